@@ -1,0 +1,125 @@
+/**
+ * The closed list of everything statemesh can report as wrong, and the one class that carries it.
+ *
+ * An expected error always has a code from this list, a message that says what to do, and the underlying error as
+ * `cause`. A bug is not in the list: it surfaces as `internal`.
+ */
+
+/** Every error code with what it means. Codes are stable: programs may switch on them. */
+export const errorCodes = {
+  // Configuration and identity
+  configurationInvalid: 'A configuration field has a wrong value; the message names the field.',
+  configurationUnreadable: 'The configuration file is missing, unreadable or not JSON.',
+  clusterKeyMissing: 'No cluster key is configured, and security was not switched off on purpose.',
+  nodeIdInvalid: 'A NodeId is empty, too long or has characters outside A-Z a-z 0-9 . _ -',
+  duplicateNodeId: 'Another live process uses the same NodeId in this cluster.',
+
+  // Lifecycle
+  notRunning: 'The node is not running, so it cannot do what was asked.',
+  alreadyStarted: 'The node was started before; a stopped node cannot be started again.',
+  portInUse: 'The listening port is taken by another process.',
+  addressUnavailable: 'The listening address does not exist here or is not allowed.',
+  controlUnavailable: 'The control socket could not be opened, or no node answers on it.',
+
+  // Store
+  databaseInUse: 'Another process has the database file open.',
+  databaseForeign: 'The file is a database of another identity, of another program or of a newer version.',
+  databaseCorrupt: 'The database file is damaged.',
+  databaseUnavailable: 'The database file cannot be opened, read or written.',
+  diskFull: 'The disk is full; nothing of the write was kept.',
+  storeClosed: 'The database was closed while the operation was waiting.',
+  writeQueueFull: 'Too many writes are waiting; try again when some have finished.',
+
+  // Documents and queries
+  collectionNameInvalid: 'A collection name is empty, too long or has control characters.',
+  collectionReserved: 'Collections that start with _system_ are written by statemesh only.',
+  keyInvalid: 'A document key is empty, too long or has control characters.',
+  documentInvalid: 'A document is not a JSON value, or is nested too deeply.',
+  documentTooLarge: 'A document is larger than the limit.',
+  documentRejected: "A document does not satisfy the collection's schema.",
+  queryInvalid: 'A query has an unknown operator, an invalid field or a wrong value.',
+
+  // Connections
+  wrongClusterKey: 'The other side does not have the same cluster key.',
+  connectionRefused: 'Nothing accepts connections at the address.',
+  connectionLost: 'The connection broke.',
+  connectionTimeout: 'The other side did not answer in time.',
+  connectionLimit: 'The node has as many connections or peers as it allows.',
+  handshakeTimeout: 'The other side connected but did not say who it is in time.',
+  heartbeatMissed: 'The other side has been silent for too long.',
+  nodeIdMismatch: 'Another node than the expected one answers at the address.',
+  selfConnection: 'The address is our own.',
+  duplicateConnection: 'There is another connection between the two nodes, which stays.',
+  protocolUnsupported: 'The other side speaks another protocol or another version of it.',
+  frameTooLarge: 'A frame is larger than the limit.',
+  frameMalformed: 'A frame cannot be decoded.',
+  unexpectedFrame: 'A frame arrived in a state in which it has no meaning.',
+  windowExceeded: 'The other side sent more batches than its window allows.',
+  goodbye: 'The other side ended the session in good order.',
+
+  // Replication
+  clockDrift: 'A time stamp lies too far in the future; its author waits until its time has come.',
+  chainGap: 'Entries are missing before those that arrived.',
+  chainDiverged: 'Two different entries claim the same place in the chain of one author.',
+
+  // Everything else
+  peerInvalid: 'A remote peer has an invalid NodeId, address or type.',
+  importInvalid: 'A line to import is not valid; the message names it.',
+  cancelled: 'The operation was cancelled by its caller.',
+  internal: 'A bug in statemesh. Please report it with the message and the stack.',
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** An expected error: a code from {@link errorCodes}, a message that says what to do, the underlying error as cause. */
+export class StatemeshError extends Error {
+  override readonly name = 'StatemeshError';
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** What an actor keeps and reports of an error: plain data, safe to log, to inspect and to send. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/**
+ * Recognises an error by its shape, not by `instanceof`: errors of other realms (test runners, workers) are errors too.
+ * Anything that is not ours becomes `internal`, with its message kept.
+ */
+export function failureOf(error: unknown): Failure {
+  if (isStatemeshError(error)) return { code: error.code, message: error.message };
+  return { code: 'internal', message: messageOf(error) };
+}
+
+export function isStatemeshError(error: unknown): error is StatemeshError {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    (error as { name?: unknown }).name === 'StatemeshError' &&
+    typeof (error as { code?: unknown }).code === 'string'
+  );
+}
+
+/** The `code` of a system error (`ENOENT`, `ERR_SSL_...`), or undefined. */
+export function systemCodeOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+export function messageOf(error: unknown): string {
+  const message = (error as { message?: unknown } | null | undefined)?.message;
+  return typeof message === 'string' ? message : String(error);
+}
+
+/** Throws when an invariant of ours does not hold: for core and services; actions record and fail instead. */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new StatemeshError('internal', message);
+}

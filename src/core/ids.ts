@@ -1,0 +1,103 @@
+/**
+ * Names as branded types, so that no two of them can be mixed up. Each `parse` function is the only way to get one from
+ * outside; it bounds the length and the alphabet.
+ */
+import { StatemeshError } from './errors.js';
+import { limits } from './limits.js';
+
+declare const brand: unique symbol;
+type Branded<T, B extends string> = T & { readonly [brand]: B };
+
+/** Names a node in its cluster. Ordered by code units. It is also a file name, hence the narrow alphabet. */
+export type NodeId = Branded<string, 'NodeId'>;
+export type CollectionName = Branded<string, 'CollectionName'>;
+export type DocumentKey = Branded<string, 'DocumentKey'>;
+/** Drawn at random by a process when it starts: tells a restarted node from the one before, and a clone from itself. */
+export type Boot = Branded<string, 'Boot'>;
+
+/** Collections that start so are written by statemesh itself and never leave the cluster. */
+export const systemPrefix = '_system_';
+
+const nodeIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+/** The alphabet of ids that we draw ourselves (base64url). */
+const tokenPattern = /^[A-Za-z0-9_-]{1,32}$/;
+/** Names must not hold control characters: NUL separates the fields of a hash. */
+const controlCharacters = /\p{Cc}/u;
+
+/** @throws StatemeshError `nodeIdInvalid` */
+export function parseNodeId(value: string): NodeId {
+  if (!isNodeId(value)) {
+    throw new StatemeshError(
+      'nodeIdInvalid',
+      `"${shorten(value)}" is not a NodeId: use 1 to ${limits.nodeIdLengthMax} of A-Z a-z 0-9 . _ - and start with a letter or digit.`,
+    );
+  }
+  return value;
+}
+
+export function isNodeId(value: string): value is NodeId {
+  return value.length <= limits.nodeIdLengthMax && nodeIdPattern.test(value);
+}
+
+/** @throws StatemeshError `collectionNameInvalid` */
+export function parseCollectionName(value: string): CollectionName {
+  if (!isCollectionName(value)) {
+    throw new StatemeshError(
+      'collectionNameInvalid',
+      `"${shorten(value)}" is not a collection name: use 1 to ${limits.collectionNameLengthMax} characters, none of them control characters.`,
+    );
+  }
+  return value;
+}
+
+export function isCollectionName(value: unknown): value is CollectionName {
+  return isName(value, limits.collectionNameLengthMax);
+}
+
+export function isSystemCollection(name: CollectionName): boolean {
+  return name.startsWith(systemPrefix);
+}
+
+/** @throws StatemeshError `keyInvalid` */
+export function parseDocumentKey(value: string): DocumentKey {
+  if (!isDocumentKey(value)) {
+    throw new StatemeshError(
+      'keyInvalid',
+      `"${shorten(value)}" is not a document key: use 1 to ${limits.keyLengthMax} characters, none of them control characters.`,
+    );
+  }
+  return value;
+}
+
+export function isDocumentKey(value: unknown): value is DocumentKey {
+  return isName(value, limits.keyLengthMax);
+}
+
+export function isToken(value: string): boolean {
+  return tokenPattern.test(value);
+}
+
+export function isBoot(value: string): value is Boot {
+  return isToken(value);
+}
+
+/** Order by code units, which is what every node must agree on; never by locale. */
+export function compareCodeUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function isName(value: unknown, lengthMax: number): boolean {
+  // A lone surrogate would not survive UTF-8, so two nodes would hash different bytes.
+  return (
+    typeof value === 'string' &&
+    value.length > 0 &&
+    value.length <= lengthMax &&
+    !controlCharacters.test(value) &&
+    value.isWellFormed()
+  );
+}
+
+function shorten(value: unknown): string {
+  const text = String(value);
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}

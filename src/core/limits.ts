@@ -1,0 +1,66 @@
+/**
+ * Every bound in one place. Protocol constants are the same in every node, so they may refuse remote entries; anything
+ * that a configuration can change binds local writes only, or replicas would differ for ever.
+ */
+export const limits = {
+  // Names and documents
+  nodeIdLengthMax: 64,
+  collectionNameLengthMax: 128,
+  keyLengthMax: 512,
+  documentBytesMax: 4 * 1024 * 1024,
+  documentDepthMax: 100,
+  fieldPathLengthMax: 256,
+
+  // Queries
+  queryDepthMax: 16,
+  queryConditionsMax: 256,
+  indexesPerCollectionMax: 32,
+
+  // Local writes
+  writesQueuedMax: 100_000,
+  writesPerTransactionMax: 1_000,
+  changesPageEntriesMax: 256,
+
+  // Time
+  clockDriftMaxMs: 60_000,
+
+  // Frames
+  frameBytesMax: 16 * 1024 * 1024,
+  frameBytesBeforeAdmissionMax: 16 * 1024,
+  sendQueueBytesMax: 64 * 1024 * 1024,
+
+  // Batches
+  batchEntriesMax: 500,
+  batchBytesMax: 256 * 1024,
+  batchesInFlightMax: 4,
+  /** What a receiver takes in one batch: one entry may exceed `batchBytesMax`, and always travels alone. */
+  batchRunsMax: 500,
+
+  // Sessions
+  handshakeTimeoutMs: 5_000,
+  dialTimeoutMs: 5_000,
+  acknowledgementTimeoutMs: 10_000,
+  heartbeatsMissedMax: 3,
+  duplicateProbeMs: 1_000,
+  connectionsMax: 256,
+  connectionsUnauthenticatedMax: 64,
+  peersMax: 256,
+  authorsPerClockMax: 10_000,
+
+  // Backoff
+  backoffFirstMs: 100,
+  backoffMaxMs: 30_000,
+  refusedBackoffFirstMs: 5_000,
+  refusedBackoffMaxMs: 300_000,
+  gapBackoffFirstMs: 100,
+  gapBackoffMaxMs: 10_000,
+  stableAfterMs: 5_000,
+
+  // Discovery
+  beaconBytesMax: 1_024,
+  beaconsPerSecondMax: 500,
+  beaconGoneMs: 15_000,
+
+  // Watching
+  watchersMax: 1_000,
+} as const;

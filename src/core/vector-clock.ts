@@ -1,0 +1,39 @@
+/**
+ * How far a node has come in the chain of each author, and what follows from comparing two such clocks.
+ */
+import { hash } from 'node:crypto';
+import type { AuthorKey } from './author.js';
+import { chainStart, type Position } from './entry.js';
+import { compareCodeUnits } from './ids.js';
+
+/** The last contiguous position applied, per author. An author who is missing is at {@link chainStart}. */
+export type VectorClock = ReadonlyMap<AuthorKey, Position>;
+
+export function positionOf(clock: VectorClock, author: AuthorKey): Position {
+  return clock.get(author) ?? chainStart;
+}
+
+/** The authors of whom `ours` has entries that `theirs` lacks. */
+export function authorsAhead(ours: VectorClock, theirs: VectorClock): AuthorKey[] {
+  const ahead: AuthorKey[] = [];
+  for (const [author, position] of ours) {
+    if (position.hlc > positionOf(theirs, author).hlc) ahead.push(author);
+  }
+  return ahead;
+}
+
+/** The authors with two different hashes at one and the same stamp: a chain that was forked or altered. */
+export function authorsDiverged(ours: VectorClock, theirs: VectorClock): AuthorKey[] {
+  const diverged: AuthorKey[] = [];
+  for (const [author, position] of ours) {
+    const other = theirs.get(author);
+    if (other !== undefined && other.hlc === position.hlc && other.hash !== position.hash) diverged.push(author);
+  }
+  return diverged;
+}
+
+/** Equal digests mean equal clocks, hence equal documents. SHA-256 over the sorted entries, base64url. */
+export function digestClock(clock: VectorClock): string {
+  const lines = [...clock].map(([author, position]) => `${author} ${position.hlc} ${position.hash}`);
+  return hash('sha256', lines.sort(compareCodeUnits).join('\n'), 'base64url');
+}

@@ -1,0 +1,115 @@
+/**
+ * Ports: what the node needs of the outside world. Adapters implement them over sockets, files and the system clock;
+ * the deterministic world implements them over virtual ones. Both pass the same contract suites.
+ *
+ * Ports never throw into their caller's stack from a callback: they report failure as data or reject with a
+ * `StatemeshError`.
+ */
+import type { Failure } from '../core/errors.js';
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Time {
+  /** Wall clock, ms since 1970. May jump. */
+  now(): number;
+  /** Monotonic clock, ms, fractions allowed. Never goes back. */
+  monotonicMs(): number;
+  after(delayMs: number, callback: () => void): Timer;
+  /** Runs a callback in the next turn of the event loop: the beat of group commit. */
+  soon(callback: () => void): void;
+  /** Resolves in the next turn of the event loop: lets sockets and timers have their turn between batches. */
+  turn(): Promise<void>;
+}
+
+export interface Randomness {
+  /** Uniform in [0, 1). */
+  float(): number;
+  /** Cryptographically strong in the real world: 12 bytes, base64url. */
+  token(): string;
+}
+
+/** How connections are protected. `none` is plain TCP and trusts everybody who can connect. */
+export type ConnectionSecurity =
+  | { readonly kind: 'psk'; readonly keyId: string; readonly key: Uint8Array }
+  | { readonly kind: 'none' };
+
+export interface ConnectionHandlers {
+  data(bytes: Uint8Array): void;
+  /** The queue of bytes to send is empty again after `write` had returned false. */
+  drained(): void;
+  /** The connection has ended, from either side; called once, and nothing is called after it. */
+  closed(failure: Failure | undefined): void;
+}
+
+/**
+ * An open, reliable, ordered stream of bytes to another node. It is paused until handlers are attached, so nothing is
+ * lost between opening it and the session that takes it over.
+ */
+export interface Connection {
+  /** `host:port` of the other end, for people. */
+  readonly remoteAddress: string;
+  attach(handlers: ConnectionHandlers): void;
+  /** Queues bytes; false when the queue is long and the writer should wait for `drained`. */
+  write(bytes: Uint8Array): boolean;
+  /** Bytes queued and not yet taken by the network. */
+  readonly queuedBytes: number;
+  /** Sends what is queued, then closes. */
+  end(): void;
+  /** Closes at once. Without effect on a closed connection. */
+  destroy(): void;
+}
+
+export interface Listening {
+  readonly host: string;
+  /** The port in use: the one asked for, or the one that the system chose for 0. */
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly security: ConnectionSecurity;
+  readonly connectionsMax: number;
+  readonly unauthenticatedMax: number;
+  readonly handshakeTimeoutMs: number;
+  accepted(connection: Connection): void;
+  /** A connection that came to nothing: a wrong key, bytes that are no handshake, too many at once. */
+  refused(failure: Failure, remoteAddress: string): void;
+}
+
+export interface DialOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly security: ConnectionSecurity;
+  readonly timeoutMs: number;
+  /** Gives up, and closes what opens too late. */
+  readonly signal: AbortSignal;
+}
+
+export interface Datagrams {
+  /** Sends to everyone who listens in the scope. Datagrams may be lost, duplicated and reordered. */
+  broadcast(bytes: Uint8Array): void;
+  close(): void;
+}
+
+export interface DatagramOptions {
+  readonly port: number;
+  /** `loopback`: this machine only. `lan`: the broadcast address of every interface. */
+  readonly scope: 'loopback' | 'lan';
+  received(bytes: Uint8Array, senderHost: string): void;
+  failed(failure: Failure): void;
+}
+
+export interface Network {
+  /** @throws StatemeshError `portInUse`, `addressUnavailable` */
+  listen(options: ListenOptions): Promise<Listening>;
+  /** @throws StatemeshError `wrongClusterKey`, `connectionRefused`, `connectionTimeout`, `connectionLost`, `cancelled` */
+  dial(options: DialOptions): Promise<Connection>;
+  /** @throws StatemeshError `portInUse`, `addressUnavailable` */
+  openDatagrams(options: DatagramOptions): Promise<Datagrams>;
+  /** Closes every socket that is still open. */
+  closeAll(): Promise<void>;
+}

@@ -1,0 +1,146 @@
+/**
+ * The store port: a document database with an oplog. It is asynchronous so that a server database can stand behind it.
+ *
+ * Durability law: a promise of `write` or `apply` resolves, and subscribers hear of a commit, only after it is on disk.
+ * A batch is one transaction: documents, oplog and vector clock move together or not at all.
+ */
+import type { AuthorKey, Scope } from '../core/author.js';
+import type { Operation, Run } from '../core/entry.js';
+import type { Hlc } from '../core/hlc.js';
+import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
+import type { Query, Where } from '../core/query.js';
+import type { VectorClock } from '../core/vector-clock.js';
+
+/** A local write that has been checked already. `update` runs inside the transaction, on what is there then. */
+export type Write =
+  | { readonly kind: 'put'; readonly collection: CollectionName; readonly key: DocumentKey; readonly payload: string }
+  | { readonly kind: 'delete'; readonly collection: CollectionName; readonly key: DocumentKey }
+  | {
+      readonly kind: 'update';
+      readonly collection: CollectionName;
+      readonly key: DocumentKey;
+      /** From the present JSON text to the next; undefined means absent, before and after. May throw: nothing is written then. */
+      readonly recipe: (payload: string | undefined) => string | undefined;
+    };
+
+/** What became of a write: its stamp and its place in the local order of arrival; undefined when nothing changed. */
+export interface Written {
+  readonly hlc: Hlc;
+  readonly cursor: number;
+}
+
+export interface StoredDocument {
+  readonly key: DocumentKey;
+  readonly payload: string;
+}
+
+/** One entry in the local order of arrival, whether it changed the document or lost to a later write. */
+export interface StoredChange {
+  /** Resume behind it with `since`. */
+  readonly cursor: number;
+  readonly collection: CollectionName;
+  readonly key: DocumentKey;
+  readonly operation: Operation;
+  readonly payload: string;
+  readonly hlc: Hlc;
+  readonly nodeId: NodeId;
+  /** False when a later write had arrived before it, so that the document did not change. */
+  readonly current: boolean;
+}
+
+/** What a transaction brought, for those who pass it on without reading it again. */
+export interface Commit {
+  readonly runs: readonly Run[];
+  /** The peer it came from, or undefined for local writes. */
+  readonly origin: NodeId | undefined;
+  readonly collections: ReadonlySet<CollectionName>;
+  /** The cursor of the last entry. */
+  readonly cursor: number;
+}
+
+export interface ReadOptions {
+  /** What the reader has. */
+  readonly after: VectorClock;
+  readonly scopes: readonly Scope[];
+  readonly entriesMax: number;
+  /** Counted in characters of payload; one entry above it still comes, alone. */
+  readonly bytesMax: number;
+  /** Authors to leave out: those known to have diverged. */
+  readonly except: ReadonlySet<AuthorKey>;
+}
+
+export interface ReadResult {
+  readonly runs: readonly Run[];
+  /** Whether these runs are all that the reader lacked. */
+  readonly complete: boolean;
+  /** Authors whose position at the reader is not in our chain. */
+  readonly diverged: readonly AuthorKey[];
+}
+
+export interface ApplyResult {
+  /** New entries written. Those known before are skipped. */
+  readonly applied: number;
+  /** Authors of whom entries are missing before what arrived. */
+  readonly gaps: readonly AuthorKey[];
+  /** Authors whose next entry is too far in the future; what was before it has been applied. */
+  readonly parked: readonly AuthorKey[];
+  /** Authors with another hash at the same place: nothing of the run was applied. */
+  readonly diverged: readonly AuthorKey[];
+}
+
+export interface ContentDigest {
+  readonly documents: number;
+  /** SHA-256 over every document in order, tombstones included: equal on replicas that agree. */
+  readonly digest: string;
+}
+
+export interface StoreStatistics {
+  readonly path: string;
+  readonly fileBytes: number;
+  readonly documents: number;
+  readonly tombstones: number;
+  readonly entries: number;
+  readonly authors: number;
+  readonly commits: number;
+}
+
+export interface Store {
+  readonly nodeId: NodeId;
+
+  /** Our position in each author's chain. A live view: read it at once, copy it to keep it. */
+  clock(): VectorClock;
+  /** Digest of the authors of these scopes, cached until the clock moves. */
+  digest(scopes: readonly Scope[]): string;
+  /** The cursor of the last entry committed; 0 in an empty store. */
+  cursor(): number;
+  /** Heard after each commit, in order, after the callers were answered. Returns how to unsubscribe. */
+  subscribe(listener: (commit: Commit) => void): () => void;
+
+  /**
+   * Writes all or none of `writes`, with the others of this turn in one transaction.
+   * @throws StatemeshError `diskFull`, `databaseUnavailable`, `databaseCorrupt`, `storeClosed`, `writeQueueFull`, or
+   * what a recipe throws
+   */
+  write(writes: readonly Write[]): Promise<(Written | undefined)[]>;
+  get(collection: CollectionName, key: DocumentKey): Promise<StoredDocument | undefined>;
+  find(collection: CollectionName, query: Query): Promise<StoredDocument[]>;
+  count(collection: CollectionName, where?: Where): Promise<number>;
+  createIndex(collection: CollectionName, field: string): Promise<void>;
+  collections(): Promise<CollectionName[]>;
+  /** Entries behind a cursor, in order of arrival, at most `limit`. */
+  changes(options: {
+    readonly since: number;
+    readonly limit: number;
+    readonly collection?: CollectionName;
+  }): Promise<StoredChange[]>;
+
+  /** What a reader lacks, in chain order per author. */
+  read(options: ReadOptions): Promise<ReadResult>;
+  /** Applies what a peer sent: idempotent, in any order of authors. */
+  apply(runs: readonly Run[], origin: NodeId): Promise<ApplyResult>;
+
+  contentDigest(): Promise<ContentDigest>;
+  statistics(): Promise<StoreStatistics>;
+  /** Finishes the writes at hand, refuses new ones with `storeClosed`, and closes. */
+  close(): Promise<void>;
+}
