@@ -50,6 +50,8 @@ export interface ConnectionHandlers {
 export interface Connection {
   /** `host:port` of the other end, for people. */
   readonly remoteAddress: string;
+  /** The host of the other end, to dial it back. */
+  readonly remoteHost: string;
   attach(handlers: ConnectionHandlers): void;
   /** Queues bytes; false when the queue is long and the writer should wait for `drained`. */
   write(bytes: Uint8Array): boolean;

@@ -1,0 +1,71 @@
+/**
+ * The composition root: fills every slot, leaves first, and passes each machine into its parent's slot.
+ *
+ * `.provide()` reaches only a machine's own slots, hence the order. Services are closures over the ports of one node, so
+ * a composed machine belongs to one node; the machines themselves are constants.
+ */
+import { createKnownPeers } from './database/known-peers.js';
+import { membershipMachine } from './machines/membership.machine.js';
+import { type NodeMachine, nodeMachine } from './machines/node.machine.js';
+import { peerMachine } from './machines/peer.machine.js';
+import { receiverMachine } from './machines/receiver.machine.js';
+import { senderMachine } from './machines/sender.machine.js';
+import { sessionMachine } from './machines/session.machine.js';
+import type { ControlCommands } from './protocol/control.js';
+import type { Network, Randomness, Time } from './protocol/ports.js';
+import type * as slots from './protocol/services.js';
+import { createConfigure } from './services/configuration.js';
+import { createControl } from './services/control.js';
+import { createDial } from './services/dialer.js';
+import { createDiscovery } from './services/discovery.js';
+import { createLink } from './services/link.js';
+import { createCloseListener, createConnections, createListen } from './services/listener.js';
+import { createApplyBatch, createOplogFeed, createReadBatch } from './services/replication.js';
+import { createCloseStore, createOpenStore } from './store/store-service.js';
+
+/** What a node needs of the outside world. */
+export interface Ports {
+  readonly network: Network;
+  readonly time: Time;
+  readonly randomness: Randomness;
+}
+
+/** One actor for each slot; replace any of them to build a node of your own. */
+export type Services = { readonly [Slot in keyof typeof slots]: (typeof slots)[Slot] };
+
+/** The services of this package over the given ports. `commands` is what the control socket answers. */
+export function createServices(ports: Ports, commands: () => ControlCommands): Services {
+  return {
+    configure: createConfigure(),
+    openStore: createOpenStore(ports),
+    closeStore: createCloseStore(),
+    listen: createListen(ports),
+    closeListener: createCloseListener(),
+    connections: createConnections(ports),
+    control: createControl(commands),
+    discovery: createDiscovery(ports),
+    knownPeers: createKnownPeers(),
+    dial: createDial(ports),
+    link: createLink(ports),
+    readBatch: createReadBatch(ports),
+    applyBatch: createApplyBatch(),
+    oplogFeed: createOplogFeed(),
+  };
+}
+
+/**
+ * A node machine with every slot filled.
+ *
+ * @example
+ * const machine = composeNode({ ...createServices(ports, commands), discovery: myDiscovery });
+ * const actor = createActor(machine, { input: { configuration: () => configuration, boot, random } });
+ */
+export function composeNode(services: Services): NodeMachine {
+  const { readBatch, applyBatch, oplogFeed, link, dial, discovery, knownPeers, ...ofNode } = services;
+  const sender = senderMachine.provide({ actors: { readBatch, oplogFeed } });
+  const receiver = receiverMachine.provide({ actors: { applyBatch } });
+  const session = sessionMachine.provide({ actors: { sender, receiver, link } });
+  const peer = peerMachine.provide({ actors: { dial } });
+  const membership = membershipMachine.provide({ actors: { session, peer, discovery, knownPeers } });
+  return nodeMachine.provide({ actors: { ...ofNode, membership } });
+}

@@ -1,0 +1,111 @@
+/**
+ * What a sender believes the other side has, and what follows from it.
+ *
+ * Invariant: nothing is sent that is not contiguous with what the other side has or has on its way, so a sender never
+ * makes a gap. What is left out (relays that the other side gets elsewhere) is remembered as skipped, and is not sent
+ * again before a vector clock has shown what is really missing.
+ */
+import { type AuthorKey, authorKeyOf } from './author.js';
+import { endOf, type Position, type Run } from './entry.js';
+import type { NodeId } from './ids.js';
+import { positionOf, type VectorClock } from './vector-clock.js';
+
+/** A batch sent and not yet acknowledged: where it takes the other side. */
+export interface InFlight {
+  readonly sequence: number;
+  readonly ends: ReadonlyMap<AuthorKey, Position>;
+}
+
+export interface Progress {
+  /** What the other side has, or will have when the batches in flight have arrived. */
+  readonly theirs: VectorClock;
+  readonly inFlight: readonly InFlight[];
+  /** Authors of whom entries were left out since the last vector clock. */
+  readonly skipped: ReadonlySet<AuthorKey>;
+}
+
+export function startProgress(theirs: VectorClock): Progress {
+  return { theirs, inFlight: [], skipped: new Set() };
+}
+
+/** After sending a batch. */
+export function sent(progress: Progress, sequence: number, runs: readonly Run[]): Progress {
+  const ends = endsOf(runs);
+  return { ...progress, theirs: furthest(progress.theirs, ends), inFlight: [...progress.inFlight, { sequence, ends }] };
+}
+
+export function acknowledged(progress: Progress, sequence: number): Progress {
+  return { ...progress, inFlight: progress.inFlight.filter((batch) => batch.sequence > sequence) };
+}
+
+/**
+ * After a vector clock of the other side: it is the truth, but for the batches that were still on their way when it was
+ * written.
+ */
+export function reconciled(progress: Progress, clock: VectorClock, received: number): Progress {
+  const onTheirWay = progress.inFlight.filter((batch) => batch.sequence > received);
+  const theirs = onTheirWay.reduce<VectorClock>((known, { ends }) => furthest(known, ends), new Map(clock));
+  return { ...progress, theirs, skipped: new Set() };
+}
+
+/** What to do about a commit, once the other side had everything before it. */
+export interface Push {
+  readonly progress: Progress;
+  /** To send at once, from memory. */
+  readonly runs: readonly Run[];
+  /** The other side lacks entries before these: read them from the store. */
+  readonly lagging: boolean;
+  /** It may lack entries that were left out before: ask for its vector clock. */
+  readonly unsure: boolean;
+}
+
+export interface PushContext {
+  readonly peerId: NodeId;
+  /** Where the commit came from; undefined for local writes. */
+  readonly origin: NodeId | undefined;
+  /** The peers with whom the other side has a session of its own: what they write reaches it without us. */
+  readonly neighbours: ReadonlySet<NodeId>;
+}
+
+export function push(progress: Progress, runs: readonly Run[], context: PushContext): Push {
+  if (context.origin === context.peerId) {
+    return {
+      progress: { ...progress, theirs: furthest(progress.theirs, endsOf(runs)) },
+      runs: [],
+      lagging: false,
+      unsure: false,
+    };
+  }
+  const toSend: Run[] = [];
+  const skipped = new Set(progress.skipped);
+  let lagging = false;
+  let unsure = false;
+  for (const run of runs) {
+    const author = authorKeyOf(run.author);
+    const theirs = positionOf(progress.theirs, author);
+    if (theirs.hlc >= endOf(run).hlc) continue;
+    const relayed = context.origin !== undefined;
+    if (relayed && (run.author.nodeId === context.peerId || context.neighbours.has(run.author.nodeId))) {
+      skipped.add(author);
+    } else if (theirs.hlc === run.after.hlc) {
+      toSend.push(run);
+    } else if (skipped.has(author)) {
+      unsure = true;
+    } else {
+      lagging = true;
+    }
+  }
+  return { progress: { ...progress, skipped }, runs: toSend, lagging, unsure };
+}
+
+function endsOf(runs: readonly Run[]): Map<AuthorKey, Position> {
+  return new Map(runs.map((run) => [authorKeyOf(run.author), endOf(run)]));
+}
+
+function furthest(clock: VectorClock, ends: ReadonlyMap<AuthorKey, Position>): VectorClock {
+  const result = new Map(clock);
+  for (const [author, position] of ends) {
+    if (position.hlc > positionOf(clock, author).hlc) result.set(author, position);
+  }
+  return result;
+}

@@ -1,0 +1,41 @@
+/**
+ * statemesh: an embeddable, local-first document database node for LAN clusters.
+ *
+ * `createNode` is all that most programs need. Those who compose their own node find the machines, the service slots and
+ * `composeNode` here, too.
+ */
+export { composeNode, createServices, type Ports, type Services } from './compose.js';
+export type { Author, Incarnation, Scope } from './core/author.js';
+export { type ErrorCode, errorCodes, type Failure, StatemeshError } from './core/errors.js';
+export { type Hlc, logicOf, wallMsOf } from './core/hlc.js';
+export type { Boot, CollectionName, DocumentKey, NodeId } from './core/ids.js';
+export { encodeClusterKey } from './core/keys.js';
+export { limits } from './core/limits.js';
+export type { Condition, OrderBy, Query, Scalar, Where } from './core/query.js';
+export type { Change, ChangesOptions } from './database/changes.js';
+export { type Collection, type CollectionOptions, nothing } from './database/collection.js';
+export type { Database } from './database/database.js';
+export type { Documents, PutManyOptions, PutManyProgress } from './database/put-many.js';
+export { type PeerStore, PeerType, type RemotePeer, type RemotePeerInput } from './database/remote-peers.js';
+export type { Stream } from './database/streams.js';
+export type { Recipe } from './database/update.js';
+export type { Found, WatchOptions } from './database/watch.js';
+export type { Logger } from './logging.js';
+export { type MembershipMachine, membershipMachine } from './machines/membership.machine.js';
+export { type NodeMachine, nodeMachine } from './machines/node.machine.js';
+export { type PeerMachine, peerMachine } from './machines/peer.machine.js';
+export { type ReceiverMachine, receiverMachine } from './machines/receiver.machine.js';
+export { type SenderMachine, senderMachine } from './machines/sender.machine.js';
+export { type SessionMachine, sessionMachine } from './machines/session.machine.js';
+export { createNode, type HappeningType, type NodeOptions, type NodePorts, type StatemeshNode } from './node.js';
+export {
+  type Configuration,
+  type ConfigurationInput,
+  configurationSchema,
+  parseConfiguration,
+} from './protocol/configuration.js';
+export type { Happening, Mailbox } from './protocol/events.js';
+export type * from './protocol/ports.js';
+export * as services from './protocol/services.js';
+export type { ContentDigest, Store, StoreStatistics, Written } from './protocol/store.js';
+export type { NodeState, NodeStatus, PeerState, PeerStatus } from './status.js';

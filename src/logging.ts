@@ -1,0 +1,63 @@
+/** What happens, in words, for people who read logs. The library itself is silent unless it is given a logger. */
+import type { ActorRefFrom } from 'xstate';
+import type { NodeMachine } from './machines/node.machine.js';
+import type { Happening } from './protocol/events.js';
+import { nodeStateOf } from './status.js';
+
+/** The part of a pino logger that is used. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger): void {
+  let before: string | undefined;
+  actor.subscribe({
+    next: (snapshot) => {
+      const state = nodeStateOf(snapshot);
+      if (state === before) return;
+      before = state;
+      const { configuration, listening, failure } = snapshot.context;
+      const fields = { nodeId: configuration?.nodeId, host: listening?.host, port: listening?.port };
+      if (state === 'failed') logger.error({ ...fields, ...failure }, failure?.message ?? 'The node failed.');
+      else logger.info(fields, `Node ${state}.`);
+      if (state === 'running' && configuration?.security === 'none') {
+        logger.warn(
+          fields,
+          'Security is off: no encryption, and everyone who can connect reads and writes everything.',
+        );
+      }
+    },
+    error: () => {},
+  });
+  actor.on('*', (happening) => {
+    const { level, message } = describe(happening as Happening);
+    logger[level](happening, message);
+  });
+}
+
+function describe(happening: Happening): { level: keyof Logger; message: string } {
+  switch (happening.type) {
+    case 'peer.connected':
+      return { level: 'info', message: `Connected with ${happening.nodeId} at ${happening.remoteAddress}.` };
+    case 'peer.disconnected':
+      return { level: 'info', message: `Disconnected from ${happening.nodeId}: ${happening.failure.message}` };
+    case 'peer.refused':
+      return { level: 'warn', message: `No session with ${happening.nodeId}: ${happening.failure.message}` };
+    case 'peer.diverged':
+      return { level: 'error', message: `${happening.nodeId} has another history of ${happening.authors.join(', ')}.` };
+    case 'node.duplicated':
+      return { level: 'error', message: happening.failure.message };
+    case 'connection.refused':
+      return { level: 'warn', message: `Refused ${happening.remoteAddress}: ${happening.failure.message}` };
+    case 'clock.drift':
+      return {
+        level: 'warn',
+        message: `${happening.nodeId} passed on entries from the future, of ${happening.authors.join(', ')}: check the clocks.`,
+      };
+    case 'failure':
+      return { level: 'error', message: `${happening.where}: ${happening.failure.message}` };
+  }
+}

@@ -1,0 +1,387 @@
+/**
+ * The table of peers: who is there, how we know, and one peer actor for each. Every session of the local network is a
+ * child of it, also the ones that have not yet said who is on the other side.
+ *
+ * A beacon or a stored address only suggests whom to dial; who is there is what an authenticated session says.
+ */
+import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
+import type { Scope } from '../core/author.js';
+import { type Failure, failureOf } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
+import type { ClusterKeys } from '../core/keys.js';
+import { limits } from '../core/limits.js';
+import type { Configuration } from '../protocol/configuration.js';
+import type {
+  Address,
+  Direction,
+  DiscoveryReport,
+  Happening,
+  KnownPeersReport,
+  Mailbox,
+  MembershipCommand,
+  Notice,
+  PeerCommand,
+  PeerReport,
+  SessionCommand,
+  SessionIdentified,
+  SessionOutput,
+  SessionReport,
+  Source,
+} from '../protocol/events.js';
+import type { Identity } from '../protocol/messages.js';
+import type { Connection, ConnectionSecurity } from '../protocol/ports.js';
+import { discovery, knownPeers } from '../protocol/services.js';
+import type { Store } from '../protocol/store.js';
+import { peerMachine } from './peer.machine.js';
+import { sessionMachine } from './session.machine.js';
+
+export interface MembershipInput {
+  readonly parent: Mailbox<Notice>;
+  readonly identity: Identity;
+  readonly store: Store;
+  readonly configuration: Configuration;
+  readonly security: ConnectionSecurity;
+  readonly keys: ClusterKeys | undefined;
+  readonly random: () => number;
+}
+
+interface MembershipContext extends MembershipInput {
+  readonly peers: Readonly<Record<NodeId, Mailbox<PeerCommand>>>;
+  readonly sessions: Readonly<Record<string, SessionRow>>;
+  readonly sessionCount: number;
+  readonly known: ReadonlyMap<NodeId, Address>;
+  /** Stored peers that cannot be used, as found at the last reading. */
+  readonly problems: readonly Failure[];
+}
+
+interface SessionRow {
+  readonly ref: Mailbox<SessionCommand>;
+  /** Once it has said who is there. */
+  readonly peerId: NodeId | undefined;
+}
+
+type MembershipEvent = MembershipCommand | DiscoveryReport | KnownPeersReport | SessionReport | PeerReport;
+
+/** Everything on the local network is exchanged; `cluster` entries stay within it. */
+const scopes: readonly Scope[] = ['cluster', 'shared'];
+const leavingTimeoutMs = 2_000;
+
+const machine = setup({
+  types: {
+    context: {} as MembershipContext,
+    input: {} as MembershipInput,
+    events: {} as
+      | MembershipEvent
+      | DoneActorEvent<SessionOutput | undefined, string>
+      | ErrorActorEvent<unknown, string>,
+  },
+  actors: { discovery, knownPeers, peer: peerMachine, session: sessionMachine },
+  delays: { leavingTimeout: leavingTimeoutMs },
+  guards: {
+    isAlone: ({ context }) => Object.keys(context.sessions).length === 0,
+    isFull: ({ context }) => Object.keys(context.sessions).length >= limits.connectionsMax,
+    isUnwelcome: ({ context }, { identity }: SessionIdentified) => refusalOf(context, identity) !== undefined,
+  },
+  actions: {
+    /** A connection becomes a session that belongs to nobody until its handshake has said who is there. */
+    startSession: assign(
+      (
+        { context, spawn, self },
+        { connection, direction, expected }: { connection: Connection; direction: Direction; expected?: NodeId },
+      ) => {
+        const { identity, store, configuration, random } = context;
+        const sessionId = `session-${context.sessionCount + 1}`;
+        const parent = self as Mailbox<SessionReport>;
+        const ref = spawn('session', {
+          id: sessionId,
+          input: {
+            ...{ sessionId, parent, connection, direction, expected, identity, store, scopes, random },
+            intervals: configuration,
+          },
+        });
+        return {
+          sessionCount: context.sessionCount + 1,
+          sessions: { ...context.sessions, [sessionId]: { ref, peerId: undefined } },
+        };
+      },
+    ),
+    /** A port: closing a connection neither throws nor answers. */
+    dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
+    /** One actor for each peer, as many as the table holds. */
+    meetPeers: assign(({ context, spawn, self }, { nodeIds }: { nodeIds: Iterable<NodeId> }) => {
+      const peers = { ...context.peers };
+      for (const nodeId of nodeIds) {
+        if (nodeId === context.identity.nodeId || peers[nodeId] !== undefined) continue;
+        if (Object.keys(peers).length >= limits.peersMax) break;
+        const { security, random } = context;
+        const parent = self as Mailbox<PeerReport>;
+        const input = { nodeId, selfId: context.identity.nodeId, parent, security, random };
+        peers[nodeId] = spawn('peer', { id: peerActorId(nodeId), input });
+      }
+      return { peers };
+    }),
+    /** Lets the peer actor decide about a session. */
+    introduce: enqueueActions(({ context, enqueue }, event: SessionIdentified) => {
+      const { identity, session, sessionId } = event;
+      const peer = context.peers[identity.nodeId];
+      if (peer === undefined) {
+        enqueue.sendTo(session, { type: 'session.refuse', refusal: tableFull });
+        return;
+      }
+      enqueue.assign({ sessions: { ...context.sessions, [sessionId]: { ref: session, peerId: identity.nodeId } } });
+      enqueue.sendTo(peer, event);
+    }),
+    refuseUnwelcome: enqueueActions(({ context, enqueue }, { identity, session }: SessionIdentified) => {
+      const refusal = refusalOf(context, identity) ?? tableFull;
+      enqueue.sendTo(session, { type: 'session.refuse', refusal });
+      if (refusal.code === 'duplicateNodeId') {
+        enqueue.sendTo(context.parent, notice({ type: 'node.duplicated', failure: refusal }));
+      }
+    }),
+    reportMistaken: enqueueActions(({ context, enqueue }, { identity, expected }: SessionIdentified) => {
+      const peer = expected === undefined || expected === identity.nodeId ? undefined : context.peers[expected];
+      if (peer === undefined) return;
+      const message = `"${identity.nodeId}" answers at the address of "${expected}": correct the address.`;
+      enqueue.sendTo(peer, { type: 'peer.mistaken', failure: { code: 'nodeIdMismatch', message } });
+    }),
+    sight: enqueueActions(
+      ({ context, enqueue }, { nodeId, address, source }: { nodeId: NodeId; address: Address; source: Source }) => {
+        const peer = context.peers[nodeId];
+        if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.sighted', address, source });
+      },
+    ),
+    loseSight: enqueueActions(({ context, enqueue }, { nodeId, source }: { nodeId: NodeId; source: Source }) => {
+      const peer = context.peers[nodeId];
+      if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.unsighted', source });
+    }),
+    /** Tells the peers that were added, moved or removed, and remembers the new list. */
+    updateKnown: enqueueActions(({ context, enqueue }, { peers, problems }: Omit<KnownPeersReport, 'type'>) => {
+      for (const nodeId of context.known.keys()) {
+        const peer = context.peers[nodeId];
+        if (peer !== undefined && !peers.has(nodeId)) enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'known' });
+      }
+      for (const [nodeId, address] of peers) {
+        const before = context.known.get(nodeId);
+        const peer = context.peers[nodeId];
+        if (peer === undefined || (before?.host === address.host && before.port === address.port)) continue;
+        enqueue.sendTo(peer, { type: 'peer.sighted', source: 'known', address });
+      }
+      const problemsBefore = new Set(context.problems.map(({ message }) => message));
+      for (const failure of problems.filter(({ message }) => !problemsBefore.has(message))) {
+        enqueue.sendTo(context.parent, notice({ type: 'failure', where: 'known peers', failure }));
+      }
+      enqueue.assign({ known: peers, problems });
+    }),
+    tellSessionPeer: enqueueActions(({ context, enqueue }, event: { sessionId: string } & PeerCommand) => {
+      const peerId = context.sessions[event.sessionId]?.peerId;
+      const peer = peerId === undefined ? undefined : context.peers[peerId];
+      if (peer !== undefined) enqueue.sendTo(peer, event as PeerCommand);
+    }),
+    /** Reaps a child that is done: a session that is over, or a peer that nobody knows any more. */
+    reap: enqueueActions(
+      ({ context, enqueue }, { actorId, output }: { actorId: string; output: SessionOutput | undefined }) => {
+        enqueue.stopChild(actorId);
+        if (output === undefined) {
+          enqueue.assign({ peers: withoutPeer(context.peers, actorId) });
+          return;
+        }
+        enqueue.assign({ sessions: without(context.sessions, actorId) });
+        const owner = output.peerId ?? output.expected;
+        const peer = owner === undefined ? undefined : context.peers[owner];
+        if (peer !== undefined) {
+          enqueue.sendTo(peer, { type: 'session.closed', sessionId: output.sessionId, failure: output.failure });
+        }
+      },
+    ),
+    /** A child that failed is a bug, but of that child only: record it, stop it, and let the others go on. */
+    contain: enqueueActions(({ context, enqueue }, { actorId, error }: { actorId: string; error: unknown }) => {
+      const failure = failureOf(error);
+      enqueue.stopChild(actorId);
+      enqueue.sendTo(context.parent, notice({ type: 'failure', where: actorId, failure }));
+      const owner = context.peers[context.sessions[actorId]?.peerId as NodeId];
+      if (owner !== undefined) enqueue.sendTo(owner, { type: 'session.closed', sessionId: actorId, failure });
+      for (const { ref, peerId } of Object.values(context.sessions)) {
+        if (peerId !== undefined && peerActorId(peerId) === actorId) {
+          enqueue.sendTo(ref, { type: 'session.close', refusal: failure });
+        }
+      }
+      enqueue.assign({ sessions: without(context.sessions, actorId), peers: withoutPeer(context.peers, actorId) });
+    }),
+    tell: sendTo(
+      ({ context }) => context.parent,
+      (_, happening: Happening) => notice(happening),
+    ),
+    passOn: sendTo(
+      ({ context }) => context.parent,
+      (_, event: Notice) => event,
+    ),
+    stopPeers: enqueueActions(({ context, enqueue }) => {
+      for (const nodeId of Object.keys(context.peers)) enqueue.stopChild(peerActorId(nodeId as NodeId));
+      enqueue.assign({ peers: {} });
+    }),
+    sayGoodbye: enqueueActions(({ context, enqueue }) => {
+      for (const { ref } of Object.values(context.sessions)) {
+        enqueue.sendTo(ref, { type: 'session.close', refusal: { code: 'goodbye', message: 'The node is stopping.' } });
+      }
+    }),
+  },
+}).createMachine({
+  id: 'membership',
+  context: ({ input }) => ({ ...input, peers: {}, sessions: {}, sessionCount: 0, known: new Map(), problems: [] }),
+  initial: 'present',
+  on: {
+    'connection.accepted': [
+      { guard: 'isFull', actions: { type: 'dropConnection', params: ({ event }) => event } },
+      {
+        actions: {
+          type: 'startSession',
+          params: ({ event }) => ({ connection: event.connection, direction: 'accepted' }),
+        },
+      },
+    ],
+    'connection.dialed': [
+      { guard: 'isFull', actions: { type: 'dropConnection', params: ({ event }) => event } },
+      { actions: { type: 'startSession', params: ({ event }) => ({ ...event, direction: 'dialed' }) } },
+    ],
+    'session.identified': [
+      {
+        guard: { type: 'isUnwelcome', params: ({ event }) => event },
+        actions: [
+          { type: 'refuseUnwelcome', params: ({ event }) => event },
+          { type: 'reportMistaken', params: ({ event }) => event },
+        ],
+      },
+      {
+        actions: [
+          { type: 'meetPeers', params: ({ event }) => ({ nodeIds: [event.identity.nodeId] }) },
+          { type: 'introduce', params: ({ event }) => event },
+          { type: 'reportMistaken', params: ({ event }) => event },
+        ],
+      },
+    ],
+    'session.answered': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
+    'session.diverged': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
+    'session.aligned': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
+    'session.probed': {
+      actions: {
+        type: 'tell',
+        params: ({ context }) => ({
+          type: 'node.duplicated',
+          failure: duplicateNodeId(context.identity.nodeId),
+        }),
+      },
+    },
+    notice: { actions: { type: 'passOn', params: ({ event }) => event } },
+    'xstate.done.actor.*': { actions: { type: 'reap', params: ({ event }) => event } },
+    'xstate.error.actor.*': { actions: { type: 'contain', params: ({ event }) => event } },
+  },
+  states: {
+    present: {
+      invoke: [
+        {
+          src: 'knownPeers',
+          input: ({ context, self }) => ({
+            parent: self as Mailbox<KnownPeersReport>,
+            store: context.store,
+            configuration: context.configuration,
+          }),
+          onError: { actions: { type: 'contain', params: ({ event }) => event } },
+        },
+        {
+          src: 'discovery',
+          input: ({ context, self }) => ({
+            parent: self as Mailbox<DiscoveryReport>,
+            identity: context.identity,
+            configuration: context.configuration,
+            keys: context.keys,
+          }),
+          onError: { actions: { type: 'contain', params: ({ event }) => event } },
+        },
+      ],
+      on: {
+        'peer.discovered': {
+          actions: [
+            { type: 'meetPeers', params: ({ event }) => ({ nodeIds: [event.nodeId] }) },
+            { type: 'sight', params: ({ event }) => ({ ...event, source: 'beacon' }) },
+          ],
+        },
+        'peer.vanished': { actions: { type: 'loseSight', params: ({ event }) => ({ ...event, source: 'beacon' }) } },
+        'beacon.duplicated': {
+          actions: {
+            type: 'tell',
+            params: ({ context }) => ({ type: 'node.duplicated', failure: duplicateNodeId(context.identity.nodeId) }),
+          },
+        },
+        'discovery.failed': {
+          actions: {
+            type: 'tell',
+            params: ({ event }) => ({ type: 'failure', where: 'discovery', failure: event.failure }),
+          },
+        },
+        'knownPeers.changed': {
+          target: '.active',
+          actions: [
+            { type: 'meetPeers', params: ({ event }) => ({ nodeIds: event.peers.keys() }) },
+            { type: 'updateKnown', params: ({ event }) => event },
+          ],
+        },
+        'membership.leave': 'leaving',
+      },
+      initial: 'gathering',
+      states: {
+        /** The known peers are being read. */
+        gathering: {},
+        active: {},
+      },
+    },
+    leaving: {
+      entry: ['stopPeers', 'sayGoodbye'],
+      always: { guard: 'isAlone', target: 'left' },
+      after: { leavingTimeout: 'left' },
+      on: {
+        'connection.accepted': { actions: { type: 'dropConnection', params: ({ event }) => event } },
+        'connection.dialed': { actions: { type: 'dropConnection', params: ({ event }) => event } },
+        'session.identified': {
+          actions: { type: 'refuseUnwelcome', params: ({ event }) => event },
+        },
+      },
+    },
+    left: { type: 'final' },
+  },
+});
+
+type MembershipMachineType = typeof machine;
+export interface MembershipMachine extends MembershipMachineType {}
+export const membershipMachine: MembershipMachine = machine;
+
+const tableFull = { code: 'connectionLimit', message: `The node knows ${limits.peersMax} peers already.` } as const;
+
+function duplicateNodeId(nodeId: NodeId): Failure {
+  return {
+    code: 'duplicateNodeId',
+    message: `Another live process uses our NodeId "${nodeId}": give each node its own.`,
+  };
+}
+
+/** Ourselves, or our double, on the other side. */
+function refusalOf({ identity: own }: MembershipContext, identity: Identity): Failure | undefined {
+  if (identity.boot === own.boot) return { code: 'selfConnection', message: 'The address is our own.' };
+  return identity.nodeId === own.nodeId ? duplicateNodeId(own.nodeId) : undefined;
+}
+
+function peerActorId(nodeId: NodeId): string {
+  return `peer-${nodeId}`;
+}
+
+function without(sessions: MembershipContext['sessions'], sessionId: string): MembershipContext['sessions'] {
+  const { [sessionId]: _, ...others } = sessions;
+  return others;
+}
+
+function withoutPeer(peers: MembershipContext['peers'], actorId: string): MembershipContext['peers'] {
+  return Object.fromEntries(Object.entries(peers).filter(([nodeId]) => peerActorId(nodeId as NodeId) !== actorId));
+}
+
+function notice(happening: Happening): Notice {
+  return { type: 'notice', happening };
+}

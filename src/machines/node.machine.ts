@@ -1,0 +1,239 @@
+/**
+ * The root actor: the life of a node. It owns the configuration, the store and the listener, and starts and stops the rest
+ * in an order in which nothing is lost: goodbye to the peers, then the listener, then the store.
+ */
+import { assign, type ErrorActorEvent, emit, enqueueActions, sendTo, setup } from 'xstate';
+import { type Failure, failureOf } from '../core/errors.js';
+import type { Boot } from '../core/ids.js';
+import type { ClusterKeys } from '../core/keys.js';
+import type { Configuration } from '../protocol/configuration.js';
+import type { Happening, ListenerReport, Mailbox, NodeCommand, Notice } from '../protocol/events.js';
+import type { Connection, ConnectionSecurity, Listening } from '../protocol/ports.js';
+import {
+  type Configured,
+  type ControlReport,
+  closeListener,
+  closeStore,
+  configure,
+  connections,
+  control,
+  listen,
+  openStore,
+} from '../protocol/services.js';
+import type { Store } from '../protocol/store.js';
+import { membershipMachine } from './membership.machine.js';
+
+export interface NodeInput {
+  /** Gives the configuration as the user wrote it. A function, since it holds the cluster key and a context is shown. */
+  readonly configuration: () => unknown;
+  readonly boot: Boot;
+  readonly random: () => number;
+}
+
+interface NodeContext extends Omit<NodeInput, 'configuration'> {
+  readonly requested: () => unknown;
+  readonly configuration: Configuration | undefined;
+  readonly security: ConnectionSecurity | undefined;
+  readonly keys: ClusterKeys | undefined;
+  readonly store: Store | undefined;
+  readonly listening: Listening | undefined;
+  /** Why the node ended, if it did not end by itself. */
+  readonly failure: Failure | undefined;
+  /** The latest thing that went wrong while it ran. */
+  readonly lastFailure: Failure | undefined;
+}
+
+export type NodeEvent = NodeCommand | ListenerReport | ControlReport | Notice;
+
+/** What a node ends with: the reason if it failed. */
+export interface NodeOutput {
+  readonly failure: Failure | undefined;
+}
+
+const machine = setup({
+  types: {
+    context: {} as NodeContext,
+    input: {} as NodeInput,
+    output: {} as NodeOutput,
+    events: {} as NodeEvent | ErrorActorEvent<unknown, string>,
+    emitted: {} as Happening,
+  },
+  actors: {
+    configure,
+    openStore,
+    listen,
+    connections,
+    control,
+    closeListener,
+    closeStore,
+    membership: membershipMachine,
+  },
+  guards: {
+    hasFailed: ({ context }) => context.failure !== undefined,
+  },
+  actions: {
+    recordConfiguration: assign((_, configured: Configured) => ({
+      configuration: configured.configuration,
+      security: configured.security,
+      keys: configured.keys,
+    })),
+    recordStore: assign((_, { store }: { store: Store }) => ({ store })),
+    recordListening: assign((_, { listening }: { listening: Listening }) => ({ listening })),
+    forgetListening: assign({ listening: undefined }),
+    forgetStore: assign({ store: undefined }),
+    recordFailure: assign(({ context }, { error }: { error: unknown }) => ({
+      failure: context.failure ?? failureOf(error),
+    })),
+    dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
+    announce: emit((_, happening: Happening) => happening),
+    report: enqueueActions(({ enqueue }, { where, error }: { where: string; error: unknown }) => {
+      const failure = failureOf(error);
+      enqueue.assign({ lastFailure: failure });
+      enqueue.emit({ type: 'failure', where, failure });
+    }),
+  },
+}).createMachine({
+  id: 'node',
+  context: ({ input: { configuration: requested, ...input } }) => ({
+    ...input,
+    requested,
+    configuration: undefined,
+    security: undefined,
+    keys: undefined,
+    store: undefined,
+    listening: undefined,
+    failure: undefined,
+    lastFailure: undefined,
+  }),
+  output: ({ context }) => ({ failure: context.failure }),
+  invoke: {
+    src: 'connections',
+    input: {},
+    onError: { actions: { type: 'report', params: ({ event }) => ({ where: 'connections', error: event.error }) } },
+  },
+  on: {
+    'node.stop': '.stopping',
+    'connection.accepted': { actions: { type: 'dropConnection', params: ({ event }) => event } },
+    'connection.refused': { actions: { type: 'announce', params: ({ event }) => event } },
+    notice: { actions: { type: 'announce', params: ({ event }) => event.happening } },
+    'xstate.error.actor.*': {
+      target: '.stopping',
+      actions: { type: 'recordFailure', params: ({ event }) => event },
+    },
+  },
+  initial: 'configuring',
+  states: {
+    configuring: {
+      invoke: {
+        src: 'configure',
+        input: ({ context }) => ({ configuration: context.requested }),
+        onDone: {
+          target: 'openingStore',
+          actions: { type: 'recordConfiguration', params: ({ event }) => event.output },
+        },
+        onError: { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+      },
+    },
+    openingStore: {
+      invoke: {
+        src: 'openStore',
+        input: ({ context }) => ({ configuration: context.configuration as Configuration }),
+        onDone: {
+          target: 'listening',
+          actions: { type: 'recordStore', params: ({ event }) => ({ store: event.output }) },
+        },
+        onError: { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+      },
+    },
+    listening: {
+      invoke: {
+        src: 'listen',
+        input: ({ context, self }) => ({
+          configuration: context.configuration as Configuration,
+          security: context.security as ConnectionSecurity,
+          parent: self as Mailbox<ListenerReport>,
+        }),
+        onDone: {
+          target: 'running',
+          actions: { type: 'recordListening', params: ({ event }) => ({ listening: event.output }) },
+        },
+        onError: { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+      },
+    },
+    running: {
+      initial: 'serving',
+      invoke: [
+        {
+          id: 'membership',
+          src: 'membership',
+          input: ({ context, self }) => ({
+            parent: self as Mailbox<Notice>,
+            identity: {
+              nodeId: (context.configuration as Configuration).nodeId,
+              boot: context.boot,
+              port: (context.listening as Listening).port,
+            },
+            store: context.store as Store,
+            configuration: context.configuration as Configuration,
+            security: context.security as ConnectionSecurity,
+            keys: context.keys,
+            random: context.random,
+          }),
+          onDone: 'stopping',
+          onError: { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+        },
+        {
+          src: 'control',
+          input: ({ context, self }) => ({
+            configuration: context.configuration as Configuration,
+            parent: self as Mailbox<ControlReport>,
+          }),
+          onError: { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+        },
+      ],
+      on: {
+        'connection.accepted': { actions: sendTo('membership', ({ event }) => event) },
+        'control.failed': { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+      },
+      states: {
+        serving: { on: { 'node.stop': 'leaving' } },
+        /** The peers hear goodbye; membership is done when the last session is closed. */
+        leaving: {
+          entry: sendTo('membership', { type: 'membership.leave' }),
+          on: { 'node.stop': {} },
+        },
+      },
+    },
+    /** Closes what is open. Entered after a failure, too, with whatever there is. */
+    stopping: {
+      on: { 'node.stop': {}, 'xstate.error.actor.*': {} },
+      initial: 'closingListener',
+      states: {
+        closingListener: {
+          invoke: {
+            src: 'closeListener',
+            input: ({ context }) => ({ listening: context.listening }),
+            onDone: { target: 'closingStore', actions: 'forgetListening' },
+            onError: { target: 'closingStore', actions: { type: 'recordFailure', params: ({ event }) => event } },
+          },
+        },
+        closingStore: {
+          invoke: {
+            src: 'closeStore',
+            input: ({ context }) => ({ store: context.store }),
+            onDone: { target: 'closed', actions: 'forgetStore' },
+            onError: { target: 'closed', actions: { type: 'recordFailure', params: ({ event }) => event } },
+          },
+        },
+        closed: { type: 'final' },
+      },
+      onDone: [{ guard: 'hasFailed', target: 'failed' }, { target: 'stopped' }],
+    },
+    stopped: { type: 'final' },
+    failed: { type: 'final' },
+  },
+});
+
+type NodeMachineType = typeof machine;
+export interface NodeMachine extends NodeMachineType {}
+export const nodeMachine: NodeMachine = machine;

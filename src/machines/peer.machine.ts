@@ -1,0 +1,393 @@
+/**
+ * Wants exactly one session with one peer: dials it, takes over the connections it opens, settles duplicates, backs off.
+ *
+ * Of two connections between the same two processes the one dialed by the smaller NodeId stays, so both sides decide
+ * alike. Another process under the same NodeId has to wait until the present session proves dead: that is what keeps a
+ * clone from pushing out the original.
+ */
+import { assign, enqueueActions, sendTo, setup } from 'xstate';
+import type { AuthorKey } from '../core/author.js';
+import { backoffMs } from '../core/backoff.js';
+import { type ErrorCode, type Failure, failureOf } from '../core/errors.js';
+import { compareCodeUnits, type NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import type {
+  Address,
+  Happening,
+  Mailbox,
+  PeerCommand,
+  PeerReport,
+  SessionIdentified,
+  Source,
+} from '../protocol/events.js';
+import type { Connection, ConnectionSecurity } from '../protocol/ports.js';
+import { dial } from '../protocol/services.js';
+
+export interface PeerInput {
+  readonly nodeId: NodeId;
+  readonly selfId: NodeId;
+  readonly parent: Mailbox<PeerReport>;
+  readonly security: ConnectionSecurity;
+  readonly random: () => number;
+}
+
+interface PeerContext extends PeerInput {
+  /** Where it may be reached, by how we know. */
+  readonly addresses: Readonly<Partial<Record<Source, Address>>>;
+  readonly session: SessionIdentified | undefined;
+  /** A connection of another process under the same NodeId, while the present session is asked whether it lives. */
+  readonly contender: SessionIdentified | undefined;
+  /** Attempts that failed in a row. */
+  readonly attempt: number;
+  readonly lastFailure: Failure | undefined;
+}
+
+const duplicateConnection = {
+  code: 'duplicateConnection',
+  message: 'There is another connection between the two nodes, which stays.',
+} as const;
+
+/** How often a peer is dialed of which we know nothing but a session that is over. */
+const attemptsAfterSession = 5;
+
+/** Failures that time alone does not mend: tried again, but rarely. */
+const refusals: ReadonlySet<ErrorCode> = new Set([
+  'wrongClusterKey',
+  'duplicateNodeId',
+  'protocolUnsupported',
+  'nodeIdMismatch',
+  'selfConnection',
+]);
+
+const machine = setup({
+  types: { context: {} as PeerContext, input: {} as PeerInput, events: {} as PeerCommand },
+  actors: { dial },
+  delays: {
+    backoff: ({ context }) =>
+      backoffMs({
+        firstMs: limits.backoffFirstMs,
+        maxMs: limits.backoffMaxMs,
+        attempt: context.attempt - 1,
+        random: context.random(),
+      }),
+    refusedBackoff: ({ context }) =>
+      backoffMs({
+        firstMs: limits.refusedBackoffFirstMs,
+        maxMs: limits.refusedBackoffMaxMs,
+        attempt: context.attempt - 1,
+        random: context.random(),
+      }),
+    stableAfter: limits.stableAfterMs,
+    handshakeTimeout: limits.handshakeTimeoutMs,
+    duplicateProbe: limits.duplicateProbeMs,
+  },
+  guards: {
+    /** Known by nothing but sessions that are over, or not at all. */
+    isForgotten: ({ context }) => {
+      const { session, ...announced } = context.addresses;
+      if (Object.keys(announced).length > 0) return false;
+      return session === undefined || context.attempt > attemptsAfterSession;
+    },
+    isOwnSession: ({ context }, { sessionId }: { sessionId: string }) => context.session?.sessionId === sessionId,
+    isContender: ({ context }, { sessionId }: { sessionId: string }) => context.contender?.sessionId === sessionId,
+    isSameProcess: ({ context }, { identity }: SessionIdentified) => context.session?.identity.boot === identity.boot,
+    isSurplus: ({ context }, newcomer: SessionIdentified) => isSurplus(context, newcomer),
+    isRefusal: (_, { failure }: { failure: Failure }) => refusals.has(failure.code),
+    isRefusalOfOwnSession: ({ context }, { sessionId, failure }: { sessionId: string; failure: Failure }) =>
+      context.session?.sessionId === sessionId && refusals.has(failure.code),
+  },
+  actions: {
+    rememberAddress: assign(({ context }, { source, address }: { source: Source; address: Address }) => ({
+      addresses: { ...context.addresses, [source]: address },
+    })),
+    forgetAddress: assign(({ context }, { source }: { source: Source }) => {
+      const { [source]: _, ...addresses } = context.addresses;
+      return { addresses };
+    }),
+    handOver: sendTo(
+      ({ context }) => context.parent,
+      ({ context }, { connection }: { connection: Connection }) => ({
+        type: 'connection.dialed' as const,
+        connection,
+        expected: context.nodeId,
+      }),
+    ),
+    /** Admits a session, in place of the present one if there is one. */
+    admit: enqueueActions(({ context, enqueue }, newcomer: SessionIdentified) => {
+      if (context.session !== undefined) {
+        enqueue.sendTo(context.session.session, { type: 'session.close', refusal: duplicateConnection });
+      }
+      enqueue.sendTo(newcomer.session, { type: 'session.admit' });
+      const { remoteHost, identity } = newcomer;
+      const address = identity.port > 0 ? { session: { host: remoteHost, port: identity.port } } : {};
+      enqueue.assign({ session: newcomer, contender: undefined, addresses: { ...context.addresses, ...address } });
+    }),
+    refuseSurplus: sendTo((_, newcomer: SessionIdentified) => newcomer.session, {
+      type: 'session.refuse',
+      refusal: duplicateConnection,
+    }),
+    holdContender: assign((_, contender: SessionIdentified) => ({ contender })),
+    probeSession: enqueueActions(({ context, enqueue }) => {
+      if (context.session !== undefined) enqueue.sendTo(context.session.session, { type: 'session.probe' });
+    }),
+    /** The present session lives: two processes use one NodeId, and the one that was there first stays. */
+    refuseContender: enqueueActions(({ context, enqueue }) => {
+      if (context.contender === undefined) return;
+      const failure = {
+        code: 'duplicateNodeId',
+        message: `Another live process uses the NodeId "${context.nodeId}" and is connected: give each node its own.`,
+      } as const;
+      enqueue.sendTo(context.contender.session, { type: 'session.refuse', refusal: failure });
+      enqueue.assign({ contender: undefined });
+      enqueue.sendTo(context.parent, {
+        type: 'notice',
+        happening: { type: 'peer.refused', nodeId: context.nodeId, failure },
+      });
+    }),
+    forgetContender: assign({ contender: undefined }),
+    forgetSession: assign({ session: undefined }),
+    resetAttempts: assign({ attempt: 0, lastFailure: undefined }),
+    recordFailure: assign(({ context }, { failure }: { failure: Failure }) => ({
+      attempt: context.attempt + 1,
+      lastFailure: failure,
+    })),
+    tell: sendTo(
+      ({ context }) => context.parent,
+      (_, happening: Happening) => ({ type: 'notice' as const, happening }),
+    ),
+    tellConnected: sendTo(
+      ({ context }) => context.parent,
+      ({ context: { nodeId, session } }) => ({
+        type: 'notice' as const,
+        happening: { type: 'peer.connected' as const, nodeId, remoteAddress: session?.remoteAddress ?? '' },
+      }),
+    ),
+    tellDisconnected: sendTo(
+      ({ context }) => context.parent,
+      ({ context: { nodeId } }, { failure }: { failure: Failure }) => ({
+        type: 'notice' as const,
+        happening: { type: 'peer.disconnected' as const, nodeId, failure },
+      }),
+    ),
+    tellRefused: sendTo(
+      ({ context }) => context.parent,
+      ({ context: { nodeId, lastFailure } }) => ({
+        type: 'notice' as const,
+        happening: { type: 'peer.refused' as const, nodeId, failure: lastFailure ?? duplicateConnection },
+      }),
+    ),
+    tellDiverged: sendTo(
+      ({ context }) => context.parent,
+      ({ context: { nodeId } }, { authors }: { authors: readonly AuthorKey[] }) => ({
+        type: 'notice' as const,
+        happening: { type: 'peer.diverged' as const, nodeId, authors },
+      }),
+    ),
+  },
+}).createMachine({
+  id: 'peer',
+  context: ({ input }) => ({
+    ...input,
+    addresses: {},
+    session: undefined,
+    contender: undefined,
+    attempt: 0,
+    lastFailure: undefined,
+  }),
+  initial: 'idle',
+  on: {
+    'peer.sighted': { actions: { type: 'rememberAddress', params: ({ event }) => event } },
+    'peer.unsighted': { actions: { type: 'forgetAddress', params: ({ event }) => event } },
+    'session.identified': { target: '.connected', actions: { type: 'admit', params: ({ event }) => event } },
+  },
+  states: {
+    /** Just met: nobody has said yet where it is. */
+    idle: {
+      on: {
+        'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: ({ event }) => event } },
+      },
+    },
+    dialing: {
+      initial: 'connecting',
+      states: {
+        connecting: {
+          invoke: {
+            src: 'dial',
+            input: ({ context }) => ({ address: addressOf(context), security: context.security }),
+            onDone: {
+              target: 'introducing',
+              actions: { type: 'handOver', params: ({ event }) => ({ connection: event.output }) },
+            },
+            onError: [
+              {
+                guard: { type: 'isRefusal', params: ({ event }) => ({ failure: failureOf(event.error) }) },
+                target: '#peer.refused',
+                actions: { type: 'recordFailure', params: ({ event }) => ({ failure: failureOf(event.error) }) },
+              },
+              {
+                target: '#peer.backingOff',
+                actions: { type: 'recordFailure', params: ({ event }) => ({ failure: failureOf(event.error) }) },
+              },
+            ],
+          },
+        },
+        /** The connection is open, and its session finds out who is there. */
+        introducing: {
+          after: { handshakeTimeout: '#peer.backingOff' },
+        },
+      },
+      on: {
+        'session.closed': [
+          {
+            guard: { type: 'isRefusal', params: ({ event }) => event },
+            target: 'refused',
+            actions: { type: 'recordFailure', params: ({ event }) => event },
+          },
+          { target: 'backingOff', actions: { type: 'recordFailure', params: ({ event }) => event } },
+        ],
+        'peer.mistaken': { target: 'refused', actions: { type: 'recordFailure', params: ({ event }) => event } },
+      },
+    },
+    connected: {
+      entry: 'tellConnected',
+      after: { stableAfter: { actions: 'resetAttempts' } },
+      on: {
+        'session.closed': [
+          {
+            guard: { type: 'isRefusalOfOwnSession', params: ({ event }) => event },
+            target: 'refused',
+            actions: [
+              { type: 'recordFailure', params: ({ event }) => event },
+              { type: 'tellDisconnected', params: ({ event }) => event },
+              'forgetSession',
+            ],
+          },
+          {
+            guard: { type: 'isOwnSession', params: ({ event }) => event },
+            target: 'backingOff',
+            actions: [
+              { type: 'recordFailure', params: ({ event }) => event },
+              { type: 'tellDisconnected', params: ({ event }) => event },
+              'forgetSession',
+            ],
+          },
+        ],
+      },
+      type: 'parallel',
+      states: {
+        claim: {
+          initial: 'settled',
+          states: {
+            settled: {
+              on: {
+                'session.identified': [
+                  {
+                    guard: { type: 'isSurplus', params: ({ event }) => event },
+                    actions: { type: 'refuseSurplus', params: ({ event }) => event },
+                  },
+                  {
+                    guard: { type: 'isSameProcess', params: ({ event }) => event },
+                    actions: { type: 'admit', params: ({ event }) => event },
+                  },
+                  { target: 'contested', actions: { type: 'holdContender', params: ({ event }) => event } },
+                ],
+              },
+            },
+            /** Another process claims the NodeId: is the present session alive? */
+            contested: {
+              entry: 'probeSession',
+              after: {
+                duplicateProbe: {
+                  target: 'settled',
+                  actions: { type: 'admit', params: ({ context }) => context.contender as SessionIdentified },
+                },
+              },
+              on: {
+                'session.answered': {
+                  guard: { type: 'isOwnSession', params: ({ event }) => event },
+                  target: 'settled',
+                  actions: 'refuseContender',
+                },
+                'session.identified': { actions: { type: 'refuseSurplus', params: ({ event }) => event } },
+                'session.closed': [
+                  {
+                    guard: { type: 'isContender', params: ({ event }) => event },
+                    target: 'settled',
+                    actions: 'forgetContender',
+                  },
+                  {
+                    guard: { type: 'isOwnSession', params: ({ event }) => event },
+                    target: 'settled',
+                    actions: [
+                      'forgetSession',
+                      { type: 'admit', params: ({ context }) => context.contender as SessionIdentified },
+                    ],
+                  },
+                ],
+              },
+            },
+          },
+        },
+        /** Whether both sides have the same history of every author. */
+        chains: {
+          initial: 'aligned',
+          states: {
+            aligned: {
+              on: {
+                'session.diverged': {
+                  guard: { type: 'isOwnSession', params: ({ event }) => event },
+                  target: 'diverged',
+                  actions: { type: 'tellDiverged', params: ({ event }) => event },
+                },
+              },
+            },
+            diverged: {
+              on: {
+                'session.aligned': { guard: { type: 'isOwnSession', params: ({ event }) => event }, target: 'aligned' },
+              },
+            },
+          },
+        },
+      },
+    },
+    backingOff: {
+      always: { guard: 'isForgotten', target: 'forgotten' },
+      after: { backoff: 'dialing' },
+      on: {
+        // News of where it is, or that it has started anew: worth an attempt at once.
+        'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: ({ event }) => event } },
+      },
+    },
+    /** It does not want us, or we do not want it: tried again, but rarely. */
+    refused: {
+      entry: 'tellRefused',
+      always: { guard: 'isForgotten', target: 'forgotten' },
+      after: { refusedBackoff: 'dialing' },
+      on: {
+        'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: ({ event }) => event } },
+      },
+    },
+    forgotten: { type: 'final' },
+  },
+});
+
+type PeerMachineType = typeof machine;
+export interface PeerMachine extends PeerMachineType {}
+export const peerMachine: PeerMachine = machine;
+
+/**
+ * Of two connections to one process, the one dialed by the smaller NodeId stays. Both sides apply this rule, so both
+ * keep the same one. Of two dialed by the same side the newer stays: it would not have dialed had the older one lived.
+ */
+function isSurplus({ session, selfId, nodeId }: PeerContext, newcomer: SessionIdentified): boolean {
+  if (session === undefined || session.identity.boot !== newcomer.identity.boot) return false;
+  if (session.direction === newcomer.direction) return false;
+  const dialedBySmaller = compareCodeUnits(selfId, nodeId) < 0 ? 'dialed' : 'accepted';
+  return newcomer.direction !== dialedBySmaller;
+}
+
+/** The addresses in turn, one an attempt. Beacons are the freshest. */
+function addressOf({ addresses, attempt }: PeerContext): Address {
+  const candidates = [addresses.beacon, addresses.known, addresses.session].filter((address) => address !== undefined);
+  return candidates[attempt % candidates.length] as Address;
+}

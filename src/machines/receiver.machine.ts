@@ -1,0 +1,163 @@
+/**
+ * Applies what the other side sends, batch by batch in order, and acknowledges each one when it is on disk.
+ *
+ * What could not be applied (entries missing before it, a stamp from the future) is left out, and the other side is told
+ * where we really are: after a pause that grows, or two nodes would loop at full speed.
+ */
+import { assign, enqueueActions, sendTo, setup } from 'xstate';
+import { backoffMs } from '../core/backoff.js';
+import { type Failure, failureOf } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import type { LinkCommand, Mailbox, ReplicationReport } from '../protocol/events.js';
+import type { BatchFrame } from '../protocol/messages.js';
+import { applyBatch } from '../protocol/services.js';
+import type { ApplyResult, Store } from '../protocol/store.js';
+
+export interface ReceiverInput {
+  readonly parent: Mailbox<ReplicationReport>;
+  readonly link: Mailbox<LinkCommand>;
+  readonly store: Store;
+  readonly peerId: NodeId;
+  readonly random: () => number;
+}
+
+interface ReceiverContext extends ReceiverInput {
+  /** Batches that have arrived and wait their turn; the first is the one being applied. */
+  readonly queue: readonly BatchFrame[];
+  /** The last batch that has arrived. */
+  readonly arrived: number;
+  /** The last batch that is on disk. */
+  readonly applied: number;
+  readonly entriesApplied: number;
+  /** How often in a row something had to be left out. */
+  readonly gaps: number;
+}
+
+export type ReceiverEvent =
+  | BatchFrame
+  /** Tell the other side where we are. */
+  | { readonly type: 'clock.announce' };
+
+const machine = setup({
+  types: { context: {} as ReceiverContext, input: {} as ReceiverInput, events: {} as ReceiverEvent },
+  actors: { applyBatch },
+  delays: {
+    gapBackoff: ({ context }) =>
+      backoffMs({
+        firstMs: limits.gapBackoffFirstMs,
+        maxMs: limits.gapBackoffMaxMs,
+        attempt: context.gaps,
+        random: context.random(),
+      }),
+  },
+  guards: {
+    isUnexpected: ({ context }, { sequence }: { sequence: number }) =>
+      sequence !== context.arrived + 1 || context.queue.length >= limits.batchesInFlightMax,
+    isMoreWaiting: ({ context }) => context.queue.length > 0,
+    isIncomplete: ({ context }) => context.gaps > 0,
+  },
+  actions: {
+    enqueueBatch: assign(({ context }, batch: BatchFrame) => ({
+      queue: [...context.queue, batch],
+      arrived: batch.sequence,
+    })),
+    refuseBatch: sendTo(
+      ({ context }) => context.parent,
+      (_, { sequence }: { sequence: number }) => ({
+        type: 'replication.failed' as const,
+        failure: {
+          code: 'windowExceeded' as const,
+          message: `Batch ${sequence} came out of order, or before the ${limits.batchesInFlightMax} allowed were acknowledged.`,
+        },
+      }),
+    ),
+    settleBatch: enqueueActions(({ context, enqueue }, result: ApplyResult) => {
+      const [batch, ...queue] = context.queue;
+      const applied = batch?.sequence ?? context.applied;
+      const incomplete = result.gaps.length > 0 || result.parked.length > 0;
+      enqueue.sendTo(context.link, {
+        type: 'link.send',
+        frame: { type: 'frame.acknowledgement', sequence: applied },
+      });
+      enqueue.assign({
+        queue,
+        applied,
+        entriesApplied: context.entriesApplied + result.applied,
+        gaps: incomplete ? context.gaps + 1 : result.applied > 0 ? 0 : context.gaps,
+      });
+      const { diverged, parked } = result;
+      if (diverged.length > 0) enqueue.sendTo(context.parent, { type: 'replication.diverged', authors: diverged });
+      if (parked.length > 0) enqueue.sendTo(context.parent, { type: 'replication.parked', authors: parked });
+    }),
+    announceClock: sendTo(
+      ({ context }) => context.link,
+      ({ context }) => ({
+        type: 'link.send' as const,
+        frame: {
+          type: 'frame.vectorClock' as const,
+          clock: new Map(context.store.clock()),
+          received: context.applied,
+        },
+      }),
+    ),
+    reportFailure: sendTo(
+      ({ context }) => context.parent,
+      (_, { failure }: { failure: Failure }) => ({ type: 'replication.failed' as const, failure }),
+    ),
+  },
+}).createMachine({
+  id: 'receiver',
+  context: ({ input }) => ({ ...input, queue: [], arrived: 0, applied: 0, entriesApplied: 0, gaps: 0 }),
+  initial: 'waiting',
+  on: {
+    'frame.batch': [
+      {
+        guard: { type: 'isUnexpected', params: ({ event }) => event },
+        actions: { type: 'refuseBatch', params: ({ event }) => event },
+      },
+      { target: '.applying', actions: { type: 'enqueueBatch', params: ({ event }) => event } },
+    ],
+    'clock.announce': { actions: 'announceClock' },
+  },
+  states: {
+    waiting: {},
+    applying: {
+      invoke: {
+        src: 'applyBatch',
+        input: ({ context }) => ({
+          store: context.store,
+          runs: context.queue[0]?.runs ?? [],
+          origin: context.peerId,
+        }),
+        onDone: { target: 'settling', actions: { type: 'settleBatch', params: ({ event }) => event.output } },
+        onError: {
+          actions: { type: 'reportFailure', params: ({ event }) => ({ failure: failureOf(event.error) }) },
+        },
+      },
+      on: {
+        'frame.batch': [
+          {
+            guard: { type: 'isUnexpected', params: ({ event }) => event },
+            actions: { type: 'refuseBatch', params: ({ event }) => event },
+          },
+          { actions: { type: 'enqueueBatch', params: ({ event }) => event } },
+        ],
+      },
+    },
+    settling: {
+      always: [
+        { guard: 'isMoreWaiting', target: 'applying' },
+        { guard: 'isIncomplete', target: 'recoveringGap' },
+        { target: 'waiting' },
+      ],
+    },
+    recoveringGap: {
+      after: { gapBackoff: { target: 'waiting', actions: 'announceClock' } },
+    },
+  },
+});
+
+type ReceiverMachineType = typeof machine;
+export interface ReceiverMachine extends ReceiverMachineType {}
+export const receiverMachine: ReceiverMachine = machine;

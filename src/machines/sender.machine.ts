@@ -1,0 +1,240 @@
+/**
+ * Sends the other side what it lacks: first what is stored, batch by batch, then each commit as it happens, from memory.
+ *
+ * At most `batchesInFlightMax` batches wait for an acknowledgement, so memory is bounded whatever the backlog. A commit
+ * that happens while a batch is being read is counted, and the store is read again: no wake-up is lost.
+ */
+import { assign, enqueueActions, sendTo, setup } from 'xstate';
+import type { AuthorKey, Scope } from '../core/author.js';
+import type { Run } from '../core/entry.js';
+import { failureOf } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import { acknowledged, type Progress, push, reconciled, sent, startProgress } from '../core/replication.js';
+import type { VectorClock } from '../core/vector-clock.js';
+import type { LinkCommand, LinkReport, Mailbox, OplogReport, ReplicationReport } from '../protocol/events.js';
+import type { Acknowledgement, VectorClockFrame } from '../protocol/messages.js';
+import { oplogFeed, readBatch } from '../protocol/services.js';
+import type { Commit, Store } from '../protocol/store.js';
+
+export interface SenderInput {
+  readonly parent: Mailbox<ReplicationReport>;
+  readonly link: Mailbox<LinkCommand>;
+  readonly store: Store;
+  readonly peerId: NodeId;
+  readonly scopes: readonly Scope[];
+  /** What the other side said it has. */
+  readonly clock: VectorClock;
+  readonly neighbours: ReadonlySet<NodeId>;
+}
+
+interface SenderContext extends Omit<SenderInput, 'clock'> {
+  readonly progress: Progress;
+  readonly sequence: number;
+  readonly entriesSent: number;
+  /** To be sent next. */
+  readonly outbox: readonly Run[];
+  /** Something happened since the reading began: read again before resting. */
+  readonly stale: boolean;
+  /** The other side may lack what was skipped: only its vector clock can tell. */
+  readonly unsure: boolean;
+  /** Authors that the other side has in another version. */
+  readonly diverged: ReadonlySet<AuthorKey>;
+}
+
+export type SenderEvent =
+  | OplogReport
+  | Acknowledgement
+  | VectorClockFrame
+  | Extract<LinkReport, { type: 'heartbeat.matched' | 'neighbours.changed' }>
+  | { readonly type: 'acknowledgement.overdue' };
+
+/** The delayed event that watches the oldest batch in flight. */
+const overdue = { id: 'acknowledgement.overdue', delay: limits.acknowledgementTimeoutMs };
+
+const machine = setup({
+  types: {
+    context: {} as SenderContext,
+    input: {} as SenderInput,
+    events: {} as SenderEvent,
+  },
+  actors: { readBatch, oplogFeed },
+  guards: {
+    isWindowFull: ({ context }) => context.progress.inFlight.length >= limits.batchesInFlightMax,
+    isStale: ({ context }) => context.stale,
+  },
+  actions: {
+    /** What was read is next to send; what did not fit is read next. */
+    planBatch: assign(({ context }, { runs, complete }: { runs: readonly Run[]; complete: boolean }) => ({
+      outbox: runs,
+      stale: context.stale || !complete,
+    })),
+    /** Passes a commit on from memory if the other side has everything before it, else leaves it to a reading. */
+    planPush: assign(({ context }, { commit }: { commit: Commit }) => {
+      const { progress, runs, lagging, unsure } = push(context.progress, inScope(commit.runs, context.scopes), {
+        peerId: context.peerId,
+        origin: commit.origin,
+        neighbours: context.neighbours,
+      });
+      const fits = entriesIn(runs) <= limits.batchEntriesMax && payloadIn(runs) <= limits.batchBytesMax;
+      return { progress, outbox: fits ? runs : [], stale: lagging || !fits, unsure };
+    }),
+    sendOutbox: enqueueActions(({ context, enqueue }) => {
+      const { outbox: runs, progress } = context;
+      if (runs.length === 0) return;
+      const sequence = context.sequence + 1;
+      enqueue.sendTo(context.link, { type: 'link.send', frame: { type: 'frame.batch', sequence, runs } });
+      enqueue.assign({
+        sequence,
+        outbox: [],
+        progress: sent(progress, sequence, runs),
+        entriesSent: context.entriesSent + entriesIn(runs),
+      });
+      // The watchdog runs from the oldest batch without an answer.
+      if (progress.inFlight.length === 0) enqueue.raise({ type: 'acknowledgement.overdue' }, overdue);
+    }),
+    settleBatch: enqueueActions(({ context, enqueue }, { sequence }: { sequence: number }) => {
+      const progress = acknowledged(context.progress, sequence);
+      enqueue.assign({ progress });
+      enqueue.cancel(overdue.id);
+      if (progress.inFlight.length > 0) enqueue.raise({ type: 'acknowledgement.overdue' }, overdue);
+    }),
+    reconcile: assign(({ context }, { clock, received }: { clock: VectorClock; received: number }) => ({
+      progress: reconciled(context.progress, clock, received),
+      stale: true,
+      unsure: false,
+    })),
+    /** Equal digests: the other side has what we have. */
+    recordMatch: assign(({ context }) => ({
+      progress: { ...startProgress(new Map(context.store.clock())), inFlight: context.progress.inFlight },
+      diverged: new Set<AuthorKey>(),
+      unsure: false,
+    })),
+    rememberNeighbours: assign(({ context }, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({
+      neighbours,
+      // It may now lack what it used to get elsewhere.
+      unsure: context.progress.skipped.size > 0,
+    })),
+    askForClockIfUnsure: enqueueActions(({ context, enqueue }) => {
+      if (!context.unsure) return;
+      enqueue.sendTo(context.link, { type: 'link.send', frame: { type: 'frame.vectorClockRequest' } });
+      enqueue.assign({ unsure: false });
+    }),
+    markStale: assign({ stale: true }),
+    markFresh: assign({ stale: false }),
+    recordDiverged: enqueueActions(({ context, enqueue }, { diverged }: { diverged: readonly AuthorKey[] }) => {
+      if (diverged.length === 0) return;
+      enqueue.assign({ diverged: new Set([...context.diverged, ...diverged]) });
+      enqueue.sendTo(context.parent, { type: 'replication.diverged', authors: diverged });
+    }),
+    reportFailure: sendTo(
+      ({ context }) => context.parent,
+      (_, { error }: { error: unknown }) => ({ type: 'replication.failed' as const, failure: failureOf(error) }),
+    ),
+    reportOverdue: sendTo(({ context }) => context.parent, {
+      type: 'replication.failed',
+      failure: {
+        code: 'connectionTimeout',
+        message: `A batch was not acknowledged within ${limits.acknowledgementTimeoutMs} ms.`,
+      },
+    }),
+  },
+}).createMachine({
+  id: 'sender',
+  context: ({ input: { clock, ...input } }) => ({
+    ...input,
+    progress: startProgress(clock),
+    sequence: 0,
+    entriesSent: 0,
+    outbox: [],
+    stale: false,
+    unsure: false,
+    diverged: new Set(),
+  }),
+  invoke: {
+    src: 'oplogFeed',
+    input: ({ context, self }) => ({ store: context.store, parent: self }),
+    onError: { actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) } },
+  },
+  on: {
+    'oplog.appended': { actions: 'markStale' },
+    'frame.acknowledgement': { actions: { type: 'settleBatch', params: ({ event }) => event } },
+    'frame.vectorClock': { actions: { type: 'reconcile', params: ({ event }) => event } },
+    'heartbeat.matched': { actions: 'recordMatch' },
+    'neighbours.changed': {
+      actions: [{ type: 'rememberNeighbours', params: ({ event }) => event }, 'askForClockIfUnsure'],
+    },
+    'acknowledgement.overdue': { actions: 'reportOverdue' },
+  },
+  initial: 'reading',
+  states: {
+    reading: {
+      entry: 'markFresh',
+      invoke: {
+        src: 'readBatch',
+        input: ({ context }) => ({
+          store: context.store,
+          after: context.progress.theirs,
+          scopes: context.scopes,
+          entriesMax: limits.batchEntriesMax,
+          bytesMax: limits.batchBytesMax,
+          except: new Set([...context.progress.skipped, ...context.diverged]),
+        }),
+        onDone: {
+          target: 'sending',
+          actions: [
+            { type: 'recordDiverged', params: ({ event }) => event.output },
+            { type: 'planBatch', params: ({ event }) => event.output },
+          ],
+        },
+        onError: { actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) } },
+      },
+      on: {
+        // What is being read follows a position that is no longer theirs.
+        'frame.vectorClock': {
+          target: 'reading',
+          reenter: true,
+          actions: { type: 'reconcile', params: ({ event }) => event },
+        },
+      },
+    },
+    sending: {
+      entry: 'sendOutbox',
+      always: [
+        { guard: 'isWindowFull', target: 'windowFull' },
+        { guard: 'isStale', target: 'reading' },
+        { target: 'caughtUp' },
+      ],
+    },
+    windowFull: {
+      on: {
+        'frame.acknowledgement': { target: 'reading', actions: { type: 'settleBatch', params: ({ event }) => event } },
+      },
+    },
+    caughtUp: {
+      on: {
+        'oplog.appended': {
+          target: 'sending',
+          actions: [{ type: 'planPush', params: ({ event }) => event }, 'askForClockIfUnsure'],
+        },
+        'frame.vectorClock': { target: 'sending', actions: { type: 'reconcile', params: ({ event }) => event } },
+      },
+    },
+  },
+});
+
+type SenderMachineType = typeof machine;
+export interface SenderMachine extends SenderMachineType {}
+export const senderMachine: SenderMachine = machine;
+
+function inScope(runs: readonly Run[], scopes: readonly Scope[]): readonly Run[] {
+  return runs.filter(({ author }) => scopes.includes(author.scope));
+}
+
+function entriesIn(runs: readonly Run[]): number {
+  return runs.reduce((total, { entries }) => total + entries.length, 0);
+}
+
+function payloadIn(runs: readonly Run[]): number {
+  return runs.reduce((total, { entries }) => entries.reduce((sum, { payload }) => sum + payload.length, total), 0);
+}

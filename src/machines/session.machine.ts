@@ -1,0 +1,410 @@
+/**
+ * The protocol over one connection, on either side of it: who are you, what do you have, then both halves of the exchange.
+ *
+ * The states are the gate: before `synchronizing` there is no handler for data, and any frame that a state does not
+ * expect closes the session. Whether the other side is welcome is decided by its peer actor (`session.admit`).
+ */
+import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
+import type { Scope } from '../core/author.js';
+import { type Failure, failureOf } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import { authorsDiverged, type VectorClock } from '../core/vector-clock.js';
+import type {
+  Direction,
+  LinkCommand,
+  LinkReport,
+  Mailbox,
+  ReplicationReport,
+  SessionCommand,
+  SessionOutput,
+  SessionReport,
+} from '../protocol/events.js';
+import { type Frame, type Identity, protocolVersion, type Refusal } from '../protocol/messages.js';
+import type { Connection } from '../protocol/ports.js';
+import { type Intervals, link } from '../protocol/services.js';
+import type { Store } from '../protocol/store.js';
+import { receiverMachine } from './receiver.machine.js';
+import { senderMachine } from './sender.machine.js';
+
+export interface SessionInput {
+  readonly sessionId: string;
+  readonly parent: Mailbox<SessionReport>;
+  readonly connection: Connection;
+  readonly direction: Direction;
+  /** Whom we dialed, if we did. */
+  readonly expected: NodeId | undefined;
+  readonly identity: Identity;
+  readonly store: Store;
+  readonly scopes: readonly Scope[];
+  readonly intervals: Intervals;
+  readonly random: () => number;
+}
+
+interface SessionContext extends SessionInput {
+  readonly link: Mailbox<LinkCommand>;
+  /** Who is on the other side, once it has said so. */
+  readonly peer: Identity | undefined;
+  readonly theirClock: VectorClock;
+  readonly neighbours: ReadonlySet<NodeId>;
+  readonly diverged: boolean;
+  readonly roundTripMs: number | undefined;
+  readonly failure: Failure;
+}
+
+export type SessionEvent = SessionCommand | LinkReport | ReplicationReport;
+
+const machine = setup({
+  types: {
+    context: {} as SessionContext,
+    input: {} as SessionInput,
+    output: {} as SessionOutput,
+    events: {} as SessionEvent | ErrorActorEvent<unknown, string>,
+  },
+  actors: { link, sender: senderMachine, receiver: receiverMachine },
+  delays: { handshakeTimeout: limits.handshakeTimeoutMs },
+  guards: {
+    isDialed: ({ context }) => context.direction === 'dialed',
+    isOtherVersion: (_, { version, identity }: { version: number; identity: Identity }) =>
+      version !== protocolVersion || identity.boot === '',
+    isRefused: (_, { refusal }: { refusal: Refusal | undefined }) => refusal !== undefined,
+  },
+  actions: {
+    sendRequest: sendTo(
+      ({ context }) => context.link,
+      ({ context: { identity } }) => ({
+        type: 'link.send' as const,
+        frame: { type: 'frame.handshakeRequest' as const, version: protocolVersion, identity },
+      }),
+    ),
+    sendResponse: sendTo(
+      ({ context }) => context.link,
+      ({ context: { identity } }, { refusal }: { refusal?: Refusal }) => ({
+        type: 'link.send' as const,
+        frame: { type: 'frame.handshakeResponse' as const, version: protocolVersion, identity, refusal },
+      }),
+    ),
+    sendGoodbye: sendTo(
+      ({ context }) => context.link,
+      (_, refusal: Refusal) => ({ type: 'link.send' as const, frame: { type: 'frame.goodbye' as const, ...refusal } }),
+    ),
+    sendFrame: sendTo(
+      ({ context }) => context.link,
+      (_, frame: Frame) => ({ type: 'link.send' as const, frame }),
+    ),
+    sendClock: sendTo(
+      ({ context }) => context.link,
+      ({ context: { store } }) => ({
+        type: 'link.send' as const,
+        frame: { type: 'frame.vectorClock' as const, clock: new Map(store.clock()), received: 0 },
+      }),
+    ),
+    introducePeer: enqueueActions(({ context, enqueue, self }, { identity }: { identity: Identity }) => {
+      enqueue.assign({ peer: identity });
+      enqueue.sendTo(context.parent, {
+        type: 'session.identified',
+        sessionId: context.sessionId,
+        session: self as Mailbox<SessionCommand>,
+        identity,
+        direction: context.direction,
+        expected: context.expected,
+        remoteAddress: context.connection.remoteAddress,
+        remoteHost: context.connection.remoteHost,
+      });
+    }),
+    admitPeer: sendTo(
+      ({ context }) => context.link,
+      ({ context }) => ({ type: 'link.admit' as const, peerId: context.peer?.nodeId as NodeId }),
+    ),
+    /** Two hashes at one place in a chain: reported, and taken back when the evidence is gone. */
+    compareClocks: enqueueActions(({ context, enqueue }, { clock }: { clock: VectorClock }) => {
+      const authors = authorsDiverged(context.store.clock(), clock);
+      enqueue.assign({ theirClock: clock, diverged: authors.length > 0 });
+      if (authors.length > 0) {
+        enqueue.sendTo(context.parent, { type: 'session.diverged', sessionId: context.sessionId, authors });
+      } else if (context.diverged) {
+        enqueue.sendTo(context.parent, { type: 'session.aligned', sessionId: context.sessionId });
+      }
+    }),
+    reportDiverged: enqueueActions(
+      ({ context, enqueue }, { authors }: Extract<ReplicationReport, { type: 'replication.diverged' }>) => {
+        enqueue.assign({ diverged: true });
+        enqueue.sendTo(context.parent, { type: 'session.diverged', sessionId: context.sessionId, authors });
+      },
+    ),
+    reportAligned: enqueueActions(({ context, enqueue }) => {
+      if (!context.diverged) return;
+      enqueue.assign({ diverged: false });
+      enqueue.sendTo(context.parent, { type: 'session.aligned', sessionId: context.sessionId });
+    }),
+    reportParked: sendTo(
+      ({ context }) => context.parent,
+      ({ context }, { authors }: Extract<ReplicationReport, { type: 'replication.parked' }>) => ({
+        type: 'notice' as const,
+        happening: { type: 'clock.drift' as const, nodeId: context.peer?.nodeId as NodeId, authors },
+      }),
+    ),
+    reportAnswered: sendTo(
+      ({ context }) => context.parent,
+      ({ context }) => ({ type: 'session.answered' as const, sessionId: context.sessionId }),
+    ),
+    reportProbed: sendTo(
+      ({ context }) => context.parent,
+      ({ context }) => ({ type: 'session.probed' as const, sessionId: context.sessionId }),
+    ),
+    rememberNeighbours: assign((_, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({ neighbours })),
+    rememberRoundTrip: assign((_, { milliseconds }: { milliseconds: number }) => ({ roundTripMs: milliseconds })),
+    recordFailure: assign((_, failure: Failure) => ({ failure: { code: failure.code, message: failure.message } })),
+    recordUnexpected: assign(({ context }, { type }: { type: string }) => ({
+      failure: {
+        code: 'unexpectedFrame' as const,
+        message: `${context.peer?.nodeId ?? context.connection.remoteAddress} sent ${type} where it has no meaning.`,
+      },
+    })),
+  },
+}).createMachine({
+  id: 'session',
+  context: ({ input, spawn, self }) => ({
+    ...input,
+    link: spawn('link', {
+      id: 'link',
+      input: {
+        parent: self as Mailbox<LinkReport>,
+        connection: input.connection,
+        store: input.store,
+        scopes: input.scopes,
+        intervals: input.intervals,
+      },
+    }),
+    peer: undefined,
+    theirClock: new Map(),
+    neighbours: new Set(),
+    diverged: false,
+    roundTripMs: undefined,
+    failure: { code: 'connectionLost', message: 'The connection ended.' },
+  }),
+  output: ({ context }) => ({
+    sessionId: context.sessionId,
+    peerId: context.peer?.nodeId,
+    expected: context.expected,
+    failure: context.failure,
+  }),
+  initial: 'handshaking',
+  on: {
+    'frame.goodbye': { target: '.closed', actions: { type: 'recordFailure', params: ({ event }) => event } },
+    'frame.*': { target: '.closed', actions: { type: 'recordUnexpected', params: ({ event }) => event } },
+    'link.closed': {
+      target: '.closed',
+      actions: {
+        type: 'recordFailure',
+        params: ({ event }) =>
+          event.failure ?? { code: 'connectionLost', message: 'The other side closed the connection.' },
+      },
+    },
+    'session.close': {
+      target: '.closed',
+      actions: [
+        { type: 'sendGoodbye', params: ({ event }) => event.refusal },
+        { type: 'recordFailure', params: ({ event }) => event.refusal },
+      ],
+    },
+    'heartbeat.roundTrip': { actions: { type: 'rememberRoundTrip', params: ({ event }) => event } },
+    'xstate.error.actor.*': {
+      target: '.closed',
+      actions: { type: 'recordFailure', params: ({ event }) => failureOf(event.error) },
+    },
+  },
+  states: {
+    handshaking: {
+      after: {
+        handshakeTimeout: {
+          target: 'closed',
+          actions: {
+            type: 'recordFailure',
+            params: {
+              code: 'handshakeTimeout',
+              message: `The other side did not say who it is within ${limits.handshakeTimeoutMs} ms.`,
+            },
+          },
+        },
+      },
+      initial: 'starting',
+      states: {
+        starting: {
+          always: [{ guard: 'isDialed', target: 'requesting' }, { target: 'listening' }],
+        },
+        requesting: {
+          entry: 'sendRequest',
+          on: {
+            'frame.handshakeResponse': [
+              {
+                guard: { type: 'isOtherVersion', params: ({ event }) => event },
+                target: '#session.closed',
+                actions: { type: 'recordFailure', params: otherVersion },
+              },
+              {
+                guard: { type: 'isRefused', params: ({ event }) => event },
+                target: '#session.closed',
+                actions: { type: 'recordFailure', params: ({ event }) => event.refusal as Refusal },
+              },
+              { target: 'introducing', actions: { type: 'introducePeer', params: ({ event }) => event } },
+            ],
+          },
+        },
+        listening: {
+          on: {
+            'frame.handshakeRequest': [
+              {
+                guard: { type: 'isOtherVersion', params: ({ event }) => event },
+                target: '#session.closed',
+                actions: [
+                  { type: 'sendResponse', params: { refusal: otherVersion() } },
+                  { type: 'recordFailure', params: otherVersion },
+                ],
+              },
+              { target: 'introducing', actions: { type: 'introducePeer', params: ({ event }) => event } },
+            ],
+          },
+        },
+        introducing: {
+          on: {
+            'session.admit': [
+              { guard: 'isDialed', target: '#session.comparing' },
+              { target: '#session.comparing', actions: { type: 'sendResponse', params: {} } },
+            ],
+            'session.refuse': [
+              {
+                guard: 'isDialed',
+                target: '#session.closed',
+                actions: [
+                  { type: 'sendGoodbye', params: ({ event }) => event.refusal },
+                  { type: 'recordFailure', params: ({ event }) => event.refusal },
+                ],
+              },
+              {
+                target: '#session.closed',
+                actions: [
+                  { type: 'sendResponse', params: ({ event }) => ({ refusal: event.refusal }) },
+                  { type: 'recordFailure', params: ({ event }) => event.refusal },
+                ],
+              },
+            ],
+          },
+        },
+      },
+    },
+    comparing: {
+      // The dialer speaks first: the other side may still be weighing two connections against each other.
+      entry: 'admitPeer',
+      initial: 'starting',
+      states: {
+        starting: { always: [{ guard: 'isDialed', target: 'asking' }, { target: 'answering' }] },
+        asking: {
+          entry: 'sendClock',
+          on: {
+            'frame.vectorClock': {
+              target: '#session.synchronizing',
+              actions: { type: 'compareClocks', params: ({ event }) => event },
+            },
+          },
+        },
+        answering: {
+          on: {
+            'frame.vectorClock': {
+              target: '#session.synchronizing',
+              actions: ['sendClock', { type: 'compareClocks', params: ({ event }) => event }],
+            },
+          },
+        },
+      },
+      after: {
+        handshakeTimeout: {
+          target: 'closed',
+          actions: {
+            type: 'recordFailure',
+            params: { code: 'handshakeTimeout', message: 'The other side did not say what it has.' },
+          },
+        },
+      },
+      on: {
+        'neighbours.changed': { actions: { type: 'rememberNeighbours', params: ({ event }) => event } },
+      },
+    },
+    synchronizing: {
+      invoke: [
+        {
+          id: 'sender',
+          src: 'sender',
+          input: ({ context, self }) => ({
+            parent: self as Mailbox<ReplicationReport>,
+            link: context.link,
+            store: context.store,
+            peerId: context.peer?.nodeId as NodeId,
+            scopes: context.scopes,
+            clock: context.theirClock,
+            neighbours: context.neighbours,
+          }),
+          onError: {
+            target: 'closed',
+            actions: { type: 'recordFailure', params: ({ event }) => failureOf(event.error) },
+          },
+        },
+        {
+          id: 'receiver',
+          src: 'receiver',
+          input: ({ context, self }) => ({
+            parent: self as Mailbox<ReplicationReport>,
+            link: context.link,
+            store: context.store,
+            peerId: context.peer?.nodeId as NodeId,
+            random: context.random,
+          }),
+          onError: {
+            target: 'closed',
+            actions: { type: 'recordFailure', params: ({ event }) => failureOf(event.error) },
+          },
+        },
+      ],
+      on: {
+        'frame.batch': { actions: sendTo('receiver', ({ event }) => event) },
+        'frame.acknowledgement': { actions: sendTo('sender', ({ event }) => event) },
+        'frame.vectorClock': {
+          actions: [{ type: 'compareClocks', params: ({ event }) => event }, sendTo('sender', ({ event }) => event)],
+        },
+        'frame.vectorClockRequest': { actions: sendTo('receiver', { type: 'clock.announce' }) },
+        'frame.ping': { actions: [{ type: 'sendFrame', params: { type: 'frame.pong' } }, 'reportProbed'] },
+        'frame.pong': { actions: 'reportAnswered' },
+        'heartbeat.matched': { actions: ['reportAligned', sendTo('sender', ({ event }) => event)] },
+        'heartbeat.differed': { actions: sendTo('receiver', { type: 'clock.announce' }) },
+        'neighbours.changed': {
+          actions: [
+            { type: 'rememberNeighbours', params: ({ event }) => event },
+            sendTo('sender', ({ event }) => event),
+          ],
+        },
+        'session.probe': { actions: { type: 'sendFrame', params: { type: 'frame.ping' } } },
+        'replication.failed': {
+          target: 'closed',
+          actions: [
+            { type: 'sendGoodbye', params: ({ event }) => event.failure },
+            { type: 'recordFailure', params: ({ event }) => event.failure },
+          ],
+        },
+        'replication.diverged': { actions: { type: 'reportDiverged', params: ({ event }) => event } },
+        'replication.parked': { actions: { type: 'reportParked', params: ({ event }) => event } },
+      },
+    },
+    closed: { type: 'final' },
+  },
+});
+
+type SessionMachineType = typeof machine;
+export interface SessionMachine extends SessionMachineType {}
+export const sessionMachine: SessionMachine = machine;
+
+function otherVersion(): Refusal {
+  return {
+    code: 'protocolUnsupported',
+    message: `This node speaks version ${protocolVersion} of the protocol: run the same version of statemesh on both sides.`,
+  };
+}

@@ -1,0 +1,184 @@
+/**
+ * A node as a program embeds it: the root actor with its real ports, and a handle over it.
+ *
+ * The handle keeps no state of its own. Everything it tells is read from the actors' snapshots, and everything it does is an
+ * event or a call on the store that the root actor holds.
+ */
+import { type ActorOptions, type ActorRefFrom, createActor } from 'xstate';
+import { createNetwork } from './adapters/network.js';
+import { systemRandomness } from './adapters/randomness.js';
+import { type SystemTime, systemTime } from './adapters/time.js';
+import { composeNode, createServices, type Ports, type Services } from './compose.js';
+import { controlCommands } from './control-commands.js';
+import { StatemeshError } from './core/errors.js';
+import type { Boot } from './core/ids.js';
+import { createDatabase, type Database } from './database/database.js';
+import { createPeerStore, type PeerStore } from './database/remote-peers.js';
+import { type Logger, logHappenings } from './logging.js';
+import type { NodeMachine } from './machines/node.machine.js';
+import type { ConfigurationInput } from './protocol/configuration.js';
+import type { Happening } from './protocol/events.js';
+import type { Store } from './protocol/store.js';
+import {
+  type NodeState,
+  type NodeStatus,
+  nodeStateOf,
+  nodeStatusOf,
+  type PeerStatus,
+  peerStatusesOf,
+} from './status.js';
+
+export interface NodeOptions extends ConfigurationInput {
+  /** Silent when left out. Any pino-like logger does. */
+  readonly logger?: Logger;
+  /** Sees every event and snapshot of every actor of the node. */
+  readonly inspect?: ActorOptions<NodeMachine>['inspect'];
+  /** Replaces some of the services: for those who compose their own node. */
+  readonly services?: Partial<Services>;
+}
+
+/** Ports with a clock that XState's delays run on, too. */
+export interface NodePorts extends Ports {
+  readonly time: SystemTime;
+}
+
+/** What `on` takes: the type of a happening, or `*` for all. */
+export type HappeningType = Happening['type'];
+
+export interface StatemeshNode extends Omit<Database, 'contentDigest'>, AsyncDisposable {
+  /** The root actor: subscribe to it, inspect it, take its snapshot. */
+  readonly actor: ActorRefFrom<NodeMachine>;
+  /** The known (static) peers, stored and synced to every node. */
+  readonly peerStore: PeerStore;
+  /** How things stand with each peer. */
+  readonly peers: readonly PeerStatus[];
+  readonly state: NodeState;
+  status(): Promise<NodeStatus>;
+  /** Number and digest of all documents: equal on nodes that hold the same. */
+  contentDigest: Database['contentDigest'];
+  /**
+   * Resolves when the node is running.
+   * @throws StatemeshError `configurationInvalid`, `clusterKeyMissing`, `portInUse`, `addressUnavailable`,
+   * `databaseInUse`, `databaseForeign`, `databaseCorrupt`, `databaseUnavailable`, `controlUnavailable`, `alreadyStarted`
+   */
+  start(): Promise<void>;
+  /** Says goodbye to the peers, finishes the writes at hand, and resolves when nothing is left open. */
+  stop(): Promise<void>;
+  /** Hears what happens. Returns how to stop hearing it. */
+  on<Type extends HappeningType>(
+    type: Type,
+    listener: (happening: Extract<Happening, { type: Type }>) => void,
+  ): () => void;
+}
+
+/**
+ * Makes a node. It does nothing before `start()`.
+ *
+ * @example
+ * const node = createNode({ nodeId: 'shop-1', dataDir: './data', clusterKey, clusterSalt });
+ * await node.start();
+ * await node.collection('articles').put('a1', { name: 'Espresso', price: 1.2 });
+ * await node.stop();
+ */
+export function createNode(options: NodeOptions, ports: NodePorts = systemPorts()): StatemeshNode {
+  const { logger, inspect, services, ...configuration } = options;
+  const machine = composeNode({ ...createServices(ports, () => controlCommands(node)), ...services });
+  const actor = createActor(machine, {
+    clock: ports.time,
+    ...(inspect === undefined ? {} : { inspect }),
+    input: {
+      configuration: () => configuration,
+      boot: ports.randomness.token() as Boot,
+      random: () => ports.randomness.float(),
+    },
+  });
+  // Without an error listener XState reports to the process, which would take the embedding program down.
+  actor.subscribe({ error: () => {} });
+  if (logger !== undefined) logHappenings(actor, logger);
+  const node = handleOf(actor, ports);
+  return node;
+}
+
+function systemPorts(): NodePorts {
+  return { network: createNetwork(), time: systemTime(), randomness: systemRandomness() };
+}
+
+function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): StatemeshNode {
+  const store = (): Store => {
+    const snapshot = actor.getSnapshot();
+    if (snapshot.context.store === undefined || nodeStateOf(snapshot) !== 'running') {
+      throw new StatemeshError('notRunning', `The node is ${stateOf(actor)}: call start() and wait for it.`);
+    }
+    return snapshot.context.store;
+  };
+  const database = createDatabase(store);
+  let isStarted = false;
+  const stop = async (): Promise<void> => {
+    database.endStreams();
+    if (!isStarted) {
+      isStarted = true;
+      actor.stop();
+      return;
+    }
+    actor.send({ type: 'node.stop' });
+    await ended(actor);
+    await ports.network.closeAll();
+  };
+  return {
+    actor,
+    peerStore: createPeerStore(store),
+    collection: database.collection,
+    collections: database.collections,
+    changes: database.changes,
+    contentDigest: database.contentDigest,
+    get peers() {
+      return peerStatusesOf(actor.getSnapshot());
+    },
+    get state() {
+      return stateOf(actor);
+    },
+    status: () => nodeStatusOf(actor.getSnapshot()),
+    async start() {
+      if (isStarted) throw new StatemeshError('alreadyStarted', 'The node was started before: make a new one.');
+      isStarted = true;
+      actor.start();
+      await running(actor);
+    },
+    stop,
+    on: (type, listener) => {
+      const subscription = actor.on(type, (happening) => listener(happening as never));
+      return () => subscription.unsubscribe();
+    },
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+function stateOf(actor: ActorRefFrom<NodeMachine>): NodeState {
+  return nodeStateOf(actor.getSnapshot());
+}
+
+/** Resolves when the node runs; rejects with the reason when it ends instead. */
+function running(actor: ActorRefFrom<NodeMachine>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const look = (): void => {
+      const snapshot = actor.getSnapshot();
+      if (snapshot.status === 'active' && nodeStateOf(snapshot) !== 'running') return;
+      subscription.unsubscribe();
+      if (snapshot.status === 'active') resolve();
+      else reject(reasonOf(snapshot.context.failure ?? { code: 'notRunning', message: 'The node was stopped.' }));
+    };
+    const subscription = actor.subscribe({ next: look, complete: look, error: look });
+    look();
+  });
+}
+
+function ended(actor: ActorRefFrom<NodeMachine>): Promise<void> {
+  return new Promise((resolve) => {
+    if (actor.getSnapshot().status !== 'active') resolve();
+    else actor.subscribe({ complete: resolve, error: () => resolve() });
+  });
+}
+
+function reasonOf({ code, message }: { code: StatemeshError['code']; message: string }): StatemeshError {
+  return new StatemeshError(code, message);
+}

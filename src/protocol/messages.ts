@@ -1,0 +1,107 @@
+/**
+ * What two nodes say to each other. Each frame on the wire becomes one event of a session, named `frame.*`.
+ *
+ * Order on a connection: handshake request (by the dialer) and response, one vector clock from each side, then batches
+ * and acknowledgements both ways. Heartbeats start with the admission and never reach a machine.
+ */
+
+import type { Run } from '../core/entry.js';
+import type { ErrorCode } from '../core/errors.js';
+import type { Boot, NodeId } from '../core/ids.js';
+import type { VectorClock } from '../core/vector-clock.js';
+
+/** Raised when two versions cannot understand each other. */
+export const protocolVersion = 1;
+
+/** Who a node says it is. The cluster key proves membership; within the cluster the word of a member counts. */
+export interface Identity {
+  readonly nodeId: NodeId;
+  readonly boot: Boot;
+  /** Where it listens, so that a peer whom it dialed can dial back. */
+  readonly port: number;
+}
+
+export interface HandshakeRequest {
+  readonly type: 'frame.handshakeRequest';
+  readonly version: number;
+  readonly identity: Identity;
+}
+
+export interface HandshakeResponse {
+  readonly type: 'frame.handshakeResponse';
+  readonly version: number;
+  readonly identity: Identity;
+  /** Why not; undefined when accepted. */
+  readonly refusal: Refusal | undefined;
+}
+
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** How far the sender of this frame has come in every chain. */
+export interface VectorClockFrame {
+  readonly type: 'frame.vectorClock';
+  readonly clock: VectorClock;
+  /** The last batch that the clock takes into account; later ones were still on their way. */
+  readonly received: number;
+}
+
+/** Asks for a vector clock: the sender has left entries out and wants to know whether they came by another way. */
+export interface VectorClockRequest {
+  readonly type: 'frame.vectorClockRequest';
+}
+
+export interface BatchFrame {
+  readonly type: 'frame.batch';
+  /** 1, 2, 3, ... on a connection. */
+  readonly sequence: number;
+  readonly runs: readonly Run[];
+}
+
+/** The batch is on the disk of the receiver, as far as it could be applied. */
+export interface Acknowledgement {
+  readonly type: 'frame.acknowledgement';
+  readonly sequence: number;
+}
+
+export interface Heartbeat {
+  readonly type: 'frame.heartbeat';
+  readonly sequence: number;
+  /** The last heartbeat heard from the other side and how long ago, to measure the round trip. */
+  readonly echo: number;
+  readonly heldMs: number;
+  /** Digest of the vector clock. */
+  readonly digest: string;
+  /** With whom else the sender has a session; only when it changed since the last heartbeat. */
+  readonly neighbours: readonly NodeId[] | undefined;
+}
+
+/** Are you there? Sent when somebody else claims the receiver's NodeId. */
+export interface Ping {
+  readonly type: 'frame.ping';
+}
+
+export interface Pong {
+  readonly type: 'frame.pong';
+}
+
+/** The last frame before an orderly end. */
+export interface Goodbye {
+  readonly type: 'frame.goodbye';
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export type Frame =
+  | HandshakeRequest
+  | HandshakeResponse
+  | VectorClockFrame
+  | VectorClockRequest
+  | BatchFrame
+  | Acknowledgement
+  | Heartbeat
+  | Ping
+  | Pong
+  | Goodbye;

@@ -1,0 +1,130 @@
+/**
+ * The slots: every service that a machine invokes, as a typed actor that nobody has provided yet. Machines name them in
+ * `setup({ actors })`; `composeNode` fills them. A slot that was forgotten fails with its name.
+ */
+import { type CallbackLogicFunction, type EventObject, fromCallback, fromPromise } from 'xstate';
+import type { Scope } from '../core/author.js';
+import type { Run } from '../core/entry.js';
+import { StatemeshError } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
+import type { ClusterKeys } from '../core/keys.js';
+import type { Configuration } from './configuration.js';
+import type {
+  Address,
+  DiscoveryReport,
+  KnownPeersReport,
+  LinkCommand,
+  LinkReport,
+  ListenerReport,
+  Mailbox,
+  OplogReport,
+} from './events.js';
+import type { Identity } from './messages.js';
+import type { Connection, ConnectionSecurity, Listening } from './ports.js';
+import type { ApplyResult, ReadOptions, ReadResult, Store } from './store.js';
+
+function promiseSlot<Input, Output>(name: string) {
+  return fromPromise<Output, Input & {}>(() => Promise.reject(unprovided(name)));
+}
+
+function callbackSlot<Command extends { type: string }, Input>(name: string) {
+  const fail: CallbackLogicFunction<Command, Command, Input & {}> = () => {
+    throw unprovided(name);
+  };
+  return fromCallback<Command, Input & {}>(fail);
+}
+
+function unprovided(name: string): StatemeshError {
+  return new StatemeshError('internal', `The service "${name}" was not provided: compose the node with composeNode().`);
+}
+
+// --- Node ----------------------------------------------------------------------------------------------------------
+
+/** Checks the configuration and derives the keys of the cluster. */
+export const configure = promiseSlot<{ configuration: () => unknown }, Configured>('configure');
+export interface Configured {
+  readonly configuration: Configuration;
+  readonly security: ConnectionSecurity;
+  readonly keys: ClusterKeys | undefined;
+}
+
+/** Opens the database of one NodeId, creating it if need be. */
+export const openStore = promiseSlot<{ configuration: Configuration }, Store>('openStore');
+
+/** Finishes the writes at hand and closes the database, if there is one. */
+export const closeStore = promiseSlot<{ store: Store | undefined }, void>('closeStore');
+
+/** Opens the listener; what it accepts and refuses goes to `parent` for as long as it is open. */
+export const listen = promiseSlot<ListenInput, Listening>('listen');
+export interface ListenInput {
+  readonly configuration: Configuration;
+  readonly security: ConnectionSecurity;
+  readonly parent: Mailbox<ListenerReport>;
+}
+
+export const closeListener = promiseSlot<{ listening: Listening | undefined }, void>('closeListener');
+
+/** Owns every socket of the node for as long as it lives, and closes what is left when it ends. */
+export const connections = callbackSlot<EventObject, object>('connections');
+
+/** Answers the command line on a socket in the data directory. */
+export const control = callbackSlot<EventObject, { configuration: Configuration; parent: Mailbox<ControlReport> }>(
+  'control',
+);
+export type ControlReport = { readonly type: 'control.failed'; readonly error: unknown };
+
+// --- Membership ----------------------------------------------------------------------------------------------------
+
+/** Announces this node by beacons and reports those of others. */
+export const discovery = callbackSlot<EventObject, DiscoveryInput>('discovery');
+export interface DiscoveryInput {
+  readonly parent: Mailbox<DiscoveryReport>;
+  readonly identity: Identity;
+  readonly configuration: Configuration;
+  readonly keys: ClusterKeys | undefined;
+}
+
+/** Reports the known peers of the configuration and of the synced collection, now and at each change. */
+export const knownPeers = callbackSlot<EventObject, KnownPeersInput>('knownPeers');
+export interface KnownPeersInput {
+  readonly parent: Mailbox<KnownPeersReport>;
+  readonly store: Store;
+  readonly configuration: Configuration;
+}
+
+// --- Peer ----------------------------------------------------------------------------------------------------------
+
+/** Opens a connection to a peer. */
+export const dial = promiseSlot<DialInput, Connection>('dial');
+export interface DialInput {
+  readonly address: Address;
+  readonly security: ConnectionSecurity;
+}
+
+// --- Session -------------------------------------------------------------------------------------------------------
+
+/** Speaks frames over a connection, with heartbeats once the other side is admitted. */
+export const link = callbackSlot<LinkCommand, LinkInput>('link');
+export interface LinkInput {
+  readonly parent: Mailbox<LinkReport>;
+  readonly connection: Connection;
+  readonly store: Store;
+  readonly scopes: readonly Scope[];
+  readonly intervals: Intervals;
+}
+
+export interface Intervals {
+  readonly heartbeatIntervalMs: number;
+  readonly syncIntervalMs: number;
+}
+
+/** Reads from the oplog what the other side lacks. */
+export const readBatch = promiseSlot<ReadOptions & { store: Store }, ReadResult>('readBatch');
+
+/** Applies what the other side sent. */
+export const applyBatch = promiseSlot<{ store: Store; runs: readonly Run[]; origin: NodeId }, ApplyResult>(
+  'applyBatch',
+);
+
+/** Reports each commit of the store. */
+export const oplogFeed = callbackSlot<EventObject, { store: Store; parent: Mailbox<OplogReport> }>('oplogFeed');

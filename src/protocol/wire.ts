@@ -1,0 +1,297 @@
+/**
+ * Messages as protobuf. Types 1 and 2 are those of the EntglDB peers (`node_id`, `accepted`) with our own fields from 100
+ * up; everything else has a type of its own in the range that is free for extensions, from 32 up.
+ *
+ * Decoding trusts nothing: every id, stamp, count and text is checked, and what does not fit is `frameMalformed`.
+ */
+import protobuf from 'protobufjs';
+import { type Author, type AuthorKey, authorKeyOf, parseAuthorKey, scopeOf } from '../core/author.js';
+import type { Entry, Position, Run } from '../core/entry.js';
+import { type ErrorCode, errorCodes, StatemeshError } from '../core/errors.js';
+import { type Hlc, isHlc } from '../core/hlc.js';
+import { type CollectionName, isBoot, isCollectionName, isDocumentKey, isNodeId, type NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import type { BatchFrame, Frame, Identity, Refusal } from './messages.js';
+
+const schema = `
+  syntax = "proto3";
+  message HandshakeRequest { string node_id = 1; uint32 version = 100; string boot = 101; uint32 port = 102; }
+  message HandshakeResponse {
+    string node_id = 1; bool accepted = 2;
+    uint32 version = 100; string boot = 101; uint32 port = 102; string refusal_code = 103; string refusal_message = 104;
+  }
+  message VectorClock { repeated AuthorPosition positions = 1; uint64 received = 2; }
+  message AuthorPosition { string author = 1; uint64 hlc = 2; string hash = 3; }
+  message VectorClockRequest {}
+  message Batch { uint64 sequence = 1; repeated string collections = 2; repeated Run runs = 3; }
+  message Run { string author = 1; uint64 after_hlc = 2; string after_hash = 3; repeated Entry entries = 4; }
+  message Entry { uint64 hlc = 1; uint32 collection = 2; string key = 3; bool deleted = 4; string payload = 5; string hash = 6; }
+  message Acknowledgement { uint64 sequence = 1; }
+  message Heartbeat {
+    uint64 sequence = 1; uint64 echo = 2; uint32 held_ms = 3; string digest = 4;
+    bool neighbours_changed = 5; repeated string neighbours = 6;
+  }
+  message Ping {}
+  message Pong {}
+  message Goodbye { string code = 1; string message = 2; }
+`;
+
+// Without Long, 64-bit fields are plain numbers; those that are no safe integers are refused below.
+protobuf.util.Long = null as unknown as typeof protobuf.util.Long;
+protobuf.configure();
+const root = protobuf.parse(schema, { keepCase: false }).root;
+
+/** How one frame travels: the number of its type, and its fields as protobufjs takes and gives them. */
+interface Codec {
+  readonly number: number;
+  readonly message: protobuf.Type;
+  encode(frame: Frame): object;
+  decode(fields: never): Frame;
+}
+
+function codec<Type extends Frame['type'], Fields>(
+  type: Type,
+  number: number,
+  encode: (frame: Extract<Frame, { type: Type }>) => Fields,
+  decode: (fields: Fields) => Omit<Extract<Frame, { type: Type }>, 'type'>,
+): Codec {
+  const name = type.slice('frame.'.length);
+  const message = root.lookupType(name.charAt(0).toUpperCase() + name.slice(1));
+  return {
+    number,
+    message,
+    encode: encode as Codec['encode'],
+    decode: (fields) => ({ type, ...decode(fields) }) as Frame,
+  };
+}
+
+const nothing = () => ({});
+const codecs: Record<Frame['type'], Codec> = {
+  'frame.handshakeRequest': codec(
+    'frame.handshakeRequest',
+    1,
+    ({ identity, version }) => ({ ...identity, version }),
+    (fields) => ({ version: fields.version, identity: decodeIdentity(fields) }),
+  ),
+  'frame.handshakeResponse': codec(
+    'frame.handshakeResponse',
+    2,
+    ({ identity, version, refusal }) => ({
+      ...identity,
+      version,
+      accepted: refusal === undefined,
+      refusalCode: refusal?.code ?? '',
+      refusalMessage: refusal?.message ?? '',
+    }),
+    (fields) => ({
+      version: fields.version,
+      identity: decodeIdentity(fields),
+      refusal: fields.accepted ? undefined : decodeRefusal(fields.refusalCode, fields.refusalMessage),
+    }),
+  ),
+  'frame.vectorClock': codec(
+    'frame.vectorClock',
+    32,
+    ({ clock, received }) => ({
+      received,
+      positions: [...clock].map(([author, { hlc, hash }]) => ({ author: author as string, hlc: hlc as number, hash })),
+    }),
+    ({ received, positions }) => ({ received: count(received), clock: decodeClock(positions) }),
+  ),
+  'frame.vectorClockRequest': codec('frame.vectorClockRequest', 33, nothing, nothing),
+  'frame.batch': codec('frame.batch', 34, encodeBatch, (fields) => ({
+    sequence: count(fields.sequence),
+    runs: decodeRuns(fields),
+  })),
+  'frame.acknowledgement': codec(
+    'frame.acknowledgement',
+    35,
+    ({ sequence }) => ({ sequence }),
+    ({ sequence }) => ({ sequence: count(sequence) }),
+  ),
+  'frame.heartbeat': codec(
+    'frame.heartbeat',
+    36,
+    ({ sequence, echo, heldMs, digest, neighbours }) => ({
+      sequence,
+      echo,
+      heldMs,
+      digest,
+      neighboursChanged: neighbours !== undefined,
+      neighbours: (neighbours ?? []) as readonly string[],
+    }),
+    (fields) => ({
+      sequence: count(fields.sequence),
+      echo: count(fields.echo),
+      heldMs: fields.heldMs,
+      digest: hashText(fields.digest),
+      neighbours: fields.neighboursChanged ? decodeNeighbours(fields.neighbours) : undefined,
+    }),
+  ),
+  'frame.ping': codec('frame.ping', 37, nothing, nothing),
+  'frame.pong': codec('frame.pong', 38, nothing, nothing),
+  'frame.goodbye': codec(
+    'frame.goodbye',
+    39,
+    ({ code, message }) => ({ code: code as string, message }),
+    ({ code, message }) => decodeRefusal(code, message),
+  ),
+};
+
+const codecsByNumber = new Map(Object.values(codecs).map((each) => [each.number, each]));
+
+/** The protobuf payload of a frame, with the number of its type. */
+export function encodeMessage(frame: Frame): { number: number; payload: Uint8Array } {
+  const { number, message, encode } = codecs[frame.type];
+  return { number, payload: message.encode(encode(frame)).finish() };
+}
+
+/** The frame behind the number of a type and its payload. @throws StatemeshError `frameMalformed` */
+export function decodeMessage(number: number, payload: Uint8Array): Frame {
+  const codec = codecsByNumber.get(number);
+  if (codec === undefined) throw malformed(`its type ${number} is unknown`);
+  let fields: protobuf.Message;
+  try {
+    fields = codec.message.decode(payload);
+  } catch (cause) {
+    throw new StatemeshError('frameMalformed', `A frame of type ${number} has broken protobuf.`, { cause });
+  }
+  return codec.decode(fields as never);
+}
+
+interface WireRun {
+  readonly author: string;
+  readonly afterHlc: number;
+  readonly afterHash: string;
+  readonly entries: readonly WireEntry[];
+}
+
+interface WireEntry {
+  readonly hlc: number;
+  readonly collection: number;
+  readonly key: string;
+  readonly deleted: boolean;
+  readonly payload: string;
+  readonly hash: string;
+}
+
+/** Collection names travel once a batch; entries name them by index. */
+function encodeBatch({ sequence, runs }: BatchFrame): { sequence: number; runs: WireRun[]; collections: string[] } {
+  const indexes = new Map<CollectionName, number>();
+  const indexOf = (name: CollectionName): number => {
+    let index = indexes.get(name);
+    if (index === undefined) {
+      index = indexes.size;
+      indexes.set(name, index);
+    }
+    return index;
+  };
+  const encoded = runs.map(({ author, after, entries }) => ({
+    author: authorKeyOf(author),
+    afterHlc: after.hlc,
+    afterHash: after.hash,
+    entries: entries.map((entry) => ({
+      hlc: entry.hlc,
+      collection: indexOf(entry.collection),
+      key: entry.key,
+      deleted: entry.operation === 'delete',
+      payload: entry.payload,
+      hash: entry.hash,
+    })),
+  }));
+  return { sequence, runs: encoded, collections: [...indexes.keys()] };
+}
+
+function decodeIdentity({ nodeId, boot, port }: { nodeId: string; boot: string; port: number }): Identity {
+  if (!isNodeId(nodeId)) throw malformed('its NodeId is invalid');
+  // Other implementations have no boot: the session refuses them by their version, with a message they can show.
+  if (boot !== '' && !isBoot(boot)) throw malformed('its boot is invalid');
+  if (port > 65_535) throw malformed('its port is invalid');
+  return { nodeId, boot: boot as Identity['boot'], port };
+}
+
+/** A code from a newer version is not ours: it is shown as `goodbye`, with its text. */
+function decodeRefusal(code: string, message: string): Refusal {
+  const text = message.slice(0, 500).replace(/\p{Cc}/gu, ' ');
+  return Object.hasOwn(errorCodes, code)
+    ? { code: code as ErrorCode, message: text }
+    : { code: 'goodbye', message: text };
+}
+
+function decodeClock(positions: readonly { author: string; hlc: number; hash: string }[]): Map<AuthorKey, Position> {
+  if (positions.length > limits.authorsPerClockMax) throw malformed('it names too many authors');
+  const clock = new Map<AuthorKey, Position>();
+  for (const { author, hlc, hash } of positions) {
+    if (parseAuthorKey(author) === undefined) throw malformed('an author is invalid');
+    clock.set(author as AuthorKey, { hlc: stamp(hlc), hash: hashText(hash) });
+  }
+  return clock;
+}
+
+function decodeRuns({ runs, collections }: { runs: readonly WireRun[]; collections: readonly string[] }): Run[] {
+  if (runs.length > limits.batchRunsMax) throw malformed('it has too many runs');
+  const names = collections.map((name) => {
+    if (!isCollectionName(name)) throw malformed('a collection name is invalid');
+    return name;
+  });
+  let entriesLeft = limits.batchEntriesMax as number;
+  return runs.map(({ author: authorKey, afterHlc, afterHash, entries }) => {
+    const author = parseAuthorKey(authorKey);
+    if (author === undefined) throw malformed('an author is invalid');
+    entriesLeft -= entries.length;
+    if (entriesLeft < 0) throw malformed('it has too many entries');
+    return { author, after: decodeAfter(afterHlc, afterHash), entries: decodeEntries(entries, names, author) };
+  });
+}
+
+function decodeEntries(entries: readonly WireEntry[], names: readonly CollectionName[], author: Author): Entry[] {
+  return entries.map((entry) => {
+    const collection = names[entry.collection];
+    if (collection === undefined) throw malformed('an entry names no collection');
+    // What must not leave the cluster has a chain of its own; a mixed chain would break that promise.
+    if (scopeOf(collection) !== author.scope) throw malformed('an entry has the wrong scope');
+    if (!isDocumentKey(entry.key)) throw malformed('a key is invalid');
+    if (entry.deleted && entry.payload !== '') throw malformed('a delete has a payload');
+    if (entry.payload.length > limits.documentBytesMax) throw malformed('a document is too large');
+    return {
+      hlc: stamp(entry.hlc),
+      collection,
+      key: entry.key,
+      operation: entry.deleted ? 'delete' : 'put',
+      payload: entry.payload,
+      hash: hashText(entry.hash),
+    };
+  });
+}
+
+function decodeAfter(hlc: number, hash: string): Position {
+  if (hlc === 0 && hash === '') return { hlc: 0 as Hlc, hash };
+  return { hlc: stamp(hlc), hash: hashText(hash) };
+}
+
+function decodeNeighbours(neighbours: readonly string[]): NodeId[] {
+  if (neighbours.length > limits.peersMax) throw malformed('it names too many neighbours');
+  return neighbours.map((nodeId) => {
+    if (!isNodeId(nodeId)) throw malformed('a neighbour is invalid');
+    return nodeId;
+  });
+}
+
+function stamp(value: number): Hlc {
+  if (!isHlc(value)) throw malformed('a time stamp is invalid');
+  return value;
+}
+
+function count(value: number): number {
+  if (!Number.isSafeInteger(value) || value < 0) throw malformed('a count is invalid');
+  return value;
+}
+
+function hashText(value: string): string {
+  if (value.length !== 43) throw malformed('a hash is invalid');
+  return value;
+}
+
+function malformed(why: string): StatemeshError {
+  return new StatemeshError('frameMalformed', `A frame is refused: ${why}.`);
+}

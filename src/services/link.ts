@@ -1,0 +1,136 @@
+/**
+ * Speaks frames over one connection: bytes to events and back, with heartbeats once the other side is admitted.
+ *
+ * Before admission only small frames are read. Any error of the codec ends the connection: a stream that cannot be
+ * understood at one place cannot be trusted after it.
+ */
+import { fromCallback } from 'xstate';
+import { type Failure, failureOf } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import type { LinkCommand, LinkReport } from '../protocol/events.js';
+import { encodeFrame, FrameDecoder } from '../protocol/frame-codec.js';
+import type { Frame, Heartbeat } from '../protocol/messages.js';
+import type { Time } from '../protocol/ports.js';
+import type { LinkInput } from '../protocol/services.js';
+import { Heartbeats, type PulseHandle } from './heartbeat.js';
+
+/** One for all links of a node, since they share a ticker. */
+export function createLink({ time }: { time: Time }) {
+  const heartbeats = new Heartbeats(time);
+  return fromCallback<LinkCommand, LinkInput>(({ input, receive }) => {
+    const speaker = new Link(input, heartbeats, time);
+    receive((command) => {
+      if (command.type === 'link.send') speaker.send(command.frame);
+      else speaker.admit(command.peerId);
+    });
+    speaker.attach();
+    return () => speaker.end();
+  });
+}
+
+class Link {
+  readonly #input: LinkInput;
+  readonly #heartbeats: Heartbeats;
+  readonly #time: Time;
+  readonly #decoder = new FrameDecoder(limits.frameBytesBeforeAdmissionMax);
+  #pulse: PulseHandle | undefined;
+  #isClosed = false;
+  /** Whether the last digest heard was ours; undefined before the first. */
+  #matches: boolean | undefined;
+  #clockAnnouncedAtMs: number;
+
+  constructor(input: LinkInput, heartbeats: Heartbeats, time: Time) {
+    this.#input = input;
+    this.#heartbeats = heartbeats;
+    this.#time = time;
+    this.#clockAnnouncedAtMs = time.monotonicMs();
+  }
+
+  attach(): void {
+    this.#input.connection.attach({
+      data: (bytes) => this.#read(bytes),
+      drained: () => {},
+      closed: (failure) => this.#close(failure),
+    });
+  }
+
+  send(frame: Frame): void {
+    if (this.#isClosed) return;
+    const { connection } = this.#input;
+    connection.write(encodeFrame(frame));
+    // The window of batches bounds what is queued; more than that is a peer that does not read.
+    if (connection.queuedBytes > limits.sendQueueBytesMax) {
+      this.#fail({ code: 'connectionTimeout', message: 'The other side does not read what is sent to it.' });
+    }
+  }
+
+  admit(peerId: NodeId): void {
+    if (this.#isClosed) return;
+    this.#decoder.frameBytesMax = limits.frameBytesMax;
+    const { store, scopes, intervals } = this.#input;
+    this.#pulse = this.#heartbeats.start({
+      peerId,
+      intervalMs: intervals.heartbeatIntervalMs,
+      send: (heartbeat) => this.send(heartbeat),
+      digest: () => store.digest(scopes),
+      missed: (silentMs) =>
+        this.#fail({ code: 'heartbeatMissed', message: `Nothing was heard for ${Math.round(silentMs)} ms.` }),
+    });
+  }
+
+  /** Sends what is queued and closes: nobody listens to this link any more. */
+  end(): void {
+    this.#pulse?.stop();
+    this.#isClosed = true;
+    this.#input.connection.end();
+  }
+
+  #read(bytes: Uint8Array): void {
+    if (this.#isClosed) return;
+    this.#pulse?.alive();
+    try {
+      for (const frame of this.#decoder.push(bytes)) {
+        if (frame.type === 'frame.heartbeat') this.#hear(frame);
+        else this.#tell(frame);
+        if (this.#isClosed) return;
+      }
+    } catch (error) {
+      this.#fail(failureOf(error));
+    }
+  }
+
+  #hear(heartbeat: Heartbeat): void {
+    // The other side may admit us a moment before we admit it.
+    const milliseconds = this.#pulse?.heard(heartbeat);
+    if (milliseconds !== undefined) this.#tell({ type: 'heartbeat.roundTrip', milliseconds });
+    if (heartbeat.neighbours !== undefined) {
+      this.#tell({ type: 'neighbours.changed', neighbours: new Set(heartbeat.neighbours) });
+    }
+    const { store, scopes, intervals } = this.#input;
+    const before = this.#matches;
+    this.#matches = heartbeat.digest === store.digest(scopes);
+    if (this.#matches && before !== true) this.#tell({ type: 'heartbeat.matched' });
+    const now = this.#time.monotonicMs();
+    if (!this.#matches && now - this.#clockAnnouncedAtMs >= intervals.syncIntervalMs) {
+      this.#clockAnnouncedAtMs = now;
+      this.#tell({ type: 'heartbeat.differed' });
+    }
+  }
+
+  #fail(failure: Failure): void {
+    this.#close(failure);
+    this.#input.connection.destroy();
+  }
+
+  #close(failure: Failure | undefined): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#pulse?.stop();
+    this.#tell({ type: 'link.closed', failure });
+  }
+
+  #tell(report: LinkReport): void {
+    this.#input.parent.send(report);
+  }
+}

@@ -1,0 +1,26 @@
+/** What sender and receiver ask of the store. Reading and applying wait a turn of the event loop, or queued batches starve it. */
+import { type EventObject, fromCallback, fromPromise } from 'xstate';
+import type { Run } from '../core/entry.js';
+import type { NodeId } from '../core/ids.js';
+import type { Mailbox, OplogReport } from '../protocol/events.js';
+import type { Time } from '../protocol/ports.js';
+import type { ApplyResult, ReadOptions, ReadResult, Store } from '../protocol/store.js';
+
+export function createReadBatch({ time }: { time: Time }) {
+  return fromPromise<ReadResult, ReadOptions & { store: Store }>(async ({ input: { store, ...options } }) => {
+    await time.turn();
+    return store.read(options);
+  });
+}
+
+export function createApplyBatch() {
+  return fromPromise<ApplyResult, { store: Store; runs: readonly Run[]; origin: NodeId }>(({ input }) =>
+    input.store.apply(input.runs, input.origin),
+  );
+}
+
+export function createOplogFeed() {
+  return fromCallback<EventObject, { store: Store; parent: Mailbox<OplogReport> }>(({ input: { store, parent } }) =>
+    store.subscribe((commit) => parent.send({ type: 'oplog.appended', commit })),
+  );
+}
