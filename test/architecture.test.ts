@@ -1,0 +1,124 @@
+/**
+ * The dependency law: which room may know which. Type imports count. And the ban on ambient time and randomness, without
+ * which nothing could be simulated.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+
+const source = resolve('src');
+
+/** Each room with the rooms whose files it may import, besides its own. */
+const mayImport: Record<string, readonly string[]> = {
+  core: [],
+  protocol: ['core'],
+  machines: ['core', 'protocol'],
+  adapters: ['core', 'protocol'],
+  services: ['core', 'protocol'],
+  store: ['core', 'protocol'],
+  database: ['core', 'protocol'],
+  // The command line is a user like any other: the public API, and the words of the control socket.
+  cli: ['index', 'protocol'],
+};
+
+/** `node:` modules that a room may use; rooms that are not listed may use all. */
+const nodeModules: Record<string, readonly string[]> = {
+  core: ['node:crypto'],
+  protocol: [],
+  machines: [],
+  database: [],
+};
+
+/** A machine imports machines below it only. */
+const machineOrder = ['node', 'membership', 'peer', 'session', 'receiver', 'sender'];
+
+const ambient =
+  /\b(Date\.now|new Date\(\)|performance\.now|Math\.random|randomUUID|randomBytes|getRandomValues|hrtime|setTimeout|setInterval|setImmediate|process\.nextTick)\b/;
+/** Adapters are the ambient world; the command line and the composition root stand outside the node. */
+const ambientAllowed = ['adapters', 'cli'];
+
+interface SourceFile {
+  readonly path: string;
+  readonly room: string;
+  readonly imports: readonly string[];
+  readonly code: string;
+}
+
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .map((path): SourceFile => {
+    const text = readFileSync(join(source, path), 'utf8');
+    const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+    const imports = [...code.matchAll(/(?:\bfrom|\bimport\(?)\s*'([^']+)'/g)].map((match) => match[1] as string);
+    return { path, room: roomOf(path), imports, code };
+  });
+
+function roomOf(path: string): string {
+  return path.includes('/') ? (path.split('/')[0] as string) : path.replace(/\.ts$/, '');
+}
+
+function targetOf(file: SourceFile, specifier: string): string {
+  return relative(source, resolve(source, dirname(file.path), specifier)).replace(/\.js$/, '.ts');
+}
+
+function violations(check: (file: SourceFile) => readonly string[]): string[] {
+  return files.flatMap((file) => check(file).map((problem) => `${file.path}: ${problem}`));
+}
+
+describe('the dependency law', () => {
+  it('source: all of it -> is read', () => {
+    const rooms = new Set(files.map(({ room }) => room));
+    expect([...Object.keys(mayImport)].filter((room) => !rooms.has(room))).toEqual([]);
+    expect(files.flatMap(({ imports }) => imports).length).toBeGreaterThan(100);
+  });
+
+  it('rooms: any import -> only of rooms they may know', () => {
+    const found = violations(({ path, room, imports, code }) => {
+      const allowed = mayImport[room];
+      if (allowed === undefined) return [];
+      return imports
+        .filter((specifier) => specifier.startsWith('.'))
+        .map((specifier) => targetOf({ path, room, imports, code }, specifier))
+        .filter((target) => roomOf(target) !== room && !allowed.includes(roomOf(target)));
+    });
+    expect(found).toEqual([]);
+  });
+
+  it('rooms: a node: module -> only where it is allowed', () => {
+    const found = violations(({ room, imports }) => {
+      const allowed = nodeModules[room];
+      return allowed === undefined ? [] : imports.filter((name) => name.startsWith('node:') && !allowed.includes(name));
+    });
+    expect(found).toEqual([]);
+  });
+
+  it('machines: importing each other -> only downwards', () => {
+    const found = violations((file) => {
+      if (file.room !== 'machines') return [];
+      const rank = machineOrder.indexOf(machineOf(file.path));
+      const below = file.imports
+        .filter((specifier) => specifier.includes('.machine'))
+        .map((specifier) => machineOf(targetOf(file, specifier)));
+      return rank < 0 ? ['has no rank'] : below.filter((name) => machineOrder.indexOf(name) <= rank);
+    });
+    expect(found).toEqual([]);
+  });
+
+  it('SQL: better-sqlite3 -> only in the store', () => {
+    const found = violations(({ room, imports }) =>
+      room === 'store' ? [] : imports.filter((name) => /sqlite3/.test(name)),
+    );
+    expect(found).toEqual([]);
+  });
+
+  it('time and randomness: ambient -> only in adapters and the command line', () => {
+    const found = violations(({ room, code }) =>
+      ambientAllowed.includes(room) ? [] : (code.match(ambient) ?? []).slice(0, 1),
+    );
+    expect(found).toEqual([]);
+  });
+});
+
+function machineOf(path: string): string {
+  return /([a-z]+)\.machine/.exec(path)?.[1] ?? path;
+}

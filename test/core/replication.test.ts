@@ -1,0 +1,99 @@
+import { describe, expect, it } from '@jest/globals';
+import { type Author, authorKeyOf, type Incarnation } from '../../src/core/author.js';
+import { chainRun, chainStart, endOf, type Position, type Run } from '../../src/core/entry.js';
+import type { Hlc } from '../../src/core/hlc.js';
+import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
+import { acknowledged, push, reconciled, sent, startProgress } from '../../src/core/replication.js';
+
+const [a, b, c] = ['a', 'b', 'c'].map((nodeId) => nodeId as NodeId) as [NodeId, NodeId, NodeId];
+
+function authorOf(nodeId: NodeId): Author {
+  return { nodeId, incarnation: 'i1' as Incarnation, scope: 'shared' };
+}
+
+function runOf(nodeId: NodeId, after: Position, hlcs: readonly number[]): Run {
+  const entries = hlcs.map((hlc) => ({
+    hlc: hlc as Hlc,
+    collection: 'things' as CollectionName,
+    key: `k${hlc}` as DocumentKey,
+    operation: 'put' as const,
+    payload: '1',
+  }));
+  return chainRun(authorOf(nodeId), after, entries);
+}
+
+const alone = { peerId: b, origin: undefined, neighbours: new Set<NodeId>() };
+const keyA = authorKeyOf(authorOf(a));
+const keyC = authorKeyOf(authorOf(c));
+
+describe('push', () => {
+  it('a local commit: the peer has all before it -> is sent at once', () => {
+    const run = runOf(a, chainStart, [1, 2]);
+    const result = push(startProgress(new Map()), [run], alone);
+    expect(result).toMatchObject({ runs: [run], lagging: false, unsure: false });
+  });
+
+  it('a local commit: the peer lacks what is before it -> is left to a reading', () => {
+    const first = runOf(a, chainStart, [1]);
+    const second = runOf(a, endOf(first), [2]);
+    expect(push(startProgress(new Map()), [second], alone)).toMatchObject({ runs: [], lagging: true });
+  });
+
+  it('a commit: the peer has it already -> nothing is sent', () => {
+    const run = runOf(a, chainStart, [1]);
+    const result = push(startProgress(new Map([[keyA, endOf(run)]])), [run], alone);
+    expect(result).toMatchObject({ runs: [], lagging: false, unsure: false });
+  });
+
+  it('a commit that came from the peer -> is not sent back, and counts as had', () => {
+    const run = runOf(c, chainStart, [5]);
+    const { progress, runs } = push(startProgress(new Map()), [run], { ...alone, origin: b });
+    expect(runs).toEqual([]);
+    expect(progress.theirs.get(keyC)).toEqual(endOf(run));
+  });
+
+  it('a relay: the peer has a session with the author -> is skipped, and remembered', () => {
+    const run = runOf(c, chainStart, [5]);
+    const { progress, runs } = push(startProgress(new Map()), [run], { ...alone, origin: c, neighbours: new Set([c]) });
+    expect(runs).toEqual([]);
+    expect(progress.skipped.has(keyC)).toBe(true);
+    expect(progress.theirs.has(keyC)).toBe(false);
+  });
+
+  it('a relay: the peer has no session with the author -> is sent', () => {
+    const run = runOf(c, chainStart, [5]);
+    expect(push(startProgress(new Map()), [run], { ...alone, origin: c }).runs).toEqual([run]);
+  });
+
+  it('a relay after others were skipped: the peer lost the author -> its clock is asked for, nothing is guessed', () => {
+    const first = runOf(c, chainStart, [5]);
+    const second = runOf(c, endOf(first), [6]);
+    const skipped = push(startProgress(new Map()), [first], { ...alone, origin: c, neighbours: new Set([c]) }).progress;
+    expect(push(skipped, [second], { ...alone, origin: c })).toMatchObject({ runs: [], unsure: true, lagging: false });
+  });
+});
+
+describe('reconciled', () => {
+  const first = runOf(a, chainStart, [1]);
+  const second = runOf(a, endOf(first), [2]);
+  const inFlight = sent(sent(startProgress(new Map()), 1, [first]), 2, [second]);
+
+  it('a vector clock: batches still on their way -> count as had', () => {
+    const progress = reconciled(inFlight, new Map([[keyA, endOf(first)]]), 1);
+    expect(progress.theirs.get(keyA)).toEqual(endOf(second));
+  });
+
+  it('a vector clock: a batch that arrived but could not be applied -> is lacking again', () => {
+    const progress = reconciled(inFlight, new Map(), 2);
+    expect(progress.theirs.has(keyA)).toBe(false);
+  });
+
+  it('a vector clock: written before a batch arrived that it includes -> does not go back', () => {
+    const progress = reconciled(inFlight, new Map([[keyA, endOf(second)]]), 0);
+    expect(progress.theirs.get(keyA)).toEqual(endOf(second));
+  });
+
+  it('an acknowledgement -> settles its batch and those before it', () => {
+    expect(acknowledged(inFlight, 1).inFlight.map(({ sequence }) => sequence)).toEqual([2]);
+  });
+});

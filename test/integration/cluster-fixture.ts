@@ -1,0 +1,110 @@
+/** Nodes over real sockets and files, each test on a discovery port of its own so that test files do not hear each other. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createNode, type Happening, type NodeOptions, type NodePorts, type StatemeshNode } from '../../src/index.js';
+
+export const clusterKey = 'correct horse battery staple';
+const clusterSalt = 'cluster-test';
+
+let discoveryPort = 20_000 + (process.pid % 2_000) * 10;
+
+export interface Fixture {
+  /** A node with its own data directory, not yet started. */
+  make(nodeId: string, options?: Partial<NodeOptions>, ports?: NodePorts): TestNode;
+  start(nodeId: string, options?: Partial<NodeOptions>, ports?: NodePorts): Promise<TestNode>;
+  directoryOf(name: string): string;
+  /** Stops everything and removes the files. */
+  close(): Promise<void>;
+}
+
+export interface TestNode extends StatemeshNode {
+  readonly happenings: readonly Happening[];
+}
+
+export function createFixture(): Fixture {
+  discoveryPort += 1;
+  const port = discoveryPort;
+  const root = mkdtempSync(join(tmpdir(), 'statemesh-cluster-'));
+  const nodes: StatemeshNode[] = [];
+  const directoryOf = (name: string) => join(root, name);
+  const make: Fixture['make'] = (nodeId, options = {}, ports = undefined) => {
+    const settings: NodeOptions = {
+      nodeId,
+      dataDir: directoryOf(nodeId),
+      clusterKey,
+      clusterSalt,
+      discoveryPort: port,
+      beaconIntervalMs: 200,
+      heartbeatIntervalMs: 200,
+      syncIntervalMs: 400,
+      ...options,
+    };
+    const node = ports === undefined ? createNode(settings) : createNode(settings, ports);
+    nodes.push(node);
+    const happenings: Happening[] = [];
+    node.actor.on('*', (happening) => happenings.push(happening as Happening));
+    return Object.assign(node, { happenings }) as unknown as TestNode;
+  };
+  return {
+    make,
+    directoryOf,
+    async start(nodeId, options, ports) {
+      const node = make(nodeId, options, ports);
+      await node.start();
+      return node;
+    },
+    async close() {
+      await Promise.all(nodes.map((node) => node.stop()));
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Waits for a condition, looking at every few turns; fails with what it was waiting for. */
+export async function until(what: string, isTrue: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!(await isTrue())) {
+    if (performance.now() > deadline) throw new Error(`Not within ${withinMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+export function isConnected(node: StatemeshNode, peerId: string): boolean {
+  return node.peers.some(({ nodeId, state }) => nodeId === peerId && state === 'connected');
+}
+
+/** Waits until every node has a session with every other. */
+export async function untilMeshed(nodes: readonly StatemeshNode[], withinMs?: number): Promise<void> {
+  const ids = nodes.map((node) => node.actor.getSnapshot().context.configuration?.nodeId as string);
+  await until(
+    `a mesh of ${ids.join(', ')}`,
+    () => nodes.every((node, index) => ids.every((id) => id === ids[index] || isConnected(node, id))),
+    withinMs,
+  );
+}
+
+/** Waits until all nodes hold the same entries and documents. */
+export async function untilConverged(nodes: readonly StatemeshNode[], withinMs?: number): Promise<void> {
+  await until(
+    'equal clocks',
+    async () => {
+      const digests = await Promise.all(nodes.map(async (node) => (await node.status()).clockDigest));
+      return new Set(digests).size === 1;
+    },
+    withinMs,
+  );
+  const contents = await Promise.all(nodes.map((node) => node.contentDigest()));
+  if (new Set(contents.map(({ digest }) => digest)).size !== 1) throw new Error('Equal clocks, but other documents.');
+}
+
+export function portOf(node: StatemeshNode): number {
+  return node.actor.getSnapshot().context.listening?.port as number;
+}
+
+export function sessionsOf(node: StatemeshNode): number {
+  const membership = node.actor.getSnapshot().children.membership as unknown as {
+    getSnapshot(): { context: { sessions: object } };
+  };
+  return Object.keys(membership.getSnapshot().context.sessions).length;
+}

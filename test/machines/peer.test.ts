@@ -1,0 +1,285 @@
+import { describe, expect, it } from '@jest/globals';
+import { createActor, fromPromise } from 'xstate';
+import { StatemeshError } from '../../src/core/errors.js';
+import type { Boot, NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
+import { peerMachine } from '../../src/machines/peer.machine.js';
+import type { Direction, PeerReport, SessionCommand, SessionIdentified } from '../../src/protocol/events.js';
+import type { Connection } from '../../src/protocol/ports.js';
+import { manualClock, type Recorder, recorder, settled } from './bench.js';
+
+const connection = { remoteAddress: '127.0.0.1:9' } as Connection;
+const address = { host: '127.0.0.1', port: 9_000 };
+
+interface Setup {
+  readonly selfId?: string;
+  readonly nodeId?: string;
+  readonly dial?: () => Promise<Connection>;
+}
+
+function setup({ selfId = 'a', nodeId = 'b', dial = async () => connection }: Setup = {}) {
+  const clock = manualClock();
+  const parent = recorder<PeerReport>();
+  let dials = 0;
+  const machine = peerMachine.provide({
+    actors: {
+      dial: fromPromise(() => {
+        dials += 1;
+        return dial();
+      }) as never,
+    },
+  });
+  const actor = createActor(machine, {
+    clock,
+    input: {
+      nodeId: nodeId as NodeId,
+      selfId: selfId as NodeId,
+      parent: parent.mailbox,
+      security: { kind: 'none' },
+      random: () => 1,
+    },
+  }).start();
+  return { actor, clock, parent, dials: () => dials };
+}
+
+let sessions = 0;
+
+function session(
+  direction: Direction,
+  boot = 'boot',
+  port = 0,
+): SessionIdentified & { commands: Recorder<SessionCommand> } {
+  sessions += 1;
+  const commands = recorder<SessionCommand>();
+  return {
+    type: 'session.identified',
+    sessionId: `session-${sessions}`,
+    session: commands.mailbox,
+    identity: { nodeId: 'b' as NodeId, boot: boot as Boot, port },
+    direction,
+    expected: undefined,
+    remoteAddress: '127.0.0.1:5',
+    remoteHost: '127.0.0.1',
+    commands,
+  };
+}
+
+const lost = { code: 'connectionLost', message: 'lost' } as const;
+const happenings = (parent: Recorder<PeerReport>) =>
+  parent.events.flatMap((event) => (event.type === 'notice' ? [event.happening.type] : []));
+
+describe('peer: dialing', () => {
+  it('sighted -> dials at once and hands the connection over', async () => {
+    const { actor, parent } = setup();
+    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    await settled();
+    expect(parent.events).toEqual([{ type: 'connection.dialed', connection, expected: 'b' }]);
+    expect(actor.getSnapshot().value).toEqual({ dialing: 'introducing' });
+  });
+
+  it('the dial fails again and again -> waits longer each time, up to the maximum', async () => {
+    const { actor, clock, dials } = setup({
+      dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')),
+    });
+    actor.send({ type: 'peer.sighted', source: 'known', address });
+    const waits: number[] = [];
+    for (let attempt = 1; attempt <= 12; attempt += 1) {
+      await settled();
+      expect(actor.getSnapshot().value).toBe('backingOff');
+      const expected = Math.min(limits.backoffMaxMs, limits.backoffFirstMs * 2 ** (attempt - 1));
+      clock.advance(expected - 1);
+      expect(dials()).toBe(attempt);
+      clock.advance(1);
+      waits.push(expected);
+    }
+    expect(dials()).toBe(13);
+    expect(waits.at(-1)).toBe(limits.backoffMaxMs);
+  });
+
+  it('a wrong cluster key -> is refused: reported, and tried again rarely', async () => {
+    const { actor, clock, parent, dials } = setup({
+      dial: () => Promise.reject(new StatemeshError('wrongClusterKey', 'no')),
+    });
+    actor.send({ type: 'peer.sighted', source: 'known', address });
+    await settled();
+    expect(actor.getSnapshot().value).toBe('refused');
+    expect(happenings(parent)).toEqual(['peer.refused']);
+    clock.advance(limits.refusedBackoffFirstMs - 1);
+    expect(dials()).toBe(1);
+    clock.advance(1);
+    expect(dials()).toBe(2);
+  });
+
+  it('backing off: news of it -> dials at once', async () => {
+    const { actor, dials } = setup({ dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')) });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    await settled();
+    actor.send({ type: 'peer.sighted', source: 'beacon', address: { ...address, port: 9_001 } });
+    expect(dials()).toBe(2);
+  });
+
+  it('backing off: nobody knows it any more -> is forgotten', async () => {
+    const { actor } = setup({ dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')) });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    await settled();
+    actor.send({ type: 'peer.unsighted', source: 'beacon' });
+    expect(actor.getSnapshot().status).toBe('done');
+  });
+
+  it('known by a session only, which is over -> is dialed back a few times, then forgotten', async () => {
+    const { actor, clock, dials } = setup({
+      dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')),
+    });
+    const first = session('accepted', 'boot', 9_000);
+    actor.send(first);
+    actor.send({ type: 'session.closed', sessionId: first.sessionId, failure: lost });
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      clock.advance(limits.backoffMaxMs);
+      await settled();
+    }
+    expect(dials()).toBe(5);
+    expect(actor.getSnapshot().status).toBe('done');
+  });
+
+  it('a session under way that says nothing -> backs off', async () => {
+    const { actor, clock } = setup();
+    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    await settled();
+    clock.advance(limits.handshakeTimeoutMs);
+    expect(actor.getSnapshot().value).toBe('backingOff');
+  });
+});
+
+describe('peer: sessions', () => {
+  it('identified -> is admitted, and the world is told', () => {
+    const { actor, parent } = setup();
+    const first = session('accepted');
+    actor.send(first);
+    expect(first.commands.types()).toEqual(['session.admit']);
+    expect(happenings(parent)).toEqual(['peer.connected']);
+  });
+
+  it('closed -> the world is told, and it is dialed again', async () => {
+    const { actor, clock, parent, dials } = setup();
+    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    await settled();
+    const first = session('dialed');
+    actor.send(first);
+    actor.send({ type: 'session.closed', sessionId: first.sessionId, failure: lost });
+    expect(happenings(parent)).toEqual(['peer.connected', 'peer.disconnected']);
+    clock.advance(limits.backoffFirstMs);
+    expect(dials()).toBe(2);
+  });
+
+  it('another session closes -> the present one is not touched', () => {
+    const { actor } = setup();
+    actor.send(session('accepted'));
+    actor.send({ type: 'session.closed', sessionId: 'other', failure: lost });
+    expect(actor.getSnapshot().matches('connected')).toBe(true);
+  });
+
+  it('connected for long -> the next failure starts from the first backoff', async () => {
+    const { actor, clock } = setup({ dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')) });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    await settled();
+    actor.send(session('accepted'));
+    expect(actor.getSnapshot().context.attempt).toBe(1);
+    clock.advance(limits.stableAfterMs - 1);
+    expect(actor.getSnapshot().context.attempt).toBe(1);
+    clock.advance(1);
+    expect(actor.getSnapshot().context.attempt).toBe(0);
+  });
+});
+
+describe('peer: two connections to one process', () => {
+  const cases = [
+    { selfId: 'a', nodeId: 'b', present: 'accepted', newcomer: 'dialed', stays: 'newcomer' },
+    { selfId: 'a', nodeId: 'b', present: 'dialed', newcomer: 'accepted', stays: 'present' },
+    { selfId: 'b', nodeId: 'a', present: 'accepted', newcomer: 'dialed', stays: 'present' },
+    { selfId: 'b', nodeId: 'a', present: 'dialed', newcomer: 'accepted', stays: 'newcomer' },
+    { selfId: 'b', nodeId: 'a', present: 'dialed', newcomer: 'dialed', stays: 'newcomer' },
+  ] as const;
+  it.each(cases)(
+    '$selfId with $nodeId: $present, then $newcomer -> the $stays stays',
+    ({ selfId, nodeId, present, newcomer, stays }) => {
+      const { actor } = setup({ selfId, nodeId });
+      const [first, second] = [session(present), session(newcomer)];
+      actor.send(first);
+      actor.send(second);
+      if (stays === 'newcomer') {
+        expect(first.commands.types()).toEqual(['session.admit', 'session.close']);
+        expect(second.commands.types()).toEqual(['session.admit']);
+      } else {
+        expect(first.commands.types()).toEqual(['session.admit']);
+        expect(second.commands.types()).toEqual(['session.refuse']);
+      }
+    },
+  );
+});
+
+describe('peer: another process under its NodeId', () => {
+  function contested() {
+    const bench = setup();
+    const [present, newcomer] = [session('dialed', 'boot-1'), session('accepted', 'boot-2')];
+    bench.actor.send(present);
+    bench.actor.send(newcomer);
+    return { ...bench, present, newcomer };
+  }
+
+  it('comes -> the present session is asked, nothing is decided', () => {
+    const { present, newcomer } = contested();
+    expect(present.commands.types()).toEqual(['session.admit', 'session.probe']);
+    expect(newcomer.commands.types()).toEqual([]);
+  });
+
+  it('the present one answers -> the newcomer is refused as a duplicate, and it is reported', () => {
+    const { actor, parent, present, newcomer } = contested();
+    actor.send({ type: 'session.answered', sessionId: present.sessionId });
+    expect(newcomer.commands.events).toMatchObject([{ type: 'session.refuse', refusal: { code: 'duplicateNodeId' } }]);
+    expect(happenings(parent)).toEqual(['peer.connected', 'peer.refused']);
+    expect(actor.getSnapshot().context.session?.sessionId).toBe(present.sessionId);
+  });
+
+  it('the present one is silent -> the newcomer takes its place', () => {
+    const { actor, clock, present, newcomer } = contested();
+    clock.advance(limits.duplicateProbeMs);
+    expect(present.commands.types()).toEqual(['session.admit', 'session.probe', 'session.close']);
+    expect(newcomer.commands.types()).toEqual(['session.admit']);
+    expect(actor.getSnapshot().context.session?.sessionId).toBe(newcomer.sessionId);
+  });
+
+  it('the present one closes meanwhile -> the newcomer takes its place, without a disconnection', () => {
+    const { actor, parent, present, newcomer } = contested();
+    actor.send({ type: 'session.closed', sessionId: present.sessionId, failure: lost });
+    expect(newcomer.commands.types()).toEqual(['session.admit']);
+    expect(actor.getSnapshot().value).toEqual({ connected: { claim: 'settled', chains: 'aligned' } });
+    expect(happenings(parent)).toEqual(['peer.connected']);
+  });
+
+  it('the newcomer gives up -> all is as before', () => {
+    const { actor, clock, present, newcomer } = contested();
+    actor.send({ type: 'session.closed', sessionId: newcomer.sessionId, failure: lost });
+    clock.advance(limits.duplicateProbeMs);
+    expect(present.commands.types()).toEqual(['session.admit', 'session.probe']);
+  });
+
+  it('a third one comes meanwhile -> is refused', () => {
+    const { actor } = contested();
+    const third = session('accepted', 'boot-3');
+    actor.send(third);
+    expect(third.commands.types()).toEqual(['session.refuse']);
+  });
+});
+
+describe('peer: diverged', () => {
+  it('reported by its session -> is shown, and leaves when the evidence is gone', () => {
+    const { actor, parent } = setup();
+    const first = session('accepted');
+    actor.send(first);
+    actor.send({ type: 'session.diverged', sessionId: first.sessionId, authors: [] });
+    expect(actor.getSnapshot().matches({ connected: { chains: 'diverged' } })).toBe(true);
+    expect(happenings(parent)).toEqual(['peer.connected', 'peer.diverged']);
+    actor.send({ type: 'session.aligned', sessionId: first.sessionId });
+    expect(actor.getSnapshot().matches({ connected: { chains: 'aligned' } })).toBe(true);
+  });
+});

@@ -1,0 +1,131 @@
+import { describe, expect, it } from '@jest/globals';
+import { createActor, fromPromise } from 'xstate';
+import type { AuthorKey } from '../../src/core/author.js';
+import { StatemeshError } from '../../src/core/errors.js';
+import type { NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
+import { receiverMachine } from '../../src/machines/receiver.machine.js';
+import type { LinkCommand, ReplicationReport } from '../../src/protocol/events.js';
+import type { ApplyResult, Store } from '../../src/protocol/store.js';
+import { manualClock, recorder, settled } from './bench.js';
+
+const author = 'a/i/shared' as AuthorKey;
+
+/** A receiver whose store is answered by hand. */
+function setup() {
+  const time = manualClock();
+  const link = recorder<LinkCommand>();
+  const parent = recorder<ReplicationReport>();
+  const applying: {
+    answer: (result: Partial<ApplyResult>) => Promise<void>;
+    fail: (error: unknown) => Promise<void>;
+  }[] = [];
+  const machine = receiverMachine.provide({
+    actors: {
+      applyBatch: fromPromise<ApplyResult>(
+        () =>
+          new Promise((resolve, reject) => {
+            applying.push({
+              answer: (result) => {
+                resolve({ applied: 1, gaps: [], parked: [], diverged: [], ...result });
+                return settled();
+              },
+              fail: (error) => {
+                reject(error);
+                return settled();
+              },
+            });
+          }),
+      ) as never,
+    },
+  });
+  const actor = createActor(machine, {
+    clock: time,
+    input: {
+      parent: parent.mailbox,
+      link: link.mailbox,
+      store: { clock: () => new Map() } as unknown as Store,
+      peerId: 'b' as NodeId,
+      random: () => 1,
+    },
+  }).start();
+  const batch = (sequence: number) => actor.send({ type: 'frame.batch', sequence, runs: [] });
+  const frames = () => link.events.flatMap((command) => (command.type === 'link.send' ? [command.frame] : []));
+  const state = () => actor.getSnapshot().value;
+  return { actor, time, parent, applying, batch, frames, state };
+}
+
+describe('receiver', () => {
+  it('a batch -> is acknowledged when it is on disk, not before', async () => {
+    const { applying, batch, frames, state } = setup();
+    batch(1);
+    await settled();
+    expect(frames()).toEqual([]);
+    await applying[0]?.answer({});
+    expect(frames()).toEqual([{ type: 'frame.acknowledgement', sequence: 1 }]);
+    expect(state()).toBe('waiting');
+  });
+
+  it('batches while one is being applied -> wait and follow in order', async () => {
+    const { applying, batch, frames } = setup();
+    for (const sequence of [1, 2, 3, 4]) batch(sequence);
+    for (let index = 0; index < 4; index += 1) {
+      expect(applying).toHaveLength(index + 1);
+      await applying[index]?.answer({});
+    }
+    expect(frames().map((frame) => 'sequence' in frame && frame.sequence)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('more batches than the window allows, or out of order -> is reported', () => {
+    const { batch, parent } = setup();
+    for (const sequence of [1, 2, 3, 4]) batch(sequence);
+    expect(parent.events).toEqual([]);
+    batch(5);
+    expect(parent.events).toMatchObject([{ type: 'replication.failed', failure: { code: 'windowExceeded' } }]);
+    const other = setup();
+    other.batch(2);
+    expect(other.parent.events).toMatchObject([{ failure: { code: 'windowExceeded' } }]);
+  });
+
+  it('a gap -> the other side hears where we are, after a pause that grows until something is applied', async () => {
+    const { time, applying, batch, frames, state } = setup();
+    for (const attempt of [1, 2, 3]) {
+      batch(attempt);
+      await applying[attempt - 1]?.answer({ applied: 0, gaps: [author] });
+      expect(state()).toBe('recoveringGap');
+      const clocks = () => frames().filter(({ type }) => type === 'frame.vectorClock').length;
+      time.advance(limits.gapBackoffFirstMs * 2 ** attempt - 1);
+      expect(clocks()).toBe(attempt - 1);
+      time.advance(1);
+      expect(clocks()).toBe(attempt);
+      expect(state()).toBe('waiting');
+    }
+    batch(4);
+    await applying[3]?.answer({ applied: 1 });
+    expect(state()).toBe('waiting');
+  });
+
+  it('asked for the clock -> tells how far it has come, and which batch that includes', async () => {
+    const { actor, applying, batch, frames } = setup();
+    batch(1);
+    await applying[0]?.answer({});
+    batch(2);
+    actor.send({ type: 'clock.announce' });
+    expect(frames().at(-1)).toMatchObject({ type: 'frame.vectorClock', received: 1 });
+  });
+
+  it('authors parked or diverged -> are reported', async () => {
+    const { applying, batch, parent } = setup();
+    batch(1);
+    await applying[0]?.answer({ parked: [author], diverged: [author] });
+    expect(parent.events.map(({ type }) => type).sort()).toEqual(['replication.diverged', 'replication.parked']);
+  });
+
+  it('the store fails -> is reported with its code, and nothing is acknowledged', async () => {
+    const { applying, batch, parent, frames } = setup();
+    batch(1);
+    await applying[0]?.fail(new StatemeshError('diskFull', 'full'));
+    expect(parent.events).toEqual([{ type: 'replication.failed', failure: { code: 'diskFull', message: 'full' } }]);
+    expect(frames()).toEqual([]);
+  });
+});

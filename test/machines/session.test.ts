@@ -1,0 +1,252 @@
+import { describe, expect, it } from '@jest/globals';
+import { createActor, fromCallback, fromPromise } from 'xstate';
+import type { AuthorKey } from '../../src/core/author.js';
+import type { Hlc } from '../../src/core/hlc.js';
+import type { Boot, NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
+import { receiverMachine } from '../../src/machines/receiver.machine.js';
+import { senderMachine } from '../../src/machines/sender.machine.js';
+import { sessionMachine } from '../../src/machines/session.machine.js';
+import type { Direction, LinkCommand, LinkReport, SessionReport } from '../../src/protocol/events.js';
+import { type Frame, protocolVersion } from '../../src/protocol/messages.js';
+import type { Connection } from '../../src/protocol/ports.js';
+import type { Store } from '../../src/protocol/store.js';
+import { manualClock, recorder } from './bench.js';
+
+const us = { nodeId: 'a' as NodeId, boot: 'boot-a' as Boot, port: 1 };
+const them = { nodeId: 'b' as NodeId, boot: 'boot-b' as Boot, port: 2 };
+const version = protocolVersion;
+const request = { type: 'frame.handshakeRequest', version, identity: them } as const;
+const response = { type: 'frame.handshakeResponse', version, identity: them, refusal: undefined } as const;
+const clock = { type: 'frame.vectorClock', clock: new Map(), received: 0 } as const;
+const refusal = { code: 'duplicateConnection', message: 'no' } as const;
+
+function setup(direction: Direction, ourClock = new Map()) {
+  const time = manualClock();
+  const parent = recorder<SessionReport>();
+  const commands: LinkCommand[] = [];
+  let report: (event: LinkReport) => void = () => {};
+  let linkEnded = false;
+  const idle = fromCallback(() => {}) as never;
+  const machine = sessionMachine.provide({
+    actors: {
+      link: fromCallback<LinkCommand, { parent: { send(event: LinkReport): void } }>(({ input, receive }) => {
+        report = (event) => input.parent.send(event);
+        receive((command) => void commands.push(command));
+        return () => {
+          linkEnded = true;
+        };
+      }) as never,
+      sender: senderMachine.provide({
+        actors: { oplogFeed: idle, readBatch: fromPromise(() => new Promise(() => {})) as never },
+      }),
+      receiver: receiverMachine.provide({ actors: { applyBatch: fromPromise(() => new Promise(() => {})) as never } }),
+    },
+  });
+  const actor = createActor(machine, {
+    clock: time,
+    input: {
+      sessionId: 'session-1',
+      parent: parent.mailbox,
+      connection: { remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1' } as Connection,
+      direction,
+      expected: undefined,
+      identity: us,
+      store: { clock: () => ourClock } as unknown as Store,
+      scopes: ['cluster', 'shared'],
+      intervals: { heartbeatIntervalMs: 1_000, syncIntervalMs: 2_000 },
+      random: () => 0,
+    },
+  }).start();
+  const sent = () => commands.map((command) => (command.type === 'link.send' ? command.frame.type : command.type));
+  const hear = (event: LinkReport) => report(event);
+  const failure = () => actor.getSnapshot().output?.failure;
+  return { actor, time, parent, commands, sent, hear, failure, linkEnded: () => linkEnded };
+}
+
+type Bench = ReturnType<typeof setup>;
+
+/** The way of either side to each state. */
+const ways: Record<string, () => Bench> = {
+  requesting: () => setup('dialed'),
+  listening: () => setup('accepted'),
+  introducing: () => {
+    const bench = setup('accepted');
+    bench.hear(request);
+    return bench;
+  },
+  comparing: () => {
+    const bench = setup('dialed');
+    bench.hear(response);
+    bench.actor.send({ type: 'session.admit' });
+    return bench;
+  },
+  answering: () => {
+    const bench = reach('introducing');
+    bench.actor.send({ type: 'session.admit' });
+    return bench;
+  },
+  synchronizing: () => {
+    const bench = reach('comparing');
+    bench.hear(clock);
+    return bench;
+  },
+};
+
+function reach(state: string): Bench {
+  const way = ways[state];
+  if (way === undefined) throw new Error(`There is no way to ${state}.`);
+  return way();
+}
+
+describe('session: the way to data', () => {
+  it('the dialer -> asks, is let in by its peer, compares, synchronizes', () => {
+    const { actor, sent, hear, parent } = setup('dialed');
+    expect(sent()).toEqual(['frame.handshakeRequest']);
+    hear(response);
+    expect(parent.events).toMatchObject([{ type: 'session.identified', identity: them, direction: 'dialed' }]);
+    expect(sent()).toEqual(['frame.handshakeRequest']);
+    actor.send({ type: 'session.admit' });
+    expect(sent()).toEqual(['frame.handshakeRequest', 'link.admit', 'frame.vectorClock']);
+    hear(clock);
+    expect(actor.getSnapshot().value).toBe('synchronizing');
+  });
+
+  it('the accepted side -> answers, and sends its clock only after the other one has', () => {
+    const { actor, sent, hear } = setup('accepted');
+    expect(sent()).toEqual([]);
+    hear(request);
+    expect(sent()).toEqual([]);
+    actor.send({ type: 'session.admit' });
+    expect(sent()).toEqual(['frame.handshakeResponse', 'link.admit']);
+    hear(clock);
+    expect(sent()).toEqual(['frame.handshakeResponse', 'link.admit', 'frame.vectorClock']);
+    expect(actor.getSnapshot().value).toBe('synchronizing');
+  });
+
+  it('refused by our peer: accepted -> says why in its response; dialed -> says goodbye', () => {
+    const accepted = reach('introducing');
+    accepted.actor.send({ type: 'session.refuse', refusal });
+    expect(accepted.commands.at(-1)).toMatchObject({ frame: { type: 'frame.handshakeResponse', refusal } });
+    expect(accepted.failure()).toEqual(refusal);
+    const dialed = setup('dialed');
+    dialed.hear(response);
+    dialed.actor.send({ type: 'session.refuse', refusal });
+    expect(dialed.commands.at(-1)).toMatchObject({ frame: { type: 'frame.goodbye' } });
+    expect(dialed.failure()).toEqual(refusal);
+  });
+
+  it('refused by the other side -> ends with its reason', () => {
+    const { hear, failure, parent } = setup('dialed');
+    hear({ ...response, refusal });
+    expect(failure()).toEqual(refusal);
+    expect(parent.events).toEqual([]);
+  });
+
+  it('another version, or a peer without one -> ends with protocolUnsupported, and says so', () => {
+    const accepted = setup('accepted');
+    accepted.hear({ ...request, version: version + 1 });
+    expect(accepted.commands).toMatchObject([
+      { frame: { type: 'frame.handshakeResponse', refusal: { code: 'protocolUnsupported' } } },
+    ]);
+    expect(accepted.failure()?.code).toBe('protocolUnsupported');
+    const dialed = setup('dialed');
+    dialed.hear({ ...response, version: 0 });
+    expect(dialed.failure()?.code).toBe('protocolUnsupported');
+  });
+
+  it.each(Object.keys(ways).filter((state) => state !== 'synchronizing'))(
+    '%s: nothing more is heard -> ends in time',
+    (state) => {
+      const bench = reach(state);
+      bench.time.advance(limits.handshakeTimeoutMs);
+      expect(bench.failure()?.code).toBe('handshakeTimeout');
+      expect(bench.linkEnded()).toBe(true);
+    },
+  );
+});
+
+describe('session: frames that a state does not expect', () => {
+  const frames: Exclude<Frame, { type: 'frame.heartbeat' }>[] = [
+    request,
+    response,
+    clock,
+    { type: 'frame.vectorClockRequest' },
+    { type: 'frame.batch', sequence: 1, runs: [] },
+    { type: 'frame.acknowledgement', sequence: 1 },
+    { type: 'frame.ping' },
+    { type: 'frame.pong' },
+  ];
+  const expected: Record<string, readonly Frame['type'][]> = {
+    requesting: ['frame.handshakeResponse'],
+    listening: ['frame.handshakeRequest'],
+    introducing: [],
+    comparing: ['frame.vectorClock'],
+    answering: ['frame.vectorClock'],
+    synchronizing: [
+      'frame.vectorClock',
+      'frame.vectorClockRequest',
+      'frame.batch',
+      'frame.acknowledgement',
+      'frame.ping',
+      'frame.pong',
+    ],
+  };
+  const cases = Object.keys(ways).flatMap((state) => frames.map((frame) => [state, frame.type, frame] as const));
+  it.each(cases)('%s: %s -> is expected, or closes the session', (state, type, frame) => {
+    const bench = reach(state);
+    bench.hear(frame);
+    const isExpected = expected[state]?.includes(type);
+    expect(bench.failure()?.code).toBe(isExpected ? undefined : 'unexpectedFrame');
+  });
+});
+
+describe('session: synchronizing', () => {
+  it('a ping -> is answered, and our own node hears that somebody doubts it', () => {
+    const { hear, sent, parent } = reach('synchronizing');
+    hear({ type: 'frame.ping' });
+    expect(sent().at(-1)).toBe('frame.pong');
+    expect(parent.types()).toEqual(['session.identified', 'session.probed']);
+  });
+
+  it('probed by its peer -> pings, and reports the pong', () => {
+    const { actor, hear, sent, parent } = reach('synchronizing');
+    actor.send({ type: 'session.probe' });
+    expect(sent().at(-1)).toBe('frame.ping');
+    hear({ type: 'frame.pong' });
+    expect(parent.types().at(-1)).toBe('session.answered');
+  });
+
+  it('digests differ, or the other side asks -> our clock is sent', () => {
+    const { hear, sent } = reach('synchronizing');
+    hear({ type: 'heartbeat.differed' });
+    hear({ type: 'frame.vectorClockRequest' });
+    expect(sent().slice(-2)).toEqual(['frame.vectorClock', 'frame.vectorClock']);
+  });
+
+  it('clocks with two hashes at one place -> diverged; later without -> aligned', () => {
+    const author = 'x/i/shared' as AuthorKey;
+    const bench = setup('accepted', new Map([[author, { hlc: 7 as Hlc, hash: 'ours' }]]));
+    bench.hear(request);
+    bench.actor.send({ type: 'session.admit' });
+    bench.hear({ ...clock, clock: new Map([[author, { hlc: 7 as Hlc, hash: 'theirs' }]]) });
+    expect(bench.parent.events.at(-1)).toMatchObject({ type: 'session.diverged', authors: [author] });
+    bench.hear({ ...clock, clock: new Map([[author, { hlc: 7 as Hlc, hash: 'ours' }]]) });
+    expect(bench.parent.types().at(-1)).toBe('session.aligned');
+  });
+
+  it('told to close -> says goodbye with the reason, and its connection ends', () => {
+    const { actor, commands, failure, linkEnded } = reach('synchronizing');
+    actor.send({ type: 'session.close', refusal });
+    expect(commands.at(-1)).toMatchObject({ frame: { type: 'frame.goodbye', code: 'duplicateConnection' } });
+    expect(failure()).toEqual(refusal);
+    expect(linkEnded()).toBe(true);
+  });
+
+  it('replication fails -> says goodbye with the reason, and ends', () => {
+    const { actor, commands, failure } = reach('synchronizing');
+    actor.send({ type: 'replication.failed', failure: { code: 'diskFull', message: 'full' } });
+    expect(failure()).toEqual({ code: 'diskFull', message: 'full' });
+    expect(commands.at(-1)).toMatchObject({ frame: { type: 'frame.goodbye', code: 'diskFull' } });
+  });
+});
