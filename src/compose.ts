@@ -34,7 +34,7 @@ export interface Ports {
 export type Services = { readonly [Slot in keyof typeof slots]: (typeof slots)[Slot] };
 
 /** The services of this package over the given ports. `commands` is what the control socket answers. */
-export function createServices(ports: Ports, commands: () => ControlCommands): Services {
+export function createServices(ports: Ports, commands: () => ControlCommands = () => ({})): Services {
   return {
     configure: createConfigure(),
     openStore: createOpenStore(ports),
@@ -57,7 +57,7 @@ export function createServices(ports: Ports, commands: () => ControlCommands): S
  * A node machine with every slot filled.
  *
  * @example
- * const machine = composeNode({ ...createServices(ports, commands), discovery: myDiscovery });
+ * const machine = composeNode({ ...createServices(systemPorts()), discovery: myDiscovery });
  * const actor = createActor(machine, { input: { configuration: () => configuration, boot, random } });
  */
 export function composeNode(services: Services): NodeMachine {

@@ -1,9 +1,120 @@
-/** What the control socket can ask of a node. */
+/**
+ * What the control socket can ask of a node: plain functions over its public handle.
+ *
+ * Invariant: what comes in is checked field by field, and an unknown field is refused, before anything is asked of the node;
+ * names, documents and queries are checked by the database itself, which knows their rules.
+ */
+import { z } from 'zod';
+import { importLines } from './control-import.js';
+import { StatemeshError } from './core/errors.js';
+import { PeerType } from './database/remote-peers.js';
 import type { StatemeshNode } from './node.js';
-import type { ControlCommands } from './protocol/control.js';
+import type { ControlCall, ControlCommands } from './protocol/control.js';
+
+const inCollection = { collection: z.string() };
+const keyed = z.strictObject({ ...inCollection, key: z.string() });
+const putBody = z.strictObject({ ...inCollection, key: z.string(), document: z.unknown() });
+const where = z.record(z.string(), z.unknown());
+const countBody = z.strictObject({ ...inCollection, where: where.optional() });
+const orderBy = z.union([z.string(), z.strictObject({ field: z.string(), descending: z.boolean().optional() })]);
+const findBody = z.strictObject({
+  ...inCollection,
+  where: where.optional(),
+  orderBy: z.array(orderBy).optional(),
+  limit: z.number().optional(),
+  offset: z.number().optional(),
+});
+const staticPeerBody = z.strictObject({ nodeId: z.string(), address: z.string() });
+const nothingBody = z.strictObject({}).optional();
+const importParameters = z.strictObject({ ...inCollection, key: z.string().min(1).optional() });
 
 export function controlCommands(node: StatemeshNode): ControlCommands {
   return {
-    status: () => node.status(),
+    /** How the node is, with the id of its process. */
+    async status(call) {
+      check(nothingBody, call.body);
+      return { ...(await node.status()), processId: process.pid };
+    },
+
+    async peers(call) {
+      check(nothingBody, call.body);
+      return node.peers;
+    },
+
+    /** Where the write is in time and in order of arrival. */
+    async put(call) {
+      const { collection, key, document } = check(putBody, call.body);
+      return node.collection(collection).put(key, document);
+    },
+
+    /** `found` tells a document that is `null` from none. */
+    async get(call) {
+      const { collection, key } = check(keyed, call.body);
+      const document = await node.collection(collection).get(key);
+      return document === undefined ? { found: false } : { found: true, document };
+    },
+
+    async delete(call) {
+      const { collection, key } = check(keyed, call.body);
+      const written = await node.collection(collection).delete(key);
+      return written === undefined ? { found: false } : { found: true, ...written };
+    },
+
+    /** One line for each document. */
+    find: (call) => find(node, call),
+
+    async count(call) {
+      const { collection, where } = check(countBody, call.body);
+      return { count: await node.collection(collection).count(where as never) };
+    },
+
+    /** Lines of `{"key","document"}`, or of documents that hold their key in the field that the parameter `key` names. */
+    import: (call) => {
+      const { collection, key } = check(importParameters, call.parameters);
+      return importLines(node.collection(collection), { lines: call.lines, keyField: key, signal: call.signal });
+    },
+
+    async addStaticPeer(call) {
+      const { nodeId, address } = check(staticPeerBody, call.body);
+      const written = await node.peerStore.saveRemotePeer({ nodeId, address, type: PeerType.StaticRemote });
+      return { isNew: written !== undefined };
+    },
+
+    /** The known (static) peers that are stored. */
+    async remotePeers(call) {
+      check(nothingBody, call.body);
+      return node.peerStore.getRemotePeers();
+    },
+
+    /** Number and digest of all documents: equal on nodes that hold the same. */
+    async digest(call) {
+      check(nothingBody, call.body);
+      return node.contentDigest();
+    },
+
+    /** Answers first, then stops the node. The socket goes when the peers have heard goodbye, the process later. */
+    async stop(call) {
+      check(nothingBody, call.body);
+      const { nodeId } = await node.status();
+      void call.answered.then(() => node.stop());
+      return { nodeId, processId: process.pid };
+    },
   };
+}
+
+async function* find(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
+  const { collection, ...query } = check(findBody, call.body);
+  // The database checks what is in a query; only its outer shape is known here.
+  for (const found of await node.collection(collection).find(query as never)) {
+    if (call.signal.aborted) return;
+    yield found;
+  }
+}
+
+/** @throws StatemeshError `requestInvalid` naming every wrong field */
+function check<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`);
+  throw new StatemeshError('requestInvalid', `Invalid request: ${problems.join('; ')}.`);
 }

@@ -16,7 +16,15 @@ export type { Change, ChangesOptions } from './database/changes.js';
 export { type Collection, type CollectionOptions, nothing } from './database/collection.js';
 export type { Database } from './database/database.js';
 export type { Documents, PutManyOptions, PutManyProgress } from './database/put-many.js';
-export { type PeerStore, PeerType, type RemotePeer, type RemotePeerInput } from './database/remote-peers.js';
+export {
+  type OAuth2Configuration,
+  type PeerProblem,
+  type PeerStore,
+  PeerType,
+  type RemotePeer,
+  type RemotePeerInput,
+  type RemotePeers,
+} from './database/remote-peers.js';
 export type { Stream } from './database/streams.js';
 export type { Recipe } from './database/update.js';
 export type { Found, WatchOptions } from './database/watch.js';
@@ -27,7 +35,14 @@ export { type PeerMachine, peerMachine } from './machines/peer.machine.js';
 export { type ReceiverMachine, receiverMachine } from './machines/receiver.machine.js';
 export { type SenderMachine, senderMachine } from './machines/sender.machine.js';
 export { type SessionMachine, sessionMachine } from './machines/session.machine.js';
-export { createNode, type HappeningType, type NodeOptions, type NodePorts, type StatemeshNode } from './node.js';
+export {
+  createNode,
+  type HappeningType,
+  type NodeOptions,
+  type NodePorts,
+  type StatemeshNode,
+  systemPorts,
+} from './node.js';
 export {
   type Configuration,
   type ConfigurationInput,

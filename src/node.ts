@@ -99,7 +99,8 @@ export function createNode(options: NodeOptions, ports: NodePorts = systemPorts(
   return node;
 }
 
-function systemPorts(): NodePorts {
+/** The real ones: this machine's sockets, clock and randomness. A network serves one node, and ends with it. */
+export function systemPorts(): NodePorts {
   return { network: createNetwork(), time: systemTime(), randomness: systemRandomness() };
 }
 
@@ -112,9 +113,16 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
     return snapshot.context.store;
   };
   const database = createDatabase(store);
+  // Whatever ends the node, nobody may wait on its streams for ever.
+  actor.subscribe({
+    next: (snapshot) => {
+      if (nodeStateOf(snapshot) === 'stopping') database.endStreams();
+    },
+    complete: () => database.endStreams(),
+    error: () => database.endStreams(),
+  });
   let isStarted = false;
   const stop = async (): Promise<void> => {
-    database.endStreams();
     if (!isStarted) {
       isStarted = true;
       actor.stop();

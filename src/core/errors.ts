@@ -65,6 +65,9 @@ export const errorCodes = {
   // Everything else
   peerInvalid: 'A remote peer has an invalid NodeId, address or type.',
   importInvalid: 'A line to import is not valid; the message names it.',
+  requestInvalid: 'A control request or a command line is malformed or unknown; the message says how.',
+  documentNotFound: 'There is no document under the key.',
+  watcherLimit: 'As many changes and watch streams are open as a node allows; end some that are no longer needed.',
   cancelled: 'The operation was cancelled by its caller.',
   internal: 'A bug in statemesh. Please report it with the message and the stack.',
 } as const;

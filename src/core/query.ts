@@ -70,10 +70,12 @@ export function parseWhere(where: Where): Filter {
 /** Checks ordering. @throws StatemeshError `queryInvalid` */
 export function parseOrderBy(orderBy: readonly OrderBy[]): { field: string; descending: boolean }[] {
   if (!Array.isArray(orderBy)) throw invalid('orderBy is a list of fields.');
+  if (orderBy.length > limits.queryConditionsMax)
+    throw invalid(`orderBy has more than ${limits.queryConditionsMax} fields.`);
   return orderBy.map((order: OrderBy) =>
     typeof order === 'string'
       ? { field: parseField(order), descending: false }
-      : { field: parseField(order.field), descending: order.descending === true },
+      : { field: parseField(order?.field), descending: order.descending === true },
   );
 }
 

@@ -54,6 +54,8 @@ interface MembershipContext extends MembershipInput {
   readonly problems: readonly Failure[];
 }
 
+type KnownPeers = Extract<KnownPeersReport, { type: 'knownPeers.changed' }>;
+
 interface SessionRow {
   readonly ref: Mailbox<SessionCommand>;
   /** Once it has said who is there. */
@@ -155,7 +157,7 @@ const machine = setup({
       if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.unsighted', source });
     }),
     /** Tells the peers that were added, moved or removed, and remembers the new list. */
-    updateKnown: enqueueActions(({ context, enqueue }, { peers, problems }: Omit<KnownPeersReport, 'type'>) => {
+    updateKnown: enqueueActions(({ context, enqueue }, { peers, problems }: KnownPeers) => {
       for (const nodeId of context.known.keys()) {
         const peer = context.peers[nodeId];
         if (peer !== undefined && !peers.has(nodeId)) enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'known' });
@@ -324,6 +326,12 @@ const machine = setup({
             { type: 'meetPeers', params: ({ event }) => ({ nodeIds: event.peers.keys() }) },
             { type: 'updateKnown', params: ({ event }) => event },
           ],
+        },
+        'knownPeers.failed': {
+          actions: {
+            type: 'tell',
+            params: ({ event }) => ({ type: 'failure', where: 'known peers', failure: event.failure }),
+          },
         },
         'membership.leave': 'leaving',
       },

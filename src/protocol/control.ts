@@ -1,20 +1,81 @@
 /**
  * The commands that a running node answers on its control socket: HTTP/1.1 on a Unix socket, `POST /v1/<command>`.
  *
- * A call has JSON as its body, or lines for commands that take a stream. The answer is JSON, or one JSON text a line for
- * commands that give a stream. An error is `{ "code", "message" }` with status 400.
+ * A call has a JSON body, or lines (`application/x-ndjson`) with its parameters in the query of the URL. The answer is JSON,
+ * or one JSON text a line for commands that give a stream. An error is `{ "code", "message" }`: status 400 when the caller
+ * can mend it, 404 for an unknown command, 408, 413 and 415 for a body that is too slow, too large or of no known kind,
+ * 500 for a bug. In a stream that has begun, the error is the last line, `{ "error": { "code", "message" } }`.
  */
+import { join, resolve } from 'node:path';
+import { StatemeshError } from '../core/errors.js';
+
+export { type ErrorCode, errorCodes, type Failure, failureOf, messageOf, StatemeshError } from '../core/errors.js';
+
 export interface ControlCall {
   /** The JSON body; undefined when there is none, or when the body is lines. */
   readonly body: unknown;
-  /** The body line by line, for `application/x-ndjson`. */
+  /** The body line by line, for `application/x-ndjson`; read no faster than it is consumed. */
   readonly lines: AsyncIterable<string>;
+  /** The query of the URL. */
+  readonly parameters: Readonly<Record<string, string>>;
   /** Aborted when the caller has hung up. */
   readonly signal: AbortSignal;
+  /** Resolves when the answer has left, or its caller has: for what must not happen before. */
+  readonly answered: Promise<void>;
 }
 
 export type ControlCommand = (call: ControlCall) => Promise<unknown> | AsyncIterable<unknown>;
 export type ControlCommands = Readonly<Record<string, ControlCommand>>;
 
+/** The last line of a stream that failed on its way. */
+export interface ControlErrorLine {
+  readonly error: { readonly code: string; readonly message: string };
+}
+
+export const controlContentTypes = { json: 'application/json', lines: 'application/x-ndjson' } as const;
+
+/** What the service allows; a test may ask for less. */
+export interface ControlLimits {
+  readonly connectionsMax: number;
+  readonly bodyBytesMax: number;
+  readonly lineBytesMax: number;
+  /** From the first byte of a connection, or its opening, to the end of the headers. */
+  readonly headersTimeoutMs: number;
+  /** Without a byte of a JSON body. */
+  readonly bodyIdleTimeoutMs: number;
+  /** Without a byte of lines: a program at the other end of a pipe may take its time. */
+  readonly linesIdleTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+}
+
+export const controlLimits: ControlLimits = {
+  connectionsMax: 64,
+  bodyBytesMax: 8 * 1024 * 1024,
+  lineBytesMax: 8 * 1024 * 1024,
+  headersTimeoutMs: 5_000,
+  bodyIdleTimeoutMs: 10_000,
+  linesIdleTimeoutMs: 600_000,
+  keepAliveTimeoutMs: 5_000,
+};
+
 /** The socket of a node, in its data directory. */
 export const controlSocketName = 'control.sock';
+
+/** `sun_path` has 104 bytes on macOS and 108 on Linux, one of them for the end; Node.js cuts a longer path in silence. */
+const socketPathBytesMax = 103;
+/** The socket is born in a directory of its own beside its place: `.control-123456/s`. */
+const nestBytes = '.control-123456/s'.length - controlSocketName.length;
+
+/**
+ * Where the control socket of a data directory is.
+ * @throws StatemeshError `controlUnavailable` when the path is too long for a Unix socket
+ */
+export function controlSocketPath(dataDir: string): string {
+  const path = join(resolve(dataDir), controlSocketName);
+  const excess = Buffer.byteLength(path) + nestBytes - socketPathBytesMax;
+  if (excess <= 0) return path;
+  throw new StatemeshError(
+    'controlUnavailable',
+    `${path} is too long for a Unix socket by ${excess} bytes: choose a data directory with a shorter path.`,
+  );
+}

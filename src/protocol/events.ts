@@ -113,11 +113,13 @@ export type DiscoveryReport =
   | { readonly type: 'beacon.duplicated'; readonly host: string; readonly boot: Boot }
   | { readonly type: 'discovery.failed'; readonly failure: Failure };
 
-export type KnownPeersReport = {
-  readonly type: 'knownPeers.changed';
-  readonly peers: ReadonlyMap<NodeId, Address>;
-  readonly problems: readonly Failure[];
-};
+export type KnownPeersReport =
+  | {
+      readonly type: 'knownPeers.changed';
+      readonly peers: ReadonlyMap<NodeId, Address>;
+      readonly problems: readonly Failure[];
+    }
+  | { readonly type: 'knownPeers.failed'; readonly failure: Failure };
 
 export type MembershipCommand =
   | { readonly type: 'connection.accepted'; readonly connection: Connection }

@@ -53,11 +53,14 @@ export interface Connection {
   /** The host of the other end, to dial it back. */
   readonly remoteHost: string;
   attach(handlers: ConnectionHandlers): void;
-  /** Queues bytes; false when the queue is long and the writer should wait for `drained`. */
+  /**
+   * Queues bytes; false when the queue is long and the writer should wait for `drained`. Also false, and without effect,
+   * once the connection was ended by either side: there, `closed` is what comes.
+   */
   write(bytes: Uint8Array): boolean;
   /** Bytes queued and not yet taken by the network. */
   readonly queuedBytes: number;
-  /** Sends what is queued, then closes. */
+  /** Sends what is queued, then closes; soon, even if the other side takes nothing. */
   end(): void;
   /** Closes at once. Without effect on a closed connection. */
   destroy(): void;
@@ -67,6 +70,7 @@ export interface Listening {
   readonly host: string;
   /** The port in use: the one asked for, or the one that the system chose for 0. */
   readonly port: number;
+  /** Accepts no more, and frees the port. Connections that were accepted stay open. */
   close(): Promise<void>;
 }
 
@@ -92,7 +96,7 @@ export interface DialOptions {
 }
 
 export interface Datagrams {
-  /** Sends to everyone who listens in the scope. Datagrams may be lost, duplicated and reordered. */
+  /** Sends to everyone who listens in the scope, the sender too. Datagrams may be lost, duplicated and reordered. */
   broadcast(bytes: Uint8Array): void;
   close(): void;
 }
@@ -112,6 +116,6 @@ export interface Network {
   dial(options: DialOptions): Promise<Connection>;
   /** @throws StatemeshError `portInUse`, `addressUnavailable` */
   openDatagrams(options: DatagramOptions): Promise<Datagrams>;
-  /** Closes every socket that is still open. */
+  /** Closes every socket that is still open. For good: whatever is asked for afterwards rejects with `notRunning`. */
   closeAll(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createNode, type Happening, type NodeOptions, type NodePorts, type StatemeshNode } from '../../src/index.js';
 
 export const clusterKey = 'correct horse battery staple';
-const clusterSalt = 'cluster-test';
+export const clusterSalt = 'cluster-test';
 
 let discoveryPort = 20_000 + (process.pid % 2_000) * 10;
 

@@ -1,0 +1,90 @@
+/**
+ * The network as the system has it: TCP, TLS with the cluster key, and UDP broadcasts.
+ *
+ * Invariant: every socket is known from the moment it is opened, whether or not anything ever comes of it, so `closeAll`
+ * leaves none.
+ */
+import type { Socket } from 'node:net';
+import { StatemeshError } from '../core/errors.js';
+import type { DialOptions, ListenOptions, Network } from '../protocol/ports.js';
+import { type OpenDatagrams, openDatagrams } from './datagrams.js';
+import { dial, dialCancelled } from './dial.js';
+import { listen, type OpenListening } from './listen.js';
+import { addressText } from './network-errors.js';
+import { TcpConnection } from './tcp-connection.js';
+
+/** A network over this machine's sockets. After `closeAll` it is of no use any more. */
+export function createNetwork(): Network {
+  const listenings = new Set<OpenListening>();
+  const sockets = new Map<Socket, Promise<void>>();
+  const datagrams = new Set<OpenDatagrams>();
+  let isClosed = false;
+
+  const track = (socket: Socket): void => {
+    const closed = new Promise<void>((resolve) => {
+      socket.once('close', () => {
+        sockets.delete(socket);
+        resolve();
+      });
+    });
+    sockets.set(socket, closed);
+  };
+
+  return {
+    async listen(options) {
+      assertOpen(isClosed);
+      const listening = await listen({ ...options, opened: track, accepted: wrapping(options) });
+      listenings.add(listening);
+      void listening.closed.then(() => listenings.delete(listening));
+      if (isClosed) await listening.close();
+      assertOpen(isClosed);
+      return listening;
+    },
+
+    async dial(options) {
+      assertOpen(isClosed);
+      const socket = await dial(options, track).catch((error: unknown) => {
+        throw isClosed ? dialCancelled(options) : error;
+      });
+      return new TcpConnection(socket, remoteAddressOf(socket, options));
+    },
+
+    async openDatagrams(options) {
+      assertOpen(isClosed);
+      const opened = await openDatagrams(options);
+      datagrams.add(opened);
+      void opened.closed.then(() => datagrams.delete(opened));
+      if (isClosed) opened.close();
+      assertOpen(isClosed);
+      return opened;
+    },
+
+    async closeAll() {
+      isClosed = true;
+      const closed: Promise<void>[] = [];
+      for (const listening of listenings) closed.push(listening.closed, listening.close());
+      for (const [socket, socketClosed] of sockets) {
+        closed.push(socketClosed);
+        socket.destroy();
+      }
+      for (const opened of datagrams) {
+        closed.push(opened.closed);
+        opened.close();
+      }
+      await Promise.all(closed);
+    },
+  };
+}
+
+function assertOpen(isClosed: boolean): void {
+  if (isClosed)
+    throw new StatemeshError('notRunning', 'The network was closed: a node that has stopped opens no sockets.');
+}
+
+function wrapping({ accepted }: ListenOptions): (socket: Socket, remoteAddress: string) => void {
+  return (socket, remoteAddress) => accepted(new TcpConnection(socket, remoteAddress));
+}
+
+function remoteAddressOf({ remoteAddress, remotePort }: Socket, { host, port }: DialOptions): string {
+  return addressText(remoteAddress ?? host, remotePort ?? port);
+}

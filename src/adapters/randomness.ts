@@ -1,0 +1,14 @@
+/** Randomness as the system has it: both kinds from the generator that is fit for secrets. */
+import { randomBytes, randomInt } from 'node:crypto';
+import type { Randomness } from '../protocol/ports.js';
+
+export function systemRandomness(): Randomness {
+  return {
+    float: () => randomInt(steps) / steps,
+    token: () => randomBytes(tokenBytes).toString('base64url'),
+  };
+}
+
+/** The largest range that `randomInt` allows. */
+const steps = 2 ** 48 - 1;
+const tokenBytes = 12;

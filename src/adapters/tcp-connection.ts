@@ -1,0 +1,102 @@
+/**
+ * A `Connection` over a TCP or TLS socket of node.
+ *
+ * Invariants: nothing is read before `attach`, so nothing is lost; handlers are never called from inside `attach`, `write`,
+ * `end` or `destroy`; `closed` is called exactly once, and nothing after it; a socket that was ended goes away even if
+ * the other side does not.
+ */
+import type { Socket } from 'node:net';
+import type { Failure } from '../core/errors.js';
+import type { Connection, ConnectionHandlers } from '../protocol/ports.js';
+import { connectionLost, plainHost } from './network-errors.js';
+
+/** From here on a writer should wait: enough to keep a fast link busy, little to lose when it breaks. */
+export const sendQueueHighBytes = 256 * 1024;
+
+/** How long an ended connection may stand still before it is destroyed. */
+export const lingerMs = 2_000;
+
+export class TcpConnection implements Connection {
+  readonly remoteAddress: string;
+  readonly remoteHost: string;
+  readonly #socket: Socket;
+  #handlers: ConnectionHandlers | undefined;
+  #failure: Failure | undefined;
+  #isClosed = false;
+  #isWriterWaiting = false;
+  #lingerTimer: NodeJS.Timeout | undefined;
+
+  /** Takes over an open socket, which nobody else may read. */
+  constructor(socket: Socket, remoteAddress: string) {
+    this.#socket = socket;
+    this.remoteAddress = remoteAddress;
+    this.remoteHost = plainHost(socket.remoteAddress ?? '');
+    socket.setNoDelay(true);
+    socket.on('drain', () => this.#drained());
+    socket.on('error', (error) => {
+      this.#failure ??= connectionLost(error, remoteAddress);
+      // Node does not, after an error of TLS in an open connection: it would stay open, and say nothing any more.
+      socket.destroy();
+    });
+    // The other side has ended: node now sends what is queued and ends too, which must not wait for ever either.
+    socket.on('end', () => this.#linger());
+    socket.on('close', () => this.#closed());
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  attach(handlers: ConnectionHandlers): void {
+    this.#handlers = handlers;
+    if (this.#isClosed) {
+      setImmediate(() => handlers.closed(this.#failure));
+      return;
+    }
+    this.#socket.on('data', (bytes: Buffer) => {
+      // A destroyed socket may still have bytes to hand over; its owner has said that it is done with them.
+      if (!this.#socket.destroyed) handlers.data(bytes);
+    });
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (!this.#socket.writable) return false;
+    this.#socket.write(bytes);
+    this.#isWriterWaiting ||= this.queuedBytes >= sendQueueHighBytes;
+    return !this.#isWriterWaiting;
+  }
+
+  end(): void {
+    if (this.#socket.destroyed) return;
+    this.#socket.end();
+    this.#linger();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #drained(): void {
+    if (!this.#isWriterWaiting) return;
+    this.#isWriterWaiting = false;
+    this.#handlers?.drained();
+  }
+
+  #linger(): void {
+    if (this.#lingerTimer !== undefined || this.#isClosed) return;
+    const wait = (queuedBefore: number): void => {
+      this.#lingerTimer = setTimeout(() => {
+        const queued = this.queuedBytes;
+        if (queued > 0 && queued < queuedBefore) wait(queued);
+        else this.#socket.destroy();
+      }, lingerMs);
+    };
+    wait(this.queuedBytes);
+  }
+
+  #closed(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#lingerTimer);
+    this.#handlers?.closed(this.#failure);
+  }
+}

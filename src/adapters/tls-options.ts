@@ -1,0 +1,54 @@
+/**
+ * TLS 1.3 with the pre-shared cluster key (RFC 8446, section 2.2): options for both sides and the check afterwards.
+ *
+ * Invariants: no certificate is sent or believed; both sides prove in the handshake that they hold the key, or there is no
+ * connection. TLS_AES_256_GCM_SHA384 does not work with such a key, whose hash is SHA-256, so there is one cipher suite.
+ */
+import type { ConnectionOptions, TLSSocket, TlsOptions } from 'node:tls';
+import type { PresharedKey } from '../core/keys.js';
+
+export interface PskServerOptions {
+  readonly security: PresharedKey;
+  readonly handshakeTimeoutMs: number;
+  /** A client has named a key. Sessions resumed from a ticket come in without this: they have proved nothing today. */
+  presented(socket: TLSSocket): void;
+}
+
+export function pskServerOptions({ security, handshakeTimeoutMs, presented }: PskServerOptions): TlsOptions {
+  return {
+    ...tls13,
+    handshakeTimeout: handshakeTimeoutMs,
+    pskCallback: (socket, identity) => {
+      presented(socket);
+      return identity === security.keyId ? security.key : null;
+    },
+  };
+}
+
+export function pskClientOptions(security: PresharedKey): ConnectionOptions {
+  return {
+    ...tls13,
+    pskCallback: () => ({ identity: security.keyId, psk: security.key }),
+    // A server that ignores our key and shows a certificate instead would pass if that were verified the usual way. So
+    // no authority is trusted, and should one be all the same, no certificate has the right name. With the key agreed,
+    // there is no certificate and Node asks for neither.
+    ca: [],
+    rejectUnauthorized: true,
+    checkServerIdentity: () => keyNotProved('the server showed a certificate instead'),
+  };
+}
+
+/**
+ * Whether the server of a finished handshake holds the key: in TLS 1.3 a pre-shared key counts as a session taken up
+ * again, and we never offer a real one.
+ */
+export function hasProvedKey(socket: TLSSocket): boolean {
+  return socket.isSessionReused() && Object.keys(socket.getPeerCertificate()).length === 0;
+}
+
+/** The error of a server that finished the handshake without our key. */
+export function keyNotProved(reason: string): Error {
+  return Object.assign(new Error(reason), { code: 'ERR_TLS_CLUSTER_KEY_NOT_PROVED' });
+}
+
+const tls13 = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ciphers: 'TLS_AES_128_GCM_SHA256' } as const;

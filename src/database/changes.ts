@@ -1,0 +1,108 @@
+/**
+ * The feed of changes: every entry in the local order of arrival, resumable by cursor.
+ *
+ * Invariants: entries come once each, in order, with growing cursors; at most one page of
+ * `limits.changesPageEntriesMax` entries is in memory; an entry that another node wrote cannot break the feed.
+ */
+import { decodeDocument } from '../core/document.js';
+import type { Operation } from '../core/entry.js';
+import { StatemeshError } from '../core/errors.js';
+import type { Hlc } from '../core/hlc.js';
+import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import type { Store, StoredChange } from '../protocol/store.js';
+import type { Stream, StreamScope, Streams } from './streams.js';
+
+/** One entry of the oplog as an application sees it. */
+export interface Change<T = unknown> {
+  /** The place in this node's order of arrival; resume behind it with `since`. Means nothing on other nodes. */
+  readonly cursor: number;
+  readonly collection: CollectionName;
+  readonly key: DocumentKey;
+  readonly operation: Operation;
+  /** Undefined for a delete and for a malformed entry. */
+  readonly document: T | undefined;
+  /** True when a node wrote what is not JSON, or is nested too deeply: the entry is passed on, without a document. */
+  readonly malformed: boolean;
+  readonly hlc: Hlc;
+  /** The node that wrote it. */
+  readonly nodeId: NodeId;
+  /** False when a later write had arrived before it, so that the document did not change. */
+  readonly current: boolean;
+}
+
+export interface ChangesOptions {
+  /** The cursor of the last change already seen, 0 (the default) for all that the oplog has, `now` for what comes. */
+  readonly since?: number | 'now';
+  /** Ends the feed without an error. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The changes behind a cursor, then each new one as it is committed.
+ *
+ * The stream ends with `storeClosed` when the database closes, also by a change of identity.
+ *
+ * @param store The store to read from, until it closes
+ * @param options.collection Leaves the other collections out
+ * @throws StatemeshError `queryInvalid` for a cursor that this database has not given out
+ */
+export function changes<T = unknown>(
+  store: Store,
+  streams: Streams,
+  options: ChangesOptions & { readonly collection?: CollectionName } = {},
+): Stream<Change<T>> {
+  const since = parseSince(options.since, store.cursor());
+  return streams.open({
+    store,
+    signal: options.signal,
+    generate: (scope) => generateChanges<T>(scope, since, options.collection),
+  });
+}
+
+async function* generateChanges<T>(
+  { store, untilCommit }: StreamScope,
+  since: number,
+  collection: CollectionName | undefined,
+): AsyncGenerator<Change<T>, void, void> {
+  const filter = collection === undefined ? {} : { collection };
+  let cursor = since;
+  let alive = true;
+  while (alive) {
+    const seen = store.cursor();
+    const page = await store.changes({ since: cursor, limit: limits.changesPageEntriesMax, ...filter });
+    for (const change of page) {
+      cursor = change.cursor;
+      yield toChange<T>(change);
+    }
+    if (page.length > 0) continue;
+    // Nothing of the collection up to `seen`, so the next read need not look there again.
+    cursor = Math.max(cursor, seen);
+    alive = await untilCommit(seen, (commit) => collection === undefined || commit.collections.has(collection));
+  }
+}
+
+function toChange<T>({ payload, ...change }: StoredChange): Change<T> {
+  const document = change.operation === 'delete' ? undefined : decodeDocument(payload);
+  return {
+    ...change,
+    document: document as T | undefined,
+    malformed: change.operation === 'put' && document === undefined,
+  };
+}
+
+function parseSince(since: unknown, end: number): number {
+  if (since === undefined) return 0;
+  if (since === 'now') return end;
+  if (typeof since !== 'number' || !Number.isSafeInteger(since) || since < 0) {
+    throw new StatemeshError('queryInvalid', `since is a cursor from 0 or "now", not ${String(since).slice(0, 80)}.`);
+  }
+  // Waiting for the store to come as far would leave changes out without a word.
+  if (since > end) {
+    throw new StatemeshError(
+      'queryInvalid',
+      `The cursor ${since} lies behind the end of this database (${end}): it belongs to another one. Start from 0.`,
+    );
+  }
+  return since;
+}

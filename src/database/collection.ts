@@ -1,0 +1,204 @@
+/**
+ * A collection: the documents under one name, as an application works with them.
+ *
+ * Invariants:
+ * - Everything is checked before it reaches the store, and a document is taken at the moment of the call: changing the
+ *   object afterwards changes nothing.
+ * - Writes asked for one after the other happen in that order (but for an asynchronous schema, which answers when it likes).
+ * - Another node can write what is not JSON. Such a document counts as absent everywhere but in `count` and `changes`: one
+ *   bad entry must not break every reader, and a put, update or delete mends it.
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { decodeDocument, encodeDocument } from '../core/document.js';
+import { StatemeshError } from '../core/errors.js';
+import { type CollectionName, isSystemCollection, parseDocumentKey } from '../core/ids.js';
+import type { Query, Where } from '../core/query.js';
+import type { Store, Write, Written } from '../protocol/store.js';
+import { type Change, type ChangesOptions, changes } from './changes.js';
+import { type Documents, type PreparedPut, type PutManyOptions, putDocuments } from './put-many.js';
+import { checkDocument, checkDocumentNow } from './schema.js';
+import type { Stream, Streams } from './streams.js';
+import { applyRecipe, type Recipe } from './update.js';
+import { decodeFound, type Found, type WatchOptions, watchDocument, watchQuery } from './watch.js';
+
+/** Returned by a recipe: delete the document. Immer's own symbol. */
+export { nothing } from 'immer';
+
+/**
+ * The documents under one name. A document is any JSON value under a key of 1 to `limits.keyLengthMax` characters.
+ *
+ * Every method fails with `notRunning` while the node does not run, and with `storeClosed` when the database closes
+ * meanwhile. Methods that return a promise reject; `changes` and `watch` throw on a wrong argument at once.
+ *
+ * @typeParam T What the documents are, in their JSON form. Local writes are checked against a schema, if there is one; what
+ *   other nodes write is not, so a read is a `T` by agreement.
+ *
+ * @example
+ * const orders = database.collection<{ total: number; open: boolean }>('orders');
+ * await orders.put('42', { total: 10, open: true });
+ * await orders.update('42', (order) => {
+ *   if (order !== undefined) order.total += 5;
+ * });
+ * const open = await orders.find({ where: { open: true, total: { $gte: 10 } }, orderBy: ['total'], limit: 20 });
+ */
+export interface Collection<T = unknown> {
+  readonly name: CollectionName;
+
+  /**
+   * Writes a document, whatever was there before. Writing what is there already is a change too: it gets a new stamp.
+   *
+   * @returns Its stamp and its place in the local order of arrival, once it is on disk
+   * @throws StatemeshError `keyInvalid`, `documentInvalid`, `documentTooLarge`, `documentRejected`, `collectionReserved`,
+   *   `writeQueueFull`, `diskFull`, `databaseUnavailable`
+   */
+  put(key: string, document: T): Promise<Written | undefined>;
+
+  /** The document under a key, or undefined when there is none. @throws StatemeshError `keyInvalid` */
+  get(key: string): Promise<T | undefined>;
+
+  /** Deletes a document. @returns undefined when there was none. @throws as {@link Collection.put} */
+  delete(key: string): Promise<Written | undefined>;
+
+  /**
+   * Changes a document in one step: nothing else is written between the reading and the writing on this node.
+   *
+   * The recipe gets a draft to change (immer), or undefined when there is no document. It may return another document in
+   * its place, or `nothing` to delete it; returning undefined keeps the draft. It runs inside the transaction, so it cannot
+   * be asynchronous, nor can the schema; it may run more than once, when the transaction has to be tried again.
+   *
+   * @returns undefined when the recipe changed nothing
+   * @throws as {@link Collection.put}, and what the recipe throws; nothing is written then
+   *
+   * @example
+   * await stock.update('apples', (item) => ({ count: (item?.count ?? 0) + 1 }));
+   */
+  update(key: string, recipe: Recipe<T>): Promise<Written | undefined>;
+
+  /**
+   * Writes many documents in transactions of up to `limits.batchEntriesMax` documents, several of them in flight. Each is
+   * all or nothing; when one fails, those before it stay and nothing more is read.
+   *
+   * @param documents Pairs of key and document, also as an async stream, which is read no faster than it is written
+   * @returns How many documents were written
+   * @throws as {@link Collection.put}, with the number of the document in the message; `cancelled` by the signal
+   */
+  putMany(documents: Documents<T>, options?: PutManyOptions): Promise<number>;
+
+  /** Documents that match, in the order asked for, then by key. @throws StatemeshError `queryInvalid` */
+  find(query?: Query): Promise<Found<T>[]>;
+
+  /** How many documents match. @throws StatemeshError `queryInvalid` */
+  count(where?: Where): Promise<number>;
+
+  /**
+   * Makes queries on a field fast, on this node only. Nothing happens when the index is there already.
+   * @param field A path such as `address.city`
+   * @throws StatemeshError `queryInvalid`, also for more than `limits.indexesPerCollectionMax` indexes
+   */
+  createIndex(field: string): Promise<void>;
+
+  /**
+   * The changes of this collection in the local order of arrival, local and remote ones alike.
+   * @throws StatemeshError `queryInvalid` for a wrong cursor
+   */
+  changes(options?: ChangesOptions): Stream<Change<T>>;
+
+  /**
+   * The document under a key, or the result of a query, now and whenever it differs. While the consumer is busy, values
+   * are left out, never the last one. At most `limits.watchersMax` streams are open in a database.
+   *
+   * @throws StatemeshError `keyInvalid`; from the first step on `queryInvalid`, `watcherLimit`
+   *
+   * @example
+   * for await (const order of orders.watch('42', { signal })) console.log(order);
+   */
+  watch(key: string, options?: WatchOptions): Stream<T | undefined>;
+  watch(query: Query, options?: WatchOptions): Stream<Found<T>[]>;
+}
+
+export interface CollectionOptions<T> {
+  /**
+   * Checks local writes (put, putMany, the result of update) and changes nothing: defaults and conversions of the
+   * schema are not stored. Any Standard Schema v1, such as zod's.
+   */
+  readonly schema?: StandardSchemaV1<T, unknown>;
+}
+
+/** What a collection is made of. The store is asked for at each use: it is swapped when the node changes identity. */
+export interface CollectionInput<T> extends CollectionOptions<T> {
+  readonly name: CollectionName;
+  readonly streams: Streams;
+  getStore(): Store;
+}
+
+/** A handle on a collection: cheap, without a resource of its own, valid before the node runs. */
+export function createCollection<T>({ name, schema, streams, getStore }: CollectionInput<T>): Collection<T> {
+  const requireWritable = (): void => {
+    if (!isSystemCollection(name)) return;
+    throw new StatemeshError('collectionReserved', `"${name}" is written by statemesh only; choose another name.`);
+  };
+
+  const prepare = (key: string, document: T): PreparedPut | Promise<PreparedPut> => {
+    requireWritable();
+    const payload = encodeDocument(document);
+    const put: PreparedPut = { kind: 'put', collection: name, key: parseDocumentKey(key), payload };
+    const checked = schema === undefined ? undefined : checkDocument({ schema, collection: name, payload });
+    return checked === undefined ? put : checked.then(() => put);
+  };
+
+  const checkNow = (payload: string): void => {
+    if (schema !== undefined) checkDocumentNow({ schema, collection: name, payload });
+  };
+
+  const write = async (one: Write): Promise<Written | undefined> => (await getStore().write([one]))[0];
+
+  function watch(key: string, options?: WatchOptions): Stream<T | undefined>;
+  function watch(query: Query, options?: WatchOptions): Stream<Found<T>[]>;
+  function watch(subject: string | Query, { signal }: WatchOptions = {}): Stream<T | undefined> | Stream<Found<T>[]> {
+    if (typeof subject === 'object') {
+      return watchQuery<T>(getStore(), streams, { collection: name, query: subject, signal });
+    }
+    return watchDocument<T>(getStore(), streams, { collection: name, key: parseDocumentKey(subject), signal });
+  }
+
+  return {
+    name,
+    watch,
+    async put(key, document) {
+      const put = prepare(key, document);
+      // Awaiting a plain value would cost a step, and with it the order of writes.
+      return write(put instanceof Promise ? await put : put);
+    },
+    async get(key) {
+      const stored = await getStore().get(name, parseDocumentKey(key));
+      return stored === undefined ? undefined : (decodeDocument(stored.payload) as T | undefined);
+    },
+    async delete(key) {
+      requireWritable();
+      return write({ kind: 'delete', collection: name, key: parseDocumentKey(key) });
+    },
+    async update(key, recipe) {
+      requireWritable();
+      return write({
+        kind: 'update',
+        collection: name,
+        key: parseDocumentKey(key),
+        recipe: (payload) => applyRecipe(payload, recipe, checkNow),
+      });
+    },
+    async putMany(documents, options = {}) {
+      requireWritable();
+      return putDocuments(getStore(), prepare, documents, options);
+    },
+    async find(query = {}) {
+      return decodeFound<T>(await getStore().find(name, query));
+    },
+    async count(where) {
+      return getStore().count(name, where);
+    },
+    async createIndex(field) {
+      await getStore().createIndex(name, field);
+    },
+    changes: (options = {}) => changes<T>(getStore(), streams, { ...options, collection: name }),
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * The database of a node, as an application sees it.
+ *
+ * The store is obtained through a function at each use: there is none before the node has started, and it is swapped when
+ * the node changes identity. Handles made here outlive both; streams belong to the store they were opened on.
+ */
+import { StatemeshError } from '../core/errors.js';
+import { type CollectionName, parseCollectionName } from '../core/ids.js';
+import type { ContentDigest, Store } from '../protocol/store.js';
+import { type Change, type ChangesOptions, changes } from './changes.js';
+import { type Collection, type CollectionOptions, createCollection } from './collection.js';
+import { createStreams, type Stream } from './streams.js';
+
+/** Documents in collections, with a feed of all changes. */
+export interface Database {
+  /**
+   * A handle on a collection, which needs no creating: it is there with its first document. Cheap, and possible before
+   * the node has started.
+   *
+   * @param name 1 to `limits.collectionNameLengthMax` characters; those that start with `_system_` can only be read
+   * @throws StatemeshError `collectionNameInvalid`
+   *
+   * @example
+   * const orders = node.collection('orders', { schema: z.object({ total: z.number() }) });
+   * await orders.put('42', { total: 10 });
+   */
+  collection<T = unknown>(name: string, options?: CollectionOptions<T>): Collection<T>;
+
+  /** The names of the collections that hold documents. @throws StatemeshError `notRunning`, `storeClosed` */
+  collections(): Promise<CollectionName[]>;
+
+  /**
+   * The changes of all collections in the local order of arrival, those of `_system_` collections included.
+   *
+   * @throws StatemeshError `notRunning`, `queryInvalid` for a wrong cursor; the stream ends with `storeClosed`
+   *
+   * @example
+   * for await (const change of node.changes({ since: cursor, signal })) {
+   *   cursor = change.cursor;
+   * }
+   */
+  changes(options?: ChangesOptions): Stream<Change>;
+
+  /** Number and digest of all documents: equal on nodes that hold the same. @throws StatemeshError `notRunning` */
+  contentDigest(): Promise<ContentDigest>;
+}
+
+/** The same for the node that owns it. */
+export interface OwnedDatabase extends Database {
+  /**
+   * Ends every open `changes` and `watch` stream, waiting ones too, before their store closes.
+   * @param reason What their consumers hear; `storeClosed` when left out
+   */
+  endStreams(reason?: StatemeshError): void;
+}
+
+/** @param getStore The store of the present identity; throws `notRunning` when there is none. */
+export function createDatabase(getStore: () => Store): OwnedDatabase {
+  const streams = createStreams();
+  return {
+    collection: <T>(name: string, options: CollectionOptions<T> = {}) =>
+      createCollection<T>({ ...options, name: parseCollectionName(name), streams, getStore }),
+    async collections() {
+      return getStore().collections();
+    },
+    changes: (options) => changes(getStore(), streams, options),
+    async contentDigest() {
+      return getStore().contentDigest();
+    },
+    endStreams(
+      reason = new StatemeshError('storeClosed', 'The database was closed; start again from the last cursor.'),
+    ) {
+      streams.end(reason);
+    },
+  };
+}

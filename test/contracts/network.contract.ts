@@ -1,0 +1,562 @@
+/**
+ * The contract of the `Network` port. The real adapter and the simulated one both pass it, so it drives them through
+ * the port alone and waits for conditions, never for time.
+ */
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Failure } from '../../src/core/errors.js';
+import type {
+  Connection,
+  ConnectionHandlers,
+  ConnectionSecurity,
+  Datagrams,
+  DialOptions,
+  Listening,
+  ListenOptions,
+  Network,
+} from '../../src/protocol/ports.js';
+
+/** Two networks that reach each other, and what a test needs to know about them. */
+export interface NetworkHarness {
+  readonly server: Network;
+  readonly client: Network;
+  /** Where `server` can listen and `client` can dial. */
+  readonly host: string;
+  /** Free for datagrams of both networks. */
+  readonly datagramPort: number;
+  readonly security: ConnectionSecurity;
+  /** The same key id as `security`, another key. */
+  readonly otherKey: ConnectionSecurity;
+  /** Another key id. */
+  readonly otherKeyId: ConnectionSecurity;
+  /** Lets the world go on until the condition holds; rejects when it plainly never will. */
+  until(condition: () => boolean): Promise<void>;
+  /** Closes both networks. */
+  close(): Promise<void>;
+}
+
+export function describeNetwork(name: string, makeHarness: () => Promise<NetworkHarness>): void {
+  describe(`network contract: ${name}`, () => {
+    let world: ContractWorld;
+
+    beforeEach(async () => {
+      world = new ContractWorld(await makeHarness());
+    });
+
+    afterEach(async () => {
+      await world.harness.close();
+    });
+
+    describeOpening(() => world);
+    describeStreams(() => world);
+    describeEndings(() => world);
+    describeListeners(() => world);
+    describeDatagrams(() => world);
+    describeCloseAll(() => world);
+  });
+}
+
+/** What a test sees of one connection: everything that was called, and whether anything was called when it must not. */
+export interface Recorded extends ConnectionHandlers {
+  readonly chunks: Uint8Array[];
+  readonly closures: (Failure | undefined)[];
+  drains: number;
+  callsAfterClosed: number;
+  text(): string;
+  bytes(): Buffer;
+}
+
+export function record(): Recorded {
+  const recorded: Recorded = {
+    chunks: [],
+    closures: [],
+    drains: 0,
+    callsAfterClosed: 0,
+    data(bytes) {
+      if (recorded.closures.length > 0) recorded.callsAfterClosed += 1;
+      recorded.chunks.push(bytes);
+    },
+    drained() {
+      if (recorded.closures.length > 0) recorded.callsAfterClosed += 1;
+      recorded.drains += 1;
+    },
+    closed(failure) {
+      recorded.closures.push(failure);
+    },
+    text: () => recorded.bytes().toString(),
+    bytes: () => Buffer.concat(recorded.chunks),
+  };
+  return recorded;
+}
+
+/** A harness with shorthands, and a record of what its listeners accepted and refused. */
+export class ContractWorld {
+  readonly accepted: Connection[] = [];
+  readonly refused: Failure[] = [];
+
+  constructor(readonly harness: NetworkHarness) {}
+
+  /** Waits for a promise by letting the world go on. */
+  async settle<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const note = () => {
+      isSettled = true;
+    };
+    promise.then(note, note);
+    await this.harness.until(() => isSettled);
+    return promise;
+  }
+
+  listen(options: Partial<ListenOptions> = {}): Promise<Listening> {
+    const { server, host, security } = this.harness;
+    return this.settle(
+      server.listen({
+        host,
+        port: 0,
+        security,
+        connectionsMax: 16,
+        unauthenticatedMax: 16,
+        handshakeTimeoutMs: 5_000,
+        accepted: (connection) => this.accepted.push(connection),
+        refused: (failure) => this.refused.push(failure),
+        ...options,
+      }),
+    );
+  }
+
+  dial(port: number, options: Partial<DialOptions> = {}): Promise<Connection> {
+    const { client, host, security } = this.harness;
+    const signal = new AbortController().signal;
+    return this.settle(client.dial({ host, port, security, timeoutMs: 5_000, signal, ...options }));
+  }
+
+  /** One connection, both its ends. */
+  async connect(options: Partial<ListenOptions> = {}) {
+    const listening = await this.listen(options);
+    return { listening, ...(await this.connectTo(listening)) };
+  }
+
+  async connectTo(listening: Listening) {
+    const already = this.accepted.length;
+    const near = await this.dial(listening.port);
+    await this.harness.until(() => this.accepted.length > already);
+    return { near, far: this.accepted.at(-1) as Connection };
+  }
+
+  until(condition: () => boolean): Promise<void> {
+    return this.harness.until(condition);
+  }
+}
+
+/** Rejects as a matcher needs it: errors of other realms are recognised by their code. */
+export function codeOf(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => 'resolved',
+    (error: { code?: unknown }) => error.code,
+  );
+}
+
+export function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function patterned(length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let index = 0; index + 4 <= length; index += 4) bytes.writeUInt32LE(index, index);
+  return bytes;
+}
+
+function describeOpening(world: () => ContractWorld): void {
+  test('dial: the same key on both sides -> both ends are open and name each other', async () => {
+    const { near, far, listening } = await world().connect();
+    expect(near.remoteAddress).toBe(`${world().harness.host}:${listening.port}`);
+    expect(far.remoteAddress).toMatch(/:\d+$/);
+    expect(near.remoteHost).toBe(world().harness.host);
+    expect(far.remoteAddress.startsWith(`${far.remoteHost}:`)).toBe(true);
+    expect(world().refused).toEqual([]);
+  });
+
+  test('dial: no security on either side -> bytes pass', async () => {
+    const security: ConnectionSecurity = { kind: 'none' };
+    const listening = await world().listen({ security });
+    const near = await world().dial(listening.port, { security });
+    await world().until(() => world().accepted.length === 1);
+    const received = record();
+    world().accepted[0]?.attach(received);
+    near.write(bytesOf('hello'));
+    await world().until(() => received.text() === 'hello');
+  });
+
+  test('dial: nobody listens -> connectionRefused', async () => {
+    const listening = await world().listen();
+    await world().settle(listening.close());
+    expect(await codeOf(world().dial(listening.port))).toBe('connectionRefused');
+  });
+
+  for (const wrong of ['otherKey', 'otherKeyId'] as const) {
+    test(`dial: ${wrong} -> wrongClusterKey on both sides, with what to do`, async () => {
+      const listening = await world().listen();
+      const failed = world().dial(listening.port, { security: world().harness[wrong] });
+      await expect(failed).rejects.toMatchObject({
+        code: 'wrongClusterKey',
+        message: expect.stringMatching(/configure/),
+      });
+      await world().until(() => world().refused.length === 1);
+      expect(world().refused[0]).toMatchObject({
+        code: 'wrongClusterKey',
+        message: expect.stringMatching(/configure/),
+      });
+      expect(world().accepted).toEqual([]);
+    });
+  }
+
+  test('dial: aborted before it began -> cancelled, and nothing was opened', async () => {
+    const listening = await world().listen();
+    expect(await codeOf(world().dial(listening.port, { signal: AbortSignal.abort() }))).toBe('cancelled');
+    await world().connectTo(listening);
+    expect(world().accepted).toHaveLength(1);
+  });
+
+  test('dial: aborted on the way -> cancelled, and what opens too late is closed', async () => {
+    const listening = await world().listen();
+    const abort = new AbortController();
+    const dialing = codeOf(world().dial(listening.port, { signal: abort.signal }));
+    abort.abort();
+    expect(await dialing).toBe('cancelled');
+    await world().connectTo(listening);
+    // Whether the listener ever saw the one that was given up is left open; if so, it has ended.
+    const ends = world().accepted.map((connection) => {
+      const recorded = record();
+      connection.attach(recorded);
+      return recorded;
+    });
+    await world().until(() => ends.filter((recorded) => recorded.closures.length === 0).length === 1);
+  });
+
+  test('dial: aborted after it has opened -> the connection stays', async () => {
+    const listening = await world().listen();
+    const abort = new AbortController();
+    const near = await world().dial(listening.port, { signal: abort.signal });
+    abort.abort();
+    await world().until(() => world().accepted.length === 1);
+    const received = record();
+    world().accepted[0]?.attach(received);
+    near.write(bytesOf('still here'));
+    await world().until(() => received.text() === 'still here');
+  });
+}
+
+function describeStreams(world: () => ContractWorld): void {
+  test('connection: much data both ways at once -> all of it arrives, in order', async () => {
+    const { near, far } = await world().connect();
+    const bytes = patterned(3 * 1024 * 1024);
+    const nearReceived = record();
+    const farReceived = record();
+    near.attach(nearReceived);
+    far.attach(farReceived);
+    for (let start = 0; start < bytes.length; start += 100_000) {
+      near.write(bytes.subarray(start, start + 100_000));
+      far.write(bytes.subarray(start, start + 100_000));
+    }
+    await world().until(
+      () => nearReceived.bytes().length >= bytes.length && farReceived.bytes().length >= bytes.length,
+    );
+    expect(nearReceived.bytes().equals(bytes)).toBe(true);
+    expect(farReceived.bytes().equals(bytes)).toBe(true);
+  });
+
+  test('connection: bytes that arrive before attach -> are kept', async () => {
+    const { near, far, listening } = await world().connect();
+    near.write(bytesOf('early '));
+    near.write(bytesOf('bird'));
+    await bytesHavePassed(world(), listening);
+    const received = record();
+    far.attach(received);
+    await world().until(() => received.text() === 'early bird');
+  });
+
+  test('connection: written and ended before the other side attaches -> bytes, then the end', async () => {
+    const { near, far, listening } = await world().connect();
+    const sent = record();
+    near.attach(sent);
+    near.write(bytesOf('last words'));
+    near.end();
+    await bytesHavePassed(world(), listening);
+    const received = record();
+    far.attach(received);
+    await world().until(() => received.closures.length === 1 && sent.closures.length === 1);
+    expect(received.text()).toBe('last words');
+    expect(received.closures).toEqual([undefined]);
+  });
+
+  test('write: a reader that does not read -> false in the end; when it reads, drained once and nothing is queued', async () => {
+    const { near, far } = await world().connect();
+    const sent = record();
+    near.attach(sent);
+    const chunk = patterned(64 * 1024);
+    let written = 0;
+    let mayGoOn = true;
+    // However much the network takes in between, it is finite.
+    while (mayGoOn && written < 64 * 1024 * 1024) {
+      mayGoOn = near.write(chunk);
+      written += chunk.length;
+    }
+    expect(mayGoOn).toBe(false);
+    expect(near.queuedBytes).toBeGreaterThan(0);
+    expect(near.write(chunk)).toBe(false);
+    written += chunk.length;
+
+    const received = record();
+    far.attach(received);
+    await world().until(() => sent.drains > 0);
+    expect(near.queuedBytes).toBe(0);
+    await world().until(() => received.bytes().length === written);
+    expect(sent.drains).toBe(1);
+    expect(near.write(chunk)).toBe(true);
+  });
+
+  test('write: a short queue -> true, and drained is not called', async () => {
+    const { near, far } = await world().connect();
+    const sent = record();
+    const received = record();
+    near.attach(sent);
+    far.attach(received);
+    expect(near.write(patterned(100_000))).toBe(true);
+    await world().until(() => received.bytes().length === 100_000 && near.queuedBytes === 0);
+    near.end();
+    await world().until(() => sent.closures.length === 1);
+    expect(sent.drains).toBe(0);
+  });
+
+  test('handlers: attach, write, end and destroy -> none is called before they return', async () => {
+    const { near, far, listening } = await world().connect();
+    far.write(bytesOf('waiting'));
+    await bytesHavePassed(world(), listening);
+    let isInside = false;
+    const calls: string[] = [];
+    const note = (call: string) => {
+      calls.push(isInside ? `${call} inside` : call);
+    };
+    const inside = (action: () => void) => {
+      isInside = true;
+      action();
+      isInside = false;
+    };
+    inside(() => near.attach({ data: () => note('data'), drained: () => {}, closed: () => note('closed') }));
+    await world().until(() => calls.includes('data'));
+    inside(() => near.write(bytesOf('more')));
+    inside(() => near.end());
+    inside(() => near.destroy());
+    await world().until(() => calls.length >= 2);
+    expect(calls).toEqual(['data', 'closed']);
+  });
+}
+
+/** A round trip over another connection: by then, what was sent before has arrived. */
+async function bytesHavePassed(world: ContractWorld, listening: Listening): Promise<void> {
+  const { near, far } = await world.connectTo(listening);
+  const received = record();
+  far.attach(received);
+  near.write(bytesOf('passed'));
+  await world.until(() => received.text() === 'passed');
+}
+
+function describeEndings(world: () => ContractWorld): void {
+  test('end: much is queued -> all of it arrives, then both sides close in good order, once', async () => {
+    const { near, far, listening } = await world().connect();
+    const sent = record();
+    const received = record();
+    near.attach(sent);
+    far.attach(received);
+    const bytes = patterned(2 * 1024 * 1024);
+    near.write(bytes);
+    near.end();
+    near.end();
+    await world().until(() => sent.closures.length > 0 && received.closures.length > 0);
+    await bytesHavePassed(world(), listening);
+    expect(received.bytes().equals(bytes)).toBe(true);
+    expect([sent.closures, received.closures]).toEqual([[undefined], [undefined]]);
+    expect([sent.callsAfterClosed, received.callsAfterClosed]).toEqual([0, 0]);
+  });
+
+  test('end: the other side never reads -> closed all the same', async () => {
+    const { near } = await world().connect();
+    const sent = record();
+    near.attach(sent);
+    const chunk = patterned(64 * 1024);
+    for (let count = 0; count < 1_000 && near.write(chunk); count += 1);
+    near.end();
+    await world().until(() => sent.closures.length === 1);
+  });
+
+  test('destroy: with data on its way -> both sides hear of the end once, and of nothing after it', async () => {
+    const { near, far, listening } = await world().connect();
+    const nearRecorded = record();
+    const farRecorded = record();
+    near.attach(nearRecorded);
+    far.attach(farRecorded);
+    far.write(patterned(1024 * 1024));
+    await world().until(() => nearRecorded.chunks.length > 0);
+    near.destroy();
+    near.destroy();
+    const seen = nearRecorded.chunks.length;
+    await world().until(() => nearRecorded.closures.length > 0 && farRecorded.closures.length > 0);
+    near.destroy();
+    await bytesHavePassed(world(), listening);
+    expect(nearRecorded.chunks.length).toBe(seen);
+    expect(nearRecorded.closures).toEqual([undefined]);
+    expect(farRecorded.closures).toHaveLength(1);
+    expect([nearRecorded.callsAfterClosed, farRecorded.callsAfterClosed]).toEqual([0, 0]);
+  });
+
+  test('closed connection: write, end and destroy -> false and no effect', async () => {
+    const { near, far, listening } = await world().connect();
+    const recorded = record();
+    near.attach(recorded);
+    far.destroy();
+    await world().until(() => recorded.closures.length === 1);
+    expect(near.write(bytesOf('into the void'))).toBe(false);
+    near.end();
+    near.destroy();
+    await bytesHavePassed(world(), listening);
+    expect(recorded.closures).toHaveLength(1);
+  });
+
+  test('attach: the connection has ended already -> closed is called all the same, later, once', async () => {
+    const { near, far, listening } = await world().connect();
+    near.destroy();
+    const other = record();
+    far.attach(other);
+    await world().until(() => other.closures.length === 1);
+    const late = record();
+    near.attach(late);
+    expect(late.closures).toEqual([]);
+    await world().until(() => late.closures.length === 1);
+    await bytesHavePassed(world(), listening);
+    expect(late.closures).toEqual([undefined]);
+  });
+}
+
+function describeListeners(world: () => ContractWorld): void {
+  test('listen: port 0 -> a port that can be dialed; a taken port -> portInUse, named', async () => {
+    const listening = await world().listen();
+    expect(listening.port).toBeGreaterThan(0);
+    expect(listening.host).toBe(world().harness.host);
+    await expect(world().listen({ port: listening.port })).rejects.toMatchObject({
+      code: 'portInUse',
+      message: expect.stringContaining(`${listening.host}:${listening.port}`),
+    });
+  });
+
+  test('listening close: accepted connections -> stay up; the port is free at once', async () => {
+    const { near, far, listening } = await world().connect();
+    await world().settle(listening.close());
+    await world().settle(listening.close());
+    const again = await world().listen({ port: listening.port });
+    const received = record();
+    far.attach(received);
+    near.write(bytesOf('still up'));
+    await world().until(() => received.text() === 'still up');
+    expect(received.closures).toEqual([]);
+    await world().connectTo(again);
+  });
+
+  test('listen: more connections than connectionsMax -> the last is refused; when one ends, the next is taken', async () => {
+    const { near, listening } = await world().connect({ connectionsMax: 2 });
+    const second = await world().connectTo(listening);
+    const third = codeOf(world().dial(listening.port));
+    await world().until(() => world().refused.length === 1);
+    expect(world().refused[0]?.code).toBe('connectionLimit');
+    expect(await third).not.toBe('resolved');
+    expect(world().accepted).toHaveLength(2);
+
+    const received = record();
+    second.far.attach(received);
+    second.near.write(bytesOf('unharmed'));
+    await world().until(() => received.text() === 'unharmed');
+
+    const ended = record();
+    world().accepted[0]?.attach(ended);
+    near.destroy();
+    await world().until(() => ended.closures.length === 1);
+    await world().connectTo(listening);
+  });
+}
+
+function describeDatagrams(world: () => ContractWorld): void {
+  /** Opens datagrams and records what they hear. */
+  async function open(network: Network) {
+    const heard: string[] = [];
+    const senders = new Set<string>();
+    const failures: Failure[] = [];
+    const datagrams: Datagrams = await world().settle(
+      network.openDatagrams({
+        port: world().harness.datagramPort,
+        scope: 'loopback',
+        received: (bytes, senderHost) => {
+          heard.push(Buffer.from(bytes).toString());
+          senders.add(senderHost);
+        },
+        failed: (failure) => failures.push(failure),
+      }),
+    );
+    return { datagrams, heard, senders, failures };
+  }
+
+  test('datagrams: several share the port -> everybody hears every broadcast, its sender too', async () => {
+    const { server, client } = world().harness;
+    const all = [await open(server), await open(client), await open(client)];
+    for (const [index, { datagrams }] of all.entries()) datagrams.broadcast(bytesOf(`from ${index}`));
+    await world().until(() => all.every(({ heard }) => heard.length === 3));
+    for (const { heard, failures } of all) {
+      expect([...heard].sort()).toEqual(['from 0', 'from 1', 'from 2']);
+      expect(failures).toEqual([]);
+    }
+  });
+
+  test('datagrams: the host of the sender -> can be dialed', async () => {
+    const { server, client } = world().harness;
+    const speaker = await open(server);
+    const hearer = await open(client);
+    const listening = await world().listen();
+    speaker.datagrams.broadcast(bytesOf(String(listening.port)));
+    await world().until(() => hearer.heard.length === 1);
+    const [host] = [...hearer.senders];
+    await world().dial(Number(hearer.heard[0]), { host: host as string });
+  });
+
+  test('datagrams: closed -> neither hear nor send, and say nothing', async () => {
+    const { server, client } = world().harness;
+    const gone = await open(server);
+    const present = await open(client);
+    gone.datagrams.close();
+    gone.datagrams.close();
+    gone.datagrams.broadcast(bytesOf('ghost'));
+    present.datagrams.broadcast(bytesOf('real'));
+    await world().until(() => present.heard.length === 1);
+    expect(present.heard).toEqual(['real']);
+    expect(gone.heard).toEqual([]);
+    expect([...gone.failures, ...present.failures]).toEqual([]);
+  });
+}
+
+function describeCloseAll(world: () => ContractWorld): void {
+  test('closeAll: connections, listeners and dials -> all end, and nothing opens any more', async () => {
+    const { server, client, host, security } = world().harness;
+    const { near, far, listening } = await world().connect();
+    const nearRecorded = record();
+    const farRecorded = record();
+    near.attach(nearRecorded);
+    far.attach(farRecorded);
+    const { signal } = new AbortController();
+    const dialing = codeOf(client.dial({ host, port: listening.port, security, timeoutMs: 5_000, signal }));
+    await world().settle(client.closeAll());
+    expect(await world().settle(dialing)).toBe('cancelled');
+    expect(nearRecorded.closures).toEqual([undefined]);
+    await world().until(() => farRecorded.closures.length === 1);
+    expect(await codeOf(world().dial(listening.port))).toBe('notRunning');
+
+    await world().settle(server.closeAll());
+    expect(await codeOf(world().listen())).toBe('notRunning');
+    await world().settle(server.closeAll());
+  });
+}

@@ -1,0 +1,552 @@
+/** The real network: the contract, and what only real sockets can do wrong. Everything stays on 127.0.0.0/8. */
+import { createSocket } from 'node:dgram';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import {
+  type ConnectionOptions,
+  connect as connectTls,
+  createServer as createTlsServer,
+  type TLSSocket,
+} from 'node:tls';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { lanBroadcastAddresses } from '../../src/adapters/broadcast-addresses.js';
+import { createNetwork } from '../../src/adapters/network.js';
+import { addressText, dialError, listenError, plainHost } from '../../src/adapters/network-errors.js';
+import type { Failure } from '../../src/core/errors.js';
+import type { ConnectionSecurity } from '../../src/protocol/ports.js';
+import { bytesOf, ContractWorld, codeOf, describeNetwork, type NetworkHarness, record } from './network.contract.js';
+import { certificate, certificateKey } from './network-certificate.js';
+import { type Children, createChildren } from './network-child.js';
+
+const host = '127.0.0.1';
+const key = new Uint8Array(32).fill(1);
+const security = { kind: 'psk', keyId: 'cluster-key', key } as const;
+
+describeNetwork('sockets', makeHarness);
+
+async function makeHarness(): Promise<NetworkHarness> {
+  const server = createNetwork();
+  const client = createNetwork();
+  return {
+    server,
+    client,
+    host,
+    datagramPort: await freeUdpPort(),
+    security,
+    otherKey: { kind: 'psk', keyId: 'cluster-key', key: new Uint8Array(32).fill(2) },
+    otherKeyId: { kind: 'psk', keyId: 'another-key', key },
+    until,
+    close: async () => {
+      await Promise.all([server.closeAll(), client.closeAll()]);
+    },
+  };
+}
+
+/** Looks again each time that the event loop comes round: sockets have no other sign that works for all conditions. */
+async function until(condition: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + 10_000;
+  while (!condition()) {
+    if (performance.now() > deadlineMs) throw new Error(`never came true: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+async function freeUdpPort(): Promise<number> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve) => {
+    socket.bind(0, host, resolve);
+  });
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => {
+    socket.close(resolve);
+  });
+  return port;
+}
+
+let world: ContractWorld;
+/** Sockets and servers of the tests themselves. */
+let own: { destroy(): unknown }[];
+
+beforeEach(async () => {
+  world = new ContractWorld(await makeHarness());
+  own = [];
+});
+
+afterEach(async () => {
+  for (const socket of own) socket.destroy();
+  await world.harness.close();
+});
+
+/** A bare TCP client: what it received, and whether it was closed. */
+function rawClient(port: number, bytes?: Uint8Array | string) {
+  const socket = connect(port, host);
+  const seen = { socket, isClosed: false, bytes: 0 };
+  socket.on('error', () => {});
+  socket.on('data', (chunk) => {
+    seen.bytes += chunk.length;
+  });
+  socket.on('close', () => {
+    seen.isClosed = true;
+  });
+  if (bytes !== undefined) socket.write(bytes);
+  own.push(socket);
+  return seen;
+}
+
+async function rawServer(connected: (socket: Socket) => void): Promise<number> {
+  const server: Server = createServer((socket) => {
+    own.push(socket);
+    socket.on('error', () => {});
+    connected(socket);
+  });
+  own.push({ destroy: () => server.close() });
+  await new Promise<void>((resolve) => {
+    server.listen(0, host, resolve);
+  });
+  return (server.address() as { port: number }).port;
+}
+
+describe('TLS listener', () => {
+  const plain: [string, string | Uint8Array, Failure['code']][] = [
+    ['text', 'hello, is this a plain port?', 'frameMalformed'],
+    ['an HTTP request', 'GET / HTTP/1.1\r\n\r\n', 'frameMalformed'],
+    ['a frame of EntglDB', Uint8Array.of(0x15, 0, 0, 0, 1, 0, 0x0a, 3, 0x63, 0x6c, 0x69), 'frameMalformed'],
+    ['a TLS record that holds no handshake', Uint8Array.of(22, 3, 1, 0, 5, 1, 2, 3, 4, 5), 'frameMalformed'],
+  ];
+  for (const [what, bytes, code] of plain) {
+    test(`TLS listener: ${what} -> refused as ${code}, the client is closed, others get in`, async () => {
+      const listening = await world.listen();
+      const client = rawClient(listening.port, bytes);
+      await until(() => client.isClosed && world.refused.length === 1);
+      expect(world.refused).toEqual([{ code, message: expect.any(String) }]);
+      await world.connectTo(listening);
+    });
+  }
+
+  test('TLS listener: a client of TLS 1.2 -> refused as protocolUnsupported', async () => {
+    const listening = await world.listen();
+    const client = tlsClient(listening.port, { maxVersion: 'TLSv1.2', minVersion: 'TLSv1.2' });
+    await until(() => client.isClosed && world.refused.length === 1);
+    expect(world.refused[0]?.code).toBe('protocolUnsupported');
+  });
+
+  test('TLS listener: a client with no key at all -> refused as wrongClusterKey', async () => {
+    const listening = await world.listen();
+    const client = tlsClient(listening.port, { rejectUnauthorized: false });
+    await until(() => client.isClosed && world.refused.length === 1);
+    expect(world.refused[0]?.code).toBe('wrongClusterKey');
+    expect(client.isSecure).toBe(false);
+  });
+
+  for (const [what, bytes] of [
+    ['says nothing', undefined],
+    ['stops in the middle of a record', Uint8Array.of(22, 3, 1, 2, 0, 1)],
+  ] as const) {
+    test(`TLS listener: a client that ${what} -> handshakeTimeout, and it is closed`, async () => {
+      const listening = await world.listen({ handshakeTimeoutMs: 50 });
+      const client = rawClient(listening.port, bytes);
+      await until(() => client.isClosed);
+      await until(() => world.refused.length === 1);
+      expect(world.refused[0]?.code).toBe('handshakeTimeout');
+    });
+  }
+
+  test('TLS listener: a client that hangs up in the handshake -> connectionLost, once', async () => {
+    const listening = await world.listen();
+    const client = rawClient(listening.port);
+    client.socket.on('connect', () => client.socket.resetAndDestroy());
+    await until(() => world.refused.length === 1);
+    await world.connectTo(listening);
+    expect(world.refused.map(({ code }) => code)).toEqual(['connectionLost']);
+  });
+
+  test('TLS listener: more handshakes than unauthenticatedMax -> the last is closed; when one ends, others get in', async () => {
+    const listening = await world.listen({ unauthenticatedMax: 2 });
+    const silent = [rawClient(listening.port), rawClient(listening.port)];
+    await until(() => silent.every(({ socket }) => !socket.connecting));
+    const third = rawClient(listening.port);
+    await until(() => third.isClosed);
+    expect(world.refused.map(({ code }) => code)).toEqual(['connectionLimit']);
+    silent[0]?.socket.destroy();
+    await until(() => world.refused.length === 2);
+    await world.connectTo(listening);
+    await world.connectTo(listening);
+    expect(silent[1]?.isClosed).toBe(false);
+  });
+
+  test('TLS listener: a session resumed from a ticket -> destroyed before it is accepted', async () => {
+    const listening = await world.listen();
+    const first = tlsClient(listening.port, { pskCallback: () => ({ identity: security.keyId, psk: key }) });
+    await until(() => first.session !== undefined && world.accepted.length === 1);
+    const again = tlsClient(listening.port, { session: first.session as Buffer, rejectUnauthorized: false });
+    await until(() => again.isClosed);
+    // So OpenSSL itself has let it in: without the check it would have been accepted.
+    expect(again.isSecure).toBe(true);
+    await until(() => world.refused.length === 1);
+    expect(world.refused[0]?.code).toBe('wrongClusterKey');
+    expect(world.accepted).toHaveLength(1);
+  });
+
+  test('TLS listener: closed during a handshake -> the client is closed, and nothing is reported', async () => {
+    const listening = await world.listen();
+    const client = rawClient(listening.port);
+    await until(() => !client.socket.connecting);
+    const { near, far } = await world.connectTo(listening);
+    await listening.close();
+    await until(() => client.isClosed);
+    expect(world.refused).toEqual([]);
+    const received = record();
+    far.attach(received);
+    near.write(bytesOf('up'));
+    await until(() => received.text() === 'up');
+  });
+
+  test('TLS listener: garbage after the handshake -> connectionLost with its cause, and the process lives', async () => {
+    const { far, listening } = await world.connect();
+    far.destroy();
+    const relay = await relayTo(listening.port);
+    const near = await world.dial(relay.port);
+    await until(() => world.accepted.length === 2);
+    const received = record();
+    world.accepted[1]?.attach(received);
+    near.write(bytesOf('hello'));
+    await until(() => received.text() === 'hello');
+    relay.upstream().write('this is not a TLS record at all');
+    await until(() => received.closures.length === 1);
+    expect(received.closures[0]).toEqual({
+      code: 'connectionLost',
+      message: expect.stringMatching(/127\.0\.0\.1:\d+ broke \(ERR_SSL_\w+\)/),
+    });
+  });
+
+  test('TLS connection: bytes on the wire -> do not show what was written', async () => {
+    const listening = await world.listen();
+    const relay = await relayTo(listening.port);
+    const near = await world.dial(relay.port);
+    await until(() => world.accepted.length === 1);
+    const received = record();
+    world.accepted[0]?.attach(received);
+    near.write(bytesOf('a very secret sentence'));
+    await until(() => received.text() === 'a very secret sentence');
+    expect(relay.seen().includes('secret')).toBe(false);
+    expect(relay.seen().includes(security.keyId)).toBe(true);
+  });
+
+  interface TlsClient {
+    isClosed: boolean;
+    isSecure: boolean;
+    session: Buffer | undefined;
+  }
+
+  function tlsClient(port: number, options: ConnectionOptions): TlsClient {
+    const seen: TlsClient = { isClosed: false, isSecure: false, session: undefined };
+    const socket: TLSSocket = connectTls({ host, port, checkServerIdentity: () => undefined, ...options });
+    socket.on('session', (session) => {
+      seen.session = session;
+    });
+    socket.on('secureConnect', () => {
+      seen.isSecure = true;
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      seen.isClosed = true;
+    });
+    socket.resume();
+    own.push(socket);
+    return seen;
+  }
+
+  /** Stands between two ends and sees the bytes of the one that dialed. */
+  async function relayTo(port: number) {
+    let upstream: Socket | undefined;
+    let seen = Buffer.alloc(0);
+    const relayPort = await rawServer((downstream) => {
+      upstream = connect(port, host);
+      upstream.on('error', () => {});
+      own.push(upstream);
+      downstream.on('data', (bytes: Buffer) => {
+        seen = Buffer.concat([seen, bytes]);
+      });
+      downstream.pipe(upstream).pipe(downstream);
+    });
+    return { port: relayPort, upstream: () => upstream as Socket, seen: () => seen };
+  }
+});
+
+describe('dial', () => {
+  test('dial: a plain server that says nothing -> connectionTimeout, and the socket is closed', async () => {
+    let isClosed = false;
+    const port = await rawServer((socket) => {
+      socket.resume();
+      socket.on('close', () => {
+        isClosed = true;
+      });
+    });
+    expect(await codeOf(world.dial(port, { timeoutMs: 50 }))).toBe('connectionTimeout');
+    await until(() => isClosed);
+  });
+
+  test('dial: a plain server that talks -> wrongClusterKey, which says that it has no key', async () => {
+    const port = await rawServer((socket) => socket.write('220 welcome to the mail server'));
+    await expect(world.dial(port)).rejects.toMatchObject({
+      code: 'wrongClusterKey',
+      message: expect.stringMatching(/does not speak TLS/),
+    });
+  });
+
+  test('dial: a server that closes or resets at once -> connectionLost', async () => {
+    const closing = await rawServer((socket) => socket.end());
+    expect(await codeOf(world.dial(closing))).toBe('connectionLost');
+    const resetting = await rawServer((socket) => socket.resetAndDestroy());
+    expect(await codeOf(world.dial(resetting))).toBe('connectionLost');
+  });
+
+  test('dial: without security to a listener with a key -> the connection ends in the first bytes', async () => {
+    const listening = await world.listen();
+    const near = await world.dial(listening.port, { security: { kind: 'none' } });
+    const recorded = record();
+    near.attach(recorded);
+    near.write(bytesOf('a frame in the clear'));
+    await until(() => recorded.closures.length === 1 && world.refused.length === 1);
+    expect(world.accepted).toEqual([]);
+  });
+
+  test('dial: a port that is none -> connectionRefused', async () => {
+    expect(await codeOf(world.dial(70_000))).toBe('connectionRefused');
+  });
+
+  test('dial: a trusted certificate instead of the key -> wrongClusterKey', async () => {
+    const server = createTlsServer({ key: certificateKey, cert: certificate }, (socket) => {
+      own.push(socket);
+      socket.on('error', () => {});
+    });
+    own.push({ destroy: () => server.close() });
+    await new Promise<void>((resolve) => {
+      server.listen(0, host, resolve);
+    });
+    const { port } = server.address() as { port: number };
+    const children = createChildren();
+    try {
+      const { writeFileSync } = await import('node:fs');
+      const file = `${children.directory}/authority.pem`;
+      writeFileSync(file, certificate);
+      const child = children.start(
+        `import { connect } from 'node:tls';
+        import { createNetwork } from './adapters/network.js';
+        const target = { host: '${host}', port: ${port} };
+        const control = connect(target, () => { console.log('control', control.authorized); control.destroy(); });
+        control.on('error', (error) => console.log('control', error.code));
+        const security = { kind: 'psk', keyId: 'cluster-key', key: new Uint8Array(32).fill(1) };
+        const { signal } = new AbortController();
+        createNetwork().dial({ ...target, security, timeoutMs: 5000, signal }).then(
+          () => console.log('dial resolved'), (error) => console.log('dial', error.code));`,
+        { NODE_EXTRA_CA_CERTS: file },
+      );
+      await until(() => child.lines.length === 2);
+      expect([...child.lines].sort()).toEqual(['control true', 'dial wrongClusterKey']);
+    } finally {
+      await children.close();
+    }
+  });
+});
+
+describe('listen', () => {
+  test('listen: a port that is none -> addressUnavailable, named', async () => {
+    await expect(world.listen({ port: 70_000 })).rejects.toMatchObject({
+      code: 'addressUnavailable',
+      message: expect.stringContaining('127.0.0.1:70000'),
+    });
+  });
+
+  test('listen: without security, a connection reset before attach -> connectionLost when attached', async () => {
+    const listening = await world.listen({ security: { kind: 'none' } });
+    const client = rawClient(listening.port);
+    await until(() => world.accepted.length === 1);
+    client.socket.resetAndDestroy();
+    const recorded = record();
+    world.accepted[0]?.attach(recorded);
+    await until(() => recorded.closures.length === 1);
+    expect(recorded.closures[0]).toMatchObject({
+      code: 'connectionLost',
+      message: expect.stringMatching(/ECONNRESET/),
+    });
+  });
+});
+
+describe('network errors', () => {
+  const dialed: [string, Failure['code']][] = [
+    ['ENOTFOUND', 'connectionRefused'],
+    ['EHOSTUNREACH', 'connectionRefused'],
+    ['ETIMEDOUT', 'connectionTimeout'],
+    ['ECONNRESET', 'connectionLost'],
+    ['EMFILE', 'connectionLost'],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'wrongClusterKey'],
+    ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', 'wrongClusterKey'],
+  ];
+  for (const [systemCode, code] of dialed) {
+    test(`dial: ${systemCode} -> ${code}, with the address and the cause`, () => {
+      const cause = Object.assign(new Error('cause'), { code: systemCode });
+      const error = dialError(cause, '::1', 7000);
+      expect(error.code).toBe(code);
+      expect(error.message).toContain('[::1]:7000');
+    });
+  }
+
+  test('address: IPv6, and IPv4 as a listener on :: sees it -> as people write them', () => {
+    expect(addressText('10.0.0.1', 1)).toBe('10.0.0.1:1');
+    expect(addressText('::ffff:10.0.0.1', 1)).toBe('10.0.0.1:1');
+    expect(addressText('fe80::1', 1)).toBe('[fe80::1]:1');
+    expect(plainHost('::ffff:10.0.0.1')).toBe('10.0.0.1');
+    expect(plainHost('::ffff:0')).toBe('::ffff:0');
+  });
+
+  for (const systemCode of ['EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND']) {
+    test(`listen: ${systemCode} -> addressUnavailable, with the address and the cause`, () => {
+      const cause = Object.assign(new Error('cause'), { code: systemCode });
+      const error = listenError(cause, '0.0.0.0', 80);
+      expect(error).toMatchObject({
+        code: 'addressUnavailable',
+        message: expect.stringContaining('0.0.0.0:80'),
+        cause,
+      });
+    });
+  }
+});
+
+describe('datagrams', () => {
+  let children: Children;
+
+  beforeEach(() => {
+    children = createChildren();
+  });
+
+  afterEach(async () => {
+    await children.close();
+  });
+
+  test('datagrams: three processes -> each hears the others, from an address that can be dialed', async () => {
+    const port = await freeUdpPort();
+    const heard: string[] = [];
+    const datagrams = await world.harness.server.openDatagrams({
+      port,
+      scope: 'loopback',
+      received: (bytes, senderHost) => heard.push(`${senderHost} ${Buffer.from(bytes)}`),
+      failed: (failure) => heard.push(failure.message),
+    });
+    const source = (name: string) => `
+      import { createNetwork } from './adapters/network.js';
+      const datagrams = await createNetwork().openDatagrams({ port: ${port}, scope: 'loopback',
+        received: (bytes, senderHost) => console.log(senderHost + ' ' + Buffer.from(bytes)),
+        failed: (failure) => console.log(failure.message) });
+      console.log('ready');
+      process.stdin.on('data', () => datagrams.broadcast(Buffer.from('${name}')));`;
+    const processes = [children.start(source('a')), children.start(source('b'))];
+    await until(() => processes.every(({ lines }) => lines.includes('ready')));
+    datagrams.broadcast(bytesOf('parent'));
+    for (const child of processes) child.say('speak');
+    const everything = ['127.0.0.1 a', '127.0.0.1 b', '127.0.0.1 parent'];
+    for (const lines of [heard, ...processes.map((child) => child.lines)]) {
+      await until(() => everything.every((line) => lines.includes(line)));
+    }
+  });
+
+  test('datagrams: the port is held by a program that does not share -> portInUse', async () => {
+    const port = await freeUdpPort();
+    const holder = createSocket('udp4');
+    own.push({ destroy: () => holder.close() });
+    await new Promise<void>((resolve) => {
+      holder.bind(port, '127.255.255.255', resolve);
+    });
+    const opened = world.harness.server.openDatagrams({
+      port,
+      scope: 'loopback',
+      received: () => {},
+      failed: () => {},
+    });
+    await expect(opened).rejects.toMatchObject({ code: 'portInUse', message: expect.stringContaining(String(port)) });
+  });
+
+  test('datagrams: sends that fail -> reported once for each kind of failure, and later sends work', async () => {
+    const port = await freeUdpPort();
+    const failures: Failure[] = [];
+    let heard = 0;
+    const datagrams = await world.harness.server.openDatagrams({
+      port,
+      scope: 'loopback',
+      received: () => {
+        heard += 1;
+      },
+      failed: (failure) => failures.push(failure),
+    });
+    const tooLarge = new Uint8Array(70_000);
+    datagrams.broadcast(tooLarge);
+    datagrams.broadcast(tooLarge);
+    await until(() => failures.length > 0);
+    datagrams.broadcast(tooLarge);
+    datagrams.broadcast(bytesOf('fits'));
+    await until(() => heard === 1);
+    expect(failures).toEqual([{ code: 'addressUnavailable', message: expect.stringMatching(/EMSGSIZE/) }]);
+  });
+});
+
+describe('lanBroadcastAddresses', () => {
+  const info = (address: string, netmask: string, family: 'IPv4' | 'IPv6' = 'IPv4', internal = false) =>
+    ({ address, netmask, family, internal, mac: '', cidr: null, scopeid: 0 }) as never;
+
+  test('broadcast addresses: several interfaces -> one for each network, and loopback', () => {
+    const interfaces = {
+      lo: [info('127.0.0.1', '255.0.0.0', 'IPv4', true), info('10.1.1.1', '255.255.255.0', 'IPv4', true)],
+      lo6: [info('::1', 'ffff::', 'IPv6', true)],
+      eth0: [info('192.168.1.17', '255.255.255.0'), info('fe80::1', 'ffff::', 'IPv6')],
+      eth1: [info('10.20.30.40', '255.255.240.0')],
+      wlan0: [info('192.168.1.99', '255.255.255.0')],
+      high: [info('223.255.0.1', '255.0.0.0')],
+      none: undefined,
+    };
+    expect(lanBroadcastAddresses(interfaces).sort()).toEqual([
+      '10.20.31.255',
+      '127.255.255.255',
+      '192.168.1.255',
+      '223.255.255.255',
+    ]);
+  });
+
+  test('broadcast addresses: no interface, a point-to-point link, nonsense -> loopback alone', () => {
+    const interfaces = {
+      tun0: [info('10.8.0.2', '255.255.255.255'), info('10.8.0.4', '255.255.255.254')],
+      odd: [info('10.8.0', '255.0.0.0'), info('1.2.3.4', 'x')],
+    };
+    expect(lanBroadcastAddresses(interfaces)).toEqual(['127.255.255.255']);
+    expect(lanBroadcastAddresses({})).toEqual(['127.255.255.255']);
+  });
+});
+
+describe('closeAll', () => {
+  test('closeAll: after every kind of socket -> the process holds no more handles than before', async () => {
+    const handles = () => (process as unknown as { _getActiveHandles(): object[] })._getActiveHandles();
+    const before = new Set(handles());
+    const network = createNetwork();
+    const options = {
+      host,
+      port: 0,
+      connectionsMax: 16,
+      unauthenticatedMax: 16,
+      handshakeTimeoutMs: 5_000,
+      accepted: () => {},
+      refused: () => {},
+    };
+    const { signal } = new AbortController();
+    for (const kind of [security, { kind: 'none' } as ConnectionSecurity]) {
+      const { port } = await network.listen({ ...options, security: kind });
+      await network.dial({ host, port, security: kind, timeoutMs: 5_000, signal });
+      const ended = await network.dial({ host, port, security: kind, timeoutMs: 5_000, signal });
+      ended.end();
+      rawClient(port);
+      // On its way when everything closes.
+      void network.dial({ host, port, security: kind, timeoutMs: 5_000, signal }).catch(() => {});
+    }
+    await network.openDatagrams({ port: await freeUdpPort(), scope: 'loopback', received: () => {}, failed: () => {} });
+    await network.closeAll();
+    for (const socket of own) socket.destroy();
+    await until(() => handles().every((handle) => before.has(handle)));
+  });
+});

@@ -1,0 +1,63 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { AuthorKey } from '../../src/core/author.js';
+import { chainStart, type Position } from '../../src/core/entry.js';
+import type { Hlc } from '../../src/core/hlc.js';
+import {
+  authorsAhead,
+  authorsDiverged,
+  digestClock,
+  positionOf,
+  type VectorClock,
+} from '../../src/core/vector-clock.js';
+
+const keys = fc.constantFrom('a/x/shared', 'a/y/shared', 'b/x/cluster') as fc.Arbitrary<AuthorKey>;
+const positions: fc.Arbitrary<Position> = fc.record({
+  hlc: fc.integer({ min: 1, max: 3 }) as fc.Arbitrary<Hlc>,
+  hash: fc.constantFrom('p', 'q'),
+});
+const clocks: fc.Arbitrary<VectorClock> = fc
+  .uniqueArray(fc.tuple(keys, positions), { selector: ([key]) => key })
+  .map((list) => new Map(list));
+
+describe('vector clocks', () => {
+  test('compare: any two -> ahead on one side, on the other, diverged or equal, never two of them', () => {
+    fc.assert(
+      fc.property(clocks, clocks, (ours, theirs) => {
+        const [ahead, behind, diverged] = [
+          authorsAhead(ours, theirs),
+          authorsAhead(theirs, ours),
+          authorsDiverged(ours, theirs),
+        ];
+        for (const key of new Set([...ours.keys(), ...theirs.keys()])) {
+          const [a, b] = [positionOf(ours, key), positionOf(theirs, key)];
+          const said = [ahead.includes(key), behind.includes(key), diverged.includes(key)];
+          expect(said).toEqual([a.hlc > b.hlc, a.hlc < b.hlc, a.hlc === b.hlc && a.hash !== b.hash]);
+        }
+      }),
+    );
+  });
+
+  test('compare: a clock with itself -> nothing', () => {
+    fc.assert(
+      fc.property(clocks, (clock) => {
+        expect([...authorsAhead(clock, clock), ...authorsDiverged(clock, clock)]).toEqual([]);
+      }),
+    );
+  });
+
+  test('digest: any two clocks -> equal exactly when the clocks are, in whatever order they were filled', () => {
+    fc.assert(
+      fc.property(clocks, clocks, (one, other) => {
+        const sorted = (clock: VectorClock) =>
+          JSON.stringify([...clock].map(([key, { hlc, hash }]) => `${key} ${hlc} ${hash}`).sort());
+        expect(digestClock(one) === digestClock(other)).toBe(sorted(one) === sorted(other));
+        expect(digestClock(new Map([...one].reverse()))).toBe(digestClock(one));
+      }),
+    );
+  });
+
+  test('position: an author of whom nothing is known -> the start of the chain', () => {
+    expect(positionOf(new Map(), 'a/x/shared' as AuthorKey)).toBe(chainStart);
+  });
+});

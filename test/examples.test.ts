@@ -1,0 +1,110 @@
+/** Every `@example` in the sources and every program in the README compiles under the rules of the project. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import ts from 'typescript';
+
+/** What the examples take for granted. Each is a module of its own, so what it declares itself goes before these. */
+const givens: Record<string, string> = {
+  node: 'statemesh.StatemeshNode',
+  database: 'statemesh.StatemeshNode',
+  peerStore: 'statemesh.PeerStore',
+  articles: 'statemesh.Collection<{ name: string; price: number }>',
+  orders: 'statemesh.Collection<{ total: number; open: boolean }>',
+  stock: 'statemesh.Collection<{ count: number }>',
+  cursor: 'number',
+  signal: 'AbortSignal',
+  path: 'string',
+  host: 'string',
+  port: 'number',
+  clusterKey: 'string',
+  clusterSalt: 'string',
+  network: 'statemesh.Network',
+  configuration: 'statemesh.ConfigurationInput',
+  boot: 'statemesh.Boot',
+  random: '() => number',
+  myDiscovery: "statemesh.Services['discovery']",
+};
+/** What they import, if they do not say so. */
+const imports: Record<string, string> = {
+  createNode: '../src/index.js',
+  composeNode: '../src/index.js',
+  createServices: '../src/index.js',
+  systemPorts: '../src/index.js',
+  PeerType: '../src/index.js',
+  deriveClusterKeys: '../src/core/keys.js',
+  callControl: '../src/cli/control-client.js',
+  streamControl: '../src/cli/control-client.js',
+  controlSocketPath: '../src/protocol/control.js',
+  createActor: 'xstate',
+  z: 'zod',
+};
+
+interface Example {
+  readonly name: string;
+  readonly code: string;
+}
+
+function examplesOf(path: string): Example[] {
+  const text = readFileSync(path, 'utf8');
+  const blocks = path.endsWith('.md')
+    ? [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1] as string)
+    : [...text.matchAll(/@example\n([\s\S]*?)(?=\n\s*\*\s@|\n?\s*\*\/)/g)].map((match) =>
+        (match[1] as string).replace(/^\s*\* ?/gm, ''),
+      );
+  return blocks.map((code, index) => ({ name: `${path} ${index + 1}`, code }));
+}
+
+function moduleOf({ code }: Example): string {
+  const declares = (name: string) => new RegExp(`(const|let) \\{? ?${name}\\b|import \\{[^}]*\\b${name}\\b`).test(code);
+  const uses = (name: string) => new RegExp(`\\b${name}\\b`).test(code) && !declares(name);
+  const lines = Object.entries(imports).flatMap(([name, from]) =>
+    uses(name) ? [`import { ${name} } from '${from}';`] : [],
+  );
+  const declared = Object.entries(givens).flatMap(([name, type]) =>
+    uses(name) ? [`let ${name} = {} as ${type};`] : [],
+  );
+  return [
+    ...lines,
+    "import type * as statemesh from '../src/index.js';",
+    ...declared,
+    code.replaceAll("'statemesh'", "'../src/index.js'"),
+    'export {};',
+  ].join('\n');
+}
+
+/** Compiles all of them in one program; the problems by name. */
+function problemsOf(examples: readonly Example[]): string[] {
+  const { config } = ts.readConfigFile('tsconfig.json', (path) => readFileSync(path, 'utf8'));
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, resolve('.'));
+  const files = new Map(examples.map((example, index) => [resolve(`test/example-${index}.ts`), moduleOf(example)]));
+  const host = ts.createCompilerHost(options);
+  const { getSourceFile, fileExists } = host;
+  host.getSourceFile = (path, version, ...rest) => {
+    const text = files.get(resolve(path));
+    return text === undefined ? getSourceFile(path, version, ...rest) : ts.createSourceFile(path, text, version);
+  };
+  host.fileExists = (path) => files.has(resolve(path)) || fileExists(path);
+  // An example need not use all that it shows.
+  const lenient = { ...options, noUnusedLocals: false, noEmit: true };
+  const program = ts.createProgram([...files.keys()], lenient, host);
+  return [...files.keys()].flatMap((path, index) =>
+    ts
+      .getPreEmitDiagnostics(program, program.getSourceFile(path))
+      .map(({ messageText }) => `${examples[index]?.name}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`),
+  );
+}
+
+describe('examples', () => {
+  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
+  const examples = [...sources.map((path) => join('src', path)), 'README.md'].flatMap(examplesOf);
+
+  it('all of them: compiled -> without a complaint', () => {
+    expect(examples.length).toBeGreaterThan(10);
+    expect(problemsOf(examples)).toEqual([]);
+  }, 60_000);
+
+  it('a wrong one: compiled -> is found', () => {
+    expect(problemsOf([{ name: 'wrong', code: "await node.collection('a').putt('k', 1);" }])).toHaveLength(1);
+  }, 60_000);
+});

@@ -1,0 +1,213 @@
+/** Strangers and members that misbehave, against a live node. */
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createNetwork } from '../../src/adapters/network.js';
+import type { Author, Incarnation } from '../../src/core/author.js';
+import { chainRun, chainStart } from '../../src/core/entry.js';
+import type { Hlc } from '../../src/core/hlc.js';
+import type { Boot, CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
+import { deriveClusterKeys } from '../../src/core/keys.js';
+import { limits } from '../../src/core/limits.js';
+import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
+import { type Frame, protocolVersion } from '../../src/protocol/messages.js';
+import type { Connection, Network } from '../../src/protocol/ports.js';
+import {
+  clusterKey,
+  clusterSalt,
+  createFixture,
+  type Fixture,
+  portOf,
+  sessionsOf,
+  type TestNode,
+  until,
+} from './cluster-fixture.js';
+
+let fixture: Fixture;
+let node: TestNode;
+let network: Network;
+beforeEach(async () => {
+  fixture = createFixture();
+  network = createNetwork();
+  node = await fixture.start('a', { discovery: false });
+  await node.collection('things').put('k', 'untouched');
+});
+afterEach(async () => {
+  await network.closeAll();
+  await fixture.close();
+});
+
+/** A member of the cluster that speaks frames by hand. */
+interface Member {
+  readonly heard: Frame[];
+  readonly closed: () => boolean;
+  send(frame: Frame): void;
+  sendBytes(bytes: Uint8Array): void;
+}
+
+async function member(): Promise<Member> {
+  const { security } = await deriveClusterKeys({ passphrase: clusterKey, salt: clusterSalt });
+  const connection: Connection = await network.dial({
+    host: '127.0.0.1',
+    port: portOf(node),
+    security,
+    timeoutMs: 5_000,
+    signal: new AbortController().signal,
+  });
+  const heard: Frame[] = [];
+  let isClosed = false;
+  const decoder = new FrameDecoder(limits.frameBytesMax);
+  connection.attach({
+    data: (bytes) => void heard.push(...decoder.push(bytes)),
+    drained: () => {},
+    closed: () => {
+      isClosed = true;
+    },
+  });
+  return {
+    heard,
+    closed: () => isClosed,
+    send: (frame) => void connection.write(encodeFrame(frame)),
+    sendBytes: (bytes) => void connection.write(bytes),
+  };
+}
+
+const hello: Frame = {
+  type: 'frame.handshakeRequest',
+  version: protocolVersion,
+  identity: { nodeId: 'mallory' as NodeId, boot: 'boot' as Boot, port: 0 },
+};
+const author: Author = { nodeId: 'mallory' as NodeId, incarnation: 'i' as Incarnation, scope: 'shared' };
+
+function batchOf(sequence: number, changes: { hlc?: number; payload?: string } = {}): Frame {
+  const entry = {
+    hlc: (changes.hlc ?? 1) as Hlc,
+    collection: 'things' as CollectionName,
+    key: 'k' as DocumentKey,
+    operation: 'put' as const,
+    payload: changes.payload ?? '"overwritten"',
+  };
+  return { type: 'frame.batch', sequence, runs: [chainRun(author, chainStart, [entry])] };
+}
+
+/** Through the handshake to where data may flow. */
+async function admitted(): Promise<Member> {
+  const other = await member();
+  other.send(hello);
+  await until('the response', () => other.heard.some(({ type }) => type === 'frame.handshakeResponse'));
+  other.send({ type: 'frame.vectorClock', clock: new Map(), received: 0 });
+  await until('the clock', () => other.heard.some(({ type }) => type === 'frame.vectorClock'));
+  return other;
+}
+
+async function expectUntouched(): Promise<void> {
+  expect(await node.collection('things').get('k')).toBe('untouched');
+  expect(node.state).toBe('running');
+  await until('no session is left', () => sessionsOf(node) === 0);
+}
+
+describe('a stranger without the key', () => {
+  it('plain bytes -> is refused, and reported once', async () => {
+    for (const greeting of ['GET / HTTP/1.1\r\n\r\n', '\0'.repeat(1_000)]) {
+      const socket = connect(portOf(node), '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write(greeting);
+      await new Promise((resolve) => socket.on('close', resolve));
+    }
+    expect(node.happenings.filter(({ type }) => type === 'connection.refused').length).toBeGreaterThan(0);
+    await expectUntouched();
+  });
+
+  it('says nothing at all -> is closed in time', async () => {
+    const socket = connect(portOf(node), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.resume();
+    const startedMs = performance.now();
+    await new Promise((resolve) => socket.on('close', resolve));
+    expect(performance.now() - startedMs).toBeLessThan(limits.handshakeTimeoutMs * 2);
+    await expectUntouched();
+  });
+});
+
+describe('a member that misbehaves', () => {
+  it('connects and says nothing -> is closed in time', async () => {
+    const other = await member();
+    await until('the end', other.closed, limits.handshakeTimeoutMs * 2);
+    await expectUntouched();
+  });
+
+  it.each<[string, Frame]>([
+    ['data', batchOf(1)],
+    ['a vector clock', { type: 'frame.vectorClock', clock: new Map(), received: 0 }],
+    ['an acknowledgement', { type: 'frame.acknowledgement', sequence: 1 }],
+  ])('%s before the handshake -> is closed, and nothing is applied', async (_, frame) => {
+    const other = await member();
+    other.send(frame);
+    await until('the end', other.closed);
+    expect(other.heard).toEqual([]);
+    await expectUntouched();
+  });
+
+  it('data before the comparison -> is closed, and nothing is applied', async () => {
+    const other = await member();
+    other.send(hello);
+    other.send(batchOf(1));
+    await until('the end', other.closed);
+    await expectUntouched();
+  });
+
+  it('a frame over the limit: before admission, after it, negative -> is closed before it is read', async () => {
+    const header = (length: number) => {
+      const bytes = new Uint8Array(6);
+      new DataView(bytes.buffer).setInt32(0, length, true);
+      bytes[4] = 34;
+      return bytes;
+    };
+    const early = await member();
+    early.sendBytes(header(limits.frameBytesBeforeAdmissionMax + 1));
+    await until('the end', early.closed);
+    for (const length of [limits.frameBytesMax + 1, -1]) {
+      const late = await admitted();
+      late.sendBytes(header(length));
+      await until('the end', late.closed);
+    }
+    await expectUntouched();
+  });
+
+  it('more batches than the window -> is closed', async () => {
+    const other = await admitted();
+    const bytes = [1, 2, 3, 4, 5, 6].map((sequence) => encodeFrame({ type: 'frame.batch', sequence, runs: [] }));
+    other.sendBytes(Buffer.concat(bytes));
+    await until('the end', other.closed);
+    expect(other.heard.find(({ type }) => type === 'frame.goodbye')).toMatchObject({ code: 'windowExceeded' });
+    await expectUntouched();
+  });
+
+  it('an altered payload under the right hash -> is not applied, and reported', async () => {
+    const other = await admitted();
+    const batch = batchOf(1, { hlc: 2 ** 45 });
+    if (batch.type !== 'frame.batch') throw new Error('no batch');
+    const runs = batch.runs.map((run) => ({
+      ...run,
+      entries: run.entries.map((entry) => ({ ...entry, payload: '"forged"' })),
+    }));
+    other.send({ ...batch, runs });
+    await until('the report', () => node.happenings.some(({ type }) => type === 'peer.diverged'));
+    expect(await node.collection('things').get('k')).toBe('untouched');
+  });
+
+  it('a payload that is no JSON -> is kept as it came, and reads as absent', async () => {
+    const other = await admitted();
+    const soon = node.actor.getSnapshot().context.store?.clock().values().next().value?.hlc as number;
+    other.send(batchOf(1, { hlc: soon + 4_096, payload: '{"broken' }));
+    await until('the answer', () => other.heard.some(({ type }) => type === 'frame.acknowledgement'));
+    expect(await node.collection('things').find()).toEqual([]);
+    expect(node.state).toBe('running');
+  });
+
+  it('connects again and again without a word -> others are served all the same', async () => {
+    const silent = await Promise.all(Array.from({ length: 20 }, member));
+    const other = await admitted();
+    expect(other.closed()).toBe(false);
+    expect(silent.every((each) => !each.closed())).toBe(true);
+  });
+});

@@ -1,0 +1,85 @@
+/** The package as its users get it: packed, installed into an empty project, imported, typed, run. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+const project = resolve('.');
+const directory = mkdtempSync(join(tmpdir(), 'statemesh-package-'));
+const run = (command: string, args: readonly string[], cwd = directory) =>
+  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+let packed: { filename: string; files: { path: string }[] };
+
+beforeAll(() => {
+  [packed] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', directory], project));
+  writeFileSync(join(directory, 'package.json'), '{ "type": "module", "private": true }');
+  // A real installation, so that a dependency that is not declared is missing. Only the compiling of better-sqlite3 is
+  // left out: it takes minutes, so the binary comes from here, for the same version.
+  const { version } = JSON.parse(readFileSync('node_modules/better-sqlite3/package.json', 'utf8')) as {
+    version: string;
+  };
+  const tarball = join(directory, packed.filename);
+  run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', tarball, `better-sqlite3@${version}`]);
+  const binary = 'node_modules/better-sqlite3/build';
+  cpSync(join(project, binary), join(directory, binary), { recursive: true });
+}, 120_000);
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** The ten-line program of the README. */
+function readmeProgram(): string {
+  const [, program] = /```ts\n(import \{ createNode[\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+  if (program === undefined) throw new Error('README.md shows no program.');
+  return program;
+}
+
+describe('the package', () => {
+  it('packed -> holds what runs and what informs, and nothing else', () => {
+    const paths = packed.files.map(({ path }) => path);
+    for (const path of [
+      'package.json',
+      'README.md',
+      'LICENSE',
+      'CHANGELOG.md',
+      'dist/index.js',
+      'dist/index.d.ts',
+      'dist/cli/main.js',
+    ]) {
+      expect(paths).toContain(path);
+    }
+    const strangers = paths.filter(
+      (path) => !/^(dist\/.*\.(js|d\.ts)|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(path),
+    );
+    expect(strangers).toEqual([]);
+  });
+
+  it('the program of the README: run in an empty project -> starts a node, puts, gets and stops', () => {
+    writeFileSync(join(directory, 'program.mjs'), readmeProgram());
+    expect(run('node', ['program.mjs'])).toContain('Espresso');
+  }, 30_000);
+
+  it('the program of the README: compiled under strict rules -> has all its types', () => {
+    writeFileSync(join(directory, 'program.ts'), readmeProgram());
+    const options = {
+      module: 'nodenext',
+      target: 'es2023',
+      strict: true,
+      noEmit: true,
+      types: [],
+      skipLibCheck: false,
+    };
+    symlinkSync(join(project, 'node_modules', '@types'), join(directory, 'node_modules', '@types'));
+    writeFileSync(
+      join(directory, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions: { ...options, types: ['node'] }, files: ['program.ts'] }),
+    );
+    expect(run('node', [join(project, 'node_modules/typescript/bin/tsc'), '-p', directory])).toBe('');
+  }, 60_000);
+
+  it('its command: asked for its version -> is that of the package', () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(run('node', ['node_modules/statemesh/dist/cli/main.js', '--version']).trim()).toBe(version);
+  });
+});
