@@ -5,7 +5,7 @@
  * expect closes the session. Whether the other side is welcome is decided by its peer actor (`session.admit`).
  */
 import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
-import type { Scope } from '../core/author.js';
+import type { AuthorKey, Scope } from '../core/author.js';
 import { type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
@@ -48,6 +48,8 @@ interface SessionContext extends SessionInput {
   readonly theirClock: VectorClock;
   readonly neighbours: ReadonlySet<NodeId>;
   readonly diverged: boolean;
+  /** Authors whose entries wait for their time to come. */
+  readonly parked: ReadonlySet<AuthorKey>;
   readonly roundTripMs: number | undefined;
   readonly failure: Failure;
 }
@@ -137,13 +139,20 @@ const machine = setup({
       enqueue.assign({ diverged: false });
       enqueue.sendTo(context.parent, { type: 'session.aligned', sessionId: context.sessionId });
     }),
-    reportParked: sendTo(
-      ({ context }) => context.parent,
-      ({ context }, { authors }: Extract<ReplicationReport, { type: 'replication.parked' }>) => ({
-        type: 'notice' as const,
-        happening: { type: 'clock.drift' as const, nodeId: context.peer?.nodeId as NodeId, authors },
-      }),
+    /** Each author once: the other side sends its entries again and again until their time has come. */
+    reportParked: enqueueActions(
+      ({ context, enqueue }, { authors }: Extract<ReplicationReport, { type: 'replication.parked' }>) => {
+        const news = authors.filter((author) => !context.parked.has(author));
+        if (news.length === 0) return;
+        enqueue.assign({ parked: new Set([...context.parked, ...news]) });
+        const nodeId = context.peer?.nodeId as NodeId;
+        enqueue.sendTo(context.parent, {
+          type: 'notice',
+          happening: { type: 'clock.drift', nodeId, authors: news },
+        });
+      },
     ),
+    forgetParked: assign({ parked: new Set<AuthorKey>() }),
     reportAnswered: sendTo(
       ({ context }) => context.parent,
       ({ context }) => ({ type: 'session.answered' as const, sessionId: context.sessionId }),
@@ -180,6 +189,7 @@ const machine = setup({
     theirClock: new Map(),
     neighbours: new Set(),
     diverged: false,
+    parked: new Set(),
     roundTripMs: undefined,
     failure: { code: 'connectionLost', message: 'The connection ended.' },
   }),
@@ -208,6 +218,8 @@ const machine = setup({
         { type: 'recordFailure', params: ({ event }) => event.refusal },
       ],
     },
+    // The other side may admit us, and beat, before we admit it.
+    'neighbours.changed': { actions: { type: 'rememberNeighbours', params: ({ event }) => event } },
     'heartbeat.roundTrip': { actions: { type: 'rememberRoundTrip', params: ({ event }) => event } },
     'xstate.error.actor.*': {
       target: '.closed',
@@ -326,9 +338,6 @@ const machine = setup({
           },
         },
       },
-      on: {
-        'neighbours.changed': { actions: { type: 'rememberNeighbours', params: ({ event }) => event } },
-      },
     },
     synchronizing: {
       invoke: [
@@ -374,7 +383,7 @@ const machine = setup({
         'frame.vectorClockRequest': { actions: sendTo('receiver', { type: 'clock.announce' }) },
         'frame.ping': { actions: [{ type: 'sendFrame', params: { type: 'frame.pong' } }, 'reportProbed'] },
         'frame.pong': { actions: 'reportAnswered' },
-        'heartbeat.matched': { actions: ['reportAligned', sendTo('sender', ({ event }) => event)] },
+        'heartbeat.matched': { actions: ['reportAligned', 'forgetParked', sendTo('sender', ({ event }) => event)] },
         'heartbeat.differed': { actions: sendTo('receiver', { type: 'clock.announce' }) },
         'neighbours.changed': {
           actions: [

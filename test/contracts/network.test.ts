@@ -1,5 +1,6 @@
 /** The real network: the contract, and what only real sockets can do wrong. Everything stays on 127.0.0.0/8. */
 import { createSocket } from 'node:dgram';
+import { EventEmitter } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import {
   type ConnectionOptions,
@@ -7,10 +8,12 @@ import {
   createServer as createTlsServer,
   type TLSSocket,
 } from 'node:tls';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { lanBroadcastAddresses } from '../../src/adapters/broadcast-addresses.js';
 import { createNetwork } from '../../src/adapters/network.js';
 import { addressText, dialError, listenError, plainHost } from '../../src/adapters/network-errors.js';
+import { lingerMs, TcpConnection } from '../../src/adapters/tcp-connection.js';
+import { pskServerOptions } from '../../src/adapters/tls-options.js';
 import type { Failure } from '../../src/core/errors.js';
 import type { ConnectionSecurity } from '../../src/protocol/ports.js';
 import { bytesOf, ContractWorld, codeOf, describeNetwork, type NetworkHarness, record } from './network.contract.js';
@@ -173,17 +176,29 @@ describe('TLS listener', () => {
     expect(silent[1]?.isClosed).toBe(false);
   });
 
-  test('TLS listener: a session resumed from a ticket -> destroyed before it is accepted', async () => {
+  test('TLS listener: a client with a session of the past and no key -> refused in the handshake', async () => {
     const listening = await world.listen();
     const first = tlsClient(listening.port, { pskCallback: () => ({ identity: security.keyId, psk: key }) });
     await until(() => first.session !== undefined && world.accepted.length === 1);
     const again = tlsClient(listening.port, { session: first.session as Buffer, rejectUnauthorized: false });
-    await until(() => again.isClosed);
-    // So OpenSSL itself has let it in: without the check it would have been accepted.
-    expect(again.isSecure).toBe(true);
-    await until(() => world.refused.length === 1);
+    await until(() => again.isClosed && world.refused.length === 1);
+    expect(again.isSecure).toBe(false);
     expect(world.refused[0]?.code).toBe('wrongClusterKey');
     expect(world.accepted).toHaveLength(1);
+  });
+
+  test('TLS listener: what OpenSSL asks for by other names, tickets among them -> no key, and nothing named', () => {
+    const named: unknown[] = [];
+    const { pskCallback } = pskServerOptions({
+      security,
+      handshakeTimeoutMs: 1,
+      named: (socket) => named.push(socket),
+    });
+    const socket = {} as TLSSocket;
+    for (const identity of ['', 'q', 'jH', `${security.keyId} `]) expect(pskCallback?.(socket, identity)).toBe(null);
+    expect(named).toEqual([]);
+    expect(pskCallback?.(socket, security.keyId)).toBe(key);
+    expect(named).toEqual([socket]);
   });
 
   test('TLS listener: closed during a handshake -> the client is closed, and nothing is reported', async () => {
@@ -212,7 +227,7 @@ describe('TLS listener', () => {
     await until(() => received.text() === 'hello');
     relay.upstream().write('this is not a TLS record at all');
     await until(() => received.closures.length === 1);
-    expect(received.closures[0]).toEqual({
+    expect(received.closures[0]).toStrictEqual({
       code: 'connectionLost',
       message: expect.stringMatching(/127\.0\.0\.1:\d+ broke \(ERR_SSL_\w+\)/),
     });
@@ -369,6 +384,83 @@ describe('listen', () => {
       code: 'connectionLost',
       message: expect.stringMatching(/ECONNRESET/),
     });
+  });
+});
+
+describe('TcpConnection', () => {
+  /** What a connection needs of a socket, moved by hand. */
+  class HandSocket extends EventEmitter {
+    writable = true;
+    destroyed = false;
+    writableLength = 0;
+    isEnded = false;
+
+    setNoDelay(): this {
+      return this;
+    }
+
+    end(): void {
+      this.isEnded = true;
+      this.writable = false;
+    }
+
+    destroy(): void {
+      if (this.destroyed) return;
+      this.destroyed = true;
+      this.emit('close');
+    }
+  }
+
+  let socket: HandSocket;
+  let connection: TcpConnection;
+
+  beforeEach(() => {
+    jest.useFakeTimers();
+    socket = new HandSocket();
+    connection = new TcpConnection(socket as unknown as Socket, 'other:1');
+  });
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  test('end: the queue gets shorter all the time -> goes on; when it stands still -> destroyed', () => {
+    socket.writableLength = 1_000;
+    connection.end();
+    for (let round = 0; round < 5; round += 1) {
+      socket.writableLength -= 100;
+      jest.advanceTimersByTime(lingerMs);
+      expect(socket.destroyed).toBe(false);
+    }
+    jest.advanceTimersByTime(lingerMs);
+    expect(socket.destroyed).toBe(true);
+  });
+
+  test('end: nothing is queued and the other side does not close -> destroyed; no timer stays', () => {
+    connection.end();
+    connection.end();
+    jest.advanceTimersByTime(lingerMs - 1);
+    expect(socket.destroyed).toBe(false);
+    jest.advanceTimersByTime(1);
+    expect(socket.destroyed).toBe(true);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  test('end: the other side closes in good order -> closed without a failure, no timer stays', () => {
+    const recorded = record();
+    connection.attach(recorded);
+    connection.end();
+    socket.emit('end');
+    socket.emit('close');
+    expect(recorded.closures).toStrictEqual([undefined]);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  test('the other side ends but does not take what is queued -> destroyed', () => {
+    socket.writableLength = 1_000;
+    socket.emit('end');
+    jest.advanceTimersByTime(lingerMs);
+    expect(socket.destroyed).toBe(true);
   });
 });
 

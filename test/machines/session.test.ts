@@ -235,6 +235,28 @@ describe('session: synchronizing', () => {
     expect(bench.parent.types().at(-1)).toBe('session.aligned');
   });
 
+  it('authors parked -> are reported once, until both sides have the same again', () => {
+    const { actor, hear, parent } = reach('synchronizing');
+    const authors = ['x/i/shared' as AuthorKey];
+    const reports = () => parent.types().filter((type) => type === 'notice').length;
+    actor.send({ type: 'replication.parked', authors });
+    actor.send({ type: 'replication.parked', authors });
+    expect(reports()).toBe(1);
+    hear({ type: 'heartbeat.matched' });
+    actor.send({ type: 'replication.parked', authors });
+    expect(reports()).toBe(2);
+  });
+
+  it('neighbours heard before admission -> are known to the sender', () => {
+    const bench = setup('dialed');
+    bench.hear(response);
+    bench.hear({ type: 'neighbours.changed', neighbours: new Set(['c' as NodeId]) });
+    bench.actor.send({ type: 'session.admit' });
+    bench.hear(clock);
+    const sender = bench.actor.getSnapshot().children.sender?.getSnapshot();
+    expect([...(sender?.context.neighbours ?? [])]).toEqual(['c']);
+  });
+
   it('told to close -> says goodbye with the reason, and its connection ends', () => {
     const { actor, commands, failure, linkEnded } = reach('synchronizing');
     actor.send({ type: 'session.close', refusal });

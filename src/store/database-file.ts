@@ -1,0 +1,251 @@
+/**
+ * Opening the one file of an identity.
+ *
+ * Invariants:
+ * - A file of another identity, another program or a newer version stays byte for byte as it is, and gets no neighbours
+ *   (`-wal`, `-shm`): its first pages are read as bytes before SQLite may open it.
+ * - A new file appears complete or not at all: it is built in memory and linked into place.
+ * - One process at a time: the lock is exclusive and held until the file is closed.
+ * - A commit is on the disk when it returns: `synchronous=FULL` at every opening, since better-sqlite3 is built to open
+ *   an existing WAL file with NORMAL.
+ */
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import Sqlite, { type Database } from 'better-sqlite3';
+import { StatemeshError, systemCodeOf } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
+import type { Randomness } from '../protocol/ports.js';
+import {
+  applicationIdOf,
+  createSchema,
+  migrate,
+  nodeIdOf,
+  applicationId as ownApplicationId,
+  pageBytes,
+  schemaVersion,
+  userVersionOf,
+} from './schema.js';
+import { databaseError } from './sqlite-errors.js';
+
+export interface DatabaseFileOptions {
+  readonly path: string;
+  readonly nodeId: NodeId;
+  readonly randomness: Randomness;
+  /** Pages in the WAL after which it is copied into the database; 8 KiB each. */
+  readonly walAutocheckpointPages: number;
+  readonly pagesMax?: number;
+}
+
+/**
+ * The files that this process has open. Closing any descriptor of a file drops all POSIX locks that the process holds
+ * on it, so a second opening must be refused before it touches the file.
+ */
+const openPaths = new Set<string>();
+
+/** @throws StatemeshError `databaseInUse`, `databaseForeign`, `databaseCorrupt`, `databaseUnavailable`, `diskFull` */
+export function openDatabaseFile(options: DatabaseFileOptions): Database {
+  const path = resolve(options.path);
+  if (openPaths.has(path)) {
+    throw new StatemeshError('databaseInUse', `${path}: This process has the database open already; close it first.`);
+  }
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    if (fileBytesOf(path) === 0) createFile(path, options);
+    inspect(path, options.nodeId);
+    const database = openExclusively(path, options);
+    openPaths.add(path);
+    return database;
+  } catch (error) {
+    throw databaseError(error, path);
+  }
+}
+
+export function closeDatabaseFile(database: Database, path: string): void {
+  try {
+    database.close();
+  } finally {
+    openPaths.delete(resolve(path));
+  }
+}
+
+/** The size of a file in bytes; 0 when there is none. */
+export function fileBytesOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/**
+ * Looks without touching. Any connection to the file would lock it, recover it or create neighbours, so its first two pages
+ * are read as bytes: the header, and the row that names the owner, which never moves (see `createSchema`).
+ */
+function inspect(path: string, nodeId: NodeId): void {
+  const pages = readStart(path, 2 * pageBytes);
+  if (pages.toString('latin1', 0, magic.length) !== magic) {
+    throw new StatemeshError(
+      'databaseForeign',
+      `${path} is not a database, let alone the one of node "${nodeId}"; it was not touched.`,
+    );
+  }
+  const applicationId = pages.length < headerBytes ? 0 : pages.readInt32BE(applicationIdOffset);
+  const version = pages.length < headerBytes ? 0 : pages.readInt32BE(userVersionOffset);
+  const owner = () => (pages.length < 2 * pageBytes ? undefined : ownerIn(pages.subarray(pageBytes)));
+  checkIdentity({ path, nodeId, applicationId, version, owner });
+}
+
+/** From the SQLite file format, section 1.3. */
+const magic = 'SQLite format 3\0';
+const headerBytes = 100;
+const userVersionOffset = 60;
+const applicationIdOffset = 68;
+
+/** Reads the page of `meta` with SQLite, in a database in memory that has nothing else from the file. */
+function ownerIn(page: Buffer): string | undefined {
+  const bytes = newDatabaseBytes('unknown' as NodeId);
+  page.copy(bytes, pageBytes, 0, pageBytes);
+  const database = new Sqlite(bytes, { readonly: true });
+  try {
+    return nodeIdOf(database);
+  } finally {
+    database.close();
+  }
+}
+
+function readStart(path: string, bytes: number): Buffer {
+  const descriptor = openSync(path, 'r');
+  try {
+    const buffer = Buffer.alloc(bytes);
+    return buffer.subarray(0, readSync(descriptor, buffer, 0, bytes, 0));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+interface FoundIdentity {
+  readonly path: string;
+  readonly nodeId: NodeId;
+  readonly applicationId: number;
+  readonly version: number;
+  /** Asked for last: only in a file of ours it can be found. */
+  owner(): string | undefined;
+}
+
+function checkIdentity({ path, nodeId, applicationId, version, owner }: FoundIdentity): void {
+  if (applicationId !== ownApplicationId) {
+    throw new StatemeshError(
+      'databaseForeign',
+      `${path} is a database of another program (application ${applicationId}), not the one of node "${nodeId}"; it was not touched.`,
+    );
+  }
+  if (version > schemaVersion) {
+    throw new StatemeshError(
+      'databaseForeign',
+      `${path} has schema version ${version}, and this statemesh knows up to ${schemaVersion}: use a newer one; it was not touched.`,
+    );
+  }
+  const found = owner();
+  if (found === undefined) {
+    throw new StatemeshError('databaseCorrupt', `${path} is cut short; restore it, or move it away and sync anew.`);
+  }
+  if (found !== nodeId) {
+    throw new StatemeshError(
+      'databaseForeign',
+      `${path} belongs to node "${found}", not to node "${nodeId}"; it was not touched.`,
+    );
+  }
+}
+
+function openExclusively(path: string, options: DatabaseFileOptions): Database {
+  // Waiting for a lock would block the event loop.
+  const database = new Sqlite(path, { fileMustExist: true, timeout: 0 });
+  try {
+    database.pragma('locking_mode = EXCLUSIVE');
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = FULL');
+    database.pragma('fullfsync = ON');
+    database.pragma(`journal_size_limit = ${walBytesKept}`);
+    database.pragma(`wal_autocheckpoint = ${options.walAutocheckpointPages}`);
+    if (options.pagesMax !== undefined) database.pragma(`max_page_count = ${options.pagesMax}`);
+    database.pragma('temp_store = MEMORY');
+    database.pragma('trusted_schema = OFF');
+    database.exec('BEGIN IMMEDIATE; COMMIT');
+    // Once more, now that nobody else can change it.
+    const [applicationId, version] = [applicationIdOf(database), userVersionOf(database)];
+    checkIdentity({ path, nodeId: options.nodeId, applicationId, version, owner: () => nodeIdOf(database) });
+    migrate(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** What the WAL may keep of the disk after a large transaction. */
+const walBytesKept = 64 * 1_024 * 1_024;
+
+function createFile(path: string, { nodeId, randomness }: DatabaseFileOptions): void {
+  const draft = `${path}.${randomness.token()}.new`;
+  try {
+    writeDurably(draft, newDatabaseBytes(nodeId));
+    putInPlace(draft, path);
+  } finally {
+    rmSync(draft, { force: true });
+  }
+  syncDirectory(dirname(path));
+}
+
+function newDatabaseBytes(nodeId: NodeId): Buffer {
+  const database = new Sqlite(':memory:');
+  try {
+    createSchema(database, nodeId);
+    return database.serialize();
+  } finally {
+    database.close();
+  }
+}
+
+function writeDurably(path: string, bytes: Buffer): void {
+  const descriptor = openSync(path, 'wx', 0o600);
+  try {
+    let written = 0;
+    while (written < bytes.length) written += writeSync(descriptor, bytes, written);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  chmodSync(path, 0o600);
+}
+
+/** A link fails when another process was faster, where a rename would replace what that one has open. */
+function putInPlace(draft: string, path: string): void {
+  try {
+    linkSync(draft, path);
+  } catch (error) {
+    const code = systemCodeOf(error) ?? '';
+    const replaceable = code === 'EEXIST' ? fileBytesOf(path) === 0 : linklessCodes.has(code);
+    if (replaceable) renameSync(draft, path);
+    else if (code !== 'EEXIST') throw error;
+  }
+}
+
+/** What file systems without hard links answer. */
+const linklessCodes: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
+
+function syncDirectory(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

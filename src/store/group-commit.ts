@@ -1,0 +1,135 @@
+/**
+ * Group commit: all writes asked for in one turn of the event loop share one transaction, and so one wait for the disk.
+ *
+ * Invariants:
+ * - Requests are carried out in the order in which they came; each is all or nothing.
+ * - A caller is answered only after the COMMIT, and every caller is answered.
+ * - A request that fails does not fail its neighbours: a recipe that throws is left out; when the transaction itself
+ *   fails, each of its requests is tried again in a transaction of its own.
+ */
+import { StatemeshError } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Time } from '../protocol/ports.js';
+import type { Commit, Write, Written } from '../protocol/store.js';
+import type { LocalWrites } from './local-writes.js';
+import { isSqliteError } from './sqlite-errors.js';
+import type { Transaction, Transactor } from './transaction.js';
+
+export interface GroupCommitOptions {
+  readonly time: Time;
+  readonly transactor: Transactor;
+  readonly localWrites: LocalWrites;
+  /** Called after the callers were answered. */
+  publish(commit: Commit): void;
+  /** Makes of a raw error what callers get. */
+  failure(error: unknown): unknown;
+}
+
+export class GroupCommit {
+  private queue: Request[] = [];
+  private queuedWrites = 0;
+  private scheduled = false;
+  private readonly idleWaiters: (() => void)[] = [];
+
+  constructor(private readonly options: GroupCommitOptions) {}
+
+  write(writes: readonly Write[]): Promise<(Written | undefined)[]> {
+    if (this.queuedWrites + writes.length > limits.writesQueuedMax) {
+      return Promise.reject(
+        new StatemeshError(
+          'writeQueueFull',
+          `More than ${limits.writesQueuedMax} writes are waiting: wait for some to finish.`,
+        ),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.queue.push({ writes, resolve, reject, alone: false });
+      this.queuedWrites += writes.length;
+      this.schedule();
+    });
+  }
+
+  /** Resolves when no write is waiting. */
+  idle(): Promise<void> {
+    if (!this.scheduled) return Promise.resolve();
+    return new Promise((resolve) => this.idleWaiters.push(resolve));
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    this.options.time.soon(() => this.flush());
+  }
+
+  private flush(): void {
+    const group = this.take();
+    const outcomes: Outcome[] = [];
+    try {
+      const commit = this.options.transactor.writeEntries(undefined, (transaction) => {
+        for (const request of group) outcomes.push(this.carryOut(request, transaction));
+      });
+      for (const [index, request] of group.entries()) answer(request, outcomes[index]);
+      if (commit !== undefined) this.options.publish(commit);
+    } catch (error) {
+      this.recover(group, error);
+    }
+    // A recipe may have queued more meanwhile; it saw `scheduled` and left the next flush to us.
+    this.scheduled = false;
+    if (this.queue.length > 0) this.schedule();
+    else for (const resolve of this.idleWaiters.splice(0)) resolve();
+  }
+
+  /** The next requests that fit in a transaction; one that is larger alone goes alone. */
+  private take(): Request[] {
+    let count = 0;
+    let writes = 0;
+    for (const request of this.queue) {
+      if (count > 0 && (request.alone || writes + request.writes.length > limits.writesPerTransactionMax)) break;
+      count += 1;
+      writes += request.writes.length;
+      if (request.alone) break;
+    }
+    this.queuedWrites -= writes;
+    return this.queue.splice(0, count);
+  }
+
+  private carryOut(request: Request, transaction: Transaction): Outcome {
+    let prepared: ReturnType<LocalWrites['prepare']>;
+    try {
+      prepared = this.options.localWrites.prepare(request.writes, transaction);
+    } catch (error) {
+      // After an error of SQLite the transaction may be gone, and what follows would commit by itself.
+      if (isSqliteError(error)) throw error;
+      return { error };
+    }
+    return { written: this.options.localWrites.append(prepared, transaction) };
+  }
+
+  private recover(group: readonly Request[], error: unknown): void {
+    const [only] = group;
+    if (only !== undefined && group.length === 1) {
+      only.reject(this.options.failure(error));
+      return;
+    }
+    for (const request of group) {
+      request.alone = true;
+      this.queuedWrites += request.writes.length;
+    }
+    this.queue = [...group, ...this.queue];
+  }
+}
+
+interface Request {
+  readonly writes: readonly Write[];
+  readonly resolve: (written: (Written | undefined)[]) => void;
+  readonly reject: (error: unknown) => void;
+  /** To be tried in a transaction of its own. */
+  alone: boolean;
+}
+
+type Outcome = { readonly written: (Written | undefined)[] } | { readonly error: unknown };
+
+function answer(request: Request, outcome: Outcome | undefined): void {
+  if (outcome === undefined || 'error' in outcome) request.reject(outcome?.error);
+  else request.resolve(outcome.written);
+}

@@ -1,0 +1,160 @@
+/**
+ * Reading the oplog: what a peer lacks, by chain, and what is new, by order of arrival.
+ */
+import type { Database, Statement } from 'better-sqlite3';
+import type { AuthorKey } from '../core/author.js';
+import type { Entry, Position, Run } from '../core/entry.js';
+import { type Hlc, hlcZero } from '../core/hlc.js';
+import type { DocumentKey } from '../core/ids.js';
+import { positionOf } from '../core/vector-clock.js';
+import type { ReadOptions, ReadResult, StoredChange } from '../protocol/store.js';
+import { pruned } from './remote-runs.js';
+import type { AuthorRow, StoreState } from './store-state.js';
+
+export class Oplog {
+  private readonly hash: Statement;
+  private readonly chain: Statement;
+  private readonly arrivals: Statement;
+  private readonly arrivalsOfCollection: Statement;
+  private readonly firstCursor: Statement;
+
+  constructor(
+    database: Database,
+    private readonly state: StoreState,
+  ) {
+    this.hash = database.prepare('SELECT hash FROM oplog WHERE author = ? AND hlc = ?').pluck();
+    this.chain = database
+      .prepare(`
+        SELECT hlc, collection, key, operation, hash, payload FROM oplog
+        WHERE author = ? AND hlc > ? ORDER BY hlc LIMIT ?`)
+      .raw();
+    const columns = 'seq, author, hlc, collection, key, operation, payload, current';
+    this.arrivals = database.prepare(`SELECT ${columns} FROM oplog WHERE seq > ? ORDER BY seq LIMIT ?`);
+    this.arrivalsOfCollection = database.prepare(
+      `SELECT ${columns} FROM oplog WHERE seq > ? AND seq <= ? AND collection = ? ORDER BY seq LIMIT ?`,
+    );
+    this.firstCursor = database.prepare('SELECT min(seq) FROM oplog').pluck();
+  }
+
+  /** The hash in an author's chain at a stamp; `pruned` before the stored chain begins. */
+  hashAt(author: AuthorKey, hlc: Hlc): string | undefined {
+    const row = this.state.authors.get(author);
+    if (row === undefined) return undefined;
+    if (hlc === row.boundary.hlc) return row.boundary.hash;
+    return hlc < row.boundary.hlc ? pruned : (this.hash.get(row.id, hlc) as string | undefined);
+  }
+
+  /** What a reader lacks, up to the limits over all authors. */
+  read({ after, scopes, except, entriesMax, bytesMax }: ReadOptions): ReadResult {
+    const runs: Run[] = [];
+    const diverged: AuthorKey[] = [];
+    const budget = { entries: entriesMax, bytes: bytesMax, fresh: true };
+    let complete = true;
+    for (const [key, ours] of this.state.clock) {
+      const theirs = positionOf(after, key);
+      if (theirs.hlc > ours.hlc || (theirs.hlc === ours.hlc && theirs.hash === ours.hash)) continue;
+      const row = this.state.authorOf(key);
+      if (!scopes.includes(row.author.scope) || except.has(key)) continue;
+      const start = this.startFor(row, theirs);
+      if (start === undefined) {
+        diverged.push(key);
+        continue;
+      }
+      const entries = this.readChain(row, start.hlc, budget);
+      if (entries.length > 0) runs.push({ author: row.author, after: start, entries });
+      if ((entries.at(-1) ?? start).hlc < ours.hlc) complete = false;
+    }
+    return { runs, complete, diverged };
+  }
+
+  /** Entries in order of arrival. */
+  changes(since: number, limit: number): StoredChange[] {
+    return (this.arrivals.all(since, limit) as Arrival[]).map((row) => this.changeOf(row));
+  }
+
+  /** Entries of one collection behind a cursor and up to another. */
+  changesOf(collection: number, range: { since: number; until: number; limit: number }): StoredChange[] {
+    const rows = this.arrivalsOfCollection.all(range.since, range.until, collection, range.limit) as Arrival[];
+    return rows.map((row) => this.changeOf(row));
+  }
+
+  /** Cursors have no holes, so counting entries is subtracting. */
+  countEntries(): number {
+    const first = this.firstCursor.get() as number | null;
+    return first === null ? 0 : this.state.cursor - first + 1;
+  }
+
+  /** Where to go on for a reader; undefined when its position is not in our chain. */
+  private startFor(row: AuthorRow, theirs: Position): Position | undefined {
+    // To a reader from before the stored chain we send that chain; it reports the gap that it then sees.
+    if (theirs.hlc < row.boundary.hlc || theirs.hlc === hlcZero) return row.boundary;
+    return this.hashAt(row.key, theirs.hlc) === theirs.hash ? { hlc: theirs.hlc, hash: theirs.hash } : undefined;
+  }
+
+  private readChain(row: AuthorRow, after: Hlc, budget: Budget): Entry[] {
+    const entries: Entry[] = [];
+    if (budget.entries <= 0 || budget.bytes <= 0) return entries;
+    for (const columns of this.chain.iterate(row.id, after, budget.entries) as IterableIterator<ChainRow>) {
+      const [hlc, collection, key, operation, hash, payload] = columns;
+      // An entry above the limit travels, but alone.
+      if (payload.length > budget.bytes && !budget.fresh) {
+        budget.bytes = 0;
+        break;
+      }
+      entries.push({
+        hlc,
+        collection: this.state.collectionById(collection).name,
+        key,
+        operation: operation === 1 ? 'delete' : 'put',
+        payload,
+        hash,
+      });
+      budget.fresh = false;
+      budget.entries -= 1;
+      budget.bytes -= payload.length;
+      if (budget.bytes <= 0) break;
+    }
+    return entries;
+  }
+
+  private changeOf(row: Arrival): StoredChange {
+    return {
+      cursor: row.seq,
+      collection: this.state.collectionById(row.collection).name,
+      key: row.key,
+      operation: row.operation === 1 ? 'delete' : 'put',
+      payload: row.payload,
+      hlc: row.hlc,
+      nodeId: this.state.authorById(row.author).author.nodeId,
+      current: row.current === 1,
+    };
+  }
+}
+
+/** What may still be read, over all authors of one batch. */
+interface Budget {
+  entries: number;
+  bytes: number;
+  /** Nothing has been read yet. */
+  fresh: boolean;
+}
+
+type ChainRow = [
+  hlc: Hlc,
+  collection: number,
+  key: DocumentKey,
+  operation: number,
+  hash: string,
+  payload: Entry['payload'],
+];
+
+interface Arrival {
+  readonly seq: number;
+  readonly author: number;
+  readonly hlc: Hlc;
+  readonly collection: number;
+  readonly key: DocumentKey;
+  readonly operation: number;
+  readonly payload: string;
+  readonly current: number;
+}

@@ -1,0 +1,216 @@
+/**
+ * From a query to SQL.
+ *
+ * Invariants:
+ * - No text of a user gets into SQL: fields and values are parameters, table names are made of our numbers.
+ * - Logic is two-valued. A comparison with a missing field may be NULL in SQL, which counts as false in AND and OR; `not` turns
+ *   it with IS NOT TRUE, so NULL never leaks through.
+ * - At most one field index drives a query, by a CROSS JOIN that the planner does not reorder: it has no statistics,
+ *   and would guess.
+ */
+import { StatemeshError } from '../core/errors.js';
+import {
+  type Filter,
+  parseCount,
+  parseOrderBy,
+  parseWhere,
+  type Query,
+  type Scalar,
+  type Where,
+} from '../core/query.js';
+import { type FieldIndex, pathOf, sqlValueOf, tableOf } from './field-indexes.js';
+import type { CollectionRow } from './store-state.js';
+
+export interface CompiledQuery {
+  readonly sql: string;
+  readonly parameters: Readonly<Record<string, string | number>>;
+}
+
+/** Documents as (key, payload), in order. @throws StatemeshError `queryInvalid` */
+export function compileFind(collection: CollectionRow, query: Query): CompiledQuery {
+  const filter = parseWhere(query.where ?? {});
+  const orderBy = parseOrderBy(query.orderBy ?? []);
+  const limit = parseCount('limit', query.limit);
+  const offset = parseCount('offset', query.offset);
+  const driver = driverFor(collection, filter) ?? readyIndex(collection, orderBy[0]?.field);
+  const scope = new Compilation(collection, driver);
+  const where = scope.conditions(filter);
+  const order = orderBy.map(({ field, descending }) => `${scope.field(field)}${descending ? ' DESC' : ''}`);
+  const key = driver === undefined ? 'd.key' : 'f.key';
+  const sql = `SELECT ${key} AS key, o.payload AS payload FROM ${scope.source(true)} WHERE ${where}
+    ORDER BY ${[...order, key].join(', ')} LIMIT ${scope.count(limit ?? -1)} OFFSET ${scope.count(offset ?? 0)}`;
+  return { sql, parameters: scope.parameters };
+}
+
+/** One row with the number of documents. @throws StatemeshError `queryInvalid` */
+export function compileCount(collection: CollectionRow, where: Where): CompiledQuery {
+  const filter = parseWhere(where);
+  const scope = new Compilation(collection, driverFor(collection, filter));
+  const conditions = scope.conditions(filter);
+  const sql = `SELECT count(*) FROM ${scope.source(scope.readsPayload)} WHERE ${conditions}`;
+  return { sql, parameters: scope.parameters };
+}
+
+type Comparing = Extract<Filter, { kind: 'compare' | 'in' }>;
+
+/** The index with which the fewest documents are left, judged by the kind of condition. */
+function driverFor(collection: CollectionRow, filter: Filter): FieldIndex | undefined {
+  let best: { index: FieldIndex; rank: number } | undefined;
+  for (const part of conjunctsOf(filter)) {
+    const index = readyIndex(collection, part.field);
+    const rank = rankOf(part);
+    if (index !== undefined && rank !== undefined && (best === undefined || rank < best.rank)) best = { index, rank };
+  }
+  return best?.index;
+}
+
+/** The conditions that must all hold; what is inside `or` and `not` drives nothing. */
+function conjunctsOf(filter: Filter): Comparing[] {
+  if (filter.kind === 'and') return filter.filters.flatMap(conjunctsOf);
+  return filter.kind === 'compare' || filter.kind === 'in' ? [filter] : [];
+}
+
+/** How well an index serves a condition, best first; undefined if it does not. */
+function rankOf(filter: Comparing): number | undefined {
+  if (filter.kind === 'in') return filter.values.includes(null) ? undefined : 1;
+  switch (filter.operator) {
+    case '$eq':
+      return filter.value === null ? 3 : 0;
+    case '$gt':
+    case '$gte':
+    case '$lt':
+    case '$lte':
+      return 2;
+    default:
+      return undefined;
+  }
+}
+
+function readyIndex(collection: CollectionRow, field: string | undefined): FieldIndex | undefined {
+  const index = field === undefined ? undefined : collection.indexes.get(field);
+  return index?.ready === true ? index : undefined;
+}
+
+class Compilation {
+  readonly parameters: Record<string, string | number> = {};
+  /** Whether a condition looks into documents, and not into the index alone. */
+  readsPayload = false;
+  private readonly paths = new Map<string, string>();
+  private parametersCount = 0;
+
+  constructor(
+    private readonly collection: CollectionRow,
+    private readonly driver: FieldIndex | undefined,
+  ) {}
+
+  source(withPayload: boolean): string {
+    const documents = 'documents d CROSS JOIN oplog o ON o.seq = d.seq';
+    if (this.driver === undefined) return withPayload ? documents : 'documents d';
+    const index = `${tableOf(this.driver)} f`;
+    if (!withPayload) return index;
+    return `${index} CROSS JOIN documents d ON d.collection = ${this.collection.id} AND d.key = f.key CROSS JOIN oplog o ON o.seq = d.seq`;
+  }
+
+  conditions(filter: Filter): string {
+    // An index holds current documents of its collection only.
+    const current = `d.collection = ${this.collection.id} AND d.deleted = 0`;
+    const matching = this.filter(filter);
+    return this.driver === undefined ? `${current} AND ${matching}` : matching;
+  }
+
+  count(value: number): string {
+    return this.parameter(value);
+  }
+
+  field(field: string): string {
+    if (field === this.driver?.field) return 'f.value';
+    this.readsPayload = true;
+    let path = this.paths.get(field);
+    if (path === undefined) {
+      path = this.parameter(pathOf(field));
+      this.paths.set(field, path);
+    }
+    return sqlValueOf('o.payload', path);
+  }
+
+  private filter(filter: Filter): string {
+    switch (filter.kind) {
+      case 'and':
+        return joined(
+          filter.filters.map((part) => this.filter(part)),
+          'AND',
+        );
+      case 'or':
+        return joined(
+          filter.filters.map((part) => this.filter(part)),
+          'OR',
+        );
+      case 'not':
+        return `(${this.filter(filter.filter)} IS NOT TRUE)`;
+      case 'in':
+        return this.anyOf(filter.field, filter.values);
+      case 'compare':
+        return this.comparison(this.field(filter.field), filter);
+    }
+  }
+
+  private comparison(field: string, { operator, value }: Extract<Filter, { kind: 'compare' }>): string {
+    switch (operator) {
+      case '$eq':
+        return value === null ? `(${field} IS NULL)` : `(${field} = ${this.scalar(value)})`;
+      case '$ne':
+        return value === null ? `(${field} IS NOT NULL)` : `(${field} IS NOT ${this.scalar(value)})`;
+      case '$gt':
+      case '$gte':
+        // SQL orders numbers before texts and texts before blobs, which bounds the type.
+        return `(${field} ${signs[operator]} ${this.scalar(value)} AND ${field} < ${typeof value === 'number' ? "''" : "x''"})`;
+      case '$lt':
+      case '$lte': {
+        const below = `${field} ${signs[operator]} ${this.scalar(value)}`;
+        return typeof value === 'number' ? `(${below})` : `(${below} AND ${field} >= '')`;
+      }
+      case '$like':
+        if (String(value).length > likeLengthMax) {
+          throw new StatemeshError('queryInvalid', `Invalid query: $like takes at most ${likeLengthMax} characters.`);
+        }
+        return `(typeof(${field}) = 'text' AND ${field} LIKE ${this.scalar(value)})`;
+    }
+  }
+
+  private anyOf(name: string, values: readonly Scalar[]): string {
+    const present = values.filter((value) => value !== null);
+    const field = this.field(name);
+    const parts =
+      present.length > 0 ? [`(${field} IN (${present.map((value) => this.scalar(value)).join(', ')}))`] : [];
+    if (present.length < values.length) parts.push(`(${field} IS NULL)`);
+    return joined(parts, 'OR');
+  }
+
+  private scalar(value: Scalar): string {
+    if (value === null) return 'NULL';
+    if (value === true) return "x'01'";
+    if (value === false) return "x'00'";
+    return this.parameter(value);
+  }
+
+  private parameter(value: string | number): string {
+    this.parametersCount += 1;
+    const name = `p${this.parametersCount}`;
+    this.parameters[name] = value;
+    return `@${name}`;
+  }
+}
+
+const signs = { $gt: '>', $gte: '>=', $lt: '<', $lte: '<=' } as const;
+
+/** SQLite takes 50,000 bytes, and a character has up to four. */
+const likeLengthMax = 12_000;
+
+/** Constants are folded away: SQLite bounds the depth of an expression, and empty conditions cost no budget. */
+function joined(parts: readonly string[], operator: 'AND' | 'OR'): string {
+  const [neutral, absorbing] = operator === 'AND' ? ['TRUE', 'FALSE'] : ['FALSE', 'TRUE'];
+  if (parts.includes(absorbing)) return absorbing;
+  const rest = parts.filter((part) => part !== neutral);
+  if (rest.length === 0) return neutral;
+  return rest.length === 1 ? (rest[0] ?? neutral) : `(${rest.join(` ${operator} `)})`;
+}

@@ -1,0 +1,102 @@
+/**
+ * The tables, and how a file of an older version becomes one of this version.
+ *
+ * Layout: a payload is stored once, in the oplog, in order of arrival; `documents` points at the entry that won. Authors
+ * and collections are interned. `hlc` is the packed stamp of `core/hlc`. Measured in DESIGN.md, section 3.
+ *
+ * `oplog.seq` is the local order of arrival and the cursor of `changes`. It is given out without holes.
+ * `oplog.current` says whether the entry changed its document when it arrived.
+ * `documents.deleted` marks tombstones, so that counting needs no join.
+ * `authors.boundary_*` says where the stored chain begins: at the chain's start, as long as nothing is pruned.
+ * Each field index is a pair (key, value) per current document, in a table of its own: see `field-indexes`.
+ */
+import type { Database } from 'better-sqlite3';
+import type { NodeId } from '../core/ids.js';
+
+/** "Smsh": marks a file as ours. */
+export const applicationId = 0x53_6d_73_68;
+export const pageBytes = 8_192;
+
+/** Each step brings a file from the version of its index to the next; version 1 is what `createSchema` makes. */
+const migrations: readonly ((database: Database) => void)[] = [];
+export const schemaVersion = migrations.length + 1;
+
+/**
+ * Fills a new database and binds it to its identity. `meta` is made first, so that its one row is on the second page,
+ * where it is found without opening the file as a database.
+ */
+export function createSchema(database: Database, nodeId: NodeId): void {
+  database.pragma(`page_size = ${pageBytes}`);
+  database.exec(`BEGIN; ${tables} COMMIT`);
+  database.prepare('INSERT INTO meta (node_id) VALUES (?)').run(nodeId);
+  database.pragma(`application_id = ${applicationId}`);
+  database.pragma(`user_version = ${schemaVersion}`);
+}
+
+/** Each step is one transaction with its version; the header must not lag behind in the WAL, since it is read alone. */
+export function migrate(database: Database): void {
+  const version = userVersionOf(database);
+  for (const [index, step] of migrations.entries()) {
+    if (index + 1 < version) continue;
+    database.transaction(() => {
+      step(database);
+      database.pragma(`user_version = ${index + 2}`);
+    })();
+  }
+  if (version < schemaVersion) database.pragma('wal_checkpoint(TRUNCATE)');
+}
+
+export function applicationIdOf(database: Database): number {
+  return database.pragma('application_id', { simple: true }) as number;
+}
+
+export function userVersionOf(database: Database): number {
+  return database.pragma('user_version', { simple: true }) as number;
+}
+
+/** The NodeId to which a file is bound. */
+export function nodeIdOf(database: Database): string | undefined {
+  return database.prepare('SELECT node_id FROM meta').pluck().get() as string | undefined;
+}
+
+const tables = `
+  CREATE TABLE meta (node_id TEXT NOT NULL);
+  CREATE TABLE authors (
+    id INTEGER PRIMARY KEY,
+    node_id TEXT NOT NULL,
+    incarnation TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    boundary_hlc INTEGER NOT NULL DEFAULT 0,
+    boundary_hash TEXT NOT NULL DEFAULT '',
+    UNIQUE (node_id, incarnation, scope)
+  );
+  CREATE TABLE collections (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+  CREATE TABLE oplog (
+    seq INTEGER PRIMARY KEY,
+    author INTEGER NOT NULL,
+    hlc INTEGER NOT NULL,
+    collection INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    operation INTEGER NOT NULL,
+    current INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    payload TEXT NOT NULL
+  );
+  CREATE UNIQUE INDEX oplog_by_author ON oplog (author, hlc);
+  CREATE TABLE documents (
+    collection INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    hlc INTEGER NOT NULL,
+    author INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    deleted INTEGER NOT NULL,
+    PRIMARY KEY (collection, key)
+  ) WITHOUT ROWID;
+  CREATE TABLE field_indexes (
+    number INTEGER PRIMARY KEY,
+    collection INTEGER NOT NULL,
+    field TEXT NOT NULL,
+    ready INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (collection, field)
+  );
+`;

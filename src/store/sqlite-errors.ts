@@ -1,0 +1,59 @@
+/**
+ * What SQLite and the file system report, in the closed list of codes. Foreign errors are recognised by `code`, not by
+ * `instanceof`: test runners and workers have realms of their own.
+ */
+import { type ErrorCode, isStatemeshError, messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+
+/** Our error for what went wrong with a database file; what is neither SQLite's nor the system's stays as it is. */
+export function databaseError(error: unknown, path: string): unknown {
+  if (isStatemeshError(error)) return error;
+  const code = codeOf(error);
+  if (code === undefined) return error;
+  return new StatemeshError(code, `${path}: ${advice[code]} (${messageOf(error)})`, { cause: error });
+}
+
+/** Whether it came from SQLite itself, so that the transaction at hand cannot be trusted any more. */
+export function isSqliteError(error: unknown): boolean {
+  return systemCodeOf(error)?.startsWith('SQLITE_') === true;
+}
+
+const advice = {
+  diskFull: 'The disk is full; free some space.',
+  databaseCorrupt: 'The database is damaged; move it away and let the node fetch its documents from its peers.',
+  databaseInUse: 'Another process has the database open; stop it first.',
+  databaseUnavailable: 'The database cannot be opened, read or written; check its path, its permissions and the disk.',
+} as const satisfies Partial<Record<ErrorCode, string>>;
+
+/** By primary result code; extended codes (`SQLITE_IOERR_WRITE`) start with it. */
+const codesOfSqlite: Readonly<Record<string, keyof typeof advice>> = {
+  FULL: 'diskFull',
+  CORRUPT: 'databaseCorrupt',
+  NOTADB: 'databaseCorrupt',
+  BUSY: 'databaseInUse',
+  LOCKED: 'databaseInUse',
+  CANTOPEN: 'databaseUnavailable',
+  READONLY: 'databaseUnavailable',
+  PERM: 'databaseUnavailable',
+  IOERR: 'databaseUnavailable',
+};
+
+const codesOfSystem: Readonly<Record<string, keyof typeof advice>> = {
+  ENOSPC: 'diskFull',
+  EDQUOT: 'diskFull',
+  EACCES: 'databaseUnavailable',
+  EPERM: 'databaseUnavailable',
+  EROFS: 'databaseUnavailable',
+  EIO: 'databaseUnavailable',
+  EEXIST: 'databaseUnavailable',
+  EISDIR: 'databaseUnavailable',
+  ENOTDIR: 'databaseUnavailable',
+  ENOENT: 'databaseUnavailable',
+  EMFILE: 'databaseUnavailable',
+};
+
+function codeOf(error: unknown): keyof typeof advice | undefined {
+  const code = systemCodeOf(error);
+  if (code === undefined) return undefined;
+  const [prefix, primary = ''] = code.split('_');
+  return prefix === 'SQLITE' ? codesOfSqlite[primary] : codesOfSystem[code];
+}

@@ -1,0 +1,300 @@
+/**
+ * The store over one SQLite file: the port's operations, put together from the parts in this folder.
+ *
+ * Invariants:
+ * - All SQL is synchronous, so what stands between two awaits sees one state of the database.
+ * - Every operation is answered. After `close` has begun, new ones are refused with `storeClosed`; those that wait at a turn
+ *   of the event loop find that out when they go on.
+ * - Subscribers hear of commits in order, after those who asked for them were answered.
+ */
+import { resolve } from 'node:path';
+import type { Database } from 'better-sqlite3';
+import { authorKeyOf, type Scope } from '../core/author.js';
+import type { Run } from '../core/entry.js';
+import { StatemeshError } from '../core/errors.js';
+import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
+import { parseField, type Query, type Where } from '../core/query.js';
+import { positionOf, type VectorClock } from '../core/vector-clock.js';
+import type { Randomness, Time } from '../protocol/ports.js';
+import type {
+  ApplyResult,
+  Commit,
+  ContentDigest,
+  ReadOptions,
+  ReadResult,
+  Store,
+  StoredChange,
+  StoredDocument,
+  StoreStatistics,
+  Write,
+  Written,
+} from '../protocol/store.js';
+import { closeDatabaseFile, fileBytesOf, openDatabaseFile } from './database-file.js';
+import { Documents } from './documents.js';
+import { FieldIndexes } from './field-indexes.js';
+import { GroupCommit } from './group-commit.js';
+import { LocalWrites } from './local-writes.js';
+import { Oplog } from './oplog.js';
+import { Queries } from './queries.js';
+import { judgeRuns } from './remote-runs.js';
+import { databaseError } from './sqlite-errors.js';
+import { loadState, type StoreState } from './store-state.js';
+import { Transactor } from './transaction.js';
+
+export interface SqliteStoreOptions {
+  /** The file; it and its directory are created when missing. */
+  readonly path: string;
+  /** The identity to which the file is, or will be, bound. */
+  readonly nodeId: NodeId;
+  readonly time: Time;
+  readonly randomness: Randomness;
+  /** Pages of 8 KiB in the WAL after which it is copied into the database. Default 1,000. */
+  readonly walAutocheckpointPages?: number;
+  /** How many pages of 8 KiB the database may have; writing beyond reports `diskFull`. No bound by default. */
+  readonly pagesMax?: number;
+  /** Hears what a subscriber throws: that must not reach the store. */
+  readonly onSubscriberError?: (error: unknown) => void;
+}
+
+/**
+ * Opens the database of one node, creating it if need be.
+ * @throws StatemeshError `databaseInUse`, `databaseForeign`, `databaseCorrupt`, `databaseUnavailable`, `diskFull`
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  const path = resolve(options.path);
+  const walAutocheckpointPages = options.walAutocheckpointPages ?? walAutocheckpointPagesDefault;
+  const database = openDatabaseFile({ ...options, path, walAutocheckpointPages });
+  try {
+    return new SqliteStore(database, { ...options, path });
+  } catch (error) {
+    closeDatabaseFile(database, path);
+    throw databaseError(error, path);
+  }
+}
+
+const walAutocheckpointPagesDefault = 1_000;
+
+class SqliteStore implements Store {
+  readonly nodeId: NodeId;
+  private readonly time: Time;
+  private readonly state: StoreState;
+  private readonly transactor: Transactor;
+  private readonly documents: Documents;
+  private readonly oplog: Oplog;
+  private readonly indexes: FieldIndexes;
+  private readonly queries: Queries;
+  private readonly localWrites: LocalWrites;
+  private readonly groupCommit: GroupCommit;
+  private readonly subscribers = new Set<(commit: Commit) => void>();
+  private closing: Promise<void> | undefined;
+
+  constructor(
+    private readonly database: Database,
+    private readonly options: SqliteStoreOptions,
+  ) {
+    this.nodeId = options.nodeId;
+    this.time = options.time;
+    this.state = loadState(database);
+    this.transactor = new Transactor(database, this.state);
+    this.documents = new Documents(database, this.state);
+    this.oplog = new Oplog(database, this.state);
+    this.indexes = new FieldIndexes(database, this.state, this.transactor);
+    this.queries = new Queries(database, this.state);
+    this.localWrites = new LocalWrites({ ...options, state: this.state, documents: this.documents });
+    this.groupCommit = new GroupCommit({
+      time: options.time,
+      transactor: this.transactor,
+      localWrites: this.localWrites,
+      publish: (commit) => this.publish(commit),
+      failure: (error) => databaseError(error, this.options.path),
+    });
+  }
+
+  clock(): VectorClock {
+    return this.state.clock;
+  }
+
+  digest(scopes: readonly Scope[]): string {
+    return this.state.digest(scopes);
+  }
+
+  cursor(): number {
+    return this.state.cursor;
+  }
+
+  subscribe(listener: (commit: Commit) => void): () => void {
+    // Wrapped, so that one function subscribed twice is heard twice and leaves once.
+    const subscriber = (commit: Commit) => listener(commit);
+    this.subscribers.add(subscriber);
+    return () => this.subscribers.delete(subscriber);
+  }
+
+  write(writes: readonly Write[]): Promise<(Written | undefined)[]> {
+    if (this.closing !== undefined) return Promise.reject(storeClosed(this.options.path));
+    return this.groupCommit.write(writes);
+  }
+
+  async get(collection: CollectionName, key: DocumentKey): Promise<StoredDocument | undefined> {
+    return this.reading(() => {
+      const id = this.state.collections.get(collection)?.id;
+      const payload = id === undefined ? undefined : this.documents.get(id, key);
+      return payload === undefined ? undefined : { key, payload };
+    });
+  }
+
+  async find(collection: CollectionName, query: Query): Promise<StoredDocument[]> {
+    return this.reading(() => this.queries.find(collection, query));
+  }
+
+  async count(collection: CollectionName, where: Where = {}): Promise<number> {
+    return this.reading(() => this.queries.count(collection, where));
+  }
+
+  async collections(): Promise<CollectionName[]> {
+    return this.reading(() => this.documents.liveCollections().map(({ name }) => name));
+  }
+
+  async createIndex(collection: CollectionName, field: string): Promise<void> {
+    const checked = parseField(field);
+    await this.turn();
+    return this.mapped(() => this.indexes.create(collection, checked, () => this.turn()));
+  }
+
+  async changes(options: { since: number; limit: number; collection?: CollectionName }): Promise<StoredChange[]> {
+    const { since, limit, collection } = options;
+    if (collection === undefined) return this.reading(() => this.oplog.changes(since, limit));
+    const id = await this.reading(() => this.state.collections.get(collection)?.id);
+    const changes: StoredChange[] = [];
+    let from = since;
+    // A collection may be rare in a long oplog, so it is searched a stretch at a time.
+    while (id !== undefined && from < this.state.cursor && changes.length < limit) {
+      if (from > since) await this.turn();
+      const range = { since: from, until: from + changesStretch, limit: limit - changes.length };
+      changes.push(...(await this.reading(() => this.oplog.changesOf(id, range))));
+      from = range.until;
+    }
+    return changes;
+  }
+
+  async read(options: ReadOptions): Promise<ReadResult> {
+    return this.reading(() => this.oplog.read(options));
+  }
+
+  apply(runs: readonly Run[], origin: NodeId): Promise<ApplyResult> {
+    // Not an async function: its caller is to be answered before subscribers are.
+    return new Promise((answer, reject) => {
+      this.turn()
+        .then(() => {
+          const { result, commit } = this.applyNow(runs, origin);
+          answer(result);
+          if (commit !== undefined) this.publish(commit);
+        })
+        .catch((error: unknown) => reject(databaseError(error, this.options.path)));
+    });
+  }
+
+  async contentDigest(): Promise<ContentDigest> {
+    for (let attempt = 1; ; attempt += 1) {
+      const before = this.state.cursor;
+      const steps = this.documents.digesting();
+      // In a database that is never at rest the last attempt takes it in one go: a mixture would be no digest.
+      const digest = await this.stepwise(steps, { pause: attempt < digestAttemptsMax });
+      if (before === this.state.cursor) return digest;
+    }
+  }
+
+  async statistics(): Promise<StoreStatistics> {
+    const counted = await this.stepwise(this.documents.counting(), { pause: true });
+    return this.reading(() => ({
+      path: this.options.path,
+      fileBytes: fileBytesOf(this.options.path) + fileBytesOf(`${this.options.path}-wal`),
+      ...counted,
+      entries: this.oplog.countEntries(),
+      authors: this.state.authors.size,
+      commits: this.state.commits,
+    }));
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.groupCommit.idle().then(() => {
+      try {
+        closeDatabaseFile(this.database, this.options.path);
+      } catch (error) {
+        throw databaseError(error, this.options.path);
+      }
+    });
+    return this.closing;
+  }
+
+  private applyNow(runs: readonly Run[], origin: NodeId): { result: ApplyResult; commit: Commit | undefined } {
+    const { runs: accepted, ...rest } = judgeRuns(runs, {
+      wallMs: this.time.now(),
+      positionOf: (author) => positionOf(this.state.clock, author),
+      hashAt: (author, hlc) => this.oplog.hashAt(author, hlc),
+      isComplete: (run) => this.localWrites.isOwn(run.author),
+    });
+    const applied = accepted.reduce((sum, run) => sum + run.entries.length, 0);
+    if (applied === 0) return { result: { applied, ...rest }, commit: undefined };
+    const commit = this.transactor.writeEntries(origin, (transaction) => {
+      for (const run of accepted) {
+        const chain = transaction.chainOf(run.author, authorKeyOf(run.author));
+        for (const entry of run.entries) transaction.append(chain, entry);
+      }
+    });
+    return { result: { applied, ...rest }, commit };
+  }
+
+  /** A microtask later, so that the callers who were just answered go on first. */
+  private publish(commit: Commit): void {
+    queueMicrotask(() => {
+      for (const subscriber of [...this.subscribers]) {
+        try {
+          subscriber(commit);
+        } catch (error) {
+          this.options.onSubscriberError?.(error);
+        }
+      }
+    });
+  }
+
+  /** Reads at once, but never from within a transaction: a recipe that asks the store must not see what may not last. */
+  private async reading<T>(read: () => T): Promise<T> {
+    if (this.state.inTransaction) await this.time.turn();
+    this.checkOpen();
+    return this.mapped(read);
+  }
+
+  private async stepwise<T>(steps: Generator<undefined, T>, { pause }: { pause: boolean }): Promise<T> {
+    for (;;) {
+      if (pause) await this.turn();
+      const step = await this.reading(() => steps.next());
+      if (step.done === true) return step.value;
+    }
+  }
+
+  private async turn(): Promise<void> {
+    this.checkOpen();
+    await this.time.turn();
+    this.checkOpen();
+  }
+
+  private async mapped<T>(work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw databaseError(error, this.options.path);
+    }
+  }
+
+  private checkOpen(): void {
+    if (this.closing !== undefined) throw storeClosed(this.options.path);
+  }
+}
+
+/** Entries of the oplog that are searched at once, some milliseconds. */
+const changesStretch = 10_000;
+const digestAttemptsMax = 4;
+
+function storeClosed(path: string): StatemeshError {
+  return new StatemeshError('storeClosed', `${path} was closed; open it again.`);
+}

@@ -1,0 +1,126 @@
+/**
+ * What the store keeps in memory of what is on disk: interned names, the position in each author's chain, the highest
+ * stamp and the last cursor.
+ *
+ * Invariant: it moves only after a COMMIT, so a transaction that failed can simply be tried again.
+ */
+import type { Database } from 'better-sqlite3';
+import { type Author, type AuthorKey, authorKeyOf, type Incarnation, type Scope, scopeOf } from '../core/author.js';
+import type { Position } from '../core/entry.js';
+import { type Hlc, hlcZero } from '../core/hlc.js';
+import type { CollectionName, NodeId } from '../core/ids.js';
+import { digestClock } from '../core/vector-clock.js';
+import type { FieldIndex } from './field-indexes.js';
+
+export interface AuthorRow {
+  readonly id: number;
+  readonly author: Author;
+  readonly key: AuthorKey;
+  /** Where the stored chain begins. */
+  readonly boundary: Position;
+}
+
+export interface CollectionRow {
+  readonly id: number;
+  readonly name: CollectionName;
+  readonly scope: Scope;
+  /** Maintained with every write, whether ready for queries or still being filled. */
+  readonly indexes: Map<string, FieldIndex>;
+}
+
+export class StoreState {
+  readonly authors = new Map<AuthorKey, AuthorRow>();
+  readonly authorsById = new Map<number, AuthorRow>();
+  readonly collections = new Map<CollectionName, CollectionRow>();
+  readonly collectionsById = new Map<number, CollectionRow>();
+  readonly clock = new Map<AuthorKey, Position>();
+  /** The highest stamp ever seen: local stamps are above it. */
+  lastHlc: Hlc = hlcZero;
+  cursor = 0;
+  /** Transactions since the database was opened. */
+  commits = 0;
+  /** A recipe may call the store: reads wait for the end of the transaction, or they would see what may not last. */
+  inTransaction = false;
+  private readonly digests = new Map<string, string>();
+
+  addAuthor(row: AuthorRow): void {
+    this.authors.set(row.key, row);
+    this.authorsById.set(row.id, row);
+  }
+
+  addCollection(row: CollectionRow): void {
+    this.collections.set(row.name, row);
+    this.collectionsById.set(row.id, row);
+  }
+
+  move(author: AuthorKey, { hlc, hash }: Position): void {
+    this.clock.set(author, { hlc, hash });
+    if (hlc > this.lastHlc) this.lastHlc = hlc;
+    this.digests.clear();
+  }
+
+  digest(scopes: readonly Scope[]): string {
+    const name = [...scopes].sort().join();
+    let digest = this.digests.get(name);
+    if (digest === undefined) {
+      const inScope = [...this.clock].filter(([key]) => scopes.includes(this.authorOf(key).author.scope));
+      digest = digestClock(new Map(inScope));
+      this.digests.set(name, digest);
+    }
+    return digest;
+  }
+
+  authorOf(key: AuthorKey): AuthorRow {
+    const row = this.authors.get(key);
+    if (row === undefined) throw new Error(`The author ${key} is not known.`);
+    return row;
+  }
+
+  authorById(id: number): AuthorRow {
+    const row = this.authorsById.get(id);
+    if (row === undefined) throw new Error(`The author ${id} is not known.`);
+    return row;
+  }
+
+  collectionById(id: number): CollectionRow {
+    const row = this.collectionsById.get(id);
+    if (row === undefined) throw new Error(`The collection ${id} is not known.`);
+    return row;
+  }
+}
+
+/** Recovers the state from disk. The oplog is the only truth about positions: nothing else could disagree with it. */
+export function loadState(database: Database): StoreState {
+  const state = new StoreState();
+  for (const row of database.prepare('SELECT id, name FROM collections').all() as { id: number; name: string }[]) {
+    state.addCollection(newCollectionRow(row.id, row.name as CollectionName));
+  }
+  const head = database.prepare('SELECT hlc, hash FROM oplog WHERE author = ? ORDER BY hlc DESC LIMIT 1');
+  for (const row of database.prepare('SELECT * FROM authors').all() as StoredAuthor[]) {
+    const author = {
+      nodeId: row.node_id as NodeId,
+      incarnation: row.incarnation as Incarnation,
+      scope: row.scope as Scope,
+    };
+    const boundary = { hlc: row.boundary_hlc as Hlc, hash: row.boundary_hash };
+    const key = authorKeyOf(author);
+    state.addAuthor({ id: row.id, author, key, boundary });
+    const position = (head.get(row.id) as Position | undefined) ?? boundary;
+    if (position.hlc > hlcZero) state.move(key, position);
+  }
+  state.cursor = (database.prepare('SELECT max(seq) FROM oplog').pluck().get() as number | null) ?? 0;
+  return state;
+}
+
+export function newCollectionRow(id: number, name: CollectionName): CollectionRow {
+  return { id, name, scope: scopeOf(name), indexes: new Map() };
+}
+
+interface StoredAuthor {
+  readonly id: number;
+  readonly node_id: string;
+  readonly incarnation: string;
+  readonly scope: string;
+  readonly boundary_hlc: number;
+  readonly boundary_hash: string;
+}

@@ -1,0 +1,203 @@
+/**
+ * The one way in which entries get to disk: oplog, documents, field indexes and names move together or not at all.
+ *
+ * Invariant: the state in memory takes over what a transaction did only after its COMMIT.
+ */
+import type { Database, Statement } from 'better-sqlite3';
+import { type Author, type AuthorKey, compareStamps } from '../core/author.js';
+import { chainStart, type Entry, type Position, type Run } from '../core/entry.js';
+import type { Hlc } from '../core/hlc.js';
+import type { CollectionName, NodeId } from '../core/ids.js';
+import type { Commit } from '../protocol/store.js';
+import { type AuthorRow, type CollectionRow, newCollectionRow, type StoreState } from './store-state.js';
+
+/** What a transaction adds to the chain of one author. */
+export interface Chain {
+  readonly row: AuthorRow;
+  readonly after: Position;
+  readonly entries: Entry[];
+}
+
+export class Transactor {
+  private readonly begin: Statement;
+  private readonly commit: Statement;
+  private readonly rollback: Statement;
+  private readonly statements: Statements;
+
+  constructor(
+    private readonly database: Database,
+    private readonly state: StoreState,
+  ) {
+    database.function('author_wins', { deterministic: true }, (candidate, present) =>
+      authorWins(state.authorById(candidate as number), state.authorById(present as number)) ? 1 : 0,
+    );
+    this.begin = database.prepare('BEGIN IMMEDIATE');
+    this.commit = database.prepare('COMMIT');
+    this.rollback = database.prepare('ROLLBACK');
+    this.statements = prepareStatements(database);
+  }
+
+  /** Runs `body` in a transaction and returns what it brought; undefined when it wrote no entry. */
+  writeEntries(origin: NodeId | undefined, body: (transaction: Transaction) => void): Commit | undefined {
+    const transaction = new Transaction(this.state, this.statements);
+    try {
+      this.run(() => body(transaction));
+    } catch (error) {
+      transaction.forget();
+      throw error;
+    }
+    return transaction.adopt(origin);
+  }
+
+  /** A transaction that writes no entries. */
+  run<T>(body: () => T): T {
+    this.begin.run();
+    this.state.inTransaction = true;
+    try {
+      const result = body();
+      this.commit.run();
+      return result;
+    } catch (error) {
+      // SQLite has rolled back by itself after some errors (a full disk, for one).
+      if (this.database.inTransaction) this.rollback.run();
+      throw error;
+    } finally {
+      this.state.inTransaction = false;
+    }
+  }
+}
+
+export class Transaction {
+  private readonly chains = new Map<AuthorKey, Chain>();
+  private readonly newAuthors: AuthorRow[] = [];
+  private readonly newCollections = new Map<CollectionName, CollectionRow>();
+  private readonly touched = new Set<CollectionName>();
+  private lastTouched: CollectionRow | undefined;
+  private cursor: number;
+  lastHlc: Hlc;
+
+  constructor(
+    private readonly state: StoreState,
+    private readonly statements: Statements,
+  ) {
+    this.cursor = state.cursor;
+    this.lastHlc = state.lastHlc;
+  }
+
+  /** The chain of an author, to append to. */
+  chainOf(author: Author, key: AuthorKey): Chain {
+    let chain = this.chains.get(key);
+    if (chain === undefined) {
+      const row = this.state.authors.get(key) ?? this.internAuthor(author, key);
+      chain = { row, after: this.state.clock.get(key) ?? row.boundary, entries: [] };
+      this.chains.set(key, chain);
+    }
+    return chain;
+  }
+
+  /** The position in an author's chain, with what this transaction has added. */
+  positionOf(key: AuthorKey): Position {
+    return this.chains.get(key)?.entries.at(-1) ?? this.state.clock.get(key) ?? chainStart;
+  }
+
+  collectionOf(name: CollectionName): CollectionRow | undefined {
+    return this.state.collections.get(name) ?? this.newCollections.get(name);
+  }
+
+  /** Writes one entry that continues its chain; returns its cursor. */
+  append(chain: Chain, entry: Entry): number {
+    const collection = this.touch(entry.collection);
+    const cursor = this.cursor + 1;
+    const deleted = entry.operation === 'delete' ? 1 : 0;
+    const author = chain.row.id;
+    const { hlc, key, payload } = entry;
+    const current = this.statements.upsert.run(collection.id, key, hlc, author, cursor, deleted).changes;
+    this.statements.insert.run(cursor, author, hlc, collection.id, key, deleted, current, entry.hash, payload);
+    if (current === 1 && collection.indexes.size > 0) {
+      for (const index of collection.indexes.values()) {
+        if (deleted === 1) index.remove.run(key);
+        else index.put.run(key, payload, index.path);
+      }
+    }
+    this.cursor = cursor;
+    chain.entries.push(entry);
+    if (hlc > this.lastHlc) this.lastHlc = hlc;
+    return cursor;
+  }
+
+  /** After COMMIT: memory follows the disk. */
+  adopt(origin: NodeId | undefined): Commit | undefined {
+    if (this.cursor === this.state.cursor) {
+      this.forget();
+      return undefined;
+    }
+    const runs: Run[] = [];
+    for (const collection of this.newCollections.values()) this.state.addCollection(collection);
+    for (const row of this.newAuthors) this.state.addAuthor(row);
+    for (const [key, { row, after, entries }] of this.chains) {
+      const last = entries.at(-1);
+      if (last === undefined) continue;
+      runs.push({ author: row.author, after, entries });
+      this.state.move(key, last);
+    }
+    this.state.cursor = this.cursor;
+    this.state.commits += 1;
+    return { runs, origin, collections: this.touched, cursor: this.cursor };
+  }
+
+  /** After a rollback: the names that were added for `author_wins` to see are gone. */
+  forget(): void {
+    for (const row of this.newAuthors) this.state.authorsById.delete(row.id);
+  }
+
+  private touch(name: CollectionName): CollectionRow {
+    // Entries of one collection mostly come together.
+    if (this.lastTouched?.name === name) return this.lastTouched;
+    this.lastTouched = this.collectionOf(name) ?? this.internCollection(name);
+    this.touched.add(name);
+    return this.lastTouched;
+  }
+
+  private internAuthor(author: Author, key: AuthorKey): AuthorRow {
+    const { nodeId, incarnation, scope } = author;
+    const id = Number(this.statements.internAuthor.run(nodeId, incarnation, scope).lastInsertRowid);
+    const row = { id, author: { nodeId, incarnation, scope }, key, boundary: chainStart };
+    this.state.authorsById.set(id, row);
+    this.newAuthors.push(row);
+    return row;
+  }
+
+  private internCollection(name: CollectionName): CollectionRow {
+    const row = newCollectionRow(Number(this.statements.internCollection.run(name).lastInsertRowid), name);
+    this.newCollections.set(name, row);
+    return row;
+  }
+}
+
+interface Statements {
+  readonly upsert: Statement;
+  readonly insert: Statement;
+  readonly internAuthor: Statement;
+  readonly internCollection: Statement;
+}
+
+function prepareStatements(database: Database): Statements {
+  return {
+    // Last write wins. Interned numbers differ from node to node, so ties are decided by the names behind them.
+    upsert: database.prepare(`
+      INSERT INTO documents (collection, key, hlc, author, seq, deleted) VALUES (?, ?, ?, ?, ?, ?)
+      ON CONFLICT (collection, key) DO UPDATE
+      SET hlc = excluded.hlc, author = excluded.author, seq = excluded.seq, deleted = excluded.deleted
+      WHERE excluded.hlc > hlc OR (excluded.hlc = hlc AND author_wins(excluded.author, author))`),
+    insert: database.prepare(`
+      INSERT INTO oplog (seq, author, hlc, collection, key, operation, current, hash, payload)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    internAuthor: database.prepare('INSERT INTO authors (node_id, incarnation, scope) VALUES (?, ?, ?)'),
+    internCollection: database.prepare('INSERT INTO collections (name) VALUES (?)'),
+  };
+}
+
+function authorWins(candidate: AuthorRow, present: AuthorRow): boolean {
+  const hlc = 0 as Hlc;
+  return compareStamps({ hlc, ...candidate.author }, { hlc, ...present.author }) > 0;
+}

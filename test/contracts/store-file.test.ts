@@ -1,0 +1,246 @@
+/** The SQLite file: whose it is, who may open it, and what a commit leaves on the disk. */
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import Sqlite from 'better-sqlite3';
+import type { NodeId } from '../../src/core/ids.js';
+import type { Store } from '../../src/protocol/store.js';
+import { closeDatabaseFile, openDatabaseFile } from '../../src/store/database-file.js';
+import { openSqliteStore } from '../../src/store/sqlite-store.js';
+import { manualTime, nodeA, nodeB, payloadOf, products, put } from './store-harness.js';
+import { countingRandomness, temporaryDirectory } from './store-temporary.js';
+
+const directory = temporaryDirectory();
+let files = 0;
+const newPath = () => {
+  files += 1;
+  return join(directory, `${files}`, 'node.db');
+};
+
+function open(path: string, nodeId: NodeId = nodeA): Promise<Store> {
+  return openSqliteStore({ path, nodeId, time: manualTime(), randomness: countingRandomness });
+}
+
+async function withDocument(path: string): Promise<void> {
+  const store = await open(path);
+  await store.write([put('a', 1)]);
+  await store.close();
+}
+
+/** Expects that opening is refused, and that nothing in the directory has changed. */
+async function expectRefusal(path: string, expected: { code: string; message: RegExp }, nodeId = nodeA): Promise<void> {
+  const before = contentsOf(join(path, '..'));
+  await expect(open(path, nodeId)).rejects.toMatchObject({
+    code: expected.code,
+    message: expect.stringMatching(expected.message),
+  });
+  expect(contentsOf(join(path, '..'))).toEqual(before);
+}
+
+function contentsOf(folder: string): Record<string, string> {
+  const names = readdirSync(folder).filter((name) => statSync(join(folder, name)).isFile());
+  return Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name)).toString('latin1')]));
+}
+
+describe('the database file', () => {
+  test('file: the directory is missing -> both are created, for their owner only', async () => {
+    const path = newPath();
+    const store = await open(path);
+    await store.write([put('a', 1)]);
+    const modes = [directoryOf(path), path, `${path}-wal`].map((name) => statSync(name).mode & 0o777);
+    expect(modes).toEqual([0o700, 0o600, 0o600]);
+    expect(existsSync(`${path}-shm`)).toBe(false);
+    await store.close();
+    expect(readdirSync(directoryOf(path))).toEqual(['node.db']);
+  });
+
+  test('file: empty -> becomes a database', async () => {
+    const path = newPath();
+    mkdirSync(directoryOf(path));
+    writeFileSync(path, '');
+    await withDocument(path);
+    await withDocument(path);
+  });
+
+  test('file: of another node -> databaseForeign with both names, untouched', async () => {
+    const path = newPath();
+    await withDocument(path);
+    await expectRefusal(path, { code: 'databaseForeign', message: /node-a.*node-b/ }, nodeB);
+  });
+
+  test('file: of another node that crashed -> databaseForeign, its WAL untouched', async () => {
+    const [path, copy] = [newPath(), newPath()];
+    const store = await open(path);
+    await store.write([put('a', 1)]);
+    crashCopy(path, copy);
+    await store.close();
+    await expectRefusal(copy, { code: 'databaseForeign', message: /node-a/ }, nodeB);
+    expect(readdirSync(directoryOf(copy)).sort()).toEqual(['node.db', 'node.db-wal']);
+  });
+
+  test('file: of another program -> databaseForeign, untouched', async () => {
+    const path = newPath();
+    mkdirSync(directoryOf(path));
+    const other = new Sqlite(path);
+    other.exec('PRAGMA journal_mode = WAL; CREATE TABLE documents (a); PRAGMA application_id = 77');
+    other.close();
+    await expectRefusal(path, { code: 'databaseForeign', message: /another program.*77.*node-a/ });
+  });
+
+  test('file: of a newer schema -> databaseForeign with both versions, untouched', async () => {
+    const path = newPath();
+    await withDocument(path);
+    const newer = new Sqlite(path);
+    newer.pragma('user_version = 99');
+    newer.close();
+    await expectRefusal(path, { code: 'databaseForeign', message: /version 99.*up to 1/ });
+  });
+
+  test('file: text, a few bytes, or a header alone -> refused, untouched', async () => {
+    const own = newPath();
+    await withDocument(own);
+    const header = readFileSync(own).subarray(0, 8_192);
+    const cases = [
+      { bytes: Buffer.from('This is not a database. '.repeat(1_000)), code: 'databaseForeign' },
+      { bytes: Buffer.from([1]), code: 'databaseForeign' },
+      { bytes: Buffer.from('SQLite format 3\0'), code: 'databaseForeign' },
+      { bytes: header, code: 'databaseCorrupt' },
+      { bytes: Buffer.concat([header, Buffer.alloc(100_000, 0xff)]), code: 'databaseCorrupt' },
+    ];
+    for (const { bytes, code } of cases) {
+      const path = newPath();
+      mkdirSync(directoryOf(path));
+      writeFileSync(path, bytes);
+      await expectRefusal(path, { code, message: /node\.db/ });
+    }
+  });
+
+  test('file: damaged further on -> databaseCorrupt', async () => {
+    const path = newPath();
+    await withDocument(path);
+    const bytes = readFileSync(path);
+    bytes.fill(0xff, 3 * 8_192);
+    writeFileSync(path, bytes);
+    await expect(open(path)).rejects.toMatchObject({ code: 'databaseCorrupt' });
+  });
+
+  test('file: a directory stands there, or a file stands for its directory -> databaseUnavailable', async () => {
+    const path = newPath();
+    mkdirSync(path, { recursive: true });
+    await expect(open(path)).rejects.toMatchObject({ code: 'databaseUnavailable' });
+    const file = newPath();
+    writeFileSync(directoryOf(file), 'x');
+    await expect(open(file)).rejects.toMatchObject({ code: 'databaseUnavailable' });
+  });
+
+  test('file: open already in this process -> databaseInUse, and the first goes on, its lock still held', async () => {
+    const path = newPath();
+    const store = await open(path);
+    await expect(open(path)).rejects.toMatchObject({ code: 'databaseInUse' });
+    expect((await openElsewhere(path)).said).toMatch(/database is locked/);
+    await store.write([put('a', 1)]);
+    await store.close();
+    await withDocument(path);
+  });
+
+  test('file: open in another process -> databaseInUse, until that one ends', async () => {
+    const path = newPath();
+    await withDocument(path);
+    const other = await openElsewhere(path);
+    expect(other.said).toBe('open');
+    await expect(open(path)).rejects.toMatchObject({ code: 'databaseInUse' });
+    await other.end();
+    await withDocument(path);
+  });
+});
+
+describe('durability', () => {
+  test('commit: acknowledged, then the process is gone -> it is in a copy of the files', async () => {
+    const [path, copy] = [newPath(), newPath()];
+    const store = await open(path);
+    await store.write([put('a', { n: 1 })]);
+    await store.createIndex(products, 'n');
+    await store.write([put('b', { n: 2 })]);
+    crashCopy(path, copy);
+    await store.write([put('c', { n: 3 })]);
+    const digest = await store.contentDigest();
+    await store.close();
+    const recovered = await open(copy);
+    expect(await payloadOf(recovered, 'b')).toEqual({ n: 2 });
+    expect(await payloadOf(recovered, 'c')).toBeUndefined();
+    expect(await recovered.count(products, { n: { $gte: 1 } })).toBe(2);
+    expect(await recovered.contentDigest()).not.toEqual(digest);
+    await recovered.close();
+  });
+
+  test('incarnation: the generator repeats a token of an earlier opening -> another is drawn', async () => {
+    const path = newPath();
+    for (const opening of [1, 2]) {
+      const tokens = ['repeated', 'repeated', 'fresh'];
+      const randomness = { float: () => 0.5, token: () => tokens.shift() ?? 'exhausted' };
+      const store = await openSqliteStore({ path, nodeId: nodeA, time: manualTime(), randomness });
+      await store.write([put('a', opening)]);
+      expect(store.clock().size).toBe(opening);
+      await store.close();
+    }
+  });
+
+  test('synchronous: a new file and an existing one -> FULL, in WAL mode, exclusive', () => {
+    const path = newPath();
+    for (const situation of ['new', 'existing']) {
+      const database = openDatabaseFile({
+        path,
+        nodeId: nodeA,
+        randomness: countingRandomness,
+        walAutocheckpointPages: 64,
+      });
+      const pragmas = [
+        'synchronous',
+        'journal_mode',
+        'locking_mode',
+        'page_size',
+        'wal_autocheckpoint',
+        'journal_size_limit',
+      ];
+      const values = pragmas.map((name) => database.pragma(name, { simple: true }));
+      expect([situation, ...values]).toEqual([situation, 2, 'wal', 'exclusive', 8_192, 64, 64 * 1_024 * 1_024]);
+      closeDatabaseFile(database, path);
+    }
+  });
+});
+
+function directoryOf(path: string): string {
+  return join(path, '..');
+}
+
+function crashCopy(path: string, copy: string): void {
+  mkdirSync(directoryOf(copy));
+  copyFileSync(path, copy);
+  copyFileSync(`${path}-wal`, `${copy}-wal`);
+}
+
+/** Opens the file in another process, and tells what that one said. */
+async function openElsewhere(path: string): Promise<{ said: string; end(): Promise<unknown> }> {
+  const child = spawn(process.execPath, ['-e', holdOpen, path], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const said = await new Promise<string>((resolve) => child.stdout.once('data', (bytes) => resolve(String(bytes))));
+  return {
+    said,
+    end: () => {
+      child.stdin.end();
+      return ended;
+    },
+  };
+}
+
+const holdOpen = `
+  try {
+    const database = new (require('better-sqlite3'))(process.argv[1], { timeout: 0 });
+    database.pragma('locking_mode = EXCLUSIVE');
+    database.exec('BEGIN IMMEDIATE; COMMIT');
+    process.stdout.write('open');
+    process.stdin.resume().on('end', () => database.close());
+  } catch (error) {
+    process.stdout.write(error.message);
+  }`;

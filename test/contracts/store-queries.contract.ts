@@ -1,0 +1,233 @@
+/** Queries: what they find, with and without an index. The property against a model is in `store-query-model.test`. */
+import { describe, expect, test } from '@jest/globals';
+import { limits } from '../../src/core/limits.js';
+import type { Query, Where } from '../../src/core/query.js';
+import type { Store } from '../../src/protocol/store.js';
+import { nodeB, type OpenStore, products, put, RemoteChain, remove, stamp } from './store-harness.js';
+
+const documents = {
+  number: { v: 5 },
+  bigger: { v: 10 },
+  text: { v: '5' },
+  yes: { v: true },
+  no: { v: false },
+  null: { v: null },
+  missing: {},
+  list: { v: [5] },
+  object: { v: { v: 5 } },
+  scalar: 5,
+};
+
+const all = Object.keys(documents).sort();
+const but = (...keys: string[]) => all.filter((key) => !keys.includes(key));
+
+/** [what is asked, what is found] */
+const cases: readonly (readonly [Where, readonly string[]])[] = [
+  [{}, all],
+  [{ v: 5 }, ['number']],
+  [{ v: '5' }, ['text']],
+  [{ v: true }, ['yes']],
+  [{ v: false }, ['no']],
+  [{ v: 1 }, []],
+  [{ v: null }, ['missing', 'null', 'scalar']],
+  [{ v: { $ne: 5 } }, but('number')],
+  [{ v: { $ne: null } }, but('missing', 'null', 'scalar')],
+  [{ v: { $gt: 4 } }, ['bigger', 'number']],
+  [{ v: { $gte: 5, $lt: 10 } }, ['number']],
+  [{ v: { $lt: 6 } }, ['number']],
+  [{ v: { $gte: '' } }, ['text']],
+  [{ v: { $lt: '6' } }, ['text']],
+  [{ v: { $lte: '' } }, []],
+  [{ $not: { v: { $gt: 4 } } }, but('bigger', 'number')],
+  [{ $not: { $not: { v: { $gt: 4 } } } }, ['bigger', 'number']],
+  [{ $not: { $or: [{ v: { $gt: 4 } }, { v: null }] } }, ['list', 'no', 'object', 'text', 'yes']],
+  [{ v: { $in: [5, '5', true, null] } }, ['missing', 'null', 'number', 'scalar', 'text', 'yes']],
+  [{ $not: { v: { $in: [5, '5'] } } }, but('number', 'text')],
+  [{ v: { $in: [] } }, []],
+  [{ $or: [] }, []],
+  [{ $and: [] }, all],
+  [{ $not: {} }, []],
+  [{ $or: [{ v: 5 }, { v: 10 }], v: { $lt: 7 } }, ['number']],
+  [{ v: { $like: '5' } }, ['text']],
+  [{ v: { $like: '%' } }, ['text']],
+  [{ 'v.v': 5 }, ['object']],
+  [{ 'v.0': 5 }, []],
+];
+
+export function describeStoreQueries(open: OpenStore): void {
+  describe('queries', () => {
+    for (const [where, found] of cases) {
+      test(`find: ${JSON.stringify(where)} -> ${found.join(' ') || 'nothing'}`, async () => {
+        const { store } = await open();
+        await store.write(Object.entries(documents).map(([key, value]) => put(key, value)));
+        expect(await keysOf(store, { where })).toEqual(found);
+        expect(await store.count(products, where)).toBe(found.length);
+        await store.createIndex(products, 'v');
+        expect(await keysOf(store, { where, orderBy: [] }).then((keys) => keys.sort())).toEqual(found);
+        expect(await store.count(products, where)).toBe(found.length);
+      });
+    }
+
+    test('like: case, any text, one character -> as SQL LIKE, one character being one code point', async () => {
+      const { store } = await open();
+      await store.write(['Anna', 'anne', 'Änne', 'hanna', '😀x'].map((name) => put(name, { name })));
+      expect(await keysOf(store, { where: { name: { $like: 'ANN_' } } })).toEqual(['Anna', 'anne']);
+      expect(await keysOf(store, { where: { name: { $like: '%ann%' } } })).toEqual(['Anna', 'anne', 'hanna']);
+      expect(await keysOf(store, { where: { name: { $like: '_x' } } })).toEqual(['😀x']);
+      expect(await keysOf(store, { where: { name: { $like: 'änne' } } })).toEqual([]);
+      await expect(store.find(products, { where: { name: { $like: '%'.repeat(60_000) } } })).rejects.toMatchObject({
+        code: 'queryInvalid',
+      });
+    });
+
+    test('order: by several fields, both ways, with limit and offset -> types in order, ties by key', async () => {
+      const { store } = await open();
+      await store.write([
+        put('e', { a: 1, b: 'x' }),
+        put('d', { a: 1, b: 'y' }),
+        put('c', { a: '1' }),
+        put('b', { a: true }),
+        put('a', {}),
+        put('f', { a: 1, b: 'x' }),
+      ]);
+      const order = ['a', 'e', 'f', 'd', 'c', 'b'];
+      const orderBy = ['a', 'b'];
+      expect(await keysOf(store, { orderBy })).toEqual(order);
+      expect(await keysOf(store, { orderBy, limit: 2, offset: 1 })).toEqual(['e', 'f']);
+      expect(await keysOf(store, { orderBy, offset: 4 })).toEqual(['c', 'b']);
+      expect(await keysOf(store, { orderBy, limit: 0 })).toEqual([]);
+      const descending = [{ field: 'a', descending: true }];
+      expect(await keysOf(store, { orderBy: descending })).toEqual(['b', 'c', 'd', 'e', 'f', 'a']);
+      await store.createIndex(products, 'a');
+      expect(await keysOf(store, { orderBy })).toEqual(order);
+      expect(await keysOf(store, { orderBy: descending })).toEqual(['b', 'c', 'd', 'e', 'f', 'a']);
+    });
+
+    test('values: numbers and texts at the edges -> found by themselves', async () => {
+      const { store } = await open();
+      const edges = [
+        0.1 + 0.2,
+        5e-324,
+        1.7976931348623157e308,
+        -0,
+        2 ** 53 - 1,
+        1e21,
+        'a\u0000b',
+        '\ud800',
+        '"\\',
+        "'; --",
+      ];
+      await store.write(edges.map((v, index) => put(`key-${index}`, { v })));
+      for (const [index, v] of edges.entries()) {
+        expect([v, await keysOf(store, { where: { v } })]).toEqual([v, [`key-${index}`]]);
+      }
+    });
+
+    test('fields: names with blanks, signs and other letters -> found', async () => {
+      const { store } = await open();
+      const names = ['a b', 'größe', '名前', 'x-y', 'a$', '%', '0', 'select'];
+      await store.write(names.map((name) => put(name, { [name]: { deep: 1 } })));
+      for (const name of names) {
+        await store.createIndex(products, `${name}.deep`);
+        expect(await keysOf(store, { where: { [`${name}.deep`]: 1 } })).toEqual([name]);
+      }
+    });
+
+    test('query: what is not one -> queryInvalid, in empty collections too', async () => {
+      const { store } = await open();
+      for (const query of [
+        { where: { a: { $regex: 'x' } } },
+        { where: { 'a"b': 1 } },
+        { limit: -1 },
+        { orderBy: ['a; DROP TABLE documents'.repeat(20)] },
+      ]) {
+        await expect(store.find(products, query as Query)).rejects.toMatchObject({ code: 'queryInvalid' });
+      }
+      await expect(store.count(products, { $nor: [] } as Where)).rejects.toMatchObject({ code: 'queryInvalid' });
+      await expect(store.createIndex(products, 'a"')).rejects.toMatchObject({ code: 'queryInvalid' });
+      expect(await store.find(products, {})).toEqual([]);
+      expect(await store.count(products)).toBe(0);
+    });
+
+    test('query: as large as it may be -> answered', async () => {
+      const { store } = await open();
+      await store.write([put('a', { v: 3 })]);
+      const values = Array.from({ length: limits.queryConditionsMax - 1 }, (_, index) => index);
+      expect(await keysOf(store, { where: { v: { $in: values } } })).toEqual(['a']);
+      expect(await keysOf(store, { where: { $or: values.map((v) => ({ v })) } })).toEqual(['a']);
+      expect(await keysOf(store, { where: { $and: Array.from({ length: 5_000 }, () => ({})) } })).toEqual(['a']);
+      let nested: Where = { v: 3 };
+      for (let depth = 0; depth < limits.queryDepthMax; depth += 1) nested = { $not: nested };
+      expect(await keysOf(store, { where: nested })).toEqual(['a']);
+    });
+
+    test('payload: a peer sent what is no JSON -> no query fails; it is a document without fields', async () => {
+      const { store } = await open();
+      const texts = ['', 'no json', '{"v":1', '{v:1}', '{"v":1}{}', '\u0000', '[', '{"v":01}'];
+      const chain = new RemoteChain({ nodeId: nodeB });
+      for (const [index, text] of texts.entries()) chain.putText(stamp(index + 1), `bad-${index}`, text);
+      chain.put(stamp(100), 'good', { v: 1 });
+      await store.createIndex(products, 'w');
+      await store.apply([chain.run()], nodeB);
+      expect(await keysOf(store, { where: { v: 1 }, orderBy: ['v', 'w'] })).toEqual(['good']);
+      expect(await store.count(products, { v: null })).toBe(texts.length);
+      expect(await store.count(products, { w: null })).toBe(texts.length + 1);
+      await store.createIndex(products, 'v');
+      expect(await keysOf(store, { where: { v: 1 } })).toEqual(['good']);
+      expect(await store.count(products, { v: null })).toBe(texts.length);
+    });
+  });
+
+  describe('field indexes', () => {
+    test('index: local and remote writes, overwritten, deleted and lost -> it follows the documents', async () => {
+      const { store } = await open();
+      await store.write([put('a', { n: 1 }), put('b', { n: 1 }), put('c', { n: 1 }), put('e', { n: 1 })]);
+      await store.write([put('gone', { n: 1 })]);
+      await store.write([remove('gone')]);
+      await store.createIndex(products, 'n');
+      await store.createIndex(products, 'n');
+      await store.write([put('a', { n: 2 }), remove('b'), put('d', { n: 1 })]);
+      const remote = new RemoteChain({ nodeId: nodeB })
+        .put(stamp(1), 'd', { n: 9 })
+        .put(stamp(50), 'c', { n: 3 })
+        .delete(stamp(51), 'e')
+        .put(stamp(52), 'f', { n: 1 });
+      await store.apply([remote.run()], nodeB);
+      expect(await keysOf(store, { where: { n: 1 } })).toEqual(['d', 'f']);
+      expect(await keysOf(store, { orderBy: ['n'] })).toEqual(['d', 'f', 'a', 'c']);
+      expect(await store.count(products, { n: { $gte: 2 } })).toBe(2);
+      expect(await store.count(products, { n: null })).toBe(0);
+    });
+
+    test('index: writes while it is being filled -> none is missing, none is wrong', async () => {
+      const { store } = await open();
+      const count = 3_000;
+      await store.write(Array.from({ length: count }, (_, index) => put(`key-${index}`, { n: index })));
+      const creating = [store.createIndex(products, 'n'), store.createIndex(products, 'n')];
+      for (let index = 0; index < 20; index += 1) {
+        await store.write([
+          put(`key-${index * 100}`, { n: -1 }),
+          remove(`key-${index * 100 + 1}`),
+          put(`new-${index}`, { n: -1 }),
+        ]);
+      }
+      await Promise.all(creating);
+      expect(await store.count(products, { n: -1 })).toBe(40);
+      expect(await store.count(products, { n: { $gte: 0 } })).toBe(count - 40);
+      expect(await store.count(products, { n: { $gte: -1 } })).toBe(await store.count(products));
+    });
+
+    test('index: more than there may be -> queryInvalid', async () => {
+      const { store } = await open();
+      for (let index = 0; index < limits.indexesPerCollectionMax; index += 1) {
+        await store.createIndex(products, `field-${index}`);
+      }
+      await expect(store.createIndex(products, 'another')).rejects.toMatchObject({ code: 'queryInvalid' });
+      await store.createIndex(products, 'field-0');
+    });
+  });
+}
+
+async function keysOf(store: Store, query: Query): Promise<string[]> {
+  return (await store.find(products, query)).map(({ key }) => key);
+}
