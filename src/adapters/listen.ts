@@ -38,7 +38,7 @@ class Listener {
   readonly #open = new Set<Socket>();
   /** Sockets in the TLS handshake, by their two addresses: the TLS server reports of another object than it was given. */
   readonly #handshaking = new Map<string, Socket>();
-  readonly #presentedKey = new WeakSet<TLSSocket>();
+  readonly #namedKey = new WeakSet<TLSSocket>();
 
   constructor(options: SocketListenOptions) {
     this.#options = options;
@@ -116,17 +116,17 @@ class Listener {
   #createTlsServer(): TlsServer | undefined {
     const { security, handshakeTimeoutMs } = this.#options;
     if (security.kind === 'none') return undefined;
-    const presented = (socket: TLSSocket): void => {
-      this.#presentedKey.add(socket);
+    const named = (socket: TLSSocket): void => {
+      this.#namedKey.add(socket);
     };
-    const server = createTlsServer(pskServerOptions({ security, handshakeTimeoutMs, presented }));
+    const server = createTlsServer(pskServerOptions({ security, handshakeTimeoutMs, named }));
     server.on('secureConnection', (socket) => this.#secured(socket));
     server.on('tlsClientError', (error, socket) => this.#refuse(socket, handshakeFailure(error)));
     return server;
   }
 
   #secured(socket: TLSSocket): void {
-    if (!this.#presentedKey.has(socket)) {
+    if (!this.#namedKey.has(socket)) {
       this.#refuse(socket, {
         code: 'wrongClusterKey',
         message: 'The other side took up an earlier TLS session without proving that it still has the cluster key.',

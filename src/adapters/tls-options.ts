@@ -4,23 +4,29 @@
  * Invariants: no certificate is sent or believed; both sides prove in the handshake that they hold the key, or there is no
  * connection. TLS_AES_256_GCM_SHA384 does not work with such a key, whose hash is SHA-256, so there is one cipher suite.
  */
+import { constants } from 'node:crypto';
 import type { ConnectionOptions, TLSSocket, TlsOptions } from 'node:tls';
 import type { PresharedKey } from '../core/keys.js';
 
 export interface PskServerOptions {
   readonly security: PresharedKey;
   readonly handshakeTimeoutMs: number;
-  /** A client has named a key. Sessions resumed from a ticket come in without this: they have proved nothing today. */
-  presented(socket: TLSSocket): void;
+  /** The client has named our key; the handshake goes on only if it has that key. */
+  named(socket: TLSSocket): void;
 }
 
-export function pskServerOptions({ security, handshakeTimeoutMs, presented }: PskServerOptions): TlsOptions {
+export function pskServerOptions({ security, handshakeTimeoutMs, named }: PskServerOptions): TlsOptions {
   return {
     ...tls13,
     handshakeTimeout: handshakeTimeoutMs,
+    // A client that had a key once must not come back with a session of that time. This turns tickets into references
+    // to a session cache, which there is not; the listener makes sure by `named`.
+    secureOptions: constants.SSL_OP_NO_TICKET,
     pskCallback: (socket, identity) => {
-      presented(socket);
-      return identity === security.keyId ? security.key : null;
+      // OpenSSL asks with tickets too, and one in 200 reads as text: only our own key id proves anything.
+      if (identity !== security.keyId) return null;
+      named(socket);
+      return security.key;
     },
   };
 }
