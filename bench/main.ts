@@ -1,0 +1,90 @@
+/**
+ * `npm run bench`: each figure of statemesh beside its limit.
+ *
+ * Nothing here judges speed. Results go to standard output, everything else to standard error.
+ */
+import { type Bench, createBench, type Figure, type Result } from './bench.js';
+import { getFigure } from './figures/get.js';
+import { idleFigure } from './figures/idle.js';
+import { latencyFigure } from './figures/latency.js';
+import { putFigure } from './figures/put.js';
+import { startFigure } from './figures/start.js';
+import { syncFigure } from './figures/sync.js';
+import { helpText, type Options, parseOptions } from './options.js';
+import { createProgress } from './progress.js';
+import { describeRun, jsonOf, tableOf } from './report.js';
+import { createWorkers } from './workers.js';
+import { createWorkspace } from './workspace.js';
+
+const figures: readonly Figure[] = [putFigure, syncFigure, latencyFigure, getFigure, startFigure, idleFigure];
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  let options: Options;
+  try {
+    options = parseOptions(
+      args,
+      figures.map(({ name }) => name),
+    );
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\nTry --help.\n`);
+    return 2;
+  }
+  if (!options.help) return run(options);
+  process.stdout.write(helpText(figures));
+  return 0;
+}
+
+async function run(options: Options): Promise<number> {
+  const progress = createProgress(process.stderr);
+  const workers = createWorkers();
+  const workspace = createWorkspace();
+  const cleanUp = async (): Promise<void> => {
+    progress.clear();
+    await workers.killAll();
+    workspace.remove();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
+  }
+  try {
+    process.stderr.write(`${describeRun(workspace)}\n`);
+    const bench = createBench({ ...options, workspace, workers, show: progress.show });
+    const results = await measure(bench, options, progress.show, (result) => {
+      progress.clear();
+      if (options.json) process.stdout.write(`${jsonOf(result)}\n`);
+    });
+    if (!options.json) process.stdout.write(tableOf(results));
+    return 0;
+  } catch (error) {
+    progress.clear();
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    return 1;
+  } finally {
+    await cleanUp();
+  }
+}
+
+async function measure(
+  bench: Bench,
+  { only }: Options,
+  show: (text: string) => void,
+  report: (result: Result) => void,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  const chosen = figures.filter(({ name }) => only.length === 0 || only.includes(name));
+  for (const [index, figure] of chosen.entries()) {
+    const prefix = `[${index + 1}/${chosen.length}] ${figure.name}`;
+    show(prefix);
+    for (const result of await figure.measure({ ...bench, show: (text) => show(`${prefix}: ${text}`) })) {
+      results.push(result);
+      report(result);
+    }
+  }
+  return results;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

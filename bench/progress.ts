@@ -1,0 +1,13 @@
+/** One line on a terminal that says what is being measured; nothing anywhere else. */
+
+export interface Progress {
+  show(text: string): void;
+  clear(): void;
+}
+
+export function createProgress(stream: NodeJS.WriteStream): Progress {
+  const write = (text: string): void => {
+    if (stream.isTTY) stream.write(`\r\u001b[K${text}`);
+  };
+  return { show: (text) => write(text.slice(0, Math.max(20, (stream.columns ?? 80) - 1))), clear: () => write('') };
+}

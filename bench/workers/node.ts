@@ -1,0 +1,158 @@
+/** A process with statemesh nodes in it, used as any program would. */
+import { createNode, type NodeOptions, type StatemeshNode } from 'statemesh';
+import { type BenchDocument, collectionName, documentOf, keyOf, type Pair } from '../documents.js';
+import { millisecondsOf } from '../measure.js';
+import { forgetPeakRss, peakRssBytes, say, serve } from './serve.js';
+
+const nodes: StatemeshNode[] = [];
+
+const handlers = {
+  /** Starts a node; the first one is what the other methods work with. */
+  async start(options: NodeOptions) {
+    const { node, startMs } = await startNode(options);
+    const { port, store } = await node.status();
+    forgetPeakRss();
+    if (port === undefined || store === undefined) throw new Error('The node runs without a port or a store.');
+    return { startMs, port, path: store.path };
+  },
+
+  /** Starts a node and measures nothing else, not even its status. */
+  async startOnly(options: NodeOptions) {
+    return (await startNode(options)).startMs;
+  },
+
+  async startMany(all: readonly NodeOptions[]) {
+    await Promise.all(all.map(startNode));
+  },
+
+  /** Stops all nodes. */
+  stop,
+
+  /** Writes documents with the indexes from 0 on. */
+  async fill(count: number) {
+    await node().collection<BenchDocument>(collectionName).putMany(documents(count));
+  },
+
+  /**
+   * Starts an empty node that knows a peer, and waits until it has as many entries as the peer.
+   * @returns Milliseconds from running, and from connected, to the commit of the last entry
+   */
+  async receive(options: NodeOptions, entries: number) {
+    const { node: empty, connected } = await startNode(options);
+    const start = performance.now();
+    forgetPeakRss();
+    await entriesArrived(empty, entries);
+    const end = performance.now();
+    return { fromRunningMs: end - start, fromConnectedMs: end - Math.max(start, connected() ?? start) };
+  },
+
+  contentDigest: () => node().contentDigest(),
+  peakRssBytes,
+
+  /** Puts one document and notes the time of the call. */
+  async put(index: number) {
+    const [key, document] = [keyOf(index), documentOf(index)];
+    const collection = node().collection<BenchDocument>(collectionName);
+    starts.push(process.hrtime.bigint());
+    await collection.put(key, document);
+  },
+
+  /** Notes from now on when `changes` shows a document, and says `seen` each time. */
+  watchChanges() {
+    const watched = node();
+    const changes = watched.collection<BenchDocument>(collectionName).changes({ since: 'now' });
+    void (async () => {
+      for await (const { key } of changes) {
+        ends.push({ key, at: process.hrtime.bigint() });
+        say('seen');
+      }
+    })().catch((error: unknown) => {
+      // The feed ends with an error when its node stops; before that it is broken, and so is the bench.
+      if (watched.state === 'running') throw error;
+    });
+  },
+
+  /** Clock of the whole machine (CLOCK_MONOTONIC), in nanoseconds. */
+  starts: () => starts,
+  ends: () => ends,
+
+  async connectedPeers(count: number) {
+    await connectedTo(node(), count);
+  },
+
+  /** What the process uses over a time in which nobody asks anything of it. */
+  async idle(windowMs: number) {
+    const before = process.cpuUsage();
+    const elapsedMs = await millisecondsOf(() => delay(windowMs));
+    const { user, system } = process.cpuUsage(before);
+    return {
+      cpuPercent: (user + system) / 10 / elapsedMs,
+      rssBytes: process.memoryUsage.rss(),
+      sessions: node().peers.filter(({ state }) => state === 'connected').length,
+    };
+  },
+};
+
+export type NodeHandlers = typeof handlers;
+
+const starts: bigint[] = [];
+const ends: { readonly key: string; readonly at: bigint }[] = [];
+
+serve(handlers, stop);
+
+function node(): StatemeshNode {
+  const [first] = nodes;
+  if (first === undefined) throw new Error('No node was started.');
+  return first;
+}
+
+async function startNode(options: NodeOptions) {
+  const started = createNode(options);
+  nodes.push(started);
+  let connectedAt: number | undefined;
+  started.on('peer.connected', () => {
+    connectedAt ??= performance.now();
+  });
+  const startMs = await millisecondsOf(() => started.start());
+  return { node: started, startMs, connected: () => connectedAt };
+}
+
+async function stop(): Promise<void> {
+  await Promise.all(nodes.splice(0).map((one) => one.stop()));
+}
+
+/** Listens to the store itself: reading along with `changes` would be a load of its own. */
+function entriesArrived({ actor }: StatemeshNode, entries: number): Promise<void> {
+  const { store } = actor.getSnapshot().context;
+  if (store === undefined) throw new Error('A running node has no store.');
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (store.cursor() < entries) return;
+      unsubscribe();
+      resolve();
+    };
+    const unsubscribe = store.subscribe(look);
+    look();
+  });
+}
+
+async function connectedTo(one: StatemeshNode, count: number): Promise<void> {
+  const deadline = performance.now() + meshTimeoutMs;
+  while (one.peers.filter(({ state }) => state === 'connected').length !== count) {
+    if (performance.now() > deadline) {
+      throw new Error(`There are not ${count} sessions within ${meshTimeoutMs} ms: ${JSON.stringify(one.peers)}`);
+    }
+    await delay(pollMs);
+  }
+}
+
+const meshTimeoutMs = 30_000;
+const pollMs = 20;
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+function* documents(count: number): Generator<Pair> {
+  for (let index = 0; index < count; index++) yield [keyOf(index), documentOf(index)];
+}
