@@ -48,7 +48,7 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
     dial: createDial(ports),
     link: createLink(ports),
     readBatch: createReadBatch(ports),
-    applyBatch: createApplyBatch(),
+    applyBatch: createApplyBatch(ports),
     oplogFeed: createOplogFeed(),
   };
 }

@@ -33,6 +33,8 @@ export const limits = {
   batchEntriesMax: 500,
   batchBytesMax: 256 * 1024,
   batchesInFlightMax: 4,
+  /** More would save little and block the event loop longer: two are about 20 ms. */
+  batchesPerTransactionMax: 2,
   /** What a receiver takes in one batch: one entry may exceed `batchBytesMax`, and always travels alone. */
   batchRunsMax: 500,
 

@@ -1,5 +1,6 @@
 /**
- * Applies what the other side sends, batch by batch in order, and acknowledges each one when it is on disk.
+ * Applies what the other side sends, in order, and acknowledges it when it is on disk. Batches that have arrived while others
+ * were being applied share a transaction, and so one wait for the disk.
  *
  * What could not be applied (entries missing before it, a stamp from the future) is left out, and the other side is told
  * where we really are: after a pause that grows, or two nodes would loop at full speed.
@@ -23,7 +24,9 @@ export interface ReceiverInput {
 }
 
 interface ReceiverContext extends ReceiverInput {
-  /** Batches that have arrived and wait their turn; the first is the one being applied. */
+  /** Batches that are being applied, in one transaction. */
+  readonly current: readonly BatchFrame[];
+  /** Batches that have arrived and wait their turn. */
   readonly queue: readonly BatchFrame[];
   /** The last batch that has arrived. */
   readonly arrived: number;
@@ -53,7 +56,7 @@ const machine = setup({
   },
   guards: {
     isUnexpected: ({ context }, { sequence }: { sequence: number }) =>
-      sequence !== context.arrived + 1 || context.queue.length >= limits.batchesInFlightMax,
+      sequence !== context.arrived + 1 || context.current.length + context.queue.length >= limits.batchesInFlightMax,
     isMoreWaiting: ({ context }) => context.queue.length > 0,
     isIncomplete: ({ context }) => context.gaps > 0,
   },
@@ -72,16 +75,19 @@ const machine = setup({
         },
       }),
     ),
-    settleBatch: enqueueActions(({ context, enqueue }, result: ApplyResult) => {
-      const [batch, ...queue] = context.queue;
-      const applied = batch?.sequence ?? context.applied;
+    takeBatches: assign(({ context }) => ({
+      current: context.queue.slice(0, limits.batchesPerTransactionMax),
+      queue: context.queue.slice(limits.batchesPerTransactionMax),
+    })),
+    settleBatches: enqueueActions(({ context, enqueue }, result: ApplyResult) => {
+      const applied = context.current.at(-1)?.sequence ?? context.applied;
       const incomplete = result.gaps.length > 0 || result.parked.length > 0;
       enqueue.sendTo(context.link, {
         type: 'link.send',
         frame: { type: 'frame.acknowledgement', sequence: applied },
       });
       enqueue.assign({
-        queue,
+        current: [],
         applied,
         entriesApplied: context.entriesApplied + result.applied,
         gaps: incomplete ? context.gaps + 1 : result.applied > 0 ? 0 : context.gaps,
@@ -108,7 +114,7 @@ const machine = setup({
   },
 }).createMachine({
   id: 'receiver',
-  context: ({ input }) => ({ ...input, queue: [], arrived: 0, applied: 0, entriesApplied: 0, gaps: 0 }),
+  context: ({ input }) => ({ ...input, current: [], queue: [], arrived: 0, applied: 0, entriesApplied: 0, gaps: 0 }),
   initial: 'waiting',
   on: {
     'frame.batch': [
@@ -123,14 +129,15 @@ const machine = setup({
   states: {
     waiting: {},
     applying: {
+      entry: 'takeBatches',
       invoke: {
         src: 'applyBatch',
         input: ({ context }) => ({
           store: context.store,
-          runs: context.queue[0]?.runs ?? [],
+          runs: context.current.flatMap(({ runs }) => runs),
           origin: context.peerId,
         }),
-        onDone: { target: 'settling', actions: { type: 'settleBatch', params: ({ event }) => event.output } },
+        onDone: { target: 'settling', actions: { type: 'settleBatches', params: ({ event }) => event.output } },
         onError: {
           actions: { type: 'reportFailure', params: ({ event }) => ({ failure: failureOf(event.error) }) },
         },

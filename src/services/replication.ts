@@ -13,10 +13,13 @@ export function createReadBatch({ time }: { time: Time }) {
   });
 }
 
-export function createApplyBatch() {
-  return fromPromise<ApplyResult, { store: Store; runs: readonly Run[]; origin: NodeId }>(({ input }) =>
-    input.store.apply(input.runs, input.origin),
-  );
+/** Answers a turn after the commit: who watches the documents is served first, then the other side is acknowledged. */
+export function createApplyBatch({ time }: { time: Time }) {
+  return fromPromise<ApplyResult, { store: Store; runs: readonly Run[]; origin: NodeId }>(async ({ input }) => {
+    const result = await input.store.apply(input.runs, input.origin);
+    await time.turn();
+    return result;
+  });
 }
 
 export function createOplogFeed() {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { createActor, fromCallback, fromPromise } from 'xstate';
+import { type ActorRefFrom, createActor, fromCallback, fromPromise } from 'xstate';
 import type { AuthorKey } from '../../src/core/author.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { receiverMachine } from '../../src/machines/receiver.machine.js';
-import { senderMachine } from '../../src/machines/sender.machine.js';
+import { type SenderMachine, senderMachine } from '../../src/machines/sender.machine.js';
 import { sessionMachine } from '../../src/machines/session.machine.js';
 import type { Direction, LinkCommand, LinkReport, SessionReport } from '../../src/protocol/events.js';
 import { type Frame, protocolVersion } from '../../src/protocol/messages.js';
@@ -253,8 +253,8 @@ describe('session: synchronizing', () => {
     bench.hear({ type: 'neighbours.changed', neighbours: new Set(['c' as NodeId]) });
     bench.actor.send({ type: 'session.admit' });
     bench.hear(clock);
-    const sender = bench.actor.getSnapshot().children.sender?.getSnapshot();
-    expect([...(sender?.context.neighbours ?? [])]).toEqual(['c']);
+    const sender = bench.actor.getSnapshot().children.sender as ActorRefFrom<SenderMachine> | undefined;
+    expect([...(sender?.getSnapshot().context.neighbours ?? [])]).toEqual(['c']);
   });
 
   it('told to close -> says goodbye with the reason, and its connection ends', () => {
