@@ -1,0 +1,23 @@
+/** `statemesh add-static-peer`: a peer with a fixed address, known to the whole cluster and stored. */
+import type { Command } from 'commander';
+import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { print, printJson } from './output.js';
+
+interface AddStaticPeerOptions extends TalkOptions {
+  readonly nodeId: string;
+  readonly address: string;
+}
+
+export function defineAddStaticPeer(command: Command): void {
+  command
+    .requiredOption('--node-id <id>', 'the NodeId of the peer')
+    .requiredOption('--address <host:port>', 'where it listens');
+  defineTalking(command, {
+    json: 'print {"isNew"}: false when the same peer was stored already',
+    examples: ['statemesh add-static-peer --node-id office-1 --address 192.168.1.50:9000'],
+  }).action(async ({ nodeId, address, ...options }: AddStaticPeerOptions) => {
+    const answer = (await nodeAt(options).call('addStaticPeer', { nodeId, address })) as { isNew: boolean };
+    if (options.json) printJson(answer);
+    else print(answer.isNew ? `Added: ${nodeId} at ${address}.` : `Known already: ${nodeId} at ${address}.`);
+  });
+}

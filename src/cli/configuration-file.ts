@@ -1,0 +1,98 @@
+/**
+ * The configuration file and the data directory, as every command finds them: options before the environment before the
+ * file before defaults.
+ *
+ * Invariants: no message quotes the file, which holds the cluster key. A relative `dataDir` belongs to whoever names it: in
+ * the file it is relative to the file, so that a command finds the node from any directory; elsewhere to where one stands.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { StatemeshError } from '../protocol/control.js';
+
+export const defaultConfigPath = './statemesh.json';
+export const defaultDataDir = './data';
+
+export interface PlaceOptions {
+  /** `--config` */
+  readonly config?: string | undefined;
+  /** `--data-dir` */
+  readonly dataDir?: string | undefined;
+}
+
+export interface ConfigurationFile {
+  /** Absolute. */
+  readonly path: string;
+  /** As they stand in the file, not checked. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** Whether other users may read it. */
+  readonly isExposed: boolean;
+}
+
+/** Where the configuration file is, or would be. */
+export function configPath({ config }: PlaceOptions): string {
+  return resolve(config ?? variable('STATEMESH_CONFIG') ?? defaultConfigPath);
+}
+
+/**
+ * The configuration file; undefined when none is named and there is none at the default place.
+ * @throws StatemeshError `configurationUnreadable`
+ */
+export function readConfigurationFile(options: PlaceOptions): ConfigurationFile | undefined {
+  const path = configPath(options);
+  const isNamed = (options.config ?? variable('STATEMESH_CONFIG')) !== undefined;
+  try {
+    const text = readFileSync(path, 'utf8');
+    return { path, fields: parse(text, path), isExposed: (statSync(path).mode & 0o077) !== 0 };
+  } catch (error) {
+    if (error instanceof StatemeshError) throw error;
+    const { code } = error as { code?: string };
+    if (code === 'ENOENT' && !isNamed) return undefined;
+    const advice = code === 'ENOENT' ? 'Create it with `statemesh init`.' : 'Check its path and permissions.';
+    throw unreadable(`The configuration file ${path} cannot be read (${code ?? 'unknown reason'}). ${advice}`);
+  }
+}
+
+/** The absolute data directory for commands that need nothing else. @throws StatemeshError `configurationUnreadable` */
+export function dataDirOf(options: PlaceOptions): string {
+  const named = options.dataDir ?? variable('STATEMESH_DATA_DIR');
+  if (named !== undefined) return resolve(named);
+  const file = readConfigurationFile(options);
+  return file === undefined ? resolve(defaultDataDir) : fileDataDirOf(file);
+}
+
+export function fileDataDirOf({ path, fields }: ConfigurationFile): string {
+  const { dataDir = defaultDataDir } = fields;
+  if (typeof dataDir !== 'string' || dataDir === '') {
+    throw new StatemeshError('configurationInvalid', `Invalid configuration: dataDir: it is no path (${path}).`);
+  }
+  return resolve(dirname(path), dataDir);
+}
+
+/** A variable of the environment; an empty one counts as not set, which is how many tools unset one. */
+export function variable(name: string): string | undefined {
+  return process.env[name] || undefined;
+}
+
+function parse(text: string, path: string): Record<string, unknown> {
+  const fields = parseJson(text.replace(/^\uFEFF/, ''), path);
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
+    throw unreadable(`The configuration file ${path} is not a JSON object of fields.`);
+  }
+  return fields as Record<string, unknown>;
+}
+
+/** JSON.parse quotes the text around the mistake, which may be the key: only its place is told. */
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const position = / at position (\d+)/.exec((error as Error).message)?.[1];
+    const before = position === undefined ? [] : text.slice(0, Number(position)).split('\n');
+    const place = position === undefined ? '' : ` (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
+    throw unreadable(`The configuration file ${path} is not JSON${place}.`);
+  }
+}
+
+function unreadable(message: string): StatemeshError {
+  return new StatemeshError('configurationUnreadable', message);
+}

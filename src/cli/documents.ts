@@ -1,0 +1,66 @@
+/** `statemesh put`, `get` and `delete`: one document. */
+import { text } from 'node:stream/consumers';
+import type { Command } from 'commander';
+import { messageOf, StatemeshError } from '../protocol/control.js';
+import { badInput } from './failures.js';
+import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { jsonOf, print, printJson } from './output.js';
+
+export function definePut(command: Command): void {
+  command
+    .argument('<collection>', 'for example articles')
+    .argument('<key>', 'names the document in its collection')
+    .argument('<json>', 'the document, or - to read it from standard input');
+  defineTalking(command, {
+    json: 'print where the write is as one JSON object: hlc, cursor',
+    examples: [
+      'statemesh put articles espresso \'{"name":"Espresso","price":1.2}\'',
+      'statemesh put articles espresso - < espresso.json',
+    ],
+  }).action(async (collection: string, key: string, json: string, options: TalkOptions) => {
+    const document = parseDocument(json === '-' ? await text(process.stdin) : json);
+    const written = await nodeAt(options).call('put', { collection, key, document });
+    if (options.json) printJson(written);
+    else print(`Written: ${key} in ${collection}.`);
+  });
+}
+
+export function defineGet(command: Command): void {
+  command.argument('<collection>').argument('<key>');
+  defineTalking(command, {
+    json: 'print the document on one line',
+    examples: ['statemesh get articles espresso', 'statemesh get articles espresso --json'],
+    notFound: true,
+  }).action(async (collection: string, key: string, options: TalkOptions) => {
+    const answer = (await nodeAt(options).call('get', { collection, key })) as { found: boolean; document: unknown };
+    if (!answer.found) throw notFound(collection, key);
+    print(jsonOf(answer.document, options.json ? undefined : 2));
+  });
+}
+
+export function defineDelete(command: Command): void {
+  command.argument('<collection>').argument('<key>');
+  defineTalking(command, {
+    json: 'print where the deletion is as one JSON object: hlc, cursor',
+    examples: ['statemesh delete articles espresso'],
+    notFound: true,
+  }).action(async (collection: string, key: string, options: TalkOptions) => {
+    const answer = (await nodeAt(options).call('delete', { collection, key })) as { found: boolean };
+    const { found, ...written } = answer;
+    if (!found) throw notFound(collection, key);
+    if (options.json) printJson(written);
+    else print(`Deleted: ${key} in ${collection}.`);
+  });
+}
+
+function parseDocument(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw badInput(`The document is not JSON: ${messageOf(error)}.`, 'documentInvalid');
+  }
+}
+
+function notFound(collection: string, key: string): StatemeshError {
+  return new StatemeshError('documentNotFound', `There is no document "${key}" in ${collection}.`);
+}

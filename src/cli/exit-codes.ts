@@ -1,0 +1,89 @@
+/** Exit codes: the one table, from what went wrong to what a script sees, with what a person can do about it. */
+import type { ErrorCode } from '../protocol/control.js';
+
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  badInput: 2,
+  noNode: 3,
+  notFound: 4,
+  taken: 5,
+  database: 6,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+/** For `--help` and the README. */
+export const exitCodeMeanings: Readonly<Record<number, string>> = {
+  [exitCodes.ok]: 'done; for start: stopped in good order',
+  [exitCodes.failed]: 'failed for another reason than those below; the message says why',
+  [exitCodes.badInput]: 'bad input: option, variable, configuration, key, document, query or line',
+  [exitCodes.noNode]: 'no node runs in the data directory, or it went away',
+  [exitCodes.notFound]: 'no document under the key (get, delete)',
+  [exitCodes.taken]: 'start: port, address, database or data directory is taken or not available',
+  [exitCodes.database]: 'start: the database is foreign, damaged or cannot be written',
+  [exitCodes.interrupted]: 'interrupted by Ctrl-C (start: by a second one)',
+  [exitCodes.terminated]: 'start: ended by a second SIGTERM',
+};
+
+/** The rows of the table that concern a command, for its `--help`. */
+export function exitCodeHelp(codes: readonly ExitCode[] = Object.values(exitCodes)): string {
+  const rows = codes.map((code) => `  ${String(code).padEnd(4)} ${exitCodeMeanings[code]}`);
+  return `\nExit codes:\n${rows.join('\n')}`;
+}
+
+/** While a node starts, a control socket that is not available is taken; for all others, nobody is there. */
+export function exitCodeOf(code: ErrorCode, { isStarting = false } = {}): ExitCode {
+  if (isStarting && code === 'controlUnavailable') return exitCodes.taken;
+  return exitCodesByError[code] ?? exitCodes.failed;
+}
+
+/** What to do, in one line, where the message does not say it already. */
+export function adviceOn(code: ErrorCode, { isStarting = false } = {}): string | undefined {
+  if (isStarting && code === 'controlUnavailable') return undefined;
+  return advice[code];
+}
+
+const exitCodesByError: Partial<Record<ErrorCode, ExitCode>> = {
+  requestInvalid: exitCodes.badInput,
+  configurationInvalid: exitCodes.badInput,
+  configurationUnreadable: exitCodes.badInput,
+  clusterKeyMissing: exitCodes.badInput,
+  nodeIdInvalid: exitCodes.badInput,
+  collectionNameInvalid: exitCodes.badInput,
+  collectionReserved: exitCodes.badInput,
+  keyInvalid: exitCodes.badInput,
+  documentInvalid: exitCodes.badInput,
+  documentTooLarge: exitCodes.badInput,
+  documentRejected: exitCodes.badInput,
+  queryInvalid: exitCodes.badInput,
+  peerInvalid: exitCodes.badInput,
+  importInvalid: exitCodes.badInput,
+  controlUnavailable: exitCodes.noNode,
+  notRunning: exitCodes.noNode,
+  connectionLost: exitCodes.noNode,
+  connectionTimeout: exitCodes.noNode,
+  documentNotFound: exitCodes.notFound,
+  portInUse: exitCodes.taken,
+  addressUnavailable: exitCodes.taken,
+  databaseInUse: exitCodes.taken,
+  databaseForeign: exitCodes.database,
+  databaseCorrupt: exitCodes.database,
+  databaseUnavailable: exitCodes.database,
+  diskFull: exitCodes.database,
+  cancelled: exitCodes.interrupted,
+};
+
+const advice: Partial<Record<ErrorCode, string>> = {
+  requestInvalid: 'See --help for how the command is used.',
+  configurationInvalid: 'Correct the field where it is set: option, STATEMESH_* variable or configuration file.',
+  portInUse: 'Choose another port with --port, or let the system choose one with --port 0.',
+  databaseForeign: 'Give the node its own name with --node-id, or another directory with --data-dir.',
+  databaseInUse: 'Perhaps the node runs already: see `statemesh status`.',
+  diskFull: 'Free some space, then start again; what was written before is safe.',
+  documentInvalid: 'In a shell, put single quotes around the JSON, as in \'{"a":1}\'.',
+  connectionLost: 'See `statemesh status`.',
+  internal: 'This is a bug in statemesh: please report it.',
+};

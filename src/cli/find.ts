@@ -1,0 +1,80 @@
+/** `statemesh find`: the documents that match a query, as a table of keys and JSON, or as JSON Lines. */
+import type { Command } from 'commander';
+import { messageOf } from '../protocol/control.js';
+import { badInput } from './failures.js';
+import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { clean, count, jsonOf, paint, print, printJson } from './output.js';
+
+interface FindOptions extends TalkOptions {
+  readonly where?: string;
+  readonly orderBy?: string;
+  readonly limit?: string;
+  readonly offset?: string;
+  readonly count?: boolean;
+}
+
+const operators = `
+A condition is a JSON object of fields: {"price":1.2} or {"address.city":{"$like":"Ber%"}}, with the operators $eq $ne $gt
+$gte $lt $lte $in $like, and $and, $or (lists of conditions) and $not.`;
+
+export function defineFind(command: Command): void {
+  command
+    .argument('<collection>')
+    .option('--where <json>', 'the condition that documents fulfil')
+    .option('--order-by <fields>', 'fields by commas, those with a - before them descending: -price,name')
+    .option('--limit <number>', 'at most so many documents')
+    .option('--offset <number>', 'leave out so many documents first')
+    .option('--count', 'print only how many match')
+    .addHelpText('after', operators);
+  defineTalking(command, {
+    json: 'print one JSON object a line, {"key","document"}; with --count {"count"}',
+    examples: [
+      'statemesh find articles --where \'{"price":{"$lt":2}}\' --order-by -price,name --limit 10',
+      'statemesh find articles --count',
+    ],
+  }).action(async (collection: string, options: FindOptions) => {
+    const node = nodeAt(options);
+    const where = options.where === undefined ? {} : { where: parseWhere(options.where) };
+    if (options.count) {
+      const answer = (await node.call('count', { collection, ...where })) as { count: number };
+      if (options.json) printJson(answer);
+      else print(count(answer.count));
+      return;
+    }
+    const body = {
+      collection,
+      ...where,
+      ...(options.orderBy === undefined ? {} : { orderBy: options.orderBy.split(',').map(parseOrder) }),
+      ...numberOption('limit', options.limit),
+      ...numberOption('offset', options.offset),
+    };
+    for await (const item of node.stream('find', { body })) {
+      const { key, document } = item as { key: string; document: unknown };
+      await written(options.json ? jsonOf(item) : `${paint('bold', clean(key))}  ${jsonOf(document)}`);
+    }
+  });
+}
+
+/** Waits for a slow reader, since a result may be larger than memory should be. */
+async function written(line: string): Promise<void> {
+  if (!process.stdout.write(`${line}\n`)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+}
+
+function parseWhere(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw badInput(`--where is not JSON: ${messageOf(error)}.`, 'queryInvalid');
+  }
+}
+
+function parseOrder(field: string): { field: string; descending: boolean } {
+  const name = field.trim();
+  return name.startsWith('-') ? { field: name.slice(1), descending: true } : { field: name, descending: false };
+}
+
+function numberOption(name: 'limit' | 'offset', text: string | undefined): { [name: string]: number } {
+  if (text === undefined) return {};
+  if (!/^\d{1,15}$/.test(text)) throw badInput(`--${name} is a whole number from 0, not "${text}".`, 'queryInvalid');
+  return { [name]: Number(text) };
+}

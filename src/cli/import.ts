@@ -1,0 +1,175 @@
+/**
+ * `statemesh import`: documents from JSON Lines, with progress on a terminal.
+ *
+ * Invariants: the file is read no faster than the node writes; only whole lines are sent, so that Ctrl-C, which ends the
+ * stream and waits for the node's last word, leaves no half document and a true count.
+ */
+import { createReadStream, statSync } from 'node:fs';
+import cliProgress from 'cli-progress';
+import type { Command } from 'commander';
+import { StatemeshError } from '../protocol/control.js';
+import { exitCodes } from './exit-codes.js';
+import { badInput, reportFailure } from './failures.js';
+import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { counted, print, printJson } from './output.js';
+
+interface ImportOptions extends TalkOptions {
+  readonly key?: string;
+}
+
+const lineHelp = `
+A line is {"key":"...","document":...} or, with --key, a document that has its key in that field. Import stops at the first
+line that is not valid; the lines before it are written. Importing a file again writes the same documents again.`;
+
+export function defineImport(command: Command): void {
+  command
+    .argument('<collection>')
+    .argument('<file>', 'JSON Lines, or - for standard input')
+    .option('--key <field>', 'lines are plain documents, and this field is their key')
+    .addHelpText('after', lineHelp);
+  defineTalking(command, {
+    json: 'print {"written"} at the end',
+    examples: [
+      'statemesh import cities cities.jsonl --key id',
+      'gunzip -c cities.jsonl.gz | statemesh import cities - --key id',
+    ],
+  }).action(async (collection: string, file: string, options: ImportOptions) => {
+    process.exitCode = await importFile(collection, file, options);
+  });
+}
+
+async function importFile(collection: string, file: string, options: ImportOptions): Promise<number> {
+  const node = nodeAt(options);
+  const source = openSource(file);
+  const progress = createProgress(source);
+  const parameters = { collection, ...(options.key === undefined ? {} : { key: options.key }) };
+  const stop = (): void => {
+    // A second Ctrl-C does not wait for anybody.
+    if (source.isStopped) process.exit(exitCodes.interrupted);
+    source.stop();
+  };
+  process.on('SIGINT', stop);
+  let written = 0;
+  try {
+    for await (const item of node.stream('import', { lines: source.lines(), parameters })) {
+      written = (item as { written: number }).written;
+      progress.update(written);
+    }
+  } catch (error) {
+    progress.end();
+    if ((error as { code?: unknown }).code !== 'connectionLost') throw error;
+    throw new StatemeshError(
+      'connectionLost',
+      `${(error as Error).message} At least ${counted(written, 'document')} were kept.`,
+    );
+  } finally {
+    progress.end();
+    process.off('SIGINT', stop);
+    source.stop();
+  }
+  if (source.isInterrupted) {
+    const message = `The import was interrupted: ${counted(written, 'document')} were written and stay.`;
+    return reportFailure(new StatemeshError('cancelled', message), options);
+  }
+  if (options.json) printJson({ written });
+  else print(`Imported ${counted(written, 'document')} into ${collection}.`);
+  return exitCodes.ok;
+}
+
+/** What is to be imported: a file, or standard input. */
+interface Source {
+  /** Undefined for what has no end known beforehand. */
+  readonly totalBytes: number | undefined;
+  readonly sentBytes: number;
+  readonly isStopped: boolean;
+  /** Stopped before its end. */
+  readonly isInterrupted: boolean;
+  lines(): AsyncIterable<Uint8Array>;
+  /** Ends the lines after the last whole one. */
+  stop(): void;
+}
+
+function openSource(file: string): Source {
+  const stopping = new AbortController();
+  let sentBytes = 0;
+  let isComplete = false;
+  const totalBytes = file === '-' ? undefined : sizeOf(file);
+  const stream = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 256 * 1024 });
+  // It may fail before anybody reads it; who reads it is told.
+  stream.on('error', () => {});
+  return {
+    totalBytes,
+    get sentBytes() {
+      return sentBytes;
+    },
+    get isStopped() {
+      return stopping.signal.aborted;
+    },
+    get isInterrupted() {
+      return stopping.signal.aborted && !isComplete;
+    },
+    stop: () => stopping.abort(),
+    async *lines() {
+      stopping.signal.addEventListener('abort', () => stream.destroy());
+      let rest: Uint8Array[] = [];
+      try {
+        for await (const chunk of stream as AsyncIterable<Buffer>) {
+          const end = chunk.lastIndexOf('\n') + 1;
+          if (end === 0) {
+            rest.push(chunk);
+            continue;
+          }
+          const whole = Buffer.concat([...rest, chunk.subarray(0, end)]);
+          rest = [chunk.subarray(end)];
+          sentBytes += whole.length;
+          yield whole;
+        }
+      } catch (error) {
+        if (!stopping.signal.aborted) throw unreadable(file, error);
+      }
+      if (stopping.signal.aborted) return;
+      isComplete = true;
+      yield Buffer.concat(rest);
+    },
+  };
+}
+
+function sizeOf(file: string): number {
+  try {
+    const found = statSync(file);
+    if (found.isDirectory()) throw badInput(`${file} is a directory; name a file of JSON Lines.`);
+    return found.size;
+  } catch (error) {
+    if (error instanceof StatemeshError) throw error;
+    throw unreadable(file, error);
+  }
+}
+
+function unreadable(file: string, error: unknown): StatemeshError {
+  return badInput(`${file === '-' ? 'Standard input' : file} cannot be read (${(error as { code?: string }).code}).`);
+}
+
+interface Progress {
+  update(written: number): void;
+  end(): void;
+}
+
+/** A bar where somebody sees it, on standard error, which carries no results. */
+function createProgress(source: Source): Progress {
+  if (!process.stderr.isTTY) return { update() {}, end() {} };
+  const isSized = source.totalBytes !== undefined && source.totalBytes > 0;
+  const bar = new cliProgress.SingleBar(
+    {
+      format: isSized ? '{bar} {percentage}% | {written} documents | {eta_formatted} left' : '{written} documents',
+      stream: process.stderr,
+      clearOnComplete: true,
+      hideCursor: true,
+    },
+    cliProgress.Presets.shades_classic,
+  );
+  bar.start(source.totalBytes ?? 0, 0, { written: 0 });
+  return {
+    update: (written) => bar.update(source.sentBytes, { written }),
+    end: () => bar.stop(),
+  };
+}

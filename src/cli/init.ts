@@ -1,0 +1,157 @@
+/**
+ * `statemesh init`: a configuration with a fresh cluster key, or with the one of another node.
+ *
+ * Invariants: the file is readable by its owner only from its first moment; nothing is overwritten unless asked for; the key
+ * is never printed.
+ */
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, relative, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { Command } from 'commander';
+import { encodeClusterKey, limits, parseConfiguration, StatemeshError } from '../index.js';
+import { randomKeyBytes } from './ambient.js';
+import {
+  type ConfigurationFile,
+  configPath,
+  defaultConfigPath,
+  defaultDataDir,
+  fileDataDirOf,
+  readConfigurationFile,
+  variable,
+} from './configuration-file.js';
+import { exitCodeHelp, exitCodes } from './exit-codes.js';
+import { badInput } from './failures.js';
+import { print, printJson } from './output.js';
+
+interface InitOptions {
+  readonly config?: string;
+  readonly nodeId?: string;
+  readonly dataDir?: string;
+  readonly clusterSalt?: string;
+  readonly from?: string;
+  readonly passphraseStdin?: boolean;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** What is the same in the whole cluster. */
+interface ClusterFields {
+  readonly clusterKey: string;
+  readonly clusterSalt: string;
+  readonly discoveryPort?: unknown;
+}
+
+const help = `
+The file holds the key of the cluster: whoever has it is a member. To let another node join, copy the file to it by a safe
+way and run there \`statemesh init --from FILE\`. With a passphrase, every node needs the same passphrase and --cluster-salt.
+
+Examples:
+  statemesh init
+  statemesh init --node-id shop-2 --from shop-1.json
+  statemesh init --passphrase-stdin --cluster-salt shops-of-rome < passphrase.txt`;
+
+export function defineInit(command: Command): void {
+  command
+    .option('--config <file>', `the file to write; default: ${defaultConfigPath} [STATEMESH_CONFIG]`)
+    .option('--node-id <id>', 'the name of the node; default: from the host name [STATEMESH_NODE_ID]')
+    .option('--data-dir <path>', `where its data will be; default: ${defaultDataDir} [STATEMESH_DATA_DIR]`)
+    .option('--from <file>', 'join the cluster of this configuration: take its key and salt')
+    .option('--passphrase-stdin', 'read a passphrase from standard input and use it as the key')
+    .option('--cluster-salt <text>', 'with a passphrase: the salt of the cluster, which is no secret; default: random')
+    .option('--force', 'overwrite the file')
+    .option('--json', 'print {"config","nodeId","dataDir"}')
+    .addHelpText('after', help)
+    .addHelpText('after', exitCodeHelp([exitCodes.ok, exitCodes.failed, exitCodes.badInput]))
+    .action(init);
+}
+
+async function init(options: InitOptions): Promise<void> {
+  const path = configPath(options);
+  const source = options.from === undefined ? undefined : readConfigurationFile({ config: options.from });
+  const cluster = source === undefined ? await newCluster(options) : clusterOf(source, options);
+  const nodeId = options.nodeId ?? variable('STATEMESH_NODE_ID') ?? nodeIdOf(hostname(), source?.fields.nodeId);
+  const named = options.dataDir ?? variable('STATEMESH_DATA_DIR');
+  // In the file it is relative to the file.
+  const dataDir = named === undefined ? freeDataDir(path, nodeId, source) : fromFile(path, resolve(named));
+  const fields = { nodeId, dataDir, ...cluster, control: true };
+  parseConfiguration(fields);
+  write(path, `${JSON.stringify(fields, undefined, 2)}\n`, options.force === true);
+
+  const absolute = resolve(dirname(path), dataDir);
+  if (options.json) {
+    printJson({ config: path, nodeId, dataDir: absolute });
+    return;
+  }
+  print(`Wrote ${path} for node ${nodeId} with its data in ${absolute}.`);
+  print('It holds the key of the cluster, readable by you alone: keep it like a password.');
+  if (options.passphraseStdin) print(`Other nodes need the same passphrase and --cluster-salt ${cluster.clusterSalt}`);
+  const shown = relative(process.cwd(), path);
+  print(`Next: statemesh start${resolve(defaultConfigPath) === path ? '' : ` --config ${shown}`}`);
+}
+
+async function newCluster({ passphraseStdin, clusterSalt }: InitOptions): Promise<ClusterFields> {
+  const salt = clusterSalt ?? encodeClusterKey(randomKeyBytes().subarray(0, 16));
+  if (!passphraseStdin) return { clusterKey: encodeClusterKey(randomKeyBytes()), clusterSalt: salt };
+  if (process.stdin.isTTY) {
+    throw badInput('--passphrase-stdin reads from a file or a pipe, since a terminal would show the passphrase.');
+  }
+  const [passphrase = ''] = (await text(process.stdin)).split(/\r?\n/);
+  if (passphrase === '') throw badInput('Standard input has no passphrase on its first line.');
+  return { clusterKey: passphrase, clusterSalt: salt };
+}
+
+function clusterOf({ path, fields }: ConfigurationFile, options: InitOptions): ClusterFields {
+  if (options.passphraseStdin || options.clusterSalt !== undefined) {
+    throw badInput('--from brings the key and the salt: leave out --passphrase-stdin and --cluster-salt.');
+  }
+  const { clusterKey, clusterSalt, discoveryPort } = fields;
+  if (typeof clusterKey !== 'string' || typeof clusterSalt !== 'string') {
+    throw new StatemeshError('clusterKeyMissing', `${path} has no clusterKey with its clusterSalt to take over.`);
+  }
+  // Nodes find each other on one port only.
+  return { clusterKey, clusterSalt, ...(discoveryPort === undefined ? {} : { discoveryPort }) };
+}
+
+/** A NodeId from a host name, other than that of the node whose cluster is joined. */
+export function nodeIdOf(host: string, other: unknown): string {
+  const room = limits.nodeIdLengthMax - '-2'.length;
+  const name = host
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]+/g, '-')
+    .replace(/^[^a-z0-9]+/, '')
+    .slice(0, room);
+  const nodeId = name === '' ? 'node' : name;
+  return nodeId === other ? `${nodeId}-2` : nodeId;
+}
+
+/** Two nodes cannot share a data directory. */
+function freeDataDir(path: string, nodeId: string, source: ConfigurationFile | undefined): string {
+  const isTaken = source !== undefined && fileDataDirOf(source) === resolve(dirname(path), defaultDataDir);
+  return isTaken ? `${defaultDataDir}-${nodeId}` : defaultDataDir;
+}
+
+/** Beside the file or below it, a path moves with it. */
+function fromFile(path: string, target: string): string {
+  const inner = relative(dirname(path), target);
+  return inner.startsWith('..') ? target : `./${inner}`;
+}
+
+function write(path: string, contents: string, force: boolean): void {
+  // What is overwritten is replaced as a whole: its old mode does not stay, and a failure leaves it as it was.
+  const target = force ? `${path}.${process.pid}.new` : path;
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(target, 'wx', 0o600);
+    writeSync(descriptor, contents);
+    fsyncSync(descriptor);
+    closeSync(descriptor);
+    if (force) renameSync(target, path);
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (descriptor !== undefined) rmSync(target, { force: true });
+    throw code === 'EEXIST'
+      ? badInput(`${path} exists already: choose another file with --config, or overwrite it with --force.`)
+      : new StatemeshError('configurationUnreadable', `${path} cannot be written (${code}): check its directory.`);
+  }
+}

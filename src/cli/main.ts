@@ -1,0 +1,121 @@
+#!/usr/bin/env node
+/**
+ * The command line. Thin: it finds out which command is meant, loads that one only (a node takes longer to load than most
+ * commands to run), and turns whatever goes wrong into a message and an exit code.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { exitCodeHelp, exitCodes } from './exit-codes.js';
+import { badInput, reportFailure } from './failures.js';
+
+interface CommandEntry {
+  readonly summary: string;
+  /** Loads what adds arguments, options and the action to the command. */
+  load(): Promise<(command: Command) => void>;
+}
+
+const commands: Readonly<Record<string, CommandEntry>> = {
+  init: {
+    summary: 'write a configuration with a fresh cluster key',
+    load: async () => (await import('./init.js')).defineInit,
+  },
+  start: {
+    summary: 'run a node in the foreground',
+    load: async () => (await import('./start.js')).defineStart,
+  },
+  status: {
+    summary: 'show how the node is',
+    load: async () => (await import('./status.js')).defineStatus,
+  },
+  peers: {
+    summary: 'show how things stand with each peer',
+    load: async () => (await import('./status.js')).definePeers,
+  },
+  put: {
+    summary: 'write a document',
+    load: async () => (await import('./documents.js')).definePut,
+  },
+  get: {
+    summary: 'print a document',
+    load: async () => (await import('./documents.js')).defineGet,
+  },
+  delete: {
+    summary: 'delete a document',
+    load: async () => (await import('./documents.js')).defineDelete,
+  },
+  find: {
+    summary: 'print the documents that match a query',
+    load: async () => (await import('./find.js')).defineFind,
+  },
+  import: {
+    summary: 'write documents from JSON Lines',
+    load: async () => (await import('./import.js')).defineImport,
+  },
+  'add-static-peer': {
+    summary: 'make a peer with a fixed address known to the whole cluster',
+    load: async () => (await import('./add-static-peer.js')).defineAddStaticPeer,
+  },
+  stop: {
+    summary: 'stop the node in good order',
+    load: async () => (await import('./stop.js')).defineStop,
+  },
+};
+
+const precedence = `
+A node is found by its data directory: --data-dir, STATEMESH_DATA_DIR, dataDir of the configuration file, ./data.
+The configuration file: --config, STATEMESH_CONFIG, ./statemesh.json if there is one.
+Options come before the environment, the environment before the file, the file before defaults.
+
+Examples:
+  statemesh init && statemesh start
+  statemesh put articles espresso '{"name":"Espresso","price":1.2}'
+  statemesh find articles --where '{"price":{"$lt":2}}'`;
+
+process.exitCode = await run(process.argv.slice(2));
+
+async function run(argv: readonly string[]): Promise<number> {
+  // Whoever reads our output may leave (`| head`): that is no failure of ours.
+  process.stdout.on('error', leaveOnBrokenPipe);
+  const json = argv.includes('--json');
+  try {
+    const program = await createProgram(argv);
+    await program.parseAsync(argv, { from: 'user' });
+    return Number(process.exitCode ?? exitCodes.ok);
+  } catch (error) {
+    if (error instanceof CommanderError) return reportUsage(error, argv, json);
+    return reportFailure(error, { json });
+  }
+}
+
+async function createProgram(argv: readonly string[]): Promise<Command> {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const program = new Command('statemesh')
+    .description('A local-first document database that syncs over the local network.')
+    .version(version, '-V, --version')
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .addHelpText('after', precedence)
+    .addHelpText('after', exitCodeHelp());
+  for (const [name, { summary, load }] of Object.entries(commands)) {
+    const command = program.command(name).description(summary).copyInheritedSettings(program);
+    if (argv.includes(name)) (await load())(command);
+  }
+  return program;
+}
+
+function reportUsage(error: CommanderError, argv: readonly string[], json: boolean): number {
+  if (error.exitCode === 0) return exitCodes.ok;
+  // Without a command the help was shown.
+  if (error.code === 'commander.help') return exitCodes.badInput;
+  // An unknown option is quoted with its value, which may be a secret.
+  const message = error.message.replace(/^error: /, '').replace(/(--[a-z-]+)=[^']*/gi, '$1');
+  const isSecret = argv.some((argument) => argument.startsWith('--cluster-key'));
+  const advice = isSecret
+    ? ' Secrets do not belong on a command line, which others can read: use STATEMESH_CLUSTER_KEY or the configuration file.'
+    : '';
+  return reportFailure(badInput(`${message.replace(/\n/g, ' ').replace(/([^.?)])$/, '$1.')}${advice}`), { json });
+}
+
+function leaveOnBrokenPipe(error: NodeJS.ErrnoException): void {
+  process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failed);
+}

@@ -1,0 +1,61 @@
+/** The running node that a command talks to, found by its data directory. */
+import type { Command } from 'commander';
+import { controlSocketPath, StatemeshError } from '../protocol/control.js';
+import { dataDirOf, type PlaceOptions } from './configuration-file.js';
+import { type CallOptions, callControl, type StreamRequest, streamControl } from './control-client.js';
+import { exitCodeHelp, exitCodes } from './exit-codes.js';
+
+/** What every command has that talks to a node. */
+export interface TalkOptions extends PlaceOptions {
+  readonly json?: boolean;
+}
+
+export interface NodeAt {
+  readonly dataDir: string;
+  call(command: string, body?: unknown, options?: CallOptions): Promise<unknown>;
+  stream(command: string, request: StreamRequest, options?: CallOptions): AsyncGenerator<unknown, void, void>;
+}
+
+/** Adds the options of {@link TalkOptions}, examples and exit codes. */
+export function defineTalking(
+  command: Command,
+  { json, examples, notFound = false }: { json: string; examples: readonly string[]; notFound?: boolean },
+): Command {
+  const { ok, failed, badInput, noNode } = exitCodes;
+  return command
+    .option('--data-dir <path>', 'the data directory of the node [STATEMESH_DATA_DIR]')
+    .option('--config <file>', 'the configuration file of the node [STATEMESH_CONFIG]')
+    .option('--json', json)
+    .addHelpText('after', `\nExamples:\n${examples.map((example) => `  ${example}`).join('\n')}`)
+    .addHelpText('after', exitCodeHelp([ok, failed, badInput, noNode, ...(notFound ? [exitCodes.notFound] : [])]));
+}
+
+/** @throws StatemeshError `configurationUnreadable`, `controlUnavailable` for a path that is too long */
+export function nodeAt(options: PlaceOptions): NodeAt {
+  const dataDir = dataDirOf(options);
+  const path = controlSocketPath(dataDir);
+  return {
+    dataDir,
+    async call(command, body, callOptions) {
+      try {
+        return await callControl(path, command, body, callOptions);
+      } catch (error) {
+        throw explain(error, dataDir);
+      }
+    },
+    async *stream(command, request, callOptions) {
+      try {
+        yield* streamControl(path, command, request, callOptions);
+      } catch (error) {
+        throw explain(error, dataDir);
+      }
+    },
+  };
+}
+
+function explain(error: unknown, dataDir: string): unknown {
+  if (!(error instanceof StatemeshError) || error.code !== 'controlUnavailable') return error;
+  if ((error.cause as { code?: unknown } | undefined)?.code === 'EACCES') return error;
+  const message = `No node runs in ${dataDir}: start one with \`statemesh start\`, or name its directory with --data-dir.`;
+  return new StatemeshError('controlUnavailable', message, { cause: error });
+}

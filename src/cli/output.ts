@@ -1,0 +1,80 @@
+/**
+ * What people and programs see: tables and sentences for the former, JSON for the latter.
+ *
+ * Invariants: colours only where the terminal has them (NO_COLOR and TERM=dumb are respected); no text from elsewhere
+ * (documents, names, failures of peers) reaches a terminal with control characters in it.
+ */
+import { styleText } from 'node:util';
+
+type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+export function printError(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** One JSON text on one line. */
+export function printJson(value: unknown): void {
+  print(jsonOf(value));
+}
+
+/** JSON that may be shown: control characters can stand only in texts, where they have another spelling. */
+export function jsonOf(value: unknown, space?: number): string {
+  return JSON.stringify(value, undefined, space).replace(
+    /[\u007f-\u009f]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** A text from elsewhere on one line. */
+export function clean(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ');
+}
+
+export function paint(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string {
+  // We have asked ourselves whether the stream takes colours; Node.js 20 does not, and later versions would again.
+  return stream.isTTY && stream.hasColors() ? styleText(style, text) : text;
+}
+
+/** Columns as wide as their widest cell; numbers, being texts here, are aligned by the caller's choice of columns. */
+export function table(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: readonly number[] = [],
+): string {
+  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const format = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        return right.includes(column) ? cell.padStart(width) : cell.padEnd(width);
+      })
+      .join('  ')
+      .trimEnd();
+  return [paint('bold', format(header)), ...rows.map(format)].join('\n');
+}
+
+/** Names and values, one pair a line. */
+export function list(pairs: readonly (readonly [name: string, value: string])[]): string {
+  const width = Math.max(...pairs.map(([name]) => name.length));
+  return pairs.map(([name, value]) => `${paint('dim', name.padEnd(width))}  ${value}`).join('\n');
+}
+
+export function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+/** `1 document`, `2 documents`. */
+export function counted(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+}
+
+export function bytes(value: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const exponent = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, value)) / 10));
+  const digits = exponent === 0 ? 0 : 1;
+  return `${(value / 1024 ** exponent).toFixed(digits)} ${units[exponent]}`;
+}

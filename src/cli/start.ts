@@ -1,0 +1,170 @@
+/**
+ * `statemesh start`: a node in the foreground.
+ *
+ * Invariants: standard output has the greeting or, with --json, one event a line; logs go to standard error. What is told as
+ * running answers on its control socket. The first signal ends in good order and in bounded time, the second at once.
+ */
+import type { Command } from 'commander';
+import { createNode, parseConfiguration, type StatemeshNode } from '../index.js';
+import { controlSocketPath, failureOf, StatemeshError } from '../protocol/control.js';
+import { later, poll } from './ambient.js';
+import { addFieldOptions, gatherConfiguration } from './configuration-fields.js';
+import { dataDirOf, readConfigurationFile } from './configuration-file.js';
+import { callControl } from './control-client.js';
+import { exitCodeHelp, exitCodes } from './exit-codes.js';
+import { reportFailure } from './failures.js';
+import { createLogger } from './logger.js';
+import { list, paint, print, printJson } from './output.js';
+import { warningsOn } from './warnings.js';
+
+interface StartOptions extends Record<string, unknown> {
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+/** After this, a node that has not stopped is left as it is: what it has acknowledged is on disk. */
+const stopDeadlineMs = 1_800;
+/** Whoever sends two signals at once, as a shell and its script may, means one. */
+const secondSignalAfterMs = 100;
+const controlPollMs = 10;
+const controlAttemptsMax = 1_000;
+
+const help = `
+Every option has an environment variable, shown in brackets. The cluster key has none but STATEMESH_CLUSTER_KEY and the
+configuration file: a command line can be read by every user.
+
+With --json, standard output has one JSON object a line: {"event":"running","nodeId","host","port",
+"dataDir","processId"}, then {"event":"stopped"}; or {"event":"failed","code","message"}. Logs go to standard error, as JSON
+unless that is a terminal.
+
+Examples:
+  statemesh init && statemesh start
+  statemesh start --config /etc/statemesh/shop-1.json --port 9000
+  STATEMESH_CLUSTER_KEY=... statemesh start --node-id shop-1 --cluster-salt shops-of-rome --json`;
+
+export function defineStart(command: Command): void {
+  command
+    .option('--config <file>', 'the configuration file; default: ./statemesh.json, if it exists [STATEMESH_CONFIG]')
+    .option('--json', 'print events as JSON lines');
+  addFieldOptions(command);
+  const { noNode: _none, notFound: _nothing, ...codes } = exitCodes;
+  command.addHelpText('after', help).addHelpText('after', exitCodeHelp(Object.values(codes)));
+  command.action(async (options: StartOptions) => {
+    process.exitCode = await start(options);
+    // Everything is closed by now. What a library may have left open must not keep a stopped node in the process table.
+    process.exit();
+  });
+}
+
+async function start(options: StartOptions): Promise<number> {
+  const { json = false } = options;
+  try {
+    const file = readConfigurationFile(options);
+    const { input, unknownVariables } = gatherConfiguration(options, file);
+    const { configuration } = parseConfiguration(input);
+    const logger = await createLogger(configuration.logLevel);
+    for (const warning of warningsOn({ configuration, file, unknownVariables })) logger.warn(warning);
+    const node = createNode({ ...input, logger });
+    const stopping = stopOnSignals(node, (message) => logger.warn(message));
+    await running(node, configuration, stopping);
+    if (!stopping.isAsked) await announce(node, configuration, json);
+    await ended(node);
+    if (json) printJson({ event: 'stopped' });
+    return exitCodes.ok;
+  } catch (error) {
+    if (!json) return reportFailure(error, { isStarting: true });
+    printJson({ event: 'failed', ...failureOf(error) });
+    return reportFailure(error, { isStarting: true, json });
+  }
+}
+
+interface Stopping {
+  /** Whether a signal has asked for it. */
+  isAsked: boolean;
+}
+
+function stopOnSignals(node: StatemeshNode, warn: (message: string) => void): Stopping {
+  const stopping: Stopping = { isAsked: false };
+  let isPatient = true;
+  const hear = (exitCode: number) => () => {
+    if (stopping.isAsked) {
+      if (!isPatient) process.exit(exitCode);
+      return;
+    }
+    stopping.isAsked = true;
+    void node.stop();
+    later(secondSignalAfterMs, () => {
+      isPatient = false;
+    });
+    later(stopDeadlineMs, () => {
+      warn('The node did not stop in time and is left as it is; what it has acknowledged is on disk.');
+      process.exit(exitCodes.failed);
+    });
+  };
+  process.on('SIGINT', hear(exitCodes.interrupted));
+  process.on('SIGTERM', hear(exitCodes.terminated));
+  process.on('SIGHUP', hear(129));
+  return stopping;
+}
+
+/** Resolves when the node runs and its control socket answers, or when it was asked to stop before. */
+async function running(
+  node: StatemeshNode,
+  { control, dataDir }: { control: boolean; dataDir: string },
+  stopping: Stopping,
+): Promise<void> {
+  try {
+    await node.start();
+  } catch (error) {
+    if (stopping.isAsked) return;
+    throw error;
+  }
+  if (!control) return;
+  const look = async (): Promise<true | undefined> => {
+    if (node.state !== 'running') return true;
+    // Another node of the same data directory may be the one that answers; ours fails then.
+    return (await answers(dataDir)) || undefined;
+  };
+  if ((await poll(look, { intervalMs: controlPollMs, attemptsMax: controlAttemptsMax })) === undefined) {
+    throw new StatemeshError('controlUnavailable', `The control socket in ${dataDir} does not answer.`);
+  }
+}
+
+async function answers(dataDir: string): Promise<boolean> {
+  try {
+    const status = (await callControl(controlSocketPath(dataDir), 'status')) as { processId: number };
+    return status.processId === process.pid;
+  } catch {
+    return false;
+  }
+}
+
+async function announce(node: StatemeshNode, { dataDir }: { dataDir: string }, json: boolean): Promise<void> {
+  if (node.state !== 'running') return;
+  const { nodeId, host, port, security, store } = await node.status();
+  if (json) {
+    printJson({ event: 'running', nodeId, host, port, dataDir, processId: process.pid });
+    return;
+  }
+  if (!process.stdout.isTTY) return;
+  print(paint('green', `Node ${nodeId} is running. Ctrl-C stops it.`));
+  print(
+    list([
+      ['  address', `${host}:${port}${host?.startsWith('127.') ? ' (this machine only)' : ''}`],
+      ['  database', `${store?.path}`],
+      ['  security', security === 'none' ? 'none' : 'encrypted with the cluster key'],
+      ['  talk to it', `statemesh status${dataDirOf({}) === dataDir ? '' : ` --data-dir ${dataDir}`}`],
+    ]),
+  );
+}
+
+/** Resolves when the node has stopped and nothing of it is open. @throws StatemeshError when it failed */
+async function ended(node: StatemeshNode): Promise<void> {
+  await new Promise<void>((resolve) => {
+    if (node.actor.getSnapshot().status !== 'active') resolve();
+    else node.actor.subscribe({ complete: resolve, error: () => resolve() });
+  });
+  await node.stop();
+  const { failure } = node.actor.getSnapshot().context;
+  if (failure !== undefined) throw new StatemeshError(failure.code, failure.message);
+}

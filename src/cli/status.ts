@@ -1,0 +1,67 @@
+/** `statemesh status` and `statemesh peers`: how a node is, and how things stand with each peer. */
+import type { Command } from 'commander';
+import type { NodeStatus, PeerStatus } from '../index.js';
+import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { bytes, clean, count, list, paint, print, printJson, table } from './output.js';
+
+export function defineStatus(command: Command): void {
+  defineTalking(command, {
+    json: 'print the whole status as one JSON object',
+    examples: ['statemesh status', 'statemesh status --data-dir ./data --json'],
+  }).action(async (options: TalkOptions) => {
+    const status = (await nodeAt(options).call('status')) as NodeStatus & { processId: number };
+    if (options.json) printJson(status);
+    else print(list(describe(status)));
+  });
+}
+
+export function definePeers(command: Command): void {
+  defineTalking(command, {
+    json: 'print the peers as one JSON list',
+    examples: ['statemesh peers', 'statemesh peers --json'],
+  }).action(async (options: TalkOptions) => {
+    const peers = (await nodeAt(options).call('peers')) as PeerStatus[];
+    if (options.json) printJson(peers);
+    else if (peers.length === 0) print('No peers are known yet.');
+    else print(peerTable(peers));
+  });
+}
+
+function describe(status: NodeStatus & { processId: number }): [string, string][] {
+  const { nodeId, state, processId, host, port, security, store, peers, clockDigest, lastFailure } = status;
+  const connected = peers.filter((peer) => peer.state === 'connected').length;
+  const rows: [string, string][] = [
+    ['node', `${nodeId}`],
+    ['state', `${paint(state === 'running' ? 'green' : 'yellow', state)} (process ${processId})`],
+    ['address', `${host}:${port}`],
+    ['security', security === 'none' ? paint('yellow', 'none') : 'encrypted with the cluster key'],
+    ['peers', `${connected} connected of ${peers.length} known`],
+  ];
+  if (store !== undefined) {
+    rows.push(
+      ['documents', `${count(store.documents)} (${count(store.tombstones)} deleted)`],
+      ['entries', `${count(store.entries)} of ${count(store.authors)} authors`],
+      ['database', `${store.path} (${bytes(store.fileBytes)})`],
+    );
+  }
+  rows.push(['clock', `${clockDigest} (equal on nodes that have the same)`]);
+  if (lastFailure !== undefined) rows.push(['last failure', clean(lastFailure.message)]);
+  return rows;
+}
+
+const peerColumns = ['PEER', 'STATE', 'ADDRESS', 'RTT', 'SENT', 'RECEIVED', 'CAUGHT UP', 'LAST FAILURE'];
+const numberColumns = [3, 4, 5];
+
+function peerTable(peers: readonly PeerStatus[]): string {
+  const rows = peers.map((peer) => [
+    peer.nodeId,
+    peer.state,
+    clean(peer.remoteAddress ?? '-'),
+    peer.roundTripMs === undefined ? '-' : `${peer.roundTripMs.toFixed(1)} ms`,
+    count(peer.entriesSent),
+    count(peer.entriesReceived),
+    peer.state !== 'connected' ? '-' : peer.isCaughtUp ? 'yes' : 'no',
+    peer.lastFailure === undefined ? '-' : clean(`${peer.lastFailure.code}: ${peer.lastFailure.message}`),
+  ]);
+  return table(peerColumns, rows, numberColumns);
+}

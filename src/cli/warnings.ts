@@ -1,0 +1,27 @@
+/** What whoever starts a node should know before it runs: who can read its secret, and who can reach it. */
+import type { Configuration } from '../index.js';
+import type { ConfigurationFile } from './configuration-file.js';
+
+export interface WarningInput {
+  readonly configuration: Pick<Configuration, 'lan' | 'host'>;
+  readonly file: ConfigurationFile | undefined;
+  readonly unknownVariables: readonly string[];
+}
+
+export function warningsOn({ configuration, file, unknownVariables }: WarningInput): string[] {
+  const warnings: string[] = [];
+  if (file?.isExposed && file.fields.clusterKey !== undefined) {
+    warnings.push(`Others can read ${file.path}, which holds the cluster key: run chmod 600 on it.`);
+  }
+  if (configuration.lan) {
+    warnings.push(
+      `This node opens to the network: it listens on ${configuration.host ?? 'every interface'} and announces itself to the whole local network.`,
+    );
+  } else if (configuration.host !== undefined && !/^(127\.|localhost$|::1$)/.test(configuration.host)) {
+    warnings.push(`This node opens to the network: it listens on ${configuration.host}.`);
+  }
+  if (unknownVariables.length > 0) {
+    warnings.push(`No configuration field has the name of ${unknownVariables.join(', ')}: misspelt?`);
+  }
+  return warnings;
+}

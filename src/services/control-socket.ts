@@ -1,0 +1,123 @@
+/**
+ * Claiming the place of the control socket in the data directory.
+ *
+ * Invariants:
+ * - Nobody else can connect, from the first moment: the socket is born in a directory of mode 0700, becomes 0600 there, and
+ *   only then is linked into place. A umask would do it too, but belongs to the whole process, embedding program included.
+ * - One node has the place: `link` fails when there is something. What answers no more is moved aside, and put back if it
+ *   turns out to be another one than was asked, since several nodes may find the same stale socket at once.
+ * - Only sockets are ever removed, and at the end only our own.
+ */
+import { chmodSync, linkSync, lstatSync, mkdtempSync, renameSync, rmSync, type Stats } from 'node:fs';
+import { connect, type Server } from 'node:net';
+import { dirname, join } from 'node:path';
+import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+
+const claimAttemptsMax = 5;
+
+/**
+ * Makes a server listen at a path of the file system.
+ * @returns How to remove the socket; the server is closed by its owner
+ * @throws StatemeshError `controlUnavailable`
+ */
+export async function listenAtSocket(server: Server, path: string): Promise<() => void> {
+  try {
+    return await claim(server, path);
+  } catch (error) {
+    server.close();
+    if ((error as { name?: unknown }).name === 'StatemeshError') throw error;
+    const reason = systemCodeOf(error) ?? messageOf(error);
+    throw unavailable(
+      `The control socket ${path} cannot be opened (${reason}): check the directory, or configure control: false.`,
+      error,
+    );
+  }
+}
+
+async function claim(server: Server, path: string): Promise<() => void> {
+  const nest = mkdtempSync(join(dirname(path), '.control-'));
+  try {
+    const born = join(nest, 's');
+    await listening(server, born);
+    chmodSync(born, 0o600);
+    const own = lstatSync(born);
+    for (let attempt = 1; !isLinked(born, path); attempt++) {
+      if (attempt === claimAttemptsMax) throw taken(path);
+      await clear(path, join(nest, 'stale'));
+    }
+    return () => {
+      if (isSame(lstatSync(path, { throwIfNoEntry: false }), own)) rmSync(path, { force: true });
+    };
+  } finally {
+    rmSync(nest, { recursive: true, force: true });
+  }
+}
+
+function listening(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    // Closed before it was open, a server says nothing but this.
+    server.once('close', () => reject(unavailable('The node was stopped.')));
+    server.listen(path, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function isLinked(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (systemCodeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Removes a socket on which nobody answers. Returns, too, when somebody else did something about it meanwhile. */
+async function clear(path: string, aside: string): Promise<void> {
+  const stale = lstatSync(path, { throwIfNoEntry: false });
+  if (stale === undefined) return;
+  if (!stale.isSocket()) throw unavailable(`${path} is in the way and is no socket: move it away.`);
+  if (await answers(path)) throw taken(path);
+  if (!isSame(lstatSync(path, { throwIfNoEntry: false }), stale)) return;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  // Between the look and the move, another node may have put its own there.
+  if (!isSame(lstatSync(aside), stale)) isLinked(aside, path);
+  rmSync(aside);
+}
+
+/** The number of an inode may be used again, hence its birth. */
+function isSame(one: Stats | undefined, other: Stats): boolean {
+  return one?.ino === other.ino && one.birthtimeMs === other.birthtimeMs;
+}
+
+/** Anything but a refusal counts as an answer: a node that is busy, or not ours to talk to, is alive. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', (error) => {
+      resolve(!['ECONNREFUSED', 'ENOENT'].includes(systemCodeOf(error) ?? ''));
+    });
+  });
+}
+
+function taken(path: string): StatemeshError {
+  return unavailable(
+    `Another node runs in this data directory: it answers on ${path}. Stop it, or use another dataDir.`,
+  );
+}
+
+function unavailable(message: string, cause?: unknown): StatemeshError {
+  return new StatemeshError('controlUnavailable', message, { cause });
+}

@@ -1,0 +1,299 @@
+/** The built command line with running nodes, each its own process with its own files. */
+import { chmod, lstat, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { callControl } from '../../src/cli/control-client.js';
+import { controlSocketPath } from '../../src/protocol/control.js';
+import {
+  clusterKey,
+  discoveryPort,
+  eventsOf,
+  lastJson,
+  open,
+  run,
+  type StartedNode,
+  startNode,
+  temporaryDirectory,
+  until,
+} from './cli-fixture.js';
+
+describe('a node', () => {
+  /** For tests that leave it running and mind their own collection. */
+  let shared: StartedNode;
+
+  beforeAll(async () => {
+    shared = await startNode({}, { keep: true });
+  });
+
+  afterAll(async () => {
+    shared.child.kill('SIGTERM');
+    await shared.exitCode;
+    await rm(shared.directory, { recursive: true, force: true });
+  });
+
+  test('init, start, talk, stop: as the README has it -> everything ends with 0', async () => {
+    const cwd = await temporaryDirectory();
+    expect((await run(['init', '--node-id', 'shop-1'], { cwd })).exitCode).toBe(0);
+    const env = { STATEMESH_DISCOVERY_PORT: String(discoveryPort()) };
+    const node = open(['start', '--json'], { cwd, env });
+    const event = await until(() => eventsOf(node)[0]);
+    expect(event).toEqual({
+      event: 'running',
+      nodeId: 'shop-1',
+      host: '127.0.0.1',
+      port: expect.any(Number),
+      dataDir: join(cwd, 'data'),
+      processId: node.child.pid,
+    });
+    expect((await lstat(join(cwd, 'data'))).mode & 0o777).toBe(0o700);
+    expect((await lstat(join(cwd, 'data/control.sock'))).mode & 0o777).toBe(0o600);
+    const stopped = await run(['stop'], { cwd });
+    expect(stopped).toEqual({ exitCode: 0, stdout: 'Stopped: shop-1.\n', stderr: '' });
+    // The process is gone when `stop` returns, so the next start finds everything free.
+    expect(await node.exitCode).toBe(0);
+    expect(eventsOf(node).at(-1)).toEqual({ event: 'stopped' });
+    const again = open(['start', '--json'], { cwd, env });
+    await until(() => eventsOf(again)[0]?.event === 'running' || undefined);
+  });
+
+  test('documents: put, get, find, delete -> what was written, and 4 for what is not there', async () => {
+    const node = shared;
+    const document = { name: 'Espresso', price: 1.2, note: 'a\u009bb' };
+    expect(await node.run(['put', 'articles', 'espresso', JSON.stringify(document)])).toMatchObject({
+      exitCode: 0,
+      stdout: 'Written: espresso in articles.\n',
+    });
+    const put = await node.run(['put', 'articles', 'tea', '-', '--json'], { input: '{"name":"Tea","price":1}' });
+    expect(lastJson(put.stdout)).toEqual({ hlc: expect.any(Number), cursor: 2 });
+
+    const [pretty, line, missing, missingJson] = await Promise.all([
+      node.run(['get', 'articles', 'espresso']),
+      node.run(['get', 'articles', 'espresso', '--json']),
+      node.run(['get', 'articles', 'cake']),
+      node.run(['delete', 'articles', 'cake', '--json']),
+    ]);
+    expect(JSON.parse(pretty?.stdout ?? '')).toEqual(document);
+    expect(pretty?.stdout).toContain('\n  "name"');
+    expect(line?.stdout.split('\n')).toHaveLength(2);
+    expect(line?.stdout).toContain('a\\u009bb');
+    expect(missing).toMatchObject({
+      exitCode: 4,
+      stdout: '',
+      stderr: 'error: There is no document "cake" in articles.\n',
+    });
+    expect(missingJson.exitCode).toBe(4);
+    expect(lastJson(missingJson.stderr).code).toBe('documentNotFound');
+
+    const [cheap, counted, ordered] = await Promise.all([
+      node.run(['find', 'articles', '--where', '{"price":{"$lt":1.1}}', '--json']),
+      node.run(['find', 'articles', '--count', '--json']),
+      node.run(['find', 'articles', '--order-by', '-price,name', '--limit', '1', '--offset', '1']),
+    ]);
+    expect(cheap.stdout).toBe('{"key":"tea","document":{"name":"Tea","price":1}}\n');
+    expect(lastJson(counted.stdout)).toEqual({ count: 2 });
+    expect(ordered.stdout).toBe('tea  {"name":"Tea","price":1}\n');
+
+    expect((await node.run(['delete', 'articles', 'tea'])).exitCode).toBe(0);
+    expect((await node.run(['get', 'articles', 'tea'])).exitCode).toBe(4);
+  });
+
+  test('documents: what the node refuses -> 2 with its code', async () => {
+    const node = shared;
+    const results = await Promise.all([
+      node.run(['put', '_system_remote_peers', 'k', '1', '--json']),
+      node.run(['get', 'c', 'k'.repeat(600), '--json']),
+      node.run(['find', 'c', '--where', '{"$nor":[]}', '--json']),
+      node.run(['add-static-peer', '--node-id', 'b', '--address', 'nowhere', '--json']),
+    ]);
+    expect(results.map(({ exitCode, stderr }) => [exitCode, lastJson(stderr).code])).toEqual([
+      [2, 'collectionReserved'],
+      [2, 'keyInvalid'],
+      [2, 'queryInvalid'],
+      [2, 'peerInvalid'],
+    ]);
+  });
+
+  test('status and peers: -> tables for people, JSON for programs, no secret in either', async () => {
+    const node = shared;
+    const [status, statusJson, peers] = await Promise.all([
+      node.run(['status']),
+      node.run(['status', '--json']),
+      node.run(['peers']),
+    ]);
+    expect(status.stdout).toMatch(new RegExp(`^node +node-a\nstate +running .*\naddress +127.0.0.1:${node.port}\n`));
+    expect(lastJson(statusJson.stdout)).toMatchObject({ nodeId: 'node-a', port: node.port, processId: node.child.pid });
+    expect(peers.stdout).toBe('No peers are known yet.\n');
+    expect(status.stdout + statusJson.stdout + node.stdout() + node.stderr()).not.toContain(clusterKey);
+  });
+
+  test('import: a file with a key field -> every document, and the number', async () => {
+    const node = shared;
+    const file = join(node.directory, 'cities.jsonl');
+    const lines = Array.from({ length: 3_000 }, (_, id) => JSON.stringify({ id, name: `city ${id}` }));
+    await writeFile(file, lines.join('\n'));
+    const imported = await node.run(['import', 'cities', file, '--key', 'id']);
+    expect(imported).toEqual({ exitCode: 0, stdout: 'Imported 3,000 documents into cities.\n', stderr: '' });
+    const piped = await node.run(['import', 'cities', '-', '--key', 'id', '--json'], { input: '{"id":"x"}\n' });
+    expect(lastJson(piped.stdout)).toEqual({ written: 1 });
+    expect((await node.run(['find', 'cities', '--count'])).stdout).toBe('3,001\n');
+    expect((await node.run(['get', 'cities', '2999', '--json'])).stdout).toBe('{"id":2999,"name":"city 2999"}\n');
+  });
+
+  test('import: a bad line -> 2, its number and how many were kept', async () => {
+    const node = shared;
+    const input = '{"key":"a","document":1}\n{"key":"b","document":2}\nnonsense\n';
+    const { exitCode, stderr } = await node.run(['import', 'bad', '-', '--json'], { input });
+    expect(exitCode).toBe(2);
+    expect(lastJson(stderr)).toEqual({
+      code: 'importInvalid',
+      message: expect.stringMatching(/^Line 3 is not valid: .* 2 documents were written before and stay\.$/),
+    });
+  });
+
+  test('the node is found: by option before variable before file -> the right one answers', async () => {
+    const [one, two] = await Promise.all([startNode({ nodeId: 'one' }), startNode({ nodeId: 'two' })]);
+    const dataOf = (node: StartedNode) => join(node.directory, 'data');
+    const calls = [
+      one.run(['status', '--json']),
+      one.run(['status', '--json'], { env: { STATEMESH_DATA_DIR: dataOf(two) } }),
+      one.run(['status', '--json', '--data-dir', dataOf(one)], { env: { STATEMESH_DATA_DIR: dataOf(two) } }),
+      // A data directory in a file is relative to the file.
+      one.run(['status', '--json', '--config', join(two.directory, 'statemesh.json')]),
+      one.run(['status', '--json'], { env: { STATEMESH_CONFIG: join(two.directory, 'statemesh.json') } }),
+    ];
+    const found = (await Promise.all(calls)).map(({ stdout }) => lastJson(stdout).nodeId);
+    expect(found).toEqual(['one', 'two', 'one', 'two', 'two']);
+  });
+
+  test('start: option, variable and file differ -> the option wins, then the variable', async () => {
+    const cwd = await temporaryDirectory();
+    const fields = { nodeId: 'file', clusterSalt: 'file-salt', dataDir: 'file-data', discovery: false };
+    await writeFile(join(cwd, 'statemesh.json'), JSON.stringify(fields));
+    const env = {
+      STATEMESH_NODE_ID: 'variable',
+      STATEMESH_DATA_DIR: 'variable-data',
+      STATEMESH_CLUSTER_KEY: clusterKey,
+    };
+    const node = open(['start', '--json', '--node-id', 'option'], { cwd, env });
+    expect(await until(() => eventsOf(node)[0])).toMatchObject({
+      nodeId: 'option',
+      dataDir: join(cwd, 'variable-data'),
+    });
+  });
+
+  test('start: a configuration that others can read -> a warning; the key in no output and no argument', async () => {
+    const cwd = await temporaryDirectory();
+    await writeFile(join(cwd, 'statemesh.json'), '{}');
+    await chmod(join(cwd, 'statemesh.json'), 0o644);
+    const fields = { nodeId: 'a', clusterKey, clusterSalt: 'test-salt', discovery: false, logLevel: 'debug' };
+    await writeFile(join(cwd, 'statemesh.json'), JSON.stringify(fields));
+    const node = open(['start', '--json'], { cwd });
+    await until(() => eventsOf(node)[0]);
+    expect(node.stderr()).toContain('which holds the cluster key: run chmod 600');
+    expect(await readFile(`/proc/${node.child.pid}/cmdline`, 'utf8')).not.toContain(clusterKey);
+    node.child.kill('SIGTERM');
+    expect(await node.exitCode).toBe(0);
+    expect(node.stdout() + node.stderr()).not.toContain(clusterKey);
+    for (const line of node.stderr().trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('msg');
+  });
+
+  test('start: another node in the same data directory -> 5 with controlUnavailable, and the first goes on', async () => {
+    const node = await startNode();
+    const second = await node.run(['start', '--json', '--node-id', 'node-b']);
+    expect(second.exitCode).toBe(5);
+    expect(lastJson(second.stdout)).toMatchObject({ event: 'failed', code: 'controlUnavailable' });
+    const same = await node.run(['start', '--json']);
+    expect([same.exitCode, lastJson(same.stdout).code]).toEqual([5, 'databaseInUse']);
+    expect((await node.run(['status'])).exitCode).toBe(0);
+  });
+
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s: a running node -> exit 0 within 2 s', async (signal) => {
+    const node = await startNode();
+    const sentAt = performance.now();
+    node.child.kill(signal);
+    expect(await node.exitCode).toBe(0);
+    expect(performance.now() - sentAt).toBeLessThan(2_000);
+    expect(eventsOf(node).at(-1)).toEqual({ event: 'stopped' });
+  });
+
+  test('SIGKILL: the socket stays behind -> the next start takes it over, and the data is there', async () => {
+    const node = await startNode();
+    await node.run(['put', 'c', 'k', '1']);
+    node.child.kill('SIGKILL');
+    await node.exitCode;
+    expect((await lstat(join(node.directory, 'data/control.sock'))).isSocket()).toBe(true);
+    expect((await node.run(['status'])).exitCode).toBe(3);
+    const again = await startNode({}, { directory: node.directory });
+    expect((await again.run(['get', 'c', 'k'])).stdout).toBe('1\n');
+  });
+});
+
+describe('import', () => {
+  test('Ctrl-C: with half a line sent -> 130, whole lines are kept and counted', async () => {
+    const { node, importing } = await startImport(`${thousandLines}{"key":"half","docu`);
+    importing.child.kill('SIGINT');
+    expect(await importing.exitCode).toBe(130);
+    expect(lastJson(importing.stderr())).toEqual({
+      code: 'cancelled',
+      message: 'The import was interrupted: 1,000 documents were written and stay.',
+    });
+    expect((await node.run(['find', 'c', '--count'])).stdout).toBe('1,000\n');
+  });
+
+  test('the node stops meanwhile: -> 3, and how many were kept at least', async () => {
+    const { node, importing } = await startImport(thousandLines);
+    node.child.kill('SIGTERM');
+    expect(await importing.exitCode).toBe(3);
+    expect(lastJson(importing.stderr())).toMatchObject({
+      code: 'connectionLost',
+      message: expect.stringMatching(/At least [\d,]+ documents were kept\.$/),
+    });
+    expect(await node.exitCode).toBe(0);
+  });
+});
+
+describe('two nodes', () => {
+  test('discovery: a document put on one -> read on the other, and both show each other as connected', async () => {
+    const shared = { discoveryPort: discoveryPort(), beaconIntervalMs: 200, syncIntervalMs: 300 };
+    const [one, two] = await Promise.all([
+      startNode({ ...shared, nodeId: 'one' }),
+      startNode({ ...shared, nodeId: 'two' }),
+    ]);
+    await one.run(['put', 'articles', 'tea', '{"price":1}']);
+    await until(async () => (await two.run(['get', 'articles', 'tea'])).exitCode === 0 || undefined);
+    const peers = await until(async () => {
+      const { stdout } = await one.run(['peers']);
+      return /connected/.test(stdout) ? stdout : undefined;
+    });
+    expect(peers).toMatch(/^PEER +STATE +ADDRESS +RTT +SENT +RECEIVED +CAUGHT UP +LAST FAILURE\ntwo +connected +127\./);
+    const status = await two.run(['status']);
+    expect(status.stdout).toMatch(/^peers +1 connected of 1 known$/m);
+  });
+
+  test('add-static-peer: without discovery -> they connect and sync, and it is known the second time', async () => {
+    const [one, two] = await Promise.all([
+      startNode({ nodeId: 'one', discovery: false }),
+      startNode({ nodeId: 'two', discovery: false }),
+    ]);
+    const add = ['add-static-peer', '--node-id', 'two', '--address', `127.0.0.1:${two.port}`];
+    expect((await one.run(add)).stdout).toBe(`Added: two at 127.0.0.1:${two.port}.\n`);
+    expect(lastJson((await one.run([...add, '--json'])).stdout)).toEqual({ isNew: false });
+    await two.run(['put', 'c', 'k', '"from two"']);
+    await until(async () => (await one.run(['get', 'c', 'k'])).stdout === '"from two"\n' || undefined);
+  });
+});
+
+const thousandLines = Array.from({ length: 1_000 }, (_, n) => `{"key":"${n}","document":${n}}\n`).join('');
+
+/** An import that has written something and waits for more. */
+async function startImport(input: string) {
+  const node = await startNode({ discovery: false });
+  const importing = open(['import', 'c', '-', '--json'], { cwd: node.directory });
+  importing.child.stdin?.write(input);
+  const path = controlSocketPath(join(node.directory, 'data'));
+  await until(async () => {
+    const { count } = (await callControl(path, 'count', { collection: 'c' })) as { count: number };
+    return count >= 500 || undefined;
+  });
+  return { node, importing };
+}
