@@ -49,7 +49,7 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
     link: createLink(ports),
     readBatch: createReadBatch(ports),
     applyBatch: createApplyBatch(ports),
-    oplogFeed: createOplogFeed(),
+    oplogFeed: createOplogFeed(ports),
   };
 }
 

@@ -24,7 +24,7 @@ const mayImport: Record<string, readonly string[]> = {
 /** `node:` modules that a room may use; rooms that are not listed may use all. */
 const nodeModules: Record<string, readonly string[]> = {
   core: ['node:crypto'],
-  protocol: [],
+  protocol: ['node:path'],
   machines: [],
   database: [],
 };
@@ -33,7 +33,7 @@ const nodeModules: Record<string, readonly string[]> = {
 const machineOrder = ['node', 'membership', 'peer', 'session', 'receiver', 'sender'];
 
 const ambient =
-  /\b(Date\.now|new Date\(\)|performance\.now|Math\.random|randomUUID|randomBytes|getRandomValues|hrtime|setTimeout|setInterval|setImmediate|process\.nextTick)\b/;
+  /\b(Date\.now|new Date\(\)|performance\.now|Math\.random|randomUUID|randomBytes|getRandomValues|hrtime|process\.nextTick)\b|(?<![.\w])(setTimeout|setInterval|setImmediate)\(/;
 /** Adapters are the ambient world; the command line and the composition root stand outside the node. */
 const ambientAllowed = ['adapters', 'cli'];
 

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { parseAddress } from '../core/address.js';
-import { messageOf, StatemeshError } from '../core/errors.js';
+import { StatemeshError } from '../core/errors.js';
 import { isNodeId } from '../core/ids.js';
 import type { ClusterKeySource } from '../core/keys.js';
 import { limits } from '../core/limits.js';
@@ -98,13 +98,4 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
 /** Where a configuration listens. */
 export function listeningHost(configuration: Configuration): string {
   return configuration.host ?? (configuration.lan ? '0.0.0.0' : '127.0.0.1');
-}
-
-/** JSON with the field or position named when it is broken. @throws StatemeshError `configurationUnreadable` */
-export function parseConfigurationText(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new StatemeshError('configurationUnreadable', `${path} is not JSON: ${messageOf(cause)}.`, { cause });
-  }
 }

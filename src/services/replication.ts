@@ -4,7 +4,7 @@ import type { Run } from '../core/entry.js';
 import type { NodeId } from '../core/ids.js';
 import type { Mailbox, OplogReport } from '../protocol/events.js';
 import type { Time } from '../protocol/ports.js';
-import type { ApplyResult, ReadOptions, ReadResult, Store } from '../protocol/store.js';
+import type { ApplyResult, Commit, ReadOptions, ReadResult, Store } from '../protocol/store.js';
 
 export function createReadBatch({ time }: { time: Time }) {
   return fromPromise<ReadResult, ReadOptions & { store: Store }>(async ({ input: { store, ...options } }) => {
@@ -22,8 +22,23 @@ export function createApplyBatch({ time }: { time: Time }) {
   });
 }
 
-export function createOplogFeed() {
-  return fromCallback<EventObject, { store: Store; parent: Mailbox<OplogReport> }>(({ input: { store, parent } }) =>
-    store.subscribe((commit) => parent.send({ type: 'oplog.appended', commit })),
-  );
+/**
+ * Local commits at once; what came from a peer a turn later, since who watches the documents comes before whoever it is
+ * relayed to. Either way the commits of one author stay in order.
+ */
+export function createOplogFeed({ time }: { time: Time }) {
+  return fromCallback<EventObject, { store: Store; parent: Mailbox<OplogReport> }>(({ input: { store, parent } }) => {
+    let isStopped = false;
+    const report = (commit: Commit): void => {
+      if (!isStopped) parent.send({ type: 'oplog.appended', commit });
+    };
+    const unsubscribe = store.subscribe((commit) => {
+      if (commit.origin === undefined) report(commit);
+      else time.soon(() => report(commit));
+    });
+    return () => {
+      isStopped = true;
+      unsubscribe();
+    };
+  });
 }
