@@ -18,7 +18,8 @@ export const limits = {
 
   // Local writes
   writesQueuedMax: 100_000,
-  writesPerTransactionMax: 1_000,
+  /** About 12 ms: longer ones would keep peers and other callers waiting. */
+  writesPerTransactionMax: 500,
   changesPageEntriesMax: 256,
 
   // Time

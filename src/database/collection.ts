@@ -165,9 +165,10 @@ export function createCollection<T>({ name, schema, streams, getStore }: Collect
     name,
     watch,
     async put(key, document) {
-      const put = prepare(key, document);
+      const prepared = prepare(key, document);
       // Awaiting a plain value would cost a step, and with it the order of writes.
-      return write(put instanceof Promise ? await put : put);
+      const put = prepared instanceof Promise ? await prepared : prepared;
+      return (await getStore().write([put]))[0];
     },
     async get(key) {
       const stored = await getStore().get(name, parseDocumentKey(key));

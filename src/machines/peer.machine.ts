@@ -39,6 +39,8 @@ interface PeerContext extends PeerInput {
   readonly contender: SessionIdentified | undefined;
   /** Attempts that failed in a row. */
   readonly attempt: number;
+  /** Attempts that failed since the last news of where it is. */
+  readonly turn: number;
   readonly lastFailure: Failure | undefined;
 }
 
@@ -99,6 +101,7 @@ const machine = setup({
   actions: {
     rememberAddress: assign(({ context }, { source, address }: { source: Source; address: Address }) => ({
       addresses: { ...context.addresses, [source]: address },
+      turn: 0,
     })),
     forgetAddress: assign(({ context }, { source }: { source: Source }) => {
       const { [source]: _, ...addresses } = context.addresses;
@@ -149,6 +152,7 @@ const machine = setup({
     resetAttempts: assign({ attempt: 0, lastFailure: undefined }),
     recordFailure: assign(({ context }, { failure }: { failure: Failure }) => ({
       attempt: context.attempt + 1,
+      turn: context.turn + 1,
       lastFailure: failure,
     })),
     tell: sendTo(
@@ -192,6 +196,7 @@ const machine = setup({
     session: undefined,
     contender: undefined,
     attempt: 0,
+    turn: 0,
     lastFailure: undefined,
   }),
   initial: 'idle',
@@ -211,6 +216,14 @@ const machine = setup({
       initial: 'connecting',
       states: {
         connecting: {
+          on: {
+            // It is somewhere else, or has started anew: what is being dialed may be dead.
+            'peer.sighted': {
+              target: 'connecting',
+              reenter: true,
+              actions: { type: 'rememberAddress', params: ({ event }) => event },
+            },
+          },
           invoke: {
             src: 'dial',
             input: ({ context }) => ({ address: addressOf(context), security: context.security }),
@@ -386,8 +399,8 @@ function isSurplus({ session, selfId, nodeId }: PeerContext, newcomer: SessionId
   return newcomer.direction !== dialedBySmaller;
 }
 
-/** The addresses in turn, one an attempt. Beacons are the freshest. */
-function addressOf({ addresses, attempt }: PeerContext): Address {
+/** The addresses in turn, one an attempt, from the freshest: what a beacon says holds now, what a session said held then. */
+function addressOf({ addresses, turn }: PeerContext): Address {
   const candidates = [addresses.beacon, addresses.known, addresses.session].filter((address) => address !== undefined);
-  return candidates[attempt % candidates.length] as Address;
+  return candidates[turn % candidates.length] as Address;
 }

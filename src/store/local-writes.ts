@@ -55,21 +55,19 @@ export class LocalWrites {
     const own = this.ownAuthors();
     const wallMs = this.options.time.now();
     const present = new PresentDocuments(this.options.documents, transaction, writes.length > 1);
-    const positions = new Map<OwnAuthor, Position>();
+    const positions: Partial<Record<Scope, Position>> = {};
     let hlc = transaction.lastHlc;
     return writes.map((write) => {
       const payload = present.after(write);
       if (payload === nothing) return undefined;
-      const author = own[scopeOf(write.collection)];
-      const after = positions.get(author) ?? transaction.positionOf(author.key);
+      const scope = scopeOf(write.collection);
+      const author = own[scope];
+      const after = positions[scope] ?? transaction.positionOf(author.key);
       hlc = nextHlc(hlc, wallMs);
       const { collection, key } = write;
-      const unhashed =
-        payload === undefined
-          ? ({ hlc, collection, key, operation: 'delete', payload: '' } as const)
-          : ({ hlc, collection, key, operation: 'put', payload } as const);
-      const entry: Entry = { ...unhashed, hash: hashEntry(unhashed, author.key, after.hash) };
-      positions.set(author, entry);
+      const operation = payload === undefined ? 'delete' : 'put';
+      const entry = chained({ hlc, collection, key, operation, payload: payload ?? '', hash: '' }, author, after);
+      positions[scope] = entry;
       present.set(write, payload);
       return { author, entry };
     });
@@ -103,6 +101,11 @@ export class LocalWrites {
 
 /** More than one draw is needed only if the generator repeats itself. */
 const drawsMax = 16;
+
+/** Puts the hash into an entry made for it: on the way of every write, so without a copy. */
+function chained(entry: Entry, author: OwnAuthor, after: Position): Entry {
+  return Object.assign(entry, { hash: hashEntry(entry, author.key, after.hash) });
+}
 
 function ownAuthor(author: Author): OwnAuthor {
   return { author, key: authorKeyOf(author) };

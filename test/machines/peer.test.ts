@@ -4,7 +4,7 @@ import { StatemeshError } from '../../src/core/errors.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { peerMachine } from '../../src/machines/peer.machine.js';
-import type { Direction, PeerReport, SessionCommand, SessionIdentified } from '../../src/protocol/events.js';
+import type { Address, Direction, PeerReport, SessionCommand, SessionIdentified } from '../../src/protocol/events.js';
 import type { Connection } from '../../src/protocol/ports.js';
 import { manualClock, type Recorder, recorder, settled } from './bench.js';
 
@@ -14,7 +14,7 @@ const address = { host: '127.0.0.1', port: 9_000 };
 interface Setup {
   readonly selfId?: string;
   readonly nodeId?: string;
-  readonly dial?: () => Promise<Connection>;
+  readonly dial?: (address: Address) => Promise<Connection>;
 }
 
 function setup({ selfId = 'a', nodeId = 'b', dial = async () => connection }: Setup = {}) {
@@ -23,9 +23,9 @@ function setup({ selfId = 'a', nodeId = 'b', dial = async () => connection }: Se
   let dials = 0;
   const machine = peerMachine.provide({
     actors: {
-      dial: fromPromise(() => {
+      dial: fromPromise<Connection, { address: Address }>(({ input }) => {
         dials += 1;
-        return dial();
+        return dial(input.address);
       }) as never,
     },
   });
@@ -116,6 +116,40 @@ describe('peer: dialing', () => {
     await settled();
     actor.send({ type: 'peer.sighted', source: 'beacon', address: { ...address, port: 9_001 } });
     expect(dials()).toBe(2);
+  });
+
+  it('restarted elsewhere, whatever was tried before -> its new address is dialed first', async () => {
+    const dialed: number[] = [];
+    const { actor, clock } = setup({
+      dial: ({ port }) => {
+        dialed.push(port);
+        return Promise.reject(new StatemeshError('connectionRefused', 'no'));
+      },
+    });
+    const first = session('accepted', 'boot', 8_000);
+    actor.send({ type: 'peer.sighted', source: 'beacon', address: { ...address, port: 8_000 } });
+    actor.send(first);
+    actor.send({ type: 'session.closed', sessionId: first.sessionId, failure: lost });
+    for (const port of [9_001, 9_002, 9_003]) {
+      clock.advance(limits.backoffMaxMs);
+      await settled();
+      actor.send({ type: 'peer.sighted', source: 'beacon', address: { ...address, port } });
+      expect(dialed.at(-1)).toBe(port);
+      await settled();
+    }
+  });
+
+  it('dialing: it has moved -> the new address is dialed at once', () => {
+    const dialed: number[] = [];
+    const { actor } = setup({
+      dial: ({ port }) => {
+        dialed.push(port);
+        return new Promise(() => {});
+      },
+    });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address: { ...address, port: 9_001 } });
+    expect(dialed).toEqual([9_000, 9_001]);
   });
 
   it('backing off: nobody knows it any more -> is forgotten', async () => {

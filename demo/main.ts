@@ -1,0 +1,79 @@
+/** `npm run demo`: three nodes on this machine, told as a story. */
+import { parseArgs } from 'node:util';
+import { loadCities } from './cities.js';
+import { Cluster } from './cluster.js';
+import { createCheckScreen, createStoryScreen, number } from './screen.js';
+import { stay } from './stay.js';
+import { tellStory } from './story.js';
+
+const help = `npm run demo -- [options]
+
+Three statemesh nodes on this machine find each other, share a real data set, survive a kill
+and end with the same content. Then they stay up for you to play with, until Ctrl-C.
+Everything stays on the loopback interface and in a temporary directory.
+
+  --check   play the story only: "ok <step>" lines, exit code 1 when a step fails
+  --keep    keep the data and the logs
+  --help    show this
+`;
+
+/** A child of a shell that is gone has nobody left to stop it. */
+const parentPollMs = 500;
+
+process.exitCode = await main(process.argv.slice(2));
+// What a failed story has left open must not keep us.
+process.exit();
+
+async function main(args: readonly string[]): Promise<number> {
+  let options: { check?: boolean; keep?: boolean; help?: boolean };
+  try {
+    const boolean = { type: 'boolean' } as const;
+    options = parseArgs({ args: [...args], options: { check: boolean, keep: boolean, help: boolean } }).values;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n${help}`);
+    return 2;
+  }
+  if (!options.help) return run(options.check ?? false, options.keep ?? false);
+  process.stdout.write(help);
+  return 0;
+}
+
+async function run(check: boolean, keep: boolean): Promise<number> {
+  const screen = check ? createCheckScreen(process.stdout) : createStoryScreen(process.stdout);
+  const cities = loadCities();
+  const cluster = new Cluster({ keep });
+  const told = untilTold(cluster);
+  try {
+    screen.heading('statemesh', [
+      `Three nodes on this machine, ${number(cities.length)} real cities, and one node that is killed.`,
+    ]);
+    const { passed, failed } = await tellStory({ cluster, screen, cities });
+    screen.total(passed, failed);
+    if (failed > 0) return told.exitCode() ?? 1;
+    if (!check) await stay(cluster, screen);
+    return 0;
+  } finally {
+    await cluster.stop();
+    screen.say(`The nodes are stopped; their data is ${keep ? `in ${cluster.directory}` : 'removed'}.`);
+    if (check && keep) process.stderr.write(`Kept in ${cluster.directory}\n`);
+  }
+}
+
+/** Aborts the cluster when it is time to go. What comes after that changes nothing: we are on our way. */
+function untilTold(cluster: Cluster): { exitCode(): number | undefined } {
+  let exitCode: number | undefined;
+  const end = (reason: string, code: number): void => {
+    exitCode ??= code;
+    cluster.abort(new Error(reason));
+  };
+  process.on('SIGINT', () => end('interrupted', 130));
+  process.on('SIGTERM', () => end('terminated', 143));
+  process.on('SIGHUP', () => end('the terminal was closed', 129));
+  process.stdout.on('error', () => end('nobody reads the output', 1));
+  const { ppid } = process;
+  const look = (): void => {
+    if (process.ppid !== ppid) end('the shell that started this is gone', 143);
+  };
+  setInterval(look, parentPollMs).unref();
+  return { exitCode: () => exitCode };
+}
