@@ -181,10 +181,11 @@ const machine = setup({
           except: new Set([...context.progress.skipped, ...context.diverged]),
         }),
         onDone: {
-          target: 'sending',
+          target: 'caughtUp',
           actions: [
             { type: 'recordDiverged', params: ({ event }) => event.output },
             { type: 'planBatch', params: ({ event }) => event.output },
+            'sendOutbox',
           ],
         },
         onError: { actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) } },
@@ -198,26 +199,21 @@ const machine = setup({
         },
       },
     },
-    sending: {
-      entry: 'sendOutbox',
-      always: [
-        { guard: 'isWindowFull', target: 'windowFull' },
-        { guard: 'isStale', target: 'reading' },
-        { target: 'caughtUp' },
-      ],
-    },
     windowFull: {
       on: {
         'frame.acknowledgement': { target: 'reading', actions: { type: 'settleBatch', params: ({ event }) => event } },
       },
     },
+    /** Everything is there or on its way, unless the window is full or there is more to read. */
     caughtUp: {
+      always: [
+        { guard: 'isWindowFull', target: 'windowFull' },
+        { guard: 'isStale', target: 'reading' },
+      ],
       on: {
         'oplog.appended': {
-          target: 'sending',
-          actions: [{ type: 'planPush', params: ({ event }) => event }, 'askForClockIfUnsure'],
+          actions: [{ type: 'planPush', params: ({ event }) => event }, 'askForClockIfUnsure', 'sendOutbox'],
         },
-        'frame.vectorClock': { target: 'sending', actions: { type: 'reconcile', params: ({ event }) => event } },
       },
     },
   },
