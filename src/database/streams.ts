@@ -87,9 +87,8 @@ function createStream<T>(open: Set<OpenStream>, { store, signal, generate }: Str
         });
       });
       try {
-        // What was committed before we subscribed wakes nobody, nor does a store that is closed already: so ask it.
-        const missed = await store.changes({ since: seen, limit: 1 });
-        if (missed.length === 0) await woken;
+        // What was committed before we subscribed wakes nobody.
+        if (store.cursor() === seen) await woken;
       } finally {
         unsubscribe();
       }

@@ -111,7 +111,7 @@ export interface Store {
   clock(): VectorClock;
   /** Digest of the authors of these scopes, cached until the clock moves. */
   digest(scopes: readonly Scope[]): string;
-  /** The cursor of the last entry committed; 0 in an empty store. */
+  /** The cursor of the last entry committed; 0 in an empty store. @throws StatemeshError `storeClosed` */
   cursor(): number;
   /** Heard after each commit, in order, after the callers were answered. Returns how to unsubscribe. */
   subscribe(listener: (commit: Commit) => void): () => void;

@@ -119,6 +119,7 @@ class SqliteStore implements Store {
   }
 
   cursor(): number {
+    this.checkOpen();
     return this.state.cursor;
   }
 
