@@ -36,6 +36,7 @@ const imports: Record<string, string> = {
   callControl: '../src/cli/control-client.js',
   streamControl: '../src/cli/control-client.js',
   controlSocketPath: '../src/protocol/control.js',
+  createWorld: '../src/simulation/index.js',
   createActor: 'xstate',
   z: 'zod',
 };
@@ -68,7 +69,9 @@ function moduleOf({ code }: Example): string {
     ...lines,
     "import type * as statemesh from '../src/index.js';",
     ...declared,
-    code.replaceAll("'statemesh'", "'../src/index.js'"),
+    code
+      .replaceAll("'statemesh'", "'../src/index.js'")
+      .replaceAll("'statemesh/simulation'", "'../src/simulation/index.js'"),
     'export {};',
   ].join('\n');
 }

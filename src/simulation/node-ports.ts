@@ -1,0 +1,42 @@
+/**
+ * The ports of one simulated process. They can be revoked: a crashed process runs no code, so none of its timers fires, none
+ * of its promises settles and nothing reaches its sockets any more.
+ */
+import type { SystemTime } from '../adapters/time.js';
+import type { Timer } from '../protocol/ports.js';
+import type { VirtualClock } from './clock.js';
+
+export interface SimulatedTime extends SystemTime {
+  /** Moves the wall clock of this process by so much, now; the monotonic clock goes on. */
+  skew(byMs: number): void;
+  revoke(): void;
+}
+
+/** When the worlds begin: 2026-01-01T00:00:00Z. */
+export const worldEpochMs = 1_767_225_600_000;
+/** How long a turn of the event loop takes: work is never free, or nothing could ever come between. */
+const turnMs = 0.05;
+
+export function simulatedTime(clock: VirtualClock, skewMs = 0): SimulatedTime {
+  let skewedMs = skewMs;
+  let isRevoked = false;
+  const after = (delayMs: number, callback: () => void): Timer =>
+    clock.schedule(delayMs, () => {
+      if (!isRevoked) callback();
+    });
+  return {
+    now: () => Math.floor(worldEpochMs + clock.nowMs + skewedMs),
+    monotonicMs: () => clock.nowMs,
+    after,
+    soon: (callback) => void after(turnMs, callback),
+    turn: () => new Promise((resolve) => after(turnMs, resolve)),
+    setTimeout: (callback: () => void, delayMs: number) => after(delayMs, callback),
+    clearTimeout: (timer: Timer | undefined) => timer?.cancel(),
+    skew(byMs) {
+      skewedMs += byMs;
+    },
+    revoke() {
+      isRevoked = true;
+    },
+  };
+}
