@@ -105,23 +105,28 @@ export function systemPorts(): NodePorts {
 }
 
 function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): StatemeshNode {
+  let isStarted = false;
   const store = (): Store => {
     const snapshot = actor.getSnapshot();
     if (snapshot.context.store === undefined || nodeStateOf(snapshot) !== 'running') {
-      throw new StatemeshError('notRunning', `The node is ${stateOf(actor)}: call start() and wait for it.`);
+      const remedy = isStarted ? 'wait for start(), or make a new node after stop().' : 'call start() and wait for it.';
+      throw new StatemeshError('notRunning', `The node is ${stateOf(actor)}: ${remedy}`);
     }
     return snapshot.context.store;
   };
   const database = createDatabase(store);
-  // Whatever ends the node, nobody may wait on its streams for ever.
+  // Whatever ends the node, nobody may wait on its streams for ever. A stop that was asked for is no error to them.
+  const endStreams = (): void => {
+    const { failure } = actor.getSnapshot().context;
+    database.endStreams(failure && new StatemeshError('storeClosed', `The node has ended: ${failure.message}`));
+  };
   actor.subscribe({
     next: (snapshot) => {
-      if (nodeStateOf(snapshot) === 'stopping') database.endStreams();
+      if (nodeStateOf(snapshot) === 'stopping') endStreams();
     },
-    complete: () => database.endStreams(),
-    error: () => database.endStreams(),
+    complete: endStreams,
+    error: endStreams,
   });
-  let isStarted = false;
   const stop = async (): Promise<void> => {
     if (!isStarted) {
       isStarted = true;

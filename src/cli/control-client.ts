@@ -171,11 +171,19 @@ class Exchange {
 
 /** Tells errors of the source from those of the connection. */
 async function* watchFailure<T>(source: AsyncIterable<T>, failed: (error: unknown) => void): AsyncGenerator<T> {
+  const iterator = source[Symbol.asyncIterator]();
   try {
-    yield* source;
-  } catch (error) {
-    failed(error);
-    throw error;
+    for (;;) {
+      // Only what `next` throws is of the source: what breaks the request is thrown into this generator, at its yield.
+      const result = await iterator.next().catch((error: unknown) => {
+        failed(error);
+        throw error;
+      });
+      if (result.done === true) return;
+      yield result.value;
+    }
+  } finally {
+    await iterator.return?.();
   }
 }
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { messageOf } from '../protocol/control.js';
 import { badInput } from './failures.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
-import { clean, count, jsonOf, paint, print, printJson } from './output.js';
+import { clean, jsonOf, paint, print, printJson } from './output.js';
 
 interface FindOptions extends TalkOptions {
   readonly where?: string;
@@ -38,7 +38,7 @@ export function defineFind(command: Command): void {
     if (options.count) {
       const answer = (await node.call('count', { collection, ...where })) as { count: number };
       if (options.json) printJson(answer);
-      else print(count(answer.count));
+      else print(String(answer.count));
       return;
     }
     const body = {

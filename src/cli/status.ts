@@ -22,7 +22,8 @@ export function definePeers(command: Command): void {
   }).action(async (options: TalkOptions) => {
     const peers = (await nodeAt(options).call('peers')) as PeerStatus[];
     if (options.json) printJson(peers);
-    else if (peers.length === 0) print('No peers are known yet.');
+    else if (peers.length === 0)
+      print('No peers are known yet. (Nodes with another cluster key, salt or discovery port are not seen.)');
     else print(peerTable(peers));
   });
 }

@@ -61,6 +61,18 @@ export function parseField(field: string): string {
   return field;
 }
 
+/** Checks that a query has no field but its own: a misspelt one would find everything. @throws StatemeshError `queryInvalid` */
+export function parseQuery(query: Query): Query {
+  if (typeof query !== 'object' || query === null) throw invalid('it is an object such as { where: { open: true } }.');
+  for (const name of Object.keys(query)) {
+    if (!queryFields.has(name))
+      throw invalid(`"${name.slice(0, 80)}" is unknown; there are ${[...queryFields].join(', ')}.`);
+  }
+  return query;
+}
+
+const queryFields: ReadonlySet<string> = new Set(['where', 'orderBy', 'limit', 'offset']);
+
 /** Checks a condition from outside and takes it apart. @throws StatemeshError `queryInvalid` */
 export function parseWhere(where: Where): Filter {
   const budget = { conditions: limits.queryConditionsMax };

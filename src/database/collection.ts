@@ -12,7 +12,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { decodeDocument, encodeDocument } from '../core/document.js';
 import { StatemeshError } from '../core/errors.js';
 import { type CollectionName, isSystemCollection, parseDocumentKey } from '../core/ids.js';
-import type { Query, Where } from '../core/query.js';
+import { parseQuery, type Query, type Where } from '../core/query.js';
 import type { Store, Write, Written } from '../protocol/store.js';
 import { type Change, type ChangesOptions, changes } from './changes.js';
 import { type Documents, type PreparedPut, type PutManyOptions, putDocuments } from './put-many.js';
@@ -156,7 +156,7 @@ export function createCollection<T>({ name, schema, streams, getStore }: Collect
   function watch(query: Query, options?: WatchOptions): Stream<Found<T>[]>;
   function watch(subject: string | Query, { signal }: WatchOptions = {}): Stream<T | undefined> | Stream<Found<T>[]> {
     if (typeof subject === 'object') {
-      return watchQuery<T>(getStore(), streams, { collection: name, query: subject, signal });
+      return watchQuery<T>(getStore(), streams, { collection: name, query: parseQuery(subject), signal });
     }
     return watchDocument<T>(getStore(), streams, { collection: name, key: parseDocumentKey(subject), signal });
   }
@@ -192,7 +192,7 @@ export function createCollection<T>({ name, schema, streams, getStore }: Collect
       return putDocuments(getStore(), prepare, documents, options);
     },
     async find(query = {}) {
-      return decodeFound<T>(await getStore().find(name, query));
+      return decodeFound<T>(await getStore().find(name, parseQuery(query)));
     },
     async count(where) {
       return getStore().count(name, where);

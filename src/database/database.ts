@@ -4,7 +4,7 @@
  * The store is obtained through a function at each use: there is none before the node has started, and it is swapped when
  * the node changes identity. Handles made here outlive both; streams belong to the store they were opened on.
  */
-import { StatemeshError } from '../core/errors.js';
+import type { StatemeshError } from '../core/errors.js';
 import { type CollectionName, parseCollectionName } from '../core/ids.js';
 import type { ContentDigest, Store } from '../protocol/store.js';
 import { type Change, type ChangesOptions, changes } from './changes.js';
@@ -49,9 +49,9 @@ export interface Database {
 export interface OwnedDatabase extends Database {
   /**
    * Ends every open `changes` and `watch` stream, waiting ones too, before their store closes.
-   * @param reason What their consumers hear; `storeClosed` when left out
+   * @param reason What their consumers hear; undefined when the node was asked to stop: the streams are just over
    */
-  endStreams(reason?: StatemeshError): void;
+  endStreams(reason: StatemeshError | undefined): void;
 }
 
 /** @param getStore The store of the present identity; throws `notRunning` when there is none. */
@@ -67,10 +67,6 @@ export function createDatabase(getStore: () => Store): OwnedDatabase {
     async contentDigest() {
       return getStore().contentDigest();
     },
-    endStreams(
-      reason = new StatemeshError('storeClosed', 'The database was closed; start again from the last cursor.'),
-    ) {
-      streams.end(reason);
-    },
+    endStreams: (reason) => streams.end(reason),
   };
 }

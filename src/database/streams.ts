@@ -40,8 +40,8 @@ export interface StreamOptions<T> {
 export interface Streams {
   /** A stream counts as open from its first `next()` on; over the limit, that throws `watcherLimit`. */
   open<T>(options: StreamOptions<T>): Stream<T>;
-  /** Ends every open stream with an error: its store goes away. */
-  end(reason: StatemeshError): void;
+  /** Ends every open stream, since its store goes away: with an error, or as if there were no more to come. */
+  end(reason: StatemeshError | undefined): void;
 }
 
 export function createStreams(): Streams {

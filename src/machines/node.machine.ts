@@ -86,6 +86,10 @@ const machine = setup({
     })),
     dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
     announce: emit((_, happening: Happening) => happening),
+    recordTrouble: assign(({ context }, happening: Happening) => ({
+      lastFailure:
+        happening.type === 'node.duplicated' || happening.type === 'failure' ? happening.failure : context.lastFailure,
+    })),
     report: enqueueActions(({ enqueue }, { where, error }: { where: string; error: unknown }) => {
       const failure = failureOf(error);
       enqueue.assign({ lastFailure: failure });
@@ -115,7 +119,12 @@ const machine = setup({
     'node.stop': '.stopping',
     'connection.accepted': { actions: { type: 'dropConnection', params: ({ event }) => event } },
     'connection.refused': { actions: { type: 'announce', params: ({ event }) => event } },
-    notice: { actions: { type: 'announce', params: ({ event }) => event.happening } },
+    notice: {
+      actions: [
+        { type: 'recordTrouble', params: ({ event }) => event.happening },
+        { type: 'announce', params: ({ event }) => event.happening },
+      ],
+    },
     'xstate.error.actor.*': {
       target: '.stopping',
       actions: { type: 'recordFailure', params: ({ event }) => event },

@@ -14,18 +14,18 @@ export class SimulatedDisks {
   readonly #root = mkdtempSync(join(existsSync(sharedMemory) ? sharedMemory : tmpdir(), 'statemesh-world-'));
   readonly #generations = new Map<string, number>();
 
-  /** The data directory that a process of this node opens now. */
-  directoryOf(nodeId: string): string {
-    const directory = join(this.#root, nodeId, String(this.#generations.get(nodeId) ?? 0));
+  /** The data directory that a process on this machine opens now. */
+  directoryOf(machine: string): string {
+    const directory = join(this.#root, machine, String(this.#generations.get(machine) ?? 0));
     mkdirSync(directory, { recursive: true });
     return directory;
   }
 
   /** Keeps what a process that crashed has left for the next one. */
-  crash(nodeId: string): void {
-    const left = this.directoryOf(nodeId);
-    this.#generations.set(nodeId, (this.#generations.get(nodeId) ?? 0) + 1);
-    cpSync(left, this.directoryOf(nodeId), { recursive: true });
+  crash(machine: string): void {
+    const left = this.directoryOf(machine);
+    this.#generations.set(machine, (this.#generations.get(machine) ?? 0) + 1);
+    cpSync(left, this.directoryOf(machine), { recursive: true });
   }
 
   remove(): void {

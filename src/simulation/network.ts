@@ -65,6 +65,7 @@ export class NetworkHub {
   readonly #cloggedUntilMs = new Map<string, number>();
   readonly #waiting: { readonly pair: string; deliver(): void }[] = [];
   readonly #streams = new Set<Stream>();
+  readonly #gone = new WeakSet<Host>();
   #nextPort = 40_000;
 
   constructor(clock: VirtualClock, random: RandomStream) {
@@ -140,8 +141,9 @@ export class NetworkHub {
         timeout.cancel();
         finish();
       };
+      // A process that is gone hears of nothing any more, or it would go on like a ghost.
       const fail = (code: StatemeshError['code'], message: string) =>
-        settle(() => reject(new StatemeshError(code, message)));
+        settle(() => this.#gone.has(host) || reject(new StatemeshError(code, message)));
       const target = `${options.host}:${options.port}`;
       const timeout = this.#clock.schedule(options.timeoutMs, () =>
         fail('connectionTimeout', `${target} did not answer within ${options.timeoutMs} ms.`),
@@ -151,6 +153,7 @@ export class NetworkHub {
       this.carry(host.address, options.host, 0, () => {
         const listener = this.#listeners.get(target);
         const answer = (then: () => void) => this.carry(options.host, host.address, 0, then);
+        if (this.#gone.has(host)) return;
         if (listener === undefined) {
           answer(() => fail('connectionRefused', `Nothing accepts connections at ${target}.`));
         } else if (!isSameKey(listener.options.security, options.security)) {
@@ -162,6 +165,7 @@ export class NetworkHub {
           this.#streams.add(stream);
           listener.options.accepted(stream.accepted);
           answer(() => {
+            if (this.#gone.has(host)) return;
             if (isSettled) stream.dialed.destroy();
             settle(() => resolve(stream.dialed));
           });
@@ -197,6 +201,7 @@ export class NetworkHub {
 
   /** A process is gone, crashed or stopped: its sockets with it. */
   leave(host: Host): void {
+    this.#gone.add(host);
     for (const [key, listener] of this.#listeners) if (listener.host === host) this.#listeners.delete(key);
     for (const socket of this.#datagrams) if (socket.host === host) this.#datagrams.delete(socket);
     for (const stream of this.#streams) stream.abandon(host);

@@ -77,7 +77,7 @@ export class NodeProcess {
     if (this.#process !== undefined) throw new Error(`${this.nodeId} is up already.`);
     const { clock, hub, disks, random } = this.#surroundings;
     this.#starts += 1;
-    const stream = random(`node ${this.nodeId} start ${this.#starts}`);
+    const stream = random(`machine ${this.address} start ${this.#starts}`);
     const host: Host = { address: this.address, segment: this.segment };
     const time = simulatedTime(clock, this.#skewMs);
     const node = createNode(
@@ -88,7 +88,7 @@ export class NodeProcess {
         clusterKey: 'the key of a simulated cluster',
         clusterSalt: 'simulated',
         ...this.#options,
-        dataDir: disks.directoryOf(this.nodeId),
+        dataDir: disks.directoryOf(this.address),
         services: { configure: createSimulatedConfigure() },
       },
       { network: hub.join(host), time, randomness: stream },
@@ -111,7 +111,7 @@ export class NodeProcess {
     this.#process = undefined;
     process.time.revoke();
     hub.leave(process.host);
-    disks.crash(this.nodeId);
+    disks.crash(this.address);
   }
 
   /** A graceful stop; done when the world has run a little. */

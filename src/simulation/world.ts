@@ -77,6 +77,16 @@ export class World {
     return this.#clock.events;
   }
 
+  /** Connections that are open on at least one side. */
+  get openStreams(): number {
+    return this.#hub.openStreams;
+  }
+
+  /** Whether anything is still planned. */
+  get pendingEvents(): boolean {
+    return this.#clock.nextAtMs !== undefined;
+  }
+
   get nodes(): readonly WorldNode[] {
     return [...this.#processes.keys()];
   }

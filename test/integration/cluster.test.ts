@@ -287,6 +287,22 @@ describe('stopping', () => {
     expect(await codeOf(again.collection('things').put('k', 1))).toBe('none');
   });
 
+  it('streams that wait: the node is stopped -> they are over, without an error', async () => {
+    const a = await fixture.start('a');
+    const changes = (async () => {
+      const seen: string[] = [];
+      for await (const change of a.changes()) seen.push(change.key);
+      return seen;
+    })();
+    const watch = a.collection('things').watch('k');
+    expect(await watch.next()).toEqual({ done: false, value: undefined });
+    const waiting = watch.next();
+    await a.collection('things').put('other', 1);
+    await a.stop();
+    expect(await changes).toEqual(['other']);
+    expect(await waiting).toEqual({ done: true, value: undefined });
+  });
+
   it('a node: before start and after stop -> says that it is not running', async () => {
     const a = fixture.make('a');
     expect(await codeOf(a.collection('things').get('k'))).toBe('notRunning');

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { StatemeshError } from '../../src/core/errors.js';
 import { limits } from '../../src/core/limits.js';
 import { createDatabase } from '../../src/database/database.js';
 import type { Store } from '../../src/protocol/store.js';
@@ -252,7 +253,7 @@ describe('streams', () => {
     await waiting[1]?.next();
     const codes = waiting.map((feed) => codeOf(() => feed.next()));
     for (const code of codes) expect(await isWaiting(code)).toBe(true);
-    database.endStreams();
+    database.endStreams(new StatemeshError('storeClosed', 'closed'));
     expect(await Promise.all(codes)).toEqual(['storeClosed', 'storeClosed']);
     expect(await codeOf(() => paged.next())).toBe('storeClosed');
     expect(subscribers()).toBe(0);
