@@ -44,11 +44,13 @@ export const limits = {
   dialTimeoutMs: 5_000,
   acknowledgementTimeoutMs: 10_000,
   heartbeatsMissedMax: 3,
+  heartbeatIntervalMaxMs: 60_000,
   duplicateProbeMs: 1_000,
   connectionsMax: 256,
   connectionsUnauthenticatedMax: 64,
   peersMax: 256,
-  authorsPerClockMax: 10_000,
+  /** What fits in a frame: a clock that grew honestly must never be refused. */
+  authorsPerClockMax: 100_000,
 
   // Backoff
   backoffFirstMs: 100,

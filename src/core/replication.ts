@@ -60,6 +60,8 @@ export interface Push {
 }
 
 export interface PushContext {
+  /** What we wrote ourselves, in an earlier incarnation, the other side gets from nobody but us. */
+  readonly selfId: NodeId;
   readonly peerId: NodeId;
   /** Where the commit came from; undefined for local writes. */
   readonly origin: NodeId | undefined;
@@ -85,7 +87,7 @@ export function push(progress: Progress, runs: readonly Run[], context: PushCont
     const theirs = positionOf(progress.theirs, author);
     if (theirs.hlc >= endOf(run).hlc) continue;
     const relayed = context.origin !== undefined;
-    if (relayed && (run.author.nodeId === context.peerId || context.neighbours.has(run.author.nodeId))) {
+    if (relayed && run.author.nodeId !== context.selfId && context.neighbours.has(run.author.nodeId)) {
       skipped.add(author);
     } else if (theirs.hlc === run.after.hlc) {
       toSend.push(run);

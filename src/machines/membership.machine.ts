@@ -163,9 +163,9 @@ const machine = setup({
         if (peer !== undefined && !peers.has(nodeId)) enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'known' });
       }
       for (const [nodeId, address] of peers) {
-        const before = context.known.get(nodeId);
         const peer = context.peers[nodeId];
-        if (peer === undefined || (before?.host === address.host && before.port === address.port)) continue;
+        // Told each time: its actor may be new although its address is not.
+        if (peer === undefined) continue;
         enqueue.sendTo(peer, { type: 'peer.sighted', source: 'known', address });
       }
       const problemsBefore = new Set(context.problems.map(({ message }) => message));

@@ -121,6 +121,8 @@ const machine = setup({
         enqueue.sendTo(context.session.session, { type: 'session.close', refusal: duplicateConnection });
       }
       enqueue.sendTo(newcomer.session, { type: 'session.admit' });
+      // It starts without a divergence, and reports one if there is.
+      enqueue.raise({ type: 'session.aligned', sessionId: newcomer.sessionId });
       const { remoteHost, identity } = newcomer;
       const address = identity.port > 0 ? { session: { host: remoteHost, port: identity.port } } : {};
       enqueue.assign({ session: newcomer, contender: undefined, addresses: { ...context.addresses, ...address } });

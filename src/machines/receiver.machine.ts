@@ -35,6 +35,8 @@ interface ReceiverContext extends ReceiverInput {
   readonly entriesApplied: number;
   /** How often in a row something had to be left out. */
   readonly gaps: number;
+  /** The other side does not know yet that something was left out. */
+  readonly owesClock: boolean;
 }
 
 export type ReceiverEvent =
@@ -58,7 +60,7 @@ const machine = setup({
     isUnexpected: ({ context }, { sequence }: { sequence: number }) =>
       sequence !== context.arrived + 1 || context.current.length + context.queue.length >= limits.batchesInFlightMax,
     isMoreWaiting: ({ context }) => context.queue.length > 0,
-    isIncomplete: ({ context }) => context.gaps > 0,
+    owesClock: ({ context }) => context.owesClock,
   },
   actions: {
     enqueueBatch: assign(({ context }, batch: BatchFrame) => ({
@@ -90,12 +92,14 @@ const machine = setup({
         current: [],
         applied,
         entriesApplied: context.entriesApplied + result.applied,
-        gaps: incomplete ? context.gaps + 1 : result.applied > 0 ? 0 : context.gaps,
+        gaps: incomplete ? context.gaps + 1 : context.owesClock || result.applied === 0 ? context.gaps : 0,
+        owesClock: context.owesClock || incomplete,
       });
       const { diverged, parked } = result;
       if (diverged.length > 0) enqueue.sendTo(context.parent, { type: 'replication.diverged', authors: diverged });
       if (parked.length > 0) enqueue.sendTo(context.parent, { type: 'replication.parked', authors: parked });
     }),
+    forgetDebt: assign({ owesClock: false }),
     announceClock: sendTo(
       ({ context }) => context.link,
       ({ context }) => ({
@@ -114,7 +118,16 @@ const machine = setup({
   },
 }).createMachine({
   id: 'receiver',
-  context: ({ input }) => ({ ...input, current: [], queue: [], arrived: 0, applied: 0, entriesApplied: 0, gaps: 0 }),
+  context: ({ input }) => ({
+    ...input,
+    current: [],
+    queue: [],
+    arrived: 0,
+    applied: 0,
+    entriesApplied: 0,
+    gaps: 0,
+    owesClock: false,
+  }),
   initial: 'waiting',
   on: {
     'frame.batch': [
@@ -124,7 +137,7 @@ const machine = setup({
       },
       { target: '.applying', actions: { type: 'enqueueBatch', params: ({ event }) => event } },
     ],
-    'clock.announce': { actions: 'announceClock' },
+    'clock.announce': { actions: ['announceClock', 'forgetDebt'] },
   },
   states: {
     waiting: {},
@@ -155,12 +168,12 @@ const machine = setup({
     settling: {
       always: [
         { guard: 'isMoreWaiting', target: 'applying' },
-        { guard: 'isIncomplete', target: 'recoveringGap' },
+        { guard: 'owesClock', target: 'recoveringGap' },
         { target: 'waiting' },
       ],
     },
     recoveringGap: {
-      after: { gapBackoff: { target: 'waiting', actions: 'announceClock' } },
+      after: { gapBackoff: { target: 'waiting', actions: ['announceClock', 'forgetDebt'] } },
     },
   },
 });

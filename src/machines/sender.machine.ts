@@ -72,6 +72,7 @@ const machine = setup({
     /** Passes a commit on from memory if the other side has everything before it, else leaves it to a reading. */
     planPush: assign(({ context }, { commit }: { commit: Commit }) => {
       const { progress, runs, lagging, unsure } = push(context.progress, inScope(commit.runs, context.scopes), {
+        selfId: context.store.nodeId,
         peerId: context.peerId,
         origin: commit.origin,
         neighbours: context.neighbours,

@@ -6,6 +6,7 @@
  */
 import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
 import type { AuthorKey, Scope } from '../core/author.js';
+import type { Position } from '../core/entry.js';
 import { type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
@@ -47,7 +48,10 @@ interface SessionContext extends SessionInput {
   readonly peer: Identity | undefined;
   readonly theirClock: VectorClock;
   readonly neighbours: ReadonlySet<NodeId>;
-  readonly diverged: boolean;
+  /** Authors of whom the two sides have different histories. */
+  readonly diverged: ReadonlySet<AuthorKey>;
+  /** Whether our own node has been told that somebody doubts it. */
+  readonly isDoubted: boolean;
   /** Authors whose entries wait for their time to come. */
   readonly parked: ReadonlySet<AuthorKey>;
   readonly roundTripMs: number | undefined;
@@ -118,25 +122,29 @@ const machine = setup({
       ({ context }) => context.link,
       ({ context }) => ({ type: 'link.admit' as const, peerId: context.peer?.nodeId as NodeId }),
     ),
-    /** Two hashes at one place in a chain: reported, and taken back when the evidence is gone. */
+    /** Two hashes at one place in a chain are a divergence; that there are none here does not mean that there are none. */
     compareClocks: enqueueActions(({ context, enqueue }, { clock }: { clock: VectorClock }) => {
-      const authors = authorsDiverged(context.store.clock(), clock);
-      enqueue.assign({ theirClock: clock, diverged: authors.length > 0 });
-      if (authors.length > 0) {
-        enqueue.sendTo(context.parent, { type: 'session.diverged', sessionId: context.sessionId, authors });
-      } else if (context.diverged) {
+      const ours = context.store.clock();
+      const diverged = [...context.diverged].filter((author) => !isSamePosition(ours.get(author), clock.get(author)));
+      enqueue.assign({ theirClock: clock, diverged: new Set(diverged) });
+      if (diverged.length < context.diverged.size && diverged.length === 0) {
         enqueue.sendTo(context.parent, { type: 'session.aligned', sessionId: context.sessionId });
       }
+      const authors = authorsDiverged(ours, clock);
+      if (authors.length > 0) enqueue.raise({ type: 'replication.diverged', authors });
     }),
+    /** Each author once, until both sides have the same again. */
     reportDiverged: enqueueActions(
       ({ context, enqueue }, { authors }: Extract<ReplicationReport, { type: 'replication.diverged' }>) => {
-        enqueue.assign({ diverged: true });
-        enqueue.sendTo(context.parent, { type: 'session.diverged', sessionId: context.sessionId, authors });
+        const news = authors.filter((author) => !context.diverged.has(author));
+        if (news.length === 0) return;
+        enqueue.assign({ diverged: new Set([...context.diverged, ...news]) });
+        enqueue.sendTo(context.parent, { type: 'session.diverged', sessionId: context.sessionId, authors: news });
       },
     ),
     reportAligned: enqueueActions(({ context, enqueue }) => {
-      if (!context.diverged) return;
-      enqueue.assign({ diverged: false });
+      if (context.diverged.size === 0) return;
+      enqueue.assign({ diverged: new Set<AuthorKey>() });
       enqueue.sendTo(context.parent, { type: 'session.aligned', sessionId: context.sessionId });
     }),
     /** Each author once: the other side sends its entries again and again until their time has come. */
@@ -157,10 +165,12 @@ const machine = setup({
       ({ context }) => context.parent,
       ({ context }) => ({ type: 'session.answered' as const, sessionId: context.sessionId }),
     ),
-    reportProbed: sendTo(
-      ({ context }) => context.parent,
-      ({ context }) => ({ type: 'session.probed' as const, sessionId: context.sessionId }),
-    ),
+    /** Once a session, however often it is asked. */
+    reportProbed: enqueueActions(({ context, enqueue }) => {
+      if (context.isDoubted) return;
+      enqueue.assign({ isDoubted: true });
+      enqueue.sendTo(context.parent, { type: 'session.probed', sessionId: context.sessionId });
+    }),
     rememberNeighbours: assign((_, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({ neighbours })),
     rememberRoundTrip: assign((_, { milliseconds }: { milliseconds: number }) => ({ roundTripMs: milliseconds })),
     recordFailure: assign((_, failure: Failure) => ({ failure: { code: failure.code, message: failure.message } })),
@@ -188,7 +198,8 @@ const machine = setup({
     peer: undefined,
     theirClock: new Map(),
     neighbours: new Set(),
-    diverged: false,
+    diverged: new Set(),
+    isDoubted: false,
     parked: new Set(),
     roundTripMs: undefined,
     failure: { code: 'connectionLost', message: 'The connection ended.' },
@@ -410,6 +421,10 @@ const machine = setup({
 type SessionMachineType = typeof machine;
 export interface SessionMachine extends SessionMachineType {}
 export const sessionMachine: SessionMachine = machine;
+
+function isSamePosition(a: Position | undefined, b: Position | undefined): boolean {
+  return a !== undefined && b !== undefined && a.hlc === b.hlc && a.hash === b.hash;
+}
 
 function otherVersion(): Refusal {
   return {

@@ -44,7 +44,7 @@ export const configurationSchema = z.strictObject({
   discovery: z.boolean().default(true).describe('Announce this node and find others by UDP beacons.'),
   discoveryPort: z.int().min(1).max(65_535).default(25_000),
   beaconIntervalMs: milliseconds(100, 60_000).default(5_000),
-  heartbeatIntervalMs: milliseconds(50, 60_000).default(1_000),
+  heartbeatIntervalMs: milliseconds(50, limits.heartbeatIntervalMaxMs).default(1_000),
   syncIntervalMs: milliseconds(50, 600_000)
     .default(2_000)
     .describe('How often nodes that differ compare vector clocks.'),

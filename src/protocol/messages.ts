@@ -72,6 +72,8 @@ export interface Heartbeat {
   /** The last heartbeat heard from the other side and how long ago, to measure the round trip. */
   readonly echo: number;
   readonly heldMs: number;
+  /** How often the sender beats: it must not be judged by another measure. */
+  readonly intervalMs: number;
   /** Digest of the vector clock. */
   readonly digest: string;
   /** With whom else the sender has a session; only when it changed since the last heartbeat. */

@@ -29,7 +29,7 @@ const schema = `
   message Acknowledgement { uint64 sequence = 1; }
   message Heartbeat {
     uint64 sequence = 1; uint64 echo = 2; uint32 held_ms = 3; string digest = 4;
-    bool neighbours_changed = 5; repeated string neighbours = 6;
+    bool neighbours_changed = 5; repeated string neighbours = 6; uint32 interval_ms = 7;
   }
   message Ping {}
   message Pong {}
@@ -112,10 +112,11 @@ const codecs: Record<Frame['type'], Codec> = {
   'frame.heartbeat': codec(
     'frame.heartbeat',
     36,
-    ({ sequence, echo, heldMs, digest, neighbours }) => ({
+    ({ sequence, echo, heldMs, intervalMs, digest, neighbours }) => ({
       sequence,
       echo,
       heldMs,
+      intervalMs,
       digest,
       neighboursChanged: neighbours !== undefined,
       neighbours: (neighbours ?? []) as readonly string[],
@@ -124,6 +125,7 @@ const codecs: Record<Frame['type'], Codec> = {
       sequence: count(fields.sequence),
       echo: count(fields.echo),
       heldMs: fields.heldMs,
+      intervalMs: Math.min(fields.intervalMs, limits.heartbeatIntervalMaxMs),
       digest: hashText(fields.digest),
       neighbours: fields.neighboursChanged ? decodeNeighbours(fields.neighbours) : undefined,
     }),

@@ -6,7 +6,7 @@
  */
 import { type EventObject, fromCallback } from 'xstate';
 import { failureOf } from '../core/errors.js';
-import type { NodeId } from '../core/ids.js';
+import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import { type Beacon, type BeaconCluster, decodeBeacon, encodeBeacon } from '../protocol/beacon.js';
 import type { DiscoveryReport, Mailbox } from '../protocol/events.js';
@@ -60,7 +60,13 @@ interface Heard {
   readonly host: string;
   readonly beacon: Beacon;
   readonly atMs: number;
+  /** Boots of the node that are over: their beacons can only be played back. */
+  readonly retired: Boot[];
 }
+
+/** Of each node, and of doubles of our own. */
+const bootsRememberedMax = 16;
+const hostsMax = 1_000;
 
 interface ListenerOptions {
   readonly parent: Mailbox<DiscoveryReport>;
@@ -73,9 +79,10 @@ interface ListenerOptions {
 class BeaconListener {
   readonly #options: ListenerOptions;
   readonly #heard = new Map<NodeId, Heard>();
-  #duplicateBoot: string | undefined;
+  readonly #doubles = new Set<Boot>();
   #secondStartedMs = 0;
-  #heardThisSecond = 0;
+  /** By host, so that one that floods drowns only itself. */
+  readonly #heardThisSecond = new Map<string, number>();
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -83,21 +90,30 @@ class BeaconListener {
 
   hear(bytes: Uint8Array, host: string): void {
     const { parent, identity, cluster, time } = this.#options;
-    if (!this.#hasRoomNow()) return;
+    if (!this.#hasRoomFor(host)) return;
     const decoded = decodeBeacon(bytes, cluster);
     // Our own boot, not our own NodeId: that is how a double is noticed.
     if (!decoded.ok || decoded.beacon.boot === identity.boot) return;
     const { beacon } = decoded;
     if (beacon.nodeId === identity.nodeId) {
-      if (this.#duplicateBoot === beacon.boot) return;
-      this.#duplicateBoot = beacon.boot;
+      // Each once: one that was recorded and is played back says nothing new.
+      if (this.#doubles.has(beacon.boot) || this.#doubles.size >= bootsRememberedMax) return;
+      this.#doubles.add(beacon.boot);
       parent.send({ type: 'beacon.duplicated', host, boot: beacon.boot });
       return;
     }
     const before = this.#heard.get(beacon.nodeId);
     if (before === undefined && this.#heard.size >= limits.peersMax) return;
     if (before?.beacon.boot === beacon.boot && beacon.sequence <= before.beacon.sequence) return;
-    this.#heard.set(beacon.nodeId, { host, beacon, atMs: time.monotonicMs() });
+    if (before?.retired.includes(beacon.boot)) return;
+    const retired = before === undefined ? [] : before.retired;
+    if (before !== undefined && before.beacon.boot !== beacon.boot) retired.push(before.beacon.boot);
+    this.#heard.set(beacon.nodeId, {
+      host,
+      beacon,
+      atMs: time.monotonicMs(),
+      retired: retired.slice(-bootsRememberedMax),
+    });
     const isNews = before?.beacon.boot !== beacon.boot || before.host !== host || before.beacon.port !== beacon.port;
     if (isNews) {
       parent.send({ type: 'peer.discovered', nodeId: beacon.nodeId, address: { host, port: beacon.port } });
@@ -113,13 +129,15 @@ class BeaconListener {
     }
   }
 
-  #hasRoomNow(): boolean {
+  #hasRoomFor(host: string): boolean {
     const now = this.#options.time.monotonicMs();
     if (now - this.#secondStartedMs >= 1_000) {
       this.#secondStartedMs = now;
-      this.#heardThisSecond = 0;
+      this.#heardThisSecond.clear();
     }
-    this.#heardThisSecond += 1;
-    return this.#heardThisSecond <= limits.beaconsPerSecondMax;
+    const count = (this.#heardThisSecond.get(host) ?? 0) + 1;
+    if (count === 1 && this.#heardThisSecond.size >= hostsMax) return false;
+    this.#heardThisSecond.set(host, count);
+    return count <= limits.beaconsPerSecondMax;
   }
 }

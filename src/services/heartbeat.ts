@@ -35,6 +35,8 @@ interface Row {
   heardSequence: number;
   heardAtMs: number;
   aliveAtMs: number;
+  /** How often the other side beats, as it says. */
+  theirIntervalMs: number;
   neighboursVersion: number;
 }
 
@@ -58,6 +60,7 @@ export class Heartbeats {
       heardSequence: 0,
       heardAtMs: now,
       aliveAtMs: now,
+      theirIntervalMs: pulse.intervalMs,
       neighboursVersion: -1,
     };
     this.#rows.add(row);
@@ -78,9 +81,10 @@ export class Heartbeats {
 
   #schedule(intervalMs: number): void {
     this.#timer = this.#time.after(intervalMs, () => {
-      this.#tick(intervalMs);
       this.#timer = undefined;
-      if (this.#rows.size > 0) this.#schedule(intervalMs);
+      this.#tick(intervalMs);
+      // A tick may end one connection and begin another, which then has started the ticker already.
+      if (this.#rows.size > 0 && this.#timer === undefined) this.#schedule(intervalMs);
     });
   }
 
@@ -90,9 +94,10 @@ export class Heartbeats {
     const wasLate = now - this.#tickedAtMs > 2 * intervalMs;
     this.#tickedAtMs = now;
     for (const row of [...this.#rows]) {
-      const silentMs = now - row.aliveAtMs;
       if (wasLate) row.aliveAtMs = Math.max(row.aliveAtMs, now - intervalMs);
-      else if (silentMs > limits.heartbeatsMissedMax * row.pulse.intervalMs) row.pulse.missed(silentMs);
+      const silentMs = now - row.aliveAtMs;
+      const patienceMs = limits.heartbeatsMissedMax * Math.max(row.pulse.intervalMs, row.theirIntervalMs);
+      if (silentMs > patienceMs) row.pulse.missed(silentMs);
       else this.#beat(row, now);
     }
   }
@@ -107,6 +112,7 @@ export class Heartbeats {
       sequence: row.sequence,
       echo: row.heardSequence,
       heldMs: Math.round(now - row.heardAtMs),
+      intervalMs: row.pulse.intervalMs,
       digest: row.pulse.digest(),
       neighbours: isNews ? [...this.#rows].map(({ pulse }) => pulse.peerId) : undefined,
     });
@@ -117,6 +123,7 @@ export class Heartbeats {
     row.heardSequence = heartbeat.sequence;
     row.heardAtMs = now;
     row.aliveAtMs = now;
+    row.theirIntervalMs = heartbeat.intervalMs;
     if (heartbeat.echo !== row.sequence) return undefined;
     return Math.max(0, now - row.sentAtMs - heartbeat.heldMs);
   }

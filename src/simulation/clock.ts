@@ -50,7 +50,7 @@ export class VirtualClock {
     this.#dropCancelled();
     const next = this.#pop();
     if (next === undefined) return false;
-    this.#nowMs = next.atMs;
+    this.#nowMs = Math.max(this.#nowMs, next.atMs);
     this.#events += 1;
     next.callback?.();
     return true;

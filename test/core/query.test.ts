@@ -2,11 +2,16 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { isStatemeshError } from '../../src/core/errors.js';
 import { limits } from '../../src/core/limits.js';
-import { parseCount, parseField, parseOrderBy, parseWhere, type Where } from '../../src/core/query.js';
+import { parseCount, parseField, parseOrderBy, parseQuery, parseWhere, type Where } from '../../src/core/query.js';
 
 const refused = expect.objectContaining({ code: 'queryInvalid' });
 
 describe('parsing queries', () => {
+  test('query: a field that is none -> queryInvalid, or it would find everything', () => {
+    expect(() => parseQuery({ wher: { a: 1 } } as never)).toThrow(refused);
+    expect(() => parseQuery({ where: {}, orderBy: [], limit: 1, offset: 1 })).not.toThrow();
+  });
+
   test('where: fields, operators and logic -> taken apart', () => {
     const where: Where = {
       a: 1,

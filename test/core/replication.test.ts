@@ -22,7 +22,7 @@ function runOf(nodeId: NodeId, after: Position, hlcs: readonly number[]): Run {
   return chainRun(authorOf(nodeId), after, entries);
 }
 
-const alone = { peerId: b, origin: undefined, neighbours: new Set<NodeId>() };
+const alone = { selfId: a, peerId: b, origin: undefined, neighbours: new Set<NodeId>() };
 const keyA = authorKeyOf(authorOf(a));
 const keyC = authorKeyOf(authorOf(c));
 
@@ -63,6 +63,13 @@ describe('push', () => {
   it('a relay: the peer has no session with the author -> is sent', () => {
     const run = runOf(c, chainStart, [5]);
     expect(push(startProgress(new Map()), [run], { ...alone, origin: c }).runs).toEqual([run]);
+  });
+
+  it('a relay of our own lost entries: the peer has a session with us -> is sent, nobody else can', () => {
+    const run = runOf(a, chainStart, [5]);
+    expect(push(startProgress(new Map()), [run], { ...alone, origin: c, neighbours: new Set([a, c]) }).runs).toEqual([
+      run,
+    ]);
   });
 
   it('a relay after others were skipped: the peer lost the author -> its clock is asked for, nothing is guessed', () => {

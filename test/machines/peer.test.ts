@@ -306,6 +306,15 @@ describe('peer: another process under its NodeId', () => {
 });
 
 describe('peer: diverged', () => {
+  it('its session is replaced -> the new one starts without a divergence', () => {
+    const { actor } = setup();
+    const first = session('accepted');
+    actor.send(first);
+    actor.send({ type: 'session.diverged', sessionId: first.sessionId, authors: [] });
+    actor.send(session('accepted'));
+    expect(actor.getSnapshot().matches({ connected: { chains: 'aligned' } })).toBe(true);
+  });
+
   it('reported by its session -> is shown, and leaves when the evidence is gone', () => {
     const { actor, parent } = setup();
     const first = session('accepted');

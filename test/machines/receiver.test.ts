@@ -106,6 +106,17 @@ describe('receiver', () => {
     expect(state()).toBe('waiting');
   });
 
+  it('a gap, then a batch without one -> the other side still hears where we are', async () => {
+    const { time, applying, batch, frames, state } = setup();
+    batch(1);
+    await applying[0]?.answer({ applied: 0, gaps: [author] });
+    batch(2);
+    await applying[1]?.answer({ applied: 1 });
+    expect(state()).toBe('recoveringGap');
+    time.advance(limits.gapBackoffMaxMs);
+    expect(frames().filter(({ type }) => type === 'frame.vectorClock')).toHaveLength(1);
+  });
+
   it('asked for the clock -> tells how far it has come, and which batch that includes', async () => {
     const { actor, applying, batch, frames } = setup();
     batch(1);

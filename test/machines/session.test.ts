@@ -235,6 +235,23 @@ describe('session: synchronizing', () => {
     expect(bench.parent.types().at(-1)).toBe('session.aligned');
   });
 
+  it('a divergence that clocks do not show -> stays, and is reported once', () => {
+    const { actor, hear, parent } = reach('synchronizing');
+    const authors = ['x/i/shared' as AuthorKey];
+    actor.send({ type: 'replication.diverged', authors });
+    hear(clock);
+    actor.send({ type: 'replication.diverged', authors });
+    expect(parent.types().filter((type) => /diverged|aligned/.test(type))).toEqual(['session.diverged']);
+    hear({ type: 'heartbeat.matched' });
+    expect(parent.types().at(-1)).toBe('session.aligned');
+  });
+
+  it('pinged again and again -> our own node hears it once', () => {
+    const { hear, parent } = reach('synchronizing');
+    for (let ping = 0; ping < 100; ping += 1) hear({ type: 'frame.ping' });
+    expect(parent.types().filter((type) => type === 'session.probed')).toHaveLength(1);
+  });
+
   it('authors parked -> are reported once, until both sides have the same again', () => {
     const { actor, hear, parent } = reach('synchronizing');
     const authors = ['x/i/shared' as AuthorKey];

@@ -1,0 +1,85 @@
+import { describe, expect, it } from '@jest/globals';
+import type { NodeId } from '../../src/core/ids.js';
+import type { Heartbeat } from '../../src/protocol/messages.js';
+import { Heartbeats } from '../../src/services/heartbeat.js';
+import { VirtualClock } from '../../src/simulation/clock.js';
+import { simulatedTime } from '../../src/simulation/node-ports.js';
+
+function setup() {
+  const clock = new VirtualClock();
+  const heartbeats = new Heartbeats(simulatedTime(clock));
+  const start = (peerId: string, intervalMs = 1_000) => {
+    const sent: number[] = [];
+    const missed: number[] = [];
+    const handle = heartbeats.start({
+      peerId: peerId as NodeId,
+      intervalMs,
+      send: () => sent.push(clock.nowMs),
+      digest: () => '',
+      missed: (silentMs) => missed.push(silentMs),
+    });
+    return { handle, sent, missed };
+  };
+  const run = (untilMs: number) => {
+    while ((clock.nextAtMs ?? Number.POSITIVE_INFINITY) <= untilMs) clock.step();
+    clock.advanceTo(untilMs);
+  };
+  return { clock, start, run };
+}
+
+const beat: Heartbeat = {
+  type: 'frame.heartbeat',
+  sequence: 1,
+  echo: 0,
+  heldMs: 0,
+  intervalMs: 1_000,
+  digest: '',
+  neighbours: undefined,
+};
+
+describe('heartbeats', () => {
+  it('three missed -> the other side is gone; any sign of life -> it is not', () => {
+    const { start, run } = setup();
+    const silent = start('a');
+    const alive = start('b');
+    run(2_500);
+    alive.handle.alive();
+    run(4_500);
+    expect(silent.missed.length).toBeGreaterThan(0);
+    expect(alive.missed).toEqual([]);
+  });
+
+  it('the other side beats more slowly than we -> is judged by its own measure', () => {
+    const { start, run } = setup();
+    const { handle, missed } = start('a', 200);
+    handle.heard({ ...beat, intervalMs: 2_000 });
+    run(5_900);
+    expect(missed).toEqual([]);
+    run(6_500);
+    expect(missed.length).toBeGreaterThan(0);
+  });
+
+  it('we were late ourselves -> nobody is judged, and we beat at once', () => {
+    const { clock, start, run } = setup();
+    const { sent, missed } = start('a');
+    clock.advanceTo(3_500);
+    run(3_500);
+    expect(missed).toEqual([]);
+    expect(sent).toEqual([0, 3_500]);
+  });
+
+  it('a connection ends and another begins within one tick -> one ticker, which ends with the last of them', () => {
+    const { clock, start, run } = setup();
+    let next: ReturnType<typeof start> | undefined;
+    const first = start('a');
+    first.missed.push = () => {
+      first.handle.stop();
+      next = start('a');
+      return 0;
+    };
+    run(4_000);
+    expect(next).toBeDefined();
+    next?.handle.stop();
+    expect(clock.nextAtMs).toBeUndefined();
+  });
+});
