@@ -65,20 +65,8 @@ const machine = setup({
   types: { context: {} as PeerContext, input: {} as PeerInput, events: {} as PeerCommand },
   actors: { dial },
   delays: {
-    backoff: ({ context }) =>
-      backoffMs({
-        firstMs: limits.backoffFirstMs,
-        maxMs: limits.backoffMaxMs,
-        attempt: context.attempt - 1,
-        random: context.random(),
-      }),
-    refusedBackoff: ({ context }) =>
-      backoffMs({
-        firstMs: limits.refusedBackoffFirstMs,
-        maxMs: limits.refusedBackoffMaxMs,
-        attempt: context.attempt - 1,
-        random: context.random(),
-      }),
+    backoff: ({ context }) => waitMs(context, limits.backoffFirstMs, limits.backoffMaxMs),
+    refusedBackoff: ({ context }) => waitMs(context, limits.refusedBackoffFirstMs, limits.refusedBackoffMaxMs),
     stableAfter: limits.stableAfterMs,
     handshakeTimeout: limits.handshakeTimeoutMs,
     duplicateProbe: limits.duplicateProbeMs,
@@ -405,4 +393,9 @@ function isSurplus({ session, selfId, nodeId }: PeerContext, newcomer: SessionId
 function addressOf({ addresses, turn }: PeerContext): Address {
   const candidates = [addresses.beacon, addresses.known, addresses.session].filter((address) => address !== undefined);
   return candidates[turn % candidates.length] as Address;
+}
+
+/** The wait after the failures so far. */
+function waitMs({ attempt, random }: PeerContext, firstMs: number, maxMs: number): number {
+  return backoffMs({ firstMs, maxMs, attempt: attempt - 1, random: random() });
 }

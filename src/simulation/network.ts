@@ -63,7 +63,8 @@ export class NetworkHub {
   /** Ordered pairs of addresses between which nothing passes. */
   readonly #cut = new Set<string>();
   readonly #cloggedUntilMs = new Map<string, number>();
-  readonly #waiting: { readonly pair: string; deliver(): void }[] = [];
+  /** What was sent into a cut, in order. */
+  readonly #waiting: (() => void)[] = [];
   readonly #streams = new Set<Stream>();
   readonly #gone = new WeakSet<Host>();
   #nextPort = 40_000;
@@ -90,7 +91,7 @@ export class NetworkHub {
   /** Lets everything pass again; what has waited arrives now, stale as it is. */
   heal(): void {
     this.#cut.clear();
-    for (const { deliver } of this.#waiting.splice(0)) deliver();
+    for (const deliver of this.#waiting.splice(0)) deliver();
   }
 
   /** Holds up what one address sends to another for some time. */
@@ -109,7 +110,7 @@ export class NetworkHub {
     const free = Math.max(this.#clock.nowMs, this.#cloggedUntilMs.get(pairOf(from, to)) ?? 0);
     const atMs = Math.max(notBeforeMs, free + latency);
     this.#clock.schedule(atMs - this.#clock.nowMs, () => {
-      if (this.isCut(from, to)) this.#waiting.push({ pair: pairOf(from, to), deliver });
+      if (this.isCut(from, to)) this.#waiting.push(deliver);
       else deliver();
     });
     return atMs;
