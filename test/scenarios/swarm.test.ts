@@ -1,14 +1,14 @@
 /** A small swarm on every run of the tests; a larger one finds more. */
 import { describe, expect, it } from '@jest/globals';
-import { drawPlan } from '../../src/simulation/plan.js';
-import { playPlan } from '../../src/simulation/swarm.js';
+import { drawPlan } from '../../src/simulation/swarm/plan.js';
+import { playPlan } from '../../src/simulation/swarm/play.js';
 
 describe('swarm', () => {
   it.each(Array.from({ length: 12 }, (_, index) => index + 1))(
     'seed %i: faults of all kinds -> nothing broken',
     async (seed) => {
       const verdict = await playPlan(drawPlan({ seed, nodes: [3, 5], durationMs: 20_000 }));
-      expect(verdict.broken).toBeUndefined();
+      expect(verdict.breach).toBeUndefined();
       expect(verdict.acknowledged).toBeGreaterThan(0);
     },
   );

@@ -2,7 +2,7 @@
  * What happens in a run of the swarm, as data: who writes what when, and which faults strike when. Drawn from the seed, so it
  * can be drawn again; a list, so it can be made shorter.
  */
-import { type RandomStream, randomStream } from './random.js';
+import { type RandomStream, randomStream } from '../random.js';
 
 export type Fault =
   | { readonly atMs: number; readonly kind: 'partition'; readonly group: readonly number[]; readonly oneWay: boolean }

@@ -2,20 +2,12 @@
  * Plays a plan in a world and says what it broke. While it runs: safety. After everything has healed: liveness, and then
  * nothing may be left over.
  */
-import { errorCodes } from '../core/errors.js';
-import type { Change } from '../index.js';
+import { hash } from 'node:crypto';
+import { errorCodes } from '../../core/errors.js';
+import type { Change } from '../../index.js';
+import { BreachError, type BreachKind, type Verdict } from '../verdict.js';
+import { createWorld, type World, type WorldNode } from '../world.js';
 import type { Fault, Plan } from './plan.js';
-import { createWorld, type World, type WorldNode } from './world.js';
-
-export interface Verdict {
-  readonly seed: number;
-  /** What was broken, in words; undefined when nothing was. */
-  readonly broken: string | undefined;
-  readonly kind: 'safety' | 'liveness' | 'leak' | undefined;
-  readonly events: number;
-  readonly virtualMs: number;
-  readonly acknowledged: number;
-}
 
 interface Acknowledged {
   readonly nodeId: string;
@@ -28,10 +20,9 @@ const liveWithin = '120s';
 export async function playPlan(plan: Plan): Promise<Verdict> {
   const world = createWorld({ seed: plan.seed });
   const run = new Run(plan, world);
-  let kind: Verdict['kind'];
-  let broken: string | undefined;
+  let kind: BreachKind = 'safety';
+  let breach: Verdict['breach'];
   try {
-    kind = 'safety';
     await run.play();
     run.checkSafety();
     kind = 'liveness';
@@ -41,13 +32,14 @@ export async function playPlan(plan: Plan): Promise<Verdict> {
     run.checkSafety();
     kind = 'leak';
     await run.checkLeaks();
-    kind = undefined;
   } catch (error) {
-    broken = String((error as Error).stack ?? error);
+    const atMs = world.nowMs;
+    breach = error instanceof BreachError ? error.breach : { kind, checker: 'world', message: String(error), atMs };
   }
   const { events, nowMs: virtualMs } = world;
-  if (broken !== undefined) await world.close().catch(() => {});
-  return { seed: plan.seed, broken, kind, events, virtualMs, acknowledged: run.acknowledged.length };
+  const traceHash = hash('sha256', JSON.stringify([events, virtualMs, run.told]), 'hex');
+  if (breach !== undefined) await world.close().catch(() => {});
+  return { seed: plan.seed, breach, events, virtualMs, acknowledged: run.acknowledged.length, traceHash };
 }
 
 class Run {
@@ -63,6 +55,10 @@ class Run {
     this.#world = world;
     const nodeIds = Array.from({ length: plan.nodes }, (_, index) => `node-${String.fromCharCode(97 + index)}`);
     this.#nodes = world.lan('swarm', nodeIds);
+  }
+
+  get told(): unknown {
+    return this.#nodes.map((node) => this.#world.heard(node));
   }
 
   /** Everything that is planned, in the order of time. */
