@@ -1,10 +1,10 @@
 /** What sender and receiver ask of the store. Reading and applying wait a turn of the event loop, or queued batches starve it. */
 import { type EventObject, fromCallback, fromPromise } from 'xstate';
-import type { Run } from '../core/entry.js';
-import type { NodeId } from '../core/ids.js';
-import type { Mailbox, OplogReport } from '../protocol/events.js';
+import { failureOf } from '../core/errors.js';
+import type { ApplierCommand, ApplierReport, Mailbox, OplogReport } from '../protocol/events.js';
 import type { Time } from '../protocol/ports.js';
-import type { ApplyResult, Commit, ReadOptions, ReadResult, Store } from '../protocol/store.js';
+import type { ApplierInput } from '../protocol/services.js';
+import type { Commit, ReadOptions, ReadResult, Store } from '../protocol/store.js';
 
 export function createReadBatch({ time }: { time: Time }) {
   return fromPromise<ReadResult, ReadOptions & { store: Store }>(async ({ input: { store, ...options } }) => {
@@ -14,11 +14,21 @@ export function createReadBatch({ time }: { time: Time }) {
 }
 
 /** Answers a turn after the commit: who watches the documents is served first, then the other side is acknowledged. */
-export function createApplyBatch({ time }: { time: Time }) {
-  return fromPromise<ApplyResult, { store: Store; runs: readonly Run[]; origin: NodeId }>(async ({ input }) => {
-    const result = await input.store.apply(input.runs, input.origin);
-    await time.turn();
-    return result;
+export function createBatchApplier({ time }: { time: Time }) {
+  return fromCallback<ApplierCommand, ApplierInput>(({ input: { parent, store, origin }, receive }) => {
+    let isStopped = false;
+    const report = (event: ApplierReport): void => {
+      if (!isStopped) parent.send(event);
+    };
+    receive(({ runs }) => {
+      store.apply(runs, origin).then(
+        (result) => time.soon(() => report({ type: 'batch.applied', result })),
+        (error: unknown) => report({ type: 'batch.failed', failure: failureOf(error) }),
+      );
+    });
+    return () => {
+      isStopped = true;
+    };
   });
 }
 

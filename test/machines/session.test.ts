@@ -40,7 +40,7 @@ function setup(direction: Direction, ourClock = new Map()) {
       sender: senderMachine.provide({
         actors: { oplogFeed: idle, readBatch: fromPromise(() => new Promise(() => {})) as never },
       }),
-      receiver: receiverMachine.provide({ actors: { applyBatch: fromPromise(() => new Promise(() => {})) as never } }),
+      receiver: receiverMachine.provide({ actors: { batchApplier: fromCallback(() => {}) as never } }),
     },
   });
   const actor = createActor(machine, {
