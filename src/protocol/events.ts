@@ -38,6 +38,7 @@ export type LinkReport =
   | { readonly type: 'heartbeat.matched' }
   /** They have not, and no vector clock has been sent for a sync interval. */
   | { readonly type: 'heartbeat.differed' }
+  /** When it has changed: smoothed. */
   | { readonly type: 'heartbeat.roundTrip'; readonly milliseconds: number }
   | { readonly type: 'neighbours.changed'; readonly neighbours: ReadonlySet<NodeId> };
 
@@ -92,6 +93,9 @@ export type ApplierCommand = { readonly type: 'batch.apply'; readonly runs: read
 export type ApplierReport =
   | { readonly type: 'batch.applied'; readonly result: ApplyResult }
   | { readonly type: 'batch.failed'; readonly failure: Failure };
+
+/** Relays of these authors need not be reported: the other side gets them elsewhere. */
+export type FeedCommand = { readonly type: 'feed.leaveOut'; readonly authors: ReadonlySet<AuthorKey> };
 
 export type OplogReport = { readonly type: 'oplog.appended'; readonly commit: Commit };
 

@@ -13,6 +13,7 @@ import type {
   ApplierCommand,
   ApplierReport,
   DiscoveryReport,
+  FeedCommand,
   KnownPeersReport,
   LinkCommand,
   LinkReport,
@@ -133,5 +134,7 @@ export interface ApplierInput {
   readonly origin: NodeId;
 }
 
-/** Reports each commit of the store. */
-export const oplogFeed = callbackSlot<EventObject, { store: Store; parent: Mailbox<OplogReport> }>('oplogFeed');
+/** Reports each commit of the store that may be news to the other side. */
+export const oplogFeed = callbackSlot<FeedCommand, { store: Store; peerId: NodeId; parent: Mailbox<OplogReport> }>(
+  'oplogFeed',
+);
