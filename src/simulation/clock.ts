@@ -10,6 +10,7 @@ interface Scheduled {
   readonly atMs: number;
   readonly sequence: number;
   callback: (() => void) | undefined;
+  readonly isQuiet: boolean;
 }
 
 export class VirtualClock {
@@ -34,9 +35,11 @@ export class VirtualClock {
     return this.#heap[0]?.atMs;
   }
 
-  schedule(delayMs: number, callback: () => void): Timer {
+  /** @param isQuiet Whether it settles no promise by itself, so that nothing need be waited for after it */
+  schedule(delayMs: number, callback: () => void, isQuiet = false): Timer {
     this.#sequence += 1;
-    const scheduled: Scheduled = { atMs: this.#nowMs + Math.max(0, delayMs), sequence: this.#sequence, callback };
+    const atMs = this.#nowMs + Math.max(0, delayMs);
+    const scheduled: Scheduled = { atMs, sequence: this.#sequence, callback, isQuiet };
     this.#push(scheduled);
     return {
       cancel: () => {
@@ -45,15 +48,15 @@ export class VirtualClock {
     };
   }
 
-  /** Fires the next event; false when nothing is planned. */
+  /** Fires the next event, if there is one; whether it was a quiet one. */
   step(): boolean {
     this.#dropCancelled();
     const next = this.#pop();
-    if (next === undefined) return false;
+    if (next === undefined) return true;
     this.#nowMs = Math.max(this.#nowMs, next.atMs);
     this.#events += 1;
     next.callback?.();
-    return true;
+    return next.isQuiet;
   }
 
   /** Lets time pass to a moment at which nothing happens. */

@@ -104,15 +104,19 @@ export class NetworkHub {
   }
 
   /** Delivers after the latency of the moment, or after the heal. Never before what was sent earlier: see `Stream`. */
-  carry(from: string, to: string, notBeforeMs: number, deliver: () => void): number {
+  carry(from: string, to: string, notBeforeMs: number, deliver: () => void, isQuiet = false): number {
     const { latencyMs, jitterMs } = this.weather;
     const latency = from === to ? 0.02 : latencyMs + this.#random.float() * jitterMs;
     const free = Math.max(this.#clock.nowMs, this.#cloggedUntilMs.get(pairOf(from, to)) ?? 0);
     const atMs = Math.max(notBeforeMs, free + latency);
-    this.#clock.schedule(atMs - this.#clock.nowMs, () => {
-      if (this.isCut(from, to)) this.#waiting.push(deliver);
-      else deliver();
-    });
+    this.#clock.schedule(
+      atMs - this.#clock.nowMs,
+      () => {
+        if (this.isCut(from, to)) this.#waiting.push(deliver);
+        else deliver();
+      },
+      isQuiet,
+    );
     return atMs;
   }
 
@@ -341,7 +345,13 @@ class StreamEnd implements Connection {
   }
 
   #carry(deliver: () => void): void {
-    this.#lastArrivalMs = this.#hub.carry(this.host.address, this.other.host.address, this.#lastArrivalMs, deliver);
+    this.#lastArrivalMs = this.#hub.carry(
+      this.host.address,
+      this.other.host.address,
+      this.#lastArrivalMs,
+      deliver,
+      true,
+    );
   }
 
   #close(failure: Failure | undefined): void {

@@ -5,12 +5,14 @@
 import type { Happening, HappeningType, StatemeshNode } from '../index.js';
 import { createNode } from '../node.js';
 import type { ConfigurationInput } from '../protocol/configuration.js';
+import type { Listening, Network } from '../protocol/ports.js';
 import type { Store } from '../protocol/store.js';
 import type { VirtualClock } from './clock.js';
 import { createSimulatedConfigure } from './configure.js';
 import type { SimulatedDisks } from './disk.js';
 import type { Host, NetworkHub } from './network.js';
 import { type SimulatedTime, simulatedTime } from './node-ports.js';
+import type { PendingWork } from './pending-work.js';
 import type { RandomStream } from './random.js';
 
 /** What a node needs of its world. */
@@ -18,6 +20,7 @@ export interface Surroundings {
   readonly clock: VirtualClock;
   readonly hub: NetworkHub;
   readonly disks: SimulatedDisks;
+  readonly pending: PendingWork;
   random(label: string): RandomStream;
 }
 
@@ -75,7 +78,7 @@ export class NodeProcess {
   /** Begins a new process; it is up when the world has run a little. */
   start(): void {
     if (this.#process !== undefined) throw new Error(`${this.nodeId} is up already.`);
-    const { clock, hub, disks, random } = this.#surroundings;
+    const { clock, hub, disks, pending, random } = this.#surroundings;
     this.#starts += 1;
     const stream = random(`machine ${this.address} start ${this.#starts}`);
     const host: Host = { address: this.address, segment: this.segment };
@@ -91,7 +94,7 @@ export class NodeProcess {
         dataDir: disks.directoryOf(this.address),
         services: { configure: createSimulatedConfigure() },
       },
-      { network: hub.join(host), time, randomness: stream },
+      { network: noting(hub.join(host), pending), time, randomness: stream },
     );
     const process: Process = { node, time, host, failure: undefined };
     this.#process = process;
@@ -130,4 +133,21 @@ export class NodeProcess {
   count(type: HappeningType): number {
     return this.heard.filter(({ happening }) => happening.type === type).length;
   }
+}
+
+/** A network that says when it is asked for a promise: some of them settle at once. */
+function noting(network: Network, pending: PendingWork): Network {
+  const noted = <T>(promise: Promise<T>): Promise<T> => {
+    pending.note();
+    return promise;
+  };
+  return {
+    listen: async (options): Promise<Listening> => {
+      const listening = await noted(network.listen(options));
+      return { ...listening, close: () => noted(listening.close()) };
+    },
+    dial: (options) => noted(network.dial(options)),
+    openDatagrams: (options) => noted(network.openDatagrams(options)),
+    closeAll: () => noted(network.closeAll()),
+  };
 }

@@ -5,13 +5,14 @@
  * Nothing moves unless the world is told to: by `run`, by `until`, or by awaiting an operation on one of its nodes, which
  * runs the world for as long as that takes.
  */
+import type { Scope } from '../core/author.js';
 import type { Collection, CollectionOptions, StatemeshNode } from '../index.js';
 import type { ConfigurationInput } from '../protocol/configuration.js';
 import { type Duration, millisecondsOf, VirtualClock } from './clock.js';
 import { SimulatedDisks } from './disk.js';
 import { fairWeather, NetworkHub, type Weather } from './network.js';
 import { NodeProcess } from './node.js';
-import { pendingWork } from './pending-work.js';
+import { PendingWork } from './pending-work.js';
 import { type RandomStream, randomStream } from './random.js';
 
 export interface WorldOptions {
@@ -19,6 +20,8 @@ export interface WorldOptions {
   readonly seed: number;
   /** A run that fires more events is stuck in a loop, and fails. */
   readonly eventsMax?: number;
+  /** Waits for promises after every event, not only where there are some: slower, and the same run. */
+  readonly settleAlways?: boolean;
 }
 
 /** A node of a world. Operations on its collections run the world until they are done. */
@@ -33,6 +36,8 @@ export interface WorldNode {
 const eventsMaxDefault = 5_000_000;
 /** How long an awaited operation may take in virtual time. */
 const operationTimeoutMs = 60_000;
+const lookEveryMs = 1;
+const allScopes: readonly Scope[] = ['cluster', 'shared'];
 
 /**
  * Makes a world without nodes, at time 0.
@@ -59,9 +64,11 @@ export class World {
   readonly #processes = new Map<WorldNode, NodeProcess>();
   readonly #seed: number;
   readonly #eventsMax: number;
+  readonly #pending: PendingWork;
   #addresses = 0;
 
-  constructor({ seed, eventsMax = eventsMaxDefault }: WorldOptions) {
+  constructor({ seed, eventsMax = eventsMaxDefault, settleAlways = false }: WorldOptions) {
+    this.#pending = new PendingWork(settleAlways);
     this.#seed = seed;
     this.#eventsMax = eventsMax;
     this.#hub = new NetworkHub(this.#clock, this.#random('network'));
@@ -104,6 +111,7 @@ export class World {
         clock: this.#clock,
         hub: this.#hub,
         disks: this.#disks,
+        pending: this.#pending,
         random: (label: string) => this.#random(label),
       };
       const process = new NodeProcess({ nodeId, address, segment }, options, surroundings);
@@ -127,28 +135,28 @@ export class World {
   /** Lets time pass. @throws Error when more than `eventsMax` events were fired */
   async run(duration: Duration): Promise<void> {
     const endMs = this.#clock.nowMs + millisecondsOf(duration);
-    await pendingWork();
-    while ((this.#clock.nextAtMs ?? Number.POSITIVE_INFINITY) <= endMs) await this.#step();
+    await this.#advance(endMs, () => false);
     this.#clock.advanceTo(endMs);
   }
 
   /** Runs until something holds. @throws Error when it does not within the time */
   async until(isTrue: () => boolean, { within }: { readonly within: Duration }): Promise<void> {
-    const endMs = this.#clock.nowMs + millisecondsOf(within);
-    await pendingWork();
-    while (!isTrue()) {
-      const nextAtMs = this.#clock.nextAtMs;
-      if (nextAtMs === undefined || nextAtMs > endMs) {
-        throw new Error(`Seed ${this.#seed}: not within ${within}, at ${this.#clock.nowMs.toFixed(1)} ms: ${isTrue}`);
-      }
-      await this.#step();
-    }
+    let lookedAtMs = Number.NEGATIVE_INFINITY;
+    const isDue = () => {
+      // Looking costs more than most events do, so once a millisecond is enough.
+      if (this.#clock.nowMs < lookedAtMs + lookEveryMs) return false;
+      lookedAtMs = this.#clock.nowMs;
+      return isTrue();
+    };
+    if (await this.#advance(this.#clock.nowMs + millisecondsOf(within), isDue)) return;
+    if (!isTrue())
+      throw new Error(`Seed ${this.#seed}: not within ${within}, at ${this.#clock.nowMs.toFixed(1)} ms: ${isTrue}`);
   }
 
   /** Whether all nodes that are up hold the same entries. */
   converged(): boolean {
     const stores = [...this.#processes.values()].flatMap(({ isUp, store }) => (isUp && store ? [store] : []));
-    return new Set(stores.map((store) => store.digest(['cluster', 'shared']))).size <= 1;
+    return new Set(stores.map((store) => store.digest(allScopes))).size <= 1;
   }
 
   /** Whether each node that is up has a session with each other one of its network. */
@@ -225,14 +233,8 @@ export class World {
       isSettled = true;
     };
     promise.then(settle, settle);
-    await pendingWork();
-    while (!isSettled) {
-      if ((this.#clock.nextAtMs ?? Number.POSITIVE_INFINITY) > endMs) {
-        throw new Error(`Seed ${this.#seed}: an operation has not finished within ${operationTimeoutMs} ms.`);
-      }
-      await this.#step();
-    }
-    return promise;
+    if (await this.#advance(endMs, () => isSettled)) return promise;
+    throw new Error(`Seed ${this.#seed}: an operation has not finished within ${operationTimeoutMs} ms.`);
   }
 
   /** Stops what is up and removes the files. */
@@ -242,12 +244,20 @@ export class World {
     this.#disks.remove();
   }
 
-  async #step(): Promise<void> {
-    this.#clock.step();
-    if (this.#clock.events > this.#eventsMax) {
-      throw new Error(`Seed ${this.#seed}: more than ${this.#eventsMax} events: something is going round in circles.`);
+  /** Fires events up to a moment, or until something holds. Whoever called may have begun something, so that comes first. */
+  async #advance(endMs: number, isDone: () => boolean): Promise<boolean> {
+    this.#pending.note();
+    for (;;) {
+      if (this.#pending.isNoted) await this.#pending.settle();
+      if (isDone()) return true;
+      if ((this.#clock.nextAtMs ?? Number.POSITIVE_INFINITY) > endMs) return false;
+      if (!this.#clock.step()) this.#pending.note();
+      if (this.#clock.events > this.#eventsMax) {
+        throw new Error(
+          `Seed ${this.#seed}: more than ${this.#eventsMax} events: something is going round in circles.`,
+        );
+      }
     }
-    await pendingWork();
   }
 
   #of(node: WorldNode): NodeProcess {
