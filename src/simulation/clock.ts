@@ -36,6 +36,11 @@ export class VirtualClock {
   }
 
   /** @param isQuiet Whether it settles no promise by itself, so that nothing need be waited for after it */
+  /** How many events are planned. */
+  get planned(): number {
+    return this.#heap.filter(({ callback }) => callback !== undefined).length;
+  }
+
   schedule(delayMs: number, callback: () => void, isQuiet = false): Timer {
     this.#sequence += 1;
     const atMs = this.#nowMs + Math.max(0, delayMs);
@@ -106,8 +111,8 @@ function isBefore(a: Scheduled, b: Scheduled): boolean {
 
 const unitsMs = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000 } as const;
 
-/** A length of time: ms as a number, or a text such as `"500ms"`, `"10s"`, `"-2min"`, `"1h"`. */
-export type Duration = number | `${number}${keyof typeof unitsMs}`;
+/** A length of time: ms as a number, or a text such as `"500ms"`, `"10s"`, `"+20s"`, `"-2min"`, `"1h"`. */
+export type Duration = number | `${'' | '+'}${number}${keyof typeof unitsMs}`;
 
 export function millisecondsOf(duration: Duration): number {
   if (typeof duration === 'number') return duration;

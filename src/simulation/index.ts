@@ -1,9 +1,16 @@
 /**
  * `statemesh/simulation`: a deterministic world for tests of programs that embed statemesh, and for our own.
  */
+
+export type { Checker, CheckerFactory, View } from './checker.js';
+export { allCheckers } from './checkers/index.js';
 export type { Duration } from './clock.js';
+export type { Backup } from './disk.js';
 export type { Weather } from './network.js';
+export type { Acknowledged, Delivery, Heard, Observer } from './observer.js';
 export { drawPlan, type Fault, type Plan, type PlannedWrite, type PlanOptions } from './swarm/plan.js';
 export { playPlan } from './swarm/play.js';
+export type { TraceLine, TraceSink } from './trace.js';
 export { type Breach, BreachError, type BreachKind, breachKinds, type Verdict } from './verdict.js';
-export { createWorld, World, type WorldNode, type WorldOptions } from './world.js';
+export { createWorld, World, type WorldOptions } from './world.js';
+export type { WorldNode } from './world-node.js';

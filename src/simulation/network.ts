@@ -21,6 +21,7 @@ import type {
   Network,
 } from '../protocol/ports.js';
 import type { VirtualClock } from './clock.js';
+import type { Delivery } from './observer.js';
 import type { RandomStream } from './random.js';
 
 /** What the network does to what one host sends to another. */
@@ -56,6 +57,8 @@ export interface Host {
 /** All hosts, and what is between them. */
 export class NetworkHub {
   weather: Weather = fairWeather;
+  delivered: ((delivery: Delivery) => void) | undefined;
+  streamCount = 0;
   readonly #clock: VirtualClock;
   readonly #random: RandomStream;
   readonly #listeners = new Map<string, Listener>();
@@ -77,6 +80,14 @@ export class NetworkHub {
   /** The network as a process of this host sees it. */
   join(host: Host): Network & { leave(): void } {
     return new HostNetwork(this, host);
+  }
+
+  get latencyMaxMs(): number {
+    return this.weather.latencyMs + this.weather.jitterMs;
+  }
+
+  get openSockets(): number {
+    return this.#listeners.size + this.#datagrams.size;
   }
 
   get openStreams(): number {
@@ -267,6 +278,8 @@ class Stream {
     this.#hub = hub;
     this.dialed = new StreamEnd(hub, dialer, listener, () => this.#ended());
     this.accepted = new StreamEnd(hub, listener, dialer, () => this.#ended());
+    hub.streamCount += 1;
+    this.dialed.stream = this.accepted.stream = hub.streamCount;
     this.dialed.other = this.accepted;
     this.accepted.other = this.dialed;
   }
@@ -283,6 +296,7 @@ class Stream {
 
 class StreamEnd implements Connection {
   other!: StreamEnd;
+  stream = 0;
   readonly host: Host;
   readonly remoteHost: string;
   readonly remoteAddress: string;
@@ -319,6 +333,13 @@ class StreamEnd implements Connection {
     const sent = bytes.slice();
     this.#carry(() => {
       this.queuedBytes -= bytes.length;
+      this.#hub.delivered?.({
+        from: this.host.address,
+        to: other.host.address,
+        kind: 'bytes',
+        stream: this.stream,
+        bytes: sent,
+      });
       other.#tell((handlers) => handlers.data(sent));
     });
     return true;
