@@ -6,10 +6,21 @@
  */
 import type { Timer } from '../protocol/ports.js';
 
-interface Scheduled {
+/** Its own timer, since a world plans a million of them. */
+class Scheduled implements Timer {
   readonly atMs: number;
   readonly sequence: number;
   callback: (() => void) | undefined;
+
+  constructor(atMs: number, sequence: number, callback: () => void) {
+    this.atMs = atMs;
+    this.sequence = sequence;
+    this.callback = callback;
+  }
+
+  cancel(): void {
+    this.callback = undefined;
+  }
 }
 
 export class VirtualClock {
@@ -35,14 +46,15 @@ export class VirtualClock {
   }
 
   schedule(delayMs: number, callback: () => void): Timer {
+    return this.scheduleAt(this.#nowMs + Math.max(0, delayMs), callback);
+  }
+
+  /** At a moment, not after a delay: of two that are equal, rounding must not make the later one the earlier. */
+  scheduleAt(atMs: number, callback: () => void): Timer {
     this.#sequence += 1;
-    const scheduled: Scheduled = { atMs: this.#nowMs + Math.max(0, delayMs), sequence: this.#sequence, callback };
+    const scheduled = new Scheduled(Math.max(this.#nowMs, atMs), this.#sequence, callback);
     this.#push(scheduled);
-    return {
-      cancel: () => {
-        scheduled.callback = undefined;
-      },
-    };
+    return scheduled;
   }
 
   /** Fires the next event; false when nothing is planned. */

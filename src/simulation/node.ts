@@ -9,7 +9,7 @@ import type { Store } from '../protocol/store.js';
 import type { VirtualClock } from './clock.js';
 import { createSimulatedConfigure } from './configure.js';
 import type { SimulatedDisks } from './disk.js';
-import type { Host, NetworkHub } from './network.js';
+import type { Host, NetworkHub } from './network/hub.js';
 import { type SimulatedTime, simulatedTime } from './node-ports.js';
 import type { RandomStream } from './random.js';
 
@@ -78,13 +78,14 @@ export class NodeProcess {
     const { clock, hub, disks, random } = this.#surroundings;
     this.#starts += 1;
     const stream = random(`machine ${this.address} start ${this.#starts}`);
-    const host: Host = { address: this.address, segment: this.segment };
+    const host: Host = { address: this.address, segments: new Set([this.segment]) };
     const time = simulatedTime(clock, this.#skewMs);
     const node = createNode(
       {
         nodeId: this.nodeId,
         host: this.address,
         port: 9_000,
+        lan: true,
         clusterKey: 'the key of a simulated cluster',
         clusterSalt: 'simulated',
         ...this.#options,

@@ -9,7 +9,9 @@ import type { Collection, CollectionOptions, StatemeshNode } from '../index.js';
 import type { ConfigurationInput } from '../protocol/configuration.js';
 import { type Duration, millisecondsOf, VirtualClock } from './clock.js';
 import { SimulatedDisks } from './disk.js';
-import { fairWeather, NetworkHub, type Weather } from './network.js';
+import { NetworkHub } from './network/hub.js';
+import { bothWays, cut, oneWay as fromTo } from './network/rules.js';
+import type { Weather } from './network/weather.js';
 import { NodeProcess } from './node.js';
 import { pendingWork } from './pending-work.js';
 import { type RandomStream, randomStream } from './random.js';
@@ -64,7 +66,7 @@ export class World {
   constructor({ seed, eventsMax = eventsMaxDefault }: WorldOptions) {
     this.#seed = seed;
     this.#eventsMax = eventsMax;
-    this.#hub = new NetworkHub(this.#clock, this.#random('network'));
+    this.#hub = new NetworkHub(this.#clock, (label) => this.#random(`network ${label}`));
   }
 
   /** Ms since the world began. */
@@ -164,17 +166,12 @@ export class World {
 
   /** Nothing passes between the two groups until `heal`; with `oneWay`, only from the first to the second nothing. */
   partition(from: readonly WorldNode[], to: readonly WorldNode[], { oneWay = false } = {}): void {
-    for (const a of from) {
-      for (const b of to) {
-        this.#hub.cut(this.#of(a).address, this.#of(b).address);
-        if (!oneWay) this.#hub.cut(this.#of(b).address, this.#of(a).address);
-      }
-    }
+    const [a, b] = [from, to].map((nodes) => nodes.map((node) => this.#of(node).address)) as [string[], string[]];
+    this.#hub.rules.add(cut(oneWay ? fromTo(a, b) : bothWays(a, b), 'partition'));
   }
 
   /** Ends partitions and bad weather. What has waited in a partition arrives now. */
   heal(): void {
-    this.#hub.weather = fairWeather;
     this.#hub.heal();
   }
 

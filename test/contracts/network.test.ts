@@ -34,6 +34,7 @@ async function makeHarness(): Promise<NetworkHarness> {
     client,
     host,
     datagramPort: await freeUdpPort(),
+    datagramScope: 'loopback',
     security,
     otherKey: { kind: 'psk', keyId: 'cluster-key', key: new Uint8Array(32).fill(2) },
     otherKeyId: { kind: 'psk', keyId: 'another-key', key },
