@@ -6,11 +6,23 @@
  */
 import type { Timer } from '../protocol/ports.js';
 
-interface Scheduled {
+/** Its own timer, since a world plans a million of them. */
+class Scheduled implements Timer {
   readonly atMs: number;
   readonly sequence: number;
   callback: (() => void) | undefined;
   readonly isQuiet: boolean;
+
+  constructor(atMs: number, sequence: number, callback: () => void, isQuiet: boolean) {
+    this.atMs = atMs;
+    this.sequence = sequence;
+    this.callback = callback;
+    this.isQuiet = isQuiet;
+  }
+
+  cancel(): void {
+    this.callback = undefined;
+  }
 }
 
 export class VirtualClock {
@@ -18,6 +30,7 @@ export class VirtualClock {
   #nowMs = 0;
   #sequence = 0;
   #events = 0;
+  #wasQuiet = true;
 
   /** Ms since the world began. */
   get nowMs(): number {
@@ -29,39 +42,45 @@ export class VirtualClock {
     return this.#events;
   }
 
+  /** Whether the last event has settled no promise by itself. */
+  get wasQuiet(): boolean {
+    return this.#wasQuiet;
+  }
+
   /** When the next event is due; undefined when nothing is planned. */
   get nextAtMs(): number | undefined {
     this.#dropCancelled();
     return this.#heap[0]?.atMs;
   }
 
-  /** @param isQuiet Whether it settles no promise by itself, so that nothing need be waited for after it */
   /** How many events are planned. */
   get planned(): number {
     return this.#heap.filter(({ callback }) => callback !== undefined).length;
   }
 
+  /** @param isQuiet Whether it settles no promise by itself, so that nothing need be waited for after it */
   schedule(delayMs: number, callback: () => void, isQuiet = false): Timer {
-    this.#sequence += 1;
-    const atMs = this.#nowMs + Math.max(0, delayMs);
-    const scheduled: Scheduled = { atMs, sequence: this.#sequence, callback, isQuiet };
-    this.#push(scheduled);
-    return {
-      cancel: () => {
-        scheduled.callback = undefined;
-      },
-    };
+    return this.scheduleAt(this.#nowMs + Math.max(0, delayMs), callback, isQuiet);
   }
 
-  /** Fires the next event, if there is one; whether it was a quiet one. */
+  /** At a moment, not after a delay: of two that are equal, rounding must not make the later one the earlier. */
+  scheduleAt(atMs: number, callback: () => void, isQuiet = false): Timer {
+    this.#sequence += 1;
+    const scheduled = new Scheduled(Math.max(this.#nowMs, atMs), this.#sequence, callback, isQuiet);
+    this.#push(scheduled);
+    return scheduled;
+  }
+
+  /** Fires the next event; false when nothing is planned. */
   step(): boolean {
     this.#dropCancelled();
     const next = this.#pop();
-    if (next === undefined) return true;
+    if (next === undefined) return false;
     this.#nowMs = Math.max(this.#nowMs, next.atMs);
     this.#events += 1;
+    this.#wasQuiet = next.isQuiet;
     next.callback?.();
-    return next.isQuiet;
+    return true;
   }
 
   /** Lets time pass to a moment at which nothing happens. */

@@ -14,7 +14,7 @@ import { openSqliteStore, type SqliteStore } from '../store/sqlite-store.js';
 import type { VirtualClock } from './clock.js';
 import { createSimulatedConfigure } from './configure.js';
 import type { SimulatedDisks } from './disk.js';
-import type { Host, NetworkHub } from './network.js';
+import type { Host, NetworkHub } from './network/hub.js';
 import { type SimulatedTime, simulatedTime } from './node-ports.js';
 import type { Heard, Observers } from './observer.js';
 import type { PendingWork } from './pending-work.js';
@@ -53,7 +53,8 @@ const walAutocheckpointPages = 64;
 export class NodeProcess {
   readonly nodeId: NodeId;
   readonly address: string;
-  readonly segment: string;
+  /** The local networks that its machine is on. */
+  readonly segments: Set<string>;
   readonly heard: Heard[] = [];
   readonly #options: Partial<ConfigurationInput>;
   readonly #surroundings: Surroundings;
@@ -72,7 +73,7 @@ export class NodeProcess {
   ) {
     this.nodeId = identity.nodeId as NodeId;
     this.address = identity.address;
-    this.segment = identity.segment;
+    this.segments = new Set([identity.segment]);
     this.#options = options;
     this.#surroundings = surroundings;
   }
@@ -114,7 +115,7 @@ export class NodeProcess {
     const { clock, hub, disks, pending, random, inspect } = this.#surroundings;
     this.#starts += 1;
     const stream = random(`machine ${this.address} start ${this.#starts}`);
-    const host: Host = { address: this.address, segment: this.segment };
+    const host: Host = { address: this.address, segments: this.segments };
     const time = simulatedTime(clock, this.#skewMs);
     // The actor tells of itself while it is being made, before there is a process to ask.
     const life: Life = { isOver: false };
@@ -126,6 +127,7 @@ export class NodeProcess {
         nodeId: this.nodeId,
         host: this.address,
         port: 9_000,
+        lan: true,
         clusterKey: 'the key of a simulated cluster',
         clusterSalt: 'simulated',
         ...this.#options,

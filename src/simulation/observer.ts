@@ -6,6 +6,7 @@ import type { Hlc } from '../core/hlc.js';
 import type { NodeId } from '../core/ids.js';
 import type { Happening } from '../protocol/events.js';
 import type { Commit, Store } from '../protocol/store.js';
+import type { Delivery } from './network/delivery.js';
 import type { NodeProcess } from './node.js';
 
 /** What a node has told the outside world. */
@@ -13,16 +14,6 @@ export interface Heard {
   readonly nodeId: string;
   readonly atMs: number;
   readonly happening: Happening;
-}
-
-/** Something that reached its destination on the network. */
-export interface Delivery {
-  readonly from: string;
-  readonly to: string;
-  readonly kind: 'dial' | 'bytes' | 'datagram' | 'end';
-  /** Which stream, for `bytes` and `end`. */
-  readonly stream: number | undefined;
-  readonly bytes: Uint8Array | undefined;
 }
 
 /** A write whose caller has been told that it is on disk. */

@@ -37,7 +37,8 @@ export class Timeline {
       check();
       if (isDone()) return true;
       if ((clock.nextAtMs ?? Number.POSITIVE_INFINITY) > endMs) return false;
-      if (!clock.step()) pending.note();
+      clock.step();
+      if (!clock.wasQuiet) pending.note();
       if (clock.events > eventsMax) {
         throw new Error(`More than ${eventsMax} events: something is going round in circles.`);
       }

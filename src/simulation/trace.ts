@@ -13,8 +13,9 @@ import type { Happening } from '../protocol/events.js';
 import { FrameDecoder } from '../protocol/frame-codec.js';
 import type { Frame } from '../protocol/messages.js';
 import type { Commit } from '../protocol/store.js';
+import type { Delivery } from './network/delivery.js';
 import type { NodeProcess } from './node.js';
-import type { Acknowledged, Delivery, Heard, Observer } from './observer.js';
+import type { Acknowledged, Heard, Observer } from './observer.js';
 import { TraceHash } from './trace-hash.js';
 
 /** One thing that happened. */
@@ -27,7 +28,12 @@ export type TraceLine = { readonly atMs: number } & (
       readonly frame: string;
       readonly about: string;
     }
-  | { readonly kind: 'connection'; readonly from: string; readonly to: string; readonly what: 'open' | 'end' }
+  | {
+      readonly kind: 'connection';
+      readonly from: string;
+      readonly to: string;
+      readonly what: 'accepted' | 'refused' | 'closed' | 'reset';
+    }
   | {
       readonly kind: 'state';
       readonly node: string;
@@ -115,15 +121,13 @@ export class Trace implements Observer {
     const from = this.#options.nameOf(delivery.from);
     const to = this.#options.nameOf(delivery.to);
     if (delivery.kind === 'datagram') return [];
-    if (delivery.kind !== 'bytes' || delivery.bytes === undefined) {
-      return [{ kind: 'connection', from, to, what: delivery.kind === 'dial' ? 'open' : 'end' }];
-    }
+    if (delivery.kind !== 'bytes') return [{ kind: 'connection', from, to, what: delivery.kind }];
     const key = `${delivery.stream} ${delivery.from}`;
     const decoder = this.#decoders.get(key) ?? new FrameDecoder(limits.frameBytesMax);
     this.#decoders.set(key, decoder);
     const lines: Line[] = [];
     try {
-      for (const frame of decoder.push(delivery.bytes)) {
+      for (const frame of decoder.push(delivery.bytes ?? new Uint8Array())) {
         const name = frame.type.slice('frame.'.length);
         lines.push({ kind: 'frame', from, to, frame: name, about: aboutFrame(frame) });
       }

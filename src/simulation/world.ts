@@ -13,7 +13,9 @@ import { allCheckers } from './checkers/index.js';
 import { type Duration, millisecondsOf, VirtualClock } from './clock.js';
 import { type Backup, SimulatedDisks } from './disk.js';
 import { Health } from './health.js';
-import { fairWeather, NetworkHub, type Weather } from './network.js';
+import { NetworkHub } from './network/hub.js';
+import type { Topology } from './network/topology.js';
+import type { Weather } from './network/weather.js';
 import { type Moment, NodeProcess, type Surroundings } from './node.js';
 import { type Heard, Observers } from './observer.js';
 import { allScopes } from './oplog.js';
@@ -89,7 +91,7 @@ export class World {
     const pending = new PendingWork(settleAlways);
     const random = (label: string) => randomStream(seed, label);
     this.#seed = seed;
-    this.#hub = new NetworkHub(clock, random('network'));
+    this.#hub = new NetworkHub(clock, (label) => random(`network ${label}`));
     this.#trace = new Trace({
       nowMs: () => clock.nowMs,
       nameOf: (address) => this.#all.find((process) => process.address === address)?.nodeId ?? address,
@@ -102,11 +104,11 @@ export class World {
     this.#health = new Health({
       nowMs: () => clock.nowMs,
       processes: () => this.#all,
-      reaches: (from, to) => from.segment === to.segment,
+      reaches: (from, to) => hub.reach(from.address, to.address),
     });
     this.#checkers = checkers.map((create) => this.#appoint(create));
     for (const observer of [this.#trace, this.#health, ...this.#checkers]) observers.add(observer);
-    hub.delivered = (delivery) => observers.tell('delivered', delivery);
+    hub.onDelivery = (delivery) => observers.tell('delivered', delivery);
     this.#timeline = new Timeline({
       clock,
       pending,
@@ -136,18 +138,31 @@ export class World {
     return [...this.#processes.keys()];
   }
 
-  /** Starts nodes on one local network: they hear each other's beacons. */
+  /**
+   * Starts nodes on one local network: they hear each other's beacons. In another topology than a mesh only neighbours reach each
+   * other, in the order of the nodes.
+   */
   lan<const Ids extends readonly string[]>(
     segment: string,
     nodeIds: Ids,
-    options: Partial<ConfigurationInput> = {},
+    { topology = 'mesh', ...options }: Partial<ConfigurationInput> & { readonly topology?: Topology } = {},
   ): { -readonly [Index in keyof Ids]: WorldNode } {
+    this.#hub.segment(segment, topology);
     const nodes = nodeIds.map((nodeId) => {
       const process = this.#newMachine(nodeId, segment, options);
       process.start();
       return this.#handOut(process);
     });
     return nodes as { -readonly [Index in keyof Ids]: WorldNode };
+  }
+
+  /** Puts a node on another local network, too: a bridge between the two. */
+  bridge(node: WorldNode, segment: string): void {
+    this.#meddle(`bridge ${node.nodeId} to ${segment}`);
+    const process = this.#of(node);
+    process.segments.add(segment);
+    this.#hub.move(process.address, process.segments);
+    this.#health.rewired();
   }
 
   /** Lets time pass. @throws BreachError; Error when more than `eventsMax` events were fired */
@@ -242,7 +257,6 @@ export class World {
   /** Ends partitions, clogs and bad weather. What has waited in a partition arrives now, stale as it is. */
   heal(): void {
     this.#meddle('heal');
-    this.#hub.weather = fairWeather;
     this.#hub.heal();
     this.#health.healed();
   }
@@ -255,7 +269,13 @@ export class World {
     this.#health.clogged(this.#clock.nowMs + forMs);
   }
 
-  /** The share of datagrams that are lost. */
+  /** Breaks what is open between two nodes, in the middle of whatever is on its way. */
+  reset(a: WorldNode, b: WorldNode): void {
+    this.#meddle(`reset ${a.nodeId} - ${b.nodeId}`);
+    this.#hub.reset(this.#of(a).address, this.#of(b).address);
+  }
+
+  /** The share of datagrams that are lost, and of segments that are sent again. */
   loss(share: number): void {
     this.weather({ loss: share });
   }
@@ -339,7 +359,8 @@ export class World {
 
   /** Starts another machine, under the same NodeId, on a copy of a node's files: what a careless administrator does. */
   clone(node: WorldNode): WorldNode {
-    const { nodeId, segment, address } = this.#of(node);
+    const { nodeId, segments, address } = this.#of(node);
+    const [segment = ''] = segments;
     this.#meddle(`clone ${nodeId}`);
     const process = this.#newMachine(nodeId, segment, {});
     this.#disks.clone(address, process.address);
