@@ -346,6 +346,11 @@ const machine = setup({
             },
             diverged: {
               on: {
+                // A session reports each author once: these are others.
+                'session.diverged': {
+                  guard: { type: 'isOwnSession', params: ({ event }) => event },
+                  actions: { type: 'tellDiverged', params: ({ event }) => event },
+                },
                 'session.aligned': { guard: { type: 'isOwnSession', params: ({ event }) => event }, target: 'aligned' },
               },
             },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, fromPromise } from 'xstate';
+import type { AuthorKey } from '../../src/core/author.js';
 import { StatemeshError } from '../../src/core/errors.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
@@ -306,6 +307,20 @@ describe('peer: another process under its NodeId', () => {
 });
 
 describe('peer: diverged', () => {
+  it('another author diverges later -> is told, too', () => {
+    const { actor, parent } = setup();
+    const first = session('accepted');
+    const [one, other] = ['x/i/shared', 'y/i/shared'] as AuthorKey[];
+    actor.send(first);
+    for (const author of [one, other]) {
+      actor.send({ type: 'session.diverged', sessionId: first.sessionId, authors: [author as AuthorKey] });
+    }
+    expect(parent.events.slice(1)).toMatchObject([
+      { happening: { type: 'peer.diverged', authors: [one] } },
+      { happening: { type: 'peer.diverged', authors: [other] } },
+    ]);
+  });
+
   it('its session is replaced -> the new one starts without a divergence', () => {
     const { actor } = setup();
     const first = session('accepted');
