@@ -183,6 +183,28 @@ describe('peer: dialing', () => {
     clock.advance(limits.handshakeTimeoutMs);
     expect(actor.getSnapshot().value).toBe('backingOff');
   });
+
+  it('connections that come to nothing, again and again -> each wait is longer, and the addresses take turns', async () => {
+    const dialed: number[] = [];
+    const { actor, clock } = setup({
+      dial: async ({ port }) => {
+        dialed.push(port);
+        return connection;
+      },
+    });
+    actor.send({ type: 'peer.sighted', source: 'known', address: { ...address, port: 9_001 } });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      await settled();
+      clock.advance(limits.handshakeTimeoutMs);
+      expect(actor.getSnapshot().context).toMatchObject({
+        attempt: attempt + 1,
+        lastFailure: { code: 'handshakeTimeout' },
+      });
+      clock.advance(limits.backoffFirstMs * 2 ** attempt);
+    }
+    expect(dialed.slice(-3)).toEqual([9_001, 9_000, 9_001]);
+  });
 });
 
 describe('peer: sessions', () => {
