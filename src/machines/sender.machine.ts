@@ -222,7 +222,8 @@ const machine = setup({
     },
     windowFull: {
       on: {
-        'frame.acknowledgement': { target: 'reading', actions: { type: 'settleBatch', params: ({ event }) => event } },
+        // It may be an answer to nothing: then the window is as full as before.
+        'frame.acknowledgement': { target: 'caughtUp', actions: { type: 'settleBatch', params: ({ event }) => event } },
       },
     },
     /** Everything is there or on its way, unless the window is full or there is more to read. */

@@ -137,6 +137,39 @@ describe('sender', () => {
     expect(state()).toBe('windowFull');
   });
 
+  it('the window is full, and an answer comes twice -> nothing more is sent', async () => {
+    const { actor, readings, batches, state } = setup();
+    let after: Position = chainStart;
+    for (let index = 0; index < limits.batchesInFlightMax + 1; index += 1) {
+      const run = runOf(after, 1);
+      await readings[index]?.answer({ runs: [run], complete: false });
+      after = endOf(run);
+      if (index === 0) actor.send({ type: 'frame.acknowledgement', sequence: 1 });
+    }
+    expect(state()).toBe('windowFull');
+    actor.send({ type: 'frame.acknowledgement', sequence: 1 });
+    expect(state()).toBe('windowFull');
+    expect(readings).toHaveLength(limits.batchesInFlightMax + 1);
+    actor.send({ type: 'frame.acknowledgement', sequence: 2 });
+    expect(state()).toBe('reading');
+    expect(batches()).toHaveLength(limits.batchesInFlightMax + 1);
+  });
+
+  it('the window was full and everything is on its way -> an answer brings no reading', async () => {
+    const { actor, readings, state } = setup();
+    await readings[0]?.answer({});
+    let after: Position = chainStart;
+    for (let index = 0; index < limits.batchesInFlightMax; index += 1) {
+      const run = runOf(after, 1);
+      actor.send({ type: 'oplog.appended', commit: commitOf(run) });
+      after = endOf(run);
+    }
+    expect(state()).toBe('windowFull');
+    actor.send({ type: 'frame.acknowledgement', sequence: 1 });
+    expect(state()).toBe('caughtUp');
+    expect(readings).toHaveLength(1);
+  });
+
   it('no answer to a batch for too long -> reports it; answers in time -> does not', async () => {
     const { actor, time, parent, readings } = setup();
     await readings[0]?.answer({ runs: [runOf(chainStart, 1)] });
