@@ -137,13 +137,17 @@ const machine = setup({
     id: 'applier',
     src: 'batchApplier',
     input: ({ context, self }) => ({ parent: self, store: context.store, origin: context.peerId }),
-    onError: { actions: { type: 'reportFailure', params: ({ event }) => ({ failure: failureOf(event.error) }) } },
+    onError: {
+      target: '.failed',
+      actions: { type: 'reportFailure', params: ({ event }) => ({ failure: failureOf(event.error) }) },
+    },
   },
   initial: 'waiting',
   on: {
     'frame.batch': [
       {
         guard: { type: 'isUnexpected', params: ({ event }) => event },
+        target: '.failed',
         actions: { type: 'refuseBatch', params: ({ event }) => event },
       },
       { target: '.applying', actions: { type: 'enqueueBatch', params: ({ event }) => event } },
@@ -159,10 +163,11 @@ const machine = setup({
           target: 'settling',
           actions: { type: 'settleBatches', params: ({ event }) => event.result },
         },
-        'batch.failed': { actions: { type: 'reportFailure', params: ({ event }) => event } },
+        'batch.failed': { target: 'failed', actions: { type: 'reportFailure', params: ({ event }) => event } },
         'frame.batch': [
           {
             guard: { type: 'isUnexpected', params: ({ event }) => event },
+            target: 'failed',
             actions: { type: 'refuseBatch', params: ({ event }) => event },
           },
           { actions: { type: 'enqueueBatch', params: ({ event }) => event } },
@@ -179,6 +184,8 @@ const machine = setup({
     recoveringGap: {
       after: { gapBackoff: { target: 'waiting', actions: ['announceClock', 'forgetDebt'] } },
     },
+    /** Its session has been told, and ends. */
+    failed: { type: 'final' },
   },
 });
 

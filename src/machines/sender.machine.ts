@@ -175,7 +175,10 @@ const machine = setup({
     id: 'feed',
     src: 'oplogFeed',
     input: ({ context, self }) => ({ store: context.store, peerId: context.peerId, parent: self }),
-    onError: { actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) } },
+    onError: {
+      target: '.failed',
+      actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) },
+    },
   },
   on: {
     'oplog.appended': { actions: 'markStale' },
@@ -185,7 +188,7 @@ const machine = setup({
     'neighbours.changed': {
       actions: [{ type: 'rememberNeighbours', params: ({ event }) => event }, 'askForClockIfUnsure', 'narrowFeed'],
     },
-    'acknowledgement.overdue': { actions: 'reportOverdue' },
+    'acknowledgement.overdue': { target: '.failed', actions: 'reportOverdue' },
   },
   initial: 'reading',
   states: {
@@ -209,7 +212,10 @@ const machine = setup({
             'sendOutbox',
           ],
         },
-        onError: { actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) } },
+        onError: {
+          target: 'failed',
+          actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) },
+        },
       },
       on: {
         // What is being read follows a position that is no longer theirs.
@@ -222,7 +228,8 @@ const machine = setup({
     },
     windowFull: {
       on: {
-        'frame.acknowledgement': { target: 'reading', actions: { type: 'settleBatch', params: ({ event }) => event } },
+        // It may be an answer to nothing: then the window is as full as before.
+        'frame.acknowledgement': { target: 'caughtUp', actions: { type: 'settleBatch', params: ({ event }) => event } },
       },
     },
     /** Everything is there or on its way, unless the window is full or there is more to read. */
@@ -242,6 +249,8 @@ const machine = setup({
         },
       },
     },
+    /** Its session has been told, and ends. */
+    failed: { type: 'final' },
   },
 });
 

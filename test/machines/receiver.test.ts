@@ -134,11 +134,13 @@ describe('receiver', () => {
     expect(parent.events.map(({ type }) => type).sort()).toEqual(['replication.diverged', 'replication.parked']);
   });
 
-  it('the store fails -> is reported with its code, and nothing is acknowledged', async () => {
-    const { applying, batch, parent, frames } = setup();
+  it('the store fails -> is reported with its code, nothing is acknowledged, and it is over', async () => {
+    const { actor, applying, batch, parent, frames, state } = setup();
     batch(1);
     await applying[0]?.fail({ code: 'diskFull', message: 'full' });
     expect(parent.events).toEqual([{ type: 'replication.failed', failure: { code: 'diskFull', message: 'full' } }]);
     expect(frames()).toEqual([]);
+    expect(state()).toBe('failed');
+    expect(actor.getSnapshot().status).toBe('done');
   });
 });

@@ -217,6 +217,20 @@ describe('session: synchronizing', () => {
     expect(parent.types().at(-1)).toBe('session.answered');
   });
 
+  it.each(['comparing', 'answering'])('probed while %s -> pings as soon as the other side can answer', (state) => {
+    const { actor, hear, sent, parent } = reach(state);
+    actor.send({ type: 'session.probe' });
+    expect(sent()).not.toContain('frame.ping');
+    hear(clock);
+    expect(sent().slice(-2)).toEqual(['frame.vectorClock', 'frame.ping']);
+    hear({ type: 'frame.pong' });
+    expect(parent.types().at(-1)).toBe('session.answered');
+  });
+
+  it('not probed -> does not ping', () => {
+    expect(reach('synchronizing').sent()).not.toContain('frame.ping');
+  });
+
   it('digests differ, or the other side asks -> our clock is sent', () => {
     const { hear, sent } = reach('synchronizing');
     hear({ type: 'heartbeat.differed' });
