@@ -14,5 +14,5 @@ export { drawPlan, type Fault, type Plan, type PlannedWrite, type PlanOptions } 
 export { playPlan } from './swarm/play.js';
 export type { TraceLine, TraceSink } from './trace.js';
 export { type Breach, BreachError, type BreachKind, breachKinds, type Verdict } from './verdict.js';
-export { createWorld, World, type WorldOptions } from './world.js';
+export { createWorld, type Datagram, World, type WorldOptions } from './world.js';
 export type { WorldNode } from './world-node.js';

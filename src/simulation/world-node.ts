@@ -6,6 +6,10 @@ import type { NodeProcess } from './node.js';
 export interface WorldNode {
   readonly nodeId: string;
   readonly isUp: boolean;
+  /** The address of its machine. */
+  readonly address: string;
+  /** Why its last process did not start; undefined when it did. */
+  readonly failure: unknown;
   /** The node as a program embeds it. What it promises settles only while the world runs. */
   readonly node: StatemeshNode;
   collection<T = unknown>(name: string, options?: CollectionOptions<T>): Collection<T>;
@@ -17,8 +21,12 @@ type Complete = <T>(promise: Promise<T>) => Promise<T>;
 export function handleOf(process: NodeProcess, complete: Complete): WorldNode {
   return {
     nodeId: process.nodeId,
+    address: process.address,
     get isUp() {
       return process.isUp;
+    },
+    get failure() {
+      return process.failure;
     },
     get node() {
       return process.node;
