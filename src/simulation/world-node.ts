@@ -5,6 +5,8 @@ import type { NodeProcess } from './node.js';
 /** A node of a world. Operations on its collections run the world until they are done. */
 export interface WorldNode {
   readonly nodeId: string;
+  /** Of its machine, as rules of the network name it. */
+  readonly address: string;
   readonly isUp: boolean;
   /** The node as a program embeds it. What it promises settles only while the world runs. */
   readonly node: StatemeshNode;
@@ -17,6 +19,7 @@ type Complete = <T>(promise: Promise<T>) => Promise<T>;
 export function handleOf(process: NodeProcess, complete: Complete): WorldNode {
   return {
     nodeId: process.nodeId,
+    address: process.address,
     get isUp() {
       return process.isUp;
     },

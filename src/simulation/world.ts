@@ -12,6 +12,7 @@ import { type Duration, millisecondsOf, VirtualClock } from './clock.js';
 import { type Backup, SimulatedDisks } from './disk.js';
 import { Health } from './health.js';
 import { NetworkHub } from './network/hub.js';
+import type { Rule } from './network/rule.js';
 import type { Topology } from './network/topology.js';
 import type { Weather } from './network/weather.js';
 import { type Moment, NodeProcess, type Surroundings } from './node.js';
@@ -269,6 +270,23 @@ export class World {
   weather(changes: Partial<Weather>): void {
     this.#meddle(`weather ${JSON.stringify(changes)}`);
     this.#hub.weather = { ...this.#hub.weather, ...changes };
+  }
+
+  /**
+   * Adds a rule to the network: the first one that has an opinion of what passes wins. The result takes it out again; `heal` takes
+   * all of them out. Until then the world does not count as healthy.
+   *
+   * @example
+   * const end = world.rule(rules.latency({ kind: 'lognormal', medianMs: 30, sigma: 1, maxMs: 2_000 }));
+   */
+  rule(rule: Rule): () => void {
+    this.#meddle(`rule ${rule.name}`);
+    const end = this.#hub.rules.add(rule);
+    this.#health.bent();
+    return () => {
+      this.#meddle(`end of rule ${rule.name}`);
+      end();
+    };
   }
 
   /** kill -9. What was not committed is lost; what was acknowledged is not. */
