@@ -19,6 +19,7 @@ export class Health implements Observer {
   /** Ordered pairs of addresses between which nothing passes, and since when. */
   readonly #cutSinceMs = new Map<string, number>();
   #cloggedUntilMs = 0;
+  #isBent = false;
   #healthySinceMs: number | undefined;
   #hops: Map<NodeProcess, Map<NodeProcess, number>> | undefined;
 
@@ -43,7 +44,13 @@ export class Health implements Observer {
     this.#cloggedUntilMs = Math.max(this.#cloggedUntilMs, untilMs);
   }
 
+  /** A rule of somebody's own is in force: until the next heal nobody knows how well things are. */
+  bent(): void {
+    this.#isBent = true;
+  }
+
   healed(): void {
+    this.#isBent = false;
     this.#cutSinceMs.clear();
     this.#cloggedUntilMs = 0;
   }
@@ -110,7 +117,7 @@ export class Health implements Observer {
 
   #isWell(): boolean {
     const processes = this.#options.processes();
-    if (this.#cutSinceMs.size > 0 || this.#cloggedUntilMs > this.#options.nowMs()) return false;
+    if (this.#isBent || this.#cutSinceMs.size > 0 || this.#cloggedUntilMs > this.#options.nowMs()) return false;
     if (processes.length === 0 || processes.some(({ isUp, isDiskFull }) => !isUp || isDiskFull)) return false;
     const skews = processes.map(({ skewMs }) => skewMs);
     if (Math.max(...skews) - Math.min(...skews) > limits.clockDriftMaxMs / 2) return false;

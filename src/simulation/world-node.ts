@@ -5,9 +5,9 @@ import type { NodeProcess } from './node.js';
 /** A node of a world. Operations on its collections run the world until they are done. */
 export interface WorldNode {
   readonly nodeId: string;
-  readonly isUp: boolean;
-  /** The address of its machine. */
+  /** Of its machine, as rules of the network name it. */
   readonly address: string;
+  readonly isUp: boolean;
   /** Why its last process did not start; undefined when it did. */
   readonly failure: unknown;
   /** The node as a program embeds it. What it promises settles only while the world runs. */

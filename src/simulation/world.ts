@@ -5,25 +5,24 @@
  * Nothing moves unless the world is told to: by `run`, by `until`, or by awaiting an operation on one of its nodes, which
  * runs the world for as long as that takes. While it moves, checkers watch; what one of them finds broken ends the run.
  */
-import { messageOf } from '../core/errors.js';
 import type { ConfigurationInput } from '../protocol/configuration.js';
-import type { Checker, CheckerFactory, View } from './checker.js';
-import { pendingIn } from './checkers/agreement.js';
+import type { CheckerFactory } from './checker.js';
 import { allCheckers } from './checkers/index.js';
 import { type Duration, millisecondsOf, VirtualClock } from './clock.js';
 import { type Backup, SimulatedDisks } from './disk.js';
 import { Health } from './health.js';
 import { NetworkHub } from './network/hub.js';
+import type { Rule } from './network/rule.js';
 import type { Topology } from './network/topology.js';
 import type { Weather } from './network/weather.js';
 import { type Moment, NodeProcess, type Surroundings } from './node.js';
 import { type Heard, Observers } from './observer.js';
 import { allScopes } from './oplog.js';
+import { Oversight } from './oversight.js';
 import { PendingWork } from './pending-work.js';
 import { randomStream } from './random.js';
 import { Timeline } from './timeline.js';
 import { Trace, type TraceSink } from './trace.js';
-import { type Breach, BreachError } from './verdict.js';
 import { handleOf, type WorldNode } from './world-node.js';
 
 export interface WorldOptions {
@@ -84,8 +83,7 @@ export class World {
   readonly #timeline: Timeline;
   readonly #health: Health;
   readonly #trace: Trace;
-  readonly #checkers: readonly Checker[];
-  #breach: Breach | undefined;
+  readonly #oversight: Oversight;
   #addresses = 0;
 
   constructor({
@@ -114,16 +112,23 @@ export class World {
       processes: () => this.#all,
       reaches: (from, to) => hub.reach(from.address, to.address),
     });
-    this.#checkers = checkers.map((create) => this.#appoint(create));
-    for (const observer of [this.#trace, this.#health, ...this.#checkers]) observers.add(observer);
+    this.#oversight = new Oversight({
+      checkers,
+      clock,
+      hub,
+      health: this.#health,
+      processes: () => this.#all,
+      complete: (promise) => this.complete(promise),
+    });
+    for (const observer of [this.#trace, this.#health, ...this.#oversight.checkers]) observers.add(observer);
     hub.onDelivery = (delivery) => observers.tell('delivered', delivery);
     this.#timeline = new Timeline({
       clock,
       pending,
       eventsMax,
       lookEveryMs,
-      look: () => this.#look(),
-      check: () => this.#throwBreach(),
+      look: () => this.#oversight.look(),
+      check: () => this.#oversight.check(),
     });
   }
 
@@ -214,41 +219,23 @@ export class World {
     return this.#health.isMeshed();
   }
 
-  /** Whether nothing is on its way between the nodes any more but heartbeats. */
-  rests(): boolean {
-    return this.#all.every((process) => pendingIn(process) === undefined);
-  }
-
   /**
    * Runs until all nodes are up, connected, agreed and at rest, and then asks the checkers about what must hold at the end of all
    * things: that nothing acknowledged is missing, and that the last writes have won.
    * @throws BreachError of kind `liveness` when that is not reached in time, or of what a checker finds
    */
   async settle({ within }: { readonly within: Duration }): Promise<void> {
-    const steps = [
-      ['up', () => this.#all.every(({ isUp }) => isUp)],
-      ['connected', () => this.meshed()],
-      ['agreed', () => this.converged()],
-      ['at rest', () => this.rests()],
-    ] as const;
-    const missing = () => steps.find(([, holds]) => !holds());
-    const endMs = this.#clock.nowMs + millisecondsOf(within);
-    let isNext = 0;
+    const missing = () => this.#oversight.unsettled(() => this.converged());
+    let lookAtMs = 0;
     const isSettled = () => {
-      if (this.#clock.nowMs < isNext) return false;
-      isNext = this.#clock.nowMs + lookEveryMs;
+      if (this.#clock.nowMs < lookAtMs) return false;
+      lookAtMs = this.#clock.nowMs + lookEveryMs;
       return missing() === undefined;
     };
-    if (!(await this.#timeline.advance(endMs, isSettled))) {
-      const what = missing();
-      if (what !== undefined)
-        this.#blame('liveness', 'agreement', `${within} after healing, not all are ${what[0]}. ${this.#whoIsNot()}`);
-    }
-    for (const checker of this.#checkers) {
-      await checker.settled?.();
-      this.#throwBreach();
-    }
-    this.#throwBreach();
+    await this.#timeline.advance(this.#clock.nowMs + millisecondsOf(within), isSettled);
+    const what = missing();
+    if (what !== undefined) this.#oversight.blameUnsettled(what, within);
+    await this.#oversight.settled();
   }
 
   /** Nothing passes between the two groups until `heal`; with `oneWay`, only from the first to the second nothing. */
@@ -312,6 +299,23 @@ export class World {
   weather(changes: Partial<Weather>): void {
     this.#meddle(`weather ${JSON.stringify(changes)}`);
     this.#hub.weather = { ...this.#hub.weather, ...changes };
+  }
+
+  /**
+   * Adds a rule to the network: the first one that has an opinion of what passes wins. The result takes it out again; `heal` takes
+   * all of them out. Until then the world does not count as healthy.
+   *
+   * @example
+   * const end = world.rule(rules.latency({ kind: 'lognormal', medianMs: 30, sigma: 1, maxMs: 2_000 }));
+   */
+  rule(rule: Rule): () => void {
+    this.#meddle(`rule ${rule.name}`);
+    const end = this.#hub.rules.add(rule);
+    this.#health.bent();
+    return () => {
+      this.#meddle(`end of rule ${rule.name}`);
+      end();
+    };
   }
 
   /** kill -9. What was not committed is lost; what was acknowledged is not. */
@@ -429,8 +433,7 @@ export class World {
       this.heal();
       for (const process of this.#all) await this.complete(process.stop());
       await this.run(afterlifeMs);
-      for (const checker of this.#checkers) checker.closed?.();
-      this.#throwBreach();
+      this.#oversight.closed();
     } finally {
       for (const process of this.#all) if (process.isThere) process.crash();
       this.#disks.remove();
@@ -473,58 +476,6 @@ export class World {
 
   #meddle(what: string): void {
     this.#observers.tell('meddled', what);
-  }
-
-  #look(): void {
-    this.#health.look();
-    for (const checker of this.#checkers) checker.look?.();
-  }
-
-  #appoint(create: CheckerFactory): Checker {
-    const checker: Checker = create(this.#view(), (message) => this.#blame(checker.kind, checker.name, message));
-    return checker;
-  }
-
-  /** The first breach counts: what comes after it may be its consequence. */
-  #blame(kind: Breach['kind'], checker: string, message: string): void {
-    this.#breach ??= { kind, checker, message, atMs: this.#clock.nowMs };
-  }
-
-  #throwBreach(): void {
-    if (this.#breach !== undefined) throw new BreachError(this.#breach);
-  }
-
-  #whoIsNot(): string {
-    return this.#all
-      .map(
-        (process) =>
-          `${process.nodeId}: ${process.isUp ? (pendingIn(process) ?? 'at rest') : `down ${messageOf(process.failure ?? '')}`}`,
-      )
-      .join('; ');
-  }
-
-  #view(): View {
-    const world = this;
-    return {
-      get nowMs() {
-        return world.#clock.nowMs;
-      },
-      get processes() {
-        return world.#all;
-      },
-      get healthySinceMs() {
-        return world.#health.healthySinceMs;
-      },
-      get latencyMaxMs() {
-        return world.#hub.latencyMaxMs;
-      },
-      get leftovers() {
-        return { streams: world.#hub.openStreams, sockets: world.#hub.openSockets, events: world.#clock.planned };
-      },
-      hopsBetween: (from, to) => world.#health.hopsBetween(from, to),
-      cutSinceMs: (from, to) => world.#health.cutSinceMs(from, to),
-      complete: (promise) => world.complete(promise),
-    };
   }
 }
 

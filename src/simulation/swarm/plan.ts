@@ -3,6 +3,7 @@
  * Drawn from the seed, so it can be drawn again; lists, so they can be made shorter.
  */
 import type { ConfigurationInput } from '../../protocol/configuration.js';
+import type { Topology } from '../network/topology.js';
 import type { Moment } from '../node.js';
 import { type RandomStream, randomStream } from '../random.js';
 
@@ -13,7 +14,9 @@ export type Fault =
   | At<'partition', { group: readonly number[]; oneWay: boolean }>
   | At<'heal', object>
   | At<'clog', { from: number; to: number; forMs: number }>
-  | At<'weather', { loss: number; latencyMs: number }>
+  | At<'weather', { loss: number; duplication: number; latencyMs: number }>
+  /** Breaks what is open between two nodes, wherever in a frame they are. */
+  | At<'reset', { from: number; to: number }>
   | At<'crash' | 'stop', { node: number; downMs: number }>
   | At<'crashAt', { node: number; moment: Moment; downMs: number }>
   | At<'skew', { node: number; byMs: number }>
@@ -35,9 +38,13 @@ export interface PlannedWrite {
   readonly bytes?: number;
 }
 
+/** How the nodes are wired: as one local network, or as two that one node connects. */
+export type Wiring = Topology | 'bridge';
+
 export interface Plan {
   readonly seed: number;
   readonly nodes: number;
+  readonly wiring: Wiring;
   readonly durationMs: number;
   readonly options: Partial<ConfigurationInput>;
   readonly writes: readonly PlannedWrite[];
@@ -61,6 +68,7 @@ export function drawPlan({ seed, nodes: [fewest, most], durationMs, faults = fau
   return {
     seed,
     nodes,
+    wiring: randomStream(seed, 'plan wiring').pick(wirings),
     durationMs,
     options: drawOptions(randomStream(seed, 'plan options')),
     writes: drawWrites(randomStream(seed, 'plan writes'), nodes, durationMs),
@@ -71,6 +79,9 @@ export function drawPlan({ seed, nodes: [fewest, most], durationMs, faults = fau
       .sort((a, b) => a.atMs - b.atMs),
   };
 }
+
+/** Mostly meshes, as most clusters are. */
+const wirings: readonly Wiring[] = ['mesh', 'mesh', 'mesh', 'mesh', 'ring', 'star', 'chain', 'bridge'];
 
 function drawOptions(random: RandomStream): Plan['options'] {
   return {
@@ -131,7 +142,7 @@ type DrawFault = (random: RandomStream, atMs: number, nodes: number) => Fault;
 
 const draws: Readonly<Record<FaultDomain, DrawFault>> = {
   network(random, atMs, nodes) {
-    switch (random.pick(['partition', 'heal', 'heal', 'clog', 'weather'] as const)) {
+    switch (random.pick(['partition', 'heal', 'heal', 'clog', 'weather', 'reset'] as const)) {
       case 'partition': {
         const group = Array.from({ length: nodes }, (_, node) => node).filter(() => random.float() < 0.5);
         return { atMs, kind: 'partition', group, oneWay: random.float() < 0.3 };
@@ -143,7 +154,15 @@ const draws: Readonly<Record<FaultDomain, DrawFault>> = {
         return { atMs, kind: 'clog', from: random.below(nodes), to: random.below(nodes), forMs };
       }
       case 'weather':
-        return { atMs, kind: 'weather', loss: random.pick([0, 0.05, 0.5]), latencyMs: random.pick([0.3, 5, 100]) };
+        return {
+          atMs,
+          kind: 'weather',
+          loss: random.pick([0, 0.01, 0.2]),
+          duplication: random.pick([0, 0.1]),
+          latencyMs: random.pick([0.3, 5, 100]),
+        };
+      case 'reset':
+        return { atMs, kind: 'reset', from: random.below(nodes), to: random.below(nodes) };
     }
   },
   crash(random, atMs, nodes) {

@@ -3,6 +3,7 @@
  */
 import { messageOf } from '../../core/errors.js';
 import type { Backup } from '../disk.js';
+import type { Topology } from '../network/topology.js';
 import type { TraceSink } from '../trace.js';
 import { BreachError, type Verdict } from '../verdict.js';
 import { createWorld, type World } from '../world.js';
@@ -53,7 +54,21 @@ class Run {
     this.#plan = plan;
     this.#world = world;
     const nodeIds = Array.from({ length: plan.nodes }, (_, index) => `node-${String.fromCharCode(97 + index)}`);
-    this.#nodes = world.lan('swarm', nodeIds, plan.options);
+    this.#nodes =
+      plan.wiring === 'bridge' ? this.#startBridged(nodeIds) : this.#startOn('office', nodeIds, plan.wiring);
+  }
+
+  #startOn(segment: string, nodeIds: readonly string[], topology: Topology): readonly WorldNode[] {
+    return this.#world.lan(segment, nodeIds, { ...this.#plan.options, topology });
+  }
+
+  /** Two halves, and the first node of the second half is on both networks. */
+  #startBridged(nodeIds: readonly string[]): readonly WorldNode[] {
+    const half = Math.ceil(nodeIds.length / 2);
+    const office = this.#startOn('office', nodeIds.slice(0, half), 'mesh');
+    const shop = this.#startOn('shop', nodeIds.slice(half), 'mesh');
+    if (shop[0] !== undefined) this.#world.bridge(shop[0], 'office');
+    return [...office, ...shop];
   }
 
   /** Everything that is planned, in the order of time. */
@@ -122,7 +137,10 @@ class Run {
         world.clog(this.#node(fault.from), this.#node(fault.to), fault.forMs);
         break;
       case 'weather':
-        world.weather({ loss: fault.loss, latencyMs: fault.latencyMs });
+        world.weather({ loss: fault.loss, duplication: fault.duplication, latencyMs: fault.latencyMs });
+        break;
+      case 'reset':
+        world.reset(this.#node(fault.from), this.#node(fault.to));
         break;
       case 'crash':
       case 'stop':
