@@ -33,7 +33,7 @@ export interface WorldOptions {
   /** What must hold while the world runs. Default: everything that statemesh promises. */
   readonly checkers?: readonly CheckerFactory[];
   /** Takes a line for each frame, state, commit and happening. It makes runs several times slower, and changes nothing. */
-  readonly trace?: TraceSink;
+  readonly trace?: TraceSink | undefined;
   /** Waits for promises after every event, not only where there are some: slower, and the same run. */
   readonly settleAlways?: boolean;
 }
@@ -189,7 +189,9 @@ export class World {
   async until(isTrue: () => boolean, { within }: { readonly within: Duration }): Promise<void> {
     let lookedAtMs = Number.NEGATIVE_INFINITY;
     const isDue = () => {
-      if (this.#clock.nowMs < lookedAtMs + 1) return false;
+      // Before a long silence it is looked at in any case, or what has come true would be noticed only after it.
+      const { nowMs, nextAtMs = Number.POSITIVE_INFINITY } = this.#clock;
+      if (nowMs < lookedAtMs + 1 && nextAtMs < lookedAtMs + 1) return false;
       lookedAtMs = this.#clock.nowMs;
       return isTrue();
     };
