@@ -17,9 +17,15 @@ interface Acknowledged {
 
 const liveWithin = '120s';
 
-export async function playPlan(plan: Plan): Promise<Verdict> {
+export interface PlayPlanOptions {
+  /** Takes what the nodes tell as JSON lines, while the plan is being played. */
+  readonly trace?: ((line: string) => void) | undefined;
+}
+
+/** Plays a plan to its end, or to the first promise that is broken. Does not throw: the verdict tells. */
+export async function playPlan(plan: Plan, { trace }: PlayPlanOptions = {}): Promise<Verdict> {
   const world = createWorld({ seed: plan.seed });
-  const run = new Run(plan, world);
+  const run = new Run(plan, world, trace);
   let kind: BreachKind = 'safety';
   let breach: Verdict['breach'];
   try {
@@ -39,6 +45,7 @@ export async function playPlan(plan: Plan): Promise<Verdict> {
   const { events, nowMs: virtualMs } = world;
   const traceHash = hash('sha256', JSON.stringify([events, virtualMs, run.told]), 'hex');
   if (breach !== undefined) await world.close().catch(() => {});
+  run.tell();
   return { seed: plan.seed, breach, events, virtualMs, acknowledged: run.acknowledged.length, traceHash };
 }
 
@@ -49,16 +56,34 @@ class Run {
   readonly #nodes: readonly WorldNode[];
   readonly #restarts: { readonly atMs: number; readonly node: WorldNode }[] = [];
   readonly #down = new Set<WorldNode>();
+  readonly #trace: PlayPlanOptions['trace'];
+  /** How much of what each node has told is in the trace. */
+  readonly #traced = new Map<WorldNode, number>();
 
-  constructor(plan: Plan, world: World) {
+  constructor(plan: Plan, world: World, trace: PlayPlanOptions['trace']) {
     this.#plan = plan;
     this.#world = world;
+    this.#trace = trace;
     const nodeIds = Array.from({ length: plan.nodes }, (_, index) => `node-${String.fromCharCode(97 + index)}`);
     this.#nodes = world.lan('swarm', nodeIds);
   }
 
   get told(): unknown {
     return this.#nodes.map((node) => this.#world.heard(node));
+  }
+
+  /** Adds what is new to the trace. */
+  tell(): void {
+    if (this.#trace === undefined) return;
+    const fresh = this.#nodes.flatMap((node) => {
+      const heard = this.#world.heard(node);
+      const from = this.#traced.get(node) ?? 0;
+      this.#traced.set(node, heard.length);
+      return heard.slice(from);
+    });
+    for (const { atMs, nodeId, happening } of fresh.sort((a, b) => a.atMs - b.atMs)) {
+      this.#trace(JSON.stringify({ atMs, nodeId, ...happening }));
+    }
   }
 
   /** Everything that is planned, in the order of time. */
@@ -69,6 +94,7 @@ class Run {
     ].sort((a, b) => a.atMs - b.atMs);
     for (const { atMs, act } of steps) {
       await this.#runTo(atMs);
+      this.tell();
       await act();
     }
     await this.#runTo(this.#plan.durationMs);
