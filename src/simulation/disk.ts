@@ -4,14 +4,12 @@
  * A crash leaves what had been written to the files at that moment: they are copied aside, and the next process opens the
  * copy, so it goes through a real recovery. The old process, which runs no code any more, keeps the old files.
  */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-
-const sharedMemory = '/dev/shm';
+import { makeDiskRoot } from './disk-root.js';
 
 export class SimulatedDisks {
-  readonly #root = mkdtempSync(join(existsSync(sharedMemory) ? sharedMemory : tmpdir(), 'statemesh-world-'));
+  readonly #root = makeDiskRoot();
   readonly #generations = new Map<string, number>();
 
   /** The data directory that a process on this machine opens now. */
