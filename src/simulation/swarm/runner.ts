@@ -54,6 +54,8 @@ class SwarmRun {
   #next: number;
   /** The lowest seed that failed so far; what lies beyond it is of no interest. */
   #lowest: Verdict | undefined;
+  /** No seed is handed out any more. */
+  #isOver = false;
   readonly #underWay = new Map<number, AbortController>();
   /** Verdicts that wait for those of lower seeds: as many as the others play while one takes the longest that it may. */
   readonly #waiting = new Map<number, Verdict>();
@@ -69,8 +71,12 @@ class SwarmRun {
 
   async run(): Promise<SwarmResult> {
     const { signal, players } = this.#options;
-    const interrupt = () => this.#abandon(Number.NEGATIVE_INFINITY);
+    const interrupt = (): void => {
+      this.#isOver = true;
+      this.#abandon(Number.NEGATIVE_INFINITY);
+    };
     signal?.addEventListener('abort', interrupt);
+    if (signal?.aborted) interrupt();
     try {
       await Promise.all(players.map((player) => this.#playAll(player)));
     } finally {
@@ -84,8 +90,8 @@ class SwarmRun {
   }
 
   async #playAll(player: Player): Promise<void> {
-    const { from, seeds, signal } = this.#options;
-    while (this.#next < Math.min(from + seeds, this.#lowest?.seed ?? Number.POSITIVE_INFINITY) && !signal?.aborted) {
+    const { from, seeds } = this.#options;
+    while (!this.#isOver && this.#next < Math.min(from + seeds, this.#lowest?.seed ?? Number.POSITIVE_INFINITY)) {
       const seed = this.#next;
       this.#next += 1;
       const verdict = await this.#playOne(player, seed);
