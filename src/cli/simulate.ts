@@ -6,26 +6,14 @@
  * outlives the command; Ctrl-C ends it at once with a true count.
  */
 import type { Command } from 'commander';
-import { messageOf, StatemeshError } from '../protocol/control.js';
-import {
-  drawPlan,
-  hangChecker,
-  type Plan,
-  type Player,
-  runSwarm,
-  type ShrunkPlan,
-  type SwarmResult,
-  scenarioOf,
-  shrinkPlan,
-  type Verdict,
-  wallMsMax,
-  workerPlayer,
-} from '../simulation/index.js';
+import { StatemeshError } from '../protocol/control.js';
+import { type Player, runSwarm, type SwarmResult, wallMsMax, workerPlayer } from '../simulation/index.js';
 import { monotonicMs, timer } from './ambient.js';
 import { type ExitCode, exitCodeHelp, exitCodes } from './exit-codes.js';
 import { reportFailure } from './failures.js';
 import { count, counted, print, printJson } from './output.js';
-import { createProgress, type SimulateProgress } from './simulate-progress.js';
+import { explain } from './simulate-failure.js';
+import { createProgress } from './simulate-progress.js';
 import {
   type FailureReport,
   failureLine,
@@ -36,14 +24,7 @@ import {
   summaryLine,
   summaryText,
 } from './simulate-report.js';
-import {
-  defaults,
-  rangeOf,
-  replayCommand,
-  requestOf,
-  type SimulateOptions,
-  type SimulateRequest,
-} from './simulate-request.js';
+import { defaults, rangeOf, requestOf, type SimulateOptions, type SimulateRequest } from './simulate-request.js';
 
 const help = `
 A seed draws everything: how many nodes, who writes what when, which faults strike when, and every latency. The same seed and
@@ -97,7 +78,7 @@ async function simulate(request: SimulateRequest): Promise<ExitCode> {
     });
     const tookMs = monotonicMs() - startedMs;
     const { failure } = result;
-    const report = failure && (await explain(failure, request, { players, progress, signal }));
+    const report = failure && (await explain(failure, request, { player: players[0] as Player, progress, signal }));
     progress.end();
     tell({ result, report, tookMs }, request);
     if (report !== undefined) return exitCodes[report.breach.kind];
@@ -160,66 +141,4 @@ function tell({ result, report, tookMs }: Ending, request: SimulateRequest): voi
   if (report === undefined && request.traceFile !== undefined && request.isReplay) {
     print(`The trace is in ${request.traceFile}.`);
   }
-}
-
-interface ExplainOptions {
-  readonly players: readonly Player[];
-  readonly progress: SimulateProgress;
-  readonly signal: AbortSignal;
-}
-
-/** Plays the failure again for its trace, and then makes it small. */
-async function explain(verdict: Verdict, request: SimulateRequest, options: ExplainOptions): Promise<FailureReport> {
-  const { seed, breach } = verdict;
-  const [player] = options.players;
-  if (breach === undefined || player === undefined) throw new Error('There is nothing to explain.');
-  const plan = drawPlan({ ...request.plan, seed });
-  const notes: string[] = [];
-  const traceFile = await traceOf(verdict, plan, request, { ...options, player, notes });
-  const shrunk = await shrink(plan, verdict, request, { ...options, player, notes });
-  const command = replayCommand(seed, request);
-  const scenario = shrunk && scenarioOf(shrunk.plan, { breach: shrunk.breach, command });
-  return { verdict, breach, plan, shrunk, scenario, traceFile, notes };
-}
-
-interface StepOptions extends ExplainOptions {
-  readonly player: Player;
-  /** Takes what did not go as planned. */
-  readonly notes: string[];
-}
-
-async function traceOf(
-  verdict: Verdict,
-  plan: Plan,
-  { isReplay, traceFile }: SimulateRequest,
-  { player, signal, progress, notes }: StepOptions,
-): Promise<string | undefined> {
-  if (isReplay && traceFile !== undefined) return traceFile;
-  const file = traceFile ?? `statemesh-seed-${plan.seed}.trace.jsonl`;
-  progress.tracing(plan.seed);
-  try {
-    const again = await player.play(plan, { traceFile: file, signal });
-    if (again.traceHash !== verdict.traceHash || again.breach?.checker !== verdict.breach?.checker) {
-      notes.push(`Played again, the seed went another way (${again.breach?.message ?? 'it passed'}): this is a bug.`);
-    }
-    return file;
-  } catch (error) {
-    notes.push(signal.aborted ? 'Interrupted: the trace is not whole.' : messageOf(error));
-    return undefined;
-  }
-}
-
-async function shrink(
-  plan: Plan,
-  { breach }: Verdict,
-  { isShrinking }: SimulateRequest,
-  { player, signal, progress, notes }: StepOptions,
-): Promise<ShrunkPlan | undefined> {
-  if (!isShrinking || breach === undefined || signal.aborted) return undefined;
-  if (breach.checker === hangChecker) {
-    notes.push('A run that hangs is not shrunk: each try would take as long as it may.');
-    return undefined;
-  }
-  const play = (candidate: Plan) => player.play(candidate, { signal });
-  return shrinkPlan(plan, { breach, play, signal, onProgress: progress.shrunk });
 }
