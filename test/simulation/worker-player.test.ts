@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { drawPlan } from '../../src/simulation/swarm/plan.js';
 import { type Player, threadPlayer } from '../../src/simulation/swarm/player.js';
 import { wallMsMax, workerPlayer } from '../../src/simulation/swarm/worker-player.js';
+import { until } from '../integration/cli-fixture.js';
 
 const planOf = (seed: number) => drawPlan({ seed, nodes: [3, 3], durationMs: 1_000 });
 const players: Player[] = [];
@@ -64,9 +65,12 @@ describe('workerPlayer', () => {
   });
 
   it('a worker that dies: after its answer -> another one plays the next plan', async () => {
-    const { player } = playerOf('passed(seed); process.exit(1)');
-    const [first, second] = [await player.play(planOf(1)), await player.play(planOf(2))];
-    expect(second.seed).toBe(2);
+    const { player } = playerOf('passed(seed); if (seed === 1) process.exit(1)');
+    const first = await player.play(planOf(1));
+    await until(() => !process.getActiveResourcesInfo().includes('MessagePort'), 'the end of the worker');
+    const second = await player.play(planOf(2));
+    expect(second).toMatchObject({ seed: 2, events: expect.any(Number) });
+    expect(second.breach).toBeUndefined();
     expect(second.events).not.toBe(first.events);
   });
 
