@@ -12,6 +12,7 @@ const givens: Record<string, string> = {
   articles: 'statemesh.Collection<{ name: string; price: number }>',
   orders: 'statemesh.Collection<{ total: number; open: boolean }>',
   stock: 'statemesh.Collection<{ count: number }>',
+  world: 'simulation.World',
   cursor: 'number',
   signal: 'AbortSignal',
   path: 'string',
@@ -37,6 +38,7 @@ const imports: Record<string, string> = {
   streamControl: '../src/cli/control-client.js',
   controlSocketPath: '../src/protocol/control.js',
   createWorld: '../src/simulation/index.js',
+  rules: '../src/simulation/index.js',
   createActor: 'xstate',
   z: 'zod',
 };
@@ -68,6 +70,7 @@ function moduleOf({ code }: Example): string {
   return [
     ...lines,
     "import type * as statemesh from '../src/index.js';",
+    "import type * as simulation from '../src/simulation/index.js';",
     ...declared,
     code
       .replaceAll("'statemesh'", "'../src/index.js'")

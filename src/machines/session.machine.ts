@@ -52,6 +52,8 @@ interface SessionContext extends SessionInput {
   readonly diverged: ReadonlySet<AuthorKey>;
   /** Whether our own node has been told that somebody doubts it. */
   readonly isDoubted: boolean;
+  /** Whether our peer has asked for a sign of life that cannot be asked for yet. */
+  readonly owesPing: boolean;
   /** Authors whose entries wait for their time to come. */
   readonly parked: ReadonlySet<AuthorKey>;
   readonly roundTripMs: number | undefined;
@@ -171,6 +173,12 @@ const machine = setup({
       enqueue.assign({ isDoubted: true });
       enqueue.sendTo(context.parent, { type: 'session.probed', sessionId: context.sessionId });
     }),
+    owePing: assign({ owesPing: true }),
+    sendOwedPing: enqueueActions(({ context, enqueue }) => {
+      if (!context.owesPing) return;
+      enqueue.assign({ owesPing: false });
+      enqueue.sendTo(context.link, { type: 'link.send', frame: { type: 'frame.ping' } });
+    }),
     rememberNeighbours: assign((_, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({ neighbours })),
     rememberRoundTrip: assign((_, { milliseconds }: { milliseconds: number }) => ({ roundTripMs: milliseconds })),
     recordFailure: assign((_, failure: Failure) => ({ failure: { code: failure.code, message: failure.message } })),
@@ -200,6 +208,7 @@ const machine = setup({
     neighbours: new Set(),
     diverged: new Set(),
     isDoubted: false,
+    owesPing: false,
     parked: new Set(),
     roundTripMs: undefined,
     failure: { code: 'connectionLost', message: 'The connection ended.' },
@@ -319,6 +328,8 @@ const machine = setup({
     comparing: {
       // The dialer speaks first: the other side may still be weighing two connections against each other.
       entry: 'admitPeer',
+      // A ping would end the session: the other side may not have admitted us yet.
+      on: { 'session.probe': { actions: 'owePing' } },
       initial: 'starting',
       states: {
         starting: { always: [{ guard: 'isDialed', target: 'asking' }, { target: 'answering' }] },
@@ -351,6 +362,7 @@ const machine = setup({
       },
     },
     synchronizing: {
+      entry: 'sendOwedPing',
       invoke: [
         {
           id: 'sender',

@@ -8,6 +8,7 @@ import type {
   Connection,
   ConnectionHandlers,
   ConnectionSecurity,
+  DatagramOptions,
   Datagrams,
   DialOptions,
   Listening,
@@ -23,6 +24,8 @@ export interface NetworkHarness {
   readonly host: string;
   /** Free for datagrams of both networks. */
   readonly datagramPort: number;
+  /** In which they hear each other. */
+  readonly datagramScope: DatagramOptions['scope'];
   readonly security: ConnectionSecurity;
   /** The same key id as `security`, another key. */
   readonly otherKey: ConnectionSecurity;
@@ -61,6 +64,7 @@ export interface Recorded extends ConnectionHandlers {
   readonly closures: (Failure | undefined)[];
   drains: number;
   callsAfterClosed: number;
+  byteCount: number;
   text(): string;
   bytes(): Buffer;
 }
@@ -71,9 +75,11 @@ export function record(): Recorded {
     closures: [],
     drains: 0,
     callsAfterClosed: 0,
+    byteCount: 0,
     data(bytes) {
       if (recorded.closures.length > 0) recorded.callsAfterClosed += 1;
       recorded.chunks.push(bytes);
+      recorded.byteCount += bytes.length;
     },
     drained() {
       if (recorded.closures.length > 0) recorded.callsAfterClosed += 1;
@@ -209,6 +215,38 @@ function describeOpening(world: () => ContractWorld): void {
     });
   }
 
+  test('dial: without security to a listener with a key -> the connection ends in the first bytes', async () => {
+    const listening = await world().listen();
+    const near = await world().dial(listening.port, { security: { kind: 'none' } });
+    const recorded = record();
+    near.attach(recorded);
+    near.write(bytesOf('a frame in the clear'));
+    await world().until(() => recorded.closures.length === 1 && world().refused.length === 1);
+    expect(world().refused[0]?.code).toBe('frameMalformed');
+    expect(world().accepted).toEqual([]);
+  });
+
+  test('dial: with a key to a listener without security -> connectionTimeout, and what was accepted ends', async () => {
+    const listening = await world().listen({ security: { kind: 'none' } });
+    expect(await codeOf(world().dial(listening.port, { timeoutMs: 100 }))).toBe('connectionTimeout');
+    await world().until(() => world().accepted.length === 1);
+    const recorded = record();
+    world().accepted[0]?.attach(recorded);
+    await world().until(() => recorded.closures.length === 1);
+  });
+
+  test('dial: with a key to a listener without security, which closes -> connectionLost', async () => {
+    const listening = await world().listen({
+      security: { kind: 'none' },
+      accepted: (connection) => connection.destroy(),
+    });
+    expect(await codeOf(world().dial(listening.port))).toBe('connectionLost');
+  });
+
+  test('dial: a port that is none -> connectionRefused', async () => {
+    expect(await codeOf(world().dial(70_000))).toBe('connectionRefused');
+  });
+
   test('dial: aborted before it began -> cancelled, and nothing was opened', async () => {
     const listening = await world().listen();
     expect(await codeOf(world().dial(listening.port, { signal: AbortSignal.abort() }))).toBe('cancelled');
@@ -257,9 +295,7 @@ function describeStreams(world: () => ContractWorld): void {
       near.write(bytes.subarray(start, start + 100_000));
       far.write(bytes.subarray(start, start + 100_000));
     }
-    await world().until(
-      () => nearReceived.bytes().length >= bytes.length && farReceived.bytes().length >= bytes.length,
-    );
+    await world().until(() => nearReceived.byteCount >= bytes.length && farReceived.byteCount >= bytes.length);
     expect(nearReceived.bytes().equals(bytes)).toBe(true);
     expect(farReceived.bytes().equals(bytes)).toBe(true);
   });
@@ -309,7 +345,7 @@ function describeStreams(world: () => ContractWorld): void {
     far.attach(received);
     await world().until(() => sent.drains > 0);
     expect(near.queuedBytes).toBe(0);
-    await world().until(() => received.bytes().length === written);
+    await world().until(() => received.byteCount === written);
     expect(sent.drains).toBe(1);
     expect(near.write(chunk)).toBe(true);
   });
@@ -321,7 +357,7 @@ function describeStreams(world: () => ContractWorld): void {
     near.attach(sent);
     far.attach(received);
     expect(near.write(patterned(100_000))).toBe(true);
-    await world().until(() => received.bytes().length === 100_000 && near.queuedBytes === 0);
+    await world().until(() => received.byteCount === 100_000 && near.queuedBytes === 0);
     near.end();
     await world().until(() => sent.closures.length === 1);
     expect(sent.drains).toBe(0);
@@ -467,6 +503,19 @@ function describeListeners(world: () => ContractWorld): void {
     });
   });
 
+  for (const [what, options, named] of [
+    ['a port that is none', { port: 70_000 }, ':70000'],
+    // Of a network that is for documentation (RFC 5737), so no machine has it.
+    ['an address of another machine', { host: '192.0.2.1' }, '192.0.2.1'],
+  ] as const) {
+    test(`listen: ${what} -> addressUnavailable, named`, async () => {
+      await expect(world().listen(options)).rejects.toMatchObject({
+        code: 'addressUnavailable',
+        message: expect.stringContaining(named),
+      });
+    });
+  }
+
   test('listening close: accepted connections -> stay up; the port is free at once', async () => {
     const { near, far, listening } = await world().connect();
     await world().settle(listening.close());
@@ -478,6 +527,57 @@ function describeListeners(world: () => ContractWorld): void {
     await world().until(() => received.text() === 'still up');
     expect(received.closures).toStrictEqual([]);
     await world().connectTo(again);
+  });
+
+  /** A client that opens a connection and then says nothing, as one without security does. */
+  async function silentClient(listening: Listening): Promise<Recorded> {
+    const near = await world().dial(listening.port, { security: { kind: 'none' } });
+    const recorded = record();
+    near.attach(recorded);
+    return recorded;
+  }
+
+  test('listen: a client that says nothing -> handshakeTimeout, and it is closed', async () => {
+    const listening = await world().listen({ handshakeTimeoutMs: 50 });
+    const client = await silentClient(listening);
+    await world().until(() => client.closures.length === 1 && world().refused.length === 1);
+    expect(world().refused[0]?.code).toBe('handshakeTimeout');
+    expect(world().accepted).toEqual([]);
+  });
+
+  test('listen: a client that hangs up in the handshake -> connectionLost, once', async () => {
+    const listening = await world().listen();
+    const near = await world().dial(listening.port, { security: { kind: 'none' } });
+    near.destroy();
+    await world().until(() => world().refused.length === 1);
+    await bytesHavePassed(world(), listening);
+    expect(world().refused.map(({ code }) => code)).toEqual(['connectionLost']);
+  });
+
+  test('listen: more handshakes than unauthenticatedMax -> the last is closed; when one ends, others get in', async () => {
+    const listening = await world().listen({ unauthenticatedMax: 2, handshakeTimeoutMs: 500 });
+    const silent = [await silentClient(listening), await silentClient(listening)];
+    const third = await silentClient(listening);
+    await world().until(() => third.closures.length === 1 && world().refused.length === 1);
+    expect(world().refused[0]?.code).toBe('connectionLimit');
+    expect(silent.flatMap(({ closures }) => closures)).toEqual([]);
+    await world().until(() => silent.every(({ closures }) => closures.length === 1));
+    await bytesHavePassed(world(), listening);
+    await bytesHavePassed(world(), listening);
+    expect(world().accepted).toHaveLength(2);
+  });
+
+  test('listening close: during a handshake -> the client is closed, and nothing is reported', async () => {
+    const { near, far, listening } = await world().connect();
+    const client = await silentClient(listening);
+    await bytesHavePassed(world(), listening);
+    await world().settle(listening.close());
+    await world().until(() => client.closures.length === 1);
+    const received = record();
+    far.attach(received);
+    near.write(bytesOf('still up'));
+    await world().until(() => received.text() === 'still up');
+    expect(world().refused).toEqual([]);
   });
 
   test('listen: more connections than connectionsMax -> the last is refused; when one ends, the next is taken', async () => {
@@ -511,7 +611,7 @@ function describeDatagrams(world: () => ContractWorld): void {
     const datagrams: Datagrams = await world().settle(
       network.openDatagrams({
         port: world().harness.datagramPort,
-        scope: 'loopback',
+        scope: world().harness.datagramScope,
         received: (bytes, senderHost) => {
           heard.push(Buffer.from(bytes).toString());
           senders.add(senderHost);
@@ -544,6 +644,19 @@ function describeDatagrams(world: () => ContractWorld): void {
     await world().dial(Number(hearer.heard[0]), { host: host as string });
   });
 
+  test('datagrams: larger than one can be -> failed, once for all of them; later ones are heard', async () => {
+    const speaker = await open(world().harness.server);
+    const tooLarge = new Uint8Array(70_000);
+    speaker.datagrams.broadcast(tooLarge);
+    speaker.datagrams.broadcast(tooLarge);
+    await world().until(() => speaker.failures.length > 0);
+    speaker.datagrams.broadcast(tooLarge);
+    speaker.datagrams.broadcast(bytesOf('fits'));
+    await world().until(() => speaker.heard.length === 1);
+    expect(speaker.heard).toEqual(['fits']);
+    expect(speaker.failures).toEqual([{ code: 'addressUnavailable', message: expect.stringMatching(/EMSGSIZE/) }]);
+  });
+
   test('datagrams: closed -> neither hear nor send, and say nothing', async () => {
     const { server, client } = world().harness;
     const gone = await open(server);
@@ -560,6 +673,26 @@ function describeDatagrams(world: () => ContractWorld): void {
 }
 
 function describeCloseAll(world: () => ContractWorld): void {
+  test('closeAll: datagrams and a listener in a handshake -> neither hears anything any more, and the client is closed', async () => {
+    const { server, client, datagramPort: port, datagramScope: scope } = world().harness;
+    const heard: string[] = [];
+    const open = (name: string, network: Network) =>
+      world().settle(network.openDatagrams({ port, scope, received: () => heard.push(name), failed: () => {} }));
+    const closed = await open('closed', server);
+    const present = await open('present', client);
+    const listening = await world().listen();
+    const near = await world().dial(listening.port, { security: { kind: 'none' } });
+    const recorded = record();
+    near.attach(recorded);
+    await world().settle(server.closeAll());
+    present.broadcast(bytesOf('anybody?'));
+    closed.broadcast(bytesOf('I am'));
+    await world().until(() => heard.length > 0 && recorded.closures.length === 1);
+    expect(heard).toEqual(['present']);
+    expect(await codeOf(world().dial(listening.port))).toBe('connectionRefused');
+    expect([world().accepted, world().refused.length]).toEqual([[], 0]);
+  });
+
   test('closeAll: connections, listeners and dials -> all end, and nothing opens any more', async () => {
     const { server, client, host, security } = world().harness;
     const { near, far, listening } = await world().connect();
@@ -577,6 +710,9 @@ function describeCloseAll(world: () => ContractWorld): void {
 
     await world().settle(server.closeAll());
     expect(await codeOf(world().listen())).toBe('notRunning');
+    const { datagramPort: port, datagramScope: scope } = world().harness;
+    const opened = server.openDatagrams({ port, scope, received: () => {}, failed: () => {} });
+    expect(await codeOf(opened)).toBe('notRunning');
     await world().settle(server.closeAll());
   });
 }

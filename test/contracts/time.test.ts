@@ -1,7 +1,6 @@
 /** The system's time: the contract, and what XState needs of it as a clock. */
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { createActor, createMachine } from 'xstate';
-import { systemRandomness } from '../../src/adapters/randomness.js';
 import { systemTime } from '../../src/adapters/time.js';
 import { describeTime } from './time.contract.js';
 
@@ -74,23 +73,5 @@ describe('system time', () => {
     jest.advanceTimersByTime(2 * dayMs);
     expect(calls).toBe(1);
     expect(jest.getTimerCount()).toBe(0);
-  });
-});
-
-describe('system randomness', () => {
-  test('float: many draws -> in [0, 1), spread out', () => {
-    const { float } = systemRandomness();
-    const draws = Array.from({ length: 10_000 }, float);
-    expect(draws.every((value) => value >= 0 && value < 1)).toBe(true);
-    const mean = draws.reduce((sum, value) => sum + value, 0) / draws.length;
-    expect(Math.abs(mean - 0.5)).toBeLessThan(0.05);
-    expect(new Set(draws).size).toBeGreaterThan(9_990);
-  });
-
-  test('token: many draws -> 12 bytes in base64url, none twice', () => {
-    const { token } = systemRandomness();
-    const draws = Array.from({ length: 1_000 }, token);
-    expect(draws.every((value) => /^[A-Za-z0-9_-]{16}$/.test(value))).toBe(true);
-    expect(new Set(draws).size).toBe(1_000);
   });
 });

@@ -40,7 +40,7 @@ function setup(direction: Direction, ourClock = new Map()) {
       sender: senderMachine.provide({
         actors: { oplogFeed: idle, readBatch: fromPromise(() => new Promise(() => {})) as never },
       }),
-      receiver: receiverMachine.provide({ actors: { applyBatch: fromPromise(() => new Promise(() => {})) as never } }),
+      receiver: receiverMachine.provide({ actors: { batchApplier: fromCallback(() => {}) as never } }),
     },
   });
   const actor = createActor(machine, {
@@ -215,6 +215,20 @@ describe('session: synchronizing', () => {
     expect(sent().at(-1)).toBe('frame.ping');
     hear({ type: 'frame.pong' });
     expect(parent.types().at(-1)).toBe('session.answered');
+  });
+
+  it.each(['comparing', 'answering'])('probed while %s -> pings as soon as the other side can answer', (state) => {
+    const { actor, hear, sent, parent } = reach(state);
+    actor.send({ type: 'session.probe' });
+    expect(sent()).not.toContain('frame.ping');
+    hear(clock);
+    expect(sent().slice(-2)).toEqual(['frame.vectorClock', 'frame.ping']);
+    hear({ type: 'frame.pong' });
+    expect(parent.types().at(-1)).toBe('session.answered');
+  });
+
+  it('not probed -> does not ping', () => {
+    expect(reach('synchronizing').sent()).not.toContain('frame.ping');
   });
 
   it('digests differ, or the other side asks -> our clock is sent', () => {

@@ -28,6 +28,8 @@ describe('scenarioOf', () => {
     const plan: Plan = {
       seed: 17,
       nodes: 3,
+      wiring: 'ring',
+      options: { syncIntervalMs: 2_000 },
       durationMs: 12_000,
       faults: [
         { atMs: 1_200, kind: 'crash', node: 1, downMs: 100 },
@@ -43,6 +45,8 @@ it('seed 17: kept, crash and partition with 1 write -> nothing broken', async ()
   const verdict = await playPlan({
     seed: 17,
     nodes: 3,
+    wiring: 'ring',
+    options: { syncIntervalMs: 2_000 },
     durationMs: 12_000,
     faults: [
       { atMs: 1_200, kind: 'crash', node: 1, downMs: 100 },

@@ -1,10 +1,29 @@
 import { describe, expect, it } from '@jest/globals';
-import { drawPlan, type Fault, type Plan } from '../../src/simulation/swarm/plan.js';
+import type { Fault, Plan } from '../../src/simulation/swarm/plan.js';
 import { shrinkPlan, shrinkRunsMax } from '../../src/simulation/swarm/shrink.js';
 import type { Breach, Verdict } from '../../src/simulation/verdict.js';
 
 const breach: Breach = { kind: 'safety', checker: 'kept', message: 'a write is lost', atMs: 50_000.5 };
-const plan = drawPlan({ seed: 5, nodes: [5, 5], durationMs: 60_000 });
+const faults = Array.from({ length: 30 }, (_, index): Fault => {
+  const atMs = index * 2_000 + 123.456;
+  const kinds: Fault[] = [
+    { atMs, kind: 'heal' },
+    { atMs, kind: 'skew', node: 0, byMs: index },
+    { atMs, kind: 'crash', node: 1, downMs: 100 },
+    { atMs, kind: 'partition', group: [0, 1], oneWay: false },
+  ];
+  return kinds[index % kinds.length] as Fault;
+});
+const plan: Plan = {
+  ...{ seed: 5, nodes: 5, wiring: 'mesh', durationMs: 60_000, options: {} },
+  faults,
+  writes: Array.from({ length: 60 }, (_, index) => ({
+    atMs: index * 997.3,
+    node: 0,
+    key: `k${index % 9}`,
+    value: index,
+  })),
+};
 
 /** Plays nothing: says that a plan fails, or passes. */
 function player(fails: (plan: Plan) => Breach | undefined) {
@@ -33,7 +52,7 @@ describe('shrinkPlan', () => {
     const times = [...faults, ...writes].map(({ atMs }) => atMs);
     expect(durationMs - Math.max(...times)).toBeLessThanOrEqual(1_000);
     expect([...times, durationMs].filter((atMs) => atMs % 1_000 !== 0)).toEqual([]);
-    expect(rest).toEqual({ seed: 5, nodes: 5 });
+    expect(rest).toEqual({ seed: 5, nodes: 5, wiring: 'mesh', options: {} });
   });
 
   it('a safety breach: before any other try -> what comes after it is cut off', async () => {

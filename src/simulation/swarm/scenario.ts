@@ -12,7 +12,7 @@ export interface ScenarioOptions {
 export function scenarioOf(plan: Plan, { breach, command }: ScenarioOptions): string {
   const { kind, checker, message, atMs } = breach;
   const { faults, writes, ...rest } = plan;
-  const seen = `${kind}: ${checker} at ${atMs.toFixed(1)} ms: ${message}`.replace(/\s+/g, ' ');
+  const seen = `${kind}: ${checker} at ${atMs.toFixed(1)} ms: ${message}`.replace(/[\s\p{Cc}]+/gu, ' ');
   return [
     `// ${seen}`,
     ...(command === undefined ? [] : [`// Found by ${command}`]),

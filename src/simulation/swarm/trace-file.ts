@@ -6,9 +6,10 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { StatemeshError } from '../../core/errors.js';
+import type { TraceLine } from '../trace.js';
 
 export interface TraceFile {
-  write(this: void, line: string): void;
+  write(this: void, line: TraceLine): void;
   /** @throws StatemeshError `requestInvalid` when a line could not be written */
   close(): void;
 }
@@ -29,7 +30,7 @@ export function openTraceFile(path: string): TraceFile {
     write(line) {
       if (problem !== undefined) return;
       try {
-        guarded(() => writeSync(descriptor, `${line}\n`));
+        guarded(() => writeSync(descriptor, `${JSON.stringify(line)}\n`));
       } catch (error) {
         problem = error;
       }

@@ -2,9 +2,9 @@
  * The program of a worker thread: plays the plans that it is sent, one after the other, and answers with verdicts. An error
  * that nobody catches ends it, and the player that has sent the plan makes a verdict of that.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
 import { type Failure, failureOf } from '../../core/errors.js';
-import { pendingWork } from '../pending-work.js';
 import type { Verdict } from '../verdict.js';
 import type { Plan } from './plan.js';
 import { threadPlayer } from './player.js';
@@ -21,7 +21,7 @@ const player = threadPlayer();
 parentPort?.on('message', async (assignment: Assignment) => {
   const answer = await answerTo(assignment);
   // What fails right after the run belongs to it.
-  await pendingWork();
+  await turn();
   parentPort?.postMessage(answer);
 });
 

@@ -1,0 +1,27 @@
+/** How long the way takes, as a distribution in ms. */
+import type { RandomStream } from '../random.js';
+
+/**
+ * `uniform`: `ms` and up to `jitterMs` on top. `lognormal`: half of all take less than `medianMs`, a few very much longer,
+ * the more the larger `sigma` is (1 is a bad radio link: one in 100 takes ten times the median), and none longer than `maxMs`.
+ */
+export type Latency =
+  | { readonly kind: 'constant'; readonly ms: number }
+  | { readonly kind: 'uniform'; readonly ms: number; readonly jitterMs: number }
+  | { readonly kind: 'lognormal'; readonly medianMs: number; readonly sigma: number; readonly maxMs: number };
+
+export function drawLatencyMs(latency: Latency, random: RandomStream): number {
+  switch (latency.kind) {
+    case 'constant':
+      return latency.ms;
+    case 'uniform':
+      return latency.ms + random.float() * latency.jitterMs;
+    case 'lognormal':
+      return Math.min(latency.maxMs, latency.medianMs * Math.exp(latency.sigma * drawNormal(random)));
+  }
+}
+
+/** Box and Muller. One minus, since the logarithm of 0 is none. */
+function drawNormal(random: RandomStream): number {
+  return Math.sqrt(-2 * Math.log(1 - random.float())) * Math.cos(2 * Math.PI * random.float());
+}

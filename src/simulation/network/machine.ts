@@ -1,0 +1,39 @@
+/** A machine on the network: an address, and the ports in use there. Processes come and go; it stays. */
+import { listenError } from '../../adapters/network-errors.js';
+import { systemError } from './errors.js';
+import type { Listener } from './listener.js';
+
+const portMax = 65_535;
+/** What Linux hands out by itself. */
+const ephemeralPorts = { first: 32_768, last: 60_999 } as const;
+const anyAddress = ['0.0.0.0', '::'];
+
+export class Machine {
+  readonly address: string;
+  readonly listeners = new Map<number, Listener>();
+  #nextPort: number = ephemeralPorts.first;
+
+  constructor(address: string) {
+    this.address = address;
+  }
+
+  /** A port for one end of a connection that is dialed from here, or for a listener that takes any. */
+  freePort(): number {
+    do {
+      this.#nextPort = this.#nextPort === ephemeralPorts.last ? ephemeralPorts.first : this.#nextPort + 1;
+    } while (this.listeners.has(this.#nextPort));
+    return this.#nextPort;
+  }
+
+  /** The port to listen on. @throws StatemeshError `portInUse`, `addressUnavailable` */
+  assertFree(host: string, port: number): void {
+    if (host !== this.address && !anyAddress.includes(host))
+      throw listenError(systemError('EADDRNOTAVAIL'), host, port);
+    if (!isPort(port)) throw listenError(systemError('ERR_SOCKET_BAD_PORT'), host, port);
+    if (this.listeners.has(port)) throw listenError(systemError('EADDRINUSE'), host, port);
+  }
+}
+
+export function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 0 && port <= portMax;
+}

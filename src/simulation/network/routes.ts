@@ -1,0 +1,127 @@
+/**
+ * The way from one machine to another: which rules concern it, and how long it takes.
+ *
+ * Most of the time nothing is wrong, so each route remembers which rules concern it and asks again only when the list has
+ * changed; a parcel on a clear route costs one draw of the latency. What a route draws, for each rule and for the latency,
+ * is its own, so that no parcel shifts what happens on another route.
+ */
+import type { VirtualClock } from '../clock.js';
+import type { RandomStream } from '../random.js';
+import { drawLatencyMs, type Latency } from './latency.js';
+import type { ParcelKind, Verdict } from './rule.js';
+import { type ListedRule, RuleList } from './rule-list.js';
+import { Segments } from './segments.js';
+
+/** From a process to itself or to another one of its machine. */
+const loopbackLatencyMs = 0.02;
+
+/** A host that is not there: nothing passes and nobody says so. Before all other rules. */
+const unreachable: ListedRule = {
+  label: 'unreachable',
+  rule: {
+    name: 'unreachable',
+    place: 'barrier',
+    judge: ({ kind }) => ({ verdict: kind === 'datagram' ? 'drop' : 'hold' }),
+  },
+};
+
+export interface Answer {
+  readonly verdict: Verdict;
+  readonly by: ListedRule;
+}
+
+export class Routes {
+  readonly rules: RuleList;
+  readonly segments = new Segments(() => this.rules.changed(unreachable));
+  /** How long the way takes when no rule says otherwise. */
+  pace: Latency;
+  readonly clock: VirtualClock;
+  readonly random: (label: string) => RandomStream;
+  readonly #routes = new Map<string, Map<string, Route>>();
+
+  constructor(clock: VirtualClock, random: (label: string) => RandomStream, pace: Latency) {
+    this.clock = clock;
+    this.random = random;
+    this.pace = pace;
+    this.rules = new RuleList(clock);
+  }
+
+  of(from: string, to: string): Route {
+    let routes = this.#routes.get(from);
+    if (routes === undefined) {
+      routes = new Map();
+      this.#routes.set(from, routes);
+    }
+    let route = routes.get(to);
+    if (route === undefined) {
+      route = new Route(this, from, to);
+      routes.set(to, route);
+    }
+    return route;
+  }
+}
+
+export class Route {
+  readonly from: string;
+  readonly to: string;
+  readonly #routes: Routes;
+  readonly #pace: RandomStream;
+  readonly #streams = new Map<ListedRule, RandomStream>();
+  #concerned: readonly ListedRule[] = [];
+  #isReachable = false;
+  /** Of the list, when it was last looked at. */
+  #version = -1;
+
+  constructor(routes: Routes, from: string, to: string) {
+    this.#routes = routes;
+    this.from = from;
+    this.to = to;
+    this.#pace = routes.random(`latency ${from} -> ${to}`);
+  }
+
+  get isReachable(): boolean {
+    this.#look();
+    return this.#isReachable;
+  }
+
+  /** Whether no rule concerns this route, so that nobody has to be asked. */
+  get isClear(): boolean {
+    this.#look();
+    return this.#concerned.length === 0;
+  }
+
+  /** What becomes of a parcel; undefined when no rule has an opinion, and it passes as the weather has it. */
+  ask(kind: ParcelKind, bytes: number): Answer | undefined {
+    this.#look();
+    const parcel = { from: this.from, to: this.to, kind, bytes };
+    for (const by of this.#concerned) {
+      const moment = { nowMs: this.#routes.clock.nowMs, random: this.#streamOf(by) };
+      const verdict = by.rule.judge(parcel, moment);
+      if (verdict !== undefined) return { verdict, by };
+    }
+    return undefined;
+  }
+
+  drawLatencyMs(): number {
+    return this.from === this.to ? loopbackLatencyMs : drawLatencyMs(this.#routes.pace, this.#pace);
+  }
+
+  #look(): void {
+    const { rules, segments } = this.#routes;
+    if (this.#version === rules.version) return;
+    this.#version = rules.version;
+    this.#isReachable = segments.reach(this.from, this.to);
+    if (this.from === this.to) return;
+    const concerned = rules.rules.filter(({ rule }) => rule.concerns?.(this.from, this.to) ?? true);
+    this.#concerned = this.#isReachable ? concerned : [unreachable, ...concerned];
+    for (const known of this.#streams.keys()) if (!this.#concerned.includes(known)) this.#streams.delete(known);
+  }
+
+  #streamOf(listed: ListedRule): RandomStream {
+    const known = this.#streams.get(listed);
+    if (known !== undefined) return known;
+    const stream = this.#routes.random(`rule ${listed.label} ${this.from} -> ${this.to}`);
+    this.#streams.set(listed, stream);
+    return stream;
+  }
+}

@@ -1,0 +1,109 @@
+/** The rules there are. Anybody may write others: a rule is a name, a place in the list, and a function. */
+import { drawLatencyMs, type Latency } from './latency.js';
+import type { Concern, Rule } from './rule.js';
+
+type Hosts = string | readonly string[];
+
+/** What goes from the first hosts to the second. */
+export function oneWay(from: Hosts, to: Hosts): Concern {
+  const [sources, targets] = [setOf(from), setOf(to)];
+  return (source, target) => sources.has(source) && targets.has(target);
+}
+
+/** What goes between two groups of hosts, either way. */
+export function bothWays(a: Hosts, b: Hosts): Concern {
+  const [there, back] = [oneWay(a, b), oneWay(b, a)];
+  return (from, to) => there(from, to) || back(from, to);
+}
+
+const everywhere: Concern = () => true;
+
+/** A cable that is pulled: streams wait, datagrams are lost. Nobody is told, so silence must be noticed. */
+export function cut(concerns: Concern, name = 'cut'): Rule {
+  return {
+    name,
+    place: 'barrier',
+    concerns,
+    judge: ({ kind }) => ({ verdict: kind === 'datagram' ? 'drop' : 'hold' }),
+  };
+}
+
+/** Holds everything up, datagrams too, and lets it go at once when the time has come. */
+export function clog(concerns: Concern, untilMs: number, name = 'clog'): Rule {
+  return { name, place: 'barrier', concerns, untilMs, judge: () => ({ verdict: 'hold' }) };
+}
+
+/** Dials find nobody; open streams go on. */
+export function refusing(concerns: Concern, name = 'refusing'): Rule {
+  return {
+    name,
+    place: 'barrier',
+    concerns,
+    judge: ({ kind }) => (kind === 'dial' ? { verdict: 'refuse' } : undefined),
+  };
+}
+
+/** Breaks so large a share of the streams with each parcel of bytes, somewhere in the middle of it. */
+export function resetting(share: number, concerns = everywhere, name = 'resetting'): Rule {
+  return {
+    name,
+    place: 'barrier',
+    concerns,
+    judge({ kind, bytes }, { random }) {
+      if (kind !== 'bytes' || bytes === 0 || random.float() >= share) return undefined;
+      return { verdict: 'reset', afterBytes: random.below(bytes) };
+    },
+  };
+}
+
+/** How long a sender waits for an acknowledgement before it sends again: what Linux takes at least. */
+const retransmitAfterMs = 200;
+
+/** Loses a share of all parcels. Datagrams are gone; streams send again. */
+export function lossy(share: number, concerns = everywhere, name = 'lossy'): Rule {
+  return {
+    name,
+    place: 'damage',
+    concerns,
+    judge({ kind }, { random, nowMs }) {
+      if (random.float() >= share) return undefined;
+      return kind === 'datagram' ? { verdict: 'drop' } : { verdict: 'hold', untilMs: nowMs + retransmitAfterMs };
+    },
+  };
+}
+
+/** A share of the datagrams comes twice. */
+export function duplicating(share: number, concerns = everywhere, name = 'duplicating'): Rule {
+  return {
+    name,
+    place: 'damage',
+    concerns,
+    judge: ({ kind }, { random }) =>
+      kind === 'datagram' && random.float() < share ? { verdict: 'duplicate' } : undefined,
+  };
+}
+
+/** A share of the datagrams comes up to so much later, after others that were sent later. */
+export function reordering(share: number, byMs: number, concerns = everywhere, name = 'reordering'): Rule {
+  return {
+    name,
+    place: 'damage',
+    concerns,
+    judge: ({ kind }, { random }) =>
+      kind === 'datagram' && random.float() < share ? { verdict: 'delay', byMs: random.float() * byMs } : undefined,
+  };
+}
+
+/** Another pace than the weather's for some hosts: a radio link, a line to another site. */
+export function latency(distribution: Latency, concerns = everywhere, name = 'latency'): Rule {
+  return {
+    name,
+    place: 'pace',
+    concerns,
+    judge: (_, { random }) => ({ verdict: 'pass', latencyMs: drawLatencyMs(distribution, random) }),
+  };
+}
+
+function setOf(hosts: Hosts): ReadonlySet<string> {
+  return new Set(typeof hosts === 'string' ? [hosts] : hosts);
+}

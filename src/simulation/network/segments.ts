@@ -1,0 +1,64 @@
+/**
+ * Which machines are on which local networks, and so who reaches whom.
+ *
+ * Invariant: a machine keeps its place in a segment while it is in it, whatever happens to its processes; places are in the
+ * order of joining, since a ring or a star depends on it.
+ */
+import { areNeighbours, type Topology } from './topology.js';
+
+interface Segment {
+  topology: Topology;
+  readonly addresses: string[];
+}
+
+export class Segments {
+  readonly #segments = new Map<string, Segment>();
+  readonly #changed: () => void;
+
+  /** `changed` is called when somebody may reach others than before. */
+  constructor(changed: () => void) {
+    this.#changed = changed;
+  }
+
+  setTopology(name: string, topology: Topology): void {
+    const segment = this.#of(name);
+    if (segment.topology === topology) return;
+    segment.topology = topology;
+    this.#changed();
+  }
+
+  /** Puts a machine into exactly these segments. */
+  place(address: string, names: ReadonlySet<string>): void {
+    let isChanged = false;
+    for (const name of names) this.#of(name);
+    for (const [name, { addresses }] of this.#segments) {
+      const index = addresses.indexOf(address);
+      if (names.has(name) === index >= 0) continue;
+      if (index < 0) addresses.push(address);
+      else addresses.splice(index, 1);
+      isChanged = true;
+    }
+    if (isChanged) this.#changed();
+  }
+
+  has(name: string, address: string): boolean {
+    return this.#segments.get(name)?.addresses.includes(address) ?? false;
+  }
+
+  reach(from: string, to: string): boolean {
+    if (from === to) return true;
+    for (const { topology, addresses } of this.#segments.values()) {
+      const [a, b] = [addresses.indexOf(from), addresses.indexOf(to)];
+      if (a >= 0 && b >= 0 && areNeighbours(topology, a, b, addresses.length)) return true;
+    }
+    return false;
+  }
+
+  #of(name: string): Segment {
+    const known = this.#segments.get(name);
+    if (known !== undefined) return known;
+    const segment: Segment = { topology: 'mesh', addresses: [] };
+    this.#segments.set(name, segment);
+    return segment;
+  }
+}

@@ -1,0 +1,281 @@
+/**
+ * One end of a stream, as a socket is: with a queue of its own, a window for what is under way, and an end of each direction.
+ *
+ * Invariants, those of the port: nothing is read before `attach`, so nothing is lost; handlers are never called from inside
+ * `attach`, `write`, `end` or `destroy`; `closed` is called exactly once, and nothing after it; an end that was ended goes away
+ * even if the other does not. As with sockets, what the network has taken arrives even if its sender is gone.
+ */
+import { addressText, connectionLost } from '../../adapters/network-errors.js';
+import { lingerMs, sendQueueHighBytes } from '../../adapters/tcp-connection.js';
+import type { Connection, ConnectionHandlers, Timer } from '../../protocol/ports.js';
+import type { VirtualClock } from '../clock.js';
+import type { Delivery, Taps } from './delivery.js';
+import { systemError } from './errors.js';
+import type { Lane, Packet } from './lane.js';
+import type { Endpoint } from './stream.js';
+
+/** What the network takes before the other side has read any of it. */
+const windowBytes = 256 * 1024;
+/** What arrives at once at most, so that a long write comes in parts. */
+const segmentBytesMax = 64 * 1024;
+
+const theEnd = Symbol('the other side has ended');
+
+export interface StreamEndOptions {
+  /** Which stream it is an end of, for those who record what passes. */
+  readonly stream: number;
+  readonly clock: VirtualClock;
+  readonly taps: Taps;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+}
+
+/** Who sees to an end before there is a connection to hand over. */
+export interface Usher {
+  data(bytes: Uint8Array): void;
+  closed(cause: Error | undefined): void;
+}
+
+export class StreamEnd implements Connection {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly remoteAddress: string;
+  queuedBytes = 0;
+  isClosed = false;
+  other!: StreamEnd;
+  /** To the other end. */
+  out!: Lane;
+  readonly #stream: number;
+  readonly #clock: VirtualClock;
+  readonly #taps: Taps;
+  readonly #closeListeners: (() => void)[] = [];
+  readonly #sending: Uint8Array[] = [];
+  readonly #unread: (Uint8Array | typeof theEnd)[] = [];
+  #handlers: ConnectionHandlers | undefined;
+  #isFlowing = false;
+  #underWayBytes = 0;
+  #isWriterWaiting = false;
+  #hasEnded = false;
+  #hasSentEnd = false;
+  #hasHeardEnd = false;
+  #hasReset = false;
+  #cause: Error | undefined;
+  #isTold = false;
+  #linger: Timer | undefined;
+
+  constructor({ stream, clock, taps, local, remote }: StreamEndOptions) {
+    this.#stream = stream;
+    this.#clock = clock;
+    this.#taps = taps;
+    this.local = local;
+    this.remote = remote;
+    this.remoteAddress = addressText(remote.address, remote.port);
+  }
+
+  connect(out: Lane, other: StreamEnd): void {
+    this.out = out;
+    this.other = other;
+  }
+
+  get remoteHost(): string {
+    return this.remote.address;
+  }
+
+  onClose(listener: () => void): void {
+    this.#closeListeners.push(listener);
+  }
+
+  // What a program does with a connection
+
+  attach(handlers: ConnectionHandlers): void {
+    this.#handlers = handlers;
+    this.#clock.schedule(0, () => {
+      this.#isFlowing = true;
+      if (this.isClosed) this.#tellClosed();
+      else this.#read();
+    });
+  }
+
+  /** Takes the bytes as they are: from now on they belong to the network, and must not be changed. */
+  write(bytes: Uint8Array): boolean {
+    if (this.isClosed || this.#hasEnded) return false;
+    this.#sending.push(bytes);
+    this.queuedBytes += bytes.length;
+    this.#send();
+    this.#isWriterWaiting ||= this.queuedBytes >= sendQueueHighBytes;
+    return !this.#isWriterWaiting;
+  }
+
+  end(): void {
+    if (this.isClosed) return;
+    this.#endWriting();
+    this.#startLinger();
+    this.#closeIfDone();
+  }
+
+  destroy(): void {
+    if (this.isClosed) return;
+    this.#sendEnd();
+    this.close();
+  }
+
+  // What the network does with it
+
+  /** Lets an usher see to this end until `release`. Nothing else must have been attached. */
+  usher(usher: Usher): void {
+    this.#handlers = { data: (bytes) => usher.data(bytes), drained: () => {}, closed: () => usher.closed(this.#cause) };
+    this.#isFlowing = true;
+    this.#read();
+  }
+
+  /** From here on whatever arrives waits for who attaches. */
+  release(): void {
+    this.#handlers = undefined;
+    this.#isFlowing = false;
+  }
+
+  /** A step of the handshake. */
+  signal(arrive: () => void): void {
+    this.out.send({ kind: 'dial', bytes: undefined, arrive });
+  }
+
+  /** The process at this end is gone: nobody here hears anything any more. */
+  vanish(): void {
+    this.#handlers = undefined;
+    this.destroy();
+  }
+
+  /** Nothing more goes out but the rest of what was being sent, and the news that the stream has broken. */
+  breakOut(code: string, rest?: Packet): void {
+    this.out.shut(rest, { kind: 'bytes', bytes: undefined, arrive: () => this.other.broken(code) });
+  }
+
+  received(bytes: Uint8Array): void {
+    if (this.isClosed) {
+      if (this.#hasReset) return;
+      this.#hasReset = true;
+      this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => this.other.broken('ECONNRESET') });
+      return;
+    }
+    if (this.#taps.onDelivery !== undefined) this.#tap('bytes', bytes);
+    this.#unread.push(bytes);
+    this.#read();
+  }
+
+  broken(code: string): void {
+    if (this.isClosed) return;
+    this.#tap('reset');
+    this.close(systemError(code));
+  }
+
+  close(cause?: Error): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#cause = cause;
+    this.#linger?.cancel();
+    this.#unread.length = 0;
+    this.#sending.length = 0;
+    this.queuedBytes = 0;
+    for (const listener of this.#closeListeners.splice(0)) listener();
+    this.#clock.schedule(0, () => this.#tellClosed());
+  }
+
+  #read(): void {
+    while (this.#isFlowing && !this.isClosed && this.#handlers !== undefined) {
+      const next = this.#unread.shift();
+      if (next === undefined) return;
+      if (next === theEnd) {
+        this.#hasHeardEnd = true;
+        this.#endWriting();
+        this.#startLinger();
+        this.#closeIfDone();
+      } else {
+        this.#acknowledge(next.length);
+        this.#handlers.data(next);
+      }
+    }
+  }
+
+  /** Tells the other end that it may send more. Only one that waits notices, so only then it takes its way. */
+  #acknowledge(bytes: number): void {
+    const { other } = this;
+    if (other.#sending.length === 0) other.#underWayBytes -= bytes;
+    else this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => other.#acknowledged(bytes) });
+  }
+
+  #acknowledged(bytes: number): void {
+    this.#underWayBytes -= bytes;
+    if (!this.isClosed) this.#send();
+  }
+
+  #send(): void {
+    for (let next = this.#sending[0]; next !== undefined; next = this.#sending[0]) {
+      const length = Math.min(next.length, segmentBytesMax, windowBytes - this.#underWayBytes);
+      if (length <= 0 && next.length > 0) return;
+      if (length === next.length) this.#sending.shift();
+      else this.#sending[0] = next.subarray(length);
+      this.queuedBytes -= length;
+      this.#underWayBytes += length;
+      this.out.send({
+        kind: 'bytes',
+        bytes: length === next.length ? next : next.subarray(0, length),
+        arrive: undefined,
+      });
+    }
+    if (this.#hasEnded) {
+      this.#sendEnd();
+      this.#closeIfDone();
+    } else if (this.#isWriterWaiting) {
+      this.#isWriterWaiting = false;
+      this.#handlers?.drained();
+    }
+  }
+
+  #endWriting(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#send();
+  }
+
+  #sendEnd(): void {
+    if (this.#hasSentEnd) return;
+    this.#hasSentEnd = true;
+    this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => this.other.#ended() });
+  }
+
+  #ended(): void {
+    if (this.isClosed) return;
+    this.#tap('closed');
+    this.#unread.push(theEnd);
+    this.#read();
+  }
+
+  #closeIfDone(): void {
+    if (this.#hasSentEnd && this.#hasHeardEnd) this.close();
+  }
+
+  /** An ended connection that stands still is destroyed. */
+  #startLinger(): void {
+    if (this.#linger !== undefined || this.isClosed) return;
+    const wait = (queuedBefore: number): void => {
+      this.#linger = this.#clock.schedule(lingerMs, () => {
+        if (this.queuedBytes > 0 && this.queuedBytes < queuedBefore) wait(this.queuedBytes);
+        else this.destroy();
+      });
+    };
+    wait(this.queuedBytes);
+  }
+
+  #tellClosed(): void {
+    if (this.#isTold || this.#handlers === undefined) return;
+    this.#isTold = true;
+    this.#handlers.closed(this.#cause && connectionLost(this.#cause, this.remoteAddress));
+  }
+
+  #tap(kind: Delivery['kind'], bytes?: Uint8Array): void {
+    const { onDelivery } = this.#taps;
+    if (onDelivery === undefined) return;
+    const [from, to] = [this.remote.address, this.local.address];
+    onDelivery({ atMs: this.#clock.nowMs, from, to, kind, stream: this.#stream, bytes });
+  }
+}

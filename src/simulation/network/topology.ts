@@ -1,0 +1,28 @@
+/** Who is wired to whom within one segment. Pure: places are counted in the order in which hosts have joined. */
+
+/**
+ * `mesh`: everybody to everybody. `ring`: each to the one before and the one after, the last to the first. `chain`: a ring
+ * that is open between the last and the first. `star`: everybody to the first, and to nobody else.
+ */
+export type Topology = 'mesh' | 'ring' | 'chain' | 'star';
+
+/** The places that the host at `index` of `count` reaches, in ascending order, without its own. */
+export function neighbours(topology: Topology, index: number, count: number): number[] {
+  const others = Array.from({ length: count }, (_, place) => place).filter((place) => place !== index);
+  return others.filter((place) => areNeighbours(topology, index, place, count));
+}
+
+export function areNeighbours(topology: Topology, a: number, b: number, count: number): boolean {
+  const distance = Math.abs(a - b);
+  if (distance === 0) return false;
+  switch (topology) {
+    case 'mesh':
+      return true;
+    case 'ring':
+      return distance === 1 || distance === count - 1;
+    case 'chain':
+      return distance === 1;
+    case 'star':
+      return a === 0 || b === 0;
+  }
+}
