@@ -18,13 +18,13 @@ export interface Backup {
 }
 
 export class SimulatedDisks {
-  readonly #root = makeDiskRoot();
+  readonly root = makeDiskRoot();
   readonly #generations = new Map<string, number>();
   #backups = 0;
 
   /** The data directory that a process on this machine opens now. */
   directoryOf(machine: string): string {
-    const directory = join(this.#root, machine, String(this.#generations.get(machine) ?? 0));
+    const directory = join(this.root, machine, String(this.#generations.get(machine) ?? 0));
     mkdirSync(directory, { recursive: true });
     return directory;
   }
@@ -37,7 +37,7 @@ export class SimulatedDisks {
   /** Copies the files as they are at this moment, as a snapshot of the disk would. */
   backUp(machine: string, atMs: number): Backup {
     this.#backups += 1;
-    const directory = join(this.#root, 'backups', String(this.#backups));
+    const directory = join(this.root, 'backups', String(this.#backups));
     cpSync(this.directoryOf(machine), directory, { recursive: true });
     return { directory, atMs };
   }
@@ -71,7 +71,7 @@ export class SimulatedDisks {
   }
 
   remove(): void {
-    rmSync(this.#root, { recursive: true, force: true });
+    rmSync(this.root, { recursive: true, force: true });
   }
 
   #renew(machine: string, source: string): void {

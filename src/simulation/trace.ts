@@ -52,6 +52,8 @@ export interface TraceOptions {
   nowMs(): number;
   /** The NodeId at an address. */
   nameOf(address: string): string;
+  /** Where the simulated disks are: a path that is drawn by the system. */
+  readonly diskRoot: string;
   /** Takes the lines. Without one they are not made, since that costs more than the run. */
   readonly sink: TraceSink | undefined;
 }
@@ -99,9 +101,11 @@ export class Trace implements Observer {
   }
 
   happened({ nodeId }: NodeProcess, { happening }: Heard): void {
+    // A failure of the database names its file, which is elsewhere in each run.
+    const text = JSON.stringify(happening).replaceAll(this.#options.diskRoot, '');
     this.#hash.number(this.#options.nowMs());
-    this.#hash.text(JSON.stringify(happening));
-    this.#say(() => [{ kind: 'happening', node: nodeId, happening }]);
+    this.#hash.text(text);
+    this.#say(() => [{ kind: 'happening', node: nodeId, happening: JSON.parse(text) as Happening }]);
   }
 
   /** For `createActor`: tells of each state that an actor enters. */

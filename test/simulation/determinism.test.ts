@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createWorld, type TraceLine } from '../../src/simulation/index.js';
-import { drawPlan } from '../../src/simulation/swarm/plan.js';
+import { drawPlan, type Plan } from '../../src/simulation/swarm/plan.js';
 import { playPlan } from '../../src/simulation/swarm/play.js';
 import type { Verdict } from '../../src/simulation/verdict.js';
 import { run as runCommand } from '../integration/cli-fixture.js';
@@ -43,6 +43,22 @@ describe('determinism', () => {
   it('begun outside of any promise, as a message or a timer does: -> the same hash', async () => {
     const verdict = await new Promise<Verdict>((resolve) => setImmediate(() => void playPlan(planOf(1)).then(resolve)));
     expect(verdict.traceHash).toBe(hashes[1]);
+  });
+
+  it('a failure that names a file: in two worlds, with their files elsewhere -> the same hash and trace', async () => {
+    const plan: Plan = {
+      ...{ seed: 1, nodes: 2, wiring: 'mesh', durationMs: 10_000, options: {} },
+      faults: [{ atMs: 5_000, kind: 'fillDisk', node: 1, forMs: 1_000 }],
+      writes: [{ atMs: 5_100, node: 0, key: 'k', value: 1, bytes: 100_000 }],
+    };
+    const play = async () => {
+      const lines: TraceLine[] = [];
+      const verdict = await playPlan(plan, { trace: (line) => lines.push(line) });
+      return { verdict, lines };
+    };
+    const first = await play();
+    expect(JSON.stringify(first.lines)).toMatch(/diskFull.*node-b\.db/);
+    expect(await play()).toEqual(first);
   });
 
   it('with a trace: -> the same hashes, and the same trace', async () => {
