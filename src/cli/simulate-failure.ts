@@ -1,4 +1,5 @@
 /** What `statemesh simulate` does with a seed that failed: plays it again for its trace, and makes it small. */
+import { writeFileSync } from 'node:fs';
 import { messageOf } from '../protocol/control.js';
 import {
   drawPlan,
@@ -11,7 +12,7 @@ import {
   type Verdict,
 } from '../simulation/index.js';
 import type { SimulateProgress } from './simulate-progress.js';
-import type { FailureReport } from './simulate-report.js';
+import { type FailureReport, scenarioLinesMax } from './simulate-report.js';
 import { replayCommand, type SimulateRequest } from './simulate-request.js';
 
 export interface ExplainOptions {
@@ -35,7 +36,20 @@ export async function explain(
   const shrunk = isRepeatable ? await shrink(plan, verdict, request, { ...options, notes }) : undefined;
   const command = replayCommand(seed, request);
   const scenario = shrunk && scenarioOf(shrunk.plan, { breach: shrunk.breach, command });
-  return { verdict, breach, plan, shrunk, scenario, traceFile, notes };
+  const scenarioFile = scenario && keepLong(scenario, `statemesh-seed-${seed}.scenario.ts`, notes);
+  return { verdict, breach, plan, shrunk, scenario, scenarioFile, traceFile, notes };
+}
+
+/** What is too long for a screen goes to a file. @returns The file, if one was written */
+function keepLong(scenario: string, file: string, notes: string[]): string | undefined {
+  if (scenario.split('\n').length <= scenarioLinesMax) return undefined;
+  try {
+    writeFileSync(file, `${scenario}\n`);
+    return file;
+  } catch (error) {
+    notes.push(`The scenario cannot be written: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 interface StepOptions extends ExplainOptions {

@@ -20,11 +20,15 @@ export interface FailureReport {
   readonly shrunk: ShrunkPlan | undefined;
   /** Of the shrunk plan. */
   readonly scenario: string | undefined;
+  /** Where the scenario is as well, when it is longer than {@link scenarioLinesMax}. */
+  readonly scenarioFile: string | undefined;
   readonly traceFile: string | undefined;
   /** Why there is no trace, or no shrunk plan. */
   readonly notes: readonly string[];
 }
 
+/** What a screen and its reader bear of a scenario. */
+export const scenarioLinesMax = 100;
 /** A plan can have thousands of faults. */
 const faultLinesMax = 40;
 
@@ -35,9 +39,9 @@ export function seedLine({ seed, breach, events, virtualMs, acknowledged, traceH
 }
 
 export function failureLine(report: FailureReport, request: SimulateRequest): object {
-  const { verdict, breach, plan, shrunk, scenario, traceFile: trace, notes } = report;
+  const { verdict, breach, plan, shrunk, scenario, scenarioFile, traceFile: trace, notes } = report;
   const command = replayCommand(verdict.seed, request);
-  return { failure: { seed: verdict.seed, ...breach, command, trace, notes, plan, shrunk, scenario } };
+  return { failure: { seed: verdict.seed, ...breach, command, trace, notes, plan, shrunk, scenario, scenarioFile } };
 }
 
 /** The last JSON line. */
@@ -71,11 +75,13 @@ export function summaryText(result: SwarmResult, request: SimulateRequest, wallM
 }
 
 export function failureText(report: FailureReport, request: SimulateRequest): string {
-  const { verdict, breach, shrunk, scenario, traceFile, notes } = report;
+  const { verdict, breach, shrunk, scenario, scenarioFile, traceFile, notes } = report;
+  const isShown = scenario !== undefined && scenario.split('\n').length <= scenarioLinesMax;
   const plan = shrunk?.plan ?? report.plan;
   const rows: [string, string][] = [
     ['  replay', `${replayCommand(verdict.seed, request)} --trace ${traceFile ?? 'FILE'}`],
     ...(traceFile === undefined ? [] : [['  trace', traceFile] as [string, string]]),
+    ...(scenarioFile === undefined ? [] : [['  as a test', scenarioFile] as [string, string]]),
   ];
   return [
     `${paint('red', `Seed ${verdict.seed} failed`)}: ${breach.kind}, ${breach.checker}${whenOf(breach)}`,
@@ -83,7 +89,7 @@ export function failureText(report: FailureReport, request: SimulateRequest): st
     '',
     ...(shrunk === undefined ? [`${counted(plan.faults.length, 'fault')}:`] : [shrunkText(report.plan, shrunk)]),
     ...faultLines(plan),
-    ...(scenario === undefined ? [] : ['', paint('bold', 'As a test:'), '', scenario]),
+    ...(!isShown ? [] : ['', paint('bold', 'As a test:'), '', scenario]),
     '',
     ...notes.map((note) => `${paint('yellow', 'note:')} ${clean(note)}`),
     list(rows),

@@ -167,6 +167,7 @@ describe('a failure', () => {
   const report: FailureReport = {
     ...{ verdict, breach, plan, shrunk },
     scenario: scenarioOf(least, { breach }),
+    scenarioFile: undefined,
     traceFile: 'statemesh-seed-5.trace.jsonl',
     notes: [],
   };
@@ -181,6 +182,13 @@ describe('a failure', () => {
     expect(text).toContain(report.scenario);
     expect(text).toContain('replay  statemesh simulate --seed 5 --trace statemesh-seed-5.trace.jsonl\n');
     expect(text).toContain('trace   statemesh-seed-5.trace.jsonl');
+  });
+
+  test('for people: a scenario longer than a screen -> the file that it is in', () => {
+    const scenario = scenarioOf(plan, { breach });
+    const text = failureText({ ...report, scenario, scenarioFile: 'statemesh-seed-5.scenario.ts' }, request);
+    expect(text).toContain('as a test  statemesh-seed-5.scenario.ts');
+    expect(text).not.toContain('it(');
   });
 
   test('for people: not shrunk, no trace -> the faults as drawn, some of them, and why', () => {
@@ -240,7 +248,7 @@ describe('explaining a failure', () => {
     return { played, player };
   }
 
-  async function verdictOf({ player }: ReturnType<typeof failing>, request = requestOf({})) {
+  async function verdictOf({ player }: Pick<ReturnType<typeof failing>, 'player'>, request = requestOf({})) {
     return player.play(drawPlan({ ...request.plan, seed: 5 }));
   }
 
@@ -288,6 +296,33 @@ describe('explaining a failure', () => {
     expect(report.traceFile).toBeUndefined();
     expect(report.notes).toEqual([expect.stringMatching(/^The trace cannot be written .*EISDIR/)]);
     expect(report.shrunk?.plan.faults).toHaveLength(1);
+  });
+
+  test('a least plan that is long: -> its scenario goes to a file as well', async () => {
+    const cwd = process.cwd();
+    const directory = await temporaryDirectory();
+    process.chdir(directory);
+    try {
+      const all = drawPlan({ ...requestOf({}).plan, seed: 5 }).writes.length;
+      expect(all).toBeGreaterThan(100);
+      const player = threadPlayer(async (plan) => {
+        const isBroken = plan.writes.length === all;
+        return {
+          seed: 5,
+          breach: isBroken ? late : undefined,
+          events: 1,
+          virtualMs: 1,
+          acknowledged: 1,
+          traceHash: 'a',
+        };
+      });
+      const late: Breach = { ...breach, atMs: 90_000 };
+      const report = await explain(await verdictOf({ player }), requestOf({}), { player, progress, signal });
+      expect(report.scenarioFile).toBe('statemesh-seed-5.scenario.ts');
+      expect(await readFile('statemesh-seed-5.scenario.ts', 'utf8')).toBe(`${report.scenario}\n`);
+    } finally {
+      process.chdir(cwd);
+    }
   });
 
   test('interrupted: -> the failure as it was found', async () => {
