@@ -111,7 +111,9 @@ export class StreamEnd implements Connection {
 
   destroy(): void {
     if (this.isClosed) return;
-    this.#sendEnd();
+    // As a socket does that is closed before all was read: the other side must not believe that it was.
+    if (this.#unread.length > 0) this.#sendReset();
+    else this.#sendEnd();
     this.close();
   }
 
@@ -148,9 +150,7 @@ export class StreamEnd implements Connection {
 
   received(bytes: Uint8Array): void {
     if (this.isClosed) {
-      if (this.#hasReset) return;
-      this.#hasReset = true;
-      this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => this.other.broken('ECONNRESET') });
+      this.#sendReset();
       return;
     }
     if (this.#taps.onDelivery !== undefined) this.#tap('bytes', bytes);
@@ -160,7 +160,7 @@ export class StreamEnd implements Connection {
 
   broken(code: string): void {
     if (this.isClosed) return;
-    this.#tap('reset');
+    this.#tap(code === 'ECONNREFUSED' ? 'refused' : 'reset');
     this.close(systemError(code));
   }
 
@@ -177,7 +177,7 @@ export class StreamEnd implements Connection {
   }
 
   #read(): void {
-    while (this.#isFlowing && !this.isClosed && this.#handlers !== undefined) {
+    while (this.#isFlowing && this.#handlers !== undefined) {
       const next = this.#unread.shift();
       if (next === undefined) return;
       if (next === theEnd) {
@@ -239,6 +239,12 @@ export class StreamEnd implements Connection {
     this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => this.other.#ended() });
   }
 
+  #sendReset(): void {
+    if (this.#hasReset) return;
+    this.#hasReset = true;
+    this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => this.other.broken('ECONNRESET') });
+  }
+
   #ended(): void {
     if (this.isClosed) return;
     this.#tap('closed');
@@ -269,7 +275,7 @@ export class StreamEnd implements Connection {
   }
 
   #tap(kind: Delivery['kind'], bytes?: Uint8Array): void {
-    const { clock, local, remote } = { clock: this.#clock, local: this.local, remote: this.remote };
-    this.#taps.onDelivery?.({ atMs: clock.nowMs, from: remote.address, to: local.address, kind, bytes });
+    const { nowMs: atMs } = this.#clock;
+    this.#taps.onDelivery?.({ atMs, from: this.remote.address, to: this.local.address, kind, bytes });
   }
 }
