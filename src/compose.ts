@@ -20,7 +20,7 @@ import { createDial } from './services/dialer.js';
 import { createDiscovery } from './services/discovery.js';
 import { createLink } from './services/link.js';
 import { createCloseListener, createConnections, createListen } from './services/listener.js';
-import { createApplyBatch, createOplogFeed, createReadBatch } from './services/replication.js';
+import { createBatchApplier, createOplogFeed, createReadBatch } from './services/replication.js';
 import { createCloseStore, createOpenStore } from './store/store-service.js';
 
 /** What a node needs of the outside world. */
@@ -48,7 +48,7 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
     dial: createDial(ports),
     link: createLink(ports),
     readBatch: createReadBatch(ports),
-    applyBatch: createApplyBatch(ports),
+    batchApplier: createBatchApplier(ports),
     oplogFeed: createOplogFeed(ports),
   };
 }
@@ -61,9 +61,9 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
  * const actor = createActor(machine, { input: { configuration: () => configuration, boot, random } });
  */
 export function composeNode(services: Services): NodeMachine {
-  const { readBatch, applyBatch, oplogFeed, link, dial, discovery, knownPeers, ...ofNode } = services;
+  const { readBatch, batchApplier, oplogFeed, link, dial, discovery, knownPeers, ...ofNode } = services;
   const sender = senderMachine.provide({ actors: { readBatch, oplogFeed } });
-  const receiver = receiverMachine.provide({ actors: { applyBatch } });
+  const receiver = receiverMachine.provide({ actors: { batchApplier } });
   const session = sessionMachine.provide({ actors: { sender, receiver, link } });
   const peer = peerMachine.provide({ actors: { dial } });
   const membership = membershipMachine.provide({ actors: { session, peer, discovery, knownPeers } });

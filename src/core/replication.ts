@@ -5,7 +5,7 @@
  * makes a gap. What is left out (relays that the other side gets elsewhere) is remembered as skipped, and is not sent
  * again before a vector clock has shown what is really missing.
  */
-import { type AuthorKey, authorKeyOf } from './author.js';
+import { type Author, type AuthorKey, authorKeyOf, parseAuthorKey } from './author.js';
 import { endOf, type Position, type Run } from './entry.js';
 import type { NodeId } from './ids.js';
 import { positionOf, type VectorClock } from './vector-clock.js';
@@ -79,25 +79,45 @@ export function push(progress: Progress, runs: readonly Run[], context: PushCont
     };
   }
   const toSend: Run[] = [];
-  const skipped = new Set(progress.skipped);
+  const left: AuthorKey[] = [];
   let lagging = false;
   let unsure = false;
   for (const run of runs) {
     const author = authorKeyOf(run.author);
     const theirs = positionOf(progress.theirs, author);
     if (theirs.hlc >= endOf(run).hlc) continue;
-    const relayed = context.origin !== undefined;
-    if (relayed && run.author.nodeId !== context.selfId && context.neighbours.has(run.author.nodeId)) {
-      skipped.add(author);
+    const skips = progress.skipped.has(author);
+    if (context.origin !== undefined && reachesOtherwise(run.author, context)) {
+      if (!skips) left.push(author);
     } else if (theirs.hlc === run.after.hlc) {
       toSend.push(run);
-    } else if (skipped.has(author)) {
+    } else if (skips) {
       unsure = true;
     } else {
       lagging = true;
     }
   }
+  const skipped = left.length === 0 ? progress.skipped : new Set([...progress.skipped, ...left]);
   return { progress: { ...progress, skipped }, runs: toSend, lagging, unsure };
+}
+
+/** Whether what an author writes reaches the other side without us. */
+function reachesOtherwise(
+  { nodeId }: Author,
+  { selfId, neighbours }: Pick<PushContext, 'selfId' | 'neighbours'>,
+): boolean {
+  return nodeId !== selfId && neighbours.has(nodeId);
+}
+
+/**
+ * The authors of whom nothing more need be heard as long as neither the skipped ones nor the neighbours change: another relay of
+ * theirs would be skipped like the one before.
+ */
+export function authorsLeftOut(
+  { skipped }: Progress,
+  context: Pick<PushContext, 'selfId' | 'neighbours'>,
+): ReadonlySet<AuthorKey> {
+  return new Set([...skipped].filter((key) => reachesOtherwise(parseAuthorKey(key) as Author, context)));
 }
 
 function endsOf(runs: readonly Run[]): Map<AuthorKey, Position> {

@@ -111,6 +111,7 @@ const machine = setup({
   }),
   output: ({ context }) => ({ failure: context.failure }),
   invoke: {
+    id: 'connections',
     src: 'connections',
     input: {},
     onError: { actions: { type: 'report', params: ({ event }) => ({ where: 'connections', error: event.error }) } },
@@ -215,7 +216,13 @@ const machine = setup({
     },
     /** Closes what is open. Entered after a failure, too, with whatever there is. */
     stopping: {
-      on: { 'node.stop': {}, 'xstate.error.actor.*': {} },
+      on: {
+        'node.stop': {},
+        // Recorded, but no reason to begin anew.
+        'xstate.error.actor.*': {
+          actions: { type: 'report', params: ({ event }) => ({ where: event.actorId, error: event.error }) },
+        },
+      },
       initial: 'closingListener',
       states: {
         closingListener: {

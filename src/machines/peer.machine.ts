@@ -49,6 +49,11 @@ const duplicateConnection = {
   message: 'There is another connection between the two nodes, which stays.',
 } as const;
 
+const cameToNothing = {
+  code: 'handshakeTimeout',
+  message: 'A connection opened, but no session came of it.',
+} as const;
+
 /** How often a peer is dialed of which we know nothing but a session that is over. */
 const attemptsAfterSession = 5;
 
@@ -236,19 +241,27 @@ const machine = setup({
         },
         /** The connection is open, and its session finds out who is there. */
         introducing: {
-          after: { handshakeTimeout: '#peer.backingOff' },
-        },
-      },
-      on: {
-        'session.closed': [
-          {
-            guard: { type: 'isRefusal', params: ({ event }) => event },
-            target: 'refused',
-            actions: { type: 'recordFailure', params: ({ event }) => event },
+          after: {
+            handshakeTimeout: {
+              target: '#peer.backingOff',
+              actions: { type: 'recordFailure', params: { failure: cameToNothing } },
+            },
           },
-          { target: 'backingOff', actions: { type: 'recordFailure', params: ({ event }) => event } },
-        ],
-        'peer.mistaken': { target: 'refused', actions: { type: 'recordFailure', params: ({ event }) => event } },
+          on: {
+            'session.closed': [
+              {
+                guard: { type: 'isRefusal', params: ({ event }) => event },
+                target: '#peer.refused',
+                actions: { type: 'recordFailure', params: ({ event }) => event },
+              },
+              { target: '#peer.backingOff', actions: { type: 'recordFailure', params: ({ event }) => event } },
+            ],
+            'peer.mistaken': {
+              target: '#peer.refused',
+              actions: { type: 'recordFailure', params: ({ event }) => event },
+            },
+          },
+        },
       },
     },
     connected: {
@@ -346,6 +359,11 @@ const machine = setup({
             },
             diverged: {
               on: {
+                // A session reports each author once: these are others.
+                'session.diverged': {
+                  guard: { type: 'isOwnSession', params: ({ event }) => event },
+                  actions: { type: 'tellDiverged', params: ({ event }) => event },
+                },
                 'session.aligned': { guard: { type: 'isOwnSession', params: ({ event }) => event }, target: 'aligned' },
               },
             },

@@ -10,9 +10,9 @@ import { backoffMs } from '../core/backoff.js';
 import { type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
-import type { LinkCommand, Mailbox, ReplicationReport } from '../protocol/events.js';
+import type { ApplierReport, LinkCommand, Mailbox, ReplicationReport } from '../protocol/events.js';
 import type { BatchFrame } from '../protocol/messages.js';
-import { applyBatch } from '../protocol/services.js';
+import { batchApplier } from '../protocol/services.js';
 import type { ApplyResult, Store } from '../protocol/store.js';
 
 export interface ReceiverInput {
@@ -41,12 +41,13 @@ interface ReceiverContext extends ReceiverInput {
 
 export type ReceiverEvent =
   | BatchFrame
+  | ApplierReport
   /** Tell the other side where we are. */
   | { readonly type: 'clock.announce' };
 
 const machine = setup({
   types: { context: {} as ReceiverContext, input: {} as ReceiverInput, events: {} as ReceiverEvent },
-  actors: { applyBatch },
+  actors: { batchApplier },
   delays: {
     gapBackoff: ({ context }) =>
       backoffMs({
@@ -80,6 +81,10 @@ const machine = setup({
     takeBatches: assign(({ context }) => ({
       current: context.queue.slice(0, limits.batchesPerTransactionMax),
       queue: context.queue.slice(limits.batchesPerTransactionMax),
+    })),
+    applyBatches: sendTo('applier', ({ context }) => ({
+      type: 'batch.apply',
+      runs: context.current.flatMap(({ runs }) => runs),
     })),
     settleBatches: enqueueActions(({ context, enqueue }, result: ApplyResult) => {
       const applied = context.current.at(-1)?.sequence ?? context.applied;
@@ -128,11 +133,21 @@ const machine = setup({
     gaps: 0,
     owesClock: false,
   }),
+  invoke: {
+    id: 'applier',
+    src: 'batchApplier',
+    input: ({ context, self }) => ({ parent: self, store: context.store, origin: context.peerId }),
+    onError: {
+      target: '.failed',
+      actions: { type: 'reportFailure', params: ({ event }) => ({ failure: failureOf(event.error) }) },
+    },
+  },
   initial: 'waiting',
   on: {
     'frame.batch': [
       {
         guard: { type: 'isUnexpected', params: ({ event }) => event },
+        target: '.failed',
         actions: { type: 'refuseBatch', params: ({ event }) => event },
       },
       { target: '.applying', actions: { type: 'enqueueBatch', params: ({ event }) => event } },
@@ -142,23 +157,17 @@ const machine = setup({
   states: {
     waiting: {},
     applying: {
-      entry: 'takeBatches',
-      invoke: {
-        src: 'applyBatch',
-        input: ({ context }) => ({
-          store: context.store,
-          runs: context.current.flatMap(({ runs }) => runs),
-          origin: context.peerId,
-        }),
-        onDone: { target: 'settling', actions: { type: 'settleBatches', params: ({ event }) => event.output } },
-        onError: {
-          actions: { type: 'reportFailure', params: ({ event }) => ({ failure: failureOf(event.error) }) },
-        },
-      },
+      entry: ['takeBatches', 'applyBatches'],
       on: {
+        'batch.applied': {
+          target: 'settling',
+          actions: { type: 'settleBatches', params: ({ event }) => event.result },
+        },
+        'batch.failed': { target: 'failed', actions: { type: 'reportFailure', params: ({ event }) => event } },
         'frame.batch': [
           {
             guard: { type: 'isUnexpected', params: ({ event }) => event },
+            target: 'failed',
             actions: { type: 'refuseBatch', params: ({ event }) => event },
           },
           { actions: { type: 'enqueueBatch', params: ({ event }) => event } },
@@ -175,6 +184,8 @@ const machine = setup({
     recoveringGap: {
       after: { gapBackoff: { target: 'waiting', actions: ['announceClock', 'forgetDebt'] } },
     },
+    /** Its session has been told, and ends. */
+    failed: { type: 'final' },
   },
 });
 

@@ -10,7 +10,15 @@ import type { Run } from '../core/entry.js';
 import { failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
-import { acknowledged, type Progress, push, reconciled, sent, startProgress } from '../core/replication.js';
+import {
+  acknowledged,
+  authorsLeftOut,
+  type Progress,
+  push,
+  reconciled,
+  sent,
+  startProgress,
+} from '../core/replication.js';
 import type { VectorClock } from '../core/vector-clock.js';
 import type { LinkCommand, LinkReport, Mailbox, OplogReport, ReplicationReport } from '../protocol/events.js';
 import type { Acknowledgement, VectorClockFrame } from '../protocol/messages.js';
@@ -40,6 +48,8 @@ interface SenderContext extends Omit<SenderInput, 'clock'> {
   readonly unsure: boolean;
   /** Authors that the other side has in another version. */
   readonly diverged: ReadonlySet<AuthorKey>;
+  /** What the feed was last narrowed by. */
+  readonly narrowed: Pick<Progress, 'skipped'> & Pick<SenderInput, 'neighbours'>;
 }
 
 export type SenderEvent =
@@ -121,6 +131,14 @@ const machine = setup({
       enqueue.sendTo(context.link, { type: 'link.send', frame: { type: 'frame.vectorClockRequest' } });
       enqueue.assign({ unsure: false });
     }),
+    /** What would only be skipped again need not be heard. */
+    narrowFeed: enqueueActions(({ context, enqueue }) => {
+      const { progress, neighbours, store, narrowed } = context;
+      if (narrowed.skipped === progress.skipped && narrowed.neighbours === neighbours) return;
+      enqueue.assign({ narrowed: { skipped: progress.skipped, neighbours } });
+      const authors = authorsLeftOut(progress, { selfId: store.nodeId, neighbours });
+      enqueue.sendTo('feed', { type: 'feed.leaveOut', authors });
+    }),
     markStale: assign({ stale: true }),
     markFresh: assign({ stale: false }),
     recordDiverged: enqueueActions(({ context, enqueue }, { diverged }: { diverged: readonly AuthorKey[] }) => {
@@ -151,21 +169,26 @@ const machine = setup({
     stale: false,
     unsure: false,
     diverged: new Set(),
+    narrowed: { skipped: new Set(), neighbours: input.neighbours },
   }),
   invoke: {
+    id: 'feed',
     src: 'oplogFeed',
-    input: ({ context, self }) => ({ store: context.store, parent: self }),
-    onError: { actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) } },
+    input: ({ context, self }) => ({ store: context.store, peerId: context.peerId, parent: self }),
+    onError: {
+      target: '.failed',
+      actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) },
+    },
   },
   on: {
     'oplog.appended': { actions: 'markStale' },
     'frame.acknowledgement': { actions: { type: 'settleBatch', params: ({ event }) => event } },
-    'frame.vectorClock': { actions: { type: 'reconcile', params: ({ event }) => event } },
-    'heartbeat.matched': { actions: 'recordMatch' },
+    'frame.vectorClock': { actions: [{ type: 'reconcile', params: ({ event }) => event }, 'narrowFeed'] },
+    'heartbeat.matched': { actions: ['recordMatch', 'narrowFeed'] },
     'neighbours.changed': {
-      actions: [{ type: 'rememberNeighbours', params: ({ event }) => event }, 'askForClockIfUnsure'],
+      actions: [{ type: 'rememberNeighbours', params: ({ event }) => event }, 'askForClockIfUnsure', 'narrowFeed'],
     },
-    'acknowledgement.overdue': { actions: 'reportOverdue' },
+    'acknowledgement.overdue': { target: '.failed', actions: 'reportOverdue' },
   },
   initial: 'reading',
   states: {
@@ -189,20 +212,24 @@ const machine = setup({
             'sendOutbox',
           ],
         },
-        onError: { actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) } },
+        onError: {
+          target: 'failed',
+          actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) },
+        },
       },
       on: {
         // What is being read follows a position that is no longer theirs.
         'frame.vectorClock': {
           target: 'reading',
           reenter: true,
-          actions: { type: 'reconcile', params: ({ event }) => event },
+          actions: [{ type: 'reconcile', params: ({ event }) => event }, 'narrowFeed'],
         },
       },
     },
     windowFull: {
       on: {
-        'frame.acknowledgement': { target: 'reading', actions: { type: 'settleBatch', params: ({ event }) => event } },
+        // It may be an answer to nothing: then the window is as full as before.
+        'frame.acknowledgement': { target: 'caughtUp', actions: { type: 'settleBatch', params: ({ event }) => event } },
       },
     },
     /** Everything is there or on its way, unless the window is full or there is more to read. */
@@ -213,10 +240,17 @@ const machine = setup({
       ],
       on: {
         'oplog.appended': {
-          actions: [{ type: 'planPush', params: ({ event }) => event }, 'askForClockIfUnsure', 'sendOutbox'],
+          actions: [
+            { type: 'planPush', params: ({ event }) => event },
+            'askForClockIfUnsure',
+            'narrowFeed',
+            'sendOutbox',
+          ],
         },
       },
     },
+    /** Its session has been told, and ends. */
+    failed: { type: 'final' },
   },
 });
 

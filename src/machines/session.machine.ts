@@ -7,7 +7,7 @@
 import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
 import type { AuthorKey, Scope } from '../core/author.js';
 import type { Position } from '../core/entry.js';
-import { type Failure, failureOf } from '../core/errors.js';
+import { type ErrorCode, errorCodes, type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import { authorsDiverged, type VectorClock } from '../core/vector-clock.js';
@@ -52,6 +52,8 @@ interface SessionContext extends SessionInput {
   readonly diverged: ReadonlySet<AuthorKey>;
   /** Whether our own node has been told that somebody doubts it. */
   readonly isDoubted: boolean;
+  /** Whether our peer has asked for a sign of life that cannot be asked for yet. */
+  readonly owesPing: boolean;
   /** Authors whose entries wait for their time to come. */
   readonly parked: ReadonlySet<AuthorKey>;
   readonly roundTripMs: number | undefined;
@@ -171,6 +173,12 @@ const machine = setup({
       enqueue.assign({ isDoubted: true });
       enqueue.sendTo(context.parent, { type: 'session.probed', sessionId: context.sessionId });
     }),
+    owePing: assign({ owesPing: true }),
+    sendOwedPing: enqueueActions(({ context, enqueue }) => {
+      if (!context.owesPing) return;
+      enqueue.assign({ owesPing: false });
+      enqueue.sendTo(context.link, { type: 'link.send', frame: { type: 'frame.ping' } });
+    }),
     rememberNeighbours: assign((_, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({ neighbours })),
     rememberRoundTrip: assign((_, { milliseconds }: { milliseconds: number }) => ({ roundTripMs: milliseconds })),
     recordFailure: assign((_, failure: Failure) => ({ failure: { code: failure.code, message: failure.message } })),
@@ -200,6 +208,7 @@ const machine = setup({
     neighbours: new Set(),
     diverged: new Set(),
     isDoubted: false,
+    owesPing: false,
     parked: new Set(),
     roundTripMs: undefined,
     failure: { code: 'connectionLost', message: 'The connection ended.' },
@@ -319,6 +328,8 @@ const machine = setup({
     comparing: {
       // The dialer speaks first: the other side may still be weighing two connections against each other.
       entry: 'admitPeer',
+      // A ping would end the session: the other side may not have admitted us yet.
+      on: { 'session.probe': { actions: 'owePing' } },
       initial: 'starting',
       states: {
         starting: { always: [{ guard: 'isDialed', target: 'asking' }, { target: 'answering' }] },
@@ -351,6 +362,7 @@ const machine = setup({
       },
     },
     synchronizing: {
+      entry: 'sendOwedPing',
       invoke: [
         {
           id: 'sender',
@@ -406,7 +418,7 @@ const machine = setup({
         'replication.failed': {
           target: 'closed',
           actions: [
-            { type: 'sendGoodbye', params: ({ event }) => event.failure },
+            { type: 'sendGoodbye', params: ({ event }) => refusalOf(event.failure) },
             { type: 'recordFailure', params: ({ event }) => event.failure },
           ],
         },
@@ -424,6 +436,20 @@ export const sessionMachine: SessionMachine = machine;
 
 function isSamePosition(a: Position | undefined, b: Position | undefined): boolean {
   return a !== undefined && b !== undefined && a.hlc === b.hlc && a.hash === b.hash;
+}
+
+/** Failures that name files of ours. */
+const privateCodes: readonly ErrorCode[] = [
+  'databaseCorrupt',
+  'databaseUnavailable',
+  'diskFull',
+  'storeClosed',
+  'internal',
+];
+
+/** What the other side may know of a failure of ours: where our database lies is our own business. */
+function refusalOf({ code, message }: Failure): Refusal {
+  return { code, message: privateCodes.includes(code) ? errorCodes[code] : message };
 }
 
 function otherVersion(): Refusal {

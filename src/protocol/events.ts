@@ -3,11 +3,12 @@
  */
 import type { ActorRef, Snapshot } from 'xstate';
 import type { AuthorKey } from '../core/author.js';
+import type { Run } from '../core/entry.js';
 import type { Failure } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import type { Frame, Identity, Refusal } from './messages.js';
 import type { Connection } from './ports.js';
-import type { Commit } from './store.js';
+import type { ApplyResult, Commit } from './store.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: an actor reference accepts what its owner accepts; variance needs `any` here.
 export type Mailbox<E extends { type: string }> = ActorRef<Snapshot<unknown>, E, any>;
@@ -37,6 +38,7 @@ export type LinkReport =
   | { readonly type: 'heartbeat.matched' }
   /** They have not, and no vector clock has been sent for a sync interval. */
   | { readonly type: 'heartbeat.differed' }
+  /** When it has changed: smoothed. */
   | { readonly type: 'heartbeat.roundTrip'; readonly milliseconds: number }
   | { readonly type: 'neighbours.changed'; readonly neighbours: ReadonlySet<NodeId> };
 
@@ -85,6 +87,15 @@ export type ReplicationReport =
   | { readonly type: 'replication.failed'; readonly failure: Failure }
   | { readonly type: 'replication.diverged'; readonly authors: readonly AuthorKey[] }
   | { readonly type: 'replication.parked'; readonly authors: readonly AuthorKey[] };
+
+export type ApplierCommand = { readonly type: 'batch.apply'; readonly runs: readonly Run[] };
+
+export type ApplierReport =
+  | { readonly type: 'batch.applied'; readonly result: ApplyResult }
+  | { readonly type: 'batch.failed'; readonly failure: Failure };
+
+/** Relays of these authors need not be reported: the other side gets them elsewhere. */
+export type FeedCommand = { readonly type: 'feed.leaveOut'; readonly authors: ReadonlySet<AuthorKey> };
 
 export type OplogReport = { readonly type: 'oplog.appended'; readonly commit: Commit };
 

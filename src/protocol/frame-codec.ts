@@ -12,7 +12,7 @@ const uncompressed = 0;
 export function encodeFrame(frame: Frame): Uint8Array {
   const { number, payload } = encodeMessage(frame);
   const bytes = new Uint8Array(headerBytes + payload.length);
-  new DataView(bytes.buffer).setInt32(0, payload.length, true);
+  for (let index = 0; index < 4; index += 1) bytes[index] = payload.length >>> (8 * index);
   bytes[4] = number;
   bytes[5] = uncompressed;
   bytes.set(payload, headerBytes);

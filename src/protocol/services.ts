@@ -4,14 +4,16 @@
  */
 import { type CallbackLogicFunction, type EventObject, fromCallback, fromPromise } from 'xstate';
 import type { Scope } from '../core/author.js';
-import type { Run } from '../core/entry.js';
 import { StatemeshError } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
 import type { Configuration } from './configuration.js';
 import type {
   Address,
+  ApplierCommand,
+  ApplierReport,
   DiscoveryReport,
+  FeedCommand,
   KnownPeersReport,
   LinkCommand,
   LinkReport,
@@ -21,7 +23,7 @@ import type {
 } from './events.js';
 import type { Identity } from './messages.js';
 import type { Connection, ConnectionSecurity, Listening } from './ports.js';
-import type { ApplyResult, ReadOptions, ReadResult, Store } from './store.js';
+import type { ReadOptions, ReadResult, Store } from './store.js';
 
 function promiseSlot<Input, Output>(name: string) {
   return fromPromise<Output, Input & {}>(() => Promise.reject(unprovided(name)));
@@ -121,10 +123,18 @@ export interface Intervals {
 /** Reads from the oplog what the other side lacks. */
 export const readBatch = promiseSlot<ReadOptions & { store: Store }, ReadResult>('readBatch');
 
-/** Applies what the other side sent. */
-export const applyBatch = promiseSlot<{ store: Store; runs: readonly Run[]; origin: NodeId }, ApplyResult>(
-  'applyBatch',
-);
+/**
+ * Applies what the other side sent, one command at a time. It lives as long as its receiver: an actor for each batch would cost
+ * more than most batches do.
+ */
+export const batchApplier = callbackSlot<ApplierCommand, ApplierInput>('batchApplier');
+export interface ApplierInput {
+  readonly parent: Mailbox<ApplierReport>;
+  readonly store: Store;
+  readonly origin: NodeId;
+}
 
-/** Reports each commit of the store. */
-export const oplogFeed = callbackSlot<EventObject, { store: Store; parent: Mailbox<OplogReport> }>('oplogFeed');
+/** Reports each commit of the store that may be news to the other side. */
+export const oplogFeed = callbackSlot<FeedCommand, { store: Store; peerId: NodeId; parent: Mailbox<OplogReport> }>(
+  'oplogFeed',
+);

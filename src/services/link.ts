@@ -29,6 +29,9 @@ export function createLink({ time }: { time: Time }) {
   });
 }
 
+/** Changes of the round trip that nobody cares about. */
+const roundTripStepMs = 0.5;
+
 class Link {
   readonly #input: LinkInput;
   readonly #heartbeats: Heartbeats;
@@ -39,6 +42,8 @@ class Link {
   /** Whether the last digest heard was ours; undefined before the first. */
   #matches: boolean | undefined;
   #clockAnnouncedAtMs: number;
+  #roundTripMs: number | undefined;
+  #roundTripToldMs: number | undefined;
 
   constructor(input: LinkInput, heartbeats: Heartbeats, time: Time) {
     this.#input = input;
@@ -103,7 +108,7 @@ class Link {
   #hear(heartbeat: Heartbeat): void {
     // The other side may admit us a moment before we admit it.
     const milliseconds = this.#pulse?.heard(heartbeat);
-    if (milliseconds !== undefined) this.#tell({ type: 'heartbeat.roundTrip', milliseconds });
+    if (milliseconds !== undefined) this.#measure(milliseconds);
     if (heartbeat.neighbours !== undefined) {
       this.#tell({ type: 'neighbours.changed', neighbours: new Set(heartbeat.neighbours) });
     }
@@ -116,6 +121,16 @@ class Link {
       this.#clockAnnouncedAtMs = now;
       this.#tell({ type: 'heartbeat.differed' });
     }
+  }
+
+  /** Smoothed as in RFC 6298, and told only when it has moved by more than a quarter: an event a heartbeat would cost more. */
+  #measure(milliseconds: number): void {
+    const smoothed = this.#roundTripMs === undefined ? milliseconds : (7 * this.#roundTripMs + milliseconds) / 8;
+    this.#roundTripMs = smoothed;
+    const told = this.#roundTripToldMs;
+    if (told !== undefined && Math.abs(smoothed - told) <= Math.max(told / 4, roundTripStepMs)) return;
+    this.#roundTripToldMs = smoothed;
+    this.#tell({ type: 'heartbeat.roundTrip', milliseconds: smoothed });
   }
 
   #fail(failure: Failure): void {

@@ -1,10 +1,13 @@
 /** What sender and receiver ask of the store. Reading and applying wait a turn of the event loop, or queued batches starve it. */
-import { type EventObject, fromCallback, fromPromise } from 'xstate';
+import { fromCallback, fromPromise } from 'xstate';
+import { type AuthorKey, authorKeyOf } from '../core/author.js';
 import type { Run } from '../core/entry.js';
+import { failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
-import type { Mailbox, OplogReport } from '../protocol/events.js';
+import type { ApplierCommand, ApplierReport, FeedCommand, Mailbox, OplogReport } from '../protocol/events.js';
 import type { Time } from '../protocol/ports.js';
-import type { ApplyResult, Commit, ReadOptions, ReadResult, Store } from '../protocol/store.js';
+import type { ApplierInput } from '../protocol/services.js';
+import type { Commit, ReadOptions, ReadResult, Store } from '../protocol/store.js';
 
 export function createReadBatch({ time }: { time: Time }) {
   return fromPromise<ReadResult, ReadOptions & { store: Store }>(async ({ input: { store, ...options } }) => {
@@ -13,32 +16,59 @@ export function createReadBatch({ time }: { time: Time }) {
   });
 }
 
+interface FeedInput {
+  readonly store: Store;
+  readonly peerId: NodeId;
+  readonly parent: Mailbox<OplogReport>;
+}
+
 /** Answers a turn after the commit: who watches the documents is served first, then the other side is acknowledged. */
-export function createApplyBatch({ time }: { time: Time }) {
-  return fromPromise<ApplyResult, { store: Store; runs: readonly Run[]; origin: NodeId }>(async ({ input }) => {
-    const result = await input.store.apply(input.runs, input.origin);
-    await time.turn();
-    return result;
+export function createBatchApplier({ time }: { time: Time }) {
+  return fromCallback<ApplierCommand, ApplierInput>(({ input: { parent, store, origin }, receive }) => {
+    let isStopped = false;
+    const report = (event: ApplierReport): void => {
+      if (!isStopped) parent.send(event);
+    };
+    receive(({ runs }) => {
+      store.apply(runs, origin).then(
+        (result) => time.soon(() => report({ type: 'batch.applied', result })),
+        (error: unknown) => report({ type: 'batch.failed', failure: failureOf(error) }),
+      );
+    });
+    return () => {
+      isStopped = true;
+    };
   });
 }
 
 /**
  * Local commits at once; what came from a peer a turn later, since who watches the documents comes before whoever it is
  * relayed to. Either way the commits of one author stay in order.
+ *
+ * In a mesh of n nodes each relays to n - 2 others what all of them have already: such a commit is dropped here, before it costs
+ * an event.
  */
 export function createOplogFeed({ time }: { time: Time }) {
-  return fromCallback<EventObject, { store: Store; parent: Mailbox<OplogReport> }>(({ input: { store, parent } }) => {
+  return fromCallback<FeedCommand, FeedInput>(({ input: { store, peerId, parent }, receive }) => {
     let isStopped = false;
+    let leftOut: ReadonlySet<AuthorKey> = new Set();
+    receive(({ authors }) => {
+      leftOut = authors;
+    });
     const report = (commit: Commit): void => {
       if (!isStopped) parent.send({ type: 'oplog.appended', commit });
     };
     const unsubscribe = store.subscribe((commit) => {
       if (commit.origin === undefined) report(commit);
-      else time.soon(() => report(commit));
+      else if (commit.origin === peerId || !isLeftOut(commit.runs, leftOut)) time.soon(() => report(commit));
     });
     return () => {
       isStopped = true;
       unsubscribe();
     };
   });
+}
+
+function isLeftOut(runs: readonly Run[], authors: ReadonlySet<AuthorKey>): boolean {
+  return authors.size > 0 && runs.every(({ author }) => authors.has(authorKeyOf(author)));
 }

@@ -11,11 +11,13 @@ class Scheduled implements Timer {
   readonly atMs: number;
   readonly sequence: number;
   callback: (() => void) | undefined;
+  readonly isQuiet: boolean;
 
-  constructor(atMs: number, sequence: number, callback: () => void) {
+  constructor(atMs: number, sequence: number, callback: () => void, isQuiet: boolean) {
     this.atMs = atMs;
     this.sequence = sequence;
     this.callback = callback;
+    this.isQuiet = isQuiet;
   }
 
   cancel(): void {
@@ -28,6 +30,7 @@ export class VirtualClock {
   #nowMs = 0;
   #sequence = 0;
   #events = 0;
+  #wasQuiet = true;
 
   /** Ms since the world began. */
   get nowMs(): number {
@@ -39,20 +42,31 @@ export class VirtualClock {
     return this.#events;
   }
 
+  /** Whether the last event has settled no promise by itself. */
+  get wasQuiet(): boolean {
+    return this.#wasQuiet;
+  }
+
   /** When the next event is due; undefined when nothing is planned. */
   get nextAtMs(): number | undefined {
     this.#dropCancelled();
     return this.#heap[0]?.atMs;
   }
 
-  schedule(delayMs: number, callback: () => void): Timer {
-    return this.scheduleAt(this.#nowMs + Math.max(0, delayMs), callback);
+  /** How many events are planned. */
+  get planned(): number {
+    return this.#heap.filter(({ callback }) => callback !== undefined).length;
+  }
+
+  /** @param isQuiet Whether it settles no promise by itself, so that nothing need be waited for after it */
+  schedule(delayMs: number, callback: () => void, isQuiet = false): Timer {
+    return this.scheduleAt(this.#nowMs + Math.max(0, delayMs), callback, isQuiet);
   }
 
   /** At a moment, not after a delay: of two that are equal, rounding must not make the later one the earlier. */
-  scheduleAt(atMs: number, callback: () => void): Timer {
+  scheduleAt(atMs: number, callback: () => void, isQuiet = false): Timer {
     this.#sequence += 1;
-    const scheduled = new Scheduled(Math.max(this.#nowMs, atMs), this.#sequence, callback);
+    const scheduled = new Scheduled(Math.max(this.#nowMs, atMs), this.#sequence, callback, isQuiet);
     this.#push(scheduled);
     return scheduled;
   }
@@ -64,6 +78,7 @@ export class VirtualClock {
     if (next === undefined) return false;
     this.#nowMs = Math.max(this.#nowMs, next.atMs);
     this.#events += 1;
+    this.#wasQuiet = next.isQuiet;
     next.callback?.();
     return true;
   }
@@ -115,8 +130,8 @@ function isBefore(a: Scheduled, b: Scheduled): boolean {
 
 const unitsMs = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000 } as const;
 
-/** A length of time: ms as a number, or a text such as `"500ms"`, `"10s"`, `"-2min"`, `"1h"`. */
-export type Duration = number | `${number}${keyof typeof unitsMs}`;
+/** A length of time: ms as a number, or a text such as `"500ms"`, `"10s"`, `"+20s"`, `"-2min"`, `"1h"`. */
+export type Duration = number | `${'' | '+'}${number}${keyof typeof unitsMs}`;
 
 export function millisecondsOf(duration: Duration): number {
   if (typeof duration === 'number') return duration;

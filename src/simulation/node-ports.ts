@@ -20,16 +20,22 @@ const turnMs = 0.05;
 export function simulatedTime(clock: VirtualClock, skewMs = 0): SimulatedTime {
   let skewedMs = skewMs;
   let isRevoked = false;
-  const after = (delayMs: number, callback: () => void): Timer =>
-    clock.schedule(delayMs, () => {
-      if (!isRevoked) callback();
-    });
+  const schedule = (delayMs: number, callback: () => void, isQuiet: boolean): Timer =>
+    clock.schedule(
+      delayMs,
+      () => {
+        if (!isRevoked) callback();
+      },
+      isQuiet,
+    );
+  const after = (delayMs: number, callback: () => void): Timer => schedule(delayMs, callback, true);
   return {
     now: () => Math.floor(worldEpochMs + clock.nowMs + skewedMs),
     monotonicMs: () => clock.nowMs,
     after,
-    soon: (callback) => void after(turnMs, callback),
-    turn: () => new Promise((resolve) => after(turnMs, resolve)),
+    // Both settle promises: of writers, and of those who wait for their turn.
+    soon: (callback) => void schedule(turnMs, callback, false),
+    turn: () => new Promise((resolve) => schedule(turnMs, resolve, false)),
     setTimeout: (callback: () => void, delayMs: number) => after(delayMs, callback),
     clearTimeout: (timer: Timer | undefined) => timer?.cancel(),
     skew(byMs) {

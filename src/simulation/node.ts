@@ -1,16 +1,23 @@
 /**
  * A simulated node: the production actors, services, store and codec in a process of their own that can be crashed,
- * restarted and skewed. Its address stays with it, as that of a machine does.
+ * restarted and skewed. Its address and its disk stay with it, as those of a machine do.
  */
+import { join } from 'node:path';
+import { fromPromise, type InspectionEvent } from 'xstate';
+import type { NodeId } from '../core/ids.js';
 import type { Happening, HappeningType, StatemeshNode } from '../index.js';
 import { createNode } from '../node.js';
-import type { ConfigurationInput } from '../protocol/configuration.js';
+import type { Configuration, ConfigurationInput } from '../protocol/configuration.js';
+import type { Listening, Network } from '../protocol/ports.js';
 import type { Store } from '../protocol/store.js';
+import { openSqliteStore, type SqliteStore } from '../store/sqlite-store.js';
 import type { VirtualClock } from './clock.js';
 import { createSimulatedConfigure } from './configure.js';
 import type { SimulatedDisks } from './disk.js';
 import type { Host, NetworkHub } from './network/hub.js';
 import { type SimulatedTime, simulatedTime } from './node-ports.js';
+import type { Heard, Observers } from './observer.js';
+import type { PendingWork } from './pending-work.js';
 import type { RandomStream } from './random.js';
 
 /** What a node needs of its world. */
@@ -18,42 +25,55 @@ export interface Surroundings {
   readonly clock: VirtualClock;
   readonly hub: NetworkHub;
   readonly disks: SimulatedDisks;
+  readonly pending: PendingWork;
+  readonly observers: Observers;
   random(label: string): RandomStream;
+  /** Sees every event and snapshot of the actors; undefined when nobody looks, since it costs. */
+  readonly inspect: ((process: NodeProcess, event: InspectionEvent) => void) | undefined;
 }
 
 interface Process {
   readonly node: StatemeshNode;
   readonly time: SimulatedTime;
   readonly host: Host;
-  /** Why it did not start, if it did not. */
-  failure: unknown;
+  store: SqliteStore | undefined;
+  readonly life: Life;
 }
 
-export interface Heard {
-  readonly nodeId: string;
-  readonly atMs: number;
-  readonly happening: Happening;
+interface Life {
+  isOver: boolean;
 }
+
+/** Where a process can be killed to the point. */
+export type Moment = 'commit' | 'acknowledgement';
+
+/** Small, so that checkpoints happen in short runs too. */
+const walAutocheckpointPages = 64;
 
 export class NodeProcess {
-  readonly nodeId: string;
+  readonly nodeId: NodeId;
   readonly address: string;
-  readonly segment: string;
+  /** The local networks that its machine is on. */
+  readonly segments: Set<string>;
   readonly heard: Heard[] = [];
   readonly #options: Partial<ConfigurationInput>;
   readonly #surroundings: Surroundings;
   #process: Process | undefined;
   #starts = 0;
   #skewMs = 0;
+  #isDiskFull = false;
+  #dyingAt: Moment | undefined;
+  /** Why the last process did not start, if it did not. */
+  #failure: unknown;
 
   constructor(
     identity: { nodeId: string; address: string; segment: string },
     options: Partial<ConfigurationInput>,
     surroundings: Surroundings,
   ) {
-    this.nodeId = identity.nodeId;
+    this.nodeId = identity.nodeId as NodeId;
     this.address = identity.address;
-    this.segment = identity.segment;
+    this.segments = new Set([identity.segment]);
     this.#options = options;
     this.#surroundings = surroundings;
   }
@@ -62,10 +82,27 @@ export class NodeProcess {
     return this.#process?.node.state === 'running';
   }
 
+  /** Whether there is a process, in whatever state. */
+  get isThere(): boolean {
+    return this.#process !== undefined;
+  }
+
+  /** Why the last process did not start, or ended by itself. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  get skewMs(): number {
+    return this.#skewMs;
+  }
+
+  get isDiskFull(): boolean {
+    return this.#isDiskFull;
+  }
+
   get node(): StatemeshNode {
-    if (this.#process === undefined) throw new Error(`${this.nodeId} is not up: start it first.`);
-    if (this.#process.failure !== undefined) throw this.#process.failure;
-    return this.#process.node;
+    if (this.#process !== undefined) return this.#process.node;
+    throw this.#failure ?? new Error(`${this.nodeId} is not up: start it first.`);
   }
 
   get store(): Store | undefined {
@@ -75,11 +112,16 @@ export class NodeProcess {
   /** Begins a new process; it is up when the world has run a little. */
   start(): void {
     if (this.#process !== undefined) throw new Error(`${this.nodeId} is up already.`);
-    const { clock, hub, disks, random } = this.#surroundings;
+    const { clock, hub, disks, pending, random, inspect } = this.#surroundings;
     this.#starts += 1;
     const stream = random(`machine ${this.address} start ${this.#starts}`);
-    const host: Host = { address: this.address, segments: new Set([this.segment]) };
+    const host: Host = { address: this.address, segments: this.segments };
     const time = simulatedTime(clock, this.#skewMs);
+    // The actor tells of itself while it is being made, before there is a process to ask.
+    const life: Life = { isOver: false };
+    const openStore = fromPromise<Store, { configuration: Configuration }>(({ input }) =>
+      this.#openStore(process, input.configuration, stream),
+    );
     const node = createNode(
       {
         nodeId: this.nodeId,
@@ -90,17 +132,18 @@ export class NodeProcess {
         clusterSalt: 'simulated',
         ...this.#options,
         dataDir: disks.directoryOf(this.address),
-        services: { configure: createSimulatedConfigure() },
+        services: { configure: createSimulatedConfigure(), openStore },
+        ...(inspect === undefined ? {} : { inspect: (event) => life.isOver || inspect(this, event) }),
       },
-      { network: hub.join(host), time, randomness: stream },
+      { network: noting(hub.join(host), pending), time, randomness: stream },
     );
-    const process: Process = { node, time, host, failure: undefined };
+    const process: Process = { node, time, host, store: undefined, life };
     this.#process = process;
-    node.actor.on('*', (happening) =>
-      this.heard.push({ nodeId: this.nodeId, atMs: clock.nowMs, happening: happening as Happening }),
-    );
+    this.#failure = undefined;
+    node.actor.on('*', (happening) => this.#hear(process, happening as Happening));
+    node.actor.subscribe({ complete: () => this.#end(process), error: () => this.#end(process) });
     node.start().catch((error: unknown) => {
-      process.failure = error;
+      if (process.life.isOver) this.#failure = error;
     });
   }
 
@@ -109,18 +152,21 @@ export class NodeProcess {
     const { disks, hub } = this.#surroundings;
     const process = this.#process;
     if (process === undefined) throw new Error(`${this.nodeId} is not up: it cannot crash.`);
-    this.#process = undefined;
     process.time.revoke();
     hub.leave(process.host);
     disks.crash(this.address);
+    this.#end(process);
+    process.store?.abandon();
+  }
+
+  /** Kills the process when it next has written to disk, or when it next tells a caller so; or spares it after all. */
+  crashAt(moment: Moment | undefined): void {
+    this.#dyingAt = moment;
   }
 
   /** A graceful stop; done when the world has run a little. */
   async stop(): Promise<void> {
-    const process = this.#process;
-    if (process === undefined) return;
-    await process.node.stop();
-    this.#process = undefined;
+    await this.#process?.node.stop();
   }
 
   skew(byMs: number): void {
@@ -128,7 +174,81 @@ export class NodeProcess {
     this.#process?.time.skew(byMs);
   }
 
+  /** Whether the database may grow. */
+  fillDisk(isFull: boolean): void {
+    this.#isDiskFull = isFull;
+    this.#process?.store?.limitPages(isFull ? 1 : undefined);
+  }
+
   count(type: HappeningType): number {
     return this.heard.filter(({ happening }) => happening.type === type).length;
   }
+
+  async #openStore(process: Process, { dataDir, nodeId }: Configuration, randomness: RandomStream): Promise<Store> {
+    const { observers } = this.#surroundings;
+    const store = await openSqliteStore({
+      path: join(dataDir, `${nodeId}.db`),
+      nodeId: nodeId as NodeId,
+      time: process.time,
+      randomness,
+      walAutocheckpointPages,
+    });
+    process.store = store;
+    if (process.life.isOver) {
+      store.abandon();
+      return store;
+    }
+    if (this.#isDiskFull) store.limitPages(1);
+    const write = store.write.bind(store);
+    store.write = (writes) =>
+      write(writes).then((written) => {
+        for (const each of written) {
+          if (each !== undefined) observers.tell('acknowledged', this, { nodeId: this.nodeId, hlc: each.hlc });
+        }
+        this.#dieAt('acknowledgement', process);
+        return written;
+      });
+    observers.tell('opened', this, store);
+    store.subscribe((commit) => {
+      observers.tell('committed', this, commit);
+      this.#dieAt('commit', process);
+    });
+    return store;
+  }
+
+  #end(process: Process): void {
+    if (process.life.isOver) return;
+    this.#surroundings.observers.tell('ended', this);
+    process.life.isOver = true;
+    this.#process = undefined;
+    this.#dyingAt = undefined;
+  }
+
+  #dieAt(moment: Moment, process: Process): void {
+    if (this.#dyingAt === moment && this.#process === process) this.crash();
+  }
+
+  #hear(process: Process, happening: Happening): void {
+    if (process.life.isOver) return;
+    const heard = { nodeId: this.nodeId, atMs: this.#surroundings.clock.nowMs, happening };
+    this.heard.push(heard);
+    this.#surroundings.observers.tell('happened', this, heard);
+  }
+}
+
+/** A network that says when it is asked for a promise: some of them settle at once. */
+function noting(network: Network, pending: PendingWork): Network {
+  const noted = <T>(promise: Promise<T>): Promise<T> => {
+    pending.note();
+    return promise;
+  };
+  return {
+    listen: async (options): Promise<Listening> => {
+      const listening = await noted(network.listen(options));
+      return { ...listening, close: () => noted(listening.close()) };
+    },
+    dial: (options) => noted(network.dial(options)),
+    openDatagrams: (options) => noted(network.openDatagrams(options)),
+    closeAll: () => noted(network.closeAll()),
+  };
 }

@@ -3,38 +3,48 @@
  * from one seed. The same seed gives the same run.
  *
  * Nothing moves unless the world is told to: by `run`, by `until`, or by awaiting an operation on one of its nodes, which
- * runs the world for as long as that takes.
+ * runs the world for as long as that takes. While it moves, checkers watch; what one of them finds broken ends the run.
  */
-import type { Collection, CollectionOptions, StatemeshNode } from '../index.js';
 import type { ConfigurationInput } from '../protocol/configuration.js';
+import type { CheckerFactory } from './checker.js';
+import { allCheckers } from './checkers/index.js';
 import { type Duration, millisecondsOf, VirtualClock } from './clock.js';
-import { SimulatedDisks } from './disk.js';
+import { type Backup, SimulatedDisks } from './disk.js';
+import { Health } from './health.js';
 import { NetworkHub } from './network/hub.js';
-import { bothWays, cut, oneWay as fromTo } from './network/rules.js';
+import type { Rule } from './network/rule.js';
+import type { Topology } from './network/topology.js';
 import type { Weather } from './network/weather.js';
-import { NodeProcess } from './node.js';
-import { pendingWork } from './pending-work.js';
-import { type RandomStream, randomStream } from './random.js';
+import { type Moment, NodeProcess, type Surroundings } from './node.js';
+import { type Heard, Observers } from './observer.js';
+import { allScopes } from './oplog.js';
+import { Oversight } from './oversight.js';
+import { PendingWork } from './pending-work.js';
+import { randomStream } from './random.js';
+import { Timeline } from './timeline.js';
+import { Trace, type TraceSink } from './trace.js';
+import { handleOf, type WorldNode } from './world-node.js';
 
 export interface WorldOptions {
   /** Draws everything: latencies, jitter, ids. */
   readonly seed: number;
-  /** A run that fires more events is stuck in a loop, and fails. */
+  /** A run that fires more events is stuck in a loop, and fails. Default 5,000,000. */
   readonly eventsMax?: number;
-}
-
-/** A node of a world. Operations on its collections run the world until they are done. */
-export interface WorldNode {
-  readonly nodeId: string;
-  readonly isUp: boolean;
-  /** The node as a program embeds it. What it promises settles only while the world runs. */
-  readonly node: StatemeshNode;
-  collection<T = unknown>(name: string, options?: CollectionOptions<T>): Collection<T>;
+  /** What must hold while the world runs. Default: everything that statemesh promises. */
+  readonly checkers?: readonly CheckerFactory[];
+  /** Takes a line for each frame, state, commit and happening. It makes runs several times slower, and changes nothing. */
+  readonly trace?: TraceSink;
+  /** Waits for promises after every event, not only where there are some: slower, and the same run. */
+  readonly settleAlways?: boolean;
 }
 
 const eventsMaxDefault = 5_000_000;
 /** How long an awaited operation may take in virtual time. */
 const operationTimeoutMs = 60_000;
+/** How often checkers look around, in virtual time. */
+const lookEveryMs = 25;
+/** What still happens after everybody has stopped (a connection that lingers) happens within this time. */
+const afterlifeMs = 30_000;
 
 /**
  * Makes a world without nodes, at time 0.
@@ -55,18 +65,64 @@ export function createWorld(options: WorldOptions): World {
 }
 
 export class World {
+  readonly #seed: number;
   readonly #clock = new VirtualClock();
   readonly #disks = new SimulatedDisks();
+  readonly #observers = new Observers();
   readonly #hub: NetworkHub;
+  readonly #surroundings: Surroundings;
   readonly #processes = new Map<WorldNode, NodeProcess>();
-  readonly #seed: number;
-  readonly #eventsMax: number;
+  readonly #timeline: Timeline;
+  readonly #health: Health;
+  readonly #trace: Trace;
+  readonly #oversight: Oversight;
   #addresses = 0;
 
-  constructor({ seed, eventsMax = eventsMaxDefault }: WorldOptions) {
+  constructor({
+    seed,
+    eventsMax = eventsMaxDefault,
+    checkers = allCheckers,
+    trace,
+    settleAlways = false,
+  }: WorldOptions) {
+    const clock = this.#clock;
+    const pending = new PendingWork(settleAlways);
+    const random = (label: string) => randomStream(seed, label);
     this.#seed = seed;
-    this.#eventsMax = eventsMax;
-    this.#hub = new NetworkHub(this.#clock, (label) => this.#random(`network ${label}`));
+    this.#hub = new NetworkHub(clock, (label) => random(`network ${label}`));
+    this.#trace = new Trace({
+      nowMs: () => clock.nowMs,
+      nameOf: (address) => this.#all.find((process) => process.address === address)?.nodeId ?? address,
+      diskRoot: this.#disks.root,
+      sink: trace,
+    });
+    const inspect: Surroundings['inspect'] =
+      trace === undefined ? undefined : (process, event) => this.#trace.inspected(process, event);
+    const { hub, observers, disks } = { hub: this.#hub, observers: this.#observers, disks: this.#disks };
+    this.#surroundings = { clock, hub, disks, pending, observers, random, inspect };
+    this.#health = new Health({
+      nowMs: () => clock.nowMs,
+      processes: () => this.#all,
+      reaches: (from, to) => hub.reach(from.address, to.address),
+    });
+    this.#oversight = new Oversight({
+      checkers,
+      clock,
+      hub,
+      health: this.#health,
+      processes: () => this.#all,
+      complete: (promise) => this.complete(promise),
+    });
+    for (const observer of [this.#trace, this.#health, ...this.#oversight.checkers]) observers.add(observer);
+    hub.onDelivery = (delivery) => observers.tell('delivered', delivery);
+    this.#timeline = new Timeline({
+      clock,
+      pending,
+      eventsMax,
+      lookEveryMs,
+      look: () => this.#oversight.look(),
+      check: () => this.#oversight.check(),
+    });
   }
 
   /** Ms since the world began. */
@@ -79,172 +135,282 @@ export class World {
     return this.#clock.events;
   }
 
-  /** Connections that are open on at least one side. */
-  get openStreams(): number {
-    return this.#hub.openStreams;
-  }
-
-  /** Whether anything is still planned. */
-  get pendingEvents(): boolean {
-    return this.#clock.nextAtMs !== undefined;
+  /** Over everything that was delivered, committed and told so far: equal for equal runs. */
+  get traceHash(): string {
+    return this.#trace.hash;
   }
 
   get nodes(): readonly WorldNode[] {
     return [...this.#processes.keys()];
   }
 
-  /** Starts nodes on one local network: they hear each other's beacons. */
+  /**
+   * Starts nodes on one local network: they hear each other's beacons. In another topology than a mesh only neighbours reach each
+   * other, in the order of the nodes.
+   */
   lan<const Ids extends readonly string[]>(
     segment: string,
     nodeIds: Ids,
-    options: Partial<ConfigurationInput> = {},
+    { topology = 'mesh', ...options }: Partial<ConfigurationInput> & { readonly topology?: Topology } = {},
   ): { -readonly [Index in keyof Ids]: WorldNode } {
+    this.#hub.segment(segment, topology);
     const nodes = nodeIds.map((nodeId) => {
-      this.#addresses += 1;
-      const address = `10.0.${this.#addresses >> 8}.${this.#addresses & 255}`;
-      const surroundings = {
-        clock: this.#clock,
-        hub: this.#hub,
-        disks: this.#disks,
-        random: (label: string) => this.#random(label),
-      };
-      const process = new NodeProcess({ nodeId, address, segment }, options, surroundings);
-      const node: WorldNode = {
-        nodeId,
-        get isUp() {
-          return process.isUp;
-        },
-        get node() {
-          return process.node;
-        },
-        collection: (name, collectionOptions) => this.#awaiting(process, name, collectionOptions),
-      };
-      this.#processes.set(node, process);
+      const process = this.#newMachine(nodeId, segment, options);
       process.start();
-      return node;
+      return this.#handOut(process);
     });
     return nodes as { -readonly [Index in keyof Ids]: WorldNode };
   }
 
-  /** Lets time pass. @throws Error when more than `eventsMax` events were fired */
+  /** Puts a node on another local network, too: a bridge between the two. */
+  bridge(node: WorldNode, segment: string): void {
+    this.#meddle(`bridge ${node.nodeId} to ${segment}`);
+    const process = this.#of(node);
+    process.segments.add(segment);
+    this.#hub.move(process.address, process.segments);
+    this.#health.rewired();
+  }
+
+  /** Lets time pass. @throws BreachError; Error when more than `eventsMax` events were fired */
   async run(duration: Duration): Promise<void> {
     const endMs = this.#clock.nowMs + millisecondsOf(duration);
-    await pendingWork();
-    while ((this.#clock.nextAtMs ?? Number.POSITIVE_INFINITY) <= endMs) await this.#step();
+    await this.#timeline.advance(endMs, () => false);
     this.#clock.advanceTo(endMs);
   }
 
-  /** Runs until something holds. @throws Error when it does not within the time */
+  /** Runs until something holds, which is looked at once a virtual ms. @throws Error when it does not within the time */
   async until(isTrue: () => boolean, { within }: { readonly within: Duration }): Promise<void> {
-    const endMs = this.#clock.nowMs + millisecondsOf(within);
-    await pendingWork();
-    while (!isTrue()) {
-      const nextAtMs = this.#clock.nextAtMs;
-      if (nextAtMs === undefined || nextAtMs > endMs) {
-        throw new Error(`Seed ${this.#seed}: not within ${within}, at ${this.#clock.nowMs.toFixed(1)} ms: ${isTrue}`);
-      }
-      await this.#step();
-    }
-  }
-
-  /** Whether all nodes that are up hold the same entries. */
-  converged(): boolean {
-    const stores = [...this.#processes.values()].flatMap(({ isUp, store }) => (isUp && store ? [store] : []));
-    return new Set(stores.map((store) => store.digest(['cluster', 'shared']))).size <= 1;
-  }
-
-  /** Whether each node that is up has a session with each other one of its network. */
-  meshed(): boolean {
-    const up = [...this.#processes.values()].filter(({ isUp }) => isUp);
-    return up.every(({ node, nodeId, segment }) => {
-      const connected = new Set(
-        node.peers.filter(({ state }) => state === 'connected').map((peer) => peer.nodeId as string),
-      );
-      return up.every((other) => other.segment !== segment || other.nodeId === nodeId || connected.has(other.nodeId));
-    });
-  }
-
-  /** Nothing passes between the two groups until `heal`; with `oneWay`, only from the first to the second nothing. */
-  partition(from: readonly WorldNode[], to: readonly WorldNode[], { oneWay = false } = {}): void {
-    const [a, b] = [from, to].map((nodes) => nodes.map((node) => this.#of(node).address)) as [string[], string[]];
-    this.#hub.rules.add(cut(oneWay ? fromTo(a, b) : bothWays(a, b), 'partition'));
-  }
-
-  /** Ends partitions and bad weather. What has waited in a partition arrives now. */
-  heal(): void {
-    this.#hub.heal();
-  }
-
-  /** Holds up what one node sends to another. */
-  clog(from: WorldNode, to: WorldNode, duration: Duration): void {
-    this.#hub.clog(this.#of(from).address, this.#of(to).address, millisecondsOf(duration));
-  }
-
-  /** The share of datagrams that are lost. */
-  loss(share: number): void {
-    this.weather({ loss: share });
-  }
-
-  weather(changes: Partial<Weather>): void {
-    this.#hub.weather = { ...this.#hub.weather, ...changes };
-  }
-
-  /** kill -9. What was not committed is lost; what was acknowledged is not. */
-  crash(node: WorldNode): void {
-    this.#of(node).crash();
-  }
-
-  /** Starts a node again, after a crash or a stop, on what is on its disk. */
-  restart(node: WorldNode): void {
-    this.#of(node).start();
-  }
-
-  /** Stops a node in good order. */
-  async stop(node: WorldNode): Promise<void> {
-    await this.complete(this.#of(node).stop());
-  }
-
-  /** Moves the wall clock of a node. */
-  skew(node: WorldNode, by: Duration): void {
-    this.#of(node).skew(millisecondsOf(by));
-  }
-
-  /** What a node has told the outside world, with the time. */
-  heard(node: WorldNode): NodeProcess['heard'] {
-    return this.#of(node).heard;
+    let lookedAtMs = Number.NEGATIVE_INFINITY;
+    const isDue = () => {
+      if (this.#clock.nowMs < lookedAtMs + 1) return false;
+      lookedAtMs = this.#clock.nowMs;
+      return isTrue();
+    };
+    if ((await this.#timeline.advance(this.#clock.nowMs + millisecondsOf(within), isDue)) || isTrue()) return;
+    throw new Error(`Seed ${this.#seed}: not within ${within}, at ${this.#clock.nowMs.toFixed(1)} ms: ${isTrue}`);
   }
 
   /** Runs the world until a promise of one of its nodes settles. @throws what the promise rejects with */
   async complete<T>(promise: Promise<T>): Promise<T> {
-    const endMs = this.#clock.nowMs + operationTimeoutMs;
     let isSettled = false;
     const settle = () => {
       isSettled = true;
     };
     promise.then(settle, settle);
-    await pendingWork();
-    while (!isSettled) {
-      if ((this.#clock.nextAtMs ?? Number.POSITIVE_INFINITY) > endMs) {
-        throw new Error(`Seed ${this.#seed}: an operation has not finished within ${operationTimeoutMs} ms.`);
+    if (await this.#timeline.advance(this.#clock.nowMs + operationTimeoutMs, () => isSettled)) return promise;
+    throw new Error(`Seed ${this.#seed}: an operation has not finished within ${operationTimeoutMs} ms.`);
+  }
+
+  /** Whether all nodes that are up hold the same entries. */
+  converged(): boolean {
+    const stores = this.#all.flatMap(({ isUp, store }) => (isUp && store ? [store] : []));
+    return new Set(stores.map((store) => store.digest(allScopes))).size <= 1;
+  }
+
+  /** Whether each node that is up has a session with each other one that it can reach. */
+  meshed(): boolean {
+    return this.#health.isMeshed();
+  }
+
+  /**
+   * Runs until all nodes are up, connected, agreed and at rest, and then asks the checkers about what must hold at the end of all
+   * things: that nothing acknowledged is missing, and that the last writes have won.
+   * @throws BreachError of kind `liveness` when that is not reached in time, or of what a checker finds
+   */
+  async settle({ within }: { readonly within: Duration }): Promise<void> {
+    const missing = () => this.#oversight.unsettled(() => this.converged());
+    let lookAtMs = 0;
+    const isSettled = () => {
+      if (this.#clock.nowMs < lookAtMs) return false;
+      lookAtMs = this.#clock.nowMs + lookEveryMs;
+      return missing() === undefined;
+    };
+    await this.#timeline.advance(this.#clock.nowMs + millisecondsOf(within), isSettled);
+    const what = missing();
+    if (what !== undefined) this.#oversight.blameUnsettled(what, within);
+    await this.#oversight.settled();
+  }
+
+  /** Nothing passes between the two groups until `heal`; with `oneWay`, only from the first to the second nothing. */
+  partition(from: readonly WorldNode[], to: readonly WorldNode[], { oneWay = false } = {}): void {
+    this.#meddle(`partition ${namesOf(from)} ${oneWay ? '>' : '|'} ${namesOf(to)}`);
+    for (const a of from.map((node) => this.#of(node))) {
+      for (const b of to.map((node) => this.#of(node))) {
+        this.#cut(a, b);
+        if (!oneWay) this.#cut(b, a);
       }
-      await this.#step();
     }
-    return promise;
   }
 
-  /** Stops what is up and removes the files. */
+  /** Ends partitions, clogs and bad weather. What has waited in a partition arrives now, stale as it is. */
+  heal(): void {
+    this.#meddle('heal');
+    this.#hub.heal();
+    this.#health.healed();
+  }
+
+  /** Holds up what one node sends to another. */
+  clog(from: WorldNode, to: WorldNode, duration: Duration): void {
+    this.#meddle(`clog ${from.nodeId} > ${to.nodeId} ${duration}`);
+    const forMs = millisecondsOf(duration);
+    this.#hub.clog(this.#of(from).address, this.#of(to).address, forMs);
+    this.#health.clogged(this.#clock.nowMs + forMs);
+  }
+
+  /** Breaks what is open between two nodes, in the middle of whatever is on its way. */
+  reset(a: WorldNode, b: WorldNode): void {
+    this.#meddle(`reset ${a.nodeId} - ${b.nodeId}`);
+    this.#hub.reset(this.#of(a).address, this.#of(b).address);
+  }
+
+  /** The share of datagrams that are lost, and of segments that are sent again. */
+  loss(share: number): void {
+    this.weather({ loss: share });
+  }
+
+  weather(changes: Partial<Weather>): void {
+    this.#meddle(`weather ${JSON.stringify(changes)}`);
+    this.#hub.weather = { ...this.#hub.weather, ...changes };
+  }
+
+  /**
+   * Adds a rule to the network: the first one that has an opinion of what passes wins. The result takes it out again; `heal` takes
+   * all of them out. Until then the world does not count as healthy.
+   *
+   * @example
+   * const end = world.rule(rules.latency({ kind: 'lognormal', medianMs: 30, sigma: 1, maxMs: 2_000 }));
+   */
+  rule(rule: Rule): () => void {
+    this.#meddle(`rule ${rule.name}`);
+    const end = this.#hub.rules.add(rule);
+    this.#health.bent();
+    return () => {
+      this.#meddle(`end of rule ${rule.name}`);
+      end();
+    };
+  }
+
+  /** kill -9. What was not committed is lost; what was acknowledged is not. */
+  crash(node: WorldNode): void {
+    this.#meddle(`crash ${node.nodeId}`);
+    this.#of(node).crash();
+  }
+
+  /** kill -9 at the next moment of a kind: when a write is on disk and nobody knows, or when its caller has just been told. */
+  crashAt(node: WorldNode, moment: Moment): void {
+    this.#meddle(`crash ${node.nodeId} at ${moment}`);
+    this.#of(node).crashAt(moment);
+  }
+
+  /** Takes {@link World.crashAt} back, if its moment has not come. */
+  spare(node: WorldNode): void {
+    this.#meddle(`spare ${node.nodeId}`);
+    this.#of(node).crashAt(undefined);
+  }
+
+  /** Starts a node again, after a crash or a stop, on what is on its disk. */
+  restart(node: WorldNode): void {
+    this.#meddle(`restart ${node.nodeId}`);
+    this.#of(node).start();
+  }
+
+  /** Stops a node in good order. */
+  async stop(node: WorldNode): Promise<void> {
+    this.#meddle(`stop ${node.nodeId}`);
+    await this.complete(this.#of(node).stop());
+  }
+
+  /** Moves the wall clock of a node, now and for its later processes. */
+  skew(node: WorldNode, by: Duration): void {
+    this.#meddle(`skew ${node.nodeId} ${by}`);
+    this.#of(node).skew(millisecondsOf(by));
+  }
+
+  /** Sets the wall clock of a node right. */
+  unskew(node: WorldNode): void {
+    this.skew(node, -this.#of(node).skewMs);
+  }
+
+  /** The disk of a node has no room any more for a database that grows. */
+  fillDisk(node: WorldNode): void {
+    this.#meddle(`fill the disk of ${node.nodeId}`);
+    this.#of(node).fillDisk(true);
+  }
+
+  freeDisk(node: WorldNode): void {
+    this.#meddle(`free the disk of ${node.nodeId}`);
+    this.#of(node).fillDisk(false);
+  }
+
+  /** A copy of a node's files as they are, running or not. */
+  backUp(node: WorldNode): Backup {
+    return this.#disks.backUp(this.#of(node).address, this.#clock.nowMs);
+  }
+
+  /** Puts a backup in place of the files of a node that is down. What was written since is gone from this disk. */
+  restore(node: WorldNode, backup: Backup): void {
+    const process = this.#down(node);
+    this.#meddle(`restore ${node.nodeId} as of ${backup.atMs.toFixed(0)} ms`);
+    this.#disks.restore(process.address, backup);
+    this.#observers.tell('diskLost', process);
+  }
+
+  /** Cuts the end off the write-ahead log of a node that is down: the disk did not keep its word. */
+  tear(node: WorldNode, shareKept: number): void {
+    const process = this.#down(node);
+    this.#meddle(`tear the log of ${node.nodeId} to ${shareKept}`);
+    if (this.#disks.tear(process.address, shareKept)) this.#observers.tell('diskLost', process);
+  }
+
+  /** Starts another machine, under the same NodeId, on a copy of a node's files: what a careless administrator does. */
+  clone(node: WorldNode): WorldNode {
+    const { nodeId, segments, address } = this.#of(node);
+    const [segment = ''] = segments;
+    this.#meddle(`clone ${nodeId}`);
+    const process = this.#newMachine(nodeId, segment, {});
+    this.#disks.clone(address, process.address);
+    process.start();
+    return this.#handOut(process);
+  }
+
+  /** Whether a node has a process, in whatever state. */
+  isThere(node: WorldNode): boolean {
+    return this.#of(node).isThere;
+  }
+
+  /** What a node has told the outside world, with the time. */
+  heard(node: WorldNode): readonly Heard[] {
+    return this.#of(node).heard;
+  }
+
+  /** Stops what is up, and removes the files. @throws BreachError of kind `leak` when something is left over */
   async close(): Promise<void> {
-    this.heal();
-    for (const process of this.#processes.values()) await this.complete(process.stop());
-    this.#disks.remove();
+    try {
+      this.heal();
+      for (const process of this.#all) await this.complete(process.stop());
+      await this.run(afterlifeMs);
+      this.#oversight.closed();
+    } finally {
+      for (const process of this.#all) if (process.isThere) process.crash();
+      this.#disks.remove();
+    }
   }
 
-  async #step(): Promise<void> {
-    this.#clock.step();
-    if (this.#clock.events > this.#eventsMax) {
-      throw new Error(`Seed ${this.#seed}: more than ${this.#eventsMax} events: something is going round in circles.`);
-    }
-    await pendingWork();
+  get #all(): readonly NodeProcess[] {
+    return [...this.#processes.values()];
+  }
+
+  #newMachine(nodeId: string, segment: string, options: Partial<ConfigurationInput>): NodeProcess {
+    this.#addresses += 1;
+    const address = `10.0.${this.#addresses >> 8}.${this.#addresses & 255}`;
+    return new NodeProcess({ nodeId, address, segment }, options, this.#surroundings);
+  }
+
+  #handOut(process: NodeProcess): WorldNode {
+    const node = handleOf(process, (promise) => this.complete(promise));
+    this.#processes.set(node, process);
+    this.#health.rewired();
+    return node;
   }
 
   #of(node: WorldNode): NodeProcess {
@@ -253,20 +419,22 @@ export class World {
     return process;
   }
 
-  #random(label: string): RandomStream {
-    return randomStream(this.#seed, label);
+  #down(node: WorldNode): NodeProcess {
+    const process = this.#of(node);
+    if (process.isThere) throw new Error(`${node.nodeId} is up: crash or stop it before you touch its disk.`);
+    return process;
   }
 
-  /** A collection whose promises run the world. Streams are left as they are: they end when their reader says so. */
-  #awaiting<T>(process: NodeProcess, name: string, options?: CollectionOptions<T>): Collection<T> {
-    const collection = process.node.collection<T>(name, options);
-    const streams: readonly PropertyKey[] = ['changes', 'watch', 'name'];
-    return new Proxy(collection, {
-      get: (target, property) => {
-        const member = Reflect.get(target, property) as unknown;
-        if (typeof member !== 'function' || streams.includes(property)) return member;
-        return (...args: unknown[]) => this.complete((member as (...args: unknown[]) => Promise<unknown>)(...args));
-      },
-    });
+  #cut(from: NodeProcess, to: NodeProcess): void {
+    this.#hub.cut(from.address, to.address);
+    this.#health.cut(from, to);
   }
+
+  #meddle(what: string): void {
+    this.#observers.tell('meddled', what);
+  }
+}
+
+function namesOf(nodes: readonly WorldNode[]): string {
+  return nodes.map(({ nodeId }) => nodeId).join(' ');
 }

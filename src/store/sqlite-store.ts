@@ -60,7 +60,7 @@ export interface SqliteStoreOptions {
  * Opens the database of one node, creating it if need be.
  * @throws StatemeshError `databaseInUse`, `databaseForeign`, `databaseCorrupt`, `databaseUnavailable`, `diskFull`
  */
-export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const path = resolve(options.path);
   const walAutocheckpointPages = options.walAutocheckpointPages ?? walAutocheckpointPagesDefault;
   const database = openDatabaseFile({ ...options, path, walAutocheckpointPages });
@@ -74,7 +74,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 
 const walAutocheckpointPagesDefault = 1_000;
 
-class SqliteStore implements Store {
+/** The port, and what only this store can do: for worlds in which processes are killed and disks fill up. */
+export class SqliteStore implements Store {
   readonly nodeId: NodeId;
   private readonly time: Time;
   private readonly state: StoreState;
@@ -227,6 +228,17 @@ class SqliteStore implements Store {
     return this.closing;
   }
 
+  /** Closes the file at once, whatever still waits: what is left is what a process leaves that was killed. */
+  abandon(): void {
+    this.closing ??= Promise.resolve();
+    closeDatabaseFile(this.database, this.options.path);
+  }
+
+  /** How many pages of 8 KiB the database may have from now on, at least as many as it has; no bound when left out. */
+  limitPages(pagesMax: number = pagesMaxOfSqlite): void {
+    this.database.pragma(`max_page_count = ${pagesMax}`);
+  }
+
   private applyNow(runs: readonly Run[], origin: NodeId): { result: ApplyResult; commit: Commit | undefined } {
     const { runs: accepted, ...rest } = judgeRuns(runs, {
       wallMs: this.time.now(),
@@ -295,6 +307,8 @@ class SqliteStore implements Store {
 /** Entries of the oplog that are searched at once, some milliseconds. */
 const changesStretch = 10_000;
 const digestAttemptsMax = 4;
+/** From the SQLite documentation, "Limits In SQLite". */
+const pagesMaxOfSqlite = 4_294_967_294;
 
 function storeClosed(path: string): StatemeshError {
   return new StatemeshError('storeClosed', `${path} was closed; open it again.`);

@@ -41,7 +41,8 @@ export class StoreState {
   commits = 0;
   /** A recipe may call the store: reads wait for the end of the transaction, or they would see what may not last. */
   inTransaction = false;
-  private readonly digests = new Map<string, string>();
+  /** By the list of scopes asked for: callers hold theirs, and ask with every heartbeat. */
+  private digests = new WeakMap<readonly Scope[], string>();
 
   addAuthor(row: AuthorRow): void {
     this.authors.set(row.key, row);
@@ -56,16 +57,15 @@ export class StoreState {
   move(author: AuthorKey, { hlc, hash }: Position): void {
     this.clock.set(author, { hlc, hash });
     if (hlc > this.lastHlc) this.lastHlc = hlc;
-    this.digests.clear();
+    this.digests = new WeakMap();
   }
 
   digest(scopes: readonly Scope[]): string {
-    const name = [...scopes].sort().join();
-    let digest = this.digests.get(name);
+    let digest = this.digests.get(scopes);
     if (digest === undefined) {
       const inScope = [...this.clock].filter(([key]) => scopes.includes(this.authorOf(key).author.scope));
       digest = digestClock(new Map(inScope));
-      this.digests.set(name, digest);
+      this.digests.set(scopes, digest);
     }
     return digest;
   }

@@ -1,15 +1,16 @@
 /** Lets virtual time go on for the contract suites, as a world does: one event, then everything that it has set off. */
 import type { VirtualClock } from '../../src/simulation/clock.js';
-import { pendingWork } from '../../src/simulation/pending-work.js';
+import { PendingWork } from '../../src/simulation/pending-work.js';
 
 const virtualMsMax = 60_000;
 
 export async function stepUntil(clock: VirtualClock, condition: () => boolean): Promise<void> {
+  const pending = new PendingWork(true);
   const endMs = clock.nowMs + virtualMsMax;
-  await pendingWork();
+  await pending.settle();
   while (!condition()) {
     if ((clock.nextAtMs ?? Number.POSITIVE_INFINITY) > endMs) throw new Error(`never came true: ${condition}`);
     clock.step();
-    await pendingWork();
+    await pending.settle();
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, fromPromise } from 'xstate';
+import type { AuthorKey } from '../../src/core/author.js';
 import { StatemeshError } from '../../src/core/errors.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
@@ -69,6 +70,15 @@ const happenings = (parent: Recorder<PeerReport>) =>
   parent.events.flatMap((event) => (event.type === 'notice' ? [event.happening.type] : []));
 
 describe('peer: dialing', () => {
+  it('an earlier session closes while it dials -> goes on dialing', async () => {
+    const { actor, dials } = setup({ dial: () => new Promise(() => {}) });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    const refused = { code: 'duplicateNodeId', message: 'Not welcome.' } as const;
+    actor.send({ type: 'session.closed', sessionId: 'earlier', failure: refused });
+    expect(actor.getSnapshot().value).toEqual({ dialing: 'connecting' });
+    expect(dials()).toBe(1);
+  });
+
   it('sighted -> dials at once and hands the connection over', async () => {
     const { actor, parent } = setup();
     actor.send({ type: 'peer.sighted', source: 'beacon', address });
@@ -181,6 +191,28 @@ describe('peer: dialing', () => {
     await settled();
     clock.advance(limits.handshakeTimeoutMs);
     expect(actor.getSnapshot().value).toBe('backingOff');
+  });
+
+  it('connections that come to nothing, again and again -> each wait is longer, and the addresses take turns', async () => {
+    const dialed: number[] = [];
+    const { actor, clock } = setup({
+      dial: async ({ port }) => {
+        dialed.push(port);
+        return connection;
+      },
+    });
+    actor.send({ type: 'peer.sighted', source: 'known', address: { ...address, port: 9_001 } });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      await settled();
+      clock.advance(limits.handshakeTimeoutMs);
+      expect(actor.getSnapshot().context).toMatchObject({
+        attempt: attempt + 1,
+        lastFailure: { code: 'handshakeTimeout' },
+      });
+      clock.advance(limits.backoffFirstMs * 2 ** attempt);
+    }
+    expect(dialed.slice(-3)).toEqual([9_001, 9_000, 9_001]);
   });
 });
 
@@ -306,6 +338,20 @@ describe('peer: another process under its NodeId', () => {
 });
 
 describe('peer: diverged', () => {
+  it('another author diverges later -> is told, too', () => {
+    const { actor, parent } = setup();
+    const first = session('accepted');
+    const [one, other] = ['x/i/shared', 'y/i/shared'] as AuthorKey[];
+    actor.send(first);
+    for (const author of [one, other]) {
+      actor.send({ type: 'session.diverged', sessionId: first.sessionId, authors: [author as AuthorKey] });
+    }
+    expect(parent.events.slice(1)).toMatchObject([
+      { happening: { type: 'peer.diverged', authors: [one] } },
+      { happening: { type: 'peer.diverged', authors: [other] } },
+    ]);
+  });
+
   it('its session is replaced -> the new one starts without a divergence', () => {
     const { actor } = setup();
     const first = session('accepted');

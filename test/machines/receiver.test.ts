@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { createActor, fromPromise } from 'xstate';
+import { createActor, fromCallback } from 'xstate';
 import type { AuthorKey } from '../../src/core/author.js';
-import { StatemeshError } from '../../src/core/errors.js';
+import type { Failure } from '../../src/core/errors.js';
 import type { NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { receiverMachine } from '../../src/machines/receiver.machine.js';
-import type { LinkCommand, ReplicationReport } from '../../src/protocol/events.js';
+import type { ApplierCommand, LinkCommand, ReplicationReport } from '../../src/protocol/events.js';
+import type { ApplierInput } from '../../src/protocol/services.js';
 import type { ApplyResult, Store } from '../../src/protocol/store.js';
 import { manualClock, recorder, settled } from './bench.js';
 
@@ -18,25 +19,25 @@ function setup() {
   const parent = recorder<ReplicationReport>();
   const applying: {
     answer: (result: Partial<ApplyResult>) => Promise<void>;
-    fail: (error: unknown) => Promise<void>;
+    fail: (failure: Failure) => Promise<void>;
   }[] = [];
   const machine = receiverMachine.provide({
     actors: {
-      applyBatch: fromPromise<ApplyResult>(
-        () =>
-          new Promise((resolve, reject) => {
-            applying.push({
-              answer: (result) => {
-                resolve({ applied: 1, gaps: [], parked: [], diverged: [], ...result });
-                return settled();
-              },
-              fail: (error) => {
-                reject(error);
-                return settled();
-              },
-            });
-          }),
-      ) as never,
+      batchApplier: fromCallback<ApplierCommand, ApplierInput>(({ input, receive }) => {
+        receive(() => {
+          applying.push({
+            answer: (result) => {
+              const whole = { applied: 1, gaps: [], parked: [], diverged: [], ...result };
+              input.parent.send({ type: 'batch.applied', result: whole });
+              return settled();
+            },
+            fail: (failure) => {
+              input.parent.send({ type: 'batch.failed', failure });
+              return settled();
+            },
+          });
+        });
+      }),
     },
   });
   const actor = createActor(machine, {
@@ -133,11 +134,13 @@ describe('receiver', () => {
     expect(parent.events.map(({ type }) => type).sort()).toEqual(['replication.diverged', 'replication.parked']);
   });
 
-  it('the store fails -> is reported with its code, and nothing is acknowledged', async () => {
-    const { applying, batch, parent, frames } = setup();
+  it('the store fails -> is reported with its code, nothing is acknowledged, and it is over', async () => {
+    const { actor, applying, batch, parent, frames, state } = setup();
     batch(1);
-    await applying[0]?.fail(new StatemeshError('diskFull', 'full'));
+    await applying[0]?.fail({ code: 'diskFull', message: 'full' });
     expect(parent.events).toEqual([{ type: 'replication.failed', failure: { code: 'diskFull', message: 'full' } }]);
     expect(frames()).toEqual([]);
+    expect(state()).toBe('failed');
+    expect(actor.getSnapshot().status).toBe('done');
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { createActor, fromCallback, fromPromise } from 'xstate';
 import { type Author, authorKeyOf, type Incarnation } from '../../src/core/author.js';
 import { chainRun, chainStart, endOf, type Position, type Run } from '../../src/core/entry.js';
+import { StatemeshError } from '../../src/core/errors.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
@@ -34,18 +35,26 @@ function setup(clock: VectorClock = new Map()) {
   const time = manualClock();
   const link = recorder<LinkCommand>();
   const parent = recorder<ReplicationReport>();
-  const readings: { options: ReadOptions; answer: (result: Partial<ReadResult>) => Promise<void> }[] = [];
+  const readings: {
+    options: ReadOptions;
+    answer: (result: Partial<ReadResult>) => Promise<void>;
+    fail: (error: unknown) => Promise<void>;
+  }[] = [];
   const machine = senderMachine.provide({
     actors: {
       oplogFeed: fromCallback(() => {}) as never,
       readBatch: fromPromise<ReadResult, ReadOptions>(
         ({ input }) =>
-          new Promise((resolve) => {
+          new Promise((resolve, reject) => {
             const answer = (result: Partial<ReadResult>) => {
               resolve({ runs: [], complete: true, diverged: [], ...result });
               return settled();
             };
-            readings.push({ options: input, answer });
+            const fail = (error: unknown) => {
+              reject(error);
+              return settled();
+            };
+            readings.push({ options: input, answer, fail });
           }),
       ) as never,
     },
@@ -74,6 +83,16 @@ describe('sender', () => {
     await readings[0]?.answer({});
     expect(state()).toBe('caughtUp');
     expect(batches()).toEqual([]);
+  });
+
+  it('the store fails -> is reported with its code, and it is over', async () => {
+    const { actor, parent, readings, state } = setup();
+    await readings[0]?.fail(new StatemeshError('databaseUnavailable', 'gone'));
+    expect(parent.events).toEqual([
+      { type: 'replication.failed', failure: { code: 'databaseUnavailable', message: 'gone' } },
+    ]);
+    expect(state()).toBe('failed');
+    expect(actor.getSnapshot().status).toBe('done');
   });
 
   it('a backlog -> is sent batch by batch, each behind the last, until the window is full', async () => {
@@ -135,6 +154,39 @@ describe('sender', () => {
     }
     expect(batches()).toHaveLength(limits.batchesInFlightMax);
     expect(state()).toBe('windowFull');
+  });
+
+  it('the window is full, and an answer comes twice -> nothing more is sent', async () => {
+    const { actor, readings, batches, state } = setup();
+    let after: Position = chainStart;
+    for (let index = 0; index < limits.batchesInFlightMax + 1; index += 1) {
+      const run = runOf(after, 1);
+      await readings[index]?.answer({ runs: [run], complete: false });
+      after = endOf(run);
+      if (index === 0) actor.send({ type: 'frame.acknowledgement', sequence: 1 });
+    }
+    expect(state()).toBe('windowFull');
+    actor.send({ type: 'frame.acknowledgement', sequence: 1 });
+    expect(state()).toBe('windowFull');
+    expect(readings).toHaveLength(limits.batchesInFlightMax + 1);
+    actor.send({ type: 'frame.acknowledgement', sequence: 2 });
+    expect(state()).toBe('reading');
+    expect(batches()).toHaveLength(limits.batchesInFlightMax + 1);
+  });
+
+  it('the window was full and everything is on its way -> an answer brings no reading', async () => {
+    const { actor, readings, state } = setup();
+    await readings[0]?.answer({});
+    let after: Position = chainStart;
+    for (let index = 0; index < limits.batchesInFlightMax; index += 1) {
+      const run = runOf(after, 1);
+      actor.send({ type: 'oplog.appended', commit: commitOf(run) });
+      after = endOf(run);
+    }
+    expect(state()).toBe('windowFull');
+    actor.send({ type: 'frame.acknowledgement', sequence: 1 });
+    expect(state()).toBe('caughtUp');
+    expect(readings).toHaveLength(1);
   });
 
   it('no answer to a batch for too long -> reports it; answers in time -> does not', async () => {

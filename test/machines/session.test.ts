@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ActorRefFrom, createActor, fromCallback, fromPromise } from 'xstate';
 import type { AuthorKey } from '../../src/core/author.js';
+import { errorCodes } from '../../src/core/errors.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
@@ -40,7 +41,7 @@ function setup(direction: Direction, ourClock = new Map()) {
       sender: senderMachine.provide({
         actors: { oplogFeed: idle, readBatch: fromPromise(() => new Promise(() => {})) as never },
       }),
-      receiver: receiverMachine.provide({ actors: { applyBatch: fromPromise(() => new Promise(() => {})) as never } }),
+      receiver: receiverMachine.provide({ actors: { batchApplier: fromCallback(() => {}) as never } }),
     },
   });
   const actor = createActor(machine, {
@@ -217,6 +218,20 @@ describe('session: synchronizing', () => {
     expect(parent.types().at(-1)).toBe('session.answered');
   });
 
+  it.each(['comparing', 'answering'])('probed while %s -> pings as soon as the other side can answer', (state) => {
+    const { actor, hear, sent, parent } = reach(state);
+    actor.send({ type: 'session.probe' });
+    expect(sent()).not.toContain('frame.ping');
+    hear(clock);
+    expect(sent().slice(-2)).toEqual(['frame.vectorClock', 'frame.ping']);
+    hear({ type: 'frame.pong' });
+    expect(parent.types().at(-1)).toBe('session.answered');
+  });
+
+  it('not probed -> does not ping', () => {
+    expect(reach('synchronizing').sent()).not.toContain('frame.ping');
+  });
+
   it('digests differ, or the other side asks -> our clock is sent', () => {
     const { hear, sent } = reach('synchronizing');
     hear({ type: 'heartbeat.differed' });
@@ -282,10 +297,19 @@ describe('session: synchronizing', () => {
     expect(linkEnded()).toBe(true);
   });
 
-  it('replication fails -> says goodbye with the reason, and ends', () => {
+  it('replication fails, for a reason of the disk -> says goodbye with the reason but not with the file, and ends', () => {
     const { actor, commands, failure } = reach('synchronizing');
-    actor.send({ type: 'replication.failed', failure: { code: 'diskFull', message: 'full' } });
-    expect(failure()).toEqual({ code: 'diskFull', message: 'full' });
-    expect(commands.at(-1)).toMatchObject({ frame: { type: 'frame.goodbye', code: 'diskFull' } });
+    const full = { code: 'diskFull', message: '/srv/shop/node-a.db: The disk is full.' } as const;
+    actor.send({ type: 'replication.failed', failure: full });
+    expect(failure()).toEqual(full);
+    const message = errorCodes.diskFull;
+    expect(commands.at(-1)).toMatchObject({ frame: { type: 'frame.goodbye', code: 'diskFull', message } });
+  });
+
+  it('replication fails, for what the other side has sent -> says goodbye with the whole reason', () => {
+    const { actor, commands } = reach('synchronizing');
+    const gap = { code: 'chainGap', message: 'node-c lacks entry 7' } as const;
+    actor.send({ type: 'replication.failed', failure: gap });
+    expect(commands.at(-1)).toMatchObject({ frame: { type: 'frame.goodbye', ...gap } });
   });
 });

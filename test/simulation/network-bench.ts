@@ -2,7 +2,7 @@
 import type { Connection, ConnectionSecurity, Datagrams, Network } from '../../src/protocol/ports.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { type Host, NetworkHub } from '../../src/simulation/network/hub.js';
-import { pendingWork } from '../../src/simulation/pending-work.js';
+import { PendingWork } from '../../src/simulation/pending-work.js';
 import { randomStream } from '../../src/simulation/random.js';
 import { type Recorded, record } from '../contracts/network.contract.js';
 
@@ -30,6 +30,7 @@ export interface Pair {
 export class Bench {
   readonly clock = new VirtualClock();
   readonly hub: NetworkHub;
+  readonly #pending = new PendingWork(true);
 
   constructor(seed = 1) {
     this.hub = new NetworkHub(this.clock, (label) => randomStream(seed, label));
@@ -99,10 +100,10 @@ export class Bench {
 
   async run(forMs: number): Promise<void> {
     const endMs = this.clock.nowMs + forMs;
-    await pendingWork();
+    await this.#pending.settle();
     while ((this.clock.nextAtMs ?? Number.POSITIVE_INFINITY) <= endMs) {
       this.clock.step();
-      await pendingWork();
+      await this.#pending.settle();
     }
     this.clock.advanceTo(endMs);
   }

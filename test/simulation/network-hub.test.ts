@@ -148,6 +148,19 @@ describe('processes', () => {
     expect(bench.hub.openStreams).toBe(0);
   });
 
+  test('destroy: the other side has ended, which nobody has read -> it hears of an end in good order', async () => {
+    const dialing = bench.dial(a, b);
+    await bench.run(10);
+    const near = await dialing;
+    const heard = record();
+    near.attach(heard);
+    near.end();
+    await bench.run(10);
+    b.accepted[0]?.destroy();
+    await bench.run(10);
+    expect(heard.closures).toStrictEqual([undefined]);
+  });
+
   test('write: much at once -> arrives in parts, as from a socket', async () => {
     const { near, farHeard } = await bench.pair(a, b);
     near.write(new Uint8Array(200_000));

@@ -28,6 +28,10 @@ export class DatagramExchange {
     this.#taps = taps;
   }
 
+  get openSockets(): number {
+    return this.#sockets.size;
+  }
+
   open(socket: DatagramSocket): void {
     this.#sockets.add(socket);
   }
@@ -68,7 +72,7 @@ export class DatagramExchange {
   #send(from: string, hearer: DatagramSocket, bytes: Uint8Array): void {
     const route = this.#routes.of(from, hearer.address);
     const depart = (latencyMs: number) =>
-      void this.#routes.clock.schedule(latencyMs, () => this.#deliver(from, hearer, bytes));
+      void this.#routes.clock.schedule(latencyMs, () => this.#deliver(from, hearer, bytes), true);
     if (route.isClear) depart(route.drawLatencyMs());
     else this.#judge(route, bytes, depart);
   }

@@ -41,6 +41,7 @@ export class NetworkHub implements Taps {
   readonly #processes = new WeakMap<Host, ProcessNetwork>();
   readonly #streams = new Set<Stream>();
   #weather = fairWeather;
+  #streamCount = 0;
   #endDamage: (() => void)[] = [];
 
   /** `random` makes the sub-stream of a label. */
@@ -56,6 +57,17 @@ export class NetworkHub implements Taps {
 
   get openStreams(): number {
     return this.#streams.size;
+  }
+
+  /** Listeners and datagram sockets. */
+  get openSockets(): number {
+    const listeners = [...this.#machines.values()].reduce((sum, machine) => sum + machine.listeners.size, 0);
+    return listeners + this.#exchange.openSockets;
+  }
+
+  /** How long a parcel takes at most, one way, as far as the weather goes. */
+  get latencyMaxMs(): number {
+    return this.#weather.latencyMs + this.#weather.jitterMs;
   }
 
   /** What becomes of everything that no rule concerns. */
@@ -140,7 +152,15 @@ export class NetworkHub implements Taps {
 
   #openStream(dialer: Endpoint, listener: Endpoint): Stream {
     const forgotten = (stream: Stream) => void this.#streams.delete(stream);
-    const stream = new Stream({ routes: this.#routes, taps: this, dialer, listener, forgotten });
+    this.#streamCount += 1;
+    const stream = new Stream({
+      number: this.#streamCount,
+      routes: this.#routes,
+      taps: this,
+      dialer,
+      listener,
+      forgotten,
+    });
     this.#streams.add(stream);
     return stream;
   }

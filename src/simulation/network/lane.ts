@@ -107,7 +107,8 @@ export class Lane implements Holdable {
     const { clock } = this.#options;
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs, clock.nowMs + latencyMs);
     this.#travelling.push(packet);
-    clock.scheduleAt(this.#lastArrivalMs, this.#deliver);
+    // Bytes settle no promise by themselves; a step of a dial does.
+    clock.scheduleAt(this.#lastArrivalMs, this.#deliver, packet.bytes !== undefined);
   }
 
   #arrived(): void {

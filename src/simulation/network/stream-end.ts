@@ -22,6 +22,8 @@ const segmentBytesMax = 64 * 1024;
 const theEnd = Symbol('the other side has ended');
 
 export interface StreamEndOptions {
+  /** Which stream it is an end of, for those who record what passes. */
+  readonly stream: number;
   readonly clock: VirtualClock;
   readonly taps: Taps;
   readonly local: Endpoint;
@@ -43,6 +45,7 @@ export class StreamEnd implements Connection {
   other!: StreamEnd;
   /** To the other end. */
   out!: Lane;
+  readonly #stream: number;
   readonly #clock: VirtualClock;
   readonly #taps: Taps;
   readonly #closeListeners: (() => void)[] = [];
@@ -60,7 +63,8 @@ export class StreamEnd implements Connection {
   #isTold = false;
   #linger: Timer | undefined;
 
-  constructor({ clock, taps, local, remote }: StreamEndOptions) {
+  constructor({ stream, clock, taps, local, remote }: StreamEndOptions) {
+    this.#stream = stream;
     this.#clock = clock;
     this.#taps = taps;
     this.local = local;
@@ -112,7 +116,7 @@ export class StreamEnd implements Connection {
   destroy(): void {
     if (this.isClosed) return;
     // As a socket does that is closed before all was read: the other side must not believe that it was.
-    if (this.#unread.length > 0) this.#sendReset();
+    if (this.#unread.some((item) => item !== theEnd)) this.#sendReset();
     else this.#sendEnd();
     this.close();
   }
@@ -275,7 +279,9 @@ export class StreamEnd implements Connection {
   }
 
   #tap(kind: Delivery['kind'], bytes?: Uint8Array): void {
-    const { nowMs: atMs } = this.#clock;
-    this.#taps.onDelivery?.({ atMs, from: this.remote.address, to: this.local.address, kind, bytes });
+    const { onDelivery } = this.#taps;
+    if (onDelivery === undefined) return;
+    const [from, to] = [this.remote.address, this.local.address];
+    onDelivery({ atMs: this.#clock.nowMs, from, to, kind, stream: this.#stream, bytes });
   }
 }

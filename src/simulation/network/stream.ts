@@ -13,6 +13,8 @@ export interface Endpoint {
 }
 
 export interface StreamOptions {
+  /** Counts the streams of the network. */
+  readonly number: number;
   readonly routes: Routes;
   readonly taps: Taps;
   readonly dialer: Endpoint;
@@ -26,8 +28,8 @@ export class Stream {
   readonly accepted: StreamEnd;
 
   constructor(options: StreamOptions) {
-    const { routes, taps, dialer, listener } = options;
-    const common = { clock: routes.clock, taps };
+    const { number, routes, taps, dialer, listener } = options;
+    const common = { stream: number, clock: routes.clock, taps };
     this.dialed = new StreamEnd({ ...common, local: dialer, remote: listener });
     this.accepted = new StreamEnd({ ...common, local: listener, remote: dialer });
     this.dialed.connect(

@@ -1,16 +1,32 @@
 /**
- * What happens in a run of the swarm, as data: who writes what when, and which faults strike when. Drawn from the seed, so it
- * can be drawn again; a list, so it can be made shorter.
+ * What happens in a run of the swarm, as data: which options the nodes have, who writes what when, and which faults strike when.
+ * Drawn from the seed, so it can be drawn again; lists, so they can be made shorter.
  */
+import type { ConfigurationInput } from '../../protocol/configuration.js';
+import type { Topology } from '../network/topology.js';
+import type { Moment } from '../node.js';
 import { type RandomStream, randomStream } from '../random.js';
 
+type At<Kind, Details> = { readonly atMs: number; readonly kind: Kind } & Readonly<Details>;
+
+/** Nodes are meant by their number, from 0. */
 export type Fault =
-  | { readonly atMs: number; readonly kind: 'partition'; readonly group: readonly number[]; readonly oneWay: boolean }
-  | { readonly atMs: number; readonly kind: 'heal' }
-  | { readonly atMs: number; readonly kind: 'crash' | 'stop'; readonly node: number; readonly downMs: number }
-  | { readonly atMs: number; readonly kind: 'clog'; readonly from: number; readonly to: number; readonly forMs: number }
-  | { readonly atMs: number; readonly kind: 'skew'; readonly node: number; readonly byMs: number }
-  | { readonly atMs: number; readonly kind: 'weather'; readonly loss: number; readonly latencyMs: number };
+  | At<'partition', { group: readonly number[]; oneWay: boolean }>
+  | At<'heal', object>
+  | At<'clog', { from: number; to: number; forMs: number }>
+  | At<'weather', { loss: number; duplication: number; latencyMs: number }>
+  /** Breaks what is open between two nodes, wherever in a frame they are. */
+  | At<'reset', { from: number; to: number }>
+  | At<'crash' | 'stop', { node: number; downMs: number }>
+  | At<'crashAt', { node: number; moment: Moment; downMs: number }>
+  | At<'skew', { node: number; byMs: number }>
+  | At<'fillDisk', { node: number; forMs: number }>
+  /** What `restore` puts back. */
+  | At<'backUp', { node: number }>
+  /** Killed, and started with the files of the last backup. */
+  | At<'restore', { node: number; downMs: number }>
+  /** Killed, and the end of its log is gone. */
+  | At<'tear', { node: number; shareKept: number; downMs: number }>;
 
 export interface PlannedWrite {
   readonly atMs: number;
@@ -18,87 +34,161 @@ export interface PlannedWrite {
   readonly key: string;
   /** Undefined is a delete. */
   readonly value: number | undefined;
+  /** How much the document is filled up with. */
+  readonly bytes?: number;
 }
+
+/** How the nodes are wired: as one local network, or as two that one node connects. */
+export type Wiring = Topology | 'bridge';
 
 export interface Plan {
   readonly seed: number;
   readonly nodes: number;
+  readonly wiring: Wiring;
   readonly durationMs: number;
+  readonly options: Partial<ConfigurationInput>;
   readonly writes: readonly PlannedWrite[];
   readonly faults: readonly Fault[];
 }
+
+export const faultDomains = ['network', 'crash', 'clock', 'disk'] as const;
+export type FaultDomain = (typeof faultDomains)[number];
 
 export interface PlanOptions {
   readonly seed: number;
   /** How many nodes at least and at most. */
   readonly nodes: readonly [number, number];
   readonly durationMs: number;
-  /** Which kinds of faults may strike; all when left out. */
-  readonly faults?: readonly Fault['kind'][];
+  /** From where faults may come; from everywhere when left out. */
+  readonly faults?: readonly FaultDomain[];
 }
 
-const keysInAll = 20;
-const faultKinds: readonly Fault['kind'][] = ['partition', 'heal', 'crash', 'stop', 'clog', 'skew', 'weather'];
-
-export function drawPlan({ seed, nodes: [fewest, most], durationMs, faults: kinds = faultKinds }: PlanOptions): Plan {
+export function drawPlan({ seed, nodes: [fewest, most], durationMs, faults = faultDomains }: PlanOptions): Plan {
   const nodes = fewest + randomStream(seed, 'plan nodes').below(most - fewest + 1);
   return {
     seed,
     nodes,
+    wiring: randomStream(seed, 'plan wiring').pick(wirings),
     durationMs,
+    options: drawOptions(randomStream(seed, 'plan options')),
     writes: drawWrites(randomStream(seed, 'plan writes'), nodes, durationMs),
-    faults: drawFaults(randomStream(seed, 'plan faults'), { nodes, durationMs, kinds }),
+    // Each domain draws for itself, so that leaving one out leaves the others as they were.
+    faults: faultDomains
+      .filter((domain) => faults.includes(domain))
+      .flatMap((domain) => drawFaults(randomStream(seed, `plan ${domain}`), { domain, nodes, durationMs }))
+      .sort((a, b) => a.atMs - b.atMs),
   };
 }
+
+/** Mostly meshes, as most clusters are. */
+const wirings: readonly Wiring[] = ['mesh', 'mesh', 'mesh', 'mesh', 'ring', 'star', 'chain', 'bridge'];
+
+function drawOptions(random: RandomStream): Plan['options'] {
+  return {
+    heartbeatIntervalMs: random.pick([250, 1_000, 1_000, 3_000]),
+    syncIntervalMs: random.pick([500, 2_000, 2_000, 10_000]),
+    beaconIntervalMs: random.pick([1_000, 5_000, 5_000]),
+  };
+}
+
+/** From few documents, which collide, to many. */
+const keysInAll = [3, 20, 200];
+const burstWrites = 400;
 
 function drawWrites(random: RandomStream, nodes: number, durationMs: number): PlannedWrite[] {
   // From a trickle to a steady stream.
   const meanGapMs = random.pick([50, 200, 1_000]);
+  const keys = random.pick(keysInAll);
   const writes: PlannedWrite[] = [];
-  for (let atMs = random.float() * meanGapMs; atMs < durationMs; atMs += random.float() * 2 * meanGapMs) {
+  const draw = (atMs: number): PlannedWrite => {
     const value = random.float() < 0.2 ? undefined : writes.length;
-    writes.push({ atMs, node: random.below(nodes), key: `k${random.below(keysInAll)}`, value });
+    const write = { atMs, node: random.below(nodes), key: `k${random.below(keys)}`, value };
+    return random.float() < 0.02 ? { ...write, bytes: random.pick([1_000, 100_000, 300_000]) } : write;
+  };
+  for (let atMs = random.float() * meanGapMs; atMs < durationMs; atMs += random.float() * 2 * meanGapMs) {
+    const write = draw(atMs);
+    writes.push(write);
+    const kind = random.float();
+    if (kind < 0.05) {
+      // Two nodes write the same document at the same instant: often with the same stamp.
+      writes.push({ ...draw(atMs), node: (write.node + 1) % nodes, key: write.key });
+    } else if (kind < 0.1) {
+      // Several writes in one transaction, some to the same document.
+      for (let count = random.below(4); count >= 0; count -= 1) writes.push({ ...draw(atMs), node: write.node });
+    } else if (kind < 0.103) {
+      for (let count = burstWrites; count > 0; count -= 1) writes.push({ ...draw(atMs), node: write.node });
+    }
   }
   return writes;
 }
 
 interface FaultOptions {
+  readonly domain: FaultDomain;
   readonly nodes: number;
   readonly durationMs: number;
-  readonly kinds: readonly Fault['kind'][];
 }
 
-function drawFaults(random: RandomStream, { nodes, durationMs, kinds }: FaultOptions): Fault[] {
-  const meanGapMs = random.pick([1_000, 3_000, 10_000]);
+function drawFaults(random: RandomStream, { domain, nodes, durationMs }: FaultOptions): Fault[] {
+  // In some runs a domain is quiet: what one fault shows, another may hide.
+  const meanGapMs = random.pick([2_000, 6_000, 20_000, Number.POSITIVE_INFINITY]);
   const faults: Fault[] = [];
   for (let atMs = random.float() * meanGapMs; atMs < durationMs; atMs += random.float() * 2 * meanGapMs) {
-    faults.push(drawFault(random, atMs, random.pick(kinds), nodes));
+    faults.push(draws[domain](random, atMs, nodes));
   }
   return faults;
 }
 
-function drawFault(random: RandomStream, atMs: number, kind: Fault['kind'], nodes: number): Fault {
-  switch (kind) {
-    case 'partition': {
-      const group = Array.from({ length: nodes }, (_, node) => node).filter(() => random.float() < 0.5);
-      return { atMs, kind, group, oneWay: random.float() < 0.3 };
+type DrawFault = (random: RandomStream, atMs: number, nodes: number) => Fault;
+
+const draws: Readonly<Record<FaultDomain, DrawFault>> = {
+  network(random, atMs, nodes) {
+    switch (random.pick(['partition', 'heal', 'heal', 'clog', 'weather', 'reset'] as const)) {
+      case 'partition': {
+        const group = Array.from({ length: nodes }, (_, node) => node).filter(() => random.float() < 0.5);
+        return { atMs, kind: 'partition', group, oneWay: random.float() < 0.3 };
+      }
+      case 'heal':
+        return { atMs, kind: 'heal' };
+      case 'clog': {
+        const forMs = random.pick([100, 2_000, 8_000]);
+        return { atMs, kind: 'clog', from: random.below(nodes), to: random.below(nodes), forMs };
+      }
+      case 'weather':
+        return {
+          atMs,
+          kind: 'weather',
+          loss: random.pick([0, 0.01, 0.2]),
+          duplication: random.pick([0, 0.1]),
+          latencyMs: random.pick([0.3, 5, 100]),
+        };
+      case 'reset':
+        return { atMs, kind: 'reset', from: random.below(nodes), to: random.below(nodes) };
     }
-    case 'heal':
-      return { atMs, kind };
-    case 'crash':
-    case 'stop':
-      return { atMs, kind, node: random.below(nodes), downMs: random.pick([0, 100, 2_000, 10_000]) };
-    case 'clog':
-      return {
-        atMs,
-        kind,
-        from: random.below(nodes),
-        to: random.below(nodes),
-        forMs: random.pick([100, 2_000, 8_000]),
-      };
-    case 'skew':
-      return { atMs, kind, node: random.below(nodes), byMs: Math.round((random.float() - 0.5) * 40_000) };
-    case 'weather':
-      return { atMs, kind, loss: random.pick([0, 0.05, 0.5]), latencyMs: random.pick([0.3, 5, 100]) };
-  }
-}
+  },
+  crash(random, atMs, nodes) {
+    const node = random.below(nodes);
+    const downMs = random.pick([0, 100, 2_000, 10_000]);
+    const kind = random.pick(['crash', 'stop', 'crashAt'] as const);
+    if (kind !== 'crashAt') return { atMs, kind, node, downMs };
+    return { atMs, kind, node, moment: random.pick(['commit', 'acknowledgement']), downMs };
+  },
+  clock(random, atMs, nodes) {
+    // Mostly within what nodes put up with, sometimes beyond.
+    const reachMs = random.pick([50, 20_000, 20_000, 90_000]);
+    return { atMs, kind: 'skew', node: random.below(nodes), byMs: Math.round((random.float() * 2 - 1) * reachMs) };
+  },
+  disk(random, atMs, nodes) {
+    const node = random.below(nodes);
+    const downMs = random.pick([0, 500, 5_000]);
+    switch (random.pick(['fillDisk', 'backUp', 'backUp', 'restore', 'tear'] as const)) {
+      case 'fillDisk':
+        return { atMs, kind: 'fillDisk', node, forMs: random.pick([500, 5_000]) };
+      case 'backUp':
+        return { atMs, kind: 'backUp', node };
+      case 'restore':
+        return { atMs, kind: 'restore', node, downMs };
+      case 'tear':
+        return { atMs, kind: 'tear', node, shareKept: random.float(), downMs };
+    }
+  },
+};

@@ -1,0 +1,43 @@
+/**
+ * What a checker is: an observer that knows what must hold, and says when it does not.
+ *
+ * One a file in `checkers/`. To add one, write it and put it on the list in `checkers/index.ts`, or pass it to `createWorld`.
+ */
+import type { NodeProcess } from './node.js';
+import type { Observer } from './observer.js';
+import type { BreachKind } from './verdict.js';
+
+/** What a checker may look at. */
+export interface View {
+  readonly nowMs: number;
+  readonly processes: readonly NodeProcess[];
+  /**
+   * Since when everything has been well: nothing cut or held up, every process up and connected with all that it reaches, no
+   * disk full, clocks close to each other. Undefined while something is wrong.
+   */
+  readonly healthySinceMs: number | undefined;
+  /** How long a datagram or a segment takes at most, one way. */
+  readonly latencyMaxMs: number;
+  /** How many connections lie between two nodes when all are well; undefined when there is no way. */
+  hopsBetween(from: NodeProcess, to: NodeProcess): number | undefined;
+  /** Whether what one sends does not reach the other, and since when; undefined when it does. */
+  cutSinceMs(from: NodeProcess, to: NodeProcess): number | undefined;
+  /** What is left of the world when everybody has stopped. */
+  readonly leftovers: { readonly streams: number; readonly sockets: number; readonly events: number };
+  /** Runs the world until a promise settles. */
+  complete<T>(promise: Promise<T>): Promise<T>;
+}
+
+export interface Checker extends Observer {
+  readonly name: string;
+  readonly kind: BreachKind;
+  /** Called often while the world runs, after an event. */
+  look?(): void;
+  /** Called when everything has healed, and the nodes agree. */
+  settled?(): Promise<void>;
+  /** Called when everybody has stopped, and time has passed since. */
+  closed?(): void;
+}
+
+/** @param report Takes note of what is broken; the world stops there */
+export type CheckerFactory = (view: View, report: (message: string) => void) => Checker;

@@ -1,0 +1,37 @@
+/**
+ * When everything has healed and the nodes say the same, nothing is pending any more: all is sent and acknowledged, nothing waits
+ * to be applied, and no peer counts as diverged.
+ */
+import type { CheckerFactory } from '../checker.js';
+import { insideOf, receiverOf, senderOf } from '../inside.js';
+import type { NodeProcess } from '../node.js';
+
+export const agreement: CheckerFactory = (view, report) => ({
+  name: 'agreement',
+  kind: 'liveness',
+  async settled() {
+    for (const process of view.processes) {
+      const pending = pendingIn(process);
+      if (pending !== undefined) report(`${process.nodeId} ${pending}`);
+    }
+  },
+});
+
+/** What a node has not finished, in words; undefined when it rests. */
+export function pendingIn(process: NodeProcess): string | undefined {
+  const { sessions, peers } = insideOf(process);
+  const diverged = peers.find((peer) => peer.matches({ connected: { chains: 'diverged' } }));
+  if (diverged !== undefined) return `counts ${diverged.context.nodeId} as diverged.`;
+  for (const session of sessions) {
+    const name = `${session.context.sessionId} with ${session.context.peer?.nodeId}`;
+    const sender = senderOf(session);
+    const receiver = receiverOf(session);
+    if (sender === undefined || receiver === undefined) return `has ${name} in ${JSON.stringify(session.value)}.`;
+    const inFlight = sender.context.progress.inFlight.length;
+    if (sender.value !== 'caughtUp' || inFlight > 0) {
+      return `is still sending over ${name}: ${sender.value}, ${inFlight} batches in flight.`;
+    }
+    if (receiver.value !== 'waiting') return `is still receiving over ${name}: ${receiver.value}.`;
+  }
+  return undefined;
+}

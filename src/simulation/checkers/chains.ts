@@ -1,0 +1,70 @@
+/**
+ * A vector clock never runs ahead of the contiguous log: each committed run continues the chain of its author, link by link, and
+ * the clock of a store is at the end of what was committed; after a recovery too.
+ */
+import { type AuthorKey, authorKeyOf } from '../../core/author.js';
+import { chainStart, endOf, hashEntry, type Position, type Run } from '../../core/entry.js';
+import type { Store } from '../../protocol/store.js';
+import type { CheckerFactory } from '../checker.js';
+import type { NodeProcess } from '../node.js';
+
+export const chains: CheckerFactory = (_, report) => {
+  const positions = new Map<NodeProcess, Map<AuthorKey, Position>>();
+  const stores = new Map<NodeProcess, Store>();
+  const lost = new Set<NodeProcess>();
+  return {
+    name: 'chains',
+    kind: 'safety',
+    committed(process, { runs }) {
+      const known = positions.get(process);
+      const clock = stores.get(process)?.clock();
+      if (known === undefined || clock === undefined) return;
+      for (const run of runs) {
+        const key = authorKeyOf(run.author);
+        const before = known.get(key) ?? chainStart;
+        if (!isSame(run.after, before) || !isChain(run, key)) {
+          report(`${process.nodeId} has committed entries of ${key} that do not continue its chain at ${before.hlc}.`);
+          return;
+        }
+        known.set(key, endOf(run));
+      }
+      for (const run of runs) {
+        const key = authorKeyOf(run.author);
+        const ours = known.get(key) ?? chainStart;
+        // Later commits of the same turn are told later.
+        if ((clock.get(key)?.hlc ?? 0) >= ours.hlc) continue;
+        report(`The clock of ${process.nodeId} stands at ${clock.get(key)?.hlc} for ${key}, behind ${ours.hlc}.`);
+      }
+    },
+    opened(process, store) {
+      const before = positions.get(process);
+      const after = new Map(store.clock());
+      positions.set(process, after);
+      stores.set(process, store);
+      if (lost.delete(process) || before === undefined) return;
+      for (const [key, position] of before) {
+        if (isSame(after.get(key) ?? chainStart, position)) continue;
+        report(
+          `${process.nodeId} had ${key} up to ${position.hlc}, and after its recovery up to ${after.get(key)?.hlc}.`,
+        );
+      }
+    },
+    diskLost(process) {
+      lost.add(process);
+    },
+  };
+};
+
+function isSame(a: Position, b: Position): boolean {
+  return a.hlc === b.hlc && a.hash === b.hash;
+}
+
+function isChain({ after, entries }: Run, key: AuthorKey): boolean {
+  let { hlc, hash } = after;
+  for (const entry of entries) {
+    if (entry.hlc <= hlc || hashEntry(entry, key, hash) !== entry.hash) return false;
+    hlc = entry.hlc;
+    hash = entry.hash;
+  }
+  return true;
+}

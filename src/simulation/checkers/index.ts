@@ -1,0 +1,29 @@
+/** All checkers, in the order in which they are asked. A new one is one file, and one line here. */
+import type { CheckerFactory } from '../checker.js';
+import { acknowledgedWrites } from './acknowledged-writes.js';
+import { agreement } from './agreement.js';
+import { authentication } from './authentication.js';
+import { chains } from './chains.js';
+import { failures } from './failures.js';
+import { lastWriteWins } from './last-write-wins.js';
+import { latency } from './latency.js';
+import { leaks } from './leaks.js';
+import { machines } from './machines.js';
+import { sessions } from './sessions.js';
+import { silence } from './silence.js';
+import { stamps } from './stamps.js';
+
+export const allCheckers: readonly CheckerFactory[] = [
+  acknowledgedWrites,
+  stamps,
+  chains,
+  authentication,
+  sessions,
+  machines,
+  failures,
+  latency,
+  silence,
+  agreement,
+  lastWriteWins,
+  leaks,
+];

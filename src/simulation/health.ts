@@ -1,0 +1,128 @@
+/**
+ * How a world is: what has been done to it that is not over, who is connected with whom, and since when all is well. This is what
+ * checkers measure promises by that hold only while nothing is wrong.
+ */
+import { limits } from '../core/limits.js';
+import { insideOf } from './inside.js';
+import type { NodeProcess } from './node.js';
+import type { Observer } from './observer.js';
+
+export interface HealthOptions {
+  nowMs(): number;
+  processes(): readonly NodeProcess[];
+  /** Whether two machines may reach each other when nothing is wrong. */
+  reaches(from: NodeProcess, to: NodeProcess): boolean;
+}
+
+export class Health implements Observer {
+  readonly #options: HealthOptions;
+  /** Ordered pairs of addresses between which nothing passes, and since when. */
+  readonly #cutSinceMs = new Map<string, number>();
+  #cloggedUntilMs = 0;
+  #isBent = false;
+  #healthySinceMs: number | undefined;
+  #hops: Map<NodeProcess, Map<NodeProcess, number>> | undefined;
+
+  constructor(options: HealthOptions) {
+    this.#options = options;
+  }
+
+  get healthySinceMs(): number | undefined {
+    return this.#healthySinceMs;
+  }
+
+  cutSinceMs(from: NodeProcess, to: NodeProcess): number | undefined {
+    return this.#cutSinceMs.get(`${from.address} ${to.address}`);
+  }
+
+  cut(from: NodeProcess, to: NodeProcess): void {
+    const pair = `${from.address} ${to.address}`;
+    if (!this.#cutSinceMs.has(pair)) this.#cutSinceMs.set(pair, this.#options.nowMs());
+  }
+
+  clogged(untilMs: number): void {
+    this.#cloggedUntilMs = Math.max(this.#cloggedUntilMs, untilMs);
+  }
+
+  /** A rule of somebody's own is in force: until the next heal nobody knows how well things are. */
+  bent(): void {
+    this.#isBent = true;
+  }
+
+  healed(): void {
+    this.#isBent = false;
+    this.#cutSinceMs.clear();
+    this.#cloggedUntilMs = 0;
+  }
+
+  /** The machines have changed, or who reaches whom. */
+  rewired(): void {
+    this.#hops = undefined;
+    this.#healthySinceMs = undefined;
+  }
+
+  meddled(): void {
+    this.#healthySinceMs = undefined;
+  }
+
+  opened(): void {
+    this.#healthySinceMs = undefined;
+  }
+
+  ended(): void {
+    this.#healthySinceMs = undefined;
+  }
+
+  look(): void {
+    if (!this.#isWell()) this.#healthySinceMs = undefined;
+    else this.#healthySinceMs ??= this.#options.nowMs();
+  }
+
+  /** Whether each node that is up has a session with each other one that it reaches. */
+  isMeshed(): boolean {
+    const up = this.#options.processes().filter(({ isUp }) => isUp);
+    return up.every((process) => {
+      const connected = new Set(
+        insideOf(process).sessions.flatMap(({ value, context }) =>
+          value === 'synchronizing' ? [context.peer?.nodeId] : [],
+        ),
+      );
+      return up.every(
+        (other) => other === process || connected.has(other.nodeId) || !this.#options.reaches(process, other),
+      );
+    });
+  }
+
+  /** The number of connections on the shortest way; undefined when there is none. */
+  hopsBetween(from: NodeProcess, to: NodeProcess): number | undefined {
+    this.#hops ??= new Map();
+    let hops = this.#hops.get(from);
+    if (hops === undefined) {
+      hops = this.#hopsFrom(from);
+      this.#hops.set(from, hops);
+    }
+    return hops.get(to);
+  }
+
+  #hopsFrom(from: NodeProcess): Map<NodeProcess, number> {
+    const hops = new Map([[from, 0]]);
+    // A map gives its entries in the order in which they were added, those added meanwhile too: breadth first.
+    for (const [process, count] of hops) {
+      for (const other of this.#options.processes()) {
+        if (!hops.has(other) && this.#options.reaches(process, other)) hops.set(other, count + 1);
+      }
+    }
+    return hops;
+  }
+
+  #isWell(): boolean {
+    const processes = this.#options.processes();
+    if (this.#isBent || this.#cutSinceMs.size > 0 || this.#cloggedUntilMs > this.#options.nowMs()) return false;
+    if (processes.length === 0 || processes.some(({ isUp, isDiskFull }) => !isUp || isDiskFull)) return false;
+    const skews = processes.map(({ skewMs }) => skewMs);
+    if (Math.max(...skews) - Math.min(...skews) > limits.clockDriftMaxMs / 2) return false;
+    if (processes.some((process) => insideOf(process).sessions.some(({ context }) => context.parked.size > 0)))
+      return false;
+    return this.isMeshed();
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The checkers of a world, and what they have found. The first breach counts, and ends the run: what comes after it may be its
+ * consequence.
+ */
+import { messageOf } from '../core/errors.js';
+import type { Checker, CheckerFactory, View } from './checker.js';
+import { pendingIn } from './checkers/agreement.js';
+import type { VirtualClock } from './clock.js';
+import type { Health } from './health.js';
+import type { NetworkHub } from './network/hub.js';
+import type { NodeProcess } from './node.js';
+import { type Breach, BreachError, type BreachKind } from './verdict.js';
+
+export interface OversightOptions {
+  readonly checkers: readonly CheckerFactory[];
+  readonly clock: VirtualClock;
+  readonly hub: NetworkHub;
+  readonly health: Health;
+  processes(): readonly NodeProcess[];
+  complete<T>(promise: Promise<T>): Promise<T>;
+}
+
+export class Oversight {
+  readonly checkers: readonly Checker[];
+  readonly #options: OversightOptions;
+  #breach: Breach | undefined;
+
+  constructor(options: OversightOptions) {
+    this.#options = options;
+    const view = viewOf(options);
+    this.checkers = options.checkers.map((create) => {
+      const checker: Checker = create(view, (message) => this.#blame(checker.kind, checker.name, message));
+      return checker;
+    });
+  }
+
+  /** Lets the checkers look around. */
+  look(): void {
+    this.#options.health.look();
+    for (const checker of this.checkers) checker.look?.();
+  }
+
+  /** @throws BreachError when something was found broken */
+  check(): void {
+    if (this.#breach !== undefined) throw new BreachError(this.#breach);
+  }
+
+  /** What is missing for the world to be settled; undefined when it is. */
+  unsettled(isAgreed: () => boolean): string | undefined {
+    const processes = this.#options.processes();
+    if (processes.some(({ isUp }) => !isUp)) return 'up';
+    if (!this.#options.health.isMeshed()) return 'connected';
+    if (!isAgreed()) return 'agreed';
+    return processes.some((process) => pendingIn(process) !== undefined) ? 'at rest' : undefined;
+  }
+
+  /** The world has not settled in time. @throws BreachError of kind `liveness` */
+  blameUnsettled(what: string, within: string | number): never {
+    const states = this.#options.processes().map((process) => `${process.nodeId}: ${stateOf(process)}`);
+    this.#blame('liveness', 'agreement', `Not all nodes are ${what} within ${within}. ${states.join('; ')}`);
+    throw new BreachError(this.#breach as Breach);
+  }
+
+  /** Everything has healed, and the nodes agree. @throws BreachError */
+  async settled(): Promise<void> {
+    for (const checker of this.checkers) {
+      await checker.settled?.();
+      this.check();
+    }
+  }
+
+  /** Everybody has stopped. @throws BreachError */
+  closed(): void {
+    for (const checker of this.checkers) checker.closed?.();
+    this.check();
+  }
+
+  #blame(kind: BreachKind, checker: string, message: string): void {
+    this.#breach ??= { kind, checker, message, atMs: this.#options.clock.nowMs };
+  }
+}
+
+function stateOf(process: NodeProcess): string {
+  if (process.isUp) return pendingIn(process) ?? 'at rest';
+  return process.failure === undefined ? 'down' : `down, since ${messageOf(process.failure)}`;
+}
+
+function viewOf({ clock, hub, health, processes, complete }: OversightOptions): View {
+  return {
+    get nowMs() {
+      return clock.nowMs;
+    },
+    get processes() {
+      return processes();
+    },
+    get healthySinceMs() {
+      return health.healthySinceMs;
+    },
+    get latencyMaxMs() {
+      return hub.latencyMaxMs;
+    },
+    get leftovers() {
+      return { streams: hub.openStreams, sockets: hub.openSockets, events: clock.planned };
+    },
+    hopsBetween: (from, to) => health.hopsBetween(from, to),
+    cutSinceMs: (from, to) => health.cutSinceMs(from, to),
+    complete,
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * Runs a world: event after event, with everything asynchronous that each sets off, up to an explicit end.
+ */
+import type { VirtualClock } from './clock.js';
+import type { PendingWork } from './pending-work.js';
+
+export interface TimelineOptions {
+  readonly clock: VirtualClock;
+  readonly pending: PendingWork;
+  /** A run that fires more events is stuck in a loop, and fails. */
+  readonly eventsMax: number;
+  /** Called after events, but no more than once in so many virtual ms; throws to end the run. */
+  readonly lookEveryMs: number;
+  look(): void;
+  /** Called after each event; throws to end the run. */
+  check(): void;
+}
+
+export class Timeline {
+  readonly #options: TimelineOptions;
+  #lookAtMs = 0;
+
+  constructor(options: TimelineOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Fires events up to a moment, or until something holds; whether it does. Whoever called may have begun something, so what is
+   * asynchronous comes first.
+   * @throws Error when more than `eventsMax` events were fired
+   */
+  async advance(endMs: number, isDone: () => boolean): Promise<boolean> {
+    const { clock, pending, eventsMax, check } = this.#options;
+    pending.note();
+    for (;;) {
+      if (pending.isNoted) await pending.settle();
+      check();
+      if (isDone()) return true;
+      if ((clock.nextAtMs ?? Number.POSITIVE_INFINITY) > endMs) return false;
+      clock.step();
+      if (!clock.wasQuiet) pending.note();
+      if (clock.events > eventsMax) {
+        throw new Error(`More than ${eventsMax} events: something is going round in circles.`);
+      }
+      if (clock.nowMs >= this.#lookAtMs) {
+        this.#lookAtMs = clock.nowMs + this.#options.lookEveryMs;
+        this.#options.look();
+      }
+    }
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * The record of a run: a hash over it always, and its lines if somebody wants them.
+ *
+ * A line tells what happened when and where, with the words of the protocol: frames that arrived, states that changed, commits,
+ * what nodes told the outside world, and what was done to the world. Nothing in it depends on the process: actors are named by
+ * their path, not by the ids that XState counts up.
+ */
+import type { AnyActorRef, InspectionEvent } from 'xstate';
+import { authorKeyOf } from '../core/author.js';
+import { messageOf } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Happening } from '../protocol/events.js';
+import { FrameDecoder } from '../protocol/frame-codec.js';
+import type { Frame } from '../protocol/messages.js';
+import type { Commit } from '../protocol/store.js';
+import type { Delivery } from './network/delivery.js';
+import type { NodeProcess } from './node.js';
+import type { Acknowledged, Heard, Observer } from './observer.js';
+import { TraceHash } from './trace-hash.js';
+
+/** One thing that happened. */
+export type TraceLine = { readonly atMs: number } & (
+  | { readonly kind: 'world'; readonly what: string }
+  | {
+      readonly kind: 'frame';
+      readonly from: string;
+      readonly to: string;
+      readonly frame: string;
+      readonly about: string;
+    }
+  | {
+      readonly kind: 'connection';
+      readonly from: string;
+      readonly to: string;
+      readonly what: 'accepted' | 'refused' | 'closed' | 'reset';
+    }
+  | {
+      readonly kind: 'state';
+      readonly node: string;
+      readonly actor: string;
+      readonly from: string;
+      readonly to: string;
+    }
+  | { readonly kind: 'commit'; readonly node: string; readonly about: string }
+  | { readonly kind: 'acknowledgement'; readonly node: string; readonly hlc: number }
+  | { readonly kind: 'happening'; readonly node: string; readonly happening: Happening }
+);
+
+export type TraceSink = (line: TraceLine) => void;
+
+export interface TraceOptions {
+  nowMs(): number;
+  /** The NodeId at an address. */
+  nameOf(address: string): string;
+  /** Where the simulated disks are: a path that is drawn by the system. */
+  readonly diskRoot: string;
+  /** Takes the lines. Without one they are not made, since that costs more than the run. */
+  readonly sink: TraceSink | undefined;
+}
+
+export class Trace implements Observer {
+  readonly #options: TraceOptions;
+  readonly #hash = new TraceHash();
+  /** By stream and direction. */
+  readonly #decoders = new Map<string, FrameDecoder>();
+  readonly #states = new WeakMap<AnyActorRef, string>();
+
+  constructor(options: TraceOptions) {
+    this.#options = options;
+  }
+
+  get hash(): string {
+    return this.#hash.toString();
+  }
+
+  meddled(what: string): void {
+    this.#hash.number(this.#options.nowMs());
+    this.#hash.text(what);
+    this.#say(() => [{ kind: 'world', what }]);
+  }
+
+  delivered(delivery: Delivery): void {
+    this.#hash.number(this.#options.nowMs());
+    this.#hash.text(delivery.from);
+    this.#hash.text(delivery.to);
+    this.#hash.text(delivery.kind);
+    if (delivery.bytes !== undefined) this.#hash.bytes(delivery.bytes);
+    this.#say(() => this.#linesOf(delivery));
+  }
+
+  committed({ nodeId }: NodeProcess, commit: Commit): void {
+    const about = aboutCommit(commit);
+    this.#hash.number(this.#options.nowMs());
+    this.#hash.text(about);
+    this.#say(() => [{ kind: 'commit', node: nodeId, about }]);
+  }
+
+  acknowledged({ nodeId }: NodeProcess, { hlc }: Acknowledged): void {
+    this.#hash.number(hlc);
+    this.#say(() => [{ kind: 'acknowledgement', node: nodeId, hlc }]);
+  }
+
+  happened({ nodeId }: NodeProcess, { happening }: Heard): void {
+    // A failure of the database names its file, which is elsewhere in each run.
+    const text = JSON.stringify(happening).replaceAll(this.#options.diskRoot, '');
+    this.#hash.number(this.#options.nowMs());
+    this.#hash.text(text);
+    this.#say(() => [{ kind: 'happening', node: nodeId, happening: JSON.parse(text) as Happening }]);
+  }
+
+  /** For `createActor`: tells of each state that an actor enters. */
+  inspected({ nodeId }: NodeProcess, event: InspectionEvent): void {
+    if (event.type !== '@xstate.snapshot') return;
+    const { value } = event.snapshot as { value?: unknown };
+    if (value === undefined) return;
+    const to = typeof value === 'string' ? value : JSON.stringify(value).replace(/"/g, '');
+    const actor = event.actorRef as AnyActorRef;
+    const from = this.#states.get(actor) ?? '';
+    if (from === to) return;
+    this.#states.set(actor, to);
+    this.#say(() => [{ kind: 'state', node: nodeId, actor: pathOf(actor), from, to }]);
+  }
+
+  #linesOf(delivery: Delivery): Line[] {
+    const from = this.#options.nameOf(delivery.from);
+    const to = this.#options.nameOf(delivery.to);
+    if (delivery.kind === 'datagram') return [];
+    if (delivery.kind !== 'bytes') return [{ kind: 'connection', from, to, what: delivery.kind }];
+    const key = `${delivery.stream} ${delivery.from}`;
+    const decoder = this.#decoders.get(key) ?? new FrameDecoder(limits.frameBytesMax);
+    this.#decoders.set(key, decoder);
+    const lines: Line[] = [];
+    try {
+      for (const frame of decoder.push(delivery.bytes ?? new Uint8Array())) {
+        const name = frame.type.slice('frame.'.length);
+        lines.push({ kind: 'frame', from, to, frame: name, about: aboutFrame(frame) });
+      }
+    } catch (error) {
+      lines.push({ kind: 'frame', from, to, frame: 'malformed', about: messageOf(error) });
+    }
+    return lines;
+  }
+
+  #say(lines: () => readonly Line[]): void {
+    const { sink, nowMs } = this.#options;
+    if (sink === undefined) return;
+    for (const line of lines()) sink({ atMs: nowMs(), ...line });
+  }
+}
+
+type Without<Line, Key extends string> = Line extends unknown ? Omit<Line, Key> : never;
+type Line = Without<TraceLine, 'atMs'>;
+
+/** The ids from below the root to an actor. */
+function pathOf(actor: AnyActorRef): string {
+  const { _parent: parent } = actor as { _parent?: AnyActorRef };
+  if (parent === undefined) return 'node';
+  const above = pathOf(parent);
+  return above === 'node' ? actor.id : `${above}/${actor.id}`;
+}
+
+function aboutFrame(frame: Frame): string {
+  switch (frame.type) {
+    case 'frame.handshakeRequest':
+      return frame.identity.nodeId;
+    case 'frame.handshakeResponse':
+      return frame.refusal === undefined ? frame.identity.nodeId : `refused: ${frame.refusal.code}`;
+    case 'frame.vectorClock':
+      return `${frame.clock.size} authors, after batch ${frame.received}`;
+    case 'frame.batch':
+      return `${frame.sequence}: ${aboutRuns(frame.runs)}`;
+    case 'frame.acknowledgement':
+      return String(frame.sequence);
+    case 'frame.heartbeat':
+      return frame.neighbours === undefined ? '' : `neighbours ${frame.neighbours.join(' ')}`;
+    case 'frame.goodbye':
+      return frame.code;
+    default:
+      return '';
+  }
+}
+
+function aboutCommit({ runs, origin, cursor }: Commit): string {
+  return `${aboutRuns(runs)}${origin === undefined ? '' : ` from ${origin}`}, cursor ${cursor}`;
+}
+
+function aboutRuns(runs: Commit['runs']): string {
+  return runs
+    .map(({ author, entries }) => {
+      const keys = entries
+        .slice(0, keysShown)
+        .map(({ operation, key }) => `${operation === 'delete' ? '-' : ''}${key}`);
+      const more = entries.length > keysShown ? ` and ${entries.length - keysShown} more` : '';
+      return `${authorKeyOf(author)} ${keys.join(' ')}${more}`;
+    })
+    .join('; ');
+}
+
+const keysShown = 5;

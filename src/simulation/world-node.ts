@@ -1,0 +1,45 @@
+/** A node of a world as tests hold it. */
+import type { Collection, CollectionOptions, StatemeshNode } from '../index.js';
+import type { NodeProcess } from './node.js';
+
+/** A node of a world. Operations on its collections run the world until they are done. */
+export interface WorldNode {
+  readonly nodeId: string;
+  /** Of its machine, as rules of the network name it. */
+  readonly address: string;
+  readonly isUp: boolean;
+  /** The node as a program embeds it. What it promises settles only while the world runs. */
+  readonly node: StatemeshNode;
+  collection<T = unknown>(name: string, options?: CollectionOptions<T>): Collection<T>;
+}
+
+type Complete = <T>(promise: Promise<T>) => Promise<T>;
+
+/** @param complete Runs the world until a promise settles */
+export function handleOf(process: NodeProcess, complete: Complete): WorldNode {
+  return {
+    nodeId: process.nodeId,
+    address: process.address,
+    get isUp() {
+      return process.isUp;
+    },
+    get node() {
+      return process.node;
+    },
+    collection: (name, options) => awaiting(process.node.collection(name, options), complete),
+  };
+}
+
+/** Members of a collection that return at once. Streams are left as they are: they end when their reader says so. */
+const immediate: readonly PropertyKey[] = ['changes', 'watch', 'name'];
+
+/** A collection whose promises run the world. */
+function awaiting<T>(collection: Collection<T>, complete: Complete): Collection<T> {
+  return new Proxy(collection, {
+    get: (target, property) => {
+      const member = Reflect.get(target, property) as unknown;
+      if (typeof member !== 'function' || immediate.includes(property)) return member;
+      return (...args: unknown[]) => complete((member as (...args: unknown[]) => Promise<unknown>)(...args));
+    },
+  });
+}

@@ -1,0 +1,116 @@
+/**
+ * Membership: connections, peers and sessions that come and go, for two of each: the limit of sessions, which is a guard,
+ * is lowered to that.
+ */
+import type { AuthorKey } from '../../../src/core/author.js';
+import type { Boot } from '../../../src/core/ids.js';
+import { membershipMachine } from '../../../src/machines/membership.machine.js';
+import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/protocol/events.js';
+import type { Identity } from '../../../src/protocol/messages.js';
+import { defineWalk } from '../walk.js';
+import { address, configuration, connection, larger, lost, mailbox, smaller, store, us } from './samples.js';
+
+const sessionsMax = 2;
+
+interface Sessions {
+  readonly sessions: Readonly<Record<string, { readonly ref: Mailbox<SessionCommand>; readonly peerId: unknown }>>;
+}
+
+/** The first session that has not said who is there says so. */
+function identified(identity: Identity, expected?: Identity) {
+  return ({ sessions }: Sessions): SessionIdentified | undefined => {
+    const [sessionId, row] = Object.entries(sessions).find(([, { peerId }]) => peerId === undefined) ?? [];
+    if (sessionId === undefined || row === undefined) return undefined;
+    return {
+      ...{ type: 'session.identified', sessionId, session: row.ref, identity, expected: expected?.nodeId },
+      ...{ direction: 'dialed', remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1' },
+    };
+  };
+}
+
+/** A report of a session that is known, and of one that is over. */
+function ofEach<const E>(make: (sessionId: string) => E) {
+  return {
+    '': ({ sessions }: Sessions) => {
+      const sessionId = Object.keys(sessions).find((id) => sessions[id]?.peerId !== undefined);
+      return sessionId === undefined ? undefined : make(sessionId);
+    },
+    'of a session that is over': make('session-0'),
+  };
+}
+
+const known = (...peers: Identity[]) => new Map(peers.map(({ nodeId }) => [nodeId, address]));
+
+export const membership = defineWalk({
+  machine: membershipMachine.provide({
+    guards: { isFull: ({ context }) => Object.keys(context.sessions).length >= sessionsMax },
+  }),
+  inputs: [
+    {
+      ...{ parent: mailbox(), identity: us, store, configuration, keys: undefined, random: () => 0 },
+      security: { kind: 'none' },
+    },
+  ],
+  facts: ({ sessions, peers, known }) => [
+    Object.values(sessions)
+      .map(({ peerId }) => peerId ?? 'nobody')
+      .sort(),
+    Object.keys(peers).sort(),
+    known.size,
+  ],
+  samples: {
+    'connection.accepted': { '': { type: 'connection.accepted', connection } },
+    'connection.dialed': { '': { type: 'connection.dialed', connection, expected: larger.nodeId } },
+    'session.identified': {
+      smaller: identified(smaller),
+      mistaken: identified(smaller, larger),
+      ourselves: identified(us),
+      'our double': identified({ ...us, boot: 'boot-x' as Boot }),
+    },
+    'session.answered': ofEach((sessionId) => ({ type: 'session.answered', sessionId })),
+    'session.diverged': ofEach((sessionId) => ({
+      type: 'session.diverged',
+      sessionId,
+      authors: ['a/i/shared' as AuthorKey],
+    })),
+    'session.aligned': ofEach((sessionId) => ({ type: 'session.aligned', sessionId })),
+    'session.probed': ofEach((sessionId) => ({ type: 'session.probed', sessionId })),
+    notice: { '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } } },
+    'peer.discovered': { '': { type: 'peer.discovered', nodeId: larger.nodeId, address } },
+    'peer.vanished': { '': { type: 'peer.vanished', nodeId: larger.nodeId } },
+    'beacon.duplicated': { '': { type: 'beacon.duplicated', host: '127.0.0.1', boot: larger.boot } },
+    'discovery.failed': { '': { type: 'discovery.failed', failure: lost } },
+    'knownPeers.changed': {
+      '': { type: 'knownPeers.changed', peers: known(smaller), problems: [lost] },
+      none: { type: 'knownPeers.changed', peers: known(), problems: [] },
+    },
+    'knownPeers.failed': { '': { type: 'knownPeers.failed', failure: lost } },
+    'membership.leave': { '': { type: 'membership.leave' } },
+  },
+  outputs: {
+    peer: { '': undefined },
+    session: {
+      '': {
+        ...{ sessionId: 'session-1', peerId: smaller.nodeId, expected: undefined, failure: lost },
+      } satisfies SessionOutput,
+    },
+  },
+  resting: ['present'],
+  goals: [['left']],
+  laws: {
+    'no more sessions than there may be': ({ sessions }) => Object.keys(sessions).length <= sessionsMax,
+  },
+  ignored: [
+    {
+      states: ['leaving'],
+      events: ['peer.discovered', 'peer.vanished', 'beacon.duplicated', 'discovery.failed'],
+      why: 'Discovery has been stopped, and who is there does not matter to a node that leaves.',
+    },
+    {
+      states: ['leaving'],
+      events: ['knownPeers.changed', 'knownPeers.failed'],
+      why: 'The reading of known peers has been stopped, and nobody is dialed any more.',
+    },
+    { states: ['leaving'], events: ['membership.leave'], why: 'It is leaving already.' },
+  ],
+});

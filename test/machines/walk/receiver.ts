@@ -1,0 +1,48 @@
+/** The receiver: batches in order and out of it, up to the window, and every result of applying them. */
+import type { AuthorKey } from '../../../src/core/author.js';
+import type { NodeId } from '../../../src/core/ids.js';
+import { limits } from '../../../src/core/limits.js';
+import { receiverMachine } from '../../../src/machines/receiver.machine.js';
+import type { ApplyResult } from '../../../src/protocol/store.js';
+import { defineWalk } from '../walk.js';
+import { lost, mailbox, store } from './samples.js';
+
+const authors = ['a/i/shared' as AuthorKey];
+const complete: ApplyResult = { applied: 1, gaps: [], parked: [], diverged: [] };
+
+export const receiver = defineWalk({
+  machine: receiverMachine,
+  inputs: [{ parent: mailbox(), link: mailbox(), store, peerId: 'a' as NodeId, random: () => 0 }],
+  facts: ({ current, queue, owesClock }) => [current.length, queue.length, owesClock],
+  samples: {
+    'frame.batch': {
+      '': ({ arrived }) => ({ type: 'frame.batch', sequence: arrived + 1, runs: [] }) as const,
+      'out of order': ({ arrived }) => ({ type: 'frame.batch', sequence: arrived + 2, runs: [] }) as const,
+    },
+    'batch.applied': {
+      '': { type: 'batch.applied', result: complete },
+      'with a gap': { type: 'batch.applied', result: { ...complete, gaps: authors } },
+      parked: { type: 'batch.applied', result: { ...complete, parked: authors } },
+      diverged: { type: 'batch.applied', result: { ...complete, applied: 0, diverged: authors } },
+    },
+    'batch.failed': { '': { type: 'batch.failed', failure: lost } },
+    'clock.announce': { '': { type: 'clock.announce' } },
+  },
+  outputs: {},
+  reports: { batchApplier: ['batch.applied', 'batch.failed'] },
+  resting: ['waiting'],
+  goals: [['waiting'], ['applying'], ['failed']],
+  laws: {
+    'no more batches wait than the window allows': ({ current, queue }) =>
+      current.length + queue.length <= limits.batchesInFlightMax,
+    'nothing is being applied, or waits, but while applying': ({ current, queue }, [state]) =>
+      state === 'applying' || state === 'failed' || current.length + queue.length === 0,
+  },
+  ignored: [
+    {
+      states: ['waiting', 'recoveringGap'],
+      events: ['batch.applied', 'batch.failed'],
+      why: 'The applier answers what it was asked, once, and nothing was asked.',
+    },
+  ],
+});

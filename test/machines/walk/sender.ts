@@ -1,0 +1,96 @@
+/** The sender: commits that follow what was sent, that do not, and that the other side gets elsewhere. */
+import { type Author, authorKeyOf, type Incarnation } from '../../../src/core/author.js';
+import type { Position, Run } from '../../../src/core/entry.js';
+import type { Hlc } from '../../../src/core/hlc.js';
+import type { CollectionName, DocumentKey, NodeId } from '../../../src/core/ids.js';
+import { limits } from '../../../src/core/limits.js';
+import type { Progress } from '../../../src/core/replication.js';
+import { positionOf } from '../../../src/core/vector-clock.js';
+import { senderMachine } from '../../../src/machines/sender.machine.js';
+import type { OplogReport } from '../../../src/protocol/events.js';
+import type { ReadResult } from '../../../src/protocol/store.js';
+import { defineWalk } from '../walk.js';
+import { larger, mailbox, smaller, store, us } from './samples.js';
+
+const ours: Author = { nodeId: us.nodeId, incarnation: 'i' as Incarnation, scope: 'shared' };
+/** Who has, at times, a session of its own with the other side. */
+const third: Author = { ...ours, nodeId: larger.nodeId };
+
+function runAfter(author: Author, after: Position): Run {
+  const hlc = (after.hlc + 1) as Hlc;
+  const entry = { hlc, collection: 'things' as CollectionName, key: 'k' as DocumentKey, payload: '1', hash: `${hlc}` };
+  return { author, after, entries: [{ ...entry, operation: 'put' }] };
+}
+
+function appended(run: Run, origin?: typeof larger): OplogReport {
+  return {
+    type: 'oplog.appended',
+    commit: { runs: [run], origin: origin?.nodeId, collections: new Set(), cursor: 1 },
+  };
+}
+
+/** What follows on what the other side has, or will have. */
+function next(author: Author, { theirs }: Progress): Run {
+  return runAfter(author, positionOf(theirs, authorKeyOf(author)));
+}
+
+const complete: ReadResult = { runs: [], complete: true, diverged: [] };
+
+export const sender = defineWalk({
+  machine: senderMachine,
+  inputs: [
+    {
+      ...{ parent: mailbox(), link: mailbox(), store, peerId: smaller.nodeId, scopes: ['cluster', 'shared'] },
+      ...{ clock: new Map(), neighbours: new Set<NodeId>() },
+    },
+  ],
+  facts: ({ progress, outbox, stale, unsure, neighbours, diverged }) => [
+    ...[
+      Math.min(progress.inFlight.length, limits.batchesInFlightMax + 1),
+      progress.skipped.size,
+      outbox.length,
+      stale,
+      unsure,
+      neighbours.size,
+    ],
+    diverged.size,
+  ],
+  samples: {
+    'oplog.appended': {
+      next: ({ progress }) => appended(next(ours, progress)),
+      'behind a gap': ({ progress }) =>
+        appended(runAfter(ours, { hlc: (next(ours, progress).after.hlc + 5) as Hlc, hash: '' })),
+      'of a third': ({ progress }) => appended(next(third, progress), larger),
+    },
+    'frame.acknowledgement': {
+      'of the oldest': ({ progress: { inFlight } }) =>
+        inFlight[0] && ({ type: 'frame.acknowledgement', sequence: inFlight[0].sequence } as const),
+      'of nothing': { type: 'frame.acknowledgement', sequence: 0 },
+    },
+    'frame.vectorClock': {
+      '': ({ sequence }) => ({ type: 'frame.vectorClock', clock: new Map(), received: sequence }) as const,
+    },
+    'heartbeat.matched': { '': { type: 'heartbeat.matched' } },
+    'neighbours.changed': {
+      none: { type: 'neighbours.changed', neighbours: new Set<NodeId>() },
+      'a third': { type: 'neighbours.changed', neighbours: new Set([larger.nodeId]) },
+    },
+    'acknowledgement.overdue': { '': { type: 'acknowledgement.overdue' } },
+  },
+  outputs: {
+    readBatch: {
+      nothing: complete,
+      more: { ...complete, runs: [runAfter(ours, { hlc: 0 as Hlc, hash: '' })], complete: false },
+      diverged: { ...complete, diverged: [authorKeyOf(ours)] },
+    },
+  },
+  resting: ['caughtUp', 'windowFull'],
+  goals: [['caughtUp'], ['reading'], ['windowFull'], ['failed']],
+  laws: {
+    'no more batches are in flight than the window allows': ({ progress }) =>
+      progress.inFlight.length <= limits.batchesInFlightMax,
+    'it does not rest while there is something to read': ({ stale }, [state]) => !stale || state !== 'caughtUp',
+    'what was planned has been sent': ({ outbox }) => outbox.length === 0,
+  },
+  ignored: [],
+});
