@@ -3,6 +3,7 @@
  *
  * One a file in `checkers/`. To add one, write it and put it on the list in `checkers/index.ts`, or pass it to `createWorld`.
  */
+import type { Inside } from './inside.js';
 import type { NodeProcess } from './node.js';
 import type { Observer } from './observer.js';
 import type { BreachKind } from './verdict.js';
@@ -22,6 +23,8 @@ export interface View {
   hopsBetween(from: NodeProcess, to: NodeProcess): number | undefined;
   /** Whether what one sends does not reach the other, and since when; undefined when it does. */
   cutSinceMs(from: NodeProcess, to: NodeProcess): number | undefined;
+  /** The peers and sessions of a node. */
+  insideOf(process: NodeProcess): Inside;
   /** What is left of the world when everybody has stopped. */
   readonly leftovers: { readonly streams: number; readonly sockets: number; readonly events: number };
   /** Runs the world until a promise settles. */

@@ -11,6 +11,7 @@ import { allCheckers } from './checkers/index.js';
 import { type Duration, millisecondsOf, VirtualClock } from './clock.js';
 import { type Backup, SimulatedDisks } from './disk.js';
 import { Health } from './health.js';
+import { insides } from './inside.js';
 import { NetworkHub } from './network/hub.js';
 import type { Rule } from './network/rule.js';
 import type { Topology } from './network/topology.js';
@@ -100,7 +101,9 @@ export class World {
       trace === undefined ? undefined : (process, event) => this.#trace.inspected(process, event);
     const { hub, observers, disks } = { hub: this.#hub, observers: this.#observers, disks: this.#disks };
     this.#surroundings = { clock, hub, disks, pending, observers, random, inspect };
+    const insideOf = insides(() => clock.events);
     this.#health = new Health({
+      insideOf,
       nowMs: () => clock.nowMs,
       processes: () => this.#all,
       isLossy: () => hub.weather.loss > 0,
@@ -111,10 +114,13 @@ export class World {
       clock,
       hub,
       health: this.#health,
+      insideOf,
       processes: () => this.#all,
       complete: (promise) => this.complete(promise),
     });
-    for (const observer of [this.#trace, this.#health, ...this.#oversight.checkers]) observers.add(observer);
+    const stir = () => this.#oversight.stir();
+    const stirring = { opened: stir, ended: stir, committed: stir, happened: stir, meddled: stir };
+    for (const observer of [this.#trace, this.#health, stirring, ...this.#oversight.checkers]) observers.add(observer);
     hub.onDelivery = (delivery) => observers.tell('delivered', delivery);
     this.#timeline = new Timeline({
       clock,
