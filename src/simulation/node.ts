@@ -52,6 +52,8 @@ const walAutocheckpointPages = 64;
 
 export class NodeProcess {
   readonly nodeId: NodeId;
+  /** Of its machine, for people: its NodeId, with a count where others have it too. */
+  readonly name: string;
   readonly address: string;
   /** The local networks that its machine is on. */
   readonly segments: Set<string>;
@@ -67,11 +69,12 @@ export class NodeProcess {
   #failure: unknown;
 
   constructor(
-    identity: { nodeId: string; address: string; segment: string },
+    identity: { nodeId: string; name: string; address: string; segment: string },
     options: Partial<ConfigurationInput>,
     surroundings: Surroundings,
   ) {
     this.nodeId = identity.nodeId as NodeId;
+    this.name = identity.name;
     this.address = identity.address;
     this.segments = new Set([identity.segment]);
     this.#options = options;
