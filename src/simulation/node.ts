@@ -195,6 +195,10 @@ export class NodeProcess {
       time: process.time,
       randomness,
       walAutocheckpointPages,
+      onCommitted: (commit) => {
+        observers.tell('committed', this, commit);
+        this.#dieAt('commit', process);
+      },
     });
     process.store = store;
     if (process.life.isOver) {
@@ -205,6 +209,8 @@ export class NodeProcess {
     const write = store.write.bind(store);
     store.write = (writes) =>
       write(writes).then((written) => {
+        // A process that is gone tells nobody anything.
+        if (process.life.isOver) return new Promise(() => {});
         for (const each of written) {
           if (each !== undefined) observers.tell('acknowledged', this, { nodeId: this.nodeId, hlc: each.hlc });
         }
@@ -212,10 +218,6 @@ export class NodeProcess {
         return written;
       });
     observers.tell('opened', this, store);
-    store.subscribe((commit) => {
-      observers.tell('committed', this, commit);
-      this.#dieAt('commit', process);
-    });
     return store;
   }
 
