@@ -133,10 +133,10 @@ const machine = setup({
     }),
     /** What would only be skipped again need not be heard. */
     narrowFeed: enqueueActions(({ context, enqueue }) => {
-      const { progress, neighbours, store, narrowed } = context;
+      const { progress, neighbours, store, peerId, narrowed } = context;
       if (narrowed.skipped === progress.skipped && narrowed.neighbours === neighbours) return;
       enqueue.assign({ narrowed: { skipped: progress.skipped, neighbours } });
-      const authors = authorsLeftOut(progress, { selfId: store.nodeId, neighbours });
+      const authors = authorsLeftOut(progress, { selfId: store.nodeId, peerId, neighbours });
       enqueue.sendTo('feed', { type: 'feed.leaveOut', authors });
     }),
     markStale: assign({ stale: true }),
