@@ -48,6 +48,11 @@ export function reconciled(progress: Progress, clock: VectorClock, received: num
   return { ...progress, theirs, skipped: new Set() };
 }
 
+/** After the other side has sent us something: it has that. */
+export function credited(progress: Progress, runs: readonly Run[]): Progress {
+  return { ...progress, theirs: furthest(progress.theirs, endsOf(runs)) };
+}
+
 /** What to do about a commit, once the other side had everything before it. */
 export interface Push {
   readonly progress: Progress;
@@ -71,12 +76,7 @@ export interface PushContext {
 
 export function push(progress: Progress, runs: readonly Run[], context: PushContext): Push {
   if (context.origin === context.peerId) {
-    return {
-      progress: { ...progress, theirs: furthest(progress.theirs, endsOf(runs)) },
-      runs: [],
-      lagging: false,
-      unsure: false,
-    };
+    return { progress: credited(progress, runs), runs: [], lagging: false, unsure: false };
   }
   const toSend: Run[] = [];
   const left: AuthorKey[] = [];
