@@ -65,6 +65,8 @@ export interface TraceOptions {
   nowMs(): number;
   /** Of the machine at an address. */
   nameOf(address: string): string;
+  /** Where the simulated disks are: a path that is drawn by the system. */
+  readonly diskRoot: string;
   /** Takes the lines. Without one they are not made, since that costs more than the run. */
   readonly sink: TraceSink | undefined;
 }
@@ -112,9 +114,11 @@ export class Trace implements Observer {
   }
 
   happened({ name }: NodeProcess, { happening }: Heard): void {
+    // A failure of the database names its file, which is elsewhere in each run.
+    const text = JSON.stringify(happening).replaceAll(this.#options.diskRoot, '');
     this.#hash.number(this.#options.nowMs());
-    this.#hash.text(JSON.stringify(happening));
-    this.#say(() => [{ kind: 'happening', node: name, happening }]);
+    this.#hash.text(text);
+    this.#say(() => [{ kind: 'happening', node: name, happening: JSON.parse(text) as Happening }]);
   }
 
   ended({ name }: NodeProcess): void {
