@@ -93,7 +93,7 @@ export class World {
     this.#trace = new Trace({
       nowMs: () => clock.nowMs,
       nameOf: (address) => this.#all.find((process) => process.address === address)?.name ?? address,
-        diskRoot: this.#disks.root,
+      diskRoot: this.#disks.root,
       sink: trace,
     });
     const inspect: Surroundings['inspect'] =
