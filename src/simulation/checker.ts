@@ -12,7 +12,7 @@ export interface View {
   readonly nowMs: number;
   readonly processes: readonly NodeProcess[];
   /**
-   * Since when everything has been well: nothing cut or held up, every process up and connected with all that it reaches, no
+   * Since when everything has been well: nothing cut, held up or lost, every process up and connected with all that it reaches, no
    * disk full, clocks close to each other. Undefined while something is wrong.
    */
   readonly healthySinceMs: number | undefined;

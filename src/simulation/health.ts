@@ -10,6 +10,8 @@ import type { Observer } from './observer.js';
 export interface HealthOptions {
   nowMs(): number;
   processes(): readonly NodeProcess[];
+  /** Whether what is sent may have to be sent again, and nobody can say how often. */
+  isLossy(): boolean;
   /** Whether two machines may reach each other when nothing is wrong. */
   reaches(from: NodeProcess, to: NodeProcess): boolean;
 }
@@ -117,7 +119,13 @@ export class Health implements Observer {
 
   #isWell(): boolean {
     const processes = this.#options.processes();
-    if (this.#isBent || this.#cutSinceMs.size > 0 || this.#cloggedUntilMs > this.#options.nowMs()) return false;
+    if (
+      this.#isBent ||
+      this.#options.isLossy() ||
+      this.#cutSinceMs.size > 0 ||
+      this.#cloggedUntilMs > this.#options.nowMs()
+    )
+      return false;
     if (processes.length === 0 || processes.some(({ isUp, isDiskFull }) => !isUp || isDiskFull)) return false;
     const skews = processes.map(({ skewMs }) => skewMs);
     if (Math.max(...skews) - Math.min(...skews) > limits.clockDriftMaxMs / 2) return false;

@@ -103,6 +103,7 @@ export class World {
     this.#health = new Health({
       nowMs: () => clock.nowMs,
       processes: () => this.#all,
+      isLossy: () => hub.weather.loss > 0,
       reaches: (from, to) => hub.reach(from.address, to.address),
     });
     this.#oversight = new Oversight({

@@ -116,7 +116,9 @@ export class StreamEnd implements Connection {
 
   destroy(): void {
     if (this.isClosed) return;
-    this.#sendEnd();
+    // As a socket does that is closed before all was read: the other side must not believe that it was.
+    if (this.#unread.some((item) => item !== theEnd)) this.#sendReset();
+    else this.#sendEnd();
     this.close();
   }
 
@@ -153,9 +155,7 @@ export class StreamEnd implements Connection {
 
   received(bytes: Uint8Array): void {
     if (this.isClosed) {
-      if (this.#hasReset) return;
-      this.#hasReset = true;
-      this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => this.other.broken('ECONNRESET') });
+      this.#sendReset();
       return;
     }
     if (this.#taps.onDelivery !== undefined) this.#tap('bytes', bytes);
@@ -165,7 +165,7 @@ export class StreamEnd implements Connection {
 
   broken(code: string): void {
     if (this.isClosed) return;
-    this.#tap('reset');
+    this.#tap(code === 'ECONNREFUSED' ? 'refused' : 'reset');
     this.close(systemError(code));
   }
 
@@ -182,7 +182,7 @@ export class StreamEnd implements Connection {
   }
 
   #read(): void {
-    while (this.#isFlowing && !this.isClosed && this.#handlers !== undefined) {
+    while (this.#isFlowing && this.#handlers !== undefined) {
       const next = this.#unread.shift();
       if (next === undefined) return;
       if (next === theEnd) {
@@ -242,6 +242,12 @@ export class StreamEnd implements Connection {
     if (this.#hasSentEnd) return;
     this.#hasSentEnd = true;
     this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => this.other.#ended() });
+  }
+
+  #sendReset(): void {
+    if (this.#hasReset) return;
+    this.#hasReset = true;
+    this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => this.other.broken('ECONNRESET') });
   }
 
   #ended(): void {
