@@ -93,7 +93,7 @@ export class World {
     this.#hub = new NetworkHub(clock, (label) => random(`network ${label}`));
     this.#trace = new Trace({
       nowMs: () => clock.nowMs,
-      nameOf: (address) => this.#all.find((process) => process.address === address)?.nodeId ?? address,
+      nameOf: (address) => this.#all.find((process) => process.address === address)?.name ?? address,
       diskRoot: this.#disks.root,
       sink: trace,
     });
@@ -189,8 +189,10 @@ export class World {
   async until(isTrue: () => boolean, { within }: { readonly within: Duration }): Promise<void> {
     let lookedAtMs = Number.NEGATIVE_INFINITY;
     const isDue = () => {
-      if (this.#clock.nowMs < lookedAtMs + 1) return false;
-      lookedAtMs = this.#clock.nowMs;
+      const { nowMs, nextAtMs = Number.POSITIVE_INFINITY } = this.#clock;
+      // Before a pause in any case, or what has come true meanwhile would be noticed at its end.
+      if (Math.max(nowMs, nextAtMs) < lookedAtMs + 1) return false;
+      lookedAtMs = nowMs;
       return isTrue();
     };
     if ((await this.#timeline.advance(this.#clock.nowMs + millisecondsOf(within), isDue)) || isTrue()) return;
@@ -410,7 +412,9 @@ export class World {
   #newMachine(nodeId: string, segment: string, options: Partial<ConfigurationInput>): NodeProcess {
     this.#addresses += 1;
     const address = `10.0.${this.#addresses >> 8}.${this.#addresses & 255}`;
-    return new NodeProcess({ nodeId, address, segment }, options, this.#surroundings);
+    const namesakes = this.#all.filter((process) => process.nodeId === nodeId).length;
+    const name = namesakes === 0 ? nodeId : `${nodeId}(${namesakes + 1})`;
+    return new NodeProcess({ nodeId, name, address, segment }, options, this.#surroundings);
   }
 
   #handOut(process: NodeProcess): WorldNode {

@@ -45,7 +45,8 @@ export class StreamEnd implements Connection {
   other!: StreamEnd;
   /** To the other end. */
   out!: Lane;
-  readonly #stream: number;
+  /** Counts the streams of the network. */
+  readonly stream: number;
   readonly #clock: VirtualClock;
   readonly #taps: Taps;
   readonly #closeListeners: (() => void)[] = [];
@@ -64,7 +65,7 @@ export class StreamEnd implements Connection {
   #linger: Timer | undefined;
 
   constructor({ stream, clock, taps, local, remote }: StreamEndOptions) {
-    this.#stream = stream;
+    this.stream = stream;
     this.#clock = clock;
     this.#taps = taps;
     this.local = local;
@@ -282,6 +283,6 @@ export class StreamEnd implements Connection {
     const { onDelivery } = this.#taps;
     if (onDelivery === undefined) return;
     const [from, to] = [this.remote.address, this.local.address];
-    onDelivery({ atMs: this.#clock.nowMs, from, to, kind, stream: this.#stream, bytes });
+    onDelivery({ atMs: this.#clock.nowMs, from, to, kind, stream: this.stream, bytes });
   }
 }
