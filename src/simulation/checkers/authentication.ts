@@ -21,11 +21,8 @@ export const authentication: CheckerFactory = (_, report) => {
     name: 'authentication',
     kind: 'safety',
     delivered({ from, to, kind, stream, bytes }) {
-      if (stream === undefined) return;
-      if (kind !== 'bytes' || bytes === undefined) {
-        introductions.delete(stream);
-        return;
-      }
+      // Kept when an end is closed: what the other one has sent is still on its way.
+      if (stream === undefined || kind !== 'bytes' || bytes === undefined) return;
       const introduction = introductions.get(stream) ?? {
         known: new Set<string>(),
         readers: new Map<string, FrameTypes>(),
@@ -33,7 +30,10 @@ export const authentication: CheckerFactory = (_, report) => {
       introductions.set(stream, introduction);
       const { known, readers } = introduction;
       // Both know each other, and nothing can be sent too early any more.
-      if (known.size === 2) return;
+      if (known.size === 2) {
+        readers.clear();
+        return;
+      }
       const reader = readers.get(from) ?? new FrameTypes();
       readers.set(from, reader);
       reader.push(bytes, (type) => {
