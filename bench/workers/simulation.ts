@@ -14,8 +14,8 @@ export interface SimulationSample {
   readonly events: number;
 }
 
-/** Time for all to find each other, and for the code to get warm. */
-const warmUpSeconds = 5;
+/** So much of the run goes before it, for the code to get warm. */
+const warmUpShare = 0.25;
 const keysInAll = 1_000;
 
 const handlers = {
@@ -37,7 +37,7 @@ const handlers = {
         await world.run(gapMs);
       }
     };
-    await run(warmUpSeconds);
+    await run(warmUpShare * virtualSeconds);
     const eventsBefore = world.events;
     const cpuBefore = process.cpuUsage();
     await run(virtualSeconds);
