@@ -8,6 +8,7 @@ import { getFigure } from './figures/get.js';
 import { idleFigure } from './figures/idle.js';
 import { latencyFigure } from './figures/latency.js';
 import { putFigure } from './figures/put.js';
+import { simulationFigure } from './figures/simulation.js';
 import { startFigure } from './figures/start.js';
 import { syncFigure } from './figures/sync.js';
 import { helpText, type Options, parseOptions } from './options.js';
@@ -16,7 +17,15 @@ import { describeRun, jsonOf, tableOf } from './report.js';
 import { createWorkers } from './workers.js';
 import { createWorkspace } from './workspace.js';
 
-const figures: readonly Figure[] = [putFigure, syncFigure, latencyFigure, getFigure, startFigure, idleFigure];
+const figures: readonly Figure[] = [
+  putFigure,
+  syncFigure,
+  latencyFigure,
+  getFigure,
+  startFigure,
+  idleFigure,
+  simulationFigure,
+];
 
 process.exitCode = await main(process.argv.slice(2));
 

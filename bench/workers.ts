@@ -10,11 +10,13 @@ import { fileURLToPath } from 'node:url';
 import type { BareHandlers } from './workers/bare.js';
 import type { NodeHandlers } from './workers/node.js';
 import type { Answer, Handlers, Request } from './workers/serve.js';
+import type { SimulationHandlers } from './workers/simulation.js';
 
 /** The programs in `bench/workers`, and what they can be asked. */
 export interface Programs {
   readonly node: NodeHandlers;
   readonly bare: BareHandlers;
+  readonly simulation: SimulationHandlers;
 }
 
 export interface Worker<H extends Handlers> {

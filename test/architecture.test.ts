@@ -17,8 +17,8 @@ const mayImport: Record<string, readonly string[]> = {
   services: ['core', 'protocol'],
   store: ['core', 'protocol'],
   database: ['core', 'protocol'],
-  // The command line is a user like any other: the public API, and the words of the control socket.
-  cli: ['index', 'protocol'],
+  // The command line is a user like any other: the public entry points, and the words of the control socket.
+  cli: ['index', 'protocol', 'simulation'],
 };
 // The simulation is a composition root of its own, and sees all.
 

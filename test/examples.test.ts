@@ -1,8 +1,8 @@
 /** Every `@example` in the sources and every program in the README compiles under the rules of the project. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import ts from 'typescript';
+import { typeProblems } from './type-check.js';
 
 /** What the examples take for granted. Each is a module of its own, so what it declares itself goes before these. */
 const givens: Record<string, string> = {
@@ -79,26 +79,11 @@ function moduleOf({ code }: Example): string {
   ].join('\n');
 }
 
-/** Compiles all of them in one program; the problems by name. */
+/** Compiles all of them; the problems by name. */
 function problemsOf(examples: readonly Example[]): string[] {
-  const { config } = ts.readConfigFile('tsconfig.json', (path) => readFileSync(path, 'utf8'));
-  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, resolve('.'));
-  const files = new Map(examples.map((example, index) => [resolve(`test/example-${index}.ts`), moduleOf(example)]));
-  const host = ts.createCompilerHost(options);
-  const { getSourceFile, fileExists } = host;
-  host.getSourceFile = (path, version, ...rest) => {
-    const text = files.get(resolve(path));
-    return text === undefined ? getSourceFile(path, version, ...rest) : ts.createSourceFile(path, text, version);
-  };
-  host.fileExists = (path) => files.has(resolve(path)) || fileExists(path);
-  // An example need not use all that it shows.
-  const lenient = { ...options, noUnusedLocals: false, noEmit: true };
-  const program = ts.createProgram([...files.keys()], lenient, host);
-  return [...files.keys()].flatMap((path, index) =>
-    ts
-      .getPreEmitDiagnostics(program, program.getSourceFile(path))
-      .map(({ messageText }) => `${examples[index]?.name}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`),
-  );
+  const named = new Map(examples.map((example, index) => [`test/example-${index}.ts`, example]));
+  const modules = new Map([...named].map(([path, example]) => [path, moduleOf(example)]));
+  return typeProblems(modules).map(({ path, message }) => `${named.get(path)?.name}: ${message}`);
 }
 
 describe('examples', () => {

@@ -15,6 +15,18 @@ export function later(delayMs: number, callback: () => void): void {
   void setTimeout(delayMs, undefined, { ref: false }).then(callback);
 }
 
+/** The same, and it can be cancelled. */
+export function timer(delayMs: number, callback: () => void): { cancel(): void } {
+  const controller = new AbortController();
+  setTimeout(delayMs, undefined, { ref: false, signal: controller.signal }).then(callback, () => {});
+  return { cancel: () => controller.abort() };
+}
+
+/** Ms since some moment; for lengths of time. */
+export function monotonicMs(): number {
+  return performance.now();
+}
+
 /** Asks for something again and again until it is there. @returns undefined when time is up */
 export async function poll<T>(
   look: () => Promise<T | undefined> | T | undefined,

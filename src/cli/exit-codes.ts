@@ -9,6 +9,12 @@ export const exitCodes = {
   notFound: 4,
   taken: 5,
   database: 6,
+  // Under the names of the kinds of breaches.
+  safety: 10,
+  latency: 11,
+  liveness: 12,
+  leak: 13,
+  crash: 14,
   interrupted: 130,
   terminated: 143,
 } as const;
@@ -24,8 +30,13 @@ export const exitCodeMeanings: Readonly<Record<number, string>> = {
   [exitCodes.notFound]: 'no document under the key (get, delete)',
   [exitCodes.taken]: 'start: port, address, database or data directory is taken or not available',
   [exitCodes.database]: 'start: the database is foreign, damaged or cannot be written',
+  [exitCodes.safety]: 'simulate: something was that must never be',
+  [exitCodes.latency]: 'simulate: a write was not seen in time on a healthy network',
+  [exitCodes.liveness]: 'simulate: nodes did not agree, or find each other, after everything had healed',
+  [exitCodes.leak]: 'simulate: something was left over after everybody had stopped',
+  [exitCodes.crash]: 'simulate: the run itself failed or hung',
   [exitCodes.interrupted]: 'interrupted by Ctrl-C (start: by a second one)',
-  [exitCodes.terminated]: 'start: ended by a second SIGTERM',
+  [exitCodes.terminated]: 'simulate: ended by SIGTERM; start: by a second one',
 };
 
 /** The rows of the table that concern a command, for its `--help`. */

@@ -59,6 +59,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'stop the node in good order',
     load: async () => (await import('./stop.js')).defineStop,
   },
+  simulate: {
+    summary: 'play faults drawn from seeds in a simulated world, and shrink what fails',
+    load: async () => (await import('./simulate.js')).defineSimulate,
+  },
 };
 
 const precedence = `

@@ -47,8 +47,9 @@ export function defineStart(command: Command): void {
     .option('--config <file>', 'the configuration file; default: ./statemesh.json, if it exists [STATEMESH_CONFIG]')
     .option('--json', 'print events as JSON lines');
   addFieldOptions(command);
-  const { noNode: _none, notFound: _nothing, ...codes } = exitCodes;
-  command.addHelpText('after', help).addHelpText('after', exitCodeHelp(Object.values(codes)));
+  const { ok, failed, badInput, taken, database, interrupted, terminated } = exitCodes;
+  const codes = [ok, failed, badInput, taken, database, interrupted, terminated];
+  command.addHelpText('after', help).addHelpText('after', exitCodeHelp(codes));
   command.action(async (options: StartOptions) => {
     process.exitCode = await start(options);
     // Everything is closed by now. What a library may have left open must not keep a stopped node in the process table.

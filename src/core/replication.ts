@@ -48,6 +48,11 @@ export function reconciled(progress: Progress, clock: VectorClock, received: num
   return { ...progress, theirs, skipped: new Set() };
 }
 
+/** After the other side has sent us something: it has that. */
+export function credited(progress: Progress, runs: readonly Run[]): Progress {
+  return { ...progress, theirs: furthest(progress.theirs, endsOf(runs)) };
+}
+
 /** What to do about a commit, once the other side had everything before it. */
 export interface Push {
   readonly progress: Progress;
@@ -71,12 +76,7 @@ export interface PushContext {
 
 export function push(progress: Progress, runs: readonly Run[], context: PushContext): Push {
   if (context.origin === context.peerId) {
-    return {
-      progress: { ...progress, theirs: furthest(progress.theirs, endsOf(runs)) },
-      runs: [],
-      lagging: false,
-      unsure: false,
-    };
+    return { progress: credited(progress, runs), runs: [], lagging: false, unsure: false };
   }
   const toSend: Run[] = [];
   const left: AuthorKey[] = [];
@@ -101,22 +101,18 @@ export function push(progress: Progress, runs: readonly Run[], context: PushCont
   return { progress: { ...progress, skipped }, runs: toSend, lagging, unsure };
 }
 
-/** Whether what an author writes reaches the other side without us. */
-function reachesOtherwise(
-  { nodeId }: Author,
-  { selfId, neighbours }: Pick<PushContext, 'selfId' | 'neighbours'>,
-): boolean {
-  return nodeId !== selfId && neighbours.has(nodeId);
+/** Whether what an author writes reaches the other side without us; it may be the author itself. */
+function reachesOtherwise({ nodeId }: Author, { selfId, peerId, neighbours }: Ways): boolean {
+  return nodeId !== selfId && (nodeId === peerId || neighbours.has(nodeId));
 }
+
+type Ways = Pick<PushContext, 'selfId' | 'peerId' | 'neighbours'>;
 
 /**
  * The authors of whom nothing more need be heard as long as neither the skipped ones nor the neighbours change: another relay of
  * theirs would be skipped like the one before.
  */
-export function authorsLeftOut(
-  { skipped }: Progress,
-  context: Pick<PushContext, 'selfId' | 'neighbours'>,
-): ReadonlySet<AuthorKey> {
+export function authorsLeftOut({ skipped }: Progress, context: Ways): ReadonlySet<AuthorKey> {
   return new Set([...skipped].filter((key) => reachesOtherwise(parseAuthorKey(key) as Author, context)));
 }
 

@@ -247,18 +247,21 @@ const machine = setup({
               actions: { type: 'recordFailure', params: { failure: cameToNothing } },
             },
           },
-        },
-      },
-      on: {
-        'session.closed': [
-          {
-            guard: { type: 'isRefusal', params: ({ event }) => event },
-            target: 'refused',
-            actions: { type: 'recordFailure', params: ({ event }) => event },
+          on: {
+            'session.closed': [
+              {
+                guard: { type: 'isRefusal', params: ({ event }) => event },
+                target: '#peer.refused',
+                actions: { type: 'recordFailure', params: ({ event }) => event },
+              },
+              { target: '#peer.backingOff', actions: { type: 'recordFailure', params: ({ event }) => event } },
+            ],
+            'peer.mistaken': {
+              target: '#peer.refused',
+              actions: { type: 'recordFailure', params: ({ event }) => event },
+            },
           },
-          { target: 'backingOff', actions: { type: 'recordFailure', params: ({ event }) => event } },
-        ],
-        'peer.mistaken': { target: 'refused', actions: { type: 'recordFailure', params: ({ event }) => event } },
+        },
       },
     },
     connected: {

@@ -13,6 +13,7 @@ import { limits } from '../core/limits.js';
 import {
   acknowledged,
   authorsLeftOut,
+  credited,
   type Progress,
   push,
   reconciled,
@@ -72,6 +73,7 @@ const machine = setup({
   guards: {
     isWindowFull: ({ context }) => context.progress.inFlight.length >= limits.batchesInFlightMax,
     isStale: ({ context }) => context.stale,
+    isFromPeer: ({ context }, { commit }: { commit: Commit }) => commit.origin === context.peerId,
   },
   actions: {
     /** What was read is next to send; what did not fit is read next. */
@@ -90,6 +92,9 @@ const machine = setup({
       const fits = entriesIn(runs) <= limits.batchEntriesMax && payloadIn(runs) <= limits.batchBytesMax;
       return { progress, outbox: fits ? runs : [], stale: lagging || !fits, unsure };
     }),
+    creditPeer: assign(({ context }, { commit }: { commit: Commit }) => ({
+      progress: credited(context.progress, inScope(commit.runs, context.scopes)),
+    })),
     sendOutbox: enqueueActions(({ context, enqueue }) => {
       const { outbox: runs, progress } = context;
       if (runs.length === 0) return;
@@ -133,10 +138,10 @@ const machine = setup({
     }),
     /** What would only be skipped again need not be heard. */
     narrowFeed: enqueueActions(({ context, enqueue }) => {
-      const { progress, neighbours, store, narrowed } = context;
+      const { progress, neighbours, store, peerId, narrowed } = context;
       if (narrowed.skipped === progress.skipped && narrowed.neighbours === neighbours) return;
       enqueue.assign({ narrowed: { skipped: progress.skipped, neighbours } });
-      const authors = authorsLeftOut(progress, { selfId: store.nodeId, neighbours });
+      const authors = authorsLeftOut(progress, { selfId: store.nodeId, peerId, neighbours });
       enqueue.sendTo('feed', { type: 'feed.leaveOut', authors });
     }),
     markStale: assign({ stale: true }),
@@ -181,7 +186,14 @@ const machine = setup({
     },
   },
   on: {
-    'oplog.appended': { actions: 'markStale' },
+    'oplog.appended': [
+      // Nothing to send, so nothing to read again: it would only be sent back.
+      {
+        guard: { type: 'isFromPeer', params: ({ event }) => event },
+        actions: { type: 'creditPeer', params: ({ event }) => event },
+      },
+      { actions: 'markStale' },
+    ],
     'frame.acknowledgement': { actions: { type: 'settleBatch', params: ({ event }) => event } },
     'frame.vectorClock': { actions: [{ type: 'reconcile', params: ({ event }) => event }, 'narrowFeed'] },
     'heartbeat.matched': { actions: ['recordMatch', 'narrowFeed'] },

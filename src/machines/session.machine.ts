@@ -7,7 +7,7 @@
 import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
 import type { AuthorKey, Scope } from '../core/author.js';
 import type { Position } from '../core/entry.js';
-import { type Failure, failureOf } from '../core/errors.js';
+import { type ErrorCode, errorCodes, type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import { authorsDiverged, type VectorClock } from '../core/vector-clock.js';
@@ -418,7 +418,7 @@ const machine = setup({
         'replication.failed': {
           target: 'closed',
           actions: [
-            { type: 'sendGoodbye', params: ({ event }) => event.failure },
+            { type: 'sendGoodbye', params: ({ event }) => refusalOf(event.failure) },
             { type: 'recordFailure', params: ({ event }) => event.failure },
           ],
         },
@@ -436,6 +436,20 @@ export const sessionMachine: SessionMachine = machine;
 
 function isSamePosition(a: Position | undefined, b: Position | undefined): boolean {
   return a !== undefined && b !== undefined && a.hlc === b.hlc && a.hash === b.hash;
+}
+
+/** Failures that name files of ours. */
+const privateCodes: readonly ErrorCode[] = [
+  'databaseCorrupt',
+  'databaseUnavailable',
+  'diskFull',
+  'storeClosed',
+  'internal',
+];
+
+/** What the other side may know of a failure of ours: where our database lies is our own business. */
+function refusalOf({ code, message }: Failure): Refusal {
+  return { code, message: privateCodes.includes(code) ? errorCodes[code] : message };
 }
 
 function otherVersion(): Refusal {

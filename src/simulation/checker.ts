@@ -3,6 +3,7 @@
  *
  * One a file in `checkers/`. To add one, write it and put it on the list in `checkers/index.ts`, or pass it to `createWorld`.
  */
+import type { Inside } from './inside.js';
 import type { NodeProcess } from './node.js';
 import type { Observer } from './observer.js';
 import type { BreachKind } from './verdict.js';
@@ -12,7 +13,7 @@ export interface View {
   readonly nowMs: number;
   readonly processes: readonly NodeProcess[];
   /**
-   * Since when everything has been well: nothing cut or held up, every process up and connected with all that it reaches, no
+   * Since when everything has been well: nothing cut, held up or lost, every process up and connected with all that it reaches, no
    * disk full, clocks close to each other. Undefined while something is wrong.
    */
   readonly healthySinceMs: number | undefined;
@@ -22,6 +23,8 @@ export interface View {
   hopsBetween(from: NodeProcess, to: NodeProcess): number | undefined;
   /** Whether what one sends does not reach the other, and since when; undefined when it does. */
   cutSinceMs(from: NodeProcess, to: NodeProcess): number | undefined;
+  /** The peers and sessions of a node. */
+  insideOf(process: NodeProcess): Inside;
   /** What is left of the world when everybody has stopped. */
   readonly leftovers: { readonly streams: number; readonly sockets: number; readonly events: number };
   /** Runs the world until a promise settles. */

@@ -6,23 +6,11 @@
  *
  * Disks also lie: a backup that is put back is older than what was acknowledged since, and a log may come back cut.
  */
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pageBytes } from '../store/schema.js';
+import { makeDiskRoot } from './disk-root.js';
 import { tornLength } from './torn-wal.js';
-
-const sharedMemory = '/dev/shm';
 
 /** The files of a machine as they were at some moment. */
 export interface Backup {
@@ -31,13 +19,13 @@ export interface Backup {
 }
 
 export class SimulatedDisks {
-  readonly #root = mkdtempSync(join(existsSync(sharedMemory) ? sharedMemory : tmpdir(), 'statemesh-world-'));
+  readonly root = makeDiskRoot();
   readonly #generations = new Map<string, number>();
   #backups = 0;
 
   /** The data directory that a process on this machine opens now. */
   directoryOf(machine: string): string {
-    const directory = join(this.#root, machine, String(this.#generations.get(machine) ?? 0));
+    const directory = join(this.root, machine, String(this.#generations.get(machine) ?? 0));
     mkdirSync(directory, { recursive: true });
     return directory;
   }
@@ -50,7 +38,7 @@ export class SimulatedDisks {
   /** Copies the files as they are at this moment, as a snapshot of the disk would. */
   backUp(machine: string, atMs: number): Backup {
     this.#backups += 1;
-    const directory = join(this.#root, 'backups', String(this.#backups));
+    const directory = join(this.root, 'backups', String(this.#backups));
     cpSync(this.directoryOf(machine), directory, { recursive: true });
     return { directory, atMs };
   }
@@ -102,7 +90,7 @@ export class SimulatedDisks {
   }
 
   remove(): void {
-    rmSync(this.#root, { recursive: true, force: true });
+    rmSync(this.root, { recursive: true, force: true });
   }
 
   #renew(machine: string, source: string): void {

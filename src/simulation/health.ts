@@ -3,13 +3,16 @@
  * checkers measure promises by that hold only while nothing is wrong.
  */
 import { limits } from '../core/limits.js';
-import { insideOf } from './inside.js';
+import type { Inside } from './inside.js';
 import type { NodeProcess } from './node.js';
 import type { Observer } from './observer.js';
 
 export interface HealthOptions {
   nowMs(): number;
   processes(): readonly NodeProcess[];
+  insideOf(process: NodeProcess): Inside;
+  /** Whether what is sent may have to be sent again, and nobody can say how often. */
+  isLossy(): boolean;
   /** Whether two machines may reach each other when nothing is wrong. */
   reaches(from: NodeProcess, to: NodeProcess): boolean;
 }
@@ -83,9 +86,9 @@ export class Health implements Observer {
     const up = this.#options.processes().filter(({ isUp }) => isUp);
     return up.every((process) => {
       const connected = new Set(
-        insideOf(process).sessions.flatMap(({ value, context }) =>
-          value === 'synchronizing' ? [context.peer?.nodeId] : [],
-        ),
+        this.#options
+          .insideOf(process)
+          .sessions.flatMap(({ value, context }) => (value === 'synchronizing' ? [context.peer?.nodeId] : [])),
       );
       return up.every(
         (other) => other === process || connected.has(other.nodeId) || !this.#options.reaches(process, other),
@@ -117,11 +120,21 @@ export class Health implements Observer {
 
   #isWell(): boolean {
     const processes = this.#options.processes();
-    if (this.#isBent || this.#cutSinceMs.size > 0 || this.#cloggedUntilMs > this.#options.nowMs()) return false;
+    if (
+      this.#isBent ||
+      this.#options.isLossy() ||
+      this.#cutSinceMs.size > 0 ||
+      this.#cloggedUntilMs > this.#options.nowMs()
+    )
+      return false;
     if (processes.length === 0 || processes.some(({ isUp, isDiskFull }) => !isUp || isDiskFull)) return false;
     const skews = processes.map(({ skewMs }) => skewMs);
     if (Math.max(...skews) - Math.min(...skews) > limits.clockDriftMaxMs / 2) return false;
-    if (processes.some((process) => insideOf(process).sessions.some(({ context }) => context.parked.size > 0)))
+    if (
+      processes.some((process) =>
+        this.#options.insideOf(process).sessions.some(({ context }) => context.parked.size > 0),
+      )
+    )
       return false;
     return this.isMeshed();
   }

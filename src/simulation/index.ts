@@ -13,8 +13,27 @@ export * as rules from './network/rules.js';
 export type { Topology } from './network/topology.js';
 export type { Weather } from './network/weather.js';
 export type { Acknowledged, Heard, Observer } from './observer.js';
-export { drawPlan, type Fault, type Plan, type PlannedWrite, type PlanOptions } from './swarm/plan.js';
-export { playPlan } from './swarm/play.js';
+export {
+  drawPlan,
+  type Fault,
+  type FaultDomain,
+  faultDomains,
+  type Plan,
+  type PlannedWrite,
+  type PlanOptions,
+} from './swarm/plan.js';
+export { type PlayPlanOptions, playPlan } from './swarm/play.js';
+export { type Player, type PlayOptions, threadPlayer } from './swarm/player.js';
+export { runSwarm, type SwarmOptions, type SwarmProgress, type SwarmResult } from './swarm/runner.js';
+export { type ScenarioOptions, scenarioOf } from './swarm/scenario.js';
+export { type ShrinkOptions, type ShrinkProgress, type ShrunkPlan, shrinkPlan, shrinkRunsMax } from './swarm/shrink.js';
+export {
+  hangChecker,
+  type RealTimer,
+  type WorkerPlayerOptions,
+  wallMsMax,
+  workerPlayer,
+} from './swarm/worker-player.js';
 export type { TraceLine, TraceSink } from './trace.js';
 export { type Breach, BreachError, type BreachKind, breachKinds, type Verdict } from './verdict.js';
 export { createWorld, type Datagram, World, type WorldOptions } from './world.js';

@@ -10,11 +10,28 @@ import type { NodeProcess } from './node.js';
 export type SessionSnapshot = SnapshotFrom<SessionMachine>;
 export type PeerSnapshot = SnapshotFrom<PeerMachine>;
 
-/** The peers and sessions of a node; none while it has no membership. */
-export function insideOf(process: NodeProcess): {
+export interface Inside {
   readonly sessions: readonly SessionSnapshot[];
   readonly peers: readonly PeerSnapshot[];
-} {
+}
+
+/** Looks into each node once an event, however many ask. */
+export function insides(eventOf: () => number): (process: NodeProcess) => Inside {
+  const seen = new Map<NodeProcess, Inside>();
+  let seenAtEvent = -1;
+  return (process) => {
+    if (seenAtEvent !== eventOf()) {
+      seen.clear();
+      seenAtEvent = eventOf();
+    }
+    const known = seen.get(process) ?? insideOf(process);
+    seen.set(process, known);
+    return known;
+  };
+}
+
+/** The peers and sessions of a node; none while it has no membership. */
+export function insideOf(process: NodeProcess): Inside {
   const sessions: SessionSnapshot[] = [];
   const peers: PeerSnapshot[] = [];
   // A node that is down has no actor to look at.

@@ -52,6 +52,8 @@ const walAutocheckpointPages = 64;
 
 export class NodeProcess {
   readonly nodeId: NodeId;
+  /** Of its machine, for people: its NodeId, with a count where others have it too. */
+  readonly name: string;
   readonly address: string;
   /** The local networks that its machine is on. */
   readonly segments: Set<string>;
@@ -67,11 +69,12 @@ export class NodeProcess {
   #failure: unknown;
 
   constructor(
-    identity: { nodeId: string; address: string; segment: string },
+    identity: { nodeId: string; name: string; address: string; segment: string },
     options: Partial<ConfigurationInput>,
     surroundings: Surroundings,
   ) {
     this.nodeId = identity.nodeId as NodeId;
+    this.name = identity.name;
     this.address = identity.address;
     this.segments = new Set([identity.segment]);
     this.#options = options;
@@ -192,6 +195,10 @@ export class NodeProcess {
       time: process.time,
       randomness,
       walAutocheckpointPages,
+      onCommitted: (commit) => {
+        observers.tell('committed', this, commit);
+        this.#dieAt('commit', process);
+      },
     });
     process.store = store;
     if (process.life.isOver) {
@@ -202,6 +209,8 @@ export class NodeProcess {
     const write = store.write.bind(store);
     store.write = (writes) =>
       write(writes).then((written) => {
+        // A process that is gone tells nobody anything.
+        if (process.life.isOver) return new Promise(() => {});
         for (const each of written) {
           if (each !== undefined) observers.tell('acknowledged', this, { nodeId: this.nodeId, hlc: each.hlc });
         }
@@ -209,10 +218,6 @@ export class NodeProcess {
         return written;
       });
     observers.tell('opened', this, store);
-    store.subscribe((commit) => {
-      observers.tell('committed', this, commit);
-      this.#dieAt('commit', process);
-    });
     return store;
   }
 

@@ -11,7 +11,7 @@ import type { NetworkHub } from './network/hub.js';
 import type { NodeProcess } from './node.js';
 import { type Breach, BreachError, type BreachKind } from './verdict.js';
 
-export interface OversightOptions {
+export interface OversightOptions extends Pick<View, 'insideOf'> {
   readonly checkers: readonly CheckerFactory[];
   readonly clock: VirtualClock;
   readonly hub: NetworkHub;
@@ -20,10 +20,15 @@ export interface OversightOptions {
   complete<T>(promise: Promise<T>): Promise<T>;
 }
 
+/** How often checkers look at a world in which nothing happens, in virtual time. */
+const restMs = 500;
+
 export class Oversight {
   readonly checkers: readonly Checker[];
   readonly #options: OversightOptions;
   #breach: Breach | undefined;
+  #hasStirred = true;
+  #lookedAtMs = 0;
 
   constructor(options: OversightOptions) {
     this.#options = options;
@@ -34,8 +39,17 @@ export class Oversight {
     });
   }
 
-  /** Lets the checkers look around. */
+  /** Something has happened besides heartbeats, so the next look is worth its while. */
+  stir(): void {
+    this.#hasStirred = true;
+  }
+
+  /** Lets the checkers look around: soon after something has happened, else now and then, since silence counts too. */
   look(): void {
+    const { nowMs } = this.#options.clock;
+    if (!this.#hasStirred && nowMs < this.#lookedAtMs + restMs) return;
+    this.#hasStirred = false;
+    this.#lookedAtMs = nowMs;
     this.#options.health.look();
     for (const checker of this.checkers) checker.look?.();
   }
@@ -85,7 +99,7 @@ function stateOf(process: NodeProcess): string {
   return process.failure === undefined ? 'down' : `down, since ${messageOf(process.failure)}`;
 }
 
-function viewOf({ clock, hub, health, processes, complete }: OversightOptions): View {
+function viewOf({ clock, hub, health, processes, insideOf, complete }: OversightOptions): View {
   return {
     get nowMs() {
       return clock.nowMs;
@@ -104,6 +118,7 @@ function viewOf({ clock, hub, health, processes, complete }: OversightOptions): 
     },
     hopsBetween: (from, to) => health.hopsBetween(from, to),
     cutSinceMs: (from, to) => health.cutSinceMs(from, to),
+    insideOf,
     complete,
   };
 }

@@ -32,7 +32,8 @@ export class PendingWork {
         resolve();
       };
       if (this.#settled % settledPerTurn === 0) setImmediate(rest);
-      else process.nextTick(rest);
+      // A tick that is asked for outside of promises would come before them.
+      else queueMicrotask(() => process.nextTick(rest));
     });
   }
 }

@@ -7,24 +7,30 @@
  */
 import type { AnyActorRef, InspectionEvent } from 'xstate';
 import { authorKeyOf } from '../core/author.js';
-import { messageOf } from '../core/errors.js';
+import { type ErrorCode, type Failure, messageOf } from '../core/errors.js';
+import { type Hlc, logicOf, wallMsOf } from '../core/hlc.js';
 import { limits } from '../core/limits.js';
+import type { VectorClock } from '../core/vector-clock.js';
 import type { Happening } from '../protocol/events.js';
 import { FrameDecoder } from '../protocol/frame-codec.js';
-import type { Frame } from '../protocol/messages.js';
+import type { Frame, Identity } from '../protocol/messages.js';
 import type { Commit } from '../protocol/store.js';
 import type { Delivery } from './network/delivery.js';
 import type { NodeProcess } from './node.js';
+import { worldEpochMs } from './node-ports.js';
 import type { Acknowledged, Heard, Observer } from './observer.js';
 import { TraceHash } from './trace-hash.js';
 
 /** One thing that happened. */
 export type TraceLine = { readonly atMs: number } & (
   | { readonly kind: 'world'; readonly what: string }
+  | { readonly kind: 'beacon'; readonly from: string; readonly to: string }
   | {
       readonly kind: 'frame';
       readonly from: string;
       readonly to: string;
+      /** Counts the connections of the world. */
+      readonly connection: number | undefined;
       readonly frame: string;
       readonly about: string;
     }
@@ -32,6 +38,7 @@ export type TraceLine = { readonly atMs: number } & (
       readonly kind: 'connection';
       readonly from: string;
       readonly to: string;
+      readonly connection: number | undefined;
       readonly what: 'accepted' | 'refused' | 'closed' | 'reset';
     }
   | {
@@ -40,7 +47,13 @@ export type TraceLine = { readonly atMs: number } & (
       readonly actor: string;
       readonly from: string;
       readonly to: string;
+      /** Who is on the other side of a session, once that is known. */
+      readonly peer: string | undefined;
+      /** What has led to a state that nobody wanted. */
+      readonly cause: ErrorCode | undefined;
     }
+  /** Its process is gone: stopped in good order, or killed. */
+  | { readonly kind: 'end'; readonly node: string }
   | { readonly kind: 'commit'; readonly node: string; readonly about: string }
   | { readonly kind: 'acknowledgement'; readonly node: string; readonly hlc: number }
   | { readonly kind: 'happening'; readonly node: string; readonly happening: Happening }
@@ -50,8 +63,10 @@ export type TraceSink = (line: TraceLine) => void;
 
 export interface TraceOptions {
   nowMs(): number;
-  /** The NodeId at an address. */
+  /** Of the machine at an address. */
   nameOf(address: string): string;
+  /** Where the simulated disks are: a path that is drawn by the system. */
+  readonly diskRoot: string;
   /** Takes the lines. Without one they are not made, since that costs more than the run. */
   readonly sink: TraceSink | undefined;
 }
@@ -86,53 +101,63 @@ export class Trace implements Observer {
     this.#say(() => this.#linesOf(delivery));
   }
 
-  committed({ nodeId }: NodeProcess, commit: Commit): void {
+  committed({ name }: NodeProcess, commit: Commit): void {
     const about = aboutCommit(commit);
     this.#hash.number(this.#options.nowMs());
     this.#hash.text(about);
-    this.#say(() => [{ kind: 'commit', node: nodeId, about }]);
+    this.#say(() => [{ kind: 'commit', node: name, about }]);
   }
 
-  acknowledged({ nodeId }: NodeProcess, { hlc }: Acknowledged): void {
+  acknowledged({ name }: NodeProcess, { hlc }: Acknowledged): void {
     this.#hash.number(hlc);
-    this.#say(() => [{ kind: 'acknowledgement', node: nodeId, hlc }]);
+    this.#say(() => [{ kind: 'acknowledgement', node: name, hlc }]);
   }
 
-  happened({ nodeId }: NodeProcess, { happening }: Heard): void {
+  happened({ name }: NodeProcess, { happening }: Heard): void {
+    // A failure of the database names its file, which is elsewhere in each run.
+    const text = JSON.stringify(happening).replaceAll(this.#options.diskRoot, '');
     this.#hash.number(this.#options.nowMs());
-    this.#hash.text(JSON.stringify(happening));
-    this.#say(() => [{ kind: 'happening', node: nodeId, happening }]);
+    this.#hash.text(text);
+    this.#say(() => [{ kind: 'happening', node: name, happening: JSON.parse(text) as Happening }]);
+  }
+
+  ended({ name }: NodeProcess): void {
+    this.#say(() => [{ kind: 'end', node: name }]);
   }
 
   /** For `createActor`: tells of each state that an actor enters. */
-  inspected({ nodeId }: NodeProcess, event: InspectionEvent): void {
+  inspected({ name }: NodeProcess, event: InspectionEvent): void {
     if (event.type !== '@xstate.snapshot') return;
-    const { value } = event.snapshot as { value?: unknown };
+    const { value, context } = event.snapshot as { value?: unknown; context?: unknown };
     if (value === undefined) return;
     const to = typeof value === 'string' ? value : JSON.stringify(value).replace(/"/g, '');
     const actor = event.actorRef as AnyActorRef;
     const from = this.#states.get(actor) ?? '';
     if (from === to) return;
     this.#states.set(actor, to);
-    this.#say(() => [{ kind: 'state', node: nodeId, actor: pathOf(actor), from, to }]);
+    const { peer, failure, lastFailure } = (context ?? {}) as ContextOfAny;
+    const cause = isUnhappy.test(to) ? (failure ?? lastFailure)?.code : undefined;
+    this.#say(() => [{ kind: 'state', node: name, actor: pathOf(actor), from, to, peer: peer?.nodeId, cause }]);
   }
 
   #linesOf(delivery: Delivery): Line[] {
     const from = this.#options.nameOf(delivery.from);
     const to = this.#options.nameOf(delivery.to);
-    if (delivery.kind === 'datagram') return [];
-    if (delivery.kind !== 'bytes') return [{ kind: 'connection', from, to, what: delivery.kind }];
-    const key = `${delivery.stream} ${delivery.from}`;
+    // Nodes say nothing else by datagram.
+    if (delivery.kind === 'datagram') return [{ kind: 'beacon', from, to }];
+    const { stream: connection } = delivery;
+    if (delivery.kind !== 'bytes') return [{ kind: 'connection', from, to, connection, what: delivery.kind }];
+    const key = `${connection} ${delivery.from}`;
     const decoder = this.#decoders.get(key) ?? new FrameDecoder(limits.frameBytesMax);
     this.#decoders.set(key, decoder);
     const lines: Line[] = [];
     try {
       for (const frame of decoder.push(delivery.bytes ?? new Uint8Array())) {
         const name = frame.type.slice('frame.'.length);
-        lines.push({ kind: 'frame', from, to, frame: name, about: aboutFrame(frame) });
+        lines.push({ kind: 'frame', from, to, connection, frame: name, about: aboutFrame(frame) });
       }
     } catch (error) {
-      lines.push({ kind: 'frame', from, to, frame: 'malformed', about: messageOf(error) });
+      lines.push({ kind: 'frame', from, to, connection, frame: 'malformed', about: messageOf(error) });
     }
     return lines;
   }
@@ -155,6 +180,16 @@ function pathOf(actor: AnyActorRef): string {
   return above === 'node' ? actor.id : `${above}/${actor.id}`;
 }
 
+/** What the contexts of our machines have in common, as far as they have it. */
+interface ContextOfAny {
+  readonly peer?: Identity | undefined;
+  readonly failure?: Failure | undefined;
+  readonly lastFailure?: Failure | undefined;
+}
+
+/** States that have a cause. */
+const isUnhappy = /^(closed|backingOff|refused|forgotten|failed)$/;
+
 function aboutFrame(frame: Frame): string {
   switch (frame.type) {
     case 'frame.handshakeRequest':
@@ -162,7 +197,7 @@ function aboutFrame(frame: Frame): string {
     case 'frame.handshakeResponse':
       return frame.refusal === undefined ? frame.identity.nodeId : `refused: ${frame.refusal.code}`;
     case 'frame.vectorClock':
-      return `${frame.clock.size} authors, after batch ${frame.received}`;
+      return `${aboutClock(frame.clock)}, after batch ${frame.received}`;
     case 'frame.batch':
       return `${frame.sequence}: ${aboutRuns(frame.runs)}`;
     case 'frame.acknowledgement':
@@ -174,6 +209,18 @@ function aboutFrame(frame: Frame): string {
     default:
       return '';
   }
+}
+
+function aboutClock(clock: VectorClock): string {
+  const positions = [...clock].slice(0, authorsShown).map(([author, { hlc }]) => `${author}@${stampText(hlc)}`);
+  const more = clock.size > authorsShown ? ` and ${clock.size - authorsShown} more` : '';
+  return positions.length === 0 ? 'nothing' : `${positions.join(' ')}${more}`;
+}
+
+/** Ms since the world began by the wall clock of whoever wrote it, and the count within the ms if there is one. */
+function stampText(hlc: Hlc): string {
+  const logic = logicOf(hlc);
+  return `${wallMsOf(hlc) - worldEpochMs}${logic === 0 ? '' : `+${logic}`}`;
 }
 
 function aboutCommit({ runs, origin, cursor }: Commit): string {
@@ -193,3 +240,4 @@ function aboutRuns(runs: Commit['runs']): string {
 }
 
 const keysShown = 5;
+const authorsShown = 5;

@@ -5,6 +5,8 @@ import type { NodeProcess } from './node.js';
 /** A node of a world. Operations on its collections run the world until they are done. */
 export interface WorldNode {
   readonly nodeId: string;
+  /** What traces call it: its NodeId, with a count if it is a clone, as in `till(2)`. */
+  readonly name: string;
   /** Of its machine, as rules of the network name it. */
   readonly address: string;
   readonly isUp: boolean;
@@ -21,6 +23,7 @@ type Complete = <T>(promise: Promise<T>) => Promise<T>;
 export function handleOf(process: NodeProcess, complete: Complete): WorldNode {
   return {
     nodeId: process.nodeId,
+    name: process.name,
     address: process.address,
     get isUp() {
       return process.isUp;

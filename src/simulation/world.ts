@@ -11,6 +11,7 @@ import { allCheckers } from './checkers/index.js';
 import { type Duration, millisecondsOf, VirtualClock } from './clock.js';
 import { type Backup, SimulatedDisks } from './disk.js';
 import { Health } from './health.js';
+import { insides } from './inside.js';
 import { NetworkHub } from './network/hub.js';
 import type { Rule } from './network/rule.js';
 import type { Topology } from './network/topology.js';
@@ -100,16 +101,20 @@ export class World {
     this.#hub = new NetworkHub(clock, (label) => random(`network ${label}`));
     this.#trace = new Trace({
       nowMs: () => clock.nowMs,
-      nameOf: (address) => this.#all.find((process) => process.address === address)?.nodeId ?? address,
+      nameOf: (address) => this.#all.find((process) => process.address === address)?.name ?? address,
+      diskRoot: this.#disks.root,
       sink: trace,
     });
     const inspect: Surroundings['inspect'] =
       trace === undefined ? undefined : (process, event) => this.#trace.inspected(process, event);
     const { hub, observers, disks } = { hub: this.#hub, observers: this.#observers, disks: this.#disks };
     this.#surroundings = { clock, hub, disks, pending, observers, random, inspect };
+    const insideOf = insides(() => clock.events);
     this.#health = new Health({
+      insideOf,
       nowMs: () => clock.nowMs,
       processes: () => this.#all,
+      isLossy: () => hub.weather.loss > 0,
       reaches: (from, to) => hub.reach(from.address, to.address),
     });
     this.#oversight = new Oversight({
@@ -117,10 +122,13 @@ export class World {
       clock,
       hub,
       health: this.#health,
+      insideOf,
       processes: () => this.#all,
       complete: (promise) => this.complete(promise),
     });
-    for (const observer of [this.#trace, this.#health, ...this.#oversight.checkers]) observers.add(observer);
+    const stir = () => this.#oversight.stir();
+    const stirring = { opened: stir, ended: stir, committed: stir, happened: stir, meddled: stir };
+    for (const observer of [this.#trace, this.#health, stirring, ...this.#oversight.checkers]) observers.add(observer);
     hub.onDelivery = (delivery) => observers.tell('delivered', delivery);
     this.#timeline = new Timeline({
       clock,
@@ -189,10 +197,10 @@ export class World {
   async until(isTrue: () => boolean, { within }: { readonly within: Duration }): Promise<void> {
     let lookedAtMs = Number.NEGATIVE_INFINITY;
     const isDue = () => {
-      // Before a long silence it is looked at in any case, or what has come true would be noticed only after it.
       const { nowMs, nextAtMs = Number.POSITIVE_INFINITY } = this.#clock;
-      if (nowMs < lookedAtMs + 1 && nextAtMs < lookedAtMs + 1) return false;
-      lookedAtMs = this.#clock.nowMs;
+      // Before a pause in any case, or what has come true meanwhile would be noticed at its end.
+      if (Math.max(nowMs, nextAtMs) < lookedAtMs + 1) return false;
+      lookedAtMs = nowMs;
       return isTrue();
     };
     if ((await this.#timeline.advance(this.#clock.nowMs + millisecondsOf(within), isDue)) || isTrue()) return;
@@ -449,7 +457,9 @@ export class World {
   #newMachine(nodeId: string, segment: string, options: Partial<ConfigurationInput>): NodeProcess {
     this.#addresses += 1;
     const address = `10.0.${this.#addresses >> 8}.${this.#addresses & 255}`;
-    return new NodeProcess({ nodeId, address, segment }, options, this.#surroundings);
+    const namesakes = this.#all.filter((process) => process.nodeId === nodeId).length;
+    const name = namesakes === 0 ? nodeId : `${nodeId}(${namesakes + 1})`;
+    return new NodeProcess({ nodeId, name, address, segment }, options, this.#surroundings);
   }
 
   #handOut(process: NodeProcess): WorldNode {

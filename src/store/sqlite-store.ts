@@ -52,6 +52,8 @@ export interface SqliteStoreOptions {
   readonly walAutocheckpointPages?: number;
   /** How many pages of 8 KiB the database may have; writing beyond reports `diskFull`. No bound by default. */
   readonly pagesMax?: number;
+  /** Called at each commit, when it is on disk and nobody has been told: for worlds in which processes die at that moment. */
+  readonly onCommitted?: (commit: Commit) => void;
   /** Hears what a subscriber throws: that must not reach the store. */
   readonly onSubscriberError?: (error: unknown) => void;
 }
@@ -96,7 +98,7 @@ export class SqliteStore implements Store {
     this.nodeId = options.nodeId;
     this.time = options.time;
     this.state = loadState(database);
-    this.transactor = new Transactor(database, this.state);
+    this.transactor = new Transactor(database, this.state, options.onCommitted);
     this.documents = new Documents(database, this.state);
     this.oplog = new Oplog(database, this.state);
     this.indexes = new FieldIndexes(database, this.state, this.transactor);

@@ -27,6 +27,7 @@ export class Transactor {
   constructor(
     private readonly database: Database,
     private readonly state: StoreState,
+    private readonly onCommitted?: (commit: Commit) => void,
   ) {
     database.function('author_wins', { deterministic: true }, (candidate, present) =>
       authorWins(state.authorById(candidate as number), state.authorById(present as number)) ? 1 : 0,
@@ -46,7 +47,9 @@ export class Transactor {
       transaction.forget();
       throw error;
     }
-    return transaction.adopt(origin);
+    const commit = transaction.adopt(origin);
+    if (commit !== undefined) this.onCommitted?.(commit);
+    return commit;
   }
 
   /** A transaction that writes no entries. */

@@ -657,6 +657,17 @@ function describeDatagrams(world: () => ContractWorld): void {
     expect(speaker.failures).toEqual([{ code: 'addressUnavailable', message: expect.stringMatching(/EMSGSIZE/) }]);
   });
 
+  test('datagrams: closed while one is on its way -> does not hear it', async () => {
+    const { server, client } = world().harness;
+    const [speaker, gone] = [await open(server), await open(client)];
+    speaker.datagrams.broadcast(bytesOf('too late'));
+    gone.datagrams.close();
+    await world().until(() => speaker.heard.length === 1);
+    speaker.datagrams.broadcast(bytesOf('the end'));
+    await world().until(() => speaker.heard.length === 2);
+    expect(gone.heard).toEqual([]);
+  });
+
   test('datagrams: closed -> neither hear nor send, and say nothing', async () => {
     const { server, client } = world().harness;
     const gone = await open(server);

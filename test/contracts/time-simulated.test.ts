@@ -47,12 +47,13 @@ describe('virtual clock', () => {
   });
 
   test('scheduleAt: one moment asked for at several times -> in the order of asking, whatever rounding does', () => {
-    const momentMs = 1_000.7;
-    for (const [index, askedAtMs] of [0, 0.1, 333.3, 777.77, 999.999].entries()) {
+    const momentMs = 783.9054910600058;
+    // With the second, adding what is left to the time of asking gives a little less than the moment.
+    for (const [index, askedAtMs] of [1, 199.5070910786522, 400].entries()) {
       clock.schedule(askedAtMs, () => clock.scheduleAt(momentMs, fire(`#${index}`)));
     }
     runOut();
-    expect(fired).toEqual([0, 1, 2, 3, 4].map((index) => `#${index} ${momentMs}`));
+    expect(fired).toEqual([0, 1, 2].map((index) => `#${index} ${momentMs}`));
   });
 
   test('scheduleAt: a moment that is over -> now, and time does not go back', () => {

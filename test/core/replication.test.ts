@@ -52,6 +52,13 @@ describe('push', () => {
     expect(progress.theirs.get(keyC)).toEqual(endOf(run));
   });
 
+  it('a relay: the peer is the author -> is skipped, and remembered', () => {
+    const run = runOf(b, chainStart, [5]);
+    const { progress, runs } = push(startProgress(new Map()), [run], { ...alone, origin: c });
+    expect(runs).toEqual([]);
+    expect(progress.skipped.has(authorKeyOf(authorOf(b)))).toBe(true);
+  });
+
   it('a relay: the peer has a session with the author -> is skipped, and remembered', () => {
     const run = runOf(c, chainStart, [5]);
     const { progress, runs } = push(startProgress(new Map()), [run], { ...alone, origin: c, neighbours: new Set([c]) });

@@ -11,14 +11,15 @@ import { warningsOn } from '../../src/cli/warnings.js';
 import { configurationSchema, errorCodes, parseConfiguration } from '../../src/index.js';
 import { clusterKey, clusterSalt, lastJson, readJson, run, temporaryDirectory } from './cli-fixture.js';
 
-const commandNames = 'init start status peers put get delete find import add-static-peer stop'.split(' ');
+const commandNames = 'init start status peers put get delete find import add-static-peer stop simulate'.split(' ');
 
 describe('help and usage', () => {
   test('--help: -> every command and every exit code', async () => {
     const { exitCode, stdout } = await run(['--help']);
     expect(exitCode).toBe(0);
     for (const name of commandNames) expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
-    for (const code of [0, 1, 2, 3, 4, 5, 6, 130, 143]) expect(stdout).toMatch(new RegExp(`^  ${code} +\\w`, 'm'));
+    for (const code of [0, 1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 130, 143])
+      expect(stdout).toMatch(new RegExp(`^  ${code} +\\w`, 'm'));
   });
 
   test('<command> --help: -> an example, its exit codes and --json, for each of them', async () => {

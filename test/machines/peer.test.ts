@@ -70,6 +70,15 @@ const happenings = (parent: Recorder<PeerReport>) =>
   parent.events.flatMap((event) => (event.type === 'notice' ? [event.happening.type] : []));
 
 describe('peer: dialing', () => {
+  it('an earlier session closes while it dials -> goes on dialing', async () => {
+    const { actor, dials } = setup({ dial: () => new Promise(() => {}) });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    const refused = { code: 'duplicateNodeId', message: 'Not welcome.' } as const;
+    actor.send({ type: 'session.closed', sessionId: 'earlier', failure: refused });
+    expect(actor.getSnapshot().value).toEqual({ dialing: 'connecting' });
+    expect(dials()).toBe(1);
+  });
+
   it('sighted -> dials at once and hands the connection over', async () => {
     const { actor, parent } = setup();
     actor.send({ type: 'peer.sighted', source: 'beacon', address });

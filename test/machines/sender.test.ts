@@ -121,6 +121,17 @@ describe('sender', () => {
     expect(state()).toBe('caughtUp');
   });
 
+  it('what the other side has sent is committed while reading -> is not read to be sent back', async () => {
+    const { actor, readings, batches, state } = setup();
+    const run = runOf(chainStart, 2);
+    actor.send({ type: 'oplog.appended', commit: { ...commitOf(run), origin: 'b' as NodeId } });
+    await readings[0]?.answer({});
+    expect(state()).toBe('caughtUp');
+    expect(readings).toHaveLength(1);
+    actor.send({ type: 'oplog.appended', commit: commitOf(runOf(endOf(run), 1)) });
+    expect(batches().map(({ runs }) => runs[0]?.after)).toEqual([endOf(run)]);
+  });
+
   it('a commit at rest -> is sent at once, from memory', async () => {
     const { actor, readings, batches, state } = setup();
     await readings[0]?.answer({});

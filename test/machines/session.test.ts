@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ActorRefFrom, createActor, fromCallback, fromPromise } from 'xstate';
 import type { AuthorKey } from '../../src/core/author.js';
+import { errorCodes } from '../../src/core/errors.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
@@ -296,10 +297,19 @@ describe('session: synchronizing', () => {
     expect(linkEnded()).toBe(true);
   });
 
-  it('replication fails -> says goodbye with the reason, and ends', () => {
+  it('replication fails, for a reason of the disk -> says goodbye with the reason but not with the file, and ends', () => {
     const { actor, commands, failure } = reach('synchronizing');
-    actor.send({ type: 'replication.failed', failure: { code: 'diskFull', message: 'full' } });
-    expect(failure()).toEqual({ code: 'diskFull', message: 'full' });
-    expect(commands.at(-1)).toMatchObject({ frame: { type: 'frame.goodbye', code: 'diskFull' } });
+    const full = { code: 'diskFull', message: '/srv/shop/node-a.db: The disk is full.' } as const;
+    actor.send({ type: 'replication.failed', failure: full });
+    expect(failure()).toEqual(full);
+    const message = errorCodes.diskFull;
+    expect(commands.at(-1)).toMatchObject({ frame: { type: 'frame.goodbye', code: 'diskFull', message } });
+  });
+
+  it('replication fails, for what the other side has sent -> says goodbye with the whole reason', () => {
+    const { actor, commands } = reach('synchronizing');
+    const gap = { code: 'chainGap', message: 'node-c lacks entry 7' } as const;
+    actor.send({ type: 'replication.failed', failure: gap });
+    expect(commands.at(-1)).toMatchObject({ frame: { type: 'frame.goodbye', ...gap } });
   });
 });

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { createWorld, type World } from '../../src/simulation/index.js';
+import { createWorld, type TraceLine, type TraceSink, type World } from '../../src/simulation/index.js';
 
 let world: World;
 afterEach(() => world.close());
@@ -52,6 +52,41 @@ describe('the world', () => {
     }
   });
 
+  it('a put: the node crashes at its commit -> nobody was told, and it is there after the restart', async () => {
+    const [a] = office(3, ['node-a']);
+    await world.run('1s');
+    let isTold = false;
+    const tell = () => {
+      isTold = true;
+    };
+    world.crashAt(a, 'commit');
+    a.node.collection('things').put('k', 1).then(tell, tell);
+    await world.run('1s');
+    expect(world.isThere(a)).toBe(false);
+    expect(isTold).toBe(false);
+    world.restart(a);
+    await world.run('1s');
+    expect(await a.collection('things').get('k')).toBe(1);
+  });
+
+  it('puts in one transaction: the node crashes when the first is acknowledged -> the others hear nothing', async () => {
+    const [a] = office(3, ['node-a']);
+    await world.run('1s');
+    const told: number[] = [];
+    world.crashAt(a, 'acknowledgement');
+    for (const index of [1, 2, 3]) {
+      a.node
+        .collection('things')
+        .put(`k${index}`, index)
+        .then(() => told.push(index));
+    }
+    await world.run('1s');
+    expect(told).toEqual([1]);
+    world.restart(a);
+    await world.run('1s');
+    expect(await a.collection('things').count()).toBe(3);
+  });
+
   it('a partition one way -> the silent side is noticed, and both meet again after the heal', async () => {
     const [a, b] = office(4, ['node-a', 'node-b']);
     await world.until(() => world.meshed() && world.nodes.every(({ isUp }) => isUp), { within: '5s' });
@@ -69,6 +104,25 @@ describe('the world', () => {
     await world.run('1s');
     const disconnected = world.heard(a).find(({ happening }) => happening.type === 'peer.disconnected');
     expect(disconnected?.happening).toMatchObject({ failure: { code: 'goodbye' } });
+  });
+
+  it('a run: with a trace and without -> the same hash', async () => {
+    const play = async (trace?: TraceSink): Promise<string> => {
+      world = createWorld({ seed: 7, ...(trace === undefined ? {} : { trace }) });
+      const [a, b] = world.lan('office', ['node-a', 'node-b']);
+      await world.run('3s');
+      await a.collection('things').put('k', 1);
+      world.crash(b);
+      world.restart(b);
+      await world.run('10s');
+      const { traceHash } = world;
+      await world.close();
+      return traceHash;
+    };
+    const lines: TraceLine[] = [];
+    expect(await play((line) => lines.push(line))).toBe(await play());
+    expect(new Set(lines.map(({ kind }) => kind)).size).toBeGreaterThan(6);
+    office(0, []);
   });
 
   it('the same seed -> the same run; another seed -> another one', async () => {

@@ -8,24 +8,34 @@ import type { CheckerFactory } from '../checker.js';
 const handshakes: ReadonlySet<number> = new Set([1, 2]);
 const beforeAdmission: ReadonlySet<number> = new Set([...handshakes, 39]);
 
+/** What has passed on one stream. */
+interface Introduction {
+  /** Who has heard a handshake of the other side. */
+  readonly known: Set<string>;
+  readonly readers: Map<string, FrameTypes>;
+}
+
 export const authentication: CheckerFactory = (_, report) => {
-  /** Of each stream, who has heard a handshake of the other side. */
-  const introduced = new Map<number, Set<string>>();
-  const readers = new Map<string, FrameTypes>();
+  const introductions = new Map<number, Introduction>();
   return {
     name: 'authentication',
     kind: 'safety',
     delivered({ from, to, kind, stream, bytes }) {
-      if (stream === undefined) return;
-      const direction = `${stream} ${from}`;
-      if (kind !== 'bytes' || bytes === undefined) {
-        readers.delete(direction);
+      // Kept when an end is closed: what the other one has sent is still on its way.
+      if (stream === undefined || kind !== 'bytes' || bytes === undefined) return;
+      const introduction = introductions.get(stream) ?? {
+        known: new Set<string>(),
+        readers: new Map<string, FrameTypes>(),
+      };
+      introductions.set(stream, introduction);
+      const { known, readers } = introduction;
+      // Both know each other, and nothing can be sent too early any more.
+      if (known.size === 2) {
+        readers.clear();
         return;
       }
-      const reader = readers.get(direction) ?? new FrameTypes();
-      readers.set(direction, reader);
-      const known = introduced.get(stream) ?? new Set();
-      introduced.set(stream, known);
+      const reader = readers.get(from) ?? new FrameTypes();
+      readers.set(from, reader);
       reader.push(bytes, (type) => {
         if (handshakes.has(type)) known.add(to);
         else if (!known.has(from) && !beforeAdmission.has(type)) {

@@ -1,7 +1,7 @@
 /** No machine is in `error`, and nothing that an actor holds grows beyond its maximum. */
 import { limits } from '../../core/limits.js';
 import type { CheckerFactory } from '../checker.js';
-import { actorsOf, insideOf, receiverOf, type SessionSnapshot, senderOf } from '../inside.js';
+import { actorsOf, receiverOf, type SessionSnapshot, senderOf } from '../inside.js';
 
 export const machines: CheckerFactory = (view, report) => ({
   name: 'machines',
@@ -9,9 +9,9 @@ export const machines: CheckerFactory = (view, report) => ({
   look() {
     for (const process of view.processes) {
       if (!process.isUp) continue;
-      const { sessions, peers } = insideOf(process);
-      bounded('sessions', sessions.length, limits.connectionsMax, process.nodeId, report);
-      bounded('peers', peers.length, limits.peersMax, process.nodeId, report);
+      const { sessions, peers } = view.insideOf(process);
+      bound(['sessions', sessions.length, limits.connectionsMax], () => process.nodeId, report);
+      bound(['peers', peers.length, limits.peersMax], () => process.nodeId, report);
       for (const session of sessions) lookAt(session, process.nodeId, report);
     }
   },
@@ -22,7 +22,7 @@ export const machines: CheckerFactory = (view, report) => ({
         const { status, error } = actor.getSnapshot();
         if (status === 'error') report(`${process.nodeId}/${path} is in error: ${String(error)}`);
       }
-      const { sessions } = insideOf(process);
+      const { sessions } = view.insideOf(process);
       const done = sessions.filter(({ status }) => status !== 'active');
       if (done.length > 0) report(`${process.nodeId} keeps ${done.length} sessions that are over.`);
     }
@@ -30,21 +30,23 @@ export const machines: CheckerFactory = (view, report) => ({
 });
 
 function lookAt(session: SessionSnapshot, nodeId: string, report: (message: string) => void): void {
-  const { sessionId, error } = { ...session.context, error: session.error };
-  if (session.status === 'error') report(`${nodeId}/${sessionId} is in error: ${String(error)}`);
+  const { sessionId, connection } = session.context;
   const sender = senderOf(session);
   const receiver = receiverOf(session);
-  for (const actor of [sender, receiver]) {
-    if (actor?.status === 'error') report(`An actor of ${nodeId}/${sessionId} is in error: ${String(actor.error)}`);
+  for (const actor of [session, sender, receiver]) {
+    if (actor?.status === 'error') report(`${nodeId}/${sessionId} is in error: ${String(actor.error)}`);
   }
-  const inFlight = sender?.context.progress.inFlight.length ?? 0;
-  bounded('batches in flight', inFlight, limits.batchesInFlightMax, `${nodeId}/${sessionId}`, report);
   const waiting = (receiver?.context.queue.length ?? 0) + (receiver?.context.current.length ?? 0);
-  bounded('batches waiting', waiting, limits.batchesInFlightMax, `${nodeId}/${sessionId}`, report);
-  const queued = session.context.connection.queuedBytes;
-  bounded('bytes queued', queued, limits.sendQueueBytesMax, `${nodeId}/${sessionId}`, report);
+  const counts: readonly Count[] = [
+    ['batches in flight', sender?.context.progress.inFlight.length ?? 0, limits.batchesInFlightMax],
+    ['batches waiting', waiting, limits.batchesInFlightMax],
+    ['bytes queued', connection.queuedBytes, limits.sendQueueBytesMax],
+  ];
+  for (const count of counts) bound(count, () => `${nodeId}/${sessionId}`, report);
 }
 
-function bounded(what: string, count: number, max: number, where: string, report: (message: string) => void): void {
-  if (count > max) report(`${where} has ${count} ${what}, more than ${max}.`);
+type Count = readonly [what: string, count: number, max: number];
+
+function bound([what, count, max]: Count, where: () => string, report: (message: string) => void): void {
+  if (count > max) report(`${where()} has ${count} ${what}, more than ${max}.`);
 }

@@ -1,6 +1,5 @@
 /** Two processes never exchange data over two sessions at once. */
 import type { CheckerFactory } from '../checker.js';
-import { insideOf } from '../inside.js';
 
 export const sessions: CheckerFactory = (view, report) => ({
   name: 'sessions',
@@ -8,7 +7,7 @@ export const sessions: CheckerFactory = (view, report) => ({
   look() {
     for (const process of view.processes) {
       const boots = new Map<string, string>();
-      for (const { value, context } of insideOf(process).sessions) {
+      for (const { value, context } of view.insideOf(process).sessions) {
         if (value !== 'synchronizing' || context.peer === undefined) continue;
         const { boot, nodeId } = context.peer;
         const other = boots.get(boot);

@@ -1,18 +1,20 @@
 /** A peer that falls silent is noticed: no session outlives a cut by more than the heartbeats that may be missed. */
 import { limits } from '../../core/limits.js';
 import type { CheckerFactory } from '../checker.js';
-import { insideOf } from '../inside.js';
 
 export const silence: CheckerFactory = (view, report) => ({
   name: 'silence',
   kind: 'safety',
   look() {
+    // Then nothing is cut.
+    if (view.healthySinceMs !== undefined) return;
     for (const process of view.processes) {
       if (!process.isUp) continue;
-      for (const { value, context } of insideOf(process).sessions) {
+      for (const { value, context } of view.insideOf(process).sessions) {
+        if (value !== 'synchronizing') continue;
         const other = view.processes.find(({ address }) => address === context.connection.remoteHost);
         const sinceMs = other === undefined ? undefined : view.cutSinceMs(other, process);
-        if (value !== 'synchronizing' || other === undefined || sinceMs === undefined) continue;
+        if (other === undefined || sinceMs === undefined) continue;
         const intervalMs = context.intervals.heartbeatIntervalMs;
         // One interval until the ticker looks, one for what was on its way when the cut came, one to spare.
         const patienceMs = (limits.heartbeatsMissedMax + 3) * intervalMs + view.latencyMaxMs;

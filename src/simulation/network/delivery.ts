@@ -11,7 +11,7 @@ export interface Delivery {
    * `accepted`, `refused`: what came of a dial. `closed`: the other side has ended a stream. `reset`: a stream has broken.
    */
   readonly kind: 'accepted' | 'refused' | 'bytes' | 'datagram' | 'closed' | 'reset';
-  /** Which stream; undefined for datagrams and for dials that came to nothing. */
+  /** Which stream; undefined for datagrams, and for dials that have found nobody. */
   readonly stream?: number;
   /** What arrived; not to be changed. */
   readonly bytes: Uint8Array | undefined;

@@ -54,7 +54,6 @@ export class Lane implements Holdable {
     if (this.#isShut) return;
     this.#isShut = true;
     this.#isHeld = false;
-    this.#waiting.length = 0;
     this.#options.rules.forget(this);
     for (const packet of last) {
       if (packet !== undefined) this.#depart(packet, this.#options.route.drawLatencyMs());

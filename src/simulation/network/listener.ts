@@ -119,8 +119,8 @@ export class Listener {
     this.#options.refused(failure, end.remoteAddress);
   }
 
-  #deliveryOf({ local, remote }: StreamEnd, kind: 'accepted' | 'refused') {
-    return { atMs: this.#clock.nowMs, from: remote.address, to: local.address, kind, bytes: undefined };
+  #deliveryOf({ local, remote, stream }: StreamEnd, kind: 'accepted' | 'refused') {
+    return { atMs: this.#clock.nowMs, from: remote.address, to: local.address, kind, stream, bytes: undefined };
   }
 
   #exceededLimit(): Failure | undefined {

@@ -77,7 +77,7 @@ export class ProcessNetwork implements Network {
         stream,
         listener: () => listenerAt(host, port),
         opened,
-        failed: (error) => this.#isGone || failed(error),
+        failed,
         settled: () => this.#dialings.delete(dialing),
       });
       this.#dialings.add(dialing);

@@ -45,7 +45,8 @@ export class StreamEnd implements Connection {
   other!: StreamEnd;
   /** To the other end. */
   out!: Lane;
-  readonly #stream: number;
+  /** Counts the streams of the network. */
+  readonly stream: number;
   readonly #clock: VirtualClock;
   readonly #taps: Taps;
   readonly #closeListeners: (() => void)[] = [];
@@ -64,7 +65,7 @@ export class StreamEnd implements Connection {
   #linger: Timer | undefined;
 
   constructor({ stream, clock, taps, local, remote }: StreamEndOptions) {
-    this.#stream = stream;
+    this.stream = stream;
     this.#clock = clock;
     this.#taps = taps;
     this.local = local;
@@ -115,7 +116,9 @@ export class StreamEnd implements Connection {
 
   destroy(): void {
     if (this.isClosed) return;
-    this.#sendEnd();
+    // As a socket does that is closed before all was read: the other side must not believe that it was.
+    if (this.#unread.some((item) => item !== theEnd)) this.#sendReset();
+    else this.#sendEnd();
     this.close();
   }
 
@@ -152,9 +155,7 @@ export class StreamEnd implements Connection {
 
   received(bytes: Uint8Array): void {
     if (this.isClosed) {
-      if (this.#hasReset) return;
-      this.#hasReset = true;
-      this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => this.other.broken('ECONNRESET') });
+      this.#sendReset();
       return;
     }
     if (this.#taps.onDelivery !== undefined) this.#tap('bytes', bytes);
@@ -164,7 +165,7 @@ export class StreamEnd implements Connection {
 
   broken(code: string): void {
     if (this.isClosed) return;
-    this.#tap('reset');
+    this.#tap(code === 'ECONNREFUSED' ? 'refused' : 'reset');
     this.close(systemError(code));
   }
 
@@ -181,7 +182,7 @@ export class StreamEnd implements Connection {
   }
 
   #read(): void {
-    while (this.#isFlowing && !this.isClosed && this.#handlers !== undefined) {
+    while (this.#isFlowing && this.#handlers !== undefined) {
       const next = this.#unread.shift();
       if (next === undefined) return;
       if (next === theEnd) {
@@ -243,6 +244,12 @@ export class StreamEnd implements Connection {
     this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => this.other.#ended() });
   }
 
+  #sendReset(): void {
+    if (this.#hasReset) return;
+    this.#hasReset = true;
+    this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => this.other.broken('ECONNRESET') });
+  }
+
   #ended(): void {
     if (this.isClosed) return;
     this.#tap('closed');
@@ -276,6 +283,6 @@ export class StreamEnd implements Connection {
     const { onDelivery } = this.#taps;
     if (onDelivery === undefined) return;
     const [from, to] = [this.remote.address, this.local.address];
-    onDelivery({ atMs: this.#clock.nowMs, from, to, kind, stream: this.#stream, bytes });
+    onDelivery({ atMs: this.#clock.nowMs, from, to, kind, stream: this.stream, bytes });
   }
 }

@@ -91,7 +91,7 @@ export const peer = defineWalk({
   },
   ignored: [
     {
-      states: ['idle', 'backingOff', 'refused'],
+      states: ['idle', 'dialing.connecting', 'backingOff', 'refused'],
       events: ['peer.mistaken'],
       why: 'It is about the dial at hand, and that one is over; the next one will find out again.',
     },
@@ -126,7 +126,7 @@ export const peer = defineWalk({
       why: 'It is raised at each admission, in case the session before had diverged.',
     },
     {
-      states: ['idle', 'backingOff', 'refused', 'connected'],
+      states: ['idle', 'dialing.connecting', 'backingOff', 'refused', 'connected'],
       events: ['session.closed (other)', 'session.closed (other, refused)'],
       why: 'It was surplus, refused or replaced, or its failure was counted when the handshake timed out.',
     },

@@ -60,6 +60,7 @@ export const sender = defineWalk({
       next: ({ progress }) => appended(next(ours, progress)),
       'behind a gap': ({ progress }) =>
         appended(runAfter(ours, { hlc: (next(ours, progress).after.hlc + 5) as Hlc, hash: '' })),
+      'of the peer': ({ progress }) => appended(next(third, progress), smaller),
       'of a third': ({ progress }) => appended(next(third, progress), larger),
     },
     'frame.acknowledgement': {

@@ -1,0 +1,62 @@
+/** How fast worlds run: virtual seconds for each second of a processor, for clusters at rest and at work. */
+import type { Bench, Figure, Result } from '../bench.js';
+import { interleave, median } from '../measure.js';
+import { formatNumber } from '../report.js';
+import type { SimulationRun, SimulationSample } from '../workers/simulation.js';
+
+/** Some seconds of a processor each, since most of the first one goes into compiling what has become hot. */
+const runs: readonly SimulationRun[] = [
+  { nodes: 3, putsPerSecond: 0, virtualSeconds: 10_000 },
+  { nodes: 5, putsPerSecond: 0, virtualSeconds: 8_000 },
+  { nodes: 20, putsPerSecond: 0, virtualSeconds: 600 },
+  { nodes: 32, putsPerSecond: 0, virtualSeconds: 240 },
+  { nodes: 3, putsPerSecond: 1, virtualSeconds: 1_500 },
+  { nodes: 5, putsPerSecond: 1, virtualSeconds: 600 },
+  { nodes: 20, putsPerSecond: 1, virtualSeconds: 30 },
+  { nodes: 32, putsPerSecond: 1, virtualSeconds: 12 },
+  { nodes: 3, putsPerSecond: 10, virtualSeconds: 200 },
+  { nodes: 5, putsPerSecond: 10, virtualSeconds: 80 },
+];
+const quickShare = 0.25;
+
+export const simulationFigure: Figure = {
+  name: 'simulation',
+  about: 'virtual seconds a processor second of simulated clusters',
+  async measure(bench) {
+    const rounds = bench.rounds({ quick: 1, full: 3 });
+    const measured = await interleave(
+      { rounds, warmUp: false, onRound: bench.show },
+      Object.fromEntries(runs.map((run) => [nameOf(run), () => measureOnce(bench, run)])),
+    );
+    return runs.map((run): Result => {
+      const samples = measured[nameOf(run)] ?? [];
+      const perCpuSecond = (of: (sample: SimulationSample) => number) =>
+        median(samples.map((sample) => of(sample) / sample.cpuSeconds));
+      return {
+        name: nameOf(run),
+        unit: 'virtual s/CPU s',
+        value: perCpuSecond(() => secondsOf(bench, run)),
+        rounds,
+        note: `${formatNumber(perCpuSecond(({ events }) => events))} events/CPU s, all checkers on; 1 is real time`,
+      };
+    });
+  },
+};
+
+/** A process for each, so that none is warmed by another, or slowed by what it has left. */
+async function measureOnce(bench: Bench, run: SimulationRun): Promise<SimulationSample> {
+  const worker = bench.workers.start('simulation');
+  try {
+    return await worker.call('simulate', { ...run, virtualSeconds: secondsOf(bench, run) });
+  } finally {
+    await worker.close();
+  }
+}
+
+function secondsOf({ quick }: Bench, { virtualSeconds }: SimulationRun): number {
+  return quick ? virtualSeconds * quickShare : virtualSeconds;
+}
+
+function nameOf({ nodes, putsPerSecond }: SimulationRun): string {
+  return `simulate ${nodes} nodes, ${putsPerSecond === 0 ? 'idle' : `${putsPerSecond} put/s each`}`;
+}

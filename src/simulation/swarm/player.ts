@@ -1,0 +1,48 @@
+/**
+ * Who plays plans for the runner and the shrinker: this thread, or a worker (see worker-player.ts). Whatever goes wrong with
+ * a run is a verdict; a player rejects when it was told to stop, and when the trace cannot be written.
+ */
+import type { Verdict } from '../verdict.js';
+import type { Plan } from './plan.js';
+import { playPlan } from './play.js';
+import { openTraceFile } from './trace-file.js';
+
+export interface PlayOptions {
+  /** The run is of no interest any more: a worker is ended at once, this thread plays to the end. */
+  readonly signal?: AbortSignal | undefined;
+  /** Where the trace goes; the file is replaced. */
+  readonly traceFile?: string | undefined;
+}
+
+export interface Player {
+  /** Plays one plan at a time. @throws the reason of the signal; StatemeshError `requestInvalid` for the trace's file */
+  play(plan: Plan, options?: PlayOptions): Promise<Verdict>;
+  /** Ends what is under way. */
+  close(): Promise<void>;
+}
+
+/**
+ * Plays in this thread. For a debugger, and for tests: a run that goes round in circles, or an error that nobody catches,
+ * takes the process with it.
+ */
+export function threadPlayer(play: typeof playPlan = playPlan): Player {
+  return {
+    async play(plan, { signal, traceFile } = {}) {
+      signal?.throwIfAborted();
+      const trace = traceFile === undefined ? undefined : openTraceFile(traceFile);
+      const verdict = await play(plan, { trace: trace?.write }).catch((error: unknown) =>
+        crashed(plan, { checker: 'run', message: String(error) }),
+      );
+      trace?.close();
+      signal?.throwIfAborted();
+      return verdict;
+    },
+    async close() {},
+  };
+}
+
+/** The verdict on a run that has none of its own. */
+export function crashed({ seed }: Plan, { checker, message }: { checker: string; message: string }): Verdict {
+  const breach = { kind: 'crash', checker, message, atMs: 0 } as const;
+  return { seed, breach, events: 0, virtualMs: 0, acknowledged: 0, traceHash: '' };
+}

@@ -1,0 +1,64 @@
+/** A plan as a test that can be pasted into a file of scenarios, one fault and one write a line. */
+import type { Breach } from '../verdict.js';
+import type { Plan } from './plan.js';
+
+export interface ScenarioOptions {
+  readonly breach: Breach;
+  /** What the comment names as the way to see the whole run. */
+  readonly command?: string;
+}
+
+/** Expects that nothing is broken, as it will be once the failure is mended. */
+export function scenarioOf(plan: Plan, { breach, command }: ScenarioOptions): string {
+  const { kind, checker, message, atMs } = breach;
+  const { faults, writes, ...rest } = plan;
+  const seen = `${kind}: ${checker} at ${atMs.toFixed(1)} ms: ${message}`.replace(/[\s\p{Cc}]+/gu, ' ');
+  return [
+    `// ${seen}`,
+    ...(command === undefined ? [] : [`// Found by ${command}`]),
+    `it(${literal(`seed ${plan.seed}: ${checker}, ${subjectOf(plan)} -> nothing broken`)}, async () => {`,
+    '  const verdict = await playPlan({',
+    ...Object.entries(rest).map(([name, value]) => `    ${name}: ${literal(value)},`),
+    ...listed('faults', faults),
+    ...listed('writes', writes),
+    '  });',
+    '  expect(verdict.breach).toBeUndefined();',
+    '});',
+  ].join('\n');
+}
+
+/** What strikes, and how much is written. */
+function subjectOf({ faults, writes }: Plan): string {
+  const kinds = [...new Set(faults.map(({ kind }) => kind))];
+  const struck = kinds.length === 0 ? 'no faults' : kinds.join(' and ');
+  return `${struck} with ${writes.length} write${writes.length === 1 ? '' : 's'}`;
+}
+
+function listed(name: string, items: readonly object[]): string[] {
+  if (items.length === 0) return [`    ${name}: [],`];
+  return [`    ${name}: [`, ...items.map((item) => `      ${literal(item)},`), '    ],'];
+}
+
+/** A value of plain data as TypeScript, in the house's format. */
+export function literal(value: unknown): string {
+  if (typeof value === 'number') return numeral(value);
+  if (typeof value === 'string') return quoted(value);
+  if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  const fields = Object.entries(value).map(([name, field]) => `${nameOf(name)}: ${literal(field)}`);
+  return fields.length === 0 ? '{}' : `{ ${fields.join(', ')} }`;
+}
+
+/** Underscores between the thousands of what is at least 1,000. */
+function numeral(value: number): string {
+  const [, sign = '', whole = '', rest = ''] = /^(-?)(\d+)(\.\d+)?$/.exec(String(value)) ?? [];
+  return whole === '' ? String(value) : `${sign}${whole.replace(/\B(?=(\d{3})+$)/g, '_')}${rest}`;
+}
+
+function quoted(text: string): string {
+  return `'${JSON.stringify(text).slice(1, -1).replace(/\\"/g, '"').replace(/'/g, "\\'")}'`;
+}
+
+function nameOf(name: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(name) ? name : quoted(name);
+}
