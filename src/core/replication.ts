@@ -109,6 +109,19 @@ function reachesOtherwise({ nodeId }: Author, { selfId, peerId, neighbours }: Wa
 type Ways = Pick<PushContext, 'selfId' | 'peerId' | 'neighbours'>;
 
 /**
+ * After a digest has matched: the other side has what we have. What was skipped stays so: more of it would be skipped, too, and
+ * nothing of it is missing.
+ */
+export function matched(progress: Progress, ours: VectorClock): Progress {
+  return { ...progress, theirs: ours };
+}
+
+/** Whether the other side may lack entries that were left out, since what it got them by is gone. */
+export function isCutOff({ skipped }: Progress, ways: Ways): boolean {
+  return [...skipped].some((key) => !reachesOtherwise(parseAuthorKey(key) as Author, ways));
+}
+
+/**
  * The authors of whom nothing more need be heard as long as neither the skipped ones nor the neighbours change: another relay of
  * theirs would be skipped like the one before.
  */

@@ -14,6 +14,8 @@ import {
   acknowledged,
   authorsLeftOut,
   credited,
+  isCutOff,
+  matched,
   type Progress,
   push,
   reconciled,
@@ -122,15 +124,17 @@ const machine = setup({
     })),
     /** Equal digests: the other side has what we have. */
     recordMatch: assign(({ context }) => ({
-      progress: { ...startProgress(new Map(context.store.clock())), inFlight: context.progress.inFlight },
+      progress: matched(context.progress, new Map(context.store.clock())),
       diverged: new Set<AuthorKey>(),
       unsure: false,
     })),
-    rememberNeighbours: assign(({ context }, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({
-      neighbours,
-      // It may now lack what it used to get elsewhere.
-      unsure: context.progress.skipped.size > 0,
-    })),
+    rememberNeighbours: assign(
+      ({ context: { progress, store, peerId } }, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({
+        neighbours,
+        // It may now lack what it used to get elsewhere.
+        unsure: isCutOff(progress, { selfId: store.nodeId, peerId, neighbours }),
+      }),
+    ),
     askForClockIfUnsure: enqueueActions(({ context, enqueue }) => {
       if (!context.unsure) return;
       enqueue.sendTo(context.link, { type: 'link.send', frame: { type: 'frame.vectorClockRequest' } });

@@ -3,7 +3,7 @@ import { type Author, authorKeyOf, type Incarnation } from '../../src/core/autho
 import { chainRun, chainStart, endOf, type Position, type Run } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
-import { acknowledged, push, reconciled, sent, startProgress } from '../../src/core/replication.js';
+import { acknowledged, isCutOff, matched, push, reconciled, sent, startProgress } from '../../src/core/replication.js';
 
 const [a, b, c] = ['a', 'b', 'c'].map((nodeId) => nodeId as NodeId) as [NodeId, NodeId, NodeId];
 
@@ -109,5 +109,32 @@ describe('reconciled', () => {
 
   it('an acknowledgement -> settles its batch and those before it', () => {
     expect(acknowledged(inFlight, 1).inFlight.map(({ sequence }) => sequence)).toEqual([2]);
+  });
+});
+
+describe('what was skipped', () => {
+  const first = runOf(c, chainStart, [5]);
+  const viaNeighbour = { ...alone, origin: c, neighbours: new Set([c]) };
+  const { progress: skipping } = push(startProgress(new Map()), [first], viaNeighbour);
+
+  it('the digests match -> is known to have come, and the next is skipped without another word', () => {
+    const progress = matched(skipping, new Map([[keyC, endOf(first)]]));
+    expect(progress.theirs.get(keyC)).toEqual(endOf(first));
+    const next = push(progress, [runOf(c, endOf(first), [6])], viaNeighbour);
+    expect(next).toMatchObject({ runs: [], unsure: false, lagging: false });
+    expect(next.progress.skipped).toBe(progress.skipped);
+  });
+
+  it('the digests matched, then the peer loses the author -> the next is sent, since it follows what they have', () => {
+    const progress = matched(skipping, new Map([[keyC, endOf(first)]]));
+    const second = runOf(c, endOf(first), [6]);
+    expect(push(progress, [second], { ...alone, origin: c }).runs).toEqual([second]);
+  });
+
+  it('the peer loses the author -> is cut off; while it has a session with the author, or is the author -> is not', () => {
+    expect(isCutOff(skipping, { ...alone, neighbours: new Set() })).toBe(true);
+    expect(isCutOff(skipping, viaNeighbour)).toBe(false);
+    expect(isCutOff(skipping, { ...alone, peerId: c })).toBe(false);
+    expect(isCutOff(startProgress(new Map()), alone)).toBe(false);
   });
 });
