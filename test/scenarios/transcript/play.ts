@@ -3,8 +3,7 @@
  * other scenario: a promise that breaks is an error, not a line.
  */
 import { messageOf } from '../../../src/core/errors.js';
-import { failures } from '../../../src/simulation/checkers/failures.js';
-import { allCheckers, type Backup, createWorld, type World, type WorldNode } from '../../../src/simulation/index.js';
+import { type Backup, createWorld, type World, type WorldNode } from '../../../src/simulation/index.js';
 import { perform, type Stage } from './commands.js';
 import type { Command, Transcript } from './file.js';
 import { View } from './kinds.js';
@@ -32,7 +31,6 @@ class Player {
   readonly #backups = new Map<WorldNode, Backup>();
   #output: string[] = [];
   #seed = 1;
-  #isTrouble = false;
   #world: World | undefined;
   #isOver = false;
 
@@ -65,15 +63,12 @@ class Player {
     if (word === 'show' || word === 'hide') this.#view.turn(word === 'show', words);
     else if (word === 'watch') this.#view.watch(words[0] === 'all' ? [] : words);
     else if (word === 'seed') this.#seed = Number(words[0]);
-    // Nodes will rightly say that something is wrong, for which a world otherwise ends.
-    else if (word === 'expect-trouble') this.#isTrouble = true;
     else await perform(this.#stage(), text);
   }
 
   #stage(): Stage {
     this.#world ??= createWorld({
       seed: this.#seed,
-      checkers: allCheckers.filter((checker) => !this.#isTrouble || checker !== failures),
       trace: (line) => {
         const text = this.#scribe.write(line);
         if (text !== undefined && !this.#isOver) this.#output.push(text);
