@@ -19,7 +19,13 @@ export function createDiscovery({ network, time }: { network: Network; time: Tim
     if (!input.configuration.discovery) return;
     const { parent, identity, configuration, keys } = input;
     const cluster = { clusterHash: keys?.clusterHash ?? '', beaconKey: keys?.beaconKey };
-    const listener = new BeaconListener({ parent, identity, cluster, time });
+    const listener = new BeaconListener({
+      parent,
+      identity,
+      cluster,
+      time,
+      intervalMs: configuration.beaconIntervalMs,
+    });
     let datagrams: Datagrams | undefined;
     let timer: Timer | undefined;
     let sequence = 0;
@@ -73,13 +79,21 @@ interface ListenerOptions {
   readonly identity: Identity;
   readonly cluster: BeaconCluster;
   readonly time: Time;
+  readonly intervalMs: number;
+}
+
+/** Another process under our NodeId, perhaps: what was first heard of it. */
+interface Double {
+  readonly sequence: number;
+  readonly atMs: number;
+  isReported: boolean;
 }
 
 /** Who was heard when: bounded in number and in rate, since anyone can send. */
 class BeaconListener {
   readonly #options: ListenerOptions;
   readonly #heard = new Map<NodeId, Heard>();
-  readonly #doubles = new Set<Boot>();
+  readonly #doubles = new Map<Boot, Double>();
   #secondStartedMs = 0;
   /** By host, so that one that floods drowns only itself. */
   readonly #heardThisSecond = new Map<string, number>();
@@ -96,10 +110,7 @@ class BeaconListener {
     if (!decoded.ok || decoded.beacon.boot === identity.boot) return;
     const { beacon } = decoded;
     if (beacon.nodeId === identity.nodeId) {
-      // Each once: one that was recorded and is played back says nothing new.
-      if (this.#doubles.has(beacon.boot) || this.#doubles.size >= bootsRememberedMax) return;
-      this.#doubles.add(beacon.boot);
-      parent.send({ type: 'beacon.duplicated', host, boot: beacon.boot });
+      this.#suspect(beacon, host);
       return;
     }
     const before = this.#heard.get(beacon.nodeId);
@@ -118,6 +129,23 @@ class BeaconListener {
     if (isNews) {
       parent.send({ type: 'peer.discovered', nodeId: beacon.nodeId, address: { host, port: beacon.port } });
     }
+  }
+
+  /**
+   * Reports a double once, and only one that goes on beating: what we have said ourselves before a restart may be played back, or
+   * come late, but then it comes at once. That is no proof (the handshake has the last word), only fewer false alarms.
+   */
+  #suspect({ boot, sequence }: Beacon, host: string): void {
+    const { parent, time, intervalMs } = this.#options;
+    const atMs = time.monotonicMs();
+    const double = this.#doubles.get(boot);
+    if (double === undefined) {
+      if (this.#doubles.size < bootsRememberedMax) this.#doubles.set(boot, { sequence, atMs, isReported: false });
+      return;
+    }
+    if (double.isReported || sequence <= double.sequence || atMs - double.atMs < intervalMs / 2) return;
+    double.isReported = true;
+    parent.send({ type: 'beacon.duplicated', host, boot });
   }
 
   dropSilent(): void {

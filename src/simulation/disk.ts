@@ -6,8 +6,9 @@
  *
  * Disks also lie: a backup that is put back is older than what was acknowledged since, and a log may come back cut.
  */
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pageBytes } from '../store/schema.js';
 import { makeDiskRoot } from './disk-root.js';
 import { tornLength } from './torn-wal.js';
 
@@ -70,12 +71,33 @@ export class SimulatedDisks {
     return hasCut;
   }
 
+  /**
+   * Writes noise over all that a machine has, but for the pages that say whose it is, so that what opens it finds out late. No
+   * process may run on it.
+   */
+  damage(machine: string): void {
+    const directory = this.directoryOf(machine);
+    for (const name of readdirSync(directory)) {
+      const path = join(directory, name);
+      const bytes = readFileSync(path);
+      writeFileSync(path, bytes.fill(noise, name.endsWith('.db') ? 2 * pageBytes : 0));
+    }
+  }
+
+  /** Moves the files of a machine out of the way: the next process finds none. No process may run on it. */
+  wipe(machine: string): void {
+    this.#generations.set(machine, (this.#generations.get(machine) ?? 0) + 1);
+  }
+
   remove(): void {
     rmSync(this.root, { recursive: true, force: true });
   }
 
   #renew(machine: string, source: string): void {
-    this.#generations.set(machine, (this.#generations.get(machine) ?? 0) + 1);
+    this.wipe(machine);
     cpSync(source, this.directoryOf(machine), { recursive: true });
   }
 }
+
+/** No byte that begins a page of a database. */
+const noise = 0xff;

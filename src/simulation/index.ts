@@ -36,5 +36,5 @@ export {
 } from './swarm/worker-player.js';
 export type { TraceLine, TraceSink } from './trace.js';
 export { type Breach, BreachError, type BreachKind, breachKinds, type Verdict } from './verdict.js';
-export { createWorld, World, type WorldOptions } from './world.js';
+export { createWorld, type Datagram, World, type WorldOptions } from './world.js';
 export type { WorldNode } from './world-node.js';

@@ -90,7 +90,7 @@ export class NodeProcess {
     return this.#process !== undefined;
   }
 
-  /** Why the last process did not start, or ended by itself. */
+  /** Why the last process did not start. */
   get failure(): unknown {
     return this.#failure;
   }

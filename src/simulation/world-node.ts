@@ -10,6 +10,8 @@ export interface WorldNode {
   /** Of its machine, as rules of the network name it. */
   readonly address: string;
   readonly isUp: boolean;
+  /** Why its last process did not start; undefined when it did. */
+  readonly failure: unknown;
   /** The node as a program embeds it. What it promises settles only while the world runs. */
   readonly node: StatemeshNode;
   collection<T = unknown>(name: string, options?: CollectionOptions<T>): Collection<T>;
@@ -25,6 +27,9 @@ export function handleOf(process: NodeProcess, complete: Complete): WorldNode {
     address: process.address,
     get isUp() {
       return process.isUp;
+    },
+    get failure() {
+      return process.failure;
     },
     get node() {
       return process.node;

@@ -34,7 +34,7 @@ export interface WorldOptions {
   /** What must hold while the world runs. Default: everything that statemesh promises. */
   readonly checkers?: readonly CheckerFactory[];
   /** Takes a line for each frame, state, commit and happening. It makes runs several times slower, and changes nothing. */
-  readonly trace?: TraceSink;
+  readonly trace?: TraceSink | undefined;
   /** Waits for promises after every event, not only where there are some: slower, and the same run. */
   readonly settleAlways?: boolean;
 }
@@ -63,6 +63,14 @@ const afterlifeMs = 30_000;
  */
 export function createWorld(options: WorldOptions): World {
   return new World(options);
+}
+
+/** What somebody shouts on a local network: beacons are such. */
+export interface Datagram {
+  readonly bytes: Uint8Array;
+  /** The address that its sender has, or claims to have. */
+  readonly from: string;
+  readonly port: number;
 }
 
 export class World {
@@ -272,6 +280,27 @@ export class World {
     this.#hub.reset(this.#of(a).address, this.#of(b).address);
   }
 
+  /** Listens in: the result takes in every datagram that is said from now on, whoever hears it. */
+  overhear(): readonly Datagram[] {
+    const overheard: Datagram[] = [];
+    const others = this.#hub.onBroadcast;
+    this.#hub.onBroadcast = (broadcast) => {
+      others?.(broadcast);
+      const { from, port, bytes } = broadcast;
+      overheard.push({ from, port, bytes });
+    };
+    return overheard;
+  }
+
+  /**
+   * Says something by datagram to all on a local network, in the name of whoever the datagram says it is from: forged, or one that
+   * was overheard and is played back.
+   */
+  inject(segment: string, { bytes, from, port }: Datagram): void {
+    this.#meddle(`inject ${bytes.length} bytes into ${segment} as ${from}`);
+    this.#hub.inject(segment, port, bytes, from);
+  }
+
   /** The share of datagrams that are lost, and of segments that are sent again. */
   loss(share: number): void {
     this.weather({ loss: share });
@@ -369,6 +398,22 @@ export class World {
     const process = this.#down(node);
     this.#meddle(`tear the log of ${node.nodeId} to ${shareKept}`);
     if (this.#disks.tear(process.address, shareKept)) this.#observers.tell('diskLost', process);
+  }
+
+  /** Writes noise over the files of a node that is down: its database is damaged beyond repair. */
+  damage(node: WorldNode): void {
+    const process = this.#down(node);
+    this.#meddle(`damage the database of ${node.nodeId}`);
+    this.#disks.damage(process.address);
+    this.#observers.tell('diskLost', process);
+  }
+
+  /** Moves the files of a node that is down away: it begins anew, with what its peers have. */
+  wipe(node: WorldNode): void {
+    const process = this.#down(node);
+    this.#meddle(`wipe ${node.nodeId}`);
+    this.#disks.wipe(process.address);
+    this.#observers.tell('diskLost', process);
   }
 
   /** Starts another machine, under the same NodeId, on a copy of a node's files: what a careless administrator does. */

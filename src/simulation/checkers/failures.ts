@@ -1,6 +1,6 @@
 /**
  * Nodes report nothing that says that something is broken in them: no bug, no frame where it has no meaning, no divergence, no
- * second process under one NodeId, and no failure of the store that the world has not brought about.
+ * second process under a NodeId that only one has, and no failure of the store that the world has not brought about.
  */
 import type { ErrorCode } from '../../core/errors.js';
 import type { CheckerFactory } from '../checker.js';
@@ -17,13 +17,14 @@ const neverBetweenUs: ReadonlySet<ErrorCode> = new Set([
   'databaseForeign',
 ]);
 
-export const failures: CheckerFactory = (_, report) => ({
+export const failures: CheckerFactory = (view, report) => ({
   name: 'failures',
   kind: 'safety',
   happened({ nodeId }, { happening }) {
+    const hasDouble = () => view.processes.filter((process) => process.nodeId === nodeId).length > 1;
     const isBroken =
       happening.type === 'peer.diverged' ||
-      happening.type === 'node.duplicated' ||
+      (happening.type === 'node.duplicated' && !hasDouble()) ||
       happening.type === 'failure' ||
       ('failure' in happening && neverBetweenUs.has(happening.failure.code));
     if (isBroken) report(`${nodeId} reports ${JSON.stringify(happening)}`);

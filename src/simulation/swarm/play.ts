@@ -4,22 +4,20 @@
 import { messageOf } from '../../core/errors.js';
 import type { Backup } from '../disk.js';
 import type { Topology } from '../network/topology.js';
-import type { TraceSink } from '../trace.js';
 import { BreachError, type Verdict } from '../verdict.js';
-import { createWorld, type World } from '../world.js';
+import { createWorld, type World, type WorldOptions } from '../world.js';
 import type { WorldNode } from '../world-node.js';
 import type { Fault, Plan, PlannedWrite } from './plan.js';
 
-export interface PlayPlanOptions {
-  readonly trace?: TraceSink | undefined;
-}
+/** What of its world a plan leaves open. */
+export type PlayPlanOptions = Pick<WorldOptions, 'trace' | 'settleAlways'>;
 
 /** How long a healed world may take to agree: longer than the longest backoff, and than any clock was ahead. */
 const liveWithin = '240s';
 
 /** Plays a plan to its end, or to the first promise that is broken. Does not throw: the verdict tells. */
-export async function playPlan(plan: Plan, { trace }: PlayPlanOptions = {}): Promise<Verdict> {
-  const world = createWorld({ seed: plan.seed, ...(trace === undefined ? {} : { trace }) });
+export async function playPlan(plan: Plan, options: PlayPlanOptions = {}): Promise<Verdict> {
+  const world = createWorld({ ...options, seed: plan.seed });
   const run = new Run(plan, world);
   let breach: Verdict['breach'];
   try {

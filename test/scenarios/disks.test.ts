@@ -1,0 +1,198 @@
+/** Disks that are full, and disks that do not keep their word. */
+import { describe, expect, it } from '@jest/globals';
+import { expectEverywhere, meshed, newWorld, office, things, three, told } from './office.js';
+
+const pairs = (count: number, text: string) =>
+  Array.from({ length: count }, (_, index) => [`k${String(index).padStart(4, '0')}`, `${text} ${index}`] as const);
+
+/** More than the free pages of a database, which a full disk leaves usable. */
+const filling = 'x'.repeat(20_000);
+
+describe('full disk', () => {
+  it('local writes -> diskFull and nothing half done; freed -> goes on', async () => {
+    const {
+      world,
+      nodes: [a, b],
+    } = await office(601, ['node-a', 'node-b']);
+    await things(a).put('before', 1);
+    world.fillDisk(a);
+    await expect(things(a).putMany(pairs(100, filling))).rejects.toMatchObject({ code: 'diskFull' });
+    await expect(things(a).put('large', filling.repeat(10))).rejects.toMatchObject({ code: 'diskFull' });
+    expect(await things(a).count()).toBe(1);
+    expect(await things(a).get('before')).toBe(1);
+    world.freeDisk(a);
+    expect(await things(a).putMany(pairs(100, filling))).toBe(100);
+    await world.settle({ within: '10s' });
+    expect(await things(b).count()).toBe(101);
+  });
+
+  it('while a peer sends -> the session ends with diskFull and nothing half applied; freed -> all of it comes', async () => {
+    const {
+      world,
+      nodes: [a, b],
+    } = await office(602, ['node-a', 'node-b']);
+    await things(b).put('own', 1);
+    await world.run('1s');
+    world.fillDisk(b);
+    // One transaction on either side.
+    await things(a).putMany(pairs(12, filling));
+    await world.run('20s');
+    expect(told(world, b, 'peer.disconnected').map(({ failure }) => failure.code)).toContain('diskFull');
+    expect(await things(b).count()).toBe(1);
+    // What is there can still be read, and what fits into it be written.
+    expect(await things(b).get('own')).toBe(1);
+    world.freeDisk(b);
+    await world.settle({ within: '60s' });
+    expect(await things(b).count()).toBe(13);
+  });
+
+  it('full at the start -> runs, and is freed later', async () => {
+    const {
+      world,
+      nodes: [a, b],
+    } = await office(603, ['node-a', 'node-b']);
+    world.crash(b);
+    world.fillDisk(b);
+    await things(a).putMany(pairs(100, filling));
+    world.restart(b);
+    await world.run('20s');
+    expect(b.isUp).toBe(true);
+    expect(world.converged()).toBe(false);
+    world.freeDisk(b);
+    await world.settle({ within: '60s' });
+  });
+});
+
+describe('backup', () => {
+  it('put back over newer writes -> the node takes its own lost entries back, and starts a new chain', async () => {
+    const {
+      world,
+      nodes: [a, b],
+    } = await office(611, three);
+    await things(a).put('old', 1);
+    const backup = world.backUp(a);
+    await things(a).putMany(pairs(200, 'lost'));
+    await world.until(() => world.converged(), { within: '5s' });
+    world.crash(a);
+    world.restore(a, backup);
+    world.restart(a);
+    await world.until(() => a.isUp, { within: '1s' });
+    // Written before its peers have told it what it had: on a chain of its own, or the old one would fork.
+    await things(a).put('new', 2);
+    await world.settle({ within: '30s' });
+    expect(await things(a).count()).toBe(202);
+    await expectEverywhere(world, 'k0199', 'lost 199');
+    await expectEverywhere(world, 'new', 2);
+    const { authors } = (await world.complete(b.node.status())).store ?? {};
+    expect(authors).toBe(2);
+    expect(told(world, b, 'peer.diverged')).toEqual([]);
+  });
+
+  it('put back when nobody else had the newer writes -> they are gone, and all agree', async () => {
+    const {
+      world,
+      nodes: [a, b, c],
+    } = await office(612, three);
+    const backup = world.backUp(a);
+    world.partition([a], [b, c]);
+    await things(a).put('k', 'nobody has seen it');
+    // Until the sessions are over: what the cable still holds would arrive after the heal.
+    await world.run('10s');
+    world.crash(a);
+    world.restore(a, backup);
+    world.restart(a);
+    world.heal();
+    await world.settle({ within: '60s' });
+    await expectEverywhere(world, 'k', undefined);
+  });
+});
+
+describe('cut log', () => {
+  it.each([0, 0.5, 0.9])('%d of it left -> opens, and gets from its peers what it has lost', async (share) => {
+    const {
+      world,
+      nodes: [a],
+    } = await office(620, three);
+    for (let index = 0; index < 20; index += 1) await things(a).put(`k${index}`, index);
+    await world.until(() => world.converged(), { within: '5s' });
+    world.crash(a);
+    world.tear(a, share);
+    world.restart(a);
+    await world.until(() => a.isUp, { within: '1s' });
+    await things(a).put('k0', 'new');
+    await world.settle({ within: '30s' });
+    expect(await things(a).count()).toBe(20);
+    await expectEverywhere(world, 'k0', 'new');
+  });
+});
+
+describe('damaged database', () => {
+  it('at the start -> the node fails with databaseCorrupt; moved away -> it fetches its documents from its peers', async () => {
+    const {
+      world,
+      nodes: [a, b],
+    } = await office(630, three);
+    await things(a).putMany(pairs(300, 'a'));
+    await world.settle({ within: '10s' });
+    await world.stop(a);
+    world.damage(a);
+    world.restart(a);
+    await world.run('1s');
+    expect(a.isUp).toBe(false);
+    expect(a.failure).toMatchObject({ code: 'databaseCorrupt', message: expect.stringContaining('move it away') });
+    // The others go on meanwhile.
+    await things(b).put('k0000', 'b');
+    world.wipe(a);
+    world.restart(a);
+    await world.settle({ within: '30s' });
+    expect(a.failure).toBeUndefined();
+    expect(await things(a).count()).toBe(300);
+    await expectEverywhere(world, 'k0000', 'b');
+    await things(a).put('k0001', 'again');
+    await world.settle({ within: '10s' });
+    await expectEverywhere(world, 'k0001', 'again');
+  });
+
+  it('a disk touched under a running node -> refused by the world', async () => {
+    const world = newWorld(631);
+    const [a] = world.lan('office', ['node-a']);
+    await meshed(world);
+    expect(() => world.damage(a)).toThrow('crash or stop it');
+    expect(() => world.wipe(a)).toThrow('crash or stop it');
+  });
+});
+
+describe('cloned data directory', () => {
+  it('both run -> both are told, the one that was there first stays connected, and nothing diverges', async () => {
+    const {
+      world,
+      nodes: [a, b],
+    } = await office(640, ['node-a', 'node-b']);
+    await things(a).put('k', 1);
+    await world.run('6s');
+    const sinceMs = world.nowMs;
+    const clone = world.clone(a);
+    await world.run('20s');
+    expect(told(world, a, 'node.duplicated', sinceMs)[0]?.failure.code).toBe('duplicateNodeId');
+    expect(told(world, clone, 'node.duplicated')[0]?.failure.code).toBe('duplicateNodeId');
+    expect(told(world, b, 'peer.refused', sinceMs)[0]?.failure.code).toBe('duplicateNodeId');
+    expect(told(world, a, 'peer.disconnected', sinceMs)).toEqual([]);
+    // Both write the next entry of one node: on chains of their own.
+    await things(a).put('k', 'original');
+    await things(clone).put('k2', 'clone');
+    await world.stop(a);
+    await world.until(() => world.converged() && world.meshed(), { within: '400s' });
+    expect(await things(b).get('k2')).toBe('clone');
+    expect(await things(clone).get('k')).toBe('original');
+  });
+
+  it('nobody else is there -> each notices the other by its beacons', async () => {
+    const {
+      world,
+      nodes: [a],
+    } = await office(641, ['node-a']);
+    const clone = world.clone(a);
+    await world.run('15s');
+    for (const node of [a, clone]) expect(told(world, node, 'node.duplicated')).toHaveLength(1);
+  });
+});

@@ -1,0 +1,350 @@
+/** The checkers themselves: each sees what it is there for, and is silent otherwise. */
+import { describe, expect, it } from '@jest/globals';
+import { type AuthorKey, authorKeyOf } from '../../src/core/author.js';
+import { endOf, type Position } from '../../src/core/entry.js';
+import type { Hlc } from '../../src/core/hlc.js';
+import type { Boot, NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
+import type { Happening } from '../../src/protocol/events.js';
+import { encodeFrame } from '../../src/protocol/frame-codec.js';
+import type { Frame } from '../../src/protocol/messages.js';
+import { acknowledgedWrites } from '../../src/simulation/checkers/acknowledged-writes.js';
+import { agreement } from '../../src/simulation/checkers/agreement.js';
+import { authentication } from '../../src/simulation/checkers/authentication.js';
+import { chains } from '../../src/simulation/checkers/chains.js';
+import { failures } from '../../src/simulation/checkers/failures.js';
+import { allCheckers } from '../../src/simulation/checkers/index.js';
+import { lastWriteWins } from '../../src/simulation/checkers/last-write-wins.js';
+import { latency } from '../../src/simulation/checkers/latency.js';
+import { leaks } from '../../src/simulation/checkers/leaks.js';
+import { machines } from '../../src/simulation/checkers/machines.js';
+import { sessions } from '../../src/simulation/checkers/sessions.js';
+import { silence } from '../../src/simulation/checkers/silence.js';
+import { stamps } from '../../src/simulation/checkers/stamps.js';
+import { authorOf, commitOf, processOf, runOf, sessionOf, storeAt, storeOf, tested } from './checker-bench.js';
+
+const a = processOf('node-a');
+const run = runOf('node-a', [1, 2, 3]);
+const acknowledged = (hlc: number) => ({ nodeId: 'node-a' as NodeId, hlc: hlc as Hlc });
+
+describe('acknowledged-writes', () => {
+  const recovered = (kept: number) => {
+    const test = tested(acknowledgedWrites);
+    test.checker.opened(a, storeOf([]));
+    test.checker.committed(a, commitOf([run]));
+    test.checker.acknowledged(a, acknowledged(3));
+    test.checker.ended(a);
+    test.checker.opened(a, storeOf([runOf('node-a', [1, 2, 3].slice(0, kept))]));
+    return test.reports;
+  };
+
+  it('a recovery without the last write -> reported; with it -> silent', () => {
+    expect(recovered(2)).toEqual([expect.stringContaining('node-a has acknowledged a write at 3')]);
+    expect(recovered(3)).toEqual([]);
+  });
+
+  it.each([
+    [2, ['node-b lacks the write node-a 3, which was acknowledged.']],
+    [3, []],
+  ])('in the end %i of 3 entries on another node -> %j', async (kept, expected) => {
+    const b = processOf('node-b', { store: storeOf([runOf('node-a', [1, 2, 3].slice(0, kept))]) });
+    const { checker, reports } = tested(acknowledgedWrites, { processes: [b] });
+    checker.acknowledged(a, acknowledged(3));
+    await checker.settled();
+    expect(reports).toEqual(expected);
+  });
+
+  it('a disk that has lost what nobody else had -> silent', async () => {
+    const b = processOf('node-b', { store: storeOf([]) });
+    const { checker, reports } = tested(acknowledgedWrites, { processes: [b] });
+    checker.committed(a, commitOf([run]));
+    checker.acknowledged(a, acknowledged(3));
+    checker.diskLost(a);
+    checker.opened(a, storeOf([]));
+    await checker.settled();
+    expect(reports).toEqual([]);
+  });
+});
+
+describe('agreement', () => {
+  it.each([
+    ['a batch in flight', sessionOf({ inFlight: 1 }), 'still sending'],
+    ['a sender that reads', sessionOf({ sender: 'reading' }), 'still sending'],
+    ['a receiver that applies', sessionOf({ receiver: 'applying' }), 'still receiving'],
+  ])('%s -> reported', async (_, session, message) => {
+    const { checker, reports } = tested(agreement, { processes: [processOf('node-a', { sessions: [session] })] });
+    await checker.settled();
+    expect(reports).toEqual([expect.stringContaining(message)]);
+  });
+
+  it('a peer that counts as diverged -> reported; nothing pending -> silent', async () => {
+    const peer = (isDiverged: boolean) => ({ matches: () => isDiverged, context: { nodeId: 'node-b' } });
+    const report = async (isDiverged: boolean) => {
+      const process = processOf('node-a', { sessions: [sessionOf()], peers: [peer(isDiverged)] });
+      const { checker, reports } = tested(agreement, { processes: [process] });
+      await checker.settled();
+      return reports;
+    };
+    expect(await report(true)).toEqual(['node-a counts node-b as diverged.']);
+    expect(await report(false)).toEqual([]);
+  });
+});
+
+describe('authentication', () => {
+  const identity = { nodeId: 'node-a' as NodeId, boot: 'boot' as Boot, port: 9_000 };
+  const hello: Frame = { type: 'frame.handshakeRequest', version: 1, identity };
+  const clock: Frame = { type: 'frame.vectorClock', clock: new Map(), received: 0 };
+  const heard = (frames: readonly (readonly [from: string, to: string, frame: Frame])[]) => {
+    const { checker, reports } = tested(authentication);
+    for (const [from, to, frame] of frames) {
+      // Byte by byte, as a network may deliver it.
+      for (const byte of encodeFrame(frame)) {
+        checker.delivered({ atMs: 0, from, to, kind: 'bytes', stream: 1, bytes: Uint8Array.of(byte) });
+      }
+    }
+    return reports;
+  };
+
+  it('a vector clock to one who has not said who he is -> reported', () => {
+    expect(heard([['a', 'b', clock]])).toEqual([expect.stringContaining('a has sent frame 32 to b')]);
+    // That it has introduced itself does not entitle it to send.
+    expect(
+      heard([
+        ['a', 'b', hello],
+        ['a', 'b', clock],
+      ]),
+    ).toHaveLength(1);
+  });
+
+  it('after the handshake of the other side -> silent', () => {
+    expect(
+      heard([
+        ['b', 'a', hello],
+        ['a', 'b', hello],
+        ['a', 'b', clock],
+      ]),
+    ).toEqual([]);
+  });
+});
+
+describe('chains', () => {
+  const next = runOf('node-a', [4], endOf(run));
+  const told = (first: typeof run, second: typeof run) => {
+    const { checker, reports } = tested(chains);
+    const clock = new Map<AuthorKey, Position>();
+    checker.opened(a, storeAt(clock));
+    for (const each of [first, second]) {
+      clock.set(authorKeyOf(each.author), endOf(each));
+      checker.committed(a, commitOf([each]));
+    }
+    return reports;
+  };
+
+  it('entries that leave a hole, or with a wrong hash -> reported; one after the other -> silent', () => {
+    expect(told(run, runOf('node-a', [6], endOf(next)))).toHaveLength(1);
+    const altered = { ...next, entries: next.entries.map((entry) => ({ ...entry, payload: '"altered"' })) };
+    expect(told(run, altered)).toHaveLength(1);
+    expect(told(run, next)).toEqual([]);
+  });
+
+  it('a clock behind what was committed -> reported', () => {
+    const { checker, reports } = tested(chains);
+    checker.opened(a, storeOf([]));
+    checker.committed(a, commitOf([run]));
+    expect(reports).toEqual([expect.stringContaining('The clock of node-a stands at undefined')]);
+  });
+
+  it('a recovery that goes back -> reported; of a disk that has lost something -> silent', () => {
+    const { checker, reports } = tested(chains);
+    checker.opened(a, storeOf([run]));
+    checker.diskLost(a);
+    checker.opened(a, storeOf([]));
+    expect(reports).toEqual([]);
+    checker.opened(a, storeOf([run]));
+    checker.opened(a, storeOf([runOf('node-a', [1, 2])]));
+    expect(reports).toEqual([expect.stringContaining('and after its recovery up to 2')]);
+  });
+});
+
+describe('failures', () => {
+  const nodeId = 'node-b' as NodeId;
+  const failure = (code: 'unexpectedFrame' | 'goodbye') => ({ code, message: '' });
+  const told = (happening: Happening, processes = [a]) => {
+    const { checker, reports } = tested(failures, { processes });
+    checker.happened(a, { nodeId: 'node-a', atMs: 0, happening });
+    return reports.length;
+  };
+
+  it('a divergence, a contained failure, a frame out of place, a double that is none -> reported', () => {
+    expect(told({ type: 'peer.diverged', nodeId, authors: [] })).toBe(1);
+    expect(told({ type: 'failure', where: 'x', failure: failure('goodbye') })).toBe(1);
+    expect(told({ type: 'peer.disconnected', nodeId, failure: failure('unexpectedFrame') })).toBe(1);
+    expect(told({ type: 'node.duplicated', failure: failure('goodbye') })).toBe(1);
+  });
+
+  it('a goodbye, a peer that connects, a double that the world has made -> silent', () => {
+    expect(told({ type: 'peer.disconnected', nodeId, failure: failure('goodbye') })).toBe(0);
+    expect(told({ type: 'peer.connected', nodeId, remoteAddress: '' })).toBe(0);
+    expect(told({ type: 'node.duplicated', failure: failure('goodbye') }, [a, processOf('node-a')])).toBe(0);
+  });
+});
+
+describe('last-write-wins', () => {
+  const settled = async (held: string | undefined, digests = ['same', 'same']) => {
+    const runs = [run, runOf('node-b', [2])];
+    const processes = digests.map((digest, index) =>
+      processOf(`node-${index}`, { store: storeOf(runs, held), digest }),
+    );
+    const { checker, reports } = tested(lastWriteWins, { processes });
+    await checker.settled();
+    return reports;
+  };
+
+  it('an earlier write that stands, or one that is gone -> reported on each node', async () => {
+    expect(await settled('2')).toHaveLength(2);
+    expect(await settled(undefined)).toHaveLength(2);
+  });
+
+  it('other documents on one node -> reported; the last write everywhere -> silent', async () => {
+    expect(await settled('3', ['one', 'another'])).toEqual([expect.stringContaining('but other documents')]);
+    expect(await settled('3')).toEqual([]);
+  });
+});
+
+describe('latency', () => {
+  const later = (seenMs: number, { healthySinceMs = 0, faultBetween = false } = {}) => {
+    let nowMs = 100_000;
+    const clock = new Map<AuthorKey, Position>();
+    const b = processOf('node-b', { store: storeAt(clock) });
+    const { checker, reports } = tested(latency, {
+      processes: [a, b],
+      healthySinceMs,
+      get nowMs() {
+        return nowMs;
+      },
+    });
+    checker.committed(a, commitOf([run]));
+    if (faultBetween) checker.meddled('a fault');
+    nowMs += seenMs - 1;
+    checker.look();
+    clock.set(authorKeyOf(authorOf('node-a')), endOf(run));
+    nowMs += 1;
+    checker.look();
+    return reports;
+  };
+
+  it('a write that another node sees after a second -> reported', () => {
+    expect(later(1_000)).toEqual([expect.stringContaining('node-b has not seen the write')]);
+  });
+
+  it('seen at once; or late, but not long after a fault, or with one meanwhile -> silent', () => {
+    expect(later(100)).toEqual([]);
+    expect(later(1_000, { healthySinceMs: 99_000 })).toEqual([]);
+    expect(later(1_000, { faultBetween: true })).toEqual([]);
+  });
+});
+
+describe('leaks', () => {
+  const closed = (leftovers: { streams: number; sockets: number; events: number }) => {
+    const { checker, reports } = tested(leaks, { leftovers });
+    checker.closed();
+    return reports.length;
+  };
+
+  it('a connection, a socket, a timer left over -> reported each; nothing -> silent', () => {
+    expect(closed({ streams: 1, sockets: 1, events: 1 })).toBe(3);
+    expect(closed({ streams: 0, sockets: 0, events: 0 })).toBe(0);
+  });
+});
+
+describe('machines', () => {
+  const looked = (...sessionSnapshots: readonly object[]) => {
+    const { checker, reports } = tested(machines, { processes: [processOf('node-a', { sessions: sessionSnapshots })] });
+    checker.look();
+    return reports;
+  };
+
+  it('a session in error, too much in flight, too much queued, too many sessions -> reported', () => {
+    expect(looked(sessionOf({ status: 'error' }))).toEqual([expect.stringContaining('is in error')]);
+    expect(looked(sessionOf({ inFlight: limits.batchesInFlightMax + 1 }))).toHaveLength(1);
+    expect(looked(sessionOf({ queued: limits.sendQueueBytesMax + 1 }))).toHaveLength(1);
+    expect(looked(...Array(limits.connectionsMax + 1).fill(sessionOf()))).toHaveLength(1);
+  });
+
+  it('everything at its maximum -> silent', () => {
+    expect(looked(sessionOf({ inFlight: limits.batchesInFlightMax, queued: limits.sendQueueBytesMax }))).toEqual([]);
+  });
+
+  it('in the end an actor in error, or a session that is over -> reported; none -> silent', async () => {
+    const settled = async (status: string, session: object) => {
+      const process = processOf('node-a', { status, sessions: [session] });
+      const { checker, reports } = tested(machines, { processes: [process] });
+      await checker.settled();
+      return reports;
+    };
+    expect(await settled('error', sessionOf())).toEqual(['node-a/other is in error: broken']);
+    expect(await settled('active', sessionOf({ status: 'done' }))).toHaveLength(1);
+    expect(await settled('active', sessionOf())).toEqual([]);
+  });
+});
+
+describe('sessions', () => {
+  const looked = (second: object) => {
+    const process = processOf('node-a', { sessions: [sessionOf(), second] });
+    const { checker, reports } = tested(sessions, { processes: [process] });
+    checker.look();
+    return reports;
+  };
+
+  it('two that exchange data with one process -> reported', () => {
+    expect(looked(sessionOf({ id: 'session-2' }))).toEqual([
+      expect.stringContaining('session-1 and session-2 at once'),
+    ]);
+  });
+
+  it('with two processes, or one of them still in the handshake -> silent', () => {
+    expect(looked(sessionOf({ id: 'session-2', peer: 'node-c' }))).toEqual([]);
+    expect(looked(sessionOf({ id: 'session-2', value: 'comparing' }))).toEqual([]);
+  });
+});
+
+describe('silence', () => {
+  const looked = (cutForMs: number) => {
+    const processes = [processOf('node-a', { sessions: [sessionOf()] }), processOf('node-b')];
+    const { checker, reports } = tested(silence, {
+      processes,
+      healthySinceMs: undefined,
+      cutSinceMs: () => 100_000 - cutForMs,
+    });
+    checker.look();
+    return reports.length;
+  };
+
+  it('a session that lives 10 s after the cut -> reported; 3 s after it -> silent', () => {
+    expect(looked(10_000)).toBe(1);
+    expect(looked(3_000)).toBe(0);
+  });
+});
+
+describe('stamps', () => {
+  const told = (hlc: number, origin?: string) => {
+    const { checker, reports } = tested(stamps);
+    checker.committed(a, commitOf([run]));
+    checker.committed(a, commitOf([runOf('node-a', [hlc], endOf(run))], origin));
+    return reports.length;
+  };
+
+  it('a stamp that does not rise -> reported; one that does, or of another node -> silent', () => {
+    expect(told(3)).toBe(1);
+    expect(told(4)).toBe(0);
+    expect(told(1, 'node-b')).toBe(0);
+  });
+});
+
+describe('all checkers', () => {
+  it('the list -> has each of them once, with a name of its own', () => {
+    const names = allCheckers.map((create) => tested(create).checker.name);
+    expect(new Set(names).size).toBe(12);
+    expect(names).toHaveLength(12);
+  });
+});
