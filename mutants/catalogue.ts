@@ -1,0 +1,368 @@
+/**
+ * The planted bugs. Each is one that somebody could have written: it compiles, and a test that looks at one node would pass.
+ *
+ * A change of the source may make one stale, which the tests say: then find where the bug would stand now.
+ */
+import type { Mutant, Plans } from './mutant.js';
+
+type Plan = Partial<Plans>;
+
+/** Nothing is wrong with the world. */
+const quiet: Plan = { faults: [] };
+/** So few that nobody else brings what one holds back. */
+const quietPairs: Plan = { nodes: [2, 3], durationMs: 60_000, faults: [] };
+const badNetworks: Plan = { nodes: [2, 3], durationMs: 60_000, faults: ['network'] };
+const badDisks: Plan = { nodes: [2, 3], durationMs: 60_000, faults: ['disk'] };
+const badClocks: Plan = { durationMs: 60_000, faults: ['clock'] };
+const restartsWithBadClocks: Plan = { nodes: [2, 3], durationMs: 60_000, faults: ['clock', 'crash'] };
+
+export const mutants: readonly Mutant[] = [
+  // --- Which write wins
+  {
+    name: 'tombstone-loses',
+    bug: 'Last write wins ignoring deletes: any put replaces a tombstone, however old it is.',
+    edits: [
+      {
+        file: 'store/transaction.ts',
+        find: 'WHERE excluded.hlc > hlc OR (',
+        replace: 'WHERE deleted = 1 OR excluded.hlc > hlc OR (',
+      },
+    ],
+    breaks: ['safety'],
+    seedsMax: 30,
+  },
+  {
+    name: 'counter-ignored',
+    bug: 'Equal wall times are compared without the counter: the author decides.',
+    edits: [
+      {
+        file: 'store/transaction.ts',
+        find: 'WHERE excluded.hlc > hlc OR (excluded.hlc = hlc AND author_wins(excluded.author, author))`),',
+        replace:
+          'WHERE excluded.hlc / 4096 > hlc / 4096\n         OR (excluded.hlc / 4096 = hlc / 4096 AND author_wins(excluded.author, author))`),',
+      },
+    ],
+    breaks: ['safety'],
+    seedsMax: 20,
+  },
+  {
+    name: 'tie-by-number',
+    bug: 'Equal stamps are decided by the interned numbers of the authors, which differ from node to node.',
+    edits: [
+      {
+        file: 'store/transaction.ts',
+        find: '{ hlc, ...present.author }) > 0;',
+        replace: '{ hlc, ...present.author }) !== 0 && candidate.id > present.id;',
+      },
+    ],
+    breaks: ['safety'],
+    seedsMax: 30,
+  },
+
+  // --- Clocks
+  {
+    name: 'hlc-not-persisted',
+    bug: 'The hybrid clock starts anew with each process: stamps may go back across a restart.',
+    edits: [
+      {
+        file: 'store/store-state.ts',
+        find: '    if (position.hlc > hlcZero) state.move(key, position);\n  }\n',
+        replace: '    if (position.hlc > hlcZero) state.move(key, position);\n  }\n  state.lastHlc = hlcZero;\n',
+      },
+    ],
+    plan: restartsWithBadClocks,
+    breaks: ['safety'],
+    seedsMax: 25,
+  },
+  {
+    name: 'hlc-goes-back',
+    bug: 'The hybrid clock follows the wall clock, also backwards.',
+    edits: [
+      {
+        file: 'core/hlc.ts',
+        find: 'return (atWall > last ? atWall : last + 1) as Hlc;',
+        replace: 'return (atWall === last ? last + 1 : atWall) as Hlc;',
+      },
+    ],
+    plan: badClocks,
+    breaks: ['safety'],
+    seedsMax: 15,
+  },
+  {
+    name: 'digest-of-names',
+    bug: 'The digest of a vector clock covers whom it knows, but not how far each has come.',
+    edits: [
+      {
+        file: 'core/vector-clock.ts',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: source text.
+        find: '`${author} ${position.hlc} ${position.hash}`',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: source text.
+        replace: '`${author} ${position.hlc > 0}`',
+      },
+    ],
+    plan: badClocks,
+    breaks: ['safety', 'latency', 'liveness'],
+    seedsMax: 30,
+  },
+
+  // --- What is on disk
+  {
+    name: 'acknowledged-before-commit',
+    bug: 'COMMIT waits for company: callers are answered although only every fourth transaction is on disk.',
+    edits: [
+      {
+        file: 'store/transaction.ts',
+        find: '    this.begin.run();\n    this.state.inTransaction = true;',
+        replace: '    if (!this.database.inTransaction) this.begin.run();\n    this.state.inTransaction = true;',
+      },
+      {
+        file: 'store/transaction.ts',
+        find: '      this.commit.run();\n',
+        replace: '      if (this.state.commits % 4 === 3) this.commit.run();\n',
+      },
+    ],
+    breaks: ['safety'],
+    seedsMax: 20,
+  },
+  {
+    name: 'position-of-first-entry',
+    bug: 'A process that starts takes the first entry of each chain for the last one.',
+    edits: [
+      {
+        file: 'store/store-state.ts',
+        find: 'WHERE author = ? ORDER BY hlc DESC LIMIT 1',
+        replace: 'WHERE author = ? ORDER BY hlc LIMIT 1',
+      },
+    ],
+    breaks: ['safety'],
+    seedsMax: 10,
+  },
+  {
+    name: 'batch-without-transaction',
+    bug: 'What peers send is applied statement by statement, without a transaction around it.',
+    edits: [
+      {
+        file: 'store/transaction.ts',
+        find: '      this.run(() => body(transaction));',
+        replace: '      if (origin === undefined) this.run(() => body(transaction));\n      else body(transaction);',
+      },
+    ],
+    plan: badDisks,
+    breaks: ['safety'],
+    seedsMax: 40,
+  },
+  {
+    name: 'backup-keeps-chain',
+    bug: 'A database that is opened goes on with the chain it has: one restored from a backup forks it.',
+    edits: [
+      {
+        file: 'store/local-writes.ts',
+        find: '    for (let attempt = 0; attempt < drawsMax; attempt += 1) {\n',
+        replace: `    for (const { author } of this.options.state.authors.values()) {
+      if (author.nodeId !== this.options.nodeId) continue;
+      return { cluster: ownAuthor({ ...author, scope: 'cluster' }), shared: ownAuthor({ ...author, scope: 'shared' }) };
+    }
+    for (let attempt = 0; attempt < drawsMax; attempt += 1) {
+`,
+      },
+    ],
+    plan: badDisks,
+    breaks: ['safety'],
+    seedsMax: 40,
+  },
+  {
+    name: 'own-entries-refused',
+    bug: 'A node that has lost its tail refuses its own entries when its peers bring them back.',
+    edits: [
+      {
+        file: 'store/local-writes.ts',
+        find: '      author.incarnation === this.own.shared.author.incarnation &&\n      author.nodeId === this.options.nodeId\n',
+        replace: '      author.nodeId === this.options.nodeId\n',
+      },
+    ],
+    plan: badDisks,
+    breaks: ['safety'],
+    seedsMax: 40,
+  },
+
+  // --- What peers send
+  {
+    name: 'gap-taken',
+    bug: 'The vector clock advances over a gap: entries are taken although those before them are missing.',
+    edits: [
+      {
+        file: 'store/remote-runs.ts',
+        find: "if (after.hlc > position.hlc) return 'gap';",
+        replace: 'if (after.hlc > position.hlc) return 0;',
+      },
+    ],
+    plan: badClocks,
+    breaks: ['safety'],
+    seedsMax: 30,
+  },
+  {
+    name: 'known-applied-again',
+    bug: 'Entries that are known already are applied once more.',
+    edits: [
+      {
+        file: 'store/remote-runs.ts',
+        find: "return ours === pruned || ours === end.hash ? entries.length : 'diverged';",
+        replace: "return ours === pruned || ours === end.hash ? 0 : 'diverged';",
+      },
+    ],
+    breaks: ['safety'],
+    seedsMax: 20,
+  },
+  {
+    name: 'parked-forgotten',
+    bug: 'Entries from the future are dropped for good: the position moves over them.',
+    edits: [
+      {
+        file: 'store/sqlite-store.ts',
+        find: '    const applied = accepted.reduce(',
+        replace: `    for (const run of runs) {
+      const [key, last] = [authorKeyOf(run.author), run.entries.at(-1)];
+      if (last !== undefined && rest.parked.includes(key) && this.state.authors.has(key)) this.state.move(key, last);
+    }
+    const applied = accepted.reduce(`,
+      },
+    ],
+    plan: badClocks,
+    breaks: ['safety'],
+    seedsMax: 15,
+  },
+  {
+    name: 'relay-dropped',
+    bug: 'What came from a peer is never passed on: whoever cannot reach its author waits for the anti-entropy.',
+    edits: [
+      {
+        file: 'core/replication.ts',
+        find: 'if (context.origin !== undefined && reachesOtherwise(run.author, context)) {',
+        replace: 'if (context.origin !== undefined) {',
+      },
+    ],
+    plan: quiet,
+    breaks: ['latency', 'liveness'],
+    seedsMax: 20,
+  },
+  {
+    name: 'window-never-reopened',
+    bug: 'A sender whose window was full stays silent when it is acknowledged.',
+    edits: [
+      {
+        file: 'machines/sender.machine.ts',
+        find: "'frame.acknowledgement': { target: 'caughtUp', actions: { type: 'settleBatch', params: ({ event }) => event } },",
+        replace: "'frame.acknowledgement': { actions: { type: 'settleBatch', params: ({ event }) => event } },",
+      },
+    ],
+    plan: quietPairs,
+    breaks: ['latency', 'liveness'],
+    seedsMax: 25,
+  },
+  {
+    name: 'wake-up-lost',
+    bug: 'A change that comes while the sender is about to rest in caughtUp does not wake it.',
+    edits: [
+      {
+        file: 'machines/sender.machine.ts',
+        find: "        { guard: 'isStale', target: 'reading' },\n",
+        replace: '',
+      },
+    ],
+    breaks: ['latency', 'liveness'],
+    seedsMax: 15,
+  },
+
+  // --- Peers and sessions
+  {
+    name: 'two-sessions',
+    bug: 'Two connections between the same two processes are both taken.',
+    edits: [
+      {
+        file: 'machines/peer.machine.ts',
+        find: 'if (session.direction === newcomer.direction) return false;',
+        replace: 'if (session.sessionId !== newcomer.sessionId) return false;',
+      },
+      {
+        file: 'machines/peer.machine.ts',
+        find: "        enqueue.sendTo(context.session.session, { type: 'session.close', refusal: duplicateConnection });\n",
+        replace: '',
+      },
+    ],
+    breaks: ['safety'],
+    seedsMax: 10,
+  },
+  {
+    name: 'heartbeat-never-missed',
+    bug: 'A peer that falls silent is never given up.',
+    edits: [
+      {
+        file: 'services/heartbeat.ts',
+        find: '      if (silentMs > patienceMs) row.pulse.missed(silentMs);\n      else this.#beat(row, now);',
+        replace: '      if (silentMs < patienceMs) row.pulse.digest();\n      this.#beat(row, now);',
+      },
+    ],
+    plan: badNetworks,
+    breaks: ['latency', 'liveness', 'safety'],
+    seedsMax: 30,
+  },
+  {
+    name: 'never-dials-again',
+    bug: 'A peer that could not be reached is not dialed again.',
+    edits: [{ file: 'machines/peer.machine.ts', find: "      after: { backoff: 'dialing' },\n", replace: '' }],
+    breaks: ['liveness'],
+    seedsMax: 30,
+  },
+  {
+    name: 'goodbye-unknown',
+    bug: 'The goodbye of a peer that stops in good order counts as a violation of the protocol.',
+    edits: [
+      {
+        file: 'machines/session.machine.ts',
+        find: "    'frame.goodbye': { target: '.closed', actions: { type: 'recordFailure', params: ({ event }) => event } },\n",
+        replace: '',
+      },
+    ],
+    breaks: ['safety'],
+    seedsMax: 10,
+  },
+  {
+    name: 'session-never-reaped',
+    bug: 'Sessions that are over stay children of the membership.',
+    edits: [
+      {
+        file: 'machines/membership.machine.ts',
+        find: '        enqueue.stopChild(actorId);\n        if (output === undefined) {\n',
+        replace: '        if (output === undefined) {\n          enqueue.stopChild(actorId);\n',
+      },
+    ],
+    breaks: ['safety', 'liveness'],
+    seedsMax: 20,
+  },
+  {
+    name: 'ticker-never-stopped',
+    bug: 'The heartbeats of a connection go on after its end.',
+    edits: [
+      {
+        file: 'services/heartbeat.ts',
+        find: 'if (!this.#rows.delete(row)) return;',
+        replace: 'if (!this.#rows.has(row)) return;',
+      },
+    ],
+    breaks: ['leak'],
+    seedsMax: 10,
+  },
+  {
+    name: 'beacon-never-stopped',
+    bug: 'A node that has stopped goes on announcing itself.',
+    edits: [
+      {
+        file: 'services/discovery.ts',
+        find: '      timer?.cancel();\n',
+        replace: '      if (datagrams === undefined) timer?.cancel();\n',
+      },
+    ],
+    breaks: ['leak', 'safety'],
+    seedsMax: 10,
+  },
+];

@@ -1,0 +1,27 @@
+/** Who plays a build: worker threads, since a planted one may loop for ever, eat memory or die. */
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Player, type RealTimer, workerPlayer } from 'statemesh/simulation';
+
+/** Many times what a run takes on a slow machine. */
+const wallMs = 60_000;
+
+/** Opens players of a build (`dist`, or a planted one) for as long as they are used. */
+export async function withPlayers<Result>(
+  directory: string,
+  count: number,
+  use: (players: readonly Player[]) => Promise<Result>,
+): Promise<Result> {
+  const program = pathToFileURL(join(directory, 'simulation', 'swarm', 'worker.js'));
+  const players = Array.from({ length: count }, () => workerPlayer({ timer, wallMs, program }));
+  try {
+    return await use(players);
+  } finally {
+    await Promise.all(players.map((player) => player.close()));
+  }
+}
+
+const timer: RealTimer = (delayMs, callback) => {
+  const timeout = setTimeout(callback, delayMs);
+  return { cancel: () => clearTimeout(timeout) };
+};
