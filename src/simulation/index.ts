@@ -6,6 +6,7 @@ export type { Checker, CheckerFactory, View } from './checker.js';
 export { allCheckers } from './checkers/index.js';
 export type { Duration } from './clock.js';
 export type { Backup } from './disk.js';
+export type { Datagram } from './faults.js';
 export type { Delivery } from './network/delivery.js';
 export type { Latency } from './network/latency.js';
 export type { Concern, Moment, Parcel, Rule, Verdict as RuleVerdict } from './network/rule.js';
@@ -36,5 +37,5 @@ export {
 } from './swarm/worker-player.js';
 export type { TraceLine, TraceSink } from './trace.js';
 export { type Breach, BreachError, type BreachKind, breachKinds, type Verdict } from './verdict.js';
-export { createWorld, type Datagram, World, type WorldOptions } from './world.js';
+export { createWorld, World, type WorldOptions } from './world.js';
 export type { WorldNode } from './world-node.js';

@@ -9,14 +9,13 @@ import type { ConfigurationInput } from '../protocol/configuration.js';
 import type { CheckerFactory } from './checker.js';
 import { allCheckers } from './checkers/index.js';
 import { type Duration, millisecondsOf, VirtualClock } from './clock.js';
-import { type Backup, SimulatedDisks } from './disk.js';
+import { SimulatedDisks } from './disk.js';
+import { Faults, type WorldParts } from './faults.js';
 import { Health } from './health.js';
 import { insides } from './inside.js';
 import { NetworkHub } from './network/hub.js';
-import type { Rule } from './network/rule.js';
 import type { Topology } from './network/topology.js';
-import type { Weather } from './network/weather.js';
-import { type Moment, NodeProcess, type Surroundings } from './node.js';
+import { NodeProcess, type Surroundings } from './node.js';
 import { type Heard, Observers } from './observer.js';
 import { allScopes } from './oplog.js';
 import { Oversight } from './oversight.js';
@@ -65,15 +64,8 @@ export function createWorld(options: WorldOptions): World {
   return new World(options);
 }
 
-/** What somebody shouts on a local network: beacons are such. */
-export interface Datagram {
-  readonly bytes: Uint8Array;
-  /** The address that its sender has, or claims to have. */
-  readonly from: string;
-  readonly port: number;
-}
-
-export class World {
+export class World extends Faults {
+  protected readonly parts: WorldParts;
   readonly #seed: number;
   readonly #clock = new VirtualClock();
   readonly #disks = new SimulatedDisks();
@@ -94,6 +86,7 @@ export class World {
     trace,
     settleAlways = false,
   }: WorldOptions) {
+    super();
     const clock = this.#clock;
     const pending = new PendingWork(settleAlways);
     const random = (label: string) => randomStream(seed, label);
@@ -126,6 +119,8 @@ export class World {
       processes: () => this.#all,
       complete: (promise) => this.complete(promise),
     });
+    const parts = { clock, hub, disks, observers, health: this.#health };
+    this.parts = { ...parts, processOf: (node) => this.#of(node) };
     const stir = () => this.#oversight.stir();
     const stirring = { opened: stir, ended: stir, committed: stir, happened: stir, meddled: stir };
     for (const observer of [this.#trace, this.#health, stirring, ...this.#oversight.checkers]) observers.add(observer);
@@ -179,7 +174,7 @@ export class World {
 
   /** Puts a node on another local network, too: a bridge between the two. */
   bridge(node: WorldNode, segment: string): void {
-    this.#meddle(`bridge ${node.nodeId} to ${segment}`);
+    this.meddle(`bridge ${node.nodeId} to ${segment}`);
     const process = this.#of(node);
     process.segments.add(segment);
     this.#hub.move(process.address, process.segments);
@@ -248,179 +243,17 @@ export class World {
     await this.#oversight.settled();
   }
 
-  /** Nothing passes between the two groups until `heal`; with `oneWay`, only from the first to the second nothing. */
-  partition(from: readonly WorldNode[], to: readonly WorldNode[], { oneWay = false } = {}): void {
-    this.#meddle(`partition ${namesOf(from)} ${oneWay ? '>' : '|'} ${namesOf(to)}`);
-    for (const a of from.map((node) => this.#of(node))) {
-      for (const b of to.map((node) => this.#of(node))) {
-        this.#cut(a, b);
-        if (!oneWay) this.#cut(b, a);
-      }
-    }
-  }
-
-  /** Ends partitions, clogs and bad weather. What has waited in a partition arrives now, stale as it is. */
-  heal(): void {
-    this.#meddle('heal');
-    this.#hub.heal();
-    this.#health.healed();
-  }
-
-  /** Holds up what one node sends to another. */
-  clog(from: WorldNode, to: WorldNode, duration: Duration): void {
-    this.#meddle(`clog ${from.nodeId} > ${to.nodeId} ${duration}`);
-    const forMs = millisecondsOf(duration);
-    this.#hub.clog(this.#of(from).address, this.#of(to).address, forMs);
-    this.#health.clogged(this.#clock.nowMs + forMs);
-  }
-
-  /** Breaks what is open between two nodes, in the middle of whatever is on its way. */
-  reset(a: WorldNode, b: WorldNode): void {
-    this.#meddle(`reset ${a.nodeId} - ${b.nodeId}`);
-    this.#hub.reset(this.#of(a).address, this.#of(b).address);
-  }
-
-  /** Listens in: the result takes in every datagram that is said from now on, whoever hears it. */
-  overhear(): readonly Datagram[] {
-    const overheard: Datagram[] = [];
-    const others = this.#hub.onBroadcast;
-    this.#hub.onBroadcast = (broadcast) => {
-      others?.(broadcast);
-      const { from, port, bytes } = broadcast;
-      overheard.push({ from, port, bytes });
-    };
-    return overheard;
-  }
-
-  /**
-   * Says something by datagram to all on a local network, in the name of whoever the datagram says it is from: forged, or one that
-   * was overheard and is played back.
-   */
-  inject(segment: string, { bytes, from, port }: Datagram): void {
-    this.#meddle(`inject ${bytes.length} bytes into ${segment} as ${from}`);
-    this.#hub.inject(segment, port, bytes, from);
-  }
-
-  /** The share of datagrams that are lost, and of segments that are sent again. */
-  loss(share: number): void {
-    this.weather({ loss: share });
-  }
-
-  weather(changes: Partial<Weather>): void {
-    this.#meddle(`weather ${JSON.stringify(changes)}`);
-    this.#hub.weather = { ...this.#hub.weather, ...changes };
-  }
-
-  /**
-   * Adds a rule to the network: the first one that has an opinion of what passes wins. The result takes it out again; `heal` takes
-   * all of them out. Until then the world does not count as healthy.
-   *
-   * @example
-   * const end = world.rule(rules.latency({ kind: 'lognormal', medianMs: 30, sigma: 1, maxMs: 2_000 }));
-   */
-  rule(rule: Rule): () => void {
-    this.#meddle(`rule ${rule.name}`);
-    const end = this.#hub.rules.add(rule);
-    this.#health.bent();
-    return () => {
-      this.#meddle(`end of rule ${rule.name}`);
-      end();
-    };
-  }
-
-  /** kill -9. What was not committed is lost; what was acknowledged is not. */
-  crash(node: WorldNode): void {
-    this.#meddle(`crash ${node.nodeId}`);
-    this.#of(node).crash();
-  }
-
-  /** kill -9 at the next moment of a kind: when a write is on disk and nobody knows, or when its caller has just been told. */
-  crashAt(node: WorldNode, moment: Moment): void {
-    this.#meddle(`crash ${node.nodeId} at ${moment}`);
-    this.#of(node).crashAt(moment);
-  }
-
-  /** Takes {@link World.crashAt} back, if its moment has not come. */
-  spare(node: WorldNode): void {
-    this.#meddle(`spare ${node.nodeId}`);
-    this.#of(node).crashAt(undefined);
-  }
-
-  /** Starts a node again, after a crash or a stop, on what is on its disk. */
-  restart(node: WorldNode): void {
-    this.#meddle(`restart ${node.nodeId}`);
-    this.#of(node).start();
-  }
-
   /** Stops a node in good order. */
   async stop(node: WorldNode): Promise<void> {
-    this.#meddle(`stop ${node.nodeId}`);
+    this.meddle(`stop ${node.nodeId}`);
     await this.complete(this.#of(node).stop());
-  }
-
-  /** Moves the wall clock of a node, now and for its later processes. */
-  skew(node: WorldNode, by: Duration): void {
-    this.#meddle(`skew ${node.nodeId} ${by}`);
-    this.#of(node).skew(millisecondsOf(by));
-  }
-
-  /** Sets the wall clock of a node right. */
-  unskew(node: WorldNode): void {
-    this.skew(node, -this.#of(node).skewMs);
-  }
-
-  /** The disk of a node has no room any more for a database that grows. */
-  fillDisk(node: WorldNode): void {
-    this.#meddle(`fill the disk of ${node.nodeId}`);
-    this.#of(node).fillDisk(true);
-  }
-
-  freeDisk(node: WorldNode): void {
-    this.#meddle(`free the disk of ${node.nodeId}`);
-    this.#of(node).fillDisk(false);
-  }
-
-  /** A copy of a node's files as they are, running or not. */
-  backUp(node: WorldNode): Backup {
-    return this.#disks.backUp(this.#of(node).address, this.#clock.nowMs);
-  }
-
-  /** Puts a backup in place of the files of a node that is down. What was written since is gone from this disk. */
-  restore(node: WorldNode, backup: Backup): void {
-    const process = this.#down(node);
-    this.#meddle(`restore ${node.nodeId} as of ${backup.atMs.toFixed(0)} ms`);
-    this.#disks.restore(process.address, backup);
-    this.#observers.tell('diskLost', process);
-  }
-
-  /** Cuts the end off the write-ahead log of a node that is down: the disk did not keep its word. */
-  tear(node: WorldNode, shareKept: number): void {
-    const process = this.#down(node);
-    this.#meddle(`tear the log of ${node.nodeId} to ${shareKept}`);
-    if (this.#disks.tear(process.address, shareKept)) this.#observers.tell('diskLost', process);
-  }
-
-  /** Writes noise over the files of a node that is down: its database is damaged beyond repair. */
-  damage(node: WorldNode): void {
-    const process = this.#down(node);
-    this.#meddle(`damage the database of ${node.nodeId}`);
-    this.#disks.damage(process.address);
-    this.#observers.tell('diskLost', process);
-  }
-
-  /** Moves the files of a node that is down away: it begins anew, with what its peers have. */
-  wipe(node: WorldNode): void {
-    const process = this.#down(node);
-    this.#meddle(`wipe ${node.nodeId}`);
-    this.#disks.wipe(process.address);
-    this.#observers.tell('diskLost', process);
   }
 
   /** Starts another machine, under the same NodeId, on a copy of a node's files: what a careless administrator does. */
   clone(node: WorldNode): WorldNode {
     const { nodeId, segments, address } = this.#of(node);
     const [segment = ''] = segments;
-    this.#meddle(`clone ${nodeId}`);
+    this.meddle(`clone ${nodeId}`);
     const process = this.#newMachine(nodeId, segment, {});
     this.#disks.clone(address, process.address);
     process.start();
@@ -474,23 +307,4 @@ export class World {
     if (process === undefined) throw new Error(`${node.nodeId} is not of this world.`);
     return process;
   }
-
-  #down(node: WorldNode): NodeProcess {
-    const process = this.#of(node);
-    if (process.isThere) throw new Error(`${node.nodeId} is up: crash or stop it before you touch its disk.`);
-    return process;
-  }
-
-  #cut(from: NodeProcess, to: NodeProcess): void {
-    this.#hub.cut(from.address, to.address);
-    this.#health.cut(from, to);
-  }
-
-  #meddle(what: string): void {
-    this.#observers.tell('meddled', what);
-  }
-}
-
-function namesOf(nodes: readonly WorldNode[]): string {
-  return nodes.map(({ nodeId }) => nodeId).join(' ');
 }

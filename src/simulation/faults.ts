@@ -1,0 +1,216 @@
+/**
+ * What can be done to a world: to its network, its processes, their clocks and their disks. Whatever is done is told to the
+ * observers, so that a trace shows it, and so that checkers know that all is not well.
+ */
+import { type Duration, millisecondsOf, type VirtualClock } from './clock.js';
+import type { Backup, SimulatedDisks } from './disk.js';
+import type { Health } from './health.js';
+import type { NetworkHub } from './network/hub.js';
+import type { Rule } from './network/rule.js';
+import type { Weather } from './network/weather.js';
+import type { Moment, NodeProcess } from './node.js';
+import type { Observers } from './observer.js';
+import type { WorldNode } from './world-node.js';
+
+/** The parts of a world that can be meddled with. */
+export interface WorldParts {
+  readonly clock: VirtualClock;
+  readonly hub: NetworkHub;
+  readonly disks: SimulatedDisks;
+  readonly health: Health;
+  readonly observers: Observers;
+  processOf(node: WorldNode): NodeProcess;
+}
+
+/** What somebody shouts on a local network: beacons are such. */
+export interface Datagram {
+  readonly bytes: Uint8Array;
+  /** The address that its sender has, or claims to have. */
+  readonly from: string;
+  readonly port: number;
+}
+
+export abstract class Faults {
+  protected abstract readonly parts: WorldParts;
+
+  /** Nothing passes between the two groups until `heal`; with `oneWay`, only from the first to the second nothing. */
+  partition(from: readonly WorldNode[], to: readonly WorldNode[], { oneWay = false } = {}): void {
+    this.meddle(`partition ${namesOf(from)} ${oneWay ? '>' : '|'} ${namesOf(to)}`);
+    for (const a of from.map((node) => this.parts.processOf(node))) {
+      for (const b of to.map((node) => this.parts.processOf(node))) {
+        this.#cut(a, b);
+        if (!oneWay) this.#cut(b, a);
+      }
+    }
+  }
+
+  /** Ends partitions, clogs and bad weather. What has waited in a partition arrives now, stale as it is. */
+  heal(): void {
+    this.meddle('heal');
+    this.parts.hub.heal();
+    this.parts.health.healed();
+  }
+
+  /** Holds up what one node sends to another. */
+  clog(from: WorldNode, to: WorldNode, duration: Duration): void {
+    this.meddle(`clog ${from.nodeId} > ${to.nodeId} ${duration}`);
+    const forMs = millisecondsOf(duration);
+    this.parts.hub.clog(this.parts.processOf(from).address, this.parts.processOf(to).address, forMs);
+    this.parts.health.clogged(this.parts.clock.nowMs + forMs);
+  }
+
+  /** Breaks what is open between two nodes, in the middle of whatever is on its way. */
+  reset(a: WorldNode, b: WorldNode): void {
+    this.meddle(`reset ${a.nodeId} - ${b.nodeId}`);
+    this.parts.hub.reset(this.parts.processOf(a).address, this.parts.processOf(b).address);
+  }
+
+  /** Listens in: the result takes in every datagram that is said from now on, whoever hears it. */
+  overhear(): readonly Datagram[] {
+    const overheard: Datagram[] = [];
+    const others = this.parts.hub.onBroadcast;
+    this.parts.hub.onBroadcast = (broadcast) => {
+      others?.(broadcast);
+      const { from, port, bytes } = broadcast;
+      overheard.push({ from, port, bytes });
+    };
+    return overheard;
+  }
+
+  /**
+   * Says something by datagram to all on a local network, in the name of whoever the datagram says it is from: forged, or one that
+   * was overheard and is played back.
+   */
+  inject(segment: string, { bytes, from, port }: Datagram): void {
+    this.meddle(`inject ${bytes.length} bytes into ${segment} as ${from}`);
+    this.parts.hub.inject(segment, port, bytes, from);
+  }
+
+  /** The share of datagrams that are lost, and of segments that are sent again. */
+  loss(share: number): void {
+    this.weather({ loss: share });
+  }
+
+  weather(changes: Partial<Weather>): void {
+    this.meddle(`weather ${JSON.stringify(changes)}`);
+    this.parts.hub.weather = { ...this.parts.hub.weather, ...changes };
+  }
+
+  /**
+   * Adds a rule to the network: the first one that has an opinion of what passes wins. The result takes it out again; `heal` takes
+   * all of them out. Until then the world does not count as healthy.
+   *
+   * @example
+   * const end = world.rule(rules.latency({ kind: 'lognormal', medianMs: 30, sigma: 1, maxMs: 2_000 }));
+   */
+  rule(rule: Rule): () => void {
+    this.meddle(`rule ${rule.name}`);
+    const end = this.parts.hub.rules.add(rule);
+    this.parts.health.bent();
+    return () => {
+      this.meddle(`end of rule ${rule.name}`);
+      end();
+    };
+  }
+
+  /** kill -9. What was not committed is lost; what was acknowledged is not. */
+  crash(node: WorldNode): void {
+    this.meddle(`crash ${node.nodeId}`);
+    this.parts.processOf(node).crash();
+  }
+
+  /** kill -9 at the next moment of a kind: when a write is on disk and nobody knows, or when its caller has just been told. */
+  crashAt(node: WorldNode, moment: Moment): void {
+    this.meddle(`crash ${node.nodeId} at ${moment}`);
+    this.parts.processOf(node).crashAt(moment);
+  }
+
+  /** Takes {@link World.crashAt} back, if its moment has not come. */
+  spare(node: WorldNode): void {
+    this.meddle(`spare ${node.nodeId}`);
+    this.parts.processOf(node).crashAt(undefined);
+  }
+
+  /** Starts a node again, after a crash or a stop, on what is on its disk. */
+  restart(node: WorldNode): void {
+    this.meddle(`restart ${node.nodeId}`);
+    this.parts.processOf(node).start();
+  }
+
+  /** Moves the wall clock of a node, now and for its later processes. */
+  skew(node: WorldNode, by: Duration): void {
+    this.meddle(`skew ${node.nodeId} ${by}`);
+    this.parts.processOf(node).skew(millisecondsOf(by));
+  }
+
+  /** Sets the wall clock of a node right. */
+  unskew(node: WorldNode): void {
+    this.skew(node, -this.parts.processOf(node).skewMs);
+  }
+
+  /** The disk of a node has no room any more for a database that grows. */
+  fillDisk(node: WorldNode): void {
+    this.meddle(`fill the disk of ${node.nodeId}`);
+    this.parts.processOf(node).fillDisk(true);
+  }
+
+  freeDisk(node: WorldNode): void {
+    this.meddle(`free the disk of ${node.nodeId}`);
+    this.parts.processOf(node).fillDisk(false);
+  }
+
+  /** A copy of a node's files as they are, running or not. */
+  backUp(node: WorldNode): Backup {
+    return this.parts.disks.backUp(this.parts.processOf(node).address, this.parts.clock.nowMs);
+  }
+
+  /** Puts a backup in place of the files of a node that is down. What was written since is gone from this disk. */
+  restore(node: WorldNode, backup: Backup): void {
+    const process = this.#down(node);
+    this.meddle(`restore ${node.nodeId} as of ${backup.atMs.toFixed(0)} ms`);
+    this.parts.disks.restore(process.address, backup);
+    this.parts.observers.tell('diskLost', process);
+  }
+
+  /** Cuts the end off the write-ahead log of a node that is down: the disk did not keep its word. */
+  tear(node: WorldNode, shareKept: number): void {
+    const process = this.#down(node);
+    this.meddle(`tear the log of ${node.nodeId} to ${shareKept}`);
+    if (this.parts.disks.tear(process.address, shareKept)) this.parts.observers.tell('diskLost', process);
+  }
+
+  /** Writes noise over the files of a node that is down: its database is damaged beyond repair. */
+  damage(node: WorldNode): void {
+    const process = this.#down(node);
+    this.meddle(`damage the database of ${node.nodeId}`);
+    this.parts.disks.damage(process.address);
+    this.parts.observers.tell('diskLost', process);
+  }
+
+  /** Moves the files of a node that is down away: it begins anew, with what its peers have. */
+  wipe(node: WorldNode): void {
+    const process = this.#down(node);
+    this.meddle(`wipe ${node.nodeId}`);
+    this.parts.disks.wipe(process.address);
+    this.parts.observers.tell('diskLost', process);
+  }
+
+  protected meddle(what: string): void {
+    this.parts.observers.tell('meddled', what);
+  }
+
+  #down(node: WorldNode): NodeProcess {
+    const process = this.parts.processOf(node);
+    if (process.isThere) throw new Error(`${node.nodeId} is up: crash or stop it before you touch its disk.`);
+    return process;
+  }
+
+  #cut(from: NodeProcess, to: NodeProcess): void {
+    this.parts.hub.cut(from.address, to.address);
+    this.parts.health.cut(from, to);
+  }
+}
+
+function namesOf(nodes: readonly WorldNode[]): string {
+  return nodes.map(({ nodeId }) => nodeId).join(' ');
+}
