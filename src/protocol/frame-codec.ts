@@ -2,21 +2,25 @@
  * Frames on a byte stream: `[length: int32 LE, of the payload][type: u8][compression: u8][payload]`, as the EntglDB
  * peers have it, but with an upper bound on the length: it is checked before anything is allocated.
  */
+import type { Writer } from 'protobufjs';
 import { StatemeshError } from '../core/errors.js';
 import type { Frame } from './messages.js';
 import { decodeMessage, encodeMessage } from './wire.js';
 
 const headerBytes = 6;
 const uncompressed = 0;
+const nothing = new Uint8Array();
 
 export function encodeFrame(frame: Frame): Uint8Array {
-  const { number, payload } = encodeMessage(frame);
-  const bytes = new Uint8Array(headerBytes + payload.length);
-  for (let index = 0; index < 4; index += 1) bytes[index] = payload.length >>> (8 * index);
-  bytes[4] = number;
-  bytes[5] = uncompressed;
-  bytes.set(payload, headerBytes);
+  const bytes = encodeMessage(frame, beginFrame);
+  const length = bytes.length - headerBytes;
+  for (let index = 0; index < 4; index += 1) bytes[index] = length >>> (8 * index);
   return bytes;
+}
+
+/** The header, with a length that is not known yet. Both numbers are below 128, so that each is one byte. */
+function beginFrame(writer: Writer, type: number): void {
+  writer.fixed32(0).uint32(type).uint32(uncompressed);
 }
 
 /** Cuts a byte stream into frames, whatever the pieces in which it arrives. */
@@ -25,43 +29,63 @@ export class FrameDecoder {
   #headerFilled = 0;
   #payload: Uint8Array | undefined;
   #payloadFilled = 0;
+  #bytes: Uint8Array = nothing;
+  #offset = 0;
 
   /** @param frameBytesMax the longest payload to accept; raised once the other side is known */
   constructor(public frameBytesMax: number) {}
 
   /**
-   * The frames that are complete with these bytes.
+   * The frames that are complete with these bytes, one after the other: what the reader of one changes holds for the next.
    * @throws StatemeshError `frameTooLarge`, `frameMalformed`; the stream is of no use afterwards
    */
   *push(bytes: Uint8Array): Generator<Frame> {
-    let offset = 0;
-    while (offset < bytes.length) {
+    this.feed(bytes);
+    for (let frame = this.next(); frame !== undefined; frame = this.next()) yield frame;
+  }
+
+  /** As `push`, for those who read many frames: these bytes are next. Those before must have been read to their end. */
+  feed(bytes: Uint8Array): void {
+    this.#bytes = bytes;
+    this.#offset = 0;
+  }
+
+  /** The next frame that is complete; undefined when more bytes are needed. @throws as {@link FrameDecoder.push} */
+  next(): Frame | undefined {
+    const bytes = this.#bytes;
+    while (this.#offset < bytes.length) {
       if (this.#payload === undefined) {
-        const taken = Math.min(headerBytes - this.#headerFilled, bytes.length - offset);
-        this.#header.set(bytes.subarray(offset, offset + taken), this.#headerFilled);
-        this.#headerFilled += taken;
-        offset += taken;
-        if (this.#headerFilled < headerBytes) return;
+        while (this.#headerFilled < headerBytes && this.#offset < bytes.length) {
+          this.#header[this.#headerFilled] = bytes[this.#offset] as number;
+          this.#headerFilled += 1;
+          this.#offset += 1;
+        }
+        if (this.#headerFilled < headerBytes) break;
         const length = this.#readLength();
-        if (bytes.length - offset >= length) {
+        const end = this.#offset + length;
+        if (end <= bytes.length) {
           // The usual case: the whole frame is in this piece, and nothing is copied.
-          yield this.#finish(bytes.subarray(offset, offset + length));
-          offset += length;
-          continue;
+          const payload = bytes.subarray(this.#offset, end);
+          this.#offset = end;
+          return this.#finish(payload);
         }
         this.#payload = new Uint8Array(length);
         this.#payloadFilled = 0;
       }
-      const taken = Math.min(this.#payload.length - this.#payloadFilled, bytes.length - offset);
-      this.#payload.set(bytes.subarray(offset, offset + taken), this.#payloadFilled);
+      const payload = this.#payload;
+      const taken = Math.min(payload.length - this.#payloadFilled, bytes.length - this.#offset);
+      payload.set(bytes.subarray(this.#offset, this.#offset + taken), this.#payloadFilled);
       this.#payloadFilled += taken;
-      offset += taken;
-      if (this.#payloadFilled === this.#payload.length) yield this.#finish(this.#payload);
+      this.#offset += taken;
+      if (this.#payloadFilled === payload.length) return this.#finish(payload);
     }
+    this.#bytes = nothing;
+    return undefined;
   }
 
   #readLength(): number {
-    const length = new DataView(this.#header.buffer).getInt32(0, true);
+    const [a, b, c, d] = this.#header as unknown as [number, number, number, number];
+    const length = a | (b << 8) | (c << 16) | (d << 24);
     if (length < 0 || length > this.frameBytesMax) {
       throw new StatemeshError(
         'frameTooLarge',

@@ -142,10 +142,15 @@ const codecs: Record<Frame['type'], Codec> = {
 
 const codecsByNumber = new Map(Object.values(codecs).map((each) => [each.number, each]));
 
-/** The protobuf payload of a frame, with the number of its type. */
-export function encodeMessage(frame: Frame): { number: number; payload: Uint8Array } {
+/**
+ * The protobuf payload of a frame behind as many bytes as `begin` writes, which is told the number of its type first. Nothing is
+ * copied: the bytes are a part of what protobufjs has written to.
+ */
+export function encodeMessage(frame: Frame, begin: (writer: protobuf.Writer, number: number) => void): Uint8Array {
   const { number, message, encode } = codecs[frame.type];
-  return { number, payload: message.encode(encode(frame)).finish() };
+  const writer = protobuf.Writer.create();
+  begin(writer, number);
+  return message.encode(encode(frame), writer).finish(true);
 }
 
 /** The frame behind the number of a type and its payload. @throws StatemeshError `frameMalformed` */

@@ -95,7 +95,8 @@ class Link {
     if (this.#isClosed) return;
     this.#pulse?.alive();
     try {
-      for (const frame of this.#decoder.push(bytes)) {
+      this.#decoder.feed(bytes);
+      for (let frame = this.#decoder.next(); frame !== undefined; frame = this.#decoder.next()) {
         if (frame.type === 'frame.heartbeat') this.#hear(frame);
         else this.#tell(frame);
         if (this.#isClosed) return;
