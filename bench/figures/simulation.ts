@@ -1,8 +1,13 @@
-/** How fast worlds run: virtual seconds for each second of a processor, for clusters at rest and at work. */
+/**
+ * How fast worlds run: virtual seconds for each second of a processor, for clusters at rest and at work.
+ *
+ * There is no limit that says anything: the virtual clock alone fires some millions of events a second, and what fills them is
+ * the production code, whose own figures stand above.
+ */
 import type { Bench, Figure, Result } from '../bench.js';
 import { interleave, median } from '../measure.js';
 import { formatNumber } from '../report.js';
-import type { SimulationRun, SimulationSample } from '../workers/simulation.js';
+import type { SimulationRun, SimulationSample } from '../simulate.js';
 
 /** Some seconds of a processor each, since most of the first one goes into compiling what has become hot. */
 const runs: readonly SimulationRun[] = [

@@ -1,0 +1,55 @@
+/** Simulates a cluster at rest or at work, and says what that has cost. */
+import { createWorld, type WorldNode } from 'statemesh/simulation';
+
+export interface SimulationRun {
+  readonly nodes: number;
+  /** On each node; 0 is an idle cluster. */
+  readonly putsPerSecond: number;
+  readonly virtualSeconds: number;
+}
+
+export interface SimulationSample {
+  readonly cpuSeconds: number;
+  readonly events: number;
+}
+
+/** So much of the run goes before it, for the code to get warm. */
+const warmUpShare = 0.25;
+const keysInAll = 1_000;
+
+/** Processor time of the run alone: neither the start of the nodes nor the end of the world is in it. */
+export async function simulate({
+  nodes: count,
+  putsPerSecond,
+  virtualSeconds,
+}: SimulationRun): Promise<SimulationSample> {
+  const world = createWorld({ seed: 1, eventsMax: Number.MAX_SAFE_INTEGER });
+  const nodes = world.lan(
+    'office',
+    Array.from({ length: count }, (_, index) => `node-${String(index).padStart(2, '0')}`),
+  );
+  await world.until(() => nodes.every(({ isUp }) => isUp) && world.meshed(), { within: '30s' });
+  let puts = 0;
+  const run = async (seconds: number): Promise<void> => {
+    if (putsPerSecond === 0) return world.run(seconds * 1_000);
+    const gapMs = 1_000 / putsPerSecond / count;
+    for (let elapsedMs = 0; elapsedMs < seconds * 1_000; elapsedMs += gapMs) {
+      put(nodes[puts % count] as WorldNode, puts);
+      puts += 1;
+      await world.run(gapMs);
+    }
+  };
+  await run(warmUpShare * virtualSeconds);
+  const eventsBefore = world.events;
+  const cpuBefore = process.cpuUsage();
+  await run(virtualSeconds);
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const events = world.events - eventsBefore;
+  await world.close();
+  return { cpuSeconds: (user + system) / 1e6, events };
+}
+
+function put({ node }: WorldNode, count: number): void {
+  // One that fails ends the process, and with it the figure.
+  void node.collection<{ count: number }>('things').put(`key-${count % keysInAll}`, { count });
+}
