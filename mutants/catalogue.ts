@@ -272,6 +272,21 @@ export const mutants: readonly Mutant[] = [
     breaks: ['latency', 'liveness'],
     seedsMax: 15,
   },
+  {
+    name: 'wake-up-lost-while-reading',
+    bug: 'A change that comes while the sender reads is forgotten when what was read is sent.',
+    edits: [
+      {
+        file: 'machines/sender.machine.ts',
+        find: 'stale: context.stale || !complete,',
+        replace: 'stale: !complete,',
+      },
+    ],
+    // Where nothing else is wrong, a write that waits for the next one is late.
+    plan: { faults: [], durationMs: 60_000 },
+    breaks: ['latency', 'liveness'],
+    seedsMax: 40,
+  },
 
   // --- Peers and sessions
   {

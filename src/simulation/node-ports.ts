@@ -9,6 +9,8 @@ import type { VirtualClock } from './clock.js';
 export interface SimulatedTime extends SystemTime {
   /** Moves the wall clock of this process by so much, now; the monotonic clock goes on. */
   skew(byMs: number): void;
+  /** Resolves after so long, unless the process is gone by then. */
+  pause(delayMs: number): Promise<void>;
   revoke(): void;
 }
 
@@ -38,6 +40,7 @@ export function simulatedTime(clock: VirtualClock, skewMs = 0): SimulatedTime {
     turn: () => new Promise((resolve) => schedule(turnMs, resolve, false)),
     setTimeout: (callback: () => void, delayMs: number) => after(delayMs, callback),
     clearTimeout: (timer: Timer | undefined) => timer?.cancel(),
+    pause: (delayMs) => new Promise((resolve) => schedule(delayMs, resolve, false)),
     skew(byMs) {
       skewedMs += byMs;
     },

@@ -47,6 +47,8 @@ interface Life {
 /** Where a process can be killed to the point. */
 export type Moment = 'commit' | 'acknowledgement';
 
+/** What a disk takes at most after its work, in virtual time: others act meanwhile. Most are fast. */
+const diskLatenciesMaxMs = [1, 1, 20];
 /** Small, so that checkpoints happen in short runs too. */
 const walAutocheckpointPages = 64;
 
@@ -217,8 +219,23 @@ export class NodeProcess {
         this.#dieAt('acknowledgement', process);
         return written;
       });
+    this.#slowDown(store, process);
     observers.tell('opened', this, store);
     return store;
+  }
+
+  /** What a peer is sent and what it sends takes its time after the work too, or nothing could ever come between. */
+  #slowDown(store: SqliteStore, { time }: Process): void {
+    const disk = this.#surroundings.random(`disk ${this.address} start ${this.#starts}`);
+    const latencyMaxMs = disk.pick(diskLatenciesMaxMs);
+    const later = async <T>(result: Promise<T>): Promise<T> => {
+      const value = await result;
+      await time.pause(disk.float() * latencyMaxMs);
+      return value;
+    };
+    const [read, apply] = [store.read.bind(store), store.apply.bind(store)];
+    store.read = (options) => later(read(options));
+    store.apply = (runs, origin) => later(apply(runs, origin));
   }
 
   #end(process: Process): void {

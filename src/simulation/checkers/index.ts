@@ -14,6 +14,8 @@ import { silence } from './silence.js';
 import { stamps } from './stamps.js';
 
 export const allCheckers: readonly CheckerFactory[] = [
+  // First: others read what the nodes hold, and meanwhile time goes on.
+  agreement,
   acknowledgedWrites,
   stamps,
   chains,
@@ -23,7 +25,6 @@ export const allCheckers: readonly CheckerFactory[] = [
   failures,
   latency,
   silence,
-  agreement,
   lastWriteWins,
   leaks,
 ];
