@@ -10,7 +10,7 @@ import { backoffMs } from '../core/backoff.js';
 import { type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
-import type { ApplierReport, LinkCommand, Mailbox, ReplicationReport } from '../protocol/events.js';
+import type { ApplierReport, LinkCommand, LinkReport, Mailbox, ReplicationReport } from '../protocol/events.js';
 import type { BatchFrame } from '../protocol/messages.js';
 import { batchApplier } from '../protocol/services.js';
 import type { ApplyResult, Store } from '../protocol/store.js';
@@ -33,7 +33,7 @@ interface ReceiverContext extends ReceiverInput {
   /** The last batch that is on disk. */
   readonly applied: number;
   readonly entriesApplied: number;
-  /** How often in a row something had to be left out. */
+  /** How often something had to be left out since both sides last had the same. */
   readonly gaps: number;
   /** The other side does not know yet that something was left out. */
   readonly owesClock: boolean;
@@ -42,8 +42,14 @@ interface ReceiverContext extends ReceiverInput {
 export type ReceiverEvent =
   | BatchFrame
   | ApplierReport
-  /** Tell the other side where we are. */
-  | { readonly type: 'clock.announce' };
+  | Extract<LinkReport, { type: 'heartbeat.matched' | 'heartbeat.differed' }>
+  /** The other side asks where we are. */
+  | { readonly type: 'clock.announce' }
+  /** Time to say where we are, since something had to be left out. */
+  | { readonly type: 'gap.due' };
+
+/** The delayed event that ends the pause after a gap. It outlives the states, or each batch would begin the pause anew. */
+const gapDue = { id: 'gap.due', delay: 'gapBackoff' } as const;
 
 const machine = setup({
   types: { context: {} as ReceiverContext, input: {} as ReceiverInput, events: {} as ReceiverEvent },
@@ -97,14 +103,20 @@ const machine = setup({
         current: [],
         applied,
         entriesApplied: context.entriesApplied + result.applied,
-        gaps: incomplete ? context.gaps + 1 : context.owesClock || result.applied === 0 ? context.gaps : 0,
+        gaps: incomplete ? context.gaps + 1 : context.gaps,
         owesClock: context.owesClock || incomplete,
       });
+      if (incomplete && !context.owesClock) enqueue.raise({ type: 'gap.due' }, gapDue);
       const { diverged, parked } = result;
       if (diverged.length > 0) enqueue.sendTo(context.parent, { type: 'replication.diverged', authors: diverged });
       if (parked.length > 0) enqueue.sendTo(context.parent, { type: 'replication.parked', authors: parked });
     }),
-    forgetDebt: assign({ owesClock: false }),
+    /** What the other side has been told is not owed any more. */
+    forgetDebt: enqueueActions(({ enqueue }) => {
+      enqueue.cancel(gapDue.id);
+      enqueue.assign({ owesClock: false });
+    }),
+    forgetGaps: assign({ gaps: 0 }),
     announceClock: sendTo(
       ({ context }) => context.link,
       ({ context }) => ({
@@ -153,6 +165,10 @@ const machine = setup({
       { target: '.applying', actions: { type: 'enqueueBatch', params: ({ event }) => event } },
     ],
     'clock.announce': { actions: ['announceClock', 'forgetDebt'] },
+    'gap.due': { actions: ['announceClock', 'forgetDebt'] },
+    // While the pause after a gap lasts, what is missing is known, and would only be sent again and left out again.
+    'heartbeat.differed': [{ guard: 'owesClock' }, { actions: 'announceClock' }],
+    'heartbeat.matched': { actions: 'forgetGaps' },
   },
   states: {
     waiting: {},
@@ -182,7 +198,10 @@ const machine = setup({
       ],
     },
     recoveringGap: {
-      after: { gapBackoff: { target: 'waiting', actions: ['announceClock', 'forgetDebt'] } },
+      on: {
+        'clock.announce': { target: 'waiting', actions: ['announceClock', 'forgetDebt'] },
+        'gap.due': { target: 'waiting', actions: ['announceClock', 'forgetDebt'] },
+      },
     },
     /** Its session has been told, and ends. */
     failed: { type: 'final' },

@@ -406,8 +406,15 @@ const machine = setup({
         'frame.vectorClockRequest': { actions: sendTo('receiver', { type: 'clock.announce' }) },
         'frame.ping': { actions: [{ type: 'sendFrame', params: { type: 'frame.pong' } }, 'reportProbed'] },
         'frame.pong': { actions: 'reportAnswered' },
-        'heartbeat.matched': { actions: ['reportAligned', 'forgetParked', sendTo('sender', ({ event }) => event)] },
-        'heartbeat.differed': { actions: sendTo('receiver', { type: 'clock.announce' }) },
+        'heartbeat.matched': {
+          actions: [
+            'reportAligned',
+            'forgetParked',
+            sendTo('sender', ({ event }) => event),
+            sendTo('receiver', ({ event }) => event),
+          ],
+        },
+        'heartbeat.differed': { actions: sendTo('receiver', ({ event }) => event) },
         'neighbours.changed': {
           actions: [
             { type: 'rememberNeighbours', params: ({ event }) => event },

@@ -89,8 +89,8 @@ describe('receiver', () => {
     expect(other.parent.events).toMatchObject([{ failure: { code: 'windowExceeded' } }]);
   });
 
-  it('a gap -> the other side hears where we are, after a pause that grows until something is applied', async () => {
-    const { time, applying, batch, frames, state } = setup();
+  it('a gap -> the other side hears where we are, after a pause that grows until the digests match', async () => {
+    const { actor, time, applying, batch, frames, state } = setup();
     for (const attempt of [1, 2, 3]) {
       batch(attempt);
       await applying[attempt - 1]?.answer({ applied: 0, gaps: [author] });
@@ -105,6 +105,37 @@ describe('receiver', () => {
     batch(4);
     await applying[3]?.answer({ applied: 1 });
     expect(state()).toBe('waiting');
+    actor.send({ type: 'heartbeat.matched' });
+    batch(5);
+    await applying[4]?.answer({ applied: 0, gaps: [author] });
+    time.advance(limits.gapBackoffFirstMs * 2);
+    expect(state()).toBe('waiting');
+  });
+
+  it('a gap under a steady stream of batches -> the pause goes on, and is not begun anew by each', async () => {
+    const { time, applying, batch, frames } = setup();
+    batch(1);
+    await applying[0]?.answer({ applied: 0, gaps: [author] });
+    for (const sequence of [2, 3, 4]) {
+      time.advance(limits.gapBackoffFirstMs / 2);
+      batch(sequence);
+      await applying[sequence - 1]?.answer({ applied: 1 });
+    }
+    time.advance(limits.gapBackoffFirstMs / 2);
+    expect(frames().filter(({ type }) => type === 'frame.vectorClock')).toHaveLength(1);
+  });
+
+  it('the digests differ -> tells how far it has come; while a gap is due to be told -> leaves it to that', async () => {
+    const { actor, applying, batch, frames } = setup();
+    const clocks = () => frames().filter(({ type }) => type === 'frame.vectorClock').length;
+    actor.send({ type: 'heartbeat.differed' });
+    expect(clocks()).toBe(1);
+    batch(1);
+    await applying[0]?.answer({ applied: 0, parked: [author] });
+    actor.send({ type: 'heartbeat.differed' });
+    expect(clocks()).toBe(1);
+    actor.send({ type: 'clock.announce' });
+    expect(clocks()).toBe(2);
   });
 
   it('a gap, then a batch without one -> the other side still hears where we are', async () => {

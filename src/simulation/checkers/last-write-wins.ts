@@ -42,7 +42,15 @@ async function wrongIn(view: View, process: NodeProcess): Promise<string | undef
     const { collection, key, operation, payload } = entry;
     const expected = operation === 'delete' ? undefined : payload;
     const held = (await process.store?.get(collection, key))?.payload;
-    if (held !== expected) return `holds ${held} as ${collection}/${key}, and its entries make it ${expected}.`;
+    if (held === expected) continue;
+    return `holds ${shown(held)} as ${collection}/${key}, and its entries make it ${shown(expected)}.`;
   }
   return undefined;
+}
+
+const shownMax = 80;
+
+function shown(payload: string | undefined): string {
+  if (payload === undefined) return 'nothing';
+  return payload.length > shownMax ? `${payload.slice(0, shownMax)}… (${payload.length} characters)` : payload;
 }

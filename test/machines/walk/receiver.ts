@@ -27,12 +27,18 @@ export const receiver = defineWalk({
     },
     'batch.failed': { '': { type: 'batch.failed', failure: lost } },
     'clock.announce': { '': { type: 'clock.announce' } },
+    'gap.due': { '': { type: 'gap.due' } },
+    'heartbeat.matched': { '': { type: 'heartbeat.matched' } },
+    'heartbeat.differed': { '': { type: 'heartbeat.differed' } },
   },
   outputs: {},
   reports: { batchApplier: ['batch.applied', 'batch.failed'] },
-  resting: ['waiting'],
+  // What ends the pause after a gap is an event that was raised with a delay before it.
+  resting: ['waiting', 'recoveringGap'],
   goals: [['waiting'], ['applying'], ['failed']],
   laws: {
+    'it pauses after a gap only while the other side is owed a clock': ({ owesClock }, [state]) =>
+      state !== 'recoveringGap' || owesClock,
     'no more batches wait than the window allows': ({ current, queue }) =>
       current.length + queue.length <= limits.batchesInFlightMax,
     'nothing is being applied, or waits, but while applying': ({ current, queue }, [state]) =>
