@@ -6,6 +6,8 @@ export interface SimulationRun {
   /** On each node; 0 is an idle cluster. */
   readonly putsPerSecond: number;
   readonly virtualSeconds: number;
+  /** Go before these, for the code to get warm. */
+  readonly warmUpSeconds: number;
 }
 
 export interface SimulationSample {
@@ -13,8 +15,6 @@ export interface SimulationSample {
   readonly events: number;
 }
 
-/** So much of the run goes before it, for the code to get warm. */
-const warmUpShare = 0.25;
 const keysInAll = 1_000;
 
 /** Processor time of the run alone: neither the start of the nodes nor the end of the world is in it. */
@@ -22,6 +22,7 @@ export async function simulate({
   nodes: count,
   putsPerSecond,
   virtualSeconds,
+  warmUpSeconds,
 }: SimulationRun): Promise<SimulationSample> {
   const world = createWorld({ seed: 1, eventsMax: Number.MAX_SAFE_INTEGER });
   const nodes = world.lan(
@@ -39,7 +40,7 @@ export async function simulate({
       await world.run(gapMs);
     }
   };
-  await run(warmUpShare * virtualSeconds);
+  await run(warmUpSeconds);
   const eventsBefore = world.events;
   const cpuBefore = process.cpuUsage();
   await run(virtualSeconds);

@@ -60,10 +60,10 @@ describe('beacon', () => {
     const changed = Buffer.from(
       Buffer.from(of(overheard, a)[0]?.bytes ?? [])
         .toString()
-        .replace('9000', '9001'),
+        .replace('node-a', 'node-z'),
     );
-    expect(changed.includes('9001')).toBe(true);
-    world.inject('office', { bytes: changed, from: a.address, port });
+    expect(changed.includes('node-z')).toBe(true);
+    world.inject('office', { bytes: changed, from: stranger, port });
     await unmoved(world);
   });
 

@@ -1,0 +1,101 @@
+import { describe, expect, it } from '@jest/globals';
+import { createActor } from 'xstate';
+import type { Boot, NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
+import { encodeBeacon } from '../../src/protocol/beacon.js';
+import type { Configuration } from '../../src/protocol/configuration.js';
+import type { DiscoveryReport, Mailbox } from '../../src/protocol/events.js';
+import type { DatagramOptions, Network } from '../../src/protocol/ports.js';
+import { createDiscovery } from '../../src/services/discovery.js';
+import { VirtualClock } from '../../src/simulation/clock.js';
+import { simulatedTime } from '../../src/simulation/node-ports.js';
+
+const intervalMs = 5_000;
+const identity = { nodeId: 'node-a' as NodeId, boot: 'boot-of-node-a-0' as Boot, port: 9_000 };
+
+async function listening() {
+  const clock = new VirtualClock();
+  let options: DatagramOptions | undefined;
+  const reports: DiscoveryReport[] = [];
+  const network: Pick<Network, 'openDatagrams'> = {
+    openDatagrams: async (given) => {
+      options = given;
+      return { broadcast: () => {}, close: () => {} };
+    },
+  };
+  const parent: Pick<Mailbox<DiscoveryReport>, 'send'> = { send: (report) => void reports.push(report) };
+  const input = {
+    parent: parent as Mailbox<DiscoveryReport>,
+    identity,
+    configuration: { discovery: true, beaconIntervalMs: intervalMs, discoveryPort: 25_000 } as Configuration,
+    keys: undefined,
+  };
+  createActor(createDiscovery({ network: network as Network, time: simulatedTime(clock) }), { input }).start();
+  await Promise.resolve();
+  await Promise.resolve();
+  return {
+    /** What is reported about a beacon. */
+    hear(nodeId: string, boot: string, sequence: number, host = '10.0.0.2', port = 9_000) {
+      reports.length = 0;
+      const beacon = { nodeId: nodeId as NodeId, boot: boot.padEnd(16, '0') as Boot, sequence, port };
+      options?.received(encodeBeacon(beacon, { clusterHash: '', beaconKey: undefined }), host);
+      return reports.map(({ type }) => type);
+    },
+    /** What is reported while time passes. */
+    pass(ms: number) {
+      reports.length = 0;
+      const endMs = clock.nowMs + ms;
+      while ((clock.nextAtMs ?? Number.POSITIVE_INFINITY) <= endMs) clock.step();
+      clock.advanceTo(endMs);
+      return reports.map(({ type }) => type);
+    },
+  };
+}
+
+describe('discovery', () => {
+  it('a node: heard again -> reported once; moved, or started anew -> once more', async () => {
+    const { hear } = await listening();
+    expect(hear('node-b', 'one', 1)).toEqual(['peer.discovered']);
+    expect(hear('node-b', 'one', 2)).toEqual([]);
+    expect(hear('node-b', 'one', 3, '10.0.0.3')).toEqual(['peer.discovered']);
+    expect(hear('node-b', 'two', 1, '10.0.0.3')).toEqual(['peer.discovered']);
+  });
+
+  it('a beacon played back: from elsewhere, or of a boot that is over -> says nothing', async () => {
+    const { hear } = await listening();
+    hear('node-b', 'one', 5);
+    expect(hear('node-b', 'one', 5, '10.9.9.9')).toEqual([]);
+    expect(hear('node-b', 'one', 4, '10.9.9.9')).toEqual([]);
+    hear('node-b', 'two', 1);
+    expect(hear('node-b', 'one', 6)).toEqual([]);
+  });
+
+  it('a node: silent -> reported as vanished, and discovered when it is back', async () => {
+    const { hear, pass } = await listening();
+    hear('node-b', 'one', 1);
+    expect(pass(limits.beaconGoneMs - 1)).toEqual([]);
+    expect(pass(intervalMs + 1)).toEqual(['peer.vanished']);
+    expect(hear('node-b', 'one', 9)).toEqual(['peer.discovered']);
+  });
+
+  it('our own beacon -> nothing', async () => {
+    const { hear } = await listening();
+    expect(hear('node-a', identity.boot, 1)).toEqual([]);
+  });
+
+  it('a double that goes on beating -> reported once', async () => {
+    const { hear, pass } = await listening();
+    expect(hear('node-a', 'double', 7)).toEqual([]);
+    pass(intervalMs);
+    expect(hear('node-a', 'double', 8)).toEqual(['beacon.duplicated']);
+    pass(intervalMs);
+    expect(hear('node-a', 'double', 9)).toEqual([]);
+  });
+
+  it('our own beacons of an earlier boot, late or played back -> no double', async () => {
+    const { hear, pass } = await listening();
+    for (const sequence of [1, 2, 3, 2]) expect(hear('node-a', 'before', sequence)).toEqual([]);
+    pass(10 * intervalMs);
+    expect(hear('node-a', 'before', 1)).toEqual([]);
+  });
+});
