@@ -13,15 +13,6 @@ export function positionOf(clock: VectorClock, author: AuthorKey): Position {
   return clock.get(author) ?? chainStart;
 }
 
-/** The authors of whom `ours` has entries that `theirs` lacks. */
-export function authorsAhead(ours: VectorClock, theirs: VectorClock): AuthorKey[] {
-  const ahead: AuthorKey[] = [];
-  for (const [author, position] of ours) {
-    if (position.hlc > positionOf(theirs, author).hlc) ahead.push(author);
-  }
-  return ahead;
-}
-
 /** The authors with two different hashes at one and the same stamp: a chain that was forked or altered. */
 export function authorsDiverged(ours: VectorClock, theirs: VectorClock): AuthorKey[] {
   const diverged: AuthorKey[] = [];

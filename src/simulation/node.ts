@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { fromPromise, type InspectionEvent } from 'xstate';
 import type { NodeId } from '../core/ids.js';
-import type { Happening, HappeningType, StatemeshNode } from '../index.js';
+import type { Happening, StatemeshNode } from '../index.js';
 import { createNode } from '../node.js';
 import type { Configuration, ConfigurationInput } from '../protocol/configuration.js';
 import type { Listening, Network } from '../protocol/ports.js';
@@ -183,10 +183,6 @@ export class NodeProcess {
   fillDisk(isFull: boolean): void {
     this.#isDiskFull = isFull;
     this.#process?.store?.limitPages(isFull ? 1 : undefined);
-  }
-
-  count(type: HappeningType): number {
-    return this.heard.filter(({ happening }) => happening.type === type).length;
   }
 
   async #openStore(process: Process, { dataDir, nodeId }: Configuration, randomness: RandomStream): Promise<Store> {
