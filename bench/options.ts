@@ -45,7 +45,7 @@ export function helpText(figures: readonly { readonly name: string; readonly abo
 Measures statemesh beside its limits: what the bare parts below it reach in the same run.
 
 Options:
-  --quick        smaller databases and fewer rounds: less than a minute instead of some five
+  --quick        smaller databases and fewer rounds: some two minutes instead of eight
   --json         one JSON line for each figure instead of the table
   --only NAME    only this figure; may be given more than once
   --rounds N     how often each side is measured; the medians count
