@@ -29,7 +29,7 @@ export interface Verdict {
   readonly virtualMs: number;
   /** Writes that were acknowledged. */
   readonly acknowledged: number;
-  /** Equal for equal runs: SHA-256 over everything that was delivered, committed and told. */
+  /** Equal for equal runs: over everything that was delivered, committed and told. */
   readonly traceHash: string;
 }
 

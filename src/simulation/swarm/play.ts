@@ -1,16 +1,19 @@
 /**
  * Plays a plan in a world and says what it broke: while it runs, after everything has healed, and when everybody has stopped.
  */
-import { messageOf } from '../../core/errors.js';
+import { type ErrorCode, failureOf, messageOf } from '../../core/errors.js';
 import type { Backup } from '../disk.js';
 import type { Topology } from '../network/topology.js';
-import { BreachError, type Verdict } from '../verdict.js';
+import { type Breach, BreachError, type Verdict } from '../verdict.js';
 import { createWorld, type World, type WorldOptions } from '../world.js';
 import type { WorldNode } from '../world-node.js';
 import type { Fault, Plan, PlannedWrite } from './plan.js';
 
 /** What of its world a plan leaves open. */
 export type PlayPlanOptions = Pick<WorldOptions, 'trace' | 'settleAlways'>;
+
+/** Why a write may be refused in a world of faults. */
+const refusals: ReadonlySet<ErrorCode> = new Set(['notRunning', 'storeClosed', 'diskFull']);
 
 /** How long a healed world may take to agree: longer than the longest backoff, and than any clock was ahead. */
 const liveWithin = '240s';
@@ -41,6 +44,7 @@ interface Step {
 
 class Run {
   acknowledged = 0;
+  #breach: Breach | undefined;
   readonly #plan: Plan;
   readonly #world: World;
   readonly #nodes: readonly WorldNode[];
@@ -80,6 +84,7 @@ class Run {
       await act();
     }
     await this.#runTo(this.#plan.durationMs);
+    if (this.#breach !== undefined) throw new BreachError(this.#breach);
   }
 
   /** Ends all faults, starts who is down, and waits until all agree. */
@@ -114,9 +119,16 @@ class Run {
       (written) => {
         if (written !== undefined) this.acknowledged += 1;
       },
-      // A node that stops, or whose disk is full, refuses writes; that is no promise broken.
-      () => {},
+      (error: unknown) => this.#refused(node, error),
     );
+  }
+
+  /** A node that stops, or whose disk is full, may refuse a write. It has no other reason. */
+  #refused({ nodeId }: WorldNode, error: unknown): void {
+    const { code, message } = failureOf(error);
+    if (refusals.has(code)) return;
+    const atMs = this.#world.nowMs;
+    this.#breach ??= { kind: 'safety', checker: 'refusals', message: `${nodeId}: ${code}: ${message}`, atMs };
   }
 
   async #strike(fault: Fault): Promise<void> {
