@@ -60,7 +60,7 @@ export class NodeProcess {
   /** The local networks that its machine is on. */
   readonly segments: Set<string>;
   readonly heard: Heard[] = [];
-  readonly #options: Partial<ConfigurationInput>;
+  readonly options: Partial<ConfigurationInput>;
   readonly #surroundings: Surroundings;
   #process: Process | undefined;
   #starts = 0;
@@ -71,15 +71,15 @@ export class NodeProcess {
   #failure: unknown;
 
   constructor(
-    identity: { nodeId: string; name: string; address: string; segment: string },
+    identity: { nodeId: string; name: string; address: string; segments: Iterable<string> },
     options: Partial<ConfigurationInput>,
     surroundings: Surroundings,
   ) {
     this.nodeId = identity.nodeId as NodeId;
     this.name = identity.name;
     this.address = identity.address;
-    this.segments = new Set([identity.segment]);
-    this.#options = options;
+    this.segments = new Set(identity.segments);
+    this.options = options;
     this.#surroundings = surroundings;
   }
 
@@ -135,7 +135,7 @@ export class NodeProcess {
         lan: true,
         clusterKey: 'the key of a simulated cluster',
         clusterSalt: 'simulated',
-        ...this.#options,
+        ...this.options,
         dataDir: disks.directoryOf(this.address),
         services: { configure: createSimulatedConfigure(), openStore },
         ...(inspect === undefined ? {} : { inspect: (event) => life.isOver || inspect(this, event) }),

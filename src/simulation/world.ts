@@ -165,7 +165,7 @@ export class World extends Faults {
   ): { -readonly [Index in keyof Ids]: WorldNode } {
     this.#hub.segment(segment, topology);
     const nodes = nodeIds.map((nodeId) => {
-      const process = this.#newMachine(nodeId, segment, options);
+      const process = this.#newMachine(nodeId, [segment], options);
       process.start();
       return this.#handOut(process);
     });
@@ -251,10 +251,9 @@ export class World extends Faults {
 
   /** Starts another machine, under the same NodeId, on a copy of a node's files: what a careless administrator does. */
   clone(node: WorldNode): WorldNode {
-    const { nodeId, segments, address } = this.#of(node);
-    const [segment = ''] = segments;
+    const { nodeId, segments, options, address } = this.#of(node);
     this.meddle(`clone ${nodeId}`);
-    const process = this.#newMachine(nodeId, segment, {});
+    const process = this.#newMachine(nodeId, segments, options);
     this.#disks.clone(address, process.address);
     process.start();
     return this.#handOut(process);
@@ -287,12 +286,12 @@ export class World extends Faults {
     return [...this.#processes.values()];
   }
 
-  #newMachine(nodeId: string, segment: string, options: Partial<ConfigurationInput>): NodeProcess {
+  #newMachine(nodeId: string, segments: Iterable<string>, options: Partial<ConfigurationInput>): NodeProcess {
     this.#addresses += 1;
     const address = `10.0.${this.#addresses >> 8}.${this.#addresses & 255}`;
     const namesakes = this.#all.filter((process) => process.nodeId === nodeId).length;
     const name = namesakes === 0 ? nodeId : `${nodeId}(${namesakes + 1})`;
-    return new NodeProcess({ nodeId, name, address, segment }, options, this.#surroundings);
+    return new NodeProcess({ nodeId, name, address, segments }, options, this.#surroundings);
   }
 
   #handOut(process: NodeProcess): WorldNode {

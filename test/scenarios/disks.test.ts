@@ -163,6 +163,15 @@ describe('damaged database', () => {
 });
 
 describe('cloned data directory', () => {
+  it('a clone: of a node with options of its own -> has them too', async () => {
+    const world = newWorld(37);
+    const [a] = world.lan('office', ['node-a'], { port: 9_500 });
+    await world.run('1s');
+    const clone = world.clone(a);
+    await world.run('1s');
+    expect((await world.complete(clone.node.status())).port).toBe(9_500);
+  });
+
   it('both run -> both are told, the one that was there first stays connected, and nothing diverges', async () => {
     const {
       world,
