@@ -13,7 +13,7 @@ import { senderMachine } from './machines/sender.machine.js';
 import { sessionMachine } from './machines/session.machine.js';
 import type { ControlCommands } from './protocol/control.js';
 import type { Network, Randomness, Time } from './protocol/ports.js';
-import type * as slots from './protocol/services.js';
+import * as slots from './protocol/services.js';
 import { createConfigure } from './services/configuration.js';
 import { createControl } from './services/control.js';
 import { createDial } from './services/dialer.js';
@@ -46,6 +46,11 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
     discovery: createDiscovery(ports),
     knownPeers: createKnownPeers(),
     dial: createDial(ports),
+    liveness: slots.liveness,
+    cloudPeers: slots.cloudPeers,
+    requestToken: slots.requestToken,
+    dialCloud: slots.dialCloud,
+    verifyToken: slots.verifyToken,
     link: createLink(ports),
     readBatch: createReadBatch(ports),
     batchApplier: createBatchApplier(ports),
@@ -61,7 +66,8 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
  * const actor = createActor(machine, { input: { configuration: () => configuration, boot, random } });
  */
 export function composeNode(services: Services): NodeMachine {
-  const { readBatch, batchApplier, oplogFeed, link, dial, discovery, knownPeers, ...ofNode } = services;
+  const { readBatch, batchApplier, oplogFeed, link, dial, discovery, knownPeers, ...others } = services;
+  const { liveness: _, cloudPeers: __, requestToken: ___, dialCloud: ____, verifyToken: _____, ...ofNode } = others;
   const sender = senderMachine.provide({ actors: { readBatch, oplogFeed } });
   const receiver = receiverMachine.provide({ actors: { batchApplier } });
   const session = sessionMachine.provide({ actors: { sender, receiver, link } });

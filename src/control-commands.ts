@@ -7,9 +7,9 @@
 import { z } from 'zod';
 import { importLines } from './control-import.js';
 import { StatemeshError } from './core/errors.js';
-import { PeerType } from './database/remote-peers.js';
 import type { StatemeshNode } from './node.js';
 import type { ControlCall, ControlCommands } from './protocol/control.js';
+import { PeerType } from './protocol/remote-peer.js';
 
 const inCollection = { collection: z.string() };
 const keyed = z.strictObject({ ...inCollection, key: z.string() });

@@ -12,19 +12,12 @@ export type { Boot, CollectionName, DocumentKey, NodeId } from './core/ids.js';
 export { encodeClusterKey } from './core/keys.js';
 export { limits } from './core/limits.js';
 export type { Condition, OrderBy, Query, Scalar, Where } from './core/query.js';
+export { Secret } from './core/secret.js';
 export type { Change, ChangesOptions } from './database/changes.js';
 export { type Collection, type CollectionOptions, nothing } from './database/collection.js';
 export type { Database } from './database/database.js';
 export type { Documents, PutManyOptions, PutManyProgress } from './database/put-many.js';
-export {
-  type OAuth2Configuration,
-  type PeerProblem,
-  type PeerStore,
-  PeerType,
-  type RemotePeer,
-  type RemotePeerInput,
-  type RemotePeers,
-} from './database/remote-peers.js';
+export type { PeerProblem, PeerStore, RemotePeerInput, RemotePeers } from './database/remote-peers.js';
 export type { Stream } from './database/streams.js';
 export type { Recipe } from './database/update.js';
 export type { Found, WatchOptions } from './database/watch.js';
@@ -51,6 +44,13 @@ export {
 } from './protocol/configuration.js';
 export type { Happening, Mailbox } from './protocol/events.js';
 export type * from './protocol/ports.js';
+export {
+  type CloudPeer,
+  type OAuth2Configuration,
+  PeerType,
+  type RemotePeer,
+  type RemotePeerDocument,
+} from './protocol/remote-peer.js';
 export * as services from './protocol/services.js';
 export type { ContentDigest, Store, StoreStatistics, Written } from './protocol/store.js';
 export type { NodeState, NodeStatus, PeerState, PeerStatus } from './status.js';

@@ -57,7 +57,29 @@ function describe(happening: Happening): { level: keyof Logger; message: string 
         level: 'warn',
         message: `${happening.nodeId} passed on entries from the future, of ${happening.authors.join(', ')}: check the clocks.`,
       };
+    case 'leadership.changed':
+      return { level: 'info', message: leadership(happening) };
+    case 'gateway.connected':
+      return { level: 'info', message: `Connected with the cloud peer ${happening.nodeId}.` };
+    case 'gateway.disconnected':
+      return {
+        level: 'info',
+        message: `Disconnected from the cloud peer ${happening.nodeId}: ${happening.failure.message}`,
+      };
+    case 'gateway.failed':
+    case 'gateway.rejected':
+      return { level: 'warn', message: `No way to the cloud peer ${happening.nodeId}: ${happening.failure.message}` };
+    case 'uplink.changed':
+      return {
+        level: happening.uplink === 'failed' ? 'warn' : 'info',
+        message: `The way to the cloud: ${happening.uplink}.`,
+      };
     case 'failure':
       return { level: 'error', message: `${happening.where}: ${happening.failure.message}` };
   }
+}
+
+function leadership({ isLeader, leaderId, term }: Extract<Happening, { type: 'leadership.changed' }>): string {
+  if (isLeader) return `This node leads (term ${term}).`;
+  return leaderId === undefined ? 'Nobody leads.' : `${leaderId} leads (term ${term}).`;
 }

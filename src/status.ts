@@ -39,7 +39,7 @@ export interface NodeStatus {
   readonly state: NodeState;
   readonly host: string | undefined;
   readonly port: number | undefined;
-  readonly security: 'psk' | 'none' | undefined;
+  readonly security: 'psk' | 'none' | 'server' | undefined;
   /** Equal on nodes that have the same entries. */
   readonly clockDigest: string | undefined;
   readonly cursor: number | undefined;

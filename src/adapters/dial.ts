@@ -66,6 +66,6 @@ export function dialCancelled({ host, port }: DialOptions): StatemeshError {
 }
 
 function open({ host, port, security }: DialOptions): Socket {
-  if (security.kind === 'none') return connectTcp({ host, port });
+  if (security.kind !== 'psk') return connectTcp({ host, port });
   return connectTls({ host, port, ...pskClientOptions(security) });
 }

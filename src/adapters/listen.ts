@@ -115,7 +115,7 @@ class Listener {
 
   #createTlsServer(): TlsServer | undefined {
     const { security, handshakeTimeoutMs } = this.#options;
-    if (security.kind === 'none') return undefined;
+    if (security.kind !== 'psk') return undefined;
     const named = (socket: TLSSocket): void => {
       this.#namedKey.add(socket);
     };

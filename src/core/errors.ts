@@ -57,6 +57,18 @@ export const errorCodes = {
   windowExceeded: 'The other side sent more batches than its window allows.',
   goodbye: 'The other side ended the session in good order.',
 
+  // Cloud
+  authorityUnavailable: 'The OAuth2 authority cannot be reached, does not answer in time, or fails.',
+  authorityInvalid: 'What the OAuth2 authority answers is no OAuth2.',
+  authorityRefused: 'The OAuth2 authority refuses the client: its id, its secret, a scope or the audience is wrong.',
+  tokenRefused: 'The cloud node refuses the access token.',
+  tokenExpired: 'The access token has expired and was not renewed, so the session ended with it.',
+  certificateInvalid: 'The certificate of a cloud node or of an authority cannot be verified.',
+  plaintextRefused:
+    'A connection to the cloud would not be encrypted, which is allowed on loopback only, and on request.',
+  environmentMissing: 'An environment variable that a remote peer names is not set on the node that needs it.',
+  secretUnsealable: 'A sealed secret was sealed with another cluster key, for another peer, or is damaged.',
+
   // Replication
   clockDrift: 'A time stamp lies too far in the future; its author waits until its time has come.',
   chainGap: 'Entries are missing before those that arrived.',
@@ -64,6 +76,7 @@ export const errorCodes = {
 
   // Everything else
   peerInvalid: 'A remote peer has an invalid NodeId, address or type.',
+  peerUnknown: 'There is no remote peer with the NodeId.',
   importInvalid: 'A line to import is not valid; the message names it.',
   requestInvalid: 'A control request or a command line is malformed or unknown; the message says how.',
   documentNotFound: 'There is no document under the key.',

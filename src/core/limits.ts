@@ -66,6 +66,21 @@ export const limits = {
   beaconsPerSecondMax: 500,
   beaconGoneMs: 15_000,
 
+  // Election
+  candidacyMs: 500,
+  stableFirstMs: 2_000,
+  stableMaxMs: 60_000,
+
+  // Cloud
+  httpTimeoutMs: 10_000,
+  httpBodyBytesMax: 1024 * 1024,
+  /** Access tokens are a few KiB; they travel before the other side is known. */
+  tokenLengthMax: 8 * 1024,
+  tokenRefreshShare: 0.8,
+  gatewaysMax: 32,
+  probeFirstMs: 30_000,
+  probeMaxMs: 600_000,
+
   // Watching
   watchersMax: 1_000,
 } as const;

@@ -7,8 +7,8 @@ import { parseAddress } from '../core/address.js';
 import type { Failure } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import type { Address } from '../protocol/events.js';
+import { PeerType } from '../protocol/remote-peer.js';
 import type { KnownPeersInput } from '../protocol/services.js';
-import { PeerType } from './remote-peers.js';
 import { watchRemotePeers } from './watch-remote-peers.js';
 
 export function createKnownPeers() {

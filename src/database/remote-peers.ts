@@ -14,42 +14,16 @@ import { decodeDocument, encodeDocument } from '../core/document.js';
 import { messageOf, StatemeshError } from '../core/errors.js';
 import { type CollectionName, type DocumentKey, isNodeId, type NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
+import {
+  type OAuth2Configuration,
+  PeerType,
+  type RemotePeer,
+  type RemotePeerDocument,
+} from '../protocol/remote-peer.js';
 import type { Store, StoredDocument, Written } from '../protocol/store.js';
 
 /** Where known peers are stored. */
 export const remotePeersCollection = '_system_remote_peers' as CollectionName;
-
-/** What kind of peer it is: the numbers of the seed document. */
-export const PeerType = {
-  /** Found by its beacons; never stored. */
-  LanDiscovered: 0,
-  /** A known node at a fixed address, dialed by every node. */
-  StaticRemote: 1,
-  /** A cloud node, dialed by the leader only. */
-  CloudRemote: 2,
-} as const;
-export type PeerType = (typeof PeerType)[keyof typeof PeerType];
-
-/** How to get an access token for a cloud peer: the client credentials grant (RFC 6749, section 4.4). */
-export interface OAuth2Configuration {
-  /** The issuer's URL; https, but for loopback. */
-  readonly authority: string;
-  readonly clientId: string;
-  readonly clientSecret?: string;
-  readonly scopes: readonly string[];
-  readonly audience?: string;
-}
-
-export interface RemotePeer {
-  readonly nodeId: NodeId;
-  /** `host:port` or `[IPv6]:port`. */
-  readonly address: string;
-  readonly type: PeerType;
-  /** A disabled peer stays known and is not dialed. */
-  readonly isEnabled: boolean;
-  /** For cloud peers only. */
-  readonly oAuth2?: OAuth2Configuration;
-}
 
 /** A peer as an application names it. */
 export interface RemotePeerInput extends Omit<RemotePeer, 'nodeId' | 'isEnabled'> {
@@ -69,16 +43,6 @@ export interface RemotePeers {
   /** Ordered by NodeId; at most `limits.peersMax`. The node itself may be among them. */
   readonly peers: readonly RemotePeer[];
   readonly problems: readonly PeerProblem[];
-}
-
-/** A stored peer, as the seed document has it. */
-export interface RemotePeerDocument {
-  readonly NodeId: string;
-  readonly Address: string;
-  readonly Type: number;
-  /** The JSON text of an {@link OAuth2Configuration}; null for peers that need none. */
-  readonly OAuth2Json: string | null;
-  readonly IsEnabled: boolean;
 }
 
 /** The known peers of a node. */

@@ -30,6 +30,7 @@ import type {
 } from '../protocol/events.js';
 import type { Identity } from '../protocol/messages.js';
 import type { Connection, ConnectionSecurity } from '../protocol/ports.js';
+import type { RemotePeerDocument } from '../protocol/remote-peer.js';
 import { discovery, knownPeers } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
 import { peerMachine } from './peer.machine.js';
@@ -43,6 +44,7 @@ export interface MembershipInput {
   readonly security: ConnectionSecurity;
   readonly keys: ClusterKeys | undefined;
   readonly random: () => number;
+  readonly initialPeers: readonly RemotePeerDocument[];
 }
 
 interface MembershipContext extends MembershipInput {
@@ -264,6 +266,8 @@ const machine = setup({
     'session.answered': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
     'session.diverged': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
     'session.aligned': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
+    // Of interest to a gateway only.
+    'session.matched': {},
     'session.probed': {
       actions: {
         type: 'tell',
@@ -286,6 +290,7 @@ const machine = setup({
             parent: self as Mailbox<KnownPeersReport>,
             store: context.store,
             configuration: context.configuration,
+            initialPeers: context.initialPeers,
           }),
           onError: { actions: { type: 'contain', params: ({ event }) => event } },
         },

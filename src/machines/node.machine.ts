@@ -8,7 +8,8 @@ import type { Boot } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type { Happening, ListenerReport, Mailbox, NodeCommand, Notice } from '../protocol/events.js';
-import type { Connection, ConnectionSecurity, Listening } from '../protocol/ports.js';
+import type { Connection, ConnectionSecurity, Listening, ListenSecurity } from '../protocol/ports.js';
+import type { RemotePeerDocument } from '../protocol/remote-peer.js';
 import {
   type Configured,
   type ControlReport,
@@ -33,8 +34,10 @@ export interface NodeInput {
 interface NodeContext extends Omit<NodeInput, 'configuration'> {
   readonly requested: () => unknown;
   readonly configuration: Configuration | undefined;
-  readonly security: ConnectionSecurity | undefined;
+  readonly security: ListenSecurity | undefined;
   readonly keys: ClusterKeys | undefined;
+  readonly ca: string | undefined;
+  readonly initialPeers: readonly RemotePeerDocument[];
   readonly store: Store | undefined;
   readonly listening: Listening | undefined;
   /** Why the node ended, if it did not end by itself. */
@@ -76,6 +79,8 @@ const machine = setup({
       configuration: configured.configuration,
       security: configured.security,
       keys: configured.keys,
+      ca: configured.ca,
+      initialPeers: configured.initialPeers,
     })),
     recordStore: assign((_, { store }: { store: Store }) => ({ store })),
     recordListening: assign((_, { listening }: { listening: Listening }) => ({ listening })),
@@ -104,6 +109,8 @@ const machine = setup({
     configuration: undefined,
     security: undefined,
     keys: undefined,
+    ca: undefined,
+    initialPeers: [],
     store: undefined,
     listening: undefined,
     failure: undefined,
@@ -118,6 +125,7 @@ const machine = setup({
   },
   on: {
     'node.stop': '.stopping',
+    'eligibility.changed': {},
     'connection.accepted': { actions: { type: 'dropConnection', params: ({ event }) => event } },
     'connection.refused': { actions: { type: 'announce', params: ({ event }) => event } },
     notice: {
@@ -160,7 +168,7 @@ const machine = setup({
         src: 'listen',
         input: ({ context, self }) => ({
           configuration: context.configuration as Configuration,
-          security: context.security as ConnectionSecurity,
+          security: context.security as ListenSecurity,
           parent: self as Mailbox<ListenerReport>,
         }),
         onDone: {
@@ -188,6 +196,7 @@ const machine = setup({
             security: context.security as ConnectionSecurity,
             keys: context.keys,
             random: context.random,
+            initialPeers: context.initialPeers,
           }),
           onDone: 'stopping',
           onError: { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },

@@ -82,7 +82,7 @@ const machine = setup({
       ({ context }) => context.link,
       ({ context: { identity } }) => ({
         type: 'link.send' as const,
-        frame: { type: 'frame.handshakeRequest' as const, version: protocolVersion, identity },
+        frame: { type: 'frame.handshakeRequest' as const, version: protocolVersion, identity, token: undefined },
       }),
     ),
     sendResponse: sendTo(
@@ -118,6 +118,7 @@ const machine = setup({
         expected: context.expected,
         remoteAddress: context.connection.remoteAddress,
         remoteHost: context.connection.remoteHost,
+        subject: undefined,
       });
     }),
     admitPeer: sendTo(
@@ -200,6 +201,7 @@ const machine = setup({
         connection: input.connection,
         store: input.store,
         scopes: input.scopes,
+        isLocal: true,
         intervals: input.intervals,
       },
     }),
@@ -238,6 +240,7 @@ const machine = setup({
         { type: 'recordFailure', params: ({ event }) => event.refusal },
       ],
     },
+    'session.renew': {},
     // The other side may admit us, and beat, before we admit it.
     'neighbours.changed': { actions: { type: 'rememberNeighbours', params: ({ event }) => event } },
     'heartbeat.roundTrip': { actions: { type: 'rememberRoundTrip', params: ({ event }) => event } },

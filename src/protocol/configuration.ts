@@ -53,6 +53,50 @@ export const configurationSchema = z.strictObject({
     .max(limits.peersMax)
     .default([])
     .describe('Peers to dial besides those discovered and those stored.'),
+  role: z
+    .enum(['member', 'cloud'])
+    .default('member')
+    .describe('cloud: only answers nodes that show an access token; no discovery, no election.'),
+  eligible: z.boolean().default(true).describe('Whether this node may be elected leader, and so connect to the cloud.'),
+  electionIntervalMs: milliseconds(100, 600_000).default(5_000),
+  yieldAfterMs: milliseconds(1_000, 3_600_000)
+    .default(30_000)
+    .describe('How long a leader may reach no cloud peer before it lets another node lead.'),
+  initialRemotePeers: z
+    .array(
+      z.strictObject({
+        nodeId,
+        address: z.string().min(1).max(2_048),
+        type: z.enum(['StaticRemote', 'CloudRemote']).or(z.union([z.literal(1), z.literal(2)])),
+        oAuth2: z
+          .strictObject({
+            authority: z.string(),
+            clientId: z.string(),
+            clientSecret: z.string().optional(),
+            scopes: z.array(z.string()).optional(),
+            audience: z.string().optional(),
+          })
+          .optional(),
+        isEnabled: z.boolean().optional(),
+      }),
+    )
+    .max(limits.peersMax)
+    .default([])
+    .describe('Remote peers to store when the cluster knows nothing of them: changes nothing later.'),
+  ca: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('File of certificates (PEM) to trust for the cloud, not those of the system.'),
+  plaintextCloud: z
+    .boolean()
+    .default(false)
+    .describe('Allow cloud connections without encryption (tcp://, ws://) on loopback.'),
+  tlsCert: z.string().min(1).optional().describe('Certificate of a cloud node: a PEM file, with its chain.'),
+  tlsKey: z.string().min(1).optional().describe('Private key of a cloud node: a PEM file.'),
+  authority: z.string().min(1).optional().describe('Issuer of the access tokens that a cloud node takes.'),
+  audience: z.string().min(1).optional().describe('Audience that an access token must have for a cloud node.'),
+  scope: z.string().min(1).default('entgldb:sync').describe('Scope that an access token must have for a cloud node.'),
   control: z.boolean().default(false).describe('Open the control socket of the command line in dataDir.'),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
@@ -60,7 +104,9 @@ export const configurationSchema = z.strictObject({
 /** What a user writes: everything but `nodeId` has a default. */
 export type ConfigurationInput = z.input<typeof configurationSchema>;
 /** What a node works with: checked and complete, without the secret, so that it may be shown. */
-export type Configuration = Omit<z.output<typeof configurationSchema>, 'clusterKey'>;
+export type Configuration = Omit<z.output<typeof configurationSchema>, 'clusterKey' | 'initialRemotePeers'>;
+/** A remote peer as a configuration names it. Its secret may be a literal one. */
+export type InitialRemotePeer = z.output<typeof configurationSchema>['initialRemotePeers'][number];
 
 export interface CheckedConfiguration {
   readonly configuration: Configuration;
@@ -78,7 +124,7 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
     const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'configuration'}: ${issue.message}`);
     throw new StatemeshError('configurationInvalid', `Invalid configuration: ${problems.join('; ')}.`);
   }
-  const { clusterKey, ...configuration } = result.data;
+  const { clusterKey, initialRemotePeers: _, ...configuration } = result.data;
   if (configuration.security === 'none') return { configuration, keySource: undefined };
   if (clusterKey === undefined) {
     throw new StatemeshError(

@@ -3,11 +3,14 @@
  */
 import type { ActorRef, Snapshot } from 'xstate';
 import type { AuthorKey } from '../core/author.js';
+import type { Standing, Uplink } from '../core/ballot.js';
 import type { Run } from '../core/entry.js';
 import type { Failure } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
+import type { Secret } from '../core/secret.js';
 import type { Frame, Identity, Refusal } from './messages.js';
 import type { Connection } from './ports.js';
+import type { CloudPeer } from './remote-peer.js';
 import type { ApplyResult, Commit } from './store.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: an actor reference accepts what its owner accepts; variance needs `any` here.
@@ -49,7 +52,9 @@ export type SessionCommand =
   | { readonly type: 'session.refuse'; readonly refusal: Refusal }
   /** Are you alive? Somebody else claims your NodeId. */
   | { readonly type: 'session.probe' }
-  | { readonly type: 'session.close'; readonly refusal: Refusal };
+  | { readonly type: 'session.close'; readonly refusal: Refusal }
+  /** To a cloud node: a fresh access token, which the other side puts in the place of the present one. */
+  | { readonly type: 'session.renew'; readonly token: Secret };
 
 /** The other side has said who it is; it waits for `session.admit` or `session.refuse`. */
 export interface SessionIdentified {
@@ -63,6 +68,8 @@ export interface SessionIdentified {
   /** `host:port` of its end of the connection; its listening port is in `identity`. */
   readonly remoteAddress: string;
   readonly remoteHost: string;
+  /** Whom its access token names; undefined on the local network, and for the cloud node that we dialed. */
+  readonly subject: string | undefined;
 }
 
 export type SessionReport =
@@ -72,6 +79,8 @@ export type SessionReport =
   | { readonly type: 'session.aligned'; readonly sessionId: string }
   /** The other side asks whether we are alive, since another process claims our NodeId. */
   | { readonly type: 'session.probed'; readonly sessionId: string }
+  /** Both sides have come to have the same entries. */
+  | { readonly type: 'session.matched'; readonly sessionId: string }
   | Notice;
 
 /** What a session that is over leaves behind. */
@@ -137,6 +146,64 @@ export type MembershipCommand =
   /** Say goodbye to everyone and end. */
   | { readonly type: 'membership.leave' };
 
+// --- Election ------------------------------------------------------------------------------------------------------
+
+/** What this node says of itself in its heartbeats from now on. */
+export type LivenessCommand = { readonly type: 'standing.changed'; readonly standing: Standing };
+
+/** Who is live, ourselves not among them: at each change, and now and then. */
+export type LivenessReport = {
+  readonly type: 'liveness.changed';
+  readonly live: ReadonlyMap<NodeId, Standing>;
+};
+
+export type ElectionCommand =
+  | { readonly type: 'uplink.changed'; readonly uplink: Uplink }
+  | { readonly type: 'eligibility.changed'; readonly isEligible: boolean };
+
+/** Whoever leads has changed, as far as this node knows, or the term in which it does. */
+export interface LeadershipChanged {
+  readonly type: 'leadership.changed';
+  /** Whether it is this node. */
+  readonly isLeader: boolean;
+  /** Undefined while nobody leads. */
+  readonly leaderId: NodeId | undefined;
+  /** Only grows. Advisory: it tells two leaderships apart. */
+  readonly term: number;
+}
+
+// --- Uplink and gateways -------------------------------------------------------------------------------------------
+
+export type CloudPeersReport =
+  /** The cloud peers that are stored, disabled ones too. */
+  | { readonly type: 'cloudPeers.changed'; readonly peers: ReadonlyMap<NodeId, CloudPeer> }
+  | { readonly type: 'cloudPeers.failed'; readonly failure: Failure };
+
+export type UplinkCommand =
+  | LeadershipChanged
+  /** Say goodbye to the cloud and end. */
+  | { readonly type: 'uplink.leave' };
+
+export type UplinkReport = { readonly type: 'uplink.changed'; readonly uplink: Uplink } | Notice;
+
+export type GatewayCommand =
+  /** This node leads: connect, and stay connected. */
+  | { readonly type: 'gateway.open' }
+  /** It does not, or not any more: say goodbye. */
+  | { readonly type: 'gateway.rest' }
+  /** It does not, but could it? Connect, and say goodbye at once. */
+  | { readonly type: 'gateway.probe' }
+  /** The stored peer has changed. */
+  | { readonly type: 'gateway.revise'; readonly peer: CloudPeer };
+
+/** How far a gateway has come; `trying` covers everything on the way and between attempts. */
+export type GatewayCondition = 'disabled' | 'resting' | 'trying' | 'online' | 'rejected';
+
+export type GatewayReport =
+  | { readonly type: 'gateway.changed'; readonly nodeId: NodeId; readonly condition: GatewayCondition }
+  | { readonly type: 'gateway.probed'; readonly nodeId: NodeId; readonly isReached: boolean }
+  | Notice;
+
 // --- Node ----------------------------------------------------------------------------------------------------------
 
 export type ListenerReport =
@@ -153,6 +220,15 @@ export type Happening =
   | { readonly type: 'node.duplicated'; readonly failure: Failure }
   | { readonly type: 'connection.refused'; readonly remoteAddress: string; readonly failure: Failure }
   | { readonly type: 'clock.drift'; readonly nodeId: NodeId; readonly authors: readonly AuthorKey[] }
+  | LeadershipChanged
+  /** Documents flow between this node, which leads, and a cloud peer. */
+  | { readonly type: 'gateway.connected'; readonly nodeId: NodeId }
+  | { readonly type: 'gateway.disconnected'; readonly nodeId: NodeId; readonly failure: Failure }
+  /** A cloud peer cannot be reached; told once for each reason, and tried again. */
+  | { readonly type: 'gateway.failed'; readonly nodeId: NodeId; readonly failure: Failure }
+  /** The authority or the cloud peer does not want us: somebody has to correct the configuration. Tried again, but rarely. */
+  | { readonly type: 'gateway.rejected'; readonly nodeId: NodeId; readonly failure: Failure }
+  | { readonly type: 'uplink.changed'; readonly uplink: Uplink }
   /** Something of ours failed and was contained. */
   | { readonly type: 'failure'; readonly where: string; readonly failure: Failure };
 
@@ -162,4 +238,4 @@ export interface Notice {
   readonly happening: Happening;
 }
 
-export type NodeCommand = { readonly type: 'node.stop' };
+export type NodeCommand = { readonly type: 'node.stop' } | Extract<ElectionCommand, { type: 'eligibility.changed' }>;

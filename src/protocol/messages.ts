@@ -5,9 +5,11 @@
  * and acknowledgements both ways. Heartbeats start with the admission and never reach a machine.
  */
 
+import type { Standing } from '../core/ballot.js';
 import type { Run } from '../core/entry.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
+import type { Secret } from '../core/secret.js';
 import type { VectorClock } from '../core/vector-clock.js';
 
 /** Raised when two versions cannot understand each other. */
@@ -25,6 +27,8 @@ export interface HandshakeRequest {
   readonly type: 'frame.handshakeRequest';
   readonly version: number;
   readonly identity: Identity;
+  /** The OAuth2 access token, to a cloud node; on the local network the cluster key has been proved already. */
+  readonly token: Secret | undefined;
 }
 
 export interface HandshakeResponse {
@@ -76,8 +80,32 @@ export interface Heartbeat {
   readonly intervalMs: number;
   /** Digest of the vector clock. */
   readonly digest: string;
-  /** With whom else the sender has a session; only when it changed since the last heartbeat. */
+  /** With whom else the sender has a session; only when it changed since the last heartbeat. Never over a cloud link. */
   readonly neighbours: readonly NodeId[] | undefined;
+  /** How the sender is. Undefined over a cloud link, and from a node that takes no part in elections. */
+  readonly presence: Presence | undefined;
+  /** Those whom the sender knows to be live, and who have no session with the receiver: all of them, each time. */
+  readonly relayed: readonly RelayedPresence[];
+}
+
+/** A sign of life of one process. */
+export interface Presence extends Standing {
+  /** Rises with each heartbeat of that process, whoever it is sent to. */
+  readonly counter: number;
+}
+
+/** A sign of life of somebody else, as it was heard. */
+export interface RelayedPresence extends Presence {
+  readonly nodeId: NodeId;
+  readonly boot: Boot;
+  /** The longest heartbeat interval on its way so far: it must not be expected more often. */
+  readonly intervalMs: number;
+}
+
+/** To a cloud node: a fresh access token, before the one of the handshake, or of the last renewal, expires. */
+export interface TokenRenewal {
+  readonly type: 'frame.tokenRenewal';
+  readonly token: Secret;
 }
 
 /** Are you there? Sent when somebody else claims the receiver's NodeId. */
@@ -106,4 +134,5 @@ export type Frame =
   | Heartbeat
   | Ping
   | Pong
-  | Goodbye;
+  | Goodbye
+  | TokenRenewal;

@@ -6,6 +6,7 @@
  * `StatemeshError`.
  */
 import type { Failure } from '../core/errors.js';
+import type { Secret } from '../core/secret.js';
 
 export interface Timer {
   cancel(): void;
@@ -34,6 +35,20 @@ export interface Randomness {
 export type ConnectionSecurity =
   | { readonly kind: 'psk'; readonly keyId: string; readonly key: Uint8Array }
   | { readonly kind: 'none' };
+
+/** What a server shows that it is who it claims to be: PEM. The key does not show when it is printed. */
+export interface ServerCertificate {
+  readonly certificate: string;
+  readonly key: Secret;
+}
+
+/** How a listener protects its connections. `server`: TLS 1.3 with a certificate; who dials proves itself later, by a token. */
+export type ListenSecurity = ConnectionSecurity | { readonly kind: 'server'; readonly server: ServerCertificate };
+
+/** How a dialer does. `verified`: TLS 1.3, and the server's certificate is verified against the system's authorities, or `ca`. */
+export type DialSecurity =
+  | ConnectionSecurity
+  | { readonly kind: 'verified' /** PEM, in place of the system's authorities. */; readonly ca: string | undefined };
 
 export interface ConnectionHandlers {
   data(bytes: Uint8Array): void;
@@ -77,7 +92,9 @@ export interface Listening {
 export interface ListenOptions {
   readonly host: string;
   readonly port: number;
-  readonly security: ConnectionSecurity;
+  readonly security: ListenSecurity;
+  /** Whether a connection may also come as a WebSocket (RFC 6455), with the stream in its binary messages. */
+  readonly acceptsWebSockets?: boolean;
   readonly connectionsMax: number;
   readonly unauthenticatedMax: number;
   readonly handshakeTimeoutMs: number;
@@ -89,7 +106,9 @@ export interface ListenOptions {
 export interface DialOptions {
   readonly host: string;
   readonly port: number;
-  readonly security: ConnectionSecurity;
+  readonly security: DialSecurity;
+  /** The path, when the other side is to be reached by WebSocket. */
+  readonly webSocketPath?: string | undefined;
   readonly timeoutMs: number;
   /** Gives up, and closes what opens too late. */
   readonly signal: AbortSignal;
@@ -112,10 +131,42 @@ export interface DatagramOptions {
 export interface Network {
   /** @throws StatemeshError `portInUse`, `addressUnavailable` */
   listen(options: ListenOptions): Promise<Listening>;
-  /** @throws StatemeshError `wrongClusterKey`, `connectionRefused`, `connectionTimeout`, `connectionLost`, `cancelled` */
+  /**
+   * @throws StatemeshError `wrongClusterKey`, `certificateInvalid`, `connectionRefused`, `connectionTimeout`, `connectionLost`,
+   * `protocolUnsupported`, `cancelled`
+   */
   dial(options: DialOptions): Promise<Connection>;
   /** @throws StatemeshError `portInUse`, `addressUnavailable` */
   openDatagrams(options: DatagramOptions): Promise<Datagrams>;
   /** Closes every socket that is still open. For good: whatever is asked for afterwards rejects with `notRunning`. */
   closeAll(): Promise<void>;
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST';
+  /** `http:` or `https:`. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+  /** PEM, in place of the system's authorities. */
+  readonly ca: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Asks a web server. Redirects are not followed, and an answer is bounded by `limits.httpBodyBytesMax` and `httpTimeoutMs`. */
+export interface Http {
+  /** @throws StatemeshError `authorityUnavailable`, `authorityInvalid` (too large), `certificateInvalid`, `cancelled` */
+  request(request: HttpRequest): Promise<HttpResponse>;
+}
+
+/** The environment variables of the process. */
+export interface Environment {
+  get(name: string): string | undefined;
 }

@@ -7,22 +7,27 @@ import type { Scope } from '../core/author.js';
 import { StatemeshError } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
+import type { Secret } from '../core/secret.js';
 import type { Configuration } from './configuration.js';
 import type {
   Address,
   ApplierCommand,
   ApplierReport,
+  CloudPeersReport,
   DiscoveryReport,
   FeedCommand,
   KnownPeersReport,
   LinkCommand,
   LinkReport,
   ListenerReport,
+  LivenessCommand,
+  LivenessReport,
   Mailbox,
   OplogReport,
 } from './events.js';
 import type { Identity } from './messages.js';
-import type { Connection, ConnectionSecurity, Listening } from './ports.js';
+import type { Connection, ConnectionSecurity, Listening, ListenSecurity } from './ports.js';
+import type { CloudPeer, RemotePeerDocument } from './remote-peer.js';
 import type { ReadOptions, ReadResult, Store } from './store.js';
 
 function promiseSlot<Input, Output>(name: string) {
@@ -46,8 +51,13 @@ function unprovided(name: string): StatemeshError {
 export const configure = promiseSlot<{ configuration: () => unknown }, Configured>('configure');
 export interface Configured {
   readonly configuration: Configuration;
-  readonly security: ConnectionSecurity;
+  /** `psk` or `none` for a member of a cluster; a cloud node has a certificate. */
+  readonly security: ListenSecurity;
   readonly keys: ClusterKeys | undefined;
+  /** Authorities to trust in place of the system's, for cloud peers and OAuth2: PEM. */
+  readonly ca: string | undefined;
+  /** The initial remote peers of the configuration, ready to be stored: their secrets are sealed. */
+  readonly initialPeers: readonly RemotePeerDocument[];
 }
 
 /** Opens the database of one NodeId, creating it if need be. */
@@ -60,7 +70,7 @@ export const closeStore = promiseSlot<{ store: Store | undefined }, void>('close
 export const listen = promiseSlot<ListenInput, Listening>('listen');
 export interface ListenInput {
   readonly configuration: Configuration;
-  readonly security: ConnectionSecurity;
+  readonly security: ListenSecurity;
   readonly parent: Mailbox<ListenerReport>;
 }
 
@@ -86,12 +96,60 @@ export interface DiscoveryInput {
   readonly keys: ClusterKeys | undefined;
 }
 
-/** Reports the known peers of the configuration and of the synced collection, now and at each change. */
+/**
+ * Stores the initial remote peers, where nothing was ever known of them; then reports the known peers of the configuration and of
+ * the synced collection, now and at each change.
+ */
 export const knownPeers = callbackSlot<EventObject, KnownPeersInput>('knownPeers');
 export interface KnownPeersInput {
   readonly parent: Mailbox<KnownPeersReport>;
   readonly store: Store;
   readonly configuration: Configuration;
+  readonly initialPeers: readonly RemotePeerDocument[];
+}
+
+// --- Election ------------------------------------------------------------------------------------------------------
+
+/** Says in every heartbeat how this node is, and reports who else is live: at each change, and every `electionIntervalMs`. */
+export const liveness = callbackSlot<LivenessCommand, LivenessInput>('liveness');
+export interface LivenessInput {
+  readonly parent: Mailbox<LivenessReport>;
+  readonly identity: Identity;
+  readonly electionIntervalMs: number;
+}
+
+// --- Uplink and gateways -------------------------------------------------------------------------------------------
+
+/** Reports the cloud peers of the synced collection, now and at each change. */
+export const cloudPeers = callbackSlot<EventObject, CloudPeersInput>('cloudPeers');
+export interface CloudPeersInput {
+  readonly parent: Mailbox<CloudPeersReport>;
+  readonly store: Store;
+}
+
+/** Gets an access token by client credentials (RFC 6749, section 4.4). */
+export const requestToken = promiseSlot<RequestTokenInput, AccessToken>('requestToken');
+export interface RequestTokenInput {
+  readonly peer: CloudPeer;
+  /** To open a sealed client secret. */
+  readonly keys: ClusterKeys | undefined;
+  readonly ca: string | undefined;
+}
+export interface AccessToken {
+  readonly token: Secret;
+  /** Wall clock of this node, ms since 1970. */
+  readonly expiresAtMs: number;
+  /** From now on, ms. */
+  readonly lifetimeMs: number;
+}
+
+/** Opens a connection to a cloud peer: TLS with a verified certificate, by TCP or WebSocket. */
+export const dialCloud = promiseSlot<DialCloudInput, Connection>('dialCloud');
+export interface DialCloudInput {
+  readonly address: string;
+  readonly ca: string | undefined;
+  /** Whether `tcp://` and `ws://` are allowed, on loopback. */
+  readonly isPlaintextAllowed: boolean;
 }
 
 // --- Peer ----------------------------------------------------------------------------------------------------------
@@ -112,12 +170,30 @@ export interface LinkInput {
   readonly connection: Connection;
   readonly store: Store;
   readonly scopes: readonly Scope[];
+  /** Whether the other side is a node of our cluster: only such count as live, and as neighbours. */
+  readonly isLocal: boolean;
   readonly intervals: Intervals;
 }
 
 export interface Intervals {
   readonly heartbeatIntervalMs: number;
   readonly syncIntervalMs: number;
+}
+
+/** Checks an access token, on a cloud node: signature, issuer, audience, time and scope. */
+export const verifyToken = promiseSlot<VerifyTokenInput, VerifiedToken>('verifyToken');
+export interface VerifyTokenInput {
+  readonly token: Secret;
+  readonly configuration: Configuration;
+  readonly ca: string | undefined;
+}
+export interface VerifiedToken {
+  /** `sub`: whom the token names. */
+  readonly subject: string;
+  /** Wall clock of this node, ms since 1970. */
+  readonly expiresAtMs: number;
+  /** From now on, ms. */
+  readonly lifetimeMs: number;
 }
 
 /** Reads from the oplog what the other side lacks. */

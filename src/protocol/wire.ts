@@ -6,16 +6,20 @@
  */
 import protobuf from 'protobufjs';
 import { type Author, type AuthorKey, authorKeyOf, parseAuthorKey, scopeOf } from '../core/author.js';
+import type { Stance, Uplink } from '../core/ballot.js';
 import type { Entry, Position, Run } from '../core/entry.js';
 import { type ErrorCode, errorCodes, StatemeshError } from '../core/errors.js';
 import { type Hlc, isHlc } from '../core/hlc.js';
 import { type CollectionName, isBoot, isCollectionName, isDocumentKey, isNodeId, type NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
-import type { BatchFrame, Frame, Identity, Refusal } from './messages.js';
+import { Secret } from '../core/secret.js';
+import type { BatchFrame, Frame, Identity, Presence, Refusal, RelayedPresence } from './messages.js';
 
 const schema = `
   syntax = "proto3";
-  message HandshakeRequest { string node_id = 1; uint32 version = 100; string boot = 101; uint32 port = 102; }
+  message HandshakeRequest {
+    string node_id = 1; string auth_token = 2; uint32 version = 100; string boot = 101; uint32 port = 102;
+  }
   message HandshakeResponse {
     string node_id = 1; bool accepted = 2;
     uint32 version = 100; string boot = 101; uint32 port = 102; string refusal_code = 103; string refusal_message = 104;
@@ -30,10 +34,14 @@ const schema = `
   message Heartbeat {
     uint64 sequence = 1; uint64 echo = 2; uint32 held_ms = 3; string digest = 4;
     bool neighbours_changed = 5; repeated string neighbours = 6; uint32 interval_ms = 7;
+    Presence presence = 8; repeated RelayedPresence relayed = 9;
   }
+  message Presence { uint64 counter = 1; bool eligible = 2; uint32 uplink = 3; uint32 stance = 4; uint64 term = 5; }
+  message RelayedPresence { string node_id = 1; string boot = 2; uint32 interval_ms = 3; Presence presence = 4; }
   message Ping {}
   message Pong {}
   message Goodbye { string code = 1; string message = 2; }
+  message TokenRenewal { string token = 1; }
 `;
 
 // Without Long, 64-bit fields are plain numbers; those that are no safe integers are refused below.
@@ -70,8 +78,12 @@ const codecs: Record<Frame['type'], Codec> = {
   'frame.handshakeRequest': codec(
     'frame.handshakeRequest',
     1,
-    ({ identity, version }) => ({ ...identity, version }),
-    (fields) => ({ version: fields.version, identity: decodeIdentity(fields) }),
+    ({ identity, version, token }) => ({ ...identity, version, authToken: token?.reveal() ?? '' }),
+    (fields) => ({
+      version: fields.version,
+      identity: decodeIdentity(fields),
+      token: fields.authToken === '' ? undefined : new Secret(fields.authToken),
+    }),
   ),
   'frame.handshakeResponse': codec(
     'frame.handshakeResponse',
@@ -112,7 +124,7 @@ const codecs: Record<Frame['type'], Codec> = {
   'frame.heartbeat': codec(
     'frame.heartbeat',
     36,
-    ({ sequence, echo, heldMs, intervalMs, digest, neighbours }) => ({
+    ({ sequence, echo, heldMs, intervalMs, digest, neighbours, presence, relayed }) => ({
       sequence,
       echo,
       heldMs,
@@ -120,6 +132,8 @@ const codecs: Record<Frame['type'], Codec> = {
       digest,
       neighboursChanged: neighbours !== undefined,
       neighbours: (neighbours ?? []) as readonly string[],
+      presence: presence === undefined ? null : encodePresence(presence),
+      relayed: relayed.map(encodeRelayed),
     }),
     (fields) => ({
       sequence: count(fields.sequence),
@@ -128,6 +142,8 @@ const codecs: Record<Frame['type'], Codec> = {
       intervalMs: Math.min(fields.intervalMs, limits.heartbeatIntervalMaxMs),
       digest: hashText(fields.digest),
       neighbours: fields.neighboursChanged ? decodeNeighbours(fields.neighbours) : undefined,
+      presence: fields.presence === null ? undefined : decodePresence(fields.presence),
+      relayed: decodeAllRelayed(fields.relayed),
     }),
   ),
   'frame.ping': codec('frame.ping', 37, nothing, nothing),
@@ -137,6 +153,12 @@ const codecs: Record<Frame['type'], Codec> = {
     39,
     ({ code, message }) => ({ code: code as string, message }),
     ({ code, message }) => decodeRefusal(code, message),
+  ),
+  'frame.tokenRenewal': codec(
+    'frame.tokenRenewal',
+    40,
+    ({ token }) => ({ token: token.reveal() }),
+    ({ token }) => ({ token: new Secret(token) }),
   ),
 };
 
@@ -281,6 +303,53 @@ function decodeNeighbours(neighbours: readonly string[]): NodeId[] {
   return neighbours.map((nodeId) => {
     if (!isNodeId(nodeId)) throw malformed('a neighbour is invalid');
     return nodeId;
+  });
+}
+
+interface WirePresence {
+  readonly counter: number;
+  readonly eligible: boolean;
+  readonly uplink: number;
+  readonly stance: number;
+  readonly term: number;
+}
+
+interface WireRelayed {
+  readonly nodeId: string;
+  readonly boot: string;
+  readonly intervalMs: number;
+  readonly presence: WirePresence | null;
+}
+
+/** By their numbers on the wire. */
+const uplinks: readonly Uplink[] = ['unknown', 'ok', 'failed'];
+const stances: readonly Stance[] = ['following', 'claiming', 'leading'];
+
+function encodePresence({ counter, isEligible, uplink, stance, term }: Presence): WirePresence {
+  return { counter, eligible: isEligible, uplink: uplinks.indexOf(uplink), stance: stances.indexOf(stance), term };
+}
+
+function decodePresence(fields: WirePresence): Presence {
+  const [uplink, stance] = [uplinks[fields.uplink], stances[fields.stance]];
+  if (uplink === undefined || stance === undefined) throw malformed('a presence is invalid');
+  const { eligible: isEligible, counter, term } = fields;
+  return { counter: count(counter), isEligible, uplink, stance, term: count(term) };
+}
+
+function encodeRelayed({ nodeId, boot, intervalMs, ...presence }: RelayedPresence): WireRelayed {
+  return { nodeId, boot, intervalMs, presence: encodePresence(presence) };
+}
+
+function decodeAllRelayed(relayed: readonly WireRelayed[]): readonly RelayedPresence[] {
+  if (relayed.length > limits.peersMax) throw malformed('it relays too many signs of life');
+  return relayed.map(({ nodeId, boot, intervalMs, presence }) => {
+    if (!isNodeId(nodeId) || !isBoot(boot) || presence === null) throw malformed('a relayed presence is invalid');
+    return {
+      nodeId,
+      boot,
+      intervalMs: Math.min(intervalMs, limits.heartbeatIntervalMaxMs),
+      ...decodePresence(presence),
+    };
   });
 }
 

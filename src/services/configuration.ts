@@ -7,8 +7,10 @@ import type { Configured } from '../protocol/services.js';
 export function createConfigure() {
   return fromPromise<Configured, { configuration: () => unknown }>(async ({ input }) => {
     const { configuration, keySource } = parseConfiguration(input.configuration());
-    if (keySource === undefined) return { configuration, security: { kind: 'none' }, keys: undefined };
+    if (keySource === undefined) return { configuration, security: { kind: 'none' }, keys: undefined, ...none };
     const keys = await deriveClusterKeys(keySource);
-    return { configuration, security: keys.security, keys };
+    return { configuration, security: keys.security, keys, ...none };
   });
 }
+
+const none = { ca: undefined, initialPeers: [] };

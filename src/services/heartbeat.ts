@@ -115,6 +115,8 @@ export class Heartbeats {
       intervalMs: row.pulse.intervalMs,
       digest: row.pulse.digest(),
       neighbours: isNews ? [...this.#rows].map(({ pulse }) => pulse.peerId) : undefined,
+      presence: undefined,
+      relayed: [],
     });
   }
 

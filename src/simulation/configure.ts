@@ -11,9 +11,11 @@ import type { Configured } from '../protocol/services.js';
 export function createSimulatedConfigure() {
   return fromPromise<Configured, { configuration: () => unknown }>(async ({ input }) => {
     const { configuration, keySource } = parseConfiguration(input.configuration());
-    if (keySource === undefined) return { configuration, security: { kind: 'none' }, keys: undefined };
+    if (keySource === undefined) return { configuration, security: { kind: 'none' }, keys: undefined, ...none };
     const root = Buffer.from(hash('sha256', `${keySource.salt}/${keySource.passphrase}`, 'hex'), 'hex');
     const keys = new ClusterKeys(root);
-    return { configuration, security: keys.security, keys };
+    return { configuration, security: keys.security, keys, ...none };
   });
 }
+
+const none = { ca: undefined, initialPeers: [] };

@@ -6,13 +6,13 @@ import { limits } from '../../src/core/limits.js';
 import {
   createPeerStore,
   formatRemotePeer,
-  PeerType,
   parseRemotePeer,
   type RemotePeerInput,
   type RemotePeers,
   readRemotePeers,
 } from '../../src/database/remote-peers.js';
 import { watchRemotePeers } from '../../src/database/watch-remote-peers.js';
+import { PeerType } from '../../src/protocol/remote-peer.js';
 import { applyRemote, codeOf, countSubscribers, intercept, openStore, refusalOf, turn } from './database-fixture.js';
 
 const collection = '_system_remote_peers';

@@ -73,6 +73,7 @@ async function member(): Promise<Member> {
 
 const hello: Frame = {
   type: 'frame.handshakeRequest',
+  token: undefined,
   version: protocolVersion,
   identity: { nodeId: 'mallory' as NodeId, boot: 'boot' as Boot, port: 0 },
 };

@@ -61,6 +61,7 @@ function session(
     expected: undefined,
     remoteAddress: '127.0.0.1:5',
     remoteHost: '127.0.0.1',
+    subject: undefined,
     commands,
   };
 }

@@ -17,7 +17,7 @@ import { manualClock, recorder } from './bench.js';
 const us = { nodeId: 'a' as NodeId, boot: 'boot-a' as Boot, port: 1 };
 const them = { nodeId: 'b' as NodeId, boot: 'boot-b' as Boot, port: 2 };
 const version = protocolVersion;
-const request = { type: 'frame.handshakeRequest', version, identity: them } as const;
+const request = { type: 'frame.handshakeRequest', version, identity: them, token: undefined } as const;
 const response = { type: 'frame.handshakeResponse', version, identity: them, refusal: undefined } as const;
 const clock = { type: 'frame.vectorClock', clock: new Map(), received: 0 } as const;
 const refusal = { code: 'duplicateConnection', message: 'no' } as const;

@@ -5,6 +5,7 @@ import { chainRun, chainStart } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { Boot, CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
+import { Secret } from '../../src/core/secret.js';
 import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
 import type { Frame } from '../../src/protocol/messages.js';
 
@@ -29,15 +30,21 @@ const batch = fc.tuple(fc.nat(), fc.array(entry, { maxLength: 20 })).map(([seque
 });
 
 const clock = new Map([[authorKeyOf(author), { hlc: (2 ** 52) as Hlc, hash }]]);
+const presence = { counter: 7, isEligible: true, uplink: 'failed', stance: 'claiming', term: 3 } as const;
 const others: Frame[] = [
-  { type: 'frame.handshakeRequest', version: 1, identity },
+  { type: 'frame.handshakeRequest', version: 1, identity, token: undefined },
+  { type: 'frame.handshakeRequest', version: 1, identity, token: new Secret('eyJ.a.b') },
+  { type: 'frame.tokenRenewal', token: new Secret('eyJ.c.d') },
   { type: 'frame.handshakeResponse', version: 1, identity, refusal: undefined },
   { type: 'frame.handshakeResponse', version: 1, identity, refusal: { code: 'duplicateNodeId', message: 'no' } },
   { type: 'frame.vectorClock', clock, received: 7 },
   { type: 'frame.vectorClock', clock: new Map<AuthorKey, never>(), received: 0 },
   { type: 'frame.vectorClockRequest' },
   { type: 'frame.acknowledgement', sequence: 3 },
-  { type: 'frame.heartbeat', sequence: 1, echo: 0, heldMs: 5, intervalMs: 1_000, digest: hash, neighbours: undefined },
+  {
+    ...{ type: 'frame.heartbeat', sequence: 1, echo: 0, heldMs: 5, intervalMs: 1_000, digest: hash },
+    ...{ neighbours: undefined, presence: undefined, relayed: [] },
+  },
   {
     type: 'frame.heartbeat',
     sequence: 2,
@@ -46,6 +53,8 @@ const others: Frame[] = [
     intervalMs: 50,
     digest: hash,
     neighbours: ['b' as NodeId],
+    presence,
+    relayed: [{ nodeId: identity.nodeId, boot: identity.boot, intervalMs: 3_000, ...presence }],
   },
   { type: 'frame.ping' },
   { type: 'frame.pong' },
@@ -136,7 +145,10 @@ describe('frame codec', () => {
       Buffer.from('150000000100' + '0a03636c69' + '1206736563726574' + '1a0662726f746c69', 'hex'),
     );
     expect(decodeAll([bytes])).toEqual([
-      { type: 'frame.handshakeRequest', version: 0, identity: { nodeId: 'cli', boot: '', port: 0 } },
+      {
+        ...{ type: 'frame.handshakeRequest', version: 0, identity: { nodeId: 'cli', boot: '', port: 0 } },
+        token: new Secret('secret'),
+      },
     ]);
   });
 

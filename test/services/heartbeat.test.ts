@@ -35,6 +35,8 @@ const beat: Heartbeat = {
   intervalMs: 1_000,
   digest: '',
   neighbours: undefined,
+  presence: undefined,
+  relayed: [],
 };
 
 describe('heartbeats', () => {

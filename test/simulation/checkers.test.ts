@@ -92,7 +92,7 @@ describe('agreement', () => {
 
 describe('authentication', () => {
   const identity = { nodeId: 'node-a' as NodeId, boot: 'boot' as Boot, port: 9_000 };
-  const hello: Frame = { type: 'frame.handshakeRequest', version: 1, identity };
+  const hello: Frame = { type: 'frame.handshakeRequest', version: 1, identity, token: undefined };
   const clock: Frame = { type: 'frame.vectorClock', clock: new Map(), received: 0 };
   const heard = (frames: readonly (readonly [from: string, to: string, frame: Frame])[]) => {
     const { checker, reports } = tested(authentication);

@@ -8,7 +8,7 @@
 import { dialCancelled } from '../../adapters/dial.js';
 import { dialError, dialTimeout } from '../../adapters/network-errors.js';
 import type { StatemeshError } from '../../core/errors.js';
-import type { Connection, DialOptions, Timer } from '../../protocol/ports.js';
+import type { Connection, ConnectionSecurity, DialOptions, Timer } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { Taps } from './delivery.js';
 import { systemError } from './errors.js';
@@ -76,7 +76,7 @@ export class Dialing {
   #handshake(listener: Listener): void {
     const { dialed, accepted } = this.#options.stream;
     listener.connected(accepted, {
-      security: this.#options.dial.security,
+      security: this.#options.dial.security as ConnectionSecurity,
       proved: () => {
         if (dialed.isClosed) return;
         this.#succeed();

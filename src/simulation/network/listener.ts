@@ -95,7 +95,7 @@ export class Listener {
   }
 
   #verify(end: StreamEnd, { security, proved, refused }: Handshake): void {
-    if (isSameKey(this.#options.security, security)) {
+    if (isSameKey(this.#options.security as ConnectionSecurity, security)) {
       end.signal(proved);
       return;
     }

@@ -23,7 +23,7 @@ function identified(identity: Identity, expected?: Identity) {
     if (sessionId === undefined || row === undefined) return undefined;
     return {
       ...{ type: 'session.identified', sessionId, session: row.ref, identity, expected: expected?.nodeId },
-      ...{ direction: 'dialed', remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1' },
+      ...{ direction: 'dialed', remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1', subject: undefined },
     };
   };
 }
@@ -47,7 +47,7 @@ export const membership = defineWalk({
   }),
   inputs: [
     {
-      ...{ parent: mailbox(), identity: us, store, configuration, keys: undefined, random: () => 0 },
+      ...{ parent: mailbox(), identity: us, store, configuration, keys: undefined, random: () => 0, initialPeers: [] },
       security: { kind: 'none' },
     },
   ],
@@ -74,6 +74,7 @@ export const membership = defineWalk({
       authors: ['a/i/shared' as AuthorKey],
     })),
     'session.aligned': ofEach((sessionId) => ({ type: 'session.aligned', sessionId })),
+    'session.matched': { '': { type: 'session.matched', sessionId: 'session-1' } },
     'session.probed': ofEach((sessionId) => ({ type: 'session.probed', sessionId })),
     notice: { '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } } },
     'peer.discovered': { '': { type: 'peer.discovered', nodeId: larger.nodeId, address } },

@@ -6,7 +6,13 @@ import type { Configured } from '../../../src/protocol/services.js';
 import { defineWalk } from '../walk.js';
 import { configuration, connection, lost, store } from './samples.js';
 
-const configured: Configured = { configuration, security: { kind: 'none' }, keys: undefined };
+const configured: Configured = {
+  configuration,
+  security: { kind: 'none' },
+  keys: undefined,
+  ca: undefined,
+  initialPeers: [],
+};
 
 export const node = defineWalk({
   machine: nodeMachine,
@@ -14,6 +20,7 @@ export const node = defineWalk({
   facts: ({ failure }) => [failure !== undefined],
   samples: {
     'node.stop': { '': { type: 'node.stop' } },
+    'eligibility.changed': { '': { type: 'eligibility.changed', isEligible: false } },
     'connection.accepted': { '': { type: 'connection.accepted', connection } },
     'connection.refused': { '': { type: 'connection.refused', remoteAddress: '127.0.0.1:5', failure: lost } },
     'control.failed': { '': { type: 'control.failed', error: lost } },

@@ -18,7 +18,7 @@ function identified(direction: Direction, boot: string): SessionIdentified {
   return {
     ...{ type: 'session.identified', sessionId: `${direction}-${boot}`, session: mailbox(), direction },
     ...{ identity: { ...larger, boot: boot as Boot }, expected: undefined },
-    ...{ remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1' },
+    ...{ remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1', subject: undefined },
   };
 }
 

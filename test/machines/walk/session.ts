@@ -1,6 +1,7 @@
 /** The session: either side of a connection, and every frame in every state. */
 import type { AuthorKey } from '../../../src/core/author.js';
 import type { Hlc } from '../../../src/core/hlc.js';
+import { Secret } from '../../../src/core/secret.js';
 import { sessionMachine } from '../../../src/machines/session.machine.js';
 import type { Direction } from '../../../src/protocol/events.js';
 import { protocolVersion } from '../../../src/protocol/messages.js';
@@ -13,7 +14,12 @@ const position = { hlc: 7 as Hlc, hash: 'ours' };
 const forked = { hlc: 7 as Hlc, hash: 'theirs' };
 const store = { nodeId: us.nodeId, clock: () => new Map([[author, position]]) } as unknown as Store;
 
-const request = { type: 'frame.handshakeRequest', version: protocolVersion, identity: smaller } as const;
+const request = {
+  type: 'frame.handshakeRequest',
+  version: protocolVersion,
+  identity: smaller,
+  token: undefined,
+} as const;
 const response = {
   type: 'frame.handshakeResponse',
   version: protocolVersion,
@@ -36,6 +42,8 @@ export const session = defineWalk({
     owesPing,
   ],
   samples: {
+    'frame.tokenRenewal': { '': { type: 'frame.tokenRenewal', token: new Secret('fresh') } },
+    'session.renew': { '': { type: 'session.renew', token: new Secret('fresh') } },
     'frame.handshakeRequest': { '': request, 'another version': { ...request, version: 0 } },
     'frame.handshakeResponse': {
       '': response,
