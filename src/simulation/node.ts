@@ -4,11 +4,12 @@
  */
 import { join } from 'node:path';
 import { fromPromise, type InspectionEvent } from 'xstate';
+import { StatemeshError } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import type { Happening, StatemeshNode } from '../index.js';
 import { createNode } from '../node.js';
 import type { Configuration, ConfigurationInput } from '../protocol/configuration.js';
-import type { Listening, Network } from '../protocol/ports.js';
+import type { Environment, Http, Listening, Network } from '../protocol/ports.js';
 import type { Store } from '../protocol/store.js';
 import { openSqliteStore, type SqliteStore } from '../store/sqlite-store.js';
 import type { VirtualClock } from './clock.js';
@@ -140,7 +141,7 @@ export class NodeProcess {
         services: { configure: createSimulatedConfigure(), openStore },
         ...(inspect === undefined ? {} : { inspect: (event) => life.isOver || inspect(this, event) }),
       },
-      { network: noting(hub.join(host), pending), time, randomness: stream },
+      { network: noting(hub.join(host), pending), time, randomness: stream, http: noAuthority, environment },
     );
     const process: Process = { node, time, host, store: undefined, life };
     this.#process = process;
@@ -253,6 +254,12 @@ export class NodeProcess {
     this.#surroundings.observers.tell('happened', this, heard);
   }
 }
+
+/** There is no OAuth2 authority in the simulated world, and no variable in the environment. */
+const noAuthority: Http = {
+  request: () => Promise.reject(new StatemeshError('authorityUnavailable', 'There is no authority in this world.')),
+};
+const environment: Environment = { get: () => undefined };
 
 /** A network that says when it is asked for a promise: some of them settle at once. */
 function noting(network: Network, pending: PendingWork): Network {

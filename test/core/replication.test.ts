@@ -22,7 +22,7 @@ function runOf(nodeId: NodeId, after: Position, hlcs: readonly number[]): Run {
   return chainRun(authorOf(nodeId), after, entries);
 }
 
-const alone = { selfId: a, peerId: b, origin: undefined, neighbours: new Set<NodeId>() };
+const alone = { selfId: a, peerId: b, peerOrigin: b as string, origin: undefined, neighbours: new Set<NodeId>() };
 const keyA = authorKeyOf(authorOf(a));
 const keyC = authorKeyOf(authorOf(c));
 
