@@ -154,6 +154,13 @@ export type MembershipCommand =
   /** Say goodbye to everyone and end. */
   | { readonly type: 'membership.leave' };
 
+// --- Reception -----------------------------------------------------------------------------------------------------
+
+export type ReceptionCommand =
+  | { readonly type: 'connection.accepted'; readonly connection: Connection }
+  /** Say goodbye to everyone and end. */
+  | { readonly type: 'reception.leave' };
+
 // --- Election ------------------------------------------------------------------------------------------------------
 
 /** What this node says of itself in its heartbeats from now on. */

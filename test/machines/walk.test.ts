@@ -18,6 +18,7 @@ import { membership } from './walk/membership.js';
 import { node } from './walk/node.js';
 import { peer } from './walk/peer.js';
 import { receiver } from './walk/receiver.js';
+import { reception } from './walk/reception.js';
 import { sender } from './walk/sender.js';
 import { session } from './walk/session.js';
 import { walkMachine } from './walk.js';
@@ -25,7 +26,9 @@ import { walkMachine } from './walk.js';
 const figures: Record<string, string>[] = [];
 
 describe.each(
-  [node, membership, peer, session, credential, sender, receiver].map((walk) => [walk.machine.id, walk] as const),
+  [node, membership, reception, peer, session, credential, sender, receiver].map(
+    (walk) => [walk.machine.id, walk] as const,
+  ),
 )('%s', (id, walk) => {
   const walked = walkMachine(walk);
   figures.push(figuresOf(walked));
