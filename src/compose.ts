@@ -11,7 +11,7 @@ import { type NodeMachine, nodeMachine } from './machines/node.machine.js';
 import { peerMachine } from './machines/peer.machine.js';
 import { receiverMachine } from './machines/receiver.machine.js';
 import { senderMachine } from './machines/sender.machine.js';
-import { sessionMachine } from './machines/session.machine.js';
+import { type SessionMachine, sessionMachine } from './machines/session.machine.js';
 import type { ControlCommands } from './protocol/control.js';
 import type { Environment, Http, Network, Randomness, Time } from './protocol/ports.js';
 import * as slots from './protocol/services.js';
@@ -71,13 +71,20 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
  * const actor = createActor(machine, { input: { configuration: () => configuration, boot, random } });
  */
 export function composeNode(services: Services): NodeMachine {
-  const { readBatch, batchApplier, oplogFeed, link, verifyToken, dial, discovery, knownPeers, ...others } = services;
-  const { liveness: _, cloudPeers: __, requestToken: ___, dialCloud: ____, ...ofNode } = others;
+  const { configure, openStore, closeStore, listen, closeListener, connections, control } = services;
+  const { dial, discovery, knownPeers } = services;
+  const session = composeSession(services);
+  const peer = peerMachine.provide({ actors: { dial } });
+  const membership = membershipMachine.provide({ actors: { session, peer, discovery, knownPeers } });
+  return nodeMachine.provide({
+    actors: { configure, openStore, closeStore, listen, closeListener, connections, control, membership },
+  });
+}
+
+/** A session machine with every slot filled: for whoever is the parent of sessions. */
+export function composeSession({ readBatch, batchApplier, oplogFeed, link, verifyToken }: Services): SessionMachine {
   const sender = senderMachine.provide({ actors: { readBatch, oplogFeed } });
   const receiver = receiverMachine.provide({ actors: { batchApplier } });
   const credential = credentialMachine.provide({ actors: { verifyToken } });
-  const session = sessionMachine.provide({ actors: { sender, receiver, credential, link } });
-  const peer = peerMachine.provide({ actors: { dial } });
-  const membership = membershipMachine.provide({ actors: { session, peer, discovery, knownPeers } });
-  return nodeMachine.provide({ actors: { ...ofNode, membership } });
+  return sessionMachine.provide({ actors: { sender, receiver, credential, link } });
 }
