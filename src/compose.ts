@@ -18,8 +18,10 @@ import { createConfigure } from './services/configuration.js';
 import { createControl } from './services/control.js';
 import { createDial } from './services/dialer.js';
 import { createDiscovery } from './services/discovery.js';
+import { Heartbeats } from './services/heartbeat.js';
 import { createLink } from './services/link.js';
 import { createCloseListener, createConnections, createListen } from './services/listener.js';
+import { createLiveness } from './services/liveness.js';
 import { createBatchApplier, createOplogFeed, createReadBatch } from './services/replication.js';
 import { createCloseStore, createOpenStore } from './store/store-service.js';
 
@@ -35,6 +37,8 @@ export type Services = { readonly [Slot in keyof typeof slots]: (typeof slots)[S
 
 /** The services of this package over the given ports. `commands` is what the control socket answers. */
 export function createServices(ports: Ports, commands: () => ControlCommands = () => ({})): Services {
+  // The links beat by one ticker, and who is live is told by those beats.
+  const shared = { time: ports.time, heartbeats: new Heartbeats(ports.time) };
   return {
     configure: createConfigure(),
     openStore: createOpenStore(ports),
@@ -46,12 +50,12 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
     discovery: createDiscovery(ports),
     knownPeers: createKnownPeers(),
     dial: createDial(ports),
-    liveness: slots.liveness,
+    liveness: createLiveness(shared),
     cloudPeers: slots.cloudPeers,
     requestToken: slots.requestToken,
     dialCloud: slots.dialCloud,
     verifyToken: slots.verifyToken,
-    link: createLink(ports),
+    link: createLink(shared),
     readBatch: createReadBatch(ports),
     batchApplier: createBatchApplier(ports),
     oplogFeed: createOplogFeed(ports),

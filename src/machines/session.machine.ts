@@ -8,7 +8,7 @@ import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xst
 import type { AuthorKey, Scope } from '../core/author.js';
 import type { Position } from '../core/entry.js';
 import { type ErrorCode, errorCodes, type Failure, failureOf } from '../core/errors.js';
-import type { NodeId } from '../core/ids.js';
+import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import { authorsDiverged, type VectorClock } from '../core/vector-clock.js';
 import type {
@@ -123,7 +123,11 @@ const machine = setup({
     }),
     admitPeer: sendTo(
       ({ context }) => context.link,
-      ({ context }) => ({ type: 'link.admit' as const, peerId: context.peer?.nodeId as NodeId }),
+      ({ context: { peer } }) => ({
+        type: 'link.admit' as const,
+        peerId: peer?.nodeId as NodeId,
+        boot: peer?.boot as Boot,
+      }),
     ),
     /** Two hashes at one place in a chain are a divergence; that there are none here does not mean that there are none. */
     compareClocks: enqueueActions(({ context, enqueue }, { clock }: { clock: VectorClock }) => {
