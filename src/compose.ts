@@ -20,8 +20,10 @@ import { createControl } from './services/control.js';
 import { createDialCloud } from './services/dial-cloud.js';
 import { createDial } from './services/dialer.js';
 import { createDiscovery } from './services/discovery.js';
+import { Heartbeats } from './services/heartbeat.js';
 import { createLink } from './services/link.js';
 import { createCloseListener, createConnections, createListen } from './services/listener.js';
+import { createLiveness } from './services/liveness.js';
 import { createBatchApplier, createOplogFeed, createReadBatch } from './services/replication.js';
 import { createVerifyToken } from './services/verify-token.js';
 import { createCloseStore, createOpenStore } from './store/store-service.js';
@@ -40,6 +42,8 @@ export type Services = { readonly [Slot in keyof typeof slots]: (typeof slots)[S
 
 /** The services of this package over the given ports. `commands` is what the control socket answers. */
 export function createServices(ports: Ports, commands: () => ControlCommands = () => ({})): Services {
+  // The links beat by one ticker, and who is live is told by those beats.
+  const shared = { time: ports.time, heartbeats: new Heartbeats(ports.time) };
   return {
     configure: createConfigure(),
     openStore: createOpenStore(ports),
@@ -51,12 +55,12 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
     discovery: createDiscovery(ports),
     knownPeers: createKnownPeers(),
     dial: createDial(ports),
-    liveness: slots.liveness,
+    liveness: createLiveness(shared),
     cloudPeers: slots.cloudPeers,
     requestToken: slots.requestToken,
     dialCloud: createDialCloud(ports),
     verifyToken: createVerifyToken(ports),
-    link: createLink(ports),
+    link: createLink(shared),
     readBatch: createReadBatch(ports),
     batchApplier: createBatchApplier(ports),
     oplogFeed: createOplogFeed(ports),

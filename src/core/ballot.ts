@@ -3,6 +3,7 @@
  * addition: a node whose way to the cloud has failed stands behind all whose has not.
  */
 import { compareCodeUnits, type NodeId } from './ids.js';
+import { limits } from './limits.js';
 
 /** A node's way to the cloud. `unknown`: it has not tried, or not for long enough to tell. */
 export type Uplink = 'unknown' | 'ok' | 'failed';
@@ -18,6 +19,11 @@ export interface Standing {
   readonly stance: Stance;
   /** The highest term it knows of. Advisory: it tells two leaderships apart, and decides nothing. */
   readonly term: number;
+}
+
+/** The cluster as one node sees it: itself, and who else is live. */
+export interface Ballot extends Candidate {
+  readonly live: ReadonlyMap<NodeId, Standing>;
 }
 
 export interface Candidate extends Pick<Standing, 'isEligible' | 'uplink'> {
@@ -37,4 +43,74 @@ export function rightfulLeader(candidates: Iterable<Candidate>): NodeId | undefi
     if (candidate.isEligible && (best === undefined || precedes(candidate, best))) best = candidate;
   }
   return best?.nodeId;
+}
+
+/** Whether a node itself ought to lead. */
+export function isRightful(ballot: Ballot): boolean {
+  return ballot.isEligible && rightfulLeader([ballot, ...candidates(ballot.live)]) === ballot.nodeId;
+}
+
+/**
+ * The live node that leads: the one known to do so until now, as long as it does; otherwise, of several, the one that precedes the
+ * others. Undefined when nobody does.
+ */
+export function leaderAmong(live: ReadonlyMap<NodeId, Standing>, present: NodeId | undefined): NodeId | undefined {
+  const leading = candidates(live).filter(({ isEligible, stance }) => isEligible && stance === 'leading');
+  return leading.some(({ nodeId }) => nodeId === present) ? present : rightfulLeader(leading);
+}
+
+/** Whether a node that leads has no way to the cloud, and somebody may have one. When all have failed, there is nobody to yield to. */
+export function mustYield({ uplink, live }: Ballot): boolean {
+  return uplink === 'failed' && candidates(live).some((other) => other.isEligible && other.uplink !== 'failed');
+}
+
+/** Whether one that precedes a node asks it to step down. */
+export function isClaimed(ballot: Ballot): boolean {
+  return candidates(ballot.live).some(
+    (other) => other.isEligible && other.stance === 'claiming' && precedes(other, ballot),
+  );
+}
+
+/**
+ * Of two that lead, after a partition has healed, the one that precedes the other steps down and waits. So one that comes and goes
+ * takes no leadership with it. A leader whose uplink has failed does not count where ours has not: it yields by itself.
+ */
+export function isSecondLeader(ballot: Ballot): boolean {
+  return candidates(ballot.live).some(
+    (other) =>
+      other.isEligible &&
+      other.stance === 'leading' &&
+      precedes(ballot, other) &&
+      (ballot.uplink === 'failed') === (other.uplink === 'failed'),
+  );
+}
+
+/** How long one that precedes the leader waits before it claims: longer with each time that it has begun to wait. */
+export function stableMs(returns: number): number {
+  return Math.min(limits.stableFirstMs * 2 ** Math.max(0, returns - 1), limits.stableMaxMs);
+}
+
+/** The highest term known after hearing the standings of others. */
+export function highestTerm(term: number, live: ReadonlyMap<NodeId, Standing>): number {
+  let highest = term;
+  for (const standing of live.values()) highest = Math.max(highest, standing.term);
+  return highest;
+}
+
+/** The term of a new leadership. A higher one could not be put into a frame. */
+export function nextTerm(term: number): number {
+  return Math.min(term + 1, Number.MAX_SAFE_INTEGER);
+}
+
+/** A standing, and nothing else of what has one. */
+export function standingOf({ isEligible, uplink, stance, term }: Standing): Standing {
+  return { isEligible, uplink, stance, term };
+}
+
+export function isSameStanding(a: Standing, b: Standing): boolean {
+  return a.isEligible === b.isEligible && a.uplink === b.uplink && a.stance === b.stance && a.term === b.term;
+}
+
+function candidates(live: ReadonlyMap<NodeId, Standing>): (Candidate & Standing)[] {
+  return [...live].map(([nodeId, standing]) => ({ nodeId, ...standing }));
 }

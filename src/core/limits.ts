@@ -72,6 +72,10 @@ export const limits = {
   candidacyMs: 500,
   stableFirstMs: 2_000,
   stableMaxMs: 60_000,
+  /** Of one NodeId: more than one only after restarts, or when two processes use it. */
+  bootsRememberedMax: 4,
+  /** News goes out that soon, and that often at most, besides the regular heartbeats. */
+  promptBeatMs: 50,
 
   // Cloud
   httpTimeoutMs: 10_000,

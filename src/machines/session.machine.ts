@@ -11,7 +11,7 @@ import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xst
 import type { AuthorKey, Scope } from '../core/author.js';
 import type { Position, Run } from '../core/entry.js';
 import { type ErrorCode, errorCodes, type Failure, failureOf } from '../core/errors.js';
-import type { NodeId } from '../core/ids.js';
+import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
@@ -194,7 +194,11 @@ const machine = setup({
     }),
     admitPeer: sendTo(
       ({ context }) => context.link,
-      ({ context }) => ({ type: 'link.admit' as const, peerId: context.peer?.nodeId as NodeId }),
+      ({ context: { peer } }) => ({
+        type: 'link.admit' as const,
+        peerId: peer?.nodeId as NodeId,
+        boot: peer?.boot as Boot,
+      }),
     ),
     /** Two hashes at one place in a chain are a divergence; that there are none here does not mean that there are none. */
     compareClocks: enqueueActions(({ context, enqueue }, { clock: said }: { clock: VectorClock }) => {

@@ -32,7 +32,7 @@ export type Direction = 'dialed' | 'accepted';
 export type LinkCommand =
   | { readonly type: 'link.send'; readonly frame: Frame }
   /** The other side is known and welcome: full frame size, heartbeats. */
-  | { readonly type: 'link.admit'; readonly peerId: NodeId };
+  | { readonly type: 'link.admit'; readonly peerId: NodeId; readonly boot: Boot };
 
 export type LinkReport =
   | Exclude<Frame, { type: 'frame.heartbeat' }>

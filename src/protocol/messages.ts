@@ -5,10 +5,10 @@
  * and acknowledgements both ways. Heartbeats start with the admission and never reach a machine.
  */
 
-import type { Standing } from '../core/ballot.js';
 import type { Run } from '../core/entry.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
+import type { Presence, RelayedPresence } from '../core/liveness.js';
 import type { Secret } from '../core/secret.js';
 import type { VectorClock } from '../core/vector-clock.js';
 
@@ -86,20 +86,6 @@ export interface Heartbeat {
   readonly presence: Presence | undefined;
   /** Those whom the sender knows to be live, and who have no session with the receiver: all of them, each time. */
   readonly relayed: readonly RelayedPresence[];
-}
-
-/** A sign of life of one process. */
-export interface Presence extends Standing {
-  /** Rises with each heartbeat of that process, whoever it is sent to. */
-  readonly counter: number;
-}
-
-/** A sign of life of somebody else, as it was heard. */
-export interface RelayedPresence extends Presence {
-  readonly nodeId: NodeId;
-  readonly boot: Boot;
-  /** The longest heartbeat interval on its way so far: it must not be expected more often. */
-  readonly intervalMs: number;
 }
 
 /** To a cloud node: a fresh access token, before the one of the handshake, or of the last renewal, expires. */

@@ -12,8 +12,9 @@ import { type ErrorCode, errorCodes, StatemeshError } from '../core/errors.js';
 import { type Hlc, isHlc } from '../core/hlc.js';
 import { type CollectionName, isBoot, isCollectionName, isDocumentKey, isNodeId, type NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
+import type { Presence, RelayedPresence } from '../core/liveness.js';
 import { Secret } from '../core/secret.js';
-import type { BatchFrame, Frame, Identity, Presence, Refusal, RelayedPresence } from './messages.js';
+import type { BatchFrame, Frame, Identity, Refusal } from './messages.js';
 
 const schema = `
   syntax = "proto3";

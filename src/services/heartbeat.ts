@@ -2,16 +2,22 @@
  * The heartbeats of all connections, by one ticker a node. Machines hear of them only when something has changed.
  *
  * Each carries the digest of our vector clock, so that full clocks travel only between nodes that differ, and the list of
- * our neighbours when it has changed, so that others know what they need not relay.
+ * our neighbours when it has changed, so that others know what they need not relay. Within the cluster they also say how we are
+ * and who else is live, as long as somebody takes part in elections here; news of that does not wait for the next tick.
  */
-import type { NodeId } from '../core/ids.js';
+import { isSameStanding, type Standing } from '../core/ballot.js';
+import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
+import { LivenessTable, type Neighbour, type Presence } from '../core/liveness.js';
 import type { Heartbeat } from '../protocol/messages.js';
 import type { Time, Timer } from '../protocol/ports.js';
 
 /** One connection, as the ticker sees it. */
 export interface Pulse {
   readonly peerId: NodeId;
+  readonly boot: Boot;
+  /** Whether the other side is a node of our cluster. A cloud node is no neighbour, and neither told nor asked who is live. */
+  readonly isLocal: boolean;
   readonly intervalMs: number;
   send(heartbeat: Heartbeat): void;
   digest(): string;
@@ -28,6 +34,21 @@ export interface PulseHandle {
   stop(): void;
 }
 
+export interface ParticipationOptions {
+  readonly selfId: NodeId;
+  /** Who is live, or how, has changed. */
+  changed(): void;
+}
+
+/** A node's part in elections. */
+export interface Participation {
+  /** Who is live, without ourselves. It changes in place. */
+  readonly live: ReadonlyMap<NodeId, Standing>;
+  /** How we are, from now on. */
+  say(standing: Standing): void;
+  stop(): void;
+}
+
 interface Row {
   readonly pulse: Pulse;
   sequence: number;
@@ -38,6 +59,20 @@ interface Row {
   /** How often the other side beats, as it says. */
   theirIntervalMs: number;
   neighboursVersion: number;
+  theirNeighbours: readonly NodeId[];
+  lastHeard: Heartbeat | undefined;
+  /** Its place in the table of who is live, while we take part. */
+  neighbour: Neighbour | undefined;
+  /** Whether there is news of ourselves that does not wait for the next tick. */
+  isOwed: boolean;
+}
+
+interface Participant {
+  readonly table: LivenessTable;
+  readonly changed: () => void;
+  standing: Standing | undefined;
+  changesTold: number;
+  routesTold: number;
 }
 
 export class Heartbeats {
@@ -46,6 +81,10 @@ export class Heartbeats {
   #neighboursVersion = 0;
   #timer: Timer | undefined;
   #tickedAtMs = 0;
+  #participant: Participant | undefined;
+  #counter = 0;
+  #presence: Presence | undefined;
+  #promptTimer: Timer | undefined;
 
   constructor(time: Time) {
     this.#time = time;
@@ -62,9 +101,15 @@ export class Heartbeats {
       aliveAtMs: now,
       theirIntervalMs: pulse.intervalMs,
       neighboursVersion: -1,
+      theirNeighbours: [],
+      lastHeard: undefined,
+      neighbour: undefined,
+      isOwed: false,
     };
     this.#rows.add(row);
-    this.#neighboursVersion += 1;
+    if (pulse.isLocal) this.#neighboursVersion += 1;
+    if (this.#participant !== undefined) this.#enter(row, this.#participant, now);
+    this.#count();
     this.#beat(row, now);
     if (this.#timer === undefined) {
       this.#tickedAtMs = now;
@@ -77,6 +122,45 @@ export class Heartbeats {
       },
       stop: () => this.#stop(row),
     };
+  }
+
+  /** Takes part in elections, on the connections that there are and those to come. In the place of whoever did before. */
+  participate({ selfId, changed }: ParticipationOptions): Participation {
+    const now = this.#time.monotonicMs();
+    const table = new LivenessTable(selfId);
+    const participant: Participant = { table, changed, standing: undefined, changesTold: 0, routesTold: 0 };
+    this.#participant = participant;
+    this.#presence = undefined;
+    for (const row of this.#rows) this.#enter(row, participant, now);
+    participant.changesTold = table.changes;
+    return {
+      live: table.live,
+      say: (standing) => this.#say(participant, standing),
+      stop: () => {
+        if (this.#participant !== participant) return;
+        this.#participant = undefined;
+        this.#presence = undefined;
+        for (const row of this.#rows) row.neighbour = undefined;
+        this.#oweAll();
+      },
+    };
+  }
+
+  #say(participant: Participant, standing: Standing): void {
+    if (this.#participant !== participant) return;
+    if (participant.standing !== undefined && isSameStanding(participant.standing, standing)) return;
+    participant.standing = standing;
+    this.#oweAll();
+  }
+
+  /** What a connection has said before we took part counts, too. */
+  #enter(row: Row, { table }: Participant, now: number): void {
+    const { peerId, boot, isLocal } = row.pulse;
+    if (!isLocal) return;
+    row.neighbour = table.meet({ nodeId: peerId, boot });
+    if (row.lastHeard !== undefined) {
+      table.hear(row.neighbour, { ...row.lastHeard, neighbours: row.theirNeighbours }, now);
+    }
   }
 
   #schedule(intervalMs: number): void {
@@ -93,6 +177,9 @@ export class Heartbeats {
     // When we ourselves were late (a long pause of this process), what they sent in time waits unread: judge no one yet.
     const wasLate = now - this.#tickedAtMs > 2 * intervalMs;
     this.#tickedAtMs = now;
+    if (!wasLate) this.#participant?.table.expire(now);
+    this.#tell();
+    this.#count();
     for (const row of [...this.#rows]) {
       if (wasLate) row.aliveAtMs = Math.max(row.aliveAtMs, now - intervalMs);
       const silentMs = now - row.aliveAtMs;
@@ -102,9 +189,19 @@ export class Heartbeats {
     }
   }
 
+  /** One sign of life for all that are sent now. */
+  #count(): void {
+    const standing = this.#participant?.standing;
+    if (standing === undefined) return;
+    this.#counter += 1;
+    this.#presence = { ...standing, counter: this.#counter };
+  }
+
   #beat(row: Row, now: number): void {
-    const isNews = row.neighboursVersion !== this.#neighboursVersion;
+    const { isLocal } = row.pulse;
+    const isNews = isLocal && row.neighboursVersion !== this.#neighboursVersion;
     row.neighboursVersion = this.#neighboursVersion;
+    row.isOwed = false;
     row.sequence += 1;
     row.sentAtMs = now;
     row.pulse.send({
@@ -114,10 +211,14 @@ export class Heartbeats {
       heldMs: Math.round(now - row.heardAtMs),
       intervalMs: row.pulse.intervalMs,
       digest: row.pulse.digest(),
-      neighbours: isNews ? [...this.#rows].map(({ pulse }) => pulse.peerId) : undefined,
-      presence: undefined,
-      relayed: [],
+      neighbours: isNews ? this.#neighbours() : undefined,
+      presence: isLocal ? this.#presence : undefined,
+      relayed: row.neighbour === undefined ? nobody : (this.#participant?.table.relayTo(row.neighbour) ?? nobody),
     });
+  }
+
+  #neighbours(): NodeId[] {
+    return [...this.#rows].filter(({ pulse }) => pulse.isLocal).map(({ pulse }) => pulse.peerId);
   }
 
   #heard(row: Row, heartbeat: Heartbeat): number | undefined {
@@ -126,16 +227,73 @@ export class Heartbeats {
     row.heardAtMs = now;
     row.aliveAtMs = now;
     row.theirIntervalMs = heartbeat.intervalMs;
+    row.lastHeard = heartbeat;
+    if (heartbeat.neighbours !== undefined) row.theirNeighbours = heartbeat.neighbours;
+    if (row.neighbour !== undefined && this.#participant !== undefined) {
+      this.#participant.table.hear(row.neighbour, heartbeat, now);
+      // Who lost a session may need from now on what we did not relay.
+      if (heartbeat.neighbours !== undefined) this.#hurry();
+      this.#tell();
+    }
     if (heartbeat.echo !== row.sequence) return undefined;
     return Math.max(0, now - row.sentAtMs - heartbeat.heldMs);
   }
 
   #stop(row: Row): void {
     if (!this.#rows.delete(row)) return;
-    this.#neighboursVersion += 1;
+    if (row.pulse.isLocal) this.#neighboursVersion += 1;
     if (this.#rows.size === 0) {
       this.#timer?.cancel();
       this.#timer = undefined;
+      this.#promptTimer?.cancel();
+      this.#promptTimer = undefined;
     }
+    if (row.neighbour === undefined || this.#participant === undefined) return;
+    this.#participant.table.part(row.neighbour, this.#time.monotonicMs());
+    // Those who have a session with it still will relay it to us, once they know.
+    this.#oweAll();
+    this.#tell();
+  }
+
+  /** Passes on what the table has found out, to us and, soon, to those whom it concerns. */
+  #tell(): void {
+    const participant = this.#participant;
+    if (participant === undefined) return;
+    const { table } = participant;
+    if (participant.routesTold !== table.routes) {
+      participant.routesTold = table.routes;
+      this.#hurry();
+    }
+    if (participant.changesTold === table.changes) return;
+    participant.changesTold = table.changes;
+    this.#hurry();
+    participant.changed();
+  }
+
+  #oweAll(): void {
+    for (const row of this.#rows) row.isOwed = row.pulse.isLocal;
+    this.#hurry();
+  }
+
+  /** News soon, and all that comes until then with it. */
+  #hurry(): void {
+    if (this.#promptTimer !== undefined || this.#rows.size === 0) return;
+    this.#promptTimer = this.#time.after(limits.promptBeatMs, () => {
+      this.#promptTimer = undefined;
+      this.#beatPromptly();
+    });
+  }
+
+  #beatPromptly(): void {
+    const table = this.#participant?.table;
+    const due = [...this.#rows].filter(
+      ({ isOwed, neighbour }) => isOwed || (neighbour !== undefined && table?.hasNewsFor(neighbour)),
+    );
+    if (due.length === 0) return;
+    const now = this.#time.monotonicMs();
+    this.#count();
+    for (const row of due) this.#beat(row, now);
   }
 }
+
+const nobody: Heartbeat['relayed'] = [];

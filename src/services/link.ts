@@ -6,23 +6,22 @@
  */
 import { fromCallback } from 'xstate';
 import { type Failure, failureOf } from '../core/errors.js';
-import type { NodeId } from '../core/ids.js';
+import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { LinkCommand, LinkReport } from '../protocol/events.js';
 import { encodeFrame, FrameDecoder } from '../protocol/frame-codec.js';
 import type { Frame, Heartbeat } from '../protocol/messages.js';
 import type { Time } from '../protocol/ports.js';
 import type { LinkInput } from '../protocol/services.js';
-import { Heartbeats, type PulseHandle } from './heartbeat.js';
+import type { Heartbeats, PulseHandle } from './heartbeat.js';
 
-/** One for all links of a node, since they share a ticker. */
-export function createLink({ time }: { time: Time }) {
-  const heartbeats = new Heartbeats(time);
+/** All links of a node share a ticker. */
+export function createLink({ time, heartbeats }: { time: Time; heartbeats: Heartbeats }) {
   return fromCallback<LinkCommand, LinkInput>(({ input, receive }) => {
     const speaker = new Link(input, heartbeats, time);
     receive((command) => {
       if (command.type === 'link.send') speaker.send(command.frame);
-      else speaker.admit(command.peerId);
+      else speaker.admit(command);
     });
     speaker.attach();
     return () => speaker.end();
@@ -70,12 +69,14 @@ class Link {
     }
   }
 
-  admit(peerId: NodeId): void {
+  admit({ peerId, boot }: { peerId: NodeId; boot: Boot }): void {
     if (this.#isClosed) return;
     this.#decoder.frameBytesMax = limits.frameBytesMax;
-    const { store, scopes, intervals } = this.#input;
+    const { store, scopes, intervals, isLocal } = this.#input;
     this.#pulse = this.#heartbeats.start({
       peerId,
+      boot,
+      isLocal,
       intervalMs: intervals.heartbeatIntervalMs,
       send: (heartbeat) => this.send(heartbeat),
       digest: () => store.digest(scopes),
@@ -110,7 +111,8 @@ class Link {
     // The other side may admit us a moment before we admit it.
     const milliseconds = this.#pulse?.heard(heartbeat);
     if (milliseconds !== undefined) this.#measure(milliseconds);
-    if (heartbeat.neighbours !== undefined) {
+    // What goes on in another cluster is no concern of ours.
+    if (heartbeat.neighbours !== undefined && this.#input.isLocal) {
       this.#tell({ type: 'neighbours.changed', neighbours: new Set(heartbeat.neighbours) });
     }
     const { store, scopes, intervals } = this.#input;

@@ -48,13 +48,14 @@ function reach(state: string): Bench {
 
 describe('session: the way to data', () => {
   it('the dialer -> asks, is let in by its peer, compares, synchronizes', () => {
-    const { actor, sent, hear, parent } = setup('dialed');
+    const { actor, commands, sent, hear, parent } = setup('dialed');
     expect(sent()).toEqual(['frame.handshakeRequest']);
     hear(response);
     expect(parent.events).toMatchObject([{ type: 'session.identified', identity: them, direction: 'dialed' }]);
     expect(sent()).toEqual(['frame.handshakeRequest']);
     actor.send({ type: 'session.admit' });
     expect(sent()).toEqual(['frame.handshakeRequest', 'link.admit', 'frame.vectorClock']);
+    expect(commands[1]).toEqual({ type: 'link.admit', peerId: them.nodeId, boot: them.boot });
     hear(clock);
     expect(actor.getSnapshot().value).toBe('synchronizing');
   });

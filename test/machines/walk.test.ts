@@ -1,6 +1,7 @@
 /** Every machine, walked over everything it can hear in every state it can be in. Prints what was walked as a table. */
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { credential } from './walk/credential.js';
+import { election } from './walk/election.js';
 import {
   deadEnds,
   eventsLost,
@@ -26,7 +27,7 @@ import { walkMachine } from './walk.js';
 const figures: Record<string, string>[] = [];
 
 describe.each(
-  [node, membership, reception, peer, session, credential, sender, receiver].map(
+  [node, membership, election, reception, peer, session, credential, sender, receiver].map(
     (walk) => [walk.machine.id, walk] as const,
   ),
 )('%s', (id, walk) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { NodeId } from '../../src/core/ids.js';
+import type { Boot, NodeId } from '../../src/core/ids.js';
 import type { Heartbeat } from '../../src/protocol/messages.js';
 import { Heartbeats } from '../../src/services/heartbeat.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
@@ -13,6 +13,8 @@ function setup() {
     const missed: number[] = [];
     const handle = heartbeats.start({
       peerId: peerId as NodeId,
+      boot: `boot-${peerId}` as Boot,
+      isLocal: true,
       intervalMs,
       send: () => sent.push(clock.nowMs),
       digest: () => '',

@@ -1,0 +1,38 @@
+/**
+ * Says in the heartbeats how this node is, and reports who else is live. What it reports rests on authenticated sessions only:
+ * a beacon makes nobody live.
+ */
+import { fromCallback } from 'xstate';
+import type { LivenessCommand } from '../protocol/events.js';
+import type { Time, Timer } from '../protocol/ports.js';
+import type { LivenessInput } from '../protocol/services.js';
+import type { Heartbeats, Participation } from './heartbeat.js';
+
+/** Over the heartbeats that the links of the same node use. */
+export function createLiveness({ heartbeats, time }: { heartbeats: Heartbeats; time: Time }) {
+  return fromCallback<LivenessCommand, LivenessInput>(({ input, receive }) => {
+    const { parent, identity, electionIntervalMs } = input;
+    let participation: Participation | undefined;
+    receive(({ standing }) => participation?.say(standing));
+
+    const report = (): void => {
+      if (participation !== undefined) parent.send({ type: 'liveness.changed', live: new Map(participation.live) });
+    };
+    participation = heartbeats.participate({ selfId: identity.nodeId, changed: report });
+    // It may begin after the sessions.
+    if (participation.live.size > 0) report();
+
+    let timer: Timer;
+    const schedule = (): void => {
+      timer = time.after(electionIntervalMs, () => {
+        report();
+        schedule();
+      });
+    };
+    schedule();
+    return () => {
+      timer.cancel();
+      participation?.stop();
+    };
+  });
+}

@@ -1,0 +1,156 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  type Ballot,
+  type Candidate,
+  highestTerm,
+  isClaimed,
+  isRightful,
+  isSecondLeader,
+  leaderAmong,
+  mustYield,
+  nextTerm,
+  precedes,
+  rightfulLeader,
+  type Standing,
+  stableMs,
+} from '../../src/core/ballot.js';
+import type { NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
+
+const [a, b, c] = ['a', 'b', 'c'] as [NodeId, NodeId, NodeId];
+
+function standing(fields: Partial<Standing> = {}): Standing {
+  return { isEligible: true, uplink: 'unknown', stance: 'following', term: 0, ...fields };
+}
+
+function ballot(nodeId: NodeId, others: Record<string, Partial<Standing>>, fields: Partial<Candidate> = {}): Ballot {
+  const live = new Map(Object.entries(others).map(([id, other]) => [id as NodeId, standing(other)]));
+  return { nodeId, isEligible: true, uplink: 'unknown', ...fields, live };
+}
+
+const uplinks = fc.constantFrom('unknown', 'ok', 'failed');
+const candidates = fc.record({
+  nodeId: fc.constantFrom('a', 'B', 'b', 'b.1', 'c') as fc.Arbitrary<NodeId>,
+  isEligible: fc.boolean(),
+  uplink: uplinks,
+}) as fc.Arbitrary<Candidate>;
+const clusters = fc.uniqueArray(
+  fc.record({
+    nodeId: fc.constantFrom(...'abcdef') as fc.Arbitrary<NodeId>,
+    ...{ isEligible: fc.boolean(), uplink: uplinks },
+    ...{ stance: fc.constantFrom('following', 'claiming', 'leading'), term: fc.nat(3) },
+  }) as fc.Arbitrary<Candidate & Standing>,
+  { selector: ({ nodeId }) => nodeId, minLength: 1 },
+);
+
+/** The cluster as each of its nodes sees it, when all see each other. */
+function views(cluster: readonly (Candidate & Standing)[]): (Ballot & Standing)[] {
+  return cluster.map((self) => ({
+    ...self,
+    live: new Map(cluster.filter((other) => other !== self).map((other) => [other.nodeId, other])),
+  }));
+}
+
+describe('who ought to lead', () => {
+  test('precedes: uplinks and NodeIds -> one that has not failed first, then by code units', () => {
+    const of = (nodeId: string, uplink: Candidate['uplink']) => ({
+      nodeId: nodeId as NodeId,
+      isEligible: true,
+      uplink,
+    });
+    expect(precedes(of('z', 'unknown'), of('a', 'failed'))).toBe(true);
+    expect(precedes(of('a', 'failed'), of('z', 'unknown'))).toBe(false);
+    expect(precedes(of('a', 'unknown'), of('b', 'ok'))).toBe(true);
+    expect(precedes(of('Z', 'ok'), of('a', 'ok'))).toBe(true);
+    expect(precedes(of('a', 'failed'), of('b', 'failed'))).toBe(true);
+  });
+
+  test('precedes: any two nodes -> exactly one of them; any three -> in an order', () => {
+    fc.assert(
+      fc.property(candidates, candidates, candidates, (x, y, z) => {
+        if (x.nodeId !== y.nodeId) expect(precedes(x, y)).toBe(!precedes(y, x));
+        if (precedes(x, y) && precedes(y, z)) expect(precedes(x, z)).toBe(true);
+      }),
+    );
+  });
+
+  test('rightful leader: any nodes -> eligible, whatever the order, and exactly that one finds itself rightful', () => {
+    fc.assert(
+      fc.property(clusters, (cluster) => {
+        const leader = rightfulLeader(cluster);
+        expect(rightfulLeader([...cluster].reverse())).toBe(leader);
+        const rightful = views(cluster).filter(isRightful);
+        expect(rightful.map(({ nodeId }) => nodeId)).toEqual(leader === undefined ? [] : [leader]);
+      }),
+    );
+  });
+});
+
+describe('who leads', () => {
+  test('leader among: the present one and a preceding one lead -> the present one stays', () => {
+    const { live } = ballot(c, { a: { stance: 'leading' }, b: { stance: 'leading' } });
+    expect(leaderAmong(live, b)).toBe(b);
+    expect(leaderAmong(live, undefined)).toBe(a);
+    expect(leaderAmong(live, c)).toBe(a);
+  });
+
+  test('leader among: it is gone, follows, or is not eligible -> is leader no more', () => {
+    expect(leaderAmong(new Map(), b)).toBeUndefined();
+    expect(leaderAmong(ballot(a, { b: {} }).live, b)).toBeUndefined();
+    expect(leaderAmong(ballot(a, { b: { stance: 'leading', isEligible: false } }).live, b)).toBeUndefined();
+    expect(leaderAmong(ballot(a, { b: { stance: 'claiming' } }).live, b)).toBeUndefined();
+  });
+});
+
+describe('when a leader steps down', () => {
+  test('its uplink has failed -> if there is an eligible one whose has not', () => {
+    const failed = { uplink: 'failed' } as const;
+    expect(mustYield(ballot(a, { b: {} }, failed))).toBe(true);
+    expect(mustYield(ballot(a, { b: failed, c: { isEligible: false } }, failed))).toBe(false);
+    expect(mustYield(ballot(a, {}, failed))).toBe(false);
+    expect(mustYield(ballot(b, { a: { uplink: 'ok' } }))).toBe(false);
+  });
+
+  test('somebody claims -> if it is eligible and precedes', () => {
+    expect(isClaimed(ballot(b, { a: { stance: 'claiming' } }))).toBe(true);
+    expect(isClaimed(ballot(b, { a: { stance: 'claiming', isEligible: false } }))).toBe(false);
+    expect(isClaimed(ballot(b, { a: { stance: 'claiming', uplink: 'failed' } }))).toBe(false);
+    expect(isClaimed(ballot(b, { a: {}, c: { stance: 'claiming' } }))).toBe(false);
+  });
+
+  test('another one leads -> the one that precedes gives way, unless the other must yield anyway', () => {
+    expect(isSecondLeader(ballot(a, { b: { stance: 'leading' } }))).toBe(true);
+    expect(isSecondLeader(ballot(b, { a: { stance: 'leading' } }))).toBe(false);
+    expect(isSecondLeader(ballot(b, { a: { stance: 'leading', uplink: 'failed' } }))).toBe(false);
+    expect(isSecondLeader(ballot(a, { b: { stance: 'leading', uplink: 'failed' } }, { uplink: 'failed' }))).toBe(true);
+  });
+
+  test('any leaders that see each other -> one stays, or somebody is there to yield to', () => {
+    fc.assert(
+      fc.property(clusters, (cluster) => {
+        const leaders = views(cluster).filter(({ stance, isEligible }) => stance === 'leading' && isEligible);
+        const staying = leaders.filter((leader) => !mustYield(leader) && !isSecondLeader(leader));
+        const others = cluster.some(({ isEligible, uplink }) => isEligible && uplink !== 'failed');
+        expect(staying.length).toBeLessThanOrEqual(1);
+        if (leaders.some(({ uplink }) => uplink !== 'failed') || (leaders.length > 0 && !others)) {
+          expect(staying).toHaveLength(1);
+        }
+      }),
+    );
+  });
+});
+
+describe('how long it takes', () => {
+  test('stable: each return -> twice as long, up to the maximum', () => {
+    expect([1, 2, 3, 5, 6, 7, 1_000].map(stableMs)).toEqual([2_000, 4_000, 8_000, 32_000, 60_000, 60_000, 60_000]);
+    expect(stableMs(0)).toBe(limits.stableFirstMs);
+  });
+
+  test('term: those of others -> the highest, and the next one fits into a frame', () => {
+    expect(highestTerm(3, ballot(a, { b: { term: 7 }, c: { term: 2 } }).live)).toBe(7);
+    expect(highestTerm(9, ballot(a, { b: { term: 7 } }).live)).toBe(9);
+    expect(nextTerm(7)).toBe(8);
+    expect(nextTerm(Number.MAX_SAFE_INTEGER)).toBe(Number.MAX_SAFE_INTEGER);
+  });
+});

@@ -1,0 +1,191 @@
+/**
+ * Elections of several nodes on one clock that is moved by hand. A liveness of ours stands between them: what a node says reaches
+ * those who are linked to it a moment later, and a link that is cut is noticed at once, on both sides.
+ */
+import { type ActorRefFrom, createActor, fromCallback } from 'xstate';
+import type { Standing, Uplink } from '../../src/core/ballot.js';
+import type { Boot, NodeId } from '../../src/core/ids.js';
+import { type ElectionMachine, electionMachine } from '../../src/machines/election.machine.js';
+import type { LeadershipChanged, LivenessCommand, LivenessReport, Mailbox } from '../../src/protocol/events.js';
+import { type ManualClock, manualClock } from './bench.js';
+
+/** From one node to another. */
+export const newsMs = 50;
+
+interface Member {
+  readonly actor: ActorRefFrom<ElectionMachine>;
+  readonly leadership: LeadershipChanged[];
+  standing: Standing | undefined;
+  report: (event: LivenessReport) => void;
+  /** What it has heard of each of the others. */
+  readonly heard: Map<string, Standing>;
+}
+
+export interface Change {
+  readonly atMs: number;
+  readonly node: string;
+  readonly isLeader: boolean;
+  readonly leaderId: string | undefined;
+  readonly term: number;
+}
+
+export class ElectionCluster {
+  readonly clock: ManualClock = manualClock();
+  /** Everything that was told to the parents, in order. */
+  readonly changes: Change[] = [];
+  readonly #members = new Map<string, Member>();
+  readonly #links = new Set<string>();
+  readonly #ineligible: ReadonlySet<string>;
+  #nowMs = 0;
+  /** The most that led at one moment since it was last asked. */
+  #leadersMax = 0;
+
+  constructor(nodes = '', { ineligible = '' } = {}) {
+    this.#ineligible = new Set(ineligible);
+    this.add(...nodes);
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Starts nodes, and links each to all others. */
+  add(...nodes: string[]): void {
+    for (const node of nodes) {
+      this.#members.set(node, this.#start(node));
+      this.join(node);
+    }
+  }
+
+  join(node: string): void {
+    for (const other of this.#members.keys()) this.link(node, other);
+  }
+
+  leave(node: string): void {
+    for (const other of this.#members.keys()) this.cut(node, other);
+  }
+
+  link(x: string, y: string): void {
+    if (x === y || this.#links.has(x + y)) return;
+    this.#links.add(x + y).add(y + x);
+    this.#spread(x);
+    this.#spread(y);
+  }
+
+  cut(x: string, y: string): void {
+    if (!this.#links.delete(x + y)) return;
+    this.#links.delete(y + x);
+    for (const [node, other] of [
+      [x, y],
+      [y, x],
+    ] as const) {
+      if (this.#members.get(node)?.heard.delete(other)) this.#report(node);
+    }
+  }
+
+  /** The nodes of either text see those of the other no more, or again. */
+  divide(left: string, right: string, isDivided: boolean): void {
+    for (const x of left) for (const y of right) isDivided ? this.cut(x, y) : this.link(x, y);
+  }
+
+  uplink(node: string, uplink: Uplink): void {
+    this.#members.get(node)?.actor.send({ type: 'uplink.changed', uplink });
+  }
+
+  eligible(node: string, isEligible: boolean): void {
+    this.#members.get(node)?.actor.send({ type: 'eligibility.changed', isEligible });
+  }
+
+  run(forMs: number): this {
+    const endMs = this.#nowMs + forMs;
+    while (this.#nowMs < endMs) {
+      this.#nowMs += 1;
+      this.clock.advance(1);
+    }
+    return this;
+  }
+
+  /** The state of each node, as `a: leader`. */
+  states(): string[] {
+    return [...this.#members].map(([node, { actor }]) => {
+      const { value } = actor.getSnapshot();
+      return `${node}: ${typeof value === 'string' ? value : Object.values(value).join()}`;
+    });
+  }
+
+  stateOf(node: string): string {
+    return this.states().find((state) => state.startsWith(`${node}: `)) ?? '';
+  }
+
+  /** Who leads, by its own word. */
+  leaders(): string {
+    return [...this.#members].flatMap(([node, { leadership }]) => (leadership.at(-1)?.isLeader ? [node] : [])).join('');
+  }
+
+  /** Whom each node follows. */
+  followed(): string[] {
+    return [...this.#members.values()].map(({ leadership }) => leadership.at(-1)?.leaderId ?? '-');
+  }
+
+  /** The most that led at one moment since the last call. */
+  takeLeadersMax(): number {
+    const max = this.#leadersMax;
+    this.#leadersMax = this.leaders().length;
+    return max;
+  }
+
+  standing(node: string): Standing | undefined {
+    return this.#members.get(node)?.standing;
+  }
+
+  #start(node: string): Member {
+    const identity = { nodeId: node as NodeId, boot: `boot-${node}` as Boot, port: 1 };
+    const leadership: LeadershipChanged[] = [];
+    const listener = createActor(
+      fromCallback<LeadershipChanged>(({ receive }) =>
+        receive((event) => {
+          leadership.push(event);
+          const { isLeader, leaderId, term } = event;
+          this.changes.push({ atMs: this.#nowMs, node, isLeader, leaderId, term });
+          this.#leadersMax = Math.max(this.#leadersMax, this.leaders().length);
+        }),
+      ),
+    ).start();
+    const member: Omit<Member, 'actor'> = { leadership, standing: undefined, report: () => {}, heard: new Map() };
+    const liveness = fromCallback<LivenessCommand, { parent: Mailbox<LivenessReport> }>(({ input, receive }) => {
+      receive(({ standing }) => {
+        member.standing = standing;
+        this.#spread(node);
+      });
+      member.report = (event) => input.parent.send(event);
+    });
+    const isEligible = !this.#ineligible.has(node);
+    const actor = createActor(electionMachine.provide({ actors: { liveness: liveness as never } }), {
+      clock: this.clock,
+      input: { parent: listener as never, identity, isEligible, electionIntervalMs: 5_000 },
+    });
+    const started = Object.assign(member, { actor });
+    this.#members.set(node, started);
+    actor.start();
+    return started;
+  }
+
+  /** What a node says comes a moment later to those who are linked to it then. */
+  #spread(node: string): void {
+    this.clock.setTimeout(() => {
+      const standing = this.#members.get(node)?.standing;
+      if (standing === undefined) return;
+      for (const [other, { heard }] of this.#members) {
+        if (!this.#links.has(node + other) || heard.get(node) === standing) continue;
+        heard.set(node, standing);
+        this.#report(other);
+      }
+    }, newsMs);
+  }
+
+  #report(node: string): void {
+    const member = this.#members.get(node);
+    const live = new Map([...(member?.heard ?? [])].map(([id, standing]) => [id as NodeId, standing]));
+    member?.report({ type: 'liveness.changed', live });
+  }
+}

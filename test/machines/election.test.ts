@@ -1,0 +1,388 @@
+import { describe, expect, it } from '@jest/globals';
+import { createActor, fromCallback } from 'xstate';
+import type { Standing } from '../../src/core/ballot.js';
+import type { NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
+import { electionMachine } from '../../src/machines/election.machine.js';
+import type { LeadershipChanged, LivenessCommand } from '../../src/protocol/events.js';
+import { manualClock, recorder } from './bench.js';
+import { ElectionCluster, newsMs } from './election-cluster.js';
+import { us } from './walk/samples.js';
+
+const { candidacyMs, stableFirstMs, stableMaxMs } = limits;
+
+/** A cluster that has elected its leader, and has been at rest since. */
+function elected(nodes: string, options = {}): ElectionCluster {
+  const cluster = new ElectionCluster(nodes, options).run(candidacyMs + 4 * newsMs);
+  cluster.changes.length = 0;
+  cluster.takeLeadersMax();
+  return cluster;
+}
+
+/** One election, of node `b`, whose liveness is played by hand. */
+function setup() {
+  const clock = manualClock();
+  const parent = recorder<LeadershipChanged>();
+  const standings: Standing[] = [];
+  let isBroken = false;
+  const liveness = fromCallback<LivenessCommand>(({ receive }) =>
+    receive(({ standing }) => {
+      if (isBroken) throw new Error('It broke.');
+      standings.push(standing);
+    }),
+  );
+  const actor = createActor(electionMachine.provide({ actors: { liveness: liveness as never } }), {
+    clock,
+    input: { parent: parent.mailbox, identity: us, isEligible: true, electionIntervalMs: 5_000 },
+  }).start();
+  const hear = (others: Record<string, Partial<Standing>>) => {
+    const quiet: Standing = { isEligible: true, uplink: 'unknown', stance: 'following', term: 0 };
+    const live = new Map(Object.entries(others).map(([id, fields]) => [id as NodeId, { ...quiet, ...fields }]));
+    actor.send({ type: 'liveness.changed', live });
+  };
+  const breakDown = () => {
+    isBroken = true;
+  };
+  return { actor, clock, parent, standings, hear, breakDown };
+}
+
+describe('election: nobody leads', () => {
+  it('several nodes start -> the smallest leads after the time of candidacy, and all follow it', () => {
+    const cluster = new ElectionCluster('bac').run(candidacyMs - 1);
+    expect(cluster.leaders()).toBe('');
+    cluster.run(1);
+    expect(cluster.leaders()).toBe('a');
+    cluster.run(newsMs);
+    expect(cluster.followed()).toEqual(['a', 'a', 'a']);
+    expect(cluster.states()).toEqual(['b: follower', 'a: leader', 'c: follower']);
+  });
+
+  it('a node alone -> leads', () => {
+    const cluster = new ElectionCluster('c').run(candidacyMs);
+    expect(cluster.changes).toEqual([{ atMs: candidacyMs, node: 'c', isLeader: true, leaderId: 'c', term: 1 }]);
+  });
+
+  it('a smaller one turns up during the candidacy -> leads in its place', () => {
+    const cluster = new ElectionCluster('b').run(candidacyMs - newsMs - 1);
+    cluster.add('a');
+    cluster.run(2 * candidacyMs);
+    expect(cluster.leaders()).toBe('a');
+    expect(cluster.changes.filter(({ isLeader }) => isLeader).map(({ node }) => node)).toEqual(['a']);
+  });
+
+  it('the leader is lost -> the next one leads after the time of candidacy, in a later term', () => {
+    const cluster = elected('abc');
+    cluster.leave('a');
+    cluster.run(candidacyMs);
+    expect(cluster.changes).toMatchObject([
+      { node: 'b', isLeader: false, leaderId: undefined },
+      { node: 'c', isLeader: false, leaderId: undefined },
+      { node: 'b', isLeader: true, leaderId: 'b', term: 2 },
+    ]);
+    cluster.run(newsMs);
+    expect(cluster.followed()).toEqual(['a', 'b', 'b']);
+  });
+
+  it('it is at rest -> nothing is told any more', () => {
+    const cluster = elected('abcd').run(10 * stableMaxMs);
+    expect(cluster.changes).toEqual([]);
+  });
+});
+
+describe('election: handing over', () => {
+  it('a smaller one joins -> waits, claims, and leads once the leader has stepped down', () => {
+    const cluster = elected('bc');
+    cluster.add('a');
+    cluster.run(newsMs + stableFirstMs - 1);
+    expect(cluster.stateOf('a')).toBe('a: waiting');
+    expect(cluster.leaders()).toBe('b');
+    cluster.run(1);
+    expect(cluster.standing('a')?.stance).toBe('claiming');
+    cluster.run(newsMs);
+    expect(cluster.states()).toEqual(['b: follower', 'c: follower', 'a: claiming']);
+    cluster.run(2 * newsMs);
+    expect(cluster.leaders()).toBe('a');
+    expect(cluster.takeLeadersMax()).toBe(1);
+    cluster.run(newsMs);
+    expect(cluster.followed()).toEqual(['a', 'a', 'a']);
+    expect(cluster.changes.at(-1)?.term).toBe(2);
+  });
+
+  it('a larger one joins -> nothing changes', () => {
+    const cluster = elected('ab');
+    cluster.add('c');
+    cluster.run(stableMaxMs);
+    expect(cluster.changes).toMatchObject([{ node: 'c', isLeader: false, leaderId: 'a' }]);
+  });
+
+  it('the leader is lost while a smaller one waits -> it leads after the time of candidacy', () => {
+    const cluster = elected('bc');
+    cluster.add('a');
+    cluster.run(newsMs + 500);
+    cluster.leave('b');
+    expect(cluster.stateOf('a')).toBe('a: canvassing');
+    cluster.run(candidacyMs);
+    expect(cluster.stateOf('a')).toBe('a: leader');
+  });
+
+  it('the leader is lost while a smaller one claims -> it leads at once', () => {
+    const cluster = elected('bc');
+    cluster.add('a');
+    cluster.run(newsMs + stableFirstMs);
+    cluster.leave('b');
+    expect(cluster.stateOf('a')).toBe('a: leader');
+  });
+
+  it('the leader is lost while a smaller one claims, and one still smaller is there -> that one ought to lead', () => {
+    const { actor, clock, hear } = setup();
+    hear({ c: { stance: 'leading' } });
+    clock.advance(stableFirstMs);
+    expect(actor.getSnapshot().value).toEqual({ candidate: 'claiming' });
+    hear({ a: {} });
+    expect(actor.getSnapshot().value).toBe('follower');
+  });
+
+  it('a smaller one comes and goes 20 times, once a second -> the larger one leads throughout', () => {
+    const cluster = elected('bc');
+    cluster.add('a');
+    for (let flap = 0; flap < 20; flap += 1) {
+      cluster.run(500);
+      cluster.leave('a');
+      cluster.run(500);
+      cluster.join('a');
+    }
+    expect(cluster.changes.filter(({ node }) => node !== 'a')).toEqual([]);
+    expect(cluster.leaders()).toContain('b');
+  });
+
+  it('a smaller one alone long enough to lead, each time -> the larger one leads throughout, too', () => {
+    const cluster = elected('bc');
+    cluster.add('a');
+    for (let flap = 0; flap < 20; flap += 1) {
+      cluster.run(400);
+      cluster.leave('a');
+      cluster.run(candidacyMs + 100);
+      expect(cluster.leaders()).toBe('ba');
+      cluster.join('a');
+    }
+    expect(cluster.changes.filter(({ node }) => node !== 'a')).toEqual([]);
+  });
+
+  it('a smaller one returns again and again -> waits twice as long each time, until it was left in peace', () => {
+    const cluster = elected('bc');
+    cluster.add('a');
+    const waits: number[] = [];
+    for (let round = 0; round < 7; round += 1) {
+      const beganAtMs = cluster.nowMs + newsMs;
+      while (cluster.stateOf('a') !== 'a: claiming' && cluster.nowMs - beganAtMs < 2 * stableMaxMs) cluster.run(1);
+      waits.push(cluster.nowMs - beganAtMs);
+      // The claim is never heard.
+      cluster.leave('a');
+      cluster.run(candidacyMs);
+      cluster.join('a');
+    }
+    expect(waits).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+    cluster.run(stableMaxMs + 4 * newsMs);
+    expect(cluster.leaders()).toBe('a');
+    cluster.run(stableMaxMs);
+    cluster.leave('a');
+    cluster.run(candidacyMs + newsMs);
+    cluster.join('a');
+    cluster.run(newsMs + stableFirstMs);
+    expect(cluster.stateOf('a')).toBe('a: claiming');
+  });
+});
+
+describe('election: two leaders', () => {
+  it('a partition heals -> the smaller gives way, waits, and leads again', () => {
+    const cluster = elected('abcd');
+    cluster.divide('ab', 'cd', true);
+    cluster.run(5_000);
+    expect(cluster.leaders()).toBe('ac');
+    expect(cluster.followed()).toEqual(['a', 'a', 'c', 'c']);
+    cluster.changes.length = 0;
+    cluster.divide('ab', 'cd', false);
+    cluster.run(2 * newsMs);
+    expect(cluster.leaders()).toBe('c');
+    expect(cluster.followed()).toEqual(['c', 'c', 'c', 'c']);
+    expect(cluster.stateOf('a')).toBe('a: waiting');
+    cluster.takeLeadersMax();
+    cluster.run(stableFirstMs + 4 * newsMs);
+    expect(cluster.takeLeadersMax()).toBe(1);
+    expect(cluster.followed()).toEqual(['a', 'a', 'a', 'a']);
+    expect(cluster.changes.filter(({ node }) => node === 'a').map(({ term }) => term)).toEqual([2, 3]);
+  });
+
+  it('a follower sees both -> keeps the one it had, while that one leads', () => {
+    const cluster = elected('abc');
+    cluster.divide('c', 'ab', true);
+    cluster.run(candidacyMs);
+    cluster.add('d');
+    cluster.divide('d', 'ab', true);
+    cluster.run(2 * newsMs);
+    expect(cluster.followed()[3]).toBe('c');
+    cluster.divide('d', 'ab', false);
+    cluster.run(2 * newsMs);
+    expect(cluster.followed()[3]).toBe('c');
+    cluster.cut('c', 'd');
+    expect(cluster.followed()[3]).toBe('a');
+  });
+
+  it('the uplink of one of them has failed -> that one gives way, and the other stays', () => {
+    const cluster = elected('abcd');
+    cluster.divide('ab', 'cd', true);
+    cluster.run(5_000);
+    cluster.uplink('c', 'failed');
+    cluster.run(candidacyMs + 2 * newsMs);
+    expect(cluster.leaders()).toBe('ad');
+    cluster.uplink('a', 'failed');
+    cluster.uplink('b', 'failed');
+    cluster.run(candidacyMs + 2 * newsMs);
+    expect(cluster.leaders()).toBe('ad');
+    cluster.changes.length = 0;
+    cluster.divide('ab', 'cd', false);
+    cluster.run(10_000);
+    expect(cluster.leaders()).toBe('d');
+    expect(cluster.changes.filter(({ node }) => node === 'd')).toEqual([]);
+  });
+});
+
+describe('election: uplinks', () => {
+  it('one after the other fails -> each leads in turn, and in the end the smallest, and it stays', () => {
+    const cluster = elected('abc');
+    const order: string[] = [];
+    for (const node of 'abc') {
+      expect(cluster.leaders()).toBe(node);
+      cluster.uplink(node, 'failed');
+      cluster.run(stableFirstMs + candidacyMs + 4 * newsMs);
+      order.push(cluster.leaders());
+    }
+    expect(order).toEqual(['b', 'c', 'a']);
+    expect(cluster.takeLeadersMax()).toBe(1);
+    cluster.changes.length = 0;
+    cluster.run(10 * stableMaxMs);
+    expect(cluster.changes).toEqual([]);
+  });
+
+  it('all have failed, and one is back -> it leads, soon', () => {
+    const cluster = elected('abc');
+    for (const node of 'abc') cluster.uplink(node, 'failed');
+    cluster.run(20_000);
+    expect(cluster.leaders()).toBe('a');
+    cluster.uplink('c', 'ok');
+    cluster.run(candidacyMs + 4 * newsMs);
+    expect(cluster.leaders()).toBe('c');
+    expect(cluster.takeLeadersMax()).toBe(1);
+  });
+
+  it('the uplink of the one that yielded is back -> it leads again after it has waited', () => {
+    const cluster = elected('ab');
+    cluster.uplink('a', 'failed');
+    cluster.run(candidacyMs + 4 * newsMs);
+    expect(cluster.leaders()).toBe('b');
+    cluster.uplink('a', 'ok');
+    cluster.run(stableFirstMs - newsMs);
+    expect(cluster.leaders()).toBe('b');
+    cluster.run(4 * newsMs);
+    expect(cluster.leaders()).toBe('a');
+  });
+
+  it('the uplink of a node alone fails -> it goes on leading', () => {
+    const cluster = elected('a');
+    cluster.uplink('a', 'failed');
+    cluster.run(stableMaxMs);
+    expect(cluster.leaders()).toBe('a');
+  });
+
+  it('the uplink fails, and the only other one is not eligible -> it goes on leading', () => {
+    const cluster = elected('ab', { ineligible: 'b' });
+    cluster.uplink('a', 'failed');
+    cluster.run(stableMaxMs);
+    expect(cluster.changes).toEqual([]);
+  });
+});
+
+describe('election: eligibility', () => {
+  it('the smallest is not eligible -> observes, and the next one leads', () => {
+    const cluster = new ElectionCluster('abc', { ineligible: 'a' }).run(stableFirstMs);
+    expect(cluster.states()).toEqual(['a: observer', 'b: leader', 'c: follower']);
+    expect(cluster.followed()).toEqual(['b', 'b', 'b']);
+  });
+
+  it('nobody is eligible -> nobody leads', () => {
+    const cluster = new ElectionCluster('ab', { ineligible: 'ab' }).run(stableMaxMs);
+    expect(cluster.changes).toEqual([]);
+  });
+
+  it('the leader is so no more -> steps down at once, and the next one leads', () => {
+    const cluster = elected('ab');
+    cluster.eligible('a', false);
+    expect(cluster.leaders()).toBe('');
+    expect(cluster.stateOf('a')).toBe('a: observer');
+    cluster.run(newsMs + candidacyMs);
+    expect(cluster.leaders()).toBe('b');
+  });
+
+  it('the smallest becomes so -> waits, claims, leads', () => {
+    const cluster = elected('ab', { ineligible: 'a' });
+    cluster.eligible('a', true);
+    cluster.run(stableFirstMs + 4 * newsMs);
+    expect(cluster.leaders()).toBe('a');
+    expect(cluster.takeLeadersMax()).toBe(1);
+  });
+
+  it('a candidate is so no more, in any state of its candidacy -> observes, and asks for nothing', () => {
+    for (const [waitMs, state] of [
+      [newsMs, 'a: canvassing'],
+      [newsMs + 500, 'a: waiting'],
+      [newsMs + stableFirstMs, 'a: claiming'],
+    ] as const) {
+      const cluster = elected(state === 'a: canvassing' ? '' : 'b');
+      cluster.add('a');
+      cluster.run(waitMs);
+      expect(cluster.stateOf('a')).toBe(state);
+      cluster.eligible('a', false);
+      expect(cluster.stateOf('a')).toBe('a: observer');
+      expect(cluster.standing('a')).toMatchObject({ stance: 'following', isEligible: false });
+    }
+  });
+});
+
+describe('election: what is told', () => {
+  it('a standing -> once for each change', () => {
+    const { actor, standings, hear } = setup();
+    hear({});
+    actor.send({ type: 'uplink.changed', uplink: 'ok' });
+    actor.send({ type: 'uplink.changed', uplink: 'ok' });
+    const standing = { isEligible: true, uplink: 'unknown', stance: 'following', term: 0 };
+    expect(standings).toEqual([standing, { ...standing, uplink: 'ok' }]);
+  });
+
+  it('the leader is as before -> nothing, whatever else changes', () => {
+    const { parent, hear } = setup();
+    hear({ a: { stance: 'leading', term: 1 } });
+    hear({ a: { stance: 'leading', term: 1, uplink: 'ok' }, c: {} });
+    expect(parent.events).toEqual([{ type: 'leadership.changed', isLeader: false, leaderId: 'a', term: 1 }]);
+  });
+
+  it('the highest term of others -> is taken over, and said', () => {
+    const { standings, hear } = setup();
+    hear({ a: { term: 4 }, c: { term: 9 } });
+    hear({ a: { term: 4 } });
+    expect(standings.at(-1)).toMatchObject({ term: 9 });
+    expect(standings).toHaveLength(2);
+  });
+
+  it('who is live cannot be known any more -> nobody leads as far as it knows, and it ends with the reason', () => {
+    const { actor, parent, hear, breakDown } = setup();
+    hear({ a: { stance: 'leading', term: 3 } });
+    breakDown();
+    actor.send({ type: 'uplink.changed', uplink: 'failed' });
+    expect(actor.getSnapshot()).toMatchObject({
+      status: 'done',
+      value: 'failed',
+      output: { failure: { code: 'internal' } },
+    });
+    expect(parent.events.at(-1)).toEqual({ type: 'leadership.changed', isLeader: false, leaderId: undefined, term: 3 });
+  });
+});

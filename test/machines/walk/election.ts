@@ -1,0 +1,92 @@
+/**
+ * The election, of a node between a smaller and a larger one: every standing of either that a rule looks at, and of both where
+ * it matters, with the uplink and the eligibility of the node itself.
+ */
+import type { Standing } from '../../../src/core/ballot.js';
+import { electionMachine } from '../../../src/machines/election.machine.js';
+import type { LivenessReport } from '../../../src/protocol/events.js';
+import { defineWalk } from '../walk.js';
+import { larger, mailbox, smaller, us } from './samples.js';
+
+type Others = { readonly smaller?: Partial<Standing>; readonly larger?: Partial<Standing> };
+
+function live(others: Others): LivenessReport {
+  const quiet: Standing = { isEligible: true, uplink: 'unknown', stance: 'following', term: 1 };
+  return {
+    type: 'liveness.changed',
+    live: new Map([
+      ...(others.smaller === undefined ? [] : ([[smaller.nodeId, { ...quiet, ...others.smaller }]] as const)),
+      ...(others.larger === undefined ? [] : ([[larger.nodeId, { ...quiet, ...others.larger }]] as const)),
+    ]),
+  };
+}
+
+const [following, claiming, leading] = [{}, { stance: 'claiming' }, { stance: 'leading' }] as const;
+const failed = { uplink: 'failed' } as const;
+
+export const election = defineWalk({
+  machine: electionMachine,
+  inputs: [true, false].map((isEligible) => ({
+    ...{ parent: mailbox(), identity: us, isEligible, electionIntervalMs: 5_000 },
+  })),
+  // Nothing is decided by a term, nor by the number of returns.
+  facts: ({ isEligible, uplink, stance, leaderId, said, live }) => [
+    ...[isEligible, uplink, stance, leaderId, [...live]],
+    ...[said?.isEligible, said?.uplink, said?.stance],
+  ],
+  samples: {
+    'liveness.changed': {
+      nobody: live({}),
+      'a smaller one': live({ smaller: following }),
+      'a smaller one leads': live({ smaller: leading }),
+      'a smaller one claims': live({ smaller: claiming }),
+      'a smaller one is not eligible, and leads': live({ smaller: { ...leading, isEligible: false } }),
+      'the uplink of a smaller one has failed': live({ smaller: failed }),
+      'the uplink of a smaller one that leads has failed': live({ smaller: { ...leading, ...failed } }),
+      'a larger one': live({ larger: following }),
+      'a larger one leads': live({ larger: leading }),
+      'a larger one claims': live({ larger: claiming }),
+      'the uplink of a larger one that leads has failed': live({ larger: { ...leading, ...failed } }),
+      'both lead': live({ smaller: leading, larger: leading }),
+      'a smaller one claims, a larger one leads': live({ smaller: claiming, larger: leading }),
+    },
+    'uplink.changed': {
+      ok: { type: 'uplink.changed', uplink: 'ok' },
+      failed: { type: 'uplink.changed', uplink: 'failed' },
+    },
+    'eligibility.changed': {
+      yes: { type: 'eligibility.changed', isEligible: true },
+      no: { type: 'eligibility.changed', isEligible: false },
+    },
+  },
+  outputs: {},
+  resting: ['observer', 'follower', 'candidate.claiming', 'leader'],
+  goals: [['observer'], ['follower'], ['candidate.claiming'], ['leader']],
+  laws: {
+    'it says that it leads exactly while it does': ({ stance }, [state]) =>
+      (stance === 'leading') === (state === 'leader'),
+    'it claims exactly while it claims': ({ stance }, [state]) =>
+      (stance === 'claiming') === (state === 'candidate.claiming'),
+    'the parent knows whether it leads': ({ leaderId }, [state]) => (leaderId === us.nodeId) === (state === 'leader'),
+    'what it says is how it is': ({ said, stance, uplink, isEligible, term }, [state]) =>
+      state === 'failed' ||
+      JSON.stringify(said) === JSON.stringify({ isEligible, uplink, stance, term } satisfies Standing),
+    'it observes exactly while it is not eligible': ({ isEligible }, [state]) =>
+      state === 'failed' || isEligible !== (state === 'observer'),
+    'it stands only while nobody live ought to lead rather': ({ live, uplink }, [state]) => {
+      const other = live.get(smaller.nodeId);
+      return (
+        !state?.startsWith('candidate') ||
+        other?.isEligible !== true ||
+        (other.uplink === 'failed' && uplink !== 'failed')
+      );
+    },
+    'nobody that it follows is gone, or does not lead': ({ leaderId, live }) =>
+      leaderId === undefined || leaderId === us.nodeId || live.get(leaderId)?.stance === 'leading',
+    'two never lead with the smaller one knowing of it': ({ live, uplink }, [state]) => {
+      const other = live.get(larger.nodeId);
+      return state !== 'leader' || other?.stance !== 'leading' || (other.uplink === 'failed') !== (uplink === 'failed');
+    },
+  },
+  ignored: [],
+});

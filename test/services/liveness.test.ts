@@ -1,0 +1,116 @@
+import { describe, expect, it } from '@jest/globals';
+import { createActor } from 'xstate';
+import { limits } from '../../src/core/limits.js';
+import type { LivenessReport } from '../../src/protocol/events.js';
+import { createLiveness } from '../../src/services/liveness.js';
+import { recorder } from '../machines/bench.js';
+import { us } from '../machines/walk/samples.js';
+import { following, HeartbeatMesh } from './heartbeat-mesh.js';
+
+const electionIntervalMs = 5_000;
+
+/** Node `b` by the service, among others. */
+function setup(nodes: string) {
+  const mesh = new HeartbeatMesh(nodes);
+  const parent = recorder<LivenessReport>();
+  const start = () => {
+    const logic = createLiveness({ heartbeats: mesh.heartbeats.b as never, time: mesh.time });
+    return createActor(logic, { input: { parent: parent.mailbox, identity: us, electionIntervalMs } }).start();
+  };
+  const reports = () => parent.take().map(({ live }) => Object.fromEntries(live));
+  return { mesh, start, parent, reports };
+}
+
+describe('liveness', () => {
+  it('a standing is given -> the other nodes hear it, soon', () => {
+    const { mesh, start } = setup('ab');
+    const actor = start();
+    mesh.participate('a');
+    mesh.link('a', 'b');
+    mesh.run(100);
+    expect(mesh.live('a')).toBe('');
+    actor.send({ type: 'standing.changed', standing: { ...following, stance: 'leading', term: 4 } });
+    mesh.run(100);
+    expect(mesh.standing('a', 'b')).toEqual({ ...following, stance: 'leading', term: 4 });
+  });
+
+  it('somebody comes, changes, goes -> is reported each time, and no counter is', () => {
+    const { mesh, start, reports } = setup('abc');
+    start();
+    mesh.participate('a', 'c');
+    mesh.link('a', 'b');
+    mesh.run(100);
+    expect(reports()).toEqual([{ a: following }]);
+    mesh.run(4_000);
+    expect(reports()).toEqual([]);
+    mesh.say('a', { uplink: 'failed' });
+    mesh.run(100);
+    expect(reports()).toEqual([{ a: { ...following, uplink: 'failed' } }]);
+    mesh.link('a', 'c');
+    mesh.run(200);
+    expect(reports()).toEqual([{ a: { ...following, uplink: 'failed' }, c: following }]);
+    mesh.cut('a', 'b');
+    expect(reports()).toEqual([{}]);
+  });
+
+  it('what was reported -> does not change afterwards', () => {
+    const { mesh, start, parent } = setup('ab');
+    start();
+    mesh.participate('a');
+    mesh.link('a', 'b');
+    mesh.run(100);
+    mesh.cut('a', 'b');
+    expect(parent.events.map(({ live }) => live.size)).toEqual([1, 0]);
+  });
+
+  it('nothing happens -> is reported again every interval', () => {
+    const { mesh, start, reports } = setup('b');
+    start();
+    mesh.run(3 * electionIntervalMs);
+    expect(reports()).toEqual([{}, {}, {}]);
+  });
+
+  it('it begins after the sessions -> reports who is live at once', () => {
+    const { mesh, start, reports } = setup('ab');
+    mesh.participate('a');
+    mesh.link('a', 'b');
+    mesh.run(100);
+    start();
+    expect(reports()).toEqual([{ a: following }]);
+  });
+
+  it('it is stopped -> reports no more, and the node is live no more', () => {
+    const { mesh, start, reports } = setup('ab');
+    const actor = start();
+    actor.send({ type: 'standing.changed', standing: following });
+    mesh.participate('a');
+    mesh.link('a', 'b');
+    mesh.run(100);
+    expect(mesh.live('a')).toBe('b');
+    reports();
+    actor.stop();
+    mesh.run(2 * limits.promptBeatMs);
+    expect(mesh.live('a')).toBe('');
+    mesh.cut('a', 'b');
+    mesh.run(2 * electionIntervalMs);
+    expect(reports()).toEqual([]);
+    expect(mesh.clock.nextAtMs).toBeUndefined();
+  });
+
+  it('it is started again -> the new one reports, and goes on with the counters', () => {
+    const { mesh, start, reports } = setup('ab');
+    const before = start();
+    before.send({ type: 'standing.changed', standing: following });
+    mesh.participate('a');
+    mesh.link('a', 'b');
+    mesh.run(1_500);
+    const after = start();
+    before.stop();
+    after.send({ type: 'standing.changed', standing: { ...following, term: 1 } });
+    mesh.run(100);
+    expect(mesh.standing('a', 'b')?.term).toBe(1);
+    expect(reports().at(-1)).toEqual({ a: following });
+    const counters = mesh.sent.filter(({ from }) => from === 'b').map(({ beat }) => beat.presence?.counter ?? 0);
+    expect(counters.at(-1)).toBeGreaterThan(Math.max(...counters.slice(0, -1)));
+  });
+});
