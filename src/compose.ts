@@ -12,7 +12,7 @@ import { receiverMachine } from './machines/receiver.machine.js';
 import { senderMachine } from './machines/sender.machine.js';
 import { sessionMachine } from './machines/session.machine.js';
 import type { ControlCommands } from './protocol/control.js';
-import type { Network, Randomness, Time } from './protocol/ports.js';
+import type { Environment, Http, Network, Randomness, Time } from './protocol/ports.js';
 import * as slots from './protocol/services.js';
 import { createConfigure } from './services/configuration.js';
 import { createControl } from './services/control.js';
@@ -28,6 +28,8 @@ export interface Ports {
   readonly network: Network;
   readonly time: Time;
   readonly randomness: Randomness;
+  readonly http?: Http;
+  readonly environment?: Environment;
 }
 
 /** One actor for each slot; replace any of them to build a node of your own. */

@@ -1,21 +1,35 @@
 /**
- * The configuration of a simulated node is the production one, but for the stretching of the key: scrypt runs on another
- * thread for as long as the machine likes, which no virtual clock can order.
+ * The configuration of a simulated node is the production one, but for the stretching of the key (scrypt runs on another thread for as
+ * long as the machine likes, which no virtual clock can order) and for certificates: worlds have no files of them.
  */
 import { hash } from 'node:crypto';
 import { fromPromise } from 'xstate';
+import { StatemeshError } from '../core/errors.js';
 import { ClusterKeys } from '../core/keys.js';
 import { parseConfiguration } from '../protocol/configuration.js';
+import type { ServerCertificate } from '../protocol/ports.js';
 import type { Configured } from '../protocol/services.js';
 
-export function createSimulatedConfigure() {
+export interface SimulatedConfigureOptions {
+  /** The authorities that the node trusts. */
+  readonly ca: string;
+  /** What a cloud node shows to who dials it; others have none. */
+  readonly certificate: ServerCertificate | undefined;
+}
+
+export function createSimulatedConfigure({ ca, certificate }: SimulatedConfigureOptions) {
   return fromPromise<Configured, { configuration: () => unknown }>(async ({ input }) => {
     const { configuration, keySource } = parseConfiguration(input.configuration());
-    if (keySource === undefined) return { configuration, security: { kind: 'none' }, keys: undefined, ...none };
+    const common = { configuration, ca, initialPeers: [] };
+    if (configuration.role === 'cloud') {
+      if (certificate === undefined) throw new StatemeshError('configurationInvalid', notInTheOpen);
+      return { ...common, security: { kind: 'server', server: certificate }, keys: undefined };
+    }
+    if (keySource === undefined) return { ...common, security: { kind: 'none' }, keys: undefined };
     const root = Buffer.from(hash('sha256', `${keySource.salt}/${keySource.passphrase}`, 'hex'), 'hex');
     const keys = new ClusterKeys(root);
-    return { configuration, security: keys.security, keys, ...none };
+    return { ...common, security: keys.security, keys };
   });
 }
 
-const none = { ca: undefined, initialPeers: [] };
+const notInTheOpen = 'A cloud node has to stand in the open: make it with world.cloud().';

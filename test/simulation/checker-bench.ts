@@ -25,6 +25,8 @@ export function tested(create: CheckerFactory, view: Partial<View> = {}): Tested
     leftovers: { streams: 0, sockets: 0, events: 0 },
     hopsBetween: () => 1,
     cutSinceMs: () => undefined,
+    shares: () => true,
+    grantOf: () => undefined,
     insideOf,
     complete: (promise) => promise,
   };
