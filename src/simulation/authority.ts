@@ -97,7 +97,7 @@ export class Authority {
    * Registers a client, or changes one. Scope and audience are the defaults of cloud nodes if left out.
    *
    * @example
-   * const office = authority.register({ clientId: 'office', clientSecret: 'open sesame' });
+   * const office = world.authority().register({ clientId: 'office', clientSecret: 'open sesame' });
    */
   register({
     scopes = [defaultScope],
