@@ -2,23 +2,28 @@
  * Opens a connection to another node.
  *
  * Invariants: the socket of a dial that fails, times out or is given up is destroyed; a dial settles once, within its
- * timeout, whatever the other side does.
+ * timeout, whatever the other side does. A WebSocket is asked for on a socket that is open and proved already, so that both
+ * kinds of connection are protected alike.
  */
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { WebSocket } from 'ws';
 import { StatemeshError } from '../core/errors.js';
-import type { DialOptions } from '../protocol/ports.js';
+import type { Connection, DialOptions } from '../protocol/ports.js';
 import { addressText, dialError, dialTimeout } from './network-errors.js';
-import { hasProvedKey, keyNotProved, pskClientOptions } from './tls-options.js';
+import { TcpConnection } from './tcp-connection.js';
+import { hasProvedKey, keyNotProved, pskClientOptions, verifiedClientOptions } from './tls-options.js';
+import { WebSocketConnection, webSocketOptions } from './web-socket-connection.js';
 
 /**
  * `opened` hears of the socket before anything else happens to it.
  *
- * @throws StatemeshError `wrongClusterKey`, `connectionRefused`, `connectionTimeout`, `connectionLost`, `cancelled`
+ * @throws StatemeshError `wrongClusterKey`, `certificateInvalid`, `connectionRefused`, `connectionTimeout`, `connectionLost`,
+ * `protocolUnsupported`, `cancelled`
  */
-export function dial(options: DialOptions, opened: (socket: Socket) => void): Promise<Socket> {
+export function dial(options: DialOptions, opened: (socket: Socket) => void): Promise<Connection> {
   return new Promise((resolve, reject) => {
-    const { host, port, signal, timeoutMs } = options;
+    const { host, port, security, signal, timeoutMs } = options;
     if (signal.aborted) {
       reject(dialCancelled(options));
       return;
@@ -27,34 +32,44 @@ export function dial(options: DialOptions, opened: (socket: Socket) => void): Pr
     try {
       socket = open(options);
     } catch (error) {
-      reject(dialError(error, host, port));
+      reject(dialError(error, host, port, security.kind));
       return;
     }
     opened(socket);
-    const settle = (error?: StatemeshError): void => {
+    const settle = (outcome: { connection: Connection } | { error: StatemeshError }): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', cancel);
       socket.off('error', fail).off('close', vanish);
-      if (error === undefined) {
-        resolve(socket);
+      if ('connection' in outcome) {
+        resolve(outcome.connection);
         return;
       }
       // What still goes wrong with this socket concerns nobody, but an error without a listener ends the process.
       socket.on('error', () => {});
       socket.destroy();
-      reject(error);
+      reject(outcome.error);
     };
-    const cancel = (): void => settle(dialCancelled(options));
-    const fail = (error: Error): void => settle(dialError(error, host, port));
+    const cancel = (): void => settle({ error: dialCancelled(options) });
+    const fail = (error: Error): void => settle({ error: dialError(error, host, port, security.kind) });
     const vanish = (): void => fail(new Error('closed by the other side'));
-    const timer = setTimeout(() => settle(dialTimeout(host, port)), timeoutMs);
+    const proceed = (): void => {
+      if (options.webSocketPath === undefined) {
+        settle({ connection: new TcpConnection(socket, remoteAddressOf(socket, options)) });
+        return;
+      }
+      upgrade(socket, options, {
+        upgraded: (connection) => settle({ connection }),
+        refused: (reason) => settle({ error: noWebSocket(options, reason) }),
+      });
+    };
+    const timer = setTimeout(() => settle({ error: dialTimeout(host, port) }), timeoutMs);
     signal.addEventListener('abort', cancel, { once: true });
     socket.on('error', fail).on('close', vanish);
-    if (options.security.kind === 'none') {
-      socket.once('connect', () => settle());
+    if (security.kind === 'none') {
+      socket.once('connect', proceed);
     } else {
       socket.once('secureConnect', () => {
-        if (hasProvedKey(socket as TLSSocket)) settle();
+        if (security.kind === 'verified' || hasProvedKey(socket as TLSSocket)) proceed();
         else fail(keyNotProved('the server finished the handshake without our key'));
       });
     }
@@ -66,6 +81,51 @@ export function dialCancelled({ host, port }: DialOptions): StatemeshError {
 }
 
 function open({ host, port, security }: DialOptions): Socket {
-  if (security.kind !== 'psk') return connectTcp({ host, port });
-  return connectTls({ host, port, ...pskClientOptions(security) });
+  switch (security.kind) {
+    case 'none':
+      return connectTcp({ host, port });
+    case 'psk':
+      return connectTls({ host, port, ...pskClientOptions(security) });
+    case 'verified':
+      return connectTls({ host, port, ...verifiedClientOptions(host, security.ca) });
+  }
+}
+
+interface Upgrade {
+  upgraded(connection: Connection): void;
+  refused(reason: string): void;
+}
+
+/** Its deadline, and the end of the socket, are the dial's business. */
+function upgrade(socket: Socket, options: DialOptions, { upgraded, refused }: Upgrade): void {
+  const { host, port, security, webSocketPath } = options;
+  const scheme = security.kind === 'none' ? 'ws' : 'wss';
+  let webSocket: WebSocket;
+  try {
+    webSocket = new WebSocket(`${scheme}://${addressText(host, port)}${webSocketPath}`, {
+      ...webSocketOptions,
+      followRedirects: false,
+      createConnection: () => socket,
+    });
+  } catch (error) {
+    refused((error as Error).message);
+    return;
+  }
+  webSocket.on('open', () => upgraded(new WebSocketConnection(webSocket, socket, remoteAddressOf(socket, options))));
+  webSocket.on('unexpected-response', (_, { statusCode }) => refused(`it answers with the HTTP status ${statusCode}`));
+  // Also what comes after the socket has failed: the dial has settled then.
+  webSocket.on('error', (error) => {
+    if (!socket.destroyed) refused(error.message);
+  });
+}
+
+function noWebSocket({ host, port, webSocketPath }: DialOptions, reason: string): StatemeshError {
+  return new StatemeshError(
+    'protocolUnsupported',
+    `No WebSocket at ${addressText(host, port)}${webSocketPath} (${reason}): correct the address and its path.`,
+  );
+}
+
+function remoteAddressOf({ remoteAddress, remotePort }: Socket, { host, port }: DialOptions): string {
+  return addressText(remoteAddress ?? host, remotePort ?? port);
 }

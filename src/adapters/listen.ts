@@ -2,21 +2,24 @@
  * Accepts connections from other nodes.
  *
  * Invariants: each TCP connection ends in exactly one of `accepted`, `refused` or the listener's close; at most
- * `unauthenticatedMax` are in the TLS handshake and `connectionsMax` open in all, and what comes in beyond is destroyed at
- * once; a handshake has a deadline; closing the listener leaves accepted connections alone.
+ * `unauthenticatedMax` are in a handshake and `connectionsMax` open in all, and what comes in beyond is destroyed at once; a
+ * handshake has a deadline; closing the listener leaves accepted connections alone.
+ *
+ * A handshake is that of TLS, and where WebSockets are accepted then the first four bytes, which tell frames from an HTTP
+ * request, and that request.
  */
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { type Failure, messageOf, systemCodeOf } from '../core/errors.js';
-import type { Listening, ListenOptions } from '../protocol/ports.js';
+import type { Connection, Listening, ListenOptions } from '../protocol/ports.js';
 import { addressText, handshakeFailure, listenError } from './network-errors.js';
-import { pskServerOptions } from './tls-options.js';
+import { TcpConnection } from './tcp-connection.js';
+import { certificateServerOptions, pskServerOptions } from './tls-options.js';
+import { beginsHttp, createWebSocketAcceptor } from './web-socket-acceptor.js';
 
-/** In terms of sockets: who wraps and who keeps them is the network's business. */
-export interface SocketListenOptions extends Omit<ListenOptions, 'accepted'> {
-  /** Hears of each socket before anything else happens to it. */
+export interface SocketListenOptions extends ListenOptions {
+  /** Hears of each socket before anything else happens to it: who keeps them is the network's business. */
   opened(socket: Socket): void;
-  accepted(socket: Socket, remoteAddress: string): void;
 }
 
 /** A listening with a promise of its very end, when its accepted connections have ended too. */
@@ -30,20 +33,29 @@ export async function listen(options: SocketListenOptions): Promise<OpenListenin
   return listener.open();
 }
 
+interface Handshake {
+  readonly socket: Socket;
+  /** TLS has its own deadline; this is the one of what comes after it. */
+  deadline?: NodeJS.Timeout;
+}
+
 class Listener {
   readonly #options: SocketListenOptions;
   readonly #tcpServer: Server;
   /** Never listens itself: it is handed the sockets that have passed the limits. */
   readonly #tlsServer: TlsServer | undefined;
   readonly #open = new Set<Socket>();
-  /** Sockets in the TLS handshake, by their two addresses: the TLS server reports of another object than it was given. */
-  readonly #handshaking = new Map<string, Socket>();
+  /** Sockets in a handshake, by their two addresses: the TLS server reports of another object than it was given. */
+  readonly #handshaking = new Map<string, Handshake>();
   readonly #namedKey = new WeakSet<TLSSocket>();
+  /** Undefined where only frames are accepted. */
+  readonly #acceptWebSocket: ((socket: Socket) => void) | undefined;
 
   constructor(options: SocketListenOptions) {
     this.#options = options;
     this.#tcpServer = createTcpServer((socket) => this.#connected(socket));
     this.#tlsServer = this.#createTlsServer();
+    this.#acceptWebSocket = options.acceptsWebSockets === true ? this.#createWebSocketAcceptor() : undefined;
   }
 
   open(): Promise<OpenListening> {
@@ -84,8 +96,13 @@ class Listener {
     }
     this.#open.add(socket);
     socket.once('close', () => this.#open.delete(socket));
-    if (this.#tlsServer === undefined) this.#options.accepted(socket, remoteAddress);
-    else this.#startHandshake(this.#tlsServer, socket, remoteAddress);
+    if (this.#tlsServer === undefined && this.#acceptWebSocket === undefined) {
+      this.#options.accepted(new TcpConnection(socket, remoteAddress));
+      return;
+    }
+    this.#startHandshake(socket, remoteAddress);
+    if (this.#tlsServer === undefined) this.#sniff(socket);
+    else this.#tlsServer.emit('connection', socket);
   }
 
   #exceededLimit(): Failure | undefined {
@@ -96,57 +113,99 @@ class Listener {
     if (this.#handshaking.size >= unauthenticatedMax) {
       return {
         code: 'connectionLimit',
-        message: `${unauthenticatedMax} connections are in the TLS handshake, which is all that this node allows at once.`,
+        message: `${unauthenticatedMax} connections are in the handshake, which is all that this node allows at once.`,
       };
     }
     return undefined;
   }
 
-  #startHandshake(tlsServer: TlsServer, socket: Socket, remoteAddress: string): void {
+  #startHandshake(socket: Socket, remoteAddress: string): void {
     const key = socketKey(socket);
-    this.#handshaking.set(key, socket);
+    this.#handshaking.set(key, { socket });
     // The last to speak: whoever closes in the handshake for a reason that TLS has not told has simply gone.
     socket.once('close', () => {
-      if (!this.#handshaking.delete(key)) return;
+      if (!this.#endHandshake(key)) return;
       this.#options.refused(handshakeFailure(new Error('closed by the other side')), remoteAddress);
     });
-    tlsServer.emit('connection', socket);
   }
 
   #createTlsServer(): TlsServer | undefined {
     const { security, handshakeTimeoutMs } = this.#options;
-    if (security.kind !== 'psk') return undefined;
+    if (security.kind === 'none') return undefined;
     const named = (socket: TLSSocket): void => {
       this.#namedKey.add(socket);
     };
-    const server = createTlsServer(pskServerOptions({ security, handshakeTimeoutMs, named }));
+    const server = createTlsServer(
+      security.kind === 'psk'
+        ? pskServerOptions({ security, handshakeTimeoutMs, named })
+        : certificateServerOptions(security.server, handshakeTimeoutMs),
+    );
     server.on('secureConnection', (socket) => this.#secured(socket));
-    server.on('tlsClientError', (error, socket) => this.#refuse(socket, handshakeFailure(error)));
+    server.on('tlsClientError', (error, socket) => this.#refuse(socket, handshakeFailure(error, security.kind)));
     return server;
   }
 
   #secured(socket: TLSSocket): void {
-    if (!this.#namedKey.has(socket)) {
+    socket.on('error', () => {});
+    if (this.#options.security.kind === 'psk' && !this.#namedKey.has(socket)) {
       this.#refuse(socket, {
         code: 'wrongClusterKey',
         message: 'The other side took up an earlier TLS session without proving that it still has the cluster key.',
       });
       return;
     }
-    const key = socketKey(socket);
-    const remoteAddress = addressText(socket.remoteAddress ?? 'unknown', socket.remotePort ?? 0);
-    if (this.#handshaking.delete(key)) this.#options.accepted(socket, remoteAddress);
+    if (this.#acceptWebSocket === undefined) this.#accept(socket, new TcpConnection(socket, remoteAddressOf(socket)));
+    else this.#sniff(socket);
+  }
+
+  /** Frames or an HTTP request? Four bytes tell, and nothing more is read before they have. */
+  #sniff(socket: Socket): void {
+    const handshake = this.#handshaking.get(socketKey(socket));
+    if (handshake === undefined) {
+      socket.destroy();
+      return;
+    }
+    handshake.deadline = setTimeout(() => this.#refuse(socket, saidNothing), this.#options.handshakeTimeoutMs);
+    const look = (): void => {
+      const bytes: Buffer | null = socket.read(4);
+      if (bytes === null) return;
+      socket.off('readable', look);
+      socket.unshift(bytes);
+      if (beginsHttp(bytes)) this.#acceptWebSocket?.(socket);
+      else this.#accept(socket, new TcpConnection(socket, remoteAddressOf(socket)));
+    };
+    socket.on('readable', look);
+  }
+
+  #createWebSocketAcceptor(): (socket: Socket) => void {
+    return createWebSocketAcceptor({
+      addressOf: remoteAddressOf,
+      accepted: (connection, socket) => this.#accept(socket, connection),
+      refused: (failure, socket) => this.#report(socket, failure),
+    });
+  }
+
+  #accept(socket: Socket, connection: Connection): void {
+    if (this.#endHandshake(socketKey(socket))) this.#options.accepted(connection);
     else socket.destroy();
   }
 
-  #refuse(socket: TLSSocket, failure: Failure): void {
+  #refuse(socket: Socket, failure: Failure): void {
     socket.on('error', () => {});
-    // Both from the handle, so before it is gone.
-    const key = socketKey(socket);
-    const remoteAddress = addressText(socket.remoteAddress ?? 'unknown', socket.remotePort ?? 0);
+    this.#report(socket, failure);
     // Node does it after a failed handshake, but not after one that timed out or was resumed.
     socket.destroy();
-    if (this.#handshaking.delete(key)) this.#options.refused(failure, remoteAddress);
+  }
+
+  /** Before the socket is closed: its handle has the addresses. */
+  #report(socket: Socket, failure: Failure): void {
+    const remoteAddress = remoteAddressOf(socket);
+    if (this.#endHandshake(socketKey(socket))) this.#options.refused(failure, remoteAddress);
+  }
+
+  #endHandshake(key: string): boolean {
+    clearTimeout(this.#handshaking.get(key)?.deadline);
+    return this.#handshaking.delete(key);
   }
 
   /** The system could not hand over a connection (too many open files): the listener goes on. */
@@ -161,15 +220,25 @@ class Listener {
   async #close(): Promise<void> {
     // Not its callback, which would wait for the accepted connections; the port is free at once.
     this.#tcpServer.close();
-    const handshaking = [...this.#handshaking.values()];
-    this.#handshaking.clear();
-    for (const socket of handshaking) socket.destroy();
+    for (const [key, { socket }] of [...this.#handshaking]) {
+      this.#endHandshake(key);
+      socket.destroy();
+    }
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
+const saidNothing: Failure = {
+  code: 'handshakeTimeout',
+  message: 'The other side connected but did not say in time what it wants.',
+};
+
 /** Connections that the system keeps for us until we accept them. */
 const backlogMax = 128;
+
+function remoteAddressOf({ remoteAddress, remotePort }: Socket): string {
+  return addressText(remoteAddress ?? 'unknown', remotePort ?? 0);
+}
 
 function socketKey({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
   return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`;

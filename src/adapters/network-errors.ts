@@ -5,6 +5,7 @@
  * binder does not verify, and the client only gets to know an alert; so every alert counts as a wrong key there.
  */
 import { type ErrorCode, type Failure, messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+import type { DialSecurity, ListenSecurity } from '../protocol/ports.js';
 
 /** `host:port` for people, IPv6 in brackets. */
 export function addressText(host: string, port: number): string {
@@ -34,7 +35,13 @@ export function listenError(error: unknown, host: string, port: number): Stateme
   );
 }
 
-export function dialError(error: unknown, host: string, port: number): StatemeshError {
+/** @param kind What the dial expected of the other side: a certificate fails in other ways than a key. */
+export function dialError(
+  error: unknown,
+  host: string,
+  port: number,
+  kind: DialSecurity['kind'] = 'psk',
+): StatemeshError {
   const address = addressText(host, port);
   const code = systemCodeOf(error) ?? '';
   const refused = (ourCode: ErrorCode, message: string) => new StatemeshError(ourCode, message, { cause: error });
@@ -45,6 +52,16 @@ export function dialError(error: unknown, host: string, port: number): Statemesh
     );
   }
   if (code === 'ETIMEDOUT') return dialTimeout(host, port);
+  if (kind === 'verified') {
+    const reason = certificateProblem(error);
+    if (reason !== undefined) return refused('certificateInvalid', `${address} cannot be trusted: ${reason}`);
+    if (isTlsCode(code) || code === 'EPROTO') {
+      return refused(
+        'protocolUnsupported',
+        `No TLS 1.3 with a certificate at ${address} (${code}): is it the address of a cloud node?`,
+      );
+    }
+  }
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
     return refused(
       'wrongClusterKey',
@@ -63,6 +80,29 @@ export function dialError(error: unknown, host: string, port: number): Statemesh
   );
 }
 
+/** Why a server's certificate was not believed, and what to do; undefined when the error is of another kind. */
+export function certificateProblem(error: unknown): string | undefined {
+  const code = systemCodeOf(error) ?? '';
+  const known = certificateProblems[code];
+  if (known !== undefined) return `${known} (${code})`;
+  return /^ERR_TLS_CERT|^(ERR_)?CERT_|_CERT_|^UNABLE_TO_|^INVALID_CA$|^HOSTNAME_MISMATCH$/.test(code)
+    ? `its certificate cannot be verified (${code}).`
+    : undefined;
+}
+
+const untrusted = 'configure its authority as `ca`, if it is to be trusted';
+const certificateProblems: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: `its certificate is self-signed, by no authority that is trusted here: ${untrusted}`,
+  SELF_SIGNED_CERT_IN_CHAIN: `its certificate comes from a self-signed authority that is not trusted here: ${untrusted}`,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: `its certificate comes from an authority that is not known here: ${untrusted}`,
+  UNABLE_TO_GET_ISSUER_CERT: `its certificate comes from an authority that is not known here: ${untrusted}`,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: `its certificate comes from an authority that is not known here: ${untrusted}`,
+  CERT_HAS_EXPIRED: 'its certificate has expired: renew it, or correct the clock of this machine',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet: correct the clock of this machine',
+  CERT_REVOKED: 'its certificate was revoked',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host: dial it by a name that the certificate has',
+};
+
 export function dialTimeout(host: string, port: number): StatemeshError {
   return new StatemeshError(
     'connectionTimeout',
@@ -71,8 +111,20 @@ export function dialTimeout(host: string, port: number): StatemeshError {
 }
 
 /** What a TLS server says of a handshake that came to nothing. */
-export function handshakeFailure(error: unknown): Failure {
+export function handshakeFailure(error: unknown, kind: ListenSecurity['kind'] = 'psk'): Failure {
   const code = systemCodeOf(error) ?? '';
+  if (kind === 'server' && isTlsCode(code) && code !== 'ERR_TLS_HANDSHAKE_TIMEOUT') {
+    if (/ALERT_(UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_|UNSUPPORTED_CERTIFICATE)/.test(code)) {
+      return {
+        code: 'certificateInvalid',
+        message: `The other side does not believe our certificate (${code}): configure its authority there.`,
+      };
+    }
+    if (otherVersionCodes.has(code) || /ALERT/.test(code)) {
+      return { code: 'protocolUnsupported', message: `The other side does not speak TLS 1.3 as we do (${code}).` };
+    }
+    return { code: 'frameMalformed', message: `The other side sent no TLS handshake (${code}).` };
+  }
   if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') {
     return {
       code: 'handshakeTimeout',

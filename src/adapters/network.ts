@@ -1,17 +1,15 @@
 /**
- * The network as the system has it: TCP, TLS with the cluster key, and UDP broadcasts.
+ * The network as the system has it: TCP, TLS with the cluster key or a certificate, WebSockets, and UDP broadcasts.
  *
  * Invariant: every socket is known from the moment it is opened, whether or not anything ever comes of it, so `closeAll`
  * leaves none.
  */
 import type { Socket } from 'node:net';
 import { StatemeshError } from '../core/errors.js';
-import type { DialOptions, ListenOptions, Network } from '../protocol/ports.js';
+import type { Network } from '../protocol/ports.js';
 import { type OpenDatagrams, openDatagrams } from './datagrams.js';
 import { dial, dialCancelled } from './dial.js';
 import { listen, type OpenListening } from './listen.js';
-import { addressText } from './network-errors.js';
-import { TcpConnection } from './tcp-connection.js';
 
 /** A network over this machine's sockets. After `closeAll` it is of no use any more. */
 export function createNetwork(): Network {
@@ -33,7 +31,7 @@ export function createNetwork(): Network {
   return {
     async listen(options) {
       assertOpen(isClosed);
-      const listening = await listen({ ...options, opened: track, accepted: wrapping(options) });
+      const listening = await listen({ ...options, opened: track });
       listenings.add(listening);
       void listening.closed.then(() => listenings.delete(listening));
       if (isClosed) await listening.close();
@@ -43,10 +41,9 @@ export function createNetwork(): Network {
 
     async dial(options) {
       assertOpen(isClosed);
-      const socket = await dial(options, track).catch((error: unknown) => {
+      return await dial(options, track).catch((error: unknown) => {
         throw isClosed ? dialCancelled(options) : error;
       });
-      return new TcpConnection(socket, remoteAddressOf(socket, options));
     },
 
     async openDatagrams(options) {
@@ -79,12 +76,4 @@ export function createNetwork(): Network {
 function assertOpen(isClosed: boolean): void {
   if (isClosed)
     throw new StatemeshError('notRunning', 'The network was closed: a node that has stopped opens no sockets.');
-}
-
-function wrapping({ accepted }: ListenOptions): (socket: Socket, remoteAddress: string) => void {
-  return (socket, remoteAddress) => accepted(new TcpConnection(socket, remoteAddress));
-}
-
-function remoteAddressOf({ remoteAddress, remotePort }: Socket, { host, port }: DialOptions): string {
-  return addressText(remoteAddress ?? host, remotePort ?? port);
 }

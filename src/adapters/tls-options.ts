@@ -1,12 +1,15 @@
 /**
- * TLS 1.3 with the pre-shared cluster key (RFC 8446, section 2.2): options for both sides and the check afterwards.
+ * TLS 1.3 with the pre-shared cluster key (RFC 8446, section 2.2), and with a server certificate for cloud links: options for
+ * both sides and the check afterwards.
  *
- * Invariants: no certificate is sent or believed; both sides prove in the handshake that they hold the key, or there is no
+ * Invariants of the cluster key: no certificate is sent or believed; both sides prove in the handshake that they hold the key, or there is no
  * connection. TLS_AES_256_GCM_SHA384 does not work with such a key, whose hash is SHA-256, so there is one cipher suite.
  */
 import { constants } from 'node:crypto';
-import type { ConnectionOptions, TLSSocket, TlsOptions } from 'node:tls';
+import { isIP } from 'node:net';
+import { type ConnectionOptions, checkServerIdentity, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { PresharedKey } from '../core/keys.js';
+import type { ServerCertificate } from '../protocol/ports.js';
 
 export interface PskServerOptions {
   readonly security: PresharedKey;
@@ -41,6 +44,29 @@ export function pskClientOptions(security: PresharedKey): ConnectionOptions {
     ca: [],
     rejectUnauthorized: true,
     checkServerIdentity: () => keyNotProved('the server showed a certificate instead'),
+  };
+}
+
+export function certificateServerOptions(server: ServerCertificate, handshakeTimeoutMs: number): TlsOptions {
+  return {
+    minVersion: 'TLSv1.3',
+    handshakeTimeout: handshakeTimeoutMs,
+    cert: server.certificate,
+    key: server.key.reveal(),
+    // Who dials proves itself by its token, later.
+    requestCert: false,
+  };
+}
+
+/** The host name goes out as SNI and is looked for in the certificate; an address is only looked for there (RFC 6066). */
+export function verifiedClientOptions(host: string, ca: string | undefined): ConnectionOptions {
+  return {
+    minVersion: 'TLSv1.3',
+    // Said aloud, since the environment can switch the default off.
+    rejectUnauthorized: true,
+    servername: isIP(host) === 0 ? host : '',
+    checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
+    ...(ca === undefined ? {} : { ca }),
   };
 }
 

@@ -39,6 +39,49 @@ export function parseAddress(text: string): Address {
   return { host, port: parsePort(text, port) };
 }
 
+/** Where a cloud node is, and how to reach it. */
+export interface CloudAddress extends Address {
+  /** Whether by TLS; without it only on loopback, and on request. */
+  readonly isEncrypted: boolean;
+  /** The path and query of a WebSocket; undefined for a plain stream. */
+  readonly webSocketPath: string | undefined;
+}
+
+const cloudUrl = /^(wss|ws|tcp):\/\/(\[[^\]]*\]|[^/:?#@[\]]*)(?::([1-9]\d{0,4}))?(\/[!-"$-~]*)?$/;
+const cloudAddressLengthMax = 2_048;
+const wssPort = '443';
+
+/**
+ * Takes the address of a cloud node apart: `host:port` (TLS), `wss://host[:port]/path`, and for experiments on one machine
+ * `tcp://host:port` and `ws://host:port/path`, which are not encrypted.
+ *
+ * @throws StatemeshError `peerInvalid`; `plaintextRefused` for what is not encrypted and not on loopback
+ */
+export function parseCloudAddress(text: string): CloudAddress {
+  if (typeof text !== 'string' || !text.includes('://')) {
+    return { ...parseAddress(text), isEncrypted: true, webSocketPath: undefined };
+  }
+  const url = text.length <= cloudAddressLengthMax ? cloudUrl.exec(text) : null;
+  if (url === null) throw invalid(text, 'is not host:port, wss://host/path, tcp://host:port or ws://host:port/path');
+  const [, scheme, host = '', port = scheme === 'wss' ? wssPort : undefined, path] = url;
+  if (port === undefined) throw invalid(text, 'has no port');
+  if (scheme === 'tcp' && path !== undefined) throw invalid(text, 'has a path, which tcp:// has not');
+  const address = { ...parseAddress(`${host}:${port}`), isEncrypted: scheme === 'wss' };
+  if (!address.isEncrypted && !isLoopback(address.host)) {
+    throw new StatemeshError(
+      'plaintextRefused',
+      `"${text.slice(0, 80)}" is not encrypted, which is allowed on loopback only: use host:port or wss://.`,
+    );
+  }
+  return { ...address, webSocketPath: scheme === 'tcp' ? undefined : (path ?? '/') };
+}
+
+/** Whether a host is this machine, and no other, without asking anybody. */
+export function isLoopback(host: string): boolean {
+  if (host.includes(':')) return isIpv6(host) && new URL(`http://[${host}]/`).hostname === '[::1]';
+  return host.toLowerCase() === 'localhost' || (ipv4.test(host) && host.startsWith('127.'));
+}
+
 /** The text of an address; an IPv6 host gets its brackets. */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

@@ -46,6 +46,8 @@ export const limits = {
   heartbeatsMissedMax: 3,
   heartbeatIntervalMaxMs: 60_000,
   duplicateProbeMs: 1_000,
+  /** A WebSocket carries the stream in messages of this size at most, so little is held of one that is not complete. */
+  webSocketMessageBytesMax: 64 * 1024,
   connectionsMax: 256,
   connectionsUnauthenticatedMax: 64,
   peersMax: 256,
@@ -77,6 +79,11 @@ export const limits = {
   /** Access tokens are a few KiB; they travel before the other side is known. */
   tokenLengthMax: 8 * 1024,
   tokenRefreshShare: 0.8,
+  /** Shorter than the handshake's timeout, so that the other side hears why. */
+  tokenVerificationTimeoutMs: 4_000,
+  /** When a renewal could not be verified, for a reason that is not the token's: the present token goes on for so long. */
+  tokenRenewalRetryMs: 5_000,
+  tokenClockToleranceMs: 30_000,
   gatewaysMax: 32,
   probeFirstMs: 30_000,
   probeMaxMs: 600_000,

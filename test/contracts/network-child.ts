@@ -3,7 +3,7 @@
  * compiled into a temporary directory first.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { transformFileSync } from '@swc/core';
@@ -44,6 +44,7 @@ export function createChildren(): Children {
 
 function compileSources(directory: string): void {
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
+  symlinkSync(join(process.cwd(), 'node_modules'), join(directory, 'node_modules'));
   for (const folder of ['adapters', 'core', 'protocol']) {
     const sources = join(process.cwd(), 'src', folder);
     mkdirSync(join(directory, folder));

@@ -31,10 +31,37 @@ export interface NetworkHarness {
   readonly otherKey: ConnectionSecurity;
   /** Another key id. */
   readonly otherKeyId: ConnectionSecurity;
+  /** How connections are made where a test does not say; `security` on both sides when left out. */
+  readonly way?: ConnectionWay;
   /** Lets the world go on until the condition holds; rejects when it plainly never will. */
   until(condition: () => boolean): Promise<void>;
   /** Closes both networks. */
   close(): Promise<void>;
+}
+
+/** A kind of connection: what both sides are told. */
+export interface ConnectionWay {
+  readonly listen: Pick<ListenOptions, 'security' | 'acceptsWebSockets'>;
+  readonly dial: Pick<DialOptions, 'security' | 'webSocketPath'>;
+}
+
+/** What holds of connections of every kind. */
+export function describeConnections(name: string, makeHarness: () => Promise<NetworkHarness>): void {
+  describe(`connection contract: ${name}`, () => {
+    let world: ContractWorld;
+
+    beforeEach(async () => {
+      world = new ContractWorld(await makeHarness());
+    });
+
+    afterEach(async () => {
+      await world.harness.close();
+    });
+
+    describeDials(() => world);
+    describeStreams(() => world);
+    describeEndings(() => world);
+  });
 }
 
 export function describeNetwork(name: string, makeHarness: () => Promise<NetworkHarness>): void {
@@ -49,6 +76,7 @@ export function describeNetwork(name: string, makeHarness: () => Promise<Network
       await world.harness.close();
     });
 
+    describeDials(() => world);
     describeOpening(() => world);
     describeStreams(() => world);
     describeEndings(() => world);
@@ -113,12 +141,12 @@ export class ContractWorld {
   }
 
   listen(options: Partial<ListenOptions> = {}): Promise<Listening> {
-    const { server, host, security } = this.harness;
+    const { server, host, security, way } = this.harness;
     return this.settle(
       server.listen({
         host,
         port: 0,
-        security,
+        ...(way?.listen ?? { security }),
         connectionsMax: 16,
         unauthenticatedMax: 16,
         handshakeTimeoutMs: 5_000,
@@ -130,9 +158,11 @@ export class ContractWorld {
   }
 
   dial(port: number, options: Partial<DialOptions> = {}): Promise<Connection> {
-    const { client, host, security } = this.harness;
+    const { client, host, security, way } = this.harness;
     const signal = new AbortController().signal;
-    return this.settle(client.dial({ host, port, security, timeoutMs: 5_000, signal, ...options }));
+    return this.settle(
+      client.dial({ host, port, ...(way?.dial ?? { security }), timeoutMs: 5_000, signal, ...options }),
+    );
   }
 
   /** One connection, both its ends. */
@@ -171,8 +201,8 @@ function patterned(length: number): Buffer {
   return bytes;
 }
 
-function describeOpening(world: () => ContractWorld): void {
-  test('dial: the same key on both sides -> both ends are open and name each other', async () => {
+function describeDials(world: () => ContractWorld): void {
+  test('dial: what both sides agree on -> both ends are open and name each other', async () => {
     const { near, far, listening } = await world().connect();
     expect(near.remoteAddress).toBe(`${world().harness.host}:${listening.port}`);
     expect(far.remoteAddress).toMatch(/:\d+$/);
@@ -181,6 +211,53 @@ function describeOpening(world: () => ContractWorld): void {
     expect(world().refused).toEqual([]);
   });
 
+  test('dial: nobody listens -> connectionRefused', async () => {
+    const listening = await world().listen();
+    await world().settle(listening.close());
+    expect(await codeOf(world().dial(listening.port))).toBe('connectionRefused');
+  });
+
+  test('dial: a port that is none -> connectionRefused', async () => {
+    expect(await codeOf(world().dial(70_000))).toBe('connectionRefused');
+  });
+
+  test('dial: aborted before it began -> cancelled, and nothing was opened', async () => {
+    const listening = await world().listen();
+    expect(await codeOf(world().dial(listening.port, { signal: AbortSignal.abort() }))).toBe('cancelled');
+    await world().connectTo(listening);
+    expect(world().accepted).toHaveLength(1);
+  });
+
+  test('dial: aborted on the way -> cancelled, and what opens too late is closed', async () => {
+    const listening = await world().listen();
+    const abort = new AbortController();
+    const dialing = codeOf(world().dial(listening.port, { signal: abort.signal }));
+    abort.abort();
+    expect(await dialing).toBe('cancelled');
+    await world().connectTo(listening);
+    // Whether the listener ever saw the one that was given up is left open; if so, it has ended.
+    const ends = world().accepted.map((connection) => {
+      const recorded = record();
+      connection.attach(recorded);
+      return recorded;
+    });
+    await world().until(() => ends.filter((recorded) => recorded.closures.length === 0).length === 1);
+  });
+
+  test('dial: aborted after it has opened -> the connection stays', async () => {
+    const listening = await world().listen();
+    const abort = new AbortController();
+    const near = await world().dial(listening.port, { signal: abort.signal });
+    abort.abort();
+    await world().until(() => world().accepted.length === 1);
+    const received = record();
+    world().accepted[0]?.attach(received);
+    near.write(bytesOf('still here'));
+    await world().until(() => received.text() === 'still here');
+  });
+}
+
+function describeOpening(world: () => ContractWorld): void {
   test('dial: no security on either side -> bytes pass', async () => {
     const security: ConnectionSecurity = { kind: 'none' };
     const listening = await world().listen({ security });
@@ -190,12 +267,6 @@ function describeOpening(world: () => ContractWorld): void {
     world().accepted[0]?.attach(received);
     near.write(bytesOf('hello'));
     await world().until(() => received.text() === 'hello');
-  });
-
-  test('dial: nobody listens -> connectionRefused', async () => {
-    const listening = await world().listen();
-    await world().settle(listening.close());
-    expect(await codeOf(world().dial(listening.port))).toBe('connectionRefused');
   });
 
   for (const wrong of ['otherKey', 'otherKeyId'] as const) {
@@ -241,45 +312,6 @@ function describeOpening(world: () => ContractWorld): void {
       accepted: (connection) => connection.destroy(),
     });
     expect(await codeOf(world().dial(listening.port))).toBe('connectionLost');
-  });
-
-  test('dial: a port that is none -> connectionRefused', async () => {
-    expect(await codeOf(world().dial(70_000))).toBe('connectionRefused');
-  });
-
-  test('dial: aborted before it began -> cancelled, and nothing was opened', async () => {
-    const listening = await world().listen();
-    expect(await codeOf(world().dial(listening.port, { signal: AbortSignal.abort() }))).toBe('cancelled');
-    await world().connectTo(listening);
-    expect(world().accepted).toHaveLength(1);
-  });
-
-  test('dial: aborted on the way -> cancelled, and what opens too late is closed', async () => {
-    const listening = await world().listen();
-    const abort = new AbortController();
-    const dialing = codeOf(world().dial(listening.port, { signal: abort.signal }));
-    abort.abort();
-    expect(await dialing).toBe('cancelled');
-    await world().connectTo(listening);
-    // Whether the listener ever saw the one that was given up is left open; if so, it has ended.
-    const ends = world().accepted.map((connection) => {
-      const recorded = record();
-      connection.attach(recorded);
-      return recorded;
-    });
-    await world().until(() => ends.filter((recorded) => recorded.closures.length === 0).length === 1);
-  });
-
-  test('dial: aborted after it has opened -> the connection stays', async () => {
-    const listening = await world().listen();
-    const abort = new AbortController();
-    const near = await world().dial(listening.port, { signal: abort.signal });
-    abort.abort();
-    await world().until(() => world().accepted.length === 1);
-    const received = record();
-    world().accepted[0]?.attach(received);
-    near.write(bytesOf('still here'));
-    await world().until(() => received.text() === 'still here');
   });
 }
 

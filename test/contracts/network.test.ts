@@ -16,55 +16,12 @@ import { lingerMs, TcpConnection } from '../../src/adapters/tcp-connection.js';
 import { pskServerOptions } from '../../src/adapters/tls-options.js';
 import type { Failure } from '../../src/core/errors.js';
 import type { ConnectionSecurity } from '../../src/protocol/ports.js';
-import { bytesOf, ContractWorld, codeOf, describeNetwork, type NetworkHarness, record } from './network.contract.js';
+import { bytesOf, ContractWorld, codeOf, describeNetwork, record } from './network.contract.js';
 import { certificate, certificateKey } from './network-certificate.js';
 import { type Children, createChildren } from './network-child.js';
-
-const host = '127.0.0.1';
-const key = new Uint8Array(32).fill(1);
-const security = { kind: 'psk', keyId: 'cluster-key', key } as const;
+import { freeUdpPort, host, key, makeHarness, security, until } from './network-sockets.js';
 
 describeNetwork('sockets', makeHarness);
-
-async function makeHarness(): Promise<NetworkHarness> {
-  const server = createNetwork();
-  const client = createNetwork();
-  return {
-    server,
-    client,
-    host,
-    datagramPort: await freeUdpPort(),
-    datagramScope: 'loopback',
-    security,
-    otherKey: { kind: 'psk', keyId: 'cluster-key', key: new Uint8Array(32).fill(2) },
-    otherKeyId: { kind: 'psk', keyId: 'another-key', key },
-    until,
-    close: async () => {
-      await Promise.all([server.closeAll(), client.closeAll()]);
-    },
-  };
-}
-
-/** Looks again each time that the event loop comes round: sockets have no other sign that works for all conditions. */
-async function until(condition: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + 10_000;
-  while (!condition()) {
-    if (performance.now() > deadlineMs) throw new Error(`never came true: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
-
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4');
-  await new Promise<void>((resolve) => {
-    socket.bind(0, host, resolve);
-  });
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => {
-    socket.close(resolve);
-  });
-  return port;
-}
 
 let world: ContractWorld;
 /** Sockets and servers of the tests themselves. */

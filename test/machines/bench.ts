@@ -1,6 +1,7 @@
 /** A workbench for one machine: a clock that is moved by hand, and mailboxes that write down what they get. */
 import { type ActorOptions, type AnyActorLogic, createActor, fromCallback } from 'xstate';
 import type { Mailbox } from '../../src/protocol/events.js';
+import type { Time } from '../../src/protocol/ports.js';
 
 type Clock = NonNullable<ActorOptions<AnyActorLogic>['clock']>;
 
@@ -63,4 +64,25 @@ export function recorder<E extends { type: string }>(): Recorder<E> {
 /** Lets promises of services settle. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The time port, moved by hand. */
+export function manualTime(): Time & { advance(ms: number): void } {
+  const clock = manualClock();
+  const epochMs = 1_767_225_600_000;
+  let elapsedMs = 0;
+  return {
+    now: () => epochMs + elapsedMs,
+    monotonicMs: () => elapsedMs,
+    after(delayMs, callback) {
+      const timer = clock.setTimeout(callback, delayMs);
+      return { cancel: () => clock.clearTimeout(timer) };
+    },
+    soon: (callback) => void setImmediate(callback),
+    turn: settled,
+    advance(ms) {
+      elapsedMs += ms;
+      clock.advance(ms);
+    },
+  };
 }

@@ -1,0 +1,112 @@
+/**
+ * HTTP as the system has it, by undici: for OAuth2 authorities.
+ *
+ * Invariants: a request settles within `httpTimeoutMs`, and no socket outlives it; an answer is cut off as soon as it has grown
+ * too long; no redirect is followed, so nobody is sent elsewhere with a secret in hand; certificates are verified always.
+ */
+import { Agent, type Dispatcher } from 'undici';
+import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Http, HttpRequest, HttpResponse } from '../protocol/ports.js';
+import { certificateProblem } from './network-errors.js';
+
+export function createHttp(timeoutMs: number = limits.httpTimeoutMs): Http {
+  return { request: (request) => ask(request, timeoutMs) };
+}
+
+async function ask(request: HttpRequest, timeoutMs: number): Promise<HttpResponse> {
+  const { signal } = request;
+  const { origin, path } = targetOf(request);
+  const abort = new AbortController();
+  const cancel = (): void => abort.abort();
+  const timer = setTimeout(cancel, timeoutMs);
+  signal.addEventListener('abort', cancel, { once: true });
+  // One for each request: requests are rare, and so nothing is left open when the node stops.
+  const agent = new Agent({ connect: connectOptions(request), connections: 1, pipelining: 1 });
+  try {
+    if (signal.aborted) throw cancelled(request);
+    const { method, headers, body } = request;
+    const response = await agent.request({
+      ...{ origin, path, method, headers: { ...headers }, signal: abort.signal },
+      ...(body === undefined ? {} : { body }),
+    });
+    return { status: response.statusCode, headers: flat(response.headers), body: await readBody(response, request) };
+  } catch (error) {
+    if (signal.aborted) throw cancelled(request);
+    if (abort.signal.aborted) throw unavailable(request, `it did not answer within ${timeoutMs} ms`, error);
+    throw httpError(error, request);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', cancel);
+    await agent.destroy();
+  }
+}
+
+function connectOptions({ ca }: HttpRequest): object {
+  // Said aloud, since the environment can switch the default off.
+  return { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) };
+}
+
+function targetOf({ url }: HttpRequest): { origin: string; path: string } {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.username !== '' || parsed.password !== '') {
+    // Not shown: it may hold a password.
+    throw new StatemeshError('authorityInvalid', 'An address of the authority is not an http or https URL.');
+  }
+  return { origin: parsed.origin, path: `${parsed.pathname}${parsed.search}` };
+}
+
+async function readBody({ body }: Dispatcher.ResponseData, request: HttpRequest): Promise<string> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of body as AsyncIterable<Buffer>) {
+    length += piece.length;
+    if (length > limits.httpBodyBytesMax) {
+      throw new StatemeshError(
+        'authorityInvalid',
+        `${originOf(request)} answers with more than ${limits.httpBodyBytesMax} bytes: is it the right address?`,
+      );
+    }
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString('utf8');
+}
+
+function flat(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
+  const entries = Object.entries(headers).map(([name, value = '']) => [name.toLowerCase(), [value].flat().join(', ')]);
+  return Object.fromEntries(entries) as Record<string, string>;
+}
+
+function httpError(error: unknown, request: HttpRequest): StatemeshError {
+  if ((error as { name?: unknown }).name === 'StatemeshError') return error as StatemeshError;
+  const problem = certificateProblem(error);
+  if (problem !== undefined) {
+    return new StatemeshError('certificateInvalid', `${originOf(request)} cannot be trusted: ${problem}`, {
+      cause: error,
+    });
+  }
+  const code = systemCodeOf(error) ?? messageOf(error);
+  if (notHttp.test(code) || (error as { name?: unknown }).name === 'HTTPParserError') {
+    return new StatemeshError('authorityInvalid', `What ${originOf(request)} answers is no HTTP (${code}).`, {
+      cause: error,
+    });
+  }
+  return unavailable(request, code, error);
+}
+
+/** undici's parser, and its bounds. */
+const notHttp = /^HPE_|^UND_ERR_HEADERS_OVERFLOW$|^UND_ERR_RES_/;
+
+function cancelled(request: HttpRequest): StatemeshError {
+  return new StatemeshError('cancelled', `The request to ${originOf(request)} was given up.`);
+}
+
+function unavailable(request: HttpRequest, reason: string, cause: unknown): StatemeshError {
+  const message = `${originOf(request)} cannot be reached (${reason}): is it up, and is the address right?`;
+  return new StatemeshError('authorityUnavailable', message, { cause });
+}
+
+/** What may be told of a URL: a query can hold secrets. */
+function originOf({ url }: HttpRequest): string {
+  return new URL(url).origin;
+}

@@ -1,0 +1,67 @@
+/**
+ * Turns an open socket on which an HTTP request begins into a WebSocket, or sends it away with a short answer.
+ *
+ * Invariants: each socket ends in exactly one of `accepted` and `refused`, unless it closes before; a request is small, and its
+ * deadline is the caller's business.
+ */
+import { createServer, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { WebSocketServer } from 'ws';
+import type { Failure } from '../core/errors.js';
+import type { Connection } from '../protocol/ports.js';
+import { WebSocketConnection, webSocketOptions } from './web-socket-connection.js';
+
+export interface WebSocketAcceptorOptions {
+  addressOf(socket: Socket): string;
+  accepted(connection: Connection, socket: Socket): void;
+  /** The socket is closed, or about to be. */
+  refused(failure: Failure, socket: Socket): void;
+}
+
+const headerBytesMax = 8 * 1024;
+
+/** Whether a connection begins like an HTTP request: as the length of a frame these four bytes would be far above the limit. */
+export function beginsHttp(firstBytes: Buffer): boolean {
+  return firstBytes.toString('latin1') === 'GET ';
+}
+
+/** Takes sockets from which nothing has been read, or what was read was put back. */
+export function createWebSocketAcceptor(options: WebSocketAcceptorOptions): (socket: Socket) => void {
+  const server = createHttpServer(options);
+  return (socket) => void server.emit('connection', socket);
+}
+
+/** Neither of the two servers listens: they are handed sockets. */
+function createHttpServer({ addressOf, accepted, refused }: WebSocketAcceptorOptions): Server {
+  const upgrader = new WebSocketServer({ ...webSocketOptions, noServer: true, clientTracking: false });
+  const server = createServer({ maxHeaderSize: headerBytesMax, keepAlive: false });
+  server.on('upgrade', (request, socket, head) => {
+    upgrader.handleUpgrade(request, socket, head, (webSocket) => {
+      accepted(new WebSocketConnection(webSocket, socket as Socket, addressOf(socket as Socket)), socket as Socket);
+    });
+  });
+  upgrader.on('wsClientError', (error, socket) => {
+    (socket as Socket).end(answer('400 Bad Request', error.message), () => socket.destroy());
+    refused(noWebSocket(error.message), socket as Socket);
+  });
+  server.on('request', ({ socket }) => {
+    socket.end(answer('426 Upgrade Required', 'This is a statemesh node: it speaks WebSocket only.'), () =>
+      socket.destroy(),
+    );
+    refused(noWebSocket('an HTTP request that is no upgrade'), socket);
+  });
+  server.on('clientError', (error, socket) => {
+    refused({ code: 'frameMalformed', message: `The other side sent no HTTP (${error.message}).` }, socket as Socket);
+    socket.destroy();
+  });
+  return server;
+}
+
+function answer(status: string, text: string): string {
+  const fields = ['Upgrade: websocket', 'Connection: close', 'Content-Type: text/plain'];
+  return `HTTP/1.1 ${status}\r\n${fields.join('\r\n')}\r\nContent-Length: ${text.length + 1}\r\n\r\n${text}\n`;
+}
+
+function noWebSocket(what: string): Failure {
+  return { code: 'protocolUnsupported', message: `The other side asked for no WebSocket as we have them: ${what}.` };
+}

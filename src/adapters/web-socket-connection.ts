@@ -1,0 +1,129 @@
+/**
+ * A `Connection` over a WebSocket (RFC 6455): the stream travels in its binary messages, wherever they begin and end.
+ *
+ * Invariants, those of {@link TcpConnection}: nothing is read before `attach`; handlers are never called from inside `attach`,
+ * `write`, `end` or `destroy`; `closed` is called exactly once, and nothing after it; what was ended goes away even if the
+ * other side does not. Messages are short, so that little is held of one that is not complete; a text ends the connection.
+ */
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import type { Failure } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Connection, ConnectionHandlers } from '../protocol/ports.js';
+import { connectionLost, plainHost } from './network-errors.js';
+import { lingerMs, sendQueueHighBytes } from './tcp-connection.js';
+
+/** For both sides. Compression would let strangers spend our memory, and entries on their way are small. */
+export const webSocketOptions = {
+  perMessageDeflate: false,
+  maxPayload: limits.webSocketMessageBytesMax,
+  // Answered below, when there is room: who sends pings and reads nothing must not fill our memory.
+  autoPong: false,
+} as const;
+
+export class WebSocketConnection implements Connection {
+  readonly remoteAddress: string;
+  readonly remoteHost: string;
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  #handlers: ConnectionHandlers | undefined;
+  #failure: Failure | undefined;
+  #isClosed = false;
+  #isDestroyed = false;
+  #isWriterWaiting = false;
+  #lingerTimer: NodeJS.Timeout | undefined;
+
+  /** Takes over a WebSocket in the moment in which it opens, and the socket below it, which nobody else may read. */
+  constructor(webSocket: WebSocket, socket: Socket, remoteAddress: string) {
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    this.remoteAddress = remoteAddress;
+    this.remoteHost = plainHost(socket.remoteAddress ?? '');
+    webSocket.pause();
+    socket.setNoDelay(true);
+    socket.on('drain', () => this.#drained());
+    // `ws` keeps the errors of its socket to itself, and reports its own, of messages that it cannot take.
+    socket.on('error', (error) => this.#fail(connectionLost(error, remoteAddress)));
+    webSocket.on('error', (error) => this.#fail(malformed(error.message)));
+    webSocket.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary));
+    webSocket.on('ping', (data) => {
+      if (this.queuedBytes < sendQueueHighBytes) webSocket.pong(data, undefined, () => {});
+    });
+    webSocket.on('close', () => this.#closed());
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  attach(handlers: ConnectionHandlers): void {
+    this.#handlers = handlers;
+    if (this.#isClosed) setImmediate(() => handlers.closed(this.#failure));
+    else this.#webSocket.resume();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const webSocket = this.#webSocket;
+    if (webSocket.readyState !== webSocket.OPEN || !this.#socket.writable) return false;
+    for (let start = 0; start < bytes.length; start += limits.webSocketMessageBytesMax) {
+      webSocket.send(bytes.subarray(start, start + limits.webSocketMessageBytesMax), sendOptions, () => {});
+    }
+    this.#isWriterWaiting ||= this.queuedBytes >= sendQueueHighBytes;
+    return !this.#isWriterWaiting;
+  }
+
+  end(): void {
+    if (this.#isDestroyed || this.#isClosed) return;
+    this.#webSocket.close(normalClosure);
+    this.#linger();
+  }
+
+  destroy(): void {
+    this.#isDestroyed = true;
+    this.#webSocket.terminate();
+  }
+
+  #received(data: Buffer, isBinary: boolean): void {
+    // What was read already is still handed over by `ws`; its owner has said that it is done with it.
+    if (this.#isDestroyed) return;
+    if (isBinary) this.#handlers?.data(data);
+    else this.#fail(malformed('a text'));
+  }
+
+  #fail(failure: Failure): void {
+    this.#failure ??= failure;
+    this.destroy();
+  }
+
+  #drained(): void {
+    if (!this.#isWriterWaiting) return;
+    this.#isWriterWaiting = false;
+    this.#handlers?.drained();
+  }
+
+  #linger(): void {
+    if (this.#lingerTimer !== undefined || this.#isClosed) return;
+    const wait = (queuedBefore: number): void => {
+      this.#lingerTimer = setTimeout(() => {
+        const queued = this.queuedBytes;
+        if (queued > 0 && queued < queuedBefore) wait(queued);
+        else this.#webSocket.terminate();
+      }, lingerMs);
+    };
+    wait(this.queuedBytes);
+  }
+
+  #closed(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#lingerTimer);
+    this.#handlers?.closed(this.#failure);
+  }
+}
+
+const sendOptions = { binary: true } as const;
+/** RFC 6455, section 7.4.1. */
+const normalClosure = 1000;
+
+function malformed(what: string): Failure {
+  return { code: 'frameMalformed', message: `The other side sent no WebSocket messages as we take them (${what}).` };
+}

@@ -1,0 +1,66 @@
+/**
+ * What an access token must say for a cloud node to take it (RFC 9068, RFC 7519). Whether it says so with a valid signature is
+ * checked elsewhere.
+ *
+ * A refusal names its class and nothing of what was expected: it goes to whoever showed the token.
+ */
+import { StatemeshError } from './errors.js';
+import { limits } from './limits.js';
+
+/** Asymmetric ones only: with a public key anybody could make the others. */
+export const tokenAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
+
+export interface TokenExpectation {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly scope: string;
+  /** Wall clock, ms since 1970. */
+  readonly nowMs: number;
+}
+
+/** Whom a token names, and how long it is good: until its expiry and the tolerance for clocks that differ. */
+export interface TokenGrant {
+  readonly subject: string;
+  /** Wall clock, ms since 1970. */
+  readonly expiresAtMs: number;
+  /** From now on, ms. */
+  readonly lifetimeMs: number;
+}
+
+/** The latest time that a `Date` can tell. */
+const timeMaxMs = 8.64e15;
+const subjectLengthMax = 256;
+
+/** @param claims The payload of a token whose signature holds @throws StatemeshError `tokenRefused` */
+export function checkClaims(claims: unknown, { issuer, audience, scope, nowMs }: TokenExpectation): TokenGrant {
+  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) throw tokenRefused('it has no claims');
+  const { iss, aud, exp, nbf, sub, client_id: clientId, scope: scopes } = claims as Record<string, unknown>;
+  if (iss !== issuer) throw tokenRefused('it comes from another issuer');
+  if (!(Array.isArray(aud) ? aud : [aud]).includes(audience)) throw tokenRefused('it is for another audience');
+  if (!isTime(exp)) throw tokenRefused('it does not say when it expires');
+  const expiresAtMs = Math.min(exp * 1_000 + limits.tokenClockToleranceMs, timeMaxMs);
+  if (expiresAtMs <= nowMs) throw tokenRefused('it has expired');
+  if (nbf !== undefined && !(isTime(nbf) && nbf * 1_000 - limits.tokenClockToleranceMs <= nowMs)) {
+    throw tokenRefused('it is not valid yet');
+  }
+  if (!scopesOf(scopes).includes(scope)) throw tokenRefused('it lacks the scope');
+  const subject = sub ?? clientId;
+  if (typeof subject !== 'string' || subject === '' || subject.length > subjectLengthMax) {
+    throw tokenRefused('it names no subject');
+  }
+  return { subject, expiresAtMs, lifetimeMs: expiresAtMs - nowMs };
+}
+
+export function tokenRefused(reason: string, cause?: unknown): StatemeshError {
+  return new StatemeshError('tokenRefused', `The access token is refused: ${reason}.`, { cause });
+}
+
+/** Space separated (RFC 8693, section 4.2), or an array, as some authorities have it. */
+function scopesOf(scopes: unknown): readonly unknown[] {
+  if (typeof scopes === 'string') return scopes.split(' ');
+  return Array.isArray(scopes) ? scopes : [];
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}

@@ -1,0 +1,95 @@
+/**
+ * Checks access tokens, on a cloud node: their signature by the keys of the authority, and what they say.
+ *
+ * The keys are kept for all sessions of the node, so a token costs a signature check and no request.
+ */
+import { type CompactVerifyResult, type CryptoKey, compactVerify } from 'jose';
+import { fromPromise } from 'xstate';
+import { checkClaims, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
+import { StatemeshError, systemCodeOf } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Http, Time } from '../protocol/ports.js';
+import type { VerifiedToken, VerifyTokenInput } from '../protocol/services.js';
+import { AuthorityKeys, type KeySet } from './authority-keys.js';
+
+/** @throws StatemeshError `tokenRefused`, `authorityUnavailable`, `authorityInvalid`, `certificateInvalid`, `cancelled` */
+export function createVerifyToken(ports: { http: Http; time: Time }) {
+  let keys: AuthorityKeys | undefined;
+  return fromPromise<VerifiedToken, VerifyTokenInput>(async ({ input: { token, configuration, ca }, signal }) => {
+    const { authority, audience, scope } = configuration;
+    if (authority === undefined || audience === undefined) {
+      throw new StatemeshError('configurationInvalid', 'A cloud node needs an authority and an audience.');
+    }
+    if (keys === undefined || !keys.isOf({ authority, ca })) keys = new AuthorityKeys(ports, { authority, ca });
+    const payload = await verifySignature(token.reveal(), keys, signal);
+    return checkClaims(payload, { issuer: authority, audience, scope, nowMs: ports.time.now() });
+  });
+}
+
+/** The payload of a token that the authority has signed. */
+async function verifySignature(token: string, keys: AuthorityKeys, signal: AbortSignal): Promise<unknown> {
+  if (token.length > limits.tokenLengthMax) throw tokenRefused('it is too long');
+  const present = await keys.get(signal);
+  try {
+    return payloadOf(await verifyBy(token, present));
+  } catch (error) {
+    if (systemCodeOf(error) !== keyUnknown) throw refusalOf(error);
+  }
+  // Signed with a key that we do not know: the authority may have a new one.
+  const newer = await keys.newerThan(present, signal);
+  if (newer === undefined) throw tokenRefused('it is signed with an unknown key');
+  try {
+    return payloadOf(await verifyBy(token, newer));
+  } catch (error) {
+    throw refusalOf(error);
+  }
+}
+
+async function verifyBy(token: string, keys: KeySet): Promise<CompactVerifyResult> {
+  const options = { algorithms: [...tokenAlgorithms] };
+  try {
+    return await compactVerify(token, keys, options);
+  } catch (error) {
+    // It names no key, and several would do.
+    if (systemCodeOf(error) !== keyAmbiguous) throw error;
+    let tried = 0;
+    for await (const key of error as AsyncIterable<CryptoKey>) {
+      tried += 1;
+      if (tried > keysTriedMax) break;
+      try {
+        return await compactVerify(token, key, options);
+      } catch {}
+    }
+    throw error;
+  }
+}
+
+const keyUnknown = 'ERR_JWKS_NO_MATCHING_KEY';
+const keyAmbiguous = 'ERR_JWKS_MULTIPLE_MATCHING_KEYS';
+const keysTriedMax = 8;
+
+function payloadOf({ payload, protectedHeader }: CompactVerifyResult): unknown {
+  // RFC 7519, section 7.2, and RFC 7797, section 7: a token is never unencoded.
+  if (protectedHeader.b64 === false) throw tokenRefused('it is no token');
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+  } catch (cause) {
+    throw tokenRefused('it is no token', cause);
+  }
+}
+
+function refusalOf(error: unknown): StatemeshError {
+  if ((error as { name?: unknown }).name === 'StatemeshError') return error as StatemeshError;
+  const code = systemCodeOf(error) ?? '';
+  if (code === 'ERR_JWKS_INVALID') {
+    return new StatemeshError('authorityInvalid', 'The authority of access tokens shows a key that is none.', {
+      cause: error,
+    });
+  }
+  if (code === keyUnknown) return tokenRefused('it is signed with an unknown key', error);
+  if (code === 'ERR_JOSE_ALG_NOT_ALLOWED' || code === 'ERR_JOSE_NOT_SUPPORTED') {
+    return tokenRefused('it is signed in a way that is not allowed', error);
+  }
+  if (code === 'ERR_JWS_INVALID') return tokenRefused('it is no token', error);
+  return tokenRefused('its signature does not hold', error);
+}

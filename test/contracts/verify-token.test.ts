@@ -1,0 +1,250 @@
+/** The real service: the contract, and how it treats its authority. */
+import { createHmac } from 'node:crypto';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { CompactSign, type CryptoKey, exportJWK, exportSPKI, generateKeyPair } from 'jose';
+import { createActor, toPromise } from 'xstate';
+import { StatemeshError } from '../../src/core/errors.js';
+import { Secret } from '../../src/core/secret.js';
+import type { Configuration } from '../../src/protocol/configuration.js';
+import type { Http, HttpResponse, Time } from '../../src/protocol/ports.js';
+import { cooldownMs, freshMs, staleMaxMs } from '../../src/services/authority-keys.js';
+import { createVerifyToken } from '../../src/services/verify-token.js';
+import { manualTime } from '../machines/bench.js';
+import {
+  audience,
+  describeVerifyToken,
+  issuer,
+  scope,
+  type TokenAlgorithm,
+  type VerifyTokenHarness,
+} from './verify-token.contract.js';
+
+const algorithms: readonly TokenAlgorithm[] = ['RS256', 'PS256', 'ES256', 'EdDSA', 'RS512', 'HS256'];
+const signing = algorithms.filter((alg) => alg !== 'HS256');
+
+type KeyPair = Awaited<ReturnType<typeof generateKeyPair>>;
+/** Making RSA keys takes its time: two generations do for all tests. */
+const generations: Promise<Map<string, KeyPair>>[] = [makeKeys(), makeKeys()];
+
+async function makeKeys(): Promise<Map<string, KeyPair>> {
+  const pairs = await Promise.all(
+    signing.map(async (alg) => [alg, await generateKeyPair(alg, { extractable: true })] as const),
+  );
+  return new Map<string, KeyPair>(pairs);
+}
+
+interface RealHarness extends VerifyTokenHarness {
+  readonly asked: string[];
+  readonly time: Time & { advance(ms: number): void };
+  /** What a URL answers in place of the authority; undefined: never. */
+  answers: (url: string) => HttpResponse | undefined | 'as the authority';
+  start(token: string): { ended: Promise<unknown>; stop(): void };
+}
+
+async function makeHarness(): Promise<RealHarness> {
+  const time = manualTime();
+  let generation = 0;
+  let state: Parameters<VerifyTokenHarness['setAuthority']>[0] = 'well';
+  const keys = async () => (await generations[generation]) as Map<string, KeyPair>;
+  const json = (value: unknown): HttpResponse => ({ status: 200, headers: {}, body: JSON.stringify(value) });
+  const kidOf = (alg: string) => `${alg}-${generation}`;
+  const jwks = async () => ({
+    keys: await Promise.all(
+      [...(await keys())].map(async ([alg, { publicKey }]) => ({
+        ...(await exportJWK(publicKey)),
+        kid: kidOf(alg),
+        alg,
+      })),
+    ),
+  });
+  const unreachable = () => new StatemeshError('authorityUnavailable', 'It cannot be reached.');
+  const http: Http = {
+    async request({ url, signal }) {
+      harness.asked.push(url);
+      const answer = harness.answers(url);
+      if (answer === undefined) {
+        return new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(new StatemeshError('cancelled', 'Given up.')));
+        });
+      }
+      if (answer !== 'as the authority') return answer;
+      if (state === 'unreachable') throw unreachable();
+      if (state === 'rubbish') return { status: 200, headers: {}, body: '<html>' };
+      if (url === `${issuer}/.well-known/openid-configuration`) {
+        return json({ issuer: state === 'other issuer' ? 'https://evil.example' : issuer, jwks_uri: `${issuer}/keys` });
+      }
+      return url === `${issuer}/keys` ? json(await jwks()) : { status: 404, headers: {}, body: '' };
+    },
+  };
+  const verifyToken = createVerifyToken({ http, time });
+  const configuration = { authority: issuer, audience, scope } as Configuration;
+  const start = (token: string) => {
+    const actor = createActor(verifyToken, { input: { token: new Secret(token), configuration, ca: undefined } });
+    const ended = toPromise(actor);
+    ended.catch(() => {});
+    actor.start();
+    return { ended, stop: () => actor.stop() };
+  };
+  const harness: RealHarness = {
+    algorithms,
+    asked: [],
+    time,
+    answers: () => 'as the authority',
+    start,
+    verify: (token) => start(token).ended as ReturnType<VerifyTokenHarness['verify']>,
+    async issue(claims, { alg = 'RS256', kid = kidOf(alg) } = {}) {
+      const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+      if (alg === 'none') return `${encode({ alg })}.${encode(claims)}.`;
+      if (alg === 'HS256') {
+        const { publicKey } = (await keys()).get('RS256') as KeyPair;
+        const text = `${encode({ alg, kid: kidOf('RS256') })}.${encode(claims)}`;
+        return `${text}.${createHmac('sha256', await exportSPKI(publicKey))
+          .update(text)
+          .digest('base64url')}`;
+      }
+      const { privateKey } = (await keys()).get(alg) as KeyPair;
+      return new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
+        .setProtectedHeader({ alg, kid })
+        .sign(privateKey as CryptoKey);
+    },
+    async rotate() {
+      generation += 1;
+    },
+    setAuthority(next) {
+      state = next;
+    },
+    nowMs: () => time.now(),
+    advance: (ms) => time.advance(ms),
+  };
+  return harness;
+}
+
+describeVerifyToken('jose', makeHarness);
+
+describe('verifyToken and its authority', () => {
+  let harness: RealHarness;
+  let token: string;
+  const claims = (changes: object = {}) => ({
+    ...{ iss: issuer, aud: audience, sub: 'site-1', scope, exp: Math.floor(harness.nowMs() / 1_000) + 86_400 },
+    ...changes,
+  });
+
+  beforeEach(async () => {
+    harness = await makeHarness();
+    token = await harness.issue(claims());
+  });
+
+  it('authority: many tokens, at once and later -> is asked once', async () => {
+    await Promise.all([harness.verify(token), harness.verify(token), harness.verify(token)]);
+    await harness.verify(token);
+    expect(harness.asked).toHaveLength(2);
+  });
+
+  it('authority: keys that have grown old -> are asked for again', async () => {
+    await harness.verify(token);
+    harness.advance(freshMs - 1);
+    await harness.verify(token);
+    expect(harness.asked).toHaveLength(2);
+    harness.advance(1);
+    await harness.verify(token);
+    expect(harness.asked).toHaveLength(4);
+  });
+
+  it('authority: tokens of unknown keys in a row -> is asked no more often than the cooldown says', async () => {
+    await harness.verify(token);
+    const strange = await harness.issue(claims(), { kid: 'strange' });
+    for (let count = 0; count < 10; count += 1) await expect(harness.verify(strange)).rejects.toThrow();
+    expect(harness.asked).toHaveLength(2);
+    harness.advance(cooldownMs);
+    for (let count = 0; count < 10; count += 1) await expect(harness.verify(strange)).rejects.toThrow();
+    expect(harness.asked).toHaveLength(4);
+  });
+
+  it('authority: unreachable for too long -> old keys are believed no more', async () => {
+    await harness.verify(token);
+    harness.setAuthority('unreachable');
+    harness.advance(staleMaxMs);
+    await expect(harness.verify(token)).rejects.toMatchObject({ code: 'authorityUnavailable' });
+  });
+
+  it('authority: hangs while there are keys -> they are used after a moment', async () => {
+    await harness.verify(token);
+    harness.advance(freshMs);
+    harness.answers = () => undefined;
+    const verifying = harness.verify(token);
+    await settled();
+    harness.advance(2_000);
+    await expect(verifying).resolves.toMatchObject({ subject: 'site-1' });
+  });
+
+  it('authority: fails -> is left alone for a moment, whoever asks', async () => {
+    harness.setAuthority('unreachable');
+    for (let count = 0; count < 10; count += 1) await expect(harness.verify(token)).rejects.toThrow();
+    expect(harness.asked).toHaveLength(1);
+  });
+
+  it('authority: hangs, and one of two gives up -> the other goes on; when both have -> the request is given up', async () => {
+    harness.answers = () => undefined;
+    const [one, two] = [harness.start(token), harness.start(token)];
+    await settled();
+    expect(harness.asked).toHaveLength(1);
+    one.stop();
+    await settled();
+    two.stop();
+    await settled();
+    harness.answers = () => 'as the authority';
+    await expect(harness.verify(token)).resolves.toMatchObject({ subject: 'site-1' });
+  });
+
+  it('authority: metadata only where RFC 8414 has it -> is found', async () => {
+    harness.answers = (url) => {
+      if (url === 'https://login.example/.well-known/oauth-authorization-server/realm') {
+        const body = JSON.stringify({ issuer, jwks_uri: `${issuer}/keys` });
+        return { status: 200, headers: {}, body };
+      }
+      return url.includes('openid-configuration') ? { status: 404, headers: {}, body: '' } : 'as the authority';
+    };
+    await expect(harness.verify(token)).resolves.toMatchObject({ subject: 'site-1' });
+  });
+
+  it.each([
+    ['keys in the clear', JSON.stringify({ issuer, jwks_uri: 'http://login.example/keys' })],
+    ['no place of keys', JSON.stringify({ issuer })],
+    ['no object', '7'],
+  ])('authority: metadata with %s -> authorityInvalid', async (_, body) => {
+    harness.answers = () => ({ status: 200, headers: {}, body });
+    await expect(harness.verify(token)).rejects.toMatchObject({ code: 'authorityInvalid' });
+  });
+
+  it.each([[{}], [{ keys: 7 }], [{ keys: [7] }], [null]])(
+    'authority: %j for keys -> authorityInvalid',
+    async (keys) => {
+      harness.answers = (url) =>
+        url.endsWith('/keys') ? { status: 200, headers: {}, body: JSON.stringify(keys) } : 'as the authority';
+      await expect(harness.verify(token)).rejects.toMatchObject({ code: 'authorityInvalid' });
+    },
+  );
+
+  it('authority: status 503 -> authorityUnavailable', async () => {
+    harness.answers = () => ({ status: 503, headers: {}, body: '' });
+    await expect(harness.verify(token)).rejects.toMatchObject({ code: 'authorityUnavailable' });
+  });
+
+  it('authority: keys without names, several of a kind -> each is tried', async () => {
+    const { publicKey: right, privateKey } = await generateKeyPair('ES256', { extractable: true });
+    const { publicKey: wrong } = await generateKeyPair('ES256', { extractable: true });
+    const body = JSON.stringify({ keys: [await exportJWK(wrong), await exportJWK(right)] });
+    harness.answers = (url) => (url.endsWith('/keys') ? { status: 200, headers: {}, body } : 'as the authority');
+    const sign = (key: CryptoKey) =>
+      new CompactSign(new TextEncoder().encode(JSON.stringify(claims())))
+        .setProtectedHeader({ alg: 'ES256' })
+        .sign(key);
+    await expect(harness.verify(await sign(privateKey))).resolves.toMatchObject({ subject: 'site-1' });
+    const stranger = await generateKeyPair('ES256', { extractable: true });
+    await expect(harness.verify(await sign(stranger.privateKey))).rejects.toMatchObject({ code: 'tokenRefused' });
+  });
+});
+
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
