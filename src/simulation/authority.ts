@@ -79,7 +79,7 @@ export class Authority {
       clock,
       address,
       port: Number(port) || 443,
-      certificate,
+      security: { kind: 'server', server: certificate },
       answer: (request, from) => this.#answer(request, from),
     });
     this.#server.start();

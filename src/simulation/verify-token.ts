@@ -1,91 +1,102 @@
 /**
- * Checks access tokens as the production service does, but at once: `jose` verifies by WebCrypto, which settles on another thread for as
- * long as the machine likes, and no virtual clock can order that.
- *
- * The keys of an authority come over the simulated network and are kept: they are asked for again when they are old, or when a token names
- * one that is not among them, but that only now and then, or tokens with made-up key ids would have the authority flooded.
+ * Checks access tokens as the production service does, with the same keys and the same claims, but their signatures at once: `jose`
+ * verifies by WebCrypto, which settles on another thread for as long as the machine likes, and no virtual clock can order that.
  */
-import { createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
+import { constants, createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
 import { fromPromise } from 'xstate';
-import { messageOf, StatemeshError } from '../core/errors.js';
-import type { Configuration } from '../protocol/configuration.js';
+import { checkClaims, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
+import { StatemeshError } from '../core/errors.js';
+import { limits } from '../core/limits.js';
 import type { Http, Time } from '../protocol/ports.js';
 import type { VerifiedToken, VerifyTokenInput } from '../protocol/services.js';
+import { AuthorityKeys, type KeySet } from '../services/authority-keys.js';
 
-/** How far the clocks of authority and node may be apart. */
-const toleranceMs = 30_000;
-/** How long keys are good without asking again. */
-const keysAgeMaxMs = 600_000;
-/** The shortest time between two questions that unknown keys give rise to. */
-const cooldownMs = 30_000;
-
-export interface SimulatedVerifyTokenOptions {
-  readonly http: Http;
-  readonly time: Time;
-}
-
-export function createSimulatedVerifyToken({ http, time }: SimulatedVerifyTokenOptions) {
-  const authorities = new Map<string, AuthorityKeys>();
-  const keysOf = (authority: string, ca: string | undefined): AuthorityKeys => {
-    const known = authorities.get(authority) ?? new AuthorityKeys(authority, { http, time, ca });
-    authorities.set(authority, known);
-    return known;
-  };
+export function createSimulatedVerifyToken(ports: { readonly http: Http; readonly time: Time }) {
+  let keys: AuthorityKeys | undefined;
   return fromPromise<VerifiedToken, VerifyTokenInput>(async ({ input: { token, configuration, ca }, signal }) => {
-    const { authority } = configuration;
-    if (authority === undefined) {
-      throw new StatemeshError('configurationInvalid', 'Invalid configuration: authority: a cloud node needs one.');
+    const { authority, audience, scope } = configuration;
+    if (authority === undefined || audience === undefined) {
+      throw new StatemeshError('configurationInvalid', 'A cloud node needs an authority and an audience.');
     }
-    const { header, claims, signed, signature } = taken(token.reveal());
-    const key = await keysOf(authority, ca).get(header.kid, signal);
-    if (header.alg !== 'EdDSA' || !verify(null, signed, key, signature)) throw refused('its signature is wrong');
-    const nowMs = time.now();
-    assertClaims(claims, { ...configuration, authority }, nowMs);
-    const expiresAtMs = claims.exp * 1_000;
-    return { subject: claims.sub, expiresAtMs, lifetimeMs: expiresAtMs - nowMs };
+    if (keys === undefined || !keys.isOf({ authority, ca })) keys = new AuthorityKeys(ports, { authority, ca });
+    const claims = await claimsOf(token.reveal(), keys, signal);
+    return checkClaims(claims, { issuer: authority, audience, scope, nowMs: ports.time.now() });
   });
 }
 
-interface Claims {
-  readonly iss: string;
-  readonly sub: string;
-  readonly aud: string | readonly string[] | undefined;
-  readonly scope: string | undefined;
-  readonly nbf: number | undefined;
-  readonly exp: number;
+type Algorithm = (typeof tokenAlgorithms)[number];
+
+interface Signed {
+  readonly alg: Algorithm;
+  readonly kid: unknown;
+  readonly claims: string;
+  readonly signed: Buffer;
+  readonly signature: Buffer;
 }
 
-function assertClaims(
-  { iss, aud, exp, nbf, scope: scopes = '' }: Claims,
-  { authority, audience, scope }: Configuration & { readonly authority: string },
-  nowMs: number,
-): void {
-  if (iss !== authority) throw refused(`it was issued by ${iss}, not by ${authority}`);
-  if (audience !== undefined && ![aud].flat().includes(audience)) throw refused(`it is not for ${audience}`);
-  if (exp * 1_000 <= nowMs - toleranceMs) throw refused('it has expired: ask for another one, and check the clocks');
-  if ((nbf ?? 0) * 1_000 > nowMs + toleranceMs) throw refused('it is not valid yet: check the clocks');
-  if (!scopes.split(' ').includes(scope)) throw refused(`it has not the scope ${scope}`);
-}
-
-/** The parts of a token (RFC 7519). @throws StatemeshError `tokenRefused` when it is none */
-function taken(token: string) {
-  const [header = '', claims = '', signature, ...rest] = token.split('.');
-  const parsed = { header: jsonOf(decoded(header)), claims: jsonOf(decoded(claims)) };
-  if (signature === undefined || rest.length > 0 || parsed.header === undefined || !isClaims(parsed.claims)) {
-    throw refused('it is no signed token');
+/** The claims of a token that the authority has signed. */
+async function claimsOf(token: string, keys: AuthorityKeys, signal: AbortSignal): Promise<unknown> {
+  if (token.length > limits.tokenLengthMax) throw tokenRefused('it is too long');
+  const present = await keys.get(signal);
+  const parsed = parse(token);
+  let candidates = keysFor(parsed, present);
+  if (candidates.length === 0) {
+    // Signed with a key that we do not know: the authority may have a new one.
+    const newer = await keys.newerThan(present, signal);
+    candidates = newer === undefined ? [] : keysFor(parsed, newer);
+    if (candidates.length === 0) throw tokenRefused('it is signed with an unknown key');
   }
+  if (!candidates.some((key) => isSigned(parsed, key))) throw tokenRefused('its signature does not hold');
+  const claims = jsonOf(parsed.claims);
+  if (claims === undefined) throw tokenRefused('it is no token');
+  return claims;
+}
+
+function parse(token: string): Signed {
+  const [header = '', claims = '', signature, ...rest] = token.split('.');
+  const { alg, kid } = jsonOf(decoded(header)) ?? {};
+  if (signature === undefined || rest.length > 0 || typeof alg !== 'string') throw tokenRefused('it is no token');
+  if (!isAllowed(alg)) throw tokenRefused('it is signed in a way that is not allowed');
   return {
-    header: parsed.header,
-    claims: parsed.claims,
+    alg,
+    kid,
+    claims: decoded(claims),
     signed: Buffer.from(`${header}.${claims}`),
     signature: Buffer.from(signature, 'base64url'),
   };
 }
 
-function isClaims(claims: Record<string, unknown> | undefined): claims is Record<string, unknown> & Claims {
-  const { iss, sub, exp, nbf = 0, scope = '' } = claims ?? {};
-  const areTexts = [iss, sub, scope].every((text) => typeof text === 'string');
-  return areTexts && [exp, nbf].every(Number.isFinite);
+function isAllowed(alg: string): alg is Algorithm {
+  return tokenAlgorithms.some((allowed) => allowed === alg);
+}
+
+const keyTypes: Readonly<Record<Algorithm, string>> = { RS256: 'RSA', PS256: 'RSA', ES256: 'EC', EdDSA: 'OKP' };
+
+/** Those that may have signed a token: by its id if it names one, else all of the kind. */
+function keysFor({ alg, kid }: Signed, keys: KeySet): readonly KeyObject[] {
+  const suitable = (keys.jwks().keys as readonly JsonWebKey[]).filter(
+    (key) => key.kty === keyTypes[alg] && (key.alg ?? alg) === alg && (kid === undefined || key.kid === kid),
+  );
+  return suitable.slice(0, keysTriedMax).map((key) => createPublicKey({ key, format: 'jwk' }));
+}
+
+const keysTriedMax = 8;
+
+function isSigned({ alg, signed, signature }: Signed, key: KeyObject): boolean {
+  switch (alg) {
+    case 'RS256':
+      return verify('sha256', signed, key, signature);
+    case 'PS256':
+      return verify('sha256', signed, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }, signature);
+    case 'ES256':
+      return verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, signature);
+    case 'EdDSA':
+      return verify(null, signed, key, signature);
+  }
+}
+
+function decoded(part: string): string {
+  return Buffer.from(part, 'base64url').toString();
 }
 
 function jsonOf(text: string): Record<string, unknown> | undefined {
@@ -95,97 +106,4 @@ function jsonOf(text: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function decoded(part: string): string {
-  return Buffer.from(part, 'base64url').toString();
-}
-
-function refused(reason: string): StatemeshError {
-  return new StatemeshError('tokenRefused', `The access token is refused: ${reason}.`);
-}
-
-interface KeysOptions extends SimulatedVerifyTokenOptions {
-  readonly ca: string | undefined;
-}
-
-/** The published keys of one authority. */
-class AuthorityKeys {
-  readonly #authority: string;
-  readonly #options: KeysOptions;
-  #keys: ReadonlyMap<string, KeyObject> = new Map();
-  #loadedAtMs = Number.NEGATIVE_INFINITY;
-  /** All who wait for the keys wait for the same answer. */
-  #loading: Promise<void> | undefined;
-
-  constructor(authority: string, options: KeysOptions) {
-    this.#authority = authority;
-    this.#options = options;
-  }
-
-  /** @throws StatemeshError `authorityUnavailable`, `cancelled`, `tokenRefused` */
-  async get(kid: unknown, signal: AbortSignal): Promise<KeyObject> {
-    if (this.#ageMs > keysAgeMaxMs) await this.#load();
-    const isKnown = typeof kid === 'string' && this.#keys.has(kid);
-    if (!isKnown && this.#ageMs > cooldownMs) await this.#load();
-    if (signal.aborted) throw new StatemeshError('cancelled', 'Nobody waits for the token to be checked any more.');
-    const key = typeof kid === 'string' ? this.#keys.get(kid) : undefined;
-    if (key === undefined) throw refused('the authority knows no key of that id');
-    return key;
-  }
-
-  get #ageMs(): number {
-    return this.#options.time.monotonicMs() - this.#loadedAtMs;
-  }
-
-  #load(): Promise<void> {
-    this.#loading ??= this.#fetchKeys().finally(() => {
-      this.#loading = undefined;
-    });
-    return this.#loading;
-  }
-
-  async #fetchKeys(): Promise<void> {
-    const base = this.#authority.replace(/\/$/, '');
-    const metadata = await this.#getJson(`${base}/.well-known/openid-configuration`);
-    if (metadata.issuer !== this.#authority || typeof metadata.jwks_uri !== 'string') {
-      throw this.#unavailable('what answers there is another one');
-    }
-    const { keys } = await this.#getJson(metadata.jwks_uri);
-    if (!Array.isArray(keys)) throw this.#unavailable('it publishes no keys');
-    this.#keys = keysByIdOf(keys);
-    this.#loadedAtMs = this.#options.time.monotonicMs();
-  }
-
-  async #getJson(url: string): Promise<Record<string, unknown>> {
-    const { http, ca } = this.#options;
-    // Of nobody who waits: others may wait for the same keys.
-    const { signal } = new AbortController();
-    const request = {
-      method: 'GET',
-      url,
-      headers: { accept: 'application/json' },
-      body: undefined,
-      ca,
-      signal,
-    } as const;
-    const response = await http.request(request).catch((error: unknown) => {
-      throw this.#unavailable(messageOf(error), error);
-    });
-    if (response.status !== 200) throw this.#unavailable(`it answers ${response.status}`);
-    const document = jsonOf(response.body);
-    if (document === undefined) throw this.#unavailable('it answers no JSON');
-    return document;
-  }
-
-  #unavailable(reason: string, cause?: unknown): StatemeshError {
-    const message = `The keys of ${this.#authority} cannot be had: ${reason}.`;
-    return new StatemeshError('authorityUnavailable', message, { cause });
-  }
-}
-
-/** Those that it can be: an authority may publish others, for others. */
-function keysByIdOf(keys: readonly JsonWebKey[]): ReadonlyMap<string, KeyObject> {
-  const ours = keys.filter(({ kty, crv }) => kty === 'OKP' && crv === 'Ed25519');
-  return new Map(ours.map((key) => [String(key.kid), createPublicKey({ key, format: 'jwk' })]));
 }

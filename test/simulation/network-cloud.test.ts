@@ -99,7 +99,7 @@ describe('a server with a certificate', () => {
   // As measured with the system's TLS.
   it.each([
     ['the cluster key', 'a server', server, psk, 'wrongClusterKey', ['connectionLost']],
-    ['who verifies', 'the cluster key', psk, verified, 'certificateInvalid', ['wrongClusterKey']],
+    ['who verifies', 'the cluster key', psk, verified, 'protocolUnsupported', ['wrongClusterKey']],
     ['who says nothing', 'a server', server, none, 'opened', ['handshakeTimeout']],
   ] as const)('%s at %s -> comes to nothing', async (_, __, listening, dialing, code, refused) => {
     const site = new Site();

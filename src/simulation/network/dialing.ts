@@ -5,9 +5,9 @@
  * Invariants, those of the real one: it settles once, within its timeout; whatever opens too late is closed. An attempt whose
  * process is gone never settles.
  */
-import { dialCancelled } from '../../adapters/dial.js';
-import { addressText, dialError, dialTimeout } from '../../adapters/network-errors.js';
-import { StatemeshError, systemCodeOf } from '../../core/errors.js';
+import { dialCancelled, noWebSocket } from '../../adapters/dial.js';
+import { dialError, dialTimeout } from '../../adapters/network-errors.js';
+import type { StatemeshError } from '../../core/errors.js';
 import type { Connection, DialOptions, Timer } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
 import { isTrusted } from './certificates.js';
@@ -36,6 +36,8 @@ export class Dialing {
   readonly #timeout: Timer;
   readonly #cancel = () => this.#fail(dialCancelled(this.#options.dial));
   #isConnected = false;
+  /** As secure as it is to be. */
+  #isSecure = false;
   #isSettled = false;
 
   constructor(options: DialingOptions) {
@@ -44,8 +46,7 @@ export class Dialing {
     this.#timeout = clock.schedule(dial.timeoutMs, () => this.#fail(dialTimeout(dial.host, dial.port)));
     dial.signal.addEventListener('abort', this.#cancel, { once: true });
     stream.dialed.usher({
-      // Of the handshake, or of the upgrade: whoever speaks otherwise does not understand it.
-      data: () => this.#failBy(systemError(notUnderstood)),
+      data: () => this.#misunderstood(),
       closed: (cause) => this.#failBy(cause ?? new Error('closed by the other side')),
     });
     stream.dialed.signal(() => this.#arrived());
@@ -72,6 +73,7 @@ export class Dialing {
     }
     stream.accepted.signal(() => {
       this.#isConnected = true;
+      this.#isSecure = dial.security.kind === 'none';
       if (dial.security.kind === 'none' && dial.webSocketPath === undefined) this.#succeed();
       stream.dialed.signal(() => this.#handshake(listener));
     });
@@ -103,6 +105,7 @@ export class Dialing {
       this.#failBy(systemError(untrusted));
       return;
     }
+    this.#isSecure = true;
     if (webSocketPath === undefined) this.#succeed();
     stream.dialed.signal(() => listener.secured(stream.accepted));
   }
@@ -114,8 +117,16 @@ export class Dialing {
     this.#options.opened(dialed);
   }
 
+  /** Whoever answers with other bytes has understood neither the handshake nor the upgrade. */
+  #misunderstood(): void {
+    const { dial } = this.#options;
+    if (this.#isSecure && dial.webSocketPath !== undefined) this.#fail(noWebSocket(dial, 'it answers otherwise'));
+    else this.#failBy(systemError(notTls));
+  }
+
   #failBy(error: Error): void {
-    this.#fail(errorOf(error, this.#options.dial));
+    const { host, port, security } = this.#options.dial;
+    this.#fail(dialError(error, host, port, security.kind));
   }
 
   #fail(error: StatemeshError): void {
@@ -140,23 +151,6 @@ export class Dialing {
   }
 }
 
-/** What a system error means to who dials a server with a certificate, or a WebSocket; else it means what it always does. */
-function errorOf(error: Error, { host, port, security, webSocketPath }: DialOptions): StatemeshError {
-  const address = addressText(host, port);
-  const code = systemCodeOf(error) ?? '';
-  if (code === notUnderstood && security.kind !== 'psk') {
-    const expected = webSocketPath === undefined ? 'TLS' : 'WebSocket';
-    const message = `What answers at ${address} does not speak ${expected}: correct the address or its scheme.`;
-    return new StatemeshError('protocolUnsupported', message, { cause: error });
-  }
-  if (security.kind === 'verified' && certificateCodes.has(code)) {
-    const message = `The certificate of ${address} cannot be verified (${code}): configure \`ca\` with the authority that has signed it, and dial a host that it names.`;
-    return new StatemeshError('certificateInvalid', message, { cause: error });
-  }
-  return dialError(error, host, port);
-}
-
-const notUnderstood = 'ERR_SSL_WRONG_VERSION_NUMBER';
+const notTls = 'ERR_SSL_WRONG_VERSION_NUMBER';
 const untrusted = 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY';
 const alerted = 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE';
-const certificateCodes: ReadonlySet<string> = new Set([untrusted, alerted]);

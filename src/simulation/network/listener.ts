@@ -105,11 +105,11 @@ export class Listener {
   }
 
   #startHandshake(end: StreamEnd, handshake: Handshake): void {
-    const late = () => this.#refuse(end, handshakeFailure(systemError('ERR_TLS_HANDSHAKE_TIMEOUT')));
+    const late = () => this.#refuse(end, this.#failureOf(systemError('ERR_TLS_HANDSHAKE_TIMEOUT')));
     this.#handshaking.set(end, { handshake, timer: this.#clock.schedule(this.#options.handshakeTimeoutMs, late) });
     end.usher({
-      data: () => this.#refuse(end, handshakeFailure(systemError('ERR_SSL_HTTP_REQUEST'))),
-      closed: (cause) => this.#refuse(end, handshakeFailure(cause ?? new Error('closed by the other side'))),
+      data: () => this.#refuse(end, this.#failureOf(systemError('ERR_SSL_HTTP_REQUEST'))),
+      closed: (cause) => this.#refuse(end, this.#failureOf(cause ?? new Error('closed by the other side'))),
     });
   }
 
@@ -120,13 +120,17 @@ export class Listener {
       return;
     }
     end.signal(refused);
-    this.#refuse(end, handshakeFailure(systemError(security.kind === 'psk' ? wrongKey : noKey)));
+    this.#refuse(end, this.#failureOf(systemError(security.kind === 'psk' ? wrongKey : noKey)));
   }
 
   #refuse(end: StreamEnd, failure: Failure): void {
     if (this.#endHandshake(end) === undefined) return;
     end.destroy();
     this.#refused(end, failure);
+  }
+
+  #failureOf(error: Error): Failure {
+    return handshakeFailure(error, this.#options.security.kind);
   }
 
   /** The handshake that is over now; undefined when there was none, or none any more. */

@@ -28,10 +28,7 @@ export function simulatedHttp(options: SimulatedHttpOptions): Http {
 }
 
 async function open(network: Network, { url, ca, signal }: HttpRequest): Promise<Connection> {
-  if (!/^https?:/.test(url) || !URL.canParse(url)) {
-    throw new StatemeshError('authorityInvalid', `"${url.slice(0, 80)}" is no address of a web server: use https://.`);
-  }
-  const { protocol, hostname: host, port } = new URL(url);
+  const { protocol, hostname: host, port } = targetOf(url);
   const security: DialSecurity = protocol === 'https:' ? { kind: 'verified', ca } : { kind: 'none' };
   const dialed = { host, port: Number(port) || defaultPorts[security.kind], security };
   try {
@@ -39,8 +36,17 @@ async function open(network: Network, { url, ca, signal }: HttpRequest): Promise
   } catch (error) {
     const { code, message } = failureOf(error);
     if (code === 'certificateInvalid' || code === 'cancelled') throw error;
-    throw unavailable(url, message, error);
+    throw code === 'connectionTimeout' ? late(url) : unavailable(url, message, error);
   }
+}
+
+function targetOf(url: string): URL {
+  const target = URL.canParse(url) ? new URL(url) : undefined;
+  if (target === undefined || !/^https?:$/.test(target.protocol) || target.username !== '') {
+    // Not shown: it may hold a password.
+    throw new StatemeshError('authorityInvalid', 'An address of the authority is not an http or https URL.');
+  }
+  return target;
 }
 
 const defaultPorts = { verified: 443, none: 80 } as const;
@@ -57,7 +63,6 @@ function exchange(
   const { url, signal } = request;
   return new Promise((resolve, reject) => {
     const reader = new MessageReader<HttpResponse>();
-    let bytesRead = 0;
     const end = (): void => {
       timer.cancel();
       signal.removeEventListener('abort', cancel);
@@ -68,20 +73,17 @@ function exchange(
       end();
       reject(error);
     };
-    const cancel = () => fail(new StatemeshError('cancelled', `The request to ${url} was given up.`));
-    const timer = time.after(leftMs, () => fail(unavailable(url, 'it does not answer in time')));
+    const cancel = () => fail(new StatemeshError('cancelled', `The request to ${originOf(url)} was given up.`));
+    const timer = time.after(leftMs, () => fail(late(url)));
     signal.addEventListener('abort', cancel, { once: true });
     connection.attach({
       data(bytes) {
-        bytesRead += bytes.length;
-        if (bytesRead > limits.httpBodyBytesMax) {
-          fail(
-            new StatemeshError('authorityInvalid', `${url} answers with more than a document: correct the address.`),
-          );
-          return;
-        }
         const response = reader.push(bytes);
         if (response === undefined) return;
+        if (Buffer.byteLength(response.body) > limits.httpBodyBytesMax) {
+          fail(tooLarge(url));
+          return;
+        }
         end();
         resolve(response);
       },
@@ -93,6 +95,21 @@ function exchange(
   });
 }
 
+function late(url: string): StatemeshError {
+  return unavailable(url, `it did not answer within ${limits.httpTimeoutMs} ms`);
+}
+
 function unavailable(url: string, reason: string, cause?: unknown): StatemeshError {
-  return new StatemeshError('authorityUnavailable', `${url} cannot be reached: ${reason}`, { cause });
+  const message = `${originOf(url)} cannot be reached (${reason}): is it up, and is the address right?`;
+  return new StatemeshError('authorityUnavailable', message, { cause });
+}
+
+function tooLarge(url: string): StatemeshError {
+  const message = `${originOf(url)} answers with more than ${limits.httpBodyBytesMax} bytes: is it the right address?`;
+  return new StatemeshError('authorityInvalid', message);
+}
+
+/** What may be told of a URL: a query can hold secrets. */
+function originOf(url: string): string {
+  return new URL(url).origin;
 }

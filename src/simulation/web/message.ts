@@ -7,11 +7,13 @@ import type { HttpRequest, HttpResponse } from '../../protocol/ports.js';
 export type WebRequest = Pick<HttpRequest, 'method' | 'url' | 'headers' | 'body'>;
 
 export function requestBytes({ method, url, headers, body }: WebRequest): Uint8Array {
-  return encode(`${method} ${url}`, { method, url, headers, body: body ?? null });
+  const { origin, pathname } = new URL(url);
+  // Without the query, which may hold secrets, since traces show the title.
+  return encode(`${method} ${origin}${pathname}`, { method, url, headers: lowered(headers), body: body ?? null });
 }
 
 export function responseBytes(response: HttpResponse): Uint8Array {
-  return encode(String(response.status), response);
+  return encode(String(response.status), { ...response, headers: lowered(response.headers) });
 }
 
 /** Puts a message together from what arrives; `undefined` until it is whole. */
@@ -24,6 +26,11 @@ export class MessageReader<Message extends WebRequest | HttpResponse> {
     const [, json, end] = Buffer.concat(this.#parts).toString().split('\n');
     return json === undefined || end === undefined ? undefined : (JSON.parse(json) as Message);
   }
+}
+
+/** Names of headers do not differ by case. */
+function lowered(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 function encode(title: string, message: object): Uint8Array {

@@ -1,9 +1,9 @@
 /**
- * A web server on the simulated network, under a certificate: what stands behind it says what it answers, and when.
+ * A web server on the simulated network: what stands behind it says what it answers, and when.
  *
  * Stopped, it refuses connections, and those that are open break off: as a process that is gone.
  */
-import type { Connection, HttpResponse, ServerCertificate } from '../../protocol/ports.js';
+import type { Connection, HttpResponse, ListenSecurity } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { Host, NetworkHub } from '../network/hub.js';
 import { MessageReader, responseBytes, type WebRequest } from './message.js';
@@ -16,7 +16,7 @@ export interface WebServerOptions {
   readonly clock: VirtualClock;
   readonly address: string;
   readonly port: number;
-  readonly certificate: ServerCertificate;
+  readonly security: ListenSecurity;
   answer(request: WebRequest, from: string): WebAnswer;
 }
 
@@ -34,11 +34,11 @@ export class WebServer {
 
   start(): void {
     if (this.#host !== undefined) return;
-    const { hub, address, port, certificate } = this.#options;
+    const { hub, address, port, security } = this.#options;
     this.#host = { address, segments: new Set(), speaks: 'http' };
     // Listens at once: what it promises is only that nothing stands in its way.
     void hub.join(this.#host).listen({
-      ...{ host: address, port, security: { kind: 'server', server: certificate } },
+      ...{ host: address, port, security },
       ...{ connectionsMax: 1_024, unauthenticatedMax: 1_024, handshakeTimeoutMs: 5_000 },
       accepted: (connection) => this.#serve(connection),
       refused: () => {},
