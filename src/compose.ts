@@ -5,22 +5,25 @@
  * a composed machine belongs to one node; the machines themselves are constants.
  */
 import { createKnownPeers } from './database/known-peers.js';
+import { credentialMachine } from './machines/credential.machine.js';
 import { membershipMachine } from './machines/membership.machine.js';
 import { type NodeMachine, nodeMachine } from './machines/node.machine.js';
 import { peerMachine } from './machines/peer.machine.js';
 import { receiverMachine } from './machines/receiver.machine.js';
 import { senderMachine } from './machines/sender.machine.js';
-import { sessionMachine } from './machines/session.machine.js';
+import { type SessionMachine, sessionMachine } from './machines/session.machine.js';
 import type { ControlCommands } from './protocol/control.js';
 import type { Environment, Http, Network, Randomness, Time } from './protocol/ports.js';
 import * as slots from './protocol/services.js';
 import { createConfigure } from './services/configuration.js';
 import { createControl } from './services/control.js';
+import { createDialCloud } from './services/dial-cloud.js';
 import { createDial } from './services/dialer.js';
 import { createDiscovery } from './services/discovery.js';
 import { createLink } from './services/link.js';
 import { createCloseListener, createConnections, createListen } from './services/listener.js';
 import { createBatchApplier, createOplogFeed, createReadBatch } from './services/replication.js';
+import { createVerifyToken } from './services/verify-token.js';
 import { createCloseStore, createOpenStore } from './store/store-service.js';
 
 /** What a node needs of the outside world. */
@@ -28,8 +31,8 @@ export interface Ports {
   readonly network: Network;
   readonly time: Time;
   readonly randomness: Randomness;
-  readonly http?: Http;
-  readonly environment?: Environment;
+  readonly http: Http;
+  readonly environment: Environment;
 }
 
 /** One actor for each slot; replace any of them to build a node of your own. */
@@ -51,8 +54,8 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
     liveness: slots.liveness,
     cloudPeers: slots.cloudPeers,
     requestToken: slots.requestToken,
-    dialCloud: slots.dialCloud,
-    verifyToken: slots.verifyToken,
+    dialCloud: createDialCloud(ports),
+    verifyToken: createVerifyToken(ports),
     link: createLink(ports),
     readBatch: createReadBatch(ports),
     batchApplier: createBatchApplier(ports),
@@ -68,12 +71,20 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
  * const actor = createActor(machine, { input: { configuration: () => configuration, boot, random } });
  */
 export function composeNode(services: Services): NodeMachine {
-  const { readBatch, batchApplier, oplogFeed, link, dial, discovery, knownPeers, ...others } = services;
-  const { liveness: _, cloudPeers: __, requestToken: ___, dialCloud: ____, verifyToken: _____, ...ofNode } = others;
-  const sender = senderMachine.provide({ actors: { readBatch, oplogFeed } });
-  const receiver = receiverMachine.provide({ actors: { batchApplier } });
-  const session = sessionMachine.provide({ actors: { sender, receiver, link } });
+  const { configure, openStore, closeStore, listen, closeListener, connections, control } = services;
+  const { dial, discovery, knownPeers } = services;
+  const session = composeSession(services);
   const peer = peerMachine.provide({ actors: { dial } });
   const membership = membershipMachine.provide({ actors: { session, peer, discovery, knownPeers } });
-  return nodeMachine.provide({ actors: { ...ofNode, membership } });
+  return nodeMachine.provide({
+    actors: { configure, openStore, closeStore, listen, closeListener, connections, control, membership },
+  });
+}
+
+/** A session machine with every slot filled: for whoever is the parent of sessions. */
+export function composeSession({ readBatch, batchApplier, oplogFeed, link, verifyToken }: Services): SessionMachine {
+  const sender = senderMachine.provide({ actors: { readBatch, oplogFeed } });
+  const receiver = receiverMachine.provide({ actors: { batchApplier } });
+  const credential = credentialMachine.provide({ actors: { verifyToken } });
+  return sessionMachine.provide({ actors: { sender, receiver, credential, link } });
 }

@@ -4,7 +4,7 @@
  * `createNode` is all that most programs need. Those who compose their own node find the machines, the service slots and
  * `composeNode` here, too.
  */
-export { composeNode, createServices, type Ports, type Services } from './compose.js';
+export { composeNode, composeSession, createServices, type Ports, type Services } from './compose.js';
 export type { Author, Incarnation, Scope } from './core/author.js';
 export { type ErrorCode, errorCodes, type Failure, StatemeshError } from './core/errors.js';
 export { type Hlc, logicOf, wallMsOf } from './core/hlc.js';
@@ -22,12 +22,14 @@ export type { Stream } from './database/streams.js';
 export type { Recipe } from './database/update.js';
 export type { Found, WatchOptions } from './database/watch.js';
 export type { Logger } from './logging.js';
+export { type CredentialMachine, credentialMachine } from './machines/credential.machine.js';
 export { type MembershipMachine, membershipMachine } from './machines/membership.machine.js';
 export { type NodeMachine, nodeMachine } from './machines/node.machine.js';
 export { type PeerMachine, peerMachine } from './machines/peer.machine.js';
 export { type ReceiverMachine, receiverMachine } from './machines/receiver.machine.js';
+export { type ReceptionMachine, receptionMachine } from './machines/reception.machine.js';
 export { type SenderMachine, senderMachine } from './machines/sender.machine.js';
-export { type SessionMachine, sessionMachine } from './machines/session.machine.js';
+export { type SessionAccess, type SessionMachine, sessionMachine } from './machines/session.machine.js';
 export {
   createNode,
   type HappeningType,

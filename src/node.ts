@@ -5,6 +5,8 @@
  * event or a call on the store that the root actor holds.
  */
 import { type ActorOptions, type ActorRefFrom, createActor } from 'xstate';
+import { systemEnvironment } from './adapters/environment.js';
+import { createHttp } from './adapters/http.js';
 import { createNetwork } from './adapters/network.js';
 import { systemRandomness } from './adapters/randomness.js';
 import { type SystemTime, systemTime } from './adapters/time.js';
@@ -99,9 +101,15 @@ export function createNode(options: NodeOptions, ports: NodePorts = systemPorts(
   return node;
 }
 
-/** The real ones: this machine's sockets, clock and randomness. A network serves one node, and ends with it. */
+/** The real ones: this machine's sockets, clock, randomness and environment. A network serves one node, and ends with it. */
 export function systemPorts(): NodePorts {
-  return { network: createNetwork(), time: systemTime(), randomness: systemRandomness() };
+  return {
+    network: createNetwork(),
+    time: systemTime(),
+    randomness: systemRandomness(),
+    http: createHttp(),
+    environment: systemEnvironment(),
+  };
 }
 
 function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): StatemeshNode {

@@ -31,7 +31,7 @@ const nodeModules: Record<string, readonly string[]> = {
 };
 
 /** A machine imports machines below it only. */
-const machineOrder = ['node', 'membership', 'peer', 'session', 'receiver', 'sender'];
+const machineOrder = ['node', 'membership', 'reception', 'peer', 'session', 'credential', 'receiver', 'sender'];
 
 const ambient =
   /\b(Date\.now|new Date\(\)|performance\.now|Math\.random|randomUUID|randomBytes|getRandomValues|hrtime|process\.nextTick)\b|(?<![.\w])(setTimeout|setInterval|setImmediate)\(/;

@@ -16,6 +16,8 @@ export type AuthorKey = string & { readonly [brand]: 'AuthorKey' };
 /** `cluster`: never crosses a cloud link. `shared`: goes everywhere. */
 export type Scope = 'cluster' | 'shared';
 
+export const allScopes: readonly Scope[] = ['cluster', 'shared'];
+
 export interface Author {
   readonly nodeId: NodeId;
   readonly incarnation: Incarnation;

@@ -53,6 +53,12 @@ export function credited(progress: Progress, runs: readonly Run[]): Progress {
   return { ...progress, theirs: furthest(progress.theirs, endsOf(runs)) };
 }
 
+/**
+ * Whom a commit came from: a NodeId on the local network. Over a cloud link it has a slash, which a NodeId has not, since the
+ * nodes of two clusters that meet on a cloud node may have one NodeId.
+ */
+export type Origin = string;
+
 /** What to do about a commit, once the other side had everything before it. */
 export interface Push {
   readonly progress: Progress;
@@ -67,15 +73,18 @@ export interface Push {
 export interface PushContext {
   /** What we wrote ourselves, in an earlier incarnation, the other side gets from nobody but us. */
   readonly selfId: NodeId;
-  readonly peerId: NodeId;
+  /** Undefined over a cloud link: nodes of several clusters may have one NodeId, so that it says nothing of an author there. */
+  readonly peerId: NodeId | undefined;
+  /** What the other side is the origin of. */
+  readonly peerOrigin: Origin;
   /** Where the commit came from; undefined for local writes. */
-  readonly origin: NodeId | undefined;
+  readonly origin: Origin | undefined;
   /** The peers with whom the other side has a session of its own: what they write reaches it without us. */
   readonly neighbours: ReadonlySet<NodeId>;
 }
 
 export function push(progress: Progress, runs: readonly Run[], context: PushContext): Push {
-  if (context.origin === context.peerId) {
+  if (context.origin === context.peerOrigin) {
     return { progress: credited(progress, runs), runs: [], lagging: false, unsure: false };
   }
   const toSend: Run[] = [];

@@ -2,7 +2,7 @@
  * How far a node has come in the chain of each author, and what follows from comparing two such clocks.
  */
 import { hash } from 'node:crypto';
-import type { AuthorKey } from './author.js';
+import { type AuthorKey, allScopes, type Scope } from './author.js';
 import { chainStart, type Position } from './entry.js';
 import { compareCodeUnits } from './ids.js';
 
@@ -11,6 +11,12 @@ export type VectorClock = ReadonlyMap<AuthorKey, Position>;
 
 export function positionOf(clock: VectorClock, author: AuthorKey): Position {
   return clock.get(author) ?? chainStart;
+}
+
+/** The part of a clock that may be spoken of where only these scopes are exchanged. */
+export function clockOfScopes(clock: VectorClock, scopes: readonly Scope[]): VectorClock {
+  if (allScopes.every((scope) => scopes.includes(scope))) return clock;
+  return new Map([...clock].filter(([author]) => scopes.some((scope) => author.endsWith(`/${scope}`))));
 }
 
 /** The authors with two different hashes at one and the same stamp: a chain that was forked or altered. */

@@ -100,6 +100,7 @@ const machine = setup({
           id: sessionId,
           input: {
             ...{ sessionId, parent, connection, direction, expected, identity, store, scopes, random },
+            access: { kind: 'cluster' },
             intervals: configuration,
           },
         });

@@ -6,10 +6,12 @@
  * where we really are: after a pause that grows, or two nodes would loop at full speed.
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
+import type { Scope } from '../core/author.js';
 import { backoffMs } from '../core/backoff.js';
 import { type Failure, failureOf } from '../core/errors.js';
-import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
+import type { Origin } from '../core/replication.js';
+import { clockOfScopes } from '../core/vector-clock.js';
 import type { ApplierReport, LinkCommand, LinkReport, Mailbox, ReplicationReport } from '../protocol/events.js';
 import type { BatchFrame } from '../protocol/messages.js';
 import { batchApplier } from '../protocol/services.js';
@@ -19,7 +21,9 @@ export interface ReceiverInput {
   readonly parent: Mailbox<ReplicationReport>;
   readonly link: Mailbox<LinkCommand>;
   readonly store: Store;
-  readonly peerId: NodeId;
+  /** What the other side is the origin of. */
+  readonly origin: Origin;
+  readonly scopes: readonly Scope[];
   readonly random: () => number;
 }
 
@@ -123,7 +127,7 @@ const machine = setup({
         type: 'link.send' as const,
         frame: {
           type: 'frame.vectorClock' as const,
-          clock: new Map(context.store.clock()),
+          clock: new Map(clockOfScopes(context.store.clock(), context.scopes)),
           received: context.applied,
         },
       }),
@@ -148,7 +152,7 @@ const machine = setup({
   invoke: {
     id: 'applier',
     src: 'batchApplier',
-    input: ({ context, self }) => ({ parent: self, store: context.store, origin: context.peerId }),
+    input: ({ context, self }) => ({ parent: self, store: context.store, origin: context.origin }),
     onError: {
       target: '.failed',
       actions: { type: 'reportFailure', params: ({ event }) => ({ failure: failureOf(event.error) }) },

@@ -16,6 +16,7 @@ import {
   credited,
   isCutOff,
   matched,
+  type Origin,
   type Progress,
   push,
   reconciled,
@@ -32,7 +33,10 @@ export interface SenderInput {
   readonly parent: Mailbox<ReplicationReport>;
   readonly link: Mailbox<LinkCommand>;
   readonly store: Store;
-  readonly peerId: NodeId;
+  /** Undefined over a cloud link, where a NodeId does not tell who it is. */
+  readonly peerId: NodeId | undefined;
+  /** What the other side is the origin of. */
+  readonly origin: Origin;
   readonly scopes: readonly Scope[];
   /** What the other side said it has. */
   readonly clock: VectorClock;
@@ -75,7 +79,7 @@ const machine = setup({
   guards: {
     isWindowFull: ({ context }) => context.progress.inFlight.length >= limits.batchesInFlightMax,
     isStale: ({ context }) => context.stale,
-    isFromPeer: ({ context }, { commit }: { commit: Commit }) => commit.origin === context.peerId,
+    isFromPeer: ({ context }, { commit }: { commit: Commit }) => commit.origin === context.origin,
   },
   actions: {
     /** What was read is next to send; what did not fit is read next. */
@@ -88,6 +92,7 @@ const machine = setup({
       const { progress, runs, lagging, unsure } = push(context.progress, inScope(commit.runs, context.scopes), {
         selfId: context.store.nodeId,
         peerId: context.peerId,
+        peerOrigin: context.origin,
         origin: commit.origin,
         neighbours: context.neighbours,
       });
@@ -183,7 +188,7 @@ const machine = setup({
   invoke: {
     id: 'feed',
     src: 'oplogFeed',
-    input: ({ context, self }) => ({ store: context.store, peerId: context.peerId, parent: self }),
+    input: ({ context, self }) => ({ store: context.store, origin: context.origin, parent: self }),
     onError: {
       target: '.failed',
       actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) },

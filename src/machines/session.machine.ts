@@ -3,15 +3,23 @@
  *
  * The states are the gate: before `synchronizing` there is no handler for data, and any frame that a state does not
  * expect closes the session. Whether the other side is welcome is decided by its peer actor (`session.admit`).
+ *
+ * Over a cloud link the one that dialed shows an access token, and the cloud node says nothing, not even to its own parent, before
+ * that was verified. Only `shared` entries are exchanged there: a clock speaks of no others, and a batch with others is refused.
  */
 import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
 import type { AuthorKey, Scope } from '../core/author.js';
-import type { Position } from '../core/entry.js';
+import type { Position, Run } from '../core/entry.js';
 import { type ErrorCode, errorCodes, type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
-import { authorsDiverged, type VectorClock } from '../core/vector-clock.js';
+import type { Origin } from '../core/replication.js';
+import type { Secret } from '../core/secret.js';
+import { authorsDiverged, clockOfScopes, type VectorClock } from '../core/vector-clock.js';
+import type { Configuration } from '../protocol/configuration.js';
 import type {
+  CredentialCommand,
+  CredentialReport,
   Direction,
   LinkCommand,
   LinkReport,
@@ -25,8 +33,18 @@ import { type Frame, type Identity, protocolVersion, type Refusal } from '../pro
 import type { Connection } from '../protocol/ports.js';
 import { type Intervals, link } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
+import { credentialMachine } from './credential.machine.js';
 import { receiverMachine } from './receiver.machine.js';
 import { senderMachine } from './sender.machine.js';
+
+/** Who may be on the other side, and how that is proved. */
+export type SessionAccess =
+  /** A member of our cluster: the connection has proved it. */
+  | { readonly kind: 'cluster' }
+  /** A cloud node, to which we show a token. */
+  | { readonly kind: 'token'; readonly token: Secret }
+  /** We are the cloud node: whoever shows a token that our authority has issued. */
+  | { readonly kind: 'guarded'; readonly configuration: Configuration; readonly ca: string | undefined };
 
 export interface SessionInput {
   readonly sessionId: string;
@@ -37,6 +55,7 @@ export interface SessionInput {
   readonly expected: NodeId | undefined;
   readonly identity: Identity;
   readonly store: Store;
+  readonly access: SessionAccess;
   readonly scopes: readonly Scope[];
   readonly intervals: Intervals;
   readonly random: () => number;
@@ -46,6 +65,8 @@ interface SessionContext extends SessionInput {
   readonly link: Mailbox<LinkCommand>;
   /** Who is on the other side, once it has said so. */
   readonly peer: Identity | undefined;
+  /** Whom its access token names. */
+  readonly subject: string | undefined;
   readonly theirClock: VectorClock;
   readonly neighbours: ReadonlySet<NodeId>;
   /** Authors of whom the two sides have different histories. */
@@ -54,13 +75,23 @@ interface SessionContext extends SessionInput {
   readonly isDoubted: boolean;
   /** Whether our peer has asked for a sign of life that cannot be asked for yet. */
   readonly owesPing: boolean;
+  /** Whether there is a fresh access token that the other side could not be told of yet. */
+  readonly owesRenewal: boolean;
+  /** Whether the last heartbeat has shown that both sides have the same. */
+  readonly isMatched: boolean;
   /** Authors whose entries wait for their time to come. */
   readonly parked: ReadonlySet<AuthorKey>;
   readonly roundTripMs: number | undefined;
   readonly failure: Failure;
 }
 
-export type SessionEvent = SessionCommand | LinkReport | ReplicationReport;
+export type SessionEvent = SessionCommand | LinkReport | ReplicationReport | CredentialReport;
+
+const withoutToken = { code: 'tokenRefused', message: 'The access token is refused: there is none.' } as const;
+const outOfScope = {
+  code: 'unexpectedFrame',
+  message: 'A batch has entries that must not leave their cluster.',
+} as const;
 
 const machine = setup({
   types: {
@@ -69,20 +100,32 @@ const machine = setup({
     output: {} as SessionOutput,
     events: {} as SessionEvent | ErrorActorEvent<unknown, string>,
   },
-  actors: { link, sender: senderMachine, receiver: receiverMachine },
+  actors: { link, sender: senderMachine, receiver: receiverMachine, credential: credentialMachine },
   delays: { handshakeTimeout: limits.handshakeTimeoutMs },
   guards: {
     isDialed: ({ context }) => context.direction === 'dialed',
     isOtherVersion: (_, { version, identity }: { version: number; identity: Identity }) =>
       version !== protocolVersion || identity.boot === '',
+    isGuarded: ({ context }) => context.access.kind === 'guarded',
+    isWithoutToken: ({ context }, { token }: { token: Secret | undefined }) =>
+      context.access.kind === 'guarded' && token === undefined,
+    isLocal: ({ context }) => context.access.kind === 'cluster',
+    showsToken: ({ context }) => context.access.kind === 'token',
+    isOutOfScope: ({ context }, { runs }: { runs: readonly Run[] }) =>
+      runs.some(({ author }) => !context.scopes.includes(author.scope)),
     isRefused: (_, { refusal }: { refusal: Refusal | undefined }) => refusal !== undefined,
   },
   actions: {
     sendRequest: sendTo(
       ({ context }) => context.link,
-      ({ context: { identity } }) => ({
+      ({ context: { identity, access } }) => ({
         type: 'link.send' as const,
-        frame: { type: 'frame.handshakeRequest' as const, version: protocolVersion, identity, token: undefined },
+        frame: {
+          type: 'frame.handshakeRequest' as const,
+          version: protocolVersion,
+          identity,
+          token: access.kind === 'token' ? access.token : undefined,
+        },
       }),
     ),
     sendResponse: sendTo(
@@ -102,13 +145,41 @@ const machine = setup({
     ),
     sendClock: sendTo(
       ({ context }) => context.link,
-      ({ context: { store } }) => ({
+      ({ context: { store, scopes } }) => ({
         type: 'link.send' as const,
-        frame: { type: 'frame.vectorClock' as const, clock: new Map(store.clock()), received: 0 },
+        frame: {
+          type: 'frame.vectorClock' as const,
+          clock: new Map(clockOfScopes(store.clock(), scopes)),
+          received: 0,
+        },
       }),
     ),
-    introducePeer: enqueueActions(({ context, enqueue, self }, { identity }: { identity: Identity }) => {
-      enqueue.assign({ peer: identity });
+    rememberPeer: assign((_, { identity }: { identity: Identity }) => ({ peer: identity })),
+    rememberSubject: assign((_, { subject }: { subject: string }) => ({ subject })),
+    /** Nobody hears of the other side before this has said that its token holds. */
+    verifyToken: enqueueActions(({ context, enqueue, self }, { token }: { token: Secret | undefined }) => {
+      if (context.access.kind !== 'guarded' || token === undefined) return;
+      const { configuration, ca } = context.access;
+      const parent = self as Mailbox<CredentialReport>;
+      enqueue.spawnChild('credential', { id: 'credential', input: { parent, token, configuration, ca } });
+    }),
+    replaceToken: assign((_, { token }: { token: Secret }) => ({ access: { kind: 'token' as const, token } })),
+    sendRenewal: sendTo(
+      ({ context }) => context.link,
+      (_, { token }: { token: Secret }) => ({
+        type: 'link.send' as const,
+        frame: { type: 'frame.tokenRenewal' as const, token },
+      }),
+    ),
+    oweRenewal: assign({ owesRenewal: true }),
+    sendOwedRenewal: enqueueActions(({ context, enqueue }) => {
+      if (!context.owesRenewal || context.access.kind !== 'token') return;
+      enqueue.assign({ owesRenewal: false });
+      const { token } = context.access;
+      enqueue.sendTo(context.link, { type: 'link.send', frame: { type: 'frame.tokenRenewal', token } });
+    }),
+    introducePeer: enqueueActions(({ context, enqueue, self }) => {
+      const identity = context.peer as Identity;
       enqueue.sendTo(context.parent, {
         type: 'session.identified',
         sessionId: context.sessionId,
@@ -118,7 +189,7 @@ const machine = setup({
         expected: context.expected,
         remoteAddress: context.connection.remoteAddress,
         remoteHost: context.connection.remoteHost,
-        subject: undefined,
+        subject: context.subject,
       });
     }),
     admitPeer: sendTo(
@@ -126,8 +197,9 @@ const machine = setup({
       ({ context }) => ({ type: 'link.admit' as const, peerId: context.peer?.nodeId as NodeId }),
     ),
     /** Two hashes at one place in a chain are a divergence; that there are none here does not mean that there are none. */
-    compareClocks: enqueueActions(({ context, enqueue }, { clock }: { clock: VectorClock }) => {
+    compareClocks: enqueueActions(({ context, enqueue }, { clock: said }: { clock: VectorClock }) => {
       const ours = context.store.clock();
+      const clock = clockOfScopes(said, context.scopes);
       const diverged = [...context.diverged].filter((author) => !isSamePosition(ours.get(author), clock.get(author)));
       enqueue.assign({ theirClock: clock, diverged: new Set(diverged) });
       if (diverged.length < context.diverged.size && diverged.length === 0) {
@@ -163,6 +235,16 @@ const machine = setup({
         });
       },
     ),
+    rememberMatch: assign({ isMatched: true }),
+    forgetMatch: assign({ isMatched: false }),
+    reportMatched: sendTo(
+      ({ context }) => context.parent,
+      ({ context }) => ({ type: 'session.matched' as const, sessionId: context.sessionId }),
+    ),
+    /** The first heartbeats may have come before the clocks. */
+    reportEarlyMatch: enqueueActions(({ context, enqueue }) => {
+      if (context.isMatched) enqueue.sendTo(context.parent, { type: 'session.matched', sessionId: context.sessionId });
+    }),
     forgetParked: assign({ parked: new Set<AuthorKey>() }),
     reportAnswered: sendTo(
       ({ context }) => context.parent,
@@ -201,16 +283,19 @@ const machine = setup({
         connection: input.connection,
         store: input.store,
         scopes: input.scopes,
-        isLocal: true,
+        isLocal: input.access.kind === 'cluster',
         intervals: input.intervals,
       },
     }),
     peer: undefined,
+    subject: undefined,
     theirClock: new Map(),
     neighbours: new Set(),
     diverged: new Set(),
     isDoubted: false,
     owesPing: false,
+    owesRenewal: false,
+    isMatched: false,
     parked: new Set(),
     roundTripMs: undefined,
     failure: { code: 'connectionLost', message: 'The connection ended.' },
@@ -240,9 +325,20 @@ const machine = setup({
         { type: 'recordFailure', params: ({ event }) => event.refusal },
       ],
     },
-    'session.renew': {},
+    'credential.ended': {
+      target: '.closed',
+      actions: [
+        { type: 'sendGoodbye', params: ({ event }) => tokenRefusalOf(event.failure) },
+        { type: 'recordFailure', params: ({ event }) => event.failure },
+      ],
+    },
     // The other side may admit us, and beat, before we admit it.
-    'neighbours.changed': { actions: { type: 'rememberNeighbours', params: ({ event }) => event } },
+    'neighbours.changed': {
+      guard: 'isLocal',
+      actions: { type: 'rememberNeighbours', params: ({ event }) => event },
+    },
+    'heartbeat.matched': { actions: 'rememberMatch' },
+    'heartbeat.differed': { actions: 'forgetMatch' },
     'heartbeat.roundTrip': { actions: { type: 'rememberRoundTrip', params: ({ event }) => event } },
     'xstate.error.actor.*': {
       target: '.closed',
@@ -261,6 +357,19 @@ const machine = setup({
               message: `The other side did not say who it is within ${limits.handshakeTimeoutMs} ms.`,
             },
           },
+        },
+      },
+      on: {
+        'session.renew': {
+          guard: 'showsToken',
+          actions: [{ type: 'replaceToken', params: ({ event }) => event }, 'oweRenewal'],
+        },
+        'credential.ended': {
+          target: 'closed',
+          actions: [
+            { type: 'sendResponse', params: ({ event }) => ({ refusal: tokenRefusalOf(event.failure) }) },
+            { type: 'recordFailure', params: ({ event }) => event.failure },
+          ],
         },
       },
       initial: 'starting',
@@ -282,7 +391,7 @@ const machine = setup({
                 target: '#session.closed',
                 actions: { type: 'recordFailure', params: ({ event }) => event.refusal as Refusal },
               },
-              { target: 'introducing', actions: { type: 'introducePeer', params: ({ event }) => event } },
+              { target: 'introducing', actions: { type: 'rememberPeer', params: ({ event }) => event } },
             ],
           },
         },
@@ -297,11 +406,37 @@ const machine = setup({
                   { type: 'recordFailure', params: otherVersion },
                 ],
               },
-              { target: 'introducing', actions: { type: 'introducePeer', params: ({ event }) => event } },
+              {
+                guard: { type: 'isWithoutToken', params: ({ event }) => event },
+                target: '#session.closed',
+                actions: [
+                  { type: 'sendResponse', params: { refusal: withoutToken } },
+                  { type: 'recordFailure', params: withoutToken },
+                ],
+              },
+              {
+                guard: 'isGuarded',
+                target: 'verifying',
+                actions: [
+                  { type: 'rememberPeer', params: ({ event }) => event },
+                  { type: 'verifyToken', params: ({ event }) => event },
+                ],
+              },
+              { target: 'introducing', actions: { type: 'rememberPeer', params: ({ event }) => event } },
             ],
           },
         },
+        /** We are a cloud node: who is there is nobody before its token was verified. */
+        verifying: {
+          on: {
+            'credential.verified': {
+              target: 'introducing',
+              actions: { type: 'rememberSubject', params: ({ event }) => event },
+            },
+          },
+        },
         introducing: {
+          entry: 'introducePeer',
           on: {
             'session.admit': [
               { guard: 'isDialed', target: '#session.comparing' },
@@ -330,9 +465,13 @@ const machine = setup({
     },
     comparing: {
       // The dialer speaks first: the other side may still be weighing two connections against each other.
-      entry: 'admitPeer',
-      // A ping would end the session: the other side may not have admitted us yet.
-      on: { 'session.probe': { actions: 'owePing' } },
+      entry: ['admitPeer', 'sendOwedRenewal'],
+      on: {
+        // A ping would end the session: the other side may not have admitted us yet.
+        'session.probe': { actions: 'owePing' },
+        'session.renew': { guard: 'showsToken', actions: { type: 'sendRenewal', params: ({ event }) => event } },
+        'frame.tokenRenewal': { guard: 'isGuarded', actions: sendTo('credential', ({ event }) => renewalOf(event)) },
+      },
       initial: 'starting',
       states: {
         starting: { always: [{ guard: 'isDialed', target: 'asking' }, { target: 'answering' }] },
@@ -365,7 +504,7 @@ const machine = setup({
       },
     },
     synchronizing: {
-      entry: 'sendOwedPing',
+      entry: ['sendOwedPing', 'reportEarlyMatch'],
       invoke: [
         {
           id: 'sender',
@@ -374,7 +513,8 @@ const machine = setup({
             parent: self as Mailbox<ReplicationReport>,
             link: context.link,
             store: context.store,
-            peerId: context.peer?.nodeId as NodeId,
+            peerId: context.access.kind === 'cluster' ? context.peer?.nodeId : undefined,
+            origin: originOf(context),
             scopes: context.scopes,
             clock: context.theirClock,
             neighbours: context.neighbours,
@@ -391,7 +531,8 @@ const machine = setup({
             parent: self as Mailbox<ReplicationReport>,
             link: context.link,
             store: context.store,
-            peerId: context.peer?.nodeId as NodeId,
+            origin: originOf(context),
+            scopes: context.scopes,
             random: context.random,
           }),
           onError: {
@@ -401,16 +542,32 @@ const machine = setup({
         },
       ],
       on: {
-        'frame.batch': { actions: sendTo('receiver', ({ event }) => event) },
+        'frame.batch': [
+          {
+            guard: { type: 'isOutOfScope', params: ({ event }) => event },
+            target: 'closed',
+            actions: [
+              { type: 'sendGoodbye', params: outOfScope },
+              { type: 'recordFailure', params: outOfScope },
+            ],
+          },
+          { actions: sendTo('receiver', ({ event }) => event) },
+        ],
+        'frame.tokenRenewal': { guard: 'isGuarded', actions: sendTo('credential', ({ event }) => renewalOf(event)) },
+        'session.renew': { guard: 'showsToken', actions: { type: 'sendRenewal', params: ({ event }) => event } },
         'frame.acknowledgement': { actions: sendTo('sender', ({ event }) => event) },
         'frame.vectorClock': {
-          actions: [{ type: 'compareClocks', params: ({ event }) => event }, sendTo('sender', ({ event }) => event)],
+          actions: [
+            { type: 'compareClocks', params: ({ event }) => event },
+            sendTo('sender', ({ context, event }) => ({ ...event, clock: clockOfScopes(event.clock, context.scopes) })),
+          ],
         },
         'frame.vectorClockRequest': { actions: sendTo('receiver', { type: 'clock.announce' }) },
         'frame.ping': { actions: [{ type: 'sendFrame', params: { type: 'frame.pong' } }, 'reportProbed'] },
         'frame.pong': { actions: 'reportAnswered' },
         'heartbeat.matched': {
           actions: [
+            'reportMatched',
             'reportAligned',
             'forgetParked',
             sendTo('sender', ({ event }) => event),
@@ -419,6 +576,7 @@ const machine = setup({
         },
         'heartbeat.differed': { actions: sendTo('receiver', ({ event }) => event) },
         'neighbours.changed': {
+          guard: 'isLocal',
           actions: [
             { type: 'rememberNeighbours', params: ({ event }) => event },
             sendTo('sender', ({ event }) => event),
@@ -460,6 +618,27 @@ const privateCodes: readonly ErrorCode[] = [
 /** What the other side may know of a failure of ours: where our database lies is our own business. */
 function refusalOf({ code, message }: Failure): Refusal {
   return { code, message: privateCodes.includes(code) ? errorCodes[code] : message };
+}
+
+/** What a stranger may know of its token: the class of what is wrong with it, and nothing of our authority's troubles. */
+function tokenRefusalOf({ code, message }: Failure): Refusal {
+  return toldOfTokens.includes(code) ? { code, message } : cannotVerify;
+}
+
+const toldOfTokens: readonly ErrorCode[] = ['tokenRefused', 'tokenExpired', 'unexpectedFrame'];
+const cannotVerify = {
+  code: 'authorityUnavailable',
+  message: 'The cloud node cannot verify access tokens at present.',
+} as const;
+
+/** The other side as the origin of commits: its NodeId tells who it is on the local network only. */
+function originOf({ access, subject, peer }: SessionContext): Origin {
+  const nodeId = peer?.nodeId ?? '';
+  return access.kind === 'cluster' ? nodeId : `${subject ?? ''}/${nodeId}`;
+}
+
+function renewalOf({ token }: { token: Secret }): CredentialCommand {
+  return { type: 'credential.renew', token };
 }
 
 function otherVersion(): Refusal {

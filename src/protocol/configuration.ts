@@ -10,6 +10,7 @@ import { StatemeshError } from '../core/errors.js';
 import { isNodeId } from '../core/ids.js';
 import type { ClusterKeySource } from '../core/keys.js';
 import { limits } from '../core/limits.js';
+import { checkCloudConfiguration } from './cloud-configuration.js';
 
 const milliseconds = (from: number, to: number) => z.int().min(from).max(to);
 
@@ -110,7 +111,7 @@ export type InitialRemotePeer = z.output<typeof configurationSchema>['initialRem
 
 export interface CheckedConfiguration {
   readonly configuration: Configuration;
-  /** What the keys of the cluster are derived from; undefined with security `none`. */
+  /** What the keys of the cluster are derived from; undefined with security `none`, and for a cloud node. */
   readonly keySource: ClusterKeySource | undefined;
 }
 
@@ -125,6 +126,11 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
     throw new StatemeshError('configurationInvalid', `Invalid configuration: ${problems.join('; ')}.`);
   }
   const { clusterKey, initialRemotePeers: _, ...configuration } = result.data;
+  if (configuration.role === 'cloud') {
+    checkCloudConfiguration(configuration, listeningHost(configuration));
+    // It is a member of no cluster.
+    return { configuration, keySource: undefined };
+  }
   if (configuration.security === 'none') return { configuration, keySource: undefined };
   if (clusterKey === undefined) {
     throw new StatemeshError(

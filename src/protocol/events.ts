@@ -97,6 +97,14 @@ export type ReplicationReport =
   | { readonly type: 'replication.diverged'; readonly authors: readonly AuthorKey[] }
   | { readonly type: 'replication.parked'; readonly authors: readonly AuthorKey[] };
 
+export type CredentialCommand = { readonly type: 'credential.renew'; readonly token: Secret };
+
+/** What becomes of the access token that the other side has shown. */
+export type CredentialReport =
+  | { readonly type: 'credential.verified'; readonly subject: string }
+  /** It is refused, or has expired, or cannot be verified. */
+  | { readonly type: 'credential.ended'; readonly failure: Failure };
+
 export type ApplierCommand = { readonly type: 'batch.apply'; readonly runs: readonly Run[] };
 
 export type ApplierReport =
@@ -145,6 +153,13 @@ export type MembershipCommand =
   | { readonly type: 'connection.accepted'; readonly connection: Connection }
   /** Say goodbye to everyone and end. */
   | { readonly type: 'membership.leave' };
+
+// --- Reception -----------------------------------------------------------------------------------------------------
+
+export type ReceptionCommand =
+  | { readonly type: 'connection.accepted'; readonly connection: Connection }
+  /** Say goodbye to everyone and end. */
+  | { readonly type: 'reception.leave' };
 
 // --- Election ------------------------------------------------------------------------------------------------------
 

@@ -5,8 +5,8 @@
 import { type CallbackLogicFunction, type EventObject, fromCallback, fromPromise } from 'xstate';
 import type { Scope } from '../core/author.js';
 import { StatemeshError } from '../core/errors.js';
-import type { NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
+import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
 import type { Configuration } from './configuration.js';
 import type {
@@ -207,10 +207,14 @@ export const batchApplier = callbackSlot<ApplierCommand, ApplierInput>('batchApp
 export interface ApplierInput {
   readonly parent: Mailbox<ApplierReport>;
   readonly store: Store;
-  readonly origin: NodeId;
+  readonly origin: Origin;
 }
 
 /** Reports each commit of the store that may be news to the other side. */
-export const oplogFeed = callbackSlot<FeedCommand, { store: Store; peerId: NodeId; parent: Mailbox<OplogReport> }>(
-  'oplogFeed',
-);
+export const oplogFeed = callbackSlot<FeedCommand, OplogFeedInput>('oplogFeed');
+export interface OplogFeedInput {
+  readonly parent: Mailbox<OplogReport>;
+  readonly store: Store;
+  /** What came from the other side itself is reported even if its author is left out. */
+  readonly origin: Origin;
+}

@@ -9,6 +9,7 @@ import type { Operation, Run } from '../core/entry.js';
 import type { Hlc } from '../core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
 import type { Query, Where } from '../core/query.js';
+import type { Origin } from '../core/replication.js';
 import type { VectorClock } from '../core/vector-clock.js';
 
 /** A local write that has been checked already. `update` runs inside the transaction, on what is there then. */
@@ -51,8 +52,8 @@ export interface StoredChange {
 /** What a transaction brought, for those who pass it on without reading it again. */
 export interface Commit {
   readonly runs: readonly Run[];
-  /** The peer it came from, or undefined for local writes. */
-  readonly origin: NodeId | undefined;
+  /** Whom it came from, or undefined for local writes. */
+  readonly origin: Origin | undefined;
   readonly collections: ReadonlySet<CollectionName>;
   /** The cursor of the last entry. */
   readonly cursor: number;
@@ -137,7 +138,7 @@ export interface Store {
   /** What a reader lacks, in chain order per author. */
   read(options: ReadOptions): Promise<ReadResult>;
   /** Applies what a peer sent: idempotent, in any order of authors. */
-  apply(runs: readonly Run[], origin: NodeId): Promise<ApplyResult>;
+  apply(runs: readonly Run[], origin: Origin): Promise<ApplyResult>;
 
   contentDigest(): Promise<ContentDigest>;
   statistics(): Promise<StoreStatistics>;

@@ -82,7 +82,7 @@ const codecs: Record<Frame['type'], Codec> = {
     (fields) => ({
       version: fields.version,
       identity: decodeIdentity(fields),
-      token: fields.authToken === '' ? undefined : new Secret(fields.authToken),
+      token: fields.authToken === '' ? undefined : decodeToken(fields.authToken),
     }),
   ),
   'frame.handshakeResponse': codec(
@@ -158,7 +158,7 @@ const codecs: Record<Frame['type'], Codec> = {
     'frame.tokenRenewal',
     40,
     ({ token }) => ({ token: token.reveal() }),
-    ({ token }) => ({ token: new Secret(token) }),
+    ({ token }) => ({ token: decodeToken(token) }),
   ),
 };
 
@@ -237,6 +237,12 @@ function decodeIdentity({ nodeId, boot, port }: { nodeId: string; boot: string; 
   if (boot !== '' && !isBoot(boot)) throw malformed('its boot is invalid');
   if (port > 65_535) throw malformed('its port is invalid');
   return { nodeId, boot: boot as Identity['boot'], port };
+}
+
+/** Visible characters, as RFC 6750 has it. */
+function decodeToken(token: string): Secret {
+  if (token.length > limits.tokenLengthMax || !/^[!-~]+$/.test(token)) throw malformed('its token is invalid');
+  return new Secret(token);
 }
 
 /** A code from a newer version is not ours: it is shown as `goodbye`, with its text. */

@@ -20,6 +20,7 @@ export function createListen({ network, time }: { network: Network; time: Time }
       host: listeningHost(configuration),
       port: configuration.port,
       security,
+      acceptsWebSockets: configuration.role === 'cloud',
       connectionsMax: limits.connectionsMax,
       unauthenticatedMax: limits.connectionsUnauthenticatedMax,
       handshakeTimeoutMs: limits.handshakeTimeoutMs,

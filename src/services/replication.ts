@@ -3,10 +3,9 @@ import { fromCallback, fromPromise } from 'xstate';
 import { type AuthorKey, authorKeyOf } from '../core/author.js';
 import type { Run } from '../core/entry.js';
 import { failureOf } from '../core/errors.js';
-import type { NodeId } from '../core/ids.js';
-import type { ApplierCommand, ApplierReport, FeedCommand, Mailbox, OplogReport } from '../protocol/events.js';
+import type { ApplierCommand, ApplierReport, FeedCommand } from '../protocol/events.js';
 import type { Time } from '../protocol/ports.js';
-import type { ApplierInput } from '../protocol/services.js';
+import type { ApplierInput, OplogFeedInput } from '../protocol/services.js';
 import type { Commit, ReadOptions, ReadResult, Store } from '../protocol/store.js';
 
 export function createReadBatch({ time }: { time: Time }) {
@@ -14,12 +13,6 @@ export function createReadBatch({ time }: { time: Time }) {
     await time.turn();
     return store.read(options);
   });
-}
-
-interface FeedInput {
-  readonly store: Store;
-  readonly peerId: NodeId;
-  readonly parent: Mailbox<OplogReport>;
 }
 
 /** Answers a turn after the commit: who watches the documents is served first, then the other side is acknowledged. */
@@ -49,7 +42,7 @@ export function createBatchApplier({ time }: { time: Time }) {
  * an event.
  */
 export function createOplogFeed({ time }: { time: Time }) {
-  return fromCallback<FeedCommand, FeedInput>(({ input: { store, peerId, parent }, receive }) => {
+  return fromCallback<FeedCommand, OplogFeedInput>(({ input: { store, origin, parent }, receive }) => {
     let isStopped = false;
     let leftOut: ReadonlySet<AuthorKey> = new Set();
     receive(({ authors }) => {
@@ -60,7 +53,7 @@ export function createOplogFeed({ time }: { time: Time }) {
     };
     const unsubscribe = store.subscribe((commit) => {
       if (commit.origin === undefined) report(commit);
-      else if (commit.origin === peerId || !isLeftOut(commit.runs, leftOut)) time.soon(() => report(commit));
+      else if (commit.origin === origin || !isLeftOut(commit.runs, leftOut)) time.soon(() => report(commit));
     });
     return () => {
       isStopped = true;

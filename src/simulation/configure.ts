@@ -4,7 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { fromPromise } from 'xstate';
-import { StatemeshError } from '../core/errors.js';
+import { assert } from '../core/errors.js';
 import { ClusterKeys } from '../core/keys.js';
 import { parseConfiguration } from '../protocol/configuration.js';
 import type { ServerCertificate } from '../protocol/ports.js';
@@ -22,7 +22,7 @@ export function createSimulatedConfigure({ ca, certificate }: SimulatedConfigure
     const { configuration, keySource } = parseConfiguration(input.configuration());
     const common = { configuration, ca, initialPeers: [] };
     if (configuration.role === 'cloud') {
-      if (certificate === undefined) throw new StatemeshError('configurationInvalid', notInTheOpen);
+      assert(certificate !== undefined, 'A cloud node stands in the open, with a certificate.');
       return { ...common, security: { kind: 'server', server: certificate }, keys: undefined };
     }
     if (keySource === undefined) return { ...common, security: { kind: 'none' }, keys: undefined };
@@ -31,5 +31,3 @@ export function createSimulatedConfigure({ ca, certificate }: SimulatedConfigure
     return { ...common, security: keys.security, keys };
   });
 }
-
-const notInTheOpen = 'A cloud node has to stand in the open: make it with world.cloud().';

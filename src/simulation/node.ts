@@ -67,6 +67,8 @@ export type Moment = 'commit' | 'acknowledgement';
 
 /** What a disk takes at most after its work, in virtual time: others act meanwhile. Most are fast. */
 const diskLatenciesMaxMs = [1, 1, 20];
+/** What the configuration of a cloud node has to name. Nobody reads them: worlds have no such files. */
+const certificateFiles = { tlsCert: 'certificate.pem', tlsKey: 'key.pem' };
 /** Where nodes listen, if nothing else is said. */
 export const defaultPort = 9_000;
 /** Small, so that checkpoints happen in short runs too. */
@@ -163,6 +165,7 @@ export class NodeProcess {
         lan: true,
         clusterKey: 'the key of a simulated cluster',
         clusterSalt: 'simulated',
+        ...(this.#certificate === undefined ? {} : certificateFiles),
         ...this.options,
         dataDir: disks.directoryOf(this.address),
         services: {

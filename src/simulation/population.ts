@@ -32,8 +32,11 @@ export class Population {
     this.#options = options;
   }
 
-  /** A machine on local networks. */
+  /** A machine on local networks. @throws Error when it is to be a cloud node */
   local(nodeId: string, segments: Iterable<string>, { configuration, environment }: MachineOptions): NodeProcess {
+    if (configuration.role === 'cloud') {
+      throw new Error(`${nodeId} is to be a cloud node, and so to stand in the open: make it with world.cloud().`);
+    }
     this.#addresses += 1;
     const address = `10.0.${this.#addresses >> 8}.${this.#addresses & 255}`;
     const place = { address, hostName: address, certificate: undefined, segments };

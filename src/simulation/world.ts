@@ -5,6 +5,7 @@
  * Nothing moves unless the world is told to: by `run`, by `until`, or by awaiting an operation on one of its nodes, which
  * runs the world for as long as that takes. While it moves, checkers watch; what one of them finds broken ends the run.
  */
+import { allScopes } from '../core/author.js';
 import type { ConfigurationInput } from '../protocol/configuration.js';
 import type { ServerCertificate } from '../protocol/ports.js';
 import { type Authority, type AuthorityOptions, defaultAudience } from './authority.js';
@@ -20,7 +21,6 @@ import { NetworkHub } from './network/hub.js';
 import type { Topology } from './network/topology.js';
 import { defaultPort, type NodeProcess, type Surroundings } from './node.js';
 import { type Heard, Observers } from './observer.js';
-import { allScopes } from './oplog.js';
 import { Oversight } from './oversight.js';
 import { PendingWork } from './pending-work.js';
 import { Population, type Variables } from './population.js';

@@ -14,6 +14,7 @@ import type { Run } from '../core/entry.js';
 import { StatemeshError } from '../core/errors.js';
 import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
 import { parseField, type Query, type Where } from '../core/query.js';
+import type { Origin } from '../core/replication.js';
 import { positionOf, type VectorClock } from '../core/vector-clock.js';
 import type { Randomness, Time } from '../protocol/ports.js';
 import type {
@@ -184,7 +185,7 @@ export class SqliteStore implements Store {
     return this.reading(() => this.oplog.read(options));
   }
 
-  apply(runs: readonly Run[], origin: NodeId): Promise<ApplyResult> {
+  apply(runs: readonly Run[], origin: Origin): Promise<ApplyResult> {
     // Not an async function: its caller is to be answered before subscribers are.
     return new Promise((answer, reject) => {
       this.turn()
@@ -241,7 +242,7 @@ export class SqliteStore implements Store {
     this.database.pragma(`max_page_count = ${pagesMax}`);
   }
 
-  private applyNow(runs: readonly Run[], origin: NodeId): { result: ApplyResult; commit: Commit | undefined } {
+  private applyNow(runs: readonly Run[], origin: Origin): { result: ApplyResult; commit: Commit | undefined } {
     const { runs: accepted, ...rest } = judgeRuns(runs, {
       wallMs: this.time.now(),
       positionOf: (author) => positionOf(this.state.clock, author),

@@ -7,7 +7,8 @@ import type { Database, Statement } from 'better-sqlite3';
 import { type Author, type AuthorKey, compareStamps } from '../core/author.js';
 import { chainStart, type Entry, type Position, type Run } from '../core/entry.js';
 import type { Hlc } from '../core/hlc.js';
-import type { CollectionName, NodeId } from '../core/ids.js';
+import type { CollectionName } from '../core/ids.js';
+import type { Origin } from '../core/replication.js';
 import type { Commit } from '../protocol/store.js';
 import { type AuthorRow, type CollectionRow, newCollectionRow, type StoreState } from './store-state.js';
 
@@ -39,7 +40,7 @@ export class Transactor {
   }
 
   /** Runs `body` in a transaction and returns what it brought; undefined when it wrote no entry. */
-  writeEntries(origin: NodeId | undefined, body: (transaction: Transaction) => void): Commit | undefined {
+  writeEntries(origin: Origin | undefined, body: (transaction: Transaction) => void): Commit | undefined {
     const transaction = new Transaction(this.state, this.statements);
     try {
       this.run(() => body(transaction));
@@ -129,7 +130,7 @@ export class Transaction {
   }
 
   /** After COMMIT: memory follows the disk. */
-  adopt(origin: NodeId | undefined): Commit | undefined {
+  adopt(origin: Origin | undefined): Commit | undefined {
     if (this.cursor === this.state.cursor) {
       this.forget();
       return undefined;

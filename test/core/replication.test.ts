@@ -22,11 +22,24 @@ function runOf(nodeId: NodeId, after: Position, hlcs: readonly number[]): Run {
   return chainRun(authorOf(nodeId), after, entries);
 }
 
-const alone = { selfId: a, peerId: b, origin: undefined, neighbours: new Set<NodeId>() };
+const alone = { selfId: a, peerId: b, peerOrigin: b as string, origin: undefined, neighbours: new Set<NodeId>() };
 const keyA = authorKeyOf(authorOf(a));
 const keyC = authorKeyOf(authorOf(c));
 
 describe('push', () => {
+  it('over a cloud link: an author with the NodeId of the other side, or of ours -> is another node, and gets it at once', () => {
+    const ways = { ...alone, peerId: undefined, peerOrigin: 'north/b', origin: 'south/b' };
+    for (const nodeId of [a, b]) {
+      const run = runOf(nodeId, chainStart, [1]);
+      expect(push(startProgress(new Map()), [run], ways).runs).toEqual([run]);
+    }
+  });
+
+  it('over a cloud link: what came from the other side itself -> is credited, not sent back', () => {
+    const ways = { ...alone, peerId: undefined, peerOrigin: 'north/b', origin: 'north/b' };
+    expect(push(startProgress(new Map()), [runOf(b, chainStart, [1])], ways).runs).toEqual([]);
+  });
+
   it('a local commit: the peer has all before it -> is sent at once', () => {
     const run = runOf(a, chainStart, [1, 2]);
     const result = push(startProgress(new Map()), [run], alone);

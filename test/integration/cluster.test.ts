@@ -1,5 +1,7 @@
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemEnvironment } from '../../src/adapters/environment.js';
+import { createHttp } from '../../src/adapters/http.js';
 import { createNetwork } from '../../src/adapters/network.js';
 import { systemRandomness } from '../../src/adapters/randomness.js';
 import { systemTime } from '../../src/adapters/time.js';
@@ -241,6 +243,8 @@ describe('time', () => {
     const ahead = {
       network: createNetwork(),
       randomness: systemRandomness(),
+      http: createHttp(),
+      environment: systemEnvironment(),
       time: { ...time, now: () => time.now() + aheadMs },
     };
     const [a, b] = await Promise.all([fixture.start('a'), fixture.start('b')]);

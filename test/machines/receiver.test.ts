@@ -2,7 +2,6 @@ import { describe, expect, it } from '@jest/globals';
 import { createActor, fromCallback } from 'xstate';
 import type { AuthorKey } from '../../src/core/author.js';
 import type { Failure } from '../../src/core/errors.js';
-import type { NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { receiverMachine } from '../../src/machines/receiver.machine.js';
 import type { ApplierCommand, LinkCommand, ReplicationReport } from '../../src/protocol/events.js';
@@ -46,7 +45,8 @@ function setup() {
       parent: parent.mailbox,
       link: link.mailbox,
       store: { clock: () => new Map() } as unknown as Store,
-      peerId: 'b' as NodeId,
+      origin: 'b',
+      scopes: ['cluster', 'shared'],
       random: () => 1,
     },
   }).start();

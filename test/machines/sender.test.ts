@@ -66,6 +66,7 @@ function setup(clock: VectorClock = new Map()) {
       link: link.mailbox,
       store: { clock: () => new Map([[key, endOf(runOf(chainStart, 9))]]) } as unknown as Store,
       peerId: 'b' as NodeId,
+      origin: 'b',
       scopes: ['cluster', 'shared'],
       clock,
       neighbours: new Set<NodeId>(),

@@ -1,71 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
-import { type ActorRefFrom, createActor, fromCallback, fromPromise } from 'xstate';
+import type { ActorRefFrom } from 'xstate';
 import type { AuthorKey } from '../../src/core/author.js';
 import { errorCodes } from '../../src/core/errors.js';
 import type { Hlc } from '../../src/core/hlc.js';
-import type { Boot, NodeId } from '../../src/core/ids.js';
+import type { NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
-import { receiverMachine } from '../../src/machines/receiver.machine.js';
-import { type SenderMachine, senderMachine } from '../../src/machines/sender.machine.js';
-import { sessionMachine } from '../../src/machines/session.machine.js';
-import type { Direction, LinkCommand, LinkReport, SessionReport } from '../../src/protocol/events.js';
-import { type Frame, protocolVersion } from '../../src/protocol/messages.js';
-import type { Connection } from '../../src/protocol/ports.js';
-import type { Store } from '../../src/protocol/store.js';
-import { manualClock, recorder } from './bench.js';
-
-const us = { nodeId: 'a' as NodeId, boot: 'boot-a' as Boot, port: 1 };
-const them = { nodeId: 'b' as NodeId, boot: 'boot-b' as Boot, port: 2 };
-const version = protocolVersion;
-const request = { type: 'frame.handshakeRequest', version, identity: them, token: undefined } as const;
-const response = { type: 'frame.handshakeResponse', version, identity: them, refusal: undefined } as const;
-const clock = { type: 'frame.vectorClock', clock: new Map(), received: 0 } as const;
-const refusal = { code: 'duplicateConnection', message: 'no' } as const;
-
-function setup(direction: Direction, ourClock = new Map()) {
-  const time = manualClock();
-  const parent = recorder<SessionReport>();
-  const commands: LinkCommand[] = [];
-  let report: (event: LinkReport) => void = () => {};
-  let linkEnded = false;
-  const idle = fromCallback(() => {}) as never;
-  const machine = sessionMachine.provide({
-    actors: {
-      link: fromCallback<LinkCommand, { parent: { send(event: LinkReport): void } }>(({ input, receive }) => {
-        report = (event) => input.parent.send(event);
-        receive((command) => void commands.push(command));
-        return () => {
-          linkEnded = true;
-        };
-      }) as never,
-      sender: senderMachine.provide({
-        actors: { oplogFeed: idle, readBatch: fromPromise(() => new Promise(() => {})) as never },
-      }),
-      receiver: receiverMachine.provide({ actors: { batchApplier: fromCallback(() => {}) as never } }),
-    },
-  });
-  const actor = createActor(machine, {
-    clock: time,
-    input: {
-      sessionId: 'session-1',
-      parent: parent.mailbox,
-      connection: { remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1' } as Connection,
-      direction,
-      expected: undefined,
-      identity: us,
-      store: { clock: () => ourClock } as unknown as Store,
-      scopes: ['cluster', 'shared'],
-      intervals: { heartbeatIntervalMs: 1_000, syncIntervalMs: 2_000 },
-      random: () => 0,
-    },
-  }).start();
-  const sent = () => commands.map((command) => (command.type === 'link.send' ? command.frame.type : command.type));
-  const hear = (event: LinkReport) => report(event);
-  const failure = () => actor.getSnapshot().output?.failure;
-  return { actor, time, parent, commands, sent, hear, failure, linkEnded: () => linkEnded };
-}
+import type { SenderMachine } from '../../src/machines/sender.machine.js';
+import type { Frame } from '../../src/protocol/messages.js';
+import { clock, request, response, setup, them, version } from './session-bench.js';
 
 type Bench = ReturnType<typeof setup>;
+
+const refusal = { code: 'duplicateConnection', message: 'no' } as const;
 
 /** The way of either side to each state. */
 const ways: Record<string, () => Bench> = {

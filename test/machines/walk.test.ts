@@ -1,5 +1,6 @@
 /** Every machine, walked over everything it can hear in every state it can be in. Prints what was walked as a table. */
 import { afterAll, describe, expect, it } from '@jest/globals';
+import { credential } from './walk/credential.js';
 import {
   deadEnds,
   eventsLost,
@@ -17,43 +18,45 @@ import { membership } from './walk/membership.js';
 import { node } from './walk/node.js';
 import { peer } from './walk/peer.js';
 import { receiver } from './walk/receiver.js';
+import { reception } from './walk/reception.js';
 import { sender } from './walk/sender.js';
 import { session } from './walk/session.js';
 import { walkMachine } from './walk.js';
 
 const figures: Record<string, string>[] = [];
 
-describe.each([node, membership, peer, session, sender, receiver].map((walk) => [walk.machine.id, walk] as const))(
-  '%s',
-  (id, walk) => {
-    const walked = walkMachine(walk);
-    figures.push(figuresOf(walked));
+describe.each(
+  [node, membership, reception, peer, session, credential, sender, receiver].map(
+    (walk) => [walk.machine.id, walk] as const,
+  ),
+)('%s', (id, walk) => {
+  const walked = walkMachine(walk);
+  figures.push(figuresOf(walked));
 
-    it(`${id}: the alphabet -> has an event for every handler`, () => expect(eventsNotOffered(walked)).toEqual([]));
+  it(`${id}: the alphabet -> has an event for every handler`, () => expect(eventsNotOffered(walked)).toEqual([]));
 
-    it(`${id}: every state -> is reached`, () => expect(statesNotReached(walked)).toEqual([]));
+  it(`${id}: every state -> is reached`, () => expect(statesNotReached(walked)).toEqual([]));
 
-    it(`${id}: every transition -> is taken`, () => expect(transitionsNotTaken(walked)).toEqual([]));
+  it(`${id}: every transition -> is taken`, () => expect(transitionsNotTaken(walked)).toEqual([]));
 
-    it(`${id}: a child fails, in any state -> is noted, and the machine lives`, () => {
-      expect(failuresMishandled(walked)).toEqual([]);
-    });
+  it(`${id}: a child fails, in any state -> is noted, and the machine lives`, () => {
+    expect(failuresMishandled(walked)).toEqual([]);
+  });
 
-    it(`${id}: any configuration -> its goals stay within reach`, () => expect(deadEnds(walked)).toEqual([]));
+  it(`${id}: any configuration -> its goals stay within reach`, () => expect(deadEnds(walked)).toEqual([]));
 
-    it(`${id}: told nothing more -> ends, or comes to rest where it may`, () => expect(strandings(walked)).toEqual([]));
+  it(`${id}: told nothing more -> ends, or comes to rest where it may`, () => expect(strandings(walked)).toEqual([]));
 
-    it(`${id}: any configuration -> keeps the laws`, () => expect(lawsBroken(walked)).toEqual([]));
+  it(`${id}: any configuration -> keeps the laws`, () => expect(lawsBroken(walked)).toEqual([]));
 
-    it(`${id}: any event in any state -> is handled, or ignored for a reason`, () => {
-      expect(eventsLost(walked)).toEqual([]);
-    });
+  it(`${id}: any event in any state -> is handled, or ignored for a reason`, () => {
+    expect(eventsLost(walked)).toEqual([]);
+  });
 
-    it(`${id}: a sample in a state -> always meets the same fate`, () => expect(eventsUndecided(walked)).toEqual([]));
+  it(`${id}: a sample in a state -> always meets the same fate`, () => expect(eventsUndecided(walked)).toEqual([]));
 
-    it(`${id}: what is listed as ignored -> occurs, and is ignored`, () => expect(ignoredInVain(walked)).toEqual([]));
-  },
-);
+  it(`${id}: what is listed as ignored -> occurs, and is ignored`, () => expect(ignoredInVain(walked)).toEqual([]));
+});
 
 afterAll(() => {
   const heads = Object.keys(figures[0] ?? {});

@@ -152,6 +152,25 @@ describe('frame codec', () => {
     ]);
   });
 
+  it('a token: the longest, before admission -> arrives; longer, or with other than visible characters -> frameMalformed', () => {
+    const send = (text: string) => {
+      const token = new Secret(text);
+      const longestId = { ...identity, nodeId: 'n'.repeat(limits.nodeIdLengthMax) as NodeId };
+      const frames: Frame[] = [
+        { type: 'frame.handshakeRequest', version: 1, identity: longestId, token },
+        { type: 'frame.tokenRenewal', token },
+      ];
+      return frames.flatMap((frame) => decodeAll([encodeFrame(frame)], limits.frameBytesBeforeAdmissionMax));
+    };
+    const longest = 'x'.repeat(limits.tokenLengthMax);
+    const arrived = send(longest).map((frame) => ('token' in frame ? frame.token?.reveal() : undefined));
+    expect(arrived).toEqual([longest, longest]);
+    for (const text of [`${longest}x`, 'a b', 'a\nb', 'ä']) expect(codeOf(() => send(text))).toBe('frameMalformed');
+    expect(codeOf(() => decodeAll([encodeFrame({ type: 'frame.tokenRenewal', token: new Secret('') })]))).toBe(
+      'frameMalformed',
+    );
+  });
+
   it('entries of the wrong scope, names with control characters, deletes with a payload -> frameMalformed', () => {
     const good = {
       hlc: 1 as Hlc,

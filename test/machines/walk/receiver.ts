@@ -1,6 +1,5 @@
 /** The receiver: batches in order and out of it, up to the window, and every result of applying them. */
 import type { AuthorKey } from '../../../src/core/author.js';
-import type { NodeId } from '../../../src/core/ids.js';
 import { limits } from '../../../src/core/limits.js';
 import { receiverMachine } from '../../../src/machines/receiver.machine.js';
 import type { ApplyResult } from '../../../src/protocol/store.js';
@@ -12,7 +11,7 @@ const complete: ApplyResult = { applied: 1, gaps: [], parked: [], diverged: [] }
 
 export const receiver = defineWalk({
   machine: receiverMachine,
-  inputs: [{ parent: mailbox(), link: mailbox(), store, peerId: 'a' as NodeId, random: () => 0 }],
+  inputs: [{ parent: mailbox(), link: mailbox(), store, origin: 'a', scopes: ['cluster', 'shared'], random: () => 0 }],
   facts: ({ current, queue, owesClock }) => [current.length, queue.length, owesClock],
   samples: {
     'frame.batch': {

@@ -41,6 +41,7 @@ export const sender = defineWalk({
   inputs: [
     {
       ...{ parent: mailbox(), link: mailbox(), store, peerId: smaller.nodeId, scopes: ['cluster', 'shared'] },
+      origin: smaller.nodeId,
       ...{ clock: new Map(), neighbours: new Set<NodeId>() },
     },
   ],

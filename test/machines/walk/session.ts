@@ -1,8 +1,9 @@
 /** The session: either side of a connection, and every frame in every state. */
-import type { AuthorKey } from '../../../src/core/author.js';
+import type { AuthorKey, Incarnation, Scope } from '../../../src/core/author.js';
+import { chainStart } from '../../../src/core/entry.js';
 import type { Hlc } from '../../../src/core/hlc.js';
 import { Secret } from '../../../src/core/secret.js';
-import { sessionMachine } from '../../../src/machines/session.machine.js';
+import { type SessionAccess, sessionMachine } from '../../../src/machines/session.machine.js';
 import type { Direction } from '../../../src/protocol/events.js';
 import { protocolVersion } from '../../../src/protocol/messages.js';
 import type { Store } from '../../../src/protocol/store.js';
@@ -28,14 +29,27 @@ const response = {
 } as const;
 const clock = { type: 'frame.vectorClock', clock: new Map(), received: 0 } as const;
 
+const token = new Secret('token');
+/** A member on either side, a gateway, and a cloud node. */
+const ways: readonly { direction: Direction; access: SessionAccess; scopes: readonly Scope[] }[] = [
+  { direction: 'dialed', access: { kind: 'cluster' }, scopes: ['cluster', 'shared'] },
+  { direction: 'accepted', access: { kind: 'cluster' }, scopes: ['cluster', 'shared'] },
+  { direction: 'dialed', access: { kind: 'token', token }, scopes: ['shared'] },
+  { direction: 'accepted', access: { kind: 'guarded', configuration, ca: undefined }, scopes: ['shared'] },
+];
+const local = { nodeId: smaller.nodeId, incarnation: 'i' as Incarnation, scope: 'cluster' } as const;
+
 export const session = defineWalk({
   machine: sessionMachine,
-  inputs: (['dialed', 'accepted'] as Direction[]).map((direction) => ({
-    ...{ sessionId: 'session-1', parent: mailbox(), connection, direction, expected: undefined, identity: us },
-    ...{ store, scopes: ['cluster', 'shared'] as const, intervals: configuration, random: () => 0 },
+  inputs: ways.map(({ direction, access, scopes }) => ({
+    ...{ sessionId: 'session-1', parent: mailbox(), connection, direction, expected: undefined, identity: us, access },
+    ...{ store, scopes, intervals: configuration, random: () => 0 },
   })),
-  facts: ({ direction, diverged, parked, isDoubted, owesPing }) => [
+  facts: ({ direction, access, diverged, parked, isDoubted, owesPing, owesRenewal, isMatched }) => [
     direction,
+    access.kind,
+    owesRenewal,
+    isMatched,
     diverged.size,
     parked.size,
     isDoubted,
@@ -43,8 +57,17 @@ export const session = defineWalk({
   ],
   samples: {
     'frame.tokenRenewal': { '': { type: 'frame.tokenRenewal', token: new Secret('fresh') } },
-    'session.renew': { '': { type: 'session.renew', token: new Secret('fresh') } },
-    'frame.handshakeRequest': { '': request, 'another version': { ...request, version: 0 } },
+    'session.renew': {
+      'to a cloud node': ({ access }) =>
+        access.kind === 'token' ? ({ type: 'session.renew', token: new Secret('fresh') } as const) : undefined,
+      'to somebody else': ({ access }) =>
+        access.kind === 'token' ? undefined : ({ type: 'session.renew', token: new Secret('fresh') } as const),
+    },
+    'frame.handshakeRequest': {
+      '': request,
+      'with a token': { ...request, token },
+      'another version': { ...request, version: 0 },
+    },
     'frame.handshakeResponse': {
       '': response,
       'another version': { ...response, version: 0 },
@@ -56,7 +79,14 @@ export const session = defineWalk({
       aligned: { ...clock, clock: new Map([[author, position]]) },
     },
     'frame.vectorClockRequest': { '': { type: 'frame.vectorClockRequest' } },
-    'frame.batch': { '': { type: 'frame.batch', sequence: 1, runs: [] } },
+    'frame.batch': {
+      '': { type: 'frame.batch', sequence: 1, runs: [] },
+      'of the cluster': {
+        ...{ type: 'frame.batch', sequence: 1, runs: [{ author: local, after: chainStart, entries: [] }] },
+      },
+    },
+    'credential.verified': { '': { type: 'credential.verified', subject: 'site-1' } },
+    'credential.ended': { '': { type: 'credential.ended', failure: lost } },
     'frame.acknowledgement': { '': { type: 'frame.acknowledgement', sequence: 1 } },
     'frame.ping': { '': { type: 'frame.ping' } },
     'frame.pong': { '': { type: 'frame.pong' } },
@@ -68,7 +98,16 @@ export const session = defineWalk({
     'heartbeat.matched': { '': { type: 'heartbeat.matched' } },
     'heartbeat.differed': { '': { type: 'heartbeat.differed' } },
     'heartbeat.roundTrip': { '': { type: 'heartbeat.roundTrip', milliseconds: 1 } },
-    'neighbours.changed': { '': { type: 'neighbours.changed', neighbours: new Set([larger.nodeId]) } },
+    'neighbours.changed': {
+      '': ({ access }) =>
+        access.kind === 'cluster'
+          ? ({ type: 'neighbours.changed', neighbours: new Set([larger.nodeId]) } as const)
+          : undefined,
+      'over a cloud link': ({ access }) =>
+        access.kind === 'cluster'
+          ? undefined
+          : ({ type: 'neighbours.changed', neighbours: new Set([larger.nodeId]) } as const),
+    },
     'session.admit': { '': { type: 'session.admit' } },
     'session.refuse': { '': { type: 'session.refuse', refusal: lost } },
     'session.probe': { '': { type: 'session.probe' } },
@@ -77,23 +116,48 @@ export const session = defineWalk({
     'replication.diverged': { '': { type: 'replication.diverged', authors: [author] } },
     'replication.parked': { '': { type: 'replication.parked', authors: [author] } },
   },
-  outputs: { sender: { '': undefined }, receiver: { '': undefined } },
+  outputs: { sender: { '': undefined }, receiver: { '': undefined }, credential: { '': undefined } },
+  reports: { credential: ['credential.verified', 'credential.ended'] },
   resting: ['synchronizing'],
   goals: [['closed']],
   laws: {
     'nobody is synchronizing with somebody unknown': ({ peer }, leaves) =>
       peer !== undefined || !leaves.some((leaf) => leaf.startsWith('comparing') || leaf === 'synchronizing'),
+    'a cloud node introduces nobody without a subject': ({ access, subject }, leaves) =>
+      access.kind !== 'guarded' ||
+      subject !== undefined ||
+      leaves.every((leaf) => /^(handshaking\.(listening|verifying)|closed)$/.test(leaf)),
+    'a renewal is owed only until it can be sent': ({ owesRenewal }, leaves) =>
+      !owesRenewal || leaves.every((leaf) => leaf.startsWith('handshaking') || leaf === 'closed'),
     'a ping is owed only until it can be sent': ({ owesPing }, leaves) =>
       !owesPing || !leaves.includes('synchronizing'),
   },
   ignored: [
     {
-      states: ['handshaking', 'comparing'],
-      events: ['heartbeat.matched', 'heartbeat.differed'],
-      why: 'The other side may beat as soon as it has admitted us; the clocks, which say more, are exchanged next.',
+      states: ['*'],
+      events: ['session.renew (to somebody else)'],
+      why: 'Only a gateway has a token to renew.',
     },
     {
-      states: ['handshaking.requesting', 'handshaking.listening', 'comparing', 'synchronizing'],
+      states: ['*'],
+      events: ['neighbours.changed (over a cloud link)'],
+      why: 'Whom a cloud node is connected with says nothing of what reaches it without us.',
+    },
+    {
+      states: ['handshaking.introducing', 'comparing', 'synchronizing'],
+      events: ['credential.verified'],
+      why: 'It is said once, of the first token.',
+    },
+    {
+      states: ['handshaking', 'comparing', 'synchronizing'],
+      events: ['done credential'],
+      why: 'It says credential.ended before it ends, which closes the session.',
+    },
+    {
+      states: [
+        ...['handshaking.requesting', 'handshaking.listening', 'handshaking.verifying'],
+        ...['comparing', 'synchronizing'],
+      ],
       events: ['session.admit', 'session.refuse'],
       why: 'The peer decides once about a session, when it has been introduced.',
     },

@@ -1,0 +1,155 @@
+/**
+ * The access token of the node on the other side of a session, on a cloud node: verified before anything else is said, renewed
+ * while the session lasts, and the end of the session when it expires.
+ *
+ * One renewal at a time: whoever sends the next before the first was verified floods us. A renewal that cannot be verified for
+ * a reason that is not its own (the authority is away) waits, on the word of the present token.
+ */
+import { assign, enqueueActions, sendTo, setup } from 'xstate';
+import { type Failure, failureOf } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Secret } from '../core/secret.js';
+import type { Configuration } from '../protocol/configuration.js';
+import type { CredentialCommand, CredentialReport, Mailbox } from '../protocol/events.js';
+import { type VerifiedToken, verifyToken } from '../protocol/services.js';
+
+export interface CredentialInput {
+  readonly parent: Mailbox<CredentialReport>;
+  readonly token: Secret;
+  readonly configuration: Configuration;
+  readonly ca: string | undefined;
+}
+
+interface CredentialContext extends CredentialInput {
+  /** What the present token grants. */
+  readonly verified: VerifiedToken | undefined;
+  /** Why a renewal has to wait. */
+  readonly lastFailure: Failure | undefined;
+}
+
+const floods = {
+  code: 'unexpectedFrame',
+  message: 'The other side renews its access token faster than it can be verified.',
+} as const;
+const otherSubject = {
+  code: 'tokenRefused',
+  message: 'The access token is refused: it names another subject than the one before.',
+} as const;
+const tokenExpired = {
+  code: 'tokenExpired',
+  message: 'The access token has expired and was not renewed.',
+} as const;
+const verificationTimedOut = {
+  code: 'authorityUnavailable',
+  message: `The access token could not be verified within ${limits.tokenVerificationTimeoutMs} ms.`,
+} as const;
+
+const machine = setup({
+  types: { context: {} as CredentialContext, input: {} as CredentialInput, events: {} as CredentialCommand },
+  actors: { verifyToken },
+  delays: {
+    verificationTimeout: limits.tokenVerificationTimeoutMs,
+    renewalRetry: limits.tokenRenewalRetryMs,
+    lifetime: ({ context }) => context.verified?.lifetimeMs ?? 0,
+  },
+  guards: {
+    isSameSubject: ({ context }, { subject }: VerifiedToken) => context.verified?.subject === subject,
+    isRefusal: (_, { error }: { error: unknown }) => failureOf(error).code === 'tokenRefused',
+  },
+  actions: {
+    replaceToken: assign((_, { token }: { token: Secret }) => ({ token })),
+    recordVerified: assign((_, verified: VerifiedToken) => ({ verified, lastFailure: undefined })),
+    recordFailure: assign((_, { error }: { error: unknown }) => ({ lastFailure: failureOf(error) })),
+    recordTimeout: assign({ lastFailure: verificationTimedOut }),
+    reportVerified: sendTo(
+      ({ context }) => context.parent,
+      (_, { subject }: VerifiedToken) => ({ type: 'credential.verified' as const, subject }),
+    ),
+    reportEnded: sendTo(
+      ({ context }) => context.parent,
+      (_, failure: Failure) => ({ type: 'credential.ended' as const, failure }),
+    ),
+    reportError: enqueueActions(({ context, enqueue }, { error }: { error: unknown }) => {
+      enqueue.sendTo(context.parent, { type: 'credential.ended', failure: failureOf(error) });
+    }),
+  },
+}).createMachine({
+  id: 'credential',
+  context: ({ input }) => ({ ...input, verified: undefined, lastFailure: undefined }),
+  initial: 'verifying',
+  states: {
+    /** The token of the handshake. Nothing is known of the other side before. */
+    verifying: {
+      invoke: {
+        src: 'verifyToken',
+        input: ({ context: { token, configuration, ca } }) => ({ token, configuration, ca }),
+        onDone: {
+          target: 'holding',
+          actions: [
+            { type: 'recordVerified', params: ({ event }) => event.output },
+            { type: 'reportVerified', params: ({ event }) => event.output },
+          ],
+        },
+        onError: { target: 'refused', actions: { type: 'reportError', params: ({ event }) => event } },
+      },
+      after: {
+        verificationTimeout: { target: 'refused', actions: { type: 'reportEnded', params: verificationTimedOut } },
+      },
+      on: {
+        'credential.renew': { target: 'refused', actions: { type: 'reportEnded', params: floods } },
+      },
+    },
+    /** There is a token that holds. */
+    holding: {
+      after: {
+        lifetime: { target: 'expired', actions: { type: 'reportEnded', params: tokenExpired } },
+      },
+      on: {
+        'credential.renew': { target: 'refused', actions: { type: 'reportEnded', params: floods } },
+      },
+      initial: 'valid',
+      states: {
+        valid: {
+          on: {
+            'credential.renew': {
+              target: 'renewing',
+              actions: { type: 'replaceToken', params: ({ event }) => event },
+            },
+          },
+        },
+        renewing: {
+          invoke: {
+            src: 'verifyToken',
+            input: ({ context: { token, configuration, ca } }) => ({ token, configuration, ca }),
+            onDone: [
+              {
+                guard: { type: 'isSameSubject', params: ({ event }) => event.output },
+                target: '#credential.holding',
+                reenter: true,
+                actions: { type: 'recordVerified', params: ({ event }) => event.output },
+              },
+              { target: '#credential.refused', actions: { type: 'reportEnded', params: otherSubject } },
+            ],
+            onError: [
+              {
+                guard: { type: 'isRefusal', params: ({ event }) => event },
+                target: '#credential.refused',
+                actions: { type: 'reportError', params: ({ event }) => event },
+              },
+              { target: 'deferred', actions: { type: 'recordFailure', params: ({ event }) => event } },
+            ],
+          },
+          after: { verificationTimeout: { target: 'deferred', actions: 'recordTimeout' } },
+        },
+        /** The authority is away: the present token goes on. */
+        deferred: { after: { renewalRetry: 'renewing' } },
+      },
+    },
+    expired: { type: 'final' },
+    refused: { type: 'final' },
+  },
+});
+
+type CredentialMachineType = typeof machine;
+export interface CredentialMachine extends CredentialMachineType {}
+export const credentialMachine: CredentialMachine = machine;

@@ -1,0 +1,83 @@
+/** The certificate files that a configuration names: read, and checked to be what they are used for. */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
+import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+import { Secret } from '../core/secret.js';
+import type { ServerCertificate } from '../protocol/ports.js';
+
+type Field = 'ca' | 'tlsCert' | 'tlsKey';
+
+/** A file of all the authorities that a system trusts is a quarter of this. */
+const fileBytesMax = 1024 * 1024;
+const certificateBlock = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/** The authorities of `ca`. @throws StatemeshError `configurationInvalid` */
+export async function readAuthorities(path: string): Promise<string> {
+  const pem = await readPem('ca', path);
+  checkCertificates('ca', path, pem);
+  return pem;
+}
+
+/** The certificate of a cloud node with its key. @throws StatemeshError `configurationInvalid` naming the field */
+export async function readServerCertificate(tlsCert: string, tlsKey: string): Promise<ServerCertificate> {
+  const [certificate, key] = await Promise.all([readPem('tlsCert', tlsCert), readPem('tlsKey', tlsKey)]);
+  const leaf = checkCertificates('tlsCert', tlsCert, certificate);
+  const privateKey = parseKey(tlsKey, key);
+  if (!isKeyOf(leaf, privateKey)) throw invalid('tlsKey', tlsKey, 'is not the key of the certificate in tlsCert');
+  try {
+    createSecureContext({ cert: certificate, key, minVersion: 'TLSv1.3' });
+  } catch (error) {
+    throw invalid('tlsCert', tlsCert, `cannot be used for TLS (${reasonOf(error)})`, error);
+  }
+  return { certificate, key: new Secret(key) };
+}
+
+async function readPem(field: Field, path: string): Promise<string> {
+  try {
+    const { size } = await stat(path);
+    if (size <= fileBytesMax) return await readFile(path, 'utf8');
+  } catch (error) {
+    throw invalid(field, path, `cannot be read (${reasonOf(error)})`, error);
+  }
+  throw invalid(field, path, 'is too large for a PEM file');
+}
+
+/** The first of them, which is the node's own in `tlsCert`. */
+function checkCertificates(field: Field, path: string, pem: string): X509Certificate {
+  const blocks = pem.match(certificateBlock) ?? [];
+  try {
+    const [first] = blocks.map((block) => new X509Certificate(block));
+    if (first !== undefined) return first;
+  } catch (error) {
+    throw invalid(field, path, `has a certificate that cannot be read (${reasonOf(error)})`, error);
+  }
+  throw invalid(field, path, 'has no certificate in PEM format');
+}
+
+function parseKey(path: string, pem: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch (error) {
+    throw invalid('tlsKey', path, `has no private key in PEM format, without a passphrase (${reasonOf(error)})`, error);
+  }
+}
+
+function isKeyOf(certificate: X509Certificate, key: KeyObject): boolean {
+  try {
+    return certificate.checkPrivateKey(key);
+  } catch {
+    // Keys of another kind.
+    return false;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return systemCodeOf(error) ?? messageOf(error);
+}
+
+function invalid(field: Field, path: string, problem: string, cause?: unknown): StatemeshError {
+  return new StatemeshError('configurationInvalid', `Invalid configuration: ${field}: the file ${path} ${problem}.`, {
+    cause,
+  });
+}

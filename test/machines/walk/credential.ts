@@ -1,0 +1,31 @@
+/** The credential: a token that is verified, renewed and expires, and whatever the authority makes of it. */
+import { StatemeshError } from '../../../src/core/errors.js';
+import { Secret } from '../../../src/core/secret.js';
+import { credentialMachine } from '../../../src/machines/credential.machine.js';
+import type { VerifiedToken } from '../../../src/protocol/services.js';
+import { defineWalk } from '../walk.js';
+import { configuration, mailbox } from './samples.js';
+
+const token = new Secret('token');
+const verified: VerifiedToken = { subject: 'site-1', expiresAtMs: 1, lifetimeMs: 1 };
+
+export const credential = defineWalk({
+  machine: credentialMachine,
+  inputs: [{ parent: mailbox(), token, configuration, ca: undefined }],
+  facts: ({ verified, lastFailure }) => [verified?.subject, lastFailure?.code],
+  samples: { 'credential.renew': { '': { type: 'credential.renew', token } } },
+  outputs: { verifyToken: { '': verified, 'of somebody else': { ...verified, subject: 'site-2' } } },
+  errors: {
+    verifyToken: {
+      refused: new StatemeshError('tokenRefused', 'It is refused.'),
+      unavailable: new StatemeshError('authorityUnavailable', 'It is away.'),
+    },
+  },
+  resting: [],
+  goals: [['expired', 'refused']],
+  laws: {
+    'nothing is held that was not verified': ({ verified }, leaves) =>
+      verified !== undefined || !leaves.some((leaf) => leaf.startsWith('holding')),
+  },
+  ignored: [],
+});
