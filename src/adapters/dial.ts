@@ -119,7 +119,7 @@ function upgrade(socket: Socket, options: DialOptions, { upgraded, refused }: Up
   });
 }
 
-function noWebSocket({ host, port, webSocketPath }: DialOptions, reason: string): StatemeshError {
+export function noWebSocket({ host, port, webSocketPath }: DialOptions, reason: string): StatemeshError {
   return new StatemeshError(
     'protocolUnsupported',
     `No WebSocket at ${addressText(host, port)}${webSocketPath} (${reason}): correct the address and its path.`,

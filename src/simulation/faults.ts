@@ -30,14 +30,17 @@ export interface Datagram {
   readonly port: number;
 }
 
+/** A machine of a world, as the network sees it: a node, or an authority. */
+export type Place = Pick<WorldNode, 'name' | 'address'>;
+
 export abstract class Faults {
   protected abstract readonly parts: WorldParts;
 
   /** Nothing passes between the two groups until `heal`; with `oneWay`, only from the first to the second nothing. */
-  partition(from: readonly WorldNode[], to: readonly WorldNode[], { oneWay = false } = {}): void {
+  partition(from: readonly Place[], to: readonly Place[], { oneWay = false } = {}): void {
     this.meddle(`partition ${namesOf(from)} ${oneWay ? '>' : '|'} ${namesOf(to)}`);
-    for (const a of from.map((node) => this.parts.processOf(node))) {
-      for (const b of to.map((node) => this.parts.processOf(node))) {
+    for (const a of from) {
+      for (const b of to) {
         this.#cut(a, b);
         if (!oneWay) this.#cut(b, a);
       }
@@ -52,17 +55,17 @@ export abstract class Faults {
   }
 
   /** Holds up what one node sends to another. */
-  clog(from: WorldNode, to: WorldNode, duration: Duration): void {
-    this.meddle(`clog ${from.nodeId} > ${to.nodeId} ${duration}`);
+  clog(from: Place, to: Place, duration: Duration): void {
+    this.meddle(`clog ${from.name} > ${to.name} ${duration}`);
     const forMs = millisecondsOf(duration);
-    this.parts.hub.clog(this.parts.processOf(from).address, this.parts.processOf(to).address, forMs);
+    this.parts.hub.clog(from.address, to.address, forMs);
     this.parts.health.clogged(this.parts.clock.nowMs + forMs);
   }
 
   /** Breaks what is open between two nodes, in the middle of whatever is on its way. */
-  reset(a: WorldNode, b: WorldNode): void {
-    this.meddle(`reset ${a.nodeId} - ${b.nodeId}`);
-    this.parts.hub.reset(this.parts.processOf(a).address, this.parts.processOf(b).address);
+  reset(a: Place, b: Place): void {
+    this.meddle(`reset ${a.name} - ${b.name}`);
+    this.parts.hub.reset(a.address, b.address);
   }
 
   /** Listens in: the result takes in every datagram that is said from now on, whoever hears it. */
@@ -111,6 +114,17 @@ export abstract class Faults {
       this.meddle(`end of rule ${rule.name}`);
       end();
     };
+  }
+
+  /** Sets environment variables of a node, for its processes of now and later; undefined takes one away. */
+  environment(node: WorldNode, variables: Readonly<Record<string, string | undefined>>): void {
+    // Names only: the values are secrets.
+    this.meddle(`set ${Object.keys(variables).join(' ')} of ${node.nodeId}`);
+    const { environment } = this.parts.processOf(node);
+    for (const [name, value] of Object.entries(variables)) {
+      if (value === undefined) environment.delete(name);
+      else environment.set(name, value);
+    }
   }
 
   /** kill -9. What was not committed is lost; what was acknowledged is not. */
@@ -205,12 +219,12 @@ export abstract class Faults {
     return process;
   }
 
-  #cut(from: NodeProcess, to: NodeProcess): void {
+  #cut(from: Place, to: Place): void {
     this.parts.hub.cut(from.address, to.address);
-    this.parts.health.cut(from, to);
+    this.parts.health.cut(from.address, to.address);
   }
 }
 
-function namesOf(nodes: readonly WorldNode[]): string {
-  return nodes.map(({ nodeId }) => nodeId).join(' ');
+function namesOf(places: readonly Place[]): string {
+  return places.map(({ name }) => name).join(' ');
 }

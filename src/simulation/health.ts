@@ -1,6 +1,8 @@
 /**
  * How a world is: what has been done to it that is not over, who is connected with whom, and since when all is well. This is what
  * checkers measure promises by that hold only while nothing is wrong.
+ *
+ * All of that is about local networks: they are to be well whatever becomes of the cloud.
  */
 import { limits } from '../core/limits.js';
 import type { Inside } from './inside.js';
@@ -13,14 +15,20 @@ export interface HealthOptions {
   insideOf(process: NodeProcess): Inside;
   /** Whether what is sent may have to be sent again, and nobody can say how often. */
   isLossy(): boolean;
-  /** Whether two machines may reach each other when nothing is wrong. */
-  reaches(from: NodeProcess, to: NodeProcess): boolean;
+  /** Whether two machines, by their addresses, are wired to each other on a local network. */
+  areLocal(a: string, b: string): boolean;
+}
+
+interface Cut {
+  readonly from: string;
+  readonly to: string;
+  readonly sinceMs: number;
 }
 
 export class Health implements Observer {
   readonly #options: HealthOptions;
-  /** Ordered pairs of addresses between which nothing passes, and since when. */
-  readonly #cutSinceMs = new Map<string, number>();
+  /** By ordered pairs of addresses between which nothing passes. */
+  readonly #cuts = new Map<string, Cut>();
   #cloggedUntilMs = 0;
   #isBent = false;
   #healthySinceMs: number | undefined;
@@ -35,12 +43,13 @@ export class Health implements Observer {
   }
 
   cutSinceMs(from: NodeProcess, to: NodeProcess): number | undefined {
-    return this.#cutSinceMs.get(`${from.address} ${to.address}`);
+    return this.#cuts.get(`${from.address} ${to.address}`)?.sinceMs;
   }
 
-  cut(from: NodeProcess, to: NodeProcess): void {
-    const pair = `${from.address} ${to.address}`;
-    if (!this.#cutSinceMs.has(pair)) this.#cutSinceMs.set(pair, this.#options.nowMs());
+  /** Nothing passes from one address to the other. */
+  cut(from: string, to: string): void {
+    const pair = `${from} ${to}`;
+    if (!this.#cuts.has(pair)) this.#cuts.set(pair, { from, to, sinceMs: this.#options.nowMs() });
   }
 
   clogged(untilMs: number): void {
@@ -54,7 +63,7 @@ export class Health implements Observer {
 
   healed(): void {
     this.#isBent = false;
-    this.#cutSinceMs.clear();
+    this.#cuts.clear();
     this.#cloggedUntilMs = 0;
   }
 
@@ -68,12 +77,12 @@ export class Health implements Observer {
     this.#healthySinceMs = undefined;
   }
 
-  opened(): void {
-    this.#healthySinceMs = undefined;
+  opened({ isCloud }: NodeProcess): void {
+    if (!isCloud) this.#healthySinceMs = undefined;
   }
 
-  ended(): void {
-    this.#healthySinceMs = undefined;
+  ended({ isCloud }: NodeProcess): void {
+    if (!isCloud) this.#healthySinceMs = undefined;
   }
 
   look(): void {
@@ -81,7 +90,7 @@ export class Health implements Observer {
     else this.#healthySinceMs ??= this.#options.nowMs();
   }
 
-  /** Whether each node that is up has a session with each other one that it reaches. */
+  /** Whether each node that is up has a session with each other one that it reaches on a local network. */
   isMeshed(): boolean {
     const up = this.#options.processes().filter(({ isUp }) => isUp);
     return up.every((process) => {
@@ -90,13 +99,11 @@ export class Health implements Observer {
           .insideOf(process)
           .sessions.flatMap(({ value, context }) => (value === 'synchronizing' ? [context.peer?.nodeId] : [])),
       );
-      return up.every(
-        (other) => other === process || connected.has(other.nodeId) || !this.#options.reaches(process, other),
-      );
+      return up.every((other) => other === process || connected.has(other.nodeId) || !this.#areLocal(process, other));
     });
   }
 
-  /** The number of connections on the shortest way; undefined when there is none. */
+  /** The number of connections on the shortest way over local networks; undefined when there is none. */
   hopsBetween(from: NodeProcess, to: NodeProcess): number | undefined {
     this.#hops ??= new Map();
     let hops = this.#hops.get(from);
@@ -112,21 +119,21 @@ export class Health implements Observer {
     // A map gives its entries in the order in which they were added, those added meanwhile too: breadth first.
     for (const [process, count] of hops) {
       for (const other of this.#options.processes()) {
-        if (!hops.has(other) && this.#options.reaches(process, other)) hops.set(other, count + 1);
+        if (!hops.has(other) && this.#areLocal(process, other)) hops.set(other, count + 1);
       }
     }
     return hops;
   }
 
+  #areLocal(a: NodeProcess, b: NodeProcess): boolean {
+    return this.#options.areLocal(a.address, b.address);
+  }
+
   #isWell(): boolean {
-    const processes = this.#options.processes();
-    if (
-      this.#isBent ||
-      this.#options.isLossy() ||
-      this.#cutSinceMs.size > 0 ||
-      this.#cloggedUntilMs > this.#options.nowMs()
-    )
-      return false;
+    const { processes: all, areLocal, isLossy, nowMs } = this.#options;
+    const processes = all().filter(({ isCloud }) => !isCloud);
+    const isCut = [...this.#cuts.values()].some(({ from, to }) => areLocal(from, to));
+    if (this.#isBent || isLossy() || isCut || this.#cloggedUntilMs > nowMs()) return false;
     if (processes.length === 0 || processes.some(({ isUp, isDiskFull }) => !isUp || isDiskFull)) return false;
     const skews = processes.map(({ skewMs }) => skewMs);
     if (Math.max(...skews) - Math.min(...skews) > limits.clockDriftMaxMs / 2) return false;

@@ -2,11 +2,12 @@
  * `statemesh/simulation`: a deterministic world for tests of programs that embed statemesh, and for our own.
  */
 
+export type { Authority, AuthorityOptions, AuthorityRequest } from './authority.js';
 export type { Checker, CheckerFactory, View } from './checker.js';
-export { allCheckers } from './checkers/index.js';
+export { allCheckers, cloudCheckers } from './checkers/index.js';
 export type { Duration } from './clock.js';
 export type { Backup } from './disk.js';
-export type { Datagram } from './faults.js';
+export type { Datagram, Place } from './faults.js';
 export type { Delivery } from './network/delivery.js';
 export type { Latency } from './network/latency.js';
 export type { Concern, Moment, Parcel, Rule, Verdict as RuleVerdict } from './network/rule.js';
@@ -37,5 +38,6 @@ export {
 } from './swarm/worker-player.js';
 export type { TraceLine, TraceSink } from './trace.js';
 export { type Breach, BreachError, type BreachKind, breachKinds, type Verdict } from './verdict.js';
-export { createWorld, World, type WorldOptions } from './world.js';
+export type { Grant, OAuth2Client } from './web/oauth2.js';
+export { type CloudOptions, createWorld, type LanOptions, World, type WorldOptions } from './world.js';
 export type { WorldNode } from './world-node.js';

@@ -1,6 +1,7 @@
 /** The actors inside a node, as checkers look at them: snapshots only, nothing is sent. */
 import type { ActorRefFrom, AnyActorRef, SnapshotFrom } from 'xstate';
-import type { MembershipMachine } from '../machines/membership.machine.js';
+import type { Standing, Uplink } from '../core/ballot.js';
+import type { NodeId } from '../core/ids.js';
 import type { PeerMachine } from '../machines/peer.machine.js';
 import type { ReceiverMachine } from '../machines/receiver.machine.js';
 import type { SenderMachine } from '../machines/sender.machine.js';
@@ -10,9 +11,34 @@ import type { NodeProcess } from './node.js';
 export type SessionSnapshot = SnapshotFrom<SessionMachine>;
 export type PeerSnapshot = SnapshotFrom<PeerMachine>;
 
+/** Where a node stands in the election of its cluster. */
+export interface Vote {
+  /** `observer`, `follower`, `candidate` or `leader`. */
+  readonly state: string;
+  readonly leaderId: NodeId | undefined;
+  readonly term: number;
+  /** Who it takes for live besides itself, and what they say of themselves. */
+  readonly live: ReadonlyMap<NodeId, Standing>;
+  readonly uplink: Uplink;
+}
+
+/** A node's way to one cloud node. */
+export interface GatewaySight {
+  /** The cloud node. */
+  readonly nodeId: string;
+  /** `standby`, `authorizing`, `connecting`, `online`, `backingOff`, `rejected` or `disabled`. */
+  readonly state: string;
+  /** Its own, over the cloud link, while there is one. */
+  readonly session: SessionSnapshot | undefined;
+}
+
 export interface Inside {
+  /** With whomever: nodes of the cluster, the cloud, and, in a cloud node, those who have dialed it. */
   readonly sessions: readonly SessionSnapshot[];
   readonly peers: readonly PeerSnapshot[];
+  readonly gateways: readonly GatewaySight[];
+  /** Undefined where there is no election: in a cloud node. */
+  readonly vote: Vote | undefined;
 }
 
 /** Looks into each node once an event, however many ask. */
@@ -30,20 +56,22 @@ export function insides(eventOf: () => number): (process: NodeProcess) => Inside
   };
 }
 
-/** The peers and sessions of a node; none while it has no membership. */
+/** What is inside a node; nothing while it is down. */
 export function insideOf(process: NodeProcess): Inside {
-  const sessions: SessionSnapshot[] = [];
-  const peers: PeerSnapshot[] = [];
   // A node that is down has no actor to look at.
-  if (!process.isUp) return { sessions, peers };
-  const membership = process.node.actor.getSnapshot().children.membership as
-    | ActorRefFrom<MembershipMachine>
-    | undefined;
-  for (const [id, child] of Object.entries(membership?.getSnapshot().children ?? {})) {
-    if (id.startsWith('session-')) sessions.push((child as ActorRefFrom<SessionMachine>).getSnapshot());
-    else if (id.startsWith('peer-')) peers.push((child as ActorRefFrom<PeerMachine>).getSnapshot());
-  }
-  return { sessions, peers };
+  if (!process.isUp) return { sessions: [], peers: [], gateways: [], vote: undefined };
+  const { membership, election, uplink, reception } = childrenOf(process.node.actor);
+  const gateways = childrenNamed(uplink, 'gateway-').map(gatewayOf);
+  const sessions = [...childrenNamed(membership, 'session-'), ...childrenNamed(reception, 'session-')];
+  return {
+    sessions: [
+      ...sessions.map(([, actor]) => (actor as ActorRefFrom<SessionMachine>).getSnapshot()),
+      ...gateways.flatMap(({ session }) => (session === undefined ? [] : [session])),
+    ],
+    peers: childrenNamed(membership, 'peer-').map(([, actor]) => (actor as ActorRefFrom<PeerMachine>).getSnapshot()),
+    gateways,
+    vote: election && voteOf(election),
+  };
 }
 
 export function senderOf(session: SessionSnapshot): SnapshotFrom<SenderMachine> | undefined {
@@ -57,8 +85,43 @@ export function receiverOf(session: SessionSnapshot): SnapshotFrom<ReceiverMachi
 /** Every actor of a node, from the root down, with its path of names. */
 export function* actorsOf(actor: AnyActorRef, path = ''): Generator<{ path: string; actor: AnyActorRef }> {
   yield { path, actor };
-  const { children = {} } = actor.getSnapshot() as { children?: Record<string, AnyActorRef | undefined> };
-  for (const [id, child] of Object.entries(children)) {
+  for (const [id, child] of Object.entries(childrenOf(actor))) {
     if (child !== undefined) yield* actorsOf(child, path === '' ? id : `${path}/${id}`);
   }
+}
+
+type Children = Readonly<Record<string, AnyActorRef | undefined>>;
+
+/** By name, since which children a node has depends on its role. */
+function childrenOf(actor: AnyActorRef): Children {
+  const { children = {} } = actor.getSnapshot() as { children?: Children };
+  return children;
+}
+
+function childrenNamed(parent: AnyActorRef | undefined, prefix: string): readonly [name: string, AnyActorRef][] {
+  if (parent === undefined) return [];
+  return Object.entries(childrenOf(parent)).flatMap(([id, child]) =>
+    id.startsWith(prefix) && child !== undefined ? [[id.slice(prefix.length), child]] : [],
+  );
+}
+
+function gatewayOf([nodeId, actor]: readonly [string, AnyActorRef]): GatewaySight {
+  const [[, session] = []] = childrenNamed(actor, 'session');
+  return {
+    nodeId,
+    state: topStateOf(actor),
+    session: (session as ActorRefFrom<SessionMachine> | undefined)?.getSnapshot(),
+  };
+}
+
+function voteOf(election: AnyActorRef): Vote {
+  const { context } = election.getSnapshot() as { context: Partial<Vote> };
+  const { leaderId, term = 0, live = new Map(), uplink = 'unknown' } = context;
+  return { state: topStateOf(election), leaderId, term, live, uplink };
+}
+
+/** Of a machine: the outermost state that it is in. */
+function topStateOf(actor: AnyActorRef): string {
+  const { value } = actor.getSnapshot() as { value?: unknown };
+  return typeof value === 'string' ? value : (Object.keys(value ?? {})[0] ?? '');
 }

@@ -30,15 +30,15 @@ export function simulatedTime(clock: VirtualClock, skewMs = 0): SimulatedTime {
       },
       isQuiet,
     );
-  const after = (delayMs: number, callback: () => void): Timer => schedule(delayMs, callback, true);
   return {
     now: () => Math.floor(worldEpochMs + clock.nowMs + skewedMs),
     monotonicMs: () => clock.nowMs,
-    after,
-    // Both settle promises: of writers, and of those who wait for their turn.
+    // All three settle promises, or may: of who waits for so long only, of writers, and of those who wait for their turn.
+    after: (delayMs, callback) => schedule(delayMs, callback, false),
     soon: (callback) => void schedule(turnMs, callback, false),
     turn: () => new Promise((resolve) => schedule(turnMs, resolve, false)),
-    setTimeout: (callback: () => void, delayMs: number) => after(delayMs, callback),
+    // For delays of machines, which settle none.
+    setTimeout: (callback: () => void, delayMs: number) => schedule(delayMs, callback, true),
     clearTimeout: (timer: Timer | undefined) => timer?.cancel(),
     pause: (delayMs) => new Promise((resolve) => schedule(delayMs, resolve, false)),
     skew(byMs) {

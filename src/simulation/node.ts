@@ -4,12 +4,11 @@
  */
 import { join } from 'node:path';
 import { fromPromise, type InspectionEvent } from 'xstate';
-import { StatemeshError } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import type { Happening, StatemeshNode } from '../index.js';
 import { createNode } from '../node.js';
 import type { Configuration, ConfigurationInput } from '../protocol/configuration.js';
-import type { Environment, Http, Listening, Network } from '../protocol/ports.js';
+import type { Listening, Network, ServerCertificate } from '../protocol/ports.js';
 import type { Store } from '../protocol/store.js';
 import { openSqliteStore, type SqliteStore } from '../store/sqlite-store.js';
 import type { VirtualClock } from './clock.js';
@@ -20,6 +19,22 @@ import { type SimulatedTime, simulatedTime } from './node-ports.js';
 import type { Heard, Observers } from './observer.js';
 import type { PendingWork } from './pending-work.js';
 import type { RandomStream } from './random.js';
+import { createSimulatedVerifyToken } from './verify-token.js';
+import { simulatedHttp } from './web/http.js';
+
+/** What a machine is, whatever runs on it. */
+export interface MachineIdentity {
+  readonly nodeId: string;
+  /** For people: its NodeId, with a count where others have it too. */
+  readonly name: string;
+  readonly address: string;
+  /** The local networks that it is on. */
+  readonly segments: Iterable<string>;
+  /** How the network names it; its address if it has no name. */
+  readonly hostName: string;
+  /** Of a machine in the open: what it shows to who dials it. */
+  readonly certificate: ServerCertificate | undefined;
+}
 
 /** What a node needs of its world. */
 export interface Surroundings {
@@ -28,6 +43,8 @@ export interface Surroundings {
   readonly disks: SimulatedDisks;
   readonly pending: PendingWork;
   readonly observers: Observers;
+  /** The authorities that nodes trust. */
+  readonly ca: string;
   random(label: string): RandomStream;
   /** Sees every event and snapshot of the actors; undefined when nobody looks, since it costs. */
   readonly inspect: ((process: NodeProcess, event: InspectionEvent) => void) | undefined;
@@ -50,18 +67,24 @@ export type Moment = 'commit' | 'acknowledgement';
 
 /** What a disk takes at most after its work, in virtual time: others act meanwhile. Most are fast. */
 const diskLatenciesMaxMs = [1, 1, 20];
+/** What the configuration of a cloud node has to name. Nobody reads them: worlds have no such files. */
+const certificateFiles = { tlsCert: 'certificate.pem', tlsKey: 'key.pem' };
+/** Where nodes listen, if nothing else is said. */
+export const defaultPort = 9_000;
 /** Small, so that checkpoints happen in short runs too. */
 const walAutocheckpointPages = 64;
 
 export class NodeProcess {
   readonly nodeId: NodeId;
-  /** Of its machine, for people: its NodeId, with a count where others have it too. */
   readonly name: string;
   readonly address: string;
-  /** The local networks that its machine is on. */
+  readonly hostName: string;
   readonly segments: Set<string>;
+  /** The environment variables of its processes. */
+  readonly environment = new Map<string, string>();
   readonly heard: Heard[] = [];
   readonly options: Partial<ConfigurationInput>;
+  readonly #certificate: ServerCertificate | undefined;
   readonly #surroundings: Surroundings;
   #process: Process | undefined;
   #starts = 0;
@@ -71,17 +94,20 @@ export class NodeProcess {
   /** Why the last process did not start, if it did not. */
   #failure: unknown;
 
-  constructor(
-    identity: { nodeId: string; name: string; address: string; segments: Iterable<string> },
-    options: Partial<ConfigurationInput>,
-    surroundings: Surroundings,
-  ) {
+  constructor(identity: MachineIdentity, options: Partial<ConfigurationInput>, surroundings: Surroundings) {
     this.nodeId = identity.nodeId as NodeId;
     this.name = identity.name;
     this.address = identity.address;
+    this.hostName = identity.hostName;
     this.segments = new Set(identity.segments);
+    this.#certificate = identity.certificate;
     this.options = options;
     this.#surroundings = surroundings;
+  }
+
+  /** Whether it is a node of the cloud, not of a local network. */
+  get isCloud(): boolean {
+    return this.options.role === 'cloud';
   }
 
   get isUp(): boolean {
@@ -118,11 +144,14 @@ export class NodeProcess {
   /** Begins a new process; it is up when the world has run a little. */
   start(): void {
     if (this.#process !== undefined) throw new Error(`${this.nodeId} is up already.`);
-    const { clock, hub, disks, pending, random, inspect } = this.#surroundings;
+    const { clock, hub, disks, pending, random, inspect, ca } = this.#surroundings;
     this.#starts += 1;
     const stream = random(`machine ${this.address} start ${this.#starts}`);
     const host: Host = { address: this.address, segments: this.segments };
     const time = simulatedTime(clock, this.#skewMs);
+    const network = noting(hub.join(host), pending);
+    const http = simulatedHttp({ network, time, settled: () => pending.note() });
+    const environment = { get: (name: string) => this.environment.get(name) };
     // The actor tells of itself while it is being made, before there is a process to ask.
     const life: Life = { isOver: false };
     const openStore = fromPromise<Store, { configuration: Configuration }>(({ input }) =>
@@ -132,16 +161,21 @@ export class NodeProcess {
       {
         nodeId: this.nodeId,
         host: this.address,
-        port: 9_000,
+        port: defaultPort,
         lan: true,
         clusterKey: 'the key of a simulated cluster',
         clusterSalt: 'simulated',
+        ...(this.#certificate === undefined ? {} : certificateFiles),
         ...this.options,
         dataDir: disks.directoryOf(this.address),
-        services: { configure: createSimulatedConfigure(), openStore },
+        services: {
+          configure: createSimulatedConfigure({ ca, certificate: this.#certificate }),
+          openStore,
+          verifyToken: createSimulatedVerifyToken({ http, time }),
+        },
         ...(inspect === undefined ? {} : { inspect: (event) => life.isOver || inspect(this, event) }),
       },
-      { network: noting(hub.join(host), pending), time, randomness: stream, http: noAuthority, environment },
+      { network, time, randomness: stream, http, environment },
     );
     const process: Process = { node, time, host, store: undefined, life };
     this.#process = process;
@@ -254,12 +288,6 @@ export class NodeProcess {
     this.#surroundings.observers.tell('happened', this, heard);
   }
 }
-
-/** There is no OAuth2 authority in the simulated world, and no variable in the environment. */
-const noAuthority: Http = {
-  request: () => Promise.reject(new StatemeshError('authorityUnavailable', 'There is no authority in this world.')),
-};
-const environment: Environment = { get: () => undefined };
 
 /** A network that says when it is asked for a promise: some of them settle at once. */
 function noting(network: Network, pending: PendingWork): Network {

@@ -1,10 +1,8 @@
 /** Reading all that a node has, past every window and limit. */
-import type { Scope } from '../core/author.js';
+import { allScopes } from '../core/author.js';
 import type { Run } from '../core/entry.js';
 import type { View } from './checker.js';
 import type { NodeProcess } from './node.js';
-
-export const allScopes: readonly Scope[] = ['cluster', 'shared'];
 
 /** The whole oplog of a node, by author. */
 export async function oplogOf(view: Pick<View, 'complete'>, { nodeId, store }: NodeProcess): Promise<readonly Run[]> {

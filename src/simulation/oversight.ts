@@ -9,13 +9,15 @@ import type { VirtualClock } from './clock.js';
 import type { Health } from './health.js';
 import type { NetworkHub } from './network/hub.js';
 import type { NodeProcess } from './node.js';
+import type { Sites } from './sites.js';
 import { type Breach, BreachError, type BreachKind } from './verdict.js';
 
-export interface OversightOptions extends Pick<View, 'insideOf'> {
+export interface OversightOptions extends Pick<View, 'insideOf' | 'grantOf'> {
   readonly checkers: readonly CheckerFactory[];
   readonly clock: VirtualClock;
   readonly hub: NetworkHub;
   readonly health: Health;
+  readonly sites: Sites;
   processes(): readonly NodeProcess[];
   complete<T>(promise: Promise<T>): Promise<T>;
 }
@@ -65,7 +67,12 @@ export class Oversight {
     if (processes.some(({ isUp }) => !isUp)) return 'up';
     if (!this.#options.health.isMeshed()) return 'connected';
     if (!isAgreed()) return 'agreed';
-    return processes.some((process) => pendingIn(process) !== undefined) ? 'at rest' : undefined;
+    if (processes.some((process) => pendingIn(process) !== undefined)) return 'at rest';
+    for (const checker of this.checkers) {
+      const what = checker.missing?.();
+      if (what !== undefined) return what;
+    }
+    return undefined;
   }
 
   /** The world has not settled in time. @throws BreachError of kind `liveness` */
@@ -99,7 +106,7 @@ function stateOf(process: NodeProcess): string {
   return process.failure === undefined ? 'down' : `down, since ${messageOf(process.failure)}`;
 }
 
-function viewOf({ clock, hub, health, processes, insideOf, complete }: OversightOptions): View {
+function viewOf({ clock, hub, health, sites, processes, insideOf, grantOf, complete }: OversightOptions): View {
   return {
     get nowMs() {
       return clock.nowMs;
@@ -118,6 +125,8 @@ function viewOf({ clock, hub, health, processes, insideOf, complete }: Oversight
     },
     hopsBetween: (from, to) => health.hopsBetween(from, to),
     cutSinceMs: (from, to) => health.cutSinceMs(from, to),
+    shares: (scope, a, b) => sites.shares(scope, a, b),
+    grantOf,
     insideOf,
     complete,
   };

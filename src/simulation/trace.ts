@@ -41,6 +41,14 @@ export type TraceLine = { readonly atMs: number } & (
       readonly connection: number | undefined;
       readonly what: 'accepted' | 'refused' | 'closed' | 'reset';
     }
+  /** A request to a web server, or its answer: with what and whereto, or the status. */
+  | {
+      readonly kind: 'request';
+      readonly from: string;
+      readonly to: string;
+      readonly connection: number | undefined;
+      readonly about: string;
+    }
   | {
       readonly kind: 'state';
       readonly node: string;
@@ -146,6 +154,9 @@ export class Trace implements Observer {
     // Nodes say nothing else by datagram.
     if (delivery.kind === 'datagram') return [{ kind: 'beacon', from, to }];
     const { stream: connection } = delivery;
+    if (delivery.kind === 'http') {
+      return [{ kind: 'request', from, to, connection, about: firstLineOf(delivery.bytes) }];
+    }
     if (delivery.kind !== 'bytes') return [{ kind: 'connection', from, to, connection, what: delivery.kind }];
     const key = `${connection} ${delivery.from}`;
     const decoder = this.#decoders.get(key) ?? new FrameDecoder(limits.frameBytesMax);
@@ -209,6 +220,15 @@ function aboutFrame(frame: Frame): string {
     default:
       return '';
   }
+}
+
+/** What a message over HTTP begins with: its headers and body may hold secrets. */
+function firstLineOf(bytes: Uint8Array | undefined): string {
+  return (
+    Buffer.from(bytes ?? [])
+      .toString()
+      .split('\n', 1)[0] ?? ''
+  );
 }
 
 function aboutClock(clock: VectorClock): string {

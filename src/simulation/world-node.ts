@@ -9,6 +9,8 @@ export interface WorldNode {
   readonly name: string;
   /** Of its machine, as rules of the network name it. */
   readonly address: string;
+  /** How the network names its machine: `cloud-1.world`, or its address if it stands on a local network. */
+  readonly hostName: string;
   readonly isUp: boolean;
   /** Why its last process did not start; undefined when it did. */
   readonly failure: unknown;
@@ -25,6 +27,7 @@ export function handleOf(process: NodeProcess, complete: Complete): WorldNode {
     nodeId: process.nodeId,
     name: process.name,
     address: process.address,
+    hostName: process.hostName,
     get isUp() {
       return process.isUp;
     },

@@ -5,7 +5,10 @@
  * Nothing moves unless the world is told to: by `run`, by `until`, or by awaiting an operation on one of its nodes, which
  * runs the world for as long as that takes. While it moves, checkers watch; what one of them finds broken ends the run.
  */
+import { allScopes } from '../core/author.js';
 import type { ConfigurationInput } from '../protocol/configuration.js';
+import type { ServerCertificate } from '../protocol/ports.js';
+import { type Authority, type AuthorityOptions, defaultAudience } from './authority.js';
 import type { CheckerFactory } from './checker.js';
 import { allCheckers } from './checkers/index.js';
 import { type Duration, millisecondsOf, VirtualClock } from './clock.js';
@@ -13,16 +16,19 @@ import { SimulatedDisks } from './disk.js';
 import { Faults, type WorldParts } from './faults.js';
 import { Health } from './health.js';
 import { insides } from './inside.js';
+import { Internet } from './internet.js';
 import { NetworkHub } from './network/hub.js';
 import type { Topology } from './network/topology.js';
-import { NodeProcess, type Surroundings } from './node.js';
+import { defaultPort, type NodeProcess, type Surroundings } from './node.js';
 import { type Heard, Observers } from './observer.js';
-import { allScopes } from './oplog.js';
 import { Oversight } from './oversight.js';
 import { PendingWork } from './pending-work.js';
+import { Population, type Variables } from './population.js';
 import { randomStream } from './random.js';
+import { Sites } from './sites.js';
 import { Timeline } from './timeline.js';
 import { Trace, type TraceSink } from './trace.js';
+import type { Grant, OAuth2Client } from './web/oauth2.js';
 import { handleOf, type WorldNode } from './world-node.js';
 
 export interface WorldOptions {
@@ -37,6 +43,29 @@ export interface WorldOptions {
   /** Waits for promises after every event, not only where there are some: slower, and the same run. */
   readonly settleAlways?: boolean;
 }
+
+type NodesOf<Ids extends readonly string[]> = { -readonly [Index in keyof Ids]: WorldNode };
+type InitialPeerInput = NonNullable<ConfigurationInput['initialRemotePeers']>[number];
+
+interface NodesOptions extends Partial<ConfigurationInput> {
+  /** The environment variables of the nodes. */
+  readonly environment?: Variables;
+}
+
+export interface LanOptions extends NodesOptions {
+  readonly topology?: Topology;
+}
+
+export interface CloudOptions extends Omit<NodesOptions, 'authority' | 'role'> {
+  /** Who issues the tokens that they take. */
+  readonly authority: Authority;
+  /** In place of one that is signed by the authority of the world, for the names and addresses of the nodes. */
+  readonly certificate?: ServerCertificate;
+}
+
+/** Named by reference, so that it is stored as it is written. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: that is how configurations refer to the environment.
+const secretOfEnvironment = '${CLOUD_SECRET}';
 
 const eventsMaxDefault = 5_000_000;
 /** How long an awaited operation may take in virtual time. */
@@ -71,13 +100,14 @@ export class World extends Faults {
   readonly #disks = new SimulatedDisks();
   readonly #observers = new Observers();
   readonly #hub: NetworkHub;
-  readonly #surroundings: Surroundings;
+  readonly #internet: Internet;
+  readonly #population: Population;
   readonly #processes = new Map<WorldNode, NodeProcess>();
   readonly #timeline: Timeline;
   readonly #health: Health;
+  readonly #sites: Sites;
   readonly #trace: Trace;
   readonly #oversight: Oversight;
-  #addresses = 0;
 
   constructor({
     seed,
@@ -92,31 +122,41 @@ export class World extends Faults {
     const random = (label: string) => randomStream(seed, label);
     this.#seed = seed;
     this.#hub = new NetworkHub(clock, (label) => random(`network ${label}`));
+    const meddle = (what: string) => this.meddle(what);
+    this.#internet = new Internet({ clock, hub: this.#hub, seed, meddle });
     this.#trace = new Trace({
       nowMs: () => clock.nowMs,
-      nameOf: (address) => this.#all.find((process) => process.address === address)?.name ?? address,
+      nameOf: (address) => this.#nameOf(address),
       diskRoot: this.#disks.root,
       sink: trace,
     });
     const inspect: Surroundings['inspect'] =
       trace === undefined ? undefined : (process, event) => this.#trace.inspected(process, event);
     const { hub, observers, disks } = { hub: this.#hub, observers: this.#observers, disks: this.#disks };
-    this.#surroundings = { clock, hub, disks, pending, observers, random, inspect };
-    const insideOf = insides(() => clock.events);
+    const { ca } = this.#internet;
+    const processes = () => this.#all;
+    const surroundings = { clock, hub, disks, pending, observers, ca, random, inspect };
+    this.#population = new Population({ internet: this.#internet, surroundings, processes });
+    const eventOf = () => clock.events;
+    const insideOf = insides(eventOf);
     this.#health = new Health({
       insideOf,
       nowMs: () => clock.nowMs,
-      processes: () => this.#all,
+      processes,
       isLossy: () => hub.weather.loss > 0,
-      reaches: (from, to) => hub.reach(from.address, to.address),
+      areLocal: (a, b) => hub.areLocal(a, b),
     });
+    const isOneSite = (a: NodeProcess, b: NodeProcess) => this.#health.hopsBetween(a, b) !== undefined;
+    this.#sites = new Sites({ processes, insideOf, isOneSite, eventOf });
     this.#oversight = new Oversight({
       checkers,
       clock,
       hub,
       health: this.#health,
+      sites: this.#sites,
       insideOf,
-      processes: () => this.#all,
+      grantOf: (token) => this.#grantOf(token),
+      processes,
       complete: (promise) => this.complete(promise),
     });
     const parts = { clock, hub, disks, observers, health: this.#health };
@@ -154,22 +194,67 @@ export class World extends Faults {
     return [...this.#processes.keys()];
   }
 
+  /** The authorities of the world, in the order of their making. */
+  get authorities(): readonly Authority[] {
+    return this.#internet.authorities;
+  }
+
   /**
    * Starts nodes on one local network: they hear each other's beacons. In another topology than a mesh only neighbours reach each
-   * other, in the order of the nodes.
+   * other, in the order of the nodes. They trust the certificates of the world.
    */
   lan<const Ids extends readonly string[]>(
     segment: string,
     nodeIds: Ids,
-    { topology = 'mesh', ...options }: Partial<ConfigurationInput> & { readonly topology?: Topology } = {},
-  ): { -readonly [Index in keyof Ids]: WorldNode } {
+    { topology = 'mesh', environment = {}, ...configuration }: LanOptions = {},
+  ): NodesOf<Ids> {
     this.#hub.segment(segment, topology);
-    const nodes = nodeIds.map((nodeId) => {
-      const process = this.#newMachine(nodeId, [segment], options);
-      process.start();
-      return this.#handOut(process);
-    });
-    return nodes as { -readonly [Index in keyof Ids]: WorldNode };
+    const machine = { configuration, environment };
+    const nodes = nodeIds.map((nodeId) => this.#begin(this.#population.local(nodeId, [segment], machine)));
+    return nodes as NodesOf<Ids>;
+  }
+
+  /**
+   * Makes an OAuth2 authority, in the open: `https://authority.world` if nothing else is said.
+   *
+   * @example
+   * const authority = world.authority();
+   * const client = authority.register({ clientId: 'office', clientSecret: 'open sesame' });
+   * const [cloud] = world.cloud(['cloud-1'], { authority });
+   * world.lan('office', ['node-a', 'node-b'], {
+   *   initialRemotePeers: [world.cloudPeer(cloud, client)],
+   *   environment: { CLOUD_SECRET: client.clientSecret },
+   * });
+   */
+  authority(options: AuthorityOptions = {}): Authority {
+    return this.#internet.authority(options);
+  }
+
+  /** Starts cloud nodes, each on a machine in the open with its NodeId as its name: `cloud-1.world`, port 9000. */
+  cloud<const Ids extends readonly string[]>(
+    nodeIds: Ids,
+    { authority, environment = {}, certificate, ...options }: CloudOptions,
+  ): NodesOf<Ids> {
+    const fixed = { role: 'cloud', authority: authority.issuer, audience: defaultAudience } as const;
+    const machine = { configuration: { ...fixed, ...options }, environment, certificate };
+    const nodes = nodeIds.map((nodeId) => this.#begin(this.#population.cloud(nodeId, machine)));
+    return nodes as NodesOf<Ids>;
+  }
+
+  /** How nodes name a cloud node in their `initialRemotePeers`; the secret is taken from their environment if none is given. */
+  cloudPeer(cloud: WorldNode, client: OAuth2Client, clientSecret = secretOfEnvironment): InitialPeerInput {
+    const { nodeId, hostName, options } = this.#of(cloud);
+    const { clientId, scopes, audiences } = client;
+    const [audience] = audiences;
+    return {
+      nodeId,
+      address: `${hostName}:${options.port ?? defaultPort}`,
+      type: 'CloudRemote',
+      oAuth2: {
+        ...{ authority: options.authority ?? '', clientId, clientSecret, scopes: [...scopes] },
+        ...(audience === undefined ? {} : { audience }),
+      },
+    };
   }
 
   /** Puts a node on another local network, too: a bridge between the two. */
@@ -213,13 +298,20 @@ export class World extends Faults {
     throw new Error(`Seed ${this.#seed}: an operation has not finished within ${operationTimeoutMs} ms.`);
   }
 
-  /** Whether all nodes that are up hold the same entries. */
+  /**
+   * Whether all nodes that are up hold the same entries: within each site all of them, and those that are shared wherever sites use the
+   * same cloud nodes.
+   */
   converged(): boolean {
-    const stores = this.#all.flatMap(({ isUp, store }) => (isUp && store ? [store] : []));
-    return new Set(stores.map((store) => store.digest(allScopes))).size <= 1;
+    return allScopes.every((scope) =>
+      this.#sites.groups(scope).every((group) => {
+        const stores = group.flatMap(({ isUp, store }) => (isUp && store ? [store] : []));
+        return new Set(stores.map((store) => store.digest([scope]))).size <= 1;
+      }),
+    );
   }
 
-  /** Whether each node that is up has a session with each other one that it can reach. */
+  /** Whether each node that is up has a session with each other one that it reaches on a local network. */
   meshed(): boolean {
     return this.#health.isMeshed();
   }
@@ -251,12 +343,11 @@ export class World extends Faults {
 
   /** Starts another machine, under the same NodeId, on a copy of a node's files: what a careless administrator does. */
   clone(node: WorldNode): WorldNode {
-    const { nodeId, segments, options, address } = this.#of(node);
-    this.meddle(`clone ${nodeId}`);
-    const process = this.#newMachine(nodeId, segments, options);
-    this.#disks.clone(address, process.address);
-    process.start();
-    return this.#handOut(process);
+    const original = this.#of(node);
+    this.meddle(`clone ${original.nodeId}`);
+    const process = this.#population.copy(original);
+    this.#disks.clone(original.address, process.address);
+    return this.#begin(process);
   }
 
   /** Whether a node has a process, in whatever state. */
@@ -274,6 +365,7 @@ export class World extends Faults {
     try {
       this.heal();
       for (const process of this.#all) await this.complete(process.stop());
+      for (const authority of this.authorities) authority.close();
       await this.run(afterlifeMs);
       this.#oversight.closed();
     } finally {
@@ -286,19 +378,25 @@ export class World extends Faults {
     return [...this.#processes.values()];
   }
 
-  #newMachine(nodeId: string, segments: Iterable<string>, options: Partial<ConfigurationInput>): NodeProcess {
-    this.#addresses += 1;
-    const address = `10.0.${this.#addresses >> 8}.${this.#addresses & 255}`;
-    const namesakes = this.#all.filter((process) => process.nodeId === nodeId).length;
-    const name = namesakes === 0 ? nodeId : `${nodeId}(${namesakes + 1})`;
-    return new NodeProcess({ nodeId, name, address, segments }, options, this.#surroundings);
-  }
-
-  #handOut(process: NodeProcess): WorldNode {
+  #begin(process: NodeProcess): WorldNode {
+    process.start();
     const node = handleOf(process, (promise) => this.complete(promise));
     this.#processes.set(node, process);
     this.#health.rewired();
     return node;
+  }
+
+  #nameOf(address: string): string {
+    const process = this.#all.find((candidate) => candidate.address === address);
+    return process?.name ?? this.#internet.authorityAt(address)?.name ?? address;
+  }
+
+  #grantOf(token: string): Grant | undefined {
+    for (const authority of this.authorities) {
+      const grant = authority.grantOf(token);
+      if (grant !== undefined) return grant;
+    }
+    return undefined;
   }
 
   #of(node: WorldNode): NodeProcess {

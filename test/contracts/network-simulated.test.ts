@@ -1,17 +1,37 @@
 /** The simulated network passes the contract of the real one: between machines, and within one. */
 import { VirtualClock } from '../../src/simulation/clock.js';
+import { authorityText, issue } from '../../src/simulation/network/certificates.js';
 import { NetworkHub } from '../../src/simulation/network/hub.js';
 import { randomStream } from '../../src/simulation/random.js';
-import { describeNetwork, type NetworkHarness } from './network.contract.js';
+import { type ConnectionWay, describeConnections, describeNetwork, type NetworkHarness } from './network.contract.js';
 import { stepUntil } from './simulated-clock.js';
 
 describeNetwork('the simulation, two machines', () => makeHarness('10.0.0.1', '10.0.0.2', 'lan'));
 describeNetwork('the simulation, one machine', () => makeHarness('10.0.0.1', '10.0.0.1', 'loopback'));
 
+const ca = authorityText('contract');
+const server = { kind: 'server', server: issue(ca, ['10.0.0.1']) } as const;
+const verified: ConnectionWay = { listen: { security: server }, dial: { security: { kind: 'verified', ca } } };
+const none: ConnectionWay = { listen: { security: { kind: 'none' } }, dial: { security: { kind: 'none' } } };
+const webSocketOver = ({ listen, dial }: ConnectionWay): ConnectionWay => ({
+  listen: { ...listen, acceptsWebSockets: true },
+  dial: { ...dial, webSocketPath: '/sync?site=1' },
+});
+const ways = {
+  'TCP in the simulation': none,
+  'a certificate in the simulation': verified,
+  'WebSocket in the simulation': webSocketOver(none),
+  'WebSocket over a certificate in the simulation': webSocketOver(verified),
+};
+for (const [name, way] of Object.entries(ways)) {
+  describeConnections(name, () => makeHarness('10.0.0.1', '10.0.0.2', 'lan', way));
+}
+
 async function makeHarness(
   serverAddress: string,
   clientAddress: string,
   datagramScope: NetworkHarness['datagramScope'],
+  way?: ConnectionWay,
 ): Promise<NetworkHarness> {
   const clock = new VirtualClock();
   const hub = new NetworkHub(clock, (label) => randomStream(1, label));
@@ -29,6 +49,7 @@ async function makeHarness(
     security: { kind: 'psk', keyId: 'cluster-key', key },
     otherKey: { kind: 'psk', keyId: 'cluster-key', key: new Uint8Array(32).fill(2) },
     otherKeyId: { kind: 'psk', keyId: 'another-key', key },
+    ...(way === undefined ? {} : { way }),
     until,
     async close() {
       let isClosed = false;

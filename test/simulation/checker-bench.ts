@@ -4,9 +4,10 @@ import { chainRun, endOf, type Position, type Run } from '../../src/core/entry.j
 import type { Hlc } from '../../src/core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import type { VectorClock } from '../../src/core/vector-clock.js';
+import type { ConfigurationInput } from '../../src/protocol/configuration.js';
 import type { Commit, Store } from '../../src/protocol/store.js';
 import type { Checker, CheckerFactory, View } from '../../src/simulation/checker.js';
-import { insideOf } from '../../src/simulation/inside.js';
+import { insideOf, type Vote } from '../../src/simulation/inside.js';
 import type { NodeProcess } from '../../src/simulation/node.js';
 
 interface Tested {
@@ -25,6 +26,8 @@ export function tested(create: CheckerFactory, view: Partial<View> = {}): Tested
     leftovers: { streams: 0, sockets: 0, events: 0 },
     hopsBetween: () => 1,
     cutSinceMs: () => undefined,
+    shares: () => true,
+    grantOf: () => undefined,
     insideOf,
     complete: (promise) => promise,
   };
@@ -48,6 +51,11 @@ interface Inside {
   readonly digest?: string;
   /** Of an actor beside membership. */
   readonly status?: string;
+  /** Its configuration, as far as it matters; `role` makes it a cloud node. */
+  readonly options?: Partial<ConfigurationInput>;
+  /** Of its election; without one it takes no part in any. */
+  readonly vote?: Partial<Vote>;
+  readonly gateways?: readonly { readonly nodeId: string; readonly state: string; readonly session?: object }[];
 }
 
 const refOf = (snapshot: object) => ({ getSnapshot: () => snapshot });
@@ -57,16 +65,29 @@ const refsOf = (kind: string, snapshots: readonly object[] = []) =>
 /** A node that is up, with these actors inside. */
 export function processOf(
   nodeId: string,
-  { sessions, peers, store, digest = '', status = 'active' }: Inside = {},
+  { sessions, peers, store, digest = '', status = 'active', options = {}, vote, gateways = [] }: Inside = {},
 ): NodeProcess {
-  const membership = refOf({ children: { ...refsOf('session', sessions), ...refsOf('peer', peers) } });
-  const other = refOf({ status, error: 'broken' });
+  const isCloud = options.role === 'cloud';
+  const inner = { children: { ...refsOf('session', sessions), ...refsOf('peer', peers) } };
+  const children = {
+    other: refOf({ status, error: 'broken' }),
+    [isCloud ? 'reception' : 'membership']: refOf(inner),
+    ...(vote === undefined ? {} : { election: refOf({ value: { [vote.state ?? 'follower']: {} }, context: vote }) }),
+    uplink: refOf({
+      children: Object.fromEntries(gateways.map((gateway) => [`gateway-${gateway.nodeId}`, linkOf(gateway)])),
+    }),
+  };
   const node = {
-    actor: refOf({ status: 'active', context: { store }, children: { membership, other } }),
+    actor: refOf({ status: 'active', context: { store }, children }),
     contentDigest: async () => ({ documents: 0, digest }),
   };
-  const process = { nodeId, address: `at-${nodeId}`, isUp: true, isThere: true, skewMs: 0, store, node };
+  const common = { isUp: true, isThere: true, skewMs: 0, isCloud, options };
+  const process = { nodeId, address: `at-${nodeId}`, store, node, ...common };
   return process as unknown as NodeProcess;
+}
+
+function linkOf({ state, session }: { readonly state: string; readonly session?: object }) {
+  return refOf({ value: state, children: session === undefined ? {} : { session: refOf(session) } });
 }
 
 interface SessionParts {
@@ -78,19 +99,21 @@ interface SessionParts {
   readonly inFlight?: number;
   readonly receiver?: string;
   readonly queued?: number;
+  /** The number of its connection. */
+  readonly stream?: number;
 }
 
 /** A session at rest, but for what is said. */
 export function sessionOf(parts: SessionParts = {}): object {
   const { id = 'session-1', peer = 'node-b', value = 'synchronizing', status = 'active' } = parts;
-  const { sender = 'caughtUp', inFlight = 0, receiver = 'waiting', queued = 0 } = parts;
+  const { sender = 'caughtUp', inFlight = 0, receiver = 'waiting', queued = 0, stream } = parts;
   return {
     status,
     value,
     context: {
       sessionId: id,
       peer: { nodeId: peer, boot: `boot of ${peer}` },
-      connection: { remoteHost: `at-${peer}`, queuedBytes: queued },
+      connection: { remoteHost: `at-${peer}`, queuedBytes: queued, stream },
       intervals: { heartbeatIntervalMs: 1_000 },
     },
     children: {

@@ -5,9 +5,10 @@ import { endOf, type Position } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
+import { Secret } from '../../src/core/secret.js';
 import type { Happening } from '../../src/protocol/events.js';
 import { encodeFrame } from '../../src/protocol/frame-codec.js';
-import type { Frame } from '../../src/protocol/messages.js';
+import type { Frame, Refusal } from '../../src/protocol/messages.js';
 import { acknowledgedWrites } from '../../src/simulation/checkers/acknowledged-writes.js';
 import { agreement } from '../../src/simulation/checkers/agreement.js';
 import { authentication } from '../../src/simulation/checkers/authentication.js';
@@ -21,6 +22,8 @@ import { machines } from '../../src/simulation/checkers/machines.js';
 import { sessions } from '../../src/simulation/checkers/sessions.js';
 import { silence } from '../../src/simulation/checkers/silence.js';
 import { stamps } from '../../src/simulation/checkers/stamps.js';
+import { worldEpochMs } from '../../src/simulation/node-ports.js';
+import type { Grant } from '../../src/simulation/web/oauth2.js';
 import { authorOf, commitOf, processOf, runOf, sessionOf, storeAt, storeOf, tested } from './checker-bench.js';
 
 const a = processOf('node-a');
@@ -52,6 +55,21 @@ describe('acknowledged-writes', () => {
     checker.acknowledged(a, acknowledged(3));
     await checker.settled();
     expect(reports).toEqual(expected);
+  });
+
+  it('in the end a node of another site lacks what is not shared with it -> silent; what is -> reported', async () => {
+    const settled = async (isShared: boolean, scope: 'shared' | 'cluster') => {
+      const b = processOf('node-b', { store: storeOf([]) });
+      const shares = (asked: string) => asked === 'shared' && isShared;
+      const { checker, reports } = tested(acknowledgedWrites, { processes: [b], shares });
+      checker.committed(a, commitOf([{ ...run, author: { ...run.author, scope } }]));
+      checker.acknowledged(a, acknowledged(3));
+      await checker.settled();
+      return reports.length;
+    };
+    expect(await settled(true, 'shared')).toBe(1);
+    expect(await settled(false, 'shared')).toBe(0);
+    expect(await settled(true, 'cluster')).toBe(0);
   });
 
   it('a disk that has lost what nobody else had -> silent', async () => {
@@ -124,6 +142,85 @@ describe('authentication', () => {
         ['a', 'b', clock],
       ]),
     ).toEqual([]);
+  });
+});
+
+describe('authentication of a cloud node', () => {
+  const options = { role: 'cloud', authority: 'https://authority.world', audience: 'https://cloud.world' } as const;
+  const cloud = (sessionSnapshots: readonly object[] = []) =>
+    processOf('cloud-1', { options, sessions: sessionSnapshots });
+  const identity = { nodeId: 'node-a' as NodeId, boot: 'boot' as Boot, port: 9_000 };
+  const hello = (token: string | undefined): Frame => ({
+    ...{ type: 'frame.handshakeRequest', version: 1, identity },
+    token: token === undefined ? undefined : new Secret(token),
+  });
+  const answer = (refusal?: Refusal): Frame => ({ type: 'frame.handshakeResponse', version: 1, identity, refusal });
+  const grant: Grant = {
+    ...{ issuer: options.authority, subject: 'office', audience: options.audience, scopes: ['entgldb:sync'] },
+    expiresAtMs: worldEpochMs + 200_000,
+  };
+  const heard = (
+    frames: readonly (readonly [from: string, frame: Frame])[],
+    { granted = grant, nowMs = 100_000, atMs = 100_000, processes = [cloud([sessionOf({ stream: 1 })])] } = {},
+  ) => {
+    let now: number = nowMs;
+    const { checker, reports } = tested(authentication, {
+      ...{ processes, grantOf: (token: string) => (token === 'good' ? granted : undefined) },
+      get nowMs(): number {
+        return now;
+      },
+    });
+    const other = processes[0]?.address ?? '';
+    for (const [from, frame] of frames) {
+      const to = from === 'at-node-a' ? other : 'at-node-a';
+      const bytes = encodeFrame(frame);
+      for (const piece of [bytes.subarray(0, 3), bytes.subarray(3, 9), bytes.subarray(9)]) {
+        checker.delivered({ atMs: now, from, to, kind: 'bytes', stream: 1, bytes: piece });
+      }
+    }
+    now = atMs;
+    checker.look();
+    return reports;
+  };
+  const asking = (token?: string) => ['at-node-a', hello(token)] as const;
+  const admitting = ['at-cloud-1', answer()] as const;
+
+  it('admits who has shown a token of its authority, for it -> silent', () => {
+    expect(heard([asking('good'), admitting])).toEqual([]);
+  });
+
+  it.each<[string, Partial<Grant>]>([
+    ['of another authority', { issuer: 'https://other.world' }],
+    ['for another audience', { audience: 'https://bank.world' }],
+    ['without the scope', { scopes: ['other'] }],
+    ['that has expired', { expiresAtMs: worldEpochMs }],
+  ])('admits who has shown a token %s -> reported', (_, changes) => {
+    const nowMs = 100_000;
+    expect(heard([asking('good'), admitting], { granted: { ...grant, ...changes }, nowMs })).toEqual([
+      expect.stringContaining('cloud-1 has admitted at-node-a'),
+    ]);
+  });
+
+  it('admits who has shown none, or one that nobody has issued -> reported; refuses -> silent', () => {
+    expect(heard([asking(), admitting])).toHaveLength(1);
+    expect(heard([asking('forged'), admitting])).toHaveLength(1);
+    const refusal = { code: 'tokenRefused', message: '' } as const;
+    expect(heard([asking('forged'), ['at-cloud-1', answer(refusal)]])).toEqual([]);
+  });
+
+  it('a session that outlives its token -> reported; not yet, or the token was renewed -> silent', () => {
+    const dialog = [asking('good'), admitting] as const;
+    expect(heard(dialog, { atMs: 260_000 })).toEqual([expect.stringContaining('whose token has expired')]);
+    expect(heard(dialog, { atMs: 240_000 })).toEqual([]);
+    const renewal: Frame = { type: 'frame.tokenRenewal', token: new Secret('good') };
+    const renewed = heard([...dialog, ['at-node-a', renewal]], { nowMs: 100_000, atMs: 240_000 });
+    expect(renewed).toEqual([]);
+  });
+
+  it('a token shown to who is no cloud node -> reported', () => {
+    expect(heard([asking('good')], { processes: [processOf('node-b')] })).toEqual([
+      expect.stringContaining('A token was shown to at-node-b'),
+    ]);
   });
 });
 
@@ -208,6 +305,26 @@ describe('last-write-wins', () => {
   it('other documents on one node -> reported; the last write everywhere -> silent', async () => {
     expect(await settled('3', ['one', 'another'])).toEqual([expect.stringContaining('but other documents')]);
     expect(await settled('3')).toEqual([]);
+  });
+});
+
+describe('last-write-wins on several sites', () => {
+  const shares = (scope: string) => scope === 'shared';
+  const settled = async (second: readonly (typeof run)[]) => {
+    const processes = [[run], second].map((runs, index) =>
+      processOf(`node-${index}`, {
+        store: storeOf(runs, String(runs.at(-1)?.entries.at(-1)?.payload)),
+        digest: String(index),
+      }),
+    );
+    const { checker, reports } = tested(lastWriteWins, { processes, shares });
+    await checker.settled();
+    return reports;
+  };
+
+  it('other documents that are not shared -> silent; other shared ones -> reported', async () => {
+    expect(await settled([run])).toEqual([]);
+    expect(await settled([runOf('node-a', [1, 2])])).toEqual([expect.stringContaining('but other documents')]);
   });
 });
 

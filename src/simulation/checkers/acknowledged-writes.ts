@@ -1,11 +1,11 @@
 /**
- * What a caller was told is on disk is never lost: it is there after a crash, and in the end everywhere.
+ * What a caller was told is on disk is never lost: it is there after a crash, and in the end everywhere where it belongs: on the site where
+ * it was written, and, if it is shared, wherever the same cloud nodes are used.
  *
  * A disk that lies (a backup put back, a log cut) may lose it, but only where no other machine had it: what the others have,
  * comes back from them.
  */
-import type { AuthorKey } from '../../core/author.js';
-import { authorKeyOf } from '../../core/author.js';
+import { type AuthorKey, authorKeyOf, parseAuthorKey, type Scope } from '../../core/author.js';
 import type { Hlc } from '../../core/hlc.js';
 import type { NodeId } from '../../core/ids.js';
 import type { VectorClock } from '../../core/vector-clock.js';
@@ -18,13 +18,23 @@ interface Write {
   readonly hlc: Hlc;
 }
 
+interface Acknowledged extends Write {
+  /** Whose caller was told. */
+  readonly by: NodeProcess;
+}
+
 export const acknowledgedWrites: CheckerFactory = (view, report) => {
-  const acknowledged = new Map<string, Write>();
+  const acknowledged = new Map<string, Acknowledged>();
   const authors = new Map<string, AuthorKey>();
   const lastOf = new Map<NodeProcess, Hlc>();
   /** How far each machine has come; of one that is down, how far it had come. */
   const clocks = new Map<NodeProcess, VectorClock>();
   const lost = new Set<NodeProcess>();
+
+  const scopeOf = (id: string): Scope => {
+    const author = authors.get(id);
+    return (author && parseAuthorKey(author)?.scope) ?? 'shared';
+  };
 
   const isHeld = (id: string, { hlc }: Write): boolean => {
     const author = authors.get(id);
@@ -35,7 +45,7 @@ export const acknowledgedWrites: CheckerFactory = (view, report) => {
     name: 'acknowledged-writes',
     kind: 'safety',
     acknowledged(process, write) {
-      acknowledged.set(idOf(write), write);
+      acknowledged.set(idOf(write), { ...write, by: process });
       lastOf.set(process, write.hlc);
     },
     committed(_, { runs, origin }) {
@@ -69,7 +79,9 @@ export const acknowledgedWrites: CheckerFactory = (view, report) => {
     async settled() {
       for (const process of view.processes) {
         const kept = await keptBy(view, process);
-        const missing = [...acknowledged].find(([id]) => !kept.has(id));
+        const missing = [...acknowledged].find(
+          ([id, { by }]) => !kept.has(id) && view.shares(scopeOf(id), by, process),
+        );
         if (missing === undefined) continue;
         report(`${process.nodeId} lacks the write ${missing[0]}, which was acknowledged.`);
         return;

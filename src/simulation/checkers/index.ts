@@ -4,9 +4,12 @@ import { acknowledgedWrites } from './acknowledged-writes.js';
 import { agreement } from './agreement.js';
 import { authentication } from './authentication.js';
 import { chains } from './chains.js';
+import { deliveries } from './deliveries.js';
 import { failures } from './failures.js';
+import { gateways } from './gateways.js';
 import { lastWriteWins } from './last-write-wins.js';
 import { latency } from './latency.js';
+import { leadership } from './leadership.js';
 import { leaks } from './leaks.js';
 import { machines } from './machines.js';
 import { sessions } from './sessions.js';
@@ -28,3 +31,6 @@ export const allCheckers: readonly CheckerFactory[] = [
   lastWriteWins,
   leaks,
 ];
+
+/** What must hold besides once nodes elect leaders that connect to the cloud: `checkers: [...allCheckers, ...cloudCheckers]`. */
+export const cloudCheckers: readonly CheckerFactory[] = [leadership, gateways, deliveries];

@@ -9,8 +9,9 @@ export const machines: CheckerFactory = (view, report) => ({
   look() {
     for (const process of view.processes) {
       if (!process.isUp) continue;
-      const { sessions, peers } = view.insideOf(process);
+      const { sessions, peers, gateways } = view.insideOf(process);
       bound(['sessions', sessions.length, limits.connectionsMax], () => process.nodeId, report);
+      bound(['gateways', gateways.length, limits.gatewaysMax], () => process.nodeId, report);
       bound(['peers', peers.length, limits.peersMax], () => process.nodeId, report);
       for (const session of sessions) lookAt(session, process.nodeId, report);
     }

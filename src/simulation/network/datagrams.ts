@@ -66,7 +66,7 @@ export class DatagramExchange {
   #canHear(sender: DatagramSocket, hearer: DatagramSocket): boolean {
     if (sender.address === hearer.address) return true;
     if (sender.options.scope === 'loopback' || hearer.options.scope === 'loopback') return false;
-    return this.#routes.of(sender.address, hearer.address).isReachable;
+    return this.#routes.of(sender.address, hearer.address).isLocal;
   }
 
   #send(from: string, hearer: DatagramSocket, bytes: Uint8Array): void {

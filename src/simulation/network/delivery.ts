@@ -1,5 +1,8 @@
 /** What passes on the network, for those who record it. Costs nothing when nobody does. */
 
+/** What is said over a stream: frames, or HTTP. */
+export type Speech = 'bytes' | 'http';
+
 /** Something has reached its destination. */
 export interface Delivery {
   /** Virtual ms since the world began. */
@@ -8,9 +11,10 @@ export interface Delivery {
   readonly from: string;
   readonly to: string;
   /**
-   * `accepted`, `refused`: what came of a dial. `closed`: the other side has ended a stream. `reset`: a stream has broken.
+   * `accepted`, `refused`: what came of a dial. `bytes`: frames of a node, or parts of them; `http`: bytes from and to a web server.
+   * `closed`: the other side has ended a stream. `reset`: a stream has broken.
    */
-  readonly kind: 'accepted' | 'refused' | 'bytes' | 'datagram' | 'closed' | 'reset';
+  readonly kind: 'accepted' | 'refused' | Speech | 'datagram' | 'closed' | 'reset';
   /** Which stream; undefined for datagrams, and for dials that have found nobody. */
   readonly stream?: number;
   /** What arrived; not to be changed. */

@@ -1,18 +1,19 @@
 /**
- * One attempt to open a connection, step by step as on the wire: the dial, its answer, and for a cluster key the proof of
- * each side to the other.
+ * One attempt to open a connection, step by step as on the wire: the dial, its answer, the handshake (with a cluster key the proof of
+ * each side to the other, else the certificate of the server), and the upgrade to a WebSocket if it is to be one.
  *
  * Invariants, those of the real one: it settles once, within its timeout; whatever opens too late is closed. An attempt whose
  * process is gone never settles.
  */
-import { dialCancelled } from '../../adapters/dial.js';
+import { dialCancelled, noWebSocket } from '../../adapters/dial.js';
 import { dialError, dialTimeout } from '../../adapters/network-errors.js';
 import type { StatemeshError } from '../../core/errors.js';
-import type { Connection, ConnectionSecurity, DialOptions, Timer } from '../../protocol/ports.js';
+import type { Connection, DialOptions, Timer } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
+import { isTrusted } from './certificates.js';
 import type { Taps } from './delivery.js';
 import { systemError } from './errors.js';
-import type { Listener } from './listener.js';
+import type { Handshake, Listener } from './listener.js';
 import type { Stream } from './stream.js';
 
 export interface DialingOptions {
@@ -20,6 +21,8 @@ export interface DialingOptions {
   readonly clock: VirtualClock;
   readonly taps: Taps;
   readonly stream: Stream;
+  /** Whether a router lets the dial through to that machine, when it arrives. */
+  isAdmitted(): boolean;
   /** Who accepts connections there, when the dial arrives. */
   listener(): Listener | undefined;
   opened(connection: Connection): void;
@@ -33,6 +36,8 @@ export class Dialing {
   readonly #timeout: Timer;
   readonly #cancel = () => this.#fail(dialCancelled(this.#options.dial));
   #isConnected = false;
+  /** As secure as it is to be. */
+  #isSecure = false;
   #isSettled = false;
 
   constructor(options: DialingOptions) {
@@ -41,7 +46,7 @@ export class Dialing {
     this.#timeout = clock.schedule(dial.timeoutMs, () => this.#fail(dialTimeout(dial.host, dial.port)));
     dial.signal.addEventListener('abort', this.#cancel, { once: true });
     stream.dialed.usher({
-      data: () => this.#failBy(systemError('ERR_SSL_WRONG_VERSION_NUMBER')),
+      data: () => this.#misunderstood(),
       closed: (cause) => this.#failBy(cause ?? new Error('closed by the other side')),
     });
     stream.dialed.signal(() => this.#arrived());
@@ -59,7 +64,8 @@ export class Dialing {
 
   /** At the machine that was dialed. */
   #arrived(): void {
-    const { stream, dial, listener: find } = this.#options;
+    const { stream, dial, isAdmitted, listener: find } = this.#options;
+    if (!isAdmitted()) return;
     const listener = find();
     if (listener === undefined) {
       stream.accepted.signal(() => stream.dialed.broken('ECONNREFUSED'));
@@ -67,23 +73,41 @@ export class Dialing {
     }
     stream.accepted.signal(() => {
       this.#isConnected = true;
-      if (dial.security.kind === 'none') this.#succeed();
+      this.#isSecure = dial.security.kind === 'none';
+      if (dial.security.kind === 'none' && dial.webSocketPath === undefined) this.#succeed();
       stream.dialed.signal(() => this.#handshake(listener));
     });
   }
 
   /** At the listener, which now knows of the connection. */
   #handshake(listener: Listener): void {
-    const { dialed, accepted } = this.#options.stream;
-    listener.connected(accepted, {
-      security: this.#options.dial.security as ConnectionSecurity,
-      proved: () => {
-        if (dialed.isClosed) return;
-        this.#succeed();
-        dialed.signal(() => listener.secured(accepted));
+    const { stream, dial } = this.#options;
+    listener.connected(stream.accepted, {
+      security: dial.security,
+      isUpgrading: dial.webSocketPath !== undefined,
+      answered: (proof) => this.#answered(listener, proof),
+      refused: () => this.#failBy(systemError(alerted)),
+      upgraded: () => {
+        if (!stream.dialed.isClosed) this.#succeed();
       },
-      refused: () => this.#failBy(systemError('ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE')),
     });
+  }
+
+  #answered(listener: Listener, proof: Parameters<Handshake['answered']>[0]): void {
+    const { stream, dial } = this.#options;
+    const { security, host, webSocketPath } = dial;
+    if (stream.dialed.isClosed) return;
+    const isBelieved =
+      security.kind === 'verified'
+        ? proof.kind === 'certificate' && isTrusted(proof.certificate, { ca: security.ca, host })
+        : proof.kind === 'key';
+    if (!isBelieved) {
+      this.#failBy(systemError(untrusted));
+      return;
+    }
+    this.#isSecure = true;
+    if (webSocketPath === undefined) this.#succeed();
+    stream.dialed.signal(() => listener.secured(stream.accepted));
   }
 
   #succeed(): void {
@@ -93,9 +117,16 @@ export class Dialing {
     this.#options.opened(dialed);
   }
 
+  /** Whoever answers with other bytes has understood neither the handshake nor the upgrade. */
+  #misunderstood(): void {
+    const { dial } = this.#options;
+    if (this.#isSecure && dial.webSocketPath !== undefined) this.#fail(noWebSocket(dial, 'it answers otherwise'));
+    else this.#failBy(systemError(notTls));
+  }
+
   #failBy(error: Error): void {
-    const { host, port } = this.#options.dial;
-    this.#fail(dialError(error, host, port));
+    const { host, port, security } = this.#options.dial;
+    this.#fail(dialError(error, host, port, security.kind));
   }
 
   #fail(error: StatemeshError): void {
@@ -119,3 +150,7 @@ export class Dialing {
     return true;
   }
 }
+
+const notTls = 'ERR_SSL_WRONG_VERSION_NUMBER';
+const untrusted = 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY';
+const alerted = 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE';

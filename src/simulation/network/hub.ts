@@ -13,7 +13,7 @@ import type { Network } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { RandomStream } from '../random.js';
 import { DatagramExchange } from './datagrams.js';
-import type { Broadcast, Delivery, Taps } from './delivery.js';
+import type { Broadcast, Delivery, Speech, Taps } from './delivery.js';
 import { Machine } from './machine.js';
 import { ProcessNetwork } from './process-network.js';
 import { Routes } from './routes.js';
@@ -28,6 +28,8 @@ export interface Host {
   readonly address: string;
   /** The local networks that its machine is on; with two of them it is a bridge. */
   readonly segments: ReadonlySet<string>;
+  /** What is said over connections that it accepts, for those who listen in; frames when left out. */
+  readonly speaks?: Speech;
 }
 
 export class NetworkHub implements Taps {
@@ -39,6 +41,8 @@ export class NetworkHub implements Taps {
   readonly #exchange: DatagramExchange;
   readonly #machines = new Map<string, Machine>();
   readonly #processes = new WeakMap<Host, ProcessNetwork>();
+  /** Addresses by the names of their machines. */
+  readonly #names = new Map<string, string>();
   readonly #streams = new Set<Stream>();
   #weather = fairWeather;
   #streamCount = 0;
@@ -85,9 +89,9 @@ export class NetworkHub implements Taps {
 
   /** The network as a process of this host sees it. */
   join(host: Host): Network {
-    const { address, segments } = host;
+    const { address, segments, speaks = 'bytes' } = host;
     this.#routes.segments.place(address, segments);
-    const machine = this.#machines.get(address) ?? new Machine(address);
+    const machine = this.#machines.get(address) ?? new Machine(address, speaks);
     this.#machines.set(address, machine);
     const network = new ProcessNetwork({
       machine,
@@ -95,6 +99,7 @@ export class NetworkHub implements Taps {
       taps: this,
       exchange: this.#exchange,
       openStream: (dialer, listener) => this.#openStream(dialer, listener),
+      resolve: (name) => (isAddress.test(name) ? name : this.#names.get(name.toLowerCase())),
       listenerAt: (at, port) => this.#machines.get(at)?.listeners.get(port),
     });
     this.#processes.set(host, network);
@@ -114,6 +119,17 @@ export class NetworkHub implements Taps {
   /** Moves a machine to other segments, as a laptop is carried. */
   move(address: string, segments: ReadonlySet<string>): void {
     this.#routes.segments.place(address, segments);
+  }
+
+  /** Puts a machine where every other one reaches it, under a name and by its address. */
+  publish(address: string, name: string): void {
+    this.#names.set(name.toLowerCase(), address);
+    this.#routes.segments.publish(address);
+  }
+
+  /** Whether two machines are on one local network, and wired to each other, faults aside. */
+  areLocal(a: string, b: string): boolean {
+    return this.#routes.of(a, b).isLocal;
   }
 
   /** Whether anything that one machine sends can get to the other, faults aside. */
@@ -155,6 +171,7 @@ export class NetworkHub implements Taps {
     this.#streamCount += 1;
     const stream = new Stream({
       number: this.#streamCount,
+      speech: this.#machines.get(listener.address)?.speaks ?? 'bytes',
       routes: this.#routes,
       taps: this,
       dialer,
@@ -165,3 +182,6 @@ export class NetworkHub implements Taps {
     return stream;
   }
 }
+
+/** IPv4 and IPv6 addresses; everything else is a name. */
+const isAddress = /^[\d.]+$|:/;

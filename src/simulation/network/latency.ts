@@ -10,6 +10,9 @@ export type Latency =
   | { readonly kind: 'uniform'; readonly ms: number; readonly jitterMs: number }
   | { readonly kind: 'lognormal'; readonly medianMs: number; readonly sigma: number; readonly maxMs: number };
 
+/** What the way to a public machine takes on top, one way: a line to a data centre in the same country. */
+export const farLatency = { kind: 'uniform', ms: 8, jitterMs: 4 } as const satisfies Latency;
+
 export function drawLatencyMs(latency: Latency, random: RandomStream): number {
   switch (latency.kind) {
     case 'constant':

@@ -7,22 +7,30 @@
  */
 import { handshakeFailure } from '../../adapters/network-errors.js';
 import type { Failure } from '../../core/errors.js';
-import type { ConnectionSecurity, ListenOptions, Timer } from '../../protocol/ports.js';
+import type { DialSecurity, ListenOptions, ListenSecurity, Timer } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { Taps } from './delivery.js';
 import { systemError } from './errors.js';
 import type { StreamEnd } from './stream-end.js';
 
-/** What the one that dials hears of the handshake. */
+/** What a listener shows for itself in a handshake: that it has the key too, or a certificate. */
+export type Proof = { readonly kind: 'key' } | { readonly kind: 'certificate'; readonly certificate: string };
+
+/** What the one that dials wants, and what it hears. */
 export interface Handshake {
-  readonly security: ConnectionSecurity;
-  /** The listener has the key too. */
-  proved(): void;
+  readonly security: DialSecurity;
+  /** Whether the connection is to become a WebSocket, once it is secure. */
+  readonly isUpgrading: boolean;
+  answered(proof: Proof): void;
   refused(): void;
+  /** It is a WebSocket now. */
+  upgraded(): void;
 }
 
 /** The first bytes of a TLS handshake, for one who expects none. */
 const clientHello = Uint8Array.of(22, 3, 1, 0, 4, 1, 0, 0, 0);
+/** The first bytes of a request to become a WebSocket, likewise. */
+const upgradeRequest = new TextEncoder().encode('GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n');
 
 export class Listener {
   isOpen = true;
@@ -32,7 +40,7 @@ export class Listener {
   /** Whose process is to end what comes of it when it ends itself. */
   readonly #adopt: (end: StreamEnd) => void;
   readonly #open = new Set<StreamEnd>();
-  readonly #handshaking = new Map<StreamEnd, Timer>();
+  readonly #handshaking = new Map<StreamEnd, { readonly handshake: Handshake; readonly timer: Timer }>();
 
   constructor(options: ListenOptions, clock: VirtualClock, taps: Taps, adopt: (end: StreamEnd) => void) {
     this.#options = options;
@@ -56,19 +64,21 @@ export class Listener {
     this.#adopt(end);
     this.#open.add(end);
     end.onClose(() => this.#open.delete(end));
-    const isHello = handshake.security.kind === 'psk';
+    const isHello = handshake.security.kind !== 'none';
     if (this.#options.security.kind === 'none') {
-      this.#accept(end);
-      if (isHello) end.received(clientHello);
+      if (isHello) this.#accept(end, clientHello);
+      else this.#begin(end, handshake);
       return;
     }
-    this.#startHandshake(end);
-    if (isHello) this.#verify(end, handshake);
+    this.#startHandshake(end, handshake);
+    if (isHello) this.#answer(end, handshake);
+    else if (handshake.isUpgrading) end.received(upgradeRequest);
   }
 
   /** The dialer has finished the handshake. */
   secured(end: StreamEnd): void {
-    if (this.#endHandshake(end)) this.#accept(end);
+    const begun = this.#endHandshake(end);
+    if (begun !== undefined) this.#begin(end, begun);
   }
 
   close(): void {
@@ -79,39 +89,56 @@ export class Listener {
     }
   }
 
-  #accept(end: StreamEnd): void {
+  /** Secure as it is to be: a stream, or what is to become a WebSocket. */
+  #begin(end: StreamEnd, { isUpgrading, upgraded }: Handshake): void {
+    const isUnderstood = this.#options.acceptsWebSockets === true;
+    this.#accept(end, isUpgrading && !isUnderstood ? upgradeRequest : undefined);
+    if (isUpgrading && isUnderstood) end.signal(upgraded);
+  }
+
+  /** @param first What has been sent to it already, for want of understanding */
+  #accept(end: StreamEnd, first?: Uint8Array): void {
     end.release();
     this.#taps.onDelivery?.(this.#deliveryOf(end, 'accepted'));
     this.#options.accepted(end);
+    if (first !== undefined) end.received(first);
   }
 
-  #startHandshake(end: StreamEnd): void {
-    const late = () => this.#refuse(end, handshakeFailure(systemError('ERR_TLS_HANDSHAKE_TIMEOUT')));
-    this.#handshaking.set(end, this.#clock.schedule(this.#options.handshakeTimeoutMs, late));
+  #startHandshake(end: StreamEnd, handshake: Handshake): void {
+    const late = () => this.#refuse(end, this.#failureOf(systemError('ERR_TLS_HANDSHAKE_TIMEOUT')));
+    this.#handshaking.set(end, { handshake, timer: this.#clock.schedule(this.#options.handshakeTimeoutMs, late) });
     end.usher({
-      data: () => this.#refuse(end, handshakeFailure(systemError('ERR_SSL_HTTP_REQUEST'))),
-      closed: (cause) => this.#refuse(end, handshakeFailure(cause ?? new Error('closed by the other side'))),
+      data: () => this.#refuse(end, this.#failureOf(systemError('ERR_SSL_HTTP_REQUEST'))),
+      closed: (cause) => this.#refuse(end, this.#failureOf(cause ?? new Error('closed by the other side'))),
     });
   }
 
-  #verify(end: StreamEnd, { security, proved, refused }: Handshake): void {
-    if (isSameKey(this.#options.security as ConnectionSecurity, security)) {
-      end.signal(proved);
+  #answer(end: StreamEnd, { security, answered, refused }: Handshake): void {
+    const proof = proofOf(this.#options.security, security);
+    if (proof !== undefined) {
+      end.signal(() => answered(proof));
       return;
     }
     end.signal(refused);
-    this.#refuse(end, handshakeFailure(systemError('ERR_SSL_BINDER_DOES_NOT_VERIFY')));
+    this.#refuse(end, this.#failureOf(systemError(security.kind === 'psk' ? wrongKey : noKey)));
   }
 
   #refuse(end: StreamEnd, failure: Failure): void {
-    if (!this.#endHandshake(end)) return;
+    if (this.#endHandshake(end) === undefined) return;
     end.destroy();
     this.#refused(end, failure);
   }
 
-  #endHandshake(end: StreamEnd): boolean {
-    this.#handshaking.get(end)?.cancel();
-    return this.#handshaking.delete(end);
+  #failureOf(error: Error): Failure {
+    return handshakeFailure(error, this.#options.security.kind);
+  }
+
+  /** The handshake that is over now; undefined when there was none, or none any more. */
+  #endHandshake(end: StreamEnd): Handshake | undefined {
+    const handshaking = this.#handshaking.get(end);
+    handshaking?.timer.cancel();
+    this.#handshaking.delete(end);
+    return handshaking?.handshake;
   }
 
   #refused(end: StreamEnd, failure: Failure): void {
@@ -135,7 +162,13 @@ export class Listener {
   }
 }
 
-function isSameKey(a: ConnectionSecurity, b: ConnectionSecurity): boolean {
-  if (a.kind === 'none' || b.kind === 'none') return a.kind === b.kind;
-  return a.keyId === b.keyId && Buffer.from(a.key).equals(b.key);
+const wrongKey = 'ERR_SSL_BINDER_DOES_NOT_VERIFY';
+/** No key at all, which sends OpenSSL looking for a certificate. */
+const noKey = 'ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM';
+
+/** What one side can show the other for itself; undefined when it refuses, for want of the same key. */
+function proofOf(ours: ListenSecurity, theirs: DialSecurity): Proof | undefined {
+  if (ours.kind === 'server') return { kind: 'certificate', certificate: ours.server.certificate };
+  if (ours.kind !== 'psk' || theirs.kind !== 'psk') return undefined;
+  return ours.keyId === theirs.keyId && Buffer.from(ours.key).equals(theirs.key) ? { kind: 'key' } : undefined;
 }

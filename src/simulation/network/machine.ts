@@ -1,5 +1,6 @@
 /** A machine on the network: an address, and the ports in use there. Processes come and go; it stays. */
 import { listenError } from '../../adapters/network-errors.js';
+import type { Speech } from './delivery.js';
 import { systemError } from './errors.js';
 import type { Listener } from './listener.js';
 
@@ -13,7 +14,10 @@ export class Machine {
   readonly listeners = new Map<number, Listener>();
   #nextPort: number = ephemeralPorts.first;
 
-  constructor(address: string) {
+  constructor(
+    address: string,
+    readonly speaks: Speech,
+  ) {
     this.address = address;
   }
 

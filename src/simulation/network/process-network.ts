@@ -31,6 +31,8 @@ export interface ProcessSurroundings {
   readonly routes: Routes;
   readonly taps: Taps;
   readonly exchange: DatagramExchange;
+  /** The address behind a name or an address; undefined when there is none of the name. */
+  resolve(host: string): string | undefined;
   openStream(dialer: Endpoint, listener: Endpoint): Stream;
   listenerAt(address: string, port: number): Listener | undefined;
 }
@@ -63,10 +65,12 @@ export class ProcessNetwork implements Network {
   async dial(options: DialOptions): Promise<Connection> {
     if (this.#isGone) return never();
     this.#assertOpen();
-    const { machine, routes, taps, openStream, listenerAt } = this.#around;
-    const { host, port, signal } = options;
+    const { machine, routes, taps, resolve, openStream, listenerAt } = this.#around;
+    const { port, signal } = options;
     if (signal.aborted) throw dialCancelled(options);
-    if (!isPort(port)) throw dialError(systemError('ERR_SOCKET_BAD_PORT'), host, port);
+    if (!isPort(port)) throw dialError(systemError('ERR_SOCKET_BAD_PORT'), options.host, port);
+    const host = resolve(options.host);
+    if (host === undefined) throw dialError(systemError('ENOTFOUND'), options.host, port);
     return new Promise((opened, failed) => {
       const stream = openStream({ address: machine.address, port: machine.freePort() }, { address: host, port });
       this.#own(stream.dialed);
@@ -75,6 +79,7 @@ export class ProcessNetwork implements Network {
         clock: routes.clock,
         taps,
         stream,
+        isAdmitted: () => routes.segments.mayDial(machine.address, host),
         listener: () => listenerAt(host, port),
         opened,
         failed,

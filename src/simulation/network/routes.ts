@@ -7,7 +7,7 @@
  */
 import type { VirtualClock } from '../clock.js';
 import type { RandomStream } from '../random.js';
-import { drawLatencyMs, type Latency } from './latency.js';
+import { drawLatencyMs, farLatency, type Latency } from './latency.js';
 import type { ParcelKind, Verdict } from './rule.js';
 import { type ListedRule, RuleList } from './rule-list.js';
 import { Segments } from './segments.js';
@@ -69,6 +69,8 @@ export class Route {
   readonly #streams = new Map<ListedRule, RandomStream>();
   #concerned: readonly ListedRule[] = [];
   #isReachable = false;
+  #isLocal = false;
+  #isFar = false;
   /** Of the list, when it was last looked at. */
   #version = -1;
 
@@ -82,6 +84,12 @@ export class Route {
   get isReachable(): boolean {
     this.#look();
     return this.#isReachable;
+  }
+
+  /** Whether both ends are on one local network. */
+  get isLocal(): boolean {
+    this.#look();
+    return this.#isLocal;
   }
 
   /** Whether no rule concerns this route, so that nobody has to be asked. */
@@ -103,7 +111,10 @@ export class Route {
   }
 
   drawLatencyMs(): number {
-    return this.from === this.to ? loopbackLatencyMs : drawLatencyMs(this.#routes.pace, this.#pace);
+    if (this.from === this.to) return loopbackLatencyMs;
+    this.#look();
+    const nearMs = drawLatencyMs(this.#routes.pace, this.#pace);
+    return this.#isFar ? nearMs + drawLatencyMs(farLatency, this.#pace) : nearMs;
   }
 
   #look(): void {
@@ -111,6 +122,8 @@ export class Route {
     if (this.#version === rules.version) return;
     this.#version = rules.version;
     this.#isReachable = segments.reach(this.from, this.to);
+    this.#isLocal = segments.areLocal(this.from, this.to);
+    this.#isFar = segments.isPublic(this.from) || segments.isPublic(this.to);
     if (this.from === this.to) return;
     const concerned = rules.rules.filter(({ rule }) => rule.concerns?.(this.from, this.to) ?? true);
     this.#concerned = this.#isReachable ? concerned : [unreachable, ...concerned];

@@ -1,5 +1,8 @@
 /**
- * Which machines are on which local networks, and so who reaches whom.
+ * Which machines are on which local networks, which stand in the open, and so who reaches whom.
+ *
+ * A public machine is on no local network. Whoever is on one reaches it, and gets its answers, but cannot be dialed by it: a router
+ * stands between them.
  *
  * Invariant: a machine keeps its place in a segment while it is in it, whatever happens to its processes; places are in the
  * order of joining, since a ring or a star depends on it.
@@ -13,6 +16,7 @@ interface Segment {
 
 export class Segments {
   readonly #segments = new Map<string, Segment>();
+  readonly #public = new Set<string>();
   readonly #changed: () => void;
 
   /** `changed` is called when somebody may reach others than before. */
@@ -41,11 +45,33 @@ export class Segments {
     if (isChanged) this.#changed();
   }
 
+  /** Puts a machine where everybody reaches it. */
+  publish(address: string): void {
+    if (this.#public.has(address)) return;
+    this.#public.add(address);
+    this.#changed();
+  }
+
+  isPublic(address: string): boolean {
+    return this.#public.has(address);
+  }
+
   has(name: string, address: string): boolean {
     return this.#segments.get(name)?.addresses.includes(address) ?? false;
   }
 
+  /** Whether anything that one sends can get to the other, if only as an answer. */
   reach(from: string, to: string): boolean {
+    return this.#public.has(from) || this.#public.has(to) || this.areLocal(from, to);
+  }
+
+  /** Whether one may open a connection to the other. */
+  mayDial(from: string, to: string): boolean {
+    return this.#public.has(to) || this.areLocal(from, to);
+  }
+
+  /** Whether they are wired to each other on a local network: they hear each other's datagrams. */
+  areLocal(from: string, to: string): boolean {
     if (from === to) return true;
     for (const { topology, addresses } of this.#segments.values()) {
       const [a, b] = [addresses.indexOf(from), addresses.indexOf(to)];

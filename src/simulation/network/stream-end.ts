@@ -9,7 +9,7 @@ import { addressText, connectionLost } from '../../adapters/network-errors.js';
 import { lingerMs, sendQueueHighBytes } from '../../adapters/tcp-connection.js';
 import type { Connection, ConnectionHandlers, Timer } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
-import type { Delivery, Taps } from './delivery.js';
+import type { Delivery, Speech, Taps } from './delivery.js';
 import { systemError } from './errors.js';
 import type { Lane, Packet } from './lane.js';
 import type { Endpoint } from './stream.js';
@@ -24,6 +24,7 @@ const theEnd = Symbol('the other side has ended');
 export interface StreamEndOptions {
   /** Which stream it is an end of, for those who record what passes. */
   readonly stream: number;
+  readonly speech: Speech;
   readonly clock: VirtualClock;
   readonly taps: Taps;
   readonly local: Endpoint;
@@ -47,6 +48,7 @@ export class StreamEnd implements Connection {
   out!: Lane;
   /** Counts the streams of the network. */
   readonly stream: number;
+  readonly #speech: Speech;
   readonly #clock: VirtualClock;
   readonly #taps: Taps;
   readonly #closeListeners: (() => void)[] = [];
@@ -64,8 +66,9 @@ export class StreamEnd implements Connection {
   #isTold = false;
   #linger: Timer | undefined;
 
-  constructor({ stream, clock, taps, local, remote }: StreamEndOptions) {
+  constructor({ stream, speech, clock, taps, local, remote }: StreamEndOptions) {
     this.stream = stream;
+    this.#speech = speech;
     this.#clock = clock;
     this.#taps = taps;
     this.local = local;
@@ -158,7 +161,7 @@ export class StreamEnd implements Connection {
       this.#sendReset();
       return;
     }
-    if (this.#taps.onDelivery !== undefined) this.#tap('bytes', bytes);
+    if (this.#taps.onDelivery !== undefined) this.#tap(this.#speech, bytes);
     this.#unread.push(bytes);
     this.#read();
   }

@@ -2,7 +2,7 @@
  * A stream between two machines: two ends and a lane each way. It breaks whole: when one direction breaks, both have.
  */
 
-import type { Taps } from './delivery.js';
+import type { Speech, Taps } from './delivery.js';
 import { Lane, type Packet } from './lane.js';
 import type { Routes } from './routes.js';
 import { StreamEnd } from './stream-end.js';
@@ -15,6 +15,7 @@ export interface Endpoint {
 export interface StreamOptions {
   /** Counts the streams of the network. */
   readonly number: number;
+  readonly speech: Speech;
   readonly routes: Routes;
   readonly taps: Taps;
   readonly dialer: Endpoint;
@@ -28,8 +29,8 @@ export class Stream {
   readonly accepted: StreamEnd;
 
   constructor(options: StreamOptions) {
-    const { number, routes, taps, dialer, listener } = options;
-    const common = { stream: number, clock: routes.clock, taps };
+    const { number, speech, routes, taps, dialer, listener } = options;
+    const common = { stream: number, speech, clock: routes.clock, taps };
     this.dialed = new StreamEnd({ ...common, local: dialer, remote: listener });
     this.accepted = new StreamEnd({ ...common, local: listener, remote: dialer });
     this.dialed.connect(

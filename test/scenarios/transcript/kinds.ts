@@ -12,6 +12,7 @@ const kinds = [
   'frames',
   'heartbeats',
   'connections',
+  'requests',
   'commits',
   'acknowledgements',
   'happenings',

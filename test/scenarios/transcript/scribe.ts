@@ -55,6 +55,8 @@ export class Scribe {
         return [this.#number(line.connection), line.frame, line.about].filter((part) => part !== '').join(' ');
       case 'connection':
         return [this.#number(line.connection), 'connection', line.what].filter((part) => part !== '').join(' ');
+      case 'request':
+        return [this.#number(line.connection), line.about].filter((part) => part !== '').join(' ');
       case 'state':
         return this.#textOfState(line);
       case 'commit':

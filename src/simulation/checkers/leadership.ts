@@ -1,0 +1,99 @@
+/**
+ * Two nodes that are connected do not both lead for longer than it takes to hear of each other. In the end each site has one leader, whom
+ * all of it follow: of those that are eligible the one that precedes the others.
+ */
+import { rightfulLeader } from '../../core/ballot.js';
+import { limits } from '../../core/limits.js';
+import type { CheckerFactory, View } from '../checker.js';
+import type { NodeProcess } from '../node.js';
+
+/** What a node takes to act on what it has heard. */
+const patienceMs = 1_000;
+
+export const leadership: CheckerFactory = (view, report) => {
+  /** Since when two have both led while they were connected, by their addresses. */
+  let rivals = new Map<string, number>();
+  return {
+    name: 'leadership',
+    kind: 'safety',
+    look() {
+      const now = new Map<string, number>();
+      for (const [a, b] of rivalsIn(view)) {
+        const pair = `${a.address} ${b.address}`;
+        const sinceMs = rivals.get(pair) ?? view.nowMs;
+        now.set(pair, sinceMs);
+        if (view.nowMs - sinceMs <= boundMs(view)) continue;
+        report(`${a.nodeId} and ${b.nodeId} are connected, and both have led since ${sinceMs.toFixed(0)} ms.`);
+      }
+      rivals = now;
+    },
+    missing: () => (sitesOf(view).some((site) => disorderIn(view, site) !== undefined) ? 'led' : undefined),
+    async settled() {
+      for (const site of sitesOf(view)) {
+        const disorder = disorderIn(view, site);
+        if (disorder !== undefined) report(disorder);
+      }
+    },
+  };
+};
+
+/** What one leader says reaches the other one with a heartbeat for each connection in between, and one may come late. */
+function boundMs({ processes }: View): number {
+  const intervalMs = Math.max(...processes.map(({ options }) => options.heartbeatIntervalMs ?? 1_000));
+  const electionMs = Math.max(...processes.map(({ options }) => options.electionIntervalMs ?? 5_000));
+  return (processes.length + limits.heartbeatsMissedMax) * intervalMs + electionMs + patienceMs;
+}
+
+/** Pairs of leaders that are connected, if only by way of others. */
+function rivalsIn(view: View): readonly (readonly [NodeProcess, NodeProcess])[] {
+  const leaders = view.processes.filter((process) => view.insideOf(process).vote?.state === 'leader');
+  if (leaders.length < 2) return [];
+  return leaders.flatMap((leader, index) => {
+    const connected = connectedWith(view, leader);
+    return leaders.slice(index + 1).flatMap((other) => (connected.has(other) ? [[leader, other] as const] : []));
+  });
+}
+
+/** Everybody on a way of sessions that both sides take for open. */
+function connectedWith(view: View, start: NodeProcess): ReadonlySet<NodeProcess> {
+  const members = view.processes.filter(({ isUp, isCloud }) => isUp && !isCloud);
+  const neighbours = new Map(members.map((process) => [process, addressesOfPeers(view, process)]));
+  const isLinked = (a: NodeProcess, b: NodeProcess) =>
+    neighbours.get(a)?.has(b.address) === true && neighbours.get(b)?.has(a.address) === true;
+  const connected = new Set([start]);
+  // A set gives what was added meanwhile, too.
+  for (const process of connected) for (const other of members) if (isLinked(process, other)) connected.add(other);
+  return connected;
+}
+
+function addressesOfPeers({ insideOf }: View, process: NodeProcess): ReadonlySet<string> {
+  const open = insideOf(process).sessions.filter(({ value }) => value === 'synchronizing');
+  return new Set(open.map(({ context }) => context.connection.remoteHost));
+}
+
+function sitesOf({ processes, shares }: View): readonly (readonly NodeProcess[])[] {
+  const sites: NodeProcess[][] = [];
+  for (const process of processes) {
+    if (process.isCloud) continue;
+    const site = sites.find(([first]) => first !== undefined && shares('cluster', first, process));
+    if (site === undefined) sites.push([process]);
+    else site.push(process);
+  }
+  return sites;
+}
+
+/** What is wrong with the leadership of a site; undefined when nothing is, or when nobody votes there. */
+function disorderIn({ insideOf }: View, site: readonly NodeProcess[]): string | undefined {
+  const votes = site.flatMap((process) => {
+    const { vote } = insideOf(process);
+    return vote === undefined ? [] : [{ ...vote, nodeId: process.nodeId, isEligible: vote.state !== 'observer' }];
+  });
+  if (votes.length === 0) return undefined;
+  const rightful = rightfulLeader(votes);
+  const leaders = votes.filter(({ state }) => state === 'leader').map(({ nodeId }) => nodeId);
+  if (leaders.length > 1 || leaders[0] !== rightful) {
+    return `${leaders.join(' and ') || 'Nobody'} leads, and ${rightful ?? 'nobody'} ought to.`;
+  }
+  const stray = votes.find(({ leaderId }) => leaderId !== rightful);
+  return stray && `${stray.nodeId} follows ${stray.leaderId ?? 'nobody'}, and ${rightful ?? 'nobody'} leads.`;
+}

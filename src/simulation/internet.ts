@@ -1,0 +1,61 @@
+/**
+ * What of a world stands in the open: cloud machines and authorities, with their addresses, names and certificates. Everybody on any
+ * local network reaches it. All certificates are signed by one authority, which all nodes of the world trust if nothing else is said.
+ */
+import type { ServerCertificate } from '../protocol/ports.js';
+import { Authority, type AuthorityOptions, type AuthoritySurroundings } from './authority.js';
+import { authorityText, issue } from './network/certificates.js';
+
+/** A machine in the open. */
+export interface PublicPlace {
+  readonly address: string;
+  /** In lower case, as host names are compared. */
+  readonly hostName: string;
+  /** For its name and its address. */
+  readonly certificate: ServerCertificate;
+}
+
+/** The top-level domain of worlds. */
+const domain = 'world';
+
+export class Internet {
+  /** Who has signed the certificates here. */
+  readonly ca = authorityText(domain);
+  readonly authorities: Authority[] = [];
+  readonly #around: Omit<AuthoritySurroundings, 'address' | 'certificate'>;
+  readonly #places = new Map<string, PublicPlace>();
+
+  constructor(around: Omit<AuthoritySurroundings, 'address' | 'certificate'>) {
+    this.#around = around;
+  }
+
+  /** @throws Error when something has its host name already */
+  authority(options: AuthorityOptions = {}): Authority {
+    const { hostname } = new URL(options.issuer ?? 'https://authority.world');
+    const authority = new Authority(options, { ...this.#around, ...this.#place(hostname) });
+    this.authorities.push(authority);
+    return authority;
+  }
+
+  /** Where a cloud machine is: `cloud-1.world`. */
+  cloud(name: string): PublicPlace {
+    return this.#place(`${name}.${domain}`);
+  }
+
+  /** The authority that has an address. */
+  authorityAt(address: string): Authority | undefined {
+    return this.authorities.find((authority) => authority.address === address);
+  }
+
+  #place(name: string): PublicPlace {
+    const hostName = name.toLowerCase();
+    if (this.#places.has(hostName)) throw new Error(`There is a ${hostName} in this world already.`);
+    const number = this.#places.size + 1;
+    // TEST-NET-3 (RFC 5737), and beyond it if a world is that large.
+    const address = `203.0.${113 + (number >> 8)}.${number & 255}`;
+    const place = { address, hostName, certificate: issue(this.ca, [hostName, address]) };
+    this.#places.set(hostName, place);
+    this.#around.hub.publish(address, hostName);
+    return place;
+  }
+}

@@ -1,0 +1,71 @@
+/** Makes the machines of a world: each with an address and a name of its own, on a local network or in the open. */
+import type { ConfigurationInput } from '../protocol/configuration.js';
+import type { ServerCertificate } from '../protocol/ports.js';
+import type { Internet } from './internet.js';
+import { NodeProcess, type Surroundings } from './node.js';
+
+/** The environment variables of a node. */
+export type Variables = Readonly<Record<string, string>>;
+
+export interface MachineOptions {
+  readonly configuration: Partial<ConfigurationInput>;
+  readonly environment: Variables;
+}
+
+export interface CloudMachineOptions extends MachineOptions {
+  /** In place of one that is signed by the authority of the world, for its name and its address. */
+  readonly certificate: ServerCertificate | undefined;
+}
+
+export interface PopulationOptions {
+  readonly internet: Internet;
+  readonly surroundings: Surroundings;
+  /** Those that there are. */
+  processes(): readonly NodeProcess[];
+}
+
+export class Population {
+  readonly #options: PopulationOptions;
+  #addresses = 0;
+
+  constructor(options: PopulationOptions) {
+    this.#options = options;
+  }
+
+  /** A machine on local networks. @throws Error when it is to be a cloud node */
+  local(nodeId: string, segments: Iterable<string>, { configuration, environment }: MachineOptions): NodeProcess {
+    if (configuration.role === 'cloud') {
+      throw new Error(`${nodeId} is to be a cloud node, and so to stand in the open: make it with world.cloud().`);
+    }
+    this.#addresses += 1;
+    const address = `10.0.${this.#addresses >> 8}.${this.#addresses & 255}`;
+    const place = { address, hostName: address, certificate: undefined, segments };
+    const identity = { nodeId, name: this.#nameFor(nodeId), ...place };
+    return furnished(new NodeProcess(identity, configuration, this.#options.surroundings), environment);
+  }
+
+  /** A machine in the open. Of two with the same NodeId, the second one has another host name. */
+  cloud(nodeId: string, { configuration, environment, certificate }: CloudMachineOptions): NodeProcess {
+    const name = this.#nameFor(nodeId);
+    const place = this.#options.internet.cloud(name.replace(/\((\d+)\)$/, '-copy-$1'));
+    const identity = { nodeId, name, ...place, certificate: certificate ?? place.certificate, segments: [] };
+    return furnished(new NodeProcess(identity, configuration, this.#options.surroundings), environment);
+  }
+
+  /** Another machine like one that there is, in the same networks or beside it in the open. */
+  copy({ nodeId, segments, options: configuration, environment: variables, isCloud }: NodeProcess): NodeProcess {
+    const environment = Object.fromEntries(variables);
+    if (isCloud) return this.cloud(nodeId, { configuration, environment, certificate: undefined });
+    return this.local(nodeId, segments, { configuration, environment });
+  }
+
+  #nameFor(nodeId: string): string {
+    const namesakes = this.#options.processes().filter((process) => process.nodeId === nodeId).length;
+    return namesakes === 0 ? nodeId : `${nodeId}(${namesakes + 1})`;
+  }
+}
+
+function furnished(process: NodeProcess, environment: Variables): NodeProcess {
+  for (const [name, value] of Object.entries(environment)) process.environment.set(name, value);
+  return process;
+}

@@ -1,0 +1,109 @@
+/**
+ * Checks access tokens as the production service does, with the same keys and the same claims, but their signatures at once: `jose`
+ * verifies by WebCrypto, which settles on another thread for as long as the machine likes, and no virtual clock can order that.
+ */
+import { constants, createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
+import { fromPromise } from 'xstate';
+import { checkClaims, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
+import { StatemeshError } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Http, Time } from '../protocol/ports.js';
+import type { VerifiedToken, VerifyTokenInput } from '../protocol/services.js';
+import { AuthorityKeys, type KeySet } from '../services/authority-keys.js';
+
+export function createSimulatedVerifyToken(ports: { readonly http: Http; readonly time: Time }) {
+  let keys: AuthorityKeys | undefined;
+  return fromPromise<VerifiedToken, VerifyTokenInput>(async ({ input: { token, configuration, ca }, signal }) => {
+    const { authority, audience, scope } = configuration;
+    if (authority === undefined || audience === undefined) {
+      throw new StatemeshError('configurationInvalid', 'A cloud node needs an authority and an audience.');
+    }
+    if (keys === undefined || !keys.isOf({ authority, ca })) keys = new AuthorityKeys(ports, { authority, ca });
+    const claims = await claimsOf(token.reveal(), keys, signal);
+    return checkClaims(claims, { issuer: authority, audience, scope, nowMs: ports.time.now() });
+  });
+}
+
+type Algorithm = (typeof tokenAlgorithms)[number];
+
+interface Signed {
+  readonly alg: Algorithm;
+  readonly kid: unknown;
+  readonly claims: string;
+  readonly signed: Buffer;
+  readonly signature: Buffer;
+}
+
+/** The claims of a token that the authority has signed. */
+async function claimsOf(token: string, keys: AuthorityKeys, signal: AbortSignal): Promise<unknown> {
+  if (token.length > limits.tokenLengthMax) throw tokenRefused('it is too long');
+  const present = await keys.get(signal);
+  const parsed = parse(token);
+  let candidates = keysFor(parsed, present);
+  if (candidates.length === 0) {
+    // Signed with a key that we do not know: the authority may have a new one.
+    const newer = await keys.newerThan(present, signal);
+    candidates = newer === undefined ? [] : keysFor(parsed, newer);
+    if (candidates.length === 0) throw tokenRefused('it is signed with an unknown key');
+  }
+  if (!candidates.some((key) => isSigned(parsed, key))) throw tokenRefused('its signature does not hold');
+  const claims = jsonOf(parsed.claims);
+  if (claims === undefined) throw tokenRefused('it is no token');
+  return claims;
+}
+
+function parse(token: string): Signed {
+  const [header = '', claims = '', signature, ...rest] = token.split('.');
+  const { alg, kid } = jsonOf(decoded(header)) ?? {};
+  if (signature === undefined || rest.length > 0 || typeof alg !== 'string') throw tokenRefused('it is no token');
+  if (!isAllowed(alg)) throw tokenRefused('it is signed in a way that is not allowed');
+  return {
+    alg,
+    kid,
+    claims: decoded(claims),
+    signed: Buffer.from(`${header}.${claims}`),
+    signature: Buffer.from(signature, 'base64url'),
+  };
+}
+
+function isAllowed(alg: string): alg is Algorithm {
+  return tokenAlgorithms.some((allowed) => allowed === alg);
+}
+
+const keyTypes: Readonly<Record<Algorithm, string>> = { RS256: 'RSA', PS256: 'RSA', ES256: 'EC', EdDSA: 'OKP' };
+
+/** Those that may have signed a token: by its id if it names one, else all of the kind. */
+function keysFor({ alg, kid }: Signed, keys: KeySet): readonly KeyObject[] {
+  const suitable = (keys.jwks().keys as readonly JsonWebKey[]).filter(
+    (key) => key.kty === keyTypes[alg] && (key.alg ?? alg) === alg && (kid === undefined || key.kid === kid),
+  );
+  return suitable.slice(0, keysTriedMax).map((key) => createPublicKey({ key, format: 'jwk' }));
+}
+
+const keysTriedMax = 8;
+
+function isSigned({ alg, signed, signature }: Signed, key: KeyObject): boolean {
+  switch (alg) {
+    case 'RS256':
+      return verify('sha256', signed, key, signature);
+    case 'PS256':
+      return verify('sha256', signed, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }, signature);
+    case 'ES256':
+      return verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, signature);
+    case 'EdDSA':
+      return verify(null, signed, key, signature);
+  }
+}
+
+function decoded(part: string): string {
+  return Buffer.from(part, 'base64url').toString();
+}
+
+function jsonOf(text: string): Record<string, unknown> | undefined {
+  try {
+    const value = JSON.parse(text) as unknown;
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * A web server on the simulated network: what stands behind it says what it answers, and when.
+ *
+ * Stopped, it refuses connections, and those that are open break off: as a process that is gone.
+ */
+import type { Connection, HttpResponse, ListenSecurity } from '../../protocol/ports.js';
+import type { VirtualClock } from '../clock.js';
+import type { Host, NetworkHub } from '../network/hub.js';
+import { MessageReader, responseBytes, type WebRequest } from './message.js';
+
+/** What comes of a request: an answer after some time, or none at all. */
+export type WebAnswer = { readonly response: HttpResponse; readonly afterMs: number } | 'never';
+
+export interface WebServerOptions {
+  readonly hub: NetworkHub;
+  readonly clock: VirtualClock;
+  readonly address: string;
+  readonly port: number;
+  readonly security: ListenSecurity;
+  answer(request: WebRequest, from: string): WebAnswer;
+}
+
+export class WebServer {
+  readonly #options: WebServerOptions;
+  #host: Host | undefined;
+
+  constructor(options: WebServerOptions) {
+    this.#options = options;
+  }
+
+  get isUp(): boolean {
+    return this.#host !== undefined;
+  }
+
+  start(): void {
+    if (this.#host !== undefined) return;
+    const { hub, address, port, security } = this.#options;
+    this.#host = { address, segments: new Set(), speaks: 'http' };
+    // Listens at once: what it promises is only that nothing stands in its way.
+    void hub.join(this.#host).listen({
+      ...{ host: address, port, security },
+      ...{ connectionsMax: 1_024, unauthenticatedMax: 1_024, handshakeTimeoutMs: 5_000 },
+      accepted: (connection) => this.#serve(connection),
+      refused: () => {},
+    });
+  }
+
+  stop(): void {
+    if (this.#host === undefined) return;
+    this.#options.hub.leave(this.#host);
+    this.#host = undefined;
+  }
+
+  #serve(connection: Connection): void {
+    const { clock, answer } = this.#options;
+    const reader = new MessageReader<WebRequest>();
+    connection.attach({
+      data: (bytes) => {
+        const request = reader.push(bytes);
+        if (request === undefined) return;
+        const outcome = answer(request, connection.remoteHost);
+        if (outcome === 'never') return;
+        const { response, afterMs } = outcome;
+        clock.schedule(
+          afterMs,
+          () => {
+            connection.write(responseBytes(response));
+            connection.end();
+          },
+          true,
+        );
+      },
+      drained() {},
+      closed() {},
+    });
+  }
+}
