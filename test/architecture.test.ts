@@ -36,6 +36,8 @@ const machineOrder = [
   'election',
   'membership',
   'reception',
+  'uplink',
+  'gateway',
   'peer',
   'session',
   'credential',

@@ -83,6 +83,9 @@ export const limits = {
   /** Access tokens are a few KiB; they travel before the other side is known. */
   tokenLengthMax: 8 * 1024,
   tokenRefreshShare: 0.8,
+  /** The share of the lifetime by which a refresh may come earlier. */
+  tokenRefreshJitter: 0.1,
+  probeTimeoutMs: 20_000,
   /** Shorter than the handshake's timeout, so that the other side hears why. */
   tokenVerificationTimeoutMs: 4_000,
   /** When a renewal could not be verified, for a reason that is not the token's: the present token goes on for so long. */

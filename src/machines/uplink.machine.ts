@@ -1,0 +1,336 @@
+/**
+ * The way of this node to the cloud: a gateway for each cloud peer, and the verdict on all of them, which the election counts.
+ *
+ * A leader that reaches no cloud peer for `yieldAfterMs` has failed, and another node may lead; only a cloud peer that was reached
+ * makes good for it: by this node leading again after all, or by a probe while it does not lead. That the cloud refuses us is no
+ * such failure, since it would refuse any other node as well.
+ */
+import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
+import { backoffMs } from '../core/backoff.js';
+import type { Uplink } from '../core/ballot.js';
+import { failureOf } from '../core/errors.js';
+import { compareCodeUnits, type NodeId } from '../core/ids.js';
+import type { ClusterKeys } from '../core/keys.js';
+import { limits } from '../core/limits.js';
+import type { Configuration } from '../protocol/configuration.js';
+import type {
+  CloudPeersReport,
+  GatewayCommand,
+  GatewayCondition,
+  GatewayReport,
+  Happening,
+  LeadershipChanged,
+  Mailbox,
+  Notice,
+  UplinkCommand,
+  UplinkReport,
+} from '../protocol/events.js';
+import type { Identity } from '../protocol/messages.js';
+import type { CloudPeer } from '../protocol/remote-peer.js';
+import { cloudPeers } from '../protocol/services.js';
+import type { Store } from '../protocol/store.js';
+import { gatewayMachine } from './gateway.machine.js';
+
+export interface UplinkInput {
+  readonly parent: Mailbox<UplinkReport>;
+  readonly identity: Identity;
+  readonly store: Store;
+  readonly configuration: Configuration;
+  readonly keys: ClusterKeys | undefined;
+  readonly ca: string | undefined;
+  readonly random: () => number;
+  readonly now: () => number;
+}
+
+interface UplinkContext extends UplinkInput {
+  readonly gateways: Readonly<Record<NodeId, GatewayRow>>;
+  readonly isLeader: boolean;
+  /** What was reported last. */
+  readonly uplink: Uplink;
+  /** Cloud peers beyond the maximum, as found at the last reading. */
+  readonly leftOut: number;
+  /** Probes that failed in a row. */
+  readonly probeAttempt: number;
+  /** Gateways that the present probe has not heard of yet. */
+  readonly probing: readonly NodeId[];
+}
+
+interface GatewayRow {
+  readonly ref: Mailbox<GatewayCommand>;
+  readonly condition: GatewayCondition;
+}
+
+type UplinkEvent = UplinkCommand | CloudPeersReport | GatewayReport;
+
+const leavingTimeoutMs = 2_000;
+
+const machine = setup({
+  types: {
+    context: {} as UplinkContext,
+    input: {} as UplinkInput,
+    events: {} as UplinkEvent | DoneActorEvent<unknown, string> | ErrorActorEvent<unknown, string>,
+  },
+  actors: { cloudPeers, gateway: gatewayMachine },
+  delays: {
+    yieldAfter: ({ context }) => context.configuration.yieldAfterMs,
+    probeBackoff: ({ context: { probeAttempt, random } }) =>
+      backoffMs({ firstMs: limits.probeFirstMs, maxMs: limits.probeMaxMs, attempt: probeAttempt, random: random() }),
+    probeTimeout: limits.probeTimeoutMs,
+    leavingTimeout: leavingTimeoutMs,
+  },
+  guards: {
+    isLeader: ({ context }) => context.isLeader,
+    isFollower: ({ context }) => !context.isLeader,
+    isOnline: ({ context }) => conditions(context).includes('online'),
+    isCutOff: ({ context }) => context.isLeader && isCutOff(conditions(context)),
+    isNotCutOff: ({ context }) => !context.isLeader || !isCutOff(conditions(context)),
+    hasNobodyToReach: ({ context }) => conditions(context).every((condition) => condition === 'disabled'),
+    isAtRest: ({ context }) =>
+      conditions(context).every((condition) => condition === 'disabled' || condition === 'resting'),
+    isReached: (_, { isReached }: { isReached: boolean }) => isReached,
+    hasNothingToProbe: ({ context }) => context.probing.length === 0,
+  },
+  actions: {
+    recordLeadership: assign((_, { isLeader }: LeadershipChanged) => ({ isLeader })),
+    /** Those that are no longer stored. Goodbye comes first. */
+    stopGateways: enqueueActions(({ context, enqueue }, { peers }: { peers: CloudPeers }) => {
+      const served = servedOf(peers);
+      for (const [nodeId, { ref }] of rowsOf(context)) {
+        if (served.has(nodeId)) continue;
+        enqueue.sendTo(ref, { type: 'gateway.rest' });
+        enqueue.stopChild(actorIdOf(nodeId));
+      }
+      enqueue.assign({ gateways: Object.fromEntries(rowsOf(context).filter(([nodeId]) => served.has(nodeId))) });
+    }),
+    reviseGateways: enqueueActions(({ context, enqueue }, { peers }: { peers: CloudPeers }) => {
+      for (const [nodeId, { ref }] of rowsOf(context)) {
+        const peer = peers.get(nodeId);
+        if (peer !== undefined) enqueue.sendTo(ref, { type: 'gateway.revise', peer });
+      }
+    }),
+    startGateways: assign(({ context, spawn, self }, { peers }: { peers: CloudPeers }) => {
+      const { identity, store, configuration, keys, ca, random, now } = context;
+      const parent = self as Mailbox<GatewayReport>;
+      const gateways = { ...context.gateways };
+      for (const [nodeId, peer] of servedOf(peers)) {
+        if (gateways[nodeId] !== undefined) continue;
+        const input = { peer, parent, identity, store, configuration, keys, ca, random, now };
+        const ref = spawn('gateway', { id: actorIdOf(nodeId), input });
+        gateways[nodeId] = { ref, condition: peer.isEnabled ? 'resting' : 'disabled' };
+      }
+      return { gateways };
+    }),
+    /** As many gateways as there may be; who is left out is told once. */
+    tellLeftOut: enqueueActions(({ context, enqueue }, { peers }: { peers: CloudPeers }) => {
+      const leftOut = Math.max(0, peers.size - limits.gatewaysMax);
+      enqueue.assign({ leftOut });
+      if (leftOut === 0 || leftOut === context.leftOut) return;
+      const message = `${leftOut} of ${peers.size} cloud peers are left out: a node connects to ${limits.gatewaysMax} at most.`;
+      const failure = { code: 'connectionLimit', message } as const;
+      enqueue.sendTo(context.parent, notice({ type: 'failure', where: 'cloud peers', failure }));
+    }),
+    tellGateways: enqueueActions(({ context, enqueue }) => {
+      const type = context.isLeader ? 'gateway.open' : 'gateway.rest';
+      for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type });
+    }),
+    restGateways: enqueueActions(({ context, enqueue }) => {
+      for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type: 'gateway.rest' });
+    }),
+    recordCondition: assign(({ context }, { nodeId, condition }: { nodeId: NodeId; condition: GatewayCondition }) => {
+      const row = context.gateways[nodeId];
+      return row === undefined ? {} : { gateways: { ...context.gateways, [nodeId]: { ...row, condition } } };
+    }),
+    /** A gateway that failed is a bug, but of that gateway only; it begins anew with the next change of the peers. */
+    contain: enqueueActions(({ context, enqueue }, { actorId, error }: { actorId: string; error: unknown }) => {
+      enqueue.stopChild(actorId);
+      enqueue.assign({
+        gateways: Object.fromEntries(rowsOf(context).filter(([nodeId]) => actorIdOf(nodeId) !== actorId)),
+        probing: context.probing.filter((nodeId) => actorIdOf(nodeId) !== actorId),
+      });
+      enqueue.sendTo(context.parent, notice({ type: 'failure', where: actorId, failure: failureOf(error) }));
+    }),
+    report: enqueueActions(({ context, enqueue }, { uplink }: { uplink: Uplink }) => {
+      if (context.uplink === uplink) return;
+      enqueue.assign({ uplink });
+      enqueue.sendTo(context.parent, { type: 'uplink.changed', uplink });
+    }),
+    startProbe: enqueueActions(({ context, enqueue }) => {
+      const asked = rowsOf(context).filter(([, { condition }]) => condition === 'resting');
+      enqueue.assign({ probing: asked.map(([nodeId]) => nodeId), probeAttempt: context.probeAttempt + 1 });
+      for (const [, { ref }] of asked) enqueue.sendTo(ref, { type: 'gateway.probe' });
+    }),
+    endProbe: enqueueActions(({ context, enqueue }) => {
+      enqueue.assign({ probing: [] });
+      // Whoever is still on its way; a leader's gateways have other orders.
+      if (context.isLeader) return;
+      for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type: 'gateway.rest' });
+    }),
+    recordProbed: assign(({ context }, { nodeId }: { nodeId: NodeId }) => ({
+      probing: context.probing.filter((other) => other !== nodeId),
+    })),
+    resetProbes: assign({ probeAttempt: 0 }),
+    passOn: sendTo(
+      ({ context }) => context.parent,
+      (_, event: Notice) => event,
+    ),
+    tell: sendTo(
+      ({ context }) => context.parent,
+      (_, happening: Happening) => notice(happening),
+    ),
+  },
+}).createMachine({
+  id: 'uplink',
+  context: ({ input }) => ({
+    ...input,
+    gateways: {},
+    isLeader: false,
+    uplink: 'unknown',
+    leftOut: 0,
+    probeAttempt: 0,
+    probing: [],
+  }),
+  initial: 'active',
+  on: {
+    'gateway.changed': { actions: { type: 'recordCondition', params: ({ event }) => event } },
+    // Of a probe that is over.
+    'gateway.probed': {},
+    'leadership.changed': { actions: { type: 'recordLeadership', params: ({ event }) => event } },
+    notice: { actions: { type: 'passOn', params: ({ event }) => event } },
+    'xstate.error.actor.*': { actions: { type: 'contain', params: ({ event }) => event } },
+  },
+  states: {
+    active: {
+      invoke: {
+        src: 'cloudPeers',
+        input: ({ context, self }) => ({ store: context.store, parent: self as Mailbox<CloudPeersReport> }),
+        onError: {
+          actions: {
+            type: 'tell',
+            params: ({ event }) => ({ type: 'failure', where: 'cloud peers', failure: failureOf(event.error) }),
+          },
+        },
+      },
+      on: {
+        'cloudPeers.changed': {
+          actions: [
+            { type: 'tellLeftOut', params: ({ event }) => event },
+            { type: 'stopGateways', params: ({ event }) => event },
+            { type: 'reviseGateways', params: ({ event }) => event },
+            { type: 'startGateways', params: ({ event }) => event },
+            'tellGateways',
+          ],
+        },
+        'cloudPeers.failed': {
+          actions: {
+            type: 'tell',
+            params: ({ event }) => ({ type: 'failure', where: 'cloud peers', failure: event.failure }),
+          },
+        },
+        'leadership.changed': {
+          actions: [{ type: 'recordLeadership', params: ({ event }) => event }, 'tellGateways'],
+        },
+        'uplink.leave': 'leaving',
+      },
+      /** Whether this node could reach the cloud, which the election counts. */
+      initial: 'unknown',
+      states: {
+        unknown: {
+          entry: { type: 'report', params: { uplink: 'unknown' } },
+          always: [
+            { guard: 'isOnline', target: 'ok' },
+            { guard: 'isCutOff', target: 'missing' },
+          ],
+        },
+        ok: {
+          entry: [{ type: 'report', params: { uplink: 'ok' } }, 'resetProbes'],
+          always: [
+            { guard: 'hasNobodyToReach', target: 'unknown' },
+            { guard: 'isCutOff', target: 'missing' },
+          ],
+        },
+        /** Perhaps for a moment only. */
+        missing: {
+          always: [
+            { guard: 'isOnline', target: 'ok' },
+            { guard: 'isNotCutOff', target: 'unknown' },
+          ],
+          after: { yieldAfter: 'failed' },
+        },
+        failed: {
+          entry: { type: 'report', params: { uplink: 'failed' } },
+          always: [
+            { guard: 'isOnline', target: 'ok' },
+            { guard: 'hasNobodyToReach', target: 'unknown' },
+          ],
+          initial: 'waiting',
+          states: {
+            /** A leader goes on trying by its gateways. */
+            leading: { always: { guard: 'isFollower', target: 'waiting' } },
+            waiting: {
+              always: { guard: 'isLeader', target: 'leading' },
+              after: { probeBackoff: 'probing' },
+            },
+            probing: {
+              entry: 'startProbe',
+              exit: 'endProbe',
+              always: [
+                { guard: 'isLeader', target: 'leading' },
+                { guard: 'hasNothingToProbe', target: 'waiting' },
+              ],
+              after: { probeTimeout: 'waiting' },
+              on: {
+                'gateway.probed': [
+                  {
+                    guard: { type: 'isReached', params: ({ event }) => event },
+                    target: '#uplink.active.ok',
+                  },
+                  { actions: { type: 'recordProbed', params: ({ event }) => event } },
+                ],
+              },
+            },
+          },
+        },
+      },
+    },
+    leaving: {
+      entry: 'restGateways',
+      always: { guard: 'isAtRest', target: 'left' },
+      after: { leavingTimeout: 'left' },
+    },
+    left: { type: 'final' },
+  },
+});
+
+type UplinkMachineType = typeof machine;
+export interface UplinkMachine extends UplinkMachineType {}
+export const uplinkMachine: UplinkMachine = machine;
+
+type CloudPeers = ReadonlyMap<NodeId, CloudPeer>;
+
+/** As many as a node may have gateways, by NodeId: every node of a cluster serves the same ones. */
+function servedOf(peers: CloudPeers): CloudPeers {
+  const inOrder = [...peers].sort(([a], [b]) => compareCodeUnits(a, b));
+  return new Map(inOrder.slice(0, limits.gatewaysMax));
+}
+
+function rowsOf({ gateways }: UplinkContext): (readonly [NodeId, GatewayRow])[] {
+  return Object.entries(gateways) as [NodeId, GatewayRow][];
+}
+
+function conditions(context: UplinkContext): readonly GatewayCondition[] {
+  return rowsOf(context).map(([, { condition }]) => condition);
+}
+
+/** There is somebody to reach, nobody is reached, and not because we are not wanted. */
+function isCutOff(all: readonly GatewayCondition[]): boolean {
+  const enabled = all.filter((condition) => condition !== 'disabled');
+  return enabled.length > 0 && !enabled.includes('online') && enabled.some((condition) => condition !== 'rejected');
+}
+
+function actorIdOf(nodeId: NodeId): string {
+  return `gateway-${nodeId}`;
+}
+
+function notice(happening: Happening): Notice {
+  return { type: 'notice', happening };
+}
