@@ -139,7 +139,7 @@ export interface Store {
   /** Applies what a peer sent: idempotent, in any order of authors. */
   apply(runs: readonly Run[], origin: NodeId): Promise<ApplyResult>;
 
-  contentDigest(): Promise<ContentDigest>;
+  contentDigest(scopes: readonly Scope[]): Promise<ContentDigest>;
   statistics(): Promise<StoreStatistics>;
   /** Finishes the writes at hand, refuses new ones with `storeClosed`, and closes. */
   close(): Promise<void>;
