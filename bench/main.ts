@@ -4,6 +4,7 @@
  * Nothing here judges speed. Results go to standard output, everything else to standard error.
  */
 import { type Bench, createBench, type Figure, type Result } from './bench.js';
+import { failoverFigure } from './figures/failover.js';
 import { getFigure } from './figures/get.js';
 import { idleFigure } from './figures/idle.js';
 import { latencyFigure } from './figures/latency.js';
@@ -24,6 +25,7 @@ const figures: readonly Figure[] = [
   getFigure,
   startFigure,
   idleFigure,
+  failoverFigure,
   simulationFigure,
 ];
 

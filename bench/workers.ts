@@ -25,6 +25,8 @@ export interface Worker<H extends Handlers> {
   tell<M extends keyof H & string>(method: M, ...args: Parameters<H[M]>): void;
   /** Resolves when the worker says this the next time. */
   heard(event: string): Promise<void>;
+  /** kill -9: it says and finishes nothing. */
+  kill(): Promise<void>;
   /** Lets the worker clean up and end. */
   close(): Promise<void>;
 }
@@ -107,6 +109,7 @@ function workerOf<H extends Handlers>(child: ChildProcess, program: string): Wor
     },
     tell: (method, ...args) => send(child, { id: 0, method, args }),
     heard: (event) => wait(event, (answer) => (answer.event === event ? { value: undefined } : undefined)),
+    kill: () => kill(child),
     async close() {
       if (isOver(child)) return;
       const exited = once(child, 'exit');

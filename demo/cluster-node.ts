@@ -12,7 +12,8 @@ import { fileURLToPath } from 'node:url';
 import { callControl, type StreamRequest, streamControl } from '../src/cli/control-client.js';
 import type { Cluster } from './cluster.js';
 
-export type NodeName = 'node-a' | 'node-b' | 'node-c';
+export type MemberName = 'node-a' | 'node-b' | 'node-c';
+export type NodeName = MemberName | 'cloud-1' | 'cloud-2';
 
 /** The real command line. */
 export const commandPath = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -32,7 +33,7 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
-export class ClusterNode {
+export class ClusterNode<Name extends NodeName = NodeName> {
   readonly directory: string;
   readonly configPath: string;
   readonly logPath: string;
@@ -42,7 +43,7 @@ export class ClusterNode {
   #hasStarted = false;
 
   constructor(
-    readonly name: NodeName,
+    readonly name: Name,
     readonly cluster: Cluster,
   ) {
     this.directory = join(cluster.directory, name);

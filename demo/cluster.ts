@@ -1,5 +1,5 @@
 /**
- * Three nodes in one temporary directory, with one cluster key.
+ * Three nodes in one temporary directory, with one cluster key, and a cloud for them.
  *
  * Invariants: every process started here is gone when `stop` has resolved, and in any case when this process exits; one that
  * ends without being told to fails the story, with its last log lines.
@@ -11,11 +11,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ClusterNode, commandPath, type Ending, environment, nameOf } from './cluster-node.js';
+import { Cloud } from './cloud.js';
+import { ClusterNode, commandPath, type Ending, environment, type MemberName, nameOf } from './cluster-node.js';
+
+type Member = ClusterNode<MemberName>;
 
 export class Cluster {
   readonly directory = mkdtempSync(join(tmpdir(), 'statemesh-demo-'));
-  readonly nodes: readonly [ClusterNode, ClusterNode, ClusterNode];
+  readonly nodes: readonly [Member, Member, Member];
+  readonly cloud: Cloud;
   /** What happens when a node ends without being told to. */
   lost = (node: ClusterNode, ending: Ending): void => {
     const lines = node.lastLogLines().map((line) => `  ${line}`);
@@ -29,8 +33,10 @@ export class Cluster {
     // Each call in flight listens to it.
     setMaxListeners(0, this.#trouble.signal);
     this.nodes = [new ClusterNode('node-a', this), new ClusterNode('node-b', this), new ClusterNode('node-c', this)];
+    this.cloud = new Cloud(this);
     process.once('exit', () => {
       for (const node of this.nodes) node.killNow();
+      this.cloud.killNow();
       if (!keep) rmSync(this.directory, { recursive: true, force: true });
     });
   }
@@ -43,6 +49,7 @@ export class Cluster {
     const discoveryPort = await freeDiscoveryPort();
     writeFileSync(first.configPath, `${JSON.stringify({ ...configuration, discoveryPort }, undefined, 2)}\n`);
     await Promise.all(others.map((node) => configure(node, '--from', first.configPath)));
+    await this.cloud.initialize();
   }
 
   /** Aborted when the story cannot go on; its reason says why. */
@@ -63,12 +70,12 @@ export class Cluster {
   }
 
   problems(): string[] {
-    return this.nodes.flatMap((node) => node.problems());
+    return [...this.nodes, ...this.cloud.nodes].flatMap((node) => node.problems());
   }
 
   /** Stops every node in good order. */
   async stop(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.stop()));
+    await Promise.all([...this.nodes.map((node) => node.stop()), this.cloud.stop()]);
   }
 }
 

@@ -15,6 +15,15 @@ interface StatusReport {
   readonly security: string;
   readonly clockDigest: string;
   readonly peers: readonly PeerReport[];
+  readonly store: { readonly documents: number; readonly entries: number };
+  readonly leadership?: { readonly isLeader: boolean; readonly leaderId?: string; readonly term: number };
+  readonly gateways: readonly GatewayReport[];
+}
+
+interface GatewayReport {
+  readonly nodeId: string;
+  readonly state: string;
+  readonly isCaughtUp: boolean;
 }
 
 export function statusOf(node: ClusterNode): Promise<StatusReport> {
@@ -28,6 +37,27 @@ export async function clockDigestOf(node: ClusterNode): Promise<string> {
 export async function digestsOf(node: ClusterNode): Promise<{ documents: number; clock: string; content: string }> {
   const { documents, digest } = await node.call<{ documents: number; digest: string }>('digest');
   return { documents, clock: await clockDigestOf(node), content: digest };
+}
+
+/** Number and digest of what leaves the cluster, too: all but its own settings. */
+export function sharedDigestOf(node: ClusterNode): Promise<{ documents: number; digest: string }> {
+  return node.call<{ documents: number; digest: string }>('digest', { scope: 'shared' });
+}
+
+/** Whether the leader of all of these nodes is this one. */
+export async function isLedBy(nodes: readonly ClusterNode[], leader: ClusterNode): Promise<boolean> {
+  const statuses = await Promise.all(nodes.map(statusOf));
+  return statuses.every(({ leadership }) => leadership?.leaderId === leader.name);
+}
+
+/** Which of these nodes have an open gateway to a cloud node. */
+export async function connectedTo(nodes: readonly ClusterNode[], cloudNode: ClusterNode): Promise<readonly string[]> {
+  const statuses = await Promise.all(nodes.map(async (node) => ({ node, status: await statusOf(node) })));
+  return statuses
+    .filter(({ status }) =>
+      status.gateways.some(({ nodeId, state }) => nodeId === cloudNode.name && state === 'online'),
+    )
+    .map(({ node }) => node.name);
 }
 
 /** Whether there is one encrypted session for each pair: all are connected, and of the two ends of a session one has dialed. */

@@ -2,6 +2,7 @@
  * The story, step by step. Each step waits for its condition, never for a time, and says what it has proved.
  */
 import type { City } from './cities.js';
+import { cloudSteps } from './cloud-story.js';
 import type { Cluster } from './cluster.js';
 import { nameOf } from './cluster-node.js';
 import { Progress, until } from './progress.js';
@@ -22,7 +23,7 @@ export interface StoryInput {
   readonly cities: readonly City[];
 }
 
-interface Step {
+export interface Step {
   readonly title: string;
   run(): Promise<Outcome>;
 }
@@ -31,7 +32,7 @@ interface Step {
 export async function tellStory(input: StoryInput): Promise<{ passed: number; failed: number }> {
   const { cluster, screen } = input;
   let passed = 0;
-  for (const { title, run } of stepsOf(input)) {
+  for (const { title, run } of [...stepsOf(input), ...cloudSteps(cluster, cluster.cloud)]) {
     const startedMs = performance.now();
     screen.begin(title);
     try {

@@ -5,7 +5,9 @@
  * of its writes, so the outcome can be told from outside and compared with what every node holds in the end.
  */
 import type { City } from './cities.js';
-import type { ClusterNode, NodeName } from './cluster-node.js';
+import type { ClusterNode, MemberName } from './cluster-node.js';
+
+type Member = ClusterNode<MemberName>;
 
 const notesPerNode = 100;
 const contestedCities = 100;
@@ -17,7 +19,7 @@ const callsInFlightMax = 8;
 /** Which cities are written to. */
 export interface WritePlan {
   readonly contested: readonly City[];
-  readonly deleted: Readonly<Record<NodeName, readonly City[]>>;
+  readonly deleted: Readonly<Record<MemberName, readonly City[]>>;
 }
 
 /** What must be the same on all nodes afterwards. */
@@ -30,7 +32,7 @@ export interface WriteResult {
 }
 
 export interface Write {
-  readonly node: NodeName;
+  readonly node: MemberName;
   readonly hlc: number;
   readonly isDeletion: boolean;
 }
@@ -48,12 +50,12 @@ export function planWrites(cities: readonly City[], keptCountry: string): WriteP
 
 /** Resolves when every write is on the disk of its node. */
 export async function writeEverywhere(
-  nodes: readonly ClusterNode[],
+  nodes: readonly Member[],
   { contested, deleted }: WritePlan,
   cities: number,
 ): Promise<WriteResult> {
   const last = new Map<string, Write>();
-  const contend = async (node: ClusterNode, city: City, isDeletion: boolean): Promise<void> => {
+  const contend = async (node: Member, city: City, isDeletion: boolean): Promise<void> => {
     const hlc = isDeletion ? await remove(node, city) : await sign(node, city);
     const write = { node: node.name, hlc, isDeletion };
     const key = keyOf(city);
@@ -78,7 +80,7 @@ export async function writeEverywhere(
 }
 
 /** How a node's contested cities differ from what they must be; undefined when they do not. */
-export async function differenceOf(node: ClusterNode, { last }: WriteResult): Promise<string | undefined> {
+export async function differenceOf(node: Member, { last }: WriteResult): Promise<string | undefined> {
   const found = new Map<string, string>();
   const body = { collection: 'cities', where: { signedBy: { $in: ['node-a', 'node-b', 'node-c'] } } };
   for await (const { key, document } of node.stream<{ key: string; document: { signedBy: string } }>('find', {
@@ -95,18 +97,18 @@ export async function differenceOf(node: ClusterNode, { last }: WriteResult): Pr
   return undefined;
 }
 
-async function sign(node: ClusterNode, city: City): Promise<number> {
+async function sign(node: Member, city: City): Promise<number> {
   const body = { collection: 'cities', key: keyOf(city), document: { ...city, signedBy: node.name } };
   return (await node.call<{ hlc: number }>('put', body)).hlc;
 }
 
 /** A deletion of what has been deleted elsewhere, and is gone here already, changes nothing. */
-async function remove(node: ClusterNode, city: City): Promise<number> {
+async function remove(node: Member, city: City): Promise<number> {
   const body = { collection: 'cities', key: keyOf(city) };
   return (await node.call<{ hlc?: number }>('delete', body)).hlc ?? 0;
 }
 
-async function note(node: ClusterNode, index: number): Promise<void> {
+async function note(node: Member, index: number): Promise<void> {
   const document = { text: `Note ${index} of ${node.name}` };
   await node.call('put', { collection: 'notes', key: `${node.name}-${index}`, document });
 }

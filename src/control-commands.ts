@@ -9,7 +9,6 @@ import { importLines } from './control-import.js';
 import { StatemeshError } from './core/errors.js';
 import type { StatemeshNode } from './node.js';
 import type { ControlCall, ControlCommands } from './protocol/control.js';
-import { PeerType } from './protocol/remote-peer.js';
 
 const inCollection = { collection: z.string() };
 const keyed = z.strictObject({ ...inCollection, key: z.string() });
@@ -25,6 +24,13 @@ const findBody = z.strictObject({
   offset: z.number().optional(),
 });
 const staticPeerBody = z.strictObject({ nodeId: z.string(), address: z.string() });
+const cloudPeerBody = z.strictObject({
+  nodeId: z.string(),
+  address: z.string(),
+  oAuth2: z.record(z.string(), z.unknown()),
+});
+const peerBody = z.strictObject({ nodeId: z.string() });
+const digestBody = z.strictObject({ scope: z.enum(['cluster', 'shared']) }).optional();
 const nothingBody = z.strictObject({}).optional();
 const importParameters = z.strictObject({ ...inCollection, key: z.string().min(1).optional() });
 
@@ -76,20 +82,40 @@ export function controlCommands(node: StatemeshNode): ControlCommands {
 
     async addStaticPeer(call) {
       const { nodeId, address } = check(staticPeerBody, call.body);
-      const written = await node.peerStore.saveRemotePeer({ nodeId, address, type: PeerType.StaticRemote });
-      return { isNew: written !== undefined };
+      return { isNew: (await node.addStaticPeer(nodeId, address)) !== undefined };
     },
 
-    /** The known (static) peers that are stored. */
+    /** What is in `oAuth2` is checked by the node, which seals a literal secret. */
+    async addCloudPeer(call) {
+      const { nodeId, address, oAuth2 } = check(cloudPeerBody, call.body);
+      return { isNew: (await node.addCloudPeer(nodeId, address, oAuth2 as never)) !== undefined };
+    },
+
+    /** The peers that are stored: cloud nodes and static peers. */
     async remotePeers(call) {
       check(nothingBody, call.body);
-      return node.peerStore.getRemotePeers();
+      return node.getAllRemotePeers();
     },
 
-    /** Number and digest of all documents: equal on nodes that hold the same. */
+    async enablePeer(call) {
+      const { nodeId } = check(peerBody, call.body);
+      return { isChanged: (await node.enablePeer(nodeId)) !== undefined };
+    },
+
+    async disablePeer(call) {
+      const { nodeId } = check(peerBody, call.body);
+      return { isChanged: (await node.disablePeer(nodeId)) !== undefined };
+    },
+
+    async removePeer(call) {
+      const { nodeId } = check(peerBody, call.body);
+      return { isChanged: (await node.removeRemotePeer(nodeId)) !== undefined };
+    },
+
+    /** Number and digest of all documents, or of one scope: equal on nodes that hold the same. */
     async digest(call) {
-      check(nothingBody, call.body);
-      return node.contentDigest();
+      const { scope } = check(digestBody, call.body) ?? {};
+      return node.contentDigest(scope === undefined ? undefined : [scope]);
     },
 
     /** Answers first, then stops the node. The socket goes when the peers have heard goodbye, the process later. */

@@ -55,4 +55,13 @@ export {
 } from './protocol/remote-peer.js';
 export * as services from './protocol/services.js';
 export type { ContentDigest, Store, StoreStatistics, Written } from './protocol/store.js';
-export type { NodeState, NodeStatus, PeerState, PeerStatus } from './status.js';
+export type {
+  ElectionState,
+  GatewayState,
+  GatewayStatus,
+  LeadershipStatus,
+  NodeState,
+  NodeStatus,
+  PeerState,
+  PeerStatus,
+} from './status.js';

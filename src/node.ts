@@ -13,8 +13,9 @@ import { type SystemTime, systemTime } from './adapters/time.js';
 import { composeNode, createServices, type Ports, type Services } from './compose.js';
 import { controlCommands } from './control-commands.js';
 import { StatemeshError } from './core/errors.js';
-import type { Boot } from './core/ids.js';
+import type { Boot, NodeId } from './core/ids.js';
 import { createDatabase, type Database } from './database/database.js';
+import { createPeerManagement, type PeerManagement } from './database/peer-management.js';
 import { createPeerStore, type PeerStore } from './database/remote-peers.js';
 import { type Logger, logHappenings } from './logging.js';
 import type { NodeMachine } from './machines/node.machine.js';
@@ -22,6 +23,9 @@ import type { ConfigurationInput } from './protocol/configuration.js';
 import type { Happening } from './protocol/events.js';
 import type { Store } from './protocol/store.js';
 import {
+  type GatewayStatus,
+  gatewayStatusesOf,
+  leadershipOf,
   type NodeState,
   type NodeStatus,
   nodeStateOf,
@@ -47,17 +51,23 @@ export interface NodePorts extends Ports {
 /** What `on` takes: the type of a happening, or `*` for all. */
 export type HappeningType = Happening['type'];
 
-export interface StatemeshNode extends Omit<Database, 'contentDigest'>, AsyncDisposable {
+export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable {
   /** The root actor: subscribe to it, inspect it, take its snapshot. */
   readonly actor: ActorRefFrom<NodeMachine>;
-  /** The known (static) peers, stored and synced to every node. */
+  /** The stored peers as the seed document "Dynamic Reconfiguration" has them; see also {@link PeerManagement}. */
   readonly peerStore: PeerStore;
   /** How things stand with each peer. */
   readonly peers: readonly PeerStatus[];
+  /** How things stand with each cloud peer. Only the leader's gateways connect. */
+  readonly gateways: readonly GatewayStatus[];
   readonly state: NodeState;
+  /** Whether this node leads its cluster, and so connects to the cloud. `on('leadership.changed')` tells of changes. */
+  readonly isLeader: boolean;
+  /** Who leads, as far as this node knows; undefined while nobody does. */
+  readonly leaderId: NodeId | undefined;
+  /** Lets this node be elected, or not, from now on. A leader that may not lead steps down at once. */
+  setEligible(isEligible: boolean): void;
   status(): Promise<NodeStatus>;
-  /** Number and digest of all documents: equal on nodes that hold the same. */
-  contentDigest: Database['contentDigest'];
   /**
    * Resolves when the node is running.
    * @throws StatemeshError `configurationInvalid`, `clusterKeyMissing`, `portInUse`, `addressUnavailable`,
@@ -92,6 +102,7 @@ export function createNode(options: NodeOptions, ports: NodePorts = systemPorts(
       configuration: () => configuration,
       boot: ports.randomness.token() as Boot,
       random: () => ports.randomness.float(),
+      now: () => ports.time.now(),
     },
   });
   // Without an error listener XState reports to the process, which would take the embedding program down.
@@ -155,6 +166,16 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
     get peers() {
       return peerStatusesOf(actor.getSnapshot());
     },
+    get gateways() {
+      return gatewayStatusesOf(actor.getSnapshot());
+    },
+    get isLeader() {
+      return leadershipOf(actor.getSnapshot())?.isLeader ?? false;
+    },
+    get leaderId() {
+      return leadershipOf(actor.getSnapshot())?.leaderId;
+    },
+    setEligible: (isEligible) => actor.send({ type: 'eligibility.changed', isEligible }),
     get state() {
       return stateOf(actor);
     },

@@ -1,13 +1,19 @@
 /** What a node is doing, read from the snapshots of its actors: nothing is kept twice. */
 import type { ActorRefFrom, SnapshotFrom } from 'xstate';
+import type { Uplink } from './core/ballot.js';
 import type { Failure } from './core/errors.js';
 import type { Boot, NodeId } from './core/ids.js';
+import type { ElectionMachine } from './machines/election.machine.js';
+import type { GatewayMachine } from './machines/gateway.machine.js';
 import type { MembershipMachine } from './machines/membership.machine.js';
 import type { NodeMachine } from './machines/node.machine.js';
 import type { PeerMachine } from './machines/peer.machine.js';
 import type { ReceiverMachine } from './machines/receiver.machine.js';
+import type { ReceptionMachine } from './machines/reception.machine.js';
 import type { SenderMachine } from './machines/sender.machine.js';
 import type { SessionMachine } from './machines/session.machine.js';
+import type { UplinkMachine } from './machines/uplink.machine.js';
+import type { Configuration } from './protocol/configuration.js';
 import type { StoreStatistics } from './protocol/store.js';
 
 /** How things stand with one peer. */
@@ -28,6 +34,48 @@ export interface PeerStatus {
   /** Attempts that failed in a row, and the last reason. */
   readonly attempt: number;
   readonly lastFailure: Failure | undefined;
+  /** On a cloud node: whom the access token of the session names. */
+  readonly subject: string | undefined;
+}
+
+/** How things stand with one cloud peer. Only the gateways of the leader leave `standby`. */
+export type GatewayState =
+  | 'disabled'
+  | 'standby'
+  | 'authorizing'
+  | 'connecting'
+  | 'online'
+  | 'backingOff'
+  | 'rejected';
+
+export interface GatewayStatus {
+  readonly nodeId: NodeId;
+  readonly address: string;
+  readonly state: GatewayState;
+  /** In this session. */
+  readonly entriesSent: number;
+  readonly entriesReceived: number;
+  /** Whether everything we have is on its way or there. */
+  readonly isCaughtUp: boolean;
+  /** When both sides last came to have the same, ms since 1970. */
+  readonly lastSyncedAtMs: number | undefined;
+  /** When the access token expires, ms since 1970; undefined without one. The token itself is nowhere to be seen. */
+  readonly tokenExpiresAtMs: number | undefined;
+  /** Attempts that failed in a row, and the last reason. */
+  readonly attempt: number;
+  readonly lastFailure: Failure | undefined;
+}
+
+export type ElectionState = 'observer' | 'follower' | 'candidate' | 'leader';
+
+export interface LeadershipStatus {
+  readonly state: ElectionState;
+  readonly isLeader: boolean;
+  /** Undefined while nobody leads. */
+  readonly leaderId: NodeId | undefined;
+  readonly term: number;
+  /** Live nodes of the cluster, ourselves not among them. */
+  readonly liveNodes: readonly NodeId[];
 }
 
 /** `configuring`, `openingStore`, `listening`, `running`, `stopping`, `stopped` or `failed`. */
@@ -39,7 +87,14 @@ export interface NodeStatus {
   readonly state: NodeState;
   readonly host: string | undefined;
   readonly port: number | undefined;
+  /** `server`: a cloud node with its certificate. */
   readonly security: 'psk' | 'none' | 'server' | undefined;
+  readonly role: Configuration['role'] | undefined;
+  /** Undefined on a cloud node. */
+  readonly leadership: LeadershipStatus | undefined;
+  /** The way to the cloud, as this node knows it. */
+  readonly uplink: Uplink | undefined;
+  readonly gateways: readonly GatewayStatus[];
   /** Equal on nodes that have the same entries. */
   readonly clockDigest: string | undefined;
   readonly cursor: number | undefined;
@@ -65,12 +120,53 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     host: listening?.host,
     port: listening?.port,
     security: security?.kind,
+    role: configuration?.role,
+    leadership: leadershipOf(snapshot),
+    uplink: uplinkOf(snapshot)?.context.uplink,
+    gateways: gatewayStatusesOf(snapshot),
     clockDigest: store?.digest(['cluster', 'shared']),
     cursor: store?.cursor(),
     store: await store?.statistics(),
     peers: peerStatusesOf(snapshot),
     failure,
     lastFailure,
+  };
+}
+
+export function leadershipOf({ children }: NodeSnapshot): LeadershipStatus | undefined {
+  const election = (children.election as ActorRefFrom<ElectionMachine> | undefined)?.getSnapshot();
+  if (election === undefined) return undefined;
+  const { value, context } = election;
+  return {
+    state: (typeof value === 'string' ? value : Object.keys(value)[0]) as ElectionState,
+    isLeader: election.matches('leader'),
+    leaderId: context.leaderId,
+    term: context.term,
+    liveNodes: [...context.live.keys()].sort(compareCodeUnits),
+  };
+}
+
+function uplinkOf({ children }: NodeSnapshot): SnapshotFrom<UplinkMachine> | undefined {
+  return (children.uplink as ActorRefFrom<UplinkMachine> | undefined)?.getSnapshot();
+}
+
+export function gatewayStatusesOf(snapshot: NodeSnapshot): GatewayStatus[] {
+  const gateways = Object.entries(uplinkOf(snapshot)?.children ?? {}).filter(([id]) => id.startsWith('gateway-'));
+  return gateways.map(([, gateway]) => gatewayStatusOf((gateway as ActorRefFrom<GatewayMachine>).getSnapshot()));
+}
+
+function gatewayStatusOf(gateway: SnapshotFrom<GatewayMachine>): GatewayStatus {
+  const { value, context } = gateway;
+  const { entriesSent, entriesReceived, isCaughtUp } = sessionStatusOf(undefined);
+  return {
+    nodeId: context.peer.nodeId,
+    address: context.peer.address,
+    state: (typeof value === 'string' ? value : Object.keys(value)[0]) as GatewayState,
+    ...{ entriesSent, entriesReceived, isCaughtUp },
+    lastSyncedAtMs: context.lastSyncedAtMs,
+    tokenExpiresAtMs: context.tokenExpiresAtMs,
+    attempt: context.attempt,
+    lastFailure: context.lastFailure,
   };
 }
 
@@ -87,19 +183,29 @@ export function peerStatusesOf(snapshot: NodeSnapshot): PeerStatus[] {
 
 function peerStatusOf(peer: SnapshotFrom<PeerMachine>, session: SnapshotFrom<SessionMachine> | undefined): PeerStatus {
   const { nodeId, attempt, lastFailure } = peer.context;
-  const sender = (session?.children.sender as ActorRefFrom<SenderMachine> | undefined)?.getSnapshot();
-  const receiver = (session?.children.receiver as ActorRefFrom<ReceiverMachine> | undefined)?.getSnapshot();
   return {
     nodeId,
     state: peerStateOf(peer),
+    ...sessionStatusOf(session),
+    subject: undefined,
+    attempt,
+    lastFailure,
+  };
+}
+
+type SessionSnapshot = SnapshotFrom<SessionMachine>;
+type SessionStatus = Omit<PeerStatus, 'nodeId' | 'state' | 'subject' | 'attempt' | 'lastFailure'>;
+
+function sessionStatusOf(session: SessionSnapshot | undefined): SessionStatus {
+  const sender = (session?.children.sender as ActorRefFrom<SenderMachine> | undefined)?.getSnapshot();
+  const receiver = (session?.children.receiver as ActorRefFrom<ReceiverMachine> | undefined)?.getSnapshot();
+  return {
     remoteAddress: session?.context.connection.remoteAddress,
     direction: session?.context.direction,
     roundTripMs: session?.context.roundTripMs,
     entriesSent: sender?.context.entriesSent ?? 0,
     entriesReceived: receiver?.context.entriesApplied ?? 0,
     isCaughtUp: sender?.matches('caughtUp') === true && sender.context.progress.inFlight.length === 0,
-    attempt,
-    lastFailure,
   };
 }
 

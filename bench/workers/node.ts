@@ -80,6 +80,14 @@ const handlers = {
     await connectedTo(node(), count);
   },
 
+  /** How many sessions there are now. */
+  sessions: () => node().peers.filter(({ state }) => state === 'connected').length,
+
+  /** Resolves when this node leads and its gateways are online. */
+  async untilOnline() {
+    await until('a gateway to be online', () => node().gateways.some(({ state }) => state === 'online'));
+  },
+
   /** What the process uses over a time in which nobody asks anything of it. */
   async idle(windowMs: number) {
     const before = process.cpuUsage();
@@ -137,11 +145,13 @@ function entriesArrived({ actor }: StatemeshNode, entries: number): Promise<void
 }
 
 async function connectedTo(one: StatemeshNode, count: number): Promise<void> {
+  await until(`${count} sessions`, () => one.peers.filter(({ state }) => state === 'connected').length === count);
+}
+
+async function until(what: string, isTrue: () => boolean): Promise<void> {
   const deadline = performance.now() + meshTimeoutMs;
-  while (one.peers.filter(({ state }) => state === 'connected').length !== count) {
-    if (performance.now() > deadline) {
-      throw new Error(`There are not ${count} sessions within ${meshTimeoutMs} ms: ${JSON.stringify(one.peers)}`);
-    }
+  while (!isTrue()) {
+    if (performance.now() > deadline) throw new Error(`Waited in vain for ${what}, ${meshTimeoutMs} ms.`);
     await delay(pollMs);
   }
 }

@@ -14,6 +14,9 @@ import { type ConfigurationFile, fileDataDirOf, variable } from './configuration
 /** Never on a command line, where every user of the machine can read it. */
 const secretFields = new Set(['clusterKey']);
 
+/** Too much for a command line: in the file only. */
+const fileFields = new Set(['initialRemotePeers']);
+
 /** Whoever starts a node by the command line means to talk to it by the command line. */
 const startDefaults: Readonly<Record<string, unknown>> = { control: true };
 
@@ -33,18 +36,20 @@ interface Field {
 
 export const configurationFields: readonly Field[] = Object.entries(
   z.toJSONSchema(configurationSchema, { io: 'input' }).properties ?? {},
-).map(([name, schema]) => {
-  const { type, description = '', default: defaultValue, enum: choices } = schema as z.core.JSONSchema.JSONSchema;
-  return {
-    name,
-    kind: type === 'integer' ? 'integer' : type === 'boolean' ? 'boolean' : type === 'array' ? 'peers' : 'text',
-    variable: `STATEMESH_${words(name).join('_').toUpperCase()}`,
-    flag: `--${words(name).join('-')}`,
-    description,
-    defaultValue: startDefaults[name] ?? defaultValue,
-    choices: choices as string[] | undefined,
-  };
-});
+)
+  .filter(([name]) => !fileFields.has(name))
+  .map(([name, schema]) => {
+    const { type, description = '', default: defaultValue, enum: choices } = schema as z.core.JSONSchema.JSONSchema;
+    return {
+      name,
+      kind: type === 'integer' ? 'integer' : type === 'boolean' ? 'boolean' : type === 'array' ? 'peers' : 'text',
+      variable: `STATEMESH_${words(name).join('_').toUpperCase()}`,
+      flag: `--${words(name).join('-')}`,
+      description,
+      defaultValue: startDefaults[name] ?? defaultValue,
+      choices: choices as string[] | undefined,
+    };
+  });
 
 /** Adds an option for each field that is no secret. */
 export function addFieldOptions(command: Command): void {

@@ -51,9 +51,29 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'write documents from JSON Lines',
     load: async () => (await import('./import.js')).defineImport,
   },
+  'add-cloud-peer': {
+    summary: 'make a cloud node known to the whole cluster; whoever leads connects to it',
+    load: async () => (await import('./add-cloud-peer.js')).defineAddCloudPeer,
+  },
   'add-static-peer': {
     summary: 'make a peer with a fixed address known to the whole cluster',
     load: async () => (await import('./add-static-peer.js')).defineAddStaticPeer,
+  },
+  'remote-peers': {
+    summary: 'show the stored peers: cloud nodes and static peers',
+    load: async () => (await import('./remote-peers.js')).defineRemotePeers,
+  },
+  'enable-peer': {
+    summary: 'let the cluster connect to a stored peer again',
+    load: async () => (await import('./remote-peers.js')).defineEnablePeer,
+  },
+  'disable-peer': {
+    summary: 'keep a stored peer, but do not connect to it',
+    load: async () => (await import('./remote-peers.js')).defineDisablePeer,
+  },
+  'remove-peer': {
+    summary: 'forget a stored peer on every node',
+    load: async () => (await import('./remote-peers.js')).defineRemovePeer,
   },
   stop: {
     summary: 'stop the node in good order',
@@ -113,9 +133,9 @@ function reportUsage(error: CommanderError, argv: readonly string[], json: boole
   if (error.code === 'commander.help') return exitCodes.badInput;
   // An unknown option is quoted with its value, which may be a secret.
   const message = error.message.replace(/^error: /, '').replace(/(--[a-z-]+)=[^']*/gi, '$1');
-  const isSecret = argv.some((argument) => argument.startsWith('--cluster-key'));
+  const isSecret = argv.some((argument) => /^--(cluster-key|client-secret)/.test(argument));
   const advice = isSecret
-    ? ' Secrets do not belong on a command line, which others can read: use STATEMESH_CLUSTER_KEY or the configuration file.'
+    ? ' Secrets do not belong on a command line, which others can read: use STATEMESH_CLUSTER_KEY or the configuration file; for a client secret, --client-secret-env or --client-secret-stdin.'
     : '';
   return reportFailure(badInput(`${message.replace(/\n/g, ' ').replace(/([^.?)])$/, '$1.')}${advice}`), { json });
 }

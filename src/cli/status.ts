@@ -1,6 +1,6 @@
 /** `statemesh status` and `statemesh peers`: how a node is, and how things stand with each peer. */
 import type { Command } from 'commander';
-import type { NodeStatus, PeerStatus } from '../index.js';
+import type { GatewayStatus, NodeStatus, PeerStatus } from '../index.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { bytes, clean, count, list, paint, print, printJson, table } from './output.js';
 
@@ -29,15 +29,17 @@ export function definePeers(command: Command): void {
 }
 
 function describe(status: NodeStatus & { processId: number }): [string, string][] {
-  const { nodeId, state, processId, host, port, security, store, peers, clockDigest, lastFailure } = status;
+  const { nodeId, state, processId, host, port, store, peers, gateways, clockDigest, lastFailure } = status;
   const connected = peers.filter((peer) => peer.state === 'connected').length;
   const rows: [string, string][] = [
     ['node', `${nodeId}`],
     ['state', `${paint(state === 'running' ? 'green' : 'yellow', state)} (process ${processId})`],
     ['address', `${host}:${port}`],
-    ['security', security === 'none' ? paint('yellow', 'none') : 'encrypted with the cluster key'],
+    ['security', securityOf(status)],
     ['peers', `${connected} connected of ${peers.length} known`],
   ];
+  if (status.leadership !== undefined) rows.push(['leader', leaderOf(status.leadership)]);
+  for (const gateway of gateways) rows.push(['cloud', describeGateway(gateway)]);
   if (store !== undefined) {
     rows.push(
       ['documents', `${count(store.documents)} (${count(store.tombstones)} deleted)`],
@@ -48,6 +50,26 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
   rows.push(['clock', `${clockDigest} (equal on nodes that have the same)`]);
   if (lastFailure !== undefined) rows.push(['last failure', clean(lastFailure.message)]);
   return rows;
+}
+
+function securityOf({ security }: NodeStatus): string {
+  if (security === 'none') return paint('yellow', 'none');
+  return security === 'server' ? 'TLS with a certificate, and access tokens' : 'encrypted with the cluster key';
+}
+
+function leaderOf({ isLeader, leaderId, term, state }: NonNullable<NodeStatus['leadership']>): string {
+  const who = isLeader ? 'this node' : (leaderId ?? 'nobody');
+  return `${who} (term ${term})${isLeader ? '' : `; this node is ${state}`}`;
+}
+
+function describeGateway(gateway: GatewayStatus): string {
+  const { nodeId, address, state, isCaughtUp, lastSyncedAtMs, tokenExpiresAtMs, lastFailure } = gateway;
+  const parts = [`${nodeId} at ${clean(address)}: ${paint(state === 'online' ? 'green' : 'yellow', state)}`];
+  if (state === 'online') parts.push(isCaughtUp ? 'caught up' : 'catching up');
+  if (lastSyncedAtMs !== undefined) parts.push(`last synced ${new Date(lastSyncedAtMs).toISOString()}`);
+  if (tokenExpiresAtMs !== undefined) parts.push(`token until ${new Date(tokenExpiresAtMs).toISOString()}`);
+  if (lastFailure !== undefined) parts.push(clean(`${lastFailure.code}: ${lastFailure.message}`));
+  return parts.join(', ');
 }
 
 const peerColumns = ['PEER', 'STATE', 'ADDRESS', 'RTT', 'SENT', 'RECEIVED', 'CAUGHT UP', 'LAST FAILURE'];

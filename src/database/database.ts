@@ -4,6 +4,7 @@
  * The store is obtained through a function at each use: there is none before the node has started, and it is swapped when
  * the node changes identity. Handles made here outlive both; streams belong to the store they were opened on.
  */
+import type { Scope } from '../core/author.js';
 import type { StatemeshError } from '../core/errors.js';
 import { type CollectionName, parseCollectionName } from '../core/ids.js';
 import type { ContentDigest, Store } from '../protocol/store.js';
@@ -41,8 +42,12 @@ export interface Database {
    */
   changes(options?: ChangesOptions): Stream<Change>;
 
-  /** Number and digest of all documents: equal on nodes that hold the same. @throws StatemeshError `notRunning` */
-  contentDigest(): Promise<ContentDigest>;
+  /**
+   * Number and digest of all documents, or of those of some scopes: equal on nodes that hold the same. Nodes of one cluster share
+   * both scopes, clusters and the cloud only `shared`, which is everything but the `_system_` collections.
+   * @throws StatemeshError `notRunning`
+   */
+  contentDigest(scopes?: readonly Scope[]): Promise<ContentDigest>;
 }
 
 /** The same for the node that owns it. */
@@ -64,8 +69,8 @@ export function createDatabase(getStore: () => Store): OwnedDatabase {
       return getStore().collections();
     },
     changes: (options) => changes(getStore(), streams, options),
-    async contentDigest() {
-      return getStore().contentDigest();
+    async contentDigest(scopes = ['cluster', 'shared']) {
+      return getStore().contentDigest(scopes);
     },
     endStreams: (reason) => streams.end(reason),
   };

@@ -1,13 +1,25 @@
 /**
  * The root actor: the life of a node. It owns the configuration, the store and the listener, and starts and stops the rest
- * in an order in which nothing is lost: goodbye to the peers, then the listener, then the store.
+ * in an order in which nothing is lost: goodbye to the cloud and to the peers, then the listener, then the store.
+ *
+ * A member of a cluster runs membership, election and uplink; a cloud node runs a reception instead, and only answers. The
+ * three of a member know nothing of each other: what one of them reports and another needs passes through here.
  */
 import { assign, type ErrorActorEvent, emit, enqueueActions, sendTo, setup } from 'xstate';
 import { type Failure, failureOf } from '../core/errors.js';
 import type { Boot } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
 import type { Configuration } from '../protocol/configuration.js';
-import type { Happening, ListenerReport, Mailbox, NodeCommand, Notice } from '../protocol/events.js';
+import type {
+  Happening,
+  LeadershipChanged,
+  ListenerReport,
+  Mailbox,
+  NodeCommand,
+  Notice,
+  UplinkReport,
+} from '../protocol/events.js';
+import type { Identity } from '../protocol/messages.js';
 import type { Connection, ConnectionSecurity, Listening, ListenSecurity } from '../protocol/ports.js';
 import type { RemotePeerDocument } from '../protocol/remote-peer.js';
 import {
@@ -22,13 +34,18 @@ import {
   openStore,
 } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
+import { electionMachine } from './election.machine.js';
 import { membershipMachine } from './membership.machine.js';
+import { receptionMachine } from './reception.machine.js';
+import { uplinkMachine } from './uplink.machine.js';
 
 export interface NodeInput {
   /** Gives the configuration as the user wrote it. A function, since it holds the cluster key and a context is shown. */
   readonly configuration: () => unknown;
   readonly boot: Boot;
   readonly random: () => number;
+  /** Wall clock, ms since 1970. */
+  readonly now: () => number;
 }
 
 interface NodeContext extends Omit<NodeInput, 'configuration'> {
@@ -46,7 +63,7 @@ interface NodeContext extends Omit<NodeInput, 'configuration'> {
   readonly lastFailure: Failure | undefined;
 }
 
-export type NodeEvent = NodeCommand | ListenerReport | ControlReport | Notice;
+export type NodeEvent = NodeCommand | ListenerReport | ControlReport | LeadershipChanged | UplinkReport | Notice;
 
 /** What a node ends with: the reason if it failed. */
 export interface NodeOutput {
@@ -70,8 +87,12 @@ const machine = setup({
     closeListener,
     closeStore,
     membership: membershipMachine,
+    election: electionMachine,
+    uplink: uplinkMachine,
+    reception: receptionMachine,
   },
   guards: {
+    isCloudNode: ({ context }) => context.configuration?.role === 'cloud',
     hasFailed: ({ context }) => context.failure !== undefined,
   },
   actions: {
@@ -125,7 +146,6 @@ const machine = setup({
   },
   on: {
     'node.stop': '.stopping',
-    'eligibility.changed': {},
     'connection.accepted': { actions: { type: 'dropConnection', params: ({ event }) => event } },
     'connection.refused': { actions: { type: 'announce', params: ({ event }) => event } },
     notice: {
@@ -179,47 +199,92 @@ const machine = setup({
       },
     },
     running: {
-      initial: 'serving',
-      invoke: [
-        {
-          id: 'membership',
-          src: 'membership',
-          input: ({ context, self }) => ({
-            parent: self as Mailbox<Notice>,
-            identity: {
-              nodeId: (context.configuration as Configuration).nodeId,
-              boot: context.boot,
-              port: (context.listening as Listening).port,
-            },
-            store: context.store as Store,
-            configuration: context.configuration as Configuration,
-            security: context.security as ConnectionSecurity,
-            keys: context.keys,
-            random: context.random,
-            initialPeers: context.initialPeers,
-          }),
-          onDone: 'stopping',
-          onError: { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
-        },
-        {
-          src: 'control',
-          input: ({ context, self }) => ({
-            configuration: context.configuration as Configuration,
-            parent: self as Mailbox<ControlReport>,
-          }),
-          onError: { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
-        },
-      ],
+      initial: 'starting',
+      invoke: {
+        src: 'control',
+        input: ({ context, self }) => ({
+          configuration: context.configuration as Configuration,
+          parent: self as Mailbox<ControlReport>,
+        }),
+        onError: { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+      },
       on: {
-        'connection.accepted': { actions: sendTo('membership', ({ event }) => event) },
         'control.failed': { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
       },
       states: {
-        serving: { on: { 'node.stop': 'leaving' } },
-        /** The peers hear goodbye; membership is done when the last session is closed. */
-        leaving: {
-          entry: sendTo('membership', { type: 'membership.leave' }),
-          on: { 'node.stop': {} },
+        starting: { always: [{ guard: 'isCloudNode', target: 'cloud' }, { target: 'member' }] },
+        /** A node of a cluster. */
+        member: {
+          invoke: [
+            {
+              id: 'membership',
+              src: 'membership',
+              input: ({ context, self }) => ({
+                ...inputOf(context),
+                parent: self as Mailbox<Notice>,
+                security: context.security as ConnectionSecurity,
+                initialPeers: context.initialPeers,
+              }),
+              onDone: '#node.stopping',
+              onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+            },
+            {
+              id: 'election',
+              src: 'election',
+              input: ({ context, self }) => ({
+                parent: self as Mailbox<LeadershipChanged>,
+                identity: identityOf(context),
+                isEligible: (context.configuration as Configuration).eligible,
+                electionIntervalMs: (context.configuration as Configuration).electionIntervalMs,
+              }),
+              onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+            },
+            {
+              id: 'uplink',
+              src: 'uplink',
+              input: ({ context, self }) => ({
+                ...inputOf(context),
+                parent: self as Mailbox<UplinkReport>,
+                now: context.now,
+              }),
+              onDone: '.leavingCluster',
+              onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+            },
+          ],
+          on: {
+            'connection.accepted': { actions: sendTo('membership', ({ event }) => event) },
+            'eligibility.changed': { actions: sendTo('election', ({ event }) => event) },
+            'leadership.changed': {
+              actions: [{ type: 'announce', params: ({ event }) => event }, sendTo('uplink', ({ event }) => event)],
+            },
+            'uplink.changed': {
+              actions: [{ type: 'announce', params: ({ event }) => event }, sendTo('election', ({ event }) => event)],
+            },
+          },
+          initial: 'serving',
+          states: {
+            serving: { on: { 'node.stop': 'leavingCloud' } },
+            /** The cloud hears goodbye first: the next leader may connect to it at once. */
+            leavingCloud: { entry: sendTo('uplink', { type: 'uplink.leave' }), on: { 'node.stop': {} } },
+            /** The peers hear goodbye; membership is done when the last session is closed. */
+            leavingCluster: { entry: sendTo('membership', { type: 'membership.leave' }), on: { 'node.stop': {} } },
+          },
+        },
+        /** A node that answers the leaders of many clusters. */
+        cloud: {
+          invoke: {
+            id: 'reception',
+            src: 'reception',
+            input: ({ context, self }) => ({ ...inputOf(context), parent: self as Mailbox<Notice> }),
+            onDone: '#node.stopping',
+            onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+          },
+          on: { 'connection.accepted': { actions: sendTo('reception', ({ event }) => event) } },
+          initial: 'serving',
+          states: {
+            serving: { on: { 'node.stop': 'leaving' } },
+            leaving: { entry: sendTo('reception', { type: 'reception.leave' }), on: { 'node.stop': {} } },
+          },
         },
       },
     },
@@ -262,3 +327,18 @@ const machine = setup({
 type NodeMachineType = typeof machine;
 export interface NodeMachine extends NodeMachineType {}
 export const nodeMachine: NodeMachine = machine;
+
+function identityOf({ configuration, boot, listening }: NodeContext): Identity {
+  return { nodeId: (configuration as Configuration).nodeId, boot, port: (listening as Listening).port };
+}
+
+/** What every part of a running node needs. */
+function inputOf(context: NodeContext) {
+  const { configuration, store, keys, ca, random } = context;
+  return {
+    identity: identityOf(context),
+    configuration: configuration as Configuration,
+    store: store as Store,
+    ...{ keys, ca, random },
+  };
+}

@@ -140,7 +140,7 @@ export interface Store {
   /** Applies what a peer sent: idempotent, in any order of authors. */
   apply(runs: readonly Run[], origin: Origin): Promise<ApplyResult>;
 
-  contentDigest(): Promise<ContentDigest>;
+  contentDigest(scopes: readonly Scope[]): Promise<ContentDigest>;
   statistics(): Promise<StoreStatistics>;
   /** Finishes the writes at hand, refuses new ones with `storeClosed`, and closes. */
   close(): Promise<void>;

@@ -5,6 +5,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import type { Database, Statement } from 'better-sqlite3';
+import type { Scope } from '../core/author.js';
 import { compareCodeUnits } from '../core/ids.js';
 import type { CollectionRow, StoreState } from './store-state.js';
 
@@ -61,11 +62,11 @@ export class Documents {
     return { documents, tombstones };
   }
 
-  /** Digests every document, tombstones included, some milliseconds at a time. */
-  *digesting(): Generator<undefined, { documents: number; digest: string }> {
+  /** Digests every document of these scopes, tombstones included, some milliseconds at a time. */
+  *digesting(scopes: readonly Scope[]): Generator<undefined, { documents: number; digest: string }> {
     const digest = createHash('sha256');
     let documents = 0;
-    for (const collection of this.collectionsInOrder()) {
+    for (const collection of this.collectionsInOrder().filter(({ scope }) => scopes.includes(scope))) {
       let after: string | undefined = '';
       while (after !== undefined) {
         const page: DigestedPage = this.digestPage(digest, collection, after);

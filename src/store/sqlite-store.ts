@@ -198,10 +198,10 @@ export class SqliteStore implements Store {
     });
   }
 
-  async contentDigest(): Promise<ContentDigest> {
+  async contentDigest(scopes: readonly Scope[]): Promise<ContentDigest> {
     for (let attempt = 1; ; attempt += 1) {
       const before = this.state.cursor;
-      const steps = this.documents.digesting();
+      const steps = this.documents.digesting(scopes);
       // In a database that is never at rest the last attempt takes it in one go: a mixture would be no digest.
       const digest = await this.stepwise(steps, { pause: attempt < digestAttemptsMax });
       if (before === this.state.cursor) return digest;

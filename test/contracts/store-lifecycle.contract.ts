@@ -25,13 +25,13 @@ export function describeStoreLifecycle(open: OpenStore): void {
       const before = {
         clock: new Map(first.store.clock()),
         digest: first.store.digest(['shared']),
-        content: await first.store.contentDigest(),
+        content: await first.store.contentDigest(['cluster', 'shared']),
         changes: await first.store.changes({ since: 0, limit: 10 }),
       };
       const { store } = await first.reopen();
       expect(store.clock()).toEqual(before.clock);
       expect(store.digest(['shared'])).toBe(before.digest);
-      expect(await store.contentDigest()).toEqual(before.content);
+      expect(await store.contentDigest(['cluster', 'shared'])).toEqual(before.content);
       expect(await store.changes({ since: 0, limit: 10 })).toEqual(before.changes);
       expect(store.cursor()).toBe(4);
       expect(await store.statistics()).toMatchObject({ documents: 2, tombstones: 1, entries: 4, authors: 2 });
@@ -111,7 +111,7 @@ export function describeStoreLifecycle(open: OpenStore): void {
         store.changes({ since: 0, limit: 1, collection: products }),
         store.read(everything()),
         store.apply([], nodeB),
-        store.contentDigest(),
+        store.contentDigest(['cluster', 'shared']),
         store.statistics(),
       ];
       for (const result of await Promise.allSettled(operations)) {
@@ -124,7 +124,7 @@ export function describeStoreLifecycle(open: OpenStore): void {
       await store.write([put('a', 1)]);
       const underWay = [
         store.apply([new RemoteChain({ nodeId: nodeB }).put(stamp(5), 'b', 1).run()], nodeB),
-        store.contentDigest(),
+        store.contentDigest(['cluster', 'shared']),
         store.createIndex(products, 'n'),
         store.statistics(),
       ];

@@ -1,0 +1,70 @@
+/**
+ * `statemesh add-cloud-peer`: a cloud node for the whole cluster, to which whoever leads connects.
+ *
+ * Invariant: a secret is never an argument, which every user of the machine could read: it is named, as a variable of the
+ * environment of whoever leads, or comes by standard input and is sealed by the node.
+ */
+import { text } from 'node:stream/consumers';
+import { type Command, Option } from 'commander';
+import { badInput } from './failures.js';
+import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { print, printJson } from './output.js';
+
+interface AddCloudPeerOptions extends TalkOptions {
+  readonly nodeId: string;
+  readonly address: string;
+  readonly authority: string;
+  readonly clientId: string;
+  readonly clientSecretEnv?: string;
+  readonly clientSecretStdin?: boolean;
+  readonly scope?: readonly string[];
+  readonly audience?: string;
+}
+
+/** The longest secret that anybody types or generates. */
+const secretLengthMax = 4_096;
+
+export function defineAddCloudPeer(command: Command): void {
+  command
+    .requiredOption('--node-id <id>', 'the NodeId of the cloud node')
+    .requiredOption('--address <address>', 'where it listens: host:port (TLS) or wss://host/path')
+    .requiredOption('--authority <url>', 'the OAuth2 authority that issues access tokens; https, but for loopback')
+    .requiredOption('--client-id <id>', 'the client that the cluster is to the authority')
+    .addOption(
+      new Option(
+        '--client-secret-env <name>',
+        'the environment variable that holds the secret, on each node that may lead; only its name is stored',
+      ).conflicts('clientSecretStdin'),
+    )
+    .option('--client-secret-stdin', 'read the secret from standard input; it is stored sealed with the cluster key')
+    .option('--scope <scope...>', 'what the token is for, as the cloud node wants it')
+    .option('--audience <audience>', 'whom the token is for, as the cloud node wants it');
+  defineTalking(command, {
+    json: 'print {"isNew"}: false when the same peer was stored already',
+    examples: [
+      'statemesh add-cloud-peer --node-id cloud-1 --address cloud.example.com:9000 \\\n    --authority https://identity.example.com --client-id shop --client-secret-env SHOP_SECRET --scope entgldb:sync',
+      'statemesh add-cloud-peer ... --client-secret-stdin < secret.txt',
+    ],
+  }).action(async ({ nodeId, address, ...options }: AddCloudPeerOptions) => {
+    const { authority, clientId, scope: scopes = [], audience } = options;
+    const clientSecret = await secretOf(options);
+    const oAuth2 = { authority, clientId, clientSecret, scopes, audience };
+    const answer = (await nodeAt(options).call('addCloudPeer', { nodeId, address, oAuth2 })) as { isNew: boolean };
+    if (options.json) printJson(answer);
+    else print(answer.isNew ? `Added: ${nodeId} at ${address}.` : `Known already: ${nodeId} at ${address}.`);
+  });
+}
+
+async function secretOf({
+  clientSecretEnv,
+  clientSecretStdin,
+}: Pick<AddCloudPeerOptions, 'clientSecretEnv' | 'clientSecretStdin'>): Promise<string | undefined> {
+  if (clientSecretEnv !== undefined) {
+    if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(clientSecretEnv)) return `\${${clientSecretEnv}}`;
+    throw badInput('--client-secret-env takes the name of a variable: A-Z a-z 0-9 and _. The secret stays in it.');
+  }
+  if (!clientSecretStdin) return undefined;
+  const secret = (await text(process.stdin)).replace(/\r?\n$/, '');
+  if (secret !== '' && secret.length <= secretLengthMax) return secret;
+  throw badInput('Standard input holds no secret: one line, as in `--client-secret-stdin < secret.txt`.');
+}

@@ -1,0 +1,292 @@
+/** Clusters and cloud nodes over real sockets, TLS, and a real OAuth2 authority. */
+import { createSocket } from 'node:dgram';
+import { readdirSync, readFileSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { inspect } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Happening, StatemeshNode } from '../../src/index.js';
+import { type CloudFixture, createCloud } from './cloud-fixture.js';
+import {
+  createFixture,
+  type Fixture,
+  portOf,
+  type TestNode,
+  until,
+  untilConverged,
+  untilMeshed,
+} from './cluster-fixture.js';
+
+let fixture: Fixture;
+let cloud: CloudFixture;
+let cleanups: (() => unknown)[];
+
+beforeEach(async () => {
+  fixture = createFixture();
+  cloud = await createCloud();
+  cleanups = [];
+});
+
+afterEach(async () => {
+  await fixture.close();
+  await cloud.close();
+  for (const cleanup of cleanups) await cleanup();
+});
+
+function gatewayOf(node: StatemeshNode, nodeId = 'cloud-1') {
+  return node.gateways.find((gateway) => gateway.nodeId === nodeId);
+}
+
+const isOnline = (node: StatemeshNode, nodeId?: string) => gatewayOf(node, nodeId)?.state === 'online';
+
+async function startThree(options = {}): Promise<[TestNode, TestNode, TestNode]> {
+  const start = (nodeId: string) => fixture.start(nodeId, { ca: cloud.caPath, ...options });
+  const nodes: [TestNode, TestNode, TestNode] = [await start('a'), await start('b'), await start('c')];
+  await untilMeshed(nodes);
+  await until('a leads', () => nodes.every(({ leaderId }) => leaderId === 'a'));
+  return nodes;
+}
+
+const startCloud = (nodeId = 'cloud-1', options = {}) => fixture.start(nodeId, { ...cloud.cloudOptions, ...options });
+const addressOf = (node: StatemeshNode) => `127.0.0.1:${portOf(node)}`;
+
+async function untilSame(node: StatemeshNode, other: StatemeshNode): Promise<void> {
+  await until('the same shared documents', async () => {
+    const [one, two] = await Promise.all([node.contentDigest(['shared']), other.contentDigest(['shared'])]);
+    return one.digest === two.digest;
+  });
+}
+
+describe('a cluster and a cloud node', () => {
+  it('a cloud peer is added on one node -> only the leader connects, and documents flow both ways', async () => {
+    const [a, b, c] = await startThree();
+    const far = await startCloud();
+    await b.collection('articles').put('from-b', { n: 1 });
+    await c.addCloudPeer('cloud-1', addressOf(far), cloud.oAuth2);
+    await until('the gateway of a is online', () => isOnline(a));
+    await far.collection('articles').put('from-the-cloud', { n: 2 });
+    for (const node of [a, b, c]) await untilSame(node, far);
+    expect(await c.collection('articles').get('from-the-cloud')).toEqual({ n: 2 });
+    expect([b, c].map((node) => gatewayOf(node)?.state)).toEqual(['standby', 'standby']);
+    expect(far.peers.map(({ nodeId, subject }) => [nodeId, subject])).toEqual([['a', 'shop']]);
+    expect(await far.collections()).toEqual(['articles']);
+  });
+
+  it('the leader stops -> the next one leads and delivers', async () => {
+    const [a, b, c] = await startThree();
+    const far = await startCloud();
+    await a.addCloudPeer('cloud-1', addressOf(far), cloud.oAuth2);
+    await until('the gateway of a is online', () => isOnline(a));
+    await a.stop();
+    await c.collection('articles').put('meanwhile', { n: 3 });
+    await until('b leads', () => b.isLeader && c.leaderId === 'b');
+    await untilSame(c, far);
+    expect(b.happenings.filter(({ type }) => type === 'leadership.changed').at(-1)).toMatchObject({
+      ...{ isLeader: true, leaderId: 'b' },
+    });
+    expect(gatewayOf(c)?.state).toBe('standby');
+  });
+
+  it('disabled, enabled and removed on other nodes -> the gateway of the leader follows', async () => {
+    const [a, b, c] = await startThree();
+    const far = await startCloud();
+    await a.addCloudPeer('cloud-1', addressOf(far), cloud.oAuth2);
+    await until('online', () => isOnline(a));
+    await b.disablePeer('cloud-1');
+    await until('disabled', () => gatewayOf(a)?.state === 'disabled');
+    await until('the cloud node is alone', () => far.peers.length === 0);
+    await c.enablePeer('cloud-1');
+    await until('online again', () => isOnline(a));
+    await b.removeRemotePeer('cloud-1');
+    await until('no gateway is left', () => a.gateways.length === 0);
+    expect(await c.getAllRemotePeers()).toEqual([]);
+  });
+
+  it('tokens expire after three seconds -> they are renewed, and the session goes on', async () => {
+    await cloud.close();
+    cloud = await createCloud({ lifetimeSeconds: 3 });
+    const [a] = await startThree();
+    const far = await startCloud();
+    await a.addCloudPeer('cloud-1', addressOf(far), cloud.oAuth2);
+    await until('online', () => isOnline(a));
+    const first = gatewayOf(a)?.tokenExpiresAtMs as number;
+    await until('the token was renewed twice', () => cloud.authority.tokens.length >= 3);
+    await until('the first token has expired', () => Date.now() > first + 500);
+    await a.collection('articles').put('late', { n: 4 });
+    await untilSame(a, far);
+    expect(a.happenings.map(({ type }) => type)).not.toContain('gateway.disconnected');
+  });
+
+  it('a cloud node wants another audience -> the token is fetched anew once, then rejected with the reason', async () => {
+    const [a] = await startThree();
+    const far = await startCloud('cloud-1', { audience: 'urn:somebody:else' });
+    await a.addCloudPeer('cloud-1', addressOf(far), cloud.oAuth2);
+    await until('rejected', () => gatewayOf(a)?.state === 'rejected');
+    expect(gatewayOf(a)?.lastFailure?.code).toBe('tokenRefused');
+    expect(cloud.authority.tokens).toHaveLength(2);
+    expect((await far.contentDigest()).documents).toBe(0);
+  });
+
+  it('a wrong secret, and a variable that is not set -> rejected, each with its own code', async () => {
+    const [a] = await startThree();
+    const far = await startCloud();
+    await a.addCloudPeer('cloud-1', addressOf(far), { ...cloud.oAuth2, clientSecret: 'not the secret' });
+    await a.addCloudPeer('cloud-2', addressOf(far), { ...cloud.oAuth2, clientSecret: '${NOT_SET_ANYWHERE}' });
+    await until('both are rejected', () => a.gateways.every(({ state }) => state === 'rejected'));
+    expect(gatewayOf(a, 'cloud-1')?.lastFailure?.code).toBe('authorityRefused');
+    expect(gatewayOf(a, 'cloud-2')?.lastFailure).toMatchObject({ code: 'environmentMissing' });
+    expect(gatewayOf(a, 'cloud-2')?.lastFailure?.message).toContain('NOT_SET_ANYWHERE');
+  });
+
+  it('a server whose certificate nobody vouches for -> rejected, and no token is shown to it', async () => {
+    const [a] = await startThree({ ca: undefined });
+    const far = await startCloud();
+    await a.addCloudPeer('cloud-1', addressOf(far), cloud.oAuth2);
+    await until('rejected', () => gatewayOf(a)?.state === 'rejected');
+    expect(gatewayOf(a)?.lastFailure?.code).toBe('certificateInvalid');
+  });
+
+  it('by WebSocket -> the same', async () => {
+    const [a] = await startThree();
+    const far = await startCloud();
+    await a.collection('articles').put('one', { n: 1 });
+    await a.addCloudPeer('cloud-1', `wss://127.0.0.1:${portOf(far)}/sync`, cloud.oAuth2);
+    await until('online', () => isOnline(a));
+    await untilSame(a, far);
+    await far.collection('articles').put('two', { n: 2 });
+    await untilSame(a, far);
+  });
+
+  it('initial remote peers on every node -> stored once, and connected', async () => {
+    const far = await startCloud();
+    const { authority, clientId, clientSecret, scopes } = cloud.oAuth2;
+    const initialRemotePeers = [
+      {
+        ...{ nodeId: 'cloud-1', address: addressOf(far), type: 'CloudRemote' as const },
+        oAuth2: { authority, clientId, clientSecret: clientSecret as string, scopes: [...scopes] },
+      },
+    ];
+    const [a, b, c] = await startThree({ initialRemotePeers });
+    await until('online', () => isOnline(a));
+    await untilConverged([a, b, c]);
+    expect((await b.getAllRemotePeers()).map(({ nodeId }) => nodeId)).toEqual(['cloud-1']);
+    expect([a, b, c].filter((node) => isOnline(node))).toHaveLength(1);
+  });
+});
+
+describe('leadership', () => {
+  it('forged and replayed beacons of the smallest NodeId -> nobody else leads', async () => {
+    const nodes = await startThree();
+    const { discoveryPort } = nodes[0].actor.getSnapshot().context.configuration as { discoveryPort: number };
+    const socket = createSocket({ type: 'udp4', reuseAddr: true });
+    cleanups.push(() => socket.close());
+    const overheard: Buffer[] = [];
+    await new Promise<void>((resolve) => socket.bind(discoveryPort, '127.255.255.255', resolve));
+    socket.setBroadcast(true);
+    socket.on('message', (message) => overheard.push(message));
+    await until('a beacon of b', () => overheard.some((beacon) => beacon.includes('"b"')));
+    const own = overheard.find((beacon) => beacon.includes('"b"')) as Buffer;
+    const forged = Buffer.from(own.toString().replace('"b"', '"A"'));
+    const plain = Buffer.from(JSON.stringify({ node_id: '0', tcp_port: 9_000, cluster_hash: '' }));
+    for (let round = 0; round < 20; round += 1) {
+      for (const beacon of [own, forged, plain]) {
+        await new Promise((sent) => socket.send(beacon, discoveryPort, '127.255.255.255', sent));
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const before = overheard.length;
+    await until('all nodes have beaten since', () => overheard.length >= before + 6);
+    expect(nodes.map(({ leaderId }) => leaderId)).toEqual(['a', 'a', 'a']);
+    const changes = nodes.flatMap(({ happenings }) => happenings.filter(({ type }) => type === 'leadership.changed'));
+    expect(changes.some((happening) => !['a', 'b', 'c', undefined].includes(leaderOf(happening)))).toBe(false);
+  });
+
+  it('eligible is switched off and on -> an observer at once, and the leader again later', async () => {
+    const [a, b] = await startThree();
+    a.setEligible(false);
+    await until('b leads', () => b.isLeader && a.leaderId === 'b');
+    expect((await a.status()).leadership?.state).toBe('observer');
+    a.setEligible(true);
+    await until('a leads', () => a.isLeader && b.leaderId === 'a');
+  });
+});
+
+function leaderOf(happening: Happening): string | undefined {
+  return happening.type === 'leadership.changed' ? happening.leaderId : undefined;
+}
+
+describe('secrets', () => {
+  it('a client secret and access tokens -> in no database, log, event, answer or packet', async () => {
+    await cloud.close();
+    cloud = await createCloud({ lifetimeSeconds: 3, https: true });
+    const seen: string[] = [];
+    const see = (value: unknown) => void seen.push(inspect(value, { depth: 8 }), safeJson(value));
+    const logger = Object.fromEntries(
+      ['trace', 'debug', 'info', 'warn', 'error'].map((level) => [level, (...args: unknown[]) => see(args)]),
+    );
+    const far = await fixture.start('cloud-1', { ...cloud.cloudOptions, inspect: see, logger: logger as never });
+    const tap = await tapOn(portOf(far));
+    cleanups.push(tap.close);
+    const a = await fixture.start('a', { ca: cloud.caPath, inspect: see, logger: logger as never });
+    await a.addCloudPeer('cloud-1', `127.0.0.1:${tap.port}`, cloud.oAuth2);
+    await until('online', () => isOnline(a));
+    await until('a renewal', () => cloud.authority.tokens.length >= 2);
+    await a.collection('articles').put('one', { n: 1 });
+    await untilSame(a, far);
+    see(await a.status());
+    see(await far.status());
+    see(await a.getAllRemotePeers());
+    see(a.actor.getSnapshot());
+    const files = ['a', 'cloud-1']
+      .map(fixture.directoryOf)
+      .flatMap((directory) => readdirSync(directory).map((name) => readFileSync(`${directory}/${name}`, 'latin1')));
+    const haystacks = [...seen, ...files, ...tap.packets.map((packet) => packet.toString('latin1'))];
+    expect(tap.packets.length).toBeGreaterThan(5);
+    expect(seen.length).toBeGreaterThan(100);
+    for (const needle of [cloud.secret, ...cloud.authority.tokens]) {
+      const signature = needle.split('.').at(-1) as string;
+      expect(haystacks.filter((text) => text.includes(needle) || text.includes(signature))).toEqual([]);
+    }
+  });
+});
+
+function safeJson(value: unknown): string {
+  const above: unknown[] = [];
+  return (
+    JSON.stringify(value, function replace(this: unknown, _key, part: unknown) {
+      while (above.length > 0 && above.at(-1) !== this) above.pop();
+      if (above.includes(part)) return '[circular]';
+      if (typeof part === 'object' && part !== null) above.push(part);
+      return typeof part === 'bigint' ? String(part) : part;
+    }) ?? ''
+  );
+}
+
+/** A port in front of another one that sees every byte. */
+async function tapOn(port: number): Promise<{ port: number; packets: Buffer[]; close(): void }> {
+  const packets: Buffer[] = [];
+  const sockets: Socket[] = [];
+  const server: Server = createServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.push(from);
+      from.on('data', (bytes) => {
+        packets.push(bytes as Buffer);
+        to.write(bytes);
+      });
+      from.on('close', () => to.destroy());
+      from.on('error', () => {});
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as { port: number }).port,
+    packets,
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
