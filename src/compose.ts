@@ -6,12 +6,16 @@
  */
 import { createKnownPeers } from './database/known-peers.js';
 import { credentialMachine } from './machines/credential.machine.js';
+import { electionMachine } from './machines/election.machine.js';
+import { gatewayMachine } from './machines/gateway.machine.js';
 import { membershipMachine } from './machines/membership.machine.js';
 import { type NodeMachine, nodeMachine } from './machines/node.machine.js';
 import { peerMachine } from './machines/peer.machine.js';
 import { receiverMachine } from './machines/receiver.machine.js';
+import { receptionMachine } from './machines/reception.machine.js';
 import { senderMachine } from './machines/sender.machine.js';
 import { type SessionMachine, sessionMachine } from './machines/session.machine.js';
+import { uplinkMachine } from './machines/uplink.machine.js';
 import type { ControlCommands } from './protocol/control.js';
 import type { Environment, Http, Network, Randomness, Time } from './protocol/ports.js';
 import * as slots from './protocol/services.js';
@@ -76,12 +80,17 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
  */
 export function composeNode(services: Services): NodeMachine {
   const { configure, openStore, closeStore, listen, closeListener, connections, control } = services;
-  const { dial, discovery, knownPeers } = services;
+  const { dial, discovery, knownPeers, liveness, cloudPeers, requestToken, dialCloud } = services;
   const session = composeSession(services);
   const peer = peerMachine.provide({ actors: { dial } });
   const membership = membershipMachine.provide({ actors: { session, peer, discovery, knownPeers } });
+  const election = electionMachine.provide({ actors: { liveness } });
+  const gateway = gatewayMachine.provide({ actors: { session, requestToken, dialCloud } });
+  const uplink = uplinkMachine.provide({ actors: { gateway, cloudPeers } });
+  const reception = receptionMachine.provide({ actors: { session } });
+  const parts = { membership, election, uplink, reception };
   return nodeMachine.provide({
-    actors: { configure, openStore, closeStore, listen, closeListener, connections, control, membership },
+    actors: { configure, openStore, closeStore, listen, closeListener, connections, control, ...parts },
   });
 }
 

@@ -2,7 +2,7 @@
 import type { ActorRefFrom, SnapshotFrom } from 'xstate';
 import type { Uplink } from './core/ballot.js';
 import type { Failure } from './core/errors.js';
-import type { Boot, NodeId } from './core/ids.js';
+import { type Boot, compareCodeUnits, type NodeId } from './core/ids.js';
 import type { ElectionMachine } from './machines/election.machine.js';
 import type { GatewayMachine } from './machines/gateway.machine.js';
 import type { MembershipMachine } from './machines/membership.machine.js';
@@ -39,14 +39,7 @@ export interface PeerStatus {
 }
 
 /** How things stand with one cloud peer. Only the gateways of the leader leave `standby`. */
-export type GatewayState =
-  | 'disabled'
-  | 'standby'
-  | 'authorizing'
-  | 'connecting'
-  | 'online'
-  | 'backingOff'
-  | 'rejected';
+export type GatewayState = 'disabled' | 'standby' | 'authorizing' | 'connecting' | 'online' | 'backingOff' | 'rejected';
 
 export interface GatewayStatus {
   readonly nodeId: NodeId;
@@ -157,20 +150,23 @@ export function gatewayStatusesOf(snapshot: NodeSnapshot): GatewayStatus[] {
 
 function gatewayStatusOf(gateway: SnapshotFrom<GatewayMachine>): GatewayStatus {
   const { value, context } = gateway;
-  const { entriesSent, entriesReceived, isCaughtUp } = sessionStatusOf(undefined);
+  const session = gateway.children[context.session?.sessionId ?? ''] as ActorRefFrom<SessionMachine> | undefined;
+  const { entriesSent, entriesReceived, isCaughtUp } = sessionStatusOf(session?.getSnapshot());
   return {
     nodeId: context.peer.nodeId,
     address: context.peer.address,
     state: (typeof value === 'string' ? value : Object.keys(value)[0]) as GatewayState,
     ...{ entriesSent, entriesReceived, isCaughtUp },
     lastSyncedAtMs: context.lastSyncedAtMs,
-    tokenExpiresAtMs: context.tokenExpiresAtMs,
+    tokenExpiresAtMs: context.token?.expiresAtMs,
     attempt: context.attempt,
     lastFailure: context.lastFailure,
   };
 }
 
 export function peerStatusesOf(snapshot: NodeSnapshot): PeerStatus[] {
+  const reception = snapshot.children.reception as ActorRefFrom<ReceptionMachine> | undefined;
+  if (reception !== undefined) return guestStatusesOf(reception.getSnapshot());
   const membership = snapshot.children.membership as ActorRefFrom<MembershipMachine> | undefined;
   const children = Object.values(membership?.getSnapshot().children ?? {});
   const actors = children as readonly (ActorRefFrom<PeerMachine> | ActorRefFrom<SessionMachine>)[];
@@ -179,6 +175,23 @@ export function peerStatusesOf(snapshot: NodeSnapshot): PeerStatus[] {
     .filter((actor) => actor.id.startsWith('peer-'))
     .map((actor) => (actor as ActorRefFrom<PeerMachine>).getSnapshot())
     .map((peer) => peerStatusOf(peer, sessions.get(peer.context.session?.sessionId ?? '')?.getSnapshot()));
+}
+
+/** Whoever is connected with a cloud node: it knows of nobody else. */
+function guestStatusesOf({ context, children }: SnapshotFrom<ReceptionMachine>): PeerStatus[] {
+  return Object.entries(context.sessions).flatMap(([sessionId, { guest, isReplaced }]) => {
+    if (guest === undefined || isReplaced) return [];
+    const session = (children[sessionId] as ActorRefFrom<SessionMachine> | undefined)?.getSnapshot();
+    const { identity, subject } = guest;
+    return [
+      {
+        nodeId: identity.nodeId,
+        state: session !== undefined && session.context.diverged.size > 0 ? 'diverged' : 'connected',
+        ...sessionStatusOf(session),
+        ...{ subject, attempt: 0, lastFailure: undefined },
+      },
+    ];
+  });
 }
 
 function peerStatusOf(peer: SnapshotFrom<PeerMachine>, session: SnapshotFrom<SessionMachine> | undefined): PeerStatus {

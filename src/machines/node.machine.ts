@@ -5,7 +5,7 @@
  * A member of a cluster runs membership, election and uplink; a cloud node runs a reception instead, and only answers. The
  * three of a member know nothing of each other: what one of them reports and another needs passes through here.
  */
-import { assign, type ErrorActorEvent, emit, enqueueActions, sendTo, setup } from 'xstate';
+import { assign, type DoneActorEvent, type ErrorActorEvent, emit, enqueueActions, sendTo, setup } from 'xstate';
 import { type Failure, failureOf } from '../core/errors.js';
 import type { Boot } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
@@ -34,7 +34,7 @@ import {
   openStore,
 } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
-import { electionMachine } from './election.machine.js';
+import { type ElectionOutput, electionMachine } from './election.machine.js';
 import { membershipMachine } from './membership.machine.js';
 import { receptionMachine } from './reception.machine.js';
 import { uplinkMachine } from './uplink.machine.js';
@@ -55,6 +55,8 @@ interface NodeContext extends Omit<NodeInput, 'configuration'> {
   readonly keys: ClusterKeys | undefined;
   readonly ca: string | undefined;
   readonly initialPeers: readonly RemotePeerDocument[];
+  /** Whether it may lead, if anybody has said so since the configuration was read. */
+  readonly isEligible: boolean | undefined;
   readonly store: Store | undefined;
   readonly listening: Listening | undefined;
   /** Why the node ended, if it did not end by itself. */
@@ -110,6 +112,11 @@ const machine = setup({
     recordFailure: assign(({ context }, { error }: { error: unknown }) => ({
       failure: context.failure ?? failureOf(error),
     })),
+    recordEligibility: assign((_, { isEligible }: { isEligible: boolean }) => ({ isEligible })),
+    /** It ends only when it cannot know any more who lives. */
+    recordElectionEnd: assign(({ context, event }) => ({
+      failure: context.failure ?? (event as unknown as DoneActorEvent<ElectionOutput>).output.failure,
+    })),
     dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
     announce: emit((_, happening: Happening) => happening),
     recordTrouble: assign(({ context }, happening: Happening) => ({
@@ -132,6 +139,7 @@ const machine = setup({
     keys: undefined,
     ca: undefined,
     initialPeers: [],
+    isEligible: undefined,
     store: undefined,
     listening: undefined,
     failure: undefined,
@@ -146,6 +154,8 @@ const machine = setup({
   },
   on: {
     'node.stop': '.stopping',
+    // Counts when the election begins.
+    'eligibility.changed': { actions: { type: 'recordEligibility', params: ({ event }) => event } },
     'connection.accepted': { actions: { type: 'dropConnection', params: ({ event }) => event } },
     'connection.refused': { actions: { type: 'announce', params: ({ event }) => event } },
     notice: {
@@ -234,9 +244,13 @@ const machine = setup({
               input: ({ context, self }) => ({
                 parent: self as Mailbox<LeadershipChanged>,
                 identity: identityOf(context),
-                isEligible: (context.configuration as Configuration).eligible,
+                isEligible: context.isEligible ?? (context.configuration as Configuration).eligible,
                 electionIntervalMs: (context.configuration as Configuration).electionIntervalMs,
               }),
+              onDone: {
+                target: '#node.stopping',
+                actions: 'recordElectionEnd',
+              },
               onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
             },
             {
@@ -253,7 +267,12 @@ const machine = setup({
           ],
           on: {
             'connection.accepted': { actions: sendTo('membership', ({ event }) => event) },
-            'eligibility.changed': { actions: sendTo('election', ({ event }) => event) },
+            'eligibility.changed': {
+              actions: [
+                { type: 'recordEligibility', params: ({ event }) => event },
+                sendTo('election', ({ event }) => event),
+              ],
+            },
             'leadership.changed': {
               actions: [{ type: 'announce', params: ({ event }) => event }, sendTo('uplink', ({ event }) => event)],
             },

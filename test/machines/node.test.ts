@@ -15,7 +15,7 @@ describe('node: stopping', () => {
     const machine = nodeMachine.provide({
       actors: { configure: pending, closeListener: pending, connections: failing },
     });
-    const input = { configuration: () => ({}), boot: 'boot' as Boot, random: () => 0 };
+    const input = { configuration: () => ({}), boot: 'boot' as Boot, random: () => 0, now: () => 0 };
     const actor = createActor(machine, { input }).start();
     const failures: Happening[] = [];
     actor.on('failure', (happening) => failures.push(happening));
