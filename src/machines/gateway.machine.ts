@@ -131,7 +131,9 @@ const machine = setup({
   },
   actions: {
     setDuty: assign((_, { duty }: { duty: GatewayContext['duty'] }) => ({ duty })),
-    adoptPeer: assign((_, { peer }: { peer: CloudPeer }) => ({
+    /** A probe of what it was before proves nothing any more. */
+    adoptPeer: assign(({ context }, { peer }: { peer: CloudPeer }) => ({
+      duty: context.duty === 'probe' ? 'rest' : context.duty,
       ...{ peer, token: undefined, wasTokenRefused: false, attempt: 0, lastFailure: undefined, toldFailure: undefined },
     })),
     keepToken: assign(({ context: { now, random } }, token: AccessToken) => {
@@ -162,23 +164,24 @@ const machine = setup({
       const happening = { type: 'gateway.connected', nodeId: context.peer.nodeId } as const;
       enqueue.sendTo(context.parent, { type: 'notice', happening });
     }),
-    refuse: enqueueActions(
-      ({ enqueue }, { session, failure }: { session: Mailbox<SessionCommand>; failure: Failure }) => {
-        enqueue.sendTo(session, { type: 'session.refuse', refusal: failure });
-        enqueue.assign({ session: undefined });
-      },
-    ),
+    refuse: enqueueActions(({ context, enqueue }, failure: Failure) => {
+      if (context.session === undefined) return;
+      enqueue.sendTo(context.session.ref, { type: 'session.refuse', refusal: failure });
+      enqueue.stopChild(context.session.sessionId);
+      enqueue.assign({ session: undefined });
+    }),
     /** Says goodbye, if there is anybody to say it to. */
     closeSession: enqueueActions(({ context, enqueue }, failure: Failure) => {
       if (context.session === undefined) return;
       enqueue.sendTo(context.session.ref, { type: 'session.close', refusal: failure });
+      // It has said goodbye by then, and its link sends what is queued.
+      enqueue.stopChild(context.session.sessionId);
       tellDisconnected(context, failure, (report) => enqueue.sendTo(context.parent, report));
       enqueue.assign({ session: undefined });
     }),
-    /** Reaps a session that is over; if it was ours, the attempt is over, too. */
+    /** Reaps the session, which is over, and the attempt with it. */
     reap: enqueueActions(({ context, enqueue }, { actorId, failure }: { actorId: string; failure: Failure }) => {
       enqueue.stopChild(actorId);
-      if (context.session?.sessionId !== actorId) return;
       tellDisconnected(context, failure, (report) => enqueue.sendTo(context.parent, report));
       enqueue.assign({ session: undefined });
       enqueue.raise({ type: 'attempt.failed', failure });
@@ -295,10 +298,6 @@ const machine = setup({
         ],
       },
     ],
-    // Somebody whom nobody waits for any more: its connection was opened for an attempt that is over.
-    'session.identified': {
-      actions: { type: 'refuse', params: ({ event }) => ({ session: event.session, failure: resting }) },
-    },
     'session.matched': {},
     'session.answered': {},
     'session.aligned': {},
@@ -385,10 +384,7 @@ const machine = setup({
               {
                 guard: { type: 'isSomebodyElse', params: ({ event }) => event },
                 actions: [
-                  {
-                    type: 'refuse',
-                    params: ({ context, event }) => ({ session: event.session, failure: mistaken(context, event) }),
-                  },
+                  { type: 'refuse', params: ({ context, event }) => mistaken(context, event) },
                   { type: 'failAttempt', params: ({ context, event }) => ({ failure: mistaken(context, event) }) },
                 ],
               },
@@ -396,7 +392,7 @@ const machine = setup({
                 guard: 'isProbe',
                 target: '#gateway.standby',
                 actions: [
-                  { type: 'refuse', params: ({ event }) => ({ session: event.session, failure: probed }) },
+                  { type: 'refuse', params: probed },
                   { type: 'setDuty', params: { duty: 'rest' } },
                   'resetAttempts',
                   { type: 'reportProbe', params: { isReached: true } },

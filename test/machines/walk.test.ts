@@ -15,6 +15,7 @@ import {
   strandings,
   transitionsNotTaken,
 } from './walk/findings.js';
+import { gateway } from './walk/gateway.js';
 import { membership } from './walk/membership.js';
 import { node } from './walk/node.js';
 import { peer } from './walk/peer.js';
@@ -22,12 +23,13 @@ import { receiver } from './walk/receiver.js';
 import { reception } from './walk/reception.js';
 import { sender } from './walk/sender.js';
 import { session } from './walk/session.js';
+import { uplink } from './walk/uplink.js';
 import { walkMachine } from './walk.js';
 
 const figures: Record<string, string>[] = [];
 
 describe.each(
-  [node, membership, election, reception, peer, session, credential, sender, receiver].map(
+  [node, membership, election, reception, uplink, gateway, peer, session, credential, sender, receiver].map(
     (walk) => [walk.machine.id, walk] as const,
   ),
 )('%s', (id, walk) => {
