@@ -1,0 +1,251 @@
+import { describe, expect, it } from '@jest/globals';
+import { createActor, fromPromise } from 'xstate';
+import { StatemeshError } from '../../src/core/errors.js';
+import type { Boot, NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
+import { Secret } from '../../src/core/secret.js';
+import { gatewayMachine } from '../../src/machines/gateway.machine.js';
+import type { SessionInput } from '../../src/machines/session.machine.js';
+import type { Configuration } from '../../src/protocol/configuration.js';
+import type { GatewayReport, SessionCommand, SessionOutput } from '../../src/protocol/events.js';
+import type { Connection } from '../../src/protocol/ports.js';
+import type { AccessToken, DialCloudInput, RequestTokenInput } from '../../src/protocol/services.js';
+import type { Store } from '../../src/protocol/store.js';
+import { manualTime, recorder, settled } from './bench.js';
+import { cloudPeer } from './walk/gateway.js';
+
+const us = { nodeId: 'b' as NodeId, boot: 'boot-b' as Boot, port: 1 };
+const lost = { code: 'connectionLost', message: 'gone' } as const;
+const lifetimeMs = 100_000;
+
+/** A gateway whose authority, network and cloud node are played by hand. */
+function setup({ peer = cloudPeer } = {}) {
+  const time = manualTime();
+  const parent = recorder<GatewayReport>();
+  let refusal: StatemeshError | undefined;
+  const requested: string[] = [];
+  const dialed: string[] = [];
+  const sessions: { input: SessionInput; told: readonly SessionCommand[]; end(failure?: object): Promise<void> }[] = [];
+  const machine = gatewayMachine.provide({
+    actors: {
+      requestToken: fromPromise<AccessToken, RequestTokenInput>(async () => {
+        requested.push(`token-${requested.length + 1}`);
+        if (refusal !== undefined) throw refusal;
+        return { token: new Secret(requested.at(-1) as string), lifetimeMs, expiresAtMs: time.now() + lifetimeMs };
+      }),
+      dialCloud: fromPromise<Connection, DialCloudInput>(async ({ input }) => {
+        dialed.push(input.address);
+        return {} as Connection;
+      }),
+      session: fromPromise<SessionOutput, SessionInput>(
+        ({ input }) =>
+          new Promise((resolve) => {
+            const end = (failure: object = lost) => {
+              resolve({ ...input, peerId: undefined, failure: failure as typeof lost });
+              return settled();
+            };
+            sessions.push({ input, told: [], end });
+          }),
+      ) as never,
+    },
+  });
+  const actor = createActor(machine, {
+    clock: {
+      setTimeout: (f: () => void, ms: number) => time.after(ms, f),
+      clearTimeout: (t: never) => (t as { cancel(): void } | undefined)?.cancel(),
+    },
+    input: {
+      ...{ peer, parent: parent.mailbox, identity: us, store: {} as Store, configuration: {} as Configuration },
+      ...{ keys: undefined, ca: undefined, random: () => 0, now: time.now },
+    },
+  }).start();
+  const identify = (nodeId = peer.nodeId) => {
+    const session = sessions.at(-1) as (typeof sessions)[number];
+    const mailbox = recorder<SessionCommand>();
+    session.told = mailbox.events;
+    actor.send({
+      ...{ type: 'session.identified', sessionId: session.input.sessionId, session: mailbox.mailbox },
+      ...{ direction: 'dialed', expected: peer.nodeId, remoteAddress: '', remoteHost: '', subject: undefined },
+      identity: { nodeId, boot: 'boot-cloud' as Boot, port: 0 },
+    });
+    return session;
+  };
+  /** As the leader, all the way. */
+  const goOnline = async () => {
+    actor.send({ type: 'gateway.open' });
+    await settled();
+    return identify();
+  };
+  const state = () => {
+    const { value } = actor.getSnapshot();
+    return typeof value === 'string' ? value : Object.keys(value)[0];
+  };
+  const told = () =>
+    parent
+      .take()
+      .map((report) =>
+        report.type === 'notice' ? report.happening.type : 'condition' in report ? report.condition : report.type,
+      );
+  return {
+    ...{ actor, time, sessions, requested, dialed, identify, goOnline, state, told },
+    refuseTokens: (code: StatemeshError['code'] | undefined) => {
+      refusal = code && new StatemeshError(code, 'no');
+    },
+    advance: async (ms: number) => {
+      time.advance(ms);
+      await settled();
+    },
+    context: () => actor.getSnapshot().context,
+  };
+}
+
+describe('gateway', () => {
+  it('the node does not lead -> nothing is asked of anybody', async () => {
+    const { advance, state, requested, told } = setup();
+    await advance(600_000);
+    expect([state(), requested, told()]).toEqual(['standby', [], ['resting']]);
+  });
+
+  it('the node leads -> token, connection, session with the token and what is shared; then online', async () => {
+    const { goOnline, state, told, dialed } = setup();
+    const session = await goOnline();
+    expect(state()).toBe('online');
+    expect(session.told).toEqual([{ type: 'session.admit' }]);
+    expect(session.input).toMatchObject({ scopes: ['shared'], direction: 'dialed', access: { kind: 'token' } });
+    expect((session.input.access as { token: Secret }).token.reveal()).toBe('token-1');
+    expect(dialed).toEqual([cloudPeer.address]);
+    expect(told()).toEqual(['resting', 'trying', 'gateway.connected', 'online']);
+  });
+
+  it('leadership is lost, wherever it was -> goodbye, and standby', async () => {
+    const { goOnline, actor, state, told } = setup();
+    const session = await goOnline();
+    told();
+    actor.send({ type: 'gateway.rest' });
+    expect(state()).toBe('standby');
+    expect(told()).toEqual(['gateway.disconnected', 'resting']);
+    expect(Object.keys(actor.getSnapshot().children)).toEqual([]);
+    actor.send({ type: 'gateway.open' });
+    actor.send({ type: 'gateway.rest' });
+    await settled();
+    expect([state(), session.told.map(({ type }) => type)]).toEqual(['standby', ['session.admit', 'session.close']]);
+  });
+
+  it('four fifths of the lifetime have passed -> a fresh token, and the session hears of it', async () => {
+    const { goOnline, advance, requested, state } = setup();
+    const session = await goOnline();
+    await advance(lifetimeMs * limits.tokenRefreshShare - 1);
+    expect(requested).toHaveLength(1);
+    await advance(2);
+    expect(requested).toHaveLength(2);
+    expect(session.input.sessionId).toBe('session-1');
+    expect(state()).toBe('online');
+  });
+
+  it('the authority is away when the token has to be renewed -> tried again, while the session goes on', async () => {
+    const { goOnline, advance, requested, state, refuseTokens, context } = setup();
+    await goOnline();
+    refuseTokens('authorityUnavailable');
+    await advance(lifetimeMs * limits.tokenRefreshShare);
+    expect([state(), context().lastFailure?.code]).toEqual(['online', 'authorityUnavailable']);
+    refuseTokens(undefined);
+    await advance(limits.backoffFirstMs);
+    expect([state(), requested.length, context().refreshAttempt]).toEqual(['online', 3, 0]);
+  });
+
+  it('the cloud node is down for ten minutes -> one token, renewed when it is due, and backoff between the dials', async () => {
+    const { actor, advance, requested, sessions, state } = setup();
+    actor.send({ type: 'gateway.open' });
+    await settled();
+    for (let elapsedMs = 0; elapsedMs < 600_000; elapsedMs += 1_000) {
+      if (actor.getSnapshot().matches({ connecting: 'introducing' })) await sessions.at(-1)?.end();
+      await advance(1_000);
+    }
+    expect(state()).not.toBe('online');
+    expect(requested.length).toBeLessThanOrEqual(Math.ceil(600_000 / (lifetimeMs * limits.tokenRefreshShare)) + 1);
+    expect(sessions.length).toBeLessThan(70);
+  });
+
+  it('the cloud node refuses the token -> another one, once; then rejected, told once, and retried rarely', async () => {
+    const { actor, sessions, requested, state, told, advance } = setup();
+    const refuse = () => sessions.at(-1)?.end({ code: 'tokenRefused', message: 'no' });
+    actor.send({ type: 'gateway.open' });
+    await settled();
+    await refuse();
+    expect([state(), requested]).toEqual(['connecting', ['token-1', 'token-2']]);
+    await refuse();
+    expect(state()).toBe('rejected');
+    expect(told()).toEqual(['resting', 'trying', 'rejected', 'gateway.rejected']);
+    await advance(limits.refusedBackoffFirstMs * 2);
+    expect(requested).toHaveLength(3);
+    await refuse();
+    expect([state(), told()]).toEqual(['rejected', ['trying', 'rejected']]);
+  });
+
+  it.each(['authorityRefused', 'environmentMissing', 'secretUnsealable'] as const)('%s -> rejected', async (code) => {
+    const { actor, state, refuseTokens, context } = setup();
+    refuseTokens(code);
+    actor.send({ type: 'gateway.open' });
+    await settled();
+    expect([state(), context().lastFailure?.code]).toEqual(['rejected', code]);
+  });
+
+  it('somebody else answers -> refused and rejected', async () => {
+    const { actor, identify, state, context } = setup();
+    actor.send({ type: 'gateway.open' });
+    await settled();
+    identify('intruder' as NodeId);
+    expect([state(), context().lastFailure?.code]).toEqual(['rejected', 'nodeIdMismatch']);
+  });
+
+  it('a probe -> goodbye as soon as the cloud node has said who it is', async () => {
+    const { actor, identify, state, told } = setup();
+    actor.send({ type: 'gateway.probe' });
+    await settled();
+    identify();
+    expect([state(), told()]).toEqual(['standby', ['resting', 'trying', 'gateway.probed', 'resting']]);
+  });
+
+  it('a probe that fails -> said so, and no further attempt', async () => {
+    const { actor, state, refuseTokens, advance, requested, told } = setup();
+    refuseTokens('authorityUnavailable');
+    actor.send({ type: 'gateway.probe' });
+    await settled();
+    await advance(600_000);
+    expect([state(), requested.length, told()]).toEqual([
+      'standby',
+      1,
+      ['resting', 'trying', 'gateway.probed', 'resting'],
+    ]);
+  });
+
+  it('disabled, and enabled again -> disconnected, and connected anew', async () => {
+    const { actor, goOnline, state, identify } = setup();
+    await goOnline();
+    actor.send({ type: 'gateway.revise', peer: { ...cloudPeer, isEnabled: false } });
+    expect(state()).toBe('disabled');
+    actor.send({ type: 'gateway.revise', peer: cloudPeer });
+    await settled();
+    identify();
+    expect(state()).toBe('online');
+  });
+
+  it('the same configuration again -> nothing happens', async () => {
+    const { actor, goOnline, state, told } = setup();
+    await goOnline();
+    told();
+    actor.send({ type: 'gateway.revise', peer: { ...cloudPeer } });
+    expect([state(), told()]).toEqual(['online', []]);
+  });
+
+  it('the session breaks -> told, backoff, and connected again with the same token', async () => {
+    const { goOnline, advance, requested, identify, state, told } = setup();
+    const session = await goOnline();
+    told();
+    await session.end();
+    expect([state(), told()]).toEqual(['backingOff', ['gateway.disconnected', 'trying', 'gateway.failed']]);
+    await advance(limits.backoffFirstMs);
+    identify();
+    expect([state(), requested.length]).toEqual(['online', 1]);
+  });
+});

@@ -1,0 +1,179 @@
+import { describe, expect, it } from '@jest/globals';
+import { createActor, fromCallback } from 'xstate';
+import type { Boot, NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
+import { uplinkMachine } from '../../src/machines/uplink.machine.js';
+import type { Configuration } from '../../src/protocol/configuration.js';
+import type { GatewayCommand, GatewayCondition, UplinkReport } from '../../src/protocol/events.js';
+import type { CloudPeer } from '../../src/protocol/remote-peer.js';
+import type { Store } from '../../src/protocol/store.js';
+import { manualClock, recorder } from './bench.js';
+import { cloudPeer } from './walk/gateway.js';
+
+const us = { nodeId: 'b' as NodeId, boot: 'boot-b' as Boot, port: 1 };
+const yieldAfterMs = 30_000;
+
+/** An uplink whose gateways are played by hand. */
+function setup() {
+  const clock = manualClock();
+  const parent = recorder<UplinkReport>();
+  const heard: string[] = [];
+  const machine = uplinkMachine.provide({
+    actors: {
+      cloudPeers: fromCallback(() => {}) as never,
+      gateway: fromCallback<GatewayCommand, { peer: CloudPeer }>(({ input, receive }) =>
+        receive(({ type }) => void heard.push(`${input.peer.nodeId} ${type.slice('gateway.'.length)}`)),
+      ) as never,
+    },
+  });
+  const actor = createActor(machine, {
+    clock,
+    input: {
+      ...{ parent: parent.mailbox, identity: us, store: {} as Store, keys: undefined, ca: undefined },
+      ...{ configuration: { yieldAfterMs } as Configuration, random: () => 0.999, now: () => 0 },
+    },
+  }).start();
+  return {
+    ...{ actor, clock },
+    store: (...nodeIds: string[]) =>
+      actor.send({
+        type: 'cloudPeers.changed',
+        peers: new Map(nodeIds.map((nodeId) => [nodeId as NodeId, { ...cloudPeer, nodeId: nodeId as NodeId }])),
+      }),
+    lead: (isLeader: boolean) =>
+      actor.send({ type: 'leadership.changed', isLeader, leaderId: isLeader ? us.nodeId : undefined, term: 1 }),
+    condition: (nodeId: string, condition: GatewayCondition) =>
+      actor.send({ type: 'gateway.changed', nodeId: nodeId as NodeId, condition }),
+    probed: (nodeId: string, isReached: boolean) =>
+      actor.send({ type: 'gateway.probed', nodeId: nodeId as NodeId, isReached }),
+    orders: () => heard.splice(0),
+    told: () => parent.take().map((report) => (report.type === 'uplink.changed' ? report.uplink : report.happening)),
+  };
+}
+
+describe('uplink', () => {
+  it('peers come, stay and go, while the node leads or does not -> their gateways are told', () => {
+    const { store, lead, orders, actor } = setup();
+    store('x');
+    expect(orders()).toEqual(['x rest']);
+    lead(true);
+    expect(orders()).toEqual(['x open']);
+    store('x', 'y');
+    expect(orders()).toEqual(['x revise', 'x open', 'y open']);
+    store('y');
+    expect(orders()).toEqual(['x rest', 'y revise', 'y open']);
+    expect(Object.keys(actor.getSnapshot().children).filter((id) => id.startsWith('gateway'))).toEqual(['gateway-y']);
+    lead(false);
+    expect(orders()).toEqual(['y rest']);
+  });
+
+  it('more peers than gateways -> the first by NodeId, and the rest is told once', () => {
+    const { store, actor, told } = setup();
+    const names = Array.from(
+      { length: limits.gatewaysMax + 2 },
+      (_, index) => `cloud-${String(index).padStart(3, '0')}`,
+    );
+    store(...names);
+    store(...names);
+    expect(Object.keys(actor.getSnapshot().context.gateways)).toEqual(names.slice(0, limits.gatewaysMax));
+    expect(told()).toMatchObject([{ type: 'failure', failure: { code: 'connectionLimit' } }]);
+  });
+
+  it('a leader reaches nobody for yieldAfterMs -> failed; reaches somebody -> ok', () => {
+    const { store, lead, condition, clock, told } = setup();
+    store('x', 'y');
+    lead(true);
+    condition('x', 'trying');
+    condition('y', 'rejected');
+    clock.advance(yieldAfterMs - 1);
+    expect(told()).toEqual([]);
+    clock.advance(1);
+    expect(told()).toEqual(['failed']);
+    condition('y', 'online');
+    expect(told()).toEqual(['ok']);
+  });
+
+  it('everybody rejects us, or nobody is enabled -> no reason to yield', () => {
+    const { store, lead, condition, clock, told } = setup();
+    store('x', 'y');
+    lead(true);
+    condition('x', 'rejected');
+    condition('y', 'disabled');
+    clock.advance(10 * yieldAfterMs);
+    condition('x', 'disabled');
+    clock.advance(10 * yieldAfterMs);
+    expect(told()).toEqual([]);
+  });
+
+  it('a break of less than yieldAfterMs -> nothing is told', () => {
+    const { store, lead, condition, clock, told } = setup();
+    store('x');
+    lead(true);
+    condition('x', 'online');
+    condition('x', 'trying');
+    clock.advance(yieldAfterMs - 1);
+    condition('x', 'online');
+    clock.advance(yieldAfterMs);
+    expect(told()).toEqual(['ok']);
+  });
+
+  it('failed, and not leading -> probes with growing pauses, until one reaches a cloud peer', () => {
+    const { store, lead, condition, probed, clock, told, orders } = setup();
+    store('x');
+    lead(true);
+    condition('x', 'trying');
+    clock.advance(yieldAfterMs);
+    lead(false);
+    condition('x', 'resting');
+    orders();
+    clock.advance(limits.probeFirstMs);
+    expect(orders()).toEqual(['x probe']);
+    probed('x', false);
+    clock.advance(limits.probeFirstMs);
+    expect(orders()).toEqual(['x rest']);
+    clock.advance(limits.probeFirstMs);
+    expect(orders()).toEqual(['x probe']);
+    expect(told()).toEqual(['failed']);
+    probed('x', true);
+    expect(told()).toEqual(['ok']);
+    clock.advance(limits.probeMaxMs);
+    expect(orders()).toEqual(['x rest']);
+  });
+
+  it('it leads again after all -> its gateways try, and nothing is probed', () => {
+    const { store, lead, condition, clock, orders, told } = setup();
+    store('x');
+    lead(true);
+    condition('x', 'trying');
+    clock.advance(yieldAfterMs);
+    lead(false);
+    condition('x', 'resting');
+    lead(true);
+    condition('x', 'trying');
+    orders();
+    clock.advance(limits.probeMaxMs);
+    expect(orders()).toEqual([]);
+    condition('x', 'online');
+    expect(told()).toEqual(['failed', 'ok']);
+  });
+
+  it('told to leave -> ends when all gateways rest, or after two seconds', () => {
+    const { store, lead, condition, actor, orders } = setup();
+    store('x');
+    lead(true);
+    condition('x', 'online');
+    orders();
+    actor.send({ type: 'uplink.leave' });
+    expect(orders()).toEqual(['x rest']);
+    expect(actor.getSnapshot().status).toBe('active');
+    condition('x', 'resting');
+    expect(actor.getSnapshot().status).toBe('done');
+    const other = setup();
+    other.store('x');
+    other.lead(true);
+    other.condition('x', 'online');
+    other.actor.send({ type: 'uplink.leave' });
+    other.clock.advance(2_000);
+    expect(other.actor.getSnapshot().status).toBe('done');
+  });
+});
