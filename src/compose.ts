@@ -4,6 +4,7 @@
  * `.provide()` reaches only a machine's own slots, hence the order. Services are closures over the ports of one node, so
  * a composed machine belongs to one node; the machines themselves are constants.
  */
+import { createCloudPeers } from './database/cloud-peers.js';
 import { createKnownPeers } from './database/known-peers.js';
 import { credentialMachine } from './machines/credential.machine.js';
 import { electionMachine } from './machines/election.machine.js';
@@ -18,7 +19,7 @@ import { type SessionMachine, sessionMachine } from './machines/session.machine.
 import { uplinkMachine } from './machines/uplink.machine.js';
 import type { ControlCommands } from './protocol/control.js';
 import type { Environment, Http, Network, Randomness, Time } from './protocol/ports.js';
-import * as slots from './protocol/services.js';
+import type * as slots from './protocol/services.js';
 import { createConfigure } from './services/configuration.js';
 import { createControl } from './services/control.js';
 import { createDialCloud } from './services/dial-cloud.js';
@@ -29,6 +30,7 @@ import { createLink } from './services/link.js';
 import { createCloseListener, createConnections, createListen } from './services/listener.js';
 import { createLiveness } from './services/liveness.js';
 import { createBatchApplier, createOplogFeed, createReadBatch } from './services/replication.js';
+import { createRequestToken } from './services/request-token.js';
 import { createVerifyToken } from './services/verify-token.js';
 import { createCloseStore, createOpenStore } from './store/store-service.js';
 
@@ -49,7 +51,7 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
   // The links beat by one ticker, and who is live is told by those beats.
   const shared = { time: ports.time, heartbeats: new Heartbeats(ports.time) };
   return {
-    configure: createConfigure(),
+    configure: createConfigure(ports),
     openStore: createOpenStore(ports),
     closeStore: createCloseStore(),
     listen: createListen(ports),
@@ -60,8 +62,8 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
     knownPeers: createKnownPeers(),
     dial: createDial(ports),
     liveness: createLiveness(shared),
-    cloudPeers: slots.cloudPeers,
-    requestToken: slots.requestToken,
+    cloudPeers: createCloudPeers(),
+    requestToken: createRequestToken(ports),
     dialCloud: createDialCloud(ports),
     verifyToken: createVerifyToken(ports),
     link: createLink(shared),

@@ -16,8 +16,8 @@ export { Secret } from './core/secret.js';
 export type { Change, ChangesOptions } from './database/changes.js';
 export { type Collection, type CollectionOptions, nothing } from './database/collection.js';
 export type { Database } from './database/database.js';
+export type { PeerManagement, PeerStore } from './database/peer-management.js';
 export type { Documents, PutManyOptions, PutManyProgress } from './database/put-many.js';
-export type { PeerProblem, PeerStore, RemotePeerInput, RemotePeers } from './database/remote-peers.js';
 export type { Stream } from './database/streams.js';
 export type { Recipe } from './database/update.js';
 export type { Found, WatchOptions } from './database/watch.js';
@@ -53,6 +53,7 @@ export {
   type RemotePeer,
   type RemotePeerDocument,
 } from './protocol/remote-peer.js';
+export type { RemotePeerInput } from './protocol/remote-peer-document.js';
 export * as services from './protocol/services.js';
 export type { ContentDigest, Store, StoreStatistics, Written } from './protocol/store.js';
 export type {

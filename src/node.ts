@@ -15,8 +15,7 @@ import { controlCommands } from './control-commands.js';
 import { StatemeshError } from './core/errors.js';
 import type { Boot, NodeId } from './core/ids.js';
 import { createDatabase, type Database } from './database/database.js';
-import { createPeerManagement, type PeerManagement } from './database/peer-management.js';
-import { createPeerStore, type PeerStore } from './database/remote-peers.js';
+import { createPeerManagement, type PeerManagement, type PeerStore } from './database/peer-management.js';
 import { type Logger, logHappenings } from './logging.js';
 import type { NodeMachine } from './machines/node.machine.js';
 import type { ConfigurationInput } from './protocol/configuration.js';
@@ -134,6 +133,10 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
     return snapshot.context.store;
   };
   const database = createDatabase(store);
+  const getKeys = () => actor.getSnapshot().context.keys;
+  const { saveRemotePeer, getRemotePeers, removeRemotePeer, ...management } = createPeerManagement({
+    ...{ getStore: store, getKeys, randomness: ports.randomness },
+  });
   // Whatever ends the node, nobody may wait on its streams for ever. A stop that was asked for is no error to them.
   const endStreams = (): void => {
     const { failure } = actor.getSnapshot().context;
@@ -158,7 +161,9 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
   };
   return {
     actor,
-    peerStore: createPeerStore(store),
+    peerStore: { saveRemotePeer, getRemotePeers, removeRemotePeer },
+    ...management,
+    removeRemotePeer,
     collection: database.collection,
     collections: database.collections,
     changes: database.changes,

@@ -4,18 +4,23 @@
  */
 import { type EventObject, fromCallback } from 'xstate';
 import { parseAddress } from '../core/address.js';
-import type { Failure } from '../core/errors.js';
+import { encodeDocument } from '../core/document.js';
+import { type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import type { Address } from '../protocol/events.js';
-import { PeerType } from '../protocol/remote-peer.js';
+import { PeerType, type RemotePeerDocument } from '../protocol/remote-peer.js';
 import type { KnownPeersInput } from '../protocol/services.js';
+import type { Store } from '../protocol/store.js';
+import { keyOf, remotePeersCollection } from './remote-peers.js';
 import { watchRemotePeers } from './watch-remote-peers.js';
 
 export function createKnownPeers() {
-  return fromCallback<EventObject, KnownPeersInput>(({ input: { parent, store, configuration } }) => {
+  return fromCallback<EventObject, KnownPeersInput>(({ input: { parent, store, configuration, initialPeers } }) => {
     const configured = configuration.knownPeers.map(
       ({ nodeId, address }) => [nodeId as NodeId, parseAddress(address)] as const,
     );
+    const report = (failure: Failure): void => parent.send({ type: 'knownPeers.failed', failure });
+    storeInitialPeers(store, initialPeers).catch((error: unknown) => report(failureOf(error)));
     return watchRemotePeers(
       store,
       ({ peers, problems }) => {
@@ -28,7 +33,20 @@ export function createKnownPeers() {
           problems: problems.map(({ message }): Failure => ({ code: 'peerInvalid', message })),
         });
       },
-      (failure) => parent.send({ type: 'knownPeers.failed', failure }),
+      report,
     );
   });
+}
+
+/** Below everything that the cluster has ever decided: a node that was away, or is new, so overwrites and revives nothing. */
+async function storeInitialPeers(store: Store, peers: readonly RemotePeerDocument[]): Promise<void> {
+  if (peers.length === 0) return;
+  await store.write(
+    peers.map((peer) => ({
+      kind: 'initial',
+      collection: remotePeersCollection,
+      key: keyOf(peer.NodeId as NodeId),
+      payload: encodeDocument(peer),
+    })),
+  );
 }

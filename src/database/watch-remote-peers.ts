@@ -5,8 +5,8 @@
  * the listener is never called from inside the store's notification; nothing that goes wrong reaches the store.
  */
 import { type Failure, failureOf } from '../core/errors.js';
-import type { Store } from '../protocol/store.js';
-import { type RemotePeers, readRemotePeers, remotePeersCollection } from './remote-peers.js';
+import type { Commit, Store } from '../protocol/store.js';
+import { type RemotePeers, readRemotePeers, remotePeersCollection, removedPeersCollection } from './remote-peers.js';
 
 /**
  * @param listener Hears the peers and the documents that are none; commits in quick succession are told as one
@@ -50,11 +50,15 @@ export function watchRemotePeers(
   };
 
   const unsubscribe = store.subscribe((commit) => {
-    if (commit.collections.has(remotePeersCollection)) void read();
+    if (isOfPeers(commit)) void read();
   });
   void read();
   return () => {
     isStopped = true;
     unsubscribe();
   };
+}
+
+function isOfPeers({ collections }: Commit): boolean {
+  return collections.has(remotePeersCollection) || collections.has(removedPeersCollection);
 }

@@ -11,6 +11,7 @@ import { isNodeId } from '../core/ids.js';
 import type { ClusterKeySource } from '../core/keys.js';
 import { limits } from '../core/limits.js';
 import { checkCloudConfiguration } from './cloud-configuration.js';
+import { withSeedForm } from './initial-peers.js';
 
 const milliseconds = (from: number, to: number) => z.int().min(from).max(to);
 
@@ -113,6 +114,8 @@ export interface CheckedConfiguration {
   readonly configuration: Configuration;
   /** What the keys of the cluster are derived from; undefined with security `none`, and for a cloud node. */
   readonly keySource: ClusterKeySource | undefined;
+  /** Not part of what may be shown: there may be secrets in them. */
+  readonly initialRemotePeers: readonly InitialRemotePeer[];
 }
 
 /**
@@ -120,18 +123,18 @@ export interface CheckedConfiguration {
  * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`
  */
 export function parseConfiguration(input: unknown): CheckedConfiguration {
-  const result = configurationSchema.safeParse(input);
+  const result = configurationSchema.safeParse(withSeedForm(input));
   if (!result.success) {
     const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'configuration'}: ${issue.message}`);
     throw new StatemeshError('configurationInvalid', `Invalid configuration: ${problems.join('; ')}.`);
   }
-  const { clusterKey, initialRemotePeers: _, ...configuration } = result.data;
+  const { clusterKey, initialRemotePeers, ...configuration } = result.data;
   if (configuration.role === 'cloud') {
     checkCloudConfiguration(configuration, listeningHost(configuration));
     // It is a member of no cluster.
-    return { configuration, keySource: undefined };
+    return { configuration, keySource: undefined, initialRemotePeers: [] };
   }
-  if (configuration.security === 'none') return { configuration, keySource: undefined };
+  if (configuration.security === 'none') return { configuration, keySource: undefined, initialRemotePeers };
   if (clusterKey === undefined) {
     throw new StatemeshError(
       'clusterKeyMissing',
@@ -144,7 +147,8 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
       'Invalid configuration: clusterSalt: it goes with clusterKey; copy both.',
     );
   }
-  return { configuration, keySource: { passphrase: clusterKey, salt: configuration.clusterSalt } };
+  const keySource = { passphrase: clusterKey, salt: configuration.clusterSalt };
+  return { configuration, keySource, initialRemotePeers };
 }
 
 /** Where a configuration listens. */

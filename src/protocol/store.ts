@@ -15,6 +15,16 @@ import type { VectorClock } from '../core/vector-clock.js';
 /** A local write that has been checked already. `update` runs inside the transaction, on what is there then. */
 export type Write =
   | { readonly kind: 'put'; readonly collection: CollectionName; readonly key: DocumentKey; readonly payload: string }
+  /**
+   * At the lowest rank, below every other write and every deletion, here or anywhere: writes only what was never heard of, and in a
+   * chain of its own whose stamps are at the beginning of time.
+   */
+  | {
+      readonly kind: 'initial';
+      readonly collection: CollectionName;
+      readonly key: DocumentKey;
+      readonly payload: string;
+    }
   | { readonly kind: 'delete'; readonly collection: CollectionName; readonly key: DocumentKey }
   | {
       readonly kind: 'update';

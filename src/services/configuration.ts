@@ -2,21 +2,22 @@
 import { fromPromise } from 'xstate';
 import { deriveClusterKeys } from '../core/keys.js';
 import { type Configuration, parseConfiguration } from '../protocol/configuration.js';
-import type { ListenSecurity } from '../protocol/ports.js';
+import { initialPeerDocuments } from '../protocol/initial-peers.js';
+import type { ListenSecurity, Randomness } from '../protocol/ports.js';
 import type { Configured } from '../protocol/services.js';
 import { readAuthorities, readServerCertificate } from './certificates.js';
 
-export function createConfigure() {
+export function createConfigure({ randomness }: { randomness: Randomness }) {
   return fromPromise<Configured, { configuration: () => unknown }>(async ({ input }) => {
-    const { configuration, keySource } = parseConfiguration(input.configuration());
+    const { configuration, keySource, initialRemotePeers } = parseConfiguration(input.configuration());
     const ca = configuration.ca === undefined ? undefined : await readAuthorities(configuration.ca);
-    const others = { configuration, ca, initialPeers: [] };
+    const keys = keySource === undefined ? undefined : await deriveClusterKeys(keySource);
+    const nonce = () => randomness.token();
+    const others = { configuration, ca, keys, initialPeers: initialPeerDocuments(initialRemotePeers, { keys, nonce }) };
     if (configuration.role === 'cloud') {
-      return { ...others, security: await cloudSecurity(configuration), keys: undefined };
+      return { ...others, security: await cloudSecurity(configuration) };
     }
-    if (keySource === undefined) return { ...others, security: { kind: 'none' }, keys: undefined };
-    const keys = await deriveClusterKeys(keySource);
-    return { ...others, security: keys.security, keys };
+    return { ...others, security: keys?.security ?? { kind: 'none' } };
   });
 }
 

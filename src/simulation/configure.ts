@@ -5,9 +5,10 @@
 import { hash } from 'node:crypto';
 import { fromPromise } from 'xstate';
 import { assert } from '../core/errors.js';
-import { ClusterKeys } from '../core/keys.js';
+import { type ClusterKeySource, ClusterKeys } from '../core/keys.js';
 import { parseConfiguration } from '../protocol/configuration.js';
-import type { ServerCertificate } from '../protocol/ports.js';
+import { initialPeerDocuments } from '../protocol/initial-peers.js';
+import type { Randomness, ServerCertificate } from '../protocol/ports.js';
 import type { Configured } from '../protocol/services.js';
 
 export interface SimulatedConfigureOptions {
@@ -15,19 +16,23 @@ export interface SimulatedConfigureOptions {
   readonly ca: string;
   /** What a cloud node shows to who dials it; others have none. */
   readonly certificate: ServerCertificate | undefined;
+  readonly randomness: Randomness;
 }
 
-export function createSimulatedConfigure({ ca, certificate }: SimulatedConfigureOptions) {
+export function createSimulatedConfigure({ ca, certificate, randomness }: SimulatedConfigureOptions) {
   return fromPromise<Configured, { configuration: () => unknown }>(async ({ input }) => {
-    const { configuration, keySource } = parseConfiguration(input.configuration());
-    const common = { configuration, ca, initialPeers: [] };
+    const { configuration, keySource, initialRemotePeers } = parseConfiguration(input.configuration());
+    const keys = keySource === undefined ? undefined : keysOf(keySource);
+    const nonce = () => randomness.token();
+    const common = { configuration, ca, keys, initialPeers: initialPeerDocuments(initialRemotePeers, { keys, nonce }) };
     if (configuration.role === 'cloud') {
       assert(certificate !== undefined, 'A cloud node stands in the open, with a certificate.');
-      return { ...common, security: { kind: 'server', server: certificate }, keys: undefined };
+      return { ...common, security: { kind: 'server', server: certificate } };
     }
-    if (keySource === undefined) return { ...common, security: { kind: 'none' }, keys: undefined };
-    const root = Buffer.from(hash('sha256', `${keySource.salt}/${keySource.passphrase}`, 'hex'), 'hex');
-    const keys = new ClusterKeys(root);
-    return { ...common, security: keys.security, keys };
+    return { ...common, security: keys?.security ?? { kind: 'none' } };
   });
+}
+
+function keysOf({ salt, passphrase }: ClusterKeySource): ClusterKeys {
+  return new ClusterKeys(Buffer.from(hash('sha256', `${salt}/${passphrase}`, 'hex'), 'hex'));
 }

@@ -169,7 +169,7 @@ export class NodeProcess {
         ...this.options,
         dataDir: disks.directoryOf(this.address),
         services: {
-          configure: createSimulatedConfigure({ ca, certificate: this.#certificate }),
+          configure: createSimulatedConfigure({ ca, certificate: this.#certificate, randomness: stream }),
           openStore,
           verifyToken: createSimulatedVerifyToken({ http, time }),
         },

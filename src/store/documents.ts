@@ -14,6 +14,7 @@ export class Documents {
   private readonly page: Statement;
   private readonly countPage: Statement;
   private readonly anyLive: Statement;
+  private readonly known: Statement;
 
   constructor(
     database: Database,
@@ -32,12 +33,18 @@ export class Documents {
     this.countPage = database.prepare(`
       SELECT count(*) AS rows, total(deleted) AS deleted, max(key) AS last
       FROM (SELECT key, deleted FROM documents WHERE collection = ? AND key > ? ORDER BY key LIMIT ?)`);
+    this.known = database.prepare('SELECT 1 FROM documents WHERE collection = ? AND key = ?').pluck();
     this.anyLive = database.prepare('SELECT 1 FROM documents WHERE collection = ? AND deleted = 0 LIMIT 1').pluck();
   }
 
   /** The JSON text of a current document. */
   get(collection: number, key: string): string | undefined {
     return this.payload.get(collection, key) as string | undefined;
+  }
+
+  /** Whether anything is known of a document, its deletion too. */
+  isKnown(collection: number, key: string): boolean {
+    return this.known.get(collection, key) !== undefined;
   }
 
   /** Collections with a current document, in order of their names. */

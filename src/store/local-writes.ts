@@ -7,7 +7,7 @@
 import { type Author, type AuthorKey, authorKeyOf, type Incarnation, type Scope, scopeOf } from '../core/author.js';
 import { type Entry, hashEntry, type Position } from '../core/entry.js';
 import { assert } from '../core/errors.js';
-import { nextHlc } from '../core/hlc.js';
+import { type Hlc, nextHlc } from '../core/hlc.js';
 import type { NodeId } from '../core/ids.js';
 import type { Randomness, Time } from '../protocol/ports.js';
 import type { Write, Written } from '../protocol/store.js';
@@ -55,19 +55,26 @@ export class LocalWrites {
     const own = this.ownAuthors();
     const wallMs = this.options.time.now();
     const present = new PresentDocuments(this.options.documents, transaction, writes.length > 1);
-    const positions: Partial<Record<Scope, Position>> = {};
+    const positions = new Map<AuthorKey, Position>();
+    let initial: Readonly<Record<Scope, OwnAuthor>> | undefined;
     let hlc = transaction.lastHlc;
     return writes.map((write) => {
       const payload = present.after(write);
       if (payload === nothing) return undefined;
       const scope = scopeOf(write.collection);
-      const author = own[scope];
-      const after = positions[scope] ?? transaction.positionOf(author.key);
-      hlc = nextHlc(hlc, wallMs);
+      if (write.kind === 'initial') initial ??= this.drawAuthors();
+      const author = (write.kind === 'initial' && initial !== undefined ? initial : own)[scope];
+      const after = positions.get(author.key) ?? transaction.positionOf(author.key);
+      if (write.kind !== 'initial') hlc = nextHlc(hlc, wallMs);
       const { collection, key } = write;
       const operation = payload === undefined ? 'delete' : 'put';
-      const entry = chained({ hlc, collection, key, operation, payload: payload ?? '', hash: '' }, author, after);
-      positions[scope] = entry;
+      const stamp = write.kind === 'initial' ? ((after.hlc + 1) as Hlc) : hlc;
+      const entry = chained(
+        { hlc: stamp, collection, key, operation, payload: payload ?? '', hash: '' },
+        author,
+        after,
+      );
+      positions.set(author.key, entry);
       present.set(write, payload);
       return { author, entry };
     });
@@ -129,6 +136,7 @@ class PresentDocuments {
 
   after(write: Write): string | undefined | typeof nothing {
     if (write.kind === 'put') return write.payload;
+    if (write.kind === 'initial') return this.isKnown(write) ? nothing : write.payload;
     const present = this.get(write);
     if (write.kind === 'delete') return present === undefined ? nothing : undefined;
     const next = write.recipe(present);
@@ -137,6 +145,12 @@ class PresentDocuments {
 
   set(write: Write, payload: string | undefined): void {
     this.changed?.set(nameOf(write), payload);
+  }
+
+  private isKnown(write: Write): boolean {
+    if (this.changed?.has(nameOf(write))) return true;
+    const collection = this.transaction.collectionOf(write.collection);
+    return collection !== undefined && this.documents.isKnown(collection.id, write.key);
   }
 
   private get(write: Write): string | undefined {

@@ -130,7 +130,7 @@ describe('a cluster and a cloud node', () => {
     const [a] = await startThree();
     const far = await startCloud();
     await a.addCloudPeer('cloud-1', addressOf(far), { ...cloud.oAuth2, clientSecret: 'not the secret' });
-    await a.addCloudPeer('cloud-2', addressOf(far), { ...cloud.oAuth2, clientSecret: '${NOT_SET_ANYWHERE}' });
+    await a.addCloudPeer('cloud-2', addressOf(far), { ...cloud.oAuth2, clientSecret: '$' + '{NOT_SET_ANYWHERE}' });
     await until('both are rejected', () => a.gateways.every(({ state }) => state === 'rejected'));
     expect(gatewayOf(a, 'cloud-1')?.lastFailure?.code).toBe('authorityRefused');
     expect(gatewayOf(a, 'cloud-2')?.lastFailure).toMatchObject({ code: 'environmentMissing' });

@@ -3,16 +3,12 @@ import fc from 'fast-check';
 import { formatAddress, parseAddress } from '../../src/core/address.js';
 import { type Failure, StatemeshError } from '../../src/core/errors.js';
 import { limits } from '../../src/core/limits.js';
-import {
-  createPeerStore,
-  formatRemotePeer,
-  parseRemotePeer,
-  type RemotePeerInput,
-  type RemotePeers,
-  readRemotePeers,
-} from '../../src/database/remote-peers.js';
+import { createPeerManagement } from '../../src/database/peer-management.js';
+import { type RemotePeers, readRemotePeers } from '../../src/database/remote-peers.js';
 import { watchRemotePeers } from '../../src/database/watch-remote-peers.js';
 import { PeerType } from '../../src/protocol/remote-peer.js';
+import { formatRemotePeer, parseRemotePeer, type RemotePeerInput } from '../../src/protocol/remote-peer-document.js';
+import type { Store } from '../../src/protocol/store.js';
 import { applyRemote, codeOf, countSubscribers, intercept, openStore, refusalOf, turn } from './database-fixture.js';
 
 const collection = '_system_remote_peers';
@@ -36,6 +32,11 @@ const cloud: RemotePeerInput = {
   type: PeerType.CloudRemote,
   oAuth2,
 };
+
+function createPeerStore(getStore: () => Store) {
+  const randomness = { float: () => 0, token: () => 'AAAAAAAAAAAAAAAA' };
+  return createPeerManagement({ getStore, getKeys: () => undefined, randomness });
+}
 
 async function openPeers() {
   const { store, subscribers } = countSubscribers(await openStore());

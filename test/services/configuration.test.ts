@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
+import { systemRandomness } from '../../src/adapters/randomness.js';
 import { parseConfiguration } from '../../src/protocol/configuration.js';
 import { createConfigure } from '../../src/services/configuration.js';
 import {
@@ -36,7 +37,9 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const cloud = { nodeId: 'cloud', role: 'cloud', authority: 'https://login.example/realm', audience: 'statemesh' };
 const configure = (configuration: object) => {
-  const actor = createActor(createConfigure(), { input: { configuration: () => configuration } });
+  const actor = createActor(createConfigure({ randomness: systemRandomness() }), {
+    input: { configuration: () => configuration },
+  });
   const configured = toPromise(actor);
   actor.start();
   return configured;

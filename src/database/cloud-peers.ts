@@ -1,0 +1,21 @@
+/** Reports the stored cloud peers to the uplink, disabled ones too: now and at each change. */
+import { type EventObject, fromCallback } from 'xstate';
+import type { NodeId } from '../core/ids.js';
+import { type CloudPeer, PeerType } from '../protocol/remote-peer.js';
+import type { CloudPeersInput } from '../protocol/services.js';
+import { watchRemotePeers } from './watch-remote-peers.js';
+
+export function createCloudPeers() {
+  return fromCallback<EventObject, CloudPeersInput>(({ input: { parent, store } }) =>
+    watchRemotePeers(
+      store,
+      // What is malformed is told by those who know of all peers.
+      ({ peers }) => {
+        const ofTheCloud = peers.filter((peer): peer is CloudPeer => peer.type === PeerType.CloudRemote);
+        const byNodeId = new Map<NodeId, CloudPeer>(ofTheCloud.map((peer) => [peer.nodeId, peer]));
+        parent.send({ type: 'cloudPeers.changed', peers: byNodeId });
+      },
+      (failure) => parent.send({ type: 'cloudPeers.failed', failure }),
+    ),
+  );
+}

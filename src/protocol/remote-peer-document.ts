@@ -1,0 +1,177 @@
+/**
+ * Remote peers as documents, and as programs and configurations name them: what is a valid one, and what of it is stored.
+ *
+ * Invariants: a document has exactly the schema of the seed document "Remote Peer Configuration"; no literal secret is in it, since
+ * it is readable on every node and in every backup: a secret is sealed, or `${NAME}` says where it is.
+ */
+import { isLoopback, parseAddress, parseCloudAddress } from '../core/address.js';
+import { decodeDocument } from '../core/document.js';
+import { messageOf, StatemeshError } from '../core/errors.js';
+import { isNodeId, type NodeId } from '../core/ids.js';
+import type { ClusterKeys } from '../core/keys.js';
+import { limits } from '../core/limits.js';
+import { isSealed, openSecret, sealSecret } from '../core/sealing.js';
+import { type OAuth2Configuration, PeerType, type RemotePeer, type RemotePeerDocument } from './remote-peer.js';
+
+/** A peer as an application names it. */
+export interface RemotePeerInput extends Omit<RemotePeer, 'nodeId' | 'isEnabled'> {
+  readonly nodeId: string;
+  /** True when left out. */
+  readonly isEnabled?: boolean;
+}
+
+/** What a literal secret is sealed with. */
+export interface Sealing {
+  /** Undefined with security `none`. */
+  readonly keys: ClusterKeys | undefined;
+  /** 12 random bytes, base64url, a new one for each secret. */
+  nonce(): string;
+}
+
+/**
+ * The peer of a stored document. Fields that the schema does not have are ignored.
+ *
+ * @param key The document's key, which is the peer's NodeId
+ * @throws StatemeshError `peerInvalid`, naming the field
+ */
+export function parseRemotePeer(key: string, document: unknown): RemotePeer {
+  const fields = asFields('The document', document);
+  const nodeId = checkNodeId('NodeId', fields.NodeId);
+  if (nodeId !== key)
+    throw invalid('NodeId', `it is "${nodeId}", but the key of the document is "${key.slice(0, 80)}"`);
+  if (typeof fields.IsEnabled !== 'boolean') throw invalid('IsEnabled', 'it is not true or false');
+  const type = checkType('Type', fields.Type);
+  const peer = { nodeId, address: checkAddress('Address', fields.Address, type), type, isEnabled: fields.IsEnabled };
+  if (type !== PeerType.CloudRemote) return peer;
+  return { ...peer, oAuth2: checkOAuth2('OAuth2Json', parseOAuth2Json(fields.OAuth2Json)) };
+}
+
+/** The document of a peer, field by field as in the seed document. */
+export function formatRemotePeer(peer: RemotePeer): RemotePeerDocument {
+  return {
+    NodeId: peer.nodeId,
+    Address: peer.address,
+    Type: peer.type,
+    OAuth2Json: peer.oAuth2 === undefined ? null : JSON.stringify(peer.oAuth2),
+    IsEnabled: peer.isEnabled,
+  };
+}
+
+/** Checks a peer as an application names it, and seals its secret. @throws StatemeshError `peerInvalid`, naming the field */
+export function checkPeer(input: RemotePeerInput, sealing: Sealing): RemotePeer {
+  const { nodeId, address, type, isEnabled = true, oAuth2 } = asFields('The peer', input);
+  if (typeof isEnabled !== 'boolean') throw invalid('isEnabled', 'it is not true or false');
+  const peer = {
+    nodeId: checkNodeId('nodeId', nodeId),
+    address: checkAddress('address', address, type as PeerType),
+    type: checkType('type', type),
+    isEnabled,
+  };
+  if (peer.type === PeerType.LanDiscovered) {
+    throw invalid('type', 'peers that beacons have found are not stored; use PeerType.StaticRemote');
+  }
+  if (peer.type === PeerType.CloudRemote) {
+    return { ...peer, oAuth2: seal(peer.nodeId, checkOAuth2('oAuth2', oAuth2), sealing) };
+  }
+  if (oAuth2 !== undefined && oAuth2 !== null) throw invalid('oAuth2', 'only cloud peers have one');
+  return peer;
+}
+
+export function checkNodeId(field: string, value: unknown): NodeId {
+  if (typeof value !== 'string' || !isNodeId(value)) {
+    throw invalid(field, `it is not a NodeId of 1 to ${limits.nodeIdLengthMax} of A-Z a-z 0-9 . _ -`);
+  }
+  return value;
+}
+
+function checkAddress(field: string, value: unknown, type: PeerType): string {
+  try {
+    if (type === PeerType.CloudRemote) parseCloudAddress(value as string);
+    else parseAddress(value as string);
+    return value as string;
+  } catch (error) {
+    throw invalid(field, messageOf(error), { cause: error });
+  }
+}
+
+function checkType(field: string, value: unknown): PeerType {
+  if (value === PeerType.LanDiscovered || value === PeerType.StaticRemote || value === PeerType.CloudRemote)
+    return value;
+  throw invalid(field, 'it is not 0 (LAN), 1 (static) or 2 (cloud)');
+}
+
+/** Other implementations write its names in other cases. */
+function parseOAuth2Json(value: unknown): unknown {
+  const configuration = typeof value === 'string' ? decodeDocument(value) : undefined;
+  if (configuration === undefined) throw invalid('OAuth2Json', 'it is not a JSON text, which a cloud peer needs');
+  const fields = asFields('OAuth2Json', configuration);
+  const valueUnder = (name: string) =>
+    Object.entries(fields).find(([other]) => other.toLowerCase() === name.toLowerCase());
+  return Object.fromEntries(oAuth2Names.map((name) => [name, valueUnder(name)?.[1]]));
+}
+
+const oAuth2Names = ['authority', 'clientId', 'clientSecret', 'scopes', 'audience'] as const;
+
+function checkOAuth2(field: string, value: unknown): OAuth2Configuration {
+  const { authority, clientId, clientSecret, audience, ...rest } = asFields(field, value);
+  const scopes = rest.scopes ?? [];
+  if (typeof authority !== 'string' || !isAuthority(authority)) {
+    throw invalid(`${field}.authority`, 'it is not an https URL (http only for loopback)');
+  }
+  if (typeof clientId !== 'string' || clientId === '') throw invalid(`${field}.clientId`, 'it is not a text');
+  if (!Array.isArray(scopes) || !scopes.every((scope) => typeof scope === 'string')) {
+    throw invalid(`${field}.scopes`, 'it is not a list of texts');
+  }
+  return {
+    authority,
+    clientId,
+    ...optionalText(`${field}.clientSecret`, 'clientSecret', clientSecret),
+    scopes: [...scopes],
+    ...optionalText(`${field}.audience`, 'audience', audience),
+  };
+}
+
+const variable = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
+
+/** What was read from another node may be stored again; what cannot be opened would only fail later. */
+function seal(nodeId: NodeId, oAuth2: OAuth2Configuration, { keys, nonce }: Sealing): OAuth2Configuration {
+  const { clientSecret, authority, clientId } = oAuth2;
+  if (clientSecret === undefined || variable.test(clientSecret)) return oAuth2;
+  const owner = { nodeId, authority, clientId };
+  if (isSealed(clientSecret)) {
+    try {
+      openSecret({ keys, owner, text: clientSecret });
+    } catch (error) {
+      throw invalid('oAuth2.clientSecret', messageOf(error), { cause: error });
+    }
+    return oAuth2;
+  }
+  if (keys === undefined) {
+    throw invalid(
+      'oAuth2.clientSecret',
+      `without a cluster key a literal secret cannot be sealed; name an environment variable as in "\${NAME}"`,
+    );
+  }
+  return { ...oAuth2, clientSecret: sealSecret({ keys, owner, nonce: nonce(), secret: clientSecret }) };
+}
+
+function optionalText<F extends string>(path: string, field: F, value: unknown): { readonly [K in F]?: string } {
+  if (value === undefined || value === null) return {};
+  if (typeof value !== 'string') throw invalid(path, 'it is not a text');
+  return { [field]: value } as { readonly [K in F]?: string };
+}
+
+function isAuthority(authority: string): boolean {
+  if (!URL.canParse(authority)) return false;
+  const { protocol, hostname } = new URL(authority);
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replace(/^\[|\]$/g, '')));
+}
+
+function asFields(field: string, value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(field, 'it is not an object');
+  return value as Record<string, unknown>;
+}
+
+export function invalid(field: string, reason: string, options?: { cause: unknown }): StatemeshError {
+  return new StatemeshError('peerInvalid', `Invalid remote peer, ${field}: ${reason}.`, options);
+}
