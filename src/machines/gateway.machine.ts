@@ -179,9 +179,10 @@ const machine = setup({
       tellDisconnected(context, failure, (report) => enqueue.sendTo(context.parent, report));
       enqueue.assign({ session: undefined });
     }),
-    /** Reaps the session, which is over, and the attempt with it. */
+    /** Reaps a session that is over, and the attempt with it, unless we have closed it ourselves. */
     reap: enqueueActions(({ context, enqueue }, { actorId, failure }: { actorId: string; failure: Failure }) => {
       enqueue.stopChild(actorId);
+      if (context.session?.sessionId !== actorId) return;
       tellDisconnected(context, failure, (report) => enqueue.sendTo(context.parent, report));
       enqueue.assign({ session: undefined });
       enqueue.raise({ type: 'attempt.failed', failure });

@@ -219,7 +219,8 @@ describe('secrets', () => {
     await cloud.close();
     cloud = await createCloud({ lifetimeSeconds: 3, https: true });
     const seen: string[] = [];
-    const see = (value: unknown) => void seen.push(inspect(value, { depth: 8 }), safeJson(value));
+    const visited = new WeakSet<object>();
+    const see = (value: unknown) => collectTexts(value, seen, visited);
     const logger = Object.fromEntries(
       ['trace', 'debug', 'info', 'warn', 'error'].map((level) => [level, (...args: unknown[]) => see(args)]),
     );
@@ -249,16 +250,20 @@ describe('secrets', () => {
   });
 });
 
-function safeJson(value: unknown): string {
-  const above: unknown[] = [];
-  return (
-    JSON.stringify(value, function replace(this: unknown, _key, part: unknown) {
-      while (above.length > 0 && above.at(-1) !== this) above.pop();
-      if (above.includes(part)) return '[circular]';
-      if (typeof part === 'object' && part !== null) above.push(part);
-      return typeof part === 'bigint' ? String(part) : part;
-    }) ?? ''
-  );
+/** Every text in a value, and what becomes of its parts when they are printed or turned into JSON. */
+function collectTexts(value: unknown, texts: string[], visited: WeakSet<object>): void {
+  if (typeof value === 'string') texts.push(value);
+  if (typeof value !== 'object' || value === null || visited.has(value)) return;
+  visited.add(value);
+  if (value instanceof Uint8Array) {
+    texts.push(Buffer.from(value).toString('latin1'));
+    return;
+  }
+  const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+  if (!isPlain) texts.push(inspect(value, { depth: 0 }));
+  for (const part of value instanceof Map || value instanceof Set ? [...value].flat() : Object.values(value)) {
+    collectTexts(part, texts, visited);
+  }
 }
 
 /** A port in front of another one that sees every byte. */

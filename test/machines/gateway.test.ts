@@ -230,6 +230,16 @@ describe('gateway', () => {
     expect(state()).toBe('online');
   });
 
+  it('a session that was told to close ends -> that is no failed attempt', async () => {
+    const { actor, goOnline, state, context } = setup();
+    const { input } = await goOnline();
+    actor.send({ type: 'gateway.revise', peer: { ...cloudPeer, isEnabled: false } });
+    const output = { sessionId: input.sessionId, peerId: undefined, expected: undefined, failure: lost };
+    // It said so before it was stopped.
+    actor.send({ type: `xstate.done.actor.${input.sessionId}`, actorId: input.sessionId, output } as never);
+    expect([state(), context().lastFailure]).toEqual(['disabled', undefined]);
+  });
+
   it('the same configuration again -> nothing happens', async () => {
     const { actor, goOnline, state, told } = setup();
     await goOnline();
