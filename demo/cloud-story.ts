@@ -9,6 +9,7 @@ import { until } from './progress.js';
 import { assert, connectedTo, isLedBy, sharedDigestOf, statusOf } from './questions.js';
 import { number } from './screen.js';
 import type { Step } from './story.js';
+import { runAll } from './writes.js';
 
 /** Written while the cloud cannot hear of it. */
 const ordersWhileAway = 200;
@@ -163,9 +164,10 @@ class Orders {
     const writes = Array.from({ length: count }, (_, index) => {
       const order = this.total + index;
       const node = nodes[order % nodes.length] as ClusterNode;
-      return node.call('put', { collection: 'orders', key: `order-${order}`, document: { order, by: node.name } });
+      const body = { collection: 'orders', key: `order-${order}`, document: { order, by: node.name } };
+      return () => node.call('put', body);
     });
-    await Promise.all(writes);
+    await runAll(writes);
     this.total += count;
   }
 

@@ -119,7 +119,8 @@ function isLater(write: Write, other: Write | undefined): boolean {
   return write.node > other.node;
 }
 
-async function runAll(tasks: readonly (() => Promise<unknown>)[]): Promise<void> {
+/** A few at a time: a node takes a bounded number of callers at once. */
+export async function runAll(tasks: readonly (() => Promise<unknown>)[]): Promise<void> {
   const rest = tasks.values();
   const work = async (): Promise<void> => {
     for (const task of rest) await task();
