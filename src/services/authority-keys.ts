@@ -44,6 +44,7 @@ export class AuthorityKeys {
   readonly #http: Http;
   readonly #time: Time;
   readonly #source: Source;
+  #keysUrl: string | undefined;
   #latest: Fetched | undefined;
   #failed: { readonly error: unknown; readonly atMs: number } | undefined;
   #request: Request | undefined;
@@ -130,12 +131,23 @@ export class AuthorityKeys {
   }
 
   async #ask(signal: AbortSignal): Promise<Fetched> {
-    const metadata = await this.#metadata(signal);
-    const { jwks_uri: keysUrl, issuer } = metadata;
+    // What is known already need not be asked for again: a slow authority so comes to an end with its answers.
+    this.#keysUrl ??= await this.#findKeys(signal);
+    const url = this.#keysUrl;
+    try {
+      const keys = keySetOf(jsonOf(await this.#get(url, signal)));
+      return { keys, atMs: this.#time.monotonicMs() };
+    } catch (error) {
+      if (!signal.aborted) this.#keysUrl = undefined;
+      throw error;
+    }
+  }
+
+  async #findKeys(signal: AbortSignal): Promise<string> {
+    const { jwks_uri: keysUrl, issuer } = await this.#metadata(signal);
     if (issuer !== this.#source.authority) throw invalid('names another issuer than the configured authority');
     if (typeof keysUrl !== 'string' || !isSafe(keysUrl)) throw invalid('names no https address of its keys');
-    const keys = keySetOf(jsonOf(await this.#get(keysUrl, signal)));
-    return { keys, atMs: this.#time.monotonicMs() };
+    return keysUrl;
   }
 
   async #metadata(signal: AbortSignal): Promise<Record<string, unknown>> {

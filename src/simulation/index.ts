@@ -4,7 +4,7 @@
 
 export type { Authority, AuthorityOptions, AuthorityRequest } from './authority.js';
 export type { Checker, CheckerFactory, View } from './checker.js';
-export { allCheckers, cloudCheckers } from './checkers/index.js';
+export { allCheckers } from './checkers/index.js';
 export type { Duration } from './clock.js';
 export type { Backup } from './disk.js';
 export type { Datagram, Place } from './faults.js';

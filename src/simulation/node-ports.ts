@@ -22,14 +22,25 @@ const turnMs = 0.05;
 export function simulatedTime(clock: VirtualClock, skewMs = 0): SimulatedTime {
   let skewedMs = skewMs;
   let isRevoked = false;
-  const schedule = (delayMs: number, callback: () => void, isQuiet: boolean): Timer =>
-    clock.schedule(
+  /** What has not fired yet: a process that is gone leaves nothing behind. */
+  const planned = new Set<Timer>();
+  const schedule = (delayMs: number, callback: () => void, isQuiet: boolean): Timer => {
+    const timer = clock.schedule(
       delayMs,
       () => {
+        planned.delete(timer);
         if (!isRevoked) callback();
       },
       isQuiet,
     );
+    planned.add(timer);
+    return {
+      cancel() {
+        planned.delete(timer);
+        timer.cancel();
+      },
+    };
+  };
   return {
     now: () => Math.floor(worldEpochMs + clock.nowMs + skewedMs),
     monotonicMs: () => clock.nowMs,
@@ -46,6 +57,8 @@ export function simulatedTime(clock: VirtualClock, skewMs = 0): SimulatedTime {
     },
     revoke() {
       isRevoked = true;
+      for (const timer of planned) timer.cancel();
+      planned.clear();
     },
   };
 }

@@ -5,7 +5,7 @@ import { Secret } from '../../src/core/secret.js';
 import { configurationSchema } from '../../src/protocol/configuration.js';
 import type { Connection, Network } from '../../src/protocol/ports.js';
 import type { WorldParts } from '../../src/simulation/faults.js';
-import { allCheckers, cloudCheckers, type TraceLine, World, type WorldOptions } from '../../src/simulation/index.js';
+import { allCheckers, type TraceLine, World, type WorldOptions } from '../../src/simulation/index.js';
 import { insideOf } from '../../src/simulation/inside.js';
 import { authorityText } from '../../src/simulation/network/certificates.js';
 import type { NodeProcess } from '../../src/simulation/node.js';
@@ -24,7 +24,7 @@ let world: OpenWorld;
 afterEach(() => world?.close());
 
 function newWorld(options: Partial<WorldOptions> = {}): OpenWorld {
-  world = new OpenWorld({ seed: 1, checkers: [...allCheckers, ...cloudCheckers], ...options });
+  world = new OpenWorld({ seed: 1, checkers: allCheckers, ...options });
   return world;
 }
 

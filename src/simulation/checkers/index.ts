@@ -29,8 +29,8 @@ export const allCheckers: readonly CheckerFactory[] = [
   latency,
   silence,
   lastWriteWins,
+  leadership,
+  gateways,
+  deliveries,
   leaks,
 ];
-
-/** What must hold besides once nodes elect leaders that connect to the cloud: `checkers: [...allCheckers, ...cloudCheckers]`. */
-export const cloudCheckers: readonly CheckerFactory[] = [leadership, gateways, deliveries];
