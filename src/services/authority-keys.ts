@@ -136,6 +136,7 @@ export class AuthorityKeys {
     const url = this.#keysUrl;
     try {
       const keys = keySetOf(jsonOf(await this.#get(url, signal)));
+      this.#keysUrl = undefined;
       return { keys, atMs: this.#time.monotonicMs() };
     } catch (error) {
       if (!signal.aborted) this.#keysUrl = undefined;

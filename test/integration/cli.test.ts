@@ -188,7 +188,11 @@ describe('precedence', () => {
   });
 
   test('fields: all of the schema -> each has its variable', () => {
-    expect(configurationFields.map(({ name }) => name)).toEqual(Object.keys(configurationSchema.shape));
+    // The list of initial peers is too much for a variable.
+    const inTheFileOnly = ['initialRemotePeers'];
+    expect(configurationFields.map(({ name }) => name)).toEqual(
+      Object.keys(configurationSchema.shape).filter((name) => !inTheFileOnly.includes(name)),
+    );
     const named = new Map(configurationFields.map(({ name, variable }) => [name, variable]));
     expect(named.get('nodeId')).toBe('STATEMESH_NODE_ID');
     expect(named.get('beaconIntervalMs')).toBe('STATEMESH_BEACON_INTERVAL_MS');

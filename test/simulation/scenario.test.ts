@@ -29,6 +29,8 @@ describe('scenarioOf', () => {
       seed: 17,
       nodes: 3,
       wiring: 'ring',
+      clouds: 0,
+      tokenLifetimeMs: 60_000,
       options: { syncIntervalMs: 2_000 },
       durationMs: 12_000,
       faults: [

@@ -26,7 +26,18 @@ export type Fault =
   /** Killed, and started with the files of the last backup. */
   | At<'restore', { node: number; downMs: number }>
   /** Killed, and the end of its log is gone. */
-  | At<'tear', { node: number; shareKept: number; downMs: number }>;
+  | At<'tear', { node: number; shareKept: number; downMs: number }>
+  | At<'cloudCrash', { cloud: number; downMs: number }>
+  /** Nothing passes between a node and a cloud node until the next heal. */
+  | At<'uplink', { node: number; cloud: number }>
+  | At<'authority', { trouble: AuthorityTrouble; forMs: number }>
+  /** Somebody disables a cloud peer on one node, and enables it again on another one. */
+  | At<'maintenance', { node: number; cloud: number; other: number; forMs: number }>
+  /** A node may not lead for a while. */
+  | At<'ineligible', { node: number; forMs: number }>;
+
+export const authorityTroubles = ['down', 'slow', 'rubbish', 'refuse', 'fail', 'hang', 'rotate'] as const;
+export type AuthorityTrouble = (typeof authorityTroubles)[number];
 
 export interface PlannedWrite {
   readonly atMs: number;
@@ -38,20 +49,24 @@ export interface PlannedWrite {
   readonly bytes?: number;
 }
 
-/** How the nodes are wired: as one local network, or as two that one node connects. */
-export type Wiring = Topology | 'bridge';
+/** How the nodes are wired: as one local network, as two that one node connects, or as two that only the cloud connects. */
+export type Wiring = Topology | 'bridge' | 'sites';
 
 export interface Plan {
   readonly seed: number;
   readonly nodes: number;
   readonly wiring: Wiring;
+  /** How many cloud nodes there are. They come behind the others in the numbers of writers. */
+  readonly clouds: number;
+  /** How long an access token holds. */
+  readonly tokenLifetimeMs: number;
   readonly durationMs: number;
   readonly options: Partial<ConfigurationInput>;
   readonly writes: readonly PlannedWrite[];
   readonly faults: readonly Fault[];
 }
 
-export const faultDomains = ['network', 'crash', 'clock', 'disk'] as const;
+export const faultDomains = ['network', 'crash', 'clock', 'disk', 'cloud'] as const;
 export type FaultDomain = (typeof faultDomains)[number];
 
 export interface PlanOptions {
@@ -65,17 +80,22 @@ export interface PlanOptions {
 
 export function drawPlan({ seed, nodes: [fewest, most], durationMs, faults = faultDomains }: PlanOptions): Plan {
   const nodes = fewest + randomStream(seed, 'plan nodes').below(most - fewest + 1);
+  const cloud = randomStream(seed, 'plan clouds');
+  const clouds = cloud.pick([0, 1, 1, 2]);
+  const wiring = randomStream(seed, 'plan wiring').pick(wirings);
   return {
     seed,
     nodes,
-    wiring: randomStream(seed, 'plan wiring').pick(wirings),
+    wiring: clouds > 0 && cloud.float() < 0.2 ? 'sites' : wiring,
+    clouds,
+    tokenLifetimeMs: cloud.pick([20_000, 60_000, 3_600_000]),
     durationMs,
     options: drawOptions(randomStream(seed, 'plan options')),
-    writes: drawWrites(randomStream(seed, 'plan writes'), nodes, durationMs),
+    writes: drawWrites(randomStream(seed, 'plan writes'), nodes + clouds, durationMs),
     // Each domain draws for itself, so that leaving one out leaves the others as they were.
     faults: faultDomains
       .filter((domain) => faults.includes(domain))
-      .flatMap((domain) => drawFaults(randomStream(seed, `plan ${domain}`), { domain, nodes, durationMs }))
+      .flatMap((domain) => drawFaults(randomStream(seed, `plan ${domain}`), { domain, nodes, clouds, durationMs }))
       .sort((a, b) => a.atMs - b.atMs),
   };
 }
@@ -125,20 +145,21 @@ function drawWrites(random: RandomStream, nodes: number, durationMs: number): Pl
 interface FaultOptions {
   readonly domain: FaultDomain;
   readonly nodes: number;
+  readonly clouds: number;
   readonly durationMs: number;
 }
 
-function drawFaults(random: RandomStream, { domain, nodes, durationMs }: FaultOptions): Fault[] {
+function drawFaults(random: RandomStream, { domain, nodes, clouds, durationMs }: FaultOptions): Fault[] {
   // In some runs a domain is quiet: what one fault shows, another may hide.
   const meanGapMs = random.pick([2_000, 6_000, 20_000, Number.POSITIVE_INFINITY]);
   const faults: Fault[] = [];
   for (let atMs = random.float() * meanGapMs; atMs < durationMs; atMs += random.float() * 2 * meanGapMs) {
-    faults.push(draws[domain](random, atMs, nodes));
+    faults.push(draws[domain](random, atMs, nodes, clouds));
   }
   return faults;
 }
 
-type DrawFault = (random: RandomStream, atMs: number, nodes: number) => Fault;
+type DrawFault = (random: RandomStream, atMs: number, nodes: number, clouds: number) => Fault;
 
 const draws: Readonly<Record<FaultDomain, DrawFault>> = {
   network(random, atMs, nodes) {
@@ -189,6 +210,24 @@ const draws: Readonly<Record<FaultDomain, DrawFault>> = {
         return { atMs, kind: 'restore', node, downMs };
       case 'tear':
         return { atMs, kind: 'tear', node, shareKept: random.float(), downMs };
+    }
+  },
+  cloud(random, atMs, nodes, clouds) {
+    const forMs = random.pick([500, 5_000, 20_000]);
+    const ineligible = { atMs, kind: 'ineligible', node: random.below(nodes), forMs } as const;
+    if (clouds === 0) return ineligible;
+    const [node, other, cloud] = [random.below(nodes), random.below(nodes), random.below(clouds)];
+    switch (random.pick(['cloudCrash', 'uplink', 'authority', 'authority', 'maintenance', 'ineligible'] as const)) {
+      case 'cloudCrash':
+        return { atMs, kind: 'cloudCrash', cloud, downMs: forMs };
+      case 'uplink':
+        return { atMs, kind: 'uplink', node, cloud };
+      case 'authority':
+        return { atMs, kind: 'authority', trouble: random.pick(authorityTroubles), forMs };
+      case 'maintenance':
+        return { atMs, kind: 'maintenance', node, cloud, other, forMs };
+      case 'ineligible':
+        return ineligible;
     }
   },
 };

@@ -2,18 +2,22 @@
  * Plays a plan in a world and says what it broke: while it runs, after everything has healed, and when everybody has stopped.
  */
 import { type ErrorCode, failureOf, messageOf } from '../../core/errors.js';
+import type { Authority } from '../authority.js';
 import type { Backup } from '../disk.js';
 import type { Topology } from '../network/topology.js';
 import { type Breach, BreachError, type Verdict } from '../verdict.js';
+import type { OAuth2Client } from '../web/oauth2.js';
 import { createWorld, type World, type WorldOptions } from '../world.js';
 import type { WorldNode } from '../world-node.js';
-import type { Fault, Plan, PlannedWrite } from './plan.js';
+import type { AuthorityTrouble, Fault, Plan, PlannedWrite } from './plan.js';
 
 /** What of its world a plan leaves open. */
 export type PlayPlanOptions = Pick<WorldOptions, 'trace' | 'settleAlways'>;
 
 /** Why a write may be refused in a world of faults. */
 const refusals: ReadonlySet<ErrorCode> = new Set(['notRunning', 'storeClosed', 'diskFull']);
+/** A cloud peer can be changed only where it is known already. */
+const refusalsOfChanges: ReadonlySet<ErrorCode> = new Set([...refusals, 'peerUnknown']);
 
 /** How long a healed world may take to agree: longer than the longest backoff, and than any clock was ahead. */
 const liveWithin = '240s';
@@ -37,6 +41,8 @@ export async function playPlan(plan: Plan, options: PlayPlanOptions = {}): Promi
   return { seed: plan.seed, breach, events, virtualMs, acknowledged: run.acknowledged, traceHash };
 }
 
+type CloudFault = Extract<Fault, { kind: 'cloudCrash' | 'uplink' | 'authority' | 'maintenance' | 'ineligible' }>;
+
 interface Step {
   readonly atMs: number;
   act(): void | Promise<void>;
@@ -48,6 +54,8 @@ class Run {
   readonly #plan: Plan;
   readonly #world: World;
   readonly #nodes: readonly WorldNode[];
+  readonly #clouds: readonly WorldNode[];
+  readonly #authority: Authority | undefined;
   /** What a fault has brought about and will end. */
   readonly #due: Step[] = [];
   readonly #backups = new Map<WorldNode, Backup>();
@@ -55,21 +63,40 @@ class Run {
   constructor(plan: Plan, world: World) {
     this.#plan = plan;
     this.#world = world;
+    this.#authority = plan.clouds > 0 ? world.authority({ lifetime: plan.tokenLifetimeMs }) : undefined;
+    this.#clouds = this.#authority === undefined ? [] : this.#startClouds(this.#authority);
     const nodeIds = Array.from({ length: plan.nodes }, (_, index) => `node-${String.fromCharCode(97 + index)}`);
-    this.#nodes =
-      plan.wiring === 'bridge' ? this.#startBridged(nodeIds) : this.#startOn('office', nodeIds, plan.wiring);
+    this.#nodes = this.#start(nodeIds);
+  }
+
+  #startClouds(authority: Authority): readonly WorldNode[] {
+    const nodeIds = Array.from({ length: this.#plan.clouds }, (_, index) => `cloud-${index + 1}`);
+    return this.#world.cloud(nodeIds, { ...this.#plan.options, authority });
+  }
+
+  #start(nodeIds: readonly string[]): readonly WorldNode[] {
+    const { wiring } = this.#plan;
+    if (wiring === 'bridge' || wiring === 'sites') return this.#startHalves(nodeIds, wiring === 'bridge');
+    return this.#startOn('office', nodeIds, wiring);
   }
 
   #startOn(segment: string, nodeIds: readonly string[], topology: Topology): readonly WorldNode[] {
-    return this.#world.lan(segment, nodeIds, { ...this.#plan.options, topology });
+    const client = this.#authority?.register({ clientId: segment, clientSecret: `the secret of the ${segment}` });
+    const initialRemotePeers = client === undefined ? [] : this.#clouds.map((cloud) => this.#peerOf(cloud, client));
+    return this.#world.lan(segment, nodeIds, { ...this.#plan.options, initialRemotePeers, topology });
   }
 
-  /** Two halves, and the first node of the second half is on both networks. */
-  #startBridged(nodeIds: readonly string[]): readonly WorldNode[] {
+  /** With a literal secret, so that it has to be sealed, and to be opened elsewhere. */
+  #peerOf(cloud: WorldNode, client: OAuth2Client) {
+    return this.#world.cloudPeer(cloud, client, client.clientSecret);
+  }
+
+  /** Two local networks; as a bridge, the first node of the second one is on both. */
+  #startHalves(nodeIds: readonly string[], isBridged: boolean): readonly WorldNode[] {
     const half = Math.ceil(nodeIds.length / 2);
     const office = this.#startOn('office', nodeIds.slice(0, half), 'mesh');
     const shop = this.#startOn('shop', nodeIds.slice(half), 'mesh');
-    if (shop[0] !== undefined) this.#world.bridge(shop[0], 'office');
+    if (isBridged && shop[0] !== undefined) this.#world.bridge(shop[0], 'office');
     return [...office, ...shop];
   }
 
@@ -90,12 +117,26 @@ class Run {
   /** Ends all faults, starts who is down, and waits until all agree. */
   async recover(): Promise<void> {
     this.#world.heal();
-    for (const node of this.#nodes) {
+    this.#authority?.mend();
+    this.#authority?.up();
+    for (const node of [...this.#nodes, ...this.#clouds]) {
       this.#world.freeDisk(node);
       this.#world.unskew(node);
       this.#revive(node);
     }
+    for (const node of this.#nodes) await this.#admit(node);
     await this.#world.settle({ within: liveWithin });
+  }
+
+  /** Once a node is up: it may lead, and its cloud peers are enabled. */
+  async #admit(node: WorldNode): Promise<void> {
+    await this.#world.until(() => node.isUp, { within: liveWithin });
+    node.node.setEligible(true);
+    for (const { nodeId } of this.#clouds) {
+      await this.#world
+        .complete(node.node.enablePeer(nodeId))
+        .catch((error: unknown) => this.#refusedChange(node, error));
+    }
   }
 
   async #runTo(atMs: number): Promise<void> {
@@ -110,7 +151,8 @@ class Run {
   }
 
   #write({ node: index, key, value, bytes = 0 }: PlannedWrite): void {
-    const node = this.#node(index);
+    const writers = [...this.#nodes, ...this.#clouds];
+    const node = writers[index % writers.length] as WorldNode;
     if (!node.isUp) return;
     const things = node.node.collection<unknown>('things');
     const document = bytes === 0 ? value : { value, filling: 'x'.repeat(bytes) };
@@ -124,11 +166,15 @@ class Run {
   }
 
   /** A node that stops, or whose disk is full, may refuse a write. It has no other reason. */
-  #refused({ nodeId }: WorldNode, error: unknown): void {
+  #refused({ nodeId }: WorldNode, error: unknown, expected = refusals): void {
     const { code, message } = failureOf(error);
-    if (refusals.has(code)) return;
+    if (expected.has(code)) return;
     const atMs = this.#world.nowMs;
     this.#breach ??= { kind: 'safety', checker: 'refusals', message: `${nodeId}: ${code}: ${message}`, atMs };
+  }
+
+  #refusedChange(node: WorldNode, error: unknown): void {
+    this.#refused(node, error, refusalsOfChanges);
   }
 
   async #strike(fault: Fault): Promise<void> {
@@ -179,7 +225,68 @@ class Run {
         this.#backups.set(node, world.backUp(node));
         break;
       }
+      default:
+        this.#strikeCloud(fault);
     }
+  }
+
+  /** Faults on the way to the cloud, or of those who could go it. */
+  #strikeCloud(fault: CloudFault): void {
+    const world = this.#world;
+    switch (fault.kind) {
+      case 'cloudCrash': {
+        const cloud = this.#cloud(fault.cloud);
+        if (cloud === undefined || !world.isThere(cloud)) break;
+        world.crash(cloud);
+        this.#later(fault.downMs, () => this.#revive(cloud));
+        break;
+      }
+      case 'uplink': {
+        const cloud = this.#cloud(fault.cloud);
+        if (cloud !== undefined) world.partition([this.#node(fault.node)], [cloud]);
+        break;
+      }
+      case 'authority':
+        this.#trouble(fault.trouble, fault.forMs);
+        break;
+      case 'maintenance': {
+        const cloud = this.#cloud(fault.cloud);
+        if (cloud === undefined) break;
+        this.#change(this.#node(fault.node), (node) => node.disablePeer(cloud.nodeId));
+        this.#later(fault.forMs, () => this.#change(this.#node(fault.other), (node) => node.enablePeer(cloud.nodeId)));
+        break;
+      }
+      case 'ineligible': {
+        const node = this.#node(fault.node);
+        const set = (isEligible: boolean) => node.isUp && node.node.setEligible(isEligible);
+        set(false);
+        this.#later(fault.forMs, () => void set(true));
+        break;
+      }
+    }
+  }
+
+  #trouble(trouble: AuthorityTrouble, forMs: number): void {
+    const authority = this.#authority;
+    if (authority === undefined) return;
+    if (trouble === 'rotate') {
+      authority.rotateKeys();
+      return;
+    }
+    if (trouble === 'slow') authority.slow('800ms');
+    else authority[trouble]();
+    this.#later(forMs, () => {
+      authority.mend();
+      authority.up();
+    });
+  }
+
+  #change(node: WorldNode, change: (node: WorldNode['node']) => Promise<unknown>): void {
+    if (node.isUp) change(node.node).catch((error: unknown) => this.#refusedChange(node, error));
+  }
+
+  #cloud(index: number): WorldNode | undefined {
+    return this.#clouds[index % this.#clouds.length];
   }
 
   /** Faults that take a node down for a while. */
