@@ -78,7 +78,7 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
  *
  * @example
  * const machine = composeNode({ ...createServices(systemPorts()), discovery: myDiscovery });
- * const actor = createActor(machine, { input: { configuration: () => configuration, boot, random } });
+ * const actor = createActor(machine, { input: { configuration: () => configuration, boot, random, now: Date.now } });
  */
 export function composeNode(services: Services): NodeMachine {
   const { configure, openStore, closeStore, listen, closeListener, connections, control } = services;

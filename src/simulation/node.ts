@@ -3,13 +3,14 @@
  * restarted and skewed. Its address and its disk stay with it, as those of a machine do.
  */
 import { join } from 'node:path';
-import { fromPromise, type InspectionEvent } from 'xstate';
+import { type AnyActorLogic, fromPromise, type InspectionEvent } from 'xstate';
 import type { NodeId } from '../core/ids.js';
 import type { Happening, StatemeshNode } from '../index.js';
 import { createNode } from '../node.js';
 import type { Configuration, ConfigurationInput } from '../protocol/configuration.js';
 import type { Listening, Network, ServerCertificate } from '../protocol/ports.js';
 import type { Store } from '../protocol/store.js';
+import { createRequestToken } from '../services/request-token.js';
 import { openSqliteStore, type SqliteStore } from '../store/sqlite-store.js';
 import type { VirtualClock } from './clock.js';
 import { createSimulatedConfigure } from './configure.js';
@@ -172,6 +173,7 @@ export class NodeProcess {
           configure: createSimulatedConfigure({ ca, certificate: this.#certificate, randomness: stream }),
           openStore,
           verifyToken: createSimulatedVerifyToken({ http, time }),
+          requestToken: notingItsStart(createRequestToken({ http, time, environment }), pending),
         },
         ...(inspect === undefined ? {} : { inspect: (event) => life.isOver || inspect(this, event) }),
       },
@@ -287,6 +289,17 @@ export class NodeProcess {
     this.heard.push(heard);
     this.#surroundings.observers.tell('happened', this, heard);
   }
+}
+
+/** A service that says when it begins: what it awaits first may have settled already. */
+function notingItsStart<Logic extends AnyActorLogic>(logic: Logic, pending: PendingWork): Logic {
+  return {
+    ...logic,
+    start: (...args: Parameters<NonNullable<Logic['start']>>) => {
+      pending.note();
+      logic.start?.(args[0], args[1]);
+    },
+  };
 }
 
 /** A network that says when it is asked for a promise: some of them settle at once. */

@@ -112,7 +112,7 @@ describe('options', () => {
     [['--nodes', '27'], '--nodes "27"'],
     [['--seconds', '1e9'], '--seconds "1e9"'],
     [['--jobs', '0'], '--jobs "0"'],
-    [['--faults', 'network,fire'], '--faults "network,fire": use none, or some of network,crash,clock,disk'],
+    [['--faults', 'network,fire'], '--faults "network,fire": use none, or some of network,crash,clock,disk,cloud'],
     [['--trace', 'nowhere/at/all.jsonl'], '--trace nowhere/at/all.jsonl cannot be written (ENOENT)'],
     [['--trace', 'directory'], '--trace directory is a directory'],
     [['stray'], 'too many arguments'],
@@ -129,7 +129,7 @@ describe('options', () => {
     expect(request).toEqual({
       from: 1,
       seeds: 20,
-      plan: { nodes: [3, 5], durationMs: 60_000, faults: ['network', 'crash', 'clock', 'disk'] },
+      plan: { nodes: [3, 5], durationMs: 60_000, faults: ['network', 'crash', 'clock', 'disk', 'cloud'] },
       isReplay: false,
       traceFile: undefined,
       isShrinking: true,

@@ -48,6 +48,8 @@ it('seed 17: kept, crash and partition with 1 write -> nothing broken', async ()
     seed: 17,
     nodes: 3,
     wiring: 'ring',
+    clouds: 0,
+    tokenLifetimeMs: 60_000,
     options: { syncIntervalMs: 2_000 },
     durationMs: 12_000,
     faults: [

@@ -52,7 +52,7 @@ describe('shrinkPlan', () => {
     const times = [...faults, ...writes].map(({ atMs }) => atMs);
     expect(durationMs - Math.max(...times)).toBeLessThanOrEqual(1_000);
     expect([...times, durationMs].filter((atMs) => atMs % 1_000 !== 0)).toEqual([]);
-    expect(rest).toEqual({ seed: 5, nodes: 5, wiring: 'mesh', options: {} });
+    expect(rest).toEqual({ seed: 5, nodes: 5, wiring: 'mesh', clouds: 0, tokenLifetimeMs: 60_000, options: {} });
   });
 
   it('a safety breach: before any other try -> what comes after it is cut off', async () => {
