@@ -172,7 +172,7 @@ export class NodeProcess {
         services: {
           configure: createSimulatedConfigure({ ca, certificate: this.#certificate, randomness: stream }),
           openStore,
-          verifyToken: createSimulatedVerifyToken({ http, time }),
+          verifyToken: notingItsStart(createSimulatedVerifyToken({ http, time }), pending),
           requestToken: notingItsStart(createRequestToken({ http, time, environment }), pending),
         },
         ...(inspect === undefined ? {} : { inspect: (event) => life.isOver || inspect(this, event) }),

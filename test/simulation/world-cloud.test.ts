@@ -149,7 +149,8 @@ describe('two sites and a cloud', () => {
     expect(world.parts.health.healthySinceMs).toBeUndefined();
     world.heal();
     world.restart(cloud);
-    await world.settle({ within: '240s' });
+    authority.up();
+    await world.settle({ within: '120s' });
   });
 
   it('the same seed -> the same hash and trace, requests to the authority among them', async () => {
