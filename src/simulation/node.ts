@@ -150,7 +150,7 @@ export class NodeProcess {
     const stream = random(`machine ${this.address} start ${this.#starts}`);
     const host: Host = { address: this.address, segments: this.segments };
     const time = simulatedTime(clock, this.#skewMs);
-    const network = noting(hub.join(host), pending);
+    const network = notingNetwork(hub.join(host), pending);
     const http = simulatedHttp({ network, time, settled: () => pending.note() });
     const environment = { get: (name: string) => this.environment.get(name) };
     // The actor tells of itself while it is being made, before there is a process to ask.
@@ -172,8 +172,8 @@ export class NodeProcess {
         services: {
           configure: createSimulatedConfigure({ ca, certificate: this.#certificate, randomness: stream }),
           openStore,
-          verifyToken: notingItsStart(createSimulatedVerifyToken({ http, time }), pending),
-          requestToken: notingItsStart(createRequestToken({ http, time, environment }), pending),
+          verifyToken: noted(createSimulatedVerifyToken({ http, time }), pending),
+          requestToken: noted(createRequestToken({ http, time, environment }), pending),
         },
         ...(inspect === undefined ? {} : { inspect: (event) => life.isOver || inspect(this, event) }),
       },
@@ -291,19 +291,23 @@ export class NodeProcess {
   }
 }
 
-/** A service that says when it begins: what it awaits first may have settled already. */
-function notingItsStart<Logic extends AnyActorLogic>(logic: Logic, pending: PendingWork): Logic {
+/** A service that says when it begins and ends: what it awaits first may have settled already, and whoever it waits for is told. */
+function noted<Logic extends AnyActorLogic>(logic: Logic, pending: PendingWork): Logic {
   return {
     ...logic,
     start: (...args: Parameters<NonNullable<Logic['start']>>) => {
       pending.note();
       logic.start?.(args[0], args[1]);
     },
+    transition: (...args: Parameters<Logic['transition']>) => {
+      pending.note();
+      return logic.transition(args[0], args[1], args[2]);
+    },
   };
 }
 
 /** A network that says when it is asked for a promise: some of them settle at once. */
-function noting(network: Network, pending: PendingWork): Network {
+function notingNetwork(network: Network, pending: PendingWork): Network {
   const noted = <T>(promise: Promise<T>): Promise<T> => {
     pending.note();
     return promise;
