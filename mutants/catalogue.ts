@@ -380,4 +380,73 @@ export const mutants: readonly Mutant[] = [
     breaks: ['leak', 'safety'],
     seedsMax: 10,
   },
+
+  // --- Leaders and the cloud
+  {
+    name: 'everybody-connects',
+    bug: 'Gateways open whether the node leads or not.',
+    edits: [
+      {
+        file: 'machines/uplink.machine.ts',
+        find: "const type = context.isLeader ? 'gateway.open' : 'gateway.rest';",
+        replace: "const type = context.leftOut < 0 ? 'gateway.rest' : 'gateway.open';",
+      },
+    ],
+    breaks: ['safety'],
+    seedsMax: 10,
+  },
+  {
+    name: 'rivals-both-stay',
+    bug: 'Two leaders that meet after a partition both go on leading.',
+    edits: [
+      {
+        file: 'core/ballot.ts',
+        find: "      other.stance === 'leading' &&\n      precedes(ballot, other) &&",
+        replace: "      other.stance === 'leading' &&\n      ballot.term < 0 &&\n      precedes(ballot, other) &&",
+      },
+    ],
+    plan: { nodes: [3, 5], durationMs: 60_000, faults: ['network', 'crash'] },
+    breaks: ['safety', 'liveness'],
+    seedsMax: 30,
+  },
+  {
+    name: 'claim-ignored',
+    bug: 'A leader does not step down when the node that ought to lead claims to.',
+    edits: [
+      {
+        file: 'core/ballot.ts',
+        find: "other.isEligible && other.stance === 'claiming' && precedes(other, ballot),",
+        replace: "other.isEligible && other.stance === 'claiming' && precedes(ballot, other),",
+      },
+    ],
+    breaks: ['liveness'],
+    seedsMax: 20,
+  },
+  {
+    name: 'gateway-gives-up',
+    bug: 'A gateway whose attempt has failed waits for a new leadership, and does not try again.',
+    edits: [
+      {
+        file: 'machines/gateway.machine.ts',
+        find: "after: { backoff: 'authorizing' },",
+        replace: "after: { backoff: 'standby' },",
+      },
+    ],
+    plan: { nodes: [2, 3], durationMs: 60_000, faults: ['cloud'] },
+    breaks: ['liveness', 'safety'],
+    seedsMax: 40,
+  },
+  {
+    name: 'settings-cross',
+    bug: 'What is of a cluster is offered to the cloud, too.',
+    edits: [
+      {
+        file: 'machines/gateway.machine.ts',
+        find: "const scopes: readonly Scope[] = ['shared'];",
+        replace: "const scopes: readonly Scope[] = ['cluster', 'shared'];",
+      },
+    ],
+    breaks: ['safety', 'liveness'],
+    seedsMax: 10,
+  },
 ];
