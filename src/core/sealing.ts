@@ -1,84 +1,96 @@
 /**
- * Secrets that are stored: AES-256-GCM (NIST SP 800-38D) with the sealing key of the cluster, as
- * `sealed:1:<key id>:<nonce>:<ciphertext and tag>`, each part base64url.
+ * Sealed secrets: what stands in place of a client secret in a document that every node and every backup holds.
  *
- * Invariant: a sealed secret is bound to its peer, its authority and its client, so that whoever can write documents cannot have it
- * sent elsewhere; nonces are random and 96 bits long, and are never chosen here.
+ * Invariants:
+ * - A sealed secret opens only for the peer that it was sealed for: its NodeId, authority and client are authenticated with
+ *   it, so whoever edits the document cannot have the secret sent to another authority.
+ * - The text names its version and the key, neither of which is secret; what cannot be opened says why.
+ *
+ * Source: AES-256-GCM, NIST SP 800-38D. Nonces are 96 random bits, fit for some 2^32 secrets under one key.
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { StatemeshError } from './errors.js';
-import type { NodeId } from './ids.js';
+import { assert, StatemeshError } from './errors.js';
 import type { ClusterKeys } from './keys.js';
 import { Secret } from './secret.js';
 
-/** Whose secret it is: what may not change without the secret being given anew. */
-export interface SecretOwner {
-  readonly nodeId: NodeId;
+/** Whom a secret is for: it opens for no other. */
+export interface SealedFor {
+  readonly nodeId: string;
   readonly authority: string;
   readonly clientId: string;
 }
 
-const prefix = 'sealed:1:';
-const envelope = /^sealed:1:([A-Za-z0-9_-]{1,32}):([A-Za-z0-9_-]{16}):([A-Za-z0-9_-]{22,8192})$/;
-const tagBytes = 16;
+export interface SealOptions {
+  readonly keys: ClusterKeys;
+  readonly peer: SealedFor;
+  /** 12 bytes, base64url, as the randomness port gives them; never used before. */
+  readonly nonce: string;
+  readonly secret: Secret;
+}
 
+export interface OpenOptions {
+  /** Undefined with security `none`, where nothing can be opened. */
+  readonly keys: ClusterKeys | undefined;
+  readonly peer: SealedFor;
+  readonly envelope: string;
+}
+
+/** The envelope of a secret: `sealed:1:<keyId>:<nonce>:<ciphertext and tag>`, each base64url. */
+export function sealSecret({ keys, peer, nonce, secret }: SealOptions): string {
+  const iv = Buffer.from(nonce, 'base64url');
+  assert(iv.length === nonceBytes && iv.toString('base64url') === nonce, 'A nonce is 12 bytes, base64url.');
+  const cipher = createCipheriv(algorithm, keys.sealingKey, iv, { authTagLength: tagBytes });
+  cipher.setAAD(additionalDataOf(peer));
+  const sealed = Buffer.concat([cipher.update(secret.reveal(), 'utf8'), cipher.final(), cipher.getAuthTag()]);
+  return `${prefix}${version}:${keys.keyId}:${nonce}:${sealed.toString('base64url')}`;
+}
+
+/**
+ * The secret in an envelope.
+ *
+ * @throws StatemeshError `secretUnsealable`, naming the peer and the reason
+ */
+export function openSecret({ keys, peer, envelope }: OpenOptions): Secret {
+  if (keys === undefined) throw unsealable(peer, 'this node has no cluster key');
+  const parts = envelopePattern.exec(envelope);
+  if (parts === null) throw unsealable(peer, 'it is damaged, or was sealed by a newer version');
+  const [, keyId = '', nonce = '', body = ''] = parts;
+  if (keyId !== keys.keyId) throw unsealable(peer, 'it was sealed with another cluster key');
+  const sealed = Buffer.from(body, 'base64url');
+  const iv = Buffer.from(nonce, 'base64url');
+  if (sealed.length < tagBytes) throw unsealable(peer, 'it is damaged');
+  try {
+    const decipher = createDecipheriv(algorithm, keys.sealingKey, iv, { authTagLength: tagBytes });
+    decipher.setAAD(additionalDataOf(peer));
+    decipher.setAuthTag(sealed.subarray(-tagBytes));
+    const secret = Buffer.concat([decipher.update(sealed.subarray(0, -tagBytes)), decipher.final()]);
+    return new Secret(secret.toString('utf8'));
+  } catch (cause) {
+    throw unsealable(peer, 'it was sealed for another NodeId, authority or clientId, or is damaged', { cause });
+  }
+}
+
+/** Whether a text is an envelope, of this version or of another, intact or not: such a text is never a secret itself. */
 export function isSealed(text: string): boolean {
   return text.startsWith(prefix);
 }
 
-/** @param nonce 12 random bytes, base64url: never used before */
-export function sealSecret({
-  keys,
-  owner,
-  nonce,
-  secret,
-}: {
-  readonly keys: ClusterKeys;
-  readonly owner: SecretOwner;
-  readonly nonce: string;
-  readonly secret: string;
-}): string {
-  const cipher = createCipheriv('aes-256-gcm', keys.sealingKey, Buffer.from(nonce, 'base64url'));
-  cipher.setAAD(additionalData(owner));
-  const sealed = Buffer.concat([cipher.update(secret, 'utf8'), cipher.final(), cipher.getAuthTag()]);
-  return `${prefix}${keys.keyId}:${nonce}:${sealed.toString('base64url')}`;
+const algorithm = 'aes-256-gcm';
+const nonceBytes = 12;
+const tagBytes = 16;
+const prefix = 'sealed:';
+const version = 1;
+const envelopePattern = /^sealed:1:([A-Za-z0-9_-]+):([A-Za-z0-9_-]{16}):([A-Za-z0-9_-]+)$/;
+
+/** As JSON, so that no two different peers give the same bytes. */
+function additionalDataOf({ nodeId, authority, clientId }: SealedFor): Buffer {
+  return Buffer.from(JSON.stringify(['statemesh sealed secret', version, nodeId, authority, clientId]), 'utf8');
 }
 
-/** @throws StatemeshError `secretUnsealable`, naming the peer */
-export function openSecret({
-  keys,
-  owner,
-  text,
-}: {
-  readonly keys: ClusterKeys | undefined;
-  readonly owner: SecretOwner;
-  readonly text: string;
-}): Secret {
-  const [, keyId, nonce = '', data = ''] = envelope.exec(text) ?? [];
-  if (keyId === undefined) throw unsealable(owner, 'it is damaged');
-  if (keyId !== keys?.keyId) throw unsealable(owner, 'it was sealed with another cluster key');
-  const bytes = Buffer.from(data, 'base64url');
-  try {
-    const decipher = createDecipheriv('aes-256-gcm', keys.sealingKey, Buffer.from(nonce, 'base64url'), {
-      authTagLength: tagBytes,
-    });
-    decipher.setAAD(additionalData(owner)).setAuthTag(bytes.subarray(-tagBytes));
-    return new Secret(
-      Buffer.concat([decipher.update(bytes.subarray(0, -tagBytes)), decipher.final()]).toString('utf8'),
-    );
-  } catch (cause) {
-    throw unsealable(owner, 'it was sealed for another peer, authority or client, or is damaged', cause);
-  }
-}
-
-function additionalData({ nodeId, authority, clientId }: SecretOwner): Buffer {
-  return Buffer.from(JSON.stringify([nodeId, authority, clientId]));
-}
-
-function unsealable({ nodeId }: SecretOwner, reason: string, cause?: unknown): StatemeshError {
+function unsealable({ nodeId }: SealedFor, reason: string, options?: { cause: unknown }): StatemeshError {
   return new StatemeshError(
     'secretUnsealable',
-    `The client secret of "${nodeId}" cannot be opened: ${reason}. Add the peer again, with its secret.`,
-    { cause },
+    `The client secret of the remote peer "${nodeId}" cannot be opened: ${reason}. Save the peer with its secret again.`,
+    options,
   );
 }

@@ -163,7 +163,7 @@ function revealed({ oAuth2, ...peer }: RemotePeer, keys: ClusterKeys | undefined
   const { authority = '', clientId = '' } = rest as Partial<OAuth2Configuration>;
   try {
     const owner = { nodeId: peer.nodeId, authority, clientId };
-    return { ...peer, ...rest, secret: openSecret({ keys, owner, text: clientSecret }).reveal() };
+    return { ...peer, ...rest, secret: openSecret({ keys, peer: owner, envelope: clientSecret }).reveal() };
   } catch {
     return { ...peer, ...rest, clientSecret };
   }

@@ -11,6 +11,7 @@ import { isNodeId, type NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
 import { limits } from '../core/limits.js';
 import { isSealed, openSecret, sealSecret } from '../core/sealing.js';
+import { Secret } from '../core/secret.js';
 import { type OAuth2Configuration, PeerType, type RemotePeer, type RemotePeerDocument } from './remote-peer.js';
 
 /** A peer as an application names it. */
@@ -140,7 +141,7 @@ function seal(nodeId: NodeId, oAuth2: OAuth2Configuration, { keys, nonce }: Seal
   const owner = { nodeId, authority, clientId };
   if (isSealed(clientSecret)) {
     try {
-      openSecret({ keys, owner, text: clientSecret });
+      openSecret({ keys, peer: owner, envelope: clientSecret });
     } catch (error) {
       throw invalid('oAuth2.clientSecret', messageOf(error), { cause: error });
     }
@@ -152,7 +153,10 @@ function seal(nodeId: NodeId, oAuth2: OAuth2Configuration, { keys, nonce }: Seal
       `without a cluster key a literal secret cannot be sealed; name an environment variable as in "\${NAME}"`,
     );
   }
-  return { ...oAuth2, clientSecret: sealSecret({ keys, owner, nonce: nonce(), secret: clientSecret }) };
+  return {
+    ...oAuth2,
+    clientSecret: sealSecret({ keys, peer: owner, nonce: nonce(), secret: new Secret(clientSecret) }),
+  };
 }
 
 function optionalText<F extends string>(path: string, field: F, value: unknown): { readonly [K in F]?: string } {

@@ -187,7 +187,7 @@ function secretOf(peer: CloudPeer, keys: RequestTokenInput['keys'], environment:
     );
   }
   if (isSealed(clientSecret)) {
-    return openSecret({ keys, owner: { nodeId: peer.nodeId, authority, clientId }, text: clientSecret });
+    return openSecret({ keys, peer: { nodeId: peer.nodeId, authority, clientId }, envelope: clientSecret });
   }
   throw new StatemeshError(
     'secretUnsealable',
