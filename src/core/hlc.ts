@@ -37,7 +37,8 @@ export function logicOf(hlc: Hlc): number {
 
 /** The next stamp after `last`, at the wall clock if that has moved on. */
 export function nextHlc(last: Hlc, wallMs: number): Hlc {
-  const atWall = packHlc(Math.max(wallMs, epochMs), 0);
+  // The first millisecond is for initial writes, which everything else outranks.
+  const atWall = packHlc(Math.max(wallMs, epochMs + 1), 0);
   return (atWall > last ? atWall : last + 1) as Hlc;
 }
 

@@ -91,6 +91,9 @@ export const limits = {
   /** When a renewal could not be verified, for a reason that is not the token's: the present token goes on for so long. */
   tokenRenewalRetryMs: 5_000,
   tokenClockToleranceMs: 30_000,
+  /** Of an authority's URL, a client's id or secret, a scope, an audience. */
+  oAuth2TextLengthMax: 2_048,
+  scopesMax: 64,
   gatewaysMax: 32,
   probeFirstMs: 30_000,
   probeMaxMs: 600_000,

@@ -20,21 +20,34 @@ export function createKnownPeers() {
       ({ nodeId, address }) => [nodeId as NodeId, parseAddress(address)] as const,
     );
     const report = (failure: Failure): void => parent.send({ type: 'knownPeers.failed', failure });
-    storeInitialPeers(store, initialPeers).catch((error: unknown) => report(failureOf(error)));
-    return watchRemotePeers(
-      store,
-      ({ peers, problems }) => {
-        const stored = peers
-          .filter(({ type, isEnabled }) => type === PeerType.StaticRemote && isEnabled)
-          .map(({ nodeId, address }) => [nodeId, parseAddress(address)] as const);
-        parent.send({
-          type: 'knownPeers.changed',
-          peers: new Map<NodeId, Address>([...configured, ...stored]),
-          problems: problems.map(({ message }): Failure => ({ code: 'peerInvalid', message })),
-        });
-      },
-      report,
-    );
+    let stopWatching = (): void => {};
+    let isStopped = false;
+    const watch = () =>
+      watchRemotePeers(
+        store,
+        ({ peers, problems }) => {
+          const stored = peers
+            .filter(({ type, isEnabled }) => type === PeerType.StaticRemote && isEnabled)
+            .map(({ nodeId, address }) => [nodeId, parseAddress(address)] as const);
+          parent.send({
+            type: 'knownPeers.changed',
+            peers: new Map<NodeId, Address>([...configured, ...stored]),
+            problems: problems.map(({ message }): Failure => ({ code: 'peerInvalid', message })),
+          });
+        },
+        report,
+      );
+    const begin = (): void => {
+      if (!isStopped) stopWatching = watch();
+    };
+    storeInitialPeers(store, initialPeers).then(begin, (error: unknown) => {
+      if (!isStopped) report(failureOf(error));
+      begin();
+    });
+    return () => {
+      isStopped = true;
+      stopWatching();
+    };
   });
 }
 

@@ -11,13 +11,19 @@ import type { ClusterKeys } from '../core/keys.js';
 import { isSealed, openSecret } from '../core/sealing.js';
 import type { Randomness } from '../protocol/ports.js';
 import { type OAuth2Configuration, PeerType, type RemotePeer } from '../protocol/remote-peer.js';
-import { checkNodeId, checkPeer, formatRemotePeer, type RemotePeerInput } from '../protocol/remote-peer-document.js';
+import {
+  checkNodeId,
+  checkPeer,
+  formatRemotePeer,
+  parseRemotePeer,
+  type RemotePeerInput,
+} from '../protocol/remote-peer-document.js';
 import type { Store, Write, Written } from '../protocol/store.js';
 import {
-  isRemoved,
+  isRemovedBy,
   keyOf,
+  markerIn,
   type RemovalMarker,
-  readRemotePeer,
   readRemotePeers,
   remotePeersCollection,
   removedPeersCollection,
@@ -81,58 +87,52 @@ export interface PeerManagementOptions {
   readonly randomness: Randomness;
 }
 
+/** What a change decides on, read in its own transaction: so changes that are asked for at once are made one after the other. */
+interface Present {
+  readonly document: string | undefined;
+  readonly marker: string | undefined;
+}
+
+/** What becomes of both; undefined deletes the document. */
+type Change = (present: Present) => Present;
+
 export function createPeerManagement({
   getStore,
   getKeys,
   randomness,
 }: PeerManagementOptions): PeerManagement & PeerStore {
   const save = async (input: RemotePeerInput): Promise<Written | undefined> => {
-    const store = getStore();
     const keys = getKeys();
     const peer = checkPeer(input, { keys, nonce: () => randomness.token() });
-    const present = await readRemotePeer(store, peer.nodeId).catch(() => undefined);
-    if (present !== undefined && isSame(present, peer, keys)) return undefined;
-    const payload = encodeDocument(formatRemotePeer(peer));
-    const [, written] = await store.write([
-      marker(peer.nodeId, false),
-      { kind: 'put', collection: remotePeersCollection, key: keyOf(peer.nodeId), payload },
-    ]);
-    return written;
+    const document = encodeDocument(formatRemotePeer(peer));
+    return change(getStore(), peer.nodeId, (present) => {
+      const stored = peerIn(peer.nodeId, present);
+      if (stored !== undefined && isSame(stored, peer, keys)) return present;
+      return { document, marker: markerAfter(present.marker, peer.nodeId, false) };
+    });
   };
 
   const setEnabled = async (input: string, isEnabled: boolean): Promise<Written | undefined> => {
-    const store = getStore();
     const nodeId = checkNodeId('nodeId', input);
-    if ((await readRemotePeer(store, nodeId)) === undefined) throw unknown(nodeId);
-    const [written] = await store.write([
-      {
-        kind: 'update',
-        collection: remotePeersCollection,
-        key: keyOf(nodeId),
-        recipe: (payload) => {
-          // Removed since: it stays so.
-          const document = payload === undefined ? undefined : decodeDocument(payload);
-          return document === undefined ? payload : encodeDocument({ ...(document as object), IsEnabled: isEnabled });
-        },
-      },
-    ]);
-    return written;
+    return change(getStore(), nodeId, (present) => {
+      const { document, marker } = present;
+      if (document === undefined || isRemovedBy(marker)) throw unknown(nodeId);
+      const fields = decodeDocument(document);
+      // Whatever else is in it stays; what is no peer is left to those who can read it.
+      parseRemotePeer(nodeId, fields);
+      return { document: encodeDocument({ ...(fields as object), IsEnabled: isEnabled }), marker };
+    });
+  };
+
+  const remove = async (input: string): Promise<Written | undefined> => {
+    const nodeId = checkNodeId('nodeId', input);
+    return change(getStore(), nodeId, (present) => {
+      if (present.document === undefined || isRemovedBy(present.marker)) return present;
+      return { document: undefined, marker: markerAfter(present.marker, nodeId, true) };
+    });
   };
 
   const getAll = async () => (await readRemotePeers(getStore())).peers;
-
-  const remove = async (input: string): Promise<Written | undefined> => {
-    const store = getStore();
-    const nodeId = checkNodeId('nodeId', input);
-    const key = keyOf(nodeId);
-    const stored = await store.get(remotePeersCollection, key);
-    if (stored === undefined || (await isRemoved(store, key))) return undefined;
-    const [written] = await store.write([
-      marker(nodeId, true),
-      { kind: 'delete', collection: remotePeersCollection, key },
-    ]);
-    return written;
-  };
 
   return {
     addCloudPeer: (nodeId, address, oAuth2) => save({ nodeId, address, type: PeerType.CloudRemote, oAuth2 }),
@@ -146,10 +146,47 @@ export function createPeerManagement({
   };
 }
 
-/** Always a put: its stamp says when that was decided. */
-function marker(nodeId: NodeId, isRemoved: boolean): Write {
-  const document: RemovalMarker = { NodeId: nodeId, IsRemoved: isRemoved };
-  return { kind: 'put', collection: removedPeersCollection, key: keyOf(nodeId), payload: encodeDocument(document) };
+/** Looks at the marker, decides with the document, and writes both: one request, which is one transaction. */
+async function change(store: Store, nodeId: NodeId, decide: Change): Promise<Written | undefined> {
+  const key = keyOf(nodeId);
+  let marker: string | undefined;
+  let decided: Present | undefined;
+  const ofMarker = (recipe: (payload: string | undefined) => string | undefined): Write => ({
+    ...{ kind: 'update', collection: removedPeersCollection, key, recipe },
+  });
+  const [, ofDocument, ofRemoval] = await store.write([
+    ofMarker((payload) => {
+      marker = payload;
+      return payload;
+    }),
+    {
+      kind: 'update',
+      collection: remotePeersCollection,
+      key,
+      recipe: (document) => {
+        decided = decide({ document, marker });
+        return decided.document;
+      },
+    },
+    ofMarker((payload) => (decided === undefined ? payload : decided.marker)),
+  ]);
+  return ofDocument ?? ofRemoval;
+}
+
+function peerIn(nodeId: NodeId, { document, marker }: Present): RemotePeer | undefined {
+  if (document === undefined || isRemovedBy(marker)) return undefined;
+  try {
+    return parseRemotePeer(nodeId, decodeDocument(document));
+  } catch {
+    // It is replaced.
+    return undefined;
+  }
+}
+
+/** Counts decisions, so that each is written, with a stamp that says when it was made. */
+function markerAfter(present: string | undefined, nodeId: NodeId, isRemoved: boolean): string {
+  const decisions = (markerIn(present)?.Decisions ?? 0) + 1;
+  return encodeDocument({ NodeId: nodeId, IsRemoved: isRemoved, Decisions: decisions } satisfies RemovalMarker);
 }
 
 /** Two sealings of one secret differ: what counts is what is in them. */

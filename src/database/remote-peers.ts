@@ -21,6 +21,8 @@ export const removedPeersCollection = '_system_removed_peers' as CollectionName;
 export interface RemovalMarker {
   readonly NodeId: string;
   readonly IsRemoved: boolean;
+  /** How often it was added or removed, as far as the one knew who did it last. */
+  readonly Decisions: number;
 }
 
 /** A stored document that is no peer: written by another program, or by a newer version of this one. */
@@ -38,33 +40,53 @@ export interface RemotePeers {
 
 /** The stored peers with the documents that are none. Never fails for what a document holds. */
 export async function readRemotePeers(store: Store): Promise<RemotePeers> {
-  const stored = await store.find(remotePeersCollection, { limit: limits.peersMax + 1 });
   const peers: RemotePeer[] = [];
   const problems: PeerProblem[] = [];
-  for (const [index, document] of stored.entries()) {
-    try {
-      if (await isRemoved(store, document.key)) continue;
-      if (index >= limits.peersMax)
-        throw invalid('NodeId', `${limits.peersMax} peers come before it; the rest is left out`);
-      peers.push(parseStored(document));
-    } catch (error) {
-      problems.push({ key: document.key, message: messageOf(error) });
+  for (let offset = 0, page: number = pageMax; page === pageMax; offset += pageMax) {
+    const stored = await store.find(remotePeersCollection, { limit: pageMax, offset });
+    page = offset + pageMax < documentsMax ? stored.length : 0;
+    for (const document of stored) {
+      try {
+        if (await isRemoved(store, document.key)) continue;
+        const peer = parseStored(document);
+        if (peers.length === limits.peersMax) {
+          const { message } = invalid('NodeId', `${limits.peersMax} peers come before it; the rest is left out`);
+          return { peers, problems: [...problems, { key: document.key, message }] };
+        }
+        peers.push(peer);
+      } catch (error) {
+        problems.push({ key: document.key, message: messageOf(error) });
+      }
     }
   }
   return { peers, problems };
 }
 
-/** One stored peer; undefined when there is none, or it is removed. @throws StatemeshError `peerInvalid` when it is malformed */
-export async function readRemotePeer(store: Store, nodeId: NodeId): Promise<RemotePeer | undefined> {
-  const stored = await store.get(remotePeersCollection, keyOf(nodeId));
-  if (stored === undefined || (await isRemoved(store, keyOf(nodeId)))) return undefined;
-  return parseStored(stored);
+const pageMax = limits.peersMax;
+/** Documents of removed peers may have come back. Nobody removes so many. */
+const documentsMax = 64 * pageMax;
+
+/** @throws StatemeshError `peerInvalid` when the marker is malformed */
+async function isRemoved(store: Store, key: DocumentKey): Promise<boolean> {
+  const stored = await store.get(removedPeersCollection, key);
+  const marker = markerIn(stored?.payload);
+  if (stored !== undefined && marker === undefined) {
+    throw invalid('IsRemoved', `what ${removedPeersCollection} has under its NodeId is no marker`);
+  }
+  return marker?.IsRemoved === true;
 }
 
-export async function isRemoved(store: Store, key: DocumentKey): Promise<boolean> {
-  const marker = await store.get(removedPeersCollection, key);
-  const fields = marker && (decodeDocument(marker.payload) as Partial<RemovalMarker> | null | undefined);
-  return fields?.IsRemoved === true;
+/** The marker in a document; undefined when there is none, or the text is none. */
+export function markerIn(payload: string | undefined): RemovalMarker | undefined {
+  const fields = payload === undefined ? undefined : decodeDocument(payload);
+  if (typeof fields !== 'object' || fields === null) return undefined;
+  const { NodeId, IsRemoved, Decisions } = fields as Partial<RemovalMarker>;
+  if (typeof NodeId !== 'string' || typeof IsRemoved !== 'boolean') return undefined;
+  return { NodeId, IsRemoved, Decisions: Number.isSafeInteger(Decisions) ? (Decisions as number) : 0 };
+}
+
+export function isRemovedBy(marker: string | undefined): boolean {
+  return markerIn(marker)?.IsRemoved === true;
 }
 
 /** Every NodeId is a document key: its alphabet is narrower and its length smaller. */

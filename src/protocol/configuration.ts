@@ -11,7 +11,7 @@ import { isNodeId } from '../core/ids.js';
 import type { ClusterKeySource } from '../core/keys.js';
 import { limits } from '../core/limits.js';
 import { checkCloudConfiguration } from './cloud-configuration.js';
-import { withSeedForm } from './initial-peers.js';
+import { checkInitialPeers, withSeedForm } from './initial-peers.js';
 
 const milliseconds = (from: number, to: number) => z.int().min(from).max(to);
 
@@ -130,10 +130,16 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
   }
   const { clusterKey, initialRemotePeers, ...configuration } = result.data;
   if (configuration.role === 'cloud') {
+    if (initialRemotePeers.length > 0)
+      throw new StatemeshError(
+        'configurationInvalid',
+        'Invalid configuration: initialRemotePeers: a cloud node connects to nobody.',
+      );
     checkCloudConfiguration(configuration, listeningHost(configuration));
     // It is a member of no cluster.
     return { configuration, keySource: undefined, initialRemotePeers: [] };
   }
+  checkInitialPeers(initialRemotePeers, configuration.security !== 'none');
   if (configuration.security === 'none') return { configuration, keySource: undefined, initialRemotePeers };
   if (clusterKey === undefined) {
     throw new StatemeshError(

@@ -14,12 +14,16 @@ export function withSeedForm(input: unknown): unknown {
   if (key === undefined) return input;
   const { [key]: section, ...rest } = input;
   if (!isObject(section)) throw invalid(`${key}: it is not an object`);
-  const unknown = Object.keys(section).find((name) => !isSameName(name, 'InitialRemotePeers'));
+  const [name, another] = Object.keys(section);
+  if (another !== undefined && isSameName(`${name}`, another)) throw invalid(`${key}.${another}: it is there twice`);
+  const unknown = Object.keys(section).find((other) => !isSameName(other, 'InitialRemotePeers'));
   if (unknown !== undefined) throw invalid(`${key}.${unknown}: only InitialRemotePeers is known there`);
   const [peers] = Object.values(section);
   if (peers === undefined) return rest;
   if (!Array.isArray(peers)) throw invalid(`${key}.InitialRemotePeers: it is not a list`);
-  const present = Array.isArray(rest.initialRemotePeers) ? rest.initialRemotePeers : [];
+  const { initialRemotePeers: present = [] } = rest;
+  // Refused by its name, as anywhere.
+  if (!Array.isArray(present)) return rest;
   return { ...rest, initialRemotePeers: [...present, ...peers.map(named)] };
 }
 
@@ -36,6 +40,17 @@ export function initialPeerDocuments(peers: readonly InitialRemotePeer[], sealin
       throw invalid(`initialRemotePeers.${index}: ${error.message.replace(/\.$/, '')}`);
     }
   });
+}
+
+/**
+ * Whether initial peers can be stored, before there are keys to seal their secrets with.
+ * @param canSeal Whether there will be @throws StatemeshError `configurationInvalid`
+ */
+export function checkInitialPeers(peers: readonly InitialRemotePeer[], canSeal: boolean): void {
+  const nonce = () => '';
+  const withoutSecret = ({ oAuth2, ...peer }: InitialRemotePeer): InitialRemotePeer =>
+    oAuth2 === undefined ? peer : { ...peer, oAuth2: { ...oAuth2, clientSecret: undefined } };
+  initialPeerDocuments(canSeal ? peers.map(withoutSecret) : peers, { keys: undefined, nonce });
 }
 
 function typeOf(type: InitialRemotePeer['type']): PeerType {

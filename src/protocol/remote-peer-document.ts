@@ -116,12 +116,12 @@ const oAuth2Names = ['authority', 'clientId', 'clientSecret', 'scopes', 'audienc
 function checkOAuth2(field: string, value: unknown): OAuth2Configuration {
   const { authority, clientId, clientSecret, audience, ...rest } = asFields(field, value);
   const scopes = rest.scopes ?? [];
-  if (typeof authority !== 'string' || !isAuthority(authority)) {
+  if (!isText(authority) || !isAuthority(authority)) {
     throw invalid(`${field}.authority`, 'it is not an https URL (http only for loopback)');
   }
-  if (typeof clientId !== 'string' || clientId === '') throw invalid(`${field}.clientId`, 'it is not a text');
-  if (!Array.isArray(scopes) || !scopes.every((scope) => typeof scope === 'string')) {
-    throw invalid(`${field}.scopes`, 'it is not a list of texts');
+  if (!isText(clientId) || clientId === '') throw invalid(`${field}.clientId`, notText);
+  if (!Array.isArray(scopes) || scopes.length > limits.scopesMax || !scopes.every(isText)) {
+    throw invalid(`${field}.scopes`, `it is not a list of at most ${limits.scopesMax} texts`);
   }
   return {
     authority,
@@ -161,8 +161,15 @@ function seal(nodeId: NodeId, oAuth2: OAuth2Configuration, { keys, nonce }: Seal
 
 function optionalText<F extends string>(path: string, field: F, value: unknown): { readonly [K in F]?: string } {
   if (value === undefined || value === null) return {};
-  if (typeof value !== 'string') throw invalid(path, 'it is not a text');
+  if (!isText(value)) throw invalid(path, notText);
   return { [field]: value } as { readonly [K in F]?: string };
+}
+
+const notText = `it is not a text of at most ${limits.oAuth2TextLengthMax} characters`;
+
+function isText(value: unknown): value is string {
+  // A sealed secret is longer than what is in it.
+  return typeof value === 'string' && value.length <= (isSealed(value) ? 2 : 1) * limits.oAuth2TextLengthMax;
 }
 
 function isAuthority(authority: string): boolean {
