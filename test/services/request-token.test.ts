@@ -1,0 +1,302 @@
+/** Access tokens, asked of a small authority over real sockets. */
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createActor, toPromise } from 'xstate';
+import { createHttp } from '../../src/adapters/http.js';
+import { failureOf } from '../../src/core/errors.js';
+import type { NodeId } from '../../src/core/ids.js';
+import { ClusterKeys } from '../../src/core/keys.js';
+import { limits } from '../../src/core/limits.js';
+import { sealSecret } from '../../src/core/sealing.js';
+import { Secret } from '../../src/core/secret.js';
+import type { CloudPeer } from '../../src/protocol/remote-peer.js';
+import type { AccessToken } from '../../src/protocol/services.js';
+import { createRequestToken } from '../../src/services/request-token.js';
+import { manualTime } from '../machines/bench.js';
+
+const reference = '$' + '{SHOP_SECRET}';
+const timeoutMs = 300;
+const json = { 'content-type': 'application/json' };
+
+interface Asked {
+  readonly path: string;
+  readonly authorization: string | undefined;
+  readonly form: Readonly<Record<string, string>>;
+}
+
+type Answer = { readonly status?: number; readonly body: unknown; readonly headers?: Record<string, string> } | 'hang';
+
+let server: Server;
+let url: string;
+let asked: Asked[];
+let metadata: Answer;
+let grant: Answer;
+
+beforeEach(async () => {
+  asked = [];
+  server = createServer((request, response) => {
+    void note(request).then(({ path }) => {
+      const isMetadata = path.startsWith('/.well-known/');
+      const answer = isMetadata ? (path.includes('openid') ? metadata : ({ status: 404, body: '' } as const)) : grant;
+      if (answer === 'hang') return;
+      const { status = 200, body, headers = json } = answer;
+      response.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  metadata = { body: { issuer: url, token_endpoint: `${url}/token` } };
+  grant = { body: { access_token: 'a.b.c', token_type: 'Bearer', expires_in: 60 } };
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+async function note(request: IncomingMessage): Promise<Asked> {
+  const form = Object.fromEntries(new URLSearchParams(await text(request)));
+  const one = { path: request.url ?? '', authorization: request.headers.authorization, form };
+  asked.push(one);
+  return one;
+}
+
+const keys = new ClusterKeys(new Uint8Array(32).fill(1));
+const time = manualTime();
+const environment = { get: (name: string) => (name === 'SHOP_SECRET' ? 'open sesame' : undefined) };
+
+function peerWith(oAuth2: Partial<CloudPeer['oAuth2']> = {}): CloudPeer {
+  return {
+    ...{ nodeId: 'cloud-1' as NodeId, address: 'cloud:9000', type: 2, isEnabled: true },
+    oAuth2: { authority: url, clientId: 'shop', clientSecret: reference, scopes: ['entgldb:sync', 'x'], ...oAuth2 },
+  };
+}
+
+function newService() {
+  const service = createRequestToken({ http: createHttp(timeoutMs), time, environment });
+  return (peer = peerWith()): Promise<AccessToken> => {
+    const actor = createActor(service, { input: { peer, keys, ca: undefined } });
+    const outcome = toPromise(actor);
+    actor.start();
+    return outcome;
+  };
+}
+
+async function refusal(peer = peerWith()): Promise<{ code: string; message: string }> {
+  try {
+    await newService()(peer);
+  } catch (error) {
+    return failureOf(error);
+  }
+  throw new Error('It was granted.');
+}
+
+const basic = `Basic ${Buffer.from('shop:open+sesame').toString('base64')}`;
+
+describe('requestToken', () => {
+  it('an authority with metadata -> asked at its endpoint, by HTTP Basic, for the scopes', async () => {
+    const token = await newService()();
+    expect(token.token.reveal()).toBe('a.b.c');
+    expect(token).toMatchObject({ lifetimeMs: 60_000, expiresAtMs: time.now() + 60_000 });
+    expect(asked.map(({ path }) => path)).toEqual(['/.well-known/openid-configuration', '/token']);
+    expect(asked[1]).toMatchObject({
+      authorization: basic,
+      form: { grant_type: 'client_credentials', scope: 'entgldb:sync x' },
+    });
+  });
+
+  it('again -> its metadata is known; after a failure, asked for anew', async () => {
+    const request = newService();
+    await request();
+    await request();
+    expect(asked.map(({ path }) => path).slice(2)).toEqual(['/token']);
+    grant = { status: 503, body: '' };
+    await expect(request()).rejects.toMatchObject({ code: 'authorityUnavailable' });
+    grant = { body: { access_token: 'd.e.f', token_type: 'bearer' } };
+    expect(await request()).toMatchObject({ lifetimeMs: 300_000 });
+    expect(asked.slice(4).map(({ path }) => path)).toEqual(['/.well-known/openid-configuration', '/token']);
+  });
+
+  it('an authority that takes the form only -> the secret is in the form', async () => {
+    const methods = { token_endpoint_auth_methods_supported: ['client_secret_post'] };
+    metadata = { body: { issuer: url, token_endpoint: `${url}/token`, ...methods } };
+    await newService()();
+    expect(asked[1]).toMatchObject({
+      authorization: undefined,
+      form: { client_id: 'shop', client_secret: 'open sesame' },
+    });
+  });
+
+  it.each<[string, Answer]>([
+    ['none', { status: 404, body: 'no' }],
+    ['a page for people', { body: '<html>', headers: { 'content-type': 'text/html' } }],
+  ])('metadata: %s -> /connect/token, by the form, as EntglDB does', async (_, answer) => {
+    metadata = answer;
+    await newService()();
+    expect(asked.at(-1)).toMatchObject({ path: '/connect/token', form: { client_secret: 'open sesame' } });
+  });
+
+  it('an audience -> named, and as a resource when it is a URI', async () => {
+    await newService()(peerWith({ audience: 'urn:cloud' }));
+    expect(asked[1]?.form).toMatchObject({ audience: 'urn:cloud', resource: 'urn:cloud' });
+    await newService()(peerWith({ audience: 'cloud' }));
+    expect(asked[3]?.form).toMatchObject({ audience: 'cloud' });
+    expect(asked[3]?.form).not.toHaveProperty('resource');
+  });
+
+  it('a sealed secret -> opened; one for another client, and a literal -> secretUnsealable', async () => {
+    const nonce = Buffer.alloc(12, 1).toString('base64url');
+    const owner = { nodeId: 'cloud-1', authority: url, clientId: 'shop' };
+    const clientSecret = sealSecret({ keys, peer: owner, nonce, secret: new Secret('open sesame') });
+    await newService()(peerWith({ clientSecret }));
+    expect(asked[1]?.authorization).toBe(basic);
+    expect((await refusal(peerWith({ clientSecret, clientId: 'other' }))).code).toBe('secretUnsealable');
+    const literal = await refusal(peerWith({ clientSecret: 'open sesame' }));
+    expect(literal.code).toBe('secretUnsealable');
+    expect(literal.message).not.toContain('sesame');
+  });
+
+  it('a variable that is not set -> environmentMissing, naming it and the peer', async () => {
+    const { code, message } = await refusal(peerWith({ clientSecret: '$' + '{NOT_THERE}' }));
+    expect(code).toBe('environmentMissing');
+    expect(message).toContain('NOT_THERE');
+    expect(message).toContain('cloud-1');
+    expect(asked).toEqual([]);
+  });
+
+  it.each<[string, string, () => void]>([
+    [
+      'invalid_client',
+      'authorityRefused',
+      () => {
+        grant = { status: 401, body: { error: 'invalid_client', error_description: 'wrong\u001b[31m secret' } };
+      },
+    ],
+    [
+      'invalid_scope',
+      'authorityRefused',
+      () => {
+        grant = { status: 400, body: { error: 'invalid_scope' } };
+      },
+    ],
+    [
+      'status 403 and nothing else',
+      'authorityRefused',
+      () => {
+        grant = { status: 403, body: 'no' };
+      },
+    ],
+    [
+      'status 503',
+      'authorityUnavailable',
+      () => {
+        grant = { status: 503, body: '' };
+      },
+    ],
+    [
+      'status 429',
+      'authorityUnavailable',
+      () => {
+        grant = { status: 429, body: '' };
+      },
+    ],
+    [
+      'silence',
+      'authorityUnavailable',
+      () => {
+        grant = 'hang';
+      },
+    ],
+    [
+      'silence about its metadata',
+      'authorityUnavailable',
+      () => {
+        metadata = 'hang';
+      },
+    ],
+    [
+      'rubbish',
+      'authorityInvalid',
+      () => {
+        grant = { body: '{"access' };
+      },
+    ],
+    [
+      'no token',
+      'authorityInvalid',
+      () => {
+        grant = { body: { token_type: 'bearer' } };
+      },
+    ],
+    [
+      'a token of another type',
+      'authorityInvalid',
+      () => {
+        grant = { body: { access_token: 'x', token_type: 'mac' } };
+      },
+    ],
+    [
+      'a token too long',
+      'authorityInvalid',
+      () => {
+        grant = { body: { access_token: 'x'.repeat(limits.tokenLengthMax + 1), token_type: 'bearer' } };
+      },
+    ],
+    [
+      'a token that is no text of a header',
+      'authorityInvalid',
+      () => {
+        grant = { body: { access_token: 'x y', token_type: 'bearer' } };
+      },
+    ],
+    [
+      'another issuer',
+      'authorityInvalid',
+      () => {
+        metadata = { body: { issuer: 'https://evil.example.com', token_endpoint: `${url}/token` } };
+      },
+    ],
+    [
+      'an endpoint in the clear',
+      'plaintextRefused',
+      () => {
+        metadata = { body: { issuer: url, token_endpoint: 'http://192.0.2.1/token' } };
+      },
+    ],
+  ])('%s -> %s', async (_, code, prepare) => {
+    prepare();
+    const refused = await refusal();
+    expect(refused.code).toBe(code);
+    expect(refused.message).not.toMatch(/sesame|\p{Cc}/u);
+  });
+
+  it('an authority in the clear beyond loopback -> plaintextRefused, and nobody is asked', async () => {
+    expect((await refusal(peerWith({ authority: 'http://192.0.2.1' }))).code).toBe('plaintextRefused');
+  });
+
+  it.each([
+    [0, 1_000],
+    [86_400 * 30, 86_400_000],
+  ])('a lifetime of %d s -> %d ms', async (seconds, lifetimeMs) => {
+    grant = { body: { access_token: 'a.b.c', token_type: 'Bearer', expires_in: seconds } };
+    expect(await newService()()).toMatchObject({ lifetimeMs });
+  });
+
+  it('nobody waits any more -> the request is given up', async () => {
+    grant = 'hang';
+    const actor = createActor(createRequestToken({ http: createHttp(60_000), time, environment }), {
+      input: { peer: peerWith(), keys, ca: undefined },
+    });
+    actor.subscribe({ error: () => {} });
+    actor.start();
+    const isAsked = () => asked.some(({ path }) => path === '/token');
+    while (!isAsked()) await new Promise((resolve) => setImmediate(resolve));
+    const closed = new Promise((resolve) => server.once('request', resolve));
+    actor.stop();
+    const open = () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
+    while ((await open()) > 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(await Promise.race([closed, Promise.resolve('nothing more is asked')])).toBe('nothing more is asked');
+  });
+});
