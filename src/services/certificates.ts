@@ -21,7 +21,9 @@ export async function readAuthorities(path: string): Promise<string> {
 
 /** The certificate of a cloud node with its key. @throws StatemeshError `configurationInvalid` naming the field */
 export async function readServerCertificate(tlsCert: string, tlsKey: string): Promise<ServerCertificate> {
-  const [certificate, key] = await Promise.all([readPem('tlsCert', tlsCert), readPem('tlsKey', tlsKey)]);
+  // One after the other, so that of two that are wrong always the same one is named.
+  const certificate = await readPem('tlsCert', tlsCert);
+  const key = await readPem('tlsKey', tlsKey);
   const leaf = checkCertificates('tlsCert', tlsCert, certificate);
   const privateKey = parseKey(tlsKey, key);
   if (!isKeyOf(leaf, privateKey)) throw invalid('tlsKey', tlsKey, 'is not the key of the certificate in tlsCert');
