@@ -1,4 +1,4 @@
-/** `npm run demo`: three nodes on this machine, told as a story. */
+/** `npm run demo`: three nodes on this machine and their cloud, told as a story. */
 import { parseArgs } from 'node:util';
 import { loadCities } from './cities.js';
 import { Cluster } from './cluster.js';
@@ -9,7 +9,9 @@ import { tellStory } from './story.js';
 const help = `npm run demo -- [options]
 
 Three statemesh nodes on this machine find each other, share a real data set, survive a kill
-and end with the same content. Then they stay up for you to play with, until Ctrl-C.
+and end with the same content. Then they connect to the cloud: an OAuth2 server and two cloud nodes,
+one in place of the other, and a new leader when the first is killed. They stay up for you to play
+with, until Ctrl-C.
 Everything stays on the loopback interface and in a temporary directory.
 
   --check   play the story only: "ok <step>" lines, exit code 1 when a step fails
@@ -45,7 +47,7 @@ async function run(check: boolean, keep: boolean): Promise<number> {
   const told = untilTold(cluster);
   try {
     screen.heading('statemesh', [
-      `Three nodes on this machine, ${number(cities.length)} real cities, and one node that is killed.`,
+      `Three nodes on this machine, ${number(cities.length)} real cities, two cloud nodes, and two kills.`,
     ]);
     const { passed, failed } = await tellStory({ cluster, screen, cities });
     screen.total(passed, failed);
