@@ -8,13 +8,11 @@
 import type { Socket } from 'node:net';
 import type { Failure } from '../core/errors.js';
 import type { Connection, ConnectionHandlers } from '../protocol/ports.js';
+import { Linger } from './linger.js';
 import { connectionLost, plainHost } from './network-errors.js';
 
 /** From here on a writer should wait: enough to keep a fast link busy, little to lose when it breaks. */
 export const sendQueueHighBytes = 256 * 1024;
-
-/** How long an ended connection may stand still before it is destroyed. */
-export const lingerMs = 2_000;
 
 export class TcpConnection implements Connection {
   readonly remoteAddress: string;
@@ -24,7 +22,10 @@ export class TcpConnection implements Connection {
   #failure: Failure | undefined;
   #isClosed = false;
   #isWriterWaiting = false;
-  #lingerTimer: NodeJS.Timeout | undefined;
+  readonly #lingering = new Linger(
+    () => this.queuedBytes,
+    () => this.#socket.destroy(),
+  );
 
   /** Takes over an open socket, which nobody else may read. */
   constructor(socket: Socket, remoteAddress: string) {
@@ -83,20 +84,12 @@ export class TcpConnection implements Connection {
   }
 
   #linger(): void {
-    if (this.#lingerTimer !== undefined || this.#isClosed) return;
-    const wait = (queuedBefore: number): void => {
-      this.#lingerTimer = setTimeout(() => {
-        const queued = this.queuedBytes;
-        if (queued > 0 && queued < queuedBefore) wait(queued);
-        else this.#socket.destroy();
-      }, lingerMs);
-    };
-    wait(this.queuedBytes);
+    if (!this.#isClosed) this.#lingering.begin();
   }
 
   #closed(): void {
     this.#isClosed = true;
-    clearTimeout(this.#lingerTimer);
+    this.#lingering.end();
     this.#handlers?.closed(this.#failure);
   }
 }

@@ -10,8 +10,9 @@ import type { WebSocket } from 'ws';
 import type { Failure } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Connection, ConnectionHandlers } from '../protocol/ports.js';
+import { Linger } from './linger.js';
 import { connectionLost, plainHost } from './network-errors.js';
-import { lingerMs, sendQueueHighBytes } from './tcp-connection.js';
+import { sendQueueHighBytes } from './tcp-connection.js';
 
 /** For both sides. Compression would let strangers spend our memory, and entries on their way are small. */
 export const webSocketOptions = {
@@ -31,7 +32,10 @@ export class WebSocketConnection implements Connection {
   #isClosed = false;
   #isDestroyed = false;
   #isWriterWaiting = false;
-  #lingerTimer: NodeJS.Timeout | undefined;
+  readonly #lingering = new Linger(
+    () => this.queuedBytes,
+    () => this.#webSocket.terminate(),
+  );
 
   /** Takes over a WebSocket in the moment in which it opens, and the socket below it, which nobody else may read. */
   constructor(webSocket: WebSocket, socket: Socket, remoteAddress: string) {
@@ -102,20 +106,12 @@ export class WebSocketConnection implements Connection {
   }
 
   #linger(): void {
-    if (this.#lingerTimer !== undefined || this.#isClosed) return;
-    const wait = (queuedBefore: number): void => {
-      this.#lingerTimer = setTimeout(() => {
-        const queued = this.queuedBytes;
-        if (queued > 0 && queued < queuedBefore) wait(queued);
-        else this.#webSocket.terminate();
-      }, lingerMs);
-    };
-    wait(this.queuedBytes);
+    if (!this.#isClosed) this.#lingering.begin();
   }
 
   #closed(): void {
     this.#isClosed = true;
-    clearTimeout(this.#lingerTimer);
+    this.#lingering.end();
     this.#handlers?.closed(this.#failure);
   }
 }

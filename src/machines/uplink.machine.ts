@@ -10,9 +10,7 @@ import { backoffMs } from '../core/backoff.js';
 import type { Uplink } from '../core/ballot.js';
 import { failureOf } from '../core/errors.js';
 import { compareCodeUnits, type NodeId } from '../core/ids.js';
-import type { ClusterKeys } from '../core/keys.js';
 import { limits } from '../core/limits.js';
-import type { Configuration } from '../protocol/configuration.js';
 import type {
   CloudPeersReport,
   GatewayCommand,
@@ -25,21 +23,13 @@ import type {
   UplinkCommand,
   UplinkReport,
 } from '../protocol/events.js';
-import type { Identity } from '../protocol/messages.js';
 import type { CloudPeer } from '../protocol/remote-peer.js';
 import { cloudPeers } from '../protocol/services.js';
-import type { Store } from '../protocol/store.js';
-import { gatewayMachine } from './gateway.machine.js';
+import { type GatewayInput, gatewayMachine } from './gateway.machine.js';
 
-export interface UplinkInput {
+/** What each of its gateways gets, too. */
+export interface UplinkInput extends Omit<GatewayInput, 'peer' | 'parent'> {
   readonly parent: Mailbox<UplinkReport>;
-  readonly identity: Identity;
-  readonly store: Store;
-  readonly configuration: Configuration;
-  readonly keys: ClusterKeys | undefined;
-  readonly ca: string | undefined;
-  readonly random: () => number;
-  readonly now: () => number;
 }
 
 interface UplinkContext extends UplinkInput {

@@ -10,9 +10,10 @@ import {
 } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { lanBroadcastAddresses } from '../../src/adapters/broadcast-addresses.js';
+import { lingerMs } from '../../src/adapters/linger.js';
 import { createNetwork } from '../../src/adapters/network.js';
 import { addressText, dialError, listenError, plainHost } from '../../src/adapters/network-errors.js';
-import { lingerMs, TcpConnection } from '../../src/adapters/tcp-connection.js';
+import { TcpConnection } from '../../src/adapters/tcp-connection.js';
 import { pskServerOptions } from '../../src/adapters/tls-options.js';
 import type { Failure } from '../../src/core/errors.js';
 import type { ConnectionSecurity } from '../../src/protocol/ports.js';

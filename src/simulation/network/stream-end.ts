@@ -5,8 +5,10 @@
  * `attach`, `write`, `end` or `destroy`; `closed` is called exactly once, and nothing after it; an end that was ended goes away
  * even if the other does not. As with sockets, what the network has taken arrives even if its sender is gone.
  */
+
+import { lingerMs } from '../../adapters/linger.js';
 import { addressText, connectionLost } from '../../adapters/network-errors.js';
-import { lingerMs, sendQueueHighBytes } from '../../adapters/tcp-connection.js';
+import { sendQueueHighBytes } from '../../adapters/tcp-connection.js';
 import type { Connection, ConnectionHandlers, Timer } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { Delivery, Speech, Taps } from './delivery.js';

@@ -4,12 +4,11 @@
 import { type ErrorCode, failureOf, messageOf } from '../../core/errors.js';
 import type { Authority } from '../authority.js';
 import type { Backup } from '../disk.js';
-import type { Topology } from '../network/topology.js';
 import { type Breach, BreachError, type Verdict } from '../verdict.js';
-import type { OAuth2Client } from '../web/oauth2.js';
 import { createWorld, type World, type WorldOptions } from '../world.js';
 import type { WorldNode } from '../world-node.js';
 import type { AuthorityTrouble, Fault, Plan, PlannedWrite } from './plan.js';
+import { setStage } from './stage.js';
 
 /** What of its world a plan leaves open. */
 export type PlayPlanOptions = Pick<WorldOptions, 'trace' | 'settleAlways'>;
@@ -63,41 +62,10 @@ class Run {
   constructor(plan: Plan, world: World) {
     this.#plan = plan;
     this.#world = world;
-    this.#authority = plan.clouds > 0 ? world.authority({ lifetime: plan.tokenLifetimeMs }) : undefined;
-    this.#clouds = this.#authority === undefined ? [] : this.#startClouds(this.#authority);
-    const nodeIds = Array.from({ length: plan.nodes }, (_, index) => `node-${String.fromCharCode(97 + index)}`);
-    this.#nodes = this.#start(nodeIds);
-  }
-
-  #startClouds(authority: Authority): readonly WorldNode[] {
-    const nodeIds = Array.from({ length: this.#plan.clouds }, (_, index) => `cloud-${index + 1}`);
-    return this.#world.cloud(nodeIds, { ...this.#plan.options, authority });
-  }
-
-  #start(nodeIds: readonly string[]): readonly WorldNode[] {
-    const { wiring } = this.#plan;
-    if (wiring === 'bridge' || wiring === 'sites') return this.#startHalves(nodeIds, wiring === 'bridge');
-    return this.#startOn('office', nodeIds, wiring);
-  }
-
-  #startOn(segment: string, nodeIds: readonly string[], topology: Topology): readonly WorldNode[] {
-    const client = this.#authority?.register({ clientId: segment, clientSecret: `the secret of the ${segment}` });
-    const initialRemotePeers = client === undefined ? [] : this.#clouds.map((cloud) => this.#peerOf(cloud, client));
-    return this.#world.lan(segment, nodeIds, { ...this.#plan.options, initialRemotePeers, topology });
-  }
-
-  /** With a literal secret, so that it has to be sealed, and to be opened elsewhere. */
-  #peerOf(cloud: WorldNode, client: OAuth2Client) {
-    return this.#world.cloudPeer(cloud, client, client.clientSecret);
-  }
-
-  /** Two local networks; as a bridge, the first node of the second one is on both. */
-  #startHalves(nodeIds: readonly string[], isBridged: boolean): readonly WorldNode[] {
-    const half = Math.ceil(nodeIds.length / 2);
-    const office = this.#startOn('office', nodeIds.slice(0, half), 'mesh');
-    const shop = this.#startOn('shop', nodeIds.slice(half), 'mesh');
-    if (isBridged && shop[0] !== undefined) this.#world.bridge(shop[0], 'office');
-    return [...office, ...shop];
+    const { nodes, clouds, authority } = setStage(world, plan);
+    this.#nodes = nodes;
+    this.#clouds = clouds;
+    this.#authority = authority;
   }
 
   /** Everything that is planned, in the order of time. */

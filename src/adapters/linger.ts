@@ -1,0 +1,31 @@
+/** How long an ended connection may take to send what is queued: as long as it goes on sending. */
+export const lingerMs = 2_000;
+
+/** Calls `giveUp` when the queue of an ended connection stands still for so long. Begun once, however often it is asked. */
+export class Linger {
+  readonly #queuedBytes: () => number;
+  readonly #giveUp: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(queuedBytes: () => number, giveUp: () => void) {
+    this.#queuedBytes = queuedBytes;
+    this.#giveUp = giveUp;
+  }
+
+  begin(): void {
+    if (this.#timer === undefined) this.#wait(this.#queuedBytes());
+  }
+
+  /** The connection has closed by itself. */
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #wait(queuedBefore: number): void {
+    this.#timer = setTimeout(() => {
+      const queued = this.#queuedBytes();
+      if (queued > 0 && queued < queuedBefore) this.#wait(queued);
+      else this.#giveUp();
+    }, lingerMs);
+  }
+}
