@@ -228,6 +228,10 @@ function secretOf(peer: CloudPeer, keys: RequestTokenInput['keys'], environment:
 function failureOf(error: unknown, peer: CloudPeer, secret: Secret | undefined): StatemeshError {
   if (isStatemeshError(error)) return error as StatemeshError;
   if (error instanceof oauth.ResponseBodyError) {
+    // A web server's own words: an authority refuses with other ones (RFC 6749, section 5.2).
+    if (error.status === 404 || error.status === 405) {
+      return invalid(peer, `its token endpoint answers with status ${error.status}, so check the authority's URL`);
+    }
     const { error: code, error_description: description } = error as { error: string; error_description?: unknown };
     const texts = typeof description === 'string' && description !== '' ? [code, description] : [code];
     return refused(peer, texts.map((text) => clean(withoutSecret(text, secret))).join(': '));

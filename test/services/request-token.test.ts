@@ -262,6 +262,13 @@ describe('requestToken', () => {
       },
     ],
     [
+      'status 404 in the words of a web framework',
+      'authorityInvalid',
+      () => {
+        grant = { status: 404, body: { status: 404, error: 'Not Found', path: '/connect/token' } };
+      },
+    ],
+    [
       'status 503',
       'authorityUnavailable',
       () => {
