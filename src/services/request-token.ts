@@ -63,7 +63,7 @@ export function createRequestToken(ports: RequestTokenPorts) {
       // It may have moved, or been set up anew.
       remembered.delete(`${authority.href} ${ca ?? ''}`);
       if (signal.aborted) throw new StatemeshError('cancelled', 'The access token is not needed any more.');
-      throw failureOf(error, peer);
+      throw failureOf(error, peer, secret);
     }
   });
 }
@@ -79,11 +79,35 @@ interface Options {
 async function discover(authority: URL, options: Options): Promise<Metadata> {
   for (const algorithm of ['oidc', 'oauth2'] as const) {
     const response = await oauth.discoveryRequest(authority, { algorithm, ...requestOptions(authority, options) });
-    if (!isJson(response)) continue;
-    return { server: await oauth.processDiscoveryResponse(authority, response), isKnown: true };
+    const metadata = await jsonOf(response);
+    if (metadata === undefined) continue;
+    const issuer = issuerOf(metadata, authority, options.peer);
+    return { server: await oauth.processDiscoveryResponse(issuer, Response.json(metadata)), isKnown: true };
   }
-  const tokenEndpoint = `${authority.href.replace(/\/$/, '')}/connect/token`;
+  const tokenEndpoint = `${withoutSlash(authority)}/connect/token`;
   return { server: { issuer: authority.href, token_endpoint: tokenEndpoint }, isKnown: false };
+}
+
+/** Whatever its content type says: the check of tokens on cloud nodes reads it so, too. */
+async function jsonOf(response: Response): Promise<unknown> {
+  if (response.status !== 200) return undefined;
+  try {
+    return await response.json();
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the authority calls itself: our own name for it, but for a slash at the end, which people add and forget. */
+function issuerOf(metadata: unknown, authority: URL, peer: CloudPeer): URL {
+  const { issuer } = Object(metadata) as { issuer?: unknown };
+  if (typeof issuer !== 'string') throw invalid(peer, 'its metadata names no issuer');
+  if (URL.canParse(issuer) && withoutSlash(new URL(issuer)) === withoutSlash(authority)) return new URL(issuer);
+  throw invalid(peer, 'its metadata names another issuer, so configure the authority exactly as it calls itself');
+}
+
+function withoutSlash({ href }: URL): string {
+  return href.replace(/\/$/, '');
 }
 
 async function requestGrant({
@@ -95,7 +119,11 @@ async function requestGrant({
   readonly secret: Secret | undefined;
 }): Promise<oauth.TokenEndpointResponse> {
   const { clientId, scopes, audience } = options.peer.oAuth2;
-  const endpoint = new URL(server.token_endpoint ?? '');
+  const { token_endpoint: endpointUrl } = server;
+  if (typeof endpointUrl !== 'string' || !URL.canParse(endpointUrl)) {
+    throw invalid(options.peer, 'its metadata names no token endpoint');
+  }
+  const endpoint = new URL(endpointUrl);
   assertSafe(endpoint, options.peer);
   const client = { client_id: clientId };
   const response = await oauth.clientCredentialsGrantRequest(
@@ -113,14 +141,15 @@ async function requestGrant({
   return oauth.processClientCredentialsResponse(server, client, response);
 }
 
-function authenticationOf(secret: Secret | undefined, methods: readonly string[] | undefined): oauth.ClientAuth {
+function authenticationOf(secret: Secret | undefined, methods: unknown): oauth.ClientAuth {
   if (secret === undefined) return oauth.None();
   // Without a word from the authority it is basic (RFC 8414, section 2).
-  const takesBasic = methods === undefined || methods.includes('client_secret_basic');
-  return takesBasic ? oauth.ClientSecretBasic(secret.reveal()) : oauth.ClientSecretPost(secret.reveal());
+  const listed: readonly unknown[] = Array.isArray(methods) ? methods : [];
+  const isPost = listed.includes('client_secret_post') && !listed.includes('client_secret_basic');
+  return isPost ? oauth.ClientSecretPost(secret.reveal()) : oauth.ClientSecretBasic(secret.reveal());
 }
 
-function requestOptions(url: URL, { http, ca, signal }: Options) {
+function requestOptions(url: URL, { http, ca, signal, peer }: Options) {
   return {
     signal,
     [oauth.allowInsecureRequests]: url.protocol === 'http:',
@@ -129,20 +158,18 @@ function requestOptions(url: URL, { http, ca, signal }: Options) {
       const method = init.method === 'POST' ? 'POST' : 'GET';
       const answer = await http.request({ method, url: target, headers: init.headers, body, ca, signal });
       if (answer.status >= 500 || answer.status === 429) {
-        throw new StatemeshError('authorityUnavailable', `The authority answers with status ${answer.status}.`);
+        throw new StatemeshError(
+          'authorityUnavailable',
+          `The authority of "${peer.nodeId}" answers with status ${answer.status}.`,
+        );
       }
-      const isEmpty = answer.status < 200 || [204, 205, 304].includes(answer.status);
+      if (answer.status < 200) throw invalid(peer, `it answers with status ${answer.status}`);
+      // A Response of such a status must not have a body.
+      const isEmpty = [204, 205, 304].includes(answer.status);
       const headers = { 'content-type': answer.headers['content-type'] ?? '' };
-      if (answer.status < 200) throw new StatemeshError('authorityInvalid', `A status of ${answer.status}.`);
       return new Response(isEmpty ? null : answer.body, { status: answer.status, headers });
     },
   };
-}
-
-function isJson(response: Response): boolean {
-  return (
-    response.status === 200 && /^application\/([a-z.-]+\+)?json\b/i.test(response.headers.get('content-type') ?? '')
-  );
 }
 
 function grantOf(grant: oauth.TokenEndpointResponse, time: Time, peer: CloudPeer): AccessToken {
@@ -160,6 +187,8 @@ function authorityOf(peer: CloudPeer): URL {
   if (!URL.canParse(authority)) throw invalid(peer, 'it is no URL');
   const url = new URL(authority);
   assertSafe(url, peer);
+  // Its metadata is looked for without the slash (RFC 8414, section 3.1).
+  url.pathname = url.pathname.replace(/\/$/, '');
   return url;
 }
 
@@ -196,18 +225,35 @@ function secretOf(peer: CloudPeer, keys: RequestTokenInput['keys'], environment:
 }
 
 /** What went wrong, in our words; an authority's own words are cut short, and cleaned. */
-function failureOf(error: unknown, peer: CloudPeer): StatemeshError {
+function failureOf(error: unknown, peer: CloudPeer, secret: Secret | undefined): StatemeshError {
   if (isStatemeshError(error)) return error as StatemeshError;
-  if (error instanceof oauth.ResponseBodyError) return refused(peer, error.error, error.error_description);
-  if (error instanceof oauth.WWWAuthenticateChallengeError) return refused(peer, `status ${error.status}`);
+  if (error instanceof oauth.ResponseBodyError) {
+    // A web server's own words: an authority refuses with other ones (RFC 6749, section 5.2).
+    if (error.status === 404 || error.status === 405) {
+      return invalid(peer, `its token endpoint answers with status ${error.status}, so check the authority's URL`);
+    }
+    const { error: code, error_description: description } = error as { error: string; error_description?: unknown };
+    const texts = typeof description === 'string' && description !== '' ? [code, description] : [code];
+    return refused(peer, texts.map((text) => clean(withoutSecret(text, secret))).join(': '));
+  }
   const status = (error as { cause?: { status?: unknown } }).cause?.status;
   if (status === 400 || status === 401 || status === 403) return refused(peer, `status ${status}`);
   return invalid(peer, clean(messageOf(error)));
 }
 
-function refused(peer: CloudPeer, code: string, description?: string): StatemeshError {
-  const why = description === undefined ? clean(code) : `${clean(code)}: ${clean(description)}`;
+function refused(peer: CloudPeer, why: string): StatemeshError {
   return new StatemeshError('authorityRefused', `The authority of "${peer.nodeId}" refuses the client (${why}).`);
+}
+
+/** Some authorities say which secret was wrong. */
+function withoutSecret(text: string, secret: Secret | undefined): string {
+  if (secret === undefined) return text;
+  const plain = secret.reveal();
+  const inForm = new URLSearchParams({ '': plain }).toString().slice(1);
+  return [plain, inForm, encodeURIComponent(plain)].reduce(
+    (rest, form) => rest.replaceAll(form, secret.toString()),
+    text,
+  );
 }
 
 function invalid(peer: CloudPeer, reason: string): StatemeshError {

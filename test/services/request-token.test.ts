@@ -38,7 +38,7 @@ beforeEach(async () => {
   asked = [];
   server = createServer((request, response) => {
     void note(request).then(({ path }) => {
-      const isMetadata = path.startsWith('/.well-known/');
+      const isMetadata = path.includes('/.well-known/');
       const answer = isMetadata ? (path.includes('openid') ? metadata : ({ status: 404, body: '' } as const)) : grant;
       if (answer === 'hang') return;
       const { status = 200, body, headers = json } = answer;
@@ -132,10 +132,83 @@ describe('requestToken', () => {
   it.each<[string, Answer]>([
     ['none', { status: 404, body: 'no' }],
     ['a page for people', { body: '<html>', headers: { 'content-type': 'text/html' } }],
+    ['JSON that is cut off', { body: '{"issuer"' }],
   ])('metadata: %s -> /connect/token, by the form, as EntglDB does', async (_, answer) => {
     metadata = answer;
     await newService()();
     expect(asked.at(-1)).toMatchObject({ path: '/connect/token', form: { client_secret: 'open sesame' } });
+  });
+
+  it('metadata that does not say that it is JSON -> believed, as cloud nodes believe it', async () => {
+    metadata = { ...(metadata as { body: unknown }), headers: { 'content-type': 'text/plain' } };
+    await newService()();
+    expect(asked.map(({ path }) => path)).toEqual(['/.well-known/openid-configuration', '/token']);
+  });
+
+  it.each([
+    ['/realm/', '/realm'],
+    ['/realm', '/realm/'],
+    ['/', ''],
+  ])('configured as %j, called %j by itself -> the same authority', async (configured, own) => {
+    metadata = { body: { issuer: `${url}${own}`, token_endpoint: `${url}/token` } };
+    await newService()(peerWith({ authority: `${url}${configured}` }));
+    const path = own === '' ? '' : '/realm';
+    expect(asked.map((one) => one.path)).toEqual([`${path}/.well-known/openid-configuration`, '/token']);
+  });
+
+  it('metadata that is old -> asked for anew', async () => {
+    const request = newService();
+    await request();
+    time.advance(600_000);
+    await request();
+    expect(asked.slice(2).map(({ path }) => path)).toEqual(['/.well-known/openid-configuration', '/token']);
+  });
+
+  it('more authorities than are remembered -> the first is asked anew, and the last is not', async () => {
+    const request = newService();
+    const pathsOf = async (realm: number) => {
+      metadata = { body: { issuer: `${url}/${realm}`, token_endpoint: `${url}/token` } };
+      asked = [];
+      await request(peerWith({ authority: `${url}/${realm}` }));
+      return asked.length;
+    };
+    for (let realm = 0; realm <= 32; realm += 1) expect(await pathsOf(realm)).toBe(2);
+    expect(await pathsOf(32)).toBe(1);
+    expect(await pathsOf(0)).toBe(2);
+  });
+
+  it('no secret -> the client only says who it is', async () => {
+    const { clientSecret: _, ...oAuth2 } = peerWith().oAuth2;
+    await newService()({ ...peerWith(), oAuth2 });
+    expect(asked[1]).toMatchObject({ authorization: undefined, form: { client_id: 'shop' } });
+    expect(asked[1]?.form).not.toHaveProperty('client_secret');
+  });
+
+  it('an authority that lists methods of which we have none -> HTTP Basic', async () => {
+    for (const methods of [['private_key_jwt'], null]) {
+      asked = [];
+      const named = { token_endpoint_auth_methods_supported: methods };
+      metadata = { body: { issuer: url, token_endpoint: `${url}/token`, ...named } };
+      await newService()();
+      expect(asked[1]?.authorization).toBe(basic);
+    }
+  });
+
+  it('an authority that repeats the secret in its refusal -> is not quoted with it', async () => {
+    for (const said of ['open sesame is wrong', 'client_secret=open+sesame', 'open%20sesame']) {
+      grant = { status: 401, body: { error: 'invalid_client', error_description: `no: ${said}` } };
+      const { code, message } = await refusal();
+      expect(code).toBe('authorityRefused');
+      expect(message).toContain('invalid_client: no: ');
+      expect(message).not.toMatch(/sesame/);
+    }
+  });
+
+  it.each([null, 7, {}, ''])('a refusal described by %j -> authorityRefused, by its code', async (description) => {
+    grant = { status: 400, body: { error: 'invalid_scope', error_description: description } };
+    const { code, message } = await refusal();
+    expect(code).toBe('authorityRefused');
+    expect(message).toContain('(invalid_scope)');
   });
 
   it('an audience -> named, and as a resource when it is a URI', async () => {
@@ -186,6 +259,13 @@ describe('requestToken', () => {
       'authorityRefused',
       () => {
         grant = { status: 403, body: 'no' };
+      },
+    ],
+    [
+      'status 404 in the words of a web framework',
+      'authorityInvalid',
+      () => {
+        grant = { status: 404, body: { status: 404, error: 'Not Found', path: '/connect/token' } };
       },
     ],
     [
@@ -256,6 +336,13 @@ describe('requestToken', () => {
       'authorityInvalid',
       () => {
         metadata = { body: { issuer: 'https://evil.example.com', token_endpoint: `${url}/token` } };
+      },
+    ],
+    [
+      'metadata without a token endpoint',
+      'authorityInvalid',
+      () => {
+        metadata = { body: { issuer: url } };
       },
     ],
     [
