@@ -18,6 +18,7 @@ import { stamps } from './stamps.js';
 
 export const allCheckers: readonly CheckerFactory[] = [
   // First: others read what the nodes hold, and meanwhile time goes on.
+  leadership,
   agreement,
   acknowledgedWrites,
   stamps,
@@ -29,7 +30,6 @@ export const allCheckers: readonly CheckerFactory[] = [
   latency,
   silence,
   lastWriteWins,
-  leadership,
   gateways,
   deliveries,
   leaks,
