@@ -5,6 +5,7 @@
  * a composed machine belongs to one node; the machines themselves are constants.
  */
 import { createCloudPeers } from './database/cloud-peers.js';
+import { createDrainStore } from './database/inheritance.js';
 import { createKnownPeers } from './database/known-peers.js';
 import { credentialMachine } from './machines/credential.machine.js';
 import { electionMachine } from './machines/election.machine.js';
@@ -19,6 +20,7 @@ import { type SessionMachine, sessionMachine } from './machines/session.machine.
 import { uplinkMachine } from './machines/uplink.machine.js';
 import type { ControlCommands } from './protocol/control.js';
 import type { Environment, Http, Network, Randomness, Time } from './protocol/ports.js';
+import type { PeerNodeConfigurationProvider } from './protocol/provider.js';
 import type * as slots from './protocol/services.js';
 import { createConfigure } from './services/configuration.js';
 import { createControl } from './services/control.js';
@@ -27,12 +29,13 @@ import { createDial } from './services/dialer.js';
 import { createDiscovery } from './services/discovery.js';
 import { Heartbeats } from './services/heartbeat.js';
 import { createLink } from './services/link.js';
-import { createCloseListener, createConnections, createListen } from './services/listener.js';
+import { createCloseListeners, createConnections, createListen } from './services/listener.js';
 import { createLiveness } from './services/liveness.js';
+import { createConfigurationFeed, createGetConfiguration } from './services/provider.js';
 import { createBatchApplier, createOplogFeed, createReadBatch } from './services/replication.js';
 import { createRequestToken } from './services/request-token.js';
 import { createVerifyToken } from './services/verify-token.js';
-import { createCloseStore, createOpenStore } from './store/store-service.js';
+import { createCloseStores, createOpenStore } from './store/store-service.js';
 
 /** What a node needs of the outside world. */
 export interface Ports {
@@ -46,16 +49,26 @@ export interface Ports {
 /** One actor for each slot; replace any of them to build a node of your own. */
 export type Services = { readonly [Slot in keyof typeof slots]: (typeof slots)[Slot] };
 
-/** The services of this package over the given ports. `commands` is what the control socket answers. */
-export function createServices(ports: Ports, commands: () => ControlCommands = () => ({})): Services {
+/** What is of one node, besides its ports. */
+export interface Particulars {
+  readonly provider: PeerNodeConfigurationProvider;
+  /** What the control socket answers. */
+  commands(): ControlCommands;
+}
+
+/** The services of this package over the given ports. */
+export function createServices(ports: Ports, { provider, commands }: Particulars): Services {
   // The links beat by one ticker, and who is live is told by those beats.
   const shared = { time: ports.time, heartbeats: new Heartbeats(ports.time) };
   return {
+    getConfiguration: createGetConfiguration(provider),
+    configurationFeed: createConfigurationFeed(provider),
     configure: createConfigure(ports),
     openStore: createOpenStore(ports),
-    closeStore: createCloseStore(),
+    drainStore: createDrainStore(),
+    closeStores: createCloseStores(),
     listen: createListen(ports),
-    closeListener: createCloseListener(),
+    closeListeners: createCloseListeners(),
     connections: createConnections(ports),
     control: createControl(commands),
     discovery: createDiscovery(ports),
@@ -77,11 +90,14 @@ export function createServices(ports: Ports, commands: () => ControlCommands = (
  * A node machine with every slot filled.
  *
  * @example
- * const machine = composeNode({ ...createServices(systemPorts()), discovery: myDiscovery });
- * const actor = createActor(machine, { input: { configuration: () => configuration, boot, random, now: Date.now } });
+ * const provider = staticConfiguration({ nodeId: 'shop-1', clusterKey, clusterSalt });
+ * const services = createServices(systemPorts(), { provider, commands: () => ({}) });
+ * const machine = composeNode({ ...services, discovery: myDiscovery });
+ * const actor = createActor(machine, { input: { newBoot, random, now: Date.now, monotonicMs: () => performance.now() } });
  */
 export function composeNode(services: Services): NodeMachine {
-  const { configure, openStore, closeStore, listen, closeListener, connections, control } = services;
+  const { getConfiguration, configurationFeed, configure, openStore, drainStore, closeStores } = services;
+  const { listen, closeListeners, connections, control } = services;
   const { dial, discovery, knownPeers, liveness, cloudPeers, requestToken, dialCloud } = services;
   const session = composeSession(services);
   const peer = peerMachine.provide({ actors: { dial } });
@@ -92,7 +108,10 @@ export function composeNode(services: Services): NodeMachine {
   const reception = receptionMachine.provide({ actors: { session } });
   const parts = { membership, election, uplink, reception };
   return nodeMachine.provide({
-    actors: { configure, openStore, closeStore, listen, closeListener, connections, control, ...parts },
+    actors: {
+      ...{ getConfiguration, configurationFeed, configure, openStore, drainStore, closeStores },
+      ...{ listen, closeListeners, connections, control, ...parts },
+    },
   });
 }
 

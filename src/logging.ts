@@ -2,6 +2,7 @@
 import type { ActorRefFrom } from 'xstate';
 import type { NodeMachine } from './machines/node.machine.js';
 import type { Happening } from './protocol/events.js';
+import { describeChanges } from './protocol/reconfiguration.js';
 import { nodeStateOf } from './status.js';
 
 /** The part of a pino logger that is used. */
@@ -10,6 +11,8 @@ export interface Logger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
+  /** Follows `logLevel` when that is reconfigured, if the logger has one. */
+  level?: string;
 }
 
 export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger): void {
@@ -19,7 +22,8 @@ export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger):
       const state = nodeStateOf(snapshot);
       if (state === before) return;
       before = state;
-      const { configuration, listening, failure } = snapshot.context;
+      const { configured, listening, failure } = snapshot.context;
+      const configuration = configured?.configuration;
       const fields = { nodeId: configuration?.nodeId, host: listening?.host, port: listening?.port };
       if (state === 'failed') logger.error({ ...fields, ...failure }, failure?.message ?? 'The node failed.');
       else logger.info(fields, `Node ${state}.`);
@@ -33,12 +37,21 @@ export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger):
     error: () => {},
   });
   actor.on('*', (happening) => {
+    follow(logger, happening as Happening);
     const { level, message } = describe(happening as Happening);
     logger[level](happening, message);
   });
 }
 
-function describe(happening: Happening): { level: keyof Logger; message: string } {
+function follow(logger: Logger, happening: Happening): void {
+  if (happening.type !== 'reconfiguration.finished' || logger.level === undefined) return;
+  const change = happening.changes.find(({ field }) => field === 'logLevel');
+  if (change !== undefined) logger.level = change.to as string;
+}
+
+type Level = 'debug' | 'info' | 'warn' | 'error';
+
+function describe(happening: Happening): { level: Level; message: string } {
   switch (happening.type) {
     case 'peer.connected':
       return { level: 'info', message: `Connected with ${happening.nodeId} at ${happening.remoteAddress}.` };
@@ -74,9 +87,23 @@ function describe(happening: Happening): { level: keyof Logger; message: string 
         level: happening.uplink === 'failed' ? 'warn' : 'info',
         message: `The way to the cloud: ${happening.uplink}.`,
       };
+    case 'reconfiguration.finished':
+      return { level: 'info', message: reconfigured(happening) };
+    case 'reconfiguration.failed':
+      return { level: 'error', message: `Nothing was reconfigured: ${happening.failure.message}` };
     case 'failure':
       return { level: 'error', message: `${happening.where}: ${happening.failure.message}` };
   }
+}
+
+function reconfigured({
+  changes,
+  tookMs,
+  writesHeldMs,
+}: Extract<Happening, { type: 'reconfiguration.finished' }>): string {
+  if (changes.length === 0) return 'Nothing to reconfigure: the configuration is in force already.';
+  const held = writesHeldMs > 0 ? `; writes waited ${Math.round(writesHeldMs)} ms` : '';
+  return `Reconfigured in ${Math.round(tookMs)} ms: ${describeChanges(changes)}${held}.`;
 }
 
 function leadership({ isLeader, leaderId, term }: Extract<Happening, { type: 'leadership.changed' }>): string {

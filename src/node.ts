@@ -14,14 +14,19 @@ import { composeNode, createServices, type Ports, type Services } from './compos
 import { controlCommands } from './control-commands.js';
 import { StatemeshError } from './core/errors.js';
 import type { Boot, NodeId } from './core/ids.js';
+import { createCurrentStore } from './database/current-store.js';
 import { createDatabase, type Database } from './database/database.js';
 import { createPeerManagement, type PeerManagement, type PeerStore } from './database/peer-management.js';
 import { type Logger, logHappenings } from './logging.js';
 import type { NodeMachine } from './machines/node.machine.js';
 import type { ConfigurationInput } from './protocol/configuration.js';
 import type { Happening } from './protocol/events.js';
+import type { PeerNodeConfigurationProvider } from './protocol/provider.js';
+import type { Reconfiguration } from './protocol/reconfiguration.js';
 import type { Store } from './protocol/store.js';
+import { createRequests } from './reconfigure.js';
 import {
+  areWritesHeld,
   type GatewayStatus,
   gatewayStatusesOf,
   leadershipOf,
@@ -33,7 +38,8 @@ import {
   peerStatusesOf,
 } from './status.js';
 
-export interface NodeOptions extends ConfigurationInput {
+/** What a node is made of besides its configuration. */
+export interface NodeExtras {
   /** Silent when left out. Any pino-like logger does. */
   readonly logger?: Logger;
   /** Sees every event and snapshot of every actor of the node. */
@@ -41,6 +47,9 @@ export interface NodeOptions extends ConfigurationInput {
   /** Replaces some of the services: for those who compose their own node. */
   readonly services?: Partial<Services>;
 }
+
+/** The configuration itself, or a provider that gives it and tells of changes. */
+export type NodeOptions = NodeExtras & (ConfigurationInput | { readonly provider: PeerNodeConfigurationProvider });
 
 /** Ports with a clock that XState's delays run on, too. */
 export interface NodePorts extends Ports {
@@ -64,8 +73,21 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
   readonly isLeader: boolean;
   /** Who leads, as far as this node knows; undefined while nobody does. */
   readonly leaderId: NodeId | undefined;
-  /** Lets this node be elected, or not, from now on. A leader that may not lead steps down at once. */
-  setEligible(isEligible: boolean): void;
+  /**
+   * Changes some fields of the configuration while the node serves; a field that is `undefined` goes back to its default. Several in
+   * quick succession become one, and the last wins. Where the configuration comes from hears nothing of it: what a provider gives
+   * later replaces it.
+   *
+   * @returns what changed from what to what, how long it took, and how long writes and connections had to wait
+   * @throws StatemeshError `configurationInvalid` and the other errors of `start()`, `reconfigurationQueueFull`, `notRunning`; the
+   * configuration that was in force still is then
+   *
+   * @example
+   * const { changes, tookMs } = await node.reconfigure({ port: 9001 });
+   */
+  reconfigure(partial: Partial<ConfigurationInput>): Promise<Reconfiguration>;
+  /** Lets this node be elected, or not, from now on: `reconfigure({ eligible })`. A leader that may not lead steps down at once. */
+  setEligible(isEligible: boolean): Promise<Reconfiguration>;
   status(): Promise<NodeStatus>;
   /**
    * Resolves when the node is running.
@@ -92,16 +114,20 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
  * await node.stop();
  */
 export function createNode(options: NodeOptions, ports: NodePorts = systemPorts()): StatemeshNode {
-  const { logger, inspect, services, ...configuration } = options;
-  const machine = composeNode({ ...createServices(ports, () => controlCommands(node)), ...services });
+  const { logger, inspect, services, ...rest } = options;
+  const provider = 'provider' in rest ? rest.provider : fixed(rest);
+  const machine = composeNode({
+    ...createServices(ports, { provider, commands: () => controlCommands(node) }),
+    ...services,
+  });
   const actor = createActor(machine, {
     clock: ports.time,
     ...(inspect === undefined ? {} : { inspect }),
     input: {
-      configuration: () => configuration,
-      boot: ports.randomness.token() as Boot,
+      newBoot: () => ports.randomness.token() as Boot,
       random: () => ports.randomness.float(),
       now: () => ports.time.now(),
+      monotonicMs: () => ports.time.monotonicMs(),
     },
   });
   // Without an error listener XState reports to the process, which would take the embedding program down.
@@ -122,6 +148,11 @@ export function systemPorts(): NodePorts {
   };
 }
 
+/** A configuration that changes only when the node is told to. */
+function fixed(configuration: ConfigurationInput): PeerNodeConfigurationProvider {
+  return { getConfiguration: async () => configuration, onConfigurationChanged: () => () => {} };
+}
+
 function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): StatemeshNode {
   let isStarted = false;
   const store = (): Store => {
@@ -132,22 +163,36 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
     }
     return snapshot.context.store;
   };
-  const database = createDatabase(store);
-  const getKeys = () => actor.getSnapshot().context.keys;
+  const current = createCurrentStore({ getStore: store, isHeld: () => areWritesHeld(actor.getSnapshot()) });
+  // So that whoever asks while there is none is told so.
+  const getStore = (): Store => store() && current.store;
+  const database = createDatabase(getStore);
+  const requests = createRequests(actor);
+  const getKeys = () => actor.getSnapshot().context.configured?.keys;
   const { saveRemotePeer, getRemotePeers, removeRemotePeer, ...management } = createPeerManagement({
-    ...{ getStore: store, getKeys, randomness: ports.randomness },
+    ...{ getStore, getKeys, randomness: ports.randomness },
   });
   // Whatever ends the node, nobody may wait on its streams for ever. A stop that was asked for is no error to them.
   const endStreams = (): void => {
     const { failure } = actor.getSnapshot().context;
     database.endStreams(failure && new StatemeshError('storeClosed', `The node has ended: ${failure.message}`));
   };
+  let served: Store | undefined;
   actor.subscribe({
     next: (snapshot) => {
       if (nodeStateOf(snapshot) === 'stopping') endStreams();
+      if (served !== undefined && snapshot.context.store !== served) database.endStreams(identityChanged());
+      served = snapshot.context.store;
+      current.release();
     },
-    complete: endStreams,
-    error: endStreams,
+    complete: () => {
+      endStreams();
+      current.release();
+    },
+    error: () => {
+      endStreams();
+      current.release();
+    },
   });
   const stop = async (): Promise<void> => {
     if (!isStarted) {
@@ -180,7 +225,8 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
     get leaderId() {
       return leadershipOf(actor.getSnapshot())?.leaderId;
     },
-    setEligible: (isEligible) => actor.send({ type: 'eligibility.changed', isEligible }),
+    reconfigure: requests.reconfigure,
+    setEligible: (isEligible) => requests.reconfigure({ eligible: isEligible }),
     get state() {
       return stateOf(actor);
     },
@@ -198,6 +244,11 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
     },
     [Symbol.asyncDispose]: stop,
   };
+}
+
+function identityChanged(): StatemeshError {
+  const message = 'The node goes on with another database: read what it has there, and open a new stream.';
+  return new StatemeshError('identityChanged', message);
 }
 
 function stateOf(actor: ActorRefFrom<NodeMachine>): NodeState {

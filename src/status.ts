@@ -93,6 +93,8 @@ export interface NodeStatus {
   readonly cursor: number | undefined;
   readonly store: StoreStatistics | undefined;
   readonly peers: readonly PeerStatus[];
+  /** How far the reconfiguration under way has come; `settled` when there is none. */
+  readonly reconfiguration: string | undefined;
   readonly failure: Failure | undefined;
   readonly lastFailure: Failure | undefined;
 }
@@ -104,8 +106,22 @@ export function nodeStateOf(snapshot: NodeSnapshot): NodeState {
   return (typeof value === 'string' ? value : Object.keys(value)[0]) as NodeState;
 }
 
+/** The state of the region that reconfigures; undefined when the node does not run. */
+export function reconfigurationOf({ value }: NodeSnapshot): string | undefined {
+  const regions = typeof value === 'string' ? undefined : (value as { running?: { reconfiguration: unknown } }).running;
+  if (regions === undefined) return undefined;
+  const { reconfiguration } = regions;
+  return typeof reconfiguration === 'string' ? reconfiguration : Object.keys(reconfiguration as object)[0];
+}
+
+/** From the moment at which the old database finishes its writes to the one at which the new one, or the old one again, takes them. */
+export function areWritesHeld({ context, value }: NodeSnapshot): boolean {
+  return typeof value !== 'string' && context.target?.writesHeld.sinceMs !== undefined;
+}
+
 export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> {
-  const { configuration, boot, listening, security, store, failure, lastFailure } = snapshot.context;
+  const { configured, boot, listening, store, failure, lastFailure } = snapshot.context;
+  const { configuration, security } = configured ?? {};
   return {
     nodeId: configuration?.nodeId as NodeId | undefined,
     boot,
@@ -121,6 +137,7 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     cursor: store?.cursor(),
     store: await store?.statistics(),
     peers: peerStatusesOf(snapshot),
+    reconfiguration: reconfigurationOf(snapshot),
     failure,
     lastFailure,
   };

@@ -21,6 +21,9 @@ export const errorCodes = {
   addressUnavailable: 'The listening address does not exist here or is not allowed.',
   controlUnavailable: 'The control socket could not be opened, or no node answers on it.',
 
+  identityChanged: 'The node goes on under another NodeId, with another database.',
+  reconfigurationQueueFull: 'Too many reconfigurations are waiting; try again when some have finished.',
+
   // Store
   databaseInUse: 'Another process has the database file open.',
   databaseForeign: 'The file is a database of another identity, of another program or of a newer version.',
@@ -55,6 +58,7 @@ export const errorCodes = {
   frameMalformed: 'A frame cannot be decoded.',
   unexpectedFrame: 'A frame arrived in a state in which it has no meaning.',
   windowExceeded: 'The other side sent more batches than its window allows.',
+  clusterKeyRetired: 'The cluster key of the connection is not one of the cluster any more.',
   goodbye: 'The other side ended the session in good order.',
 
   // Cloud

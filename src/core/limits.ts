@@ -25,6 +25,11 @@ export const limits = {
   // Time
   clockDriftMaxMs: 60_000,
 
+  // Reconfiguration
+  reconfigurationsWaitingMax: 1_000,
+  /** Both listeners accept for so long: who was about to dial the old port may still. */
+  rebindOverlapMs: 200,
+
   // Frames
   frameBytesMax: 16 * 1024 * 1024,
   frameBytesBeforeAdmissionMax: 16 * 1024,

@@ -35,14 +35,14 @@ export interface ElectionInput {
   readonly identity: Identity;
   readonly isEligible: boolean;
   readonly electionIntervalMs: number;
+  /** The highest term that is known, of an election of the same node before. */
+  readonly term: number;
 }
 
 interface ElectionContext extends ElectionInput {
   readonly live: ReadonlyMap<NodeId, Standing>;
   readonly uplink: Uplink;
   readonly stance: Stance;
-  /** The highest that this node knows of. */
-  readonly term: number;
   /** Who leads, as the parent was told. */
   readonly leaderId: NodeId | undefined;
   /** How often it has begun to wait for the leader to be replaced, since it was last left in peace. */
@@ -94,6 +94,12 @@ const machine = setup({
     })),
     recordUplink: assign((_, { uplink }: { uplink: Uplink }) => ({ uplink })),
     recordEligibility: assign((_, { isEligible }: { isEligible: boolean }) => ({ isEligible })),
+    recordInterval: enqueueActions(
+      ({ enqueue }, event: Extract<ElectionCommand, { type: 'electionInterval.changed' }>) => {
+        enqueue.assign({ electionIntervalMs: event.electionIntervalMs });
+        enqueue.sendTo('liveness', event);
+      },
+    ),
     recordFailure: assign((_, { error }: { error: unknown }) => ({ failure: failureOf(error) })),
     takeStance: assign((_, { stance }: { stance: Stance }) => ({ stance })),
     beginTerm: assign(({ context }) => ({ term: nextTerm(context.term) })),
@@ -124,7 +130,6 @@ const machine = setup({
     live: new Map(),
     uplink: 'unknown',
     stance: 'following',
-    term: 0,
     leaderId: undefined,
     returns: 0,
     said: undefined,
@@ -145,6 +150,7 @@ const machine = setup({
     'liveness.changed': { actions: { type: 'recordLive', params: ({ event }) => event } },
     'uplink.changed': { actions: { type: 'recordUplink', params: ({ event }) => event } },
     'eligibility.changed': { actions: { type: 'recordEligibility', params: ({ event }) => event } },
+    'electionInterval.changed': { actions: { type: 'recordInterval', params: ({ event }) => event } },
   },
   // After the states below have drawn their consequences.
   always: { guard: 'hasNews', actions: 'tell' },

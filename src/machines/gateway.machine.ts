@@ -12,6 +12,7 @@ import type { ClusterKeys } from '../core/keys.js';
 import { limits } from '../core/limits.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type {
+  Adjustment,
   GatewayCommand,
   GatewayCondition,
   GatewayReport,
@@ -94,6 +95,7 @@ const refusals: ReadonlySet<ErrorCode> = new Set([
 
 const resting = { code: 'goodbye', message: 'This node does not lead any more.' } as const;
 const revised = { code: 'goodbye', message: 'The configuration of the cloud peer has changed.' } as const;
+const adjusted = { code: 'goodbye', message: 'The way to the cloud has been configured anew.' } as const;
 const probed = { code: 'goodbye', message: 'This node only asked whether it could reach you.' } as const;
 
 const machine = setup({
@@ -121,6 +123,11 @@ const machine = setup({
     isOpen: ({ context }) => context.duty === 'open',
     isProbe: ({ context }) => context.duty === 'probe',
     hasFreshToken: ({ context: { token, now } }) => token !== undefined && now() < token.refreshAtMs,
+    /** Whether the way to the cloud node is to be trusted by other rules, or may be open now. */
+    touchesWay: ({ context }, { effects, configured }: Adjustment) =>
+      effects.has('keys') ||
+      configured.ca !== context.ca ||
+      configured.configuration.plaintextCloud !== context.configuration.plaintextCloud,
     isSamePeer: ({ context }, { peer }: { peer: CloudPeer }) => isSame(context.peer, peer),
     isOwnSession: ({ context }, { sessionId }: { sessionId: string }) => context.session?.sessionId === sessionId,
     isSomebodyElse: ({ context }, { identity }: SessionIdentified) => identity.nodeId !== context.peer.nodeId,
@@ -136,6 +143,12 @@ const machine = setup({
       duty: context.duty === 'probe' ? 'rest' : context.duty,
       ...{ peer, token: undefined, wasTokenRefused: false, attempt: 0, lastFailure: undefined, toldFailure: undefined },
     })),
+    adjust: enqueueActions(({ context, enqueue }, { identity, configured }: Adjustment) => {
+      const { configuration, keys, ca } = configured;
+      enqueue.assign({ identity, configuration, keys, ca });
+      if (context.session === undefined) return;
+      enqueue.sendTo(context.session.ref, { type: 'session.adjust', intervals: configuration });
+    }),
     keepToken: assign(({ context: { now, random } }, token: AccessToken) => {
       // Spread out, or all clusters of an authority would ask at once, for ever.
       const share = limits.tokenRefreshShare - limits.tokenRefreshJitter * random();
@@ -267,6 +280,19 @@ const machine = setup({
         ],
       },
     ],
+    'configuration.adjusted': [
+      {
+        guard: { type: 'touchesWay', params: ({ event }) => event },
+        target: '.deciding',
+        actions: [
+          { type: 'closeSession', params: adjusted },
+          { type: 'adjust', params: ({ event }) => event },
+          { type: 'setDuty', params: ({ context }) => ({ duty: context.duty === 'probe' ? 'rest' : context.duty }) },
+          'resetAttempts',
+        ],
+      },
+      { actions: { type: 'adjust', params: ({ event }) => event } },
+    ],
     'attempt.failed': [
       {
         guard: 'isProbe',
@@ -303,6 +329,7 @@ const machine = setup({
     'session.answered': {},
     'session.aligned': {},
     'session.probed': {},
+    'session.relocated': {},
     'session.diverged': {
       actions: {
         type: 'tell',

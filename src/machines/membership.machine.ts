@@ -13,6 +13,7 @@ import { limits } from '../core/limits.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type {
   Address,
+  Adjustment,
   Direction,
   DiscoveryReport,
   Happening,
@@ -28,8 +29,8 @@ import type {
   SessionReport,
   Source,
 } from '../protocol/events.js';
-import type { Identity } from '../protocol/messages.js';
-import type { Connection, ConnectionSecurity } from '../protocol/ports.js';
+import type { Identity, Refusal } from '../protocol/messages.js';
+import type { Connection, ConnectionSecurity, Protection } from '../protocol/ports.js';
 import type { RemotePeerDocument } from '../protocol/remote-peer.js';
 import { discovery, knownPeers } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
@@ -60,9 +61,15 @@ type KnownPeers = Extract<KnownPeersReport, { type: 'knownPeers.changed' }>;
 
 interface SessionRow {
   readonly ref: Mailbox<SessionCommand>;
+  readonly protection: Protection | undefined;
   /** Once it has said who is there. */
   readonly peerId: NodeId | undefined;
 }
+
+const retired = {
+  code: 'clusterKeyRetired',
+  message: 'The cluster key of this connection is not in use any more: connect with the present one.',
+} as const;
 
 type MembershipEvent = MembershipCommand | DiscoveryReport | KnownPeersReport | SessionReport | PeerReport;
 
@@ -84,6 +91,13 @@ const machine = setup({
   guards: {
     isAlone: ({ context }) => Object.keys(context.sessions).length === 0,
     isFull: ({ context }) => Object.keys(context.sessions).length >= limits.connectionsMax,
+    /** Let in by a listener, or dialed, by rules that do not hold any more: it has proved nothing that counts. */
+    isOutdated: ({ context }, { connection }: { connection: Connection }) =>
+      !isInForce(connection.protection, context.security),
+    /** Beacons are signed with the key of the cluster. */
+    touchesDiscovery: (_, { effects }: Adjustment) => effects.has('discovery') || effects.has('keys'),
+    hasMoved: ({ context }, { identity }: Adjustment) => identity.port !== context.identity.port,
+    touchesKnownPeers: (_, { effects }: Adjustment) => effects.has('knownPeers'),
     isUnwelcome: ({ context }, { identity }: SessionIdentified) => refusalOf(context, identity) !== undefined,
   },
   actions: {
@@ -106,7 +120,7 @@ const machine = setup({
         });
         return {
           sessionCount: context.sessionCount + 1,
-          sessions: { ...context.sessions, [sessionId]: { ref, peerId: undefined } },
+          sessions: { ...context.sessions, [sessionId]: { ref, protection: connection.protection, peerId: undefined } },
         };
       },
     ),
@@ -133,7 +147,9 @@ const machine = setup({
         enqueue.sendTo(session, { type: 'session.refuse', refusal: tableFull });
         return;
       }
-      enqueue.assign({ sessions: { ...context.sessions, [sessionId]: { ref: session, peerId: identity.nodeId } } });
+      const row = context.sessions[sessionId];
+      if (row === undefined) return;
+      enqueue.assign({ sessions: { ...context.sessions, [sessionId]: { ...row, peerId: identity.nodeId } } });
       enqueue.sendTo(peer, event);
     }),
     refuseUnwelcome: enqueueActions(({ context, enqueue }, { identity, session }: SessionIdentified) => {
@@ -143,11 +159,11 @@ const machine = setup({
         enqueue.sendTo(context.parent, notice({ type: 'node.duplicated', failure: refusal }));
       }
     }),
-    reportMistaken: enqueueActions(({ context, enqueue }, { identity, expected }: SessionIdentified) => {
+    reportMistaken: enqueueActions(({ context, enqueue }, { identity, expected, remoteAddress }: SessionIdentified) => {
       const peer = expected === undefined || expected === identity.nodeId ? undefined : context.peers[expected];
       if (peer === undefined) return;
       const message = `"${identity.nodeId}" answers at the address of "${expected}": correct the address.`;
-      enqueue.sendTo(peer, { type: 'peer.mistaken', failure: { code: 'nodeIdMismatch', message } });
+      enqueue.sendTo(peer, { type: 'peer.mistaken', remoteAddress, failure: { code: 'nodeIdMismatch', message } });
     }),
     sight: enqueueActions(
       ({ context, enqueue }, { nodeId, address, source }: { nodeId: NodeId; address: Address; source: Source }) => {
@@ -155,6 +171,28 @@ const machine = setup({
         if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.sighted', address, source });
       },
     ),
+    /** Sessions and peers go on, and each hears only of what concerns it. */
+    adjust: enqueueActions(({ context, enqueue }, { effects, identity, configured }: Adjustment) => {
+      const { configuration, keys, initialPeers } = configured;
+      const security = configured.security as ConnectionSecurity;
+      const hasMoved = identity.port !== context.identity.port;
+      enqueue.assign({ identity, configuration, keys, initialPeers, security });
+      for (const { ref } of Object.values(context.sessions)) {
+        if (effects.has('intervals')) enqueue.sendTo(ref, { type: 'session.adjust', intervals: configuration });
+        if (hasMoved) enqueue.sendTo(ref, { type: 'session.relocate', port: identity.port });
+      }
+      if (!effects.has('keys')) return;
+      for (const peer of Object.values(context.peers)) enqueue.sendTo(peer, { type: 'peer.secure', security });
+      for (const { ref, protection } of Object.values(context.sessions)) {
+        if (!isInForce(protection, security)) enqueue.sendTo(ref, { type: 'session.close', refusal: retired });
+      }
+    }),
+    /** Discovery begins anew, and whom it does not find again it cannot miss. */
+    loseSightOfAll: enqueueActions(({ context, enqueue }) => {
+      for (const peer of Object.values(context.peers)) {
+        enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'beacon' });
+      }
+    }),
     loseSight: enqueueActions(({ context, enqueue }, { nodeId, source }: { nodeId: NodeId; source: Source }) => {
       const peer = context.peers[nodeId];
       if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.unsighted', source });
@@ -224,10 +262,8 @@ const machine = setup({
       for (const nodeId of Object.keys(context.peers)) enqueue.stopChild(peerActorId(nodeId as NodeId));
       enqueue.assign({ peers: {} });
     }),
-    sayGoodbye: enqueueActions(({ context, enqueue }) => {
-      for (const { ref } of Object.values(context.sessions)) {
-        enqueue.sendTo(ref, { type: 'session.close', refusal: { code: 'goodbye', message: 'The node is stopping.' } });
-      }
+    sayGoodbye: enqueueActions(({ context, enqueue }, { refusal }: { refusal: Refusal }) => {
+      for (const { ref } of Object.values(context.sessions)) enqueue.sendTo(ref, { type: 'session.close', refusal });
     }),
   },
 }).createMachine({
@@ -236,6 +272,10 @@ const machine = setup({
   initial: 'present',
   on: {
     'connection.accepted': [
+      {
+        guard: { type: 'isOutdated', params: ({ event }) => event },
+        actions: { type: 'dropConnection', params: ({ event }) => event },
+      },
       { guard: 'isFull', actions: { type: 'dropConnection', params: ({ event }) => event } },
       {
         actions: {
@@ -245,6 +285,10 @@ const machine = setup({
       },
     ],
     'connection.dialed': [
+      {
+        guard: { type: 'isOutdated', params: ({ event }) => event },
+        actions: { type: 'dropConnection', params: ({ event }) => event },
+      },
       { guard: 'isFull', actions: { type: 'dropConnection', params: ({ event }) => event } },
       { actions: { type: 'startSession', params: ({ event }) => ({ ...event, direction: 'dialed' }) } },
     ],
@@ -267,6 +311,7 @@ const machine = setup({
     'session.answered': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
     'session.diverged': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
     'session.aligned': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
+    'session.relocated': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
     // Of interest to a gateway only.
     'session.matched': {},
     'session.probed': {
@@ -284,72 +329,128 @@ const machine = setup({
   },
   states: {
     present: {
-      invoke: [
-        {
-          src: 'knownPeers',
-          input: ({ context, self }) => ({
-            parent: self as Mailbox<KnownPeersReport>,
-            store: context.store,
-            configuration: context.configuration,
-            initialPeers: context.initialPeers,
-          }),
-          onError: { actions: { type: 'contain', params: ({ event }) => event } },
-        },
-        {
-          src: 'discovery',
-          input: ({ context, self }) => ({
-            parent: self as Mailbox<DiscoveryReport>,
-            identity: context.identity,
-            configuration: context.configuration,
-            keys: context.keys,
-          }),
-          onError: { actions: { type: 'contain', params: ({ event }) => event } },
-        },
-      ],
+      type: 'parallel',
       on: {
-        'peer.discovered': {
-          actions: [
-            { type: 'meetPeers', params: ({ event }) => ({ nodeIds: [event.nodeId] }) },
-            { type: 'sight', params: ({ event }) => ({ ...event, source: 'beacon' }) },
-          ],
+        'membership.leave': {
+          target: 'leaving',
+          actions: ['stopPeers', { type: 'sayGoodbye', params: ({ event }) => event }],
         },
-        'peer.vanished': { actions: { type: 'loseSight', params: ({ event }) => ({ ...event, source: 'beacon' }) } },
-        'beacon.duplicated': {
-          actions: {
-            type: 'tell',
-            params: ({ context }) => ({ type: 'node.duplicated', failure: duplicateNodeId(context.identity.nodeId) }),
-          },
-        },
-        'discovery.failed': {
-          actions: {
-            type: 'tell',
-            params: ({ event }) => ({ type: 'failure', where: 'discovery', failure: event.failure }),
-          },
-        },
-        'knownPeers.changed': {
-          target: '.active',
-          actions: [
-            { type: 'meetPeers', params: ({ event }) => ({ nodeIds: event.peers.keys() }) },
-            { type: 'updateKnown', params: ({ event }) => event },
-          ],
-        },
-        'knownPeers.failed': {
-          actions: {
-            type: 'tell',
-            params: ({ event }) => ({ type: 'failure', where: 'known peers', failure: event.failure }),
-          },
-        },
-        'membership.leave': 'leaving',
       },
-      initial: 'gathering',
       states: {
-        /** The known peers are being read. */
-        gathering: {},
-        active: {},
+        table: {
+          on: { 'configuration.adjusted': { actions: { type: 'adjust', params: ({ event }) => event } } },
+        },
+        discovery: {
+          initial: 'announcing',
+          on: {
+            'peer.discovered': {
+              actions: [
+                { type: 'meetPeers', params: ({ event }) => ({ nodeIds: [event.nodeId] }) },
+                { type: 'sight', params: ({ event }) => ({ ...event, source: 'beacon' }) },
+              ],
+            },
+            'peer.vanished': {
+              actions: { type: 'loseSight', params: ({ event }) => ({ ...event, source: 'beacon' }) },
+            },
+            'beacon.duplicated': {
+              actions: {
+                type: 'tell',
+                params: ({ context }) => ({
+                  type: 'node.duplicated',
+                  failure: duplicateNodeId(context.identity.nodeId),
+                }),
+              },
+            },
+            'discovery.failed': {
+              actions: {
+                type: 'tell',
+                params: ({ event }) => ({ type: 'failure', where: 'discovery', failure: event.failure }),
+              },
+            },
+          },
+          states: {
+            announcing: {
+              invoke: {
+                id: 'discovery',
+                src: 'discovery',
+                input: ({ context, self }) => ({
+                  parent: self as Mailbox<DiscoveryReport>,
+                  identity: context.identity,
+                  configuration: context.configuration,
+                  keys: context.keys,
+                }),
+                onError: { target: 'failed', actions: { type: 'contain', params: ({ event }) => event } },
+              },
+              on: {
+                'configuration.adjusted': [
+                  {
+                    guard: { type: 'touchesDiscovery', params: ({ event }) => event },
+                    target: 'announcing',
+                    reenter: true,
+                    actions: 'loseSightOfAll',
+                  },
+                  {
+                    guard: { type: 'hasMoved', params: ({ event }) => event },
+                    actions: sendTo('discovery', ({ event }) => ({
+                      type: 'discovery.relocate',
+                      port: event.identity.port,
+                    })),
+                  },
+                ],
+              },
+            },
+            /** By a bug of ours: the node goes on with the peers it knows. */
+            failed: {
+              on: {
+                'configuration.adjusted': {
+                  guard: { type: 'touchesDiscovery', params: ({ event }) => event },
+                  target: 'announcing',
+                },
+              },
+            },
+          },
+        },
+        knownPeers: {
+          initial: 'gathering',
+          invoke: {
+            src: 'knownPeers',
+            input: ({ context, self }) => ({
+              parent: self as Mailbox<KnownPeersReport>,
+              store: context.store,
+              configuration: context.configuration,
+              initialPeers: context.initialPeers,
+            }),
+            onError: { actions: { type: 'contain', params: ({ event }) => event } },
+          },
+          on: {
+            'knownPeers.changed': {
+              target: '.active',
+              actions: [
+                { type: 'meetPeers', params: ({ event }) => ({ nodeIds: event.peers.keys() }) },
+                { type: 'updateKnown', params: ({ event }) => event },
+              ],
+            },
+            'knownPeers.failed': {
+              actions: {
+                type: 'tell',
+                params: ({ event }) => ({ type: 'failure', where: 'known peers', failure: event.failure }),
+              },
+            },
+            'configuration.adjusted': {
+              guard: { type: 'touchesKnownPeers', params: ({ event }) => event },
+              target: 'knownPeers',
+              reenter: true,
+            },
+          },
+          states: {
+            /** The known peers are being read. */
+            gathering: {},
+            active: {},
+          },
+        },
       },
     },
     leaving: {
-      entry: ['stopPeers', 'sayGoodbye'],
       always: { guard: 'isAlone', target: 'left' },
       after: { leavingTimeout: 'left' },
       on: {
@@ -381,6 +482,13 @@ function duplicateNodeId(nodeId: NodeId): Failure {
 function refusalOf({ identity: own }: MembershipContext, identity: Identity): Failure | undefined {
   if (identity.boot === own.boot) return { code: 'selfConnection', message: 'The address is our own.' };
   return identity.nodeId === own.nodeId ? duplicateNodeId(own.nodeId) : undefined;
+}
+
+/** Whether a connection is still protected as the cluster wants it. */
+function isInForce(protection: Protection | undefined, security: ConnectionSecurity): boolean {
+  if (protection === undefined) return true;
+  if (protection.kind !== 'psk' || security.kind !== 'psk') return protection.kind === security.kind;
+  return security.keyId === protection.keyId;
 }
 
 function peerActorId(nodeId: NodeId): string {

@@ -4,119 +4,189 @@
  *
  * A member of a cluster runs membership, election and uplink; a cloud node runs a reception instead, and only answers. The
  * three of a member know nothing of each other: what one of them reports and another needs passes through here.
+ *
+ * While it runs, everything about it can be changed, by making the new before breaking the old: the new listener and the new database
+ * are opened beside those that serve; only when all of it stands do the parts switch, and what was replaced is closed. What
+ * fails before that is closed again, and has changed nothing.
  */
-import { assign, type DoneActorEvent, type ErrorActorEvent, emit, enqueueActions, sendTo, setup } from 'xstate';
+import { assign, type DoneActorEvent, type ErrorActorEvent, emit, enqueueActions, raise, sendTo, setup } from 'xstate';
 import { type Failure, failureOf } from '../core/errors.js';
-import type { Boot } from '../core/ids.js';
-import type { ClusterKeys } from '../core/keys.js';
+import type { Boot, NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type {
+  Adjustment,
   Happening,
   LeadershipChanged,
   ListenerReport,
   Mailbox,
   NodeCommand,
   Notice,
+  ProviderReport,
   UplinkReport,
 } from '../protocol/events.js';
-import type { Identity } from '../protocol/messages.js';
-import type { Connection, ConnectionSecurity, Listening, ListenSecurity } from '../protocol/ports.js';
-import type { RemotePeerDocument } from '../protocol/remote-peer.js';
+import type { Identity, Refusal } from '../protocol/messages.js';
+import type { Connection, ConnectionSecurity, Listening } from '../protocol/ports.js';
+import {
+  combine,
+  type Effect,
+  objectionTo,
+  type Plan,
+  planReconfiguration,
+  type Requested,
+  type Wanted,
+  withPartial,
+} from '../protocol/reconfiguration.js';
 import {
   type Configured,
   type ControlReport,
-  closeListener,
-  closeStore,
+  closeListeners,
+  closeStores,
+  configurationFeed,
   configure,
   connections,
   control,
+  drainStore,
+  getConfiguration,
   listen,
   openStore,
 } from '../protocol/services.js';
-import type { Store } from '../protocol/store.js';
+import type { Store, Write } from '../protocol/store.js';
 import { type ElectionOutput, electionMachine } from './election.machine.js';
 import { membershipMachine } from './membership.machine.js';
 import { receptionMachine } from './reception.machine.js';
 import { uplinkMachine } from './uplink.machine.js';
 
 export interface NodeInput {
-  /** Gives the configuration as the user wrote it. A function, since it holds the cluster key and a context is shown. */
-  readonly configuration: () => unknown;
-  readonly boot: Boot;
+  /** Names one life of the parts that serve: peers take what has another one for another process. */
+  readonly newBoot: () => Boot;
   readonly random: () => number;
   /** Wall clock, ms since 1970. */
   readonly now: () => number;
+  /** Never goes back, ms. */
+  readonly monotonicMs: () => number;
 }
 
-interface NodeContext extends Omit<NodeInput, 'configuration'> {
-  readonly requested: () => unknown;
-  readonly configuration: Configuration | undefined;
-  readonly security: ListenSecurity | undefined;
-  readonly keys: ClusterKeys | undefined;
-  readonly ca: string | undefined;
-  readonly initialPeers: readonly RemotePeerDocument[];
-  /** Whether it may lead, if anybody has said so since the configuration was read. */
-  readonly isEligible: boolean | undefined;
+interface NodeContext extends NodeInput {
+  readonly boot: Boot;
+  /** What the configuration in force was made of. A function, since it holds secrets and a context is shown. */
+  readonly requested: Requested;
+  /** The configuration in force. */
+  readonly configured: Configured | undefined;
   readonly store: Store | undefined;
   readonly listening: Listening | undefined;
+  /** What has been asked for and not taken up yet. */
+  readonly wanted: Wanted | undefined;
+  /** The reconfiguration under way. */
+  readonly target: Target | undefined;
+  /** Who leads, as the outside world was told last. */
+  readonly leadership: LeadershipChanged | undefined;
   /** Why the node ended, if it did not end by itself. */
   readonly failure: Failure | undefined;
   /** The latest thing that went wrong while it ran. */
   readonly lastFailure: Failure | undefined;
 }
 
-export type NodeEvent = NodeCommand | ListenerReport | ControlReport | LeadershipChanged | UplinkReport | Notice;
+/** A reconfiguration under way: what it wants, and what of it stands already. */
+interface Target {
+  readonly requested: Requested;
+  /** The calls that asked for it. */
+  readonly requests: readonly number[];
+  readonly startedMs: number;
+  readonly configured: Configured | undefined;
+  readonly plan: Plan | undefined;
+  /** Made beside the one that serves; undefined when that one stays, and once it has taken its place. */
+  readonly listening: Listening | undefined;
+  readonly store: Store | undefined;
+  /** What the new database gets from the old one. */
+  readonly inheritance: readonly Write[];
+  /** What the switch has replaced. */
+  readonly retiredListening: Listening | undefined;
+  readonly retiredStore: Store | undefined;
+  readonly writesHeld: Span;
+  readonly connectionsRefused: Span;
+  readonly failure: Failure | undefined;
+}
+
+/** A time that may still go on, ms. */
+interface Span {
+  readonly sinceMs: number | undefined;
+  readonly lastedMs: number;
+}
+
+type Spans = 'writesHeld' | 'connectionsRefused';
+
+/** What the regions of a running node say to each other. */
+type InternalEvent =
+  | { readonly type: 'service.leave' }
+  | { readonly type: 'service.left' }
+  | { readonly type: 'service.begin' }
+  | { readonly type: 'control.renew' };
+
+export type NodeEvent =
+  | NodeCommand
+  | ProviderReport
+  | ListenerReport
+  | ControlReport
+  | LeadershipChanged
+  | UplinkReport
+  | Notice;
 
 /** What a node ends with: the reason if it failed. */
 export interface NodeOutput {
   readonly failure: Failure | undefined;
 }
 
+const goodbye = { code: 'goodbye', message: 'The node is stopping.' } as const;
+
 const machine = setup({
   types: {
     context: {} as NodeContext,
     input: {} as NodeInput,
     output: {} as NodeOutput,
-    events: {} as NodeEvent | ErrorActorEvent<unknown, string>,
+    events: {} as NodeEvent | InternalEvent | DoneActorEvent<unknown, string> | ErrorActorEvent<unknown, string>,
     emitted: {} as Happening,
   },
   actors: {
+    getConfiguration,
+    configurationFeed,
     configure,
     openStore,
+    drainStore,
     listen,
     connections,
     control,
-    closeListener,
-    closeStore,
+    closeListeners,
+    closeStores,
     membership: membershipMachine,
     election: electionMachine,
     uplink: uplinkMachine,
     reception: receptionMachine,
   },
+  delays: { rebindOverlap: limits.rebindOverlapMs },
   guards: {
-    isCloudNode: ({ context }) => context.configuration?.role === 'cloud',
+    isCloudNode: ({ context }) => context.configured?.configuration.role === 'cloud',
     hasFailed: ({ context }) => context.failure !== undefined,
+    isWanted: ({ context }) => context.wanted !== undefined,
+    isUnchanged: ({ context }) => context.target?.plan?.changes.length === 0,
+    bindsBeside: ({ context }) => context.target?.plan?.listener === 'beside',
+    bindsInstead: ({ context }) => context.target?.plan?.listener === 'instead',
+    hasEffect: ({ context }, { effect }: { effect: Effect }) => context.target?.plan?.effects.has(effect) === true,
+    hasRetiredListener: ({ context }) => context.target?.retiredListening !== undefined,
   },
   actions: {
-    recordConfiguration: assign((_, configured: Configured) => ({
-      configuration: configured.configuration,
-      security: configured.security,
-      keys: configured.keys,
-      ca: configured.ca,
-      initialPeers: configured.initialPeers,
-    })),
+    recordRequested: assign((_, { requested }: { requested: Requested }) => ({ requested })),
+    recordConfigured: assign((_, { configured }: { configured: Configured }) => ({ configured })),
     recordStore: assign((_, { store }: { store: Store }) => ({ store })),
     recordListening: assign((_, { listening }: { listening: Listening }) => ({ listening })),
-    forgetListening: assign({ listening: undefined }),
-    forgetStore: assign({ store: undefined }),
     recordFailure: assign(({ context }, { error }: { error: unknown }) => ({
       failure: context.failure ?? failureOf(error),
     })),
-    recordEligibility: assign((_, { isEligible }: { isEligible: boolean }) => ({ isEligible })),
     /** It ends only when it cannot know any more who lives. */
     recordElectionEnd: assign(({ context, event }) => ({
       failure: context.failure ?? (event as unknown as DoneActorEvent<ElectionOutput>).output.failure,
     })),
+    recordLeadership: assign((_, leadership: LeadershipChanged) => ({ leadership })),
     dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
     announce: emit((_, happening: Happening) => happening),
     recordTrouble: assign(({ context }, happening: Happening) => ({
@@ -128,34 +198,169 @@ const machine = setup({
       enqueue.assign({ lastFailure: failure });
       enqueue.emit({ type: 'failure', where, failure });
     }),
+    // What is asked for: a bad configuration is refused at once, and leaves the good one that waits.
+    want: enqueueActions(({ context, enqueue }, { requested }: { requested: Requested }) => {
+      const failure = objectionTo(requested);
+      if (failure !== undefined) {
+        enqueue.assign({ lastFailure: failure });
+        enqueue.emit({ type: 'reconfiguration.failed', failure, requests: [] });
+        return;
+      }
+      enqueue.assign({ wanted: { base: requested, partial: () => ({}), requests: context.wanted?.requests ?? [] } });
+    }),
+    wantPartial: enqueueActions(({ context, enqueue }, event: Extract<NodeCommand, { type: 'node.reconfigure' }>) => {
+      const wanted = withPartial(context.wanted, event.partial, event.request);
+      const failure =
+        wanted.requests.length > limits.reconfigurationsWaitingMax
+          ? tooManyWaiting
+          : objectionTo(combine(context.target?.requested ?? context.requested, wanted));
+      if (failure === undefined) enqueue.assign({ wanted });
+      // Whoever called hears of it; nothing is wrong with the node.
+      else enqueue.emit({ type: 'reconfiguration.failed', failure, requests: [event.request] });
+    }),
+    // How it is carried out.
+    takeUp: assign(({ context }) => {
+      const wanted = context.wanted as Wanted;
+      const target: Target = {
+        ...{
+          requested: combine(context.requested, wanted),
+          requests: wanted.requests,
+          startedMs: context.monotonicMs(),
+        },
+        ...{ configured: undefined, plan: undefined, listening: undefined, store: undefined, inheritance: [] },
+        ...{ retiredListening: undefined, retiredStore: undefined, failure: undefined },
+        ...{ writesHeld: notYet, connectionsRefused: notYet },
+      };
+      return { target, wanted: undefined };
+    }),
+    plan: assign(({ context }, { configured }: { configured: Configured }) => {
+      const plan = planReconfiguration(context.configured as Configured, configured, context.listening as Listening);
+      return targetWith(context, { configured, plan });
+    }),
+    keepNewListening: assign(({ context }, { listening }: { listening: Listening }) =>
+      targetWith(context, { listening }),
+    ),
+    keepNewStore: assign(({ context }, { store }: { store: Store }) => targetWith(context, { store })),
+    keepInheritance: assign(({ context }, { inheritance }: { inheritance: readonly Write[] }) =>
+      targetWith(context, { inheritance }),
+    ),
+    keepObstacle: assign(({ context }, { error }: { error: unknown }) =>
+      targetWith(context, { failure: context.target?.failure ?? failureOf(error) }),
+    ),
+    begin: assign(({ context }, { span }: { span: Spans }) =>
+      targetWith(context, { [span]: begun(context.target?.[span], context.monotonicMs()) }),
+    ),
+    end: assign(({ context }, { span }: { span: Spans }) =>
+      targetWith(context, { [span]: ended(context.target?.[span], context.monotonicMs()) }),
+    ),
+    /** From here on the new configuration is the one in force, and what was replaced only has to be closed. */
+    adopt: assign(({ context }) => {
+      const { target, store, listening } = context;
+      if (target === undefined) return {};
+      return {
+        configured: target.configured,
+        requested: target.requested,
+        store: target.store ?? store,
+        listening: target.listening ?? listening,
+        target: {
+          ...target,
+          ...{ store: undefined, listening: undefined },
+          retiredStore: target.store === undefined ? undefined : store,
+          retiredListening: target.listening === undefined ? undefined : listening,
+        },
+      };
+    }),
+    /** A port: it does not throw. */
+    protectListener: ({ context: { target, listening, configured } }) => {
+      if (target?.plan?.listener !== 'protect' || configured === undefined) return;
+      const { security, configuration } = configured;
+      listening?.protect?.({ security, acceptsWebSockets: configuration.role === 'cloud' });
+    },
+    /** The parts that go on serving hear what has changed for them. */
+    inform: enqueueActions(({ context, enqueue }) => {
+      const effects = context.target?.plan?.effects ?? none;
+      const configured = context.configured as Configured;
+      const { role, eligible: isEligible, electionIntervalMs } = configured.configuration;
+      const adjustment: Adjustment = {
+        type: 'configuration.adjusted',
+        effects,
+        identity: identityOf(context),
+        configured,
+      };
+      if (role === 'cloud') {
+        enqueue.sendTo('reception', adjustment);
+        return;
+      }
+      enqueue.sendTo('membership', adjustment);
+      enqueue.sendTo('uplink', adjustment);
+      if (!effects.has('election')) return;
+      enqueue.sendTo('election', { type: 'eligibility.changed', isEligible });
+      enqueue.sendTo('election', { type: 'electionInterval.changed', electionIntervalMs });
+    }),
+    drawBoot: assign(({ context }) => ({ boot: context.newBoot() })),
+    /** The election that knew who leads is gone. */
+    announceLeaderless: enqueueActions(({ context, enqueue }) => {
+      if (context.leadership?.leaderId === undefined) return;
+      const leadership: LeadershipChanged = { ...context.leadership, isLeader: false, leaderId: undefined };
+      enqueue.assign({ leadership });
+      enqueue.emit(leadership);
+    }),
+    reportFinished: enqueueActions(({ context: { target, monotonicMs }, enqueue }) => {
+      if (target === undefined) return;
+      const { plan, requests, startedMs, writesHeld, connectionsRefused } = target;
+      const changes = plan?.changes ?? [];
+      if (changes.length === 0 && requests.length === 0) return;
+      enqueue.emit({
+        ...{ type: 'reconfiguration.finished', changes, requests },
+        tookMs: monotonicMs() - startedMs,
+        writesHeldMs: writesHeld.lastedMs,
+        connectionsRefusedMs: connectionsRefused.lastedMs,
+      });
+    }),
+    reportObstacle: enqueueActions(({ context: { target }, enqueue }) => {
+      if (target?.failure === undefined) return;
+      enqueue.assign({ lastFailure: target.failure });
+      enqueue.emit({ type: 'reconfiguration.failed', failure: target.failure, requests: target.requests });
+    }),
+    forgetTarget: assign({ target: undefined }),
   },
 }).createMachine({
   id: 'node',
-  context: ({ input: { configuration: requested, ...input } }) => ({
+  context: ({ input }) => ({
     ...input,
-    requested,
-    configuration: undefined,
-    security: undefined,
-    keys: undefined,
-    ca: undefined,
-    initialPeers: [],
-    isEligible: undefined,
+    boot: input.newBoot(),
+    requested: () => undefined,
+    configured: undefined,
     store: undefined,
     listening: undefined,
+    wanted: undefined,
+    target: undefined,
+    leadership: undefined,
     failure: undefined,
     lastFailure: undefined,
   }),
   output: ({ context }) => ({ failure: context.failure }),
-  invoke: {
-    id: 'connections',
-    src: 'connections',
-    input: {},
-    onError: { actions: { type: 'report', params: ({ event }) => ({ where: 'connections', error: event.error }) } },
-  },
+  invoke: [
+    {
+      id: 'connections',
+      src: 'connections',
+      input: {},
+      onError: { actions: { type: 'report', params: ({ event }) => ({ where: 'connections', error: event.error }) } },
+    },
+    {
+      id: 'configurationFeed',
+      src: 'configurationFeed',
+      input: ({ self }) => ({ parent: self as Mailbox<ProviderReport> }),
+      onError: { actions: { type: 'report', params: ({ event }) => ({ where: 'configuration', error: event.error }) } },
+    },
+  ],
   on: {
     'node.stop': '.stopping',
-    // Counts when the election begins.
-    'eligibility.changed': { actions: { type: 'recordEligibility', params: ({ event }) => event } },
+    'node.reconfigure': { actions: { type: 'wantPartial', params: ({ event }) => event } },
+    'configuration.changed': { actions: { type: 'want', params: ({ event }) => event } },
+    'configuration.failed': {
+      actions: { type: 'report', params: ({ event }) => ({ where: 'configuration', error: event.failure }) },
+    },
     'connection.accepted': { actions: { type: 'dropConnection', params: ({ event }) => event } },
     'connection.refused': { actions: { type: 'announce', params: ({ event }) => event } },
     notice: {
@@ -172,20 +377,36 @@ const machine = setup({
   initial: 'configuring',
   states: {
     configuring: {
-      invoke: {
-        src: 'configure',
-        input: ({ context }) => ({ configuration: context.requested }),
-        onDone: {
-          target: 'openingStore',
-          actions: { type: 'recordConfiguration', params: ({ event }) => event.output },
+      initial: 'asking',
+      states: {
+        asking: {
+          invoke: {
+            src: 'getConfiguration',
+            input: {},
+            onDone: {
+              target: 'checking',
+              actions: { type: 'recordRequested', params: ({ event }) => ({ requested: event.output }) },
+            },
+            onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+          },
         },
-        onError: { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+        checking: {
+          invoke: {
+            src: 'configure',
+            input: ({ context }) => ({ configuration: context.requested }),
+            onDone: {
+              target: '#node.openingStore',
+              actions: { type: 'recordConfigured', params: ({ event }) => ({ configured: event.output }) },
+            },
+            onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+          },
+        },
       },
     },
     openingStore: {
       invoke: {
         src: 'openStore',
-        input: ({ context }) => ({ configuration: context.configuration as Configuration }),
+        input: ({ context }) => ({ configuration: configurationOf(context.configured), inheritance: [] }),
         onDone: {
           target: 'listening',
           actions: { type: 'recordStore', params: ({ event }) => ({ store: event.output }) },
@@ -196,11 +417,7 @@ const machine = setup({
     listening: {
       invoke: {
         src: 'listen',
-        input: ({ context, self }) => ({
-          configuration: context.configuration as Configuration,
-          security: context.security as ListenSecurity,
-          parent: self as Mailbox<ListenerReport>,
-        }),
+        input: ({ context, self }) => listenInputOf(context.configured, self as Mailbox<ListenerReport>),
         onDone: {
           target: 'running',
           actions: { type: 'recordListening', params: ({ event }) => ({ listening: event.output }) },
@@ -209,100 +426,388 @@ const machine = setup({
       },
     },
     running: {
-      initial: 'starting',
-      invoke: {
-        src: 'control',
-        input: ({ context, self }) => ({
-          configuration: context.configuration as Configuration,
-          parent: self as Mailbox<ControlReport>,
-        }),
-        onError: { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
-      },
-      on: {
-        'control.failed': { target: 'stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
-      },
+      type: 'parallel',
       states: {
-        starting: { always: [{ guard: 'isCloudNode', target: 'cloud' }, { target: 'member' }] },
-        /** A node of a cluster. */
-        member: {
-          invoke: [
-            {
-              id: 'membership',
-              src: 'membership',
-              input: ({ context, self }) => ({
-                ...inputOf(context),
-                parent: self as Mailbox<Notice>,
-                security: context.security as ConnectionSecurity,
-                initialPeers: context.initialPeers,
-              }),
-              onDone: '#node.stopping',
-              onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
-            },
-            {
-              id: 'election',
-              src: 'election',
-              input: ({ context, self }) => ({
-                parent: self as Mailbox<LeadershipChanged>,
-                identity: identityOf(context),
-                isEligible: context.isEligible ?? (context.configuration as Configuration).eligible,
-                electionIntervalMs: (context.configuration as Configuration).electionIntervalMs,
-              }),
-              onDone: {
-                target: '#node.stopping',
-                actions: 'recordElectionEnd',
-              },
-              onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
-            },
-            {
-              id: 'uplink',
-              src: 'uplink',
-              input: ({ context, self }) => ({
-                ...inputOf(context),
-                parent: self as Mailbox<UplinkReport>,
-                now: context.now,
-              }),
-              onDone: '.leavingCluster',
-              onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
-            },
-          ],
-          on: {
-            'connection.accepted': { actions: sendTo('membership', ({ event }) => event) },
-            'eligibility.changed': {
-              actions: [
-                { type: 'recordEligibility', params: ({ event }) => event },
-                sendTo('election', ({ event }) => event),
-              ],
-            },
-            'leadership.changed': {
-              actions: [{ type: 'announce', params: ({ event }) => event }, sendTo('uplink', ({ event }) => event)],
-            },
-            'uplink.changed': {
-              actions: [{ type: 'announce', params: ({ event }) => event }, sendTo('election', ({ event }) => event)],
-            },
-          },
-          initial: 'serving',
+        /** The socket of the command line. */
+        control: {
+          initial: 'opened',
+          on: { 'control.renew': '.reopened' },
           states: {
-            serving: { on: { 'node.stop': 'leavingCloud' } },
-            /** The cloud hears goodbye first: the next leader may connect to it at once. */
-            leavingCloud: { entry: sendTo('uplink', { type: 'uplink.leave' }), on: { 'node.stop': {} } },
-            /** The peers hear goodbye; membership is done when the last session is closed. */
-            leavingCluster: { entry: sendTo('membership', { type: 'membership.leave' }), on: { 'node.stop': {} } },
+            /** With the node: it does not start without what it was told to open. */
+            opened: {
+              invoke: {
+                src: 'control',
+                input: ({ context, self }) => controlInputOf(context, self as Mailbox<ControlReport>),
+                onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+              },
+              on: {
+                'control.failed': {
+                  target: '#node.stopping',
+                  actions: { type: 'recordFailure', params: ({ event }) => event },
+                },
+              },
+            },
+            /** In a node that serves, which goes on without. */
+            reopened: {
+              invoke: {
+                src: 'control',
+                input: ({ context, self }) => controlInputOf(context, self as Mailbox<ControlReport>),
+                onError: {
+                  actions: { type: 'report', params: ({ event }) => ({ where: 'control', error: event.error }) },
+                },
+              },
+              on: {
+                'control.renew': { target: 'reopened', reenter: true },
+                'control.failed': {
+                  actions: { type: 'report', params: ({ event }) => ({ where: 'control', error: event.error }) },
+                },
+              },
+            },
           },
         },
-        /** A node that answers the leaders of many clusters. */
-        cloud: {
-          invoke: {
-            id: 'reception',
-            src: 'reception',
-            input: ({ context, self }) => ({ ...inputOf(context), parent: self as Mailbox<Notice> }),
-            onDone: '#node.stopping',
-            onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
-          },
-          on: { 'connection.accepted': { actions: sendTo('reception', ({ event }) => event) } },
-          initial: 'serving',
+        /** What the node is there for. */
+        service: {
+          initial: 'starting',
           states: {
-            serving: { on: { 'node.stop': 'leaving' } },
-            leaving: { entry: sendTo('reception', { type: 'reception.leave' }), on: { 'node.stop': {} } },
+            starting: { always: [{ guard: 'isCloudNode', target: 'cloud' }, { target: 'member' }] },
+            /** A node of a cluster. */
+            member: {
+              invoke: [
+                {
+                  id: 'membership',
+                  src: 'membership',
+                  input: ({ context, self }) => ({
+                    ...inputOf(context),
+                    parent: self as Mailbox<Notice>,
+                    security: context.configured?.security as ConnectionSecurity,
+                    initialPeers: context.configured?.initialPeers ?? [],
+                  }),
+                  onDone: '#node.stopping',
+                  onError: {
+                    target: '#node.stopping',
+                    actions: { type: 'recordFailure', params: ({ event }) => event },
+                  },
+                },
+                {
+                  id: 'election',
+                  src: 'election',
+                  input: ({ context, self }) => ({
+                    parent: self as Mailbox<LeadershipChanged>,
+                    identity: identityOf(context),
+                    isEligible: configurationOf(context.configured).eligible,
+                    electionIntervalMs: configurationOf(context.configured).electionIntervalMs,
+                    term: context.leadership?.term ?? 0,
+                  }),
+                  onDone: {
+                    target: '#node.stopping',
+                    actions: 'recordElectionEnd',
+                  },
+                  onError: {
+                    target: '#node.stopping',
+                    actions: { type: 'recordFailure', params: ({ event }) => event },
+                  },
+                },
+                {
+                  id: 'uplink',
+                  src: 'uplink',
+                  input: ({ context, self }) => ({
+                    ...inputOf(context),
+                    parent: self as Mailbox<UplinkReport>,
+                    now: context.now,
+                  }),
+                  onDone: '#node.stopping',
+                  onError: {
+                    target: '#node.stopping',
+                    actions: { type: 'recordFailure', params: ({ event }) => event },
+                  },
+                },
+              ],
+              on: {
+                'connection.accepted': { actions: sendTo('membership', ({ event }) => event) },
+                'leadership.changed': {
+                  actions: [
+                    { type: 'recordLeadership', params: ({ event }) => event },
+                    { type: 'announce', params: ({ event }) => event },
+                    sendTo('uplink', ({ event }) => event),
+                  ],
+                },
+                'uplink.changed': {
+                  actions: [
+                    { type: 'announce', params: ({ event }) => event },
+                    sendTo('election', ({ event }) => event),
+                  ],
+                },
+              },
+              initial: 'serving',
+              states: {
+                serving: { on: { 'service.leave': 'leavingCloud' } },
+                /** The cloud hears goodbye first: the next leader may connect to it at once. */
+                leavingCloud: {
+                  entry: sendTo('uplink', { type: 'uplink.leave' }),
+                  on: { 'service.leave': {}, 'xstate.done.actor.uplink': 'leavingCluster' },
+                },
+                /** The peers hear goodbye; membership is done when the last session is closed. */
+                leavingCluster: {
+                  entry: sendTo('membership', ({ context }) => ({
+                    type: 'membership.leave',
+                    refusal: farewellOf(context),
+                  })),
+                  on: {
+                    'service.leave': {},
+                    'xstate.done.actor.membership': '#node.running.service.left',
+                  },
+                },
+              },
+            },
+            /** A node that answers the leaders of many clusters. */
+            cloud: {
+              invoke: {
+                id: 'reception',
+                src: 'reception',
+                input: ({ context, self }) => ({ ...inputOf(context), parent: self as Mailbox<Notice> }),
+                onDone: '#node.stopping',
+                onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+              },
+              on: { 'connection.accepted': { actions: sendTo('reception', ({ event }) => event) } },
+              initial: 'serving',
+              states: {
+                serving: { on: { 'service.leave': 'leaving' } },
+                leaving: {
+                  entry: sendTo('reception', ({ context }) => ({
+                    type: 'reception.leave',
+                    refusal: farewellOf(context),
+                  })),
+                  on: { 'service.leave': {}, 'xstate.done.actor.reception': '#node.running.service.left' },
+                },
+              },
+            },
+            /** Everybody has heard goodbye. */
+            left: {
+              entry: ['announceLeaderless', raise({ type: 'service.left' })],
+              on: { 'service.begin': { target: 'starting', actions: 'drawBoot' } },
+            },
+          },
+        },
+        /** How the configuration in force comes to be another one. */
+        reconfiguration: {
+          initial: 'settled',
+          on: { 'node.stop': '.ending' },
+          states: {
+            settled: { always: { guard: 'isWanted', target: 'checking' } },
+            checking: {
+              entry: 'takeUp',
+              invoke: {
+                src: 'configure',
+                input: ({ context }) => ({ configuration: context.target?.requested ?? context.requested }),
+                onDone: {
+                  target: 'deciding',
+                  actions: { type: 'plan', params: ({ event }) => ({ configured: event.output }) },
+                },
+                onError: { target: 'undoing', actions: { type: 'keepObstacle', params: ({ event }) => event } },
+              },
+            },
+            deciding: {
+              always: [
+                { guard: 'isUnchanged', target: 'settled', actions: ['reportFinished', 'forgetTarget'] },
+                { guard: 'bindsBeside', target: 'binding' },
+                { guard: { type: 'hasEffect', params: { effect: 'store' } }, target: 'draining' },
+                { guard: 'bindsInstead', target: 'rebinding' },
+                { target: 'switching' },
+              ],
+            },
+            /** The new listener, beside the one that serves. */
+            binding: {
+              invoke: {
+                src: 'listen',
+                input: ({ context, self }) =>
+                  listenInputOf(context.target?.configured, self as Mailbox<ListenerReport>),
+                onDone: [
+                  {
+                    guard: { type: 'hasEffect', params: { effect: 'store' } },
+                    target: 'draining',
+                    actions: { type: 'keepNewListening', params: ({ event }) => ({ listening: event.output }) },
+                  },
+                  {
+                    target: 'switching',
+                    actions: { type: 'keepNewListening', params: ({ event }) => ({ listening: event.output }) },
+                  },
+                ],
+                onError: { target: 'undoing', actions: { type: 'keepObstacle', params: ({ event }) => event } },
+              },
+            },
+            /** Writes wait from here on, for the new database or, if it comes to nothing, for the old one. */
+            draining: {
+              entry: { type: 'begin', params: { span: 'writesHeld' } },
+              invoke: {
+                src: 'drainStore',
+                input: ({ context }) => ({ store: context.store as Store }),
+                onDone: {
+                  target: 'openingStore',
+                  actions: { type: 'keepInheritance', params: ({ event }) => ({ inheritance: event.output }) },
+                },
+                onError: { target: 'undoing', actions: { type: 'keepObstacle', params: ({ event }) => event } },
+              },
+            },
+            /** The new database, beside the one that serves. */
+            openingStore: {
+              invoke: {
+                src: 'openStore',
+                input: ({ context: { target } }) => ({
+                  configuration: configurationOf(target?.configured),
+                  inheritance: target?.inheritance ?? [],
+                }),
+                onDone: [
+                  {
+                    guard: 'bindsInstead',
+                    target: 'rebinding',
+                    actions: { type: 'keepNewStore', params: ({ event }) => ({ store: event.output }) },
+                  },
+                  {
+                    target: 'switching',
+                    actions: { type: 'keepNewStore', params: ({ event }) => ({ store: event.output }) },
+                  },
+                ],
+                onError: { target: 'undoing', actions: { type: 'keepObstacle', params: ({ event }) => event } },
+              },
+            },
+            /** The two listeners exclude each other: the only step in which something breaks before the new is made, hence the last. */
+            rebinding: {
+              entry: { type: 'begin', params: { span: 'connectionsRefused' } },
+              exit: { type: 'end', params: { span: 'connectionsRefused' } },
+              initial: 'closing',
+              states: {
+                closing: {
+                  invoke: {
+                    src: 'closeListeners',
+                    input: ({ context }) => ({ listenings: listeningsOf(context) }),
+                    onDone: 'listening',
+                    onError: { target: 'restoring', actions: { type: 'keepObstacle', params: ({ event }) => event } },
+                  },
+                },
+                listening: {
+                  invoke: {
+                    src: 'listen',
+                    input: ({ context, self }) =>
+                      listenInputOf(context.target?.configured, self as Mailbox<ListenerReport>),
+                    onDone: {
+                      target: '#node.running.reconfiguration.switching',
+                      actions: { type: 'keepNewListening', params: ({ event }) => ({ listening: event.output }) },
+                    },
+                    onError: { target: 'restoring', actions: { type: 'keepObstacle', params: ({ event }) => event } },
+                  },
+                },
+                restoring: {
+                  invoke: {
+                    src: 'listen',
+                    input: ({ context, self }) => listenInputOf(context.configured, self as Mailbox<ListenerReport>),
+                    onDone: {
+                      target: '#node.running.reconfiguration.undoing',
+                      actions: { type: 'recordListening', params: ({ event }) => ({ listening: event.output }) },
+                    },
+                    // Nobody can reach it any more: whoever runs it has to know.
+                    onError: {
+                      target: '#node.stopping',
+                      actions: { type: 'recordFailure', params: ({ event }) => event },
+                    },
+                  },
+                },
+              },
+            },
+            /** It came to nothing: what was made for it is closed, and the old configuration has never ceased to serve. */
+            undoing: {
+              initial: 'closingListener',
+              states: {
+                closingListener: {
+                  invoke: {
+                    src: 'closeListeners',
+                    input: ({ context: { target } }) => ({ listenings: present([target?.listening]) }),
+                    onDone: 'closingStore',
+                    onError: {
+                      target: 'closingStore',
+                      actions: { type: 'report', params: ({ event }) => ({ where: 'listener', error: event.error }) },
+                    },
+                  },
+                },
+                closingStore: {
+                  invoke: {
+                    src: 'closeStores',
+                    input: ({ context: { target } }) => ({ stores: present([target?.store]) }),
+                    onDone: 'undone',
+                    onError: {
+                      target: 'undone',
+                      actions: { type: 'report', params: ({ event }) => ({ where: 'database', error: event.error }) },
+                    },
+                  },
+                },
+                undone: { type: 'final' },
+              },
+              onDone: { target: 'settled', actions: ['reportObstacle', 'forgetTarget'] },
+            },
+            /** Everything new stands. */
+            switching: {
+              entry: ['adopt', { type: 'end', params: { span: 'writesHeld' } }, 'protectListener'],
+              always: [
+                { guard: { type: 'hasEffect', params: { effect: 'service' } }, target: 'leaving' },
+                { target: 'switched', actions: 'inform' },
+              ],
+            },
+            /** Goodbye to everybody; then the parts that serve begin anew. */
+            leaving: {
+              entry: [{ type: 'begin', params: { span: 'connectionsRefused' } }, raise({ type: 'service.leave' })],
+              exit: { type: 'end', params: { span: 'connectionsRefused' } },
+              on: { 'service.left': { target: 'switched', actions: raise({ type: 'service.begin' }) } },
+            },
+            switched: {
+              entry: 'reportFinished',
+              always: [
+                {
+                  guard: { type: 'hasEffect', params: { effect: 'control' } },
+                  target: 'retiring',
+                  actions: raise({ type: 'control.renew' }),
+                },
+                { target: 'retiring' },
+              ],
+            },
+            /** What was replaced is closed. */
+            retiring: {
+              initial: 'starting',
+              states: {
+                starting: {
+                  always: [{ guard: 'hasRetiredListener', target: 'overlapping' }, { target: 'closingListener' }],
+                },
+                /** Who was about to dial the old address still may. */
+                overlapping: { after: { rebindOverlap: 'closingListener' } },
+                closingListener: {
+                  invoke: {
+                    src: 'closeListeners',
+                    input: ({ context: { target } }) => ({ listenings: present([target?.retiredListening]) }),
+                    onDone: 'closingStore',
+                    onError: {
+                      target: 'closingStore',
+                      actions: { type: 'report', params: ({ event }) => ({ where: 'listener', error: event.error }) },
+                    },
+                  },
+                },
+                closingStore: {
+                  invoke: {
+                    src: 'closeStores',
+                    input: ({ context: { target } }) => ({ stores: present([target?.retiredStore]) }),
+                    onDone: 'retired',
+                    onError: {
+                      target: 'retired',
+                      actions: { type: 'report', params: ({ event }) => ({ where: 'database', error: event.error }) },
+                    },
+                  },
+                },
+                retired: { type: 'final' },
+              },
+              onDone: { target: 'settled', actions: 'forgetTarget' },
+            },
+            /** The node stops, whatever was under way. */
+            ending: {
+              entry: raise({ type: 'service.leave' }),
+              on: { 'node.stop': {}, 'service.left': '#node.stopping' },
+            },
           },
         },
       },
@@ -311,6 +816,9 @@ const machine = setup({
     stopping: {
       on: {
         'node.stop': {},
+        'node.reconfigure': {},
+        'configuration.changed': {},
+        'configuration.failed': {},
         // Recorded, but no reason to begin anew.
         'xstate.error.actor.*': {
           actions: { type: 'report', params: ({ event }) => ({ where: event.actorId, error: event.error }) },
@@ -320,17 +828,17 @@ const machine = setup({
       states: {
         closingListener: {
           invoke: {
-            src: 'closeListener',
-            input: ({ context }) => ({ listening: context.listening }),
-            onDone: { target: 'closingStore', actions: 'forgetListening' },
+            src: 'closeListeners',
+            input: ({ context }) => ({ listenings: listeningsOf(context) }),
+            onDone: 'closingStore',
             onError: { target: 'closingStore', actions: { type: 'recordFailure', params: ({ event }) => event } },
           },
         },
         closingStore: {
           invoke: {
-            src: 'closeStore',
-            input: ({ context }) => ({ store: context.store }),
-            onDone: { target: 'closed', actions: 'forgetStore' },
+            src: 'closeStores',
+            input: ({ context }) => ({ stores: storesOf(context) }),
+            onDone: 'closed',
             onError: { target: 'closed', actions: { type: 'recordFailure', params: ({ event }) => event } },
           },
         },
@@ -347,17 +855,69 @@ type NodeMachineType = typeof machine;
 export interface NodeMachine extends NodeMachineType {}
 export const nodeMachine: NodeMachine = machine;
 
-function identityOf({ configuration, boot, listening }: NodeContext): Identity {
-  return { nodeId: (configuration as Configuration).nodeId, boot, port: (listening as Listening).port };
+const tooManyWaiting = {
+  code: 'reconfigurationQueueFull',
+  message: `${limits.reconfigurationsWaitingMax} reconfigurations wait already: try again when some have finished.`,
+} as const;
+
+const none: ReadonlySet<Effect> = new Set();
+
+const notYet: Span = { sinceMs: undefined, lastedMs: 0 };
+
+function begun({ lastedMs } = notYet, nowMs: number): Span {
+  return { sinceMs: nowMs, lastedMs };
+}
+
+function ended({ sinceMs, lastedMs } = notYet, nowMs: number): Span {
+  return { sinceMs: undefined, lastedMs: lastedMs + (sinceMs === undefined ? 0 : nowMs - sinceMs) };
+}
+
+function targetWith({ target }: NodeContext, parts: Partial<Target>): { target: Target | undefined } {
+  return { target: target && { ...target, ...parts } };
+}
+
+function configurationOf(configured: Configured | undefined): Configuration {
+  return (configured as Configured).configuration;
+}
+
+function identityOf({ configured, boot, listening }: NodeContext): Identity {
+  return { nodeId: configurationOf(configured).nodeId as NodeId, boot, port: (listening as Listening).port };
 }
 
 /** What every part of a running node needs. */
 function inputOf(context: NodeContext) {
-  const { configuration, store, keys, ca, random } = context;
-  return {
-    identity: identityOf(context),
-    configuration: configuration as Configuration,
-    store: store as Store,
-    ...{ keys, ca, random },
-  };
+  const { configured, store, random } = context;
+  const { configuration, keys, ca } = configured as Configured;
+  return { identity: identityOf(context), configuration, store: store as Store, ...{ keys, ca, random } };
+}
+
+function listenInputOf(configured: Configured | undefined, parent: Mailbox<ListenerReport>) {
+  const { configuration, security } = configured as Configured;
+  return { configuration, security, parent };
+}
+
+function controlInputOf({ configured }: NodeContext, parent: Mailbox<ControlReport>) {
+  return { configuration: configurationOf(configured), parent };
+}
+
+/** Why the parts that serve leave: whoever hears that this node is another one from now on need not look for it. */
+function farewellOf({ target }: NodeContext): Refusal {
+  const renaming = target?.plan?.changes.find(({ field }) => field === 'nodeId');
+  if (renaming !== undefined) {
+    return { code: 'identityChanged', message: `The node goes on under the NodeId "${renaming.to}".` };
+  }
+  return target === undefined ? goodbye : { code: 'goodbye', message: 'The node is being reconfigured.' };
+}
+
+function present<T>(all: readonly (T | undefined)[]): T[] {
+  return all.filter((each) => each !== undefined);
+}
+
+/** All that are open, whatever is under way. */
+function listeningsOf({ listening, target }: NodeContext): Listening[] {
+  return present([listening, target?.listening, target?.retiredListening]);
+}
+
+function storesOf({ store, target }: NodeContext): Store[] {
+  return present([store, target?.store, target?.retiredStore]);
 }

@@ -6,6 +6,7 @@
  * clone from pushing out the original.
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
+import { formatAddress } from '../core/address.js';
 import type { AuthorKey } from '../core/author.js';
 import { backoffMs } from '../core/backoff.js';
 import { type ErrorCode, type Failure, failureOf } from '../core/errors.js';
@@ -87,6 +88,8 @@ const machine = setup({
     isContender: ({ context }, { sessionId }: { sessionId: string }) => context.contender?.sessionId === sessionId,
     isSameProcess: ({ context }, { identity }: SessionIdentified) => context.session?.identity.boot === identity.boot,
     isSurplus: ({ context }, newcomer: SessionIdentified) => isSurplus(context, newcomer),
+    isGone: ({ context }, { sessionId, failure }: { sessionId: string; failure: Failure }) =>
+      context.session?.sessionId === sessionId && failure.code === 'identityChanged',
     isRefusal: (_, { failure }: { failure: Failure }) => refusals.has(failure.code),
     isRefusalOfOwnSession: ({ context }, { sessionId, failure }: { sessionId: string; failure: Failure }) =>
       context.session?.sessionId === sessionId && refusals.has(failure.code),
@@ -100,6 +103,17 @@ const machine = setup({
       const { [source]: _, ...addresses } = context.addresses;
       return { addresses };
     }),
+    secure: assign((_, { security }: { security: ConnectionSecurity }) => ({ security })),
+    rememberPort: assign(({ context: { addresses, session } }, { port }: { port: number }) =>
+      session === undefined
+        ? {}
+        : { addresses: { ...addresses, session: { host: session.remoteHost, port } }, turn: 0 },
+    ),
+    /** What it has said itself holds no longer; what is configured may again. */
+    forgetPlaces: assign(({ context: { addresses } }) => ({ addresses: knownOnly(addresses) })),
+    forgetMistaken: assign(({ context: { addresses } }, { remoteAddress }: { remoteAddress: string }) => ({
+      addresses: without(addresses, remoteAddress),
+    })),
     handOver: sendTo(
       ({ context }) => context.parent,
       ({ context }, { connection }: { connection: Connection }) => ({
@@ -198,6 +212,12 @@ const machine = setup({
   on: {
     'peer.sighted': { actions: { type: 'rememberAddress', params: ({ event }) => event } },
     'peer.unsighted': { actions: { type: 'forgetAddress', params: ({ event }) => event } },
+    'peer.secure': { actions: { type: 'secure', params: ({ event }) => event } },
+    'peer.mistaken': { actions: { type: 'forgetMistaken', params: ({ event }) => event } },
+    'session.relocated': {
+      guard: { type: 'isOwnSession', params: ({ event }) => event },
+      actions: { type: 'rememberPort', params: ({ event }) => event },
+    },
     'session.identified': { target: '.connected', actions: { type: 'admit', params: ({ event }) => event } },
   },
   states: {
@@ -258,7 +278,10 @@ const machine = setup({
             ],
             'peer.mistaken': {
               target: '#peer.refused',
-              actions: { type: 'recordFailure', params: ({ event }) => event },
+              actions: [
+                { type: 'recordFailure', params: ({ event }) => event },
+                { type: 'forgetMistaken', params: ({ event }) => event },
+              ],
             },
           },
         },
@@ -269,6 +292,17 @@ const machine = setup({
       after: { stableAfter: { actions: 'resetAttempts' } },
       on: {
         'session.closed': [
+          // The process lives on as another node.
+          {
+            guard: { type: 'isGone', params: ({ event }) => event },
+            target: 'backingOff',
+            actions: [
+              { type: 'recordFailure', params: ({ event }) => event },
+              { type: 'tellDisconnected', params: ({ event }) => event },
+              'forgetSession',
+              'forgetPlaces',
+            ],
+          },
           {
             guard: { type: 'isRefusalOfOwnSession', params: ({ event }) => event },
             target: 'refused',
@@ -411,6 +445,20 @@ function isSurplus({ session, selfId, nodeId }: PeerContext, newcomer: SessionId
 function addressOf({ addresses, turn }: PeerContext): Address {
   const candidates = [addresses.beacon, addresses.known, addresses.session].filter((address) => address !== undefined);
   return candidates[turn % candidates.length] as Address;
+}
+
+type Addresses = PeerContext['addresses'];
+
+function knownOnly({ known }: Addresses): Addresses {
+  return known === undefined ? {} : { known };
+}
+
+/** Without an address at which somebody else was met; what is configured stays, to be tried again and complained of. */
+function without(addresses: Addresses, remoteAddress: string): Addresses {
+  const kept = Object.entries(addresses).filter(
+    ([source, { host, port }]) => source === 'known' || formatAddress({ host, port }) !== remoteAddress,
+  );
+  return Object.fromEntries(kept);
 }
 
 /** The wait after the failures so far. */

@@ -11,6 +11,7 @@ import { type Failure, failureOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type {
+  Adjustment,
   Happening,
   Mailbox,
   Notice,
@@ -82,6 +83,8 @@ const machine = setup({
     isAlone: ({ context }) => Object.keys(context.sessions).length === 0,
     /** Also when too many are there who have not said who they are: they must not keep others out. */
     isFull: ({ context }) => isFull(context, limits.connectionsMax, limits.connectionsUnauthenticatedMax),
+    /** Let in when the node was a member of a cluster: whoever dials a cloud node has verified its certificate. */
+    isOfCluster: (_, { connection }: { connection: Connection }) => connection.protection?.kind === 'psk',
     isUnwelcome: ({ context }, event: SessionIdentified) => refusalOf(context, event) !== undefined,
     isOutdated: ({ context }, event: SessionIdentified) => {
       const [, other] = sessionOf(context, event) ?? [];
@@ -161,10 +164,16 @@ const machine = setup({
       ({ context }) => context.parent,
       (_, event: Notice) => event,
     ),
-    sayGoodbye: enqueueActions(({ context, enqueue }) => {
+    adjust: enqueueActions(({ context, enqueue }, { effects, identity, configured }: Adjustment) => {
+      const { configuration, ca } = configured;
+      enqueue.assign({ identity, configuration, ca });
+      if (!effects.has('intervals')) return;
       for (const { ref } of Object.values(context.sessions)) {
-        enqueue.sendTo(ref, { type: 'session.close', refusal: leaving });
+        enqueue.sendTo(ref, { type: 'session.adjust', intervals: configuration });
       }
+    }),
+    sayGoodbye: enqueueActions(({ context, enqueue }, { refusal }: { refusal: Refusal }) => {
+      for (const { ref } of Object.values(context.sessions)) enqueue.sendTo(ref, { type: 'session.close', refusal });
     }),
   },
 }).createMachine({
@@ -179,6 +188,7 @@ const machine = setup({
     'session.answered': {},
     'session.matched': {},
     'session.probed': {},
+    'session.relocated': {},
     'xstate.done.actor.*': {
       actions: {
         type: 'reap',
@@ -196,6 +206,10 @@ const machine = setup({
     open: {
       on: {
         'connection.accepted': [
+          {
+            guard: { type: 'isOfCluster', params: ({ event }) => event },
+            actions: { type: 'dropConnection', params: ({ event }) => event },
+          },
           { guard: 'isFull', actions: { type: 'dropConnection', params: ({ event }) => event } },
           { actions: { type: 'startSession', params: ({ event }) => event } },
         ],
@@ -210,11 +224,11 @@ const machine = setup({
           },
           { actions: { type: 'admit', params: ({ event }) => event } },
         ],
-        'reception.leave': 'leaving',
+        'configuration.adjusted': { actions: { type: 'adjust', params: ({ event }) => event } },
+        'reception.leave': { target: 'leaving', actions: { type: 'sayGoodbye', params: ({ event }) => event } },
       },
     },
     leaving: {
-      entry: 'sayGoodbye',
       always: { guard: 'isAlone', target: 'left' },
       after: { leavingTimeout: 'left' },
       on: {

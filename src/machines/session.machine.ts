@@ -75,6 +75,8 @@ interface SessionContext extends SessionInput {
   readonly isDoubted: boolean;
   /** Whether our peer has asked for a sign of life that cannot be asked for yet. */
   readonly owesPing: boolean;
+  /** Whether this node listens on another port than its handshake has said, and the other side could not be told yet. */
+  readonly owesRelocation: boolean;
   /** Whether there is a fresh access token that the other side could not be told of yet. */
   readonly owesRenewal: boolean;
   /** Whether the last heartbeat has shown that both sides have the same. */
@@ -266,6 +268,34 @@ const machine = setup({
       enqueue.assign({ owesPing: false });
       enqueue.sendTo(context.link, { type: 'link.send', frame: { type: 'frame.ping' } });
     }),
+    rememberIntervals: assign((_, { intervals }: { intervals: Intervals }) => ({ intervals })),
+    adjustLink: sendTo(
+      ({ context }) => context.link,
+      (_, { intervals }: { intervals: Intervals }) => ({ type: 'link.adjust' as const, intervals }),
+    ),
+    rememberPort: assign(({ context }, { port }: { port: number }) => ({ identity: { ...context.identity, port } })),
+    sendRelocation: sendTo(
+      ({ context }) => context.link,
+      ({ context }) => ({
+        type: 'link.send' as const,
+        frame: { type: 'frame.relocated' as const, port: context.identity.port },
+      }),
+    ),
+    oweRelocation: assign({ owesRelocation: true }),
+    sendOwedRelocation: enqueueActions(({ context, enqueue }) => {
+      if (!context.owesRelocation) return;
+      enqueue.assign({ owesRelocation: false });
+      const { port } = context.identity;
+      enqueue.sendTo(context.link, { type: 'link.send', frame: { type: 'frame.relocated', port } });
+    }),
+    reportRelocated: sendTo(
+      ({ context }) => context.parent,
+      ({ context }, { port }: { port: number }) => ({
+        type: 'session.relocated' as const,
+        sessionId: context.sessionId,
+        port,
+      }),
+    ),
     rememberNeighbours: assign((_, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({ neighbours })),
     rememberRoundTrip: assign((_, { milliseconds }: { milliseconds: number }) => ({ roundTripMs: milliseconds })),
     recordFailure: assign((_, failure: Failure) => ({ failure: { code: failure.code, message: failure.message } })),
@@ -299,6 +329,7 @@ const machine = setup({
     isDoubted: false,
     owesPing: false,
     owesRenewal: false,
+    owesRelocation: false,
     isMatched: false,
     parked: new Set(),
     roundTripMs: undefined,
@@ -335,6 +366,16 @@ const machine = setup({
         { type: 'sendGoodbye', params: ({ event }) => tokenRefusalOf(event.failure) },
         { type: 'recordFailure', params: ({ event }) => event.failure },
       ],
+    },
+    'session.adjust': {
+      actions: [
+        { type: 'rememberIntervals', params: ({ event }) => event },
+        { type: 'adjustLink', params: ({ event }) => event },
+      ],
+    },
+    // Only once both sides synchronize does it have a meaning.
+    'session.relocate': {
+      actions: [{ type: 'rememberPort', params: ({ event }) => event }, 'oweRelocation'],
     },
     // The other side may admit us, and beat, before we admit it.
     'neighbours.changed': {
@@ -508,7 +549,7 @@ const machine = setup({
       },
     },
     synchronizing: {
-      entry: ['sendOwedPing', 'reportEarlyMatch'],
+      entry: ['sendOwedPing', 'sendOwedRelocation', 'reportEarlyMatch'],
       invoke: [
         {
           id: 'sender',
@@ -567,6 +608,10 @@ const machine = setup({
           ],
         },
         'frame.vectorClockRequest': { actions: sendTo('receiver', { type: 'clock.announce' }) },
+        'session.relocate': {
+          actions: [{ type: 'rememberPort', params: ({ event }) => event }, 'sendRelocation'],
+        },
+        'frame.relocated': { guard: 'isLocal', actions: { type: 'reportRelocated', params: ({ event }) => event } },
         'frame.ping': { actions: [{ type: 'sendFrame', params: { type: 'frame.pong' } }, 'reportProbed'] },
         'frame.pong': { actions: 'reportAnswered' },
         'heartbeat.matched': {

@@ -12,6 +12,7 @@ import { failureOf } from '../core/errors.js';
 import { compareCodeUnits, type NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type {
+  Adjustment,
   CloudPeersReport,
   GatewayCommand,
   GatewayCondition,
@@ -119,6 +120,11 @@ const machine = setup({
       const failure = { code: 'connectionLimit', message } as const;
       enqueue.sendTo(context.parent, notice({ type: 'failure', where: 'cloud peers', failure }));
     }),
+    adjust: enqueueActions(({ context, enqueue }, adjustment: Adjustment) => {
+      const { configuration, keys, ca } = adjustment.configured;
+      enqueue.assign({ identity: adjustment.identity, configuration, keys, ca });
+      for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, adjustment);
+    }),
     tellGateways: enqueueActions(({ context, enqueue }) => {
       const type = context.isLeader ? 'gateway.open' : 'gateway.rest';
       for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type });
@@ -185,6 +191,7 @@ const machine = setup({
     // Of a probe that is over.
     'gateway.probed': {},
     'leadership.changed': { actions: { type: 'recordLeadership', params: ({ event }) => event } },
+    'configuration.adjusted': { actions: { type: 'adjust', params: ({ event }) => event } },
     notice: { actions: { type: 'passOn', params: ({ event }) => event } },
     'xstate.error.actor.*': { actions: { type: 'contain', params: ({ event }) => event } },
   },

@@ -8,9 +8,12 @@ import type { Run } from '../core/entry.js';
 import type { Failure } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import type { Secret } from '../core/secret.js';
+import type { ConfigurationInput } from './configuration.js';
 import type { Frame, Identity, Refusal } from './messages.js';
-import type { Connection } from './ports.js';
+import type { Connection, ConnectionSecurity } from './ports.js';
+import type { Effect, Reconfiguration } from './reconfiguration.js';
 import type { CloudPeer } from './remote-peer.js';
+import type { Configured, Intervals } from './services.js';
 import type { ApplyResult, Commit } from './store.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: an actor reference accepts what its owner accepts; variance needs `any` here.
@@ -32,7 +35,8 @@ export type Direction = 'dialed' | 'accepted';
 export type LinkCommand =
   | { readonly type: 'link.send'; readonly frame: Frame }
   /** The other side is known and welcome: full frame size, heartbeats. */
-  | { readonly type: 'link.admit'; readonly peerId: NodeId; readonly boot: Boot };
+  | { readonly type: 'link.admit'; readonly peerId: NodeId; readonly boot: Boot }
+  | { readonly type: 'link.adjust'; readonly intervals: Intervals };
 
 export type LinkReport =
   | Exclude<Frame, { type: 'frame.heartbeat' }>
@@ -54,7 +58,10 @@ export type SessionCommand =
   | { readonly type: 'session.probe' }
   | { readonly type: 'session.close'; readonly refusal: Refusal }
   /** To a cloud node: a fresh access token, which the other side puts in the place of the present one. */
-  | { readonly type: 'session.renew'; readonly token: Secret };
+  | { readonly type: 'session.renew'; readonly token: Secret }
+  | { readonly type: 'session.adjust'; readonly intervals: Intervals }
+  /** This node listens on another port: the other side is told. */
+  | { readonly type: 'session.relocate'; readonly port: number };
 
 /** The other side has said who it is; it waits for `session.admit` or `session.refuse`. */
 export interface SessionIdentified {
@@ -81,6 +88,8 @@ export type SessionReport =
   | { readonly type: 'session.probed'; readonly sessionId: string }
   /** Both sides have come to have the same entries. */
   | { readonly type: 'session.matched'; readonly sessionId: string }
+  /** The other side listens on another port from now on. */
+  | { readonly type: 'session.relocated'; readonly sessionId: string; readonly port: number }
   | Notice;
 
 /** What a session that is over leaves behind. */
@@ -120,11 +129,13 @@ export type OplogReport = { readonly type: 'oplog.appended'; readonly commit: Co
 
 export type PeerCommand =
   | { readonly type: 'peer.sighted'; readonly source: Source; readonly address: Address }
+  /** How it is dialed from now on. */
+  | { readonly type: 'peer.secure'; readonly security: ConnectionSecurity }
   | { readonly type: 'peer.unsighted'; readonly source: Source }
-  /** Somebody else answers at its address. */
-  | { readonly type: 'peer.mistaken'; readonly failure: Failure }
+  /** Somebody else answers at an address of it, which so belongs to that one. */
+  | { readonly type: 'peer.mistaken'; readonly remoteAddress: string; readonly failure: Failure }
   | SessionIdentified
-  | Extract<SessionReport, { type: 'session.answered' | 'session.diverged' | 'session.aligned' }>
+  | Extract<SessionReport, { type: 'session.answered' | 'session.diverged' | 'session.aligned' | 'session.relocated' }>
   | { readonly type: 'session.closed'; readonly sessionId: string; readonly failure: Failure };
 
 export type PeerReport =
@@ -132,6 +143,9 @@ export type PeerReport =
   | Notice;
 
 // --- Membership ----------------------------------------------------------------------------------------------------
+
+/** It announces another port from now on, and at once. */
+export type DiscoveryCommand = { readonly type: 'discovery.relocate'; readonly port: number };
 
 export type DiscoveryReport =
   | { readonly type: 'peer.discovered'; readonly nodeId: NodeId; readonly address: Address }
@@ -151,20 +165,24 @@ export type KnownPeersReport =
 
 export type MembershipCommand =
   | { readonly type: 'connection.accepted'; readonly connection: Connection }
+  | Adjustment
   /** Say goodbye to everyone and end. */
-  | { readonly type: 'membership.leave' };
+  | { readonly type: 'membership.leave'; readonly refusal: Refusal };
 
 // --- Reception -----------------------------------------------------------------------------------------------------
 
 export type ReceptionCommand =
   | { readonly type: 'connection.accepted'; readonly connection: Connection }
+  | Adjustment
   /** Say goodbye to everyone and end. */
-  | { readonly type: 'reception.leave' };
+  | { readonly type: 'reception.leave'; readonly refusal: Refusal };
 
 // --- Election ------------------------------------------------------------------------------------------------------
 
-/** What this node says of itself in its heartbeats from now on. */
-export type LivenessCommand = { readonly type: 'standing.changed'; readonly standing: Standing };
+export type LivenessCommand =
+  /** What this node says of itself in its heartbeats from now on. */
+  | { readonly type: 'standing.changed'; readonly standing: Standing }
+  | { readonly type: 'electionInterval.changed'; readonly electionIntervalMs: number };
 
 /** Who is live, ourselves not among them: at each change, and now and then. */
 export type LivenessReport = {
@@ -174,7 +192,8 @@ export type LivenessReport = {
 
 export type ElectionCommand =
   | { readonly type: 'uplink.changed'; readonly uplink: Uplink }
-  | { readonly type: 'eligibility.changed'; readonly isEligible: boolean };
+  | { readonly type: 'eligibility.changed'; readonly isEligible: boolean }
+  | { readonly type: 'electionInterval.changed'; readonly electionIntervalMs: number };
 
 /** Whoever leads has changed, as far as this node knows, or the term in which it does. */
 export interface LeadershipChanged {
@@ -196,12 +215,14 @@ export type CloudPeersReport =
 
 export type UplinkCommand =
   | LeadershipChanged
+  | Adjustment
   /** Say goodbye to the cloud and end. */
   | { readonly type: 'uplink.leave' };
 
 export type UplinkReport = { readonly type: 'uplink.changed'; readonly uplink: Uplink } | Notice;
 
 export type GatewayCommand =
+  | Adjustment
   /** This node leads: connect, and stay connected. */
   | { readonly type: 'gateway.open' }
   /** It does not, or not any more: say goodbye. */
@@ -220,6 +241,19 @@ export type GatewayReport =
   | Notice;
 
 // --- Node ----------------------------------------------------------------------------------------------------------
+
+/** What changes in a part that goes on serving. */
+export interface Adjustment {
+  readonly type: 'configuration.adjusted';
+  readonly effects: ReadonlySet<Effect>;
+  readonly identity: Identity;
+  readonly configured: Configured;
+}
+
+export type ProviderReport =
+  /** A function, since it holds secrets and events are shown. */
+  | { readonly type: 'configuration.changed'; readonly requested: () => unknown }
+  | { readonly type: 'configuration.failed'; readonly failure: Failure };
 
 export type ListenerReport =
   | { readonly type: 'connection.accepted'; readonly connection: Connection }
@@ -244,8 +278,24 @@ export type Happening =
   /** The authority or the cloud peer does not want us: somebody has to correct the configuration. Tried again, but rarely. */
   | { readonly type: 'gateway.rejected'; readonly nodeId: NodeId; readonly failure: Failure }
   | { readonly type: 'uplink.changed'; readonly uplink: Uplink }
+  | ReconfigurationFinished
+  | ReconfigurationFailed
   /** Something of ours failed and was contained. */
   | { readonly type: 'failure'; readonly where: string; readonly failure: Failure };
+
+/** The configuration that was asked for is in force. */
+export interface ReconfigurationFinished extends Reconfiguration {
+  readonly type: 'reconfiguration.finished';
+  /** The calls that asked for it. */
+  readonly requests: readonly number[];
+}
+
+/** The configuration that was in force still is. */
+export interface ReconfigurationFailed {
+  readonly type: 'reconfiguration.failed';
+  readonly failure: Failure;
+  readonly requests: readonly number[];
+}
 
 /** Carries a happening from the actor where it was noticed up to the root, which emits it. */
 export interface Notice {
@@ -253,4 +303,11 @@ export interface Notice {
   readonly happening: Happening;
 }
 
-export type NodeCommand = { readonly type: 'node.stop' } | Extract<ElectionCommand, { type: 'eligibility.changed' }>;
+export type NodeCommand =
+  | { readonly type: 'node.stop' }
+  /** Changes some fields of the configuration. A function, since it may hold secrets and events are shown. */
+  | {
+      readonly type: 'node.reconfigure';
+      readonly partial: () => Partial<ConfigurationInput>;
+      readonly request: number;
+    };

@@ -103,6 +103,12 @@ export interface Pong {
   readonly type: 'frame.pong';
 }
 
+/** The sender listens on another port from now on, and on the one of its handshake only for a moment. */
+export interface Relocated {
+  readonly type: 'frame.relocated';
+  readonly port: number;
+}
+
 /** The last frame before an orderly end. */
 export interface Goodbye {
   readonly type: 'frame.goodbye';
@@ -121,4 +127,5 @@ export type Frame =
   | Ping
   | Pong
   | Goodbye
-  | TokenRenewal;
+  | TokenRenewal
+  | Relocated;

@@ -50,6 +50,11 @@ export type DialSecurity =
   | ConnectionSecurity
   | { readonly kind: 'verified' /** PEM, in place of the system's authorities. */; readonly ca: string | undefined };
 
+/** How a connection really is protected, for whoever takes it over: the rules may have changed while it was opened. */
+export type Protection =
+  | { readonly kind: 'psk'; readonly keyId: string }
+  | { readonly kind: 'none' | 'server' | 'verified' };
+
 export interface ConnectionHandlers {
   data(bytes: Uint8Array): void;
   /** The queue of bytes to send is empty again after `write` had returned false. */
@@ -67,6 +72,7 @@ export interface Connection {
   readonly remoteAddress: string;
   /** The host of the other end, to dial it back. */
   readonly remoteHost: string;
+  readonly protection?: Protection;
   attach(handlers: ConnectionHandlers): void;
   /**
    * Queues bytes; false when the queue is long and the writer should wait for `drained`. Also false, and without effect,
@@ -85,6 +91,7 @@ export interface Listening {
   readonly host: string;
   /** The port in use: the one asked for, or the one that the system chose for 0. */
   readonly port: number;
+  protect?(protection: { security: ListenSecurity; acceptsWebSockets: boolean }): void;
   /** Accepts no more, and frees the port. Connections that were accepted stay open. */
   close(): Promise<void>;
 }

@@ -8,12 +8,13 @@ import { StatemeshError } from '../core/errors.js';
 import type { ClusterKeys } from '../core/keys.js';
 import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
-import type { Configuration } from './configuration.js';
+import type { Configuration, InitialRemotePeer } from './configuration.js';
 import type {
   Address,
   ApplierCommand,
   ApplierReport,
   CloudPeersReport,
+  DiscoveryCommand,
   DiscoveryReport,
   FeedCommand,
   KnownPeersReport,
@@ -24,11 +25,12 @@ import type {
   LivenessReport,
   Mailbox,
   OplogReport,
+  ProviderReport,
 } from './events.js';
 import type { Identity } from './messages.js';
 import type { Connection, ConnectionSecurity, Listening, ListenSecurity } from './ports.js';
 import type { CloudPeer, RemotePeerDocument } from './remote-peer.js';
-import type { ReadOptions, ReadResult, Store } from './store.js';
+import type { ReadOptions, ReadResult, Store, Write } from './store.js';
 
 function promiseSlot<Input, Output>(name: string) {
   return fromPromise<Output, Input & {}>(() => Promise.reject(unprovided(name)));
@@ -47,6 +49,12 @@ function unprovided(name: string): StatemeshError {
 
 // --- Node ----------------------------------------------------------------------------------------------------------
 
+/** Asks the provider for the configuration as the user wrote it. A function, since it holds secrets and a context is shown. */
+export const getConfiguration = promiseSlot<object, () => unknown>('getConfiguration');
+
+/** Reports each configuration that the provider gives later, and what keeps it from giving one. */
+export const configurationFeed = callbackSlot<EventObject, { parent: Mailbox<ProviderReport> }>('configurationFeed');
+
 /** Checks the configuration and derives the keys of the cluster. */
 export const configure = promiseSlot<{ configuration: () => unknown }, Configured>('configure');
 export interface Configured {
@@ -58,13 +66,23 @@ export interface Configured {
   readonly ca: string | undefined;
   /** The initial remote peers of the configuration, ready to be stored: their secrets are sealed. */
   readonly initialPeers: readonly RemotePeerDocument[];
+  /** The same as they were written. A function, since there may be secrets in them. */
+  readonly initialRemotePeers: () => readonly InitialRemotePeer[];
 }
 
-/** Opens the database of one NodeId, creating it if need be. */
-export const openStore = promiseSlot<{ configuration: Configuration }, Store>('openStore');
+/** Opens the database of one NodeId, creating it if need be, with what another one has left it. */
+export const openStore = promiseSlot<OpenStoreInput, Store>('openStore');
+export interface OpenStoreInput {
+  readonly configuration: Configuration;
+  /** Written at the lowest rank, in the transaction that creates the database; not into one that exists. */
+  readonly inheritance: readonly Write[];
+}
 
-/** Finishes the writes at hand and closes the database, if there is one. */
-export const closeStore = promiseSlot<{ store: Store | undefined }, void>('closeStore');
+/** Finishes the writes at hand, and reads the remote peers, which go along to the next database. */
+export const drainStore = promiseSlot<{ store: Store }, readonly Write[]>('drainStore');
+
+/** Finishes the writes at hand and closes databases. */
+export const closeStores = promiseSlot<{ stores: readonly Store[] }, void>('closeStores');
 
 /** Opens the listener; what it accepts and refuses goes to `parent` for as long as it is open. */
 export const listen = promiseSlot<ListenInput, Listening>('listen');
@@ -74,7 +92,8 @@ export interface ListenInput {
   readonly parent: Mailbox<ListenerReport>;
 }
 
-export const closeListener = promiseSlot<{ listening: Listening | undefined }, void>('closeListener');
+/** Closes listeners: their ports are free, and what they have accepted stays open. */
+export const closeListeners = promiseSlot<{ listenings: readonly Listening[] }, void>('closeListeners');
 
 /** Owns every socket of the node for as long as it lives, and closes what is left when it ends. */
 export const connections = callbackSlot<EventObject, object>('connections');
@@ -88,7 +107,7 @@ export type ControlReport = { readonly type: 'control.failed'; readonly error: u
 // --- Membership ----------------------------------------------------------------------------------------------------
 
 /** Announces this node by beacons and reports those of others. */
-export const discovery = callbackSlot<EventObject, DiscoveryInput>('discovery');
+export const discovery = callbackSlot<DiscoveryCommand, DiscoveryInput>('discovery');
 export interface DiscoveryInput {
   readonly parent: Mailbox<DiscoveryReport>;
   readonly identity: Identity;

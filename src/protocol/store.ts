@@ -133,6 +133,8 @@ export interface Store {
    * what a recipe throws
    */
   write(writes: readonly Write[]): Promise<(Written | undefined)[]>;
+  /** Resolves when no write is waiting. */
+  idle(): Promise<void>;
   get(collection: CollectionName, key: DocumentKey): Promise<StoredDocument | undefined>;
   find(collection: CollectionName, query: Query): Promise<StoredDocument[]>;
   count(collection: CollectionName, where?: Where): Promise<number>;

@@ -43,6 +43,7 @@ const schema = `
   message Pong {}
   message Goodbye { string code = 1; string message = 2; }
   message TokenRenewal { string token = 1; }
+  message Relocated { uint32 port = 1; }
 `;
 
 // Without Long, 64-bit fields are plain numbers; those that are no safe integers are refused below.
@@ -161,6 +162,12 @@ const codecs: Record<Frame['type'], Codec> = {
     ({ token }) => ({ token: token.reveal() }),
     ({ token }) => ({ token: decodeToken(token) }),
   ),
+  'frame.relocated': codec(
+    'frame.relocated',
+    41,
+    ({ port }) => ({ port }),
+    ({ port }) => ({ port: decodePort(port) }),
+  ),
 };
 
 const codecsByNumber = new Map(Object.values(codecs).map((each) => [each.number, each]));
@@ -232,12 +239,16 @@ function encodeBatch({ sequence, runs }: BatchFrame): { sequence: number; runs: 
   return { sequence, runs: encoded, collections: [...indexes.keys()] };
 }
 
+function decodePort(port: number): number {
+  if (port > 65_535) throw malformed('its port is invalid');
+  return port;
+}
+
 function decodeIdentity({ nodeId, boot, port }: { nodeId: string; boot: string; port: number }): Identity {
   if (!isNodeId(nodeId)) throw malformed('its NodeId is invalid');
   // Other implementations have no boot: the session refuses them by their version, with a message they can show.
   if (boot !== '' && !isBoot(boot)) throw malformed('its boot is invalid');
-  if (port > 65_535) throw malformed('its port is invalid');
-  return { nodeId, boot: boot as Identity['boot'], port };
+  return { nodeId, boot: boot as Identity['boot'], port: decodePort(port) };
 }
 
 /** Visible characters, as RFC 6750 has it. */

@@ -13,7 +13,13 @@ export function createConfigure({ randomness }: { randomness: Randomness }) {
     const ca = configuration.ca === undefined ? undefined : await readAuthorities(configuration.ca);
     const keys = keySource === undefined ? undefined : await deriveClusterKeys(keySource);
     const nonce = () => randomness.token();
-    const others = { configuration, ca, keys, initialPeers: initialPeerDocuments(initialRemotePeers, { keys, nonce }) };
+    const others = {
+      configuration,
+      ca,
+      keys,
+      initialPeers: initialPeerDocuments(initialRemotePeers, { keys, nonce }),
+      initialRemotePeers: () => initialRemotePeers,
+    };
     if (configuration.role === 'cloud') {
       return { ...others, security: await cloudSecurity(configuration) };
     }

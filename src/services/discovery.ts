@@ -4,18 +4,26 @@
  * Only changes are reported: a node that appears, moves or has started anew, and one that has been silent for too long. A
  * beacon only suggests whom to dial; it proves nothing about who is alive.
  */
-import { type EventObject, fromCallback } from 'xstate';
+import { fromCallback } from 'xstate';
 import { failureOf } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import { type Beacon, type BeaconCluster, decodeBeacon, encodeBeacon } from '../protocol/beacon.js';
-import type { DiscoveryReport, Mailbox } from '../protocol/events.js';
+import type { DiscoveryCommand, DiscoveryReport, Mailbox } from '../protocol/events.js';
 import type { Identity } from '../protocol/messages.js';
 import type { Datagrams, Network, Time, Timer } from '../protocol/ports.js';
 import type { DiscoveryInput } from '../protocol/services.js';
 
 export function createDiscovery({ network, time }: { network: Network; time: Time }) {
-  return fromCallback<EventObject, DiscoveryInput>(({ input }) => {
+  // Goes on when discovery begins anew: of one boot nobody hears what has an old number.
+  let sequence = 0;
+  return fromCallback<DiscoveryCommand, DiscoveryInput>(({ input, receive }) => {
+    let { port } = input.identity;
+    receive((command) => {
+      ({ port } = command);
+      timer?.cancel();
+      if (datagrams !== undefined) beat();
+    });
     if (!input.configuration.discovery) return;
     const { parent, identity, configuration, keys } = input;
     const cluster = { clusterHash: keys?.clusterHash ?? '', beaconKey: keys?.beaconKey };
@@ -28,12 +36,11 @@ export function createDiscovery({ network, time }: { network: Network; time: Tim
     });
     let datagrams: Datagrams | undefined;
     let timer: Timer | undefined;
-    let sequence = 0;
     let stopped = false;
 
     const beat = () => {
       sequence += 1;
-      const { nodeId, boot, port } = identity;
+      const { nodeId, boot } = identity;
       datagrams?.broadcast(encodeBeacon({ nodeId, boot, port, sequence }, cluster));
       listener.dropSilent();
       timer = time.after(configuration.beaconIntervalMs, beat);

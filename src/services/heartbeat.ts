@@ -31,6 +31,8 @@ export interface PulseHandle {
   heard(heartbeat: Heartbeat): number | undefined;
   /** Any frame shows that the other side lives. */
   alive(): void;
+  /** Beats in another interval from now on; the other side, which judges us by it, hears so at once. */
+  adjust(intervalMs: number): void;
   stop(): void;
 }
 
@@ -51,6 +53,7 @@ export interface Participation {
 
 interface Row {
   readonly pulse: Pulse;
+  intervalMs: number;
   sequence: number;
   sentAtMs: number;
   heardSequence: number;
@@ -80,6 +83,8 @@ export class Heartbeats {
   readonly #rows = new Set<Row>();
   #neighboursVersion = 0;
   #timer: Timer | undefined;
+  /** Of the ticker. */
+  #intervalMs = 0;
   #tickedAtMs = 0;
   #participant: Participant | undefined;
   #counter = 0;
@@ -94,6 +99,7 @@ export class Heartbeats {
     const now = this.#time.monotonicMs();
     const row: Row = {
       pulse,
+      intervalMs: pulse.intervalMs,
       sequence: 0,
       sentAtMs: 0,
       heardSequence: 0,
@@ -120,6 +126,7 @@ export class Heartbeats {
       alive: () => {
         row.aliveAtMs = this.#time.monotonicMs();
       },
+      adjust: (intervalMs) => this.#adjust(row, intervalMs),
       stop: () => this.#stop(row),
     };
   }
@@ -163,7 +170,19 @@ export class Heartbeats {
     }
   }
 
+  #adjust(row: Row, intervalMs: number): void {
+    if (!this.#rows.has(row) || row.intervalMs === intervalMs) return;
+    row.intervalMs = intervalMs;
+    const now = this.#time.monotonicMs();
+    this.#beat(row, now);
+    if (this.#intervalMs === intervalMs) return;
+    this.#timer?.cancel();
+    this.#tickedAtMs = now;
+    this.#schedule(intervalMs);
+  }
+
   #schedule(intervalMs: number): void {
+    this.#intervalMs = intervalMs;
     this.#timer = this.#time.after(intervalMs, () => {
       this.#timer = undefined;
       this.#tick(intervalMs);
@@ -183,7 +202,7 @@ export class Heartbeats {
     for (const row of [...this.#rows]) {
       if (wasLate) row.aliveAtMs = Math.max(row.aliveAtMs, now - intervalMs);
       const silentMs = now - row.aliveAtMs;
-      const patienceMs = limits.heartbeatsMissedMax * Math.max(row.pulse.intervalMs, row.theirIntervalMs);
+      const patienceMs = limits.heartbeatsMissedMax * Math.max(row.intervalMs, row.theirIntervalMs);
       if (silentMs > patienceMs) row.pulse.missed(silentMs);
       else this.#beat(row, now);
     }
@@ -209,7 +228,7 @@ export class Heartbeats {
       sequence: row.sequence,
       echo: row.heardSequence,
       heldMs: Math.round(now - row.heardAtMs),
-      intervalMs: row.pulse.intervalMs,
+      intervalMs: row.intervalMs,
       digest: row.pulse.digest(),
       neighbours: isNews ? this.#neighbours() : undefined,
       presence: isLocal ? this.#presence : undefined,

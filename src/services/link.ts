@@ -12,7 +12,7 @@ import type { LinkCommand, LinkReport } from '../protocol/events.js';
 import { encodeFrame, FrameDecoder } from '../protocol/frame-codec.js';
 import type { Frame, Heartbeat } from '../protocol/messages.js';
 import type { Time } from '../protocol/ports.js';
-import type { LinkInput } from '../protocol/services.js';
+import type { Intervals, LinkInput } from '../protocol/services.js';
 import type { Heartbeats, PulseHandle } from './heartbeat.js';
 
 /** All links of a node share a ticker. */
@@ -21,7 +21,8 @@ export function createLink({ time, heartbeats }: { time: Time; heartbeats: Heart
     const speaker = new Link(input, heartbeats, time);
     receive((command) => {
       if (command.type === 'link.send') speaker.send(command.frame);
-      else speaker.admit(command);
+      else if (command.type === 'link.admit') speaker.admit(command);
+      else speaker.adjust(command.intervals);
     });
     speaker.attach();
     return () => speaker.end();
@@ -43,9 +44,11 @@ class Link {
   #clockAnnouncedAtMs: number;
   #roundTripMs: number | undefined;
   #roundTripToldMs: number | undefined;
+  #intervals: Intervals;
 
   constructor(input: LinkInput, heartbeats: Heartbeats, time: Time) {
     this.#input = input;
+    this.#intervals = input.intervals;
     this.#heartbeats = heartbeats;
     this.#time = time;
     this.#clockAnnouncedAtMs = time.monotonicMs();
@@ -72,17 +75,22 @@ class Link {
   admit({ peerId, boot }: { peerId: NodeId; boot: Boot }): void {
     if (this.#isClosed) return;
     this.#decoder.frameBytesMax = limits.frameBytesMax;
-    const { store, scopes, intervals, isLocal } = this.#input;
+    const { store, scopes, isLocal } = this.#input;
     this.#pulse = this.#heartbeats.start({
       peerId,
       boot,
       isLocal,
-      intervalMs: intervals.heartbeatIntervalMs,
+      intervalMs: this.#intervals.heartbeatIntervalMs,
       send: (heartbeat) => this.send(heartbeat),
       digest: () => store.digest(scopes),
       missed: (silentMs) =>
         this.#fail({ code: 'heartbeatMissed', message: `Nothing was heard for ${Math.round(silentMs)} ms.` }),
     });
+  }
+
+  adjust(intervals: Intervals): void {
+    this.#intervals = intervals;
+    this.#pulse?.adjust(intervals.heartbeatIntervalMs);
   }
 
   /** Sends what is queued and closes: nobody listens to this link any more. */
@@ -115,12 +123,12 @@ class Link {
     if (heartbeat.neighbours !== undefined && this.#input.isLocal) {
       this.#tell({ type: 'neighbours.changed', neighbours: new Set(heartbeat.neighbours) });
     }
-    const { store, scopes, intervals } = this.#input;
+    const { store, scopes } = this.#input;
     const before = this.#matches;
     this.#matches = heartbeat.digest === store.digest(scopes);
     if (this.#matches && before !== true) this.#tell({ type: 'heartbeat.matched' });
     const now = this.#time.monotonicMs();
-    if (!this.#matches && now - this.#clockAnnouncedAtMs >= intervals.syncIntervalMs) {
+    if (!this.#matches && now - this.#clockAnnouncedAtMs >= this.#intervals.syncIntervalMs) {
       this.#clockAnnouncedAtMs = now;
       this.#tell({ type: 'heartbeat.differed' });
     }

@@ -33,8 +33,10 @@ export function createListen({ network, time }: { network: Network; time: Time }
   });
 }
 
-export function createCloseListener() {
-  return fromPromise<void, { listening: Listening | undefined }>(async ({ input }) => input.listening?.close());
+export function createCloseListeners() {
+  return fromPromise<void, { listenings: readonly Listening[] }>(async ({ input }) => {
+    for (const listening of input.listenings) await listening.close();
+  });
 }
 
 export function createConnections({ network }: { network: Network }) {

@@ -11,9 +11,19 @@ import type { Heartbeats, Participation } from './heartbeat.js';
 /** Over the heartbeats that the links of the same node use. */
 export function createLiveness({ heartbeats, time }: { heartbeats: Heartbeats; time: Time }) {
   return fromCallback<LivenessCommand, LivenessInput>(({ input, receive }) => {
-    const { parent, identity, electionIntervalMs } = input;
+    const { parent, identity } = input;
+    let { electionIntervalMs } = input;
     let participation: Participation | undefined;
-    receive(({ standing }) => participation?.say(standing));
+    let timer: Timer | undefined;
+    receive((command) => {
+      if (command.type === 'standing.changed') {
+        participation?.say(command.standing);
+        return;
+      }
+      electionIntervalMs = command.electionIntervalMs;
+      timer?.cancel();
+      schedule();
+    });
 
     const report = (): void => {
       if (participation !== undefined) parent.send({ type: 'liveness.changed', live: new Map(participation.live) });
@@ -22,7 +32,6 @@ export function createLiveness({ heartbeats, time }: { heartbeats: Heartbeats; t
     // It may begin after the sessions.
     if (participation.live.size > 0) report();
 
-    let timer: Timer;
     const schedule = (): void => {
       timer = time.after(electionIntervalMs, () => {
         report();
@@ -31,7 +40,7 @@ export function createLiveness({ heartbeats, time }: { heartbeats: Heartbeats; t
     };
     schedule();
     return () => {
-      timer.cancel();
+      timer?.cancel();
       participation?.stop();
     };
   });

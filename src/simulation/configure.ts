@@ -24,7 +24,13 @@ export function createSimulatedConfigure({ ca, certificate, randomness }: Simula
     const { configuration, keySource, initialRemotePeers } = parseConfiguration(input.configuration());
     const keys = keySource === undefined ? undefined : keysOf(keySource);
     const nonce = () => randomness.token();
-    const common = { configuration, ca, keys, initialPeers: initialPeerDocuments(initialRemotePeers, { keys, nonce }) };
+    const common = {
+      configuration,
+      ca,
+      keys,
+      initialPeers: initialPeerDocuments(initialRemotePeers, { keys, nonce }),
+      initialRemotePeers: () => initialRemotePeers,
+    };
     if (configuration.role === 'cloud') {
       assert(certificate !== undefined, 'A cloud node stands in the open, with a certificate.');
       return { ...common, security: { kind: 'server', server: certificate } };

@@ -7,8 +7,9 @@ import { type AnyActorLogic, fromPromise, type InspectionEvent } from 'xstate';
 import type { NodeId } from '../core/ids.js';
 import type { Happening, StatemeshNode } from '../index.js';
 import { createNode } from '../node.js';
-import type { Configuration, ConfigurationInput } from '../protocol/configuration.js';
+import type { ConfigurationInput } from '../protocol/configuration.js';
 import type { Listening, Network, ServerCertificate } from '../protocol/ports.js';
+import type { OpenStoreInput } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
 import { createRequestToken } from '../services/request-token.js';
 import { openSqliteStore, type SqliteStore } from '../store/sqlite-store.js';
@@ -155,9 +156,7 @@ export class NodeProcess {
     const environment = { get: (name: string) => this.environment.get(name) };
     // The actor tells of itself while it is being made, before there is a process to ask.
     const life: Life = { isOver: false };
-    const openStore = fromPromise<Store, { configuration: Configuration }>(({ input }) =>
-      this.#openStore(process, input.configuration, stream),
-    );
+    const openStore = fromPromise<Store, OpenStoreInput>(({ input }) => this.#openStore(process, input, stream));
     const node = createNode(
       {
         nodeId: this.nodeId,
@@ -222,7 +221,8 @@ export class NodeProcess {
     this.#process?.store?.limitPages(isFull ? 1 : undefined);
   }
 
-  async #openStore(process: Process, { dataDir, nodeId }: Configuration, randomness: RandomStream): Promise<Store> {
+  async #openStore(process: Process, input: OpenStoreInput, randomness: RandomStream): Promise<Store> {
+    const { dataDir, nodeId } = input.configuration;
     const { observers } = this.#surroundings;
     const store = await openSqliteStore({
       path: join(dataDir, `${nodeId}.db`),
@@ -230,6 +230,7 @@ export class NodeProcess {
       time: process.time,
       randomness,
       walAutocheckpointPages,
+      initial: input.inheritance,
       onCommitted: (commit) => {
         observers.tell('committed', this, commit);
         this.#dieAt('commit', process);

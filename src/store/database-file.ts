@@ -46,6 +46,8 @@ export interface DatabaseFileOptions {
   /** Pages in the WAL after which it is copied into the database; 8 KiB each. */
   readonly walAutocheckpointPages: number;
   readonly pagesMax?: number;
+  /** Writes what a new database begins with, before there is a file; not asked where there is one. */
+  readonly fill?: ((database: Database) => void) | undefined;
 }
 
 /**
@@ -193,10 +195,10 @@ function openExclusively(path: string, options: DatabaseFileOptions): Database {
 /** What the WAL may keep of the disk after a large transaction. */
 const walBytesKept = 64 * 1_024 * 1_024;
 
-function createFile(path: string, { nodeId, randomness }: DatabaseFileOptions): void {
+function createFile(path: string, { nodeId, randomness, fill }: DatabaseFileOptions): void {
   const draft = `${path}.${randomness.token()}.new`;
   try {
-    writeDurably(draft, newDatabaseBytes(nodeId));
+    writeDurably(draft, newDatabaseBytes(nodeId, fill));
     putInPlace(draft, path);
   } finally {
     rmSync(draft, { force: true });
@@ -204,10 +206,11 @@ function createFile(path: string, { nodeId, randomness }: DatabaseFileOptions): 
   syncDirectory(dirname(path));
 }
 
-function newDatabaseBytes(nodeId: NodeId): Buffer {
+function newDatabaseBytes(nodeId: NodeId, fill?: (database: Database) => void): Buffer {
   const database = new Sqlite(':memory:');
   try {
     createSchema(database, nodeId);
+    fill?.(database);
     return database.serialize();
   } finally {
     database.close();

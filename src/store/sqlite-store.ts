@@ -53,6 +53,8 @@ export interface SqliteStoreOptions {
   readonly walAutocheckpointPages?: number;
   /** How many pages of 8 KiB the database may have; writing beyond reports `diskFull`. No bound by default. */
   readonly pagesMax?: number;
+  /** What a database that is created begins with, in the transaction that creates it. */
+  readonly initial?: readonly Write[];
   /** Called at each commit, when it is on disk and nobody has been told: for worlds in which processes die at that moment. */
   readonly onCommitted?: (commit: Commit) => void;
   /** Hears what a subscriber throws: that must not reach the store. */
@@ -66,7 +68,8 @@ export interface SqliteStoreOptions {
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const path = resolve(options.path);
   const walAutocheckpointPages = options.walAutocheckpointPages ?? walAutocheckpointPagesDefault;
-  const database = openDatabaseFile({ ...options, path, walAutocheckpointPages });
+  const fill = options.initial && ((database: Database) => writeInitial(database, { ...options, path }));
+  const database = openDatabaseFile({ ...options, path, walAutocheckpointPages, fill });
   try {
     return new SqliteStore(database, { ...options, path });
   } catch (error) {
@@ -76,6 +79,16 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
 }
 
 const walAutocheckpointPagesDefault = 1_000;
+
+/** Nobody is told: there is no file yet. */
+function writeInitial(database: Database, options: SqliteStoreOptions): void {
+  const { initial = [] } = options;
+  const state = loadState(database);
+  const localWrites = new LocalWrites({ ...options, state, documents: new Documents(database, state) });
+  new Transactor(database, state).writeEntries(undefined, (transaction) => {
+    localWrites.append(localWrites.prepare(initial, transaction), transaction);
+  });
+}
 
 /** The port, and what only this store can do: for worlds in which processes are killed and disks fill up. */
 export class SqliteStore implements Store {
@@ -137,6 +150,10 @@ export class SqliteStore implements Store {
   write(writes: readonly Write[]): Promise<(Written | undefined)[]> {
     if (this.closing !== undefined) return Promise.reject(storeClosed(this.options.path));
     return this.groupCommit.write(writes);
+  }
+
+  idle(): Promise<void> {
+    return this.groupCommit.idle();
   }
 
   async get(collection: CollectionName, key: DocumentKey): Promise<StoredDocument | undefined> {

@@ -2,22 +2,24 @@
 import { join } from 'node:path';
 import { fromPromise } from 'xstate';
 import type { NodeId } from '../core/ids.js';
-import type { Configuration } from '../protocol/configuration.js';
 import type { Randomness, Time } from '../protocol/ports.js';
+import type { OpenStoreInput } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
 import { openSqliteStore } from './sqlite-store.js';
 
 export function createOpenStore({ time, randomness }: { time: Time; randomness: Randomness }) {
-  return fromPromise<Store, { configuration: Configuration }>(async ({ input: { configuration }, signal }) => {
+  return fromPromise<Store, OpenStoreInput>(async ({ input: { configuration, inheritance }, signal }) => {
     const nodeId = configuration.nodeId as NodeId;
     const path = join(configuration.dataDir, `${nodeId}.db`);
-    const store = await openSqliteStore({ path, nodeId, time, randomness });
+    const store = await openSqliteStore({ path, nodeId, time, randomness, initial: inheritance });
     // Stopped while it was opening: nobody will ever close it.
     if (signal.aborted) await store.close();
     return store;
   });
 }
 
-export function createCloseStore() {
-  return fromPromise<void, { store: Store | undefined }>(async ({ input }) => input.store?.close());
+export function createCloseStores() {
+  return fromPromise<void, { stores: readonly Store[] }>(async ({ input }) => {
+    await Promise.all(input.stores.map((store) => store.close()));
+  });
 }

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CompactSign, exportJWK, generateKeyPair } from 'jose';
 import { type ActorRefFrom, type AnyActorRef, createActor } from 'xstate';
-import { composeSession, createServices } from '../../src/compose.js';
+import { composeSession, createServices, type Particulars } from '../../src/compose.js';
 import type { Author, Incarnation, Scope } from '../../src/core/author.js';
 import { chainRun, chainStart } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
@@ -106,7 +106,7 @@ async function startCloud() {
     ...{ heartbeatIntervalMs: 100, syncIntervalMs: 200 },
   });
   const parent = recorder<Notice>();
-  const session = composeSession(createServices(ports));
+  const session = composeSession(createServices(ports, unconfigured));
   const actor = createActor(receptionMachine.provide({ actors: { session } }), {
     clock: ports.time,
     input: {
@@ -130,10 +130,19 @@ const dial = (port: number, webSocketPath?: string) =>
     ...{ host, port, security: verified, webSocketPath, timeoutMs: 5_000, signal: new AbortController().signal },
   });
 
+/** Sessions alone have no configuration. */
+const unconfigured: Particulars = {
+  provider: {
+    getConfiguration: () => Promise.reject(new Error('Nobody asks.')),
+    onConfigurationChanged: () => () => {},
+  },
+  commands: () => ({}),
+};
+
 /** A session as a gateway has it, which admits whoever answers. */
 function startGateway(name: string, store: Store, connection: Connection, access: SessionAccess) {
   const parent = recorder<SessionReport>();
-  const actor = createActor(composeSession(createServices(ports)), {
+  const actor = createActor(composeSession(createServices(ports, unconfigured)), {
     clock: ports.time,
     input: {
       ...{ sessionId: 'session-1', parent: parent.mailbox, connection, direction: 'dialed', expected: undefined },
@@ -238,7 +247,7 @@ describe('sites that meet on a cloud node', () => {
     const cloud = await startCloud();
     const site = await joined(cloud, 'leader', 'north');
     await until('the session', () => site.actor.getSnapshot().matches('synchronizing'));
-    cloud.actor.send({ type: 'reception.leave' });
+    cloud.actor.send({ type: 'reception.leave', refusal: { code: 'goodbye', message: 'The node is stopping.' } });
     await until('the end', () => site.actor.getSnapshot().status === 'done');
     expect(site.actor.getSnapshot().output?.failure.code).toBe('goodbye');
     await until('the end of the cloud node', () => cloud.actor.getSnapshot().status === 'done');

@@ -5,6 +5,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Happening, StatemeshNode } from '../../src/index.js';
+import type { Configured } from '../../src/protocol/services.js';
 import { type CloudFixture, createCloud } from './cloud-fixture.js';
 import {
   createFixture,
@@ -176,7 +177,8 @@ describe('a cluster and a cloud node', () => {
 describe('leadership', () => {
   it('forged and replayed beacons of the smallest NodeId -> nobody else leads', async () => {
     const nodes = await startThree();
-    const { discoveryPort } = nodes[0].actor.getSnapshot().context.configuration as { discoveryPort: number };
+    const { configured } = nodes[0].actor.getSnapshot().context;
+    const { discoveryPort } = (configured as Configured).configuration;
     const socket = createSocket({ type: 'udp4', reuseAddr: true });
     cleanups.push(() => socket.close());
     const overheard: Buffer[] = [];

@@ -76,7 +76,7 @@ export function isConnected(node: StatemeshNode, peerId: string): boolean {
 
 /** Waits until every node has a session with every other. */
 export async function untilMeshed(nodes: readonly StatemeshNode[], withinMs?: number): Promise<void> {
-  const ids = nodes.map((node) => node.actor.getSnapshot().context.configuration?.nodeId as string);
+  const ids = nodes.map((node) => node.actor.getSnapshot().context.configured?.configuration.nodeId as string);
   await until(
     `a mesh of ${ids.join(', ')}`,
     () => nodes.every((node, index) => ids.every((id) => id === ids[index] || isConnected(node, id))),

@@ -153,8 +153,9 @@ export class ElectionCluster {
     ).start();
     const member: Omit<Member, 'actor'> = { leadership, standing: undefined, report: () => {}, heard: new Map() };
     const liveness = fromCallback<LivenessCommand, { parent: Mailbox<LivenessReport> }>(({ input, receive }) => {
-      receive(({ standing }) => {
-        member.standing = standing;
+      receive((command) => {
+        if (command.type !== 'standing.changed') return;
+        member.standing = command.standing;
         this.#spread(node);
       });
       member.report = (event) => input.parent.send(event);
@@ -162,7 +163,7 @@ export class ElectionCluster {
     const isEligible = !this.#ineligible.has(node);
     const actor = createActor(electionMachine.provide({ actors: { liveness: liveness as never } }), {
       clock: this.clock,
-      input: { parent: listener as never, identity, isEligible, electionIntervalMs: 5_000 },
+      input: { parent: listener as never, identity, isEligible, electionIntervalMs: 5_000, term: 0 },
     });
     const started = Object.assign(member, { actor });
     this.#members.set(node, started);

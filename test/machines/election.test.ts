@@ -26,14 +26,14 @@ function setup() {
   const standings: Standing[] = [];
   let isBroken = false;
   const liveness = fromCallback<LivenessCommand>(({ receive }) =>
-    receive(({ standing }) => {
+    receive((command) => {
       if (isBroken) throw new Error('It broke.');
-      standings.push(standing);
+      if (command.type === 'standing.changed') standings.push(command.standing);
     }),
   );
   const actor = createActor(electionMachine.provide({ actors: { liveness: liveness as never } }), {
     clock,
-    input: { parent: parent.mailbox, identity: us, isEligible: true, electionIntervalMs: 5_000 },
+    input: { parent: parent.mailbox, identity: us, isEligible: true, electionIntervalMs: 5_000, term: 0 },
   }).start();
   const hear = (others: Record<string, Partial<Standing>>) => {
     const quiet: Standing = { isEligible: true, uplink: 'unknown', stance: 'following', term: 0 };

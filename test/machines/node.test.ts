@@ -13,9 +13,9 @@ describe('node: stopping', () => {
       }),
     ) as never;
     const machine = nodeMachine.provide({
-      actors: { configure: pending, closeListener: pending, connections: failing },
+      actors: { configure: pending, closeListeners: pending, connections: failing },
     });
-    const input = { configuration: () => ({}), boot: 'boot' as Boot, random: () => 0, now: () => 0 };
+    const input = { newBoot: () => 'boot' as Boot, random: () => 0, now: () => 0, monotonicMs: () => 0 };
     const actor = createActor(machine, { input }).start();
     const failures: Happening[] = [];
     actor.on('failure', (happening) => failures.push(happening));

@@ -185,7 +185,7 @@ describe('reception', () => {
   it('told to leave -> ends when the last session has; drops and refuses what comes meanwhile', async () => {
     const { connect, identify, destroyed, actor } = setup();
     const [first, second] = [connect(), connect()];
-    actor.send({ type: 'reception.leave' });
+    actor.send({ type: 'reception.leave', refusal: { code: 'goodbye', message: 'The node is stopping.' } });
     connect();
     expect(destroyed).toEqual([3]);
     identify(second, 'b');
@@ -199,7 +199,7 @@ describe('reception', () => {
   it('told to leave, and a session does not end -> ends within two seconds', () => {
     const { connect, time, actor } = setup();
     connect();
-    actor.send({ type: 'reception.leave' });
+    actor.send({ type: 'reception.leave', refusal: { code: 'goodbye', message: 'The node is stopping.' } });
     time.advance(2_000);
     expect(actor.getSnapshot().status).toBe('done');
   });

@@ -47,7 +47,7 @@ class Cluster extends HeartbeatMesh {
       input: {
         parent: parent as never,
         identity: { nodeId: node as NodeId, boot: `boot-${node}` as Boot, port: 1 },
-        ...{ isEligible: true, electionIntervalMs: 5_000 },
+        ...{ isEligible: true, electionIntervalMs: 5_000, term: 0 },
       },
     }).start();
   }

@@ -99,7 +99,7 @@ class Run {
   /** Once a node is up: it may lead, and its cloud peers are enabled. */
   async #admit(node: WorldNode): Promise<void> {
     await this.#world.until(() => node.isUp, { within: liveWithin });
-    node.node.setEligible(true);
+    node.node.setEligible(true).catch(ended);
     for (const { nodeId } of this.#clouds) {
       await this.#world
         .complete(node.node.enablePeer(nodeId))
@@ -226,7 +226,7 @@ class Run {
       }
       case 'ineligible': {
         const node = this.#node(fault.node);
-        const set = (isEligible: boolean) => node.isUp && node.node.setEligible(isEligible);
+        const set = (isEligible: boolean) => node.isUp && node.node.setEligible(isEligible).catch(ended);
         set(false);
         this.#later(fault.forMs, () => void set(true));
         break;
@@ -285,6 +285,9 @@ class Run {
     return this.#nodes[index % this.#nodes.length] as WorldNode;
   }
 }
+
+/** Whoever was asked is gone: that is for its checkers to judge. */
+function ended(): void {}
 
 function stackOf(error: unknown): string {
   const { stack } = error as { stack?: unknown };

@@ -27,7 +27,7 @@ const failed = { uplink: 'failed' } as const;
 export const election = defineWalk({
   machine: electionMachine,
   inputs: [true, false].map((isEligible) => ({
-    ...{ parent: mailbox(), identity: us, isEligible, electionIntervalMs: 5_000 },
+    ...{ parent: mailbox(), identity: us, isEligible, electionIntervalMs: 5_000, term: 0 },
   })),
   // Nothing is decided by a term, nor by the number of returns.
   facts: ({ isEligible, uplink, stance, leaderId, said, live }) => [
@@ -58,6 +58,7 @@ export const election = defineWalk({
       yes: { type: 'eligibility.changed', isEligible: true },
       no: { type: 'eligibility.changed', isEligible: false },
     },
+    'electionInterval.changed': { '': { type: 'electionInterval.changed', electionIntervalMs: 1_000 } },
   },
   outputs: {},
   resting: ['observer', 'follower', 'candidate.claiming', 'leader'],

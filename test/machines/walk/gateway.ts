@@ -8,7 +8,18 @@ import type { Identity } from '../../../src/protocol/messages.js';
 import type { CloudPeer } from '../../../src/protocol/remote-peer.js';
 import type { AccessToken } from '../../../src/protocol/services.js';
 import { defineWalk } from '../walk.js';
-import { configuration, connection, larger, lost, mailbox, smaller, store, us } from './samples.js';
+import {
+  adjusted,
+  configuration,
+  configured,
+  connection,
+  larger,
+  lost,
+  mailbox,
+  smaller,
+  store,
+  us,
+} from './samples.js';
 
 export const cloudPeer: CloudPeer = {
   ...{ nodeId: larger.nodeId, address: 'cloud.example.com:9000', type: 2, isEnabled: true },
@@ -52,6 +63,14 @@ export const gateway = defineWalk({
       disabled: { type: 'gateway.revise', peer: disabled },
       moved: { type: 'gateway.revise', peer: { ...cloudPeer, address: 'elsewhere:9000' } },
     },
+    'configuration.adjusted': {
+      '': adjusted('intervals'),
+      'the way': ({ configuration }) => {
+        const { plaintextCloud } = configuration;
+        const next = { ...configured, configuration: { ...configuration, plaintextCloud: !plaintextCloud } };
+        return { ...adjusted('uplink'), configured: next };
+      },
+    },
     'attempt.failed': {},
     'session.identified': { '': identified(larger), 'somebody else': identified(smaller) },
     'session.matched': {
@@ -60,6 +79,7 @@ export const gateway = defineWalk({
     },
     'session.answered': { '': { type: 'session.answered', sessionId: 'session-1' } },
     'session.aligned': { '': { type: 'session.aligned', sessionId: 'session-1' } },
+    'session.relocated': { '': { type: 'session.relocated', sessionId: 'session-1', port: 9 } },
     'session.probed': { '': { type: 'session.probed', sessionId: 'session-1' } },
     'session.diverged': {
       '': { type: 'session.diverged', sessionId: 'session-1', authors: ['a/i/shared' as AuthorKey] },

@@ -8,7 +8,7 @@ import { membershipMachine } from '../../../src/machines/membership.machine.js';
 import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/protocol/events.js';
 import type { Identity } from '../../../src/protocol/messages.js';
 import { defineWalk } from '../walk.js';
-import { address, configuration, connection, larger, lost, mailbox, smaller, store, us } from './samples.js';
+import { address, adjusted, configuration, connection, larger, lost, mailbox, smaller, store, us } from './samples.js';
 
 const sessionsMax = 2;
 
@@ -39,6 +39,8 @@ function ofEach<const E>(make: (sessionId: string) => E) {
   };
 }
 
+const otherwise = { ...connection, protection: { kind: 'psk', keyId: 'k' } } as const;
+
 const known = (...peers: Identity[]) => new Map(peers.map(({ nodeId }) => [nodeId, address]));
 
 export const membership = defineWalk({
@@ -59,8 +61,14 @@ export const membership = defineWalk({
     known.size,
   ],
   samples: {
-    'connection.accepted': { '': { type: 'connection.accepted', connection } },
-    'connection.dialed': { '': { type: 'connection.dialed', connection, expected: larger.nodeId } },
+    'connection.accepted': {
+      '': { type: 'connection.accepted', connection },
+      'by other rules': { type: 'connection.accepted', connection: otherwise },
+    },
+    'connection.dialed': {
+      '': { type: 'connection.dialed', connection, expected: larger.nodeId },
+      'by other rules': { type: 'connection.dialed', connection: otherwise, expected: larger.nodeId },
+    },
     'session.identified': {
       smaller: identified(smaller),
       mistaken: identified(smaller, larger),
@@ -86,7 +94,18 @@ export const membership = defineWalk({
       none: { type: 'knownPeers.changed', peers: known(), problems: [] },
     },
     'knownPeers.failed': { '': { type: 'knownPeers.failed', failure: lost } },
-    'membership.leave': { '': { type: 'membership.leave' } },
+    'session.relocated': ofEach((sessionId) => ({ type: 'session.relocated', sessionId, port: 9 })),
+    'configuration.adjusted': {
+      intervals: adjusted('intervals'),
+      discovery: adjusted('discovery'),
+      'known peers': adjusted('knownPeers'),
+      'another port': { ...adjusted('listener'), identity: { ...us, port: 9 } },
+      'another port, and discovery': { ...adjusted('listener', 'discovery'), identity: { ...us, port: 9 } },
+      'a key was dropped': adjusted('keys'),
+    },
+    'membership.leave': {
+      '': { type: 'membership.leave', refusal: { code: 'goodbye', message: 'The node is stopping.' } },
+    },
   },
   outputs: {
     peer: { '': undefined },
@@ -111,6 +130,11 @@ export const membership = defineWalk({
       states: ['leaving'],
       events: ['knownPeers.changed', 'knownPeers.failed'],
       why: 'The reading of known peers has been stopped, and nobody is dialed any more.',
+    },
+    {
+      states: ['leaving'],
+      events: ['configuration.adjusted'],
+      why: 'It is leaving: nothing of it is there to be adjusted any more.',
     },
     { states: ['leaving'], events: ['membership.leave'], why: 'It is leaving already.' },
   ],

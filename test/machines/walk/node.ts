@@ -1,32 +1,47 @@
-/** The node: each step of starting and stopping, with everything that can fail in it. */
+/** The node: each step of starting, of stopping and of being reconfigured, with everything that can fail in it. */
 import type { Boot, NodeId } from '../../../src/core/ids.js';
 import { nodeMachine } from '../../../src/machines/node.machine.js';
+import { type Configuration, parseConfiguration } from '../../../src/protocol/configuration.js';
 import type { Listening } from '../../../src/protocol/ports.js';
 import type { Configured } from '../../../src/protocol/services.js';
 import { defineWalk } from '../walk.js';
-import { configuration, connection, lost, store } from './samples.js';
+import { configured as base, connection, lost, store } from './samples.js';
 
-const configured: Configured = {
-  configuration,
-  security: { kind: 'none' },
-  keys: undefined,
-  ca: undefined,
-  initialPeers: [],
-};
+const requested = { nodeId: 'b', security: 'none', port: 1 } as const;
+const { configuration } = parseConfiguration(requested);
 
-const forTheCloud: Configured = { ...configured, configuration: { ...configuration, role: 'cloud' } };
+const other = 'x' as NodeId;
+
+function configuredAs(changes: Partial<Configuration>): Configured {
+  return { ...base, configuration: { ...configuration, ...changes } };
+}
+
+const listening = { host: '127.0.0.1', port: 1, protect: () => {} } as unknown as Listening;
 
 export const node = defineWalk({
   machine: nodeMachine,
-  inputs: [{ configuration: () => ({}), boot: 'boot-b' as Boot, random: () => 0, now: () => 0 }],
-  facts: ({ failure, configuration: checked }) => [failure !== undefined, checked?.role],
+  inputs: [{ newBoot: () => 'boot-b' as Boot, random: () => 0, now: () => 0, monotonicMs: () => 0 }],
+  // A reconfiguration that waits is like another one.
+  facts: ({ failure, configured, wanted, target }) => [
+    ...[failure !== undefined, configured?.configuration.role, wanted !== undefined, target?.plan?.listener],
+    ...(['store', 'service', 'control'] as const).map((effect) => target?.plan?.effects.has(effect)),
+    ...[target?.listening, target?.store, target?.retiredListening, target?.retiredStore].map(Boolean),
+  ],
   samples: {
     'node.stop': { '': { type: 'node.stop' } },
+    'node.reconfigure': {
+      '': { type: 'node.reconfigure', partial: () => requested, request: 1 },
+      'to something bad': { type: 'node.reconfigure', partial: () => ({ port: -1 }), request: 2 },
+    },
+    'configuration.changed': {
+      '': { type: 'configuration.changed', requested: () => requested },
+      bad: { type: 'configuration.changed', requested: () => undefined },
+    },
+    'configuration.failed': { '': { type: 'configuration.failed', failure: lost } },
     'leadership.changed': {
       '': { type: 'leadership.changed', isLeader: true, leaderId: 'a' as NodeId, term: 1 },
     },
     'uplink.changed': { '': { type: 'uplink.changed', uplink: 'failed' } },
-    'eligibility.changed': { '': { type: 'eligibility.changed', isEligible: false } },
     'connection.accepted': { '': { type: 'connection.accepted', connection } },
     'connection.refused': { '': { type: 'connection.refused', remoteAddress: '127.0.0.1:5', failure: lost } },
     'control.failed': { '': { type: 'control.failed', error: lost } },
@@ -34,32 +49,39 @@ export const node = defineWalk({
       '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } },
       harmless: { type: 'notice', happening: { type: 'connection.refused', remoteAddress: '', failure: lost } },
     },
+    'service.leave': {},
+    'service.left': {},
+    'service.begin': {},
+    'control.renew': {},
   },
   outputs: {
-    configure: { '': configured, cloud: forTheCloud },
+    getConfiguration: { '': () => requested },
+    configure: {
+      '': configuredAs({}),
+      'a cloud node': configuredAs({ role: 'cloud' }),
+      'another NodeId and port': configuredAs({ nodeId: other, port: 2 }),
+      'another port': configuredAs({ port: 2 }),
+      'another NodeId, on all interfaces': configuredAs({ nodeId: other, host: '0.0.0.0' }),
+      'all interfaces': configuredAs({ host: '0.0.0.0' }),
+      'with a control socket, but not eligible': configuredAs({ control: true, eligible: false }),
+    },
     openStore: { '': store },
-    listen: { '': { host: '127.0.0.1', port: 1 } as Listening },
+    drainStore: { '': [] },
+    listen: { '': listening },
     membership: { '': undefined },
     election: { '': { failure: lost } },
     uplink: { '': undefined },
     reception: { '': undefined },
-    closeListener: { '': undefined },
-    closeStore: { '': undefined },
+    closeListeners: { '': undefined },
+    closeStores: { '': undefined },
   },
-  resting: ['running.member.serving', 'running.cloud.serving'],
-  goals: [['stopped', 'failed']],
-  ignored: [
-    {
-      states: ['configuring', 'openingStore', 'listening', 'stopping', 'running.cloud'],
-      events: ['leadership.changed', 'uplink.changed'],
-      why: 'Only the election and the uplink of a running member say so; what they said last does not matter to a node that stops.',
-    },
-    {
-      states: ['configuring', 'openingStore', 'listening', 'stopping'],
-      events: ['control.failed'],
-      why: 'The control socket is open only while the node runs; what it said last does not matter to one that stops.',
-    },
+  reports: { control: ['control.failed'], election: ['leadership.changed'], uplink: ['uplink.changed'] },
+  resting: [
+    ...['running.service.member.serving', 'running.service.cloud.serving'],
+    ...['running.control.opened', 'running.control.reopened', 'running.reconfiguration.settled'],
   ],
+  goals: [['stopped', 'failed']],
+  ignored: [],
   nets: {
     '(root): xstate.error.actor.* -> stopping':
       'Each service has its own onError; this is for one that will be added without, so that the node still closes.',

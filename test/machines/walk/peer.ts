@@ -11,6 +11,7 @@ import { defineWalk } from '../walk.js';
 import { address, connection, larger, lost, mailbox, us } from './samples.js';
 
 const refusal = { code: 'wrongClusterKey', message: 'Not welcome.' } as const;
+const gone = { code: 'identityChanged', message: 'It is another one now.' } as const;
 const nowhere = { ...larger, boot: 'boot-0' as Boot, port: 0 };
 const authors = ['c/i/shared' as AuthorKey];
 
@@ -59,7 +60,14 @@ export const peer = defineWalk({
       beacon: { type: 'peer.unsighted', source: 'beacon' },
       known: { type: 'peer.unsighted', source: 'known' },
     },
-    'peer.mistaken': { '': { type: 'peer.mistaken', failure: { code: 'nodeIdMismatch', message: 'Another one.' } } },
+    'peer.mistaken': {
+      '': {
+        type: 'peer.mistaken',
+        remoteAddress: '127.0.0.1:9000',
+        failure: { code: 'nodeIdMismatch', message: 'Another one.' },
+      },
+    },
+    'peer.secure': { '': { type: 'peer.secure', security: { kind: 'none' } } },
     'session.identified': {
       dialed: identified('dialed', 'boot-1'),
       accepted: identified('accepted', 'boot-1'),
@@ -69,7 +77,10 @@ export const peer = defineWalk({
     'session.answered': ofEach((sessionId) => ({ type: 'session.answered', sessionId })),
     'session.diverged': ofEach((sessionId) => ({ type: 'session.diverged', sessionId, authors })),
     'session.aligned': ofEach((sessionId) => ({ type: 'session.aligned', sessionId })),
+    'session.relocated': ofEach((sessionId) => ({ type: 'session.relocated', sessionId, port: 9 })),
     'session.closed': {
+      'own, gone': ({ session }: Sessions) =>
+        session && ({ type: 'session.closed', sessionId: session.sessionId, failure: gone } as const),
       ...ofEach((sessionId) => ({ type: 'session.closed', sessionId, failure: lost })),
       'own, refused': ({ session }: Sessions) =>
         session && ({ type: 'session.closed', sessionId: session.sessionId, failure: refusal } as const),
@@ -91,16 +102,6 @@ export const peer = defineWalk({
   },
   ignored: [
     {
-      states: ['idle', 'dialing.connecting', 'backingOff', 'refused'],
-      events: ['peer.mistaken'],
-      why: 'It is about the dial at hand, and that one is over; the next one will find out again.',
-    },
-    {
-      states: ['connected'],
-      events: ['peer.mistaken'],
-      why: 'Its session proves that it is where we found it; the address that misled us is for the next dial to judge.',
-    },
-    {
       states: ['idle', 'dialing', 'backingOff', 'refused'],
       events: ['session.answered (other)', 'session.diverged (other)', 'session.aligned (other)'],
       why: 'It has no session, so this is the last word of one that is over.',
@@ -114,6 +115,11 @@ export const peer = defineWalk({
       states: ['connected.claim.contested'],
       events: ['session.answered (contender)', 'session.diverged (contender)', 'session.aligned (contender)'],
       why: 'A contender has not been admitted: it has compared nothing, and nobody has probed it.',
+    },
+    {
+      states: ['*'],
+      events: ['session.relocated (contender)', 'session.relocated (other)'],
+      why: 'Only the session that was admitted last speaks for the peer.',
     },
     {
       states: ['connected.claim.settled'],

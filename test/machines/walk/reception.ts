@@ -5,7 +5,7 @@ import { receptionMachine } from '../../../src/machines/reception.machine.js';
 import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/protocol/events.js';
 import type { Identity } from '../../../src/protocol/messages.js';
 import { defineWalk } from '../walk.js';
-import { configuration, connection, larger, lost, mailbox, smaller, store, us } from './samples.js';
+import { adjusted, configuration, connection, larger, lost, mailbox, smaller, store, us } from './samples.js';
 
 const sessionsMax = 2;
 
@@ -38,7 +38,13 @@ export const reception = defineWalk({
       .sort((a, b) => a.opened - b.opened)
       .map(({ guest, isReplaced }) => [guest?.subject, guest?.identity.nodeId, isReplaced]),
   samples: {
-    'connection.accepted': { '': { type: 'connection.accepted', connection } },
+    'connection.accepted': {
+      '': { type: 'connection.accepted', connection },
+      'of the cluster': {
+        type: 'connection.accepted',
+        connection: { ...connection, protection: { kind: 'psk', keyId: 'k' } },
+      },
+    },
     'session.identified': {
       '': identified(smaller),
       'the later one': identified(smaller, { last: true }),
@@ -54,7 +60,11 @@ export const reception = defineWalk({
       '': { type: 'session.diverged', sessionId: 'session-1', authors: ['a/i/shared' as AuthorKey] },
     },
     notice: { '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } } },
-    'reception.leave': { '': { type: 'reception.leave' } },
+    'configuration.adjusted': { '': adjusted(), intervals: adjusted('intervals') },
+    'session.relocated': { '': { type: 'session.relocated', sessionId: 'session-1', port: 9 } },
+    'reception.leave': {
+      '': { type: 'reception.leave', refusal: { code: 'goodbye', message: 'The node is stopping.' } },
+    },
   },
   outputs: {
     session: {
@@ -72,5 +82,12 @@ export const reception = defineWalk({
       return new Set(present.map(({ guest }) => `${guest?.subject}/${guest?.identity.nodeId}`)).size === present.length;
     },
   },
-  ignored: [{ states: ['leaving'], events: ['reception.leave'], why: 'It is leaving already.' }],
+  ignored: [
+    { states: ['leaving'], events: ['reception.leave'], why: 'It is leaving already.' },
+    {
+      states: ['leaving'],
+      events: ['configuration.adjusted'],
+      why: 'It is leaving: nothing of it is there to be adjusted any more.',
+    },
+  ],
 });

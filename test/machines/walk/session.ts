@@ -45,10 +45,11 @@ export const session = defineWalk({
     ...{ sessionId: 'session-1', parent: mailbox(), connection, direction, expected: undefined, identity: us, access },
     ...{ store, scopes, intervals: configuration, random: () => 0 },
   })),
-  facts: ({ direction, access, diverged, parked, isDoubted, owesPing, owesRenewal, isMatched }) => [
+  facts: ({ direction, access, diverged, parked, isDoubted, owesPing, owesRenewal, owesRelocation, isMatched }) => [
     direction,
     access.kind,
     owesRenewal,
+    owesRelocation,
     isMatched,
     diverged.size,
     parked.size,
@@ -108,6 +109,9 @@ export const session = defineWalk({
           ? undefined
           : ({ type: 'neighbours.changed', neighbours: new Set([larger.nodeId]) } as const),
     },
+    'frame.relocated': { '': { type: 'frame.relocated', port: 9 } },
+    'session.adjust': { '': { type: 'session.adjust', intervals: { heartbeatIntervalMs: 1, syncIntervalMs: 1 } } },
+    'session.relocate': { '': { type: 'session.relocate', port: 9 } },
     'session.admit': { '': { type: 'session.admit' } },
     'session.refuse': { '': { type: 'session.refuse', refusal: lost } },
     'session.probe': { '': { type: 'session.probe' } },

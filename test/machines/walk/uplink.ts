@@ -4,7 +4,7 @@ import type { CloudPeersReport, GatewayCondition, GatewayReport } from '../../..
 import type { CloudPeer } from '../../../src/protocol/remote-peer.js';
 import { defineWalk } from '../walk.js';
 import { cloudPeer } from './gateway.js';
-import { configuration, larger, lost, mailbox, smaller, store, us } from './samples.js';
+import { adjusted, configuration, larger, lost, mailbox, smaller, store, us } from './samples.js';
 
 const other: CloudPeer = { ...cloudPeer, nodeId: smaller.nodeId };
 
@@ -58,6 +58,7 @@ export const uplink = defineWalk({
       'the other one': { type: 'gateway.probed', nodeId: smaller.nodeId, isReached: false },
     },
     notice: { '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } } },
+    'configuration.adjusted': { '': adjusted('uplink') },
     'uplink.leave': { '': { type: 'uplink.leave' } },
   },
   outputs: {},

@@ -1,0 +1,79 @@
+/**
+ * The store of whatever identity the node has at present, for a database that outlives a change of it.
+ *
+ * Invariants: while the identity changes, local writes wait, bounded in number, and are then carried out in the order in which they
+ * came, before any that comes later, by the store that serves then. Reads go on meanwhile. Whoever waits is always answered.
+ */
+import { StatemeshError } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Store, Write, Written } from '../protocol/store.js';
+
+export interface CurrentStoreOptions {
+  /** @throws StatemeshError `notRunning` when there is none */
+  getStore(): Store;
+  /** Whether writes have to wait. */
+  isHeld(): boolean;
+}
+
+export interface CurrentStore {
+  readonly store: Store;
+  /** Something has changed: writes that need not wait any more are carried out. */
+  release(): void;
+}
+
+interface Waiting {
+  readonly writes: readonly Write[];
+  readonly resolve: (written: Promise<(Written | undefined)[]>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export function createCurrentStore({ getStore, isHeld }: CurrentStoreOptions): CurrentStore {
+  const waiting: Waiting[] = [];
+  let waitingWrites = 0;
+
+  const wait = (writes: readonly Write[]): Promise<(Written | undefined)[]> => {
+    if (waitingWrites + writes.length > limits.writesQueuedMax) {
+      const message = `More than ${limits.writesQueuedMax} writes wait for the identity of the node to change: try again later.`;
+      return Promise.reject(new StatemeshError('writeQueueFull', message));
+    }
+    return new Promise((resolve, reject) => {
+      waiting.push({ writes, resolve, reject });
+      waitingWrites += writes.length;
+    });
+  };
+  const release = (): void => {
+    if (waiting.length === 0 || isHeld()) return;
+    waitingWrites = 0;
+    for (const { writes, resolve, reject } of waiting.splice(0)) {
+      try {
+        resolve(getStore().write(writes));
+      } catch (error) {
+        // It has stopped meanwhile.
+        reject(error);
+      }
+    }
+  };
+  const store: Store = {
+    get nodeId() {
+      return getStore().nodeId;
+    },
+    clock: () => getStore().clock(),
+    digest: (scopes) => getStore().digest(scopes),
+    cursor: () => getStore().cursor(),
+    subscribe: (listener) => getStore().subscribe(listener),
+    write: (writes) => (isHeld() ? wait(writes) : getStore().write(writes)),
+    idle: () => getStore().idle(),
+    get: (collection, key) => getStore().get(collection, key),
+    find: (collection, query) => getStore().find(collection, query),
+    count: (collection, where) => getStore().count(collection, where),
+    createIndex: (collection, field) => getStore().createIndex(collection, field),
+    collections: () => getStore().collections(),
+    changes: (options) => getStore().changes(options),
+    read: (options) => getStore().read(options),
+    apply: (runs, origin) => getStore().apply(runs, origin),
+    contentDigest: (scopes) => getStore().contentDigest(scopes),
+    statistics: () => getStore().statistics(),
+    close: () => getStore().close(),
+  };
+  return { store, release };
+}

@@ -1,0 +1,21 @@
+/** Where a node gets its configuration from, and hears of each change: the interface of the seed document "Dynamic Reconfiguration". */
+import type { Failure } from '../core/errors.js';
+import type { ConfigurationInput } from './configuration.js';
+
+/** A configuration as its user writes it. */
+export type PeerNodeConfiguration = ConfigurationInput;
+
+export interface PeerNodeConfigurationProvider {
+  /** @throws StatemeshError when there is none, or it cannot be read: what it says is shown to whoever starts the node */
+  getConfiguration(): Promise<PeerNodeConfiguration>;
+  /**
+   * Hears of each change, whole. Whether the fields are right is checked by the node, which refuses what is wrong.
+   * @returns how to stop hearing of them
+   */
+  onConfigurationChanged(callback: (configuration: PeerNodeConfiguration) => void): () => void;
+  /**
+   * Hears what keeps a change from being read, such as a file that is no JSON or a server that is away; the last good configuration
+   * stays. Not every provider has such troubles.
+   */
+  onTrouble?(callback: (failure: Failure) => void): () => void;
+}
