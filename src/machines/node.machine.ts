@@ -715,6 +715,7 @@ const machine = setup({
             },
             /** It came to nothing: what was made for it is closed, and the old configuration has never ceased to serve. */
             undoing: {
+              entry: { type: 'end', params: { span: 'writesHeld' } },
               initial: 'closingListener',
               states: {
                 closingListener: {

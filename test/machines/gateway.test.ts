@@ -13,6 +13,7 @@ import type { AccessToken, DialCloudInput, RequestTokenInput } from '../../src/p
 import type { Store } from '../../src/protocol/store.js';
 import { manualTime, recorder, settled } from './bench.js';
 import { cloudPeer } from './walk/gateway.js';
+import { adjusted, configured } from './walk/samples.js';
 
 const us = { nodeId: 'b' as NodeId, boot: 'boot-b' as Boot, port: 1 };
 const lost = { code: 'connectionLost', message: 'gone' } as const;
@@ -257,5 +258,36 @@ describe('gateway', () => {
     await advance(limits.backoffFirstMs);
     identify();
     expect([state(), requested.length]).toEqual(['online', 1]);
+  });
+
+  it('intervals change -> its session hears of them, and goes on', async () => {
+    const { actor, goOnline, state, context } = setup();
+    const session = await goOnline();
+    actor.send({ ...adjusted('intervals'), configured: { ...configured, configuration: context().configuration } });
+    expect(state()).toBe('online');
+    expect(session.told.map(({ type }) => type)).toEqual(['session.admit', 'session.adjust']);
+  });
+
+  it('other authorities are trusted -> says goodbye and verifies anew', async () => {
+    const { actor, goOnline, state, dialed } = setup();
+    const session = await goOnline();
+    actor.send({ ...adjusted('uplink'), configured: { ...configured, ca: 'another' } });
+    await settled();
+    expect(session.told.map(({ type }) => type)).toEqual(['session.admit', 'session.close']);
+    expect(state()).toBe('connecting');
+    expect(dialed).toHaveLength(2);
+  });
+
+  it('rejected, and the reason is mended -> tries at once', async () => {
+    const { actor, refuseTokens, state, requested } = setup();
+    refuseTokens('secretUnsealable');
+    actor.send({ type: 'gateway.open' });
+    await settled();
+    expect(state()).toBe('rejected');
+    refuseTokens(undefined);
+    actor.send({ ...adjusted('keys'), configured });
+    await settled();
+    expect(requested).toHaveLength(2);
+    expect(state()).toBe('connecting');
   });
 });

@@ -373,3 +373,66 @@ describe('peer: diverged', () => {
     expect(actor.getSnapshot().matches({ connected: { chains: 'aligned' } })).toBe(true);
   });
 });
+
+describe('peer: on the move', () => {
+  const gone = { code: 'identityChanged', message: 'It is another one now.' } as const;
+
+  it('says that it goes on under another NodeId -> nobody looks for it where it was', () => {
+    const { actor, parent, dials } = setup();
+    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    const own = session('accepted', 'boot', 9_001);
+    actor.send(own);
+    expect(dials()).toBe(1);
+    actor.send({ type: 'session.closed', sessionId: own.sessionId, failure: gone });
+    expect(happenings(parent)).toEqual(['peer.connected', 'peer.disconnected']);
+    expect(actor.getSnapshot().value).toBe('forgotten');
+    expect(dials()).toBe(1);
+  });
+
+  it('the same, but its address is configured -> is tried there again', () => {
+    const { actor, clock, dials } = setup({ dial: () => new Promise(() => {}) });
+    actor.send({ type: 'peer.sighted', source: 'known', address });
+    const own = session('accepted');
+    actor.send(own);
+    actor.send({ type: 'session.closed', sessionId: own.sessionId, failure: gone });
+    expect(actor.getSnapshot().value).toBe('backingOff');
+    clock.advance(limits.backoffMaxMs);
+    expect(dials()).toBe(2);
+  });
+
+  it('says that it listens elsewhere -> is dialed there after the session', () => {
+    const dialed: Address[] = [];
+    const { actor, clock } = setup({
+      dial: (where) => {
+        dialed.push(where);
+        return new Promise(() => {});
+      },
+    });
+    const own = session('accepted', 'boot', 9_000);
+    actor.send(own);
+    actor.send({ type: 'session.relocated', sessionId: 'another', port: 1 });
+    actor.send({ type: 'session.relocated', sessionId: own.sessionId, port: 9_001 });
+    actor.send({ type: 'session.closed', sessionId: own.sessionId, failure: lost });
+    clock.advance(limits.backoffFirstMs);
+    expect(dialed).toEqual([{ host: '127.0.0.1', port: 9_001 }]);
+  });
+
+  it('somebody else answers where a beacon has said -> that address is forgotten, and the peer with it', async () => {
+    const { actor } = setup();
+    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    await settled();
+    const failure = { code: 'nodeIdMismatch', message: 'Another one.' } as const;
+    actor.send({ type: 'peer.mistaken', remoteAddress: '127.0.0.1:9000', failure });
+    expect(actor.getSnapshot().value).toBe('forgotten');
+  });
+
+  it('somebody else answers where it is configured to be -> complains, and tries again, but rarely', async () => {
+    const { actor, parent } = setup();
+    actor.send({ type: 'peer.sighted', source: 'known', address });
+    await settled();
+    const failure = { code: 'nodeIdMismatch', message: 'Another one.' } as const;
+    actor.send({ type: 'peer.mistaken', remoteAddress: '127.0.0.1:9000', failure });
+    expect(actor.getSnapshot().value).toBe('refused');
+    expect(happenings(parent)).toEqual(['peer.refused']);
+  });
+});

@@ -5,7 +5,9 @@ import { errorCodes } from '../../src/core/errors.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
+import { Secret } from '../../src/core/secret.js';
 import type { SenderMachine } from '../../src/machines/sender.machine.js';
+import type { LinkCommand } from '../../src/protocol/events.js';
 import type { Frame } from '../../src/protocol/messages.js';
 import { clock, request, response, setup, them, version } from './session-bench.js';
 
@@ -258,5 +260,60 @@ describe('session: synchronizing', () => {
     const gap = { code: 'chainGap', message: 'node-c lacks entry 7' } as const;
     actor.send({ type: 'replication.failed', failure: gap });
     expect(commands.at(-1)).toMatchObject({ frame: { type: 'frame.goodbye', ...gap } });
+  });
+});
+
+describe('session: reconfigured', () => {
+  const relocated = (commands: readonly LinkCommand[]) =>
+    commands.flatMap((command) =>
+      command.type === 'link.send' && command.frame.type === 'frame.relocated' ? [command.frame.port] : [],
+    );
+
+  it('the port changes while it synchronizes -> the other side is told at once', () => {
+    const { actor, hear, commands } = setup('dialed');
+    hear(response);
+    actor.send({ type: 'session.admit' });
+    hear(clock);
+    actor.send({ type: 'session.relocate', port: 9 });
+    expect(relocated(commands)).toEqual([9]);
+  });
+
+  it('the port changes before -> is told as soon as it has a meaning, and the last one only', () => {
+    const { actor, hear, commands } = setup('dialed');
+    actor.send({ type: 'session.relocate', port: 8 });
+    hear(response);
+    actor.send({ type: 'session.admit' });
+    actor.send({ type: 'session.relocate', port: 9 });
+    expect(relocated(commands)).toEqual([]);
+    hear(clock);
+    expect(relocated(commands)).toEqual([9]);
+  });
+
+  it('the other side has moved -> its peer hears where', () => {
+    const { actor, hear, parent } = setup('accepted');
+    hear(request);
+    actor.send({ type: 'session.admit' });
+    hear(clock);
+    hear({ type: 'frame.relocated', port: 9 });
+    expect(parent.events).toContainEqual({ type: 'session.relocated', sessionId: 'session-1', port: 9 });
+  });
+
+  it('a gateway hears of a move -> no such thing is said over a cloud link, so the session ends', () => {
+    const { actor, hear, failure } = setup('dialed', undefined, {
+      access: { kind: 'token', token: new Secret('token') },
+      scopes: ['shared'],
+    });
+    hear(response);
+    actor.send({ type: 'session.admit' });
+    hear(clock);
+    hear({ type: 'frame.relocated', port: 9 });
+    expect(failure()?.code).toBe('unexpectedFrame');
+  });
+
+  it('the intervals change -> the link hears of it', () => {
+    const { actor, commands } = setup('dialed');
+    const intervals = { heartbeatIntervalMs: 50, syncIntervalMs: 60 };
+    actor.send({ type: 'session.adjust', intervals });
+    expect(commands).toContainEqual({ type: 'link.adjust', intervals });
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { createActor } from 'xstate';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
-import { encodeBeacon } from '../../src/protocol/beacon.js';
+import { decodeBeacon, encodeBeacon } from '../../src/protocol/beacon.js';
 import type { Configuration } from '../../src/protocol/configuration.js';
 import type { DiscoveryReport, Mailbox } from '../../src/protocol/events.js';
 import type { DatagramOptions, Network } from '../../src/protocol/ports.js';
@@ -17,10 +17,11 @@ async function listening() {
   const clock = new VirtualClock();
   let options: DatagramOptions | undefined;
   const reports: DiscoveryReport[] = [];
+  const sent: Uint8Array[] = [];
   const network: Pick<Network, 'openDatagrams'> = {
     openDatagrams: async (given) => {
       options = given;
-      return { broadcast: () => {}, close: () => {} };
+      return { broadcast: (bytes) => void sent.push(bytes), close: () => {} };
     },
   };
   const parent: Pick<Mailbox<DiscoveryReport>, 'send'> = { send: (report) => void reports.push(report) };
@@ -30,10 +31,22 @@ async function listening() {
     configuration: { discovery: true, beaconIntervalMs: intervalMs, discoveryPort: 25_000 } as Configuration,
     keys: undefined,
   };
-  createActor(createDiscovery({ network: network as Network, time: simulatedTime(clock) }), { input }).start();
-  await Promise.resolve();
-  await Promise.resolve();
+  const logic = createDiscovery({ network: network as Network, time: simulatedTime(clock) });
+  const start = async () => {
+    const actor = createActor(logic, { input }).start();
+    await Promise.resolve();
+    await Promise.resolve();
+    return actor;
+  };
   return {
+    actor: await start(),
+    restart: start,
+    /** The beacons that it has sent. */
+    sent: () =>
+      sent.flatMap((bytes) => {
+        const decoded = decodeBeacon(bytes, { clusterHash: '', beaconKey: undefined });
+        return decoded.ok ? [decoded.beacon] : [];
+      }),
     /** What is reported about a beacon. */
     hear(nodeId: string, boot: string, sequence: number, host = '10.0.0.2', port = 9_000) {
       reports.length = 0;
@@ -97,5 +110,23 @@ describe('discovery', () => {
     for (const sequence of [1, 2, 3, 2]) expect(hear('node-a', 'before', sequence)).toEqual([]);
     pass(10 * intervalMs);
     expect(hear('node-a', 'before', 1)).toEqual([]);
+  });
+
+  it('another port -> announced at once, by the same boot with a higher number', async () => {
+    const { actor, sent, pass } = await listening();
+    pass(intervalMs);
+    actor.send({ type: 'discovery.relocate', port: 9_001 });
+    expect(sent().map(({ sequence, port }) => [sequence, port])).toEqual([
+      [1, 9_000],
+      [2, 9_000],
+      [3, 9_001],
+    ]);
+  });
+
+  it('it begins anew -> its numbers go on, or nobody would hear them', async () => {
+    const { actor, sent, restart } = await listening();
+    actor.stop();
+    await restart();
+    expect(sent().map(({ sequence }) => sequence)).toEqual([1, 2]);
   });
 });

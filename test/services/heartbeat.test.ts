@@ -10,17 +10,21 @@ function setup() {
   const heartbeats = new Heartbeats(simulatedTime(clock));
   const start = (peerId: string, intervalMs = 1_000) => {
     const sent: number[] = [];
+    const beats: Heartbeat[] = [];
     const missed: number[] = [];
     const handle = heartbeats.start({
       peerId: peerId as NodeId,
       boot: `boot-${peerId}` as Boot,
       isLocal: true,
       intervalMs,
-      send: () => sent.push(clock.nowMs),
+      send: (heartbeat) => {
+        sent.push(clock.nowMs);
+        beats.push(heartbeat);
+      },
       digest: () => '',
       missed: (silentMs) => missed.push(silentMs),
     });
-    return { handle, sent, missed };
+    return { handle, sent, beats, missed };
   };
   const run = (untilMs: number) => {
     while ((clock.nextAtMs ?? Number.POSITIVE_INFINITY) <= untilMs) clock.step();
@@ -85,5 +89,25 @@ describe('heartbeats', () => {
     expect(next).toBeDefined();
     next?.handle.stop();
     expect(clock.nextAtMs).toBeUndefined();
+  });
+
+  it('another interval -> a beat at once that says so, and from then on in it', () => {
+    const { start, run } = setup();
+    const { handle, sent, beats } = start('a');
+    run(1_200);
+    handle.adjust(5_000);
+    run(12_000);
+    expect(sent).toEqual([0, 1_000, 1_200, 6_200, 11_200]);
+    expect(beats.map(({ intervalMs }) => intervalMs)).toEqual([1_000, 1_000, 5_000, 5_000, 5_000]);
+  });
+
+  it('a shorter interval -> the next beat does not wait for the old one, and silence is judged by the longer of both', () => {
+    const { start, run } = setup();
+    const { handle, sent, missed } = start('a', 10_000);
+    run(1_000);
+    handle.adjust(1_000);
+    run(3_500);
+    expect(sent).toEqual([0, 1_000, 2_000, 3_000]);
+    expect(missed).toEqual([]);
   });
 });

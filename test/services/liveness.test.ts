@@ -113,4 +113,16 @@ describe('liveness', () => {
     const counters = mesh.sent.filter(({ from }) => from === 'b').map(({ beat }) => beat.presence?.counter ?? 0);
     expect(counters.at(-1)).toBeGreaterThan(Math.max(...counters.slice(0, -1)));
   });
+
+  it('another interval -> reports in it from then on', () => {
+    const { mesh, start, reports } = setup('ab');
+    const actor = start();
+    mesh.participate('a');
+    mesh.link('a', 'b');
+    mesh.run(100);
+    reports();
+    actor.send({ type: 'electionInterval.changed', electionIntervalMs: 500 });
+    mesh.run(1_600);
+    expect(reports()).toHaveLength(3);
+  });
 });

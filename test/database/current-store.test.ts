@@ -1,0 +1,87 @@
+import { describe, expect, it } from '@jest/globals';
+import { StatemeshError } from '../../src/core/errors.js';
+import type { Hlc } from '../../src/core/hlc.js';
+import type { CollectionName, DocumentKey } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
+import { createCurrentStore } from '../../src/database/current-store.js';
+import type { Store, Write } from '../../src/protocol/store.js';
+
+function put(key: string): Write {
+  return { kind: 'put', collection: 'things' as CollectionName, key: key as DocumentKey, payload: '1' };
+}
+
+/** Two stores that write down what they are asked to write, and a node that serves one of them. */
+function setup() {
+  const written: string[] = [];
+  const storeOf = (name: string): Store =>
+    ({
+      write: async (writes: readonly Write[]) => {
+        written.push(...writes.map(({ key }) => `${name} ${key}`));
+        return writes.map(() => ({ hlc: 1 as Hlc, cursor: 1 }));
+      },
+      get: async () => ({ key: name as DocumentKey, payload: name }),
+    }) as unknown as Store;
+  const state: { isHeld: boolean; store: Store | undefined } = { isHeld: false, store: storeOf('old') };
+  const current = createCurrentStore({
+    getStore: () => {
+      if (state.store === undefined) throw new StatemeshError('notRunning', 'There is none.');
+      return state.store;
+    },
+    isHeld: () => state.isHeld,
+  });
+  return { ...current, state, storeOf, written };
+}
+
+describe('current store', () => {
+  it('writes asked for while the identity changes -> wait, and go to the new database in order', async () => {
+    const { store, release, state, storeOf, written } = setup();
+    await store.write([put('1')]);
+    state.isHeld = true;
+    const waiting = [store.write([put('2')]), store.write([put('3'), put('4')])];
+    release();
+    expect(written).toEqual(['old 1']);
+    state.store = storeOf('new');
+    state.isHeld = false;
+    release();
+    await Promise.all([...waiting, store.write([put('5')])]);
+    expect(written).toEqual(['old 1', 'new 2', 'new 3', 'new 4', 'new 5']);
+  });
+
+  it('reads asked for meanwhile -> are answered by the one that serves', async () => {
+    const { store, state } = setup();
+    state.isHeld = true;
+    expect((await store.get('things' as CollectionName, 'x' as DocumentKey))?.payload).toBe('old');
+  });
+
+  it('the change comes to nothing -> the old database gets them', async () => {
+    const { store, release, state, written } = setup();
+    state.isHeld = true;
+    const waiting = store.write([put('1')]);
+    state.isHeld = false;
+    release();
+    await waiting;
+    expect(written).toEqual(['old 1']);
+  });
+
+  it('the node stops meanwhile -> whoever waits is told so', async () => {
+    const { store, release, state } = setup();
+    state.isHeld = true;
+    const waiting = store.write([put('1')]);
+    state.store = undefined;
+    state.isHeld = false;
+    release();
+    await expect(waiting).rejects.toMatchObject({ code: 'notRunning' });
+  });
+
+  it('more writes than may wait -> writeQueueFull, and those that wait are not lost', async () => {
+    const { store, release, state, written } = setup();
+    state.isHeld = true;
+    const most = Array.from({ length: limits.writesQueuedMax }, (_, index) => put(`${index}`));
+    const waiting = store.write(most);
+    await expect(store.write([put('one more')])).rejects.toMatchObject({ code: 'writeQueueFull' });
+    state.isHeld = false;
+    release();
+    await waiting;
+    expect(written).toHaveLength(limits.writesQueuedMax);
+  });
+});
