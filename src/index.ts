@@ -4,7 +4,7 @@
  * `createNode` is all that most programs need. Those who compose their own node find the machines, the service slots and
  * `composeNode` here, too.
  */
-export { composeNode, composeSession, createServices, type Ports, type Services } from './compose.js';
+export { composeNode, composeSession, createServices, type Particulars, type Ports, type Services } from './compose.js';
 export type { Author, Incarnation, Scope } from './core/author.js';
 export { type ErrorCode, errorCodes, type Failure, StatemeshError } from './core/errors.js';
 export { type Hlc, logicOf, wallMsOf } from './core/hlc.js';
@@ -33,6 +33,7 @@ export { type SessionAccess, type SessionMachine, sessionMachine } from './machi
 export {
   createNode,
   type HappeningType,
+  type NodeExtras,
   type NodeOptions,
   type NodePorts,
   type StatemeshNode,
@@ -46,6 +47,8 @@ export {
 } from './protocol/configuration.js';
 export type { Happening, Mailbox } from './protocol/events.js';
 export type * from './protocol/ports.js';
+export type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from './protocol/provider.js';
+export type { ConfigurationChange, Reconfiguration } from './protocol/reconfiguration.js';
 export {
   type CloudPeer,
   type OAuth2Configuration,
