@@ -10,6 +10,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { StatemeshError } from '../core/errors.js';
 import type { Connection, DialOptions } from '../protocol/ports.js';
+import { dialByRing, protectionOf, type SingleDialOptions } from './dial-by-ring.js';
 import { addressText, dialError, dialTimeout } from './network-errors.js';
 import { TcpConnection } from './tcp-connection.js';
 import { hasProvedKey, keyNotProved, pskClientOptions, verifiedClientOptions } from './tls-options.js';
@@ -22,6 +23,14 @@ import { WebSocketConnection, webSocketOptions } from './web-socket-connection.j
  * `protocolUnsupported`, `cancelled`
  */
 export function dial(options: DialOptions, opened: (socket: Socket) => void): Promise<Connection> {
+  return dialByRing(
+    options,
+    (once) => dialOnce(once, opened),
+    () => performance.now(),
+  );
+}
+
+function dialOnce(options: SingleDialOptions, opened: (socket: Socket) => void): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const { host, port, security, signal, timeoutMs } = options;
     if (signal.aborted) {
@@ -54,7 +63,8 @@ export function dial(options: DialOptions, opened: (socket: Socket) => void): Pr
     const vanish = (): void => fail(new Error('closed by the other side'));
     const proceed = (): void => {
       if (options.webSocketPath === undefined) {
-        settle({ connection: new TcpConnection(socket, remoteAddressOf(socket, options)) });
+        const remoteAddress = remoteAddressOf(socket, options);
+        settle({ connection: new TcpConnection(socket, remoteAddress, protectionOf(security)) });
         return;
       }
       upgrade(socket, options, {
@@ -76,16 +86,16 @@ export function dial(options: DialOptions, opened: (socket: Socket) => void): Pr
   });
 }
 
-export function dialCancelled({ host, port }: DialOptions): StatemeshError {
+export function dialCancelled({ host, port }: Pick<DialOptions, 'host' | 'port'>): StatemeshError {
   return new StatemeshError('cancelled', `The dial to ${addressText(host, port)} was given up.`);
 }
 
-function open({ host, port, security }: DialOptions): Socket {
+function open({ host, port, security }: SingleDialOptions): Socket {
   switch (security.kind) {
     case 'none':
       return connectTcp({ host, port });
     case 'psk':
-      return connectTls({ host, port, ...pskClientOptions(security) });
+      return connectTls({ host, port, ...pskClientOptions(security.key) });
     case 'verified':
       return connectTls({ host, port, ...verifiedClientOptions(host, security.ca) });
   }
@@ -97,7 +107,7 @@ interface Upgrade {
 }
 
 /** Its deadline, and the end of the socket, are the dial's business. */
-function upgrade(socket: Socket, options: DialOptions, { upgraded, refused }: Upgrade): void {
+function upgrade(socket: Socket, options: SingleDialOptions, { upgraded, refused }: Upgrade): void {
   const { host, port, security, webSocketPath } = options;
   const scheme = security.kind === 'none' ? 'ws' : 'wss';
   let webSocket: WebSocket;
@@ -111,7 +121,8 @@ function upgrade(socket: Socket, options: DialOptions, { upgraded, refused }: Up
     refused((error as Error).message);
     return;
   }
-  webSocket.on('open', () => upgraded(new WebSocketConnection(webSocket, socket, remoteAddressOf(socket, options))));
+  const opening = { remoteAddress: remoteAddressOf(socket, options), protection: protectionOf(security) };
+  webSocket.on('open', () => upgraded(new WebSocketConnection(webSocket, socket, opening)));
   webSocket.on('unexpected-response', (_, { statusCode }) => refused(`it answers with the HTTP status ${statusCode}`));
   // Also what comes after the socket has failed: the dial has settled then.
   webSocket.on('error', (error) => {
@@ -119,13 +130,15 @@ function upgrade(socket: Socket, options: DialOptions, { upgraded, refused }: Up
   });
 }
 
-export function noWebSocket({ host, port, webSocketPath }: DialOptions, reason: string): StatemeshError {
+type Place = Pick<DialOptions, 'host' | 'port' | 'webSocketPath'>;
+
+export function noWebSocket({ host, port, webSocketPath }: Place, reason: string): StatemeshError {
   return new StatemeshError(
     'protocolUnsupported',
     `No WebSocket at ${addressText(host, port)}${webSocketPath} (${reason}): correct the address and its path.`,
   );
 }
 
-function remoteAddressOf({ remoteAddress, remotePort }: Socket, { host, port }: DialOptions): string {
+function remoteAddressOf({ remoteAddress, remotePort }: Socket, { host, port }: Place): string {
   return addressText(remoteAddress ?? host, remotePort ?? port);
 }

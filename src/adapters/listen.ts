@@ -11,7 +11,7 @@
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { type Failure, messageOf, systemCodeOf } from '../core/errors.js';
-import type { Connection, Listening, ListenOptions } from '../protocol/ports.js';
+import type { Connection, Listening, ListenOptions, ListenSecurity, Protection } from '../protocol/ports.js';
 import { addressText, handshakeFailure, listenError } from './network-errors.js';
 import { TcpConnection } from './tcp-connection.js';
 import { certificateServerOptions, pskServerOptions } from './tls-options.js';
@@ -41,21 +41,23 @@ interface Handshake {
 
 class Listener {
   readonly #options: SocketListenOptions;
+  #security: ListenSecurity;
   readonly #tcpServer: Server;
   /** Never listens itself: it is handed the sockets that have passed the limits. */
-  readonly #tlsServer: TlsServer | undefined;
+  #tlsServer: TlsServer | undefined;
   readonly #open = new Set<Socket>();
   /** Sockets in a handshake, by their two addresses: the TLS server reports of another object than it was given. */
   readonly #handshaking = new Map<string, Handshake>();
-  readonly #namedKey = new WeakSet<TLSSocket>();
+  /** Which key of ours the other side has named, and proved if its handshake comes to an end. */
+  readonly #namedKeys = new WeakMap<TLSSocket, string>();
   /** Undefined where only frames are accepted. */
-  readonly #acceptWebSocket: ((socket: Socket) => void) | undefined;
+  #acceptWebSocket: ((socket: Socket) => void) | undefined;
 
   constructor(options: SocketListenOptions) {
     this.#options = options;
+    this.#security = options.security;
     this.#tcpServer = createTcpServer((socket) => this.#connected(socket));
-    this.#tlsServer = this.#createTlsServer();
-    this.#acceptWebSocket = options.acceptsWebSockets === true ? this.#createWebSocketAcceptor() : undefined;
+    this.#protect(options);
   }
 
   open(): Promise<OpenListening> {
@@ -72,7 +74,14 @@ class Listener {
         const closed = new Promise<void>((resolveClosed) => {
           server.once('close', () => resolveClosed());
         });
-        resolve({ host, port: boundPort, closed, close: () => this.#close() });
+        resolve({
+          ...{ host, port: boundPort, closed },
+          protect: (how) => {
+            this.#protect(how);
+            this.#cutHandshakes();
+          },
+          close: () => this.#close(),
+        });
       });
       try {
         server.listen({ host, port, backlog: backlogMax });
@@ -80,6 +89,12 @@ class Listener {
         fail(error);
       }
     });
+  }
+
+  #protect({ security, acceptsWebSockets }: Pick<ListenOptions, 'security' | 'acceptsWebSockets'>): void {
+    this.#security = security;
+    this.#tlsServer = this.#createTlsServer();
+    this.#acceptWebSocket = acceptsWebSockets === true ? this.#createWebSocketAcceptor() : undefined;
   }
 
   #connected(socket: Socket): void {
@@ -97,7 +112,7 @@ class Listener {
     this.#open.add(socket);
     socket.once('close', () => this.#open.delete(socket));
     if (this.#tlsServer === undefined && this.#acceptWebSocket === undefined) {
-      this.#options.accepted(new TcpConnection(socket, remoteAddress));
+      this.#options.accepted(new TcpConnection(socket, remoteAddress, { kind: 'none' }));
       return;
     }
     this.#startHandshake(socket, remoteAddress);
@@ -130,14 +145,15 @@ class Listener {
   }
 
   #createTlsServer(): TlsServer | undefined {
-    const { security, handshakeTimeoutMs } = this.#options;
+    const { handshakeTimeoutMs } = this.#options;
+    const security = this.#security;
     if (security.kind === 'none') return undefined;
-    const named = (socket: TLSSocket): void => {
-      this.#namedKey.add(socket);
+    const named = (socket: TLSSocket, keyId: string): void => {
+      this.#namedKeys.set(socket, keyId);
     };
     const server = createTlsServer(
       security.kind === 'psk'
-        ? pskServerOptions({ security, handshakeTimeoutMs, named })
+        ? pskServerOptions({ keys: security.keys, handshakeTimeoutMs, named })
         : certificateServerOptions(security.server, handshakeTimeoutMs),
     );
     server.on('secureConnection', (socket) => this.#secured(socket));
@@ -147,14 +163,14 @@ class Listener {
 
   #secured(socket: TLSSocket): void {
     socket.on('error', () => {});
-    if (this.#options.security.kind === 'psk' && !this.#namedKey.has(socket)) {
+    if (this.#security.kind === 'psk' && !this.#namedKeys.has(socket)) {
       this.#refuse(socket, {
         code: 'wrongClusterKey',
         message: 'The other side took up an earlier TLS session without proving that it still has the cluster key.',
       });
       return;
     }
-    if (this.#acceptWebSocket === undefined) this.#accept(socket, new TcpConnection(socket, remoteAddressOf(socket)));
+    if (this.#acceptWebSocket === undefined) this.#accept(socket, this.#connectionOf(socket));
     else this.#sniff(socket);
   }
 
@@ -172,17 +188,26 @@ class Listener {
       socket.off('readable', look);
       socket.unshift(bytes);
       if (beginsHttp(bytes)) this.#acceptWebSocket?.(socket);
-      else this.#accept(socket, new TcpConnection(socket, remoteAddressOf(socket)));
+      else this.#accept(socket, this.#connectionOf(socket));
     };
     socket.on('readable', look);
   }
 
   #createWebSocketAcceptor(): (socket: Socket) => void {
     return createWebSocketAcceptor({
-      addressOf: remoteAddressOf,
+      openingOf: (socket) => ({ remoteAddress: remoteAddressOf(socket), protection: this.#protectionOf(socket) }),
       accepted: (connection, socket) => this.#accept(socket, connection),
       refused: (failure, socket) => this.#report(socket, failure),
     });
+  }
+
+  #connectionOf(socket: Socket): TcpConnection {
+    return new TcpConnection(socket, remoteAddressOf(socket), this.#protectionOf(socket));
+  }
+
+  #protectionOf(socket: Socket): Protection {
+    const { kind } = this.#security;
+    return kind === 'psk' ? { kind, keyId: this.#namedKeys.get(socket as TLSSocket) ?? '' } : { kind };
   }
 
   #accept(socket: Socket, connection: Connection): void {
@@ -220,11 +245,15 @@ class Listener {
   async #close(): Promise<void> {
     // Not its callback, which would wait for the accepted connections; the port is free at once.
     this.#tcpServer.close();
+    this.#cutHandshakes();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #cutHandshakes(): void {
     for (const [key, { socket }] of [...this.#handshaking]) {
       this.#endHandshake(key);
       socket.destroy();
     }
-    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Failure } from '../core/errors.js';
-import type { Connection, ConnectionHandlers } from '../protocol/ports.js';
+import type { Connection, ConnectionHandlers, Protection } from '../protocol/ports.js';
 import { Linger } from './linger.js';
 import { connectionLost, plainHost } from './network-errors.js';
 
@@ -17,6 +17,7 @@ export const sendQueueHighBytes = 256 * 1024;
 export class TcpConnection implements Connection {
   readonly remoteAddress: string;
   readonly remoteHost: string;
+  readonly protection: Protection;
   readonly #socket: Socket;
   #handlers: ConnectionHandlers | undefined;
   #failure: Failure | undefined;
@@ -28,8 +29,9 @@ export class TcpConnection implements Connection {
   );
 
   /** Takes over an open socket, which nobody else may read. */
-  constructor(socket: Socket, remoteAddress: string) {
+  constructor(socket: Socket, remoteAddress: string, protection: Protection) {
     this.#socket = socket;
+    this.protection = protection;
     this.remoteAddress = remoteAddress;
     this.remoteHost = plainHost(socket.remoteAddress ?? '');
     socket.setNoDelay(true);

@@ -12,13 +12,13 @@ import type { PresharedKey } from '../core/keys.js';
 import type { ServerCertificate } from '../protocol/ports.js';
 
 export interface PskServerOptions {
-  readonly security: PresharedKey;
+  readonly keys: readonly PresharedKey[];
   readonly handshakeTimeoutMs: number;
-  /** The client has named our key; the handshake goes on only if it has that key. */
-  named(socket: TLSSocket): void;
+  /** The client has named a key of ours; the handshake goes on only if it has that key. */
+  named(socket: TLSSocket, keyId: string): void;
 }
 
-export function pskServerOptions({ security, handshakeTimeoutMs, named }: PskServerOptions): TlsOptions {
+export function pskServerOptions({ keys, handshakeTimeoutMs, named }: PskServerOptions): TlsOptions {
   return {
     ...tls13,
     handshakeTimeout: handshakeTimeoutMs,
@@ -27,17 +27,18 @@ export function pskServerOptions({ security, handshakeTimeoutMs, named }: PskSer
     secureOptions: constants.SSL_OP_NO_TICKET,
     pskCallback: (socket, identity) => {
       // OpenSSL asks with tickets too, and one in 200 reads as text: only our own key id proves anything.
-      if (identity !== security.keyId) return null;
-      named(socket);
-      return security.key;
+      const key = keys.find(({ keyId }) => keyId === identity);
+      if (key === undefined) return null;
+      named(socket, key.keyId);
+      return key.key;
     },
   };
 }
 
-export function pskClientOptions(security: PresharedKey): ConnectionOptions {
+export function pskClientOptions({ keyId, key }: PresharedKey): ConnectionOptions {
   return {
     ...tls13,
-    pskCallback: () => ({ identity: security.keyId, psk: security.key }),
+    pskCallback: () => ({ identity: keyId, psk: key }),
     // A server that ignores our key and shows a certificate instead would pass if that were verified the usual way. So
     // no authority is trusted, and should one be all the same, no certificate has the right name. With the key agreed,
     // there is no certificate and Node asks for neither.

@@ -9,10 +9,10 @@ import type { Socket } from 'node:net';
 import { WebSocketServer } from 'ws';
 import type { Failure } from '../core/errors.js';
 import type { Connection } from '../protocol/ports.js';
-import { WebSocketConnection, webSocketOptions } from './web-socket-connection.js';
+import { type Opening, WebSocketConnection, webSocketOptions } from './web-socket-connection.js';
 
 export interface WebSocketAcceptorOptions {
-  addressOf(socket: Socket): string;
+  openingOf(socket: Socket): Opening;
   accepted(connection: Connection, socket: Socket): void;
   /** The socket is closed, or about to be. */
   refused(failure: Failure, socket: Socket): void;
@@ -32,12 +32,12 @@ export function createWebSocketAcceptor(options: WebSocketAcceptorOptions): (soc
 }
 
 /** Neither of the two servers listens: they are handed sockets. */
-function createHttpServer({ addressOf, accepted, refused }: WebSocketAcceptorOptions): Server {
+function createHttpServer({ openingOf, accepted, refused }: WebSocketAcceptorOptions): Server {
   const upgrader = new WebSocketServer({ ...webSocketOptions, noServer: true, clientTracking: false });
   const server = createServer({ maxHeaderSize: headerBytesMax, keepAlive: false });
   server.on('upgrade', (request, socket, head) => {
     upgrader.handleUpgrade(request, socket, head, (webSocket) => {
-      accepted(new WebSocketConnection(webSocket, socket as Socket, addressOf(socket as Socket)), socket as Socket);
+      accepted(new WebSocketConnection(webSocket, socket as Socket, openingOf(socket as Socket)), socket as Socket);
     });
   });
   upgrader.on('wsClientError', (error, socket) => {

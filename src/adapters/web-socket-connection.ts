@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Failure } from '../core/errors.js';
 import { limits } from '../core/limits.js';
-import type { Connection, ConnectionHandlers } from '../protocol/ports.js';
+import type { Connection, ConnectionHandlers, Protection } from '../protocol/ports.js';
 import { Linger } from './linger.js';
 import { connectionLost, plainHost } from './network-errors.js';
 import { sendQueueHighBytes } from './tcp-connection.js';
@@ -22,9 +22,15 @@ export const webSocketOptions = {
   autoPong: false,
 } as const;
 
+export interface Opening {
+  readonly remoteAddress: string;
+  readonly protection: Protection;
+}
+
 export class WebSocketConnection implements Connection {
   readonly remoteAddress: string;
   readonly remoteHost: string;
+  readonly protection: Protection;
   readonly #webSocket: WebSocket;
   readonly #socket: Socket;
   #handlers: ConnectionHandlers | undefined;
@@ -38,8 +44,9 @@ export class WebSocketConnection implements Connection {
   );
 
   /** Takes over a WebSocket in the moment in which it opens, and the socket below it, which nobody else may read. */
-  constructor(webSocket: WebSocket, socket: Socket, remoteAddress: string) {
+  constructor(webSocket: WebSocket, socket: Socket, { remoteAddress, protection }: Opening) {
     this.#webSocket = webSocket;
+    this.protection = protection;
     this.#socket = socket;
     this.remoteAddress = remoteAddress;
     this.remoteHost = plainHost(socket.remoteAddress ?? '');

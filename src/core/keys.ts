@@ -1,5 +1,6 @@
 /**
- * Every key of a cluster, from the one passphrase that its members share.
+ * The keys of a cluster: a ring of one, or of several while a new one takes the place of an old one. Of each, every key that is
+ * needed, from the one passphrase that its members share.
  *
  * Invariants: the passphrase goes through scrypt exactly once, and each key through HKDF (RFC 5869) under a label of its
  * own, so that what a beacon shows in the clear says nothing about the key that protects connections. Secrets appear
@@ -15,12 +16,15 @@ const inspectCustom = Symbol.for('nodejs.util.inspect.custom');
 export interface ClusterKeySource {
   /** What the members of the cluster share; best made by {@link encodeClusterKey}. */
   readonly passphrase: string;
+  /** What is accepted beside it, while one takes the place of another. */
+  readonly acceptedPassphrases?: readonly string[];
   /** Not secret, the same in the whole cluster: makes guessing passphrases of many clusters at once no cheaper. */
   readonly salt: string;
 }
 
 /**
- * Derives all keys of a cluster. Takes about a tenth of a second, off the event loop, since it must be slow to guess.
+ * Derives all keys of a cluster. Takes about a tenth of a second for each passphrase, off the event loop, since it must be slow to
+ * guess. Equal passphrases are one key.
  *
  * @throws StatemeshError `clusterKeyMissing` for an empty passphrase, `configurationInvalid` for an empty salt
  *
@@ -28,8 +32,12 @@ export interface ClusterKeySource {
  * const keys = await deriveClusterKeys({ passphrase: 'correct horse battery staple', salt: 'shop-42' });
  * await network.dial({ host, port, security: keys.security, timeoutMs: 5_000, signal });
  */
-export async function deriveClusterKeys({ passphrase, salt }: ClusterKeySource): Promise<ClusterKeys> {
-  if (passphrase.length === 0) {
+export async function deriveClusterKeys(
+  { passphrase, acceptedPassphrases = [], salt }: ClusterKeySource,
+  derive: (passphrase: string, salt: string) => Promise<Uint8Array> = stretch,
+): Promise<ClusterKeys> {
+  const passphrases = [passphrase, ...acceptedPassphrases];
+  if (passphrases.some(({ length }) => length === 0)) {
     throw new StatemeshError(
       'clusterKeyMissing',
       'The cluster key is empty: configure the one that the cluster shares.',
@@ -42,19 +50,50 @@ export async function deriveClusterKeys({ passphrase, salt }: ClusterKeySource):
     );
   }
   // The same text typed on two systems can differ in its code points; NFC makes it one (RFC 8265, OpaqueString).
-  const root = await stretch(passphrase.normalize('NFC'), salt.normalize('NFC'));
-  return new ClusterKeys(root);
+  const texts = new Set(passphrases.map((text) => text.normalize('NFC')));
+  const [first, ...others] = await Promise.all([...texts].map((text) => derive(text, salt.normalize('NFC'))));
+  return new ClusterKeys(first as Uint8Array, ...others);
 }
 
-/** What protects connections: a `ConnectionSecurity` whose key does not show when it is printed. */
+/** What protects connections. Those of a cluster do not show when they are printed. */
 export interface PresharedKey {
-  readonly kind: 'psk';
+  /** Names it on the wire. Not secret. */
   readonly keyId: string;
   readonly key: Uint8Array;
 }
 
-/** The keys of a cluster. Its secrets are getters of the prototype, so printing, spreading or cloning shows none. */
+/** The ring. The first key is the one to use; whatever was made with another one of it is taken, too. */
 export class ClusterKeys {
+  readonly first: ClusterKey;
+  readonly all: readonly ClusterKey[];
+
+  /** @internal Use {@link deriveClusterKeys}. */
+  constructor(root: Uint8Array, ...others: readonly Uint8Array[]) {
+    this.first = new ClusterKey(root);
+    this.all = [this.first, ...others.map((other) => new ClusterKey(other))];
+  }
+
+  /** The key of that name; undefined when it is not, or not any more, in the ring. */
+  find(keyId: string): ClusterKey | undefined {
+    return this.all.find((key) => key.keyId === keyId);
+  }
+
+  /** What `listen` and `dial` take as `security`. */
+  get security(): { readonly kind: 'psk'; readonly keys: readonly PresharedKey[] } {
+    return { kind: 'psk', keys: this.all.map(({ presharedKey }) => presharedKey) };
+  }
+
+  toJSON(): string {
+    return redacted;
+  }
+
+  [inspectCustom](): string {
+    return `ClusterKeys ${redacted}`;
+  }
+}
+
+/** All that comes of one passphrase. Its secrets are getters of the prototype, so printing, spreading or cloning shows none. */
+export class ClusterKey {
   /** Names the pre-shared key on the wire: 12 bytes, base64url. Not secret. */
   readonly keyId: string;
   /** Names the cluster in beacons: 8 upper-case hex digits. Not secret, and not unique either. */
@@ -63,7 +102,6 @@ export class ClusterKeys {
   readonly #beaconKey: Uint8Array;
   readonly #sealingKey: Uint8Array;
 
-  /** @internal Use {@link deriveClusterKeys}. */
   constructor(root: Uint8Array) {
     this.keyId = Buffer.from(expand(root, 'psk-identity', 12)).toString('base64url');
     this.clusterHash = Buffer.from(expand(root, 'cluster-hash', 4))
@@ -89,8 +127,7 @@ export class ClusterKeys {
     return this.#sealingKey;
   }
 
-  /** What `listen` and `dial` take as `security`. */
-  get security(): PresharedKey {
+  get presharedKey(): PresharedKey {
     return new RedactedPresharedKey(this.keyId, this.#pskKey);
   }
 
@@ -99,7 +136,7 @@ export class ClusterKeys {
   }
 
   [inspectCustom](): string {
-    return `ClusterKeys ${redacted}`;
+    return `ClusterKey ${redacted}`;
   }
 }
 
@@ -131,7 +168,6 @@ const scryptCost = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 };
 const rootBytes = 32;
 
 class RedactedPresharedKey implements PresharedKey {
-  readonly kind = 'psk';
   readonly keyId: string;
   readonly #key: Uint8Array;
 
@@ -153,7 +189,8 @@ class RedactedPresharedKey implements PresharedKey {
   }
 }
 
-function stretch(passphrase: string, salt: string): Promise<Uint8Array> {
+/** The slow part: scrypt (RFC 7914), on a thread of its own. */
+export function stretch(passphrase: string, salt: string): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     scrypt(passphrase, `statemesh cluster key\0${salt}`, rootBytes, scryptCost, (error, root) => {
       if (error === null) resolve(root);

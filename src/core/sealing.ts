@@ -39,10 +39,11 @@ export interface OpenOptions {
 export function sealSecret({ keys, peer, nonce, secret }: SealOptions): string {
   const iv = Buffer.from(nonce, 'base64url');
   assert(iv.length === nonceBytes && iv.toString('base64url') === nonce, 'A nonce is 12 bytes, base64url.');
-  const cipher = createCipheriv(algorithm, keys.sealingKey, iv, { authTagLength: tagBytes });
+  const { keyId, sealingKey } = keys.first;
+  const cipher = createCipheriv(algorithm, sealingKey, iv, { authTagLength: tagBytes });
   cipher.setAAD(additionalDataOf(peer));
   const sealed = Buffer.concat([cipher.update(secret.reveal(), 'utf8'), cipher.final(), cipher.getAuthTag()]);
-  return `${prefix}${version}:${keys.keyId}:${nonce}:${sealed.toString('base64url')}`;
+  return `${prefix}${version}:${keyId}:${nonce}:${sealed.toString('base64url')}`;
 }
 
 /**
@@ -55,12 +56,13 @@ export function openSecret({ keys, peer, envelope }: OpenOptions): Secret {
   const parts = envelopePattern.exec(envelope);
   if (parts === null) throw unsealable(peer, 'it is damaged, or was sealed by a newer version');
   const [, keyId = '', nonce = '', body = ''] = parts;
-  if (keyId !== keys.keyId) throw unsealable(peer, 'it was sealed with another cluster key');
+  const key = keys.find(keyId);
+  if (key === undefined) throw unsealable(peer, 'it was sealed with another cluster key than those that this node has');
   const sealed = Buffer.from(body, 'base64url');
   const iv = Buffer.from(nonce, 'base64url');
   if (sealed.length < tagBytes) throw unsealable(peer, 'it is damaged');
   try {
-    const decipher = createDecipheriv(algorithm, keys.sealingKey, iv, { authTagLength: tagBytes });
+    const decipher = createDecipheriv(algorithm, key.sealingKey, iv, { authTagLength: tagBytes });
     decipher.setAAD(additionalDataOf(peer));
     decipher.setAuthTag(sealed.subarray(-tagBytes));
     const secret = Buffer.concat([decipher.update(sealed.subarray(0, -tagBytes)), decipher.final()]);
@@ -68,6 +70,12 @@ export function openSecret({ keys, peer, envelope }: OpenOptions): Secret {
   } catch (cause) {
     throw unsealable(peer, 'it was sealed for another NodeId, authority or clientId, or is damaged', { cause });
   }
+}
+
+/** Whether a secret has to be sealed again: with the first key of the ring, while the one that it is sealed with is still in it. */
+export function isOutdated(envelope: string, keys: ClusterKeys): boolean {
+  const [, keyId = ''] = envelopePattern.exec(envelope) ?? [];
+  return keyId !== keys.first.keyId && keys.find(keyId) !== undefined;
 }
 
 /** Whether a text is an envelope, of this version or of another, intact or not: such a text is never a secret itself. */

@@ -61,7 +61,7 @@ type KnownPeers = Extract<KnownPeersReport, { type: 'knownPeers.changed' }>;
 
 interface SessionRow {
   readonly ref: Mailbox<SessionCommand>;
-  readonly protection: Protection | undefined;
+  readonly protection: Protection;
   /** Once it has said who is there. */
   readonly peerId: NodeId | undefined;
 }
@@ -485,10 +485,9 @@ function refusalOf({ identity: own }: MembershipContext, identity: Identity): Fa
 }
 
 /** Whether a connection is still protected as the cluster wants it. */
-function isInForce(protection: Protection | undefined, security: ConnectionSecurity): boolean {
-  if (protection === undefined) return true;
+function isInForce(protection: Protection, security: ConnectionSecurity): boolean {
   if (protection.kind !== 'psk' || security.kind !== 'psk') return protection.kind === security.kind;
-  return security.keyId === protection.keyId;
+  return security.keys.some(({ keyId }) => keyId === protection.keyId);
 }
 
 function peerActorId(nodeId: NodeId): string {

@@ -274,7 +274,7 @@ const machine = setup({
     protectListener: ({ context: { target, listening, configured } }) => {
       if (target?.plan?.listener !== 'protect' || configured === undefined) return;
       const { security, configuration } = configured;
-      listening?.protect?.({ security, acceptsWebSockets: configuration.role === 'cloud' });
+      listening?.protect({ security, acceptsWebSockets: configuration.role === 'cloud' });
     },
     /** The parts that go on serving hear what has changed for them. */
     inform: enqueueActions(({ context, enqueue }) => {

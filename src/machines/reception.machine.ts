@@ -84,7 +84,7 @@ const machine = setup({
     /** Also when too many are there who have not said who they are: they must not keep others out. */
     isFull: ({ context }) => isFull(context, limits.connectionsMax, limits.connectionsUnauthenticatedMax),
     /** Let in when the node was a member of a cluster: whoever dials a cloud node has verified its certificate. */
-    isOfCluster: (_, { connection }: { connection: Connection }) => connection.protection?.kind === 'psk',
+    isOfCluster: (_, { connection }: { connection: Connection }) => connection.protection.kind === 'psk',
     isUnwelcome: ({ context }, event: SessionIdentified) => refusalOf(context, event) !== undefined,
     isOutdated: ({ context }, event: SessionIdentified) => {
       const [, other] = sessionOf(context, event) ?? [];

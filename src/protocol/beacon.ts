@@ -54,15 +54,19 @@ export function encodeBeacon(beacon: Beacon, cluster: BeaconCluster): Uint8Array
   return bytes;
 }
 
-export function decodeBeacon(bytes: Uint8Array, cluster: BeaconCluster): DecodedBeacon {
+/** @param clusters One for each key of the ring: a beacon is taken that any of them has signed */
+export function decodeBeacon(bytes: Uint8Array, ...clusters: readonly BeaconCluster[]): DecodedBeacon {
   const value = parse(bytes);
   if (value === undefined) return { ok: false, reason: 'malformed' };
   // First, since a foreign cluster may well run another version with other fields.
-  if (typeof value.cluster_hash === 'string' && value.cluster_hash !== cluster.clusterHash) {
+  const { cluster_hash } = value;
+  const claimed = clusters.filter(({ clusterHash }) => clusterHash === cluster_hash);
+  if (typeof cluster_hash === 'string' && claimed.length === 0) {
     return { ok: false, reason: 'foreignCluster' };
   }
   if (!areBeaconFields(value)) return { ok: false, reason: 'malformed' };
-  if (cluster.beaconKey !== undefined && !isAuthentic(value, cluster.beaconKey)) return { ok: false, reason: 'forged' };
+  if (!claimed.some(({ beaconKey }) => beaconKey === undefined || isAuthentic(value, beaconKey)))
+    return { ok: false, reason: 'forged' };
   return {
     ok: true,
     beacon: { nodeId: value.node_id, boot: value.boot, sequence: value.seq, port: value.tcp_port },

@@ -42,6 +42,13 @@ export const configurationSchema = z.strictObject({
     .max(1_024)
     .optional()
     .describe('The shared secret of the cluster; a passphrase is stretched.'),
+  acceptedClusterKeys: z
+    .array(z.string().min(12).max(1_024))
+    .max(limits.acceptedKeysMax)
+    .default([])
+    .describe(
+      'Keys accepted beside clusterKey while one takes the place of another: add the new one here on every node, then make it clusterKey and the old one accepted, then drop that.',
+    ),
   clusterSalt: z.string().min(8).max(128).optional().describe('Salt of the stretching, the same on every node.'),
   discovery: z.boolean().default(true).describe('Announce this node and find others by UDP beacons.'),
   discoveryPort: z.int().min(1).max(65_535).default(25_000),
@@ -106,7 +113,10 @@ export const configurationSchema = z.strictObject({
 /** What a user writes: everything but `nodeId` has a default. */
 export type ConfigurationInput = z.input<typeof configurationSchema>;
 /** What a node works with: checked and complete, without the secret, so that it may be shown. */
-export type Configuration = Omit<z.output<typeof configurationSchema>, 'clusterKey' | 'initialRemotePeers'>;
+export type Configuration = Omit<
+  z.output<typeof configurationSchema>,
+  'clusterKey' | 'acceptedClusterKeys' | 'initialRemotePeers'
+>;
 /** A remote peer as a configuration names it. Its secret may be a literal one. */
 export type InitialRemotePeer = z.output<typeof configurationSchema>['initialRemotePeers'][number];
 
@@ -128,7 +138,7 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
     const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'configuration'}: ${issue.message}`);
     throw new StatemeshError('configurationInvalid', `Invalid configuration: ${problems.join('; ')}.`);
   }
-  const { clusterKey, initialRemotePeers, ...configuration } = result.data;
+  const { clusterKey, acceptedClusterKeys, initialRemotePeers, ...configuration } = result.data;
   if (configuration.role === 'cloud') {
     if (initialRemotePeers.length > 0)
       throw new StatemeshError(
@@ -153,7 +163,11 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
       'Invalid configuration: clusterSalt: it goes with clusterKey; copy both.',
     );
   }
-  const keySource = { passphrase: clusterKey, salt: configuration.clusterSalt };
+  const keySource = {
+    passphrase: clusterKey,
+    acceptedPassphrases: acceptedClusterKeys,
+    salt: configuration.clusterSalt,
+  };
   return { configuration, keySource, initialRemotePeers };
 }
 

@@ -6,6 +6,7 @@
  * `StatemeshError`.
  */
 import type { Failure } from '../core/errors.js';
+import type { PresharedKey } from '../core/keys.js';
 import type { Secret } from '../core/secret.js';
 
 export interface Timer {
@@ -31,9 +32,12 @@ export interface Randomness {
   token(): string;
 }
 
-/** How connections are protected. `none` is plain TCP and trusts everybody who can connect. */
+/**
+ * How connections are protected. With a ring of keys a listener takes any of them, and a dial tries one after the other. `none` is plain
+ * TCP and trusts everybody who can connect.
+ */
 export type ConnectionSecurity =
-  | { readonly kind: 'psk'; readonly keyId: string; readonly key: Uint8Array }
+  | { readonly kind: 'psk'; readonly keys: readonly PresharedKey[] }
   | { readonly kind: 'none' };
 
 /** What a server shows that it is who it claims to be: PEM. The key does not show when it is printed. */
@@ -72,7 +76,7 @@ export interface Connection {
   readonly remoteAddress: string;
   /** The host of the other end, to dial it back. */
   readonly remoteHost: string;
-  readonly protection?: Protection;
+  readonly protection: Protection;
   attach(handlers: ConnectionHandlers): void;
   /**
    * Queues bytes; false when the queue is long and the writer should wait for `drained`. Also false, and without effect,
@@ -91,7 +95,11 @@ export interface Listening {
   readonly host: string;
   /** The port in use: the one asked for, or the one that the system chose for 0. */
   readonly port: number;
-  protect?(protection: { security: ListenSecurity; acceptsWebSockets: boolean }): void;
+  /**
+   * Accepts in another way from now on, at the same port, which stays open. Handshakes under way are cut off: what they would prove
+   * does not count any more. Connections that were accepted stay.
+   */
+  protect(how: Pick<ListenOptions, 'security' | 'acceptsWebSockets'>): void;
   /** Accepts no more, and frees the port. Connections that were accepted stay open. */
   close(): Promise<void>;
 }

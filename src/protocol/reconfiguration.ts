@@ -5,6 +5,7 @@
  * Every field of the schema stands in one table with what depends on it; the compiler asks for a row when a field is added.
  */
 import { type Failure, failureOf } from '../core/errors.js';
+import type { ClusterKeys } from '../core/keys.js';
 import { type Configuration, type ConfigurationInput, listeningHost, parseConfiguration } from './configuration.js';
 import type { Listening } from './ports.js';
 import type { Configured } from './services.js';
@@ -130,8 +131,14 @@ type Note = (field: string, from: unknown, to: unknown, effects: readonly Effect
 function noteContents(present: Configured, next: Configured, note: Note): void {
   const [before, after] = [present.configuration, next.configuration];
   if (present.keys !== undefined && next.keys !== undefined) {
-    const [from, to] = [present.keys.keyId, next.keys.keyId];
-    if (from !== to) note('clusterKey', from, to, ['protection', 'keys']);
+    const [from, to] = [present.keys, next.keys];
+    const accepted = ({ all: [, ...others] }: ClusterKeys) => others.map(({ keyId }) => keyId);
+    if (from.first.keyId !== to.first.keyId) {
+      note('clusterKey', from.first.keyId, to.first.keyId, ['protection', 'keys']);
+    }
+    if (!isEqual(accepted(from), accepted(to))) {
+      note('acceptedClusterKeys', accepted(from), accepted(to), ['protection', 'keys']);
+    }
   }
   if (!isEqual(present.initialRemotePeers(), next.initialRemotePeers())) {
     note('initialRemotePeers', namesOf(present), namesOf(next), ['knownPeers']);

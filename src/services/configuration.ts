@@ -1,6 +1,7 @@
 /** Checks the configuration, reads the certificates it names, and derives the keys of the cluster, which takes a moment on purpose. */
 import { fromPromise } from 'xstate';
-import { deriveClusterKeys } from '../core/keys.js';
+import { deriveClusterKeys, stretch } from '../core/keys.js';
+import { limits } from '../core/limits.js';
 import { type Configuration, parseConfiguration } from '../protocol/configuration.js';
 import { initialPeerDocuments } from '../protocol/initial-peers.js';
 import type { ListenSecurity, Randomness } from '../protocol/ports.js';
@@ -8,10 +9,12 @@ import type { Configured } from '../protocol/services.js';
 import { readAuthorities, readServerCertificate } from './certificates.js';
 
 export function createConfigure({ randomness }: { randomness: Randomness }) {
+  // Reconfiguring asks again, mostly with the same keys.
+  const derive = remembering(stretch);
   return fromPromise<Configured, { configuration: () => unknown }>(async ({ input }) => {
     const { configuration, keySource, initialRemotePeers } = parseConfiguration(input.configuration());
     const ca = configuration.ca === undefined ? undefined : await readAuthorities(configuration.ca);
-    const keys = keySource === undefined ? undefined : await deriveClusterKeys(keySource);
+    const keys = keySource === undefined ? undefined : await deriveClusterKeys(keySource, derive);
     const nonce = () => randomness.token();
     const others = {
       configuration,
@@ -26,6 +29,26 @@ export function createConfigure({ randomness }: { randomness: Randomness }) {
     return { ...others, security: keys?.security ?? { kind: 'none' } };
   });
 }
+
+type Derive = typeof stretch;
+
+/** What was derived last, as many as a ring may have before and after a rotation. */
+function remembering(derive: Derive): Derive {
+  const roots = new Map<string, Promise<Uint8Array>>();
+  return (passphrase, salt) => {
+    const name = JSON.stringify([passphrase, salt]);
+    const root = roots.get(name) ?? derive(passphrase, salt);
+    // The latest last, so that the first is the one to forget.
+    roots.delete(name);
+    roots.set(name, root);
+    root.catch(() => roots.delete(name));
+    const [oldest] = roots.keys();
+    if (roots.size > rootsMax && oldest !== undefined) roots.delete(oldest);
+    return root;
+  };
+}
+
+const rootsMax = 2 * (1 + limits.acceptedKeysMax);
 
 /** Without a certificate only where the configuration's check has found that nobody else can listen in. */
 async function cloudSecurity({ tlsCert, tlsKey }: Configuration): Promise<ListenSecurity> {

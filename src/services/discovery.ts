@@ -26,11 +26,12 @@ export function createDiscovery({ network, time }: { network: Network; time: Tim
     });
     if (!input.configuration.discovery) return;
     const { parent, identity, configuration, keys } = input;
-    const cluster = { clusterHash: keys?.clusterHash ?? '', beaconKey: keys?.beaconKey };
+    const clusters: readonly BeaconCluster[] = keys?.all ?? [open];
+    const [own = open] = clusters;
     const listener = new BeaconListener({
       parent,
       identity,
-      cluster,
+      clusters,
       time,
       intervalMs: configuration.beaconIntervalMs,
     });
@@ -41,7 +42,7 @@ export function createDiscovery({ network, time }: { network: Network; time: Tim
     const beat = () => {
       sequence += 1;
       const { nodeId, boot } = identity;
-      datagrams?.broadcast(encodeBeacon({ nodeId, boot, port, sequence }, cluster));
+      datagrams?.broadcast(encodeBeacon({ nodeId, boot, port, sequence }, own));
       listener.dropSilent();
       timer = time.after(configuration.beaconIntervalMs, beat);
     };
@@ -69,6 +70,9 @@ export function createDiscovery({ network, time }: { network: Network; time: Tim
   });
 }
 
+/** With security `none`. */
+const open: BeaconCluster = { clusterHash: '', beaconKey: undefined };
+
 interface Heard {
   readonly host: string;
   readonly beacon: Beacon;
@@ -84,7 +88,7 @@ const hostsMax = 1_000;
 interface ListenerOptions {
   readonly parent: Mailbox<DiscoveryReport>;
   readonly identity: Identity;
-  readonly cluster: BeaconCluster;
+  readonly clusters: readonly BeaconCluster[];
   readonly time: Time;
   readonly intervalMs: number;
 }
@@ -110,9 +114,9 @@ class BeaconListener {
   }
 
   hear(bytes: Uint8Array, host: string): void {
-    const { parent, identity, cluster, time } = this.#options;
+    const { parent, identity, clusters, time } = this.#options;
     if (!this.#hasRoomFor(host)) return;
-    const decoded = decodeBeacon(bytes, cluster);
+    const decoded = decodeBeacon(bytes, ...clusters);
     // Our own boot, not our own NodeId: that is how a double is noticed.
     if (!decoded.ok || decoded.beacon.boot === identity.boot) return;
     const { beacon } = decoded;

@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import { fromPromise } from 'xstate';
 import { assert } from '../core/errors.js';
-import { type ClusterKeySource, ClusterKeys } from '../core/keys.js';
+import { deriveClusterKeys } from '../core/keys.js';
 import { parseConfiguration } from '../protocol/configuration.js';
 import { initialPeerDocuments } from '../protocol/initial-peers.js';
 import type { Randomness, ServerCertificate } from '../protocol/ports.js';
@@ -22,7 +22,7 @@ export interface SimulatedConfigureOptions {
 export function createSimulatedConfigure({ ca, certificate, randomness }: SimulatedConfigureOptions) {
   return fromPromise<Configured, { configuration: () => unknown }>(async ({ input }) => {
     const { configuration, keySource, initialRemotePeers } = parseConfiguration(input.configuration());
-    const keys = keySource === undefined ? undefined : keysOf(keySource);
+    const keys = keySource === undefined ? undefined : await deriveClusterKeys(keySource, derive);
     const nonce = () => randomness.token();
     const common = {
       configuration,
@@ -39,6 +39,7 @@ export function createSimulatedConfigure({ ca, certificate, randomness }: Simula
   });
 }
 
-function keysOf({ salt, passphrase }: ClusterKeySource): ClusterKeys {
-  return new ClusterKeys(Buffer.from(hash('sha256', `${salt}/${passphrase}`, 'hex'), 'hex'));
+/** scrypt would take its time, and on a thread, which a world cannot wait for. */
+async function derive(passphrase: string, salt: string): Promise<Uint8Array> {
+  return Buffer.from(hash('sha256', `${salt}/${passphrase}`, 'hex'), 'hex');
 }

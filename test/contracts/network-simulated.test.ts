@@ -38,7 +38,7 @@ async function makeHarness(
   const segments = new Set(['office']);
   const server = hub.join({ address: serverAddress, segments });
   const client = hub.join({ address: clientAddress, segments });
-  const key = new Uint8Array(32).fill(1);
+  const [keyId, key] = ['cluster-key', new Uint8Array(32).fill(1)];
   const until = (condition: () => boolean) => stepUntil(clock, condition);
   return {
     server,
@@ -46,9 +46,9 @@ async function makeHarness(
     host: serverAddress,
     datagramPort: 25_000,
     datagramScope,
-    security: { kind: 'psk', keyId: 'cluster-key', key },
-    otherKey: { kind: 'psk', keyId: 'cluster-key', key: new Uint8Array(32).fill(2) },
-    otherKeyId: { kind: 'psk', keyId: 'another-key', key },
+    security: { kind: 'psk', keys: [{ keyId, key }] },
+    otherKey: { kind: 'psk', keys: [{ keyId, key: new Uint8Array(32).fill(2) }] },
+    otherKeyId: { kind: 'psk', keys: [{ keyId: 'another-key', key }] },
     ...(way === undefined ? {} : { way }),
     until,
     async close() {

@@ -1,11 +1,13 @@
 /** The harness of the network's contract over this machine's sockets. */
 import { createSocket } from 'node:dgram';
 import { createNetwork } from '../../src/adapters/network.js';
+import type { ConnectionSecurity } from '../../src/protocol/ports.js';
 import type { ConnectionWay, NetworkHarness } from './network.contract.js';
 
 export const host = '127.0.0.1';
 export const key = new Uint8Array(32).fill(1);
-export const security = { kind: 'psk', keyId: 'cluster-key', key } as const;
+export const keyId = 'cluster-key';
+export const security: ConnectionSecurity = { kind: 'psk', keys: [{ keyId, key }] };
 
 export async function makeHarness(way?: ConnectionWay): Promise<NetworkHarness> {
   const server = createNetwork();
@@ -17,8 +19,8 @@ export async function makeHarness(way?: ConnectionWay): Promise<NetworkHarness> 
     datagramPort: await freeUdpPort(),
     datagramScope: 'loopback',
     security,
-    otherKey: { kind: 'psk', keyId: 'cluster-key', key: new Uint8Array(32).fill(2) },
-    otherKeyId: { kind: 'psk', keyId: 'another-key', key },
+    otherKey: { kind: 'psk', keys: [{ keyId, key: new Uint8Array(32).fill(2) }] },
+    otherKeyId: { kind: 'psk', keys: [{ keyId: 'another-key', key }] },
     ...(way === undefined ? {} : { way }),
     until,
     close: async () => {

@@ -78,6 +78,7 @@ export function describeNetwork(name: string, makeHarness: () => Promise<Network
 
     describeDials(() => world);
     describeOpening(() => world);
+    describeKeys(() => world);
     describeStreams(() => world);
     describeEndings(() => world);
     describeListeners(() => world);
@@ -312,6 +313,83 @@ function describeOpening(world: () => ContractWorld): void {
       accepted: (connection) => connection.destroy(),
     });
     expect(await codeOf(world().dial(listening.port))).toBe('connectionLost');
+  });
+}
+
+/** A ring of keys, of which two nodes need to have one in common. */
+function describeKeys(world: () => ContractWorld): void {
+  const ring = (...securities: readonly ConnectionSecurity[]): ConnectionSecurity => ({
+    kind: 'psk',
+    keys: securities.flatMap((security) => (security.kind === 'psk' ? security.keys : [])),
+  });
+
+  test('ring: the first key of the dialer is unknown to the listener -> connects by the next', async () => {
+    const { security, otherKeyId } = world().harness;
+    const listening = await world().listen({ security });
+    const near = await world().dial(listening.port, { security: ring(otherKeyId, security) });
+    await world().until(() => world().accepted.length === 1);
+    const protection = { kind: 'psk', keyId: 'cluster-key' };
+    expect([near.protection, world().accepted[0]?.protection]).toEqual([protection, protection]);
+  });
+
+  test('ring: of the listener -> each of its keys is taken, and the connection says which one', async () => {
+    const { security, otherKeyId } = world().harness;
+    const listening = await world().listen({ security: ring(security, otherKeyId) });
+    for (const one of [security, otherKeyId]) await world().dial(listening.port, { security: one });
+    await world().until(() => world().accepted.length === 2);
+    expect(world().accepted.map(({ protection }) => protection)).toEqual([
+      { kind: 'psk', keyId: 'cluster-key' },
+      { kind: 'psk', keyId: 'another-key' },
+    ]);
+  });
+
+  test('ring: no key in common -> wrongClusterKey', async () => {
+    const { security, otherKey, otherKeyId } = world().harness;
+    const listening = await world().listen({ security });
+    const dialing = world().dial(listening.port, { security: ring(otherKeyId, otherKey) });
+    expect(await codeOf(dialing)).toBe('wrongClusterKey');
+  });
+
+  test('ring: given up between two keys -> cancelled', async () => {
+    const { security, otherKeyId } = world().harness;
+    const abort = new AbortController();
+    const listening = await world().listen({ security, refused: () => abort.abort() });
+    const dialing = world().dial(listening.port, { security: ring(otherKeyId, security), signal: abort.signal });
+    expect(await codeOf(dialing)).toBe('cancelled');
+  });
+
+  test('protect: another key -> that one from now on, at the same port, and what was accepted stays', async () => {
+    const { security, otherKeyId } = world().harness;
+    const { listening, near, far } = await world().connect({ security });
+    listening.protect({ security: otherKeyId });
+    expect(await codeOf(world().dial(listening.port, { security }))).toBe('wrongClusterKey');
+    await world().dial(listening.port, { security: otherKeyId });
+    const received = record();
+    far.attach(received);
+    near.write(bytesOf('still here'));
+    await world().until(() => received.text() === 'still here');
+  });
+
+  test('protect: while somebody is in the handshake -> it is cut off, and nothing comes of it', async () => {
+    const { security, otherKeyId } = world().harness;
+    const listening = await world().listen({ security });
+    const silent = await world().dial(listening.port, { security: { kind: 'none' } });
+    const recorded = record();
+    silent.attach(recorded);
+    const dialing = codeOf(world().dial(listening.port, { security }));
+    listening.protect({ security: otherKeyId });
+    expect(['connectionLost', 'wrongClusterKey']).toContain(await dialing);
+    await world().until(() => recorded.closures.length === 1);
+    expect(world().accepted).toEqual([]);
+  });
+
+  test('protect: no security any more -> connections in the clear, which say so', async () => {
+    const { security } = world().harness;
+    const listening = await world().listen({ security });
+    listening.protect({ security: { kind: 'none' } });
+    const near = await world().dial(listening.port, { security: { kind: 'none' } });
+    await world().until(() => world().accepted.length === 1);
+    expect([near.protection, world().accepted[0]?.protection]).toEqual([{ kind: 'none' }, { kind: 'none' }]);
   });
 }
 

@@ -20,7 +20,7 @@ import type { ConnectionSecurity } from '../../src/protocol/ports.js';
 import { bytesOf, ContractWorld, codeOf, describeNetwork, record } from './network.contract.js';
 import { certificate, certificateKey } from './network-certificate.js';
 import { type Children, createChildren } from './network-child.js';
-import { freeUdpPort, host, key, makeHarness, security, until } from './network-sockets.js';
+import { freeUdpPort, host, key, keyId, makeHarness, security, until } from './network-sockets.js';
 
 describeNetwork('sockets', makeHarness);
 
@@ -137,7 +137,7 @@ describe('TLS listener', () => {
 
   test('TLS listener: a client with a session of the past and no key -> refused in the handshake', async () => {
     const listening = await world.listen();
-    const first = tlsClient(listening.port, { pskCallback: () => ({ identity: security.keyId, psk: key }) });
+    const first = tlsClient(listening.port, { pskCallback: () => ({ identity: keyId, psk: key }) });
     await until(() => first.session !== undefined && world.accepted.length === 1);
     const again = tlsClient(listening.port, { session: first.session as Buffer, rejectUnauthorized: false });
     await until(() => again.isClosed && world.refused.length === 1);
@@ -149,15 +149,15 @@ describe('TLS listener', () => {
   test('TLS listener: what OpenSSL asks for by other names, tickets among them -> no key, and nothing named', () => {
     const named: unknown[] = [];
     const { pskCallback } = pskServerOptions({
-      security,
+      keys: [{ keyId, key }],
       handshakeTimeoutMs: 1,
-      named: (socket) => named.push(socket),
+      named: (socket, name) => named.push([socket, name]),
     });
     const socket = {} as TLSSocket;
-    for (const identity of ['', 'q', 'jH', `${security.keyId} `]) expect(pskCallback?.(socket, identity)).toBe(null);
+    for (const identity of ['', 'q', 'jH', `${keyId} `]) expect(pskCallback?.(socket, identity)).toBe(null);
     expect(named).toEqual([]);
-    expect(pskCallback?.(socket, security.keyId)).toBe(key);
-    expect(named).toEqual([socket]);
+    expect(pskCallback?.(socket, keyId)).toBe(key);
+    expect(named).toEqual([[socket, keyId]]);
   });
 
   test('TLS listener: closed during a handshake -> the client is closed, and nothing is reported', async () => {
@@ -202,7 +202,7 @@ describe('TLS listener', () => {
     near.write(bytesOf('a very secret sentence'));
     await until(() => received.text() === 'a very secret sentence');
     expect(relay.seen().includes('secret')).toBe(false);
-    expect(relay.seen().includes(security.keyId)).toBe(true);
+    expect(relay.seen().includes(keyId)).toBe(true);
   });
 
   interface TlsClient {
@@ -295,7 +295,7 @@ describe('dial', () => {
         const target = { host: '${host}', port: ${port} };
         const control = connect(target, () => { console.log('control', control.authorized); control.destroy(); });
         control.on('error', (error) => console.log('control', error.code));
-        const security = { kind: 'psk', keyId: 'cluster-key', key: new Uint8Array(32).fill(1) };
+        const security = { kind: 'psk', keys: [{ keyId: 'cluster-key', key: new Uint8Array(32).fill(1) }] };
         const { signal } = new AbortController();
         createNetwork().dial({ ...target, security, timeoutMs: 5000, signal }).then(
           () => console.log('dial resolved'), (error) => console.log('dial', error.code));`,
@@ -355,7 +355,7 @@ describe('TcpConnection', () => {
   beforeEach(() => {
     jest.useFakeTimers();
     socket = new HandSocket();
-    connection = new TcpConnection(socket as unknown as Socket, 'other:1');
+    connection = new TcpConnection(socket as unknown as Socket, 'other:1', { kind: 'none' });
   });
 
   afterEach(() => {

@@ -63,6 +63,15 @@ describe('beacon', () => {
     expect(decodeBeacon(encodeBeacon(beacon, otherKey), keyed)).toEqual(forged);
   });
 
+  test('beacon: by any key of the ring -> taken; forged with the hash of one -> forged', () => {
+    const other: BeaconCluster = { clusterHash: 'FFFF0000', beaconKey: new Uint8Array(32).fill(9) };
+    for (const cluster of [keyed, other])
+      expect(decodeBeacon(encodeBeacon(beacon, cluster), keyed, other).ok).toBe(true);
+    const mixed = { ...other, beaconKey: keyed.beaconKey };
+    expect(decodeBeacon(encodeBeacon(beacon, mixed), keyed, other)).toEqual(forged);
+    expect(decodeBeacon(encodeBeacon(beacon, open), keyed, other)).toEqual(foreign);
+  });
+
   test('beacon: any signed field changed -> forged', () => {
     const signed = fields(encodeBeacon(beacon, keyed));
     const changes = { node_id: 'till-4', tcp_port: 9001, interests: ['users'], v: 2, boot: 'boot-2', seq: 13 };

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { isToken } from '../../src/core/ids.js';
 import {
   authenticationCode,
+  type ClusterKey,
   type ClusterKeys,
   deriveClusterKeys,
   encodeClusterKey,
@@ -13,10 +14,12 @@ import type { ConnectionSecurity } from '../../src/protocol/ports.js';
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
 describe('deriveClusterKeys', () => {
-  let keys: ClusterKeys;
+  let ring: ClusterKeys;
+  let keys: ClusterKey;
 
   beforeAll(async () => {
-    keys = await deriveClusterKeys({ passphrase: 'correct horse battery staple', salt: 'shop-42' });
+    ring = await deriveClusterKeys({ passphrase: 'correct horse battery staple', salt: 'shop-42' });
+    keys = ring.first;
   });
 
   test('cluster keys: a known passphrase and salt -> the keys of every version of statemesh', () => {
@@ -49,7 +52,7 @@ describe('deriveClusterKeys', () => {
       deriveClusterKeys({ passphrase: 'correct horse battery stable', salt: 'shop-42' }),
       deriveClusterKeys({ passphrase: 'correct horse battery staple', salt: 'shop-43' }),
     ]);
-    for (const other of others) {
+    for (const { first: other } of others) {
       expect(other.keyId).not.toBe(keys.keyId);
       expect(other.clusterHash).not.toBe(keys.clusterHash);
       expect(hex(other.pskKey)).not.toBe(hex(keys.pskKey));
@@ -63,17 +66,21 @@ describe('deriveClusterKeys', () => {
       deriveClusterKeys({ passphrase: 'caf\u00e9', salt: 's' }),
       deriveClusterKeys({ passphrase: 'cafe\u0301', salt: 's' }),
     ]);
-    expect(composed.keyId).toBe(decomposed.keyId);
+    expect(composed.first.keyId).toBe(decomposed.first.keyId);
   });
 
   test('cluster keys: printed, logged, spread or cloned -> no secret shows', () => {
-    const security: ConnectionSecurity = keys.security;
+    const security: ConnectionSecurity = ring.security;
     const secrets = [keys.pskKey, keys.beaconKey, keys.sealingKey];
     const printed = [
       inspect(keys, { depth: 9, showHidden: true }),
       inspect({ deep: { keys, security } }, { depth: 9, showHidden: true }),
-      JSON.stringify({ keys, security }),
+      JSON.stringify({ ring, keys, security }),
       String(keys),
+      String(ring),
+      inspect(ring, { depth: 9, showHidden: true }),
+      inspect({ ...ring }, { depth: 9, showHidden: true }),
+      JSON.stringify({ ...ring }),
       JSON.stringify({ keys: { ...keys }, security: { ...security } }),
       inspect({ ...keys }, { showHidden: true }),
       inspect({ ...security }, { showHidden: true }),
@@ -96,10 +103,31 @@ describe('deriveClusterKeys', () => {
     expect(printed).toContain('[redacted]');
   });
 
-  test('cluster keys: as security -> the key id and the key', () => {
-    expect(keys.security.kind).toBe('psk');
-    expect(keys.security.keyId).toBe(keys.keyId);
-    expect(hex(keys.security.key)).toBe(hex(keys.pskKey));
+  test('cluster keys: as security -> the key ids and the keys, the first one first', async () => {
+    const source = {
+      passphrase: 'correct horse battery staple',
+      acceptedPassphrases: ['the next one'],
+      salt: 'shop-42',
+    };
+    const { security, first, all } = await deriveClusterKeys(source);
+    expect(first.keyId).toBe(keys.keyId);
+    expect(security.kind).toBe('psk');
+    expect(security.keys.map(({ keyId, key }) => [keyId, hex(key)])).toEqual(
+      all.map(({ keyId, pskKey }) => [keyId, hex(pskKey)]),
+    );
+    expect(all).toHaveLength(2);
+  });
+
+  test('cluster keys: one passphrase twice -> one key; a key by its name -> that of the ring, or none', async () => {
+    const passphrase = 'correct horse battery staple';
+    const twice = await deriveClusterKeys({
+      passphrase,
+      acceptedPassphrases: [passphrase, 'caf\u00e9', 'cafe\u0301'],
+      salt: 's',
+    });
+    expect(twice.all).toHaveLength(2);
+    expect(twice.find(twice.all[1]?.keyId ?? '')).toBe(twice.all[1]);
+    expect(twice.find(keys.keyId)).toBeUndefined();
   });
 
   test('cluster keys: an empty passphrase or salt -> an error that says so', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { failureOf } from '../../src/core/errors.js';
 import { ClusterKeys } from '../../src/core/keys.js';
-import { isSealed, openSecret, type SealedFor, sealSecret } from '../../src/core/sealing.js';
+import { isOutdated, isSealed, openSecret, type SealedFor, sealSecret } from '../../src/core/sealing.js';
 import { Secret } from '../../src/core/secret.js';
 
 const keysFrom = (byte: number) => new ClusterKeys(new Uint8Array(32).fill(byte));
@@ -24,7 +24,7 @@ function refusalOf(envelope: string, options: { keys?: ClusterKeys | undefined; 
 
 describe('sealing', () => {
   test('sealSecret: a known secret -> the envelope that it has always had', () => {
-    expect(seal('s3cr3t')).toBe(`sealed:1:${keys.keyId}:${nonce}:T_8uM6ajVZiVBXXH7a8sJ4gNyQ085g`);
+    expect(seal('s3cr3t')).toBe(`sealed:1:${keys.first.keyId}:${nonce}:T_8uM6ajVZiVBXXH7a8sJ4gNyQ085g`);
   });
 
   test('openSecret: any text, sealed -> the same text, which the envelope does not show', () => {
@@ -51,6 +51,17 @@ describe('sealing', () => {
       code: 'secretUnsealable',
       message: expect.stringContaining(`"${other.nodeId}" cannot be opened: it was sealed for another NodeId`),
     });
+  });
+
+  test('openSecret: a key of the ring that is not the first -> opens, and is outdated', () => {
+    const [one, two] = [1, 2].map((byte) => new Uint8Array(32).fill(byte)) as [Uint8Array, Uint8Array];
+    const ring = new ClusterKeys(two, one);
+    const envelope = seal('s3cr3t');
+    expect(openSecret({ keys: ring, peer, envelope }).reveal()).toBe('s3cr3t');
+    expect(isOutdated(envelope, ring)).toBe(true);
+    expect(isOutdated(envelope, new ClusterKeys(one, two))).toBe(false);
+    expect(isOutdated(envelope, new ClusterKeys(two))).toBe(false);
+    expect(isOutdated('no envelope', ring)).toBe(false);
   });
 
   test('openSecret: another cluster key, or none -> secretUnsealable saying so', () => {

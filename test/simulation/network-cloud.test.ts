@@ -12,7 +12,7 @@ const ca = authorityText('one');
 const cloudAddress = '203.0.113.1';
 const server = { kind: 'server', server: issue(ca, ['cloud.world', cloudAddress]) } as const;
 const verified = { kind: 'verified', ca } as const;
-const psk = { kind: 'psk', keyId: 'cluster-key', key: new Uint8Array(32).fill(1) } as const;
+const psk = { kind: 'psk', keys: [{ keyId: 'cluster-key', key: new Uint8Array(32).fill(1) }] } as const;
 const none = { kind: 'none' } as const;
 
 class Site {

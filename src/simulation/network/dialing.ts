@@ -6,9 +6,10 @@
  * process is gone never settles.
  */
 import { dialCancelled, noWebSocket } from '../../adapters/dial.js';
+import { protectionOf, type SingleDialOptions } from '../../adapters/dial-by-ring.js';
 import { dialError, dialTimeout } from '../../adapters/network-errors.js';
 import type { StatemeshError } from '../../core/errors.js';
-import type { Connection, DialOptions, Timer } from '../../protocol/ports.js';
+import type { Connection, Timer } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
 import { isTrusted } from './certificates.js';
 import type { Taps } from './delivery.js';
@@ -17,7 +18,7 @@ import type { Handshake, Listener } from './listener.js';
 import type { Stream } from './stream.js';
 
 export interface DialingOptions {
-  readonly dial: DialOptions;
+  readonly dial: SingleDialOptions;
   readonly clock: VirtualClock;
   readonly taps: Taps;
   readonly stream: Stream;
@@ -113,6 +114,7 @@ export class Dialing {
   #succeed(): void {
     if (!this.#settle()) return;
     const { dialed } = this.#options.stream;
+    dialed.protection = protectionOf(this.#options.dial.security);
     dialed.release();
     this.#options.opened(dialed);
   }

@@ -5,9 +5,11 @@
  * at most `unauthenticatedMax` are in the handshake and `connectionsMax` open in all; a handshake has a deadline; closing
  * leaves accepted connections alone.
  */
+
+import type { SingleDialOptions } from '../../adapters/dial-by-ring.js';
 import { handshakeFailure } from '../../adapters/network-errors.js';
 import type { Failure } from '../../core/errors.js';
-import type { DialSecurity, ListenOptions, ListenSecurity, Timer } from '../../protocol/ports.js';
+import type { ListenOptions, ListenSecurity, Protection, Timer } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { Taps } from './delivery.js';
 import { systemError } from './errors.js';
@@ -18,7 +20,7 @@ export type Proof = { readonly kind: 'key' } | { readonly kind: 'certificate'; r
 
 /** What the one that dials wants, and what it hears. */
 export interface Handshake {
-  readonly security: DialSecurity;
+  readonly security: SingleDialOptions['security'];
   /** Whether the connection is to become a WebSocket, once it is secure. */
   readonly isUpgrading: boolean;
   answered(proof: Proof): void;
@@ -35,6 +37,7 @@ const upgradeRequest = new TextEncoder().encode('GET / HTTP/1.1\r\nUpgrade: webs
 export class Listener {
   isOpen = true;
   readonly #options: ListenOptions;
+  #how: Pick<ListenOptions, 'security' | 'acceptsWebSockets'>;
   readonly #clock: VirtualClock;
   readonly #taps: Taps;
   /** Whose process is to end what comes of it when it ends itself. */
@@ -44,6 +47,7 @@ export class Listener {
 
   constructor(options: ListenOptions, clock: VirtualClock, taps: Taps, adopt: (end: StreamEnd) => void) {
     this.#options = options;
+    this.#how = options;
     this.#clock = clock;
     this.#taps = taps;
     this.#adopt = adopt;
@@ -65,7 +69,7 @@ export class Listener {
     this.#open.add(end);
     end.onClose(() => this.#open.delete(end));
     const isHello = handshake.security.kind !== 'none';
-    if (this.#options.security.kind === 'none') {
+    if (this.#how.security.kind === 'none') {
       if (isHello) this.#accept(end, clientHello);
       else this.#begin(end, handshake);
       return;
@@ -81,8 +85,17 @@ export class Listener {
     if (begun !== undefined) this.#begin(end, begun);
   }
 
+  protect(how: Pick<ListenOptions, 'security' | 'acceptsWebSockets'>): void {
+    this.#how = how;
+    this.#cutHandshakes();
+  }
+
   close(): void {
     this.isOpen = false;
+    this.#cutHandshakes();
+  }
+
+  #cutHandshakes(): void {
     for (const end of [...this.#handshaking.keys()]) {
       this.#endHandshake(end);
       end.vanish();
@@ -91,7 +104,7 @@ export class Listener {
 
   /** Secure as it is to be: a stream, or what is to become a WebSocket. */
   #begin(end: StreamEnd, { isUpgrading, upgraded }: Handshake): void {
-    const isUnderstood = this.#options.acceptsWebSockets === true;
+    const isUnderstood = this.#how.acceptsWebSockets === true;
     this.#accept(end, isUpgrading && !isUnderstood ? upgradeRequest : undefined);
     if (isUpgrading && isUnderstood) end.signal(upgraded);
   }
@@ -114,8 +127,9 @@ export class Listener {
   }
 
   #answer(end: StreamEnd, { security, answered, refused }: Handshake): void {
-    const proof = proofOf(this.#options.security, security);
+    const proof = proofOf(this.#how.security, security);
     if (proof !== undefined) {
+      end.protection = protectionBy(proof, security);
       end.signal(() => answered(proof));
       return;
     }
@@ -130,7 +144,7 @@ export class Listener {
   }
 
   #failureOf(error: Error): Failure {
-    return handshakeFailure(error, this.#options.security.kind);
+    return handshakeFailure(error, this.#how.security.kind);
   }
 
   /** The handshake that is over now; undefined when there was none, or none any more. */
@@ -167,8 +181,14 @@ const wrongKey = 'ERR_SSL_BINDER_DOES_NOT_VERIFY';
 const noKey = 'ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM';
 
 /** What one side can show the other for itself; undefined when it refuses, for want of the same key. */
-function proofOf(ours: ListenSecurity, theirs: DialSecurity): Proof | undefined {
+function proofOf(ours: ListenSecurity, theirs: SingleDialOptions['security']): Proof | undefined {
   if (ours.kind === 'server') return { kind: 'certificate', certificate: ours.server.certificate };
   if (ours.kind !== 'psk' || theirs.kind !== 'psk') return undefined;
-  return ours.keyId === theirs.keyId && Buffer.from(ours.key).equals(theirs.key) ? { kind: 'key' } : undefined;
+  const { keyId, key } = theirs.key;
+  const own = ours.keys.find((each) => each.keyId === keyId);
+  return own !== undefined && Buffer.from(own.key).equals(key) ? { kind: 'key' } : undefined;
+}
+
+function protectionBy({ kind }: Proof, theirs: SingleDialOptions['security']): Protection {
+  return kind === 'key' && theirs.kind === 'psk' ? { kind: 'psk', keyId: theirs.key.keyId } : { kind: 'server' };
 }

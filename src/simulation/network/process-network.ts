@@ -5,6 +5,7 @@
  * more and no promise settles, or it would go on like a ghost.
  */
 import { dialCancelled } from '../../adapters/dial.js';
+import { dialByRing, type SingleDialOptions } from '../../adapters/dial-by-ring.js';
 import { dialError } from '../../adapters/network-errors.js';
 import { StatemeshError } from '../../core/errors.js';
 import type {
@@ -59,10 +60,23 @@ export class ProcessNetwork implements Network {
     const listener = new Listener(options, routes.clock, taps, (end) => this.#own(end));
     machine.listeners.set(port, listener);
     this.#listeners.set(listener, port);
-    return { host: options.host, port, close: async () => this.#closeListener(listener) };
+    return {
+      ...{ host: options.host, port },
+      protect: (how) => listener.protect(how),
+      close: async () => this.#closeListener(listener),
+    };
   }
 
   async dial(options: DialOptions): Promise<Connection> {
+    const { clock } = this.#around.routes;
+    return dialByRing(
+      options,
+      (once) => this.#dialOnce(once),
+      () => clock.nowMs,
+    );
+  }
+
+  async #dialOnce(options: SingleDialOptions): Promise<Connection> {
     if (this.#isGone) return never();
     this.#assertOpen();
     const { machine, routes, taps, resolve, openStream, listenerAt } = this.#around;

@@ -9,7 +9,7 @@
 import { lingerMs } from '../../adapters/linger.js';
 import { addressText, connectionLost } from '../../adapters/network-errors.js';
 import { sendQueueHighBytes } from '../../adapters/tcp-connection.js';
-import type { Connection, ConnectionHandlers, Timer } from '../../protocol/ports.js';
+import type { Connection, ConnectionHandlers, Protection, Timer } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { Delivery, Speech, Taps } from './delivery.js';
 import { systemError } from './errors.js';
@@ -43,6 +43,8 @@ export class StreamEnd implements Connection {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly remoteAddress: string;
+  /** Set when it has been proved. */
+  protection: Protection = { kind: 'none' };
   queuedBytes = 0;
   isClosed = false;
   other!: StreamEnd;
