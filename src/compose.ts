@@ -7,6 +7,7 @@
 import { createCloudPeers } from './database/cloud-peers.js';
 import { createDrainStore } from './database/inheritance.js';
 import { createKnownPeers } from './database/known-peers.js';
+import { createResealer } from './database/resealer.js';
 import { credentialMachine } from './machines/credential.machine.js';
 import { electionMachine } from './machines/election.machine.js';
 import { gatewayMachine } from './machines/gateway.machine.js';
@@ -76,6 +77,7 @@ export function createServices(ports: Ports, { provider, commands }: Particulars
     dial: createDial(ports),
     liveness: createLiveness(shared),
     cloudPeers: createCloudPeers(),
+    resealer: createResealer(ports),
     requestToken: createRequestToken(ports),
     dialCloud: createDialCloud(ports),
     verifyToken: createVerifyToken(ports),
@@ -98,13 +100,13 @@ export function createServices(ports: Ports, { provider, commands }: Particulars
 export function composeNode(services: Services): NodeMachine {
   const { getConfiguration, configurationFeed, configure, openStore, drainStore, closeStores } = services;
   const { listen, closeListeners, connections, control } = services;
-  const { dial, discovery, knownPeers, liveness, cloudPeers, requestToken, dialCloud } = services;
+  const { dial, discovery, knownPeers, liveness, cloudPeers, resealer, requestToken, dialCloud } = services;
   const session = composeSession(services);
   const peer = peerMachine.provide({ actors: { dial } });
   const membership = membershipMachine.provide({ actors: { session, peer, discovery, knownPeers } });
   const election = electionMachine.provide({ actors: { liveness } });
   const gateway = gatewayMachine.provide({ actors: { session, requestToken, dialCloud } });
-  const uplink = uplinkMachine.provide({ actors: { gateway, cloudPeers } });
+  const uplink = uplinkMachine.provide({ actors: { gateway, cloudPeers, resealer } });
   const reception = receptionMachine.provide({ actors: { session } });
   const parts = { membership, election, uplink, reception };
   return nodeMachine.provide({

@@ -8,7 +8,7 @@
  *
  * Source: AES-256-GCM, NIST SP 800-38D. Nonces are 96 random bits, fit for some 2^32 secrets under one key.
  */
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hash } from 'node:crypto';
 import { assert, StatemeshError } from './errors.js';
 import type { ClusterKeys } from './keys.js';
 import { Secret } from './secret.js';
@@ -76,6 +76,11 @@ export function openSecret({ keys, peer, envelope }: OpenOptions): Secret {
 export function isOutdated(envelope: string, keys: ClusterKeys): boolean {
   const [, keyId = ''] = envelopePattern.exec(envelope) ?? [];
   return keyId !== keys.first.keyId && keys.find(keyId) !== undefined;
+}
+
+/** A name for an envelope that says nothing of what is in it: SHA-256, base64url. */
+export function nameOfEnvelope(envelope: string): string {
+  return hash('sha256', envelope, 'base64url');
 }
 
 /** Whether a text is an envelope, of this version or of another, intact or not: such a text is never a secret itself. */

@@ -1,10 +1,11 @@
 /**
- * What goes along when a node takes another identity: the remote peers, at the lowest rank, so that a node with static peers, or
+ * What goes along when a node takes another identity: the remote peers with their secrets, at the lowest rank, so that a node with static peers, or
  * alone with a cloud peer, is not cut off in its new life, and whatever its new cluster has decided stands.
  */
 import { fromPromise } from 'xstate';
 import type { Store, Write } from '../protocol/store.js';
 import { keyOf, readRemotePeers, remotePeersCollection } from './remote-peers.js';
+import { resealedSecretsCollection } from './resealed-secrets.js';
 
 export function createDrainStore() {
   return fromPromise<readonly Write[], { store: Store }>(async ({ input: { store } }) => {
@@ -17,7 +18,11 @@ export function createDrainStore() {
 async function inheritanceOf(store: Store): Promise<readonly Write[]> {
   const { peers } = await readRemotePeers(store);
   const documents = await Promise.all(peers.map(({ nodeId }) => store.get(remotePeersCollection, keyOf(nodeId))));
-  return documents
-    .filter((document) => document !== undefined)
-    .map(({ key, payload }) => ({ kind: 'initial', collection: remotePeersCollection, key, payload }));
+  const resealed = await store.find(resealedSecretsCollection, {});
+  return [
+    ...documents
+      .filter((document) => document !== undefined)
+      .map((document) => ({ kind: 'initial', collection: remotePeersCollection, ...document }) as const),
+    ...resealed.map((document) => ({ kind: 'initial', collection: resealedSecretsCollection, ...document }) as const),
+  ];
 }

@@ -7,30 +7,33 @@
 import { type Failure, failureOf } from '../core/errors.js';
 import type { Commit, Store } from '../protocol/store.js';
 import { type RemotePeers, readRemotePeers, remotePeersCollection, removedPeersCollection } from './remote-peers.js';
+import { resealedSecretsCollection } from './resealed-secrets.js';
 
 /**
  * @param listener Hears the peers and the documents that are none; commits in quick succession are told as one
  * @param onFailure Hears that the peers could not be read, or that the listener has thrown; the watch goes on with the next
  *   commit. A closed store is the end, not a failure
+ * @param read How to read them
  * @returns How to stop; nothing is told afterwards
  */
 export function watchRemotePeers(
   store: Store,
   listener: (remotePeers: RemotePeers) => void,
   onFailure: (failure: Failure) => void = () => {},
+  read: (store: Store) => Promise<RemotePeers> = readRemotePeers,
 ): () => void {
   let isStopped = false;
   let isReading = false;
   let isStale = false;
 
-  const read = async (): Promise<void> => {
+  const readAll = async (): Promise<void> => {
     isStale = true;
     if (isReading) return;
     isReading = true;
     while (isStale && !isStopped) {
       isStale = false;
       try {
-        const remotePeers = await readRemotePeers(store);
+        const remotePeers = await read(store);
         if (!isStopped) listener(remotePeers);
       } catch (error) {
         report(error);
@@ -50,9 +53,9 @@ export function watchRemotePeers(
   };
 
   const unsubscribe = store.subscribe((commit) => {
-    if (isOfPeers(commit)) void read();
+    if (isOfPeers(commit)) void readAll();
   });
-  void read();
+  void readAll();
   return () => {
     isStopped = true;
     unsubscribe();
@@ -60,5 +63,7 @@ export function watchRemotePeers(
 }
 
 function isOfPeers({ collections }: Commit): boolean {
-  return collections.has(remotePeersCollection) || collections.has(removedPeersCollection);
+  return [remotePeersCollection, removedPeersCollection, resealedSecretsCollection].some((name) =>
+    collections.has(name),
+  );
 }

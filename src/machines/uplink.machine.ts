@@ -21,11 +21,12 @@ import type {
   LeadershipChanged,
   Mailbox,
   Notice,
+  ResealerReport,
   UplinkCommand,
   UplinkReport,
 } from '../protocol/events.js';
 import type { CloudPeer } from '../protocol/remote-peer.js';
-import { cloudPeers } from '../protocol/services.js';
+import { cloudPeers, resealer } from '../protocol/services.js';
 import { type GatewayInput, gatewayMachine } from './gateway.machine.js';
 
 /** What each of its gateways gets, too. */
@@ -51,7 +52,7 @@ interface GatewayRow {
   readonly condition: GatewayCondition;
 }
 
-type UplinkEvent = UplinkCommand | CloudPeersReport | GatewayReport;
+type UplinkEvent = UplinkCommand | CloudPeersReport | ResealerReport | GatewayReport;
 
 const leavingTimeoutMs = 2_000;
 
@@ -61,7 +62,7 @@ const machine = setup({
     input: {} as UplinkInput,
     events: {} as UplinkEvent | DoneActorEvent<unknown, string> | ErrorActorEvent<unknown, string>,
   },
-  actors: { cloudPeers, gateway: gatewayMachine },
+  actors: { cloudPeers, resealer, gateway: gatewayMachine },
   delays: {
     yieldAfter: ({ context }) => context.configuration.yieldAfterMs,
     probeBackoff: ({ context: { probeAttempt, random } }) =>
@@ -78,6 +79,7 @@ const machine = setup({
     hasNobodyToReach: ({ context }) => conditions(context).every((condition) => condition === 'disabled'),
     isAtRest: ({ context }) =>
       conditions(context).every((condition) => condition === 'disabled' || condition === 'resting'),
+    touchesKeys: (_, { effects }: Adjustment) => effects.has('keys'),
     isReached: (_, { isReached }: { isReached: boolean }) => isReached,
     hasNothingToProbe: ({ context }) => context.probing.length === 0,
   },
@@ -124,6 +126,14 @@ const machine = setup({
       const { configuration, keys, ca } = adjustment.configured;
       enqueue.assign({ identity: adjustment.identity, configuration, keys, ca });
       for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, adjustment);
+    }),
+    /** The leader keeps secrets sealed with the key in use; it begins anew when that has changed. */
+    tendSecrets: enqueueActions(({ context, enqueue, self }) => {
+      enqueue.stopChild('resealer');
+      if (!context.isLeader) return;
+      const { store, keys } = context;
+      const parent = self as Mailbox<ResealerReport>;
+      enqueue.spawnChild('resealer', { id: 'resealer', input: { parent, store, keys } });
     }),
     tellGateways: enqueueActions(({ context, enqueue }) => {
       const type = context.isLeader ? 'gateway.open' : 'gateway.rest';
@@ -191,7 +201,12 @@ const machine = setup({
     // Of a probe that is over.
     'gateway.probed': {},
     'leadership.changed': { actions: { type: 'recordLeadership', params: ({ event }) => event } },
-    'configuration.adjusted': { actions: { type: 'adjust', params: ({ event }) => event } },
+    'resealing.failed': {
+      actions: {
+        type: 'tell',
+        params: ({ event }) => ({ type: 'failure', where: 'sealed secrets', failure: event.failure }),
+      },
+    },
     notice: { actions: { type: 'passOn', params: ({ event }) => event } },
     'xstate.error.actor.*': { actions: { type: 'contain', params: ({ event }) => event } },
   },
@@ -224,8 +239,15 @@ const machine = setup({
           },
         },
         'leadership.changed': {
-          actions: [{ type: 'recordLeadership', params: ({ event }) => event }, 'tellGateways'],
+          actions: [{ type: 'recordLeadership', params: ({ event }) => event }, 'tellGateways', 'tendSecrets'],
         },
+        'configuration.adjusted': [
+          {
+            guard: { type: 'touchesKeys', params: ({ event }) => event },
+            actions: [{ type: 'adjust', params: ({ event }) => event }, 'tendSecrets'],
+          },
+          { actions: { type: 'adjust', params: ({ event }) => event } },
+        ],
         'uplink.leave': 'leaving',
       },
       /** Whether this node could reach the cloud, which the election counts. */

@@ -213,6 +213,8 @@ export type CloudPeersReport =
   | { readonly type: 'cloudPeers.changed'; readonly peers: ReadonlyMap<NodeId, CloudPeer> }
   | { readonly type: 'cloudPeers.failed'; readonly failure: Failure };
 
+export type ResealerReport = { readonly type: 'resealing.failed'; readonly failure: Failure };
+
 export type UplinkCommand =
   | LeadershipChanged
   | Adjustment

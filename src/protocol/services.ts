@@ -26,6 +26,7 @@ import type {
   Mailbox,
   OplogReport,
   ProviderReport,
+  ResealerReport,
 } from './events.js';
 import type { Identity } from './messages.js';
 import type { Connection, ConnectionSecurity, Listening, ListenSecurity } from './ports.js';
@@ -144,6 +145,14 @@ export const cloudPeers = callbackSlot<EventObject, CloudPeersInput>('cloudPeers
 export interface CloudPeersInput {
   readonly parent: Mailbox<CloudPeersReport>;
   readonly store: Store;
+}
+
+/** Seals secrets again that are not sealed with the first cluster key, now and when the remote peers change. */
+export const resealer = callbackSlot<EventObject, ResealerInput>('resealer');
+export interface ResealerInput {
+  readonly parent: Mailbox<ResealerReport>;
+  readonly store: Store;
+  readonly keys: ClusterKeys | undefined;
 }
 
 /** Gets an access token by client credentials (RFC 6749, section 4.4). */

@@ -53,7 +53,8 @@ function setup() {
   const connect = () => {
     connections += 1;
     const number = connections;
-    const connection = { destroy: () => void destroyed.push(number) } as unknown as Connection;
+    const protection = { kind: 'server' };
+    const connection = { protection, destroy: () => void destroyed.push(number) } as unknown as Connection;
     actor.send({ type: 'connection.accepted', connection });
     return sessions.at(-1) as (typeof sessions)[number];
   };

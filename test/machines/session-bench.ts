@@ -63,7 +63,7 @@ export function setup(
     input: {
       sessionId: 'session-1',
       parent: parent.mailbox,
-      connection: { remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1' } as Connection,
+      connection: { remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1', protection: { kind: 'none' } } as Connection,
       direction,
       expected: undefined,
       identity: us,

@@ -9,6 +9,7 @@ import type { CloudPeer } from '../../src/protocol/remote-peer.js';
 import type { Store } from '../../src/protocol/store.js';
 import { manualClock, recorder } from './bench.js';
 import { cloudPeer } from './walk/gateway.js';
+import { adjusted } from './walk/samples.js';
 
 const us = { nodeId: 'b' as NodeId, boot: 'boot-b' as Boot, port: 1 };
 const yieldAfterMs = 30_000;
@@ -18,9 +19,14 @@ function setup() {
   const clock = manualClock();
   const parent = recorder<UplinkReport>();
   const heard: string[] = [];
+  const tending: string[] = [];
   const machine = uplinkMachine.provide({
     actors: {
       cloudPeers: fromCallback(() => {}) as never,
+      resealer: fromCallback(() => {
+        tending.push('begins');
+        return () => void tending.push('ends');
+      }) as never,
       gateway: fromCallback<GatewayCommand, { peer: CloudPeer }>(({ input, receive }) =>
         receive(({ type }) => void heard.push(`${input.peer.nodeId} ${type.slice('gateway.'.length)}`)),
       ) as never,
@@ -34,7 +40,7 @@ function setup() {
     },
   }).start();
   return {
-    ...{ actor, clock },
+    ...{ actor, clock, tending },
     store: (...nodeIds: string[]) =>
       actor.send({
         type: 'cloudPeers.changed',
@@ -52,6 +58,19 @@ function setup() {
 }
 
 describe('uplink', () => {
+  it('the node leads, the key changes, somebody else leads -> secrets are tended by the leader, with the present keys', () => {
+    const { actor, lead, tending } = setup();
+    expect(tending).toEqual([]);
+    lead(true);
+    expect(tending).toEqual(['begins']);
+    actor.send(adjusted('uplink'));
+    expect(tending).toEqual(['begins']);
+    actor.send(adjusted('keys'));
+    expect(tending).toEqual(['begins', 'ends', 'begins']);
+    lead(false);
+    expect(tending).toEqual(['begins', 'ends', 'begins', 'ends']);
+  });
+
   it('peers come, stay and go, while the node leads or does not -> their gateways are told', () => {
     const { store, lead, orders, actor } = setup();
     store('x');

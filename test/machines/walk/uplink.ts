@@ -58,7 +58,8 @@ export const uplink = defineWalk({
       'the other one': { type: 'gateway.probed', nodeId: smaller.nodeId, isReached: false },
     },
     notice: { '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } } },
-    'configuration.adjusted': { '': adjusted('uplink') },
+    'configuration.adjusted': { '': adjusted('uplink'), keys: adjusted('keys') },
+    'resealing.failed': { '': { type: 'resealing.failed', failure: lost } },
     'uplink.leave': { '': { type: 'uplink.leave' } },
   },
   outputs: {},
@@ -78,7 +79,7 @@ export const uplink = defineWalk({
   ignored: [
     {
       states: ['leaving'],
-      events: ['cloudPeers.changed', 'cloudPeers.failed', 'uplink.leave'],
+      events: ['cloudPeers.changed', 'cloudPeers.failed', 'configuration.adjusted', 'uplink.leave'],
       why: 'It is leaving: nobody is connected to any more.',
     },
   ],

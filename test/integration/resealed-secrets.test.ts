@@ -1,0 +1,113 @@
+/** Secrets that follow the cluster key while it is rotated, on one node and on two that meet. */
+import { describe, expect, test } from '@jest/globals';
+import { type AuthorKey, allScopes } from '../../src/core/author.js';
+import { ClusterKeys } from '../../src/core/keys.js';
+import { openSecret } from '../../src/core/sealing.js';
+import { createPeerManagement } from '../../src/database/peer-management.js';
+import {
+  readWithLatestSecrets,
+  resealedSecretsCollection,
+  resealSecrets,
+} from '../../src/database/resealed-secrets.js';
+import type { Store } from '../../src/protocol/store.js';
+import { openStore } from './database-fixture.js';
+
+const [old, next] = [1, 2].map((byte) => new Uint8Array(32).fill(byte)) as [Uint8Array, Uint8Array];
+let tokens = 0;
+const randomness = {
+  float: () => 0.5,
+  token() {
+    tokens += 1;
+    const bytes = Buffer.alloc(12);
+    bytes.writeUInt32LE(tokens);
+    return bytes.toString('base64url');
+  },
+};
+const oAuth2 = { authority: 'https://id.example.com', clientId: 'shop', clientSecret: 's3cr3t', scopes: [] };
+
+function managed(store: Store, keys: ClusterKeys) {
+  return createPeerManagement({ getStore: () => store, getKeys: () => keys, randomness });
+}
+
+/** What the gateway of a node with this ring would use; the code of the error where it could not. */
+async function secretFor(store: Store, keys: ClusterKeys): Promise<string> {
+  const [peer] = (await readWithLatestSecrets(store)).peers;
+  const envelope = peer?.oAuth2?.clientSecret ?? '';
+  try {
+    const owner = { nodeId: 'cloud-1', authority: oAuth2.authority, clientId: oAuth2.clientId };
+    return openSecret({ keys, peer: owner, envelope }).reveal();
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+}
+
+const reading = { scopes: allScopes, entriesMax: 1_000, bytesMax: 1_000_000, except: new Set<AuthorKey>() };
+
+async function sync(from: Store, to: Store): Promise<void> {
+  const { runs } = await from.read({ ...reading, after: to.clock() });
+  await to.apply(runs, 'peer');
+}
+
+async function stored() {
+  const store = await openStore();
+  await managed(store, new ClusterKeys(old)).addCloudPeer('cloud-1', 'cloud:1', oAuth2);
+  return store;
+}
+
+describe('resealed secrets', () => {
+  test('a new key is the first -> sealed with it, so that the old one can be dropped', async () => {
+    const store = await stored();
+    expect(await secretFor(store, new ClusterKeys(next))).toBe('secretUnsealable');
+    await resealSecrets({ store, keys: new ClusterKeys(next, old), randomness });
+    expect(await secretFor(store, new ClusterKeys(next))).toBe('s3cr3t');
+  });
+
+  test('sealed with the first already, or with a key that is not in the ring -> nothing is written', async () => {
+    const store = await stored();
+    const before = store.cursor();
+    await resealSecrets({ store, keys: new ClusterKeys(old, next), randomness });
+    await resealSecrets({ store, keys: new ClusterKeys(next), randomness });
+    expect(store.cursor()).toBe(before);
+  });
+
+  test('done twice -> the second time there is nothing to do', async () => {
+    const store = await stored();
+    await resealSecrets({ store, keys: new ClusterKeys(next, old), randomness });
+    const before = store.cursor();
+    await resealSecrets({ store, keys: new ClusterKeys(next, old), randomness });
+    expect(store.cursor()).toBe(before);
+  });
+
+  test('the key goes on to a third -> the latest envelope is sealed again, not the first', async () => {
+    const store = await stored();
+    const third = new Uint8Array(32).fill(3);
+    await resealSecrets({ store, keys: new ClusterKeys(next, old), randomness });
+    await resealSecrets({ store, keys: new ClusterKeys(third, next), randomness });
+    expect(await secretFor(store, new ClusterKeys(third))).toBe('s3cr3t');
+  });
+
+  test('a concurrent edit, made a moment before elsewhere -> is not outranked', async () => {
+    const here = await stored();
+    const there = await openStore('node-b');
+    await sync(here, there);
+    // Earlier on its clock than what is sealed here, later than what it edits.
+    await managed(there, new ClusterKeys(old)).addCloudPeer('cloud-1', 'cloud:2', { ...oAuth2, clientSecret: 'newer' });
+    await managed(here, new ClusterKeys(old)).addStaticPeer('x', 'h:1');
+    await resealSecrets({ store: here, keys: new ClusterKeys(next, old), randomness });
+    await sync(there, here);
+    await sync(here, there);
+    const ring = new ClusterKeys(next, old);
+    expect([await secretFor(here, ring), await secretFor(there, ring)]).toEqual(['newer', 'newer']);
+    expect((await readWithLatestSecrets(here)).peers[0]?.address).toBe('cloud:2');
+  });
+
+  test('the peer is removed, or has another secret -> what stood for the old one is forgotten', async () => {
+    const store = await stored();
+    const keys = new ClusterKeys(next, old);
+    await resealSecrets({ store, keys, randomness });
+    expect(await store.count(resealedSecretsCollection)).toBe(1);
+    await managed(store, keys).removeRemotePeer('cloud-1');
+    await resealSecrets({ store, keys, randomness });
+    expect(await store.count(resealedSecretsCollection)).toBe(0);
+  });
+});
