@@ -45,6 +45,7 @@ export {
   configurationSchema,
   parseConfiguration,
 } from './protocol/configuration.js';
+export { configurationJsonSchema } from './protocol/configuration-fields.js';
 export type { Happening, Mailbox } from './protocol/events.js';
 export type * from './protocol/ports.js';
 export type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from './protocol/provider.js';
@@ -59,6 +60,16 @@ export {
 export type { RemotePeerInput } from './protocol/remote-peer-document.js';
 export * as services from './protocol/services.js';
 export type { ContentDigest, Store, StoreStatistics, Written } from './protocol/store.js';
+export {
+  type EnvironmentConfiguration,
+  type EnvironmentConfigurationOptions,
+  environmentConfiguration,
+  type Signals,
+} from './providers/environment.js';
+export { type FileConfiguration, fileConfiguration } from './providers/file.js';
+export { mappedConfiguration } from './providers/mapped.js';
+export { type RemoteConfigurationOptions, remoteConfiguration } from './providers/remote.js';
+export { type StaticConfiguration, staticConfiguration } from './providers/static.js';
 export type {
   ElectionState,
   GatewayState,

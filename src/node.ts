@@ -24,6 +24,7 @@ import type { Happening } from './protocol/events.js';
 import type { PeerNodeConfigurationProvider } from './protocol/provider.js';
 import type { Reconfiguration } from './protocol/reconfiguration.js';
 import type { Store } from './protocol/store.js';
+import { staticConfiguration } from './providers/static.js';
 import { createRequests } from './reconfigure.js';
 import {
   areWritesHeld,
@@ -115,7 +116,7 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
  */
 export function createNode(options: NodeOptions, ports: NodePorts = systemPorts()): StatemeshNode {
   const { logger, inspect, services, ...rest } = options;
-  const provider = 'provider' in rest ? rest.provider : fixed(rest);
+  const provider = 'provider' in rest ? rest.provider : staticConfiguration(rest);
   const machine = composeNode({
     ...createServices(ports, { provider, commands: () => controlCommands(node) }),
     ...services,
@@ -146,11 +147,6 @@ export function systemPorts(): NodePorts {
     http: createHttp(),
     environment: systemEnvironment(),
   };
-}
-
-/** A configuration that changes only when the node is told to. */
-function fixed(configuration: ConfigurationInput): PeerNodeConfigurationProvider {
-  return { getConfiguration: async () => configuration, onConfigurationChanged: () => () => {} };
 }
 
 function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): StatemeshNode {

@@ -15,6 +15,8 @@ const mayImport: Record<string, readonly string[]> = {
   machines: ['core', 'protocol'],
   adapters: ['core', 'protocol'],
   services: ['core', 'protocol'],
+  // Where configurations come from: outside the node, over the ambient world.
+  providers: ['core', 'protocol', 'adapters'],
   store: ['core', 'protocol'],
   database: ['core', 'protocol'],
   // The command line is a user like any other: the public entry points, and the words of the control socket.

@@ -22,7 +22,7 @@ const givens: Record<string, string> = {
   clusterSalt: 'string',
   network: 'statemesh.Network',
   configuration: 'statemesh.ConfigurationInput',
-  boot: 'statemesh.Boot',
+  newBoot: '() => statemesh.Boot',
   random: '() => number',
   myDiscovery: "statemesh.Services['discovery']",
 };
@@ -30,6 +30,11 @@ const givens: Record<string, string> = {
 const imports: Record<string, string> = {
   createNode: '../src/index.js',
   composeNode: '../src/index.js',
+  staticConfiguration: '../src/index.js',
+  fileConfiguration: '../src/index.js',
+  environmentConfiguration: '../src/index.js',
+  remoteConfiguration: '../src/index.js',
+  Secret: '../src/index.js',
   createServices: '../src/index.js',
   systemPorts: '../src/index.js',
   PeerType: '../src/index.js',

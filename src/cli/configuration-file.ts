@@ -7,6 +7,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { parseConfigurationText } from '../protocol/configuration-text.js';
 import { StatemeshError } from '../protocol/control.js';
 
 export const defaultConfigPath = './statemesh.json';
@@ -42,7 +43,7 @@ export function readConfigurationFile(options: PlaceOptions): ConfigurationFile 
   const isNamed = (options.config ?? variable('STATEMESH_CONFIG')) !== undefined;
   try {
     const text = readFileSync(path, 'utf8');
-    return { path, fields: parse(text, path), isExposed: (statSync(path).mode & 0o077) !== 0 };
+    return { path, fields: fieldsIn(text, path), isExposed: (statSync(path).mode & 0o077) !== 0 };
   } catch (error) {
     if (error instanceof StatemeshError) throw error;
     const { code } = error as { code?: string };
@@ -73,24 +74,8 @@ export function variable(name: string): string | undefined {
   return process.env[name] || undefined;
 }
 
-function parse(text: string, path: string): Record<string, unknown> {
-  const fields = parseJson(text.replace(/^\uFEFF/, ''), path);
-  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
-    throw unreadable(`The configuration file ${path} is not a JSON object of fields.`);
-  }
-  return fields as Record<string, unknown>;
-}
-
-/** JSON.parse quotes the text around the mistake, which may be the key: only its place is told. */
-function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const position = / at position (\d+)/.exec((error as Error).message)?.[1];
-    const before = position === undefined ? [] : text.slice(0, Number(position)).split('\n');
-    const place = position === undefined ? '' : ` (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
-    throw unreadable(`The configuration file ${path} is not JSON${place}.`);
-  }
+function fieldsIn(text: string, path: string): Record<string, unknown> {
+  return { ...parseConfigurationText(text, `The configuration file ${path}`) };
 }
 
 function unreadable(message: string): StatemeshError {

@@ -9,7 +9,7 @@
 export const errorCodes = {
   // Configuration and identity
   configurationInvalid: 'A configuration field has a wrong value; the message names the field.',
-  configurationUnreadable: 'The configuration file is missing, unreadable or not JSON.',
+  configurationUnreadable: 'The configuration is missing, unreadable or not JSON, or its server does not give it.',
   clusterKeyMissing: 'No cluster key is configured, and security was not switched off on purpose.',
   nodeIdInvalid: 'A NodeId is empty, too long or has characters outside A-Z a-z 0-9 . _ -',
   duplicateNodeId: 'Another live process uses the same NodeId in this cluster.',

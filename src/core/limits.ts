@@ -27,6 +27,8 @@ export const limits = {
 
   // Reconfiguration
   reconfigurationsWaitingMax: 1_000,
+  /** Of a configuration as text. */
+  configurationBytesMax: 1024 * 1024,
   /** Cluster keys beside the one in use. */
   acceptedKeysMax: 3,
   /** Both listeners accept for so long: who was about to dial the old port may still. */

@@ -133,7 +133,7 @@ export interface CheckedConfiguration {
  * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`
  */
 export function parseConfiguration(input: unknown): CheckedConfiguration {
-  const result = configurationSchema.safeParse(withSeedForm(input));
+  const result = configurationSchema.safeParse(withoutSchema(withSeedForm(input)));
   if (!result.success) {
     const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'configuration'}: ${issue.message}`);
     throw new StatemeshError('configurationInvalid', `Invalid configuration: ${problems.join('; ')}.`);
@@ -169,6 +169,13 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
     salt: configuration.clusterSalt,
   };
   return { configuration, keySource, initialRemotePeers };
+}
+
+/** What editors want to know of a file is nothing to the node. */
+function withoutSchema(input: unknown): unknown {
+  if (typeof input !== 'object' || input === null || !('$schema' in input)) return input;
+  const { $schema: _, ...fields } = input;
+  return fields;
 }
 
 /** Where a configuration listens. */

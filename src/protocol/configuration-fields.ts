@@ -1,0 +1,105 @@
+/**
+ * The configuration field by field: every field of the schema has an environment variable and, unless it is secret, an option of the
+ * command line, both named after it (`dataDir`: STATEMESH_DATA_DIR, --data-dir).
+ *
+ * Invariants: a wrong value is reported under the name by which it came; the value of a secret field is never shown.
+ */
+import { z } from 'zod';
+import { StatemeshError } from '../core/errors.js';
+import { type ConfigurationInput, configurationSchema } from './configuration.js';
+
+/** Never on a command line, where every user of the machine can read it, and never shown. */
+export const secretFields: ReadonlySet<string> = new Set(['clusterKey', 'acceptedClusterKeys', 'initialRemotePeers']);
+
+/** Too much for a variable or an option: in files and programs only. */
+const structuredFields: ReadonlySet<string> = new Set(['initialRemotePeers', 'acceptedClusterKeys']);
+
+type FieldKind = 'text' | 'integer' | 'boolean' | 'peers';
+
+export interface Field {
+  readonly name: keyof ConfigurationInput;
+  readonly kind: FieldKind;
+  /** STATEMESH_DATA_DIR */
+  readonly variable: string;
+  /** --data-dir */
+  readonly flag: string;
+  readonly description: string;
+  readonly defaultValue: unknown;
+  readonly choices: readonly string[] | undefined;
+}
+
+/** JSON Schema (draft 2020-12) of a configuration, for editors. */
+export function configurationJsonSchema(): object {
+  const { $schema, ...schema } = z.toJSONSchema(configurationSchema, { io: 'input' });
+  const properties = {
+    $schema: { type: 'string', description: 'Where editors find this schema.' },
+    ...schema.properties,
+  };
+  return { $schema, title: 'The configuration of a statemesh node', ...schema, properties };
+}
+
+export const configurationFields: readonly Field[] = Object.entries(
+  z.toJSONSchema(configurationSchema, { io: 'input' }).properties ?? {},
+)
+  .filter(([name]) => !structuredFields.has(name))
+  .map(([name, schema]) => {
+    const { type, description = '', default: defaultValue, enum: choices } = schema as z.core.JSONSchema.JSONSchema;
+    return {
+      name: name as keyof ConfigurationInput,
+      kind: type === 'integer' ? 'integer' : type === 'boolean' ? 'boolean' : type === 'array' ? 'peers' : 'text',
+      variable: `STATEMESH_${words(name).join('_').toUpperCase()}`,
+      flag: `--${words(name).join('-')}`,
+      description,
+      defaultValue,
+      choices: choices as string[] | undefined,
+    };
+  });
+
+/** @throws StatemeshError `configurationInvalid` naming `origin` */
+export function fieldValue(field: Field, text: string, origin: string): unknown {
+  const value = convert(field, text, origin);
+  const result = configurationSchema.shape[field.name].safeParse(value);
+  if (result.success) return value;
+  throw wrong(field, text, origin, result.error.issues.map(({ message }) => message).join('; '));
+}
+
+/**
+ * The fields that the environment sets. An empty variable counts as not set, which is how many tools unset one.
+ * @throws StatemeshError `configurationInvalid` naming the variable
+ */
+export function fieldsOfEnvironment(get: (variable: string) => string | undefined): Partial<ConfigurationInput> {
+  const fields = configurationFields.flatMap((field) => {
+    const text = get(field.variable) || undefined;
+    return text === undefined ? [] : [[field.name, fieldValue(field, text, field.variable)] as const];
+  });
+  return Object.fromEntries(fields);
+}
+
+function convert(field: Field, text: string, origin: string): unknown {
+  switch (field.kind) {
+    case 'integer':
+      if (!/^[+-]?\d{1,15}$/.test(text.trim())) throw wrong(field, text, origin, 'use a whole number');
+      return Number(text);
+    case 'boolean':
+      if (/^(true|1)$/i.test(text)) return true;
+      if (/^(false|0)$/i.test(text)) return false;
+      throw wrong(field, text, origin, 'use true or false');
+    case 'peers':
+      return text.split(',').map((peer) => {
+        const [nodeId, address, ...rest] = peer.trim().split('=');
+        if (address === undefined || rest.length > 0) throw wrong(field, text, origin, 'use nodeId=host:port,...');
+        return { nodeId, address };
+      });
+    case 'text':
+      return text;
+  }
+}
+
+function wrong({ name }: Field, text: string, origin: string, reason: string): StatemeshError {
+  const shown = secretFields.has(name) ? '' : ` "${text.slice(0, 80)}"`;
+  return new StatemeshError('configurationInvalid', `Invalid configuration: ${origin}${shown}: ${reason}.`);
+}
+
+function words(name: string): string[] {
+  return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
+}

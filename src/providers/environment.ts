@@ -1,0 +1,52 @@
+/** A configuration in environment variables, STATEMESH_NODE_ID and so on; read again on SIGHUP, and when a program says so. */
+import { systemEnvironment } from '../adapters/environment.js';
+import { fieldsOfEnvironment } from '../protocol/configuration-fields.js';
+import type { Environment } from '../protocol/ports.js';
+import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
+import { Source } from './source.js';
+
+/** Where signals come from: the process. */
+export interface Signals {
+  on(signal: 'SIGHUP', listener: () => void): unknown;
+  off(signal: 'SIGHUP', listener: () => void): unknown;
+}
+
+export interface EnvironmentConfigurationOptions {
+  readonly environment?: Environment;
+  readonly signals?: Signals;
+  /** What the environment does not say. */
+  readonly defaults?: Partial<PeerNodeConfiguration>;
+}
+
+export interface EnvironmentConfiguration extends PeerNodeConfigurationProvider {
+  /** Reads the variables again, as SIGHUP does. */
+  reload(): void;
+}
+
+/**
+ * @example
+ * const node = createNode({ provider: environmentConfiguration({ defaults: { nodeId: 'shop-1' } }) });
+ */
+export function environmentConfiguration(options: EnvironmentConfigurationOptions = {}): EnvironmentConfiguration {
+  const { environment = systemEnvironment(), signals = process, defaults = {} } = options;
+  // Whether the fields are right, and all are there, is for the node to say.
+  const read = (): PeerNodeConfiguration =>
+    ({ ...defaults, ...fieldsOfEnvironment((name) => environment.get(name)) }) as PeerNodeConfiguration;
+  const reload = (): void => {
+    try {
+      source.offer(read());
+    } catch (error) {
+      source.fail(error);
+    }
+  };
+  const source = new Source(() => {
+    signals.on('SIGHUP', reload);
+    return () => void signals.off('SIGHUP', reload);
+  });
+  return {
+    getConfiguration: async () => source.gave(read()),
+    onConfigurationChanged: source.onConfigurationChanged,
+    onTrouble: source.onTrouble,
+    reload,
+  };
+}

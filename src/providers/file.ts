@@ -1,0 +1,111 @@
+/**
+ * A configuration in a JSON file, watched.
+ *
+ * The file is looked at by its name, again and again (`stat`, twice a second), not by the system's notifications: so it does not
+ * matter how it comes to be another one, whether it is written in place, renamed over, deleted and made again, or reached by a symbolic
+ * link of which any part is swapped, as Kubernetes does; nor on what file system it lies.
+ *
+ * Invariants: what cannot be read is tried again for a moment, since it may be half written, and is told as trouble then; the
+ * last good configuration stays. No message quotes the file, which may hold the cluster key.
+ */
+import { type StatWatcher, unwatchFile, watchFile } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { systemTime } from '../adapters/time.js';
+import { StatemeshError, systemCodeOf } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import { parseConfigurationText } from '../protocol/configuration-text.js';
+import type { Timer } from '../protocol/ports.js';
+import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
+import { Source } from './source.js';
+
+const lookIntervalMs = 500;
+/** How often, and how soon, what cannot be read is read again. */
+const attemptsMax = 5;
+const retryFirstMs = 50;
+
+export interface FileConfiguration extends PeerNodeConfigurationProvider {
+  /** Looks at once, not only when the file has changed. */
+  reload(): void;
+}
+
+/**
+ * @param path Of the file; relative paths are relative to the working directory, and those in it are left as they are
+ *
+ * @example
+ * const node = createNode({ provider: fileConfiguration('/etc/statemesh/shop-1.json') });
+ */
+export function fileConfiguration(path: string): FileConfiguration {
+  const file = resolve(path);
+  const time = systemTime();
+  let timer: Timer | undefined;
+  let reading = 0;
+  let isWatched = false;
+
+  /** Only the latest look counts: an earlier one may have seen an earlier file. */
+  const look = (attempt = 1): void => {
+    timer?.cancel();
+    reading += 1;
+    const own = reading;
+    read(file).then(
+      (configuration) => {
+        if (own === reading && isWatched) source.offer(configuration);
+      },
+      (error: unknown) => {
+        if (own !== reading || !isWatched) return;
+        if (attempt === attemptsMax) source.fail(error);
+        else timer = time.after(retryFirstMs * 2 ** (attempt - 1), () => look(attempt + 1));
+      },
+    );
+  };
+  const source = new Source(() => {
+    const changed = (): void => look();
+    const watcher: StatWatcher = watchFile(file, { interval: lookIntervalMs, persistent: false }, changed);
+    watcher.unref();
+    isWatched = true;
+    return () => {
+      isWatched = false;
+      timer?.cancel();
+      unwatchFile(file, changed);
+    };
+  });
+  return {
+    getConfiguration: async () => source.gave(await read(file)),
+    onConfigurationChanged: source.onConfigurationChanged,
+    onTrouble: source.onTrouble,
+    reload: () => look(),
+  };
+}
+
+/** @throws StatemeshError `configurationUnreadable` */
+async function read(path: string): Promise<PeerNodeConfiguration> {
+  return parseConfigurationText(await textOf(path), `The configuration file ${path}`);
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      // One byte more than allowed tells that there are more, whatever `stat` says of a pipe or a device.
+      const buffer = Buffer.alloc(limits.configurationBytesMax + 1);
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
+      if (bytesRead > limits.configurationBytesMax) {
+        throw unreadable(`${path} has more than ${limits.configurationBytesMax} bytes: is it the right file?`);
+      }
+      return buffer.toString('utf8', 0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if ((error as { name?: unknown }).name === 'StatemeshError') throw error;
+    const reason = systemCodeOf(error) ?? 'unknown reason';
+    throw unreadable(
+      `The configuration file ${path} cannot be read (${reason}): check its path and permissions.`,
+      error,
+    );
+  }
+}
+
+function unreadable(message: string, cause?: unknown): StatemeshError {
+  return new StatemeshError('configurationUnreadable', message, { cause });
+}

@@ -1,0 +1,213 @@
+/**
+ * A configuration on a web server: JSON by HTTP, asked for now and then, with its ETag (RFC 9110).
+ *
+ * Invariants: what arrives is used only if it is a configuration as a whole; otherwise the last good one stays. That one is kept on
+ * disk, readable by its owner only and replaced as a whole, so that a node starts while the server is away. The token goes to the
+ * server alone, encrypted but for loopback, and appears in no message.
+ */
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { createHttp } from '../adapters/http.js';
+import { systemRandomness } from '../adapters/randomness.js';
+import { systemTime } from '../adapters/time.js';
+import { isLoopback } from '../core/address.js';
+import { failureOf, StatemeshError } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Secret } from '../core/secret.js';
+import { parseConfiguration } from '../protocol/configuration.js';
+import { parseConfigurationText } from '../protocol/configuration-text.js';
+import type { Http, HttpResponse, Randomness, Time, Timer } from '../protocol/ports.js';
+import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
+import { Source } from './source.js';
+
+export interface RemoteConfigurationOptions {
+  /** https, or http on loopback. */
+  readonly url: string;
+  /** Where the last good configuration is kept. Undefined: nowhere, and the server has to be there when the node starts. */
+  readonly cacheFile?: string;
+  /** Sent as a bearer token (RFC 6750). A function is asked each time. */
+  readonly token?: Secret | (() => Secret | Promise<Secret>);
+  /** How often the server is asked, ms, 10 % more or less. Default 60,000, at least 1,000. */
+  readonly intervalMs?: number;
+  /** Certificates (PEM) to trust in place of those of the system. */
+  readonly ca?: string;
+  readonly http?: Http;
+  readonly time?: Time;
+  readonly randomness?: Randomness;
+}
+
+interface Cached {
+  readonly url: string;
+  readonly etag: string | undefined;
+  readonly configuration: PeerNodeConfiguration;
+}
+
+/**
+ * @throws StatemeshError `configurationInvalid` for a URL that is none, or not encrypted
+ *
+ * @example
+ * const provider = remoteConfiguration({
+ *   url: 'https://config.example.com/shop-1.json',
+ *   token: new Secret('the token'),
+ *   cacheFile: './data/configuration.json',
+ * });
+ * const node = createNode({ provider });
+ */
+export function remoteConfiguration(options: RemoteConfigurationOptions): PeerNodeConfigurationProvider {
+  const { http = createHttp(), time = systemTime(), randomness = systemRandomness(), cacheFile } = options;
+  const url = checkUrl(options.url);
+  const intervalMs = Math.max(options.intervalMs ?? intervalDefaultMs, intervalMinMs);
+  let etag: string | undefined;
+  let abort = new AbortController();
+  let timer: Timer | undefined;
+  let failures = 0;
+
+  const ask = async (signal: AbortSignal): Promise<PeerNodeConfiguration | undefined> => {
+    const { token, ca } = options;
+    const secret = typeof token === 'function' ? await token() : token;
+    const headers = {
+      accept: 'application/json',
+      ...(etag === undefined ? {} : { 'if-none-match': etag }),
+      ...(secret === undefined ? {} : { authorization: `Bearer ${secret.reveal()}` }),
+    };
+    const response = await request(http, { method: 'GET', url: url.href, headers, body: undefined, ca, signal });
+    if (response.status === 304 && etag !== undefined) return undefined;
+    const configuration = configurationIn(response, url);
+    etag = response.headers.etag;
+    if (cacheFile !== undefined) await keep(cacheFile, { url: url.href, etag, configuration }, randomness.token());
+    return configuration;
+  };
+  const poll = async (): Promise<void> => {
+    const { signal } = abort;
+    try {
+      const configuration = await ask(signal);
+      if (signal.aborted) return;
+      failures = 0;
+      if (configuration !== undefined) source.offer(configuration);
+    } catch (error) {
+      if (signal.aborted) return;
+      failures += 1;
+      source.fail(error);
+    }
+    schedule();
+  };
+  const schedule = (): void => {
+    const backoff = Math.min(2 ** failures, backoffMax);
+    timer = time.after(intervalMs * backoff * (1 + jitter * (2 * randomness.float() - 1)), () => void poll());
+  };
+  const source = new Source(() => {
+    abort = new AbortController();
+    schedule();
+    return () => {
+      timer?.cancel();
+      abort.abort();
+    };
+  });
+  return {
+    async getConfiguration() {
+      try {
+        const configuration = await ask(new AbortController().signal);
+        if (configuration !== undefined) return source.gave(configuration);
+        // Asked before, and unchanged.
+        etag = undefined;
+        return source.gave((await ask(new AbortController().signal)) as PeerNodeConfiguration);
+      } catch (error) {
+        const cached = cacheFile === undefined ? undefined : await kept(cacheFile, url.href);
+        if (cached === undefined) throw error;
+        etag = cached.etag;
+        source.fail(usingCache(error, cacheFile as string));
+        return source.gave(cached.configuration);
+      }
+    },
+    onConfigurationChanged: source.onConfigurationChanged,
+    onTrouble: source.onTrouble,
+  };
+}
+
+const intervalDefaultMs = 60_000;
+const intervalMinMs = 1_000;
+const jitter = 0.1;
+/** The interval grows by so much at most while the server is away. */
+const backoffMax = 8;
+
+function checkUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.username !== '' || url.password !== '' || !/^https?:$/.test(url.protocol)) {
+    throw new StatemeshError('configurationInvalid', 'The URL of the configuration server is no https URL.');
+  }
+  if (url.protocol === 'http:' && !isLoopback(url.hostname.replace(/^\[|\]$/g, ''))) {
+    throw new StatemeshError(
+      'configurationInvalid',
+      `${url.origin} is not encrypted, and configurations hold secrets: use https, or a server on this machine.`,
+    );
+  }
+  return url;
+}
+
+async function request(http: Http, asked: Parameters<Http['request']>[0]): Promise<HttpResponse> {
+  try {
+    return await http.request(asked);
+  } catch (error) {
+    const { message } = failureOf(error);
+    throw unreadable(`The configuration server did not answer as it should: ${message}`, error);
+  }
+}
+
+function configurationIn({ status, body }: HttpResponse, { origin }: URL): PeerNodeConfiguration {
+  const remedy = remedies[status] ?? 'see its own logs.';
+  if (status !== 200)
+    throw unreadable(`The configuration server ${origin} answers with the status ${status}: ${remedy}`);
+  if (body.length > limits.configurationBytesMax) {
+    throw unreadable(`The configuration server ${origin} sends more than ${limits.configurationBytesMax} bytes.`);
+  }
+  const configuration = parseConfigurationText(body, `What the configuration server ${origin} sends`);
+  // Nothing that a node would refuse may take the place of what it has.
+  parseConfiguration(configuration);
+  return configuration;
+}
+
+const remedies: Readonly<Record<number, string>> = {
+  401: 'its token is missing, wrong or has expired.',
+  403: 'its token does not allow this.',
+  404: 'correct the URL.',
+};
+
+function usingCache(error: unknown, cacheFile: string): StatemeshError {
+  const { message } = failureOf(error);
+  return unreadable(`${message} The configuration that was kept in ${cacheFile} is used.`, error);
+}
+
+async function keep(path: string, cached: Cached, suffix: string): Promise<void> {
+  const target = resolve(path);
+  const draft = `${target}.${suffix}.new`;
+  try {
+    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+    const file = await open(draft, 'wx', 0o600);
+    try {
+      await file.writeFile(JSON.stringify(cached));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, target);
+  } catch (error) {
+    // What made it fail may keep it from being removed, too.
+    await rm(draft, { force: true }).catch(() => {});
+    throw unreadable(`${target} cannot be written, where the configuration is kept: check its directory.`, error);
+  }
+}
+
+async function kept(path: string, url: string): Promise<Cached | undefined> {
+  try {
+    const cached = JSON.parse(await readFile(resolve(path), 'utf8')) as Partial<Cached>;
+    if (cached.url !== url || cached.configuration === undefined) return undefined;
+    parseConfiguration(cached.configuration);
+    return { url, etag: cached.etag, configuration: cached.configuration };
+  } catch {
+    return undefined;
+  }
+}
+
+function unreadable(message: string, cause?: unknown): StatemeshError {
+  return new StatemeshError('configurationUnreadable', message, { cause });
+}

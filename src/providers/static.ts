@@ -1,0 +1,28 @@
+/** A configuration that a program holds, and changes when it likes. */
+import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
+import { Source } from './source.js';
+
+export interface StaticConfiguration extends PeerNodeConfigurationProvider {
+  /** Replaces the whole configuration; who listens hears of it at once. */
+  update(configuration: PeerNodeConfiguration): void;
+}
+
+/**
+ * @example
+ * const provider = staticConfiguration({ nodeId: 'shop-1', clusterKey, clusterSalt });
+ * const node = createNode({ provider });
+ * await node.start();
+ * provider.update({ nodeId: 'shop-1', clusterKey, clusterSalt, port: 9001 });
+ */
+export function staticConfiguration(configuration: PeerNodeConfiguration): StaticConfiguration {
+  const source = new Source();
+  let present = configuration;
+  return {
+    getConfiguration: async () => source.gave(present),
+    onConfigurationChanged: source.onConfigurationChanged,
+    update(next) {
+      present = next;
+      source.offer(next);
+    },
+  };
+}

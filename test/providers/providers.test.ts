@@ -1,0 +1,341 @@
+/** Each provider over the real thing: files, a web server, signals; and what is particular to one of them. */
+import { hash } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { existsSync, statSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { limits } from '../../src/core/limits.js';
+import { Secret } from '../../src/core/secret.js';
+import type { Timer } from '../../src/protocol/ports.js';
+import type { PeerNodeConfiguration } from '../../src/protocol/provider.js';
+import { environmentConfiguration } from '../../src/providers/environment.js';
+import { type FileConfiguration, fileConfiguration } from '../../src/providers/file.js';
+import { mappedConfiguration } from '../../src/providers/mapped.js';
+import { remoteConfiguration } from '../../src/providers/remote.js';
+import { staticConfiguration } from '../../src/providers/static.js';
+import { until } from '../contracts/network-sockets.js';
+import { describeProvider, first, type ProviderHarness } from '../contracts/provider.contract.js';
+
+let directory: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'statemesh-providers-'));
+});
+
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+const moved: PeerNodeConfiguration = { ...first, port: 9_009 };
+
+describeProvider('static', async () => {
+  const provider = staticConfiguration(first);
+  return {
+    provider,
+    change: async (configuration) => provider.update(configuration),
+    spoil: undefined,
+    look: async () => {},
+    leftovers: () => [],
+    close: async () => {},
+  };
+});
+
+describeProvider('mapped', async () => {
+  const base = staticConfiguration(first);
+  const provider = mappedConfiguration(base, (configuration) => {
+    if (configuration.nodeId === 'bad') throw new Error('It cannot be.');
+    return { ...configuration, host: '127.0.0.1' };
+  });
+  return {
+    provider,
+    change: async (configuration) => base.update(configuration),
+    spoil: async () => base.update({ ...first, nodeId: 'bad' }),
+    look: async () => {},
+    leftovers: () => [],
+    close: async () => {},
+  };
+});
+
+describeProvider('environment', async () => {
+  const variables = new Map<string, string>();
+  const signals = new EventEmitter();
+  const set = ({ nodeId, port, clusterKey = '', clusterSalt = '', eligible = true }: PeerNodeConfiguration) => {
+    variables
+      .set('STATEMESH_NODE_ID', nodeId)
+      .set('STATEMESH_PORT', `${port}`)
+      .set('STATEMESH_CLUSTER_KEY', clusterKey);
+    variables.set('STATEMESH_CLUSTER_SALT', clusterSalt).set('STATEMESH_ELIGIBLE', eligible ? '' : 'false');
+  };
+  set(first);
+  return {
+    provider: environmentConfiguration({ environment: { get: (name) => variables.get(name) }, signals }),
+    change: async (configuration) => set(configuration),
+    spoil: async () => void variables.set('STATEMESH_PORT', 'ninety'),
+    look: async () => void signals.emit('SIGHUP'),
+    leftovers: () => (signals.listenerCount('SIGHUP') === 0 ? [] : ['SIGHUP']),
+    close: async () => {},
+  };
+});
+
+/** Waits for the file's own watch by a change that is sure to be seen after all before it. */
+async function makeFileHarness(): Promise<ProviderHarness & { readonly path: string }> {
+  const path = join(directory, 'statemesh.json');
+  const write = (text: string) => writeFile(path, text);
+  await write(JSON.stringify(first));
+  const provider: FileConfiguration = fileConfiguration(path);
+  return {
+    path,
+    provider,
+    change: (configuration) => write(JSON.stringify(configuration)),
+    spoil: () => write('{"nodeId": "half'),
+    async look() {
+      provider.reload();
+      // All attempts at what cannot be read.
+      await until(elapsed(900));
+    },
+    leftovers: () => [],
+    close: async () => {},
+  };
+}
+
+function elapsed(ms: number): () => boolean {
+  const startMs = performance.now();
+  return () => performance.now() - startMs > ms;
+}
+
+describeProvider('file', makeFileHarness);
+
+describe('file', () => {
+  /** What the watch alone tells of a change. */
+  async function noticed(change: (path: string) => Promise<void>, prepare?: (path: string) => Promise<string>) {
+    const plain = join(directory, 'statemesh.json');
+    await writeFile(plain, JSON.stringify(first));
+    const path = (await prepare?.(plain)) ?? plain;
+    const provider = fileConfiguration(path);
+    await provider.getConfiguration();
+    const heard: PeerNodeConfiguration[] = [];
+    const stop = provider.onConfigurationChanged((configuration) => void heard.push(configuration));
+    await until(elapsed(100));
+    await change(path);
+    await until(() => heard.length > 0);
+    stop();
+    return heard.map(({ port }) => port);
+  }
+
+  test('written in place -> noticed', async () => {
+    expect(await noticed((path) => writeFile(path, JSON.stringify(moved)))).toEqual([9_009]);
+  });
+
+  test('another file renamed over it, as editors do -> noticed', async () => {
+    const rename_ = async (path: string) => {
+      await writeFile(`${path}~`, JSON.stringify(moved));
+      await rename(`${path}~`, path);
+    };
+    expect(await noticed(rename_)).toEqual([9_009]);
+  });
+
+  test('deleted, and made again -> noticed, and its absence for a moment is no matter', async () => {
+    const remake = async (path: string) => {
+      await unlink(path);
+      await until(elapsed(700));
+      await writeFile(path, JSON.stringify(moved));
+    };
+    expect(await noticed(remake)).toEqual([9_009]);
+  });
+
+  test('half written at first -> the whole is told, and no trouble', async () => {
+    const path = join(directory, 'statemesh.json');
+    await writeFile(path, JSON.stringify(first));
+    const provider = fileConfiguration(path);
+    await provider.getConfiguration();
+    const [heard, troubles]: [unknown[], unknown[]] = [[], []];
+    const stop = provider.onConfigurationChanged((configuration) => void heard.push(configuration));
+    provider.onTrouble?.((failure) => void troubles.push(failure));
+    await writeFile(path, JSON.stringify(moved).slice(0, 20));
+    provider.reload();
+    await until(elapsed(100));
+    await writeFile(path, JSON.stringify(moved));
+    await until(() => heard.length > 0);
+    expect(troubles).toEqual([]);
+    stop();
+  });
+
+  test('a link is swapped on the way to it, as Kubernetes does -> noticed', async () => {
+    const prepare = async (plain: string) => {
+      await mkdir(join(directory, '..1'));
+      await rename(plain, join(directory, '..1', 'statemesh.json'));
+      await symlink('..1', join(directory, '..data'));
+      await symlink(join('..data', 'statemesh.json'), plain);
+      return plain;
+    };
+    const swap = async () => {
+      await mkdir(join(directory, '..2'));
+      await writeFile(join(directory, '..2', 'statemesh.json'), JSON.stringify(moved));
+      await symlink('..2', join(directory, '..data_tmp'));
+      await rename(join(directory, '..data_tmp'), join(directory, '..data'));
+      await rm(join(directory, '..1'), { recursive: true });
+    };
+    expect(await noticed(swap, prepare)).toEqual([9_009]);
+  });
+
+  test('asked for: missing, too large, no object -> an error that says so, and quotes nothing', async () => {
+    const path = join(directory, 'statemesh.json');
+    const failureOf = (text: string | undefined) =>
+      (text === undefined ? rm(path, { force: true }) : writeFile(path, text)).then(() =>
+        fileConfiguration(path)
+          .getConfiguration()
+          .then(
+            () => 'read',
+            ({ code, message }: { code: string; message: string }) => `${code}: ${message}`,
+          ),
+      );
+    expect(await failureOf(undefined)).toMatch(/^configurationUnreadable: .*ENOENT/);
+    expect(await failureOf('[]')).toMatch(/^configurationUnreadable: .*not a JSON object/);
+    expect(await failureOf('{"clusterKey": "s3cr3t"\n  oops')).toMatch(/not JSON \(line 2, column 3\)/);
+    expect(await failureOf(' '.repeat(limits.configurationBytesMax + 1))).toMatch(/more than/);
+    expect(await failureOf('{"clusterKey": "s3cr3t" oops')).not.toContain('s3cr3t');
+  });
+});
+
+describe('remote', () => {
+  const token = new Secret('a-token-of-the-shop');
+  let server: Server;
+  let requests: IncomingMessage[];
+  let answer: (request: IncomingMessage, response: ServerResponse) => void;
+  let url: string;
+  let alarms: (() => void)[];
+
+  beforeEach(async () => {
+    requests = [];
+    alarms = [];
+    answer = json(first);
+    server = createServer((request, response) => {
+      requests.push(request);
+      answer(request, response);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/shop-1.json`;
+  });
+
+  afterEach(async () => {
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  /** Polls when it is told to. */
+  const time = {
+    now: () => 0,
+    monotonicMs: () => 0,
+    after: (_: number, callback: () => void): Timer => {
+      alarms.push(callback);
+      return { cancel: () => void alarms.splice(alarms.indexOf(callback) >>> 0, 1) };
+    },
+    soon: setImmediate,
+    turn: () => new Promise<void>((resolve) => setImmediate(resolve)),
+  };
+
+  function provide(options: Partial<Parameters<typeof remoteConfiguration>[0]> = {}) {
+    return remoteConfiguration({ url, token, cacheFile: join(directory, 'cache', 'kept.json'), time, ...options });
+  }
+
+  async function poll(): Promise<void> {
+    const [alarm] = alarms.splice(0);
+    alarm?.();
+    await until(() => alarms.length > 0);
+  }
+
+  function json(configuration: unknown, status = 200) {
+    return (request: IncomingMessage, response: ServerResponse) => {
+      const body = typeof configuration === 'string' ? configuration : JSON.stringify(configuration);
+      const etag = `"${hash('sha256', body, 'hex')}"`;
+      if (status === 200 && request.headers['if-none-match'] === etag) response.writeHead(304).end();
+      else response.writeHead(status, { etag }).end(body);
+    };
+  }
+
+  describeProvider('remote', async () => ({
+    provider: provide(),
+    change: async (configuration) => {
+      answer = json(configuration);
+    },
+    spoil: async () => {
+      answer = json('<html>Not today.</html>');
+    },
+    look: poll,
+    leftovers: () => (alarms.length === 0 ? [] : ['a timer']),
+    close: async () => {},
+  }));
+
+  test('asked again -> with its ETag and its token; unchanged costs no body', async () => {
+    const provider = provide();
+    await provider.getConfiguration();
+    const stop = provider.onConfigurationChanged(() => {});
+    await poll();
+    stop();
+    expect(requests.map(({ headers }) => headers.authorization)).toEqual(Array(2).fill('Bearer a-token-of-the-shop'));
+    expect(requests.map(({ headers }) => headers['if-none-match'] !== undefined)).toEqual([false, true]);
+  });
+
+  test('the server is away at the start -> the configuration that was kept, and trouble', async () => {
+    await provide().getConfiguration();
+    const path = join(directory, 'cache', 'kept.json');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    answer = json('', 503);
+    const troubles: string[] = [];
+    const provider = provide();
+    provider.onTrouble?.(({ message }) => void troubles.push(message));
+    expect(await provider.getConfiguration()).toEqual(first);
+    expect(troubles.join()).toMatch(/503.*kept/);
+  });
+
+  test('the same, but of another URL, or nothing was kept -> an error', async () => {
+    await provide().getConfiguration();
+    answer = json('', 503);
+    await expect(provide({ url: `${url}?other` }).getConfiguration()).rejects.toMatchObject({
+      code: 'configurationUnreadable',
+    });
+    await rm(join(directory, 'cache'), { recursive: true });
+    await expect(provide().getConfiguration()).rejects.toMatchObject({ code: 'configurationUnreadable' });
+  });
+
+  test('what no node would take, a refusal, another status -> never kept, never told', async () => {
+    const provider = provide();
+    await provider.getConfiguration();
+    const kept = await readFile(join(directory, 'cache', 'kept.json'), 'utf8');
+    const [heard, troubles]: [unknown[], string[]] = [[], []];
+    const stop = provider.onConfigurationChanged((configuration) => void heard.push(configuration));
+    provider.onTrouble?.(({ message }) => void troubles.push(message));
+    for (const bad of [json({ ...first, port: -1 }), json(first, 401), json(first, 404), json(first, 500)]) {
+      answer = bad;
+      await poll();
+    }
+    stop();
+    expect(heard).toEqual([]);
+    expect(troubles).toEqual([
+      expect.stringContaining('port'),
+      expect.stringContaining('401'),
+      expect.stringContaining('404'),
+      expect.stringContaining('500'),
+    ]);
+    expect(troubles.join()).not.toMatch(/a-token|secret of a cluster/);
+    expect(await readFile(join(directory, 'cache', 'kept.json'), 'utf8')).toBe(kept);
+  });
+
+  test('the disk does not take it -> is told, and nothing is left half-written', async () => {
+    await writeFile(join(directory, 'file'), '');
+    const cacheFile = join(directory, 'file', 'kept.json');
+    await expect(provide({ cacheFile }).getConfiguration()).rejects.toMatchObject({ code: 'configurationUnreadable' });
+    expect(existsSync(cacheFile)).toBe(false);
+  });
+
+  test('a URL that is not encrypted, or is none -> refused before anything is asked', () => {
+    for (const bad of ['http://config.example.com/x.json', 'ftp://127.0.0.1/x', 'no URL', 'https://a:b@example.com/']) {
+      expect(() => remoteConfiguration({ url: bad })).toThrow(
+        expect.objectContaining({ code: 'configurationInvalid' }),
+      );
+    }
+  });
+});
