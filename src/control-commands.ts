@@ -30,6 +30,7 @@ const cloudPeerBody = z.strictObject({
   oAuth2: z.record(z.string(), z.unknown()),
 });
 const peerBody = z.strictObject({ nodeId: z.string() });
+const reconfigureBody = z.strictObject({ partial: z.record(z.string(), z.unknown()) });
 const digestBody = z.strictObject({ scope: z.enum(['cluster', 'shared']) }).optional();
 const nothingBody = z.strictObject({}).optional();
 const importParameters = z.strictObject({ ...inCollection, key: z.string().min(1).optional() });
@@ -110,6 +111,13 @@ export function controlCommands(node: StatemeshNode): ControlCommands {
     async removePeer(call) {
       const { nodeId } = check(peerBody, call.body);
       return { isChanged: (await node.removeRemotePeer(nodeId)) !== undefined };
+    },
+
+    /** Changes fields of the configuration; `null` stands for a field that goes back to its default. Which fields there are the node knows. */
+    async reconfigure(call) {
+      const { partial } = check(reconfigureBody, call.body);
+      const fields = Object.entries(partial).map(([name, value]) => [name, value === null ? undefined : value]);
+      return node.reconfigure(Object.fromEntries(fields));
     },
 
     /** Number and digest of all documents, or of one scope: equal on nodes that hold the same. */

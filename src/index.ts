@@ -68,7 +68,7 @@ export {
 } from './providers/environment.js';
 export { type FileConfiguration, fileConfiguration } from './providers/file.js';
 export { mappedConfiguration } from './providers/mapped.js';
-export { type RemoteConfigurationOptions, remoteConfiguration } from './providers/remote.js';
+export { type RemoteConfiguration, type RemoteConfigurationOptions, remoteConfiguration } from './providers/remote.js';
 export { type StaticConfiguration, staticConfiguration } from './providers/static.js';
 export type {
   ElectionState,

@@ -75,6 +75,14 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'forget a stored peer on every node',
     load: async () => (await import('./remote-peers.js')).defineRemovePeer,
   },
+  reconfigure: {
+    summary: 'change fields of the running node, until its configuration says otherwise',
+    load: async () => (await import('./reconfigure.js')).defineReconfigure,
+  },
+  config: {
+    summary: 'show, check and change the configuration; its schema for editors',
+    load: async () => (await import('./config.js')).defineConfig,
+  },
   stop: {
     summary: 'stop the node in good order',
     load: async () => (await import('./stop.js')).defineStop,

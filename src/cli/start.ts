@@ -8,8 +8,9 @@ import type { Command } from 'commander';
 import { createNode, parseConfiguration, type StatemeshNode } from '../index.js';
 import { controlSocketPath, failureOf, StatemeshError } from '../protocol/control.js';
 import { later, poll } from './ambient.js';
-import { addFieldOptions, gatherConfiguration } from './configuration-fields.js';
-import { dataDirOf, readConfigurationFile } from './configuration-file.js';
+import { addFieldOptions } from './configuration-fields.js';
+import { dataDirOf } from './configuration-file.js';
+import { configurationSource } from './configuration-source.js';
 import { callControl } from './control-client.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { reportFailure } from './failures.js';
@@ -19,6 +20,7 @@ import { warningsOn } from './warnings.js';
 
 interface StartOptions extends Record<string, unknown> {
   readonly config?: string;
+  readonly configUrl?: string;
   readonly json?: boolean;
 }
 
@@ -33,6 +35,9 @@ const help = `
 Every option has an environment variable, shown in brackets. The cluster key has none but STATEMESH_CLUSTER_KEY and the
 configuration file: a command line can be read by every user.
 
+The configuration is watched: what changes in the file, or on the server, takes effect without a restart, and what is wrong
+is refused and told. Options and variables stay in force over it. SIGHUP looks at once, unless there is a terminal, whose end it means.
+
 With --json, standard output has one JSON object a line: {"event":"running","nodeId","host","port",
 "dataDir","processId"}, then {"event":"stopped"}; or {"event":"failed","code","message"}. Logs go to standard error, as JSON
 unless that is a terminal.
@@ -40,11 +45,16 @@ unless that is a terminal.
 Examples:
   statemesh init && statemesh start
   statemesh start --config /etc/statemesh/shop-1.json --port 9000
+  STATEMESH_CONFIG_TOKEN=... statemesh start --config-url https://config.example.com/shop-1.json
   STATEMESH_CLUSTER_KEY=... statemesh start --node-id shop-1 --cluster-salt shops-of-rome --json`;
 
 export function defineStart(command: Command): void {
   command
     .option('--config <file>', 'the configuration file; default: ./statemesh.json, if it exists [STATEMESH_CONFIG]')
+    .option(
+      '--config-url <url>',
+      'get the configuration from this web server, with STATEMESH_CONFIG_TOKEN [STATEMESH_CONFIG_URL]',
+    )
     .option('--json', 'print events as JSON lines');
   addFieldOptions(command);
   const { ok, failed, badInput, taken, database, interrupted, terminated } = exitCodes;
@@ -60,13 +70,12 @@ export function defineStart(command: Command): void {
 async function start(options: StartOptions): Promise<number> {
   const { json = false } = options;
   try {
-    const file = readConfigurationFile(options);
-    const { input, unknownVariables } = gatherConfiguration(options, file);
-    const { configuration } = parseConfiguration(input);
+    const source = configurationSource(options);
+    const { configuration } = parseConfiguration(await source.provider.getConfiguration());
     const logger = await createLogger(configuration.logLevel);
-    for (const warning of warningsOn({ configuration, file, unknownVariables })) logger.warn(warning);
-    const node = createNode({ ...input, logger });
-    const stopping = stopOnSignals(node, (message) => logger.warn(message));
+    for (const warning of warningsOn({ configuration, ...source })) logger.warn(warning);
+    const node = createNode({ provider: source.provider, logger });
+    const stopping = stopOnSignals(node, { warn: (message) => logger.warn(message), reload: source.reload });
     await running(node, configuration, stopping);
     if (!stopping.isAsked) await announce(node, configuration, json);
     await ended(node);
@@ -84,7 +93,13 @@ interface Stopping {
   isAsked: boolean;
 }
 
-function stopOnSignals(node: StatemeshNode, warn: (message: string) => void): Stopping {
+interface SignalOptions {
+  warn(message: string): void;
+  /** Looks at the configuration again. */
+  reload(): void;
+}
+
+function stopOnSignals(node: StatemeshNode, { warn, reload }: SignalOptions): Stopping {
   const stopping: Stopping = { isAsked: false };
   let isPatient = true;
   const hear = (exitCode: number) => () => {
@@ -104,7 +119,9 @@ function stopOnSignals(node: StatemeshNode, warn: (message: string) => void): St
   };
   process.on('SIGINT', hear(exitCodes.interrupted));
   process.on('SIGTERM', hear(exitCodes.terminated));
-  process.on('SIGHUP', hear(129));
+  // The terminal was closed; without one it is the old way to have a daemon read its configuration again.
+  const hasTerminal = process.stdin.isTTY || process.stdout.isTTY;
+  process.on('SIGHUP', hasTerminal ? hear(129) : reload);
   return stopping;
 }
 

@@ -36,6 +36,11 @@ export interface RemoteConfigurationOptions {
   readonly randomness?: Randomness;
 }
 
+export interface RemoteConfiguration extends PeerNodeConfigurationProvider {
+  /** Asks the server now, not only when it is time. */
+  reload(): void;
+}
+
 interface Cached {
   readonly url: string;
   readonly etag: string | undefined;
@@ -53,7 +58,7 @@ interface Cached {
  * });
  * const node = createNode({ provider });
  */
-export function remoteConfiguration(options: RemoteConfigurationOptions): PeerNodeConfigurationProvider {
+export function remoteConfiguration(options: RemoteConfigurationOptions): RemoteConfiguration {
   const { http = createHttp(), time = systemTime(), randomness = systemRandomness(), cacheFile } = options;
   const url = checkUrl(options.url);
   const intervalMs = Math.max(options.intervalMs ?? intervalDefaultMs, intervalMinMs);
@@ -79,6 +84,7 @@ export function remoteConfiguration(options: RemoteConfigurationOptions): PeerNo
   };
   const poll = async (): Promise<void> => {
     const { signal } = abort;
+    timer = undefined;
     try {
       const configuration = await ask(signal);
       if (signal.aborted) return;
@@ -100,6 +106,7 @@ export function remoteConfiguration(options: RemoteConfigurationOptions): PeerNo
     schedule();
     return () => {
       timer?.cancel();
+      timer = undefined;
       abort.abort();
     };
   });
@@ -121,6 +128,12 @@ export function remoteConfiguration(options: RemoteConfigurationOptions): PeerNo
     },
     onConfigurationChanged: source.onConfigurationChanged,
     onTrouble: source.onTrouble,
+    reload() {
+      // Nobody listens, or an answer is awaited: then there is no timer.
+      if (timer === undefined) return;
+      timer.cancel();
+      void poll();
+    },
   };
 }
 

@@ -1,0 +1,124 @@
+/**
+ * `statemesh config`: the configuration without a running node. `set` changes the file as a whole or not at all; a node that was
+ * started with it takes up what has changed.
+ */
+import { closeSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import type { Command } from 'commander';
+import { type Configuration, configurationJsonSchema, parseConfiguration, StatemeshError } from '../index.js';
+import { secretFields } from '../protocol/configuration-fields.js';
+import { gatherConfiguration } from './configuration-fields.js';
+import { type ConfigurationFile, configPath, fileDataDirOf, readConfigurationFile } from './configuration-file.js';
+import { exitCodeHelp, exitCodes } from './exit-codes.js';
+import { assignmentHelp, readAssignments } from './field-assignments.js';
+import { jsonOf, print, printJson, table } from './output.js';
+import { shown } from './reconfigure.js';
+
+interface ConfigOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly stdin?: boolean;
+}
+
+const configOption = [
+  '--config <file>',
+  'the configuration file; default: ./statemesh.json [STATEMESH_CONFIG]',
+] as const;
+
+export function defineConfig(command: Command): void {
+  const { ok, failed, badInput } = exitCodes;
+  const sub = (name: string, description: string): Command =>
+    command
+      .command(name)
+      .description(description)
+      .copyInheritedSettings(command)
+      .addHelpText('after', exitCodeHelp([ok, failed, badInput]));
+  sub('show', 'each value that would be in force, and where it comes from; secrets are not shown')
+    .option(...configOption)
+    .option('--json', 'print {"field":{"value","origin"}}')
+    .action(show);
+  sub('check', 'whether a node would start with it; names every field that is wrong')
+    .argument('[file]', 'the configuration file; default: as for the other commands')
+    .option(...configOption)
+    .option('--json', 'print {"nodeId"}')
+    .action((file: string | undefined, options: ConfigOptions) => check({ ...options, ...(file && { config: file }) }));
+  sub('set', 'change fields in the file; a running node takes it up')
+    .argument('[assignments...]', 'FIELD=VALUE')
+    .option('--stdin', 'read fields as a JSON object from standard input')
+    .option(...configOption)
+    .option('--json', 'print {"config","changed":[field]}')
+    .addHelpText('after', assignmentHelp)
+    .addHelpText('after', '\nExample:\n  statemesh config set port=9001 eligible=false')
+    .action(set);
+  sub('schema', 'print the JSON Schema of the configuration, for editors').action(() =>
+    print(jsonOf(configurationJsonSchema(), 2)),
+  );
+}
+
+function show(options: ConfigOptions): void {
+  const { input, origins } = gatherConfiguration({}, readConfigurationFile(options));
+  const { configuration } = parseConfiguration(input);
+  const values: Record<string, unknown> = { ...configuration };
+  for (const name of secretFields) if (name in input) values[name] = '[not shown]';
+  const rows = Object.entries(values).map(([name, value]) => [name, value, origins[name] ?? 'default'] as const);
+  if (options.json) printJson(Object.fromEntries(rows.map(([name, value, origin]) => [name, { value, origin }])));
+  else
+    print(
+      table(
+        ['FIELD', 'VALUE', 'FROM'],
+        rows.map(([name, value, origin]) => [name, value === undefined ? '-' : shown(value), origin]),
+      ),
+    );
+}
+
+function check(options: ConfigOptions): void {
+  const file = existing(options);
+  const { nodeId } = checked(file);
+  if (options.json) printJson({ nodeId });
+  else print(`${file.path} is a good configuration, of node ${nodeId}.`);
+}
+
+async function set(args: string[], options: ConfigOptions): Promise<void> {
+  const file = existing(options);
+  const assignments = await readAssignments(args, options.stdin === true);
+  const fields: Record<string, unknown> = { ...file.fields, ...assignments };
+  for (const [name, value] of Object.entries(assignments)) if (value === undefined) delete fields[name];
+  checked({ ...file, fields });
+  const isChanged = (name: string) => JSON.stringify(fields[name]) !== JSON.stringify(file.fields[name]);
+  const changed = Object.keys(assignments).filter(isChanged);
+  if (changed.length > 0) replace(file.path, `${JSON.stringify(fields, undefined, 2)}\n`);
+  if (options.json) printJson({ config: file.path, changed });
+  else if (changed.length === 0) print(`${file.path} says so already.`);
+  else print(`Changed ${changed.join(', ')} in ${file.path}. A node that was started with it takes it up by itself.`);
+}
+
+function existing(options: ConfigOptions): ConfigurationFile {
+  const file = readConfigurationFile(options);
+  if (file !== undefined) return file;
+  throw new StatemeshError(
+    'configurationUnreadable',
+    `There is no configuration file ${configPath(options)}: create one with \`statemesh init\`.`,
+  );
+}
+
+/** As a node would take it that is started with this file alone. */
+function checked(file: ConfigurationFile): Configuration {
+  return parseConfiguration({ ...file.fields, dataDir: fileDataDirOf(file) }).configuration;
+}
+
+/** Through links, so that the file itself changes; with its own mode, from its first moment. */
+function replace(path: string, contents: string): void {
+  const target = realpathSync(path);
+  const draft = `${target}.${process.pid}.new`;
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(draft, 'wx', statSync(target).mode & 0o777);
+    writeSync(descriptor, contents);
+    fsyncSync(descriptor);
+    closeSync(descriptor);
+    renameSync(draft, target);
+  } catch (error) {
+    if (descriptor !== undefined) rmSync(draft, { force: true });
+    const { code } = error as { code?: string };
+    throw new StatemeshError('configurationUnreadable', `${path} cannot be written (${code}): check its directory.`);
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * `FIELD=VALUE` on a command line, and fields as a JSON object on standard input: what `reconfigure` and `config set` take.
+ *
+ * Invariant: a secret is taken from standard input only, since a command line can be read by every user.
+ */
+import { text } from 'node:stream/consumers';
+import { configurationFields, fieldValue, secretFields } from '../protocol/configuration-fields.js';
+import { parseConfigurationText } from '../protocol/configuration-text.js';
+import { badInput } from './failures.js';
+
+/** Undefined stands for the default of a field. */
+export type Assignments = Readonly<Record<string, unknown>>;
+
+export const assignmentHelp = `
+FIELD is a field of the configuration (port, heartbeatIntervalMs or heartbeat-interval-ms, ...; see \`statemesh config schema\`);
+FIELD= without a value goes back to the default. Secrets and lists of peers come as a JSON object on standard input, with --stdin,
+where null stands for the default.`;
+
+/** @throws StatemeshError `requestInvalid`, `configurationInvalid`, `configurationUnreadable` */
+export async function readAssignments(args: readonly string[], stdin: boolean): Promise<Assignments> {
+  if (stdin && process.stdin.isTTY) {
+    throw badInput('--stdin reads from a file or a pipe, since a terminal would show the secrets.');
+  }
+  const given = stdin ? parseConfigurationText(await text(process.stdin), 'Standard input') : {};
+  const fromInput = Object.entries(given).map(([name, value]) => [name, value === null ? undefined : value]);
+  const assignments = { ...Object.fromEntries(fromInput), ...Object.fromEntries(args.map(assignment)) };
+  if (Object.keys(assignments).length === 0)
+    throw badInput('There is nothing to change: give FIELD=VALUE, or --stdin.');
+  return assignments;
+}
+
+function assignment(argument: string): [name: string, value: unknown] {
+  const [name = '', ...rest] = argument.split('=');
+  if (rest.length === 0) throw badInput(`"${argument}" is no FIELD=VALUE.`);
+  const isSecret = [...secretFields].some((secret) => secret.toLowerCase() === name.replace(/-/g, '').toLowerCase());
+  if (isSecret) throw badInput(`${name} does not belong on a command line, which others can read: use --stdin.`);
+  const field = configurationFields.find(({ name: own, flag }) => own === name || flag === `--${name}`);
+  if (field === undefined) throw badInput(`There is no field "${name}": see \`statemesh config schema\`.`);
+  const value = rest.join('=');
+  return [field.name, value === '' ? undefined : fieldValue(field, value, field.name)];
+}
