@@ -71,7 +71,7 @@ export function createServices(ports: Ports, { provider, commands }: Particulars
     listen: createListen(ports),
     closeListeners: createCloseListeners(),
     connections: createConnections(ports),
-    control: createControl(commands),
+    control: createControl(ports, commands),
     discovery: createDiscovery(ports),
     knownPeers: createKnownPeers(),
     dial: createDial(ports),

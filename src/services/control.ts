@@ -8,12 +8,19 @@ import { type EventObject, fromCallback } from 'xstate';
 import type { Configuration } from '../protocol/configuration.js';
 import { type ControlCommands, type ControlLimits, controlLimits, controlSocketPath } from '../protocol/control.js';
 import type { Mailbox } from '../protocol/events.js';
+import type { Time } from '../protocol/ports.js';
 import type { ControlReport } from '../protocol/services.js';
 import { createControlServer } from './control-server.js';
 import { listenAtSocket } from './control-socket.js';
 
+const turnsToAnswer = 3;
+
 /** @param commands What the node answers; asked for when the service starts */
-export function createControl(commands: () => ControlCommands, limits: ControlLimits = controlLimits) {
+export function createControl(
+  { time }: { time: Pick<Time, 'turn'> },
+  commands: () => ControlCommands,
+  limits: ControlLimits = controlLimits,
+) {
   return fromCallback<EventObject, { configuration: Configuration; parent: Mailbox<ControlReport> }>(({ input }) => {
     const { configuration, parent } = input;
     if (!configuration.control) return;
@@ -28,21 +35,24 @@ export function createControl(commands: () => ControlCommands, limits: ControlLi
       try {
         remove = await listenAtSocket(server, controlSocketPath(configuration.dataDir));
         server.on('error', fail);
-        if (isStopped) close();
+        if (isStopped) void close();
       } catch (error) {
         fail(error);
       }
     };
-    const close = (): void => {
+    const close = async (): Promise<void> => {
       remove();
       server.close();
+      server.closeIdleConnections();
+      // What has been carried out just now, and ends this service perhaps, is answered first.
+      for (let turn = 0; turn < turnsToAnswer; turn += 1) await time.turn();
       server.closeAllConnections();
     };
 
     void open();
     return () => {
       isStopped = true;
-      close();
+      void close();
     };
   });
 }

@@ -520,7 +520,8 @@ function open(commands: ControlCommands, options: OpenOptions = {}) {
       receive((event) => failures.push(failureOf((event as unknown as { error: unknown }).error)));
     }),
   ).start();
-  const service = createControl(() => commands, { ...controlLimits, ...limits });
+  const turning = { turn: () => new Promise<void>((resolve) => setImmediate(resolve)) };
+  const service = createControl(turning, () => commands, { ...controlLimits, ...limits });
   const configuration = { dataDir: directory, control } as Configuration;
   const actor = createActor(service, { input: { configuration, parent: parent as never } }).start();
   const stop = () => actor.stop();
