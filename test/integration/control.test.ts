@@ -521,7 +521,7 @@ function open(commands: ControlCommands, options: OpenOptions = {}) {
     }),
   ).start();
   const turning = { turn: () => new Promise<void>((resolve) => setImmediate(resolve)) };
-  const service = createControl(turning, () => commands, { ...controlLimits, ...limits });
+  const service = createControl({ time: turning }, () => commands, { ...controlLimits, ...limits });
   const configuration = { dataDir: directory, control } as Configuration;
   const actor = createActor(service, { input: { configuration, parent: parent as never } }).start();
   const stop = () => actor.stop();
