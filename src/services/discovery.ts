@@ -18,14 +18,17 @@ export function createDiscovery({ network, time }: { network: Network; time: Tim
   // Goes on when discovery begins anew: of one boot nobody hears what has an old number.
   let sequence = 0;
   return fromCallback<DiscoveryCommand, DiscoveryInput>(({ input, receive }) => {
-    let { port } = input.identity;
+    if (!input.configuration.discovery) return;
+    const { parent, identity, configuration, keys } = input;
+    let { port } = identity;
+    let datagrams: Datagrams | undefined;
+    let timer: Timer | undefined;
+    let stopped = false;
     receive((command) => {
       ({ port } = command);
       timer?.cancel();
       if (datagrams !== undefined) beat();
     });
-    if (!input.configuration.discovery) return;
-    const { parent, identity, configuration, keys } = input;
     const clusters: readonly BeaconCluster[] = keys?.all ?? [open];
     const [own = open] = clusters;
     const listener = new BeaconListener({
@@ -35,9 +38,6 @@ export function createDiscovery({ network, time }: { network: Network; time: Tim
       time,
       intervalMs: configuration.beaconIntervalMs,
     });
-    let datagrams: Datagrams | undefined;
-    let timer: Timer | undefined;
-    let stopped = false;
 
     const beat = () => {
       sequence += 1;

@@ -33,6 +33,8 @@ export interface View {
   shares(scope: Scope, a: NodeProcess, b: NodeProcess): boolean;
   /** What an authority of the world has issued a token for; undefined when none has. */
   grantOf(token: string): Grant | undefined;
+  /** The ports on which a machine accepts connections. */
+  portsOf(process: NodeProcess): readonly number[];
   /** The peers, sessions and gateways of a node. */
   insideOf(process: NodeProcess): Inside;
   /** What is left of the world when everybody has stopped. */

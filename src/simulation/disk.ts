@@ -6,7 +6,7 @@
  *
  * Disks also lie: a backup that is put back is older than what was acknowledged since, and a log may come back cut.
  */
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pageBytes } from '../store/schema.js';
 import { makeDiskRoot } from './disk-root.js';
@@ -82,6 +82,12 @@ export class SimulatedDisks {
       const bytes = readFileSync(path);
       writeFileSync(path, bytes.fill(noise, name.endsWith('.db') ? 2 * pageBytes : 0));
     }
+  }
+
+  /** Puts a file that is no database where there is none. */
+  spoil(machine: string, name: string): void {
+    const path = join(this.directoryOf(machine), name);
+    if (!existsSync(path)) writeFileSync(path, 'This is no database.');
   }
 
   /** Moves the files of a machine out of the way: the next process finds none. No process may run on it. */

@@ -2,13 +2,17 @@
  * A simulated node: the production actors, services, store and codec in a process of their own that can be crashed,
  * restarted and skewed. Its address and its disk stay with it, as those of a machine do.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AnyActorLogic, fromPromise, type InspectionEvent } from 'xstate';
+import { allScopes } from '../core/author.js';
+import type { Run } from '../core/entry.js';
 import type { NodeId } from '../core/ids.js';
 import type { Happening, StatemeshNode } from '../index.js';
 import { createNode } from '../node.js';
 import type { ConfigurationInput } from '../protocol/configuration.js';
 import type { Listening, Network, ServerCertificate } from '../protocol/ports.js';
+import type { Reconfiguration } from '../protocol/reconfiguration.js';
 import type { OpenStoreInput } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
 import { createRequestToken } from '../services/request-token.js';
@@ -56,7 +60,8 @@ interface Process {
   readonly node: StatemeshNode;
   readonly time: SimulatedTime;
   readonly host: Host;
-  store: SqliteStore | undefined;
+  /** Open databases: two while the identity changes. */
+  readonly stores: Set<SqliteStore>;
   readonly life: Life;
 }
 
@@ -71,13 +76,15 @@ export type Moment = 'commit' | 'acknowledgement';
 const diskLatenciesMaxMs = [1, 1, 20];
 /** What the configuration of a cloud node has to name. Nobody reads them: worlds have no such files. */
 const certificateFiles = { tlsCert: 'certificate.pem', tlsKey: 'key.pem' };
+export const clusterKeyOfWorlds = 'the key of a simulated cluster';
 /** Where nodes listen, if nothing else is said. */
 export const defaultPort = 9_000;
+const all = Number.MAX_SAFE_INTEGER;
+const nothingToDo: Reconfiguration = { changes: [], tookMs: 0, writesHeldMs: 0, connectionsRefusedMs: 0 };
 /** Small, so that checkpoints happen in short runs too. */
 const walAutocheckpointPages = 64;
 
 export class NodeProcess {
-  readonly nodeId: NodeId;
   readonly name: string;
   readonly address: string;
   readonly hostName: string;
@@ -85,9 +92,12 @@ export class NodeProcess {
   /** The environment variables of its processes. */
   readonly environment = new Map<string, string>();
   readonly heard: Heard[] = [];
-  readonly options: Partial<ConfigurationInput>;
   readonly #certificate: ServerCertificate | undefined;
   readonly #surroundings: Surroundings;
+  /** What its operator has written down, for the processes to come. */
+  #configuration: Partial<ConfigurationInput> & { readonly nodeId: string };
+  /** The slowest beats and elections that it has ever been told of: what began by them may still be under way. */
+  readonly #slowest = { heartbeatIntervalMs: 0, electionIntervalMs: 0 };
   #process: Process | undefined;
   #starts = 0;
   #skewMs = 0;
@@ -97,14 +107,29 @@ export class NodeProcess {
   #failure: unknown;
 
   constructor(identity: MachineIdentity, options: Partial<ConfigurationInput>, surroundings: Surroundings) {
-    this.nodeId = identity.nodeId as NodeId;
     this.name = identity.name;
     this.address = identity.address;
     this.hostName = identity.hostName;
     this.segments = new Set(identity.segments);
     this.#certificate = identity.certificate;
-    this.options = options;
+    this.#configuration = { ...options, nodeId: identity.nodeId };
     this.#surroundings = surroundings;
+    this.#slow(options);
+  }
+
+  /** What its process goes by at present; of one that is down, what the next one will. */
+  get nodeId(): NodeId {
+    return this.store?.nodeId ?? (this.#configuration.nodeId as NodeId);
+  }
+
+  /** What its operator wants. */
+  get options(): Partial<ConfigurationInput> {
+    const { heartbeatIntervalMs, electionIntervalMs } = this.#slowest;
+    return {
+      ...this.#configuration,
+      ...(heartbeatIntervalMs > 0 && { heartbeatIntervalMs }),
+      ...(electionIntervalMs > 0 && { electionIntervalMs }),
+    };
   }
 
   /** Whether it is a node of the cloud, not of a local network. */
@@ -159,14 +184,13 @@ export class NodeProcess {
     const openStore = fromPromise<Store, OpenStoreInput>(({ input }) => this.#openStore(process, input, stream));
     const node = createNode(
       {
-        nodeId: this.nodeId,
         host: this.address,
         port: defaultPort,
         lan: true,
-        clusterKey: 'the key of a simulated cluster',
+        clusterKey: clusterKeyOfWorlds,
         clusterSalt: 'simulated',
         ...(this.#certificate === undefined ? {} : certificateFiles),
-        ...this.options,
+        ...this.#configuration,
         dataDir: disks.directoryOf(this.address),
         services: {
           configure: createSimulatedConfigure({ ca, certificate: this.#certificate, randomness: stream }),
@@ -178,7 +202,7 @@ export class NodeProcess {
       },
       { network, time, randomness: stream, http, environment },
     );
-    const process: Process = { node, time, host, store: undefined, life };
+    const process: Process = { node, time, host, stores: new Set(), life };
     this.#process = process;
     this.#failure = undefined;
     node.actor.on('*', (happening) => this.#hear(process, happening as Happening));
@@ -197,7 +221,7 @@ export class NodeProcess {
     hub.leave(process.host);
     disks.crash(this.address);
     this.#end(process);
-    process.store?.abandon();
+    for (const store of process.stores) store.abandon();
   }
 
   /** Kills the process when it next has written to disk, or when it next tells a caller so; or spares it after all. */
@@ -210,6 +234,48 @@ export class NodeProcess {
     await this.#process?.node.stop();
   }
 
+  /**
+   * Asks the process for another configuration. Its operator writes it down at once, or when it is in force, or not at all.
+   * Without a process it is only written down.
+   */
+  async reconfigure(
+    partial: Partial<ConfigurationInput>,
+    isWritten: 'now' | 'then' | 'never',
+  ): Promise<Reconfiguration> {
+    this.#slow(partial);
+    const write = (): void => {
+      this.#configuration = { ...this.#configuration, ...partial };
+    };
+    if (isWritten === 'now') write();
+    if (this.#process === undefined) return nothingToDo;
+    this.#surroundings.pending.note();
+    const done = await this.#process.node.reconfigure(partial);
+    if (isWritten === 'then') write();
+    return done;
+  }
+
+  /** All that a database of this machine has which no process has open at present. */
+  async readAside(nodeId: NodeId): Promise<readonly Run[]> {
+    const { clock, disks, random } = this.#surroundings;
+    const path = join(disks.directoryOf(this.address), `${nodeId}.db`);
+    if (!existsSync(path)) return [];
+    const randomness = random(`aside ${this.address} ${nodeId}`);
+    const store = await openSqliteStore({ path, nodeId, time: simulatedTime(clock, this.#skewMs), randomness });
+    try {
+      const everything = { after: new Map(), scopes: allScopes, except: new Set<never>() };
+      const { runs } = await store.read({ ...everything, entriesMax: all, bytesMax: all });
+      return runs;
+    } finally {
+      store.abandon();
+    }
+  }
+
+  #slow({ heartbeatIntervalMs = 0, electionIntervalMs = 0 }: Partial<ConfigurationInput>): void {
+    const slowest = this.#slowest;
+    slowest.heartbeatIntervalMs = Math.max(slowest.heartbeatIntervalMs, heartbeatIntervalMs);
+    slowest.electionIntervalMs = Math.max(slowest.electionIntervalMs, electionIntervalMs);
+  }
+
   skew(byMs: number): void {
     this.#skewMs += byMs;
     this.#process?.time.skew(byMs);
@@ -218,7 +284,7 @@ export class NodeProcess {
   /** Whether the database may grow. */
   fillDisk(isFull: boolean): void {
     this.#isDiskFull = isFull;
-    this.#process?.store?.limitPages(isFull ? 1 : undefined);
+    for (const store of this.#process?.stores ?? []) store.limitPages(isFull ? 1 : undefined);
   }
 
   async #openStore(process: Process, input: OpenStoreInput, randomness: RandomStream): Promise<Store> {
@@ -232,11 +298,13 @@ export class NodeProcess {
       walAutocheckpointPages,
       initial: input.inheritance,
       onCommitted: (commit) => {
-        observers.tell('committed', this, commit);
+        observers.tell('committed', this, commit, nodeId as NodeId);
         this.#dieAt('commit', process);
       },
     });
-    process.store = store;
+    process.stores.add(store);
+    const close = store.close.bind(store);
+    store.close = () => close().finally(() => process.stores.delete(store));
     if (process.life.isOver) {
       store.abandon();
       return store;
@@ -248,7 +316,7 @@ export class NodeProcess {
         // A process that is gone tells nobody anything.
         if (process.life.isOver) return new Promise(() => {});
         for (const each of written) {
-          if (each !== undefined) observers.tell('acknowledged', this, { nodeId: this.nodeId, hlc: each.hlc });
+          if (each !== undefined) observers.tell('acknowledged', this, { nodeId: store.nodeId, hlc: each.hlc });
         }
         this.#dieAt('acknowledgement', process);
         return written;

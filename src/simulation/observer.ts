@@ -23,9 +23,10 @@ export interface Acknowledged {
 }
 
 export interface Observer {
-  /** A process has opened its database, after a recovery if there was one to be done. */
+  /** A process has opened a database, after a recovery if there was one to be done. */
   opened?(process: NodeProcess, store: Store): void;
-  committed?(process: NodeProcess, commit: Commit): void;
+  /** @param nodeId Whose database it is, if not that of the present identity: a process that changes its identity has two of them for a moment */
+  committed?(process: NodeProcess, commit: Commit, nodeId?: NodeId): void;
   acknowledged?(process: NodeProcess, write: Acknowledged): void;
   happened?(process: NodeProcess, heard: Heard): void;
   delivered?(delivery: Delivery): void;

@@ -126,6 +126,7 @@ function viewOf({ clock, hub, health, sites, processes, insideOf, grantOf, compl
     hopsBetween: (from, to) => health.hopsBetween(from, to),
     cutSinceMs: (from, to) => health.cutSinceMs(from, to),
     shares: (scope, a, b) => sites.shares(scope, a, b),
+    portsOf: ({ address }) => hub.portsOf(address),
     grantOf,
     insideOf,
     complete,

@@ -4,6 +4,7 @@ import type { NodeProcess } from './node.js';
 
 /** A node of a world. Operations on its collections run the world until they are done. */
 export interface WorldNode {
+  /** What it goes by at present; its name stays. */
   readonly nodeId: string;
   /** What traces call it: its NodeId, with a count if it is a clone, as in `till(2)`. */
   readonly name: string;
@@ -24,7 +25,9 @@ type Complete = <T>(promise: Promise<T>) => Promise<T>;
 /** @param complete Runs the world until a promise settles */
 export function handleOf(process: NodeProcess, complete: Complete): WorldNode {
   return {
-    nodeId: process.nodeId,
+    get nodeId() {
+      return process.nodeId;
+    },
     name: process.name,
     address: process.address,
     hostName: process.hostName,

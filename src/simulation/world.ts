@@ -8,6 +8,7 @@
 import { allScopes } from '../core/author.js';
 import type { ConfigurationInput } from '../protocol/configuration.js';
 import type { ServerCertificate } from '../protocol/ports.js';
+import type { Reconfiguration } from '../protocol/reconfiguration.js';
 import { type Authority, type AuthorityOptions, defaultAudience } from './authority.js';
 import type { CheckerFactory } from './checker.js';
 import { allCheckers } from './checkers/index.js';
@@ -45,7 +46,7 @@ export interface WorldOptions {
 }
 
 type NodesOf<Ids extends readonly string[]> = { -readonly [Index in keyof Ids]: WorldNode };
-type InitialPeerInput = NonNullable<ConfigurationInput['initialRemotePeers']>[number];
+export type InitialPeerInput = NonNullable<ConfigurationInput['initialRemotePeers']>[number];
 
 interface NodesOptions extends Partial<ConfigurationInput> {
   /** The environment variables of the nodes. */
@@ -339,6 +340,40 @@ export class World extends Faults {
   async stop(node: WorldNode): Promise<void> {
     this.meddle(`stop ${node.nodeId}`);
     await this.complete(this.#of(node).stop());
+  }
+
+  /**
+   * Asks a node for another configuration, and runs the world until it is in force. The operator of the machine writes it down at once,
+   * so that a process to come has it, or only when it is in force.
+   * @throws what the node refuses it with
+   *
+   * @example
+   * const [a] = world.lan('office', ['node-a', 'node-b']);
+   * await world.reconfigure(a, { nodeId: 'node-c' });
+   */
+  async reconfigure(
+    node: WorldNode,
+    partial: Partial<ConfigurationInput>,
+    { isWritten = 'now' }: { readonly isWritten?: 'now' | 'then' | 'never' } = {},
+  ): Promise<Reconfiguration> {
+    return this.complete(this.reconfiguring(node, partial, isWritten));
+  }
+
+  /** The same, but time does not pass meanwhile by itself. */
+  reconfiguring(
+    node: WorldNode,
+    partial: Partial<ConfigurationInput>,
+    isWritten: 'now' | 'then' | 'never',
+  ): Promise<Reconfiguration> {
+    // Names only: there may be secrets in it.
+    this.meddle(`reconfigure ${Object.keys(partial).join(' ')} of ${node.name}`);
+    return this.#of(node).reconfigure(partial, isWritten);
+  }
+
+  /** Puts a file in the place of a database that a node does not have open: it belongs to nobody. */
+  spoil(node: WorldNode, nodeId: string): void {
+    this.meddle(`spoil ${nodeId} of ${node.name}`);
+    this.#disks.spoil(this.#of(node).address, `${nodeId}.db`);
   }
 
   /** Starts another machine, under the same NodeId, on a copy of a node's files: what a careless administrator does. */

@@ -112,7 +112,10 @@ describe('options', () => {
     [['--nodes', '27'], '--nodes "27"'],
     [['--seconds', '1e9'], '--seconds "1e9"'],
     [['--jobs', '0'], '--jobs "0"'],
-    [['--faults', 'network,fire'], '--faults "network,fire": use none, or some of network,crash,clock,disk,cloud'],
+    [
+      ['--faults', 'network,fire'],
+      '--faults "network,fire": use none, or some of network,crash,clock,disk,cloud,reconfiguration',
+    ],
     [['--trace', 'nowhere/at/all.jsonl'], '--trace nowhere/at/all.jsonl cannot be written (ENOENT)'],
     [['--trace', 'directory'], '--trace directory is a directory'],
     [['stray'], 'too many arguments'],

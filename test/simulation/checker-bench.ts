@@ -27,6 +27,7 @@ export function tested(create: CheckerFactory, view: Partial<View> = {}): Tested
     hopsBetween: () => 1,
     cutSinceMs: () => undefined,
     shares: () => true,
+    portsOf: () => [],
     grantOf: () => undefined,
     insideOf,
     complete: (promise) => promise,

@@ -1,17 +1,20 @@
 /**
  * What a caller was told is on disk is never lost: it is there after a crash, and in the end everywhere where it belongs: on the site where
- * it was written, and, if it is shared, wherever the same cloud nodes are used.
+ * it was written, and, if it is shared, wherever the same cloud nodes are used. What was acknowledged under an identity that its node does
+ * not go by any more is in the database of that identity.
  *
  * A disk that lies (a backup put back, a log cut) may lose it, but only where no other machine had it: what the others have,
  * comes back from them.
  */
 import { type AuthorKey, authorKeyOf, parseAuthorKey, type Scope } from '../../core/author.js';
+import type { Run } from '../../core/entry.js';
 import type { Hlc } from '../../core/hlc.js';
 import type { NodeId } from '../../core/ids.js';
 import type { VectorClock } from '../../core/vector-clock.js';
 import type { CheckerFactory, View } from '../checker.js';
 import type { NodeProcess } from '../node.js';
 import { oplogOf } from '../oplog.js';
+import { PerDatabase } from '../per-database.js';
 
 interface Write {
   readonly nodeId: NodeId;
@@ -26,10 +29,10 @@ interface Acknowledged extends Write {
 export const acknowledgedWrites: CheckerFactory = (view, report) => {
   const acknowledged = new Map<string, Acknowledged>();
   const authors = new Map<string, AuthorKey>();
-  const lastOf = new Map<NodeProcess, Hlc>();
-  /** How far each machine has come; of one that is down, how far it had come. */
-  const clocks = new Map<NodeProcess, VectorClock>();
-  const lost = new Set<NodeProcess>();
+  const lastOf = new PerDatabase<Hlc>();
+  /** How far each database has come; of one that is closed, how far it had come. */
+  const clocks = new PerDatabase<VectorClock>();
+  const lost = new PerDatabase<true>();
 
   const scopeOf = (id: string): Scope => {
     const author = authors.get(id);
@@ -38,15 +41,18 @@ export const acknowledgedWrites: CheckerFactory = (view, report) => {
 
   const isHeld = (id: string, { hlc }: Write): boolean => {
     const author = authors.get(id);
-    return author !== undefined && [...clocks.values()].some((clock) => (clock.get(author)?.hlc ?? 0) >= hlc);
+    return author !== undefined && clocks.values().some((clock) => (clock.get(author)?.hlc ?? 0) >= hlc);
   };
+
+  /** Whether the process still goes by the identity that has acknowledged a write. */
+  const isServed = ({ by, nodeId }: Acknowledged): boolean => by.nodeId === nodeId;
 
   return {
     name: 'acknowledged-writes',
     kind: 'safety',
     acknowledged(process, write) {
       acknowledged.set(idOf(write), { ...write, by: process });
-      lastOf.set(process, write.hlc);
+      lastOf.set(process, write.nodeId, write.hlc);
     },
     committed(_, { runs, origin }) {
       if (origin !== undefined) return;
@@ -55,35 +61,49 @@ export const acknowledgedWrites: CheckerFactory = (view, report) => {
       }
     },
     diskLost(process) {
-      lost.add(process);
+      for (const nodeId of clocks.nodeIdsOf(process)) lost.set(process, nodeId, true);
     },
     opened(process, store) {
-      clocks.set(process, store.clock());
-      if (lost.delete(process)) {
-        lastOf.delete(process);
+      const { nodeId = process.nodeId } = store;
+      clocks.set(process, nodeId, store.clock());
+      if (lost.delete(process, nodeId)) {
+        lastOf.delete(process, nodeId);
         for (const [id, write] of acknowledged) if (!isHeld(id, write)) acknowledged.delete(id);
         return;
       }
-      const last = lastOf.get(process);
+      const last = lastOf.get(process, nodeId);
       if (last === undefined) return;
-      const own = [...store.clock()].filter(([author]) => author.startsWith(`${process.nodeId}/`));
+      const own = [...store.clock()].filter(([author]) => author.startsWith(`${nodeId}/`));
       const recovered = Math.max(0, ...own.map(([, { hlc }]) => hlc));
       if (recovered < last) {
-        report(`${process.nodeId} has acknowledged a write at ${last}, and after its recovery has up to ${recovered}.`);
+        report(`${nodeId} has acknowledged a write at ${last}, and after its recovery has up to ${recovered}.`);
       }
     },
     ended(process) {
-      const clock = clocks.get(process);
-      if (clock !== undefined) clocks.set(process, new Map(clock));
+      for (const nodeId of clocks.nodeIdsOf(process)) {
+        const clock = clocks.get(process, nodeId);
+        if (clock !== undefined) clocks.set(process, nodeId, new Map(clock));
+      }
     },
     async settled() {
       for (const process of view.processes) {
         const kept = await keptBy(view, process);
         const missing = [...acknowledged].find(
-          ([id, { by }]) => !kept.has(id) && view.shares(scopeOf(id), by, process),
+          ([id, write]) => !kept.has(id) && isServed(write) && view.shares(scopeOf(id), write.by, process),
         );
         if (missing === undefined) continue;
         report(`${process.nodeId} lacks the write ${missing[0]}, which was acknowledged.`);
+        return;
+      }
+      // Of identities that are not served any more: in their own databases, which are closed.
+      const aside = new PerDatabase<Set<string>>();
+      for (const [id, write] of acknowledged) {
+        const { by, nodeId } = write;
+        if (isServed(write) || lost.get(by, nodeId) === true) continue;
+        const kept = aside.get(by, nodeId) ?? idsOf(await view.complete(by.readAside(nodeId)));
+        aside.set(by, nodeId, kept);
+        if (kept.has(id)) continue;
+        report(`The database of ${nodeId} lacks the write ${id}, which it has acknowledged.`);
         return;
       }
     },
@@ -91,7 +111,10 @@ export const acknowledgedWrites: CheckerFactory = (view, report) => {
 };
 
 async function keptBy(view: View, process: NodeProcess): Promise<Set<string>> {
-  const runs = await oplogOf(view, process);
+  return idsOf(await oplogOf(view, process));
+}
+
+function idsOf(runs: readonly Run[]): Set<string> {
   return new Set(runs.flatMap(({ author: { nodeId }, entries }) => entries.map(({ hlc }) => idOf({ nodeId, hlc }))));
 }
 

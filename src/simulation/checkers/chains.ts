@@ -6,18 +6,18 @@ import { type AuthorKey, authorKeyOf } from '../../core/author.js';
 import { chainStart, endOf, hashEntry, type Position, type Run } from '../../core/entry.js';
 import type { Store } from '../../protocol/store.js';
 import type { CheckerFactory } from '../checker.js';
-import type { NodeProcess } from '../node.js';
+import { PerDatabase } from '../per-database.js';
 
 export const chains: CheckerFactory = (_, report) => {
-  const positions = new Map<NodeProcess, Map<AuthorKey, Position>>();
-  const stores = new Map<NodeProcess, Store>();
-  const lost = new Set<NodeProcess>();
+  const positions = new PerDatabase<Map<AuthorKey, Position>>();
+  const stores = new PerDatabase<Store>();
+  const lost = new PerDatabase<true>();
   return {
     name: 'chains',
     kind: 'safety',
-    committed(process, { runs }) {
-      const known = positions.get(process);
-      const clock = stores.get(process)?.clock();
+    committed(process, { runs }, nodeId = process.nodeId) {
+      const known = positions.get(process, nodeId);
+      const clock = stores.get(process, nodeId)?.clock();
       if (known === undefined || clock === undefined) return;
       for (const run of runs) {
         const key = authorKeyOf(run.author);
@@ -37,11 +37,12 @@ export const chains: CheckerFactory = (_, report) => {
       }
     },
     opened(process, store) {
-      const before = positions.get(process);
+      const { nodeId = process.nodeId } = store;
+      const before = positions.get(process, nodeId);
       const after = new Map(store.clock());
-      positions.set(process, after);
-      stores.set(process, store);
-      if (lost.delete(process) || before === undefined) return;
+      positions.set(process, nodeId, after);
+      stores.set(process, nodeId, store);
+      if (lost.delete(process, nodeId) || before === undefined) return;
       for (const [key, position] of before) {
         if (isSame(after.get(key) ?? chainStart, position)) continue;
         report(
@@ -50,7 +51,7 @@ export const chains: CheckerFactory = (_, report) => {
       }
     },
     diskLost(process) {
-      lost.add(process);
+      for (const nodeId of positions.nodeIdsOf(process)) lost.set(process, nodeId, true);
     },
   };
 };

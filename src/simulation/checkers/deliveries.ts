@@ -4,12 +4,15 @@
  */
 import { type AuthorKey, authorKeyOf } from '../../core/author.js';
 import type { Hlc } from '../../core/hlc.js';
+import type { NodeId } from '../../core/ids.js';
 import type { CheckerFactory, View } from '../checker.js';
 import type { NodeProcess } from '../node.js';
 
 /** The last thing that an author wrote while the cloud was away. */
 interface Parcel {
   readonly by: NodeProcess;
+  /** Under which it wrote. */
+  readonly nodeId: NodeId;
   readonly hlc: Hlc;
   readonly atMs: number;
 }
@@ -19,12 +22,12 @@ export const deliveries: CheckerFactory = (view, report) => {
   return {
     name: 'deliveries',
     kind: 'liveness',
-    committed(by, { runs, origin }) {
+    committed(by, { runs, origin }, nodeId = by.nodeId) {
       if (origin !== undefined || !isCutOff(view, by)) return;
       for (const { author, entries } of runs) {
         const last = entries.at(-1);
         if (author.scope !== 'shared' || last === undefined) continue;
-        parcels.set(authorKeyOf(author), { by, hlc: last.hlc, atMs: view.nowMs });
+        parcels.set(authorKeyOf(author), { by, nodeId, hlc: last.hlc, atMs: view.nowMs });
       }
     },
     // What only that disk had cannot be delivered.
@@ -32,7 +35,9 @@ export const deliveries: CheckerFactory = (view, report) => {
       for (const [author, { by }] of parcels) if (by === process) parcels.delete(author);
     },
     async settled() {
-      for (const [author, { by, hlc, atMs }] of parcels) {
+      for (const [author, { by, nodeId, hlc, atMs }] of parcels) {
+        // What another identity of the node has written, it keeps until it is that one again.
+        if (by.nodeId !== nodeId) continue;
         const lacking = view.processes.find(
           (process) => view.shares('shared', by, process) && (process.store?.clock().get(author)?.hlc ?? 0) < hlc,
         );

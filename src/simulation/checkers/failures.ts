@@ -3,6 +3,7 @@
  * second process under a NodeId that only one has, and no failure of the store that the world has not brought about.
  */
 import type { ErrorCode } from '../../core/errors.js';
+import type { Happening } from '../../protocol/events.js';
 import type { CheckerFactory } from '../checker.js';
 
 /** Codes that a node of ours gives no other node of ours a reason for. */
@@ -17,6 +18,11 @@ const neverBetweenUs: ReadonlySet<ErrorCode> = new Set([
   'databaseForeign',
 ]);
 
+/** A node is told to be what it cannot be, and says so: that is as it should be. */
+function isOfOperator(happening: Happening): boolean {
+  return happening.type === 'reconfiguration.failed' && happening.failure.code === 'databaseForeign';
+}
+
 export const failures: CheckerFactory = (view, report) => ({
   name: 'failures',
   kind: 'safety',
@@ -26,7 +32,7 @@ export const failures: CheckerFactory = (view, report) => ({
       happening.type === 'peer.diverged' ||
       (happening.type === 'node.duplicated' && !hasDouble()) ||
       happening.type === 'failure' ||
-      ('failure' in happening && neverBetweenUs.has(happening.failure.code));
+      ('failure' in happening && neverBetweenUs.has(happening.failure.code) && !isOfOperator(happening));
     if (isBroken) report(`${nodeId} reports ${JSON.stringify(happening)}`);
   },
 });

@@ -7,11 +7,13 @@ import { chains } from './chains.js';
 import { deliveries } from './deliveries.js';
 import { failures } from './failures.js';
 import { gateways } from './gateways.js';
+import { identities } from './identities.js';
 import { lastWriteWins } from './last-write-wins.js';
 import { latency } from './latency.js';
 import { leadership } from './leadership.js';
 import { leaks } from './leaks.js';
 import { machines } from './machines.js';
+import { reconfigurations } from './reconfigurations.js';
 import { sessions } from './sessions.js';
 import { silence } from './silence.js';
 import { stamps } from './stamps.js';
@@ -26,6 +28,8 @@ export const allCheckers: readonly CheckerFactory[] = [
   authentication,
   sessions,
   machines,
+  reconfigurations,
+  identities,
   failures,
   latency,
   silence,

@@ -1,30 +1,30 @@
-/** The stamps of a machine's own writes strictly increase, across restarts and whatever its clock does. */
+/** The stamps of an identity's own writes on a machine strictly increase, across restarts and whatever its clock does. */
 import type { Author } from '../../core/author.js';
 import type { Entry, Position } from '../../core/entry.js';
 import type { Hlc } from '../../core/hlc.js';
 import type { CheckerFactory } from '../checker.js';
-import type { NodeProcess } from '../node.js';
+import { PerDatabase } from '../per-database.js';
 
 export const stamps: CheckerFactory = (_, report) => {
-  const lastOf = new Map<NodeProcess, Hlc>();
+  const lastOf = new PerDatabase<Hlc>();
   return {
     name: 'stamps',
     kind: 'safety',
-    committed(process, { runs, origin }) {
+    committed(process, { runs, origin }, nodeId = process.nodeId) {
       if (origin !== undefined) return;
       // Those of initial writes are at the beginning of time, in chains of their own.
       const written = runs.filter(({ author, after, entries }) => !isInitial(author, after, entries));
       const own = written.flatMap(({ entries }) => entries.map(({ hlc }) => hlc)).sort((a, b) => a - b);
-      const last = lastOf.get(process) ?? 0;
+      const last = lastOf.get(process, nodeId) ?? 0;
       if (own[0] !== undefined && own[0] <= last) {
         report(`${process.nodeId} has stamped a write ${own[0]} after one that it had stamped ${last}.`);
       }
       const highest = own.at(-1);
-      if (highest !== undefined) lastOf.set(process, highest);
+      if (highest !== undefined) lastOf.set(process, nodeId, highest);
     },
     // What a disk has forgotten it cannot take into account.
     diskLost(process) {
-      lastOf.delete(process);
+      lastOf.deleteAll(process);
     },
   };
 };

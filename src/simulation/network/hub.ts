@@ -127,6 +127,11 @@ export class NetworkHub implements Taps {
     this.#routes.segments.publish(address);
   }
 
+  /** Where a machine accepts connections. */
+  portsOf(address: string): readonly number[] {
+    return [...(this.#machines.get(address)?.listeners.keys() ?? [])];
+  }
+
   /** Whether two machines are on one local network, and wired to each other, faults aside. */
   areLocal(a: string, b: string): boolean {
     return this.#routes.of(a, b).isLocal;

@@ -34,7 +34,17 @@ export type Fault =
   /** Somebody disables a cloud peer on one node, and enables it again on another one. */
   | At<'maintenance', { node: number; cloud: number; other: number; forMs: number }>
   /** A node may not lead for a while. */
-  | At<'ineligible', { node: number; forMs: number }>;
+  | At<'ineligible', { node: number; forMs: number }>
+  /** Some fields change, for good. */
+  | At<'reconfigure', { node: number; partial: Partial<ConfigurationInput>; isWritten: 'now' | 'then' }>
+  /** Goes on under another NodeId, and after a while under its own again. */
+  | At<'rename', { node: number; nodeId: string; forMs: number; isWritten: 'now' | 'then' }>
+  /** Is to listen where it cannot, or to be somebody whose database is none: nothing may come of it. */
+  | At<'misconfigure', { node: number; what: 'address' | 'database' | 'field' }>
+  /** Several reconfigurations at once: the last wins. */
+  | At<'waver', { node: number; ports: readonly number[] }>
+  /** The cluster key is replaced on all nodes, in three steps. */
+  | At<'rotate', { key: string; stepMs: number }>;
 
 export const authorityTroubles = ['down', 'slow', 'rubbish', 'refuse', 'fail', 'hang', 'rotate'] as const;
 export type AuthorityTrouble = (typeof authorityTroubles)[number];
@@ -66,7 +76,7 @@ export interface Plan {
   readonly faults: readonly Fault[];
 }
 
-export const faultDomains = ['network', 'crash', 'clock', 'disk', 'cloud'] as const;
+export const faultDomains = ['network', 'crash', 'clock', 'disk', 'cloud', 'reconfiguration'] as const;
 export type FaultDomain = (typeof faultDomains)[number];
 
 export interface PlanOptions {
@@ -159,6 +169,32 @@ function drawFaults(random: RandomStream, { domain, nodes, clouds, durationMs }:
   return faults;
 }
 
+function drawPort(random: RandomStream): number {
+  return 9_000 + random.below(5);
+}
+
+function drawPartial(random: RandomStream): Partial<ConfigurationInput> {
+  switch (random.pick(['port', 'port', 'beats', 'beacons', 'election', 'discovery', 'several'] as const)) {
+    case 'port':
+      return { port: drawPort(random) };
+    case 'beats':
+      return { heartbeatIntervalMs: random.pick([250, 1_000, 3_000]), syncIntervalMs: random.pick([500, 2_000]) };
+    case 'beacons':
+      return { beaconIntervalMs: random.pick([1_000, 5_000]) };
+    case 'election':
+      return { eligible: random.float() < 0.5, electionIntervalMs: random.pick([1_000, 5_000]) };
+    case 'discovery':
+      return { discovery: random.float() < 0.3 };
+    case 'several':
+      return {
+        port: drawPort(random),
+        heartbeatIntervalMs: 1_000,
+        eligible: true,
+        discoveryPort: random.pick([25_000, 25_001]),
+      };
+  }
+}
+
 type DrawFault = (random: RandomStream, atMs: number, nodes: number, clouds: number) => Fault;
 
 const draws: Readonly<Record<FaultDomain, DrawFault>> = {
@@ -210,6 +246,27 @@ const draws: Readonly<Record<FaultDomain, DrawFault>> = {
         return { atMs, kind: 'restore', node, downMs };
       case 'tear':
         return { atMs, kind: 'tear', node, shareKept: random.float(), downMs };
+    }
+  },
+  reconfiguration(random, atMs, nodes) {
+    const node = random.below(nodes);
+    const isWritten = random.pick(['now', 'then'] as const);
+    const kinds = ['reconfigure', 'reconfigure', 'rename', 'rename', 'misconfigure', 'waver', 'rotate'] as const;
+    const kind = random.pick(kinds);
+    switch (kind) {
+      case 'reconfigure':
+        return { atMs, kind, node, partial: drawPartial(random), isWritten };
+      case 'rename': {
+        // Before all others in the order of elections, or behind them.
+        const nodeId = `${random.pick(['a', 'node-b', 'z'])}-${node}-${random.below(3)}`;
+        return { atMs, kind, node, nodeId, forMs: random.pick([200, 3_000, 15_000]), isWritten };
+      }
+      case 'misconfigure':
+        return { atMs, kind, node, what: random.pick(['address', 'database', 'field']) };
+      case 'waver':
+        return { atMs, kind, node, ports: Array.from({ length: 2 + random.below(4) }, () => drawPort(random)) };
+      case 'rotate':
+        return { atMs, kind, key: `a key of ${atMs.toFixed(0)} ms`, stepMs: random.pick([100, 3_000]) };
     }
   },
   cloud(random, atMs, nodes, clouds) {

@@ -2,10 +2,13 @@
  * Plays a plan in a world and says what it broke: while it runs, after everything has healed, and when everybody has stopped.
  */
 import { type ErrorCode, failureOf, messageOf } from '../../core/errors.js';
+import type { ConfigurationInput } from '../../protocol/configuration.js';
+import type { OAuth2Configuration } from '../../protocol/remote-peer.js';
 import type { Authority } from '../authority.js';
 import type { Backup } from '../disk.js';
+import { clusterKeyOfWorlds } from '../node.js';
 import { type Breach, BreachError, type Verdict } from '../verdict.js';
-import { createWorld, type World, type WorldOptions } from '../world.js';
+import { createWorld, type InitialPeerInput, type World, type WorldOptions } from '../world.js';
 import type { WorldNode } from '../world-node.js';
 import type { AuthorityTrouble, Fault, Plan, PlannedWrite } from './plan.js';
 import { setStage } from './stage.js';
@@ -16,6 +19,12 @@ export type PlayPlanOptions = Pick<WorldOptions, 'trace' | 'settleAlways'>;
 /** Why a write may be refused in a world of faults. */
 const refusals: ReadonlySet<ErrorCode> = new Set(['notRunning', 'storeClosed', 'diskFull']);
 /** A cloud peer can be changed only where it is known already. */
+/** Why a reconfiguration may come to nothing besides: a disk that is full, or what the fault is about. */
+const refusalsOfReconfiguring: ReadonlySet<ErrorCode> = new Set([...refusals, 'databaseUnavailable']);
+const refusalsOfMisconfiguring: ReadonlySet<ErrorCode> = new Set([
+  ...refusalsOfReconfiguring,
+  ...(['addressUnavailable', 'databaseForeign', 'configurationInvalid'] as const),
+]);
 const refusalsOfChanges: ReadonlySet<ErrorCode> = new Set([...refusals, 'peerUnknown']);
 
 /** How long a healed world may take to agree: longer than the longest backoff, and than any clock was ahead. */
@@ -41,6 +50,7 @@ export async function playPlan(plan: Plan, options: PlayPlanOptions = {}): Promi
 }
 
 type CloudFault = Extract<Fault, { kind: 'cloudCrash' | 'uplink' | 'authority' | 'maintenance' | 'ineligible' }>;
+type Reconfiguring = Extract<Fault, { kind: 'reconfigure' | 'rename' | 'misconfigure' | 'waver' | 'rotate' }>;
 
 interface Step {
   readonly atMs: number;
@@ -54,18 +64,24 @@ class Run {
   readonly #world: World;
   readonly #nodes: readonly WorldNode[];
   readonly #clouds: readonly WorldNode[];
+  readonly #cloudPeers: ReadonlyMap<WorldNode, readonly InitialPeerInput[]>;
   readonly #authority: Authority | undefined;
+  #isRotating = false;
   /** What a fault has brought about and will end. */
   readonly #due: Step[] = [];
   readonly #backups = new Map<WorldNode, Backup>();
+  readonly #nodeIds: ReadonlyMap<WorldNode, string>;
+  #clusterKey = clusterKeyOfWorlds;
 
   constructor(plan: Plan, world: World) {
     this.#plan = plan;
     this.#world = world;
-    const { nodes, clouds, authority } = setStage(world, plan);
+    const { nodes, clouds, cloudPeers, authority } = setStage(world, plan);
+    this.#cloudPeers = cloudPeers;
     this.#nodes = nodes;
     this.#clouds = clouds;
     this.#authority = authority;
+    this.#nodeIds = new Map(nodes.map((node) => [node, node.nodeId]));
   }
 
   /** Everything that is planned, in the order of time. */
@@ -87,6 +103,7 @@ class Run {
     this.#world.heal();
     this.#authority?.mend();
     this.#authority?.up();
+    for (const node of this.#nodes) this.#reconfigure(node, this.#usual(node));
     for (const node of [...this.#nodes, ...this.#clouds]) {
       this.#world.freeDisk(node);
       this.#world.unskew(node);
@@ -96,10 +113,19 @@ class Run {
     await this.#world.settle({ within: liveWithin });
   }
 
-  /** Once a node is up: it may lead, and its cloud peers are enabled. */
+  /** What a node is to be in the end: itself, in the way of all others. */
+  #usual(node: WorldNode): Partial<ConfigurationInput> {
+    return {
+      ...{ nodeId: this.#nodeIds.get(node) ?? node.nodeId, eligible: true, discovery: true, discoveryPort: undefined },
+      ...{ clusterKey: this.#clusterKey, acceptedClusterKeys: undefined },
+    };
+  }
+
+  /** Once a node is up, and itself: its cloud peers are enabled. */
   async #admit(node: WorldNode): Promise<void> {
     await this.#world.until(() => node.isUp, { within: liveWithin });
-    node.node.setEligible(true).catch(ended);
+    await this.#world.reconfigure(node, this.#usual(node));
+    if (this.#plan.faults.some(({ kind }) => kind === 'rotate')) await this.#saveSecrets(node);
     for (const { nodeId } of this.#clouds) {
       await this.#world
         .complete(node.node.enablePeer(nodeId))
@@ -193,9 +219,77 @@ class Run {
         this.#backups.set(node, world.backUp(node));
         break;
       }
+      case 'reconfigure':
+      case 'rename':
+      case 'misconfigure':
+      case 'waver':
+      case 'rotate':
+        this.#strikeConfiguration(fault);
+        break;
       default:
         this.#strikeCloud(fault);
     }
+  }
+
+  #strikeConfiguration(fault: Reconfiguring): void {
+    switch (fault.kind) {
+      case 'reconfigure':
+        this.#reconfigure(this.#node(fault.node), fault.partial, { isWritten: fault.isWritten });
+        break;
+      case 'rename': {
+        const node = this.#node(fault.node);
+        const { nodeId, isWritten } = fault;
+        this.#reconfigure(node, { nodeId }, { isWritten });
+        this.#later(fault.forMs, () => this.#reconfigure(node, { nodeId: this.#nodeIds.get(node) ?? nodeId }));
+        break;
+      }
+      case 'misconfigure':
+        this.#misconfigure(this.#node(fault.node), fault.what);
+        break;
+      case 'waver':
+        for (const port of fault.ports) this.#reconfigure(this.#node(fault.node), { port });
+        break;
+      case 'rotate': {
+        // One after the other, or the nodes would have no key in common.
+        if (this.#isRotating) break;
+        this.#isRotating = true;
+        const [old, key] = [this.#clusterKey, fault.key];
+        this.#clusterKey = key;
+        const all = (partial: Partial<ConfigurationInput>) => {
+          for (const node of this.#nodes) this.#reconfigure(node, partial);
+        };
+        all({ clusterKey: old, acceptedClusterKeys: [key] });
+        this.#later(fault.stepMs, () => all({ clusterKey: key, acceptedClusterKeys: [old] }));
+        this.#later(2 * fault.stepMs, () => {
+          this.#isRotating = false;
+          all({ clusterKey: key, acceptedClusterKeys: [] });
+        });
+        break;
+      }
+    }
+  }
+
+  /** A key that was dropped while nobody led has taken the secrets with it that were sealed with it: somebody saves them again. */
+  async #saveSecrets(node: WorldNode): Promise<void> {
+    for (const { nodeId, address, oAuth2 } of this.#cloudPeers.get(node) ?? []) {
+      const saving = node.node.addCloudPeer(nodeId, address, oAuth2 as OAuth2Configuration);
+      await this.#world.complete(saving).catch((error: unknown) => this.#refused(node, error));
+    }
+  }
+
+  /** By call, not by the file, so that the next process starts. */
+  #misconfigure(node: WorldNode, what: 'address' | 'database' | 'field'): void {
+    const partial = { address: { host: '10.99.0.1' }, database: { nodeId: 'foreign' }, field: { port: -1 } }[what];
+    if (what === 'database') this.#world.spoil(node, 'foreign');
+    this.#reconfigure(node, partial, { isWritten: 'never', expected: refusalsOfMisconfiguring });
+  }
+
+  #reconfigure(
+    node: WorldNode,
+    partial: Partial<ConfigurationInput>,
+    { isWritten = 'now', expected = refusalsOfReconfiguring }: ReconfigureOptions = {},
+  ): void {
+    this.#world.reconfiguring(node, partial, isWritten).catch((error: unknown) => this.#refused(node, error, expected));
   }
 
   /** Faults on the way to the cloud, or of those who could go it. */
@@ -284,6 +378,11 @@ class Run {
   #node(index: number): WorldNode {
     return this.#nodes[index % this.#nodes.length] as WorldNode;
   }
+}
+
+interface ReconfigureOptions {
+  readonly isWritten?: 'now' | 'then' | 'never';
+  readonly expected?: ReadonlySet<ErrorCode>;
 }
 
 /** Whoever was asked is gone: that is for its checkers to judge. */

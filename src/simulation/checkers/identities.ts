@@ -1,0 +1,49 @@
+/** No session outlives the identity of the other side for long: who goes on under another NodeId says goodbye, or falls silent. */
+import { limits } from '../../core/limits.js';
+import type { CheckerFactory, View } from '../checker.js';
+import type { SessionSnapshot } from '../inside.js';
+import type { NodeProcess } from '../node.js';
+
+/** What saying goodbye may take, and acting on it. */
+const patienceMs = 4_000;
+
+export const identities: CheckerFactory = (view, report) => {
+  /** Since when a session has been with somebody who is not there any more. */
+  let orphaned = new Map<string, number>();
+  return {
+    name: 'identities',
+    kind: 'safety',
+    look() {
+      const now = new Map<string, number>();
+      for (const process of view.processes) {
+        if (!process.isUp) continue;
+        for (const session of view.insideOf(process).sessions) {
+          const gone = goneIn(view, session);
+          if (gone === undefined) continue;
+          const name = `${process.address} ${session.context.sessionId} ${gone}`;
+          const sinceMs = orphaned.get(name) ?? view.nowMs;
+          now.set(name, sinceMs);
+          // Without a goodbye, the heartbeats that may be missed.
+          const boundMs = patienceMs + (limits.heartbeatsMissedMax + 3) * intervalMs(process);
+          if (view.nowMs - sinceMs <= boundMs) continue;
+          report(
+            `${process.nodeId} still has a session with ${gone}, which nobody has been since ${sinceMs.toFixed(0)} ms.`,
+          );
+        }
+      }
+      orphaned = now;
+    },
+  };
+};
+
+/** The NodeId of the other side of a session, if the process there goes by another one. */
+function goneIn({ processes }: View, { value, context }: SessionSnapshot): string | undefined {
+  if (value !== 'synchronizing') return undefined;
+  const other = processes.find(({ address }) => address === context.connection.remoteHost);
+  const nodeId = context.peer?.nodeId;
+  return other?.isUp === true && nodeId !== undefined && other.nodeId !== nodeId ? nodeId : undefined;
+}
+
+function intervalMs({ options }: NodeProcess): number {
+  return options.heartbeatIntervalMs ?? 1_000;
+}
