@@ -15,7 +15,9 @@ export const silence: CheckerFactory = (view, report) => ({
         const other = view.processes.find(({ address }) => address === context.connection.remoteHost);
         const sinceMs = other === undefined ? undefined : view.cutSinceMs(other, process);
         if (other === undefined || sinceMs === undefined) continue;
-        const intervalMs = context.intervals.heartbeatIntervalMs;
+        // Each side is judged by how often it beats itself.
+        const theirs = other.options.heartbeatIntervalMs ?? 0;
+        const intervalMs = Math.max(context.intervals.heartbeatIntervalMs, theirs);
         // One interval until the ticker looks, one for what was on its way when the cut came, one to spare.
         const patienceMs = (limits.heartbeatsMissedMax + 3) * intervalMs + view.latencyMaxMs;
         if (view.nowMs - sinceMs <= patienceMs) continue;
