@@ -211,9 +211,7 @@ const machine = setup({
     wantPartial: enqueueActions(({ context, enqueue }, event: Extract<NodeCommand, { type: 'node.reconfigure' }>) => {
       const wanted = withPartial(context.wanted, event.partial, event.request);
       const failure =
-        wanted.requests.length > limits.reconfigurationsWaitingMax
-          ? tooManyWaiting
-          : objectionTo(combine(context.target?.requested ?? context.requested, wanted));
+        wanted.requests.length > limits.reconfigurationsWaitingMax ? tooManyWaiting : objectionIn(context, wanted);
       if (failure === undefined) enqueue.assign({ wanted });
       // Whoever called hears of it; nothing is wrong with the node.
       else enqueue.emit({ type: 'reconfiguration.failed', failure, requests: [event.request] });
@@ -860,6 +858,11 @@ const tooManyWaiting = {
   code: 'reconfigurationQueueFull',
   message: `${limits.reconfigurationsWaitingMax} reconfigurations wait already: try again when some have finished.`,
 } as const;
+
+/** Before the configuration is known there is nothing to judge by. */
+function objectionIn({ configured, target, requested }: NodeContext, wanted: Wanted): Failure | undefined {
+  return configured === undefined ? undefined : objectionTo(combine(target?.requested ?? requested, wanted));
+}
 
 const none: ReadonlySet<Effect> = new Set();
 
