@@ -32,7 +32,7 @@ export const limits = {
   /** Cluster keys beside the one in use. */
   acceptedKeysMax: 3,
   /** Both listeners accept for so long: who was about to dial the old port may still. */
-  rebindOverlapMs: 200,
+  rebindOverlapMs: 100,
 
   // Frames
   frameBytesMax: 16 * 1024 * 1024,

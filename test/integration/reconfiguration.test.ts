@@ -32,6 +32,10 @@ function failureOf(promise: Promise<unknown>): Promise<{ code: string; message: 
   );
 }
 
+interface Links {
+  readonly context: { readonly sessions: Readonly<Record<string, { readonly ref: { send(event: object): void } }>> };
+}
+
 interface Sessions {
   readonly context: { readonly sessions: Readonly<Record<string, { readonly peerId: string }>> };
 }
@@ -99,9 +103,8 @@ describe('port and host', () => {
     await a.reconfigure({ port: await freePort() });
     await b.reconfigure({ knownPeers: [] });
     // Only what a has said in their session tells b where it is now: c is not known to it, and does not beacon.
-    const { sessions } = (
-      a.actor.getSnapshot().children.membership as unknown as { getSnapshot(): never }
-    ).getSnapshot()['context'] as { sessions: Record<string, { ref: { send(event: object): void } }> };
+    const { membership } = a.actor.getSnapshot().children as unknown as { membership: { getSnapshot(): Links } };
+    const { sessions } = membership.getSnapshot().context;
     const refusal = { code: 'connectionLost', message: 'A break.' };
     for (const { ref } of Object.values(sessions)) ref.send({ type: 'session.close', refusal });
     await until('the break', () => b.happenings.some(({ type }) => type === 'peer.disconnected'));
@@ -187,7 +190,7 @@ describe('NodeId', () => {
     await a.reconfigure({ nodeId: 'c' });
     subscription.unsubscribe();
     expect([...steps]).toEqual(expect.arrayContaining(['checking', 'draining', 'openingStore', 'retiring']));
-    const stamps = (await Promise.all(writing)).map(({ hlc }) => hlc);
+    const stamps = (await Promise.all(writing)).map((written) => written?.hlc ?? 0);
     expect(stamps).toEqual([...stamps].sort((one, other) => one - other));
     const here = await things.count();
     await a.reconfigure({ nodeId: 'a' });
