@@ -4,7 +4,7 @@
  * Invariant: a process that ends without being told to is reported to the cluster.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -120,6 +120,17 @@ export class ClusterNode<Name extends NodeName = NodeName> {
     } catch (error) {
       throw await this.#reason(error);
     }
+  }
+
+  /** Edits its configuration file, as a person would: the node takes it up by itself. Undefined takes a field out. */
+  configure(fields: Readonly<Record<string, unknown>>): void {
+    const configuration = { ...JSON.parse(readFileSync(this.configPath, 'utf8')), ...fields };
+    writeFileSync(this.configPath, `${JSON.stringify(configuration, undefined, 2)}\n`);
+  }
+
+  /** A field as its configuration file has it. */
+  configured(field: string): unknown {
+    return JSON.parse(readFileSync(this.configPath, 'utf8'))[field];
   }
 
   lastLogLines(): string[] {

@@ -8,6 +8,7 @@ import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { setMaxListeners } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -82,6 +83,18 @@ export class Cluster {
 async function configure({ name, directory, configPath }: ClusterNode, ...options: string[]): Promise<void> {
   const args = ['init', '--config', configPath, '--node-id', name, '--data-dir', directory, ...options];
   await promisify(execFile)(process.execPath, [commandPath, ...args], { env: environment() });
+}
+
+/** A port of TCP that nobody has at this moment. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
 }
 
 /** Asked of the system, so that several demos on one machine do not hear each other. */

@@ -10,8 +10,8 @@ const help = `npm run demo -- [options]
 
 Three statemesh nodes on this machine find each other, share a real data set, survive a kill
 and end with the same content. Then they connect to the cloud: an OAuth2 server and two cloud nodes,
-one in place of the other, and a new leader when the first is killed. They stay up for you to play
-with, until Ctrl-C.
+one in place of the other, and a new leader when the first is killed. Then everything about them is
+changed while they run: ports, leaders, names, the key. They stay up for you to play with, until Ctrl-C.
 Everything stays on the loopback interface and in a temporary directory.
 
   --check   play the story only: "ok <step>" lines, exit code 1 when a step fails
@@ -47,7 +47,7 @@ async function run(check: boolean, keep: boolean): Promise<number> {
   const told = untilTold(cluster);
   try {
     screen.heading('statemesh', [
-      `Three nodes on this machine, ${number(cities.length)} real cities, two cloud nodes, and two kills.`,
+      `Three nodes on this machine, ${number(cities.length)} real cities, two cloud nodes, two kills, and no restart.`,
     ]);
     const { passed, failed } = await tellStory({ cluster, screen, cities });
     screen.total(passed, failed);

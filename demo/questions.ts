@@ -5,11 +5,14 @@ import type { ClusterNode } from './cluster-node.js';
 interface PeerReport {
   readonly nodeId: string;
   readonly state: string;
+  readonly remoteAddress?: string;
   readonly direction?: 'dialed' | 'accepted';
   readonly entriesReceived: number;
 }
 
 interface StatusReport {
+  readonly nodeId: string;
+  readonly clusterKeyIds: readonly string[];
   readonly host: string;
   readonly port: number;
   readonly security: string;

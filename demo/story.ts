@@ -5,8 +5,10 @@ import type { City } from './cities.js';
 import { cloudSteps } from './cloud-story.js';
 import type { Cluster } from './cluster.js';
 import { nameOf } from './cluster-node.js';
+import { Orders } from './orders.js';
 import { Progress, until } from './progress.js';
 import { areMeshed, assert, clockDigestOf, digestsOf, importCities, largestCities, statusOf } from './questions.js';
+import { reconfigurationSteps } from './reconfiguration-story.js';
 import { number, type Outcome, type Screen, table } from './screen.js';
 import { differenceOf, planWrites, type WriteResult, writeEverywhere } from './writes.js';
 
@@ -31,8 +33,14 @@ export interface Step {
 /** After a step that failed, the others are not tried. */
 export async function tellStory(input: StoryInput): Promise<{ passed: number; failed: number }> {
   const { cluster, screen } = input;
+  const orders = new Orders();
+  const steps = [
+    ...stepsOf(input),
+    ...cloudSteps(cluster, cluster.cloud, orders),
+    ...reconfigurationSteps(cluster, cluster.cloud, orders),
+  ];
   let passed = 0;
-  for (const { title, run } of [...stepsOf(input), ...cloudSteps(cluster, cluster.cloud)]) {
+  for (const { title, run } of steps) {
     const startedMs = performance.now();
     screen.begin(title);
     try {

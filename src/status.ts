@@ -82,6 +82,8 @@ export interface NodeStatus {
   readonly port: number | undefined;
   /** `server`: a cloud node with its certificate. */
   readonly security: 'psk' | 'none' | 'server' | undefined;
+  /** Names of the cluster keys: the one in use, then those that are accepted beside it. Not secret. */
+  readonly clusterKeyIds: readonly string[];
   readonly role: Configuration['role'] | undefined;
   /** Undefined on a cloud node. */
   readonly leadership: LeadershipStatus | undefined;
@@ -129,6 +131,7 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     host: listening?.host,
     port: listening?.port,
     security: security?.kind,
+    clusterKeyIds: configured?.keys?.all.map(({ keyId }) => keyId) ?? [],
     role: configuration?.role,
     leadership: leadershipOf(snapshot),
     uplink: uplinkOf(snapshot)?.context.uplink,
