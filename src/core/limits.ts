@@ -27,6 +27,8 @@ export const limits = {
 
   // Reconfiguration
   reconfigurationsWaitingMax: 1_000,
+  /** After sealing again has failed, for want of room on the disk perhaps. */
+  resealRetryMs: 5_000,
   /** Of a configuration as text. */
   configurationBytesMax: 1024 * 1024,
   /** Cluster keys beside the one in use. */

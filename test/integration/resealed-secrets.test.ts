@@ -1,7 +1,10 @@
 /** Secrets that follow the cluster key while it is rotated, on one node and on two that meet. */
 import { describe, expect, test } from '@jest/globals';
+import { createActor } from 'xstate';
 import { type AuthorKey, allScopes } from '../../src/core/author.js';
+import { StatemeshError } from '../../src/core/errors.js';
 import { ClusterKeys } from '../../src/core/keys.js';
+import { limits } from '../../src/core/limits.js';
 import { openSecret } from '../../src/core/sealing.js';
 import { createPeerManagement } from '../../src/database/peer-management.js';
 import {
@@ -9,7 +12,10 @@ import {
   resealedSecretsCollection,
   resealSecrets,
 } from '../../src/database/resealed-secrets.js';
+import { createResealer } from '../../src/database/resealer.js';
+import type { ResealerReport } from '../../src/protocol/events.js';
 import type { Store } from '../../src/protocol/store.js';
+import { manualTime, recorder, settled } from '../machines/bench.js';
 import { openStore } from './database-fixture.js';
 
 const [old, next] = [1, 2].map((byte) => new Uint8Array(32).fill(byte)) as [Uint8Array, Uint8Array];
@@ -53,6 +59,26 @@ async function stored() {
   await managed(store, new ClusterKeys(old)).addCloudPeer('cloud-1', 'cloud:1', oAuth2);
   return store;
 }
+
+describe('resealer', () => {
+  test('it cannot be written -> is told, and done later', async () => {
+    const store = await stored();
+    const time = manualTime();
+    const parent = recorder<ResealerReport>();
+    const write = store.write.bind(store);
+    store.write = () => Promise.reject(new StatemeshError('diskFull', 'No room.'));
+    const keys = new ClusterKeys(next, old);
+    const actor = createActor(createResealer({ time, randomness }), { input: { parent: parent.mailbox, store, keys } });
+    actor.start();
+    while (parent.events.length === 0) await settled();
+    expect(parent.events).toMatchObject([{ type: 'resealing.failed', failure: { code: 'diskFull' } }]);
+    store.write = write;
+    time.advance(limits.resealRetryMs);
+    while ((await store.count(resealedSecretsCollection)) === 0) await settled();
+    expect(await secretFor(store, new ClusterKeys(next))).toBe('s3cr3t');
+    actor.stop();
+  });
+});
 
 describe('resealed secrets', () => {
   test('a new key is the first -> sealed with it, so that the old one can be dropped', async () => {

@@ -461,7 +461,7 @@ describe('stamps', () => {
 describe('all checkers', () => {
   it('the list -> has each of them once, with a name of its own', () => {
     const names = allCheckers.map((create) => tested(create).checker.name);
-    expect(new Set(names).size).toBe(15);
-    expect(names).toHaveLength(15);
+    expect(new Set(names).size).toBe(18);
+    expect(names).toHaveLength(18);
   });
 });

@@ -61,7 +61,9 @@ export const acknowledgedWrites: CheckerFactory = (view, report) => {
       }
     },
     diskLost(process) {
-      for (const nodeId of clocks.nodeIdsOf(process)) lost.set(process, nodeId, true);
+      for (const each of [clocks, lastOf]) {
+        for (const nodeId of each.nodeIdsOf(process)) lost.set(process, nodeId, true);
+      }
     },
     opened(process, store) {
       const { nodeId = process.nodeId } = store;

@@ -26,7 +26,8 @@ function isOfOperator(happening: Happening): boolean {
 export const failures: CheckerFactory = (view, report) => ({
   name: 'failures',
   kind: 'safety',
-  happened({ nodeId }, { happening }) {
+  happened({ nodeId, isDiskFull }, { happening }) {
+    if (happening.type === 'failure' && happening.failure.code === 'diskFull' && isDiskFull) return;
     const hasDouble = () => view.processes.filter((process) => process.nodeId === nodeId).length > 1;
     const isBroken =
       happening.type === 'peer.diverged' ||

@@ -4,6 +4,7 @@ import { acknowledgedWrites } from './acknowledged-writes.js';
 import { agreement } from './agreement.js';
 import { authentication } from './authentication.js';
 import { chains } from './chains.js';
+import { clusterKeys } from './cluster-keys.js';
 import { deliveries } from './deliveries.js';
 import { failures } from './failures.js';
 import { gateways } from './gateways.js';
@@ -30,6 +31,7 @@ export const allCheckers: readonly CheckerFactory[] = [
   machines,
   reconfigurations,
   identities,
+  clusterKeys,
   failures,
   latency,
   silence,
