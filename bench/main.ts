@@ -9,6 +9,7 @@ import { getFigure } from './figures/get.js';
 import { idleFigure } from './figures/idle.js';
 import { latencyFigure } from './figures/latency.js';
 import { putFigure } from './figures/put.js';
+import { reconfigurationFigure } from './figures/reconfiguration.js';
 import { simulationFigure } from './figures/simulation.js';
 import { startFigure } from './figures/start.js';
 import { syncFigure } from './figures/sync.js';
@@ -27,6 +28,7 @@ const figures: readonly Figure[] = [
   idleFigure,
   failoverFigure,
   simulationFigure,
+  reconfigurationFigure,
 ];
 
 process.exitCode = await main(process.argv.slice(2));

@@ -373,8 +373,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'services/discovery.ts',
-        find: '      timer?.cancel();\n',
-        replace: '      if (datagrams === undefined) timer?.cancel();\n',
+        find: '      timer?.cancel();\n      datagrams?.close();',
+        replace: '      if (datagrams === undefined) timer?.cancel();\n      datagrams?.close();',
       },
     ],
     breaks: ['leak', 'safety'],
@@ -448,5 +448,91 @@ export const mutants: readonly Mutant[] = [
     ],
     breaks: ['safety', 'liveness'],
     seedsMax: 10,
+  },
+
+  // --- Reconfiguration
+  {
+    name: 'old-listener-stays',
+    bug: 'A listener that was replaced goes on accepting.',
+    edits: [
+      {
+        file: 'machines/node.machine.ts',
+        find: 'present([target?.retiredListening])',
+        replace: 'present<Listening>([])',
+      },
+    ],
+    plan: { nodes: [3, 5], durationMs: 30_000, faults: ['reconfiguration'] },
+    breaks: ['safety'],
+    seedsMax: 10,
+  },
+  {
+    name: 'old-database-stays',
+    bug: 'The database of an identity that was given up is not closed.',
+    edits: [
+      {
+        file: 'machines/node.machine.ts',
+        find: 'present([target?.retiredStore])',
+        replace: 'present<Store>([])',
+      },
+    ],
+    plan: { nodes: [3, 5], durationMs: 30_000, faults: ['reconfiguration'] },
+    breaks: ['safety', 'crash', 'leak'],
+    seedsMax: 10,
+  },
+  {
+    name: 'failure-is-kept',
+    bug: 'The new configuration is in force before anybody knows whether it can be.',
+    edits: [
+      {
+        file: 'machines/node.machine.ts',
+        find: 'return targetWith(context, { configured, plan });',
+        replace: 'return { ...targetWith(context, { configured, plan }), configured };',
+      },
+    ],
+    plan: { nodes: [3, 5], durationMs: 30_000, faults: ['reconfiguration'] },
+    breaks: ['safety', 'crash', 'liveness'],
+    seedsMax: 10,
+  },
+  {
+    name: 'new-key-is-untold',
+    bug: 'Peers are dialed with the cluster key of the beginning, whatever has become of it.',
+    edits: [
+      {
+        file: 'machines/peer.machine.ts',
+        find: '    secure: assign((_, { security }: { security: ConnectionSecurity }) => ({ security })),',
+        replace: '    secure: assign((_, __: { security: ConnectionSecurity }) => ({})),',
+      },
+    ],
+    plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
+    breaks: ['liveness', 'safety'],
+    seedsMax: 20,
+  },
+  {
+    name: 'old-key-lives-on',
+    bug: 'Connections by a cluster key that was dropped go on.',
+    edits: [
+      {
+        file: 'machines/membership.machine.ts',
+        find: 'if (!isInForce(protection, security)) enqueue',
+        replace: "if (protection.kind === 'server') enqueue",
+      },
+    ],
+    plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
+    breaks: ['safety'],
+    seedsMax: 20,
+  },
+  {
+    name: 'change-during-change-is-lost',
+    bug: 'What is asked for while a reconfiguration is under way is forgotten with it.',
+    edits: [
+      {
+        file: 'machines/node.machine.ts',
+        find: 'forgetTarget: assign({ target: undefined }),',
+        replace: 'forgetTarget: assign({ target: undefined, wanted: undefined }),',
+      },
+    ],
+    plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
+    breaks: ['crash', 'liveness', 'safety'],
+    seedsMax: 40,
   },
 ];

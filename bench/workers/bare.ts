@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { BareStore, Chain } from '../limits/bare-store.js';
 import { naiveLayout } from '../limits/naive-layout.js';
 import { openBare } from '../limits/opening.js';
+import { reopenDatabase, reopenListener } from '../limits/reopening.js';
 import { answerRequests, connectRequester, type Requester } from '../limits/round-trip.js';
 import { say, serve } from './serve.js';
 
@@ -26,6 +27,8 @@ const handlers = {
   },
 
   openBare,
+  reopenListener,
+  reopenDatabase,
 
   async answerRequests(path: string) {
     const server = await answerRequests(openStore(path));

@@ -1,5 +1,5 @@
 /** A process with statemesh nodes in it, used as any program would. */
-import { createNode, type NodeOptions, type StatemeshNode } from 'statemesh';
+import { type ConfigurationInput, createNode, type NodeOptions, type StatemeshNode } from 'statemesh';
 import { type BenchDocument, collectionName, documentOf, keyOf, type Pair } from '../documents.js';
 import { millisecondsOf } from '../measure.js';
 import { forgetPeakRss, peakRssBytes, say, serve } from './serve.js';
@@ -78,6 +78,26 @@ const handlers = {
 
   async connectedPeers(count: number) {
     await connectedTo(node(), count);
+  },
+
+  /**
+   * Reconfigures the node while it is written to, one document after the other.
+   * @returns Milliseconds from taking it up until it served, and the longest that a write took meanwhile
+   */
+  async reconfigure(partial: Partial<ConfigurationInput>): Promise<{ tookMs: number; longestWriteMs: number }> {
+    const collection = node().collection<BenchDocument>(collectionName);
+    let isDone = false;
+    const done = node()
+      .reconfigure(partial)
+      .finally(() => {
+        isDone = true;
+      });
+    let longestWriteMs = 0;
+    for (let index = 0; !isDone; index += 1) {
+      const [key, document] = [keyOf(index), documentOf(index)];
+      longestWriteMs = Math.max(longestWriteMs, await millisecondsOf(() => collection.put(key, document)));
+    }
+    return { tookMs: (await done).tookMs, longestWriteMs };
   },
 
   /** How many sessions there are now. */

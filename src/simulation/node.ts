@@ -122,7 +122,12 @@ export class NodeProcess {
     return this.store?.nodeId ?? (this.#configuration.nodeId as NodeId);
   }
 
-  /** What its operator wants. */
+  /** What its operator has written down. */
+  get wanted(): Partial<ConfigurationInput> {
+    return this.#configuration;
+  }
+
+  /** The same, but as slow as it has ever been. */
   get options(): Partial<ConfigurationInput> {
     const { heartbeatIntervalMs, electionIntervalMs } = this.#slowest;
     return {

@@ -64,9 +64,22 @@ describe('reconfigurations', () => {
   });
 });
 
+describe('reconfigurations, in the end', () => {
+  it('a node is not as its operator wants it -> reported', async () => {
+    const { process } = configured('a', { port: 1 });
+    const settled = async (wanted: object) => {
+      const { checker, reports } = tested(reconfigurations, { processes: [{ ...process, wanted } as NodeProcess] });
+      await checker.settled();
+      return reports;
+    };
+    expect(await settled({ port: 1 })).toEqual([]);
+    expect(await settled({ port: 2 })).toEqual(['The port of a is to be 2, and is 1.']);
+  });
+});
+
 describe('identities', () => {
   /** What is reported about a session with `peer`, of which the process goes by `nodeId`, after so many ms. */
-  function after(ms: number, peer: string, nodeId: string) {
+  function reported(ms: number, peer: string, nodeId: string) {
     const a = processOf('a', { sessions: [sessionOf({ peer })] });
     const other = { ...processOf(nodeId), address: `at-${peer}` } as NodeProcess;
     let nowMs = 0;
@@ -84,14 +97,14 @@ describe('identities', () => {
   }
 
   it('the other side goes by another NodeId for long -> reported; for a moment, or by the same -> silent', () => {
-    expect(after(20_000, 'b', 'x')).toEqual([expect.stringContaining('a still has a session with b')]);
-    expect(after(3_000, 'b', 'x')).toEqual([]);
-    expect(after(20_000, 'b', 'b')).toEqual([]);
+    expect(reported(20_000, 'b', 'x')).toEqual([expect.stringContaining('a still has a session with b')]);
+    expect(reported(3_000, 'b', 'x')).toEqual([]);
+    expect(reported(20_000, 'b', 'b')).toEqual([]);
   });
 });
 
 describe('cluster-keys', () => {
-  function after(ms: number, ring: readonly string[], keyId: string) {
+  function reported(ms: number, ring: readonly string[], keyId: string) {
     const session = sessionOf() as { context: { connection: object } };
     Object.assign(session.context.connection, { protection: { kind: 'psk', keyId } });
     const { process } = configured('a', { port: 1, keys: ring }, [session]);
@@ -110,9 +123,9 @@ describe('cluster-keys', () => {
   }
 
   it('a session by a key that is not in the ring, for long -> reported; for a moment, or by one that is -> silent', () => {
-    expect(after(20_000, ['two'], 'one')).toEqual([expect.stringContaining('by a key that it dropped')]);
-    expect(after(3_000, ['two'], 'one')).toEqual([]);
-    expect(after(20_000, ['two', 'one'], 'one')).toEqual([]);
+    expect(reported(20_000, ['two'], 'one')).toEqual([expect.stringContaining('by a key that it dropped')]);
+    expect(reported(3_000, ['two'], 'one')).toEqual([]);
+    expect(reported(20_000, ['two', 'one'], 'one')).toEqual([]);
   });
 });
 

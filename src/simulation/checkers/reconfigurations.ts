@@ -1,6 +1,6 @@
 /**
  * A reconfiguration that fails leaves the configuration that was in force, and the node serves by it. None loses a port: whenever a
- * node has settled it listens where it says, and nowhere else.
+ * node has settled it listens where it says, and nowhere else. In the end every node is as its operator has written it down.
  */
 import type { CheckerFactory, View } from '../checker.js';
 import type { NodeProcess } from '../node.js';
@@ -23,6 +23,12 @@ export const reconfigurations: CheckerFactory = (view, report) => {
     ended(process) {
       inForce.delete(process);
     },
+    async settled() {
+      for (const process of view.processes) {
+        const missing = missingIn(process);
+        if (missing !== undefined) report(missing);
+      }
+    },
     look() {
       for (const process of view.processes) {
         if (!process.isUp || reconfigurationOf(process) !== 'settled') continue;
@@ -41,6 +47,15 @@ function configurationOf({ node }: NodeProcess): string {
 function reconfigurationOf({ node }: NodeProcess): unknown {
   const { value } = node.actor.getSnapshot() as { value: unknown };
   return (value as { running?: { reconfiguration?: unknown } }).running?.reconfiguration;
+}
+
+const judged = ['nodeId', 'port', 'eligible', 'discovery'] as const;
+
+/** What its operator has asked for, and was forgotten. */
+function missingIn({ nodeId, wanted, node }: NodeProcess): string | undefined {
+  const { configuration } = node.actor.getSnapshot().context.configured ?? {};
+  const field = judged.find((name) => wanted[name] !== undefined && wanted[name] !== configuration?.[name]);
+  return field && `The ${field} of ${nodeId} is to be ${wanted[field]}, and is ${configuration?.[field]}.`;
 }
 
 function wrongWith(view: View, process: NodeProcess): string | undefined {
