@@ -132,7 +132,11 @@ describe('options', () => {
     expect(request).toEqual({
       from: 1,
       seeds: 20,
-      plan: { nodes: [3, 5], durationMs: 60_000, faults: ['network', 'crash', 'clock', 'disk', 'cloud'] },
+      plan: {
+        nodes: [3, 5],
+        durationMs: 60_000,
+        faults: ['network', 'crash', 'clock', 'disk', 'cloud', 'reconfiguration'],
+      },
       isReplay: false,
       traceFile: undefined,
       isShrinking: true,
