@@ -23,6 +23,7 @@ import type { ControlCommands } from './protocol/control.js';
 import type { Environment, Http, Network, Randomness, Time } from './protocol/ports.js';
 import type { PeerNodeConfigurationProvider } from './protocol/provider.js';
 import type * as slots from './protocol/services.js';
+import { createClose } from './services/close.js';
 import { createConfigure } from './services/configuration.js';
 import { createControl } from './services/control.js';
 import { createDialCloud } from './services/dial-cloud.js';
@@ -30,13 +31,13 @@ import { createDial } from './services/dialer.js';
 import { createDiscovery } from './services/discovery.js';
 import { Heartbeats } from './services/heartbeat.js';
 import { createLink } from './services/link.js';
-import { createCloseListeners, createConnections, createListen } from './services/listener.js';
+import { createConnections, createListen } from './services/listener.js';
 import { createLiveness } from './services/liveness.js';
 import { createConfigurationFeed, createGetConfiguration } from './services/provider.js';
 import { createBatchApplier, createOplogFeed, createReadBatch } from './services/replication.js';
 import { createRequestToken } from './services/request-token.js';
 import { createVerifyToken } from './services/verify-token.js';
-import { createCloseStores, createOpenStore } from './store/store-service.js';
+import { createOpenStore } from './store/store-service.js';
 
 /** What a node needs of the outside world. */
 export interface Ports {
@@ -67,9 +68,8 @@ export function createServices(ports: Ports, { provider, commands }: Particulars
     configure: createConfigure(ports),
     openStore: createOpenStore(ports),
     drainStore: createDrainStore(),
-    closeStores: createCloseStores(),
     listen: createListen(ports),
-    closeListeners: createCloseListeners(),
+    close: createClose(),
     connections: createConnections(ports),
     control: createControl(ports, commands),
     discovery: createDiscovery(ports),
@@ -98,8 +98,8 @@ export function createServices(ports: Ports, { provider, commands }: Particulars
  * const actor = createActor(machine, { input: { newBoot, random, now: Date.now, monotonicMs: () => performance.now() } });
  */
 export function composeNode(services: Services): NodeMachine {
-  const { getConfiguration, configurationFeed, configure, openStore, drainStore, closeStores } = services;
-  const { listen, closeListeners, connections, control } = services;
+  const { getConfiguration, configurationFeed, configure, openStore, drainStore, close } = services;
+  const { listen, connections, control } = services;
   const { dial, discovery, knownPeers, liveness, cloudPeers, resealer, requestToken, dialCloud } = services;
   const session = composeSession(services);
   const peer = peerMachine.provide({ actors: { dial } });
@@ -111,8 +111,8 @@ export function composeNode(services: Services): NodeMachine {
   const parts = { membership, election, uplink, reception };
   return nodeMachine.provide({
     actors: {
-      ...{ getConfiguration, configurationFeed, configure, openStore, drainStore, closeStores },
-      ...{ listen, closeListeners, connections, control, ...parts },
+      ...{ getConfiguration, configurationFeed, configure, openStore, drainStore, close },
+      ...{ listen, connections, control, ...parts },
     },
   });
 }

@@ -13,6 +13,7 @@ import { assign, type DoneActorEvent, type ErrorActorEvent, emit, enqueueActions
 import { type Failure, failureOf } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
+import { begun, ended, notYet, type Span } from '../core/span.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type {
   Adjustment,
@@ -40,8 +41,7 @@ import {
 import {
   type Configured,
   type ControlReport,
-  closeListeners,
-  closeStores,
+  close,
   configurationFeed,
   configure,
   connections,
@@ -108,12 +108,6 @@ interface Target {
   readonly failure: Failure | undefined;
 }
 
-/** A time that may still go on, ms. */
-interface Span {
-  readonly sinceMs: number | undefined;
-  readonly lastedMs: number;
-}
-
 type Spans = 'writesHeld' | 'connectionsRefused';
 
 /** What the regions of a running node say to each other. */
@@ -156,8 +150,7 @@ const machine = setup({
     listen,
     connections,
     control,
-    closeListeners,
-    closeStores,
+    close,
     membership: membershipMachine,
     election: electionMachine,
     uplink: uplinkMachine,
@@ -193,8 +186,7 @@ const machine = setup({
       lastFailure:
         happening.type === 'node.duplicated' || happening.type === 'failure' ? happening.failure : context.lastFailure,
     })),
-    report: enqueueActions(({ enqueue }, { where, error }: { where: string; error: unknown }) => {
-      const failure = failureOf(error);
+    report: enqueueActions(({ enqueue }, { where, failure }: { where: string; failure: Failure }) => {
       enqueue.assign({ lastFailure: failure });
       enqueue.emit({ type: 'failure', where, failure });
     }),
@@ -246,10 +238,10 @@ const machine = setup({
       targetWith(context, { failure: context.target?.failure ?? failureOf(error) }),
     ),
     begin: assign(({ context }, { span }: { span: Spans }) =>
-      targetWith(context, { [span]: begun(context.target?.[span], context.monotonicMs()) }),
+      targetWith(context, { [span]: begun(context.target?.[span] ?? notYet, context.monotonicMs()) }),
     ),
     end: assign(({ context }, { span }: { span: Spans }) =>
-      targetWith(context, { [span]: ended(context.target?.[span], context.monotonicMs()) }),
+      targetWith(context, { [span]: ended(context.target?.[span] ?? notYet, context.monotonicMs()) }),
     ),
     /** From here on the new configuration is the one in force, and what was replaced only has to be closed. */
     adopt: assign(({ context }) => {
@@ -343,13 +335,20 @@ const machine = setup({
       id: 'connections',
       src: 'connections',
       input: {},
-      onError: { actions: { type: 'report', params: ({ event }) => ({ where: 'connections', error: event.error }) } },
+      onError: {
+        actions: { type: 'report', params: ({ event }) => ({ where: 'connections', failure: failureOf(event.error) }) },
+      },
     },
     {
       id: 'configurationFeed',
       src: 'configurationFeed',
       input: ({ self }) => ({ parent: self as Mailbox<ProviderReport> }),
-      onError: { actions: { type: 'report', params: ({ event }) => ({ where: 'configuration', error: event.error }) } },
+      onError: {
+        actions: {
+          type: 'report',
+          params: ({ event }) => ({ where: 'configuration', failure: failureOf(event.error) }),
+        },
+      },
     },
   ],
   on: {
@@ -357,7 +356,7 @@ const machine = setup({
     'node.reconfigure': { actions: { type: 'wantPartial', params: ({ event }) => event } },
     'configuration.changed': { actions: { type: 'want', params: ({ event }) => event } },
     'configuration.failed': {
-      actions: { type: 'report', params: ({ event }) => ({ where: 'configuration', error: event.failure }) },
+      actions: { type: 'report', params: ({ event }) => ({ where: 'configuration', failure: event.failure }) },
     },
     'connection.accepted': { actions: { type: 'dropConnection', params: ({ event }) => event } },
     'connection.refused': { actions: { type: 'announce', params: ({ event }) => event } },
@@ -451,13 +450,19 @@ const machine = setup({
                 src: 'control',
                 input: ({ context, self }) => controlInputOf(context, self as Mailbox<ControlReport>),
                 onError: {
-                  actions: { type: 'report', params: ({ event }) => ({ where: 'control', error: event.error }) },
+                  actions: {
+                    type: 'report',
+                    params: ({ event }) => ({ where: 'control', failure: failureOf(event.error) }),
+                  },
                 },
               },
               on: {
                 'control.renew': { target: 'reopened', reenter: true },
                 'control.failed': {
-                  actions: { type: 'report', params: ({ event }) => ({ where: 'control', error: event.error }) },
+                  actions: {
+                    type: 'report',
+                    params: ({ event }) => ({ where: 'control', failure: failureOf(event.error) }),
+                  },
                 },
               },
             },
@@ -676,8 +681,8 @@ const machine = setup({
               states: {
                 closing: {
                   invoke: {
-                    src: 'closeListeners',
-                    input: ({ context }) => ({ listenings: listeningsOf(context) }),
+                    src: 'close',
+                    input: ({ context }) => ({ listenings: listeningsOf(context), stores: [] }),
                     onDone: 'listening',
                     onError: { target: 'restoring', actions: { type: 'keepObstacle', params: ({ event }) => event } },
                   },
@@ -714,33 +719,25 @@ const machine = setup({
             /** It came to nothing: what was made for it is closed, and the old configuration has never ceased to serve. */
             undoing: {
               entry: { type: 'end', params: { span: 'writesHeld' } },
-              initial: 'closingListener',
-              states: {
-                closingListener: {
-                  invoke: {
-                    src: 'closeListeners',
-                    input: ({ context: { target } }) => ({ listenings: present([target?.listening]) }),
-                    onDone: 'closingStore',
-                    onError: {
-                      target: 'closingStore',
-                      actions: { type: 'report', params: ({ event }) => ({ where: 'listener', error: event.error }) },
+              invoke: {
+                src: 'close',
+                input: ({ context: { target } }) => ({
+                  listenings: present([target?.listening]),
+                  stores: present([target?.store]),
+                }),
+                onDone: { target: 'settled', actions: ['reportObstacle', 'forgetTarget'] },
+                onError: {
+                  target: 'settled',
+                  actions: [
+                    {
+                      type: 'report',
+                      params: ({ event }) => ({ where: 'reconfiguration', failure: failureOf(event.error) }),
                     },
-                  },
+                    'reportObstacle',
+                    'forgetTarget',
+                  ],
                 },
-                closingStore: {
-                  invoke: {
-                    src: 'closeStores',
-                    input: ({ context: { target } }) => ({ stores: present([target?.store]) }),
-                    onDone: 'undone',
-                    onError: {
-                      target: 'undone',
-                      actions: { type: 'report', params: ({ event }) => ({ where: 'database', error: event.error }) },
-                    },
-                  },
-                },
-                undone: { type: 'final' },
               },
-              onDone: { target: 'settled', actions: ['reportObstacle', 'forgetTarget'] },
             },
             /** Everything new stands. */
             switching: {
@@ -771,34 +768,27 @@ const machine = setup({
             retiring: {
               initial: 'starting',
               states: {
-                starting: {
-                  always: [{ guard: 'hasRetiredListener', target: 'overlapping' }, { target: 'closingListener' }],
-                },
+                starting: { always: [{ guard: 'hasRetiredListener', target: 'overlapping' }, { target: 'closing' }] },
                 /** Who was about to dial the old address still may. */
-                overlapping: { after: { rebindOverlap: 'closingListener' } },
-                closingListener: {
+                overlapping: { after: { rebindOverlap: 'closing' } },
+                closing: {
                   invoke: {
-                    src: 'closeListeners',
-                    input: ({ context: { target } }) => ({ listenings: present([target?.retiredListening]) }),
-                    onDone: 'closingStore',
+                    src: 'close',
+                    input: ({ context: { target } }) => ({
+                      listenings: present([target?.retiredListening]),
+                      stores: present([target?.retiredStore]),
+                    }),
+                    onDone: 'closed',
                     onError: {
-                      target: 'closingStore',
-                      actions: { type: 'report', params: ({ event }) => ({ where: 'listener', error: event.error }) },
+                      target: 'closed',
+                      actions: {
+                        type: 'report',
+                        params: ({ event }) => ({ where: 'reconfiguration', failure: failureOf(event.error) }),
+                      },
                     },
                   },
                 },
-                closingStore: {
-                  invoke: {
-                    src: 'closeStores',
-                    input: ({ context: { target } }) => ({ stores: present([target?.retiredStore]) }),
-                    onDone: 'retired',
-                    onError: {
-                      target: 'retired',
-                      actions: { type: 'report', params: ({ event }) => ({ where: 'database', error: event.error }) },
-                    },
-                  },
-                },
-                retired: { type: 'final' },
+                closed: { type: 'final' },
               },
               onDone: { target: 'settled', actions: 'forgetTarget' },
             },
@@ -820,30 +810,18 @@ const machine = setup({
         'configuration.failed': {},
         // Recorded, but no reason to begin anew.
         'xstate.error.actor.*': {
-          actions: { type: 'report', params: ({ event }) => ({ where: event.actorId, error: event.error }) },
-        },
-      },
-      initial: 'closingListener',
-      states: {
-        closingListener: {
-          invoke: {
-            src: 'closeListeners',
-            input: ({ context }) => ({ listenings: listeningsOf(context) }),
-            onDone: 'closingStore',
-            onError: { target: 'closingStore', actions: { type: 'recordFailure', params: ({ event }) => event } },
+          actions: {
+            type: 'report',
+            params: ({ event }) => ({ where: event.actorId, failure: failureOf(event.error) }),
           },
         },
-        closingStore: {
-          invoke: {
-            src: 'closeStores',
-            input: ({ context }) => ({ stores: storesOf(context) }),
-            onDone: 'closed',
-            onError: { target: 'closed', actions: { type: 'recordFailure', params: ({ event }) => event } },
-          },
-        },
-        closed: { type: 'final' },
       },
-      onDone: [{ guard: 'hasFailed', target: 'failed' }, { target: 'stopped' }],
+      invoke: {
+        src: 'close',
+        input: ({ context }) => ({ listenings: listeningsOf(context), stores: storesOf(context) }),
+        onDone: [{ guard: 'hasFailed', target: 'failed' }, { target: 'stopped' }],
+        onError: { target: 'failed', actions: { type: 'recordFailure', params: ({ event }) => event } },
+      },
     },
     stopped: { type: 'final' },
     failed: { type: 'final' },
@@ -865,16 +843,6 @@ function objectionIn({ configured, target, requested }: NodeContext, wanted: Wan
 }
 
 const none: ReadonlySet<Effect> = new Set();
-
-const notYet: Span = { sinceMs: undefined, lastedMs: 0 };
-
-function begun({ lastedMs } = notYet, nowMs: number): Span {
-  return { sinceMs: nowMs, lastedMs };
-}
-
-function ended({ sinceMs, lastedMs } = notYet, nowMs: number): Span {
-  return { sinceMs: undefined, lastedMs: lastedMs + (sinceMs === undefined ? 0 : nowMs - sinceMs) };
-}
 
 function targetWith({ target }: NodeContext, parts: Partial<Target>): { target: Target | undefined } {
   return { target: target && { ...target, ...parts } };

@@ -82,9 +82,6 @@ export interface OpenStoreInput {
 /** Finishes the writes at hand, and reads the remote peers, which go along to the next database. */
 export const drainStore = promiseSlot<{ store: Store }, readonly Write[]>('drainStore');
 
-/** Finishes the writes at hand and closes databases. */
-export const closeStores = promiseSlot<{ stores: readonly Store[] }, void>('closeStores');
-
 /** Opens the listener; what it accepts and refuses goes to `parent` for as long as it is open. */
 export const listen = promiseSlot<ListenInput, Listening>('listen');
 export interface ListenInput {
@@ -93,8 +90,15 @@ export interface ListenInput {
   readonly parent: Mailbox<ListenerReport>;
 }
 
-/** Closes listeners: their ports are free, and what they have accepted stays open. */
-export const closeListeners = promiseSlot<{ listenings: readonly Listening[] }, void>('closeListeners');
+/**
+ * Closes listeners, whose ports are free then while what they have accepted stays open; then databases, when their writes at hand
+ * are finished. All of them, whatever fails.
+ */
+export const close = promiseSlot<CloseInput, void>('close');
+export interface CloseInput {
+  readonly listenings: readonly Listening[];
+  readonly stores: readonly Store[];
+}
 
 /** Owns every socket of the node for as long as it lives, and closes what is left when it ends. */
 export const connections = callbackSlot<EventObject, object>('connections');

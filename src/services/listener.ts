@@ -33,12 +33,6 @@ export function createListen({ network, time }: { network: Network; time: Time }
   });
 }
 
-export function createCloseListeners() {
-  return fromPromise<void, { listenings: readonly Listening[] }>(async ({ input }) => {
-    for (const listening of input.listenings) await listening.close();
-  });
-}
-
 export function createConnections({ network }: { network: Network }) {
   return fromCallback<EventObject, object>(() => () => void network.closeAll());
 }

@@ -1,4 +1,4 @@
-/** Opens and closes the store for the node machine. One database file per NodeId, `<dataDir>/<nodeId>.db`. */
+/** Opens the store for the node machine. One database file per NodeId, `<dataDir>/<nodeId>.db`. */
 import { join } from 'node:path';
 import { fromPromise } from 'xstate';
 import type { NodeId } from '../core/ids.js';
@@ -15,11 +15,5 @@ export function createOpenStore({ time, randomness }: { time: Time; randomness: 
     // Stopped while it was opening: nobody will ever close it.
     if (signal.aborted) await store.close();
     return store;
-  });
-}
-
-export function createCloseStores() {
-  return fromPromise<void, { stores: readonly Store[] }>(async ({ input }) => {
-    await Promise.all(input.stores.map((store) => store.close()));
   });
 }

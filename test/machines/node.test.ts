@@ -13,7 +13,7 @@ describe('node: stopping', () => {
       }),
     ) as never;
     const machine = nodeMachine.provide({
-      actors: { configure: pending, closeListeners: pending, connections: failing },
+      actors: { configure: pending, close: pending, connections: failing },
     });
     const input = { newBoot: () => 'boot' as Boot, random: () => 0, now: () => 0, monotonicMs: () => 0 };
     const actor = createActor(machine, { input }).start();
@@ -22,6 +22,24 @@ describe('node: stopping', () => {
     actor.send({ type: 'node.stop' });
     actor.getSnapshot().children.connections?.send({ type: 'any' });
     expect(failures).toMatchObject([{ where: 'connections', failure: { code: 'internal', message: 'broken' } }]);
-    expect(actor.getSnapshot().value).toEqual({ stopping: 'closingListener' });
+    expect(actor.getSnapshot().value).toBe('stopping');
+  });
+});
+
+describe('node: its configuration', () => {
+  it('cannot be read any more -> is told with its own code, and the node goes on', () => {
+    const pending = fromPromise(() => new Promise<never>(() => {})) as never;
+    const idle = fromCallback(() => {}) as never;
+    const machine = nodeMachine.provide({
+      actors: { getConfiguration: pending, configurationFeed: idle, connections: idle },
+    });
+    const input = { newBoot: () => 'boot' as Boot, random: () => 0, now: () => 0, monotonicMs: () => 0 };
+    const actor = createActor(machine, { input }).start();
+    const failures: Happening[] = [];
+    actor.on('failure', (happening) => failures.push(happening));
+    const failure = { code: 'configurationUnreadable', message: 'No JSON.' } as const;
+    actor.send({ type: 'configuration.failed', failure });
+    expect(failures).toMatchObject([{ where: 'configuration', failure }]);
+    expect(actor.getSnapshot().value).toEqual({ configuring: 'asking' });
   });
 });

@@ -72,8 +72,7 @@ export const node = defineWalk({
     election: { '': { failure: lost } },
     uplink: { '': undefined },
     reception: { '': undefined },
-    closeListeners: { '': undefined },
-    closeStores: { '': undefined },
+    close: { '': undefined },
   },
   reports: { control: ['control.failed'], election: ['leadership.changed'], uplink: ['uplink.changed'] },
   resting: [

@@ -1,0 +1,14 @@
+/** Closes what a node has open, in the order in which nothing is lost: first nobody comes in any more, then the writes are finished. */
+import { fromPromise } from 'xstate';
+import type { CloseInput } from '../protocol/services.js';
+
+export function createClose() {
+  return fromPromise<void, CloseInput>(async ({ input: { listenings, stores } }) => {
+    const outcomes = [
+      ...(await Promise.allSettled(listenings.map((listening) => listening.close()))),
+      ...(await Promise.allSettled(stores.map((store) => store.close()))),
+    ];
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  });
+}
