@@ -403,7 +403,10 @@ const machine = setup({
     openingStore: {
       invoke: {
         src: 'openStore',
-        input: ({ context }) => ({ configuration: configurationOf(context.configured), inheritance: [] }),
+        input: ({ context }) => ({
+          configuration: configurationOf(context.configured),
+          ...{ inheritance: [], predecessor: undefined },
+        }),
         onDone: {
           target: 'listening',
           actions: { type: 'recordStore', params: ({ event }) => ({ store: event.output }) },
@@ -655,9 +658,10 @@ const machine = setup({
             openingStore: {
               invoke: {
                 src: 'openStore',
-                input: ({ context: { target } }) => ({
+                input: ({ context: { target, store } }) => ({
                   configuration: configurationOf(target?.configured),
                   inheritance: target?.inheritance ?? [],
+                  predecessor: store,
                 }),
                 onDone: [
                   {

@@ -77,6 +77,8 @@ export interface OpenStoreInput {
   readonly configuration: Configuration;
   /** Written at the lowest rank, in the transaction that creates the database; not into one that exists. */
   readonly inheritance: readonly Write[];
+  /** The one that serves at present: whatever is written from now on is later than what is known there. */
+  readonly predecessor: Store | undefined;
 }
 
 /** Finishes the writes at hand, and reads the remote peers, which go along to the next database. */

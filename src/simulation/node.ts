@@ -8,6 +8,7 @@ import { type AnyActorLogic, fromPromise, type InspectionEvent } from 'xstate';
 import { allScopes } from '../core/author.js';
 import type { Run } from '../core/entry.js';
 import type { NodeId } from '../core/ids.js';
+import { latestStampOf } from '../core/vector-clock.js';
 import type { Happening, StatemeshNode } from '../index.js';
 import { createNode } from '../node.js';
 import type { ConfigurationInput } from '../protocol/configuration.js';
@@ -302,6 +303,7 @@ export class NodeProcess {
       randomness,
       walAutocheckpointPages,
       initial: input.inheritance,
+      after: input.predecessor && latestStampOf(input.predecessor.clock()),
       onCommitted: (commit) => {
         observers.tell('committed', this, commit, nodeId as NodeId);
         this.#dieAt('commit', process);

@@ -12,6 +12,7 @@ import type { Database } from 'better-sqlite3';
 import { authorKeyOf, type Scope } from '../core/author.js';
 import type { Run } from '../core/entry.js';
 import { StatemeshError } from '../core/errors.js';
+import { type Hlc, hlcZero } from '../core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
 import { parseField, type Query, type Where } from '../core/query.js';
 import type { Origin } from '../core/replication.js';
@@ -55,6 +56,8 @@ export interface SqliteStoreOptions {
   readonly pagesMax?: number;
   /** What a database that is created begins with, in the transaction that creates it. */
   readonly initial?: readonly Write[];
+  /** Local writes are stamped later than this: what a process has seen under another identity. */
+  readonly after?: Hlc | undefined;
   /** Called at each commit, when it is on disk and nobody has been told: for worlds in which processes die at that moment. */
   readonly onCommitted?: (commit: Commit) => void;
   /** Hears what a subscriber throws: that must not reach the store. */
@@ -112,6 +115,7 @@ export class SqliteStore implements Store {
     this.nodeId = options.nodeId;
     this.time = options.time;
     this.state = loadState(database);
+    this.state.observe(options.after ?? hlcZero);
     this.transactor = new Transactor(database, this.state, options.onCommitted);
     this.documents = new Documents(database, this.state);
     this.oplog = new Oplog(database, this.state);

@@ -56,8 +56,12 @@ export class StoreState {
 
   move(author: AuthorKey, { hlc, hash }: Position): void {
     this.clock.set(author, { hlc, hash });
-    if (hlc > this.lastHlc) this.lastHlc = hlc;
+    this.observe(hlc);
     this.digests = new WeakMap();
+  }
+
+  observe(hlc: Hlc): void {
+    if (hlc > this.lastHlc) this.lastHlc = hlc;
   }
 
   digest(scopes: readonly Scope[]): string {

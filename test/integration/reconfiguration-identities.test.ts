@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
+import { type NodePorts, systemPorts } from '../../src/index.js';
 import {
   createFixture,
   type Fixture,
@@ -20,9 +21,38 @@ beforeEach(() => {
 });
 afterEach(() => fixture.close());
 
+/** Of a machine whose clock is wrong, by less than what is refused. */
+function portsAhead(aheadMs: number): NodePorts {
+  const ports = systemPorts();
+  return { ...ports, time: { ...ports.time, now: () => ports.time.now() + aheadMs } };
+}
+
 function rename(node: TestNode, nodeId: string) {
   return node.reconfigure({ nodeId });
 }
+
+describe('the clock', () => {
+  it('a peer whose clock is ahead was heard of -> what is written under the new NodeId is later all the same', async () => {
+    const a = await fixture.start('a');
+    const ahead = await fixture.start('ahead', {}, portsAhead(limits.clockDriftMaxMs / 2));
+    await untilMeshed([a, ahead]);
+    await ahead.collection('things').put('from the future', 1);
+    await untilConverged([a, ahead]);
+    const things = a.collection('things');
+    const before = await things.put('x', 'before');
+    await rename(a, 'a-2');
+    const after = await things.put('x', 'after');
+    expect(after?.hlc).toBeGreaterThan(before?.hlc ?? Number.POSITIVE_INFINITY);
+    await untilMeshed([a, ahead]);
+    await untilConverged([a, ahead]);
+    expect(await ahead.collection('things').get('x')).toBe('after');
+    await rename(a, 'a');
+    await things.put('x', 'at last');
+    await untilMeshed([a, ahead]);
+    await untilConverged([a, ahead]);
+    expect(await ahead.collection('things').get('x')).toBe('at last');
+  });
+});
 
 describe('the names', () => {
   it('two nodes swap theirs -> are met under them, and both have everything', async () => {
