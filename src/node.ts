@@ -14,7 +14,7 @@ import { composeNode, createServices, type Ports, type Services } from './compos
 import { controlCommands } from './control-commands.js';
 import { StatemeshError } from './core/errors.js';
 import type { Boot, NodeId } from './core/ids.js';
-import { createCurrentStore } from './database/current-store.js';
+import { createCurrentStore, readFrom } from './database/current-store.js';
 import { createDatabase, type Database } from './database/database.js';
 import { createPeerManagement, type PeerManagement, type PeerStore } from './database/peer-management.js';
 import { type Logger, logHappenings } from './logging.js';
@@ -226,7 +226,11 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
     get state() {
       return stateOf(actor);
     },
-    status: () => nodeStatusOf(actor.getSnapshot()),
+    status: () =>
+      readFrom(
+        () => actor.getSnapshot().context.store,
+        () => nodeStatusOf(actor.getSnapshot()),
+      ),
     async start() {
       if (isStarted) throw new StatemeshError('alreadyStarted', 'The node was started before: make a new one.');
       isStarted = true;

@@ -2,9 +2,10 @@
  * The store of whatever identity the node has at present, for a database that outlives a change of it.
  *
  * Invariants: while the identity changes, local writes wait, bounded in number, and are then carried out in the order in which they
- * came, before any that comes later, by the store that serves then. Reads go on meanwhile. Whoever waits is always answered.
+ * came, before any that comes later, by the store that serves then. Reads go on meanwhile, and one that takes a while, and is cut
+ * short when the old database is closed, is asked of the new one. Whoever waits is always answered.
  */
-import { StatemeshError } from '../core/errors.js';
+import { isStatemeshError, StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Store, Write, Written } from '../protocol/store.js';
 
@@ -53,6 +54,7 @@ export function createCurrentStore({ getStore, isHeld }: CurrentStoreOptions): C
       }
     }
   };
+  const read = <T>(ask: (store: Store) => Promise<T>): Promise<T> => readFrom(getStore, ask);
   const store: Store = {
     get nodeId() {
       return getStore().nodeId;
@@ -63,17 +65,42 @@ export function createCurrentStore({ getStore, isHeld }: CurrentStoreOptions): C
     subscribe: (listener) => getStore().subscribe(listener),
     write: (writes) => (isHeld() ? wait(writes) : getStore().write(writes)),
     idle: () => getStore().idle(),
-    get: (collection, key) => getStore().get(collection, key),
-    find: (collection, query) => getStore().find(collection, query),
-    count: (collection, where) => getStore().count(collection, where),
-    createIndex: (collection, field) => getStore().createIndex(collection, field),
-    collections: () => getStore().collections(),
+    get: (collection, key) => read((current) => current.get(collection, key)),
+    find: (collection, query) => read((current) => current.find(collection, query)),
+    count: (collection, where) => read((current) => current.count(collection, where)),
+    createIndex: (collection, field) => read((current) => current.createIndex(collection, field)),
+    collections: () => read((current) => current.collections()),
     changes: (options) => getStore().changes(options),
     read: (options) => getStore().read(options),
     apply: (runs, origin) => getStore().apply(runs, origin),
-    contentDigest: (scopes) => getStore().contentDigest(scopes),
-    statistics: () => getStore().statistics(),
+    contentDigest: (scopes) => read((current) => current.contentDigest(scopes)),
+    statistics: () => read((current) => current.statistics()),
     close: () => getStore().close(),
   };
   return { store, release };
+}
+
+/**
+ * Reads from whatever serves, as often as that is another one: an attempt costs a change of identity.
+ * @throws what `getStore` and `ask` throw
+ */
+export async function readFrom<S, T>(getStore: () => S, ask: (store: S) => Promise<T>): Promise<T> {
+  for (;;) {
+    const store = getStore();
+    try {
+      return await ask(store);
+    } catch (error) {
+      const isCutShort = isStatemeshError(error) && error.code === 'storeClosed';
+      if (!isCutShort || !isReplaced(getStore, store)) throw error;
+    }
+  }
+}
+
+function isReplaced<S>(getStore: () => S, store: S): boolean {
+  try {
+    return getStore() !== store;
+  } catch {
+    // There is none any more.
+    return false;
+  }
 }

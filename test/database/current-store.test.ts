@@ -53,6 +53,36 @@ describe('current store', () => {
     expect((await store.get('things' as CollectionName, 'x' as DocumentKey))?.payload).toBe('old');
   });
 
+  it('a read that the closing of the old database has cut short -> is asked of the new one', async () => {
+    const { store, state, storeOf } = setup();
+    let asked = 0;
+    state.store = {
+      ...storeOf('old'),
+      count: async () => {
+        asked += 1;
+        state.store = { ...storeOf('new'), count: async () => 7 };
+        throw new StatemeshError('storeClosed', 'It was closed.');
+      },
+    };
+    expect(await store.count('things' as CollectionName)).toBe(7);
+    expect(asked).toBe(1);
+  });
+
+  it('a read that the end of the node has cut short, or that failed for another reason -> fails as it did', async () => {
+    const { store, state, storeOf } = setup();
+    const failing = (code: 'storeClosed' | 'queryInvalid', next: Store | undefined): Store => ({
+      ...storeOf('old'),
+      count: async () => {
+        state.store = next;
+        throw new StatemeshError(code, 'It failed.');
+      },
+    });
+    state.store = failing('storeClosed', undefined);
+    await expect(store.count('things' as CollectionName)).rejects.toMatchObject({ code: 'storeClosed' });
+    state.store = failing('queryInvalid', storeOf('new'));
+    await expect(store.count('things' as CollectionName)).rejects.toMatchObject({ code: 'queryInvalid' });
+  });
+
   it('the change comes to nothing -> the old database gets them', async () => {
     const { store, release, state, written } = setup();
     state.isHeld = true;

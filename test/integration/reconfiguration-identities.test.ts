@@ -203,3 +203,30 @@ describe('writes that wait', () => {
     expect([await things.get('x'), (await a.status()).nodeId]).toEqual([1, 'a']);
   });
 });
+
+describe('reads', () => {
+  it('a digest, statistics, an index, asked for at every step of a change -> are answered', async () => {
+    const a = await fixture.start('a');
+    const things = a.collection<{ n: number }>('things');
+    await things.putMany(Array.from({ length: 20_000 }, (_, n) => [`k${n}`, { n }] as const));
+    const asking: Promise<string>[] = [];
+    const subscription = a.actor.subscribe(() => {
+      for (const ask of [
+        () => a.contentDigest(),
+        () => a.status(),
+        () => things.createIndex('n'),
+        () => things.find({ where: { n: { $lt: 10 } } }),
+      ]) {
+        asking.push(codeOf(ask));
+      }
+    });
+    await rename(a, 'a-2');
+    await rename(a, 'a');
+    await until('it is settled', async () => (await a.status()).reconfiguration === 'settled');
+    subscription.unsubscribe();
+    const outcomes = await Promise.all(asking);
+    expect(outcomes.length).toBeGreaterThan(40);
+    expect(outcomes.filter((code) => code !== 'none')).toEqual([]);
+    expect(await things.count()).toBe(20_000);
+  });
+});
