@@ -13,6 +13,7 @@ import {
   type Fixture,
   isConnected,
   portOf,
+  sessionsOf,
   type TestNode,
   until,
   untilConverged,
@@ -65,6 +66,8 @@ async function freePort(host = '127.0.0.1'): Promise<number> {
 async function startPair(): Promise<[TestNode, TestNode]> {
   const pair = [await fixture.start('a'), await fixture.start('b')] as [TestNode, TestNode];
   await untilMeshed(pair);
+  // Both may have dialed: of two connections one is being closed still.
+  await until('one session each', () => pair.every((node) => sessionsOf(node) === 1));
   return pair;
 }
 
