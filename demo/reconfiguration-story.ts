@@ -2,6 +2,8 @@
  * The last part of the story: everything about the nodes changes while they serve, as the seed document "Dynamic Reconfiguration" has it.
  */
 import { randomBytes } from 'node:crypto';
+import { dial } from '../src/adapters/dial.js';
+import { deriveClusterKeys } from '../src/core/keys.js';
 import type { Cloud } from './cloud.js';
 import { type Cluster, freePort } from './cluster.js';
 import type { ClusterNode } from './cluster-node.js';
@@ -40,6 +42,29 @@ export function reconfigurationSteps(cluster: Cluster, cloud: Cloud, orders: Ord
     });
   const untilNamed = (node: ClusterNode, nodeId: string) =>
     until(signal, `${node.name} goes by ${nodeId}`, async () => (await statusOf(node)).nodeId === nodeId);
+
+  /** What the leader has sealed again, on every node: from then on nobody needs the old key. */
+  const untilSealed = () =>
+    until(signal, 'the secret of the cloud peer is sealed with the new key', async () => {
+      const sealed = nodes.map(async (node) => {
+        const [[keyId = ''], envelopes] = [(await statusOf(node)).clusterKeyIds, await envelopesOf(node)];
+        return envelopes.length > 0 && envelopes.every((envelope) => envelope.includes(keyId));
+      });
+      return (await Promise.all(sealed)).every(Boolean);
+    });
+
+  /** What becomes of a connection with a key: `connected`, or the code of the error. */
+  const dialed = async (port: number, passphrase: string): Promise<string> => {
+    const { security } = await deriveClusterKeys({ passphrase, salt: `${a.configured('clusterSalt')}` });
+    const options = { host: '127.0.0.1', port, security, timeoutMs: 5_000, signal };
+    return dial(options, () => {}).then(
+      (connection) => {
+        connection.destroy();
+        return 'connected';
+      },
+      ({ code }: { code: string }) => code,
+    );
+  };
 
   return [
     {
@@ -136,21 +161,36 @@ export function reconfigurationSteps(cluster: Cluster, cloud: Cloud, orders: Ord
             });
           });
           await writing;
+          if (round.clusterKey === next) await untilSealed();
         }
         await until(signal, 'all are connected', () => areMeshed(nodes));
         await untilEqual();
         await untilInCloud();
         for (const node of [...nodes, cloudNode]) await orders.verify(node);
+        const { port } = await statusOf(a);
+        const [withOld, withNext] = [await dialed(port, `${old}`), await dialed(port, next)];
+        assert(withOld === 'wrongClusterKey', `with the old key: ${withOld}`);
+        assert(withNext === 'connected', `with the new key: ${withNext}`);
         return {
           title: `The cluster has another key, and all ${number(orders.total)} orders are everywhere`,
           details: [
             'In three rounds: the new key accepted, used, and the old one dropped.',
+            'The secret of the cloud peer was sealed with the new one before.',
             `${number(rounds.length * ordersEachTime)} orders were written meanwhile. Whoever has only the old key is refused.`,
           ],
         };
       },
     },
   ];
+}
+
+async function envelopesOf(node: ClusterNode): Promise<string[]> {
+  const envelopes: string[] = [];
+  const body = { collection: '_system_resealed_secrets' };
+  for await (const { document } of node.stream<{ document: { Envelope: string } }>('find', { body })) {
+    envelopes.push(document.Envelope);
+  }
+  return envelopes;
 }
 
 /** The connections of a node, each as `peer at address`: another connection has another address. */

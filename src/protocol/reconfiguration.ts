@@ -4,6 +4,7 @@
  *
  * Every field of the schema stands in one table with what depends on it; the compiler asks for a row when a field is added.
  */
+import { resolve } from 'node:path';
 import { type Failure, failureOf } from '../core/errors.js';
 import type { ClusterKeys } from '../core/keys.js';
 import { type Configuration, type ConfigurationInput, listeningHost, parseConfiguration } from './configuration.js';
@@ -113,12 +114,18 @@ export function planReconfiguration(present: Configured, next: Configured, liste
   };
   const [before, after] = [present.configuration, next.configuration];
   for (const field of Object.keys(effectsOfMember) as Field[]) {
-    if (isEqual(before[field], after[field])) continue;
+    if (isSame(field, before, after)) continue;
     note(field, before[field], after[field], effectsOf(field, after));
   }
   noteContents(present, next, note);
   const isSecuredAnew = effects.has('protection') || present.security.kind !== next.security.kind;
   return { changes, effects, listener: listenerOf({ before, after, listening, isSecuredAnew }) };
+}
+
+/** A directory is the same by whatever way it is named. */
+function isSame(field: Field, before: Configuration, after: Configuration): boolean {
+  if (field === 'dataDir') return resolve(before.dataDir) === resolve(after.dataDir);
+  return isEqual(before[field], after[field]);
 }
 
 function effectsOf(field: Field, { role }: Configuration): readonly Effect[] {

@@ -80,6 +80,10 @@ describe('plan: of a member', () => {
     [{ scope: 'other' }, [], 'keep'],
   ];
 
+  it('the same directory, spelt in another way -> nothing changes', () => {
+    expect(plan(base, { dataDir: `${process.cwd()}/data/.` }).changes).toEqual([]);
+  });
+
   it.each(table)('%j -> %j, listener: %s', (changes, expected, listener) => {
     const planned = plan(base, changes);
     expect([effects(planned), planned.listener]).toEqual([expected, listener]);
