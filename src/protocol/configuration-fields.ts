@@ -14,6 +14,9 @@ export const secretFields: ReadonlySet<string> = new Set(['clusterKey', 'accepte
 /** Too much for a variable or an option: in files and programs only. */
 const structuredFields: ReadonlySet<string> = new Set(['initialRemotePeers', 'acceptedClusterKeys']);
 
+/** What the names of all variables begin with, unless a program says otherwise. */
+export const variablePrefix = 'STATEMESH_';
+
 type FieldKind = 'text' | 'integer' | 'boolean' | 'peers';
 
 export interface Field {
@@ -47,7 +50,7 @@ export const configurationFields: readonly Field[] = Object.entries(
     return {
       name: name as keyof ConfigurationInput,
       kind: type === 'integer' ? 'integer' : type === 'boolean' ? 'boolean' : type === 'array' ? 'peers' : 'text',
-      variable: `STATEMESH_${words(name).join('_').toUpperCase()}`,
+      variable: `${variablePrefix}${words(name).join('_').toUpperCase()}`,
       flag: `--${words(name).join('-')}`,
       description,
       defaultValue,
@@ -67,10 +70,14 @@ export function fieldValue(field: Field, text: string, origin: string): unknown 
  * The fields that the environment sets. An empty variable counts as not set, which is how many tools unset one.
  * @throws StatemeshError `configurationInvalid` naming the variable
  */
-export function fieldsOfEnvironment(get: (variable: string) => string | undefined): Partial<ConfigurationInput> {
+export function fieldsOfEnvironment(
+  get: (variable: string) => string | undefined,
+  prefix: string = variablePrefix,
+): Partial<ConfigurationInput> {
   const fields = configurationFields.flatMap((field) => {
-    const text = get(field.variable) || undefined;
-    return text === undefined ? [] : [[field.name, fieldValue(field, text, field.variable)] as const];
+    const variable = `${prefix}${field.variable.slice(variablePrefix.length)}`;
+    const text = get(variable) || undefined;
+    return text === undefined ? [] : [[field.name, fieldValue(field, text, variable)] as const];
   });
   return Object.fromEntries(fields);
 }

@@ -1,6 +1,6 @@
 /** A configuration in environment variables, STATEMESH_NODE_ID and so on; read again on SIGHUP, and when a program says so. */
 import { systemEnvironment } from '../adapters/environment.js';
-import { fieldsOfEnvironment } from '../protocol/configuration-fields.js';
+import { fieldsOfEnvironment, variablePrefix } from '../protocol/configuration-fields.js';
 import type { Environment } from '../protocol/ports.js';
 import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
 import { Source } from './source.js';
@@ -12,6 +12,8 @@ export interface Signals {
 }
 
 export interface EnvironmentConfigurationOptions {
+  /** What the names of the variables begin with. Default: STATEMESH_. Several nodes of one process need one each. */
+  readonly prefix?: string;
   readonly environment?: Environment;
   readonly signals?: Signals;
   /** What the environment does not say. */
@@ -28,10 +30,10 @@ export interface EnvironmentConfiguration extends PeerNodeConfigurationProvider 
  * const node = createNode({ provider: environmentConfiguration({ defaults: { nodeId: 'shop-1' } }) });
  */
 export function environmentConfiguration(options: EnvironmentConfigurationOptions = {}): EnvironmentConfiguration {
-  const { environment = systemEnvironment(), signals = process, defaults = {} } = options;
+  const { prefix = variablePrefix, environment = systemEnvironment(), signals = process, defaults = {} } = options;
   // Whether the fields are right, and all are there, is for the node to say.
   const read = (): PeerNodeConfiguration =>
-    ({ ...defaults, ...fieldsOfEnvironment((name) => environment.get(name)) }) as PeerNodeConfiguration;
+    ({ ...defaults, ...fieldsOfEnvironment((name) => environment.get(name), prefix) }) as PeerNodeConfiguration;
   const reload = (): void => {
     try {
       source.offer(read());

@@ -81,6 +81,19 @@ describeProvider('environment', async () => {
   };
 });
 
+describe('environment', () => {
+  test('a prefix of its own -> its variables only, and errors name them', async () => {
+    const variables = new Map([
+      ['TILL_NODE_ID', 'till-1'],
+      ['STATEMESH_PORT', '9000'],
+    ]);
+    const provider = environmentConfiguration({ prefix: 'TILL_', environment: { get: (name) => variables.get(name) } });
+    expect(await provider.getConfiguration()).toEqual({ nodeId: 'till-1' });
+    variables.set('TILL_PORT', 'ninety');
+    await expect(provider.getConfiguration()).rejects.toThrow(/TILL_PORT/);
+  });
+});
+
 /** Waits for the file's own watch by a change that is sure to be seen after all before it. */
 async function makeFileHarness(): Promise<ProviderHarness & { readonly path: string }> {
   const path = join(directory, 'statemesh.json');
