@@ -9,13 +9,15 @@ export interface PeerNodeConfigurationProvider {
   /** @throws StatemeshError when there is none, or it cannot be read: what it says is shown to whoever starts the node */
   getConfiguration(): Promise<PeerNodeConfiguration>;
   /**
-   * Hears of each change, whole. Whether the fields are right is checked by the node, which refuses what is wrong.
+   * Hears of each change, whole. Whether the fields are right is checked by the node, which refuses what is wrong. Who listens before
+   * he asks misses no change in between.
    * @returns how to stop hearing of them
    */
   onConfigurationChanged(callback: (configuration: PeerNodeConfiguration) => void): () => void;
   /**
    * Hears what keeps a change from being read, such as a file that is no JSON or a server that is away; the last good configuration
-   * stays. Not every provider has such troubles.
+   * stays. Not every provider has such troubles. What nobody has heard, such as a server that was away at the start, is told to the
+   * first who listens.
    */
   onTrouble?(callback: (failure: Failure) => void): () => void;
 }

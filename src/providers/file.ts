@@ -5,8 +5,9 @@
  * matter how it comes to be another one, whether it is written in place, renamed over, deleted and made again, or reached by a symbolic
  * link of which any part is swapped, as Kubernetes does; nor on what file system it lies.
  *
- * Invariants: what cannot be read is tried again for a moment, since it may be half written, and is told as trouble then; the
- * last good configuration stays. No message quotes the file, which may hold the cluster key.
+ * Invariants: of two readings the one that began later counts, since the other may have seen an earlier file; what cannot be read
+ * is tried again for a moment, since it may be half written, and is told as trouble then; the last good configuration stays. No
+ * message quotes the file, which may hold the cluster key.
  */
 import { type StatWatcher, unwatchFile, watchFile } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -39,20 +40,29 @@ export function fileConfiguration(path: string): FileConfiguration {
   const file = resolve(path);
   const time = systemTime();
   let timer: Timer | undefined;
-  let reading = 0;
+  /** Readings are counted as they begin. */
+  let begun = 0;
+  let taken = 0;
+  let latestLook = 0;
   let isWatched = false;
 
-  /** Only the latest look counts: an earlier one may have seen an earlier file. */
+  /** @returns whether a reading is not outdated by one that began after it */
+  const take = (own: number): boolean => {
+    if (own < taken) return false;
+    taken = own;
+    return true;
+  };
   const look = (attempt = 1): void => {
     timer?.cancel();
-    reading += 1;
-    const own = reading;
+    begun += 1;
+    const own = begun;
+    latestLook = own;
     read(file).then(
       (configuration) => {
-        if (own === reading && isWatched) source.offer(configuration);
+        if (isWatched && take(own)) source.offer(configuration);
       },
       (error: unknown) => {
-        if (own !== reading || !isWatched) return;
+        if (!isWatched || own !== latestLook) return;
         if (attempt === attemptsMax) source.fail(error);
         else timer = time.after(retryFirstMs * 2 ** (attempt - 1), () => look(attempt + 1));
       },
@@ -70,7 +80,12 @@ export function fileConfiguration(path: string): FileConfiguration {
     };
   });
   return {
-    getConfiguration: async () => source.gave(await read(file)),
+    async getConfiguration() {
+      begun += 1;
+      const own = begun;
+      const configuration = await read(file);
+      return take(own) ? source.gave(configuration) : configuration;
+    },
     onConfigurationChanged: source.onConfigurationChanged,
     onTrouble: source.onTrouble,
     reload: () => look(),

@@ -31,6 +31,11 @@ export interface RemoteConfigurationOptions {
   readonly intervalMs?: number;
   /** Certificates (PEM) to trust in place of those of the system. */
   readonly ca?: string;
+  /**
+   * Throws for an answer that no node would take: it is neither used nor kept. Default: `parseConfiguration`. One of your own is
+   * needed where the server gives only a part, and the rest is put over it with `mappedConfiguration`.
+   */
+  readonly check?: Check;
   readonly http?: Http;
   readonly time?: Time;
   readonly randomness?: Randomness;
@@ -39,6 +44,12 @@ export interface RemoteConfigurationOptions {
 export interface RemoteConfiguration extends PeerNodeConfigurationProvider {
   /** Asks the server now, not only when it is time. */
   reload(): void;
+}
+
+interface Answer {
+  readonly configuration: PeerNodeConfiguration;
+  /** Why it could not be kept. */
+  readonly trouble: unknown;
 }
 
 interface Cached {
@@ -60,36 +71,56 @@ interface Cached {
  */
 export function remoteConfiguration(options: RemoteConfigurationOptions): RemoteConfiguration {
   const { http = createHttp(), time = systemTime(), randomness = systemRandomness(), cacheFile } = options;
+  const { check = parseConfiguration } = options;
   const url = checkUrl(options.url);
   const intervalMs = Math.max(options.intervalMs ?? intervalDefaultMs, intervalMinMs);
-  let etag: string | undefined;
+  /** The last good answer, and whether the disk has it. */
+  let good: Cached | undefined;
+  let isKept = cacheFile === undefined;
+  let asked: Promise<unknown> = Promise.resolve();
   let abort = new AbortController();
   let timer: Timer | undefined;
   let failures = 0;
 
-  const ask = async (signal: AbortSignal): Promise<PeerNodeConfiguration | undefined> => {
+  /** One after the other: what was answered earlier must not replace what was answered later. */
+  const ask = (signal?: AbortSignal): Promise<Answer> => {
+    const answer = asked.then(() => askNow(signal ?? new AbortController().signal));
+    asked = answer.catch(() => {});
+    return answer;
+  };
+  const askNow = async (signal: AbortSignal): Promise<Answer> => {
     const { token, ca } = options;
     const secret = typeof token === 'function' ? await token() : token;
     const headers = {
       accept: 'application/json',
-      ...(etag === undefined ? {} : { 'if-none-match': etag }),
+      ...(good?.etag === undefined ? {} : { 'if-none-match': good.etag }),
       ...(secret === undefined ? {} : { authorization: `Bearer ${secret.reveal()}` }),
     };
     const response = await request(http, { method: 'GET', url: url.href, headers, body: undefined, ca, signal });
-    if (response.status === 304 && etag !== undefined) return undefined;
-    const configuration = configurationIn(response, url);
-    etag = response.headers.etag;
-    if (cacheFile !== undefined) await keep(cacheFile, { url: url.href, etag, configuration }, randomness.token());
-    return configuration;
+    if (response.status !== 304 || good?.etag === undefined) {
+      good = { url: url.href, etag: response.headers.etag, configuration: configurationIn(response, url, check) };
+      isKept = cacheFile === undefined;
+    }
+    return { configuration: good.configuration, trouble: isKept ? undefined : await keepGood(good) };
+  };
+  /** A disk that does not take it is no reason to do without a good configuration: it is tried again with the next answer. */
+  const keepGood = async (cached: Cached): Promise<unknown> => {
+    try {
+      await keep(cacheFile as string, cached, randomness.token());
+      isKept = true;
+      return undefined;
+    } catch (error) {
+      return error;
+    }
   };
   const poll = async (): Promise<void> => {
     const { signal } = abort;
     timer = undefined;
     try {
-      const configuration = await ask(signal);
+      const { configuration, trouble } = await ask(signal);
       if (signal.aborted) return;
       failures = 0;
-      if (configuration !== undefined) source.offer(configuration);
+      source.offer(configuration, trouble);
     } catch (error) {
       if (signal.aborted) return;
       failures += 1;
@@ -113,17 +144,16 @@ export function remoteConfiguration(options: RemoteConfigurationOptions): Remote
   return {
     async getConfiguration() {
       try {
-        const configuration = await ask(new AbortController().signal);
-        if (configuration !== undefined) return source.gave(configuration);
-        // Asked before, and unchanged.
-        etag = undefined;
-        return source.gave((await ask(new AbortController().signal)) as PeerNodeConfiguration);
+        const { configuration, trouble } = await ask();
+        return source.gave(configuration, trouble);
       } catch (error) {
-        const cached = cacheFile === undefined ? undefined : await kept(cacheFile, url.href);
-        if (cached === undefined) throw error;
-        etag = cached.etag;
-        source.fail(usingCache(error, cacheFile as string));
-        return source.gave(cached.configuration);
+        const cached = cacheFile === undefined ? undefined : await kept(cacheFile, url.href, check);
+        if (good === undefined && cached !== undefined) {
+          good = cached;
+          isKept = true;
+        }
+        if (good === undefined) throw error;
+        return source.gave(good.configuration, usingLast(error));
       }
     },
     onConfigurationChanged: source.onConfigurationChanged,
@@ -166,7 +196,9 @@ async function request(http: Http, asked: Parameters<Http['request']>[0]): Promi
   }
 }
 
-function configurationIn({ status, body }: HttpResponse, { origin }: URL): PeerNodeConfiguration {
+type Check = (configuration: PeerNodeConfiguration) => unknown;
+
+function configurationIn({ status, body }: HttpResponse, { origin }: URL, check: Check): PeerNodeConfiguration {
   const remedy = remedies[status] ?? 'see its own logs.';
   if (status !== 200)
     throw unreadable(`The configuration server ${origin} answers with the status ${status}: ${remedy}`);
@@ -175,7 +207,7 @@ function configurationIn({ status, body }: HttpResponse, { origin }: URL): PeerN
   }
   const configuration = parseConfigurationText(body, `What the configuration server ${origin} sends`);
   // Nothing that a node would refuse may take the place of what it has.
-  parseConfiguration(configuration);
+  check(configuration);
   return configuration;
 }
 
@@ -185,9 +217,9 @@ const remedies: Readonly<Record<number, string>> = {
   404: 'correct the URL.',
 };
 
-function usingCache(error: unknown, cacheFile: string): StatemeshError {
+function usingLast(error: unknown): StatemeshError {
   const { message } = failureOf(error);
-  return unreadable(`${message} The configuration that was kept in ${cacheFile} is used.`, error);
+  return unreadable(`${message} The last good configuration, which was kept, is used.`, error);
 }
 
 async function keep(path: string, cached: Cached, suffix: string): Promise<void> {
@@ -210,11 +242,11 @@ async function keep(path: string, cached: Cached, suffix: string): Promise<void>
   }
 }
 
-async function kept(path: string, url: string): Promise<Cached | undefined> {
+async function kept(path: string, url: string, check: Check): Promise<Cached | undefined> {
   try {
     const cached = JSON.parse(await readFile(resolve(path), 'utf8')) as Partial<Cached>;
     if (cached.url !== url || cached.configuration === undefined) return undefined;
-    parseConfiguration(cached.configuration);
+    check(cached.configuration);
     return { url, etag: cached.etag, configuration: cached.configuration };
   } catch {
     return undefined;

@@ -1,8 +1,9 @@
 /**
  * What all providers have in common: the last good configuration, and those who want to hear of another one.
  *
- * Invariants: each change is told once, in order, to everybody who listens at that moment; what says the same is told to nobody; the
- * same trouble in a row is told once. What is listened to runs only while somebody listens.
+ * Invariants: each change is told once, in order, to everybody who listens at that moment, whoever noticed it, be it by asking; what
+ * says the same is told to nobody; the same trouble in a row is told once, and one that nobody heard waits for the first who listens.
+ * What is listened to runs only while somebody listens.
  */
 import { type Failure, failureOf } from '../core/errors.js';
 import type { PeerNodeConfiguration } from '../protocol/provider.js';
@@ -14,20 +15,26 @@ export class Source {
   #stopWatching: (() => void) | undefined;
   #latest: string | undefined;
   #trouble: string | undefined;
+  #untold: Failure | undefined;
 
   /** @param watch Begins to look for changes, and gives how to end it; called for the first listener */
   constructor(watch: () => () => void = () => () => {}) {
     this.#watch = watch;
   }
 
-  /** What has been given out: only what differs from it is a change. */
-  gave(configuration: PeerNodeConfiguration): PeerNodeConfiguration {
-    this.#latest = JSON.stringify(configuration);
+  /**
+   * What has been given to somebody who asked. Those who listen hear of it, too, if they have not yet: there is no second chance.
+   * @param trouble What is wrong although there is a good configuration
+   */
+  gave(configuration: PeerNodeConfiguration, trouble?: unknown): PeerNodeConfiguration {
+    this.#latest ??= JSON.stringify(configuration);
+    this.offer(configuration, trouble);
     return configuration;
   }
 
-  offer(configuration: PeerNodeConfiguration): void {
-    this.#trouble = undefined;
+  offer(configuration: PeerNodeConfiguration, trouble?: unknown): void {
+    if (trouble === undefined) this.#trouble = this.#untold = undefined;
+    else this.fail(trouble);
     const text = JSON.stringify(configuration);
     if (text === this.#latest) return;
     this.#latest = text;
@@ -38,6 +45,7 @@ export class Source {
     const failure = failureOf(error);
     if (failure.message === this.#trouble) return;
     this.#trouble = failure.message;
+    this.#untold = this.#troubleListeners.size === 0 ? failure : undefined;
     for (const listener of [...this.#troubleListeners]) listener(failure);
   }
 
@@ -57,6 +65,15 @@ export class Source {
   readonly onTrouble = (callback: (failure: Failure) => void): (() => void) => {
     const listener = (failure: Failure) => callback(failure);
     this.#troubleListeners.add(listener);
+    // Later, since nobody expects to be called while he still subscribes.
+    if (this.#untold !== undefined) queueMicrotask(() => this.#tellUntold());
     return () => void this.#troubleListeners.delete(listener);
   };
+
+  #tellUntold(): void {
+    const failure = this.#untold;
+    if (failure === undefined || this.#troubleListeners.size === 0) return;
+    this.#untold = undefined;
+    for (const listener of [...this.#troubleListeners]) listener(failure);
+  }
 }

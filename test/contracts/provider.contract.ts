@@ -81,6 +81,16 @@ export function describeProvider(name: string, makeHarness: () => Promise<Provid
       stop();
     });
 
+    test('asked after a change, before it was noticed -> who listens is told nevertheless, once', async () => {
+      const { heard, stop } = listen();
+      await harness.provider.getConfiguration();
+      await harness.change(second);
+      expect(await harness.provider.getConfiguration()).toMatchObject(second);
+      await harness.look();
+      expect(heard).toHaveLength(1);
+      stop();
+    });
+
     test('nobody listens any more -> nothing is told, and nothing is left open', async () => {
       await harness.provider.getConfiguration();
       const [one, two] = [listen(), listen()];

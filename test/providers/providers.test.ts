@@ -1,15 +1,17 @@
 /** Each provider over the real thing: files, a web server, signals; and what is particular to one of them. */
 import { hash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { systemRandomness } from '../../src/adapters/randomness.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
+import { parseConfiguration } from '../../src/protocol/configuration.js';
 import type { Timer } from '../../src/protocol/ports.js';
 import type { PeerNodeConfiguration } from '../../src/protocol/provider.js';
 import { environmentConfiguration } from '../../src/providers/environment.js';
@@ -337,11 +339,102 @@ describe('remote', () => {
     expect(await readFile(join(directory, 'cache', 'kept.json'), 'utf8')).toBe(kept);
   });
 
-  test('the disk does not take it -> is told, and nothing is left half-written', async () => {
-    await writeFile(join(directory, 'file'), '');
-    const cacheFile = join(directory, 'file', 'kept.json');
-    await expect(provide({ cacheFile }).getConfiguration()).rejects.toMatchObject({ code: 'configurationUnreadable' });
-    expect(existsSync(cacheFile)).toBe(false);
+  test('the same, told before anybody listens -> who listens hears it, once', async () => {
+    await provide().getConfiguration();
+    answer = json('', 503);
+    const provider = provide();
+    await provider.getConfiguration();
+    await provider.getConfiguration();
+    const troubles: string[] = [];
+    for (let times = 0; times < 2; times++) provider.onTrouble?.(({ message }) => void troubles.push(message));
+    expect(troubles).toEqual([]);
+    await new Promise((resolve) => setImmediate(resolve));
+    provider.onTrouble?.(({ message }) => void troubles.push(message));
+    await new Promise((resolve) => setImmediate(resolve));
+    // By each of the two who were there when it was told.
+    expect(troubles).toEqual(Array(2).fill(expect.stringMatching(/503.*kept/)));
+  });
+
+  test('away, there and unchanged, away -> each absence is told', async () => {
+    const provider = provide();
+    await provider.getConfiguration();
+    const troubles: string[] = [];
+    const stop = provider.onConfigurationChanged(() => {});
+    provider.onTrouble?.(({ message }) => void troubles.push(message));
+    for (const next of [json('', 503), json('', 503), json(first), json('', 503)]) {
+      answer = next;
+      await poll();
+    }
+    stop();
+    expect(troubles).toHaveLength(2);
+  });
+
+  test('away, asked again by who got an answer before -> the last good one, with or without a disk', async () => {
+    for (const options of [{}, { cacheFile: undefined }]) {
+      answer = json(first);
+      const provider = remoteConfiguration({ url, time, cacheFile: join(directory, 'kept.json'), ...options } as never);
+      await provider.getConfiguration();
+      answer = json('', 503);
+      expect(await provider.getConfiguration()).toEqual(first);
+    }
+  });
+
+  test('the disk does not take it -> it is used and that is told once; kept as soon as the disk is well', async () => {
+    const blocked = join(directory, 'blocked');
+    await writeFile(blocked, '');
+    const cacheFile = join(blocked, 'kept.json');
+    const provider = provide({ cacheFile });
+    const [heard, troubles]: [unknown[], string[]] = [[], []];
+    const stop = provider.onConfigurationChanged((configuration) => void heard.push(configuration));
+    provider.onTrouble?.(({ message }) => void troubles.push(message));
+    expect(await provider.getConfiguration()).toEqual(first);
+    answer = json(moved);
+    await poll();
+    await poll();
+    expect(heard).toEqual([moved]);
+    expect(troubles).toEqual([expect.stringContaining('cannot be written')]);
+    await rm(blocked);
+    await poll();
+    expect(JSON.parse(await readFile(cacheFile, 'utf8'))).toMatchObject({ configuration: moved });
+    stop();
+  });
+
+  test('nobody listens while an answer is kept, then somebody does -> the change is told', async () => {
+    let leave = (): void => {};
+    const randomness = {
+      ...systemRandomness(),
+      // Drawn when an answer is about to be kept.
+      token() {
+        leave();
+        return systemRandomness().token();
+      },
+    };
+    const provider = provide({ randomness });
+    await provider.getConfiguration();
+    let left = 0;
+    const stopFirst = provider.onConfigurationChanged(() => {});
+    leave = () => {
+      left += 1;
+      stopFirst();
+    };
+    answer = json(moved);
+    for (const alarm of alarms.splice(0)) alarm();
+    await until(() => left > 0);
+    const heard: unknown[] = [];
+    const stop = provider.onConfigurationChanged((configuration) => void heard.push(configuration));
+    await poll();
+    stop();
+    expect(heard).toEqual([moved]);
+  });
+
+  test('a part of a configuration -> refused, but for a check that knows the rest; then it is kept, too', async () => {
+    const { clusterKey, ...part } = first;
+    answer = json(part);
+    await expect(provide().getConfiguration()).rejects.toMatchObject({ code: 'clusterKeyMissing' });
+    const check = (configuration: PeerNodeConfiguration) => parseConfiguration({ ...configuration, clusterKey });
+    expect(await provide({ check }).getConfiguration()).toEqual(part);
+    answer = json({ ...part, port: -1 });
+    expect(await provide({ check }).getConfiguration()).toEqual(part);
   });
 
   test('a URL that is not encrypted, or is none -> refused before anything is asked', () => {
