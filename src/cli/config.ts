@@ -2,13 +2,32 @@
  * `statemesh config`: the configuration without a running node. `set` changes the file as a whole or not at all; a node that was
  * started with it takes up what has changed.
  */
-import { closeSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import type { Command } from 'commander';
 import { type Configuration, configurationJsonSchema, parseConfiguration, StatemeshError } from '../index.js';
-import { secretFields } from '../protocol/configuration-fields.js';
+import { fieldsOfEnvironment, secretFields } from '../protocol/configuration-fields.js';
 import { gatherConfiguration } from './configuration-fields.js';
-import { type ConfigurationFile, configPath, fileDataDirOf, readConfigurationFile } from './configuration-file.js';
+import {
+  type ConfigurationFile,
+  configPath,
+  fileDataDirOf,
+  readConfigurationFile,
+  variable,
+} from './configuration-file.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
+import { badInput } from './failures.js';
 import { assignmentHelp, readAssignments } from './field-assignments.js';
 import { jsonOf, print, printJson, table } from './output.js';
 import { shown } from './reconfigure.js';
@@ -25,18 +44,21 @@ const configOption = [
 ] as const;
 
 export function defineConfig(command: Command): void {
-  const { ok, failed, badInput } = exitCodes;
+  const { ok, failed, badInput: wrong } = exitCodes;
   const sub = (name: string, description: string): Command =>
     command
       .command(name)
       .description(description)
       .copyInheritedSettings(command)
-      .addHelpText('after', exitCodeHelp([ok, failed, badInput]));
+      .addHelpText('after', exitCodeHelp([ok, failed, wrong]));
   sub('show', 'each value that would be in force, and where it comes from; secrets are not shown')
     .option(...configOption)
     .option('--json', 'print {"field":{"value","origin"}}')
     .action(show);
-  sub('check', 'whether a node would start with it; names every field that is wrong')
+  sub(
+    'check',
+    'whether a node would start with it, and with the variables here for what it leaves open; names every wrong field',
+  )
     .argument('[file]', 'the configuration file; default: as for the other commands')
     .option(...configOption)
     .option('--json', 'print {"nodeId"}')
@@ -79,6 +101,7 @@ function check(options: ConfigOptions): void {
 
 async function set(args: string[], options: ConfigOptions): Promise<void> {
   const file = existing(options);
+  if (!file.isPlain) throw badInput(`${file.path} is no file that can be changed.`);
   const assignments = await readAssignments(args, options.stdin === true);
   const fields: Record<string, unknown> = { ...file.fields, ...assignments };
   for (const [name, value] of Object.entries(assignments)) if (value === undefined) delete fields[name];
@@ -100,24 +123,36 @@ function existing(options: ConfigOptions): ConfigurationFile {
   );
 }
 
-/** As a node would take it that is started with this file alone. */
+/**
+ * As a node would take it that is started with this file. The environment gives what the file leaves open, often the key, and hides
+ * nothing that is wrong in it.
+ */
 function checked(file: ConfigurationFile): Configuration {
-  return parseConfiguration({ ...file.fields, dataDir: fileDataDirOf(file) }).configuration;
+  const fields = { ...fieldsOfEnvironment(variable), ...file.fields, dataDir: fileDataDirOf(file) };
+  return parseConfiguration(fields).configuration;
 }
 
-/** Through links, so that the file itself changes; with its own mode, from its first moment. */
+/** Through links, so that the file itself changes. It stays with its owner and mode: the node has to read it, and others must not. */
 function replace(path: string, contents: string): void {
-  const target = realpathSync(path);
-  const draft = `${target}.${process.pid}.new`;
-  let descriptor: number | undefined;
+  let draft: string | undefined;
   try {
-    descriptor = openSync(draft, 'wx', statSync(target).mode & 0o777);
-    writeSync(descriptor, contents);
-    fsyncSync(descriptor);
-    closeSync(descriptor);
-    renameSync(draft, target);
+    const target = realpathSync(path);
+    const { mode, uid, gid } = statSync(target);
+    const name = `${target}.${process.pid}.new`;
+    const descriptor = openSync(name, 'wx', 0o600);
+    draft = name;
+    try {
+      writeFileSync(descriptor, contents);
+      const own = fstatSync(descriptor);
+      if (own.uid !== uid || own.gid !== gid) fchownSync(descriptor, uid, gid);
+      fchmodSync(descriptor, mode & 0o777);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(name, target);
   } catch (error) {
-    if (descriptor !== undefined) rmSync(draft, { force: true });
+    if (draft !== undefined) rmSync(draft, { force: true });
     const { code } = error as { code?: string };
     throw new StatemeshError('configurationUnreadable', `${path} cannot be written (${code}): check its directory.`);
   }

@@ -3,11 +3,12 @@
  * file before defaults.
  *
  * Invariants: no message quotes the file, which holds the cluster key. A relative `dataDir` belongs to whoever names it: in
- * the file it is relative to the file, so that a command finds the node from any directory; elsewhere to where one stands.
+ * the file it is relative to the file, so that a command finds the node from any directory; elsewhere, as in a pipe, to where one
+ * stands.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parseConfigurationText } from '../protocol/configuration-text.js';
+import { configurationBytesMax, parseConfigurationText } from '../protocol/configuration-text.js';
 import { StatemeshError } from '../protocol/control.js';
 
 export const defaultConfigPath = './statemesh.json';
@@ -27,6 +28,8 @@ export interface ConfigurationFile {
   readonly fields: Readonly<Record<string, unknown>>;
   /** Whether other users may read it. */
   readonly isExposed: boolean;
+  /** Whether it can be read again, and changed; a pipe cannot, nor what a server gives. */
+  readonly isPlain: boolean;
 }
 
 /** Where the configuration file is, or would be. */
@@ -42,8 +45,8 @@ export function readConfigurationFile(options: PlaceOptions): ConfigurationFile 
   const path = configPath(options);
   const isNamed = (options.config ?? variable('STATEMESH_CONFIG')) !== undefined;
   try {
-    const text = readFileSync(path, 'utf8');
-    return { path, fields: fieldsIn(text, path), isExposed: (statSync(path).mode & 0o077) !== 0 };
+    const { text, ...rest } = readOnce(path);
+    return { path, fields: fieldsIn(text, path), ...rest };
   } catch (error) {
     if (error instanceof StatemeshError) throw error;
     const { code } = error as { code?: string };
@@ -61,17 +64,37 @@ export function dataDirOf(options: PlaceOptions): string {
   return file === undefined ? resolve(defaultDataDir) : fileDataDirOf(file);
 }
 
-export function fileDataDirOf({ path, fields }: ConfigurationFile): string {
+export function fileDataDirOf({ path, fields, isPlain }: ConfigurationFile): string {
   const { dataDir = defaultDataDir } = fields;
   if (typeof dataDir !== 'string' || dataDir === '') {
     throw new StatemeshError('configurationInvalid', `Invalid configuration: dataDir: it is no path (${path}).`);
   }
-  return resolve(dirname(path), dataDir);
+  return isPlain ? resolve(dirname(path), dataDir) : resolve(dataDir);
 }
 
 /** A variable of the environment; an empty one counts as not set, which is how many tools unset one. */
 export function variable(name: string): string | undefined {
   return process.env[name] || undefined;
+}
+
+/** Opened once only: the secret of `--config <(...)` is gone when it has been read. */
+function readOnce(path: string): { text: string; isExposed: boolean; isPlain: boolean } {
+  const descriptor = openSync(path, 'r');
+  try {
+    const status = fstatSync(descriptor);
+    const buffer = Buffer.alloc(configurationBytesMax + 1);
+    let length = 0;
+    for (let bytesRead = -1; bytesRead !== 0 && length < buffer.length; length += bytesRead) {
+      bytesRead = readSync(descriptor, buffer, length, buffer.length - length, null);
+    }
+    if (length === buffer.length) {
+      throw unreadable(`${path} has more than ${configurationBytesMax} bytes: is it the right file?`);
+    }
+    const isExposed = (status.mode & 0o077) !== 0;
+    return { text: buffer.toString('utf8', 0, length), isExposed, isPlain: status.isFile() };
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function fieldsIn(text: string, path: string): Record<string, unknown> {

@@ -5,6 +5,7 @@ import {
   mappedConfiguration,
   type PeerNodeConfiguration,
   type PeerNodeConfigurationProvider,
+  parseConfiguration,
   remoteConfiguration,
   Secret,
   staticConfiguration,
@@ -30,11 +31,12 @@ interface SourceOptions extends Readonly<Record<string, unknown>> {
 
 /** @throws StatemeshError `configurationUnreadable`, `configurationInvalid` */
 export function configurationSource(options: SourceOptions): ConfigurationSource {
-  const url = options.configUrl ?? variable('STATEMESH_CONFIG_URL');
+  // An option comes before the environment, whichever of the two it names.
+  const url = options.configUrl ?? (options.config === undefined ? variable('STATEMESH_CONFIG_URL') : undefined);
   if (url !== undefined) return remoteSource(url, options);
   const file = readConfigurationFile(options);
   const { input, unknownVariables } = gatherConfiguration(options, file);
-  if (file === undefined) {
+  if (file === undefined || !file.isPlain) {
     return { provider: staticConfiguration(input), file, unknownVariables, reload: () => {} };
   }
   const watched = fileConfiguration(file.path);
@@ -47,16 +49,18 @@ function remoteSource(url: string, options: SourceOptions): ConfigurationSource 
     throw badInput('A configuration comes from --config or from --config-url, not from both.');
   const { input, unknownVariables } = gatherConfiguration(options, undefined);
   const token = variable('STATEMESH_CONFIG_TOKEN');
+  // Paths in it are relative to where one stands: the server knows nothing of this machine.
+  const path = resolve('remote-configuration.json');
+  const whole = (fields: PeerNodeConfiguration): PeerNodeConfiguration =>
+    over({ path, fields: { ...fields }, isExposed: false, isPlain: false }, options);
   const remote = remoteConfiguration({
     url,
     cacheFile: join(resolve(input.dataDir ?? defaultDataDir), 'remote-configuration.json'),
+    // The server may leave to this machine what belongs to it, such as its NodeId and the key.
+    check: (fields) => parseConfiguration(whole(fields)),
     ...(token === undefined ? {} : { token: new Secret(token) }),
   });
-  // Paths in it are relative to where one stands: the server knows nothing of this machine.
-  const path = resolve('remote-configuration.json');
-  const provider = mappedConfiguration(remote, (fields) =>
-    over({ path, fields: { ...fields }, isExposed: false }, options),
-  );
+  const provider = mappedConfiguration(remote, whole);
   return { provider, file: undefined, unknownVariables, reload: () => remote.reload() };
 }
 

@@ -36,7 +36,8 @@ Every option has an environment variable, shown in brackets. The cluster key has
 configuration file: a command line can be read by every user.
 
 The configuration is watched: what changes in the file, or on the server, takes effect without a restart, and what is wrong
-is refused and told. Options and variables stay in force over it. SIGHUP looks at once, unless there is a terminal, whose end it means.
+is refused and told. Options and variables stay in force over it, so a server may give a part to many nodes, and leave to each its
+NodeId and the key. A pipe, as in --config <(...), is read once. SIGHUP looks at once, unless there is a terminal, whose end it means.
 
 With --json, standard output has one JSON object a line: {"event":"running","nodeId","host","port",
 "dataDir","processId"}, then {"event":"stopped"}; or {"event":"failed","code","message"}. Logs go to standard error, as JSON

@@ -1,6 +1,10 @@
 /** A configuration as text: JSON, an object. No message quotes it, since it may hold the cluster key: only the place is told. */
 import { StatemeshError } from '../core/errors.js';
+import { limits } from '../core/limits.js';
 import type { PeerNodeConfiguration } from './provider.js';
+
+/** For the command line, which knows no core. */
+export const { configurationBytesMax } = limits;
 
 /**
  * @param what What it is, as a sentence begins: `The configuration file /etc/statemesh.json`

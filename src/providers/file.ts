@@ -103,11 +103,15 @@ async function textOf(path: string): Promise<string> {
     try {
       // One byte more than allowed tells that there are more, whatever `stat` says of a pipe or a device.
       const buffer = Buffer.alloc(limits.configurationBytesMax + 1);
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
-      if (bytesRead > limits.configurationBytesMax) {
+      let length = 0;
+      // Some file systems give less at a time than they are asked for.
+      for (let bytesRead = -1; bytesRead !== 0 && length < buffer.length; length += bytesRead) {
+        ({ bytesRead } = await file.read(buffer, length, buffer.length - length));
+      }
+      if (length > limits.configurationBytesMax) {
         throw unreadable(`${path} has more than ${limits.configurationBytesMax} bytes: is it the right file?`);
       }
-      return buffer.toString('utf8', 0, bytesRead);
+      return buffer.toString('utf8', 0, length);
     } finally {
       await file.close();
     }

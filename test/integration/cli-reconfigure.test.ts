@@ -1,8 +1,10 @@
 /** The configuration by the command line: looked at, checked, changed in its file, and in a node that runs. */
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, chown, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { configurationJsonSchema } from '../../src/protocol/configuration-fields.js';
 import {
@@ -44,6 +46,37 @@ describe('config', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o640);
     expect((await run(['config', 'set', 'port='], { cwd })).exitCode).toBe(0);
     expect(await readJson(path)).not.toHaveProperty('port');
+  });
+
+  test('set: a file of another user, with a mode that the umask would not give -> stays so', async () => {
+    const { cwd, path } = await withFile();
+    await chmod(path, 0o664);
+    const before = await stat(path);
+    // Who is not root has files of his own only.
+    if (process.getuid?.() === 0) await chown(path, 12_345, 12_346);
+    const owned = await stat(path);
+    expect((await run(['config', 'set', 'port=9001'], { cwd })).exitCode).toBe(0);
+    const { mode, uid, gid, ino } = await stat(path);
+    expect([mode, uid, gid]).toEqual([owned.mode, owned.uid, owned.gid]);
+    expect(ino).not.toBe(before.ino);
+  });
+
+  test('set, check: the key in the environment -> is enough, and hides nothing wrong in the file', async () => {
+    const { clusterKey: _, ...keyless } = fields;
+    const { cwd, path } = await withFile(keyless);
+    const env = { STATEMESH_CLUSTER_KEY: clusterKey, STATEMESH_PORT: '9005' };
+    expect((await run(['config', 'check'], { cwd })).exitCode).toBe(2);
+    expect((await run(['config', 'check'], { cwd, env })).exitCode).toBe(0);
+    expect((await run(['config', 'set', 'eligible=false'], { cwd, env })).exitCode).toBe(0);
+    expect(await readJson(path)).toEqual({ ...keyless, eligible: false });
+    await writeFile(path, JSON.stringify({ ...keyless, port: -1 }));
+    const { exitCode, stderr } = await run(['config', 'check'], { cwd, env });
+    expect([exitCode, stderr.includes('port')]).toEqual([2, true]);
+  });
+
+  test('a file that never ends -> refused with 2', async () => {
+    const { exitCode, stderr } = await run(['config', 'check', '/dev/zero']);
+    expect([exitCode, stderr.includes('more than')]).toEqual([2, true]);
   });
 
   test('set: a value that is wrong, alone or with the others -> 2, names the field, and the file is as it was', async () => {
@@ -178,6 +211,43 @@ describe('reconfigure', () => {
     node.child.kill('SIGHUP');
     await until(() => node.stderr().includes('syncIntervalMs: 2000 to 900') || undefined);
     expect((await node.run(['status'])).exitCode).toBe(0);
+  });
+
+  test('--config of a pipe -> is read once, and paths in it are relative to where one stands', async () => {
+    const cwd = await temporaryDirectory();
+    const main = join(process.cwd(), 'dist/cli/main.js');
+    const text = JSON.stringify({ ...fields, port: 0, discovery: false });
+    const script = `"$0" "$1" start --json --config <(printf %s "$2") & node=$!
+      while ! "$0" "$1" status --data-dir data >/dev/null 2>&1 && kill -0 $node 2>/dev/null; do :; done
+      "$0" "$1" stop --data-dir data >/dev/null; wait $node`;
+    const { stdout } = await promisify(execFile)('bash', ['-c', script, process.execPath, main, text], { cwd });
+    expect(JSON.parse(stdout.split('\n')[0] ?? '')).toMatchObject({ event: 'running', dataDir: join(cwd, 'data') });
+  });
+
+  test('--config-url: a part, the rest by options and variables -> is whole; --config comes before the variable', async () => {
+    const { cwd, path } = await withFile({ ...fields, nodeId: 'of-file', port: 0, discovery: false });
+    const server = createServer((_, response) => {
+      response.end(JSON.stringify({ clusterSalt, discovery: false, port: 0 }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/all-shops.json`;
+    const firstEvent = async (args: readonly string[], env: Readonly<Record<string, string>>) => {
+      const node = open(['start', '--json', ...args], { cwd, env });
+      const event = await until(() => eventsOf(node)[0]);
+      node.child.kill('SIGTERM');
+      await node.exitCode;
+      return event;
+    };
+    const env = { STATEMESH_CLUSTER_KEY: clusterKey };
+    expect(await firstEvent(['--config-url', url, '--node-id', 'shop-7'], env)).toMatchObject({
+      ...{ event: 'running', nodeId: 'shop-7' },
+    });
+    expect(await firstEvent(['--config', path], { STATEMESH_CONFIG_URL: url })).toMatchObject({ nodeId: 'of-file' });
+    await new Promise((resolve) => server.close(resolve));
+    // What was kept needs the rest, too. That it is used is told.
+    const node = open(['start', '--json', '--config-url', url, '--node-id', 'shop-7'], { cwd, env });
+    await until(() => eventsOf(node)[0]);
+    await until(() => node.stderr().includes('The last good configuration, which was kept, is used.') || undefined);
   });
 
   test('--config-url: a web server -> gives the configuration; away at the next start -> what was kept', async () => {

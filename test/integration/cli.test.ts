@@ -362,7 +362,7 @@ describe('start that fails', () => {
 });
 
 function fileOf(fields: Record<string, unknown>) {
-  return { path: '/etc/shop/statemesh.json', fields, isExposed: false };
+  return { path: '/etc/shop/statemesh.json', fields, isExposed: false, isPlain: true };
 }
 
 /** A few at a time: a process that starts takes a core. */
