@@ -239,11 +239,14 @@ describe('reconfigure', () => {
       return event;
     };
     const env = { STATEMESH_CLUSTER_KEY: clusterKey };
-    expect(await firstEvent(['--config-url', url, '--node-id', 'shop-7'], env)).toMatchObject({
-      ...{ event: 'running', nodeId: 'shop-7' },
-    });
-    expect(await firstEvent(['--config', path], { STATEMESH_CONFIG_URL: url })).toMatchObject({ nodeId: 'of-file' });
-    await new Promise((resolve) => server.close(resolve));
+    try {
+      expect(await firstEvent(['--config-url', url, '--node-id', 'shop-7'], env)).toMatchObject({
+        ...{ event: 'running', nodeId: 'shop-7' },
+      });
+      expect(await firstEvent(['--config', path], { STATEMESH_CONFIG_URL: url })).toMatchObject({ nodeId: 'of-file' });
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
     // What was kept needs the rest, too. That it is used is told.
     const node = open(['start', '--json', '--config-url', url, '--node-id', 'shop-7'], { cwd, env });
     await until(() => eventsOf(node)[0]);
