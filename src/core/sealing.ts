@@ -72,9 +72,22 @@ export function openSecret({ keys, peer, envelope }: OpenOptions): Secret {
   }
 }
 
+/**
+ * Which of several envelopes of one secret to open: one of the first key of the ring, else one of another key of it; the first of them
+ * when there is neither, so that opening says why not.
+ */
+export function chooseEnvelope(envelopes: readonly [string, ...string[]], keys: ClusterKeys | undefined): string {
+  const sealers = keys?.all.map(({ keyId }) => keyId) ?? [];
+  for (const keyId of sealers) {
+    const envelope = envelopes.find((each) => keyIdOf(each) === keyId);
+    if (envelope !== undefined) return envelope;
+  }
+  return envelopes[0];
+}
+
 /** Whether a secret has to be sealed again: with the first key of the ring, while the one that it is sealed with is still in it. */
 export function isOutdated(envelope: string, keys: ClusterKeys): boolean {
-  const [, keyId = ''] = envelopePattern.exec(envelope) ?? [];
+  const keyId = keyIdOf(envelope);
   return keyId !== keys.first.keyId && keys.find(keyId) !== undefined;
 }
 
@@ -94,6 +107,11 @@ const tagBytes = 16;
 const prefix = 'sealed:';
 const version = 1;
 const envelopePattern = /^sealed:1:([A-Za-z0-9_-]+):([A-Za-z0-9_-]{16}):([A-Za-z0-9_-]+)$/;
+
+/** The key that an envelope names; "" when it is none. */
+function keyIdOf(envelope: string): string {
+  return envelopePattern.exec(envelope)?.[1] ?? '';
+}
 
 /** As JSON, so that no two different peers give the same bytes. */
 function additionalDataOf({ nodeId, authority, clientId }: SealedFor): Buffer {

@@ -1,12 +1,12 @@
 /**
  * Reports the stored cloud peers to the uplink, disabled ones too: now and at each change. With their secrets as they were sealed
- * last, so that gateways can open them.
+ * again, so that gateways can open them.
  */
 import { type EventObject, fromCallback } from 'xstate';
 import type { NodeId } from '../core/ids.js';
 import { type CloudPeer, PeerType } from '../protocol/remote-peer.js';
 import type { CloudPeersInput } from '../protocol/services.js';
-import { readWithLatestSecrets } from './resealed-secrets.js';
+import { readWithResealedSecrets } from './resealed-secrets.js';
 import { watchRemotePeers } from './watch-remote-peers.js';
 
 export function createCloudPeers() {
@@ -20,7 +20,7 @@ export function createCloudPeers() {
         parent.send({ type: 'cloudPeers.changed', peers: byNodeId });
       },
       (failure) => parent.send({ type: 'cloudPeers.failed', failure }),
-      readWithLatestSecrets,
+      readWithResealedSecrets,
     ),
   );
 }

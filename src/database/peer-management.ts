@@ -8,7 +8,7 @@ import { decodeDocument, encodeDocument } from '../core/document.js';
 import { StatemeshError } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
-import { isSealed, openSecret } from '../core/sealing.js';
+import { chooseEnvelope, isSealed, openSecret } from '../core/sealing.js';
 import type { Randomness } from '../protocol/ports.js';
 import { type OAuth2Configuration, PeerType, type RemotePeer } from '../protocol/remote-peer.js';
 import {
@@ -28,6 +28,7 @@ import {
   remotePeersCollection,
   removedPeersCollection,
 } from './remote-peers.js';
+import { envelopeIn, keyOfEnvelope, resealedSecretsCollection } from './resealed-secrets.js';
 
 /** The remote peers of a cluster, as the seed document "Remote Peer Configuration" has them. */
 export interface PeerManagement {
@@ -93,8 +94,8 @@ interface Present {
   readonly marker: string | undefined;
 }
 
-/** What becomes of both; undefined deletes the document. */
-type Change = (present: Present) => Present;
+/** What becomes of both; undefined deletes the document. `resealed` stands for the envelope that was asked about. */
+type Change = (present: Present, resealed: string | undefined) => Present;
 
 export function createPeerManagement({
   getStore,
@@ -103,18 +104,29 @@ export function createPeerManagement({
 }: PeerManagementOptions): PeerManagement & PeerStore {
   const save = async (input: RemotePeerInput): Promise<Written | undefined> => {
     const keys = getKeys();
-    const peer = checkPeer(input, { keys, nonce: () => randomness.token() });
-    const document = encodeDocument(formatRemotePeer(peer));
-    return change(getStore(), peer.nodeId, (present) => {
+    const check = (given: RemotePeerInput) => checkPeer(given, { keys, nonce: () => randomness.token() });
+    const replace = (peer: RemotePeer, present: Present): Present => {
       const stored = peerIn(peer.nodeId, present);
       if (stored !== undefined && isSame(stored, peer, keys)) return present;
+      const document = encodeDocument(formatRemotePeer(peer));
       return { document, marker: markerAfter(present.marker, peer.nodeId, false) };
+    };
+    const envelope = envelopeOf(input);
+    if (envelope === undefined) {
+      const peer = check(input);
+      return change(getStore(), { nodeId: peer.nodeId }, (present) => replace(peer, present));
+    }
+    // As it was read, perhaps before its key left the ring: then it is stored as it was sealed again.
+    const nodeId = checkNodeId('nodeId', input.nodeId);
+    return change(getStore(), { nodeId, envelope }, (present, resealed) => {
+      const clientSecret = chooseEnvelope([envelope, resealed ?? envelope], keys);
+      return replace(check(withSecret(input, clientSecret)), present);
     });
   };
 
   const setEnabled = async (input: string, isEnabled: boolean): Promise<Written | undefined> => {
     const nodeId = checkNodeId('nodeId', input);
-    return change(getStore(), nodeId, (present) => {
+    return change(getStore(), { nodeId }, (present) => {
       const { document, marker } = present;
       if (document === undefined || isRemovedBy(marker)) throw unknown(nodeId);
       const fields = decodeDocument(document);
@@ -126,7 +138,7 @@ export function createPeerManagement({
 
   const remove = async (input: string): Promise<Written | undefined> => {
     const nodeId = checkNodeId('nodeId', input);
-    return change(getStore(), nodeId, (present) => {
+    return change(getStore(), { nodeId }, (present) => {
       if (present.document === undefined || isRemovedBy(present.marker)) return present;
       return { document: undefined, marker: markerAfter(present.marker, nodeId, true) };
     });
@@ -146,15 +158,39 @@ export function createPeerManagement({
   };
 }
 
+/** The sealed secret of a peer that nobody has checked yet: a program may have given anything. */
+function envelopeOf(input: RemotePeerInput): string | undefined {
+  const secret: unknown = input?.oAuth2?.clientSecret;
+  return typeof secret === 'string' && isSealed(secret) ? secret : undefined;
+}
+
+function withSecret({ oAuth2, ...peer }: RemotePeerInput, clientSecret: string): RemotePeerInput {
+  return oAuth2 === undefined ? peer : { ...peer, oAuth2: { ...oAuth2, clientSecret } };
+}
+
+interface Subject {
+  readonly nodeId: NodeId;
+  readonly envelope?: string;
+}
+
 /** Looks at the marker, decides with the document, and writes both: one request, which is one transaction. */
-async function change(store: Store, nodeId: NodeId, decide: Change): Promise<Written | undefined> {
+async function change(store: Store, { nodeId, envelope }: Subject, decide: Change): Promise<Written | undefined> {
   const key = keyOf(nodeId);
   let marker: string | undefined;
+  let resealed: string | undefined;
   let decided: Present | undefined;
   const ofMarker = (recipe: (payload: string | undefined) => string | undefined): Write => ({
     ...{ kind: 'update', collection: removedPeersCollection, key, recipe },
   });
-  const [, ofDocument, ofRemoval] = await store.write([
+  const lookUp = (sealed: string): Write => ({
+    ...{ kind: 'update', collection: resealedSecretsCollection, key: keyOfEnvelope(sealed) },
+    recipe: (payload) => {
+      resealed = envelopeIn(payload);
+      return payload;
+    },
+  });
+  const written = await store.write([
+    ...(envelope === undefined ? [] : [lookUp(envelope)]),
     ofMarker((payload) => {
       marker = payload;
       return payload;
@@ -164,12 +200,13 @@ async function change(store: Store, nodeId: NodeId, decide: Change): Promise<Wri
       collection: remotePeersCollection,
       key,
       recipe: (document) => {
-        decided = decide({ document, marker });
+        decided = decide({ document, marker }, resealed);
         return decided.document;
       },
     },
     ofMarker((payload) => (decided === undefined ? payload : decided.marker)),
   ]);
+  const [ofDocument, ofRemoval] = written.slice(-2);
   return ofDocument ?? ofRemoval;
 }
 

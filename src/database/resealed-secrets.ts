@@ -4,37 +4,43 @@
  *
  * The documents of the peers are not touched, or a concurrent edit, made a moment earlier elsewhere, would be lost to ours. The new
  * envelope stands beside them, in a synced collection, under a key made of the old one. So it stands for that very envelope: an edit
- * brings another one, and is never outranked.
+ * brings another one, and is never outranked. It does not take the old one's place: a rotation may be abandoned, or have come less
+ * far on some nodes, and then the old one is the one that can be opened.
  */
 import { decodeDocument, encodeDocument } from '../core/document.js';
 import type { CollectionName, DocumentKey } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
-import { isOutdated, isSealed, nameOfEnvelope, openSecret, sealSecret } from '../core/sealing.js';
+import { chooseEnvelope, isOutdated, isSealed, nameOfEnvelope, openSecret, sealSecret } from '../core/sealing.js';
 import type { Randomness } from '../protocol/ports.js';
-import type { RemotePeer } from '../protocol/remote-peer.js';
+import type { CloudPeer, RemotePeer } from '../protocol/remote-peer.js';
 import type { Store, Write } from '../protocol/store.js';
 import { type RemotePeers, readRemotePeers } from './remote-peers.js';
 
 export const resealedSecretsCollection = '_system_resealed_secrets' as CollectionName;
 
-/** The remote peers, with secrets as they were sealed last. */
-export async function readWithLatestSecrets(store: Store): Promise<RemotePeers> {
+/** The remote peers, and their secrets as they were sealed again. */
+export async function readWithResealedSecrets(store: Store): Promise<RemotePeers> {
   const { peers, problems } = await readRemotePeers(store);
-  return { peers: await Promise.all(peers.map((peer) => withLatestSecret(store, peer))), problems };
+  return { peers: await Promise.all(peers.map((peer) => withResealedSecret(store, peer))), problems };
 }
 
-async function withLatestSecret(store: Store, peer: RemotePeer): Promise<RemotePeer> {
+async function withResealedSecret(store: Store, peer: RemotePeer): Promise<RemotePeer | CloudPeer> {
   const { oAuth2 } = peer;
   const secret = oAuth2?.clientSecret;
   if (oAuth2 === undefined || secret === undefined || !isSealed(secret)) return peer;
-  return { ...peer, oAuth2: { ...oAuth2, clientSecret: await latestEnvelope(store, secret) } };
+  const resealedSecret = await resealedEnvelope(store, secret);
+  return resealedSecret === undefined ? peer : { ...peer, oAuth2, resealedSecret };
 }
 
-/** The envelope to open in place of one that a peer has: the same when it was not sealed again. */
-async function latestEnvelope(store: Store, envelope: string): Promise<string> {
-  const stored = await store.get(resealedSecretsCollection, keyOf(envelope));
-  const resealed = stored === undefined ? undefined : envelopeIn(stored.payload);
-  return resealed ?? envelope;
+/** What stands for an envelope; undefined when it was not sealed again. */
+async function resealedEnvelope(store: Store, envelope: string): Promise<string | undefined> {
+  return envelopeIn((await store.get(resealedSecretsCollection, keyOfEnvelope(envelope)))?.payload);
+}
+
+/** Of an envelope and what stands for it, the one that a node with this ring can open; the envelope itself when it can open neither. */
+async function usableEnvelope(store: Store, envelope: string, keys: ClusterKeys): Promise<string> {
+  const resealed = await resealedEnvelope(store, envelope);
+  return resealed === undefined ? envelope : chooseEnvelope([envelope, resealed], keys);
 }
 
 export interface ResealOptions {
@@ -51,13 +57,13 @@ export async function resealSecrets({ store, keys, randomness }: ResealOptions):
   const writes: Write[] = [];
   const inUse = new Set<DocumentKey>();
   for (const [peer, envelope] of await sealedPeers(store)) {
-    inUse.add(keyOf(envelope));
-    const latest = await latestEnvelope(store, envelope);
-    if (!isOutdated(latest, keys)) continue;
-    const resealed = sealedAgain(peer, latest, { keys, nonce: randomness.token() });
+    inUse.add(keyOfEnvelope(envelope));
+    const usable = await usableEnvelope(store, envelope, keys);
+    if (!isOutdated(usable, keys)) continue;
+    const resealed = sealedAgain(peer, usable, { keys, nonce: randomness.token() });
     if (resealed === undefined) continue;
     const payload = encodeDocument({ NodeId: peer.nodeId, Envelope: resealed });
-    writes.push({ kind: 'put', collection: resealedSecretsCollection, key: keyOf(envelope), payload });
+    writes.push({ kind: 'put', collection: resealedSecretsCollection, key: keyOfEnvelope(envelope), payload });
   }
   for (const { key } of await store.find(resealedSecretsCollection, {})) {
     if (!inUse.has(key)) writes.push({ kind: 'delete', collection: resealedSecretsCollection, key });
@@ -87,12 +93,17 @@ function sealedAgain(
   }
 }
 
-function envelopeIn(payload: string): string | undefined {
-  const fields = decodeDocument(payload) as { Envelope?: unknown } | null | undefined;
+/** The envelope in a document of the collection; undefined when there is none. */
+export function envelopeIn(payload: string | undefined): string | undefined {
+  const fields = (payload === undefined ? undefined : decodeDocument(payload)) as
+    | { Envelope?: unknown }
+    | null
+    | undefined;
   const envelope = fields?.Envelope;
   return typeof envelope === 'string' && isSealed(envelope) ? envelope : undefined;
 }
 
-function keyOf(envelope: string): DocumentKey {
+/** Under which key the collection has what stands for an envelope. */
+export function keyOfEnvelope(envelope: string): DocumentKey {
   return nameOfEnvelope(envelope) as DocumentKey;
 }

@@ -37,6 +37,8 @@ export interface RemotePeer {
 /** A cloud peer, as its gateway takes it. */
 export interface CloudPeer extends RemotePeer {
   readonly oAuth2: OAuth2Configuration;
+  /** The same secret as in `oAuth2`, sealed again since the cluster key has changed. Either may be the one that can be opened. */
+  readonly resealedSecret?: string;
 }
 
 /** A stored peer, as the seed document has it. */

@@ -10,7 +10,7 @@ import { fromPromise } from 'xstate';
 import { isLoopback } from '../core/address.js';
 import { isStatemeshError, messageOf, StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
-import { isSealed, openSecret } from '../core/sealing.js';
+import { chooseEnvelope, isSealed, openSecret } from '../core/sealing.js';
 import { Secret } from '../core/secret.js';
 import type { Environment, Http, Time } from '../protocol/ports.js';
 import type { CloudPeer } from '../protocol/remote-peer.js';
@@ -216,7 +216,8 @@ function secretOf(peer: CloudPeer, keys: RequestTokenInput['keys'], environment:
     );
   }
   if (isSealed(clientSecret)) {
-    return openSecret({ keys, peer: { nodeId: peer.nodeId, authority, clientId }, envelope: clientSecret });
+    const envelope = chooseEnvelope([clientSecret, peer.resealedSecret ?? clientSecret], keys);
+    return openSecret({ keys, peer: { nodeId: peer.nodeId, authority, clientId }, envelope });
   }
   throw new StatemeshError(
     'secretUnsealable',

@@ -3,9 +3,17 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { failureOf } from '../../src/core/errors.js';
 import { ClusterKeys } from '../../src/core/keys.js';
-import { isOutdated, isSealed, openSecret, type SealedFor, sealSecret } from '../../src/core/sealing.js';
+import {
+  chooseEnvelope,
+  isOutdated,
+  isSealed,
+  openSecret,
+  type SealedFor,
+  sealSecret,
+} from '../../src/core/sealing.js';
 import { Secret } from '../../src/core/secret.js';
 
+type Root = Uint8Array;
 const keysFrom = (byte: number) => new ClusterKeys(new Uint8Array(32).fill(byte));
 const keys = keysFrom(1);
 const nonce = Buffer.alloc(12, 7).toString('base64url');
@@ -62,6 +70,18 @@ describe('sealing', () => {
     expect(isOutdated(envelope, new ClusterKeys(one, two))).toBe(false);
     expect(isOutdated(envelope, new ClusterKeys(two))).toBe(false);
     expect(isOutdated('no envelope', ring)).toBe(false);
+  });
+
+  test('chooseEnvelope: of several -> that of the first key, else of one in the ring, else the first of them', () => {
+    const [one, two, three] = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte)) as [Root, Root, Root];
+    const by = (root: Root) => sealSecret({ keys: new ClusterKeys(root), peer, nonce, secret: new Secret('s3cr3t') });
+    const both = [by(one), by(two)] as const;
+    expect(chooseEnvelope(both, new ClusterKeys(two, one))).toBe(both[1]);
+    expect(chooseEnvelope(both, new ClusterKeys(one, two))).toBe(both[0]);
+    expect(chooseEnvelope(both, new ClusterKeys(three, two))).toBe(both[1]);
+    expect(chooseEnvelope(both, new ClusterKeys(three))).toBe(both[0]);
+    expect(chooseEnvelope(both, undefined)).toBe(both[0]);
+    expect(chooseEnvelope(['no envelope', both[1]], new ClusterKeys(two))).toBe(both[1]);
   });
 
   test('openSecret: another cluster key, or none -> secretUnsealable saying so', () => {

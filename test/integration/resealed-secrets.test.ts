@@ -5,20 +5,22 @@ import { type AuthorKey, allScopes } from '../../src/core/author.js';
 import { StatemeshError } from '../../src/core/errors.js';
 import { ClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
-import { openSecret } from '../../src/core/sealing.js';
+import { chooseEnvelope, openSecret } from '../../src/core/sealing.js';
 import { createPeerManagement } from '../../src/database/peer-management.js';
 import {
-  readWithLatestSecrets,
+  readWithResealedSecrets,
   resealedSecretsCollection,
   resealSecrets,
 } from '../../src/database/resealed-secrets.js';
 import { createResealer } from '../../src/database/resealer.js';
 import type { ResealerReport } from '../../src/protocol/events.js';
+import type { CloudPeer } from '../../src/protocol/remote-peer.js';
 import type { Store } from '../../src/protocol/store.js';
 import { manualTime, recorder, settled } from '../machines/bench.js';
 import { openStore } from './database-fixture.js';
 
-const [old, next] = [1, 2].map((byte) => new Uint8Array(32).fill(byte)) as [Uint8Array, Uint8Array];
+type Root = Uint8Array;
+const [old, next, third] = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte)) as [Root, Root, Root];
 let tokens = 0;
 const randomness = {
   float: () => 0.5,
@@ -37,8 +39,9 @@ function managed(store: Store, keys: ClusterKeys) {
 
 /** What the gateway of a node with this ring would use; the code of the error where it could not. */
 async function secretFor(store: Store, keys: ClusterKeys): Promise<string> {
-  const [peer] = (await readWithLatestSecrets(store)).peers;
-  const envelope = peer?.oAuth2?.clientSecret ?? '';
+  const [peer] = (await readWithResealedSecrets(store)).peers as readonly CloudPeer[];
+  const original = peer?.oAuth2.clientSecret ?? '';
+  const envelope = chooseEnvelope([original, peer?.resealedSecret ?? original], keys);
   try {
     const owner = { nodeId: 'cloud-1', authority: oAuth2.authority, clientId: oAuth2.clientId };
     return openSecret({ keys, peer: owner, envelope }).reveal();
@@ -78,6 +81,22 @@ describe('resealer', () => {
     expect(await secretFor(store, new ClusterKeys(next))).toBe('s3cr3t');
     actor.stop();
   });
+
+  test('a peer comes later, sealed with the old key -> is sealed again then; stopped -> no more', async () => {
+    const store = await openStore();
+    const parent = recorder<ResealerReport>();
+    const keys = new ClusterKeys(next, old);
+    const service = createResealer({ time: manualTime(), randomness });
+    const actor = createActor(service, { input: { parent: parent.mailbox, store, keys } }).start();
+    const add = (nodeId: string) => managed(store, new ClusterKeys(old)).addCloudPeer(nodeId, 'cloud:1', oAuth2);
+    await add('cloud-1');
+    while ((await store.count(resealedSecretsCollection)) === 0) await settled();
+    actor.stop();
+    await add('cloud-2');
+    for (let turn = 0; turn < 20; turn += 1) await settled();
+    expect(await store.count(resealedSecretsCollection)).toBe(1);
+    expect(parent.events).toEqual([]);
+  });
 });
 
 describe('resealed secrets', () => {
@@ -106,7 +125,6 @@ describe('resealed secrets', () => {
 
   test('the key goes on to a third -> the latest envelope is sealed again, not the first', async () => {
     const store = await stored();
-    const third = new Uint8Array(32).fill(3);
     await resealSecrets({ store, keys: new ClusterKeys(next, old), randomness });
     await resealSecrets({ store, keys: new ClusterKeys(third, next), randomness });
     expect(await secretFor(store, new ClusterKeys(third))).toBe('s3cr3t');
@@ -124,7 +142,79 @@ describe('resealed secrets', () => {
     await sync(here, there);
     const ring = new ClusterKeys(next, old);
     expect([await secretFor(here, ring), await secretFor(there, ring)]).toEqual(['newer', 'newer']);
-    expect((await readWithLatestSecrets(here)).peers[0]?.address).toBe('cloud:2');
+    expect((await readWithResealedSecrets(here)).peers[0]?.address).toBe('cloud:2');
+  });
+
+  test('the rotation is abandoned -> the old key opens what it has sealed, as ever', async () => {
+    const store = await stored();
+    await resealSecrets({ store, keys: new ClusterKeys(next, old), randomness });
+    expect(await secretFor(store, new ClusterKeys(old))).toBe('s3cr3t');
+  });
+
+  test('the rotation is abandoned for another new key -> is sealed with that one', async () => {
+    const store = await stored();
+    await resealSecrets({ store, keys: new ClusterKeys(next, old), randomness });
+    await resealSecrets({ store, keys: new ClusterKeys(third, old), randomness });
+    expect(await secretFor(store, new ClusterKeys(third))).toBe('s3cr3t');
+  });
+
+  test('nodes are in two rounds of a rotation, and either leads for a while -> sealed again once', async () => {
+    const store = await stored();
+    const [ahead, behind] = [new ClusterKeys(next, old), new ClusterKeys(old, next)];
+    await resealSecrets({ store, keys: ahead, randomness });
+    const before = store.cursor();
+    for (const keys of [behind, ahead, behind]) await resealSecrets({ store, keys, randomness });
+    expect(store.cursor()).toBe(before);
+    expect([await secretFor(store, ahead), await secretFor(store, behind)]).toEqual(['s3cr3t', 's3cr3t']);
+  });
+
+  test('a peer is saved as it was read, after the old key was dropped -> keeps its secret', async () => {
+    const store = await stored();
+    await resealSecrets({ store, keys: new ClusterKeys(next, old), randomness });
+    const keys = new ClusterKeys(next);
+    const peers = managed(store, keys);
+    const [peer] = await peers.getRemotePeers();
+    await peers.saveRemotePeer({ ...(peer as CloudPeer), address: 'cloud:2' });
+    await resealSecrets({ store, keys, randomness });
+    expect(await secretFor(store, keys)).toBe('s3cr3t');
+    expect(await store.count(resealedSecretsCollection)).toBe(0);
+  });
+
+  test('it is saved so and removed at once, not awaited in between -> made one after the other', async () => {
+    const store = await stored();
+    await resealSecrets({ store, keys: new ClusterKeys(next, old), randomness });
+    const peers = managed(store, new ClusterKeys(next));
+    const [peer] = await peers.getRemotePeers();
+    const saving = peers.saveRemotePeer({ ...(peer as CloudPeer), address: 'cloud:2' });
+    await Promise.all([saving, peers.removeRemotePeer('cloud-1')]);
+    expect(await peers.getRemotePeers()).toEqual([]);
+  });
+
+  test('a peer is saved as it was read, unchanged -> nothing is written', async () => {
+    const store = await stored();
+    const keys = new ClusterKeys(next, old);
+    await resealSecrets({ store, keys, randomness });
+    const before = store.cursor();
+    const [peer] = await managed(store, keys).getRemotePeers();
+    expect(await managed(store, keys).saveRemotePeer(peer as CloudPeer)).toBeUndefined();
+    expect(store.cursor()).toBe(before);
+  });
+
+  test('a peer is saved as it was read, and nothing stands for its secret -> peerInvalid that says why', async () => {
+    const peers = managed(await stored(), new ClusterKeys(next));
+    const [peer] = await peers.getRemotePeers();
+    await expect(peers.saveRemotePeer({ ...(peer as CloudPeer), address: 'cloud:2' })).rejects.toMatchObject({
+      code: 'peerInvalid',
+      message: expect.stringContaining('another cluster key'),
+    });
+  });
+
+  test('what is saved is no peer at all -> peerInvalid, as without sealed secrets', async () => {
+    const peers = managed(await stored(), new ClusterKeys(next));
+    const oAuth2s = [null, 'sealed:1:', { clientSecret: 5 }, { clientSecret: 'sealed:1:' }];
+    for (const nothing of [undefined, null, 5, ...oAuth2s.map((given) => ({ nodeId: 'c', type: 2, oAuth2: given }))]) {
+      await expect(peers.saveRemotePeer(nothing as never)).rejects.toMatchObject({ code: 'peerInvalid' });
+    }
   });
 
   test('the peer is removed, or has another secret -> what stood for the old one is forgotten', async () => {

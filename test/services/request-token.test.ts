@@ -231,6 +231,23 @@ describe('requestToken', () => {
     expect(literal.message).not.toContain('sesame');
   });
 
+  it('a secret that was sealed again -> whichever of the two this node can open; neither -> secretUnsealable', async () => {
+    const owner = { nodeId: 'cloud-1', authority: url, clientId: 'shop' };
+    const by = (byte: number) => {
+      const ring = new ClusterKeys(new Uint8Array(32).fill(byte));
+      const nonce = Buffer.alloc(12, byte).toString('base64url');
+      return sealSecret({ keys: ring, peer: owner, nonce, secret: new Secret('open sesame') });
+    };
+    const resealed = (clientSecret: string, resealedSecret: string) => ({
+      ...peerWith({ clientSecret }),
+      resealedSecret,
+    });
+    await newService()(resealed(by(1), by(2)));
+    await newService()(resealed(by(2), by(1)));
+    expect([asked[1]?.authorization, asked[3]?.authorization]).toEqual([basic, basic]);
+    expect((await refusal(resealed(by(2), by(3)))).code).toBe('secretUnsealable');
+  });
+
   it('a variable that is not set -> environmentMissing, naming it and the peer', async () => {
     const { code, message } = await refusal(peerWith({ clientSecret: '$' + '{NOT_THERE}' }));
     expect(code).toBe('environmentMissing');
