@@ -92,8 +92,10 @@ class Listener {
   }
 
   #protect({ security, acceptsWebSockets }: Pick<ListenOptions, 'security' | 'acceptsWebSockets'>): void {
+    // First, since it throws at a certificate that OpenSSL does not like: then all stays as it was.
+    const tlsServer = this.#createTlsServer(security);
+    this.#tlsServer = tlsServer;
     this.#security = security;
-    this.#tlsServer = this.#createTlsServer();
     this.#acceptWebSocket = acceptsWebSockets === true ? this.#createWebSocketAcceptor() : undefined;
   }
 
@@ -144,9 +146,8 @@ class Listener {
     });
   }
 
-  #createTlsServer(): TlsServer | undefined {
+  #createTlsServer(security: ListenSecurity): TlsServer | undefined {
     const { handshakeTimeoutMs } = this.#options;
-    const security = this.#security;
     if (security.kind === 'none') return undefined;
     const named = (socket: TLSSocket, keyId: string): void => {
       this.#namedKeys.set(socket, keyId);

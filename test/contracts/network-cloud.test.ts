@@ -77,6 +77,37 @@ const keep = (socket: Socket) => {
   socket.on('error', () => {});
 };
 
+describe('another certificate', () => {
+  test('protect: a renewed one -> is what who dials now is shown', async () => {
+    const listener = await world.listen({ security: serving(expiredCertificate) });
+    expect(await codeOf(world.dial(listener.port))).toBe('certificateInvalid');
+    listener.protect({ security: serving(serverCertificate) });
+    const near = await world.dial(listener.port);
+    expect(near.protection).toEqual({ kind: 'verified' });
+  });
+
+  test('protect: one that TLS cannot use -> throws, and connections are accepted as before, and say so', async () => {
+    const listener = await world.listen({ security: clusterKey, acceptsWebSockets: false });
+    expect(() => listener.protect({ security: serving('no certificate'), acceptsWebSockets: true })).toThrow();
+    await world.dial(listener.port, { security: clusterKey });
+    await until(() => world.accepted.length === 1);
+    expect(world.accepted[0]?.protection).toEqual({ kind: 'psk', keyId: 'cluster-key' });
+  });
+
+  test('protect: one that is secure but has not said what it wants -> is cut off, and nothing is reported', async () => {
+    const way = { security: serving(serverCertificate), acceptsWebSockets: true };
+    const listener = await world.listen(way);
+    const near = await world.dial(listener.port);
+    const recorded = record();
+    near.attach(recorded);
+    listener.protect(way);
+    await until(() => recorded.closures.length === 1);
+    await world.dial(listener.port, { webSocketPath: '/sync' });
+    await until(() => world.accepted.length === 1);
+    expect(world.refused).toEqual([]);
+  });
+});
+
 describe('a certificate', () => {
   for (const [what, security, reason] of [
     ['self-signed', serving(certificate, certificateKey), /self-signed/],

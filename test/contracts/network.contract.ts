@@ -59,6 +59,7 @@ export function describeConnections(name: string, makeHarness: () => Promise<Net
     });
 
     describeDials(() => world);
+    describeProtecting(() => world);
     describeStreams(() => world);
     describeEndings(() => world);
   });
@@ -370,17 +371,32 @@ function describeKeys(world: () => ContractWorld): void {
     await world().until(() => received.text() === 'still here');
   });
 
-  test('protect: while somebody is in the handshake -> it is cut off, and nothing comes of it', async () => {
+  test('protect: while somebody is in the handshake -> it is cut off at once, and nothing is reported', async () => {
     const { security, otherKeyId } = world().harness;
-    const listening = await world().listen({ security });
+    const { listening } = await world().connect({ security });
     const silent = await world().dial(listening.port, { security: { kind: 'none' } });
     const recorded = record();
     silent.attach(recorded);
-    const dialing = codeOf(world().dial(listening.port, { security }));
+    await bytesHavePassed(world(), listening);
     listening.protect({ security: otherKeyId });
-    expect(['connectionLost', 'wrongClusterKey']).toContain(await dialing);
     await world().until(() => recorded.closures.length === 1);
-    expect(world().accepted).toEqual([]);
+    // Its deadline would have been reported.
+    expect(world().refused).toEqual([]);
+  });
+
+  test('protect: the key is proved to the one that dials, not yet to the listener -> it is not accepted any more', async () => {
+    const { security, otherKeyId, client, host } = world().harness;
+    const listening = await world().listen({ security });
+    const { signal } = new AbortController();
+    const dialing = client.dial({ host, port: listening.port, security, timeoutMs: 5_000, signal });
+    const protecting = dialing.then((connection) => {
+      listening.protect({ security: otherKeyId });
+      return connection;
+    });
+    const recorded = record();
+    (await world().settle(protecting)).attach(recorded);
+    await world().until(() => recorded.closures.length === 1);
+    expect([world().accepted, world().refused]).toEqual([[], []]);
   });
 
   test('protect: no security any more -> connections in the clear, which say so', async () => {
@@ -390,6 +406,36 @@ function describeKeys(world: () => ContractWorld): void {
     const near = await world().dial(listening.port, { security: { kind: 'none' } });
     await world().until(() => world().accepted.length === 1);
     expect([near.protection, world().accepted[0]?.protection]).toEqual([{ kind: 'none' }, { kind: 'none' }]);
+  });
+}
+
+/** A listener of a cluster that becomes one of this kind, as when a member becomes a cloud node, and back. */
+function describeProtecting(world: () => ContractWorld): void {
+  test('protect: from the cluster key to this way and back -> what is in force is taken; what was accepted stays', async () => {
+    const { security, way } = world().harness;
+    const member = { security, acceptsWebSockets: false } as const;
+    const byKey = { security, webSocketPath: undefined } as const;
+    const listening = await world().listen(member);
+    const opened: Connection[] = [];
+    const open = async (how: Partial<DialOptions>): Promise<void> => {
+      opened.push(await world().dial(listening.port, how));
+      await world().until(() => world().accepted.length === opened.length);
+    };
+    await open(byKey);
+    listening.protect(way?.listen ?? member);
+    await open({});
+    listening.protect(member);
+    await open(byKey);
+    const { accepted } = world();
+    const kinds = (ends: readonly Connection[]) => ends.map(({ protection }) => protection.kind);
+    expect(kinds(opened)).toEqual(['psk', way?.dial.security.kind, 'psk']);
+    expect(kinds(accepted)).toEqual(['psk', way?.listen.security.kind, 'psk']);
+    for (const [index, near] of opened.entries()) {
+      const received = record();
+      accepted[index]?.attach(received);
+      near.write(bytesOf(`still here: ${index}`));
+      await world().until(() => received.text() === `still here: ${index}`);
+    }
   });
 }
 

@@ -146,6 +146,23 @@ describe('TLS listener', () => {
     expect(world.accepted).toHaveLength(1);
   });
 
+  test('TLS listener: a key that has left the ring -> neither it nor a session of it gets in again', async () => {
+    const withKey = { pskCallback: () => ({ identity: keyId, psk: key }) };
+    const listening = await world.listen();
+    const first = tlsClient(listening.port, withKey);
+    await until(() => first.session !== undefined && world.accepted.length === 1);
+    listening.protect({ security: { kind: 'psk', keys: [{ keyId: 'another-key', key: new Uint8Array(32).fill(2) }] } });
+    const session = first.session as Buffer;
+    for (const shown of [{ session, rejectUnauthorized: false }, withKey, { ...withKey, session }]) {
+      const again = tlsClient(listening.port, shown);
+      await until(() => again.isClosed);
+      expect(again.isSecure).toBe(false);
+    }
+    await until(() => world.refused.length === 3);
+    expect(world.refused.map(({ code }) => code)).toEqual(Array(3).fill('wrongClusterKey'));
+    expect([world.accepted.length, first.isClosed]).toEqual([1, false]);
+  });
+
   test('TLS listener: what OpenSSL asks for by other names, tickets among them -> no key, and nothing named', () => {
     const named: unknown[] = [];
     const { pskCallback } = pskServerOptions({
