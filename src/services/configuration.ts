@@ -8,9 +8,16 @@ import type { ListenSecurity, Randomness } from '../protocol/ports.js';
 import type { Configured } from '../protocol/services.js';
 import { readAuthorities, readServerCertificate } from './certificates.js';
 
-export function createConfigure({ randomness }: { randomness: Randomness }) {
+export interface ConfigurePorts {
+  readonly randomness: Randomness;
+  /** How keys are stretched: by scrypt, but in tests that count. */
+  readonly derive?: Derive;
+}
+
+export function createConfigure(ports: ConfigurePorts) {
+  const { randomness } = ports;
   // Reconfiguring asks again, mostly with the same keys.
-  const derive = remembering(stretch);
+  const derive = remembering(ports.derive ?? stretch);
   return fromPromise<Configured, { configuration: () => unknown }>(async ({ input }) => {
     const { configuration, keySource, initialRemotePeers } = parseConfiguration(input.configuration());
     const ca = configuration.ca === undefined ? undefined : await readAuthorities(configuration.ca);

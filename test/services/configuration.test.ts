@@ -5,7 +5,8 @@ import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
 import { systemRandomness } from '../../src/adapters/randomness.js';
-import { parseConfiguration } from '../../src/protocol/configuration.js';
+import { limits } from '../../src/core/limits.js';
+import { type ConfigurationInput, parseConfiguration } from '../../src/protocol/configuration.js';
 import { createConfigure } from '../../src/services/configuration.js';
 import {
   authorityCertificate,
@@ -142,7 +143,102 @@ describe('configuration of a member', () => {
     });
   });
 
+  it('accepted keys -> a ring, clusterKey first; neither shows in the configuration', async () => {
+    const acceptedClusterKeys = ['the key of tomorrow', member.clusterKey];
+    const { keys, security, configuration } = await configure({ ...member, acceptedClusterKeys });
+    const alone = await configure({ ...member, clusterKey: 'the key of tomorrow' });
+    const ids = keys?.all.map(({ keyId }) => keyId);
+    expect(ids).toEqual([(await configure(member)).keys?.first.keyId, alone.keys?.first.keyId]);
+    expect(security.kind === 'psk' && security.keys.map(({ keyId }) => keyId)).toEqual(ids);
+    expect(configuration).not.toHaveProperty('clusterKey');
+    expect(configuration).not.toHaveProperty('acceptedClusterKeys');
+  });
+
+  it.each<[string, readonly string[], RegExp]>([
+    ['too many accepted keys', Array(limits.acceptedKeysMax + 1).fill('long enough a key'), /: acceptedClusterKeys: /],
+    ['an accepted key that is too short', ['long enough a key', 'short'], /: acceptedClusterKeys\.1: /],
+    ['an accepted key that is too long', ['x'.repeat(1_025)], /: acceptedClusterKeys\.0: /],
+  ])('%s -> configurationInvalid that names it, and shows no key', (_, acceptedClusterKeys, field) => {
+    const parse = () => parseConfiguration({ ...member, acceptedClusterKeys });
+    expect(parse).toThrow(
+      expect.objectContaining({ code: 'configurationInvalid', message: expect.stringMatching(field) }),
+    );
+    expect(parse).not.toThrow(/enough|short|xxx/);
+  });
+
+  it('as many accepted keys as there may be -> all of them; with security none -> none', () => {
+    const acceptedClusterKeys = Array.from({ length: limits.acceptedKeysMax }, (_, index) => `the key number ${index}`);
+    const input = { ...member, acceptedClusterKeys };
+    expect(parseConfiguration(input).keySource?.acceptedPassphrases).toEqual(acceptedClusterKeys);
+    expect(parseConfiguration({ ...input, security: 'none' }).keySource).toBeUndefined();
+  });
+
   it('nothing of a cloud node -> is asked for', () => {
     expect(parseConfiguration(member).keySource).toBeDefined();
+  });
+});
+
+describe('keys that are asked for again', () => {
+  const member = { nodeId: 'a', clusterSalt: 'salt-salt' };
+
+  /** A node that is configured again and again, and what was derived for it. */
+  function counting(derive: (passphrase: string) => Uint8Array) {
+    const derived: string[] = [];
+    const logic = createConfigure({
+      randomness: systemRandomness(),
+      derive: async (passphrase, salt) => {
+        derived.push(`${passphrase}/${salt}`);
+        return derive(passphrase);
+      },
+    });
+    const ask = async (changes: Partial<ConfigurationInput>) => {
+      const actor = createActor(logic, { input: { configuration: () => ({ ...member, ...changes }) } });
+      const configured = toPromise(actor);
+      actor.start();
+      return (await configured).keys;
+    };
+    return { ask, derived };
+  }
+
+  const root = (passphrase: string) => Buffer.from(passphrase.padEnd(32, '.'));
+  const [one, two] = ['the key number one', 'the key number two'] as const;
+
+  it('a whole rotation -> each key is derived once; another salt -> anew', async () => {
+    const { ask, derived } = counting(root);
+    await ask({ clusterKey: one, acceptedClusterKeys: [two] });
+    await ask({ clusterKey: two, acceptedClusterKeys: [one] });
+    const keys = await ask({ clusterKey: two });
+    expect(derived).toEqual([`${one}/salt-salt`, `${two}/salt-salt`]);
+    expect(keys?.first.keyId).toBe((await counting(root).ask({ clusterKey: two }))?.first.keyId);
+    await ask({ clusterKey: two, clusterSalt: 'another-salt' });
+    expect(derived.slice(2)).toEqual([`${two}/another-salt`]);
+  });
+
+  it('many keys, one after the other -> the ones not asked for the longest are forgotten', async () => {
+    const { ask, derived } = counting(root);
+    const rootsMax = 2 * (1 + limits.acceptedKeysMax);
+    const keyNumber = (index: number) => ({ clusterKey: `the key number ${index}` });
+    for (let index = 0; index < rootsMax; index += 1) await ask(keyNumber(index));
+    // Asked for again, so that the second is now the oldest.
+    await ask(keyNumber(0));
+    await ask(keyNumber(rootsMax));
+    expect(derived).toHaveLength(rootsMax + 1);
+    await ask(keyNumber(0));
+    expect(derived).toHaveLength(rootsMax + 1);
+    await ask(keyNumber(1));
+    expect(derived.at(-1)).toBe('the key number 1/salt-salt');
+    expect(derived).toHaveLength(rootsMax + 2);
+  });
+
+  it('a derivation that failed -> is not remembered', async () => {
+    let isBroken = true;
+    const { ask, derived } = counting((passphrase) => {
+      if (isBroken) throw new Error('out of memory');
+      return root(passphrase);
+    });
+    await expect(ask({ clusterKey: one })).rejects.toThrow('out of memory');
+    isBroken = false;
+    expect(await ask({ clusterKey: one })).toBeDefined();
+    expect(derived).toHaveLength(2);
   });
 });

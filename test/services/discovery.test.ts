@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor } from 'xstate';
 import type { Boot, NodeId } from '../../src/core/ids.js';
+import { ClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
-import { decodeBeacon, encodeBeacon } from '../../src/protocol/beacon.js';
+import { type BeaconCluster, decodeBeacon, encodeBeacon } from '../../src/protocol/beacon.js';
 import type { Configuration } from '../../src/protocol/configuration.js';
 import type { DiscoveryReport, Mailbox } from '../../src/protocol/events.js';
 import type { DatagramOptions, Network } from '../../src/protocol/ports.js';
@@ -11,9 +12,11 @@ import { VirtualClock } from '../../src/simulation/clock.js';
 import { simulatedTime } from '../../src/simulation/node-ports.js';
 
 const intervalMs = 5_000;
+/** With security `none`. */
+const open: BeaconCluster = { clusterHash: '', beaconKey: undefined };
 const identity = { nodeId: 'node-a' as NodeId, boot: 'boot-of-node-a-0' as Boot, port: 9_000 };
 
-async function listening() {
+async function listening(keys?: ClusterKeys) {
   const clock = new VirtualClock();
   let options: DatagramOptions | undefined;
   const reports: DiscoveryReport[] = [];
@@ -29,7 +32,7 @@ async function listening() {
     parent: parent as Mailbox<DiscoveryReport>,
     identity,
     configuration: { discovery: true, beaconIntervalMs: intervalMs, discoveryPort: 25_000 } as Configuration,
-    keys: undefined,
+    keys,
   };
   const logic = createDiscovery({ network: network as Network, time: simulatedTime(clock) });
   const start = async () => {
@@ -44,14 +47,14 @@ async function listening() {
     /** The beacons that it has sent. */
     sent: () =>
       sent.flatMap((bytes) => {
-        const decoded = decodeBeacon(bytes, { clusterHash: '', beaconKey: undefined });
+        const decoded = decodeBeacon(bytes, keys?.first ?? open);
         return decoded.ok ? [decoded.beacon] : [];
       }),
     /** What is reported about a beacon. */
-    hear(nodeId: string, boot: string, sequence: number, host = '10.0.0.2', port = 9_000) {
+    hear(nodeId: string, boot: string, sequence: number, host = '10.0.0.2', port = 9_000, by: BeaconCluster = open) {
       reports.length = 0;
       const beacon = { nodeId: nodeId as NodeId, boot: boot.padEnd(16, '0') as Boot, sequence, port };
-      options?.received(encodeBeacon(beacon, { clusterHash: '', beaconKey: undefined }), host);
+      options?.received(encodeBeacon(beacon, by), host);
       return reports.map(({ type }) => type);
     },
     /** What is reported while time passes. */
@@ -121,6 +124,19 @@ describe('discovery', () => {
       [2, 9_000],
       [3, 9_001],
     ]);
+  });
+
+  it('a ring of keys -> speaks by the first, and hears who speaks by any of them, and nobody else', async () => {
+    type Root = Uint8Array;
+    const [first, second, third] = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte)) as [Root, Root, Root];
+    const { sent, hear } = await listening(new ClusterKeys(first, second));
+    expect(sent().map(({ sequence }) => sequence)).toEqual([1]);
+    const by = (root: Uint8Array, nodeId: string) =>
+      hear(nodeId, 'a', 1, '10.0.0.2', 9_000, new ClusterKeys(root).first);
+    expect(by(first, 'node-b')).toEqual(['peer.discovered']);
+    expect(by(second, 'node-c')).toEqual(['peer.discovered']);
+    expect(by(third, 'node-d')).toEqual([]);
+    expect(hear('node-e', 'a', 1)).toEqual([]);
   });
 
   it('it begins anew -> its numbers go on, or nobody would hear them', async () => {
