@@ -35,6 +35,8 @@ export interface View {
   grantOf(token: string): Grant | undefined;
   /** The ports on which a machine accepts connections. */
   portsOf(process: NodeProcess): readonly number[];
+  /** How many datagram sockets it has open. */
+  datagramSocketsOf(process: NodeProcess): number;
   /** The peers, sessions and gateways of a node. */
   insideOf(process: NodeProcess): Inside;
   /** What is left of the world when everybody has stopped. */

@@ -162,7 +162,19 @@ export abstract class Faults {
     this.skew(node, -this.parts.processOf(node).skewMs);
   }
 
-  /** The disk of a node has no room any more for a database that grows. */
+  /** Another program of the machine listens on a port. @returns Whether the port was free */
+  occupy(node: WorldNode, port: number): boolean {
+    this.meddle(`occupy port ${port} of ${node.name}`);
+    return this.parts.hub.occupy(node.address, port);
+  }
+
+  /** The other program has gone. */
+  vacate(node: WorldNode, port: number): void {
+    this.meddle(`vacate port ${port} of ${node.name}`);
+    this.parts.hub.vacate(node.address, port);
+  }
+
+  /** The disk of a node has no room any more for a database that grows, nor for another one. */
   fillDisk(node: WorldNode): void {
     this.meddle(`fill the disk of ${node.nodeId}`);
     this.parts.processOf(node).fillDisk(true);

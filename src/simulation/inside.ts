@@ -13,6 +13,8 @@ export type PeerSnapshot = SnapshotFrom<PeerMachine>;
 
 /** Where a node stands in the election of its cluster. */
 export interface Vote {
+  /** For whom it votes: while a node changes its NodeId, still the old one. */
+  readonly nodeId: NodeId;
   /** `observer`, `follower`, `candidate` or `leader`. */
   readonly state: string;
   readonly leaderId: NodeId | undefined;
@@ -70,7 +72,7 @@ export function insideOf(process: NodeProcess): Inside {
     ],
     peers: childrenNamed(membership, 'peer-').map(([, actor]) => (actor as ActorRefFrom<PeerMachine>).getSnapshot()),
     gateways,
-    vote: election && voteOf(election),
+    vote: election && voteOf(election, process),
   };
 }
 
@@ -114,10 +116,10 @@ function gatewayOf([nodeId, actor]: readonly [string, AnyActorRef]): GatewaySigh
   };
 }
 
-function voteOf(election: AnyActorRef): Vote {
-  const { context } = election.getSnapshot() as { context: Partial<Vote> };
-  const { leaderId, term = 0, live = new Map(), uplink = 'unknown' } = context;
-  return { state: topStateOf(election), leaderId, term, live, uplink };
+function voteOf(election: AnyActorRef, process: NodeProcess): Vote {
+  const { context } = election.getSnapshot() as { context: Partial<Vote & { identity: { nodeId: NodeId } }> };
+  const { identity = process, leaderId, term = 0, live = new Map(), uplink = 'unknown' } = context;
+  return { nodeId: identity.nodeId, state: topStateOf(election), leaderId, term, live, uplink };
 }
 
 /** Of a machine: the outermost state that it is in. */

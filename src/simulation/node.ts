@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type AnyActorLogic, fromPromise, type InspectionEvent } from 'xstate';
 import { allScopes } from '../core/author.js';
 import type { Run } from '../core/entry.js';
+import { failureOf, StatemeshError } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { latestStampOf } from '../core/vector-clock.js';
 import type { Happening, StatemeshNode } from '../index.js';
@@ -68,6 +69,8 @@ interface Process {
 
 interface Life {
   isOver: boolean;
+  /** It was killed: nobody hears of it any more. */
+  isKilled: boolean;
 }
 
 /** Where a process can be killed to the point. */
@@ -95,7 +98,9 @@ export class NodeProcess {
   readonly heard: Heard[] = [];
   readonly #certificate: ServerCertificate | undefined;
   readonly #surroundings: Surroundings;
-  /** What its operator has written down, for the processes to come. */
+  /** What its operator has written down, for the processes to come: in the beginning, and since. What is refused is crossed out again. */
+  readonly #written: Partial<ConfigurationInput> & { readonly nodeId: string };
+  #edits: readonly Partial<ConfigurationInput>[] = [];
   #configuration: Partial<ConfigurationInput> & { readonly nodeId: string };
   /** The slowest beats and elections that it has ever been told of: what began by them may still be under way. */
   readonly #slowest = { heartbeatIntervalMs: 0, electionIntervalMs: 0 };
@@ -113,7 +118,8 @@ export class NodeProcess {
     this.hostName = identity.hostName;
     this.segments = new Set(identity.segments);
     this.#certificate = identity.certificate;
-    this.#configuration = { ...options, nodeId: identity.nodeId };
+    this.#written = { ...options, nodeId: identity.nodeId };
+    this.#configuration = this.#written;
     this.#surroundings = surroundings;
     this.#slow(options);
   }
@@ -170,6 +176,11 @@ export class NodeProcess {
     throw this.#failure ?? new Error(`${this.nodeId} is not up: start it first.`);
   }
 
+  /** How many databases its process has open. */
+  get openDatabases(): number {
+    return this.#process?.stores.size ?? 0;
+  }
+
   get store(): Store | undefined {
     return this.#process?.node.actor.getSnapshot().context.store;
   }
@@ -186,7 +197,7 @@ export class NodeProcess {
     const http = simulatedHttp({ network, time, settled: () => pending.note() });
     const environment = { get: (name: string) => this.environment.get(name) };
     // The actor tells of itself while it is being made, before there is a process to ask.
-    const life: Life = { isOver: false };
+    const life: Life = { isOver: false, isKilled: false };
     const openStore = fromPromise<Store, OpenStoreInput>(({ input }) => this.#openStore(process, input, stream));
     const node = createNode(
       {
@@ -223,6 +234,7 @@ export class NodeProcess {
     const { disks, hub } = this.#surroundings;
     const process = this.#process;
     if (process === undefined) throw new Error(`${this.nodeId} is not up: it cannot crash.`);
+    process.life.isKilled = true;
     process.time.revoke();
     hub.leave(process.host);
     disks.crash(this.address);
@@ -249,15 +261,26 @@ export class NodeProcess {
     isWritten: 'now' | 'then' | 'never',
   ): Promise<Reconfiguration> {
     this.#slow(partial);
-    const write = (): void => {
-      this.#configuration = { ...this.#configuration, ...partial };
-    };
-    if (isWritten === 'now') write();
-    if (this.#process === undefined) return nothingToDo;
+    if (isWritten === 'now') this.#edit([...this.#edits, partial]);
+    const process = this.#process;
+    if (process === undefined) return nothingToDo;
     this.#surroundings.pending.note();
-    const done = await this.#process.node.reconfigure(partial);
-    if (isWritten === 'then') write();
-    return done;
+    try {
+      const done = await process.node.reconfigure(partial);
+      if (process.life.isKilled) return new Promise(() => {});
+      if (isWritten === 'then') this.#edit([...this.#edits, partial]);
+      return done;
+    } catch (error) {
+      if (process.life.isKilled) return new Promise(() => {});
+      // Of a node that has stopped nobody knows yet whether it takes it.
+      if (failureOf(error).code !== 'notRunning') this.#edit(this.#edits.filter((edit) => edit !== partial));
+      throw error;
+    }
+  }
+
+  #edit(edits: readonly Partial<ConfigurationInput>[]): void {
+    this.#edits = edits;
+    this.#configuration = Object.assign({}, this.#written, ...edits);
   }
 
   /** All that a database of this machine has which no process has open at present. */
@@ -296,8 +319,12 @@ export class NodeProcess {
   async #openStore(process: Process, input: OpenStoreInput, randomness: RandomStream): Promise<Store> {
     const { dataDir, nodeId } = input.configuration;
     const { observers } = this.#surroundings;
+    const path = join(dataDir, `${nodeId}.db`);
+    if (this.#isDiskFull && !existsSync(path)) {
+      throw new StatemeshError('diskFull', `${path}: The disk is full: make room for another database.`);
+    }
     const store = await openSqliteStore({
-      path: join(dataDir, `${nodeId}.db`),
+      path,
       nodeId: nodeId as NodeId,
       time: process.time,
       randomness,

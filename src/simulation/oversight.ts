@@ -127,6 +127,7 @@ function viewOf({ clock, hub, health, sites, processes, insideOf, grantOf, compl
     cutSinceMs: (from, to) => health.cutSinceMs(from, to),
     shares: (scope, a, b) => sites.shares(scope, a, b),
     portsOf: ({ address }) => hub.portsOf(address),
+    datagramSocketsOf: ({ address }) => hub.datagramSocketsOf(address),
     grantOf,
     insideOf,
     complete,

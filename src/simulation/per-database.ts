@@ -26,8 +26,4 @@ export class PerDatabase<T> {
   nodeIdsOf(process: NodeProcess): readonly NodeId[] {
     return [...(this.#byProcess.get(process)?.keys() ?? [])];
   }
-
-  values(): readonly T[] {
-    return [...this.#byProcess.values()].flatMap((ofProcess) => [...ofProcess.values()]);
-  }
 }

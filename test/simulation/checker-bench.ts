@@ -28,6 +28,7 @@ export function tested(create: CheckerFactory, view: Partial<View> = {}): Tested
     cutSinceMs: () => undefined,
     shares: () => true,
     portsOf: () => [],
+    datagramSocketsOf: () => 0,
     grantOf: () => undefined,
     insideOf,
     complete: (promise) => promise,
@@ -82,7 +83,7 @@ export function processOf(
     actor: refOf({ status: 'active', context: { store }, children }),
     contentDigest: async () => ({ documents: 0, digest }),
   };
-  const common = { isUp: true, isThere: true, skewMs: 0, isCloud, options };
+  const common = { isUp: true, isThere: true, openDatabases: 1, skewMs: 0, isCloud, options };
   const process = { nodeId, address: `at-${nodeId}`, store, node, ...common };
   return process as unknown as NodeProcess;
 }

@@ -36,7 +36,6 @@ describe('acknowledged-writes', () => {
     test.checker.opened(a, storeOf([]));
     test.checker.committed(a, commitOf([run]));
     test.checker.acknowledged(a, acknowledged(3));
-    test.checker.ended(a);
     test.checker.opened(a, storeOf([runOf('node-a', [1, 2, 3].slice(0, kept))]));
     return test.reports;
   };

@@ -24,14 +24,15 @@ interface Write {
 interface Acknowledged extends Write {
   /** Whose caller was told. */
   readonly by: NodeProcess;
+  /** Its database has lost it since. */
+  readonly isLost: boolean;
 }
 
 export const acknowledgedWrites: CheckerFactory = (view, report) => {
   const acknowledged = new Map<string, Acknowledged>();
   const authors = new Map<string, AuthorKey>();
   const lastOf = new PerDatabase<Hlc>();
-  /** How far each database has come; of one that is closed, how far it had come. */
-  const clocks = new PerDatabase<VectorClock>();
+  const known = new PerDatabase<true>();
   const lost = new PerDatabase<true>();
 
   const scopeOf = (id: string): Scope => {
@@ -39,19 +40,23 @@ export const acknowledgedWrites: CheckerFactory = (view, report) => {
     return (author && parseAuthorKey(author)?.scope) ?? 'shared';
   };
 
-  const isHeld = (id: string, { hlc }: Write): boolean => {
+  const isIn = (clock: VectorClock | undefined, id: string, { hlc }: Write): boolean => {
     const author = authors.get(id);
-    return author !== undefined && clocks.values().some((clock) => (clock.get(author)?.hlc ?? 0) >= hlc);
+    return author !== undefined && (clock?.get(author)?.hlc ?? 0) >= hlc;
   };
 
   /** Whether the process still goes by the identity that has acknowledged a write. */
   const isServed = ({ by, nodeId }: Acknowledged): boolean => by.nodeId === nodeId;
 
+  /** Whether a write has to be wherever it belongs: whoever goes on has it, or has it back. */
+  const isDue = (id: string, write: Acknowledged): boolean =>
+    isServed(write) && !write.isLost ? true : view.processes.some(({ store }) => isIn(store?.clock(), id, write));
+
   return {
     name: 'acknowledged-writes',
     kind: 'safety',
     acknowledged(process, write) {
-      acknowledged.set(idOf(write), { ...write, by: process });
+      acknowledged.set(idOf(write), { ...write, by: process, isLost: false });
       lastOf.set(process, write.nodeId, write.hlc);
     },
     committed(_, { runs, origin }) {
@@ -61,16 +66,19 @@ export const acknowledgedWrites: CheckerFactory = (view, report) => {
       }
     },
     diskLost(process) {
-      for (const each of [clocks, lastOf]) {
+      for (const each of [known, lastOf]) {
         for (const nodeId of each.nodeIdsOf(process)) lost.set(process, nodeId, true);
       }
     },
     opened(process, store) {
       const { nodeId = process.nodeId } = store;
-      clocks.set(process, nodeId, store.clock());
+      known.set(process, nodeId, true);
       if (lost.delete(process, nodeId)) {
         lastOf.delete(process, nodeId);
-        for (const [id, write] of acknowledged) if (!isHeld(id, write)) acknowledged.delete(id);
+        for (const [id, write] of acknowledged) {
+          if (write.by !== process || write.nodeId !== nodeId || isIn(store.clock(), id, write)) continue;
+          acknowledged.set(id, { ...write, isLost: true });
+        }
         return;
       }
       const last = lastOf.get(process, nodeId);
@@ -81,17 +89,11 @@ export const acknowledgedWrites: CheckerFactory = (view, report) => {
         report(`${nodeId} has acknowledged a write at ${last}, and after its recovery has up to ${recovered}.`);
       }
     },
-    ended(process) {
-      for (const nodeId of clocks.nodeIdsOf(process)) {
-        const clock = clocks.get(process, nodeId);
-        if (clock !== undefined) clocks.set(process, nodeId, new Map(clock));
-      }
-    },
     async settled() {
       for (const process of view.processes) {
         const kept = await keptBy(view, process);
         const missing = [...acknowledged].find(
-          ([id, write]) => !kept.has(id) && isServed(write) && view.shares(scopeOf(id), write.by, process),
+          ([id, write]) => !kept.has(id) && isDue(id, write) && view.shares(scopeOf(id), write.by, process),
         );
         if (missing === undefined) continue;
         report(`${process.nodeId} lacks the write ${missing[0]}, which was acknowledged.`);
@@ -101,7 +103,7 @@ export const acknowledgedWrites: CheckerFactory = (view, report) => {
       const aside = new PerDatabase<Set<string>>();
       for (const [id, write] of acknowledged) {
         const { by, nodeId } = write;
-        if (isServed(write) || lost.get(by, nodeId) === true) continue;
+        if (isServed(write) || write.isLost || lost.get(by, nodeId) === true) continue;
         const kept = aside.get(by, nodeId) ?? idsOf(await view.complete(by.readAside(nodeId)));
         aside.set(by, nodeId, kept);
         if (kept.has(id)) continue;

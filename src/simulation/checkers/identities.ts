@@ -1,4 +1,8 @@
-/** No session outlives the identity of the other side for long: who goes on under another NodeId says goodbye, or falls silent. */
+/**
+ * No session outlives the identity of the other side for long: who goes on under another NodeId says goodbye, or falls silent. And
+ * each identity begins a life of its own: no boot is ever that of two.
+ */
+import type { Boot, NodeId } from '../../core/ids.js';
 import { limits } from '../../core/limits.js';
 import type { CheckerFactory, View } from '../checker.js';
 import type { SessionSnapshot } from '../inside.js';
@@ -10,6 +14,7 @@ const patienceMs = 4_000;
 export const identities: CheckerFactory = (view, report) => {
   /** Since when a session has been with somebody who is not there any more. */
   let orphaned = new Map<string, number>();
+  const nodeIdOf = new Map<Boot, NodeId>();
   return {
     name: 'identities',
     kind: 'safety',
@@ -18,6 +23,13 @@ export const identities: CheckerFactory = (view, report) => {
       for (const process of view.processes) {
         if (!process.isUp) continue;
         for (const session of view.insideOf(process).sessions) {
+          const { peer } = session.context;
+          if (peer !== undefined) {
+            const before = nodeIdOf.get(peer.boot) ?? peer.nodeId;
+            nodeIdOf.set(peer.boot, before);
+            if (before !== peer.nodeId)
+              report(`${peer.nodeId} has the boot ${peer.boot}, which was that of ${before}.`);
+          }
           const gone = goneIn(view, session);
           if (gone === undefined) continue;
           const name = `${process.address} ${session.context.sessionId} ${gone}`;

@@ -1,5 +1,6 @@
 /**
- * Two nodes that are connected do not both lead for longer than it takes to hear of each other. In the end each site has one leader, whom
+ * Two nodes that are connected do not both lead for longer than it takes to hear of each other, and nobody follows for long whom
+ * no process goes by any more, be it gone or another one by now. In the end each site has one leader, whom
  * all of it follow: of those that are eligible the one that precedes the others.
  */
 import { rightfulLeader } from '../../core/ballot.js';
@@ -13,6 +14,8 @@ const patienceMs = 1_000;
 export const leadership: CheckerFactory = (view, report) => {
   /** Since when two have both led while they were connected, by their addresses. */
   let rivals = new Map<string, number>();
+  /** Since when one has followed a leader that is not there, by its address and the leader's NodeId. */
+  let forlorn = new Map<string, number>();
   return {
     name: 'leadership',
     kind: 'safety',
@@ -26,6 +29,7 @@ export const leadership: CheckerFactory = (view, report) => {
         report(`${a.nodeId} and ${b.nodeId} are connected, and both have led since ${sinceMs.toFixed(0)} ms.`);
       }
       rivals = now;
+      forlorn = lookForForlorn(view, forlorn, report);
     },
     missing: () => (sitesOf(view).some((site) => disorderIn(view, site) !== undefined) ? 'led' : undefined),
     async settled() {
@@ -42,6 +46,32 @@ function boundMs({ processes }: View): number {
   const intervalMs = Math.max(...processes.map(({ options }) => options.heartbeatIntervalMs ?? 1_000));
   const electionMs = Math.max(...processes.map(({ options }) => options.electionIntervalMs ?? 5_000));
   return (processes.length + limits.heartbeatsMissedMax) * intervalMs + electionMs + patienceMs;
+}
+
+/** @returns who follows a leader that is not there, and since when */
+function lookForForlorn(
+  view: View,
+  before: ReadonlyMap<string, number>,
+  report: (message: string) => void,
+): Map<string, number> {
+  const present = new Set(view.processes.flatMap(({ isThere, nodeId }) => (isThere ? [nodeId] : [])));
+  const now = new Map<string, number>();
+  for (const process of view.processes) {
+    const leaderId = view.insideOf(process).vote?.leaderId;
+    if (leaderId === undefined || present.has(leaderId)) continue;
+    const name = `${process.address} ${leaderId}`;
+    const sinceMs = before.get(name) ?? view.nowMs;
+    now.set(name, sinceMs);
+    if (view.nowMs - sinceMs <= forlornBoundMs(view)) continue;
+    report(`${process.nodeId} follows ${leaderId}, which nobody has been since ${sinceMs.toFixed(0)} ms.`);
+  }
+  return now;
+}
+
+/** Each node on the way may vouch for a dead one as long as it may miss its heartbeats. */
+function forlornBoundMs(view: View): number {
+  const intervalMs = Math.max(...view.processes.map(({ options }) => options.heartbeatIntervalMs ?? 1_000));
+  return boundMs(view) + view.processes.length * (limits.heartbeatsMissedMax + 1) * intervalMs;
 }
 
 /** Pairs of leaders that are connected, if only by way of others. */
@@ -86,7 +116,7 @@ function sitesOf({ processes, shares }: View): readonly (readonly NodeProcess[])
 function disorderIn({ insideOf }: View, site: readonly NodeProcess[]): string | undefined {
   const votes = site.flatMap((process) => {
     const { vote } = insideOf(process);
-    return vote === undefined ? [] : [{ ...vote, nodeId: process.nodeId, isEligible: vote.state !== 'observer' }];
+    return vote === undefined ? [] : [{ ...vote, isEligible: vote.state !== 'observer' }];
   });
   if (votes.length === 0) return undefined;
   const rightful = rightfulLeader(votes);

@@ -1,24 +1,44 @@
 /**
- * A reconfiguration that fails leaves the configuration that was in force, and the node serves by it. None loses a port: whenever a
- * node has settled it listens where it says, and nowhere else. In the end every node is as its operator has written it down.
+ * A reconfiguration that fails leaves the configuration that was in force, and the node serves by it; one that is told to be in force is.
+ * None loses a port: whenever a node has settled it has open what it needs, and nothing else: one listener, where it says, one
+ * database, and a socket for beacons if it has any to send. In the end every node is as its operator has written it down.
  */
+import type { SnapshotFrom } from 'xstate';
+import type { NodeMachine } from '../../machines/node.machine.js';
+import type { ReconfigurationFinished } from '../../protocol/events.js';
+import type { Store } from '../../protocol/store.js';
 import type { CheckerFactory, View } from '../checker.js';
 import type { NodeProcess } from '../node.js';
 
+/** What a node goes by. */
+interface InForce {
+  readonly configuration: string;
+  readonly store: Store | undefined;
+}
+
+/** Steps in which a node goes by what it has not told of yet: what is refused meanwhile says nothing about that. */
+const untold: ReadonlySet<unknown> = new Set(['leaving', 'ending']);
+
 export const reconfigurations: CheckerFactory = (view, report) => {
   /** What was in force when a node was last seen settled, or had just been reconfigured. */
-  const inForce = new Map<NodeProcess, string>();
+  const inForce = new Map<NodeProcess, InForce>();
   return {
     name: 'reconfigurations',
     kind: 'safety',
     happened(process, { happening }) {
-      if (happening.type === 'reconfiguration.finished') inForce.set(process, configurationOf(process));
-      if (happening.type !== 'reconfiguration.failed' || process.isThere === false) return;
-      const before = inForce.get(process);
-      const after = configurationOf(process);
-      if (before !== undefined && before !== after) {
-        report(`${process.nodeId} was not reconfigured (${happening.failure.message}), but goes by ${after} now.`);
+      if (happening.type === 'reconfiguration.finished') {
+        inForce.set(process, inForceIn(process));
+        const lacking = lackingIn(process, happening);
+        if (lacking !== undefined) report(lacking);
       }
+      if (happening.type !== 'reconfiguration.failed' || !process.isThere || untold.has(stepOf(process))) return;
+      const before = inForce.get(process);
+      if (before === undefined) return;
+      const what = `${process.nodeId} was not reconfigured (${happening.failure.message}), but`;
+      const after = inForceIn(process);
+      if (before.configuration !== after.configuration) report(`${what} goes by ${after.configuration} now.`);
+      if (before.store !== after.store) report(`${what} has another database now.`);
+      if (!process.isUp) report(`${what} does not run any more.`);
     },
     ended(process) {
       inForce.delete(process);
@@ -31,8 +51,8 @@ export const reconfigurations: CheckerFactory = (view, report) => {
     },
     look() {
       for (const process of view.processes) {
-        if (!process.isUp || reconfigurationOf(process) !== 'settled') continue;
-        inForce.set(process, configurationOf(process));
+        if (!process.isUp || stepOf(process) !== 'settled') continue;
+        inForce.set(process, inForceIn(process));
         const wrong = wrongWith(view, process);
         if (wrong !== undefined) report(wrong);
       }
@@ -40,13 +60,29 @@ export const reconfigurations: CheckerFactory = (view, report) => {
   };
 };
 
-function configurationOf({ node }: NodeProcess): string {
-  return JSON.stringify(node.actor.getSnapshot().context.configured?.configuration);
+function contextOf({ node }: NodeProcess): SnapshotFrom<NodeMachine>['context'] {
+  return node.actor.getSnapshot().context;
 }
 
-function reconfigurationOf({ node }: NodeProcess): unknown {
+function inForceIn(process: NodeProcess): InForce {
+  const { configured, store } = contextOf(process);
+  return { configuration: JSON.stringify(configured?.configuration), store };
+}
+
+function stepOf({ node }: NodeProcess): unknown {
   const { value } = node.actor.getSnapshot() as { value: unknown };
   return (value as { running?: { reconfiguration?: unknown } }).running?.reconfiguration;
+}
+
+/** What is told to be in force, and is not. Secrets and files are told by other names than what they are. */
+function lackingIn(process: NodeProcess, { changes }: ReconfigurationFinished): string | undefined {
+  const configuration = { ...contextOf(process).configured?.configuration } as Record<string, unknown>;
+  const isLacking = ({ field, from, to }: (typeof changes)[number]) =>
+    field in configuration &&
+    JSON.stringify(configuration[field]) !== JSON.stringify(to) &&
+    JSON.stringify(configuration[field]) === JSON.stringify(from);
+  const change = changes.find(isLacking);
+  return change && `${process.nodeId} tells that its ${change.field} is ${change.to} now, and it is ${change.from}.`;
 }
 
 const judged = ['nodeId', 'port', 'eligible', 'discovery'] as const;
@@ -59,13 +95,20 @@ function missingIn({ nodeId, wanted, node }: NodeProcess): string | undefined {
 }
 
 function wrongWith(view: View, process: NodeProcess): string | undefined {
-  const { configured, listening } = process.node.actor.getSnapshot().context;
+  const { configured, listening, store } = contextOf(process);
+  const { nodeId } = process;
   const ports = view.portsOf(process);
   if (listening === undefined || ports.length !== 1 || ports[0] !== listening.port) {
-    return `${process.nodeId} says that it listens on ${listening?.port}, and listens on ${ports.join(', ') || 'none'}.`;
+    return `${nodeId} says that it listens on ${listening?.port}, and listens on ${ports.join(', ') || 'none'}.`;
   }
-  const wanted = configured?.configuration.port;
-  return wanted === 0 || wanted === listening.port
-    ? undefined
-    : `${process.nodeId} is to listen on ${wanted}, and listens on ${listening.port}.`;
+  const { port, nodeId: name, discovery, role } = configured?.configuration ?? {};
+  if (port !== 0 && port !== listening.port)
+    return `${nodeId} is to listen on ${port}, and listens on ${listening.port}.`;
+  if (process.openDatabases !== 1) return `${nodeId} has ${process.openDatabases} databases open, where one serves.`;
+  if (store?.nodeId !== name) return `${name} has the database of ${store?.nodeId} open.`;
+  const sockets = view.datagramSocketsOf(process);
+  const socketsMax = discovery === true && role !== 'cloud' ? 1 : 0;
+  return sockets > socketsMax
+    ? `${nodeId} has ${sockets} sockets for beacons open, where ${socketsMax} would do.`
+    : undefined;
 }

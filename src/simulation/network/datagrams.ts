@@ -32,6 +32,10 @@ export class DatagramExchange {
     return this.#sockets.size;
   }
 
+  openSocketsOf(address: string): number {
+    return [...this.#sockets].filter((socket) => socket.address === address).length;
+  }
+
   open(socket: DatagramSocket): void {
     this.#sockets.add(socket);
   }

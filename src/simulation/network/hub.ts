@@ -132,6 +132,21 @@ export class NetworkHub implements Taps {
     return [...(this.#machines.get(address)?.listeners.keys() ?? [])];
   }
 
+  /** How many datagram sockets a machine has open. */
+  datagramSocketsOf(address: string): number {
+    return this.#exchange.openSocketsOf(address);
+  }
+
+  /** Some other program of a machine listens on a port. @returns Whether the port was free */
+  occupy(address: string, port: number): boolean {
+    return this.#machines.get(address)?.occupy(port) ?? false;
+  }
+
+  /** It does not any more. */
+  vacate(address: string, port: number): void {
+    this.#machines.get(address)?.occupied.delete(port);
+  }
+
   /** Whether two machines are on one local network, and wired to each other, faults aside. */
   areLocal(a: string, b: string): boolean {
     return this.#routes.of(a, b).isLocal;

@@ -12,6 +12,8 @@ const anyAddress = ['0.0.0.0', '::'];
 export class Machine {
   readonly address: string;
   readonly listeners = new Map<number, Listener>();
+  /** Ports on which some other program of the machine listens. It answers nobody. */
+  readonly occupied = new Set<number>();
   #nextPort: number = ephemeralPorts.first;
 
   constructor(
@@ -25,7 +27,7 @@ export class Machine {
   freePort(): number {
     do {
       this.#nextPort = this.#nextPort === ephemeralPorts.last ? ephemeralPorts.first : this.#nextPort + 1;
-    } while (this.listeners.has(this.#nextPort));
+    } while (!this.#isFree(this.#nextPort));
     return this.#nextPort;
   }
 
@@ -34,7 +36,18 @@ export class Machine {
     if (host !== this.address && !anyAddress.includes(host))
       throw listenError(systemError('EADDRNOTAVAIL'), host, port);
     if (!isPort(port)) throw listenError(systemError('ERR_SOCKET_BAD_PORT'), host, port);
-    if (this.listeners.has(port)) throw listenError(systemError('EADDRINUSE'), host, port);
+    if (!this.#isFree(port)) throw listenError(systemError('EADDRINUSE'), host, port);
+  }
+
+  /** @returns Whether the port was free */
+  occupy(port: number): boolean {
+    if (!this.#isFree(port)) return false;
+    this.occupied.add(port);
+    return true;
+  }
+
+  #isFree(port: number): boolean {
+    return !this.listeners.has(port) && !this.occupied.has(port);
   }
 }
 

@@ -44,7 +44,13 @@ export type Fault =
   /** Several reconfigurations at once: the last wins. */
   | At<'waver', { node: number; ports: readonly number[] }>
   /** The cluster key is replaced on all nodes, in three steps. */
-  | At<'rotate', { key: string; stepMs: number }>;
+  | At<'rotate', { key: string; stepMs: number }>
+  /** Is to listen where some other program does for a while. */
+  | At<'occupy', { node: number; port: number; forMs: number }>
+  /** Is to go on under another NodeId while its disk has no room for another database. */
+  | At<'cramp', { node: number; nodeId: string; forMs: number }>
+  /** Is told where some others are: where they are now, whatever becomes of them. */
+  | At<'acquaint', { node: number; peers: readonly number[] }>;
 
 export const authorityTroubles = ['down', 'slow', 'rubbish', 'refuse', 'fail', 'hang', 'rotate'] as const;
 export type AuthorityTrouble = (typeof authorityTroubles)[number];
@@ -105,7 +111,10 @@ export function drawPlan({ seed, nodes: [fewest, most], durationMs, faults = fau
     // Each domain draws for itself, so that leaving one out leaves the others as they were.
     faults: faultDomains
       .filter((domain) => faults.includes(domain))
-      .flatMap((domain) => drawFaults(randomStream(seed, `plan ${domain}`), { domain, nodes, clouds, durationMs }))
+      .flatMap((domain) => streamsOf(domain).map((label) => ({ label, draw: draws[label] })))
+      .flatMap(({ label, draw }) =>
+        drawFaults(randomStream(seed, `plan ${label}`), { draw, nodes, clouds, durationMs }),
+      )
       .sort((a, b) => a.atMs - b.atMs),
   };
 }
@@ -152,19 +161,26 @@ function drawWrites(random: RandomStream, nodes: number, durationMs: number): Pl
   return writes;
 }
 
+/** Obstacles draw for themselves, too, so that there are the same reconfigurations without them. */
+type FaultStream = FaultDomain | 'obstacles';
+
+function streamsOf(domain: FaultDomain): readonly FaultStream[] {
+  return domain === 'reconfiguration' ? [domain, 'obstacles'] : [domain];
+}
+
 interface FaultOptions {
-  readonly domain: FaultDomain;
+  readonly draw: DrawFault;
   readonly nodes: number;
   readonly clouds: number;
   readonly durationMs: number;
 }
 
-function drawFaults(random: RandomStream, { domain, nodes, clouds, durationMs }: FaultOptions): Fault[] {
+function drawFaults(random: RandomStream, { draw, nodes, clouds, durationMs }: FaultOptions): Fault[] {
   // In some runs a domain is quiet: what one fault shows, another may hide.
   const meanGapMs = random.pick([2_000, 6_000, 20_000, Number.POSITIVE_INFINITY]);
   const faults: Fault[] = [];
   for (let atMs = random.float() * meanGapMs; atMs < durationMs; atMs += random.float() * 2 * meanGapMs) {
-    faults.push(draws[domain](random, atMs, nodes, clouds));
+    faults.push(draw(random, atMs, nodes, clouds));
   }
   return faults;
 }
@@ -197,7 +213,7 @@ function drawPartial(random: RandomStream): Partial<ConfigurationInput> {
 
 type DrawFault = (random: RandomStream, atMs: number, nodes: number, clouds: number) => Fault;
 
-const draws: Readonly<Record<FaultDomain, DrawFault>> = {
+const draws: Readonly<Record<FaultStream, DrawFault>> = {
   network(random, atMs, nodes) {
     switch (random.pick(['partition', 'heal', 'heal', 'clog', 'weather', 'reset'] as const)) {
       case 'partition': {
@@ -267,6 +283,19 @@ const draws: Readonly<Record<FaultDomain, DrawFault>> = {
         return { atMs, kind, node, ports: Array.from({ length: 2 + random.below(4) }, () => drawPort(random)) };
       case 'rotate':
         return { atMs, kind, key: `a key of ${atMs.toFixed(0)} ms`, stepMs: random.pick([100, 3_000]) };
+    }
+  },
+  obstacles(random, atMs, nodes) {
+    const node = random.below(nodes);
+    const forMs = random.pick([0, 100, 2_000, 10_000]);
+    const kind = random.pick(['occupy', 'cramp', 'acquaint'] as const);
+    switch (kind) {
+      case 'occupy':
+        return { atMs, kind, node, port: 9_100 + random.below(3), forMs };
+      case 'cramp':
+        return { atMs, kind, node, nodeId: `${random.pick(['b', 'y'])}-${node}-${random.below(5)}`, forMs };
+      case 'acquaint':
+        return { atMs, kind, node, peers: Array.from({ length: random.below(nodes) }, () => random.below(nodes)) };
     }
   },
   cloud(random, atMs, nodes, clouds) {

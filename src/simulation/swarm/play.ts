@@ -6,7 +6,7 @@ import type { ConfigurationInput } from '../../protocol/configuration.js';
 import type { OAuth2Configuration } from '../../protocol/remote-peer.js';
 import type { Authority } from '../authority.js';
 import type { Backup } from '../disk.js';
-import { clusterKeyOfWorlds } from '../node.js';
+import { clusterKeyOfWorlds, defaultPort } from '../node.js';
 import { type Breach, BreachError, type Verdict } from '../verdict.js';
 import { createWorld, type InitialPeerInput, type World, type WorldOptions } from '../world.js';
 import type { WorldNode } from '../world-node.js';
@@ -18,13 +18,14 @@ export type PlayPlanOptions = Pick<WorldOptions, 'trace' | 'settleAlways'>;
 
 /** Why a write may be refused in a world of faults. */
 const refusals: ReadonlySet<ErrorCode> = new Set(['notRunning', 'storeClosed', 'diskFull']);
-/** A cloud peer can be changed only where it is known already. */
-/** Why a reconfiguration may come to nothing besides: a disk that is full, or what the fault is about. */
+/** Why a reconfiguration may come to nothing besides: a disk that is full. */
 const refusalsOfReconfiguring: ReadonlySet<ErrorCode> = new Set([...refusals, 'databaseUnavailable']);
+/** What stands in the way of one that cannot be, and of those that become one with it. */
 const refusalsOfMisconfiguring: ReadonlySet<ErrorCode> = new Set([
   ...refusalsOfReconfiguring,
-  ...(['addressUnavailable', 'databaseForeign', 'configurationInvalid'] as const),
+  ...(['addressUnavailable', 'portInUse', 'databaseForeign', 'configurationInvalid'] as const),
 ]);
+/** A cloud peer can be changed only where it is known already. */
 const refusalsOfChanges: ReadonlySet<ErrorCode> = new Set([...refusals, 'peerUnknown']);
 
 /** How long a healed world may take to agree: longer than the longest backoff, and than any clock was ahead. */
@@ -50,7 +51,10 @@ export async function playPlan(plan: Plan, options: PlayPlanOptions = {}): Promi
 }
 
 type CloudFault = Extract<Fault, { kind: 'cloudCrash' | 'uplink' | 'authority' | 'maintenance' | 'ineligible' }>;
-type Reconfiguring = Extract<Fault, { kind: 'reconfigure' | 'rename' | 'misconfigure' | 'waver' | 'rotate' }>;
+type Reconfiguring = Extract<
+  Fault,
+  { kind: 'reconfigure' | 'rename' | 'misconfigure' | 'waver' | 'rotate' | 'occupy' | 'cramp' | 'acquaint' }
+>;
 
 interface Step {
   readonly atMs: number;
@@ -72,6 +76,9 @@ class Run {
   readonly #backups = new Map<WorldNode, Backup>();
   readonly #nodeIds: ReadonlyMap<WorldNode, string>;
   #clusterKey = clusterKeyOfWorlds;
+  /** By node, what it was asked for that cannot be: how often so far, and how much of it is under way. */
+  readonly #impossible = new Map<WorldNode, { asked: number; waiting: number }>();
+  readonly #occupied = new Map<WorldNode, Set<number>>();
 
   constructor(plan: Plan, world: World) {
     this.#plan = plan;
@@ -106,6 +113,7 @@ class Run {
     for (const node of this.#nodes) this.#reconfigure(node, this.#usual(node));
     for (const node of [...this.#nodes, ...this.#clouds]) {
       this.#world.freeDisk(node);
+      for (const port of this.#occupied.get(node) ?? []) this.#world.vacate(node, port);
       this.#world.unskew(node);
       this.#revive(node);
     }
@@ -224,6 +232,9 @@ class Run {
       case 'misconfigure':
       case 'waver':
       case 'rotate':
+      case 'occupy':
+      case 'cramp':
+      case 'acquaint':
         this.#strikeConfiguration(fault);
         break;
       default:
@@ -266,7 +277,35 @@ class Run {
         });
         break;
       }
+      case 'occupy':
+        this.#occupy(this.#node(fault.node), fault.port, fault.forMs);
+        break;
+      case 'cramp': {
+        const node = this.#node(fault.node);
+        this.#world.fillDisk(node);
+        this.#reconfigure(node, { nodeId: fault.nodeId }, { isWritten: 'then', isImpossible: true });
+        this.#later(fault.forMs, () => this.#world.freeDisk(node));
+        break;
+      }
+      case 'acquaint': {
+        const peers = fault.peers.map((index) => this.#node(index));
+        const knownPeers = peers.map((peer) => ({ nodeId: peer.nodeId, address: `${peer.address}:${portOf(peer)}` }));
+        this.#reconfigure(this.#node(fault.node), { knownPeers });
+        break;
+      }
     }
+  }
+
+  /** It may come to it all the same: when whatever it waits for takes longer. */
+  #occupy(node: WorldNode, port: number, forMs: number): void {
+    if (!this.#world.occupy(node, port)) return;
+    const occupied = this.#occupied.get(node) ?? new Set();
+    this.#occupied.set(node, occupied.add(port));
+    this.#reconfigure(node, { port }, { isWritten: 'then', isImpossible: true });
+    this.#later(forMs, () => {
+      occupied.delete(port);
+      this.#world.vacate(node, port);
+    });
   }
 
   /** A key that was dropped while nobody led has taken the secrets with it that were sealed with it: somebody saves them again. */
@@ -281,15 +320,32 @@ class Run {
   #misconfigure(node: WorldNode, what: 'address' | 'database' | 'field'): void {
     const partial = { address: { host: '10.99.0.1' }, database: { nodeId: 'foreign' }, field: { port: -1 } }[what];
     if (what === 'database') this.#world.spoil(node, 'foreign');
-    this.#reconfigure(node, partial, { isWritten: 'never', expected: refusalsOfMisconfiguring });
+    this.#reconfigure(node, partial, { isWritten: 'never', isImpossible: true });
   }
 
   #reconfigure(
     node: WorldNode,
     partial: Partial<ConfigurationInput>,
-    { isWritten = 'now', expected = refusalsOfReconfiguring }: ReconfigureOptions = {},
+    { isWritten = 'now', isImpossible = false }: ReconfigureOptions = {},
   ): void {
-    this.#world.reconfiguring(node, partial, isWritten).catch((error: unknown) => this.#refused(node, error, expected));
+    const impossible = this.#impossible.get(node) ?? { asked: 0, waiting: 0 };
+    this.#impossible.set(node, impossible);
+    if (isImpossible) {
+      impossible.asked += 1;
+      impossible.waiting += 1;
+    }
+    const { asked, waiting } = impossible;
+    const refused = (error: unknown) => {
+      // Several become one, which fails when one of them cannot be.
+      const isTainted = waiting > 0 || impossible.asked > asked;
+      this.#refused(node, error, isTainted ? refusalsOfMisconfiguring : refusalsOfReconfiguring);
+    };
+    this.#world
+      .reconfiguring(node, partial, isWritten)
+      .then(() => {}, refused)
+      .then(() => {
+        if (isImpossible) impossible.waiting -= 1;
+      });
   }
 
   /** Faults on the way to the cloud, or of those who could go it. */
@@ -382,7 +438,13 @@ class Run {
 
 interface ReconfigureOptions {
   readonly isWritten?: 'now' | 'then' | 'never';
-  readonly expected?: ReadonlySet<ErrorCode>;
+  /** Unless what stands in its way is gone by the time of its turn. */
+  readonly isImpossible?: boolean;
+}
+
+function portOf(node: WorldNode): number {
+  const listening = node.isUp ? node.node.actor.getSnapshot().context.listening : undefined;
+  return listening?.port ?? defaultPort;
 }
 
 /** Whoever was asked is gone: that is for its checkers to judge. */
