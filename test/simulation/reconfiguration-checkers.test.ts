@@ -6,12 +6,15 @@ import { acknowledgedWrites } from '../../src/simulation/checkers/acknowledged-w
 import { chains } from '../../src/simulation/checkers/chains.js';
 import { clusterKeys } from '../../src/simulation/checkers/cluster-keys.js';
 import { identities } from '../../src/simulation/checkers/identities.js';
+import { leadership } from '../../src/simulation/checkers/leadership.js';
 import { reconfigurations } from '../../src/simulation/checkers/reconfigurations.js';
 import type { NodeProcess } from '../../src/simulation/node.js';
 import { commitOf, processOf, runOf, sessionOf, storeOf, tested } from './checker-bench.js';
 
 interface InForce {
   readonly port: number;
+  readonly discovery?: boolean;
+  readonly store?: object;
   readonly listening?: number;
   readonly step?: string;
   readonly keys?: readonly string[];
@@ -23,14 +26,16 @@ function configured(nodeId: string, inForce: InForce, sessions: readonly object[
   const state = { ...inForce };
   const { children } = process.node.actor.getSnapshot() as { children: object };
   const getSnapshot = () => {
-    const { port, listening = port, step = 'settled', keys = [] } = state;
+    const { port, listening = port, step = 'settled', keys = [], discovery = false, store } = state;
     const all = keys.map((keyId) => ({ keyId }));
-    const context = { configured: { configuration: { port }, keys: { all } }, listening: { port: listening } };
+    const configuration = { port, discovery };
+    const context = { configured: { configuration, keys: { all } }, listening: { port: listening }, store };
     return { status: 'active', value: { running: { reconfiguration: step } }, context, children };
   };
   return { process: { ...process, node: { actor: { getSnapshot } } } as unknown as NodeProcess, state };
 }
 
+const took = { tookMs: 1, writesHeldMs: 0, connectionsRefusedMs: 0 };
 const failed = {
   ...{ nodeId: 'a', atMs: 0 },
   happening: { type: 'reconfiguration.failed', failure: { code: 'portInUse', message: 'Taken.' }, requests: [] },
@@ -59,6 +64,61 @@ describe('reconfigurations', () => {
   ] as const)('it listens %s -> %s', (_, inForce, ports, count) => {
     const { process } = configured('a', inForce);
     const { checker, reports } = tested(reconfigurations, { processes: [process], portsOf: () => ports });
+    checker.look();
+    expect(reports).toHaveLength(count);
+  });
+});
+
+describe('reconfigurations, failed and finished', () => {
+  it('one fails, and the node has another database -> reported; in a new process -> silent', () => {
+    const { process, state } = configured('a', { port: 1, store: {} });
+    const { checker, reports } = tested(reconfigurations, { processes: [process], portsOf: () => [1] });
+    checker.look();
+    checker.happened(process, failed);
+    expect(reports).toEqual([]);
+    Object.assign(state, { store: {} });
+    checker.happened(process, failed);
+    expect(reports).toEqual([expect.stringContaining('has another database now')]);
+    // Looked at as it was, so that only this is new.
+    checker.look();
+    checker.ended(process);
+    checker.happened(process, failed);
+    expect(reports).toHaveLength(1);
+  });
+
+  it.each(['leaving', 'ending'])('one is refused while another is %s and not told of yet -> silent', (step) => {
+    const { process, state } = configured('a', { port: 1 });
+    const { checker, reports } = tested(reconfigurations, { processes: [process], portsOf: () => [1] });
+    checker.look();
+    Object.assign(state, { port: 2, step });
+    checker.happened(process, failed);
+    expect(reports).toEqual([]);
+  });
+
+  it('one is told to be in force, and is not -> reported; is, or is a secret -> silent', () => {
+    const { process } = configured('a', { port: 1 });
+    const told = (field: string, from: unknown, to: unknown) => {
+      const { checker, reports } = tested(reconfigurations, { processes: [process] });
+      const changes = [{ field, from, to }];
+      const happening = { type: 'reconfiguration.finished', changes, requests: [], ...took } as const;
+      checker.happened(process, { nodeId: 'a', atMs: 0, happening });
+      return reports;
+    };
+    expect(told('port', 1, 2)).toEqual(['a tells that its port is 2 now, and it is 1.']);
+    expect(told('port', 2, 1)).toEqual([]);
+    expect(told('clusterKey', 'k1', 'k2')).toEqual([]);
+  });
+
+  it.each([
+    ['two databases', { openDatabases: 2 }, 0, false, 1],
+    ['a socket for beacons that it does not send', {}, 1, false, 1],
+    ['two sockets for beacons', {}, 2, true, 1],
+    ['one of each', {}, 1, true, 0],
+  ] as const)('it has %s open -> %s', (_, parts, sockets, discovery, count) => {
+    const { process } = configured('a', { port: 1, discovery });
+    const processes = [{ ...process, ...parts } as NodeProcess];
+    const around = { processes, portsOf: () => [1], datagramSocketsOf: () => sockets };
+    const { checker, reports } = tested(reconfigurations, around);
     checker.look();
     expect(reports).toHaveLength(count);
   });
@@ -103,6 +163,47 @@ describe('identities', () => {
   });
 });
 
+describe('identities, in their boots', () => {
+  it('a boot that was that of another NodeId -> reported; of the same -> silent', () => {
+    const met = (second: string) => {
+      const [a, b] = [processOf('a', { sessions: [sessionOf({ peer: 'x' })] }), processOf('b')];
+      const session = sessionOf({ peer: second }) as { context: { peer: object } };
+      Object.assign(session.context.peer, { boot: 'boot of x' });
+      const processes = [a, processOf('c', { sessions: [session] }), b];
+      const { checker, reports } = tested(identities, { processes });
+      checker.look();
+      return reports;
+    };
+    expect(met('y')).toEqual(['y has the boot boot of x, which was that of x.']);
+    expect(met('x')).toEqual([]);
+  });
+});
+
+describe('leadership, and identities that are gone', () => {
+  /** What is reported of a node that follows `leaderId` for so many ms, where only `b` is besides it. */
+  function reported(ms: number, leaderId: string) {
+    const processes = [processOf('a', { vote: { state: 'follower', leaderId: leaderId as NodeId } }), processOf('b')];
+    let nowMs = 0;
+    const view = {
+      processes,
+      get nowMs() {
+        return nowMs;
+      },
+    };
+    const { checker, reports } = tested(leadership, view);
+    checker.look();
+    nowMs = ms;
+    checker.look();
+    return reports;
+  }
+
+  it('it follows for long who is not there -> reported; for a moment, or one that is -> silent', () => {
+    expect(reported(60_000, 'gone')).toEqual(['a follows gone, which nobody has been since 0 ms.']);
+    expect(reported(5_000, 'gone')).toEqual([]);
+    expect(reported(60_000, 'b')).toEqual([]);
+  });
+});
+
 describe('cluster-keys', () => {
   function reported(ms: number, ring: readonly string[], keyId: string) {
     const session = sessionOf() as { context: { connection: object } };
@@ -126,6 +227,28 @@ describe('cluster-keys', () => {
     expect(reported(20_000, ['two'], 'one')).toEqual([expect.stringContaining('by a key that it dropped')]);
     expect(reported(3_000, ['two'], 'one')).toEqual([]);
     expect(reported(20_000, ['two', 'one'], 'one')).toEqual([]);
+  });
+});
+
+describe('databases that have lost something', () => {
+  const write = { nodeId: 'a' as NodeId, hlc: 3 as Hlc };
+  const run = runOf('a', [1, 2, 3]);
+
+  it.each([
+    ['a node that goes on has it', 'b', 1],
+    ['only a database that nobody has open has it', 'x', 0],
+  ] as const)('%s, and not everybody in the end -> %s: %i reported', async (_, served, count) => {
+    const a = processOf('a', { store: storeOf([]) });
+    const b = processOf('b', { store: storeOf(served === 'b' ? [run] : []) });
+    const { checker, reports } = tested(acknowledgedWrites, { processes: [a, b] });
+    checker.committed(a, commitOf([run]));
+    checker.acknowledged(a, write);
+    // The machine of b had another identity once, and has what it knew aside.
+    checker.opened(b, { ...storeOf([run]), nodeId: 'x' as NodeId } as never);
+    checker.diskLost(a);
+    checker.opened(a, storeOf([]));
+    await checker.settled();
+    expect(reports).toHaveLength(count);
   });
 });
 
