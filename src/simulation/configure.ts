@@ -4,7 +4,6 @@
  */
 import { hash } from 'node:crypto';
 import { fromPromise } from 'xstate';
-import { assert } from '../core/errors.js';
 import { deriveClusterKeys } from '../core/keys.js';
 import { parseConfiguration } from '../protocol/configuration.js';
 import { initialPeerDocuments } from '../protocol/initial-peers.js';
@@ -14,8 +13,8 @@ import type { Configured } from '../protocol/services.js';
 export interface SimulatedConfigureOptions {
   /** The authorities that the node trusts. */
   readonly ca: string;
-  /** What a cloud node shows to who dials it; others have none. */
-  readonly certificate: ServerCertificate | undefined;
+  /** What it shows to who dials it while it is a cloud node. */
+  readonly certificate: ServerCertificate;
   readonly randomness: Randomness;
 }
 
@@ -32,7 +31,6 @@ export function createSimulatedConfigure({ ca, certificate, randomness }: Simula
       initialRemotePeers: () => initialRemotePeers,
     };
     if (configuration.role === 'cloud') {
-      assert(certificate !== undefined, 'A cloud node stands in the open, with a certificate.');
       return { ...common, security: { kind: 'server', server: certificate } };
     }
     return { ...common, security: keys?.security ?? { kind: 'none' } };

@@ -7,7 +7,7 @@
 import { limits } from '../core/limits.js';
 import type { Inside } from './inside.js';
 import type { NodeProcess } from './node.js';
-import type { Observer } from './observer.js';
+import type { Heard, Observer } from './observer.js';
 
 export interface HealthOptions {
   nowMs(): number;
@@ -77,6 +77,11 @@ export class Health implements Observer {
     this.#healthySinceMs = undefined;
   }
 
+  happened(_: NodeProcess, { happening }: Heard): void {
+    if (happening.type !== 'reconfiguration.finished') return;
+    if (happening.changes.some(({ field }) => field === 'role')) this.rewired();
+  }
+
   opened({ isCloud }: NodeProcess): void {
     if (!isCloud) this.#healthySinceMs = undefined;
   }
@@ -125,8 +130,9 @@ export class Health implements Observer {
     return hops;
   }
 
+  /** A cloud node is on no local network, wherever its machine stands. */
   #areLocal(a: NodeProcess, b: NodeProcess): boolean {
-    return this.#options.areLocal(a.address, b.address);
+    return !a.isCloud && !b.isCloud && this.#options.areLocal(a.address, b.address);
   }
 
   #isWell(): boolean {

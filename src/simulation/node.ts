@@ -22,6 +22,7 @@ import { openSqliteStore, type SqliteStore } from '../store/sqlite-store.js';
 import type { VirtualClock } from './clock.js';
 import { createSimulatedConfigure } from './configure.js';
 import type { SimulatedDisks } from './disk.js';
+import { issue } from './network/certificates.js';
 import type { Host, NetworkHub } from './network/hub.js';
 import { type SimulatedTime, simulatedTime } from './node-ports.js';
 import type { Heard, Observers } from './observer.js';
@@ -79,7 +80,7 @@ export type Moment = 'commit' | 'acknowledgement';
 /** What a disk takes at most after its work, in virtual time: others act meanwhile. Most are fast. */
 const diskLatenciesMaxMs = [1, 1, 20];
 /** What the configuration of a cloud node has to name. Nobody reads them: worlds have no such files. */
-const certificateFiles = { tlsCert: 'certificate.pem', tlsKey: 'key.pem' };
+export const certificateFiles = { tlsCert: 'certificate.pem', tlsKey: 'key.pem' };
 export const clusterKeyOfWorlds = 'the key of a simulated cluster';
 /** Where nodes listen, if nothing else is said. */
 export const defaultPort = 9_000;
@@ -146,7 +147,8 @@ export class NodeProcess {
 
   /** Whether it is a node of the cloud, not of a local network. */
   get isCloud(): boolean {
-    return this.options.role === 'cloud';
+    const { configured } = this.#process?.node.actor.getSnapshot().context ?? {};
+    return (configured?.configuration ?? this.#configuration).role === 'cloud';
   }
 
   get isUp(): boolean {
@@ -210,7 +212,11 @@ export class NodeProcess {
         ...this.#configuration,
         dataDir: disks.directoryOf(this.address),
         services: {
-          configure: createSimulatedConfigure({ ca, certificate: this.#certificate, randomness: stream }),
+          configure: createSimulatedConfigure({
+            ca,
+            certificate: this.#certificate ?? issue(ca, [this.address]),
+            randomness: stream,
+          }),
           openStore,
           verifyToken: noted(createSimulatedVerifyToken({ http, time }), pending),
           requestToken: noted(createRequestToken({ http, time, environment }), pending),

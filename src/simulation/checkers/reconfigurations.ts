@@ -1,6 +1,6 @@
 /**
  * A reconfiguration that fails leaves the configuration that was in force, and the node serves by it; one that is told to be in force is.
- * None loses a port: whenever a node has settled it has open what it needs, and nothing else: one listener, where it says, one
+ * Nothing is written to a database any more once what goes along from it into the new one has been read. None loses a port: whenever a node has settled it has open what it needs, and nothing else: one listener, where it says, one
  * database, and a socket for beacons if it has any to send. In the end every node is as its operator has written it down.
  */
 import type { SnapshotFrom } from 'xstate';
@@ -40,6 +40,12 @@ export const reconfigurations: CheckerFactory = (view, report) => {
       if (before.store !== after.store) report(`${what} has another database now.`);
       if (!process.isUp) report(`${what} does not run any more.`);
     },
+    committed(process, { runs, origin }) {
+      if (origin !== undefined || !process.isUp || stepOf(process) !== 'openingStore') return;
+      // What a node writes for itself, such as its initial peers, need not wait: it writes that again.
+      if (!runs.some(({ author: { scope } }) => scope === 'shared')) return;
+      report(`${process.nodeId} wrote to the database that it was about to leave, which had been drained.`);
+    },
     ended(process) {
       inForce.delete(process);
     },
@@ -66,7 +72,8 @@ function contextOf({ node }: NodeProcess): SnapshotFrom<NodeMachine>['context'] 
 
 function inForceIn(process: NodeProcess): InForce {
   const { configured, store } = contextOf(process);
-  return { configuration: JSON.stringify(configured?.configuration), store };
+  // The directory is another one in each run.
+  return { configuration: JSON.stringify({ ...configured?.configuration, dataDir: undefined }), store };
 }
 
 function stepOf({ node }: NodeProcess): unknown {

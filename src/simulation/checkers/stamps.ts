@@ -1,4 +1,7 @@
-/** The stamps of an identity's own writes on a machine strictly increase, across restarts and whatever its clock does. */
+/**
+ * The stamps of an identity's own writes on a machine strictly increase, across restarts and whatever its clock does. What a new database
+ * begins with is at the beginning of time.
+ */
 import type { Author } from '../../core/author.js';
 import type { Entry, Position } from '../../core/entry.js';
 import type { Hlc } from '../../core/hlc.js';
@@ -7,6 +10,7 @@ import { PerDatabase } from '../per-database.js';
 
 export const stamps: CheckerFactory = (_, report) => {
   const lastOf = new PerDatabase<Hlc>();
+  const known = new PerDatabase<true>();
   return {
     name: 'stamps',
     kind: 'safety',
@@ -22,12 +26,26 @@ export const stamps: CheckerFactory = (_, report) => {
       const highest = own.at(-1);
       if (highest !== undefined) lastOf.set(process, nodeId, highest);
     },
+    opened(process, store) {
+      const { nodeId = process.nodeId } = store;
+      if (known.get(process, nodeId)) return;
+      known.set(process, nodeId, true);
+      // A process that starts may find a copy of another machine's database; one that runs makes a new one.
+      if (!process.isUp) return;
+      for (const [author, { hlc }] of store.clock()) {
+        if (!author.startsWith(`${nodeId}/`) || hlc <= initialStampsMax) continue;
+        report(`What ${nodeId} begins with is stamped ${hlc}, and so outranks what others have written.`);
+      }
+    },
     // What a disk has forgotten it cannot take into account.
     diskLost(process) {
       lastOf.deleteAll(process);
     },
   };
 };
+
+/** Initial writes count from 1. */
+const initialStampsMax = 1_000;
 
 /** What initial peers are written as: a chain of its own from the first stamp there is. */
 function isInitial({ scope }: Author, after: Position, [first]: readonly Entry[]): boolean {

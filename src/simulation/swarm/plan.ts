@@ -47,8 +47,8 @@ export type Fault =
   | At<'rotate', { key: string; stepMs: number }>
   /** Is to listen where some other program does for a while. */
   | At<'occupy', { node: number; port: number; forMs: number }>
-  /** Is to go on under another NodeId while its disk has no room for another database. */
-  | At<'cramp', { node: number; nodeId: string; forMs: number }>
+  /** Is to go on under another NodeId, at another port, while its disk has no room for another database. */
+  | At<'cramp', { node: number; nodeId: string; port: number; forMs: number }>
   /** Is told where some others are: where they are now, whatever becomes of them. */
   | At<'acquaint', { node: number; peers: readonly number[] }>;
 
@@ -293,7 +293,11 @@ const draws: Readonly<Record<FaultStream, DrawFault>> = {
       case 'occupy':
         return { atMs, kind, node, port: 9_100 + random.below(3), forMs };
       case 'cramp':
-        return { atMs, kind, node, nodeId: `${random.pick(['b', 'y'])}-${node}-${random.below(5)}`, forMs };
+        return {
+          ...{ atMs, kind, node, nodeId: `${random.pick(['b', 'y'])}-${node}-${random.below(5)}` },
+          port: drawPort(random),
+          forMs,
+        };
       case 'acquaint':
         return { atMs, kind, node, peers: Array.from({ length: random.below(nodes) }, () => random.below(nodes)) };
     }

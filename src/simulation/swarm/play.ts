@@ -283,7 +283,8 @@ class Run {
       case 'cramp': {
         const node = this.#node(fault.node);
         this.#world.fillDisk(node);
-        this.#reconfigure(node, { nodeId: fault.nodeId }, { isWritten: 'then', isImpossible: true });
+        const { nodeId, port } = fault;
+        this.#reconfigure(node, { nodeId, port }, { isWritten: 'then', isImpossible: true });
         this.#later(fault.forMs, () => this.#world.freeDisk(node));
         break;
       }

@@ -153,6 +153,18 @@ const commands: Readonly<Record<string, CommandRow>> = {
     run: ({ world }, words) => world.weather(settingsIn(words).settings as Partial<Weather>),
   },
 
+  reconfigure: {
+    usage: 'reconfigure NODE OPTION=VALUE... [&]',
+    async run({ world, node, say }, [name, ...words]) {
+      const target = node(name);
+      const { settings } = settingsIn(words);
+      const asked = world.reconfiguring(target, settings, 'then');
+      const refused = (error: { code?: unknown }) => say(target.name, `is not reconfigured: ${error.code ?? error}`);
+      if (words.at(-1) === '&') asked.catch(refused);
+      else await world.complete(asked).catch(refused);
+    },
+  },
+
   crash: { usage: 'crash NODE', run: ({ world, node }, [name]) => world.crash(node(name)) },
   'crash-at': {
     usage: 'crash-at NODE commit|acknowledgement',

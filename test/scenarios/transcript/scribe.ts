@@ -2,6 +2,7 @@
  * Writes what happened as a line that reads aloud: when, where, what. Tokens that are drawn at random become numbers in the
  * order in which they first appear, so `node-a#2` is the second incarnation of node-a.
  */
+import { describeChanges } from '../../../src/protocol/reconfiguration.js';
 import type { TraceLine } from '../../../src/simulation/index.js';
 import type { View } from './kinds.js';
 
@@ -110,6 +111,8 @@ function nameOfActor(actor: string, peer: string | undefined): string {
 }
 
 function textOfHappening(happening: Extract<TraceLine, { kind: 'happening' }>['happening']): string {
+  if (happening.type === 'reconfiguration.finished')
+    return `tells ${happening.type} ${describeChanges(happening.changes)}`;
   const { type, nodeId, failure, authors } = {
     nodeId: undefined,
     failure: undefined,
