@@ -39,6 +39,8 @@ const transcripts = [
   'a-restored-backup',
   'a-cut-log',
   'a-clone',
+  'a-changed-port',
+  'another-identity',
 ];
 
 const isRewriting = process.env.REWRITE_TRANSCRIPTS === '1';

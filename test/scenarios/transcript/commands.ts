@@ -165,6 +165,11 @@ const commands: Readonly<Record<string, CommandRow>> = {
     },
   },
 
+  occupy: {
+    usage: 'occupy NODE PORT: some other program listens there from now on',
+    run: ({ world, node }, [name, port]) => void world.occupy(node(name), Number(given(port))),
+  },
+
   crash: { usage: 'crash NODE', run: ({ world, node }, [name]) => world.crash(node(name)) },
   'crash-at': {
     usage: 'crash-at NODE commit|acknowledgement',

@@ -86,8 +86,15 @@ export class Scribe {
   /** From the state as XState has it, without quotes: `{connected:{claim:settled,chains:aligned}}`. */
   #state(value: string): string {
     const [top = '', ...inner] = value.match(/\w+/g) ?? [];
+    if (top === 'running') return this.#running(inner);
     const told = inner.filter((word) => !regions.has(word) && (this.#view.hasSteps || news.has(word)));
     return [top, ...told].join('.');
+  }
+
+  /** Of all that goes on in a node that runs, how far it is with being reconfigured. */
+  #running(inner: readonly string[]): string {
+    const step = inner[inner.indexOf('reconfiguration') + 1];
+    return step === undefined || step === 'settled' || !this.#view.hasSteps ? 'running' : `running.${step}`;
   }
 
   #shorten(text: string): string {
