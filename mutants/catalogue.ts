@@ -535,4 +535,75 @@ export const mutants: readonly Mutant[] = [
     breaks: ['crash', 'liveness', 'safety'],
     seedsMax: 40,
   },
+  {
+    name: 'writes-not-held',
+    bug: 'Local writes go on into the old database while the new one is opened.',
+    edits: [
+      {
+        file: 'machines/node.machine.ts',
+        find: "              entry: { type: 'begin', params: { span: 'writesHeld' } },\n              invoke: {\n                src: 'drainStore',",
+        replace: "              invoke: {\n                src: 'drainStore',",
+      },
+    ],
+    plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
+    breaks: ['safety'],
+    seedsMax: 20,
+  },
+  {
+    name: 'opened-before-drained',
+    bug: 'The new database is opened and adopted while the old one still has writes to finish.',
+    edits: [
+      {
+        file: 'machines/node.machine.ts',
+        find: "                { guard: { type: 'hasEffect', params: { effect: 'store' } }, target: 'draining' },\n",
+        replace:
+          "                { guard: { type: 'hasEffect', params: { effect: 'store' } }, target: 'openingStore' },\n",
+      },
+    ],
+    plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
+    breaks: ['safety'],
+    seedsMax: 20,
+  },
+  {
+    name: 'identity-keeps-boot',
+    bug: 'A node that goes on under another NodeId keeps the boot of its old one.',
+    edits: [
+      {
+        file: 'machines/node.machine.ts',
+        find: "on: { 'service.begin': { target: 'starting', actions: 'drawBoot' } },",
+        replace: "on: { 'service.begin': { target: 'starting' } },",
+      },
+    ],
+    plan: { nodes: [3, 5], durationMs: 30_000, faults: ['reconfiguration'] },
+    breaks: ['safety'],
+    seedsMax: 10,
+  },
+  {
+    name: 'inheritance-outranks',
+    bug: 'The remote peers that go along into a new database count as edits of that moment.',
+    edits: [
+      {
+        file: 'database/inheritance.ts',
+        find: "kind: 'initial', collection: remotePeersCollection",
+        replace: "kind: 'put', collection: remotePeersCollection",
+      },
+    ],
+    plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
+    breaks: ['safety', 'liveness'],
+    seedsMax: 20,
+  },
+  {
+    name: 'undone-listener-stays',
+    bug: 'A reconfiguration that comes to nothing leaves the listener open that was made for it.',
+    edits: [
+      {
+        file: 'machines/node.machine.ts',
+        find: 'listenings: present([target?.listening]),',
+        replace: 'listenings: present<Listening>([]),',
+      },
+    ],
+    plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
+    breaks: ['safety'],
+    seedsMax: 30,
+  },
 ];

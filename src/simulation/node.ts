@@ -79,6 +79,8 @@ export type Moment = 'commit' | 'acknowledgement';
 
 /** What a disk takes at most after its work, in virtual time: others act meanwhile. Most are fast. */
 const diskLatenciesMaxMs = [1, 1, 20];
+/** What it takes at most to open another database. */
+const openingsMaxMs = [1, 20, 1_000];
 /** What the configuration of a cloud node has to name. Nobody reads them: worlds have no such files. */
 export const certificateFiles = { tlsCert: 'certificate.pem', tlsKey: 'key.pem' };
 export const clusterKeyOfWorlds = 'the key of a simulated cluster';
@@ -107,6 +109,7 @@ export class NodeProcess {
   readonly #slowest = { heartbeatIntervalMs: 0, electionIntervalMs: 0 };
   #process: Process | undefined;
   #starts = 0;
+  #openings = 0;
   #skewMs = 0;
   #isDiskFull = false;
   #dyingAt: Moment | undefined;
@@ -200,7 +203,9 @@ export class NodeProcess {
     const environment = { get: (name: string) => this.environment.get(name) };
     // The actor tells of itself while it is being made, before there is a process to ask.
     const life: Life = { isOver: false, isKilled: false };
-    const openStore = fromPromise<Store, OpenStoreInput>(({ input }) => this.#openStore(process, input, stream));
+    const openStore = fromPromise<Store, OpenStoreInput>(({ input, signal }) =>
+      this.#openStore(process, input, { randomness: stream, signal }),
+    );
     const node = createNode(
       {
         host: this.address,
@@ -322,10 +327,15 @@ export class NodeProcess {
     for (const store of this.#process?.stores ?? []) store.limitPages(isFull ? 1 : undefined);
   }
 
-  async #openStore(process: Process, input: OpenStoreInput, randomness: RandomStream): Promise<Store> {
+  async #openStore(
+    process: Process,
+    input: OpenStoreInput,
+    { randomness, signal }: { readonly randomness: RandomStream; readonly signal: AbortSignal },
+  ): Promise<Store> {
     const { dataDir, nodeId } = input.configuration;
     const { observers } = this.#surroundings;
     const path = join(dataDir, `${nodeId}.db`);
+    await this.#openSlowly(process, signal);
     if (this.#isDiskFull && !existsSync(path)) {
       throw new StatemeshError('diskFull', `${path}: The disk is full: make room for another database.`);
     }
@@ -364,6 +374,15 @@ export class NodeProcess {
     this.#slowDown(store, process);
     observers.tell('opened', this, store);
     return store;
+  }
+
+  /** Beside one that serves, or nothing could ever come while a node is about to change its NodeId. It never opens for who has stopped. */
+  async #openSlowly({ stores, time, life }: Process, signal: AbortSignal): Promise<void> {
+    if (stores.size === 0) return;
+    const disk = this.#surroundings.random(`opening ${this.address} ${this.#openings}`);
+    this.#openings += 1;
+    await time.pause(disk.float() * disk.pick(openingsMaxMs));
+    if (life.isOver || signal.aborted) await new Promise(() => {});
   }
 
   /** What a peer is sent and what it sends takes its time after the work too, or nothing could ever come between. */
