@@ -68,6 +68,12 @@ interface Process {
   readonly life: Life;
 }
 
+/** What a process was asked for, and whether its operator has written it down. */
+interface Edit {
+  readonly partial: Partial<ConfigurationInput>;
+  readonly isWritten: boolean;
+}
+
 interface Life {
   isOver: boolean;
   /** It was killed: nobody hears of it any more. */
@@ -103,7 +109,7 @@ export class NodeProcess {
   readonly #surroundings: Surroundings;
   /** What its operator has written down, for the processes to come: in the beginning, and since. What is refused is crossed out again. */
   readonly #written: Partial<ConfigurationInput> & { readonly nodeId: string };
-  #edits: readonly Partial<ConfigurationInput>[] = [];
+  #edits: readonly Edit[] = [];
   #configuration: Partial<ConfigurationInput> & { readonly nodeId: string };
   /** The slowest beats and elections that it has ever been told of: what began by them may still be under way. */
   readonly #slowest = { heartbeatIntervalMs: 0, electionIntervalMs: 0 };
@@ -272,26 +278,30 @@ export class NodeProcess {
     isWritten: 'now' | 'then' | 'never',
   ): Promise<Reconfiguration> {
     this.#slow(partial);
-    if (isWritten === 'now') this.#edit([...this.#edits, partial]);
+    // In the order in which it was asked for, whenever it is written down: what is asked for later replaces it.
+    const edit: Edit = { partial, isWritten: isWritten === 'now' };
+    this.#edit([...this.#edits, edit]);
     const process = this.#process;
     if (process === undefined) return nothingToDo;
     this.#surroundings.pending.note();
     try {
       const done = await process.node.reconfigure(partial);
       if (process.life.isKilled) return new Promise(() => {});
-      if (isWritten === 'then') this.#edit([...this.#edits, partial]);
+      const isKept = isWritten !== 'never';
+      this.#edit(this.#edits.map((each) => (each === edit ? { partial, isWritten: isKept } : each)));
       return done;
     } catch (error) {
       if (process.life.isKilled) return new Promise(() => {});
       // Of a node that has stopped nobody knows yet whether it takes it.
-      if (failureOf(error).code !== 'notRunning') this.#edit(this.#edits.filter((edit) => edit !== partial));
+      if (failureOf(error).code !== 'notRunning') this.#edit(this.#edits.filter((each) => each !== edit));
       throw error;
     }
   }
 
-  #edit(edits: readonly Partial<ConfigurationInput>[]): void {
+  #edit(edits: readonly Edit[]): void {
     this.#edits = edits;
-    this.#configuration = Object.assign({}, this.#written, ...edits);
+    const written = edits.filter(({ isWritten }) => isWritten).map(({ partial }) => partial);
+    this.#configuration = Object.assign({}, this.#written, ...written);
   }
 
   /** All that a database of this machine has which no process has open at present. */

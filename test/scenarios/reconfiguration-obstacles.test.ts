@@ -116,6 +116,21 @@ describe('under way', () => {
     expect(a.nodeId).toBe('node-x');
   });
 
+  it('the operator writes down what was asked for first when it is in force, and last at once -> the last stands', async () => {
+    const { world, nodes } = await settledOffice(729);
+    const [a] = nodes;
+    const outcomes = [
+      codeOf(world.reconfiguring(a, { port: 9_001 }, 'then')),
+      codeOf(world.reconfiguring(a, { port: 9_002 }, 'now')),
+    ];
+    expect(await world.complete(Promise.all(outcomes))).toEqual(['done', 'done']);
+    await world.settle({ within: '60s' });
+    world.crash(a);
+    world.restart(a);
+    await world.settle({ within: '90s' });
+    expect((await world.complete(a.node.status())).port).toBe(9_002);
+  });
+
   it('writes at every step -> are answered in order, each by one of the two, and those that waited by the new one', async () => {
     const { world, nodes } = await settledOffice(726);
     const [a] = nodes;
