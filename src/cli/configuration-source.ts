@@ -41,7 +41,7 @@ export function configurationSource(options: SourceOptions): ConfigurationSource
   }
   const watched = fileConfiguration(file.path);
   const provider = mappedConfiguration(watched, (fields) => over({ ...file, fields: { ...fields } }, options));
-  return { provider, file, unknownVariables, reload: () => watched.reload() };
+  return { provider, file, unknownVariables, reload: () => void watched.reload() };
 }
 
 function remoteSource(url: string, options: SourceOptions): ConfigurationSource {

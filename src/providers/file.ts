@@ -26,8 +26,8 @@ const attemptsMax = 5;
 const retryFirstMs = 50;
 
 export interface FileConfiguration extends PeerNodeConfigurationProvider {
-  /** Looks at once, not only when the file has changed. */
-  reload(): void;
+  /** Looks at once, not only when the file has changed; resolves when it was read, or given up, or nobody listens any more. */
+  reload(): Promise<void>;
 }
 
 /**
@@ -45,7 +45,13 @@ export function fileConfiguration(path: string): FileConfiguration {
   let taken = 0;
   let latestLook = 0;
   let isWatched = false;
+  let waiting: (() => void)[] = [];
 
+  const endLook = (): void => {
+    const ended = waiting;
+    waiting = [];
+    for (const resolveLook of ended) resolveLook();
+  };
   /** @returns whether a reading is not outdated by one that began after it */
   const take = (own: number): boolean => {
     if (own < taken) return false;
@@ -60,11 +66,16 @@ export function fileConfiguration(path: string): FileConfiguration {
     read(file).then(
       (configuration) => {
         if (isWatched && take(own)) source.offer(configuration);
+        if (own === latestLook) endLook();
       },
       (error: unknown) => {
-        if (!isWatched || own !== latestLook) return;
-        if (attempt === attemptsMax) source.fail(error);
-        else timer = time.after(retryFirstMs * 2 ** (attempt - 1), () => look(attempt + 1));
+        if (own !== latestLook) return;
+        if (isWatched && attempt < attemptsMax) {
+          timer = time.after(retryFirstMs * 2 ** (attempt - 1), () => look(attempt + 1));
+          return;
+        }
+        if (isWatched) source.fail(error);
+        endLook();
       },
     );
   };
@@ -77,6 +88,7 @@ export function fileConfiguration(path: string): FileConfiguration {
       isWatched = false;
       timer?.cancel();
       unwatchFile(file, changed);
+      endLook();
     };
   });
   return {
@@ -88,7 +100,11 @@ export function fileConfiguration(path: string): FileConfiguration {
     },
     onConfigurationChanged: source.onConfigurationChanged,
     onTrouble: source.onTrouble,
-    reload: () => look(),
+    reload: () =>
+      new Promise((resolveLook) => {
+        waiting.push(resolveLook);
+        look();
+      }),
   };
 }
 

@@ -96,7 +96,6 @@ describe('environment', () => {
   });
 });
 
-/** Waits for the file's own watch by a change that is sure to be seen after all before it. */
 async function makeFileHarness(): Promise<ProviderHarness & { readonly path: string }> {
   const path = join(directory, 'statemesh.json');
   const write = (text: string) => writeFile(path, text);
@@ -107,11 +106,7 @@ async function makeFileHarness(): Promise<ProviderHarness & { readonly path: str
     provider,
     change: (configuration) => write(JSON.stringify(configuration)),
     spoil: () => write('{"nodeId": "half'),
-    async look() {
-      provider.reload();
-      // All attempts at what cannot be read.
-      await until(elapsed(900));
-    },
+    look: () => provider.reload(),
     leftovers: () => [],
     close: async () => {},
   };
