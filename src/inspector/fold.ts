@@ -1,0 +1,184 @@
+/**
+ * What records come to: how all actors stand after some of them. Servers keep it for what they have forgotten, the page for the
+ * moment that it shows.
+ *
+ * Invariant: the states of actors are values that are replaced, never changed; so a copy of the maps is a picture that stays.
+ */
+import type { Chart } from './chart.js';
+import type { EventSummary, InspectorRecord, SnapshotChange, StateValue } from './records.js';
+import type { Summary } from './summary.js';
+
+export interface ActorState {
+  readonly sessionId: string;
+  readonly rootId: string;
+  readonly parentId: string | undefined;
+  readonly node: string;
+  readonly name: string;
+  readonly logic: string;
+  readonly isMachine: boolean;
+  readonly status: NonNullable<SnapshotChange['status']>;
+  /** Undefined for a service. */
+  readonly value: StateValue | undefined;
+  readonly context: Readonly<Record<string, Summary>>;
+  readonly output: Summary | undefined;
+  readonly error: Summary | undefined;
+  /** Fields of the context that the latest snapshot has replaced. */
+  readonly changed: readonly string[];
+  /** The event that was worked on last, and the transitions that it led to. */
+  readonly lastEvent: EventSummary | undefined;
+  readonly lastEventId: number | undefined;
+  readonly transitions: readonly string[];
+  /** Running delays: due when, in ms, by event type. */
+  readonly delays: Readonly<Record<string, number>>;
+  readonly startedAtMs: number;
+  readonly changedAtMs: number;
+}
+
+export interface ProcessState {
+  readonly node: string;
+  readonly isUp: boolean;
+  readonly sinceMs: number;
+}
+
+/** How things stand after some records. */
+export class Fold {
+  readonly actors: Map<string, ActorState>;
+  readonly processes: Map<string, ProcessState>;
+  /** By the id of the machine. They are never forgotten. */
+  readonly charts: Map<string, Chart>;
+  /** Groups of processes that cannot hear each other; empty when all can. */
+  partition: readonly (readonly string[])[];
+  /** Of the latest record. */
+  atMs: number;
+
+  constructor(from?: Fold) {
+    this.actors = new Map(from?.actors);
+    this.processes = new Map(from?.processes);
+    this.charts = from?.charts ?? new Map();
+    this.partition = from?.partition ?? [];
+    this.atMs = from?.atMs ?? 0;
+  }
+
+  add(record: InspectorRecord): void {
+    // Processes of one machine may tell of the same moment in another order.
+    this.atMs = Math.max(this.atMs, record.atMs);
+    switch (record.type) {
+      case '@xstate.actor': {
+        const { sessionId, rootId, parentId, node, name, logic, isMachine, snapshot, atMs } = record;
+        this.#begin(node, atMs);
+        this.actors.set(sessionId, {
+          ...{ sessionId, rootId, parentId, node, name, logic, isMachine },
+          status: snapshot.status ?? 'active',
+          value: snapshot.value,
+          context: snapshot.context ?? {},
+          ...{ output: snapshot.output, error: snapshot.error, changed: [], lastEvent: undefined },
+          ...{ lastEventId: undefined, transitions: [], delays: {}, startedAtMs: atMs, changedAtMs: atMs },
+        });
+        return;
+      }
+      case '@xstate.snapshot': {
+        const actor = this.actors.get(record.sessionId);
+        if (actor !== undefined) this.actors.set(record.sessionId, after(actor, record));
+        // What has ended is remembered by its records, not by its state, or long runs would never end to grow.
+        if (
+          record.snapshot.status !== undefined &&
+          record.snapshot.status !== 'active' &&
+          actor?.parentId !== undefined
+        )
+          this.#remove(record.sessionId);
+        return;
+      }
+      case 'statemesh.chart':
+        this.charts.set(record.chart.id, record.chart);
+        return;
+      case 'statemesh.process':
+        this.#processEvent(record.node, record.what === 'began', record.atMs);
+        return;
+      case 'statemesh.world':
+        if (record.partition !== undefined) this.partition = record.partition;
+        return;
+    }
+  }
+
+  #begin(node: string, atMs: number): void {
+    if (this.processes.get(node)?.isUp !== true) this.processes.set(node, { node, isUp: true, sinceMs: atMs });
+  }
+
+  #processEvent(node: string, isUp: boolean, atMs: number): void {
+    // Whatever was in a process is gone with it, and with the one before.
+    for (const { sessionId, node: of } of this.actors.values()) if (of === node) this.actors.delete(sessionId);
+    this.processes.set(node, { node, isUp, sinceMs: atMs });
+  }
+
+  #remove(sessionId: string): void {
+    this.actors.delete(sessionId);
+    for (const actor of this.actors.values()) if (actor.parentId === sessionId) this.#remove(actor.sessionId);
+  }
+}
+
+/** The state of a fold as records that lead to it: with them a history begins whose earlier part was forgotten. */
+export function recordsOf({ actors, processes, charts, partition, atMs }: Fold): InspectorRecord[] {
+  const stamp = { id: 0, atMs };
+  const records: InspectorRecord[] = [...charts.values()].map((chart) => ({
+    ...{ ...stamp, node: '', type: 'statemesh.chart', chart },
+  }));
+  for (const { node, isUp, sinceMs } of processes.values()) {
+    records.push({ id: 0, atMs: sinceMs, node, type: 'statemesh.process', what: isUp ? 'began' : 'ended' });
+  }
+  for (const actor of actors.values()) records.push(...recordsOfActor(actor));
+  if (partition.length > 0) {
+    records.push({ ...stamp, node: '', type: 'statemesh.world', what: 'partition', partition });
+  }
+  return records;
+}
+
+function recordsOfActor(actor: ActorState): InspectorRecord[] {
+  const { sessionId, rootId, parentId, node, name, logic, isMachine, status, value, context, output, error } = actor;
+  const { lastEvent, lastEventId, transitions, delays, startedAtMs, changedAtMs } = actor;
+  const snapshot: SnapshotChange = {
+    ...{ status, context },
+    ...(value !== undefined && { value }),
+    ...(output !== undefined && { output }),
+    ...(error !== undefined && { error }),
+  };
+  return [
+    {
+      ...{ id: 0, atMs: startedAtMs, node, type: '@xstate.actor', sessionId, rootId, name, logic, isMachine, snapshot },
+      ...(parentId !== undefined && { parentId }),
+    },
+    {
+      ...{ id: 0, atMs: changedAtMs, node, type: '@xstate.snapshot', sessionId, rootId, snapshot: {} },
+      event: lastEvent ?? { type: 'xstate.init' },
+      ...(lastEventId !== undefined && { cause: lastEventId }),
+      ...{ transitions, delays },
+    },
+  ];
+}
+
+function after(actor: ActorState, record: Extract<InspectorRecord, { type: '@xstate.snapshot' }>): ActorState {
+  const { snapshot, event, cause, transitions, delays, atMs } = record;
+  const { status, value, context, output, error } = snapshot;
+  return {
+    ...actor,
+    status: status ?? actor.status,
+    value: value ?? actor.value,
+    context: context === undefined ? actor.context : patched(actor.context, context),
+    output: output ?? actor.output,
+    error: error ?? actor.error,
+    changed: context === undefined ? [] : Object.keys(context),
+    lastEvent: event,
+    lastEventId: cause,
+    transitions: transitions ?? [],
+    delays: delays ?? actor.delays,
+    changedAtMs: atMs,
+  };
+}
+
+function patched(
+  context: Readonly<Record<string, Summary>>,
+  change: Readonly<Record<string, Summary>>,
+): Readonly<Record<string, Summary>> {
+  const next: Record<string, Summary> = { ...context, ...change };
+  for (const [field, value] of Object.entries(change)) if (value === null) delete next[field];
+  return next;
+}

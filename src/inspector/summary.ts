@@ -1,0 +1,128 @@
+/**
+ * Makes small, plain values of the events and contexts of actors, before anything leaves the process: sizes and counts in place of
+ * contents, names in place of actors, and nothing secret.
+ *
+ * Invariants: what comes out is JSON of bounded size, however large or cyclic what goes in; no function is called and no getter of a
+ * foreign class; documents, keys and tokens never get through, be it by their field or by their class.
+ */
+import { isSealed } from '../core/sealing.js';
+import { Secret } from '../core/secret.js';
+
+export type Summary = null | boolean | number | string | readonly Summary[] | { readonly [field: string]: Summary };
+
+/** How much of a value is shown. */
+export const summaryLimits = { depthMax: 5, itemsMax: 24, fieldsMax: 48, textLengthMax: 200 } as const;
+
+const withheld = '[withheld]';
+
+/** Fields whose content is nobody's business, wherever they are. */
+const withheldFields = new Set([
+  ...['clientSecret', 'resealedSecret', 'secret', 'token', 'accessToken', 'password', 'passphrase'],
+  ...['clusterKey', 'acceptedClusterKeys', 'key', 'keys', 'privateKey', 'authorization', 'inspectorUrl'],
+]);
+
+/** Fields of which a count says enough: entries and documents, by how they are stored and sent. */
+const counted: Readonly<Record<string, (value: unknown) => Summary | undefined>> = {
+  runs: countRuns,
+  outbox: countRuns,
+  entries: (value) => (Array.isArray(value) ? `[${plural(value.length, 'entry', 'entries')}]` : undefined),
+  payload: (value) => (typeof value === 'string' ? `[${value.length} characters]` : withheld),
+  inFlight: (value) => (Array.isArray(value) ? `[${plural(value.length, 'batch', 'batches')}]` : undefined),
+  inheritance: (value) => (Array.isArray(value) ? `[${plural(value.length, 'write')}]` : undefined),
+};
+
+/** @returns undefined for what is not shown at all: functions, symbols and undefined */
+export function summarize(value: unknown, depth = 0): Summary | undefined {
+  switch (typeof value) {
+    case 'string':
+      return summarizeText(value);
+    case 'number':
+      return Number.isFinite(value) ? value : String(value);
+    case 'boolean':
+      return value;
+    case 'bigint':
+      return String(value);
+    case 'object':
+      return value === null ? null : summarizeObject(value, depth);
+    default:
+      return undefined;
+  }
+}
+
+/** The fields of an object, each by itself. */
+export function summarizeField(field: string, value: unknown, depth = 1): Summary | undefined {
+  if (value === undefined || typeof value === 'function') return undefined;
+  if (withheldFields.has(field) && value !== null) return withheld;
+  return counted[field]?.(value) ?? summarize(value, depth);
+}
+
+function summarizeText(text: string): string {
+  if (isSealed(text)) return '[sealed]';
+  const { textLengthMax } = summaryLimits;
+  return text.length <= textLengthMax ? text : `${text.slice(0, textLengthMax)}… (${text.length} characters)`;
+}
+
+function summarizeObject(value: object, depth: number): Summary {
+  if (value instanceof Secret) return '[secret]';
+  if (isActor(value)) return `[actor ${value.id}]`;
+  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+  const { depthMax, itemsMax } = summaryLimits;
+  if (value instanceof Error) return summarizeError(value);
+  if (Array.isArray(value)) {
+    if (depth >= depthMax) return `[${plural(value.length, 'item')}]`;
+    const items = value.slice(0, itemsMax).map((item) => summarize(item, depth + 1) ?? null);
+    return value.length > itemsMax ? [...items, `… ${value.length - itemsMax} more`] : items;
+  }
+  if (value instanceof Set) {
+    return depth >= depthMax ? `[${plural(value.size, 'item')}]` : summarizeObject([...value], depth);
+  }
+  if (value instanceof Map) {
+    if (depth >= depthMax) return `[${plural(value.size, 'item')}]`;
+    return summarizeFields([...value], value.size, depth);
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return `[${value.constructor?.name || 'object'}]`;
+  if (isPosition(value)) return `${value.hlc} ${value.hash.slice(0, hashLengthShown)}`;
+  const fields = Object.entries(value);
+  return depth >= depthMax ? `[${plural(fields.length, 'field')}]` : summarizeFields(fields, fields.length, depth);
+}
+
+function summarizeFields(fields: readonly (readonly [unknown, unknown])[], size: number, depth: number): Summary {
+  const summary: Record<string, Summary> = {};
+  for (const [name, value] of fields.slice(0, summaryLimits.fieldsMax)) {
+    const field = String(name);
+    const each = summarizeField(field, value, depth + 1);
+    if (each !== undefined) summary[field] = each;
+  }
+  if (size > summaryLimits.fieldsMax) summary['…'] = `${size - summaryLimits.fieldsMax} more`;
+  return summary;
+}
+
+function summarizeError(error: Error): Summary {
+  const code = (error as { code?: unknown }).code;
+  const shown = { name: error.name, message: summarizeText(error.message) };
+  return typeof code === 'string' ? { ...shown, code } : shown;
+}
+
+function countRuns(value: unknown): Summary | undefined {
+  if (!Array.isArray(value)) return undefined;
+  let entries = 0;
+  for (const run of value) entries += (run as { entries?: readonly unknown[] }).entries?.length ?? 0;
+  return `[${plural(entries, 'entry', 'entries')} of ${plural(value.length, 'author')}]`;
+}
+
+function isActor(value: object): value is { readonly id: string } {
+  return 'sessionId' in value && typeof (value as { send?: unknown }).send === 'function';
+}
+
+/** A place in the chain of an author, or the entry that stands there. */
+function isPosition(value: object): value is { readonly hlc: number; readonly hash: string } {
+  const { hlc, hash } = value as { readonly hlc?: unknown; readonly hash?: unknown };
+  return typeof hlc === 'number' && typeof hash === 'string';
+}
+
+const hashLengthShown = 6;
+
+function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,22 @@
+/** The page is built into the package, beside what serves it, and loads nothing from elsewhere. */
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  root: fileURLToPath(new URL('.', import.meta.url)),
+  // Whoever serves it says where it is.
+  base: './',
+  build: {
+    outDir: fileURLToPath(new URL('../dist/visualizer', import.meta.url)),
+    emptyOutDir: true,
+    target: 'es2023',
+    // No data: URLs, which the content security policy forbids.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 2_500,
+  },
+  resolve: {
+    // The page shares the words and the pure functions of the inspector; they import each other by the names of what is compiled.
+    extensions: ['.ts', '.tsx', '.js'],
+  },
+});
