@@ -8,6 +8,7 @@ import { createCloudPeers } from './database/cloud-peers.js';
 import { createDrainStore } from './database/inheritance.js';
 import { createKnownPeers } from './database/known-peers.js';
 import { createResealer } from './database/resealer.js';
+import { createInspection } from './inspector/inspection.js';
 import { credentialMachine } from './machines/credential.machine.js';
 import { electionMachine } from './machines/election.machine.js';
 import { gatewayMachine } from './machines/gateway.machine.js';
@@ -72,6 +73,7 @@ export function createServices(ports: Ports, { provider, commands }: Particulars
     close: createClose(),
     connections: createConnections(ports),
     control: createControl(ports, commands),
+    inspection: createInspection(ports),
     discovery: createDiscovery(ports),
     knownPeers: createKnownPeers(),
     dial: createDial(ports),
@@ -99,7 +101,7 @@ export function createServices(ports: Ports, { provider, commands }: Particulars
  */
 export function composeNode(services: Services): NodeMachine {
   const { getConfiguration, configurationFeed, configure, openStore, drainStore, close } = services;
-  const { listen, connections, control } = services;
+  const { listen, connections, control, inspection } = services;
   const { dial, discovery, knownPeers, liveness, cloudPeers, resealer, requestToken, dialCloud } = services;
   const session = composeSession(services);
   const peer = peerMachine.provide({ actors: { dial } });
@@ -112,7 +114,7 @@ export function composeNode(services: Services): NodeMachine {
   return nodeMachine.provide({
     actors: {
       ...{ getConfiguration, configurationFeed, configure, openStore, drainStore, close },
-      ...{ listen, connections, control, ...parts },
+      ...{ listen, connections, control, inspection, ...parts },
     },
   });
 }

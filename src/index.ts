@@ -21,6 +21,11 @@ export type { Documents, PutManyOptions, PutManyProgress } from './database/put-
 export type { Stream } from './database/streams.js';
 export type { Recipe } from './database/update.js';
 export type { Found, WatchOptions } from './database/watch.js';
+export { createInspector, type Inspector, type InspectorOptions, type Watch } from './inspector/inspector.js';
+export type * from './inspector/records.js';
+export type { InspectorServer } from './inspector/server.js';
+export { readTrace, serveTrace, type Trace } from './inspector/trace.js';
+export type { Control, Controller, ControlName } from './inspector/wire.js';
 export type { Logger } from './logging.js';
 export { type CredentialMachine, credentialMachine } from './machines/credential.machine.js';
 export { type MembershipMachine, membershipMachine } from './machines/membership.machine.js';

@@ -97,6 +97,8 @@ export interface NodeStatus {
   readonly peers: readonly PeerStatus[];
   /** How far the reconfiguration under way has come; `settled` when there is none. */
   readonly reconfiguration: string | undefined;
+  /** The address of the inspector's page, which lets in whoever has it; undefined while there is none. */
+  readonly inspectorUrl: string | undefined;
   readonly failure: Failure | undefined;
   readonly lastFailure: Failure | undefined;
 }
@@ -122,7 +124,7 @@ export function areWritesHeld({ context, value }: NodeSnapshot): boolean {
 }
 
 export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> {
-  const { configured, boot, listening, store, failure, lastFailure } = snapshot.context;
+  const { configured, boot, listening, store, inspectorUrl, failure, lastFailure } = snapshot.context;
   const { configuration, security } = configured ?? {};
   return {
     nodeId: configuration?.nodeId as NodeId | undefined,
@@ -141,6 +143,7 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     store: await store?.statistics(),
     peers: peerStatusesOf(snapshot),
     reconfiguration: reconfigurationOf(snapshot),
+    inspectorUrl: inspectorUrl?.reveal(),
     failure,
     lastFailure,
   };

@@ -17,6 +17,8 @@ const mayImport: Record<string, readonly string[]> = {
   services: ['core', 'protocol'],
   // Where configurations come from: outside the node, over the ambient world.
   providers: ['core', 'protocol', 'adapters'],
+  // Watches from outside: XState tells it what happens, nobody else.
+  inspector: ['core', 'protocol', 'adapters'],
   store: ['core', 'protocol'],
   database: ['core', 'protocol'],
   // The command line is a user like any other: the public entry points, and the words of the control socket.

@@ -14,6 +14,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 2_500,
+    rolldownOptions: {
+      // Directives of React's servers, which have no meaning here.
+      onwarn: (warning, warn) => warning.code === 'MODULE_LEVEL_DIRECTIVE' || warn(warning),
+    },
   },
   resolve: {
     // The page shares the words and the pure functions of the inspector; they import each other by the names of what is compiled.

@@ -11,6 +11,7 @@ import {
   fieldValue,
   secretFields,
 } from '../protocol/configuration-fields.js';
+import { StatemeshError } from '../protocol/control.js';
 import { type ConfigurationFile, fileDataDirOf, variable } from './configuration-file.js';
 
 /** Whoever starts a node by the command line means to talk to it by the command line. */
@@ -21,7 +22,15 @@ export function addFieldOptions(command: Command): void {
   for (const field of configurationFields.filter(({ name }) => !secretFields.has(name))) {
     for (const option of optionsOf(field)) command.addOption(option);
   }
+  for (const option of inspectorOptions) command.addOption(option);
 }
+
+/** `inspector` has fields of its own. */
+const inspectorOptions: readonly Option[] = [
+  new Option('--inspect [port]', 'Watch the statecharts of the node in a browser of this machine. [STATEMESH_INSPECT]'),
+  new Option('--inspect-trace <file>', 'Record what the inspector sees, to look at with `statemesh inspect`.'),
+  new Option('--stately', "Let the inspector's page relay to Stately's public inspector, if you ask it to."),
+];
 
 export interface GatheredConfiguration {
   /** What `createNode` takes; not checked as a whole. */
@@ -42,14 +51,14 @@ export function gatherConfiguration(
   const layers: readonly (readonly [Origin, Readonly<Record<string, unknown>>])[] = [
     ['default', startDefaults],
     ['file', file === undefined ? {} : { ...file.fields, dataDir: fileDataDirOf(file) }],
-    ['environment', fieldsOfEnvironment(variable)],
-    ['option', fieldsOfOptions(options)],
+    ['environment', { ...fieldsOfEnvironment(variable), ...inspectorOf({ inspect: variable('STATEMESH_INSPECT') }) }],
+    ['option', { ...fieldsOfOptions(options), ...inspectorOf(options) }],
   ];
   const origins: Record<string, Origin> = {};
   for (const [origin, fields] of layers) for (const name of Object.keys(fields)) origins[name] = origin;
   const input = Object.assign({}, ...layers.map(([, fields]) => fields)) as ConfigurationInput;
   const known = new Set([
-    ...['STATEMESH_CONFIG', 'STATEMESH_CONFIG_URL', 'STATEMESH_CONFIG_TOKEN'],
+    ...['STATEMESH_CONFIG', 'STATEMESH_CONFIG_URL', 'STATEMESH_CONFIG_TOKEN', 'STATEMESH_INSPECT'],
     ...configurationFields.map(({ variable }) => variable),
   ]);
   return {
@@ -67,6 +76,23 @@ function fieldsOfOptions(options: Readonly<Record<string, unknown>>): Record<str
     return [[field.name, value] as const];
   });
   return Object.fromEntries(fields);
+}
+
+/** @throws StatemeshError `configurationInvalid` */
+function inspectorOf(options: Readonly<Record<string, unknown>>): Pick<ConfigurationInput, 'inspector'> {
+  const { inspect, inspectTrace, stately } = options;
+  if (inspect === undefined && inspectTrace === undefined && stately === undefined) return {};
+  const port = inspect === undefined ? undefined : inspect === true ? 0 : Number(inspect);
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+    throw new StatemeshError('configurationInvalid', `Invalid configuration: --inspect "${inspect}": use a port.`);
+  }
+  return {
+    inspector: {
+      ...(port !== undefined && { port }),
+      ...(inspectTrace !== undefined && { trace: resolve(String(inspectTrace)) }),
+      ...(stately === true && { port: port ?? 0, stately }),
+    },
+  };
 }
 
 function optionsOf({ name, kind, flag, description, defaultValue: ofSchema, choices, variable }: Field): Option[] {

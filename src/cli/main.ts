@@ -87,6 +87,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'stop the node in good order',
     load: async () => (await import('./stop.js')).defineStop,
   },
+  inspect: {
+    summary: 'look at a recorded trace in the browser',
+    load: async () => (await import('./inspect.js')).defineInspect,
+  },
   simulate: {
     summary: 'play faults drawn from seeds in a simulated world, and shrink what fails',
     load: async () => (await import('./simulate.js')).defineSimulate,

@@ -14,6 +14,8 @@ export interface SimulateOptions {
   readonly faults?: string;
   readonly jobs?: string;
   readonly trace?: string;
+  readonly inspect?: string | true;
+  readonly stately?: boolean;
   readonly shrink?: boolean;
   readonly json?: boolean;
 }
@@ -44,6 +46,9 @@ export function requestOf(options: SimulateOptions): SimulateRequest {
   const { seed, trace } = options;
   if (seed !== undefined && (options.seeds !== undefined || options.from !== undefined)) {
     throw badInput('--seed plays one seed: leave out --seeds and --from.');
+  }
+  if (options.inspect !== undefined && seed === undefined) {
+    throw badInput('--inspect plays one seed: say which with --seed.');
   }
   if (trace !== undefined) checkWritable(trace);
   const isReplay = seed !== undefined;

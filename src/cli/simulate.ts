@@ -11,8 +11,10 @@ import { type Player, runSwarm, type SwarmResult, wallMsMax, workerPlayer } from
 import { monotonicMs, timer } from './ambient.js';
 import { type ExitCode, exitCodeHelp, exitCodes } from './exit-codes.js';
 import { reportFailure } from './failures.js';
+import { portOf } from './inspect.js';
 import { count, counted, print, printJson } from './output.js';
 import { explain } from './simulate-failure.js';
+import { inspectSimulation } from './simulate-inspect.js';
 import { createProgress } from './simulate-progress.js';
 import {
   type FailureReport,
@@ -38,6 +40,7 @@ failed, and at last {"seeds","passed","failed","events","virtualSeconds","wallSe
 Examples:
   statemesh simulate --seeds 200 --nodes 5
   statemesh simulate --seed 17 --trace seed-17.jsonl
+  statemesh simulate --seed 17 --inspect
   statemesh simulate --seeds 1000 --from 5000 --faults network,clock --json`;
 
 export function defineSimulate(command: Command): void {
@@ -52,12 +55,24 @@ export function defineSimulate(command: Command): void {
     .option('--faults <list>', `where faults come from: ${faultsHelp}; default: all`)
     .option('--jobs <number>', 'how many seeds to play at once; default: as many as there are cores')
     .option('--trace <file>', 'where the trace goes, of --seed or of what fails; default: statemesh-seed-N.trace.jsonl')
+    .option(
+      '--inspect [port]',
+      'play one seed for a browser of this machine, where you can take part; default: any port',
+    )
+    .option('--stately', "let the inspector's page relay to Stately's public inspector, if you ask it to")
     .option('--no-shrink', 'do not search for the least plan that fails')
     .option('--json', 'print JSON lines')
     .addHelpText('after', help)
     .addHelpText('after', exitCodeHelp(codes))
     .action(async (options: SimulateOptions) => {
-      process.exitCode = await simulate(requestOf(options));
+      const request = requestOf(options);
+      if (options.inspect === undefined) process.exitCode = await simulate(request);
+      else {
+        const port = options.inspect === true ? 0 : portOf(options.inspect);
+        process.exitCode = await inspectSimulation(request, port, options.stately === true);
+        // What the world was about to do is of no interest.
+        process.exit();
+      }
     });
 }
 

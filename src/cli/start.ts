@@ -5,7 +5,7 @@
  * running answers on its control socket. The first signal ends in good order and in bounded time, the second at once.
  */
 import type { Command } from 'commander';
-import { createNode, parseConfiguration, type StatemeshNode } from '../index.js';
+import { createNode, type NodeStatus, parseConfiguration, type StatemeshNode } from '../index.js';
 import { controlSocketPath, failureOf, StatemeshError } from '../protocol/control.js';
 import { later, poll } from './ambient.js';
 import { addFieldOptions } from './configuration-fields.js';
@@ -160,9 +160,9 @@ async function answers(dataDir: string): Promise<boolean> {
 
 async function announce(node: StatemeshNode, { dataDir }: { dataDir: string }, json: boolean): Promise<void> {
   if (node.state !== 'running') return;
-  const { nodeId, host, port, security, store } = await node.status();
+  const { nodeId, host, port, security, store, inspectorUrl } = await inspected(node);
   if (json) {
-    printJson({ event: 'running', nodeId, host, port, dataDir, processId: process.pid });
+    printJson({ event: 'running', nodeId, host, port, dataDir, processId: process.pid, inspectorUrl });
     return;
   }
   if (!process.stdout.isTTY) return;
@@ -172,9 +172,22 @@ async function announce(node: StatemeshNode, { dataDir }: { dataDir: string }, j
       ['  address', `${host}:${port}${host?.startsWith('127.') ? ' (this machine only)' : ''}`],
       ['  database', `${store?.path}`],
       ['  security', security === 'none' ? 'none' : 'encrypted with the cluster key'],
+      ...(inspectorUrl === undefined ? [] : [['  watch it', inspectorUrl] as const]),
       ['  talk to it', `statemesh status${dataDirOf({}) === dataDir ? '' : ` --data-dir ${dataDir}`}`],
     ]),
   );
+}
+
+/** The status, with the address of the inspector's page once that is open; it may fail, too, and is logged then. */
+async function inspected(node: StatemeshNode): Promise<NodeStatus> {
+  const { configured } = node.actor.getSnapshot().context;
+  const isAwaited = configured?.configuration.inspector?.port !== undefined;
+  const look = async (): Promise<NodeStatus | undefined> => {
+    const status = await node.status();
+    const isDecided = status.inspectorUrl !== undefined || status.lastFailure !== undefined;
+    return isAwaited && !isDecided && node.state === 'running' ? undefined : status;
+  };
+  return (await poll(look, { intervalMs: controlPollMs, attemptsMax: controlAttemptsMax })) ?? (await node.status());
 }
 
 /** Resolves when the node has stopped and nothing of it is open. @throws StatemeshError when it failed */

@@ -78,6 +78,10 @@ export const errorCodes = {
   chainGap: 'Entries are missing before those that arrived.',
   chainDiverged: 'Two different entries claim the same place in the chain of one author.',
 
+  // Inspector
+  inspectorUnavailable: 'The inspector cannot be opened.',
+  traceInvalid: 'A file is missing, unreadable or no trace of statemesh.',
+
   // Everything else
   peerInvalid: 'A remote peer has an invalid NodeId, address or type.',
   peerUnknown: 'There is no remote peer with the NodeId.',

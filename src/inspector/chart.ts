@@ -125,13 +125,17 @@ function kindOf(eventType: string): Pick<ChartTransition, 'kind' | 'label'> {
   if (eventType === '') return { kind: 'always', label: '' };
   const [, delay] = /^xstate\.after\.([^.]+)\./.exec(eventType) ?? [];
   if (delay !== undefined) return { kind: 'delay', label: /^\d+$/.test(delay) ? `${delay} ms` : delay };
-  const [, outcome, what = ''] = /^xstate\.(done|error)\.(?:actor|state)\.(.*)$/.exec(eventType) ?? [];
-  if (outcome === 'done' || outcome === 'error') return { kind: outcome, label: nameOfInvoked(what) };
+  const [, outcome, whose, what = ''] = /^xstate\.(done|error)\.(actor|state)\.(.*)$/.exec(eventType) ?? [];
+  if (outcome === 'done' || outcome === 'error') {
+    // A state tells of its own end only.
+    return { kind: outcome, label: whose === 'state' ? '' : nameOfInvoked(what) };
+  }
   return { kind: 'event', label: eventType };
 }
 
 /** XState names what is invoked without an id by its place: `0.node.running`. */
 function nameOfInvoked(what: string): string {
+  if (what === '*') return 'any actor';
   return /^\d+\./.test(what) ? '' : what;
 }
 
@@ -141,7 +145,9 @@ function namesOf(actions: readonly unknown[]): string[] {
 
 function actionName(action: unknown): string {
   if (typeof action === 'string') return action;
-  const { type, name } = action as { type?: string; name?: string };
+  const { type, name, id, sendId } = action as { type?: string; name?: string; id?: unknown; sendId?: unknown };
+  // With these XState begins and ends the delays of a state, which are told as transitions.
+  if (String(id ?? sendId).startsWith('xstate.after.')) return '';
   return (type ?? name ?? '').replace(/^xstate\./, '');
 }
 

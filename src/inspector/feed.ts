@@ -139,7 +139,8 @@ export class Feed {
   #knownOf(actor: AnyActorRef, cause?: number): Known {
     const met = this.#known.get(actor);
     if (met !== undefined) return met;
-    const { _parent: parent, logic } = actor as { _parent?: AnyActorRef; logic?: unknown };
+    const { _parent: parent, logic, src: source } = actor as { _parent?: AnyActorRef; logic?: unknown; src?: unknown };
+    const src = typeof source === 'string' ? source : 'inline';
     const parentId = parent === undefined ? undefined : this.#knownOf(parent).sessionId;
     const machine = isMachine(logic) ? logic : undefined;
     const chart = machine === undefined ? undefined : this.#chartOf(machine);
@@ -155,8 +156,8 @@ export class Feed {
       sessionId: known.sessionId,
       rootId: parent === undefined ? known.sessionId : this.#rootOf(parent),
       ...(parentId !== undefined && { parentId }),
-      name: parent === undefined && machine !== undefined ? machine.id : actor.id,
-      logic: machine?.id ?? (actor as { src?: unknown }).src?.toString() ?? 'inline',
+      name: parent === undefined && machine !== undefined ? machine.id : nameOf(actor.id, src),
+      logic: machine?.id ?? src,
       isMachine: machine !== undefined,
       snapshot: this.#changeOf(known, (actor as { _snapshot?: unknown })._snapshot),
       ...(cause !== undefined && { cause }),
@@ -230,6 +231,11 @@ export class Feed {
   }
 }
 
+/** XState names what is invoked without an id by its place, as in `0.node.listening`: what it runs says more. */
+function nameOf(id: string, src: string): string {
+  return /^\d+\./.test(id) ? src : id;
+}
+
 type Fields = Readonly<Record<string, unknown>>;
 
 interface ScheduledEvent {
@@ -257,7 +263,16 @@ function changedFields(before: Fields | undefined, after: Fields): Readonly<Reco
 }
 
 function summarizeEvent(event: { readonly type: string }): EventSummary {
-  return guarded(() => summarize(event, 0)) as EventSummary;
+  return guarded(() =>
+    summarize(event.type === 'xstate.init' ? withoutConfiguration(event) : event, 0),
+  ) as EventSummary;
+}
+
+/** Whatever is started is given the configuration: the context of the node shows it once. */
+function withoutConfiguration({ type, input }: { readonly type: string; readonly input?: unknown }): object {
+  if (typeof input !== 'object' || input === null) return { type };
+  const { configuration: _, intervals: __, configured: ___, ...others } = input as Fields;
+  return { type, input: others };
 }
 
 /** An exotic value must not take the actors down: it is told of as one that cannot be shown. */

@@ -18,7 +18,7 @@ const withheld = '[withheld]';
 /** Fields whose content is nobody's business, wherever they are. */
 const withheldFields = new Set([
   ...['clientSecret', 'resealedSecret', 'secret', 'token', 'accessToken', 'password', 'passphrase'],
-  ...['clusterKey', 'acceptedClusterKeys', 'key', 'keys', 'privateKey', 'authorization', 'inspectorUrl'],
+  ...['clusterKey', 'acceptedClusterKeys', 'key', 'keys', 'privateKey', 'authorization', 'collector', 'inspectorUrl'],
 ]);
 
 /** Fields of which a count says enough: entries and documents, by how they are stored and sent. */

@@ -13,6 +13,7 @@ import { assign, type DoneActorEvent, type ErrorActorEvent, emit, enqueueActions
 import { type Failure, failureOf } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
+import type { Secret } from '../core/secret.js';
 import { begun, ended, notYet, type Span } from '../core/span.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type {
@@ -48,6 +49,8 @@ import {
   control,
   drainStore,
   getConfiguration,
+  type InspectionReport,
+  inspection,
   listen,
   openStore,
 } from '../protocol/services.js';
@@ -75,6 +78,8 @@ interface NodeContext extends NodeInput {
   readonly configured: Configured | undefined;
   readonly store: Store | undefined;
   readonly listening: Listening | undefined;
+  /** Where the page of the inspector is, while there is one. */
+  readonly inspectorUrl: Secret | undefined;
   /** What has been asked for and not taken up yet. */
   readonly wanted: Wanted | undefined;
   /** The reconfiguration under way. */
@@ -115,13 +120,15 @@ type InternalEvent =
   | { readonly type: 'service.leave' }
   | { readonly type: 'service.left' }
   | { readonly type: 'service.begin' }
-  | { readonly type: 'control.renew' };
+  | { readonly type: 'control.renew' }
+  | { readonly type: 'inspection.renew' };
 
 export type NodeEvent =
   | NodeCommand
   | ProviderReport
   | ListenerReport
   | ControlReport
+  | InspectionReport
   | LeadershipChanged
   | UplinkReport
   | Notice;
@@ -150,6 +157,7 @@ const machine = setup({
     listen,
     connections,
     control,
+    inspection,
     close,
     membership: membershipMachine,
     election: electionMachine,
@@ -161,6 +169,7 @@ const machine = setup({
     isCloudNode: ({ context }) => context.configured?.configuration.role === 'cloud',
     hasFailed: ({ context }) => context.failure !== undefined,
     isWanted: ({ context }) => context.wanted !== undefined,
+    isInspected: ({ context }) => context.configured?.configuration.inspector !== undefined,
     isUnchanged: ({ context }) => context.target?.plan?.changes.length === 0,
     bindsBeside: ({ context }) => context.target?.plan?.listener === 'beside',
     bindsInstead: ({ context }) => context.target?.plan?.listener === 'instead',
@@ -172,6 +181,7 @@ const machine = setup({
     recordConfigured: assign((_, { configured }: { configured: Configured }) => ({ configured })),
     recordStore: assign((_, { store }: { store: Store }) => ({ store })),
     recordListening: assign((_, { listening }: { listening: Listening }) => ({ listening })),
+    recordInspector: assign((_, { url }: { url: Secret | undefined }) => ({ inspectorUrl: url })),
     recordFailure: assign(({ context }, { error }: { error: unknown }) => ({
       failure: context.failure ?? failureOf(error),
     })),
@@ -287,6 +297,10 @@ const machine = setup({
       enqueue.sendTo('election', { type: 'eligibility.changed', isEligible });
       enqueue.sendTo('election', { type: 'electionInterval.changed', electionIntervalMs });
     }),
+    renewRegions: enqueueActions(({ context: { target }, enqueue }) => {
+      if (target?.plan?.effects.has('control')) enqueue.raise({ type: 'control.renew' });
+      if (target?.plan?.effects.has('inspector')) enqueue.raise({ type: 'inspection.renew' });
+    }),
     drawBoot: assign(({ context }) => ({ boot: context.newBoot() })),
     /** The election that knew who leads is gone. */
     announceLeaderless: enqueueActions(({ context, enqueue }) => {
@@ -323,6 +337,7 @@ const machine = setup({
     configured: undefined,
     store: undefined,
     listening: undefined,
+    inspectorUrl: undefined,
     wanted: undefined,
     target: undefined,
     leadership: undefined,
@@ -468,6 +483,35 @@ const machine = setup({
                   },
                 },
               },
+            },
+          },
+        },
+        /** Who wants to watch the actors of this node may. It goes on without, if that fails. */
+        inspection: {
+          initial: 'deciding',
+          on: { 'inspection.renew': '.deciding' },
+          states: {
+            deciding: { always: [{ guard: 'isInspected', target: 'watched' }, { target: 'unwatched' }] },
+            unwatched: {},
+            watched: {
+              invoke: {
+                src: 'inspection',
+                input: ({ context, self }) => inspectionInputOf(context, self as Mailbox<InspectionReport>),
+                onError: {
+                  target: 'unwatched',
+                  actions: {
+                    type: 'report',
+                    params: ({ event }) => ({ where: 'inspector', failure: failureOf(event.error) }),
+                  },
+                },
+              },
+              on: {
+                'inspection.opened': { actions: { type: 'recordInspector', params: ({ event }) => event } },
+                'inspection.failed': {
+                  actions: { type: 'report', params: ({ event }) => ({ where: 'inspector', failure: event.failure }) },
+                },
+              },
+              exit: { type: 'recordInspector', params: { url: undefined } },
             },
           },
         },
@@ -758,15 +802,8 @@ const machine = setup({
               on: { 'service.left': { target: 'switched', actions: raise({ type: 'service.begin' }) } },
             },
             switched: {
-              entry: 'reportFinished',
-              always: [
-                {
-                  guard: { type: 'hasEffect', params: { effect: 'control' } },
-                  target: 'retiring',
-                  actions: raise({ type: 'control.renew' }),
-                },
-                { target: 'retiring' },
-              ],
+              entry: ['reportFinished', 'renewRegions'],
+              always: 'retiring',
             },
             /** What was replaced is closed. */
             retiring: {
@@ -874,6 +911,11 @@ function listenInputOf(configured: Configured | undefined, parent: Mailbox<Liste
 
 function controlInputOf({ configured }: NodeContext, parent: Mailbox<ControlReport>) {
   return { configuration: configurationOf(configured), parent };
+}
+
+function inspectionInputOf({ configured }: NodeContext, parent: Mailbox<InspectionReport>) {
+  const { inspector = {}, nodeId } = configurationOf(configured);
+  return { settings: inspector, nodeId: nodeId as NodeId, parent };
 }
 
 /** Why the parts that serve leave: whoever hears that this node is another one from now on need not look for it. */

@@ -9,10 +9,14 @@ import { StatemeshError } from '../core/errors.js';
 import { type ConfigurationInput, configurationSchema } from './configuration.js';
 
 /** Never on a command line, where every user of the machine can read it, and never shown. */
-export const secretFields: ReadonlySet<string> = new Set(['clusterKey', 'acceptedClusterKeys', 'initialRemotePeers']);
+export const secretFields: ReadonlySet<string> = new Set([
+  ...['clusterKey', 'acceptedClusterKeys', 'initialRemotePeers'],
+  // The address of a collector lets in whoever has it.
+  'inspector',
+]);
 
 /** Too much for a variable or an option: in files and programs only. */
-const structuredFields: ReadonlySet<string> = new Set(['initialRemotePeers', 'acceptedClusterKeys']);
+const structuredFields: ReadonlySet<string> = new Set(['initialRemotePeers', 'acceptedClusterKeys', 'inspector']);
 
 /** What the names of all variables begin with, unless a program says otherwise. */
 export const variablePrefix = 'STATEMESH_';

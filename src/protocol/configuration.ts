@@ -106,6 +106,18 @@ export const configurationSchema = z.strictObject({
   authority: z.string().min(1).optional().describe('Issuer of the access tokens that a cloud node takes.'),
   audience: z.string().min(1).optional().describe('Audience that an access token must have for a cloud node.'),
   scope: z.string().min(1).default('entgldb:sync').describe('Scope that an access token must have for a cloud node.'),
+  inspector: z
+    .strictObject({
+      port: z.int().min(0).max(65_535).optional().describe('Serve the page on this port of loopback; 0: any.'),
+      collector: z.string().min(1).max(2_048).optional().describe('Send to the inspector of another process: ws://…'),
+      trace: z.string().min(1).optional().describe('Record to this file, which is replaced; older ones get .1, .2, …'),
+      stately: z
+        .boolean()
+        .optional()
+        .describe("Let the page relay to Stately's public inspector, if somebody asks it to."),
+    })
+    .optional()
+    .describe('Show the statecharts of this node in a browser of this machine. Off when left out.'),
   control: z.boolean().default(false).describe('Open the control socket of the command line in dataDir.'),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
@@ -117,6 +129,8 @@ export type Configuration = Omit<
   z.output<typeof configurationSchema>,
   'clusterKey' | 'acceptedClusterKeys' | 'initialRemotePeers'
 >;
+/** How the statecharts of a node may be watched. */
+export type InspectorSettings = NonNullable<Configuration['inspector']>;
 /** A remote peer as a configuration names it. Its secret may be a literal one. */
 export type InitialRemotePeer = z.output<typeof configurationSchema>['initialRemotePeers'][number];
 

@@ -28,6 +28,7 @@ export type Effect =
   | 'election'
   | 'uplink'
   | 'control'
+  | 'inspector'
   | 'log';
 
 /** One field that changes. Values of secret fields are told by names that are not secret, or not at all. */
@@ -87,6 +88,7 @@ const effectsOfMember: Readonly<Record<Field, readonly Effect[]>> = {
   authority: [],
   audience: [],
   scope: [],
+  inspector: ['inspector'],
   control: ['control'],
   logLevel: ['log'],
 };
@@ -115,7 +117,7 @@ export function planReconfiguration(present: Configured, next: Configured, liste
   const [before, after] = [present.configuration, next.configuration];
   for (const field of Object.keys(effectsOfMember) as Field[]) {
     if (isSame(field, before, after)) continue;
-    note(field, before[field], after[field], effectsOf(field, after));
+    note(field, shown(field, before), shown(field, after), effectsOf(field, after));
   }
   noteContents(present, next, note);
   const isSecuredAnew = effects.has('protection') || present.security.kind !== next.security.kind;
@@ -126,6 +128,12 @@ export function planReconfiguration(present: Configured, next: Configured, liste
 function isSame(field: Field, before: Configuration, after: Configuration): boolean {
   if (field === 'dataDir') return resolve(before.dataDir) === resolve(after.dataDir);
   return isEqual(before[field], after[field]);
+}
+
+/** As it may be told: the address of a collecting inspector lets in whoever has it. */
+function shown(field: Field, configuration: Configuration): unknown {
+  if (field !== 'inspector' || configuration.inspector?.collector === undefined) return configuration[field];
+  return { ...configuration.inspector, collector: '[secret]' };
 }
 
 function effectsOf(field: Field, { role }: Configuration): readonly Effect[] {

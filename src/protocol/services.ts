@@ -4,11 +4,12 @@
  */
 import { type CallbackLogicFunction, type EventObject, fromCallback, fromPromise } from 'xstate';
 import type { Scope } from '../core/author.js';
-import { StatemeshError } from '../core/errors.js';
+import { type Failure, StatemeshError } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
 import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
-import type { Configuration, InitialRemotePeer } from './configuration.js';
+import type { Configuration, InitialRemotePeer, InspectorSettings } from './configuration.js';
 import type {
   Address,
   ApplierCommand,
@@ -110,6 +111,19 @@ export const control = callbackSlot<EventObject, { configuration: Configuration;
   'control',
 );
 export type ControlReport = { readonly type: 'control.failed'; readonly error: unknown };
+
+/** Lets this machine's browsers watch the actors of the node, as its configuration says. */
+export const inspection = callbackSlot<EventObject, InspectionInput>('inspection');
+export interface InspectionInput {
+  readonly settings: InspectorSettings;
+  /** Of the process in the records. */
+  readonly nodeId: NodeId;
+  readonly parent: Mailbox<InspectionReport>;
+}
+export type InspectionReport =
+  /** @property url Lets in whoever has it; undefined when there is no page of its own. */
+  | { readonly type: 'inspection.opened'; readonly url: Secret | undefined }
+  | { readonly type: 'inspection.failed'; readonly failure: Failure };
 
 // --- Membership ----------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,8 @@ export abstract class Faults {
 
   /** Nothing passes between the two groups until `heal`; with `oneWay`, only from the first to the second nothing. */
   partition(from: readonly Place[], to: readonly Place[], { oneWay = false } = {}): void {
-    this.meddle(`partition ${namesOf(from)} ${oneWay ? '>' : '|'} ${namesOf(to)}`);
+    const groups = [from, to].map((places) => places.map(({ name }) => name));
+    this.meddle(`partition ${namesOf(from)} ${oneWay ? '>' : '|'} ${namesOf(to)}`, groups);
     for (const a of from) {
       for (const b of to) {
         this.#cut(a, b);
@@ -49,7 +50,7 @@ export abstract class Faults {
 
   /** Ends partitions, clogs and bad weather. What has waited in a partition arrives now, stale as it is. */
   heal(): void {
-    this.meddle('heal');
+    this.meddle('heal', []);
     this.parts.hub.heal();
     this.parts.health.healed();
   }
@@ -221,8 +222,9 @@ export abstract class Faults {
     this.parts.observers.tell('diskLost', process);
   }
 
-  protected meddle(what: string): void {
-    this.parts.observers.tell('meddled', what);
+  /** @param partition Who cannot hear whom from now on, if that changes: groups of names */
+  protected meddle(what: string, partition?: readonly (readonly string[])[]): void {
+    this.parts.observers.tell('meddled', what, ...(partition === undefined ? [] : [partition]));
   }
 
   #down(node: WorldNode): NodeProcess {

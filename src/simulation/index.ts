@@ -24,7 +24,7 @@ export {
   type PlannedWrite,
   type PlanOptions,
 } from './swarm/plan.js';
-export { type PlayPlanOptions, playPlan } from './swarm/play.js';
+export { type PerformOptions, type PlayPlanOptions, performPlan, playPlan } from './swarm/play.js';
 export { type Player, type PlayOptions, threadPlayer } from './swarm/player.js';
 export { runSwarm, type SwarmOptions, type SwarmProgress, type SwarmResult } from './swarm/runner.js';
 export { type ScenarioOptions, scenarioOf } from './swarm/scenario.js';

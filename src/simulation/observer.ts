@@ -35,7 +35,7 @@ export interface Observer {
   /** The disk of a machine has lost what it had promised to keep. */
   diskLost?(process: NodeProcess): void;
   /** Somebody has meddled with the world: a fault, or the end of one. */
-  meddled?(what: string): void;
+  meddled?(what: string, partition?: readonly (readonly string[])[]): void;
 }
 
 /** Tells all observers. */

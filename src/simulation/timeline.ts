@@ -11,6 +11,8 @@ export interface TimelineOptions {
   readonly eventsMax: number;
   /** Called after events, but no more than once in so many virtual ms; throws to end the run. */
   readonly lookEveryMs: number;
+  /** Waits until it is time for an event of that moment; undefined lets time pass as fast as it can. */
+  readonly pace: ((atMs: number) => Promise<void>) | undefined;
   look(): void;
   /** Called after each event; throws to end the run. */
   check(): void;
@@ -30,12 +32,17 @@ export class Timeline {
    * @throws Error when more than `eventsMax` events were fired
    */
   async advance(endMs: number, isDone: () => boolean): Promise<boolean> {
-    const { clock, pending, eventsMax, check } = this.#options;
+    const { clock, pending, eventsMax, check, pace } = this.#options;
     pending.note();
     for (;;) {
       if (pending.isNoted) await pending.settle();
       check();
       if (isDone()) return true;
+      if (pace !== undefined) {
+        await pace(Math.min(clock.nextAtMs ?? endMs, endMs));
+        // Whoever looks on may have done something meanwhile.
+        pending.note();
+      }
       if ((clock.nextAtMs ?? Number.POSITIVE_INFINITY) > endMs) return false;
       clock.step();
       if (!clock.wasQuiet) pending.note();

@@ -6,6 +6,7 @@
  * runs the world for as long as that takes. While it moves, checkers watch; what one of them finds broken ends the run.
  */
 import { allScopes } from '../core/author.js';
+import type { InspectorRecord } from '../inspector/records.js';
 import type { ConfigurationInput } from '../protocol/configuration.js';
 import type { ServerCertificate } from '../protocol/ports.js';
 import type { Reconfiguration } from '../protocol/reconfiguration.js';
@@ -21,11 +22,12 @@ import { Internet } from './internet.js';
 import { NetworkHub } from './network/hub.js';
 import type { Topology } from './network/topology.js';
 import { defaultPort, type NodeProcess, type Surroundings } from './node.js';
-import { type Heard, Observers } from './observer.js';
+import { type Heard, type Observer, Observers } from './observer.js';
 import { Oversight } from './oversight.js';
 import { PendingWork } from './pending-work.js';
 import { Population, type Variables } from './population.js';
 import { randomStream } from './random.js';
+import { Records } from './records.js';
 import { Sites } from './sites.js';
 import { Timeline } from './timeline.js';
 import { Trace, type TraceSink } from './trace.js';
@@ -41,6 +43,10 @@ export interface WorldOptions {
   readonly checkers?: readonly CheckerFactory[];
   /** Takes a line for each frame, state, commit and happening. It makes runs several times slower, and changes nothing. */
   readonly trace?: TraceSink | undefined;
+  /** Takes what the inspector shows: each event and each state of each actor. It makes runs several times slower, and changes nothing. */
+  readonly records?: ((record: InspectorRecord) => void) | undefined;
+  /** Waits until it is time for a moment of the world: for people who look on. Default: time passes as fast as it can. */
+  readonly pace?: ((atMs: number) => Promise<void>) | undefined;
   /** Waits for promises after every event, not only where there are some: slower, and the same run. */
   readonly settleAlways?: boolean;
 }
@@ -115,6 +121,8 @@ export class World extends Faults {
     eventsMax = eventsMaxDefault,
     checkers = allCheckers,
     trace,
+    records,
+    pace,
     settleAlways = false,
   }: WorldOptions) {
     super();
@@ -131,8 +139,18 @@ export class World extends Faults {
       diskRoot: this.#disks.root,
       sink: trace,
     });
+    const inspected = [
+      ...(trace === undefined ? [] : [this.#trace]),
+      ...(records === undefined
+        ? []
+        : [new Records({ nowMs: () => clock.nowMs, diskRoot: this.#disks.root, sink: records })]),
+    ];
     const inspect: Surroundings['inspect'] =
-      trace === undefined ? undefined : (process, event) => this.#trace.inspected(process, event);
+      inspected.length === 0
+        ? undefined
+        : (process, event) => {
+            for (const each of inspected) each.inspected(process, event);
+          };
     const { hub, observers, disks } = { hub: this.#hub, observers: this.#observers, disks: this.#disks };
     const { ca } = this.#internet;
     const processes = () => this.#all;
@@ -164,13 +182,15 @@ export class World extends Faults {
     this.parts = { ...parts, processOf: (node) => this.#of(node) };
     const stir = () => this.#oversight.stir();
     const stirring = { opened: stir, ended: stir, committed: stir, happened: stir, meddled: stir };
-    for (const observer of [this.#trace, this.#health, stirring, ...this.#oversight.checkers]) observers.add(observer);
+    const all = new Set<Observer>([this.#trace, ...inspected, this.#health, stirring, ...this.#oversight.checkers]);
+    for (const observer of all) observers.add(observer);
     hub.onDelivery = (delivery) => observers.tell('delivered', delivery);
     this.#timeline = new Timeline({
       clock,
       pending,
       eventsMax,
       lookEveryMs,
+      pace,
       look: () => this.#oversight.look(),
       check: () => this.#oversight.check(),
     });
@@ -404,9 +424,14 @@ export class World extends Faults {
       await this.run(afterlifeMs);
       this.#oversight.closed();
     } finally {
-      for (const process of this.#all) if (process.isThere) process.crash();
-      this.#disks.remove();
+      this.abandon();
     }
+  }
+
+  /** Kills what is up, and removes the files: for a world that nobody asks any more what it has left over. */
+  abandon(): void {
+    for (const process of this.#all) if (process.isThere) process.crash();
+    this.#disks.remove();
   }
 
   get #all(): readonly NodeProcess[] {

@@ -75,6 +75,7 @@ describe('plan: of a member', () => {
     [{ ca: 'ca.pem' }, ['uplink'], 'keep'],
     [{ plaintextCloud: true }, ['uplink'], 'keep'],
     [{ control: true }, ['control'], 'keep'],
+    [{ inspector: { port: 0 } }, ['inspector'], 'keep'],
     [{ logLevel: 'debug' }, ['log'], 'keep'],
     // Of a cloud node: no matter here.
     [{ scope: 'other' }, [], 'keep'],

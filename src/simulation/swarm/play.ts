@@ -14,7 +14,7 @@ import type { AuthorityTrouble, Fault, Plan, PlannedWrite } from './plan.js';
 import { setStage } from './stage.js';
 
 /** What of its world a plan leaves open. */
-export type PlayPlanOptions = Pick<WorldOptions, 'trace' | 'settleAlways'>;
+export type PlayPlanOptions = Pick<WorldOptions, 'trace' | 'records' | 'settleAlways'>;
 
 /** Why a write may be refused in a world of faults. */
 const refusals: ReadonlySet<ErrorCode> = new Set(['notRunning', 'storeClosed', 'diskFull']);
@@ -48,6 +48,46 @@ export async function playPlan(plan: Plan, options: PlayPlanOptions = {}): Promi
   }
   const { events, nowMs: virtualMs, traceHash } = world;
   return { seed: plan.seed, breach, events, virtualMs, acknowledged: run.acknowledged, traceHash };
+}
+
+export interface PerformOptions extends PlayPlanOptions, Pick<WorldOptions, 'pace'> {
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  /** Called when the stage is set: whoever looks on may do something to the world, between its events. */
+  onStage(world: World, nodes: readonly WorldNode[]): void;
+  /** Told in plain words, when it happens: everything planned has happened, or a promise was broken. */
+  onTurn(what: string): void;
+}
+
+/**
+ * Plays a plan for people who look on: in the end all heals, and the world goes on, with nothing planned, until it is told to end.
+ * A promise that is broken is told, and ends it.
+ */
+export async function performPlan(plan: Plan, options: PerformOptions): Promise<Verdict['breach']> {
+  const { signal, onStage, onTurn, ...others } = options;
+  const world = createWorld({ ...others, seed: plan.seed, eventsMax: Number.MAX_SAFE_INTEGER });
+  try {
+    const run = new Run(plan, world);
+    onStage(world, world.nodes);
+    await untilAborted(run.play(), signal);
+    if (!signal.aborted) onTurn('all that was planned has happened: the world is healed');
+    if (!signal.aborted) await untilAborted(run.recover(), signal);
+    while (!signal.aborted) await world.run(lookOnMs);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof BreachError)) throw error;
+    onTurn(`broken: ${error.breach.message}`);
+    return error.breach;
+  } finally {
+    world.abandon();
+  }
+}
+
+const lookOnMs = 100;
+
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await Promise.race([work, aborted]);
 }
 
 type CloudFault = Extract<Fault, { kind: 'cloudCrash' | 'uplink' | 'authority' | 'maintenance' | 'ineligible' }>;

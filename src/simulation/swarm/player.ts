@@ -30,7 +30,7 @@ export function threadPlayer(play: typeof playPlan = playPlan): Player {
     async play(plan, { signal, traceFile } = {}) {
       signal?.throwIfAborted();
       const trace = traceFile === undefined ? undefined : openTraceFile(traceFile);
-      const verdict = await play(plan, { trace: trace?.write }).catch((error: unknown) =>
+      const verdict = await play(plan, { trace: trace?.write, records: trace?.write }).catch((error: unknown) =>
         crashed(plan, { checker: 'run', message: String(error) }),
       );
       trace?.close();

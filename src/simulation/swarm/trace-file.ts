@@ -1,15 +1,17 @@
 /**
- * The trace of a run as a file of JSON lines.
+ * The trace of a run as a file of JSON lines: what happened in the words of the protocol, for readers and their tools, and between
+ * them the records of the inspector, for `statemesh inspect`.
  *
  * Invariants: each line is written before the run goes on, so that the trace of a run that hangs or dies ends where it did.
  * What goes wrong with the file never disturbs the run: it is told at the end.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { StatemeshError } from '../../core/errors.js';
+import type { InspectorRecord } from '../../inspector/records.js';
 import type { TraceLine } from '../trace.js';
 
 export interface TraceFile {
-  write(this: void, line: TraceLine): void;
+  write(this: void, line: TraceLine | InspectorRecord): void;
   /** @throws StatemeshError `requestInvalid` when a line could not be written */
   close(): void;
 }

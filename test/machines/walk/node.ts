@@ -1,5 +1,6 @@
 /** The node: each step of starting, of stopping and of being reconfigured, with everything that can fail in it. */
 import type { Boot, NodeId } from '../../../src/core/ids.js';
+import { Secret } from '../../../src/core/secret.js';
 import { nodeMachine } from '../../../src/machines/node.machine.js';
 import { type Configuration, parseConfiguration } from '../../../src/protocol/configuration.js';
 import type { Listening } from '../../../src/protocol/ports.js';
@@ -24,7 +25,7 @@ export const node = defineWalk({
   // A reconfiguration that waits is like another one.
   facts: ({ failure, configured, wanted, target }) => [
     ...[failure !== undefined, configured?.configuration.role, wanted !== undefined, target?.plan?.listener],
-    ...(['store', 'service', 'control'] as const).map((effect) => target?.plan?.effects.has(effect)),
+    ...(['store', 'service', 'control', 'inspector'] as const).map((effect) => target?.plan?.effects.has(effect)),
     ...[target?.listening, target?.store, target?.retiredListening, target?.retiredStore].map(Boolean),
   ],
   samples: {
@@ -53,6 +54,9 @@ export const node = defineWalk({
     'service.left': {},
     'service.begin': {},
     'control.renew': {},
+    'inspection.opened': { '': { type: 'inspection.opened', url: new Secret('http://127.0.0.1:1/?token=x') } },
+    'inspection.failed': { '': { type: 'inspection.failed', failure: lost } },
+    'inspection.renew': {},
   },
   outputs: {
     getConfiguration: { '': () => requested },
@@ -63,6 +67,7 @@ export const node = defineWalk({
       'another port': configuredAs({ port: 2 }),
       'another NodeId, on all interfaces': configuredAs({ nodeId: other, host: '0.0.0.0' }),
       'all interfaces': configuredAs({ host: '0.0.0.0' }),
+      watched: configuredAs({ inspector: { port: 0 } }),
       'with a control socket, but not eligible': configuredAs({ control: true, eligible: false }),
     },
     openStore: { '': store },
@@ -74,10 +79,16 @@ export const node = defineWalk({
     reception: { '': undefined },
     close: { '': undefined },
   },
-  reports: { control: ['control.failed'], election: ['leadership.changed'], uplink: ['uplink.changed'] },
+  reports: {
+    control: ['control.failed'],
+    inspection: ['inspection.opened', 'inspection.failed'],
+    election: ['leadership.changed'],
+    uplink: ['uplink.changed'],
+  },
   resting: [
     ...['running.service.member.serving', 'running.service.cloud.serving'],
     ...['running.control.opened', 'running.control.reopened', 'running.reconfiguration.settled'],
+    ...['running.inspection.watched', 'running.inspection.unwatched'],
   ],
   goals: [['stopped', 'failed']],
   ignored: [],

@@ -1,0 +1,16 @@
+/** Ctrl-C, and what else ends a command that would go on for ever. */
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Resolves at the first signal; a second one ends the process at once. */
+export function untilInterrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    let isInterrupted = false;
+    const hear = (): void => {
+      if (isInterrupted) process.exit(130);
+      isInterrupted = true;
+      resolve();
+    };
+    for (const signal of signals) process.on(signal, hear);
+  });
+}

@@ -1,0 +1,40 @@
+/** The page, as it was built into the package. It is read once; a name that is not among its files is not there. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { extname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { StatemeshError } from '../core/errors.js';
+
+export interface Asset {
+  readonly type: string;
+  readonly body: Buffer;
+}
+
+export type Assets = ReadonlyMap<string, Asset>;
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+};
+
+/** Beside the compiled package. */
+export const pageDirectory = fileURLToPath(new URL('../visualizer', import.meta.url));
+
+/** @throws StatemeshError `inspectorUnavailable` */
+export function readAssets(directory: string = pageDirectory): Assets {
+  try {
+    const names = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const paths = names.map((entry) => join(entry.parentPath, entry.name));
+    return new Map(
+      paths.map((path) => [
+        `/${relative(directory, path).split(sep).join('/')}`,
+        { type: types[extname(path)] ?? 'application/octet-stream', body: readFileSync(path) },
+      ]),
+    );
+  } catch (error) {
+    const message = `The inspector's page is missing in ${directory}: install statemesh again, or build it.`;
+    throw new StatemeshError('inspectorUnavailable', message, { cause: error });
+  }
+}

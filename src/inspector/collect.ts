@@ -1,0 +1,70 @@
+/**
+ * Takes the records that another process of this machine sends, into a history.
+ *
+ * Invariant: what is taken is well formed, record by record, or the sender is cut off; when a sender is gone, its process has ended.
+ */
+import type { WebSocket } from 'ws';
+import { z } from 'zod';
+import type { Time } from '../protocol/ports.js';
+import type { History } from './history.js';
+import type { InspectorRecord } from './records.js';
+
+const stamp = { id: z.int().min(0), node: z.string().max(256), atMs: z.number() };
+const name = z.string().max(1_024);
+const event = z.looseObject({ type: name });
+const snapshot = z.looseObject({});
+const sent = { sessionId: name, rootId: name, cause: z.int().optional() };
+
+/** As much as the fold relies on; what is shown besides is shown as it is. */
+export const recordSchema = z.discriminatedUnion('type', [
+  z.looseObject({
+    ...stamp,
+    ...sent,
+    type: z.literal('@xstate.actor'),
+    name,
+    logic: name,
+    isMachine: z.boolean(),
+    snapshot,
+  }),
+  z.looseObject({ ...stamp, ...sent, type: z.literal('@xstate.event'), event }),
+  z.looseObject({ ...stamp, ...sent, type: z.literal('@xstate.snapshot'), event, snapshot }),
+  z.looseObject({
+    ...stamp,
+    type: z.literal('statemesh.chart'),
+    chart: z.looseObject({ id: name, root: z.looseObject({}) }),
+  }),
+  z.looseObject({ ...stamp, type: z.literal('statemesh.process'), what: z.enum(['began', 'ended']) }),
+  z.looseObject({ ...stamp, type: z.literal('statemesh.world'), what: name }),
+]);
+
+const recordsPerMessageMax = 10_000;
+const messageSchema = z.array(recordSchema).max(recordsPerMessageMax);
+
+export function collect(socket: WebSocket, history: History, time: Time): void {
+  const nodes = new Map<string, number>();
+  socket.on('message', (data) => {
+    const records = parse(String(data));
+    if (records === undefined) {
+      socket.close(1_008, 'These are no records.');
+      return;
+    }
+    for (const record of records) {
+      if (record.node !== '') nodes.set(record.node, record.id);
+      history.add(record);
+    }
+  });
+  socket.on('error', () => socket.terminate());
+  socket.on('close', () => {
+    for (const [node, id] of nodes) {
+      history.add({ id: id + 1, node, atMs: time.now(), type: 'statemesh.process', what: 'ended' });
+    }
+  });
+}
+
+function parse(text: string): readonly InspectorRecord[] | undefined {
+  try {
+    return messageSchema.parse(JSON.parse(text)) as unknown as readonly InspectorRecord[];
+  } catch {
+    return undefined;
+  }
+}

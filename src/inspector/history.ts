@@ -1,0 +1,90 @@
+/**
+ * The latest records, as lines of JSON, within bounds of number and size. What is forgotten is folded into a beginning, so whoever
+ * comes later still sees how everything stands, and follows from there.
+ */
+import { Fold, recordsOf } from './fold.js';
+import type { InspectorRecord } from './records.js';
+
+export interface HistoryBounds {
+  readonly recordsMax: number;
+  /** Of the text, in characters; they take one or two bytes each. */
+  readonly charactersMax: number;
+}
+
+/** Some 15 minutes of a busy node. */
+export const defaultBounds: HistoryBounds = { recordsMax: 100_000, charactersMax: 64 * 1024 * 1024 };
+
+export class History {
+  readonly #bounds: HistoryBounds;
+  /** How everything stood before the first line that is kept. */
+  readonly #before = new Fold();
+  #lines: string[] = [];
+  /** Lines in front that are forgotten and not cut off yet. */
+  #gone = 0;
+  #forgotten = 0;
+  #characters = 0;
+  #listeners = new Set<() => void>();
+
+  constructor(bounds: HistoryBounds = defaultBounds) {
+    this.#bounds = bounds;
+  }
+
+  /** Positions count all records that ever were; those from `start` to `end` are kept. */
+  get start(): number {
+    return this.#forgotten;
+  }
+
+  get end(): number {
+    return this.#forgotten + this.#lines.length - this.#gone;
+  }
+
+  add(record: InspectorRecord): void {
+    this.addLine(JSON.stringify(record));
+  }
+
+  /** @param line A record as JSON, on one line */
+  addLine(line: string): void {
+    this.#lines.push(line);
+    this.#characters += line.length;
+    const { recordsMax, charactersMax } = this.#bounds;
+    while (this.end - this.start > recordsMax || (this.#characters > charactersMax && this.end - this.start > 1)) {
+      this.#forget();
+    }
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** @param position From `start` on; an earlier one gives undefined: what was there is forgotten */
+  read(position: number, linesMax: number): readonly string[] | undefined {
+    if (position < this.start) return undefined;
+    const from = position - this.#forgotten + this.#gone;
+    return this.#lines.slice(from, from + linesMax);
+  }
+
+  /** Lines that lead to how everything stood at `start`. */
+  beginning(): readonly string[] {
+    return recordsOf(this.#before).map((record) => JSON.stringify(record));
+  }
+
+  /** Called when there is something new. Returns how to end that. */
+  onAdded(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #forget(): void {
+    const line = this.#lines[this.#gone] as string;
+    this.#before.add(JSON.parse(line) as InspectorRecord);
+    this.#characters -= line.length;
+    this.#gone += 1;
+    this.#forgotten += 1;
+    if (this.#gone < cutEvery) {
+      this.#lines[this.#gone - 1] = '';
+      return;
+    }
+    this.#lines = this.#lines.slice(this.#gone);
+    this.#gone = 0;
+  }
+}
+
+/** Cutting off copies the rest. */
+const cutEvery = 8_192;

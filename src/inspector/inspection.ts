@@ -1,0 +1,58 @@
+/** The service that lets a running node be watched: serves the page, sends to another inspector, records to a file, as configured. */
+import type { AnyActorRef } from 'xstate';
+import { type EventObject, fromCallback } from 'xstate';
+import { type Failure, failureOf, messageOf, StatemeshError } from '../core/errors.js';
+import type { Randomness, Time } from '../protocol/ports.js';
+import type { InspectionInput } from '../protocol/services.js';
+import { createInspector, type Inspector } from './inspector.js';
+
+export interface InspectionPorts {
+  readonly time: Time;
+  readonly randomness: Randomness;
+}
+
+export function createInspection(ports: InspectionPorts) {
+  return fromCallback<EventObject, InspectionInput>(({ input: { settings, nodeId, parent }, self, system }) => {
+    let isOver = false;
+    const fail = (error: unknown): void => {
+      const failure: Failure = failureOf(error);
+      if (!isOver) parent.send({ type: 'inspection.failed', failure });
+    };
+    let inspector: Inspector | undefined;
+    let detach: (() => void) | undefined;
+    const open = async (): Promise<void> => {
+      inspector = createInspector({
+        ...settings,
+        ...ports,
+        title: nodeId,
+        onTraceError: (error) => fail(traceLost(error)),
+      });
+      const watch = inspector.watch(nodeId);
+      const subscription = system.inspect(watch.inspect);
+      detach = () => subscription.unsubscribe();
+      watch.meet(rootOf(self));
+      const opened = await inspector.open();
+      if (!isOver) parent.send({ type: 'inspection.opened', url: opened.url });
+    };
+    // Later: the actors are in the middle of a step now.
+    const timer = ports.time.after(0, () => {
+      open().catch(fail);
+    });
+    return () => {
+      isOver = true;
+      timer.cancel();
+      detach?.();
+      void inspector?.close();
+    };
+  });
+}
+
+function traceLost(error: unknown): StatemeshError {
+  const message = `The trace is not recorded any more: ${messageOf(error)}`;
+  return new StatemeshError('inspectorUnavailable', message, { cause: error });
+}
+
+function rootOf(actor: AnyActorRef): AnyActorRef {
+  const { _parent: parent } = actor as { _parent?: AnyActorRef };
+  return parent === undefined ? actor : rootOf(parent);
+}

@@ -1,0 +1,68 @@
+/**
+ * Sends a history over a WebSocket, no faster than the other side reads: what is there, then what comes.
+ *
+ * Invariant: nothing is queued for a slow reader but what the socket holds, within a bound. It goes on from where it was; when that has
+ * been forgotten meanwhile, it is dropped, and may come again.
+ */
+import type { WebSocket } from 'ws';
+import type { Time, Timer } from '../protocol/ports.js';
+import type { History } from './history.js';
+
+const linesPerMessageMax = 500;
+/** Records are sent together that come together. */
+const gatherMs = 40;
+const bufferedBytesMax = 4 * 1024 * 1024;
+const drainPollMs = 20;
+
+/** WebSocket close codes of our own. */
+export const closeCodes = { tooSlow: 4_008, ended: 4_000 } as const;
+
+export interface PumpOptions {
+  readonly socket: WebSocket;
+  readonly history: History;
+  readonly time: Time;
+  /** Puts lines into a message. */
+  wrap(lines: readonly string[]): string;
+  /** Everything that was there at the beginning has been sent. */
+  onCaughtUp?(): void;
+}
+
+/** Returns how to end it. */
+export function pump({ socket, history, time, wrap, onCaughtUp }: PumpOptions): () => void {
+  let position = history.start;
+  let timer: Timer | undefined;
+  let isCaughtUp = false;
+  const beginning = history.beginning();
+  if (beginning.length > 0) socket.send(wrap(beginning));
+  const later = (delayMs: number): void => {
+    timer ??= time.after(delayMs, () => {
+      timer = undefined;
+      send();
+    });
+  };
+  const send = (): void => {
+    while (position < history.end) {
+      if (socket.readyState !== socket.OPEN) return;
+      if (socket.bufferedAmount > bufferedBytesMax) {
+        later(drainPollMs);
+        return;
+      }
+      const lines = history.read(position, linesPerMessageMax);
+      if (lines === undefined) {
+        socket.close(closeCodes.tooSlow, 'You read more slowly than things happen.');
+        return;
+      }
+      socket.send(wrap(lines));
+      position += lines.length;
+    }
+    if (isCaughtUp) return;
+    isCaughtUp = true;
+    onCaughtUp?.();
+  };
+  const stopListening = history.onAdded(() => later(gatherMs));
+  send();
+  return () => {
+    stopListening();
+    timer?.cancel();
+  };
+}

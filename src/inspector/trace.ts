@@ -1,0 +1,99 @@
+/**
+ * Recorded traces: what a node has recorded, or a simulation, opened like a live node.
+ *
+ * Invariants: a file that is none is told apart by its first wrong line, with its number; a last line that was cut off, as a crash leaves
+ * it, is no matter.
+ */
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { systemRandomness } from '../adapters/randomness.js';
+import { systemTime } from '../adapters/time.js';
+import { messageOf, StatemeshError } from '../core/errors.js';
+import { recordSchema } from './collect.js';
+import { History } from './history.js';
+import { statelyUrl } from './inspector.js';
+import { type InspectorServer, serveInspector } from './server.js';
+
+export interface Trace {
+  readonly history: History;
+  /** How many records there are. */
+  readonly records: number;
+}
+
+/** What a browser can be expected to hold. */
+const recordsMax = 5_000_000;
+const charactersMax = 2 * 1024 * 1024 * 1024;
+
+/**
+ * @param onProgress Called now and then with the bytes read so far
+ * @throws StatemeshError `traceInvalid`
+ */
+export async function readTrace(path: string, onProgress: (bytes: number) => void = () => {}): Promise<Trace> {
+  const history = new History({ recordsMax, charactersMax });
+  const input = createReadStream(path);
+  const failed = new Promise<never>((_, reject) => input.once('error', reject));
+  failed.catch(() => {});
+  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  let number = 0;
+  let wrong: number | undefined;
+  try {
+    const iterator = lines[Symbol.asyncIterator]();
+    for (;;) {
+      const next = await Promise.race([iterator.next(), failed]);
+      if (next.done) break;
+      const line = next.value;
+      // One that is wrong and not the last.
+      if (wrong !== undefined) throw invalid(path, `line ${wrong} is no record.`);
+      number += 1;
+      if (number % progressEvery === 0) onProgress(input.bytesRead);
+      const kind = kindOf(line);
+      if (kind === 'record') history.addLine(line);
+      else if (kind === 'wrong') wrong = number;
+      if (history.start > 0) throw invalid(path, `it has more than ${recordsMax} records: record less at a time.`);
+    }
+  } catch (error) {
+    if (error instanceof StatemeshError) throw error;
+    throw invalid(path, messageOf(error), error);
+  } finally {
+    lines.close();
+    input.destroy();
+  }
+  const { end: records } = history;
+  if (records === 0) throw invalid(path, 'it has no records.');
+  return { history, records };
+}
+
+const progressEvery = 10_000;
+
+function kindOf(line: string): 'record' | 'other' | 'wrong' {
+  if (line === '') return 'other';
+  try {
+    const value: unknown = JSON.parse(line);
+    // Traces of simulations tell more than the inspector shows.
+    if (typeof value === 'object' && value !== null && 'kind' in value && 'atMs' in value) return 'other';
+    return recordSchema.safeParse(value).success ? 'record' : 'wrong';
+  } catch {
+    return 'wrong';
+  }
+}
+
+function invalid(path: string, why: string, cause?: unknown): StatemeshError {
+  return new StatemeshError('traceInvalid', `${path} cannot be shown: ${why}`, { cause });
+}
+
+export interface ServeTraceOptions {
+  /** On loopback; 0 lets the system choose one. */
+  readonly port: number;
+  readonly title: string;
+  readonly stately?: boolean | undefined;
+}
+
+/** @throws StatemeshError `portInUse`, `addressUnavailable`, `inspectorUnavailable` */
+export function serveTrace({ history }: Trace, { port, title, stately }: ServeTraceOptions): Promise<InspectorServer> {
+  const randomness = systemRandomness();
+  return serveInspector({
+    ...{ history, port, title, isLive: false, time: systemTime() },
+    token: `${randomness.token()}${randomness.token()}`,
+    stately: stately === true ? statelyUrl : undefined,
+  });
+}

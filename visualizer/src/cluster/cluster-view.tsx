@@ -1,0 +1,279 @@
+/** The cluster at the moment that is shown: nodes as they stand, who leads, and the sessions between them. */
+import {
+  Background,
+  BaseEdge,
+  Controls,
+  type Edge,
+  EdgeLabelRenderer,
+  type EdgeProps,
+  Handle,
+  type Node,
+  type NodeProps,
+  Position,
+  ReactFlow,
+  useNodesState,
+} from '@xyflow/react';
+import { memo, useEffect, useMemo } from 'react';
+import type { Fold } from '../../../src/inspector/fold.js';
+import { type Link, linksOf, type NodeSight, nodesOf } from '../model/cluster.js';
+import type { Identity } from '../model/identities.js';
+import { milliseconds } from '../parts/format.js';
+import { cardHeight, cardWidth, type Place, placesOf } from './places.js';
+import '@xyflow/react/dist/style.css';
+import './cluster.css';
+
+export interface ClusterViewProps {
+  readonly fold: Fold;
+  readonly identities: ReadonlyMap<string, Identity>;
+  /** A second earlier, for the rates. */
+  readonly earlier: Fold;
+  readonly selected: string | undefined;
+  onSelect(node: string | undefined): void;
+}
+
+type CardData = {
+  readonly node: NodeSight | undefined;
+  readonly name: string;
+  readonly isLeader: boolean;
+  readonly group: number | undefined;
+  readonly isSelected: boolean;
+};
+type CardNode = Node<CardData, 'card'>;
+type LinkData = { readonly link: Link; readonly rate: number; readonly isCut: boolean };
+type LinkEdge = Edge<LinkData, 'link'>;
+
+const nodeTypes = { card: memo(Card) };
+const edgeTypes = { link: memo(LinkLine) };
+
+export function ClusterView({ fold, identities, earlier, selected, onSelect }: ClusterViewProps) {
+  const nodes = useMemo(() => nodesOf(fold, identities), [fold, fold.atMs, identities]);
+  const links = useMemo(() => linksOf(nodes), [nodes]);
+  const names = namesOf(nodes, links);
+  const key = `${names.members.join()} ${names.clouds.join()}`;
+  const [cards, setCards, onNodesChange] = useNodesState<CardNode>([]);
+  // Where somebody has dragged a card, it stays.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only when nodes come or go
+  useEffect(() => {
+    const places = placesOf(names.members, names.clouds);
+    setCards((before) =>
+      [...places].map(([name, place]) => {
+        const known = before.find(({ id }) => id === name);
+        return {
+          id: name,
+          type: 'card',
+          position: place,
+          data: cardOf(name),
+          ...(known && { measured: known.measured }),
+        } as CardNode;
+      }),
+    );
+  }, [key]);
+  const cardOf = (name: string): CardData => {
+    const node = nodes.find((each) => each.node === name);
+    const group = fold.partition.findIndex((each) => each.includes(name));
+    return {
+      node,
+      name,
+      isLeader: node?.election === 'leader',
+      group: group < 0 ? undefined : group,
+      isSelected: name === selected,
+    };
+  };
+  const shown = cards.map((card) => ({ ...card, data: cardOf(card.id) }));
+  const edges = useMemo(
+    () => edgesOf(links, fold, linksOf(nodesOf(earlier, identities)), earlier.atMs),
+    [links, fold, earlier, identities],
+  );
+  return (
+    <section className="cluster" aria-label="Cluster">
+      <ReactFlow<CardNode, LinkEdge>
+        key={key}
+        nodes={shown}
+        edges={edges}
+        nodeTypes={nodeTypes}
+        edgeTypes={edgeTypes}
+        onNodesChange={onNodesChange}
+        onNodeClick={(_, { id }) => onSelect(id)}
+        onPaneClick={() => onSelect(undefined)}
+        nodesConnectable={false}
+        edgesFocusable={false}
+        deleteKeyCode={null}
+        fitView
+        fitViewOptions={{ padding: 0.15, maxZoom: 1.3 }}
+        minZoom={0.2}
+        proOptions={{ hideAttribution: true }}
+        colorMode="system"
+      >
+        <Background gap={24} />
+        <Controls showInteractive={false} />
+      </ReactFlow>
+      {fold.partition.length > 0 && (
+        <p className="cluster-partition" role="status">
+          Partitioned: {fold.partition.map((group) => group.join(', ')).join('  |  ')}
+        </p>
+      )}
+      <ul className="visually-hidden">
+        {nodes.map((node) => (
+          <li key={node.node}>{sentenceOn(node)}</li>
+        ))}
+      </ul>
+      {nodes.length === 0 && <p className="empty">No node has been seen yet.</p>}
+    </section>
+  );
+}
+
+/** Cloud nodes that nobody watches are known by those who connect to them. */
+function namesOf(nodes: readonly NodeSight[], links: readonly Link[]): { members: string[]; clouds: string[] } {
+  const watched = new Map(nodes.map((node) => [node.node, node]));
+  const clouds = new Set(nodes.filter(({ role }) => role === 'cloud').map(({ node }) => node));
+  for (const { gateways } of nodes) {
+    for (const { nodeId } of gateways) if (!nodes.some((node) => node.nodeId === nodeId)) clouds.add(nodeId);
+  }
+  const members = new Set(nodes.filter(({ role }) => role !== 'cloud').map(({ node }) => node));
+  for (const { from, to, isOfGateway } of links) {
+    for (const name of [from, to]) if (!watched.has(name)) (isOfGateway ? clouds : members).add(name);
+  }
+  return { members: [...members].filter((name) => !clouds.has(name)).sort(), clouds: [...clouds].sort() };
+}
+
+function edgesOf(links: readonly Link[], fold: Fold, earlier: readonly Link[], earlierMs: number): LinkEdge[] {
+  const before = new Map(earlier.map((link) => [link.key, link]));
+  const spanMs = fold.atMs - earlierMs;
+  return links.map((link) => {
+    const old = before.get(link.key);
+    const moved = entriesOn(link) - (old === undefined ? 0 : entriesOn(old));
+    const [one, other] = [groupOf(fold, link.from), groupOf(fold, link.to)];
+    return {
+      id: link.key,
+      type: 'link',
+      source: link.from,
+      target: link.to,
+      data: {
+        link,
+        rate: spanMs > 0 ? Math.max(0, (moved * 1_000) / spanMs) : 0,
+        isCut: one >= 0 && other >= 0 && one !== other,
+      },
+    };
+  });
+}
+
+function entriesOn({ sessions }: Link): number {
+  return sessions.reduce((sum, { entriesReceived }) => sum + entriesReceived, 0);
+}
+
+function groupOf({ partition }: Fold, name: string): number {
+  return partition.findIndex((group) => group.includes(name));
+}
+
+function Card({ data: { node, name, isLeader, group, isSelected } }: NodeProps<CardNode>) {
+  const isUp = node?.isUp ?? true;
+  const className = [
+    'card',
+    isUp ? '' : 'card-down',
+    isLeader ? 'card-leader' : '',
+    isSelected ? 'card-selected' : '',
+  ].join(' ');
+  return (
+    <div className={className} style={{ width: cardWidth, minHeight: cardHeight }}>
+      <Handle type="target" position={Position.Top} className="card-handle" isConnectable={false} />
+      <Handle type="source" position={Position.Top} className="card-handle" isConnectable={false} />
+      <div className="card-head">
+        {isLeader && <Crown />}
+        <strong className="card-name">{node?.nodeId ?? name}</strong>
+        {group !== undefined && <span className="card-group">group {group + 1}</span>}
+      </div>
+      {node !== undefined && node.nodeId !== name && <div className="card-line">process {name}</div>}
+      <div className="card-line">{linesOn(node, isUp)}</div>
+      {node?.address && <div className="card-line card-code">{node.address}</div>}
+      {isUp && node?.uplink !== undefined && node.gateways.length > 0 && (
+        <div className="card-line">cloud: {node.uplink}</div>
+      )}
+    </div>
+  );
+}
+
+function linesOn(node: NodeSight | undefined, isUp: boolean): string {
+  if (node === undefined) return 'not watched';
+  if (!isUp) return 'down';
+  const role = node.role === 'cloud' ? 'cloud node' : (node.election ?? node.state);
+  const reconfiguration =
+    node.reconfiguration === undefined || node.reconfiguration === 'settled' ? '' : `, ${node.reconfiguration}`;
+  return `${role}${node.state === 'running' ? '' : `, ${node.state}`}${reconfiguration}`;
+}
+
+function Crown() {
+  return (
+    <svg className="crown" viewBox="0 0 24 24" width="18" height="18" role="img">
+      <title>leader</title>
+      <path d="M3 8l4.5 4L12 5l4.5 7L21 8l-1.8 11H4.8z" />
+    </svg>
+  );
+}
+
+/** From edge to edge of two cards, by the straight line between their middles. */
+function LinkLine({ id, source, target, sourceX, sourceY, targetX, targetY, data }: EdgeProps<LinkEdge>) {
+  if (data === undefined) return null;
+  const { link, rate, isCut } = data;
+  // Handles are at the middle of the upper side.
+  const from = { x: sourceX, y: sourceY + cardHeight / 2 };
+  const to = { x: targetX, y: targetY + cardHeight / 2 };
+  const path = `M${from.x},${from.y}L${to.x},${to.y}`;
+  const state = isCut ? 'cut' : stateOf(link);
+  // In the middle of what is to be seen of it, but for a little, since the lines of a full mesh meet there.
+  const at = hidden(from, to) + (1 - 2 * hidden(from, to)) * labelAt;
+  const [x, y] = [from.x + (to.x - from.x) * at, from.y + (to.y - from.y) * at];
+  return (
+    <>
+      <BaseEdge id={id} path={path} className={`link link-${state}`} />
+      {rate > 0 && (
+        <circle r="4" className="link-pulse">
+          <animateMotion dur="1s" repeatCount="indefinite" path={path} />
+        </circle>
+      )}
+      <EdgeLabelRenderer>
+        <div
+          className={`link-label link-label-${state}`}
+          style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}
+          title={`${source} – ${target}: ${link.sessions.map(({ node, state: each }) => `${node} says ${each}`).join(', ')}`}
+        >
+          {labelOf(link, rate, state)}
+        </div>
+      </EdgeLabelRenderer>
+    </>
+  );
+}
+
+const labelAt = 0.42;
+
+/** The share of a line that is below the card at its end. */
+function hidden(from: Place, to: Place): number {
+  const [dx, dy] = [Math.abs(to.x - from.x), Math.abs(to.y - from.y)];
+  return Math.min(0.5, cardWidth / 2 / Math.max(dx, 1), cardHeight / 2 / Math.max(dy, 1));
+}
+
+function stateOf({ sessions }: Link): 'well' | 'busy' | 'opening' {
+  if (sessions.some(({ state }) => state === 'handshaking' || state === 'closed')) return 'opening';
+  return sessions.every(({ state, isCaughtUp }) => state === 'synchronizing' && isCaughtUp) ? 'well' : 'busy';
+}
+
+function labelOf({ sessions }: Link, rate: number, state: string): string {
+  const trips = sessions.flatMap(({ roundTripMs }) => (roundTripMs === undefined ? [] : [roundTripMs]));
+  const backlog = sessions.map((session) => session.backlog).find((text) => text !== '' && !text.startsWith('0 '));
+  const parts = [
+    state === 'cut' ? 'partitioned' : '',
+    sessions.find((session) => session.state !== 'synchronizing')?.state ?? '',
+    trips.length === 0 ? '' : milliseconds(Math.min(...trips)),
+    rate >= 0.5 ? `${Math.round(rate)}/s` : '',
+    backlog ?? '',
+  ];
+  return parts.filter((part) => part !== '').join(' · ') || 'in sync';
+}
+
+function sentenceOn(node: NodeSight): string {
+  const { nodeId, isUp, election, sessions, state } = node;
+  if (!isUp) return `${nodeId} is down.`;
+  const peers = sessions.flatMap(({ peerId }) => peerId ?? []);
+  return `${nodeId} is ${state}${election === undefined ? '' : ` as ${election}`}, with ${
+    peers.length === 0 ? 'no sessions' : `sessions with ${peers.join(', ')}`
+  }.`;
+}

@@ -1,0 +1,210 @@
+/** The cluster as its actors tell of it: nodes, sessions between them, leaders, gateways. Everything is read from their contexts. */
+import type { ActorState, Fold } from '../../../src/inspector/fold.js';
+import type { StateValue } from '../../../src/inspector/records.js';
+import type { Summary } from '../../../src/inspector/summary.js';
+import type { Identity } from './identities.js';
+
+export interface NodeSight {
+  /** The process. */
+  readonly node: string;
+  readonly nodeId: string;
+  readonly rootId: string | undefined;
+  readonly isUp: boolean;
+  /** `running`, `stopping`, … */
+  readonly state: string;
+  readonly role: string;
+  readonly address: string;
+  /** `observer`, `follower`, `candidate`, `leader`; undefined where there is no election. */
+  readonly election: string | undefined;
+  readonly leaderId: string | undefined;
+  readonly term: number | undefined;
+  readonly uplink: string | undefined;
+  readonly reconfiguration: string | undefined;
+  readonly lastFailure: string | undefined;
+  readonly peers: readonly PeerSight[];
+  readonly sessions: readonly SessionSight[];
+  readonly gateways: readonly GatewaySight[];
+}
+
+export interface PeerSight {
+  readonly sessionId: string;
+  readonly nodeId: string;
+  readonly state: string;
+  readonly attempt: number;
+  readonly lastFailure: string | undefined;
+}
+
+export interface SessionSight {
+  readonly sessionId: string;
+  /** Who is on the other side, once that is known. */
+  readonly peerId: string | undefined;
+  readonly state: string;
+  readonly roundTripMs: number | undefined;
+  readonly entriesSent: number;
+  readonly entriesReceived: number;
+  readonly isCaughtUp: boolean;
+  readonly backlog: string;
+  readonly isOfGateway: boolean;
+}
+
+export interface GatewaySight {
+  readonly sessionId: string;
+  readonly nodeId: string;
+  readonly address: string;
+  readonly state: string;
+  readonly lastFailure: string | undefined;
+  readonly attempt: number;
+}
+
+/** @param identities For processes that are down */
+export function nodesOf(fold: Fold, identities: ReadonlyMap<string, Identity>): NodeSight[] {
+  const byNode = new Map<string, ActorState[]>();
+  for (const actor of fold.actors.values()) {
+    const actors = byNode.get(actor.node);
+    if (actors === undefined) byNode.set(actor.node, [actor]);
+    else actors.push(actor);
+  }
+  const names = new Set([...fold.processes.keys(), ...byNode.keys()]);
+  return [...names]
+    .filter((node) => node !== '')
+    .sort()
+    .map((node) => nodeOf(node, fold, byNode.get(node) ?? [], identities.get(node)));
+}
+
+function nodeOf(node: string, fold: Fold, actors: readonly ActorState[], identity: Identity | undefined): NodeSight {
+  const root = actors.find(({ parentId, logic }) => parentId === undefined && logic === 'node');
+  const election = actors.find(({ logic }) => logic === 'election');
+  const uplink = actors.find(({ logic }) => logic === 'uplink');
+  const configuration = record(record(root?.context.configured)?.configuration);
+  const listening = record(root?.context.listening);
+  const parents = new Map(actors.map((actor) => [actor.sessionId, actor]));
+  return {
+    node,
+    nodeId: text(configuration?.nodeId) ?? identity?.nodeId ?? node,
+    rootId: root?.sessionId,
+    isUp: (fold.processes.get(node)?.isUp ?? true) && root !== undefined && root.status === 'active',
+    state: stateName(root?.value) ?? 'down',
+    role: text(configuration?.role) ?? identity?.role ?? 'member',
+    address: listening === undefined ? '' : `${text(listening.host) ?? ''}:${number(listening.port) ?? ''}`,
+    election: stateName(election?.value),
+    leaderId: text(election?.context.leaderId),
+    term: number(election?.context.term),
+    uplink: text(uplink?.context.uplink),
+    reconfiguration: stateName(record(record(root?.value)?.running)?.reconfiguration),
+    lastFailure: failureOf(root),
+    peers: actors.filter(({ logic }) => logic === 'peer').map(peerOf),
+    sessions: actors.filter(({ logic }) => logic === 'session').map((actor) => sessionOf(actor, actors, parents)),
+    gateways: actors.filter(({ logic }) => logic === 'gateway').map(gatewayOf),
+  };
+}
+
+function peerOf(actor: ActorState): PeerSight {
+  return {
+    sessionId: actor.sessionId,
+    nodeId: text(actor.context.nodeId) ?? actor.name.replace(/^peer-/, ''),
+    state: stateName(actor.value) ?? '',
+    attempt: number(actor.context.attempt) ?? 0,
+    lastFailure: failureOf(actor),
+  };
+}
+
+function sessionOf(
+  actor: ActorState,
+  actors: readonly ActorState[],
+  parents: ReadonlyMap<string, ActorState>,
+): SessionSight {
+  const children = actors.filter(({ parentId }) => parentId === actor.sessionId);
+  const sender = children.find(({ logic }) => logic === 'sender');
+  const receiver = children.find(({ logic }) => logic === 'receiver');
+  const outbox = text(sender?.context.outbox);
+  const inFlight = text(record(sender?.context.progress)?.inFlight) ?? '';
+  return {
+    sessionId: actor.sessionId,
+    peerId: text(record(actor.context.peer)?.nodeId) ?? text(actor.context.expected),
+    state: stateName(actor.value) ?? '',
+    roundTripMs: number(actor.context.roundTripMs),
+    entriesSent: number(sender?.context.entriesSent) ?? 0,
+    entriesReceived: number(receiver?.context.entriesApplied) ?? 0,
+    isCaughtUp: stateName(sender?.value) === 'caughtUp',
+    backlog:
+      outbox === undefined || /^\[0 /.test(outbox) ? inFlight.replace(/^\[|\]$/g, '') : outbox.replace(/^\[|\]$/g, ''),
+    isOfGateway: parents.get(actor.parentId ?? '')?.logic === 'gateway',
+  };
+}
+
+function gatewayOf(actor: ActorState): GatewaySight {
+  const peer = record(actor.context.peer);
+  return {
+    sessionId: actor.sessionId,
+    nodeId: text(peer?.nodeId) ?? actor.name,
+    address: text(peer?.address) ?? '',
+    state: stateName(actor.value) ?? '',
+    lastFailure: failureOf(actor),
+    attempt: number(actor.context.attempt) ?? 0,
+  };
+}
+
+/** A connection between two nodes, as both sides see it. */
+export interface Link {
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
+  readonly sessions: readonly (SessionSight & { readonly node: string })[];
+  readonly isOfGateway: boolean;
+}
+
+/** Pairs of nodes between which there are sessions. A peer that is not watched itself is named by its NodeId. */
+export function linksOf(nodes: readonly NodeSight[]): Link[] {
+  const processOf = new Map(nodes.map(({ nodeId, node }) => [nodeId, node]));
+  const links = new Map<string, Link>();
+  for (const { node, sessions } of nodes) {
+    for (const session of sessions) {
+      if (session.peerId === undefined) continue;
+      const other = processOf.get(session.peerId) ?? session.peerId;
+      const [from, to] = [node, other].sort() as [string, string];
+      const key = `${from} ${to}`;
+      const link = links.get(key);
+      links.set(key, {
+        ...{ key, from, to, sessions: [...(link?.sessions ?? []), { ...session, node }] },
+        isOfGateway: (link?.isOfGateway ?? false) || session.isOfGateway,
+      });
+    }
+  }
+  return [...links.values()];
+}
+
+export function stateName(value: StateValue | Summary | undefined): string | undefined {
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object' || value === null) return undefined;
+  return Object.keys(value)[0];
+}
+
+/** A state as one line: `running.service.member`, or its regions by commas. */
+export function stateText(value: StateValue | undefined): string {
+  if (value === undefined) return '';
+  if (typeof value === 'string') return value;
+  const parts = Object.entries(value).map(([key, below]) => {
+    const text = stateText(below);
+    return text === '' ? key : `${key}.${text.includes(', ') ? `(${text})` : text}`;
+  });
+  return parts.join(', ');
+}
+
+function failureOf(actor: ActorState | undefined): string | undefined {
+  const failure = record(actor?.context.failure) ?? record(actor?.context.lastFailure);
+  return text(failure?.message);
+}
+
+type Fields = Readonly<Record<string, Summary>>;
+
+function record(value: unknown): Fields | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function number(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}

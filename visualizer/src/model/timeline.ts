@@ -1,0 +1,111 @@
+/**
+ * Everything that has happened, in order, and how everything stood at any moment of it.
+ *
+ * Invariants: records only come at the end; times never go back; the state at a position is found from the nearest checkpoint before
+ * it, so any moment costs at most `checkpointEvery` records.
+ */
+import { Fold } from '../../../src/inspector/fold.js';
+import type { InspectorRecord } from '../../../src/inspector/records.js';
+import { type Band, Bands } from './bands.js';
+import { type Identity, learn } from './identities.js';
+
+/** An actor by name, also when it is long gone. */
+export interface ActorName {
+  readonly sessionId: string;
+  readonly parentId: string | undefined;
+  readonly rootId: string;
+  readonly node: string;
+  readonly name: string;
+  readonly logic: string;
+  readonly isMachine: boolean;
+}
+
+const checkpointEvery = 2_000;
+const earliestDateMs = 1e12;
+
+export class Timeline {
+  readonly records: InspectorRecord[] = [];
+  /** Of each record; processes of one machine may tell of a moment late, so it is the latest that was told until then. */
+  readonly times: number[] = [];
+  readonly directory = new Map<string, ActorName>();
+  /** What each process was last known as: also of those that are down. */
+  readonly identities = new Map<string, Identity>();
+  /** By start: who leads, and what was done to the world. */
+  readonly #bands = new Bands();
+  readonly #checkpoints: Fold[] = [new Fold()];
+  readonly #latest = new Fold();
+  /** The state that was asked for last, and where that was: the next one is mostly near. */
+  #found = { count: 0, fold: new Fold() };
+
+  get length(): number {
+    return this.records.length;
+  }
+
+  get firstMs(): number {
+    return this.times[0] ?? 0;
+  }
+
+  get lastMs(): number {
+    return this.times.at(-1) ?? 0;
+  }
+
+  get bands(): readonly Band[] {
+    return this.#bands.all(this.lastMs);
+  }
+
+  add(records: readonly InspectorRecord[]): void {
+    for (const record of records) {
+      this.records.push(record);
+      this.#latest.add(record);
+      this.times.push(Math.max(this.times.at(-1) ?? record.atMs, record.atMs));
+      if (record.type === '@xstate.actor') this.#register(record);
+      learn(this.identities, record);
+      this.#bands.add(record, this.#latest, this.lastMs, this.identities);
+      if (this.records.length % checkpointEvery === 0) this.#checkpoints.push(new Fold(this.#latest));
+    }
+  }
+
+  /** How everything stood after so many records. It must not be changed. */
+  foldAt(count: number): Fold {
+    if (count >= this.records.length) return this.#latest;
+    const checkpoint = Math.floor(count / checkpointEvery);
+    const isNear = this.#found.count <= count && this.#found.count >= checkpoint * checkpointEvery;
+    const from = isNear ? this.#found : { count: checkpoint * checkpointEvery, fold: this.#checkpoints[checkpoint] };
+    if (from.count === count && from.fold !== undefined) return from.fold;
+    const fold = new Fold(from.fold);
+    for (let index = from.count; index < count; index++) fold.add(this.records[index] as InspectorRecord);
+    this.#found = { count, fold };
+    return fold;
+  }
+
+  /** The same, as a picture that stays, for whoever keeps it while more comes. */
+  copyAt(count: number): Fold {
+    return new Fold(this.foldAt(count));
+  }
+
+  /** Whether times are those of the day: a simulation counts its own. */
+  get hasWallClock(): boolean {
+    return this.firstMs > earliestDateMs;
+  }
+
+  /** How many records had come until then. */
+  countAt(ms: number): number {
+    let [low, high] = [0, this.times.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.times[middle] as number) <= ms) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** When the last of so many records came. */
+  timeAt(count: number): number {
+    return this.times[Math.min(count, this.times.length) - 1] ?? this.firstMs;
+  }
+
+  #register(record: Extract<InspectorRecord, { type: '@xstate.actor' }>): void {
+    const { sessionId, parentId, rootId, node, name, logic, isMachine } = record;
+    this.directory.set(sessionId, { sessionId, parentId, rootId, node, name, logic, isMachine });
+  }
+}

@@ -1,0 +1,178 @@
+/** Nodes, peers and remote peers as tables. */
+import type { Fold } from '../../../src/inspector/fold.js';
+import { type NodeSight, nodesOf } from '../model/cluster.js';
+import type { Identity } from '../model/identities.js';
+import { count, milliseconds } from '../parts/format.js';
+import './tables.css';
+
+export interface TablesViewProps {
+  readonly fold: Fold;
+  readonly identities: ReadonlyMap<string, Identity>;
+  onSelect(sessionId: string, node: string): void;
+}
+
+export function TablesView({ fold, identities, onSelect }: TablesViewProps) {
+  const nodes = nodesOf(fold, identities);
+  return (
+    <section className="tables" aria-label="Tables">
+      <Table
+        caption="Nodes"
+        heads={[
+          'NodeId',
+          'process',
+          'state',
+          'role',
+          'election',
+          'leader',
+          'term',
+          'address',
+          'to the cloud',
+          'last failure',
+        ]}
+        rows={nodes.map((node) => ({
+          key: node.node,
+          onSelect: () => node.rootId !== undefined && onSelect(node.rootId, node.node),
+          cells: [
+            node.nodeId,
+            node.node,
+            node.isUp ? node.state : 'down',
+            node.role,
+            node.election ?? '',
+            node.leaderId ?? '',
+            node.term === undefined ? '' : String(node.term),
+            node.address,
+            node.uplink ?? '',
+            node.lastFailure ?? '',
+          ],
+        }))}
+      />
+      <Table
+        caption="Peers"
+        heads={[
+          'node',
+          'peer',
+          'state',
+          'session',
+          'round trip',
+          'sent',
+          'received',
+          'to be sent',
+          'attempts',
+          'last failure',
+        ]}
+        rows={nodes.flatMap((node) => peersOf(node, onSelect))}
+      />
+      <Table
+        caption="Remote peers of the cloud"
+        heads={['node', 'cloud peer', 'gateway', 'address', 'attempts', 'last failure']}
+        rows={nodes.flatMap((node) =>
+          node.gateways.map((gateway) => ({
+            key: gateway.sessionId,
+            onSelect: () => onSelect(gateway.sessionId, node.node),
+            cells: [
+              node.nodeId,
+              gateway.nodeId,
+              gateway.state,
+              gateway.address,
+              String(gateway.attempt),
+              gateway.lastFailure ?? '',
+            ],
+          })),
+        )}
+      />
+    </section>
+  );
+}
+
+interface Row {
+  readonly key: string;
+  readonly cells: readonly string[];
+  onSelect(): void;
+}
+
+function peersOf(node: NodeSight, onSelect: (sessionId: string, node: string) => void): Row[] {
+  const rows = node.peers.map((peer): Row => {
+    const session = node.sessions.find(({ peerId }) => peerId === peer.nodeId);
+    return {
+      key: peer.sessionId,
+      onSelect: () => onSelect(session?.sessionId ?? peer.sessionId, node.node),
+      cells: [
+        node.nodeId,
+        peer.nodeId,
+        peer.state,
+        ...sessionCells(session),
+        String(peer.attempt),
+        peer.lastFailure ?? '',
+      ],
+    };
+  });
+  // A cloud node knows of nobody but who is connected.
+  const known = new Set(node.peers.map(({ nodeId }) => nodeId));
+  const guests = node.sessions.filter(
+    ({ peerId, isOfGateway }) => peerId !== undefined && !known.has(peerId) && !isOfGateway,
+  );
+  const others = guests.map(
+    (session): Row => ({
+      key: session.sessionId,
+      onSelect: () => onSelect(session.sessionId, node.node),
+      cells: [node.nodeId, session.peerId ?? '', 'connected', ...sessionCells(session), '', ''],
+    }),
+  );
+  return [...rows, ...others];
+}
+
+function sessionCells(session: NodeSight['sessions'][number] | undefined): string[] {
+  if (session === undefined) return ['', '', '', '', ''];
+  const { state, roundTripMs, entriesSent, entriesReceived, isCaughtUp, backlog } = session;
+  return [
+    state,
+    roundTripMs === undefined ? '' : milliseconds(roundTripMs),
+    count(entriesSent),
+    count(entriesReceived),
+    isCaughtUp ? 'nothing' : backlog,
+  ];
+}
+
+function Table({ caption, heads, rows }: { caption: string; heads: readonly string[]; rows: readonly Row[] }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <section className="table-frame" tabIndex={0} aria-label={caption}>
+      <table>
+        <caption>{caption}</caption>
+        <thead>
+          <tr>
+            {heads.map((head) => (
+              <th key={head} scope="col">
+                {head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ key, cells, onSelect }) => (
+            <tr key={key}>
+              {cells.map((cell, index) =>
+                index === 0 ? (
+                  <th key={heads[index]} scope="row">
+                    <button type="button" className="linkish" onClick={onSelect}>
+                      {cell}
+                    </button>
+                  </th>
+                ) : (
+                  <td key={heads[index]}>{cell}</td>
+                ),
+              )}
+            </tr>
+          ))}
+          {rows.length === 0 && (
+            <tr>
+              <td colSpan={heads.length} className="soft">
+                none
+              </td>
+            </tr>
+          )}
+        </tbody>
+      </table>
+    </section>
+  );
+}
