@@ -29,6 +29,7 @@ const givens: Record<string, string> = {
 /** What they import, if they do not say so. */
 const imports: Record<string, string> = {
   createNode: '../src/index.js',
+  createInspector: '../src/index.js',
   composeNode: '../src/index.js',
   staticConfiguration: '../src/index.js',
   fileConfiguration: '../src/index.js',

@@ -12,6 +12,8 @@ export default defineConfig({
     target: 'es2023',
     // No data: URLs, which the content security policy forbids.
     assetsInlineLimit: 0,
+    // What is bundled asks to be named.
+    license: { fileName: 'licenses.md' },
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 2_500,
     rolldownOptions: {
