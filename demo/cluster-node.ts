@@ -63,6 +63,8 @@ export class ClusterNode<Name extends NodeName = NodeName> {
   /** Resolves when the node says that it runs. */
   async start(): Promise<void> {
     this.cluster.signal.throwIfAborted();
+    const { collectorUrl: collector } = this.cluster.watch;
+    if (collector !== undefined) this.configure({ inspector: { collector } });
     const log = openSync(this.logPath, 'a', 0o600);
     // In a process group of its own: Ctrl-C is for the demo, which then stops its nodes.
     const child = spawn(process.execPath, [commandPath, 'start', '--json', '--config', this.configPath], {

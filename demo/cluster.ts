@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Cloud } from './cloud.js';
 import { ClusterNode, commandPath, type Ending, environment, type MemberName, nameOf } from './cluster-node.js';
+import { Watch } from './watch.js';
 
 type Member = ClusterNode<MemberName>;
 
@@ -21,6 +22,7 @@ export class Cluster {
   readonly directory = mkdtempSync(join(tmpdir(), 'statemesh-demo-'));
   readonly nodes: readonly [Member, Member, Member];
   readonly cloud: Cloud;
+  readonly watch: Watch;
   /** What happens when a node ends without being told to. */
   lost = (node: ClusterNode, ending: Ending): void => {
     const lines = node.lastLogLines().map((line) => `  ${line}`);
@@ -35,6 +37,7 @@ export class Cluster {
     setMaxListeners(0, this.#trouble.signal);
     this.nodes = [new ClusterNode('node-a', this), new ClusterNode('node-b', this), new ClusterNode('node-c', this)];
     this.cloud = new Cloud(this);
+    this.watch = new Watch(this);
     process.once('exit', () => {
       for (const node of this.nodes) node.killNow();
       this.cloud.killNow();
@@ -44,6 +47,7 @@ export class Cluster {
 
   /** A fresh cluster key that all three share, and a discovery port that nobody else uses. */
   async initialize(): Promise<void> {
+    await this.watch.open();
     const [first, ...others] = this.nodes;
     await configure(first);
     const configuration = JSON.parse(readFileSync(first.configPath, 'utf8'));
@@ -77,6 +81,7 @@ export class Cluster {
   /** Stops every node in good order. */
   async stop(): Promise<void> {
     await Promise.all([...this.nodes.map((node) => node.stop()), this.cloud.stop()]);
+    await this.watch.close();
   }
 }
 

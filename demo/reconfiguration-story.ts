@@ -181,6 +181,19 @@ export function reconfigurationSteps(cluster: Cluster, cloud: Cloud, orders: Ord
         };
       },
     },
+    {
+      title: 'The page of the inspector has seen it all',
+      async run() {
+        const { nodes: seen, records } = await cluster.watch.look();
+        const expected = [...nodes, ...cloud.nodes].map(({ name }) => name);
+        const missing = expected.filter((name) => !seen.has(name));
+        assert(missing.length === 0, `it has seen nothing of ${missing.join(', ')}`);
+        return {
+          title: `The inspector shows all ${expected.length} processes: ${number(records)} records of their statecharts`,
+          details: ['With time travel, and with this demo to take part in.', cluster.watch.url],
+        };
+      },
+    },
   ];
 }
 

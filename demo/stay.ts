@@ -25,10 +25,14 @@ export async function stay(cluster: Cluster, screen: Screen): Promise<void> {
   screen.show([]);
 }
 
-function invitation({ directory, nodes }: Cluster): string[] {
+function invitation({ directory, nodes, watch }: Cluster): string[] {
   const [, , c] = nodes;
   return [
-    'The nodes stay up. In another terminal, try:',
+    'The nodes stay up. Watch their statecharts, and take part, in a browser:',
+    '',
+    `  ${watch.url}`,
+    '',
+    'In another terminal, try:',
     '',
     `  alias statemesh="node ${commandPath}"`,
     `  D=${directory}`,

@@ -79,7 +79,11 @@ function stepsOf({ cluster, screen, cities }: StoryInput): Step[] {
         });
         return {
           title: 'Three nodes run, each a process with its own database',
-          details: [...table(await Promise.all(rows)), `Data and logs: ${cluster.directory}`],
+          details: [
+            ...table(await Promise.all(rows)),
+            `Data and logs: ${cluster.directory}`,
+            `Watch them in a browser: ${cluster.watch.url}`,
+          ],
         };
       },
     },
