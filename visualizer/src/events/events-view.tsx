@@ -124,10 +124,6 @@ export function EventsView(props: EventsViewProps) {
         <div
           ref={scroller}
           className="sequence"
-          role="listbox"
-          aria-label="Sequence of events"
-          tabIndex={0}
-          onKeyDown={onKeyDown}
           onWheel={() => {
             follows.current = false;
           }}
@@ -138,9 +134,21 @@ export function EventsView(props: EventsViewProps) {
             expanded={expanded}
             onToggle={(node) => setExpanded(toggled(expanded, node))}
           />
-          <div className="sequence-rows" style={{ height: virtual.getTotalSize(), width }}>
+          <div
+            className="sequence-rows"
+            role="listbox"
+            aria-label="Sequence of events"
+            tabIndex={0}
+            style={{ height: virtual.getTotalSize(), width }}
+            onKeyDown={onKeyDown}
+          >
             {lanes.map(({ key }, index) => (
-              <span key={key} className="lane-line" style={{ insetInlineStart: gutter + (index + 0.5) * laneWidth }} />
+              <span
+                key={key}
+                role="presentation"
+                className="lane-line"
+                style={{ insetInlineStart: gutter + (index + 0.5) * laneWidth }}
+              />
             ))}
             {virtual.getVirtualItems().map(({ index, start }) => {
               const position = rows.positions[index] as number;
@@ -325,7 +333,6 @@ const Row = memo(function Row({
       aria-posinset={row + 1}
       aria-setsize={rowCount}
       aria-selected={isChosen}
-      aria-label={labelOf(record, time, places)}
       className={className}
       style={{ transform: `translateY(${top}px)`, height: rowHeight, width }}
       onClick={() => {
@@ -344,15 +351,6 @@ const Row = memo(function Row({
     </div>
   );
 });
-
-/** For those who do not see the arrows. */
-function labelOf(record: InspectorRecord, time: string, { directory }: Places): string {
-  if (record.type === 'statemesh.world') return `${time}: ${record.what}`;
-  if (record.type !== '@xstate.event') return `${time}: ${record.node} ${'what' in record ? record.what : ''}`;
-  const { sessionId, sourceId, event } = record;
-  const sender = sourceId === undefined || sourceId === sessionId ? '' : ` from ${pathOf(sourceId, directory)}`;
-  return `${time}: ${record.node}, ${pathOf(sessionId, directory)} is sent ${event.type}${sender}`;
-}
 
 function ArrowCell({ record, places }: { record: EventRecord; places: Places }) {
   const arrow = arrowOf(record, places);
@@ -378,6 +376,7 @@ function ArrowCell({ record, places }: { record: EventRecord; places: Places }) 
       <span className="sequence-label" style={{ insetInlineStart: end + 8, maxWidth: labelWidthMax }} title={label}>
         {isTimer && <span className="sequence-timer">timer </span>}
         <b>{record.event.type}</b> <span className="soft">{name}</span>
+        <span className="visually-hidden"> of {record.node}</span>
       </span>
     </span>
   );

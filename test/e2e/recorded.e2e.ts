@@ -1,0 +1,201 @@
+/** A recorded trace of a simulation, and a very long one: by keyboard, in both themes, and with whoever may not look refused. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Browser, Page } from 'playwright-core';
+import { type InspectorServer, readTrace, serveTrace } from 'statemesh';
+import { WebSocket } from 'ws';
+import { launchBrowser, type OpenPage, openPage, show, untilShown } from './browser.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'statemesh-e2e-'));
+const trace = join(directory, 'seed-5.jsonl');
+const longTrace = join(directory, 'long.jsonl');
+const longMax = 100_000;
+
+let browser: Browser;
+let server: InspectorServer;
+let opened: OpenPage[] = [];
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+  const args = ['simulate', '--seed', '5', '--nodes', '4', '--seconds', '20', '--trace', trace];
+  execFileSync(process.execPath, [resolve('dist/cli/main.js'), ...args], { cwd: directory, stdio: 'ignore' });
+  server = await serveTrace(await readTrace(trace), { port: 0, title: 'seed 5' });
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+afterEach(async () => {
+  const complaints = opened.flatMap((each) => each.complaints);
+  await Promise.all(opened.map(({ page }) => page.context().close()));
+  opened = [];
+  expect(complaints).toEqual([]);
+});
+
+async function open(url = server.url.reveal(), options = {}): Promise<Page> {
+  const page = await openPage(browser, url, options);
+  opened.push(page);
+  await untilShown(page.page);
+  return page.page;
+}
+
+/** Loaded into the page from this machine's own files, past its policy: it is the test's, not the page's. */
+const axe = readFileSync(resolve('node_modules/axe-core/axe.min.js'), 'utf8');
+
+async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const found = await page.evaluate(async () => {
+    // The library has put itself there.
+    const { run } = (globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } }).axe;
+    interface Violation {
+      id: string;
+      impact: string;
+      nodes: { html: string; failureSummary: string }[];
+    }
+    return (await run()).violations.map(({ id, impact, nodes }) => ({
+      id,
+      impact,
+      where: nodes[0]?.html,
+      why: nodes[0]?.failureSummary,
+    }));
+  });
+  return found
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map((each) => JSON.stringify(each));
+}
+
+describe('a recorded trace', () => {
+  it('opened -> the end is shown; played from the beginning by the space bar -> it moves on', async () => {
+    const page = await open();
+    expect(await page.locator('.condition').innerText()).toBe('recorded');
+    await page.locator('.card').first().waitFor();
+    await page.getByLabel('Speed').selectOption('50');
+    await page.locator('body').press(' ');
+    await page.getByRole('button', { name: 'Pause' }).waitFor();
+    await page.getByRole('button', { name: 'Play' }).waitFor();
+    const slider = page.getByRole('slider', { name: 'Moment that is shown' });
+    expect(Number(await slider.inputValue())).toBeCloseTo(Number(await slider.getAttribute('max')), 0);
+    const shown = await page.locator('.time-text').innerText();
+    await page.locator('body').press(',');
+    expect(await page.locator('.time-text').innerText()).not.toBe(shown);
+  });
+
+  it('a moment of a partition -> it is named, and shown as a band', async () => {
+    const page = await open();
+    const band = page.locator('.band-partition').first();
+    const { left, max } = {
+      left: await band.evaluate((each) =>
+        Number.parseFloat((each as unknown as { style: { insetInlineStart: string } }).style.insetInlineStart),
+      ),
+      max: Number(await page.getByRole('slider').getAttribute('max')),
+    };
+    await page.getByRole('slider').fill(String((left * max) / 100 + 1));
+    await page.getByText(/^Partitioned:/).waitFor();
+  });
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    it(`every view, ${colorScheme} -> nothing stands in the way of who reads by ear, by keyboard or with weak eyes`, async () => {
+      const page = await open(server.url.reveal(), { colorScheme });
+      // At its end everybody has stopped.
+      await page.getByRole('slider').fill('12000');
+      for (const view of ['Cluster', 'Actors', 'Events', 'Tables'] as const) {
+        await show(page, view);
+        await page.locator('main > section').waitFor();
+        if (view === 'Actors') await page.locator('.chart').waitFor();
+        if (view === 'Events') await page.locator('.sequence-row').first().waitFor();
+        expect([view, await barriers(page)]).toEqual([view, []]);
+      }
+    });
+  }
+
+  it.each([480, 900, 1_600])('a window of %i pixels -> nothing is wider than it', async (width) => {
+    const page = await open(server.url.reveal(), { viewport: { width, height: 900 } });
+    for (const view of ['Cluster', 'Actors', 'Events', 'Tables'] as const) {
+      await show(page, view);
+      const widest = await page.evaluate('document.documentElement.scrollWidth');
+      expect([view, widest]).toEqual([view, width]);
+    }
+  });
+
+  it('100,000 events -> they scroll, and the page goes on answering', async () => {
+    const lines = readFileSync(trace, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('"type":"@xstate.event"'));
+    const beginning = readFileSync(trace, 'utf8')
+      .split('\n')
+      .filter((line) => /"type":"(@xstate.actor|statemesh\.)/.test(line));
+    const events = Array.from({ length: longMax }, (_, index) => lines[index % lines.length]);
+    writeFileSync(longTrace, [...beginning, ...events].join('\n'));
+    const long = await serveTrace(await readTrace(longTrace), { port: 0, title: 'long' });
+    try {
+      const page = await open(long.url.reveal());
+      await show(page, 'Events');
+      await page.getByLabel("heartbeats and XState's own").check();
+      await page.getByText(/^1\d\d,\d\d\d of /).waitFor();
+      const frames = (await page.evaluate(`new Promise((done) => {
+        const list = document.querySelector('.sequence');
+        const frames = [];
+        let before = performance.now();
+        const step = (now) => {
+          frames.push(now - before);
+          before = now;
+          list.scrollTop = (list.scrollHeight * frames.length) / 120;
+          if (frames.length < 120) requestAnimationFrame(step);
+          else done(frames.slice(1).sort((one, other) => one - other));
+        };
+        requestAnimationFrame(step);
+      })`)) as number[];
+      const at = (share: number): string => (frames[Math.floor(frames.length * share)] as number).toFixed(1);
+      process.stdout.write(
+        `frames while 100,000 events scroll by, ms: median ${at(0.5)}, p95 ${at(0.95)}, worst ${at(0.999)}\n`,
+      );
+      // Not a judgement on speed: a page that hangs gets here never, or with frames of seconds.
+      expect(frames.length).toBe(119);
+      expect(frames.at(-1)).toBeLessThan(2_000);
+      await page.locator('.sequence-row').last().click();
+      await page.getByRole('complementary', { name: 'Event' }).waitFor();
+    } finally {
+      await long.close();
+    }
+  });
+
+  it('a wrong token -> the page is refused, with what to do', async () => {
+    const wrong = server.url.reveal().replace(/token=.*/, 'token=wrong');
+    const page = await (await browser.newContext()).newPage();
+    const response = await page.goto(wrong);
+    expect(response?.status()).toBe(403);
+    expect(await page.locator('body').innerText()).toMatch(/open the whole address/);
+    await page.context().close();
+  });
+
+  it("another page's script -> gets nothing, though it knows the token", async () => {
+    const page = await (await browser.newContext()).newPage();
+    const { host, search } = new URL(server.url.reveal());
+    await page.goto('data:text/html,<title>elsewhere</title>');
+    const heard = await page.evaluate(`new Promise((done) => {
+      const socket = new WebSocket('ws://${host}/records${search}');
+      socket.onmessage = () => done('told');
+      socket.onclose = () => done('refused');
+    })`);
+    expect(heard).toBe('refused');
+    await page.context().close();
+  });
+
+  it('a name of somebody else that points here -> is refused', async () => {
+    const { port } = server;
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/records${new URL(server.url.reveal()).search}`, {
+      headers: { host: `evil.example:${port}`, origin: `http://evil.example:${port}` },
+    });
+    socket.on('error', () => {});
+    const status = await new Promise<number | undefined>((done) => {
+      socket.once('unexpected-response', (_, response) => done(response.statusCode));
+      socket.once('open', () => done(undefined));
+    });
+    socket.terminate();
+    expect(status).toBe(421);
+  });
+});
