@@ -6,7 +6,8 @@
  * the actors: what cannot be summarised is told as such.
  *
  * The cause of an event is what its sender is at work on. XState has no word for that, but it works on one event after the other, so
- * the eldest event of an actor that has not led to a snapshot yet is the one.
+ * the eldest event of an actor that has not led to a snapshot yet is the one. Services send without saying who they are; while actors are
+ * at work, it is the one that has begun last, since all of it happens in one stretch of code.
  */
 import type { AnyActorRef, AnyStateMachine, AnyTransitionDefinition, InspectionEvent } from 'xstate';
 import { type ChartOf, chartOf } from './chart.js';
@@ -47,6 +48,8 @@ export class Feed {
   readonly #known = new WeakMap<AnyActorRef, Known>();
   readonly #chartsOf = new WeakMap<object, ChartOf>();
   readonly #charts = new Set<string>();
+  /** Actors at work at this moment, each within the work of the one before. */
+  #working: Known[] = [];
   readonly #dueAtMs = new WeakMap<ScheduledEvent, number>();
   #records = 0;
   #actors = 0;
@@ -87,7 +90,7 @@ export class Feed {
   }
 
   #sent(actor: AnyActorRef, event: { readonly type: string }, source: AnyActorRef | undefined): void {
-    const sender = source === undefined ? undefined : this.#knownOf(source);
+    const sender = source === undefined ? this.#working.at(-1) : this.#knownOf(source);
     const cause = sender?.pending[0]?.id;
     const known = this.#knownOf(actor, cause);
     const id = this.#tell({
@@ -98,8 +101,22 @@ export class Feed {
       event: summarizeEvent(event),
       ...(cause !== undefined && { cause }),
     });
+    // Who has ended works on nothing any more.
+    if (known.status !== 'active') return;
+    if (known.pending.length === 0) this.#begin(known);
     if (known.pending.length >= pendingMax) known.pending.shift();
     known.pending.push({ event, id });
+  }
+
+  #begin(known: Known): void {
+    // Whatever is still there when this stretch of code is over was never worked on.
+    if (this.#working.length === 0) queueMicrotask(() => this.#rest());
+    this.#working.push(known);
+  }
+
+  #rest(): void {
+    for (const known of this.#working) known.pending.length = 0;
+    this.#working = [];
   }
 
   #stepped(actor: AnyActorRef, transitions: readonly AnyTransitionDefinition[]): void {
@@ -117,6 +134,9 @@ export class Feed {
     const index = known.pending.findIndex((each) => each.event === event);
     const cause = known.pending[index]?.id;
     known.pending.splice(0, index + 1);
+    const at = this.#working.lastIndexOf(known);
+    if (at >= 0) this.#working.splice(at, 1);
+    if (known.pending.length > 0) this.#begin(known);
     const { transitions } = known;
     known.transitions = [];
     const change = this.#changeOf(known, snapshot);

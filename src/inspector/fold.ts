@@ -141,18 +141,17 @@ function recordsOfActor(actor: ActorState): InspectorRecord[] {
     ...(output !== undefined && { output }),
     ...(error !== undefined && { error }),
   };
-  return [
-    {
-      ...{ id: 0, atMs: startedAtMs, node, type: '@xstate.actor', sessionId, rootId, name, logic, isMachine, snapshot },
-      ...(parentId !== undefined && { parentId }),
-    },
-    {
-      ...{ id: 0, atMs: changedAtMs, node, type: '@xstate.snapshot', sessionId, rootId, snapshot: {} },
-      event: lastEvent ?? { type: 'xstate.init' },
-      ...(lastEventId !== undefined && { cause: lastEventId }),
-      ...{ transitions, delays },
-    },
-  ];
+  const begun: InspectorRecord = {
+    ...{ id: 0, atMs: startedAtMs, node, type: '@xstate.actor', sessionId, rootId, name, logic, isMachine, snapshot },
+    ...(parentId !== undefined && { parentId }),
+  };
+  if (lastEvent === undefined) return [begun];
+  const worked: InspectorRecord = {
+    ...{ id: 0, atMs: changedAtMs, node, type: '@xstate.snapshot', sessionId, rootId, event: lastEvent, snapshot: {} },
+    ...(lastEventId !== undefined && { cause: lastEventId }),
+    ...{ transitions, delays },
+  };
+  return [begun, worked];
 }
 
 function after(actor: ActorState, record: Extract<InspectorRecord, { type: '@xstate.snapshot' }>): ActorState {

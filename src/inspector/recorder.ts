@@ -4,7 +4,7 @@
  * Invariants: each file by itself tells how everything stood at its beginning, and so opens like a live node; there are at most
  * `filesMax` of them; only the owner may read them; a disk that does not take them ends the recording, never the node.
  */
-import { createWriteStream, renameSync, rmSync, type WriteStream } from 'node:fs';
+import { createWriteStream, openSync, renameSync, rmSync, type WriteStream } from 'node:fs';
 import { Fold, recordsOf } from './fold.js';
 import type { InspectorRecord } from './records.js';
 
@@ -72,8 +72,15 @@ export class Recorder {
 
   #open(): void {
     this.#characters = 0;
-    this.#stream = createWriteStream(this.#options.path, { flags: 'w', mode: 0o600 });
-    this.#stream.on('error', (error) => this.#fail(error));
+    const { path } = this.#options;
+    try {
+      // Opened at once: from then on it may be renamed while lines are still on their way into it.
+      this.#stream = createWriteStream(path, { fd: openSync(path, 'w', 0o600) });
+      this.#stream.on('error', (error) => this.#fail(error));
+    } catch (error) {
+      this.#stream = undefined;
+      this.#options.onError(error);
+    }
   }
 
   #fail(error: unknown): void {

@@ -64,7 +64,7 @@ function summarizeText(text: string): string {
 
 function summarizeObject(value: object, depth: number): Summary {
   if (value instanceof Secret) return '[secret]';
-  if (isActor(value)) return `[actor ${value.id}]`;
+  if (isActor(value)) return `[actor ${nameOf(value)}]`;
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
   const { depthMax, itemsMax } = summaryLimits;
   if (value instanceof Error) return summarizeError(value);
@@ -111,7 +111,17 @@ function countRuns(value: unknown): Summary | undefined {
   return `[${plural(entries, 'entry', 'entries')} of ${plural(value.length, 'author')}]`;
 }
 
-function isActor(value: object): value is { readonly id: string } {
+/** A root without an id of its own has one that XState counts up: its machine's says more. */
+function nameOf({ id, logic }: Actor): string {
+  return id.startsWith('x:') ? (logic?.id ?? id) : id;
+}
+
+interface Actor {
+  readonly id: string;
+  readonly logic?: { readonly id?: string };
+}
+
+function isActor(value: object): value is Actor {
   return 'sessionId' in value && typeof (value as { send?: unknown }).send === 'function';
 }
 

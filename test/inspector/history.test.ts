@@ -1,0 +1,154 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Fold, recordsOf } from '../../src/inspector/fold.js';
+import { History } from '../../src/inspector/history.js';
+import { Recorder } from '../../src/inspector/recorder.js';
+import type { InspectorRecord } from '../../src/inspector/records.js';
+import { readTrace } from '../../src/inspector/trace.js';
+import { createWorld } from '../../src/simulation/index.js';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'statemesh-inspector-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+/** Of a world in which somebody is killed, and another one reconfigured. */
+async function recorded(): Promise<InspectorRecord[]> {
+  const records: InspectorRecord[] = [];
+  const world = createWorld({ seed: 3, records: (record) => records.push(record) });
+  const [a, b] = world.lan('office', ['node-a', 'node-b', 'node-c']);
+  await world.run('3s');
+  world.partition([a], [b]);
+  await a.collection('things').put('k', { name: 'x' });
+  world.crash(b);
+  await world.run('2s');
+  world.restart(b);
+  await world.reconfigure(a, { nodeId: 'node-z' });
+  world.heal();
+  await world.run('3s');
+  await world.close();
+  return records;
+}
+
+function folded(records: readonly InspectorRecord[]): Fold {
+  const fold = new Fold();
+  for (const record of records) fold.add(record);
+  return fold;
+}
+
+/** Everything but when it was looked at, and what was new at that moment. */
+function stateOf({ actors, processes, charts, partition }: Fold) {
+  const states = [...actors.values()].map(({ changed: _, startedAtMs: __, changedAtMs: ___, ...state }) => state);
+  return { states, processes: [...processes.values()], charts: [...charts.keys()].sort(), partition };
+}
+
+describe('fold', () => {
+  it('its own records -> lead to the same state', async () => {
+    const records = await recorded();
+    for (const count of [10, 500, 1_500, records.length]) {
+      const fold = folded(records.slice(0, count));
+      expect(stateOf(folded(recordsOf(fold)))).toEqual(stateOf(fold));
+    }
+  });
+
+  it('a copy -> stays as it was while the other goes on', async () => {
+    const records = await recorded();
+    const fold = folded(records.slice(0, 400));
+    const copy = new Fold(fold);
+    const [before, actors] = [stateOf(copy).states, copy.actors.size];
+    for (const record of records.slice(400)) fold.add(record);
+    expect(stateOf(copy).states).toEqual(before);
+    expect(copy.actors.size).toBe(actors);
+  });
+
+  it('a partition, and its end -> are there, and gone', async () => {
+    const records = await recorded();
+    const partitions = records.flatMap((record) => (record.type === 'statemesh.world' ? [record.partition] : []));
+    expect(partitions).toContainEqual([['node-a'], ['node-b']]);
+    expect(folded(records).partition).toEqual([]);
+  });
+
+  it('a process that ended -> nothing of it is left', async () => {
+    const fold = folded(await recorded());
+    expect(fold.actors.size).toBe(0);
+    expect([...fold.processes.values()].every(({ isUp }) => !isUp)).toBe(true);
+  });
+});
+
+describe('records of a world', () => {
+  it('the same seed -> the same records', async () => {
+    const [one, other] = [await recorded(), await recorded()];
+    const differs = one.findIndex((record, index) => JSON.stringify(record) !== JSON.stringify(other[index]));
+    expect([one.length, one[differs]]).toEqual([other.length, other[differs]]);
+  });
+});
+
+describe('history', () => {
+  it('more than it keeps -> its beginning and the rest lead to the same state as everything', async () => {
+    const records = await recorded();
+    const history = new History({ recordsMax: 300, charactersMax: 1e9 });
+    for (const record of records) history.add(record);
+    expect(history.end - history.start).toBe(300);
+    expect(history.end).toBe(records.length);
+    const lines = [...history.beginning(), ...(history.read(history.start, 1_000) ?? [])];
+    expect(stateOf(folded(lines.map((line) => JSON.parse(line))))).toEqual(stateOf(folded(records)));
+  });
+
+  it('larger than it may be -> forgets, but for the last', () => {
+    const history = new History({ recordsMax: 1_000, charactersMax: 500 });
+    const tell = (what: string) => history.add({ id: 1, node: '', atMs: 0, type: 'statemesh.world', what });
+    for (let index = 0; index < 50; index++) tell('x'.repeat(50));
+    expect(history.end - history.start).toBeLessThan(10);
+    tell('x'.repeat(5_000));
+    expect(history.end - history.start).toBe(1);
+  });
+
+  it('what is forgotten -> cannot be read any more; what is there can, in pieces', () => {
+    const history = new History({ recordsMax: 10, charactersMax: 1e6 });
+    for (let id = 0; id < 20_000; id++) history.add({ id, node: '', atMs: 0, type: 'statemesh.world', what: '' });
+    expect(history.read(0, 5)).toBeUndefined();
+    expect(history.read(19_990, 3)?.map((line) => JSON.parse(line).id)).toEqual([19_990, 19_991, 19_992]);
+    expect(history.read(20_000, 3)).toEqual([]);
+  });
+});
+
+describe('recorder', () => {
+  it('more than a file takes -> some files, each of which opens by itself and leads to the same end', async () => {
+    const records = await recorded();
+    const path = join(directory, 'trace.jsonl');
+    const errors: unknown[] = [];
+    const recorder = new Recorder({
+      path,
+      charactersMax: 200_000,
+      filesMax: 3,
+      onError: (error) => errors.push(error),
+    });
+    for (const record of records) recorder.add(JSON.stringify(record), record);
+    await recorder.close();
+    expect(errors).toEqual([]);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    for (const file of [path, `${path}.1`, `${path}.2`]) expect((await readTrace(file)).records).toBeGreaterThan(10);
+    expect(() => statSync(`${path}.3`)).toThrow();
+    const last = readFileSync(path, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as InspectorRecord);
+    expect(stateOf(folded(last))).toEqual(stateOf(folded(records)));
+  });
+
+  it('a directory that is not there -> is told, once, and recording ends', async () => {
+    let tell: (error: unknown) => void = () => {};
+    const told = new Promise((resolve) => {
+      tell = resolve;
+    });
+    const recorder = new Recorder({ path: join(directory, 'missing', 'trace.jsonl'), onError: tell });
+    const record: InspectorRecord = { id: 1, node: '', atMs: 0, type: 'statemesh.world', what: 'x' };
+    recorder.add(JSON.stringify(record), record);
+    expect(await told).toMatchObject({ code: 'ENOENT' });
+    recorder.add(JSON.stringify(record), record);
+    await recorder.close();
+  });
+});
