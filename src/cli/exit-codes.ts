@@ -59,6 +59,7 @@ export function adviceOn(code: ErrorCode, { isStarting = false } = {}): string |
 
 const exitCodesByError: Partial<Record<ErrorCode, ExitCode>> = {
   requestInvalid: exitCodes.badInput,
+  traceInvalid: exitCodes.badInput,
   configurationInvalid: exitCodes.badInput,
   configurationUnreadable: exitCodes.badInput,
   clusterKeyMissing: exitCodes.badInput,

@@ -19,8 +19,8 @@ const types: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 };
 
-/** Beside the compiled package. */
-export const pageDirectory = fileURLToPath(new URL('../visualizer', import.meta.url));
+/** In the package, seen from its sources as from what is compiled. */
+export const pageDirectory = fileURLToPath(new URL('../../dist/visualizer', import.meta.url));
 
 /** @throws StatemeshError `inspectorUnavailable` */
 export function readAssets(directory: string = pageDirectory): Assets {

@@ -11,6 +11,12 @@ export interface HistoryBounds {
   readonly charactersMax: number;
 }
 
+/** How much is read at a time. */
+export interface Portion {
+  readonly linesMax: number;
+  readonly charactersMax: number;
+}
+
 /** Some 15 minutes of a busy node. */
 export const defaultBounds: HistoryBounds = { recordsMax: 100_000, charactersMax: 64 * 1024 * 1024 };
 
@@ -54,10 +60,16 @@ export class History {
   }
 
   /** @param position From `start` on; an earlier one gives undefined: what was there is forgotten */
-  read(position: number, linesMax: number): readonly string[] | undefined {
+  read(position: number, { linesMax, charactersMax }: Portion): readonly string[] | undefined {
     if (position < this.start) return undefined;
     const from = position - this.#forgotten + this.#gone;
-    return this.#lines.slice(from, from + linesMax);
+    let [end, characters] = [from, 0];
+    // One that is larger than a portion travels alone.
+    while (end < this.#lines.length && end - from < linesMax && (end === from || characters < charactersMax)) {
+      characters += (this.#lines[end] as string).length;
+      end += 1;
+    }
+    return this.#lines.slice(from, end);
   }
 
   /** Lines that lead to how everything stood at `start`. */

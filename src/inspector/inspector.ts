@@ -78,7 +78,7 @@ export function createInspector(options: InspectorOptions = {}): Inspector {
   if (collector !== undefined) checkCollectorUrl(collector);
   const history = new History(options.bounds ?? defaultBounds);
   const recorder =
-    trace === undefined ? undefined : new Recorder({ path: trace, onError: options.onTraceError ?? (() => {}) });
+    trace === undefined ? undefined : new Recorder({ path: trace, time, onError: options.onTraceError ?? (() => {}) });
   const add = (record: InspectorRecord): void => {
     const line = JSON.stringify(record);
     history.addLine(line);
@@ -111,9 +111,10 @@ export function createInspector(options: InspectorOptions = {}): Inspector {
       return { url: server.url, collectorUrl: collects ? server.collectorUrl : undefined };
     },
     async close() {
+      // At once, since whoever ends may not wait.
+      recorder?.close();
       stopRelay?.();
       await server?.close();
-      await recorder?.close();
     },
   };
 }

@@ -8,7 +8,7 @@ import type { WebSocket } from 'ws';
 import type { Time, Timer } from '../protocol/ports.js';
 import type { History } from './history.js';
 
-const linesPerMessageMax = 500;
+const perMessage = { linesMax: 500, charactersMax: 256 * 1024 } as const;
 /** Records are sent together that come together. */
 const gatherMs = 40;
 const bufferedBytesMax = 4 * 1024 * 1024;
@@ -47,7 +47,7 @@ export function pump({ socket, history, time, wrap, onCaughtUp }: PumpOptions): 
         later(drainPollMs);
         return;
       }
-      const lines = history.read(position, linesPerMessageMax);
+      const lines = history.read(position, perMessage);
       if (lines === undefined) {
         socket.close(closeCodes.tooSlow, 'You read more slowly than things happen.');
         return;

@@ -2,9 +2,12 @@
  * Writes records to a file, a line of JSON each, and begins another one when it has become large.
  *
  * Invariants: each file by itself tells how everything stood at its beginning, and so opens like a live node; there are at most
- * `filesMax` of them; only the owner may read them; a disk that does not take them ends the recording, never the node.
+ * `filesMax` of them; only the owner may read them; a disk that does not take them ends the recording, never the node. Lines are
+ * gathered for a moment and then written at once, so that nothing is left to be written when a process ends.
  */
-import { createWriteStream, openSync, renameSync, rmSync, type WriteStream } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { systemCodeOf } from '../core/errors.js';
+import type { Time, Timer } from '../protocol/ports.js';
 import { Fold, recordsOf } from './fold.js';
 import type { InspectorRecord } from './records.js';
 
@@ -13,81 +16,94 @@ export interface RecorderOptions {
   readonly path: string;
   readonly charactersMax?: number;
   readonly filesMax?: number;
+  readonly time: Time;
+  /** Told once. */
   onError(error: unknown): void;
 }
 
 const defaultCharactersMax = 64 * 1024 * 1024;
 const defaultFilesMax = 4;
-/** What a slow disk may owe us in memory. */
-const bufferedBytesMax = 32 * 1024 * 1024;
+const gatherMs = 50;
+const gatheredCharactersMax = 64 * 1024;
 
 export class Recorder {
   readonly #options: Required<RecorderOptions>;
   readonly #fold = new Fold();
-  #stream: WriteStream | undefined;
+  #descriptor: number | undefined;
+  #gathered: string[] = [];
+  #gatheredCharacters = 0;
   #characters = 0;
+  #timer: Timer | undefined;
 
   constructor(options: RecorderOptions) {
     this.#options = { charactersMax: defaultCharactersMax, filesMax: defaultFilesMax, ...options };
-    this.#open();
+    this.#guarded(() => this.#open());
   }
 
   add(line: string, record: InspectorRecord): void {
-    const stream = this.#stream;
-    if (stream === undefined) return;
-    if (stream.writableLength > bufferedBytesMax) {
-      this.#fail(new Error(`The disk takes the trace ${this.#options.path} more slowly than things happen.`));
-      return;
-    }
-    if (this.#characters > this.#options.charactersMax) this.#rotate();
-    this.#write(line);
+    if (this.#descriptor === undefined) return;
+    if (this.#characters > this.#options.charactersMax) this.#guarded(() => this.#rotate());
+    this.#gather(line);
     this.#fold.add(record);
   }
 
-  /** Resolves when everything is written. */
-  close(): Promise<void> {
-    const stream = this.#stream;
-    this.#stream = undefined;
-    return new Promise((resolve) => (stream === undefined || stream.destroyed ? resolve() : stream.end(resolve)));
+  /** Everything is on its way to the disk then. */
+  close(): void {
+    this.#guarded(() => this.#flush());
+    this.#release();
   }
 
-  #write(line: string): void {
+  #gather(line: string): void {
+    this.#gathered.push(line, '\n');
+    this.#gatheredCharacters += line.length + 1;
     this.#characters += line.length + 1;
-    this.#stream?.write(`${line}\n`);
+    if (this.#gatheredCharacters > gatheredCharactersMax) this.#guarded(() => this.#flush());
+    else this.#timer ??= this.#options.time.after(gatherMs, () => this.#guarded(() => this.#flush()));
+  }
+
+  #flush(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const text = this.#gathered.join('');
+    this.#gathered = [];
+    this.#gatheredCharacters = 0;
+    if (this.#descriptor === undefined || text === '') return;
+    const bytes = Buffer.from(text);
+    // A disk may take a part only.
+    for (let written = 0; written < bytes.length; ) written += writeSync(this.#descriptor, bytes, written);
   }
 
   #rotate(): void {
     const { path, filesMax } = this.#options;
-    this.#stream?.end();
-    try {
-      rmSync(`${path}.${filesMax - 1}`, { force: true });
-      for (let age = filesMax - 2; age >= 0; age--) renameIfThere(nameOf(path, age), nameOf(path, age + 1));
-    } catch (error) {
-      this.#fail(error);
-      return;
-    }
+    this.#flush();
+    this.#release();
+    rmSync(`${path}.${filesMax - 1}`, { force: true });
+    for (let age = filesMax - 2; age >= 0; age--) renameIfThere(nameOf(path, age), nameOf(path, age + 1));
     this.#open();
-    for (const record of recordsOf(this.#fold)) this.#write(JSON.stringify(record));
+    for (const record of recordsOf(this.#fold)) this.#gather(JSON.stringify(record));
   }
 
   #open(): void {
     this.#characters = 0;
-    const { path } = this.#options;
-    try {
-      // Opened at once: from then on it may be renamed while lines are still on their way into it.
-      this.#stream = createWriteStream(path, { fd: openSync(path, 'w', 0o600) });
-      this.#stream.on('error', (error) => this.#fail(error));
-    } catch (error) {
-      this.#stream = undefined;
-      this.#options.onError(error);
-    }
+    this.#descriptor = openSync(this.#options.path, 'w', 0o600);
   }
 
-  #fail(error: unknown): void {
-    if (this.#stream === undefined) return;
-    this.#stream.destroy();
-    this.#stream = undefined;
-    this.#options.onError(error);
+  #release(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#descriptor === undefined) return;
+    closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+
+  #guarded(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#gathered = [];
+      this.#release();
+      this.#options.onError(error);
+    }
   }
 }
 
@@ -99,6 +115,6 @@ function renameIfThere(from: string, to: string): void {
   try {
     renameSync(from, to);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
   }
 }

@@ -22,14 +22,14 @@ const withheldFields = new Set([
 ]);
 
 /** Fields of which a count says enough: entries and documents, by how they are stored and sent. */
-const counted: Readonly<Record<string, (value: unknown) => Summary | undefined>> = {
-  runs: countRuns,
-  outbox: countRuns,
-  entries: (value) => (Array.isArray(value) ? `[${plural(value.length, 'entry', 'entries')}]` : undefined),
-  payload: (value) => (typeof value === 'string' ? `[${value.length} characters]` : withheld),
-  inFlight: (value) => (Array.isArray(value) ? `[${plural(value.length, 'batch', 'batches')}]` : undefined),
-  inheritance: (value) => (Array.isArray(value) ? `[${plural(value.length, 'write')}]` : undefined),
-};
+const counted = new Map<string, (value: unknown) => Summary | undefined>([
+  ['runs', countRuns],
+  ['outbox', countRuns],
+  ['entries', (value) => (Array.isArray(value) ? `[${plural(value.length, 'entry', 'entries')}]` : undefined)],
+  ['payload', (value) => (typeof value === 'string' ? `[${value.length} characters]` : withheld)],
+  ['inFlight', (value) => (Array.isArray(value) ? `[${plural(value.length, 'batch', 'batches')}]` : undefined)],
+  ['inheritance', (value) => (Array.isArray(value) ? `[${plural(value.length, 'write')}]` : undefined)],
+]);
 
 /** @returns undefined for what is not shown at all: functions, symbols and undefined */
 export function summarize(value: unknown, depth = 0): Summary | undefined {
@@ -53,7 +53,7 @@ export function summarize(value: unknown, depth = 0): Summary | undefined {
 export function summarizeField(field: string, value: unknown, depth = 1): Summary | undefined {
   if (value === undefined || typeof value === 'function') return undefined;
   if (withheldFields.has(field) && value !== null) return withheld;
-  return counted[field]?.(value) ?? summarize(value, depth);
+  return counted.get(field)?.(value) ?? summarize(value, depth);
 }
 
 function summarizeText(text: string): string {
@@ -88,14 +88,14 @@ function summarizeObject(value: object, depth: number): Summary {
 }
 
 function summarizeFields(fields: readonly (readonly [unknown, unknown])[], size: number, depth: number): Summary {
-  const summary: Record<string, Summary> = {};
-  for (const [name, value] of fields.slice(0, summaryLimits.fieldsMax)) {
+  const shown = fields.slice(0, summaryLimits.fieldsMax).flatMap(([name, value]): [string, Summary][] => {
     const field = String(name);
     const each = summarizeField(field, value, depth + 1);
-    if (each !== undefined) summary[field] = each;
-  }
-  if (size > summaryLimits.fieldsMax) summary['…'] = `${size - summaryLimits.fieldsMax} more`;
-  return summary;
+    return each === undefined ? [] : [[field, each]];
+  });
+  if (size > summaryLimits.fieldsMax) shown.push(['…', `${size - summaryLimits.fieldsMax} more`]);
+  // Not by assignment: somebody may call a field `__proto__`.
+  return Object.fromEntries(shown);
 }
 
 function summarizeError(error: Error): Summary {

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemTime } from '../../src/adapters/time.js';
 import { Fold, recordsOf } from '../../src/inspector/fold.js';
 import { History } from '../../src/inspector/history.js';
 import { Recorder } from '../../src/inspector/recorder.js';
@@ -44,6 +45,9 @@ function stateOf({ actors, processes, charts, partition }: Fold) {
   const states = [...actors.values()].map(({ changed: _, startedAtMs: __, changedAtMs: ___, ...state }) => state);
   return { states, processes: [...processes.values()], charts: [...charts.keys()].sort(), partition };
 }
+
+const all = { linesMax: 1e9, charactersMax: 1e9 };
+const few = { linesMax: 3, charactersMax: 1e9 };
 
 describe('fold', () => {
   it('its own records -> lead to the same state', async () => {
@@ -93,7 +97,7 @@ describe('history', () => {
     for (const record of records) history.add(record);
     expect(history.end - history.start).toBe(300);
     expect(history.end).toBe(records.length);
-    const lines = [...history.beginning(), ...(history.read(history.start, 1_000) ?? [])];
+    const lines = [...history.beginning(), ...(history.read(history.start, all) ?? [])];
     expect(stateOf(folded(lines.map((line) => JSON.parse(line))))).toEqual(stateOf(folded(records)));
   });
 
@@ -109,9 +113,19 @@ describe('history', () => {
   it('what is forgotten -> cannot be read any more; what is there can, in pieces', () => {
     const history = new History({ recordsMax: 10, charactersMax: 1e6 });
     for (let id = 0; id < 20_000; id++) history.add({ id, node: '', atMs: 0, type: 'statemesh.world', what: '' });
-    expect(history.read(0, 5)).toBeUndefined();
-    expect(history.read(19_990, 3)?.map((line) => JSON.parse(line).id)).toEqual([19_990, 19_991, 19_992]);
-    expect(history.read(20_000, 3)).toEqual([]);
+    expect(history.read(0, few)).toBeUndefined();
+    expect(history.read(19_990, few)?.map((line) => JSON.parse(line).id)).toEqual([19_990, 19_991, 19_992]);
+    expect(history.read(20_000, few)).toEqual([]);
+  });
+});
+
+describe('portions', () => {
+  it('large records -> fewer at a time, but one at least', () => {
+    const history = new History();
+    for (let id = 0; id < 10; id++)
+      history.add({ id, node: '', atMs: 0, type: 'statemesh.world', what: 'x'.repeat(1_000) });
+    expect(history.read(0, { linesMax: 10, charactersMax: 3_000 })).toHaveLength(3);
+    expect(history.read(0, { linesMax: 10, charactersMax: 10 })).toHaveLength(1);
   });
 });
 
@@ -124,10 +138,11 @@ describe('recorder', () => {
       path,
       charactersMax: 200_000,
       filesMax: 3,
+      time: systemTime(),
       onError: (error) => errors.push(error),
     });
     for (const record of records) recorder.add(JSON.stringify(record), record);
-    await recorder.close();
+    recorder.close();
     expect(errors).toEqual([]);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     for (const file of [path, `${path}.1`, `${path}.2`]) expect((await readTrace(file)).records).toBeGreaterThan(10);
@@ -144,11 +159,12 @@ describe('recorder', () => {
     const told = new Promise((resolve) => {
       tell = resolve;
     });
-    const recorder = new Recorder({ path: join(directory, 'missing', 'trace.jsonl'), onError: tell });
+    const path = join(directory, 'missing', 'trace.jsonl');
+    const recorder = new Recorder({ path, time: systemTime(), onError: tell });
     const record: InspectorRecord = { id: 1, node: '', atMs: 0, type: 'statemesh.world', what: 'x' };
     recorder.add(JSON.stringify(record), record);
     expect(await told).toMatchObject({ code: 'ENOENT' });
     recorder.add(JSON.stringify(record), record);
-    await recorder.close();
+    recorder.close();
   });
 });

@@ -1,0 +1,110 @@
+/** Nodes that are watched as their configuration says: over real sockets and files. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createInspector } from '../../src/inspector/inspector.js';
+import type { InspectorRecord } from '../../src/inspector/records.js';
+import type { Happening } from '../../src/protocol/events.js';
+import {
+  clusterKey,
+  createFixture,
+  type Fixture,
+  type TestNode,
+  until,
+  untilMeshed,
+} from '../integration/cluster-fixture.js';
+
+let fixture: Fixture;
+beforeEach(() => {
+  fixture = createFixture();
+});
+afterEach(() => fixture.close());
+
+describe('a node with an inspector', () => {
+  it('a port in its configuration -> the address is in its status, with a token; switched off -> it is gone', async () => {
+    const a = await fixture.start('a', { inspector: { port: 0 } });
+    await untilOpened(a);
+    const { inspectorUrl = '' } = await a.status();
+    expect(inspectorUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]{20,}$/);
+    expect([(await fetch(inspectorUrl)).status, (await fetch(new URL('/', inspectorUrl))).status]).toEqual([200, 403]);
+    await a.reconfigure({ inspector: undefined });
+    await until('it is closed', async () => (await a.status()).inspectorUrl === undefined);
+    await expect(fetch(inspectorUrl)).rejects.toThrow();
+  });
+
+  it('its port is taken -> it is told as a failure, and the node runs without', async () => {
+    const a = await fixture.start('a', { inspector: { port: 0 } });
+    await untilOpened(a);
+    const port = Number(new URL((await a.status()).inspectorUrl ?? '').port);
+    const b = await fixture.start('b', { discovery: false });
+    await b.reconfigure({ inspector: { port } });
+    await until('it is told', () => failureOf(b) !== undefined);
+    expect(failureOf(b)).toMatchObject({ where: 'inspector', failure: { code: 'portInUse' } });
+    expect(b.state).toBe('running');
+  });
+
+  it('a trace -> every document, key and secret stays out of it', async () => {
+    mkdirSync(fixture.directoryOf('t'), { recursive: true });
+    const trace = join(fixture.directoryOf('t'), 'trace.jsonl');
+    const planted = 'planted-4711';
+    const [a, b] = [await fixture.start('a', { inspector: { trace } }), await fixture.start('b')];
+    await untilMeshed([a, b]);
+    await a.addCloudPeer('cloud-1', '127.0.0.1:9', {
+      ...{ authority: 'https://127.0.0.1:9', clientId: 'us', clientSecret: planted, scopes: ['x'] },
+    });
+    for (const node of [a, b]) await node.collection('things').put('k', { text: planted });
+    await a.reconfigure({ clusterKey: `${planted} and more of it`, acceptedClusterKeys: [clusterKey] });
+    await a.stop();
+    const text = readFileSync(trace, 'utf8');
+    expect(text).not.toContain(planted);
+    for (const told of ['"cloud-1"', 'oplog.appended', 'configuration.adjusted', 'service.leave'])
+      expect(text).toContain(told);
+  });
+
+  it('a trace where none can be -> it is told, and the node runs', async () => {
+    const a = await fixture.start('a');
+    await a.reconfigure({ inspector: { trace: join(fixture.directoryOf('a'), 'missing', 'trace.jsonl') } });
+    await until('it is told', () => failureOf(a) !== undefined);
+    expect(failureOf(a)).toMatchObject({ where: 'inspector', failure: { code: 'inspectorUnavailable' } });
+    expect(a.state).toBe('running');
+  });
+
+  it('a collector -> is told by its name only when that changes, without the token', async () => {
+    const collecting = createInspector({ port: 0, collects: true });
+    const { collectorUrl } = await collecting.open();
+    const a = await fixture.start('a');
+    const { changes } = await a.reconfigure({ inspector: { collector: collectorUrl?.reveal() ?? '' } });
+    expect(changes).toEqual([{ field: 'inspector', from: undefined, to: { collector: '[secret]' } }]);
+    await collecting.close();
+  });
+
+  it('watched from its beginning by a program -> all of its steps are there', async () => {
+    const trace = join(fixture.directoryOf('t'), 'trace.jsonl');
+    mkdirSync(fixture.directoryOf('t'), { recursive: true });
+    const inspector = createInspector({ trace });
+    const a = await fixture.start('a', { inspect: inspector.watch('a').inspect });
+    await a.stop();
+    await inspector.close();
+    const records = readFileSync(trace, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as InspectorRecord);
+    const values = records.flatMap((record) => {
+      if (record.type !== '@xstate.actor' && record.type !== '@xstate.snapshot') return [];
+      const { value } = record.snapshot;
+      return record.sessionId === record.rootId && value !== undefined
+        ? [typeof value === 'string' ? value : Object.keys(value)[0]]
+        : [];
+    });
+    const steps = values.filter((value, index) => value !== values[index - 1]);
+    expect(steps).toEqual(['configuring', 'openingStore', 'listening', 'running', 'stopping', 'stopped']);
+  });
+});
+
+function failureOf({ happenings }: TestNode): Happening | undefined {
+  return happenings.find(({ type }) => type === 'failure');
+}
+
+function untilOpened(node: TestNode): Promise<void> {
+  return until('its inspector is open', async () => (await node.status()).inspectorUrl !== undefined);
+}
