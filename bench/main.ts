@@ -7,6 +7,7 @@ import { type Bench, createBench, type Figure, type Result } from './bench.js';
 import { failoverFigure } from './figures/failover.js';
 import { getFigure } from './figures/get.js';
 import { idleFigure } from './figures/idle.js';
+import { inspectorFigure } from './figures/inspector.js';
 import { latencyFigure } from './figures/latency.js';
 import { putFigure } from './figures/put.js';
 import { reconfigurationFigure } from './figures/reconfiguration.js';
@@ -29,6 +30,7 @@ const figures: readonly Figure[] = [
   failoverFigure,
   simulationFigure,
   reconfigurationFigure,
+  inspectorFigure,
 ];
 
 process.exitCode = await main(process.argv.slice(2));

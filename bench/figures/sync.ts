@@ -59,7 +59,7 @@ async function measureSync(bench: Bench, documents: number): Promise<{ speed: Re
   };
 }
 
-interface SyncSample {
+export interface SyncSample {
   readonly fromRunningMs: number;
   readonly fromConnectedMs: number;
   /** The sender's, once it runs and before it syncs. */
@@ -68,16 +68,27 @@ interface SyncSample {
   readonly receiverPeakBytes: number;
 }
 
-async function syncOnce(bench: Bench, documents: number): Promise<SyncSample> {
+/** What may differ from one sync to another. */
+export interface SyncVariant {
+  /** Both nodes have an inspector. */
+  readonly isInspected?: boolean;
+  /** Somebody looks at its page. */
+  readonly isWatched?: boolean;
+}
+
+export async function syncOnce(bench: Bench, documents: number, variant: SyncVariant = {}): Promise<SyncSample> {
+  const { isInspected = false, isWatched = false } = variant;
+  const inspected = isInspected ? { inspector: { port: 0 } } : {};
   const { dataDir } = await bench.filledDatabase(documents);
   const receiverDir = bench.workspace.directory('receiver');
   const [sender, receiver] = [bench.workers.start('node'), bench.workers.start('node')];
   try {
-    const { port } = await sender.call('start', { ...nodeDefaults, nodeId: filledNodeId, dataDir });
+    const { port } = await sender.call('start', { ...nodeDefaults, ...inspected, nodeId: filledNodeId, dataDir });
+    if (isWatched) await sender.call('watch');
     const idleRssBytes = await sender.call('peakRssBytes');
     const knownPeers = [{ nodeId: filledNodeId, address: `127.0.0.1:${port}` }];
-    const options = { ...nodeDefaults, nodeId: 'receiver', dataDir: receiverDir, knownPeers };
-    const times = await receiver.call('receive', options, documents);
+    const options = { ...nodeDefaults, ...inspected, nodeId: 'receiver', dataDir: receiverDir, knownPeers };
+    const times = await receiver.call('receive', options, documents, isWatched);
     const [senderPeakBytes, receiverPeakBytes] = [
       await sender.call('peakRssBytes'),
       await receiver.call('peakRssBytes'),

@@ -1,5 +1,7 @@
 /** A process with statemesh nodes in it, used as any program would. */
+
 import { type ConfigurationInput, createNode, type NodeOptions, type StatemeshNode } from 'statemesh';
+import { WebSocket } from 'ws';
 import { type BenchDocument, collectionName, documentOf, keyOf, type Pair } from '../documents.js';
 import { millisecondsOf } from '../measure.js';
 import { forgetPeakRss, peakRssBytes, say, serve } from './serve.js';
@@ -37,14 +39,18 @@ const handlers = {
    * Starts an empty node that knows a peer, and waits until it has as many entries as the peer.
    * @returns Milliseconds from running, and from connected, to the commit of the last entry
    */
-  async receive(options: NodeOptions, entries: number) {
+  async receive(options: NodeOptions, entries: number, isWatched = false) {
     const { node: empty, connected } = await startNode(options);
     const start = performance.now();
+    if (isWatched) void watch(empty);
     forgetPeakRss();
     await entriesArrived(empty, entries);
     const end = performance.now();
     return { fromRunningMs: end - start, fromConnectedMs: end - Math.max(start, connected() ?? start) };
   },
+
+  /** Looks at the inspector's page from now on, as a browser does that only reads. */
+  watch: () => watch(node()),
 
   contentDigest: () => node().contentDigest(),
   peakRssBytes,
@@ -168,9 +174,9 @@ async function connectedTo(one: StatemeshNode, count: number): Promise<void> {
   await until(`${count} sessions`, () => one.peers.filter(({ state }) => state === 'connected').length === count);
 }
 
-async function until(what: string, isTrue: () => boolean): Promise<void> {
+async function until(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + meshTimeoutMs;
-  while (!isTrue()) {
+  while (!(await isTrue())) {
     if (performance.now() > deadline) throw new Error(`Waited in vain for ${what}, ${meshTimeoutMs} ms.`);
     await delay(pollMs);
   }
@@ -185,4 +191,16 @@ function delay(milliseconds: number): Promise<void> {
 
 function* documents(count: number): Generator<Pair> {
   for (let index = 0; index < count; index++) yield [keyOf(index), documentOf(index)];
+}
+
+async function watch(watched: StatemeshNode): Promise<void> {
+  let url: string | undefined;
+  await until('the inspector to be open', async () => {
+    url = (await watched.status()).inspectorUrl;
+    return url !== undefined;
+  });
+  const { origin, host, search } = new URL(url ?? '');
+  const socket = new WebSocket(`ws://${host}/records${search}`, { origin });
+  socket.on('error', () => {});
+  await new Promise((resolve) => socket.once('message', resolve));
 }
