@@ -7,6 +7,8 @@
 import { z } from 'zod';
 import { importLines } from './control-import.js';
 import { StatemeshError } from './core/errors.js';
+import { systemPrefix } from './core/ids.js';
+import type { Change } from './database/changes.js';
 import type { StatemeshNode } from './node.js';
 import type { ControlCall, ControlCommands } from './protocol/control.js';
 
@@ -23,6 +25,9 @@ const findBody = z.strictObject({
   limit: z.number().optional(),
   offset: z.number().optional(),
 });
+const since = z.union([z.int().min(0), z.literal('now')]);
+const changesBody = z.strictObject({ collection: z.string().optional(), since: since.optional() }).optional();
+const exportBody = z.strictObject({ collection: z.string().optional(), history: z.boolean().optional() }).optional();
 const staticPeerBody = z.strictObject({ nodeId: z.string(), address: z.string() });
 const cloudPeerBody = z.strictObject({
   nodeId: z.string(),
@@ -69,6 +74,12 @@ export function controlCommands(node: StatemeshNode): ControlCommands {
 
     /** One line for each document. */
     find: (call) => find(node, call),
+
+    /** One line for each entry in the local order of arrival, and for each that comes: without end. */
+    changes: (call) => changes(node, call),
+
+    /** One line for each document, or for each entry, up to the last one that there is. */
+    export: (call) => exported(node, call),
 
     async count(call) {
       const { collection, where } = check(countBody, call.body);
@@ -143,6 +154,43 @@ async function* find(node: StatemeshNode, call: ControlCall): AsyncGenerator<unk
     if (call.signal.aborted) return;
     yield found;
   }
+}
+
+async function* changes(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
+  const { collection, since = 'now' } = check(changesBody, call.body) ?? {};
+  const options = { since, signal: call.signal };
+  yield* collection === undefined ? node.changes(options) : node.collection(collection).changes(options);
+}
+
+/**
+ * In the order of arrival, so that nothing has to be in memory but a page. Of a document only the entry is told that says what it is
+ * now: one that changes meanwhile comes once more, and what comes meanwhile is told, too, or it would be in neither version.
+ */
+async function* exported(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
+  const { collection, history = false } = check(exportBody, call.body) ?? {};
+  let { cursor: end = 0 } = await node.status();
+  if (end === 0) return;
+  for await (const { cursor, malformed, current, ...entry } of node.changes({ since: 0, signal: call.signal })) {
+    // What statemesh keeps for itself cannot be imported, and may be sealed for this cluster.
+    const isAsked =
+      collection === undefined ? !entry.collection.startsWith(systemPrefix) : entry.collection === collection;
+    if (isAsked && history) yield { ...entry, current };
+    else if (isAsked && !malformed && entry.operation === 'put' && (await isPresent(node, entry))) {
+      const { collection: name, key, document } = entry;
+      yield { ...(collection === undefined && { collection: name }), key, document };
+    }
+    if (cursor < end) continue;
+    end = (await node.status()).cursor ?? end;
+    if (cursor >= end) return;
+  }
+}
+
+async function isPresent(
+  node: StatemeshNode,
+  entry: Pick<Change, 'collection' | 'key' | 'document'>,
+): Promise<boolean> {
+  const present = await node.collection(entry.collection).get(entry.key);
+  return JSON.stringify(present) === JSON.stringify(entry.document);
 }
 
 /** @throws StatemeshError `requestInvalid` naming every wrong field */

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { messageOf } from '../protocol/control.js';
 import { badInput } from './failures.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
-import { clean, jsonOf, paint, print, printJson } from './output.js';
+import { clean, jsonOf, paint, print, printJson, written } from './output.js';
 
 interface FindOptions extends TalkOptions {
   readonly where?: string;
@@ -53,11 +53,6 @@ export function defineFind(command: Command): void {
       await written(options.json ? jsonOf(item) : `${paint('bold', clean(key))}  ${jsonOf(document)}`);
     }
   });
-}
-
-/** Waits for a slow reader, since a result may be larger than memory should be. */
-async function written(line: string): Promise<void> {
-  if (!process.stdout.write(`${line}\n`)) await new Promise((resolve) => process.stdout.once('drain', resolve));
 }
 
 function parseWhere(json: string): unknown {

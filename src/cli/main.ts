@@ -55,6 +55,14 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'make a cloud node known to the whole cluster; whoever leads connects to it',
     load: async () => (await import('./add-cloud-peer.js')).defineAddCloudPeer,
   },
+  watch: {
+    summary: 'show what is written, as it arrives',
+    load: async () => (await import('./watch.js')).defineWatch,
+  },
+  export: {
+    summary: 'write documents, or their whole history, as JSON Lines',
+    load: async () => (await import('./export.js')).defineExport,
+  },
   'add-static-peer': {
     summary: 'make a peer with a fixed address known to the whole cluster',
     load: async () => (await import('./add-static-peer.js')).defineAddStaticPeer,

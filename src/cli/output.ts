@@ -12,6 +12,11 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** Prints a line, and waits for a slow reader, since there may be more of them than memory should hold. */
+export async function written(line: string): Promise<void> {
+  if (!process.stdout.write(`${line}\n`)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+}
+
 export function printError(text: string): void {
   process.stderr.write(`${text}\n`);
 }

@@ -48,6 +48,7 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
     );
   }
   rows.push(['clock', `${clockDigest} (equal on nodes that have the same)`]);
+  if (status.inspectorUrl !== undefined) rows.push(['inspector', status.inspectorUrl]);
   if (lastFailure !== undefined) rows.push(['last failure', clean(lastFailure.message)]);
   return rows;
 }

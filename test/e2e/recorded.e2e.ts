@@ -163,6 +163,42 @@ describe('a recorded trace', () => {
     }
   });
 
+  it("Stately's page, where it is allowed -> is sent nothing before the button, then actors before their events", async () => {
+    const relaying = await serveTrace(await readTrace(trace), { port: 0, title: 'relayed', stately: true });
+    try {
+      const page = await open(relaying.url.reveal());
+      // In place of the real one, which is not on this machine: it says that it is there, and keeps what it hears.
+      const standIn = `<script>
+        window.heard = [];
+        addEventListener('message', ({ data }) => window.heard.push(data));
+        opener.postMessage({ type: '@statelyai.connected' }, '*');
+      </script>`;
+      let visits = 0;
+      await page.context().route('https://stately.ai/inspect', (route) => {
+        visits += 1;
+        return route.fulfill({ contentType: 'text/html', body: standIn });
+      });
+      expect(visits).toBe(0);
+      const popup = page.context().waitForEvent('page');
+      await page.getByRole('button', { name: 'Stately' }).click();
+      const stately = await popup;
+      await stately.waitForFunction('window.heard.length > 500');
+      const heard = (await stately.evaluate('window.heard')) as {
+        type: string;
+        sessionId: string;
+        definition?: string;
+      }[];
+      const known = new Set<string>();
+      for (const event of heard) {
+        if (event.type === '@xstate.actor') known.add(event.sessionId);
+        else if (event.type === '@xstate.snapshot') expect(known.has(event.sessionId)).toBe(true);
+      }
+      expect(visits).toBe(1);
+    } finally {
+      await relaying.close();
+    }
+  });
+
   it('a wrong token -> the page is refused, with what to do', async () => {
     const wrong = server.url.reveal().replace(/token=.*/, 'token=wrong');
     const page = await (await browser.newContext()).newPage();

@@ -56,6 +56,19 @@ describe('timeline', () => {
     }
   });
 
+  it('its latest part -> leads to the same states, from its beginning to its end', () => {
+    const part = timeline.latest(500);
+    const states = (of: Timeline, fromEnd: number) =>
+      [...of.foldAt(of.length - fromEnd).actors.values()].map(({ sessionId, value, context }) => ({
+        sessionId,
+        value,
+        context,
+      }));
+    for (const fromEnd of [0, 100, 500]) expect(states(part, fromEnd)).toEqual(states(timeline, fromEnd));
+    expect(part.length).toBeLessThan(1_000);
+    expect([...part.identities]).toEqual(expect.arrayContaining([['node-b', { nodeId: 'node-z', role: 'member' }]]));
+  });
+
   it('times -> never go back, and find their records again', () => {
     expect(timeline.times.every((time, index) => index === 0 || time >= (timeline.times[index - 1] as number))).toBe(
       true,

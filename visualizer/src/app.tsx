@@ -8,6 +8,7 @@ import { EventsView } from './events/events-view.js';
 import { useClock } from './model/clock.js';
 import { nodesOf } from './model/cluster.js';
 import type { Condition, Connection } from './model/connection.js';
+import { Boundary } from './parts/boundary.js';
 import { StatelyButton } from './parts/stately-button.js';
 import { ThemeButton } from './parts/theme-button.js';
 import { TablesView } from './tables/tables-view.js';
@@ -81,56 +82,58 @@ export function App({ connection }: { connection: Connection }) {
         <ThemeButton />
       </header>
       <main>
-        {view === 'Cluster' && (
-          <>
-            <ClusterView
+        <Boundary name={view}>
+          {view === 'Cluster' && (
+            <>
+              <ClusterView
+                fold={fold}
+                identities={timeline.identities}
+                earlier={earlier}
+                selected={node}
+                onSelect={setNode}
+              />
+              {(sight !== undefined || scene.controls.length > 0) && (
+                <aside className="side" aria-label="Chosen node">
+                  {sight !== undefined && <Details node={sight} onOpenActor={openActor} />}
+                  {scene.controls.length > 0 && (
+                    <ControlsPanel
+                      controls={scene.controls}
+                      nodes={nodes}
+                      selected={node}
+                      run={(control) => connection.control(control)}
+                    />
+                  )}
+                </aside>
+              )}
+            </>
+          )}
+          {view === 'Actors' && (
+            <ActorsView
+              timeline={timeline}
               fold={fold}
-              identities={timeline.identities}
-              earlier={earlier}
-              selected={node}
-              onSelect={setNode}
+              nowMs={nowMs}
+              node={node}
+              selected={actor}
+              onSelectNode={(name) => {
+                setNode(name);
+                setActor(undefined);
+              }}
+              onSelect={setActor}
             />
-            {(sight !== undefined || scene.controls.length > 0) && (
-              <aside className="side" aria-label="Chosen node">
-                {sight !== undefined && <Details node={sight} onOpenActor={openActor} />}
-                {scene.controls.length > 0 && (
-                  <ControlsPanel
-                    controls={scene.controls}
-                    nodes={nodes}
-                    selected={node}
-                    run={(control) => connection.control(control)}
-                  />
-                )}
-              </aside>
-            )}
-          </>
-        )}
-        {view === 'Actors' && (
-          <ActorsView
-            timeline={timeline}
-            fold={fold}
-            nowMs={nowMs}
-            node={node}
-            selected={actor}
-            onSelectNode={(name) => {
-              setNode(name);
-              setActor(undefined);
-            }}
-            onSelect={setActor}
-          />
-        )}
-        {view === 'Events' && (
-          <EventsView
-            timeline={timeline}
-            version={version}
-            now={clock.count}
-            isLive={clock.isLive}
-            selectedActor={actor}
-            onSelectActor={openActor}
-            onSeek={(position) => dispatch({ type: 'seekCount', count: position + 1 })}
-          />
-        )}
-        {view === 'Tables' && <TablesView fold={fold} identities={timeline.identities} onSelect={openActor} />}
+          )}
+          {view === 'Events' && (
+            <EventsView
+              timeline={timeline}
+              version={version}
+              now={clock.count}
+              isLive={clock.isLive}
+              selectedActor={actor}
+              onSelectActor={openActor}
+              onSeek={(position) => dispatch({ type: 'seekCount', count: position + 1 })}
+            />
+          )}
+          {view === 'Tables' && <TablesView fold={fold} identities={timeline.identities} onSelect={openActor} />}
+        </Boundary>
       </main>
       <TimeBar timeline={timeline} version={version} clock={clock} isLive={condition === 'live'} dispatch={dispatch} />
     </div>

@@ -86,6 +86,8 @@ export async function performPlan(plan: Plan, options: PerformOptions): Promise<
 const lookOnMs = 100;
 
 async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  // What it comes to after that is of no interest.
+  work.catch(() => {});
   const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   await Promise.race([work, aborted]);
 }

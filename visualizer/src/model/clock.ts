@@ -86,6 +86,11 @@ export function useClock(timeline: Timeline): { clock: Clock; dispatch: (action:
     });
     return () => cancelAnimationFrame(frame);
   }, [isPlaying]);
+  // In another timeline the same moment is at another place.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only when the timeline is another one
+  useEffect(() => {
+    if (state.mode !== 'live') dispatch({ type: 'seekMs', ms: state.nowMs });
+  }, [timeline]);
   const isLive = state.mode === 'live';
   const clock: Clock = {
     ...{ isLive, isPlaying, speed: state.speed },

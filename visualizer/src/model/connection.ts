@@ -20,6 +20,8 @@ export interface Scene {
   readonly version: number;
 }
 
+/** Of a live cluster; a trace is shown whole. */
+const liveRecordsMax = 600_000;
 const retryFirstMs = 500;
 const retryMaxMs = 5_000;
 
@@ -106,6 +108,9 @@ export class Connection {
       }
       case 'records':
         this.#scene.timeline.add(message.records);
+        if (this.#isLive && this.#scene.timeline.length > liveRecordsMax) {
+          this.#change({ timeline: this.#scene.timeline.latest(liveRecordsMax / 2) });
+        }
         for (const listener of this.#recordListeners) listener(message.records);
         this.#changeSoon();
         return;

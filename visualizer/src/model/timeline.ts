@@ -4,7 +4,7 @@
  * Invariants: records only come at the end; times never go back; the state at a position is found from the nearest checkpoint before
  * it, so any moment costs at most `checkpointEvery` records.
  */
-import { Fold } from '../../../src/inspector/fold.js';
+import { Fold, recordsOf } from '../../../src/inspector/fold.js';
 import type { InspectorRecord } from '../../../src/inspector/records.js';
 import { type Band, Bands } from './bands.js';
 import { type Identity, learn } from './identities.js';
@@ -21,6 +21,7 @@ export interface ActorName {
 }
 
 const checkpointEvery = 2_000;
+const addedAtOnceMax = 10_000;
 const earliestDateMs = 1e12;
 
 export class Timeline {
@@ -63,6 +64,17 @@ export class Timeline {
       this.#bands.add(record, this.#latest, this.lastMs, this.identities);
       if (this.records.length % checkpointEvery === 0) this.#checkpoints.push(new Fold(this.#latest));
     }
+  }
+
+  /** The latest so many records, after how everything stood before them: what a page can hold has an end, too. */
+  latest(count: number): Timeline {
+    const begin = Math.max(0, this.records.length - count);
+    const timeline = new Timeline();
+    timeline.add(recordsOf(this.foldAt(begin)));
+    for (let at = begin; at < this.records.length; at += addedAtOnceMax) {
+      timeline.add(this.records.slice(at, at + addedAtOnceMax));
+    }
+    return timeline;
   }
 
   /** How everything stood after so many records. It must not be changed. */

@@ -1,0 +1,96 @@
+/** `statemesh export`: documents, or the whole history, as JSON Lines. */
+import { createWriteStream, existsSync, renameSync, rmSync } from 'node:fs';
+import type { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import cliProgress from 'cli-progress';
+import type { Command } from 'commander';
+import { messageOf, StatemeshError } from '../protocol/control.js';
+import { badInput } from './failures.js';
+import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { counted, jsonOf, print, printJson } from './output.js';
+
+interface ExportOptions extends TalkOptions {
+  readonly to?: string;
+  readonly history?: boolean;
+  readonly force?: boolean;
+}
+
+const help = `
+Lines are {"key","document"} with a collection named, as \`statemesh import\` takes them, and {"collection","key","document"}
+without; with --history every entry that there ever was, deletions and earlier versions among them: {"collection","key",
+"operation","document","hlc","nodeId","current"}, where current is false for what lost to a write that was there already.
+A document that changes while it runs may come twice, the later version last. What statemesh keeps for itself is left out.`;
+
+export function defineExport(command: Command): void {
+  command
+    .argument('[collection]', 'default: all of them')
+    .option('--to <file>', 'write there; default: standard output')
+    .option('--force', 'replace the file if there is one')
+    .option('--history', 'every entry, with its time stamp and its author')
+    .addHelpText('after', help);
+  defineTalking(command, {
+    json: 'with --to, print {"lines","file"} at the end',
+    examples: ['statemesh export articles > articles.jsonl', 'statemesh export --history --to all.jsonl'],
+  }).action(async (collection: string | undefined, options: ExportOptions) => {
+    const { to, force = false, history = false } = options;
+    if (to !== undefined && !force && existsSync(to)) throw badInput(`${to} is there already: --force replaces it.`);
+    const body = { ...(collection === undefined ? {} : { collection }), ...(history ? { history } : {}) };
+    const lines = nodeAt(options).stream('export', { body });
+    const count = to === undefined ? await write(lines, process.stdout) : await writeFileOf(lines, to);
+    if (to === undefined) return;
+    if (options.json) printJson({ lines: count, file: to });
+    else print(`${counted(count, history ? 'line' : 'document')} in ${to}.`);
+  });
+}
+
+/** Under another name first, so that nobody takes a part of it for the whole. */
+async function writeFileOf(lines: AsyncIterable<unknown>, path: string): Promise<number> {
+  const partial = `${path}.partial`;
+  const file = createWriteStream(partial, { mode: 0o600 });
+  try {
+    const count = await write(lines, file);
+    file.end();
+    await finished(file);
+    renameSync(partial, path);
+    return count;
+  } catch (error) {
+    file.destroy();
+    rmSync(partial, { force: true });
+    if (error instanceof StatemeshError) throw error;
+    throw badInput(`${path} cannot be written: ${messageOf(error)}.`);
+  }
+}
+
+async function write(lines: AsyncIterable<unknown>, target: Writable): Promise<number> {
+  const progress = createProgress(target);
+  let failure: unknown;
+  target.once('error', (error) => {
+    failure = error;
+  });
+  let count = 0;
+  try {
+    for await (const line of lines) {
+      if (failure !== undefined) throw failure;
+      count += 1;
+      progress.update(count);
+      if (!target.write(`${jsonOf(line)}\n`)) {
+        await new Promise((resolve) => target.once('drain', resolve).once('error', resolve));
+      }
+    }
+    if (failure !== undefined) throw failure;
+  } finally {
+    progress.end();
+  }
+  return count;
+}
+
+/** Where somebody sees it, and standard output is not what he sees. */
+function createProgress(target: Writable): { update(count: number): void; end(): void } {
+  if (!process.stderr.isTTY || (target === process.stdout && process.stdout.isTTY)) return { update() {}, end() {} };
+  const bar = new cliProgress.SingleBar(
+    { format: '{value} lines', stream: process.stderr, clearOnComplete: true, hideCursor: true },
+    cliProgress.Presets.shades_classic,
+  );
+  bar.start(0, 0);
+  return { update: (count) => bar.update(count), end: () => bar.stop() };
+}

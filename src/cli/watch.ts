@@ -1,0 +1,68 @@
+/** `statemesh watch`: what is written, on this node or elsewhere, as it arrives. */
+import type { Command } from 'commander';
+import { badInput } from './failures.js';
+import { untilInterrupted } from './interruption.js';
+import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { clean, jsonOf, paint, written } from './output.js';
+
+interface WatchOptions extends TalkOptions {
+  readonly since?: string;
+}
+
+interface ChangeLine {
+  readonly cursor: number;
+  readonly collection: string;
+  readonly key: string;
+  readonly operation: 'put' | 'delete';
+  readonly document?: unknown;
+  readonly nodeId: string;
+  readonly current: boolean;
+}
+
+const help = `
+Each entry comes once, in the order in which it has arrived on this node. A cursor is a place in that order: to go on where you were,
+give the last one that you have seen with --since. Ctrl-C ends it.`;
+
+export function defineWatch(command: Command): void {
+  command
+    .argument('[collection]', 'leaves the other collections out')
+    .option(
+      '--since <cursor>',
+      'what came behind this cursor, too; 0 for all that there is; default: what comes from now on',
+    )
+    .addHelpText('after', help);
+  defineTalking(command, {
+    json: 'print one JSON object a line, {"cursor","collection","key","operation","document","hlc","nodeId","current"}',
+    examples: ['statemesh watch', 'statemesh watch articles --since 0 --json'],
+  }).action(async (collection: string | undefined, options: WatchOptions) => {
+    const ending = new AbortController();
+    void untilInterrupted().then(() => ending.abort());
+    const { signal } = ending;
+    const body = {
+      ...(collection === undefined ? {} : { collection }),
+      ...(options.since === undefined ? {} : { since: cursorOf(options.since) }),
+    };
+    try {
+      for await (const change of nodeAt(options).stream('changes', { body }, { signal })) {
+        await written(options.json ? jsonOf(change) : lineOf(change as ChangeLine));
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+    // Its listeners for signals would keep the process.
+    process.exit();
+  });
+}
+
+function cursorOf(text: string): number | 'now' {
+  if (text === 'now') return text;
+  if (!/^\d{1,15}$/.test(text))
+    throw badInput(`--since is a cursor, which is a whole number, or "now", not "${text}".`);
+  return Number(text);
+}
+
+function lineOf({ cursor, collection, key, operation, document, nodeId, current }: ChangeLine): string {
+  const what = operation === 'delete' ? paint('red', 'deleted') : jsonOf(document);
+  const note = current ? '' : paint('dim', ' (a later write was there already)');
+  return `${paint('dim', `${cursor} ${nodeId}`)}  ${paint('bold', `${clean(collection)} ${clean(key)}`)}  ${what}${note}`;
+}
