@@ -4,6 +4,7 @@
  * Invariant: what comes in is checked field by field, and an unknown field is refused, before anything is asked of the node;
  * names, documents and queries are checked by the database itself, which knows their rules.
  */
+import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { importLines } from './control-import.js';
 import { StatemeshError } from './core/errors.js';
@@ -11,6 +12,7 @@ import { systemPrefix } from './core/ids.js';
 import type { Change } from './database/changes.js';
 import type { StatemeshNode } from './node.js';
 import type { ControlCall, ControlCommands } from './protocol/control.js';
+import type { BackupProgress } from './protocol/store.js';
 
 const inCollection = { collection: z.string() };
 const keyed = z.strictObject({ ...inCollection, key: z.string() });
@@ -28,6 +30,7 @@ const findBody = z.strictObject({
 const since = z.union([z.int().min(0), z.literal('now')]);
 const changesBody = z.strictObject({ collection: z.string().optional(), since: since.optional() }).optional();
 const exportBody = z.strictObject({ collection: z.string().optional(), history: z.boolean().optional() }).optional();
+const backupBody = z.strictObject({ file: z.string().refine(isAbsolute, 'name the whole path') });
 const staticPeerBody = z.strictObject({ nodeId: z.string(), address: z.string() });
 const cloudPeerBody = z.strictObject({
   nodeId: z.string(),
@@ -80,6 +83,9 @@ export function controlCommands(node: StatemeshNode): ControlCommands {
 
     /** One line for each document, or for each entry, up to the last one that there is. */
     export: (call) => exported(node, call),
+
+    /** Lines of progress, then where the copy is. */
+    backup: (call) => backUp(node, call),
 
     async count(call) {
       const { collection, where } = check(countBody, call.body);
@@ -183,6 +189,32 @@ async function* exported(node: StatemeshNode, call: ControlCall): AsyncGenerator
     end = (await node.status()).cursor ?? end;
     if (cursor >= end) return;
   }
+}
+
+async function* backUp(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
+  const { file } = check(backupBody, call.body);
+  let latest: BackupProgress | undefined;
+  let wake = (): void => {};
+  let isOver = false;
+  const copying = node
+    .backUp(file, (progress) => {
+      if (call.signal.aborted) throw new StatemeshError('cancelled', 'The caller has hung up.');
+      latest = progress;
+      wake();
+    })
+    .finally(() => {
+      isOver = true;
+      wake();
+    });
+  copying.catch(() => {});
+  while (!isOver) {
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    if (latest !== undefined && !isOver) yield latest;
+  }
+  await copying;
+  yield { file };
 }
 
 async function isPresent(

@@ -64,7 +64,7 @@ export {
 } from './protocol/remote-peer.js';
 export type { RemotePeerInput } from './protocol/remote-peer-document.js';
 export * as services from './protocol/services.js';
-export type { ContentDigest, Store, StoreStatistics, Written } from './protocol/store.js';
+export type { BackupProgress, ContentDigest, Store, StoreStatistics, Written } from './protocol/store.js';
 export {
   type EnvironmentConfiguration,
   type EnvironmentConfigurationOptions,
@@ -75,6 +75,7 @@ export { type FileConfiguration, fileConfiguration } from './providers/file.js';
 export { mappedConfiguration } from './providers/mapped.js';
 export { type RemoteConfiguration, type RemoteConfigurationOptions, remoteConfiguration } from './providers/remote.js';
 export { type StaticConfiguration, staticConfiguration } from './providers/static.js';
+export { restoreDatabase } from './restore.js';
 export type {
   ElectionState,
   GatewayState,
@@ -85,3 +86,4 @@ export type {
   PeerState,
   PeerStatus,
 } from './status.js';
+export type { Restored } from './store/backup.js';

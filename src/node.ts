@@ -23,7 +23,7 @@ import type { ConfigurationInput } from './protocol/configuration.js';
 import type { Happening } from './protocol/events.js';
 import type { PeerNodeConfigurationProvider } from './protocol/provider.js';
 import type { Reconfiguration } from './protocol/reconfiguration.js';
-import type { Store } from './protocol/store.js';
+import type { BackupProgress, Store } from './protocol/store.js';
 import { staticConfiguration } from './providers/static.js';
 import { createRequests } from './reconfigure.js';
 import {
@@ -90,6 +90,16 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
   /** Lets this node be elected, or not, from now on: `reconfigure({ eligible })`. A leader that may not lead steps down at once. */
   setEligible(isEligible: boolean): Promise<Reconfiguration>;
   status(): Promise<NodeStatus>;
+  /**
+   * Copies the database into a file, while the node serves: what `restoreDatabase` puts back. It appears when it is whole; a file of
+   * that name is replaced.
+   *
+   * @throws StatemeshError `diskFull`, `databaseUnavailable`, `storeClosed` when the node stops meanwhile, `notRunning`
+   *
+   * @example
+   * await node.backUp('/backups/shop-1.db', ({ pages, pagesTotal }) => console.log(`${pages} of ${pagesTotal}`));
+   */
+  backUp(path: string, onProgress?: (progress: BackupProgress) => void): Promise<void>;
   /**
    * Resolves when the node is running.
    * @throws StatemeshError `configurationInvalid`, `clusterKeyMissing`, `portInUse`, `addressUnavailable`,
@@ -231,6 +241,7 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
         () => actor.getSnapshot().context.store,
         () => nodeStatusOf(actor.getSnapshot()),
       ),
+    backUp: async (path, onProgress) => getStore().backUp(path, onProgress),
     async start() {
       if (isStarted) throw new StatemeshError('alreadyStarted', 'The node was started before: make a new one.');
       isStarted = true;

@@ -30,6 +30,7 @@ const givens: Record<string, string> = {
 const imports: Record<string, string> = {
   createNode: '../src/index.js',
   createInspector: '../src/index.js',
+  restoreDatabase: '../src/index.js',
   composeNode: '../src/index.js',
   staticConfiguration: '../src/index.js',
   fileConfiguration: '../src/index.js',

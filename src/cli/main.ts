@@ -63,6 +63,14 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'write documents, or their whole history, as JSON Lines',
     load: async () => (await import('./export.js')).defineExport,
   },
+  backup: {
+    summary: 'copy the database while the node serves',
+    load: async () => (await import('./backup.js')).defineBackup,
+  },
+  restore: {
+    summary: 'put a copy of the database back, while the node does not run',
+    load: async () => (await import('./backup.js')).defineRestore,
+  },
   'add-static-peer': {
     summary: 'make a peer with a fixed address known to the whole cluster',
     load: async () => (await import('./add-static-peer.js')).defineAddStaticPeer,

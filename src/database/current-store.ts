@@ -75,6 +75,7 @@ export function createCurrentStore({ getStore, isHeld }: CurrentStoreOptions): C
     apply: (runs, origin) => getStore().apply(runs, origin),
     contentDigest: (scopes) => read((current) => current.contentDigest(scopes)),
     statistics: () => read((current) => current.statistics()),
+    backUp: (path, onProgress) => getStore().backUp(path, onProgress),
     close: () => getStore().close(),
   };
   return { store, release };

@@ -105,6 +105,12 @@ export interface ContentDigest {
   readonly digest: string;
 }
 
+/** How far a copying is. */
+export interface BackupProgress {
+  readonly pages: number;
+  readonly pagesTotal: number;
+}
+
 export interface StoreStatistics {
   readonly path: string;
   readonly fileBytes: number;
@@ -154,6 +160,12 @@ export interface Store {
 
   contentDigest(scopes: readonly Scope[]): Promise<ContentDigest>;
   statistics(): Promise<StoreStatistics>;
+  /**
+   * Copies the database, as it is at the end of the copying, into a file of its own, while it serves. A file of that name is replaced.
+   * @param onProgress What it throws ends the copying
+   * @throws StatemeshError `diskFull`, `databaseUnavailable`, `storeClosed`
+   */
+  backUp(path: string, onProgress?: (progress: BackupProgress) => void): Promise<void>;
   /** Finishes the writes at hand, refuses new ones with `storeClosed`, and closes. */
   close(): Promise<void>;
 }

@@ -244,7 +244,7 @@ function putInPlace(draft: string, path: string): void {
 /** What file systems without hard links answer. */
 const linklessCodes: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
 
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   const descriptor = openSync(path, 'r');
   try {
     fsyncSync(descriptor);

@@ -20,6 +20,7 @@ import { positionOf, type VectorClock } from '../core/vector-clock.js';
 import type { Randomness, Time } from '../protocol/ports.js';
 import type {
   ApplyResult,
+  BackupProgress,
   Commit,
   ContentDigest,
   ReadOptions,
@@ -31,6 +32,7 @@ import type {
   Write,
   Written,
 } from '../protocol/store.js';
+import { copyDatabase } from './backup.js';
 import { closeDatabaseFile, fileBytesOf, openDatabaseFile } from './database-file.js';
 import { Documents } from './documents.js';
 import { FieldIndexes } from './field-indexes.js';
@@ -106,6 +108,7 @@ export class SqliteStore implements Store {
   private readonly localWrites: LocalWrites;
   private readonly groupCommit: GroupCommit;
   private readonly subscribers = new Set<(commit: Commit) => void>();
+  private readonly copyings = new Set<Promise<void>>();
   private closing: Promise<void> | undefined;
 
   constructor(
@@ -241,8 +244,23 @@ export class SqliteStore implements Store {
     }));
   }
 
+  async backUp(path: string, onProgress: (progress: BackupProgress) => void = () => {}): Promise<void> {
+    this.checkOpen();
+    const copying = copyDatabase(this.database, resolve(path), (progress) => {
+      this.checkOpen();
+      onProgress(progress);
+    });
+    this.copyings.add(copying);
+    try {
+      await copying;
+    } finally {
+      this.copyings.delete(copying);
+    }
+  }
+
   close(): Promise<void> {
-    this.closing ??= this.groupCommit.idle().then(() => {
+    // Copyings end at their next portion.
+    this.closing ??= Promise.all([this.groupCommit.idle(), Promise.allSettled(this.copyings)]).then(() => {
       try {
         closeDatabaseFile(this.database, this.options.path);
       } catch (error) {

@@ -1,0 +1,103 @@
+/** `statemesh backup` and `statemesh restore`: a copy of the database of a running node, and how it is put back. */
+import { existsSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import cliProgress from 'cli-progress';
+import type { Command } from 'commander';
+import { restoreDatabase } from '../index.js';
+import { controlSocketPath, StatemeshError } from '../protocol/control.js';
+import { dataDirOf, type PlaceOptions } from './configuration-file.js';
+import { callControl } from './control-client.js';
+import { exitCodeHelp, exitCodes } from './exit-codes.js';
+import { badInput } from './failures.js';
+import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { bytes, print, printJson } from './output.js';
+
+interface BackupOptions extends TalkOptions {
+  readonly force?: boolean;
+}
+
+interface RestoreOptions extends PlaceOptions {
+  readonly nodeId?: string;
+  readonly json?: boolean;
+}
+
+export function defineBackup(command: Command): void {
+  command
+    .argument('<file>', 'the copy, for example /backups/shop-1.db')
+    .option('--force', 'replace the file if there is one')
+    .addHelpText('after', '\nThe node goes on serving. The copy appears under its name when it is whole.');
+  defineTalking(command, {
+    json: 'print {"file","bytes"} at the end',
+    examples: ['statemesh backup /backups/shop-1.db', 'statemesh backup --force /backups/latest.db --json'],
+  }).action(async (name: string, options: BackupOptions) => {
+    const file = resolve(name);
+    if (existsSync(file) && options.force !== true) throw badInput(`${file} is there already: --force replaces it.`);
+    const progress = createProgress();
+    try {
+      for await (const line of nodeAt(options).stream('backup', { body: { file } })) progress.update(line as Progress);
+    } finally {
+      progress.end();
+    }
+    const { size } = statSync(file);
+    if (options.json) printJson({ file, bytes: size });
+    else print(`The database is copied to ${file} (${bytes(size)}).`);
+  });
+}
+
+const restoreHelp = `
+The node must not run. Every page of the copy is checked first. What the node had is set aside beside it, as NODEID.db.before-restore, and
+never deleted. What was written after the copy was made and has come to other nodes comes back from them.
+
+Examples:
+  statemesh restore /backups/shop-1.db --data-dir ./data`;
+
+export function defineRestore(command: Command): void {
+  const { ok, failed, badInput: bad, taken, database } = exitCodes;
+  command
+    .argument('<file>', 'what `statemesh backup` has made')
+    .option('--data-dir <path>', 'the data directory of the node [STATEMESH_DATA_DIR]')
+    .option('--config <file>', 'the configuration file of the node [STATEMESH_CONFIG]')
+    .option('--node-id <id>', "refuse the copy if it is another node's")
+    .option('--json', 'print {"nodeId","path","setAside"}')
+    .addHelpText('after', restoreHelp)
+    .addHelpText('after', exitCodeHelp([ok, failed, bad, taken, database]))
+    .action(async (file: string, options: RestoreOptions) => {
+      const dataDir = dataDirOf(options);
+      await refuseRunning(dataDir);
+      const restored = restoreDatabase({ backup: resolve(file), dataDir, nodeId: options.nodeId });
+      if (options.json) {
+        printJson(restored);
+        return;
+      }
+      print(`The database of ${restored.nodeId} is back: ${restored.path}.`);
+      if (restored.setAside !== undefined) print(`What was there is set aside: ${restored.setAside}.`);
+    });
+}
+
+/** @throws StatemeshError `databaseInUse` */
+async function refuseRunning(dataDir: string): Promise<void> {
+  const status = await callControl(controlSocketPath(dataDir), 'status').catch(() => undefined);
+  if (status === undefined) return;
+  const { nodeId, processId } = status as { nodeId: string; processId: number };
+  const message = `Node ${nodeId} runs in ${dataDir} (process ${processId}): stop it first, with \`statemesh stop\`.`;
+  throw new StatemeshError('databaseInUse', message);
+}
+
+type Progress = { readonly pages?: number; readonly pagesTotal?: number };
+
+function createProgress(): { update(progress: Progress): void; end(): void } {
+  if (!process.stderr.isTTY) return { update() {}, end() {} };
+  const bar = new cliProgress.SingleBar(
+    { format: 'Copying {bar} {percentage} %', stream: process.stderr, clearOnComplete: true, hideCursor: true },
+    cliProgress.Presets.shades_classic,
+  );
+  bar.start(1, 0);
+  return {
+    update({ pages, pagesTotal }) {
+      if (pages === undefined || pagesTotal === undefined) return;
+      bar.setTotal(pagesTotal);
+      bar.update(pages);
+    },
+    end: () => bar.stop(),
+  };
+}

@@ -1,0 +1,179 @@
+/**
+ * Copies of a database: made while it serves, and put back while nobody has it open.
+ *
+ * Invariants: a copy appears under its name whole and on the disk, or not at all; what is put back was checked page by page first, in
+ * a copy of its own; what was there is set aside, never deleted.
+ */
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import Sqlite, { type Database } from 'better-sqlite3';
+import { StatemeshError } from '../core/errors.js';
+import { isNodeId, type NodeId } from '../core/ids.js';
+import type { Randomness } from '../protocol/ports.js';
+import type { BackupProgress } from '../protocol/store.js';
+import { closeDatabaseFile, fileBytesOf, openDatabaseFile, syncDirectory } from './database-file.js';
+import { applicationIdOf, nodeIdOf, applicationId as ownApplicationId } from './schema.js';
+import { databaseError } from './sqlite-errors.js';
+
+/** Some milliseconds of work; between two portions everybody else has a turn. */
+const pagesPerPortion = 256;
+
+/**
+ * @param onProgress Called between portions; what it throws ends the copying
+ * @throws StatemeshError `diskFull`, `databaseUnavailable`, or what `onProgress` throws
+ */
+export async function copyDatabase(
+  database: Database,
+  path: string,
+  onProgress: (progress: BackupProgress) => void,
+): Promise<void> {
+  const partial = `${path}.partial`;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    rmSync(partial, { force: true });
+    await database.backup(partial, {
+      progress: ({ totalPages, remainingPages }) => {
+        onProgress({ pages: totalPages - remainingPages, pagesTotal: totalPages });
+        return pagesPerPortion;
+      },
+    });
+    chmodSync(partial, 0o600);
+    syncFile(partial);
+    renameSync(partial, path);
+    syncDirectory(dirname(path));
+  } catch (error) {
+    throw databaseError(error, path);
+  } finally {
+    removeDraft(partial);
+  }
+}
+
+export interface RestoreOptions {
+  /** A file that `backUp` has made. */
+  readonly backup: string;
+  readonly dataDir: string;
+  /** Whose it must be; default: whosever it is. */
+  readonly nodeId?: string | undefined;
+  readonly randomness: Randomness;
+}
+
+export interface Restored {
+  readonly nodeId: NodeId;
+  /** Where the database is now. */
+  readonly path: string;
+  /** Where the one is that was there before; undefined when there was none. */
+  readonly setAside: string | undefined;
+}
+
+/**
+ * Puts a copy in the place of a node's database.
+ * @throws StatemeshError `databaseForeign`, `databaseCorrupt`, `databaseInUse`, `databaseUnavailable`, `diskFull`; nothing has changed then
+ */
+export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions): Restored {
+  const directory = resolve(dataDir);
+  const draft = join(directory, `restore.${randomness.token()}.new`);
+  try {
+    if (!existsSync(backup)) throw new StatemeshError('databaseUnavailable', `${backup} is not there.`);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    copyFileSync(backup, draft);
+    chmodSync(draft, 0o600);
+    const owner = ownerOf(draft, backup);
+    if (nodeId !== undefined && nodeId !== owner) {
+      throw new StatemeshError('databaseForeign', `${backup} belongs to node "${owner}", not to node "${nodeId}".`);
+    }
+    examine(draft, { backup, nodeId: owner, randomness });
+    syncFile(draft);
+    const path = join(directory, `${owner}.db`);
+    const setAside = setAsideOf(path, { nodeId: owner, randomness });
+    renameSync(draft, path);
+    syncDirectory(directory);
+    return { nodeId: owner, path, setAside };
+  } catch (error) {
+    throw databaseError(error, backup);
+  } finally {
+    removeDraft(draft);
+  }
+}
+
+function ownerOf(draft: string, backup: string): NodeId {
+  const database = new Sqlite(draft, { timeout: 0 });
+  try {
+    database.pragma('locking_mode = EXCLUSIVE');
+    const owner = applicationIdOf(database) === ownApplicationId ? nodeIdOf(database) : undefined;
+    if (owner !== undefined && isNodeId(owner)) return owner;
+    throw new StatemeshError('databaseForeign', `${backup} is not the database of a statemesh node.`);
+  } finally {
+    database.close();
+  }
+}
+
+/** As the node will open it, and every page of it. */
+function examine(draft: string, options: { backup: string; nodeId: NodeId; randomness: Randomness }): void {
+  const database = openDatabaseFile({ ...options, path: draft, walAutocheckpointPages: 1_000 });
+  try {
+    const complaints = database.pragma('integrity_check(3)', { simple: false }) as { integrity_check: string }[];
+    const found = complaints.map((complaint) => complaint.integrity_check).filter((text) => text !== 'ok');
+    if (found.length === 0) return;
+    throw new StatemeshError(
+      'databaseCorrupt',
+      `${options.backup} is damaged (${found.join('; ')}): take another backup.`,
+    );
+  } finally {
+    closeDatabaseFile(database, draft);
+  }
+}
+
+/** What is there goes to another name, with what belongs to it. One that cannot be opened is set aside as it is: that is why it is replaced. */
+function setAsideOf(
+  path: string,
+  { nodeId, randomness }: { nodeId: NodeId; randomness: Randomness },
+): string | undefined {
+  if (fileBytesOf(path) === 0) return undefined;
+  try {
+    // With the lock: nobody has it open.
+    closeDatabaseFile(openDatabaseFile({ path, nodeId, randomness, walAutocheckpointPages: 1_000 }), path);
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'databaseInUse') throw error;
+  }
+  const setAside = freeName(`${path}.before-restore`);
+  for (const suffix of ['-wal', '-shm', '']) {
+    if (existsSync(`${path}${suffix}`)) renameSync(`${path}${suffix}`, `${setAside}${suffix}`);
+  }
+  return setAside;
+}
+
+function freeName(name: string): string {
+  for (let number = 1; ; number++) {
+    const candidate = number === 1 ? name : `${name}-${number}`;
+    if (!existsSync(candidate)) return candidate;
+  }
+}
+
+function removeDraft(path: string): void {
+  for (const suffix of ['', '-journal', '-wal', '-shm']) {
+    try {
+      rmSync(`${path}${suffix}`, { force: true });
+    } catch {
+      // Where it could not be made it cannot be removed: why was told already.
+    }
+  }
+}
+
+function syncFile(path: string): void {
+  const descriptor = openSync(path, 'r+');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
