@@ -21,6 +21,7 @@ export type { Documents, PutManyOptions, PutManyProgress } from './database/put-
 export type { Stream } from './database/streams.js';
 export type { Recipe } from './database/update.js';
 export type { Found, WatchOptions } from './database/watch.js';
+export { examineDatabase } from './examine.js';
 export { createInspector, type Inspector, type InspectorOptions, type Watch } from './inspector/inspector.js';
 export type * from './inspector/records.js';
 export type { InspectorServer } from './inspector/server.js';
@@ -87,3 +88,4 @@ export type {
   PeerStatus,
 } from './status.js';
 export type { Restored } from './store/backup.js';
+export type { Examination } from './store/examination.js';

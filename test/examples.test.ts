@@ -31,6 +31,7 @@ const imports: Record<string, string> = {
   createNode: '../src/index.js',
   createInspector: '../src/index.js',
   restoreDatabase: '../src/index.js',
+  examineDatabase: '../src/index.js',
   composeNode: '../src/index.js',
   staticConfiguration: '../src/index.js',
   fileConfiguration: '../src/index.js',

@@ -22,6 +22,11 @@ export function timer(delayMs: number, callback: () => void): { cancel(): void }
   return { cancel: () => controller.abort() };
 }
 
+/** Wall clock, ms since 1970. */
+export function now(): number {
+  return Date.now();
+}
+
 /** Ms since some moment; for lengths of time. */
 export function monotonicMs(): number {
   return performance.now();

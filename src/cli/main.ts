@@ -103,6 +103,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'stop the node in good order',
     load: async () => (await import('./stop.js')).defineStop,
   },
+  doctor: {
+    summary: 'look whether all is well, and say what to do',
+    load: async () => (await import('./doctor.js')).defineDoctor,
+  },
   inspect: {
     summary: 'look at a recorded trace in the browser',
     load: async () => (await import('./inspect.js')).defineInspect,

@@ -1,0 +1,224 @@
+/**
+ * `statemesh doctor`: whether a node can run here, and how things stand with it. Looks only; whatever it finds it says what to do.
+ *
+ * Of a node that runs it asks the node; of one that does not it looks at its files and ports.
+ */
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { type Configuration, examineDatabase, type NodeStatus, type PeerStatus, parseConfiguration } from '../index.js';
+import { controlSocketPath, type ErrorCode, failureOf } from '../protocol/control.js';
+import { now } from './ambient.js';
+import { addFieldOptions, gatherConfiguration } from './configuration-fields.js';
+import { readConfigurationFile } from './configuration-file.js';
+import { callControl } from './control-client.js';
+import { adviceOn, exitCodeHelp, exitCodeOf, exitCodes } from './exit-codes.js';
+import { bytes, clean, count, paint, print, printJson } from './output.js';
+import { warningsOn } from './warnings.js';
+
+interface Finding {
+  /** What was looked at. */
+  readonly check: string;
+  readonly state: 'ok' | 'warning' | 'failed';
+  readonly message: string;
+  /** What to do; where there is something to be done. */
+  readonly advice?: string | undefined;
+  readonly code?: ErrorCode;
+}
+
+/** Below these a disk is told of. */
+const freeWarningBytes = 256 * 1024 * 1024;
+const freeFailureBytes = 16 * 1024 * 1024;
+/** How far ahead of this machine's clock a time stamp may be. */
+const clockDriftMaxMs = 60_000;
+
+const help = `
+It looks at the configuration, the data directory, the disk, the database (every page and the hash of every entry), ports and the clock,
+and, when the node runs, at its peers. It changes nothing. The exit code is that of the worst finding; warnings leave it at 0.
+
+With --json, standard output has one line a finding, {"check","state","message","advice"?,"code"?}, where state is ok, warning or failed.
+
+Examples:
+  statemesh doctor
+  statemesh doctor --config /etc/statemesh/shop-1.json --json`;
+
+export function defineDoctor(command: Command): void {
+  const { ok, failed, badInput, taken, database } = exitCodes;
+  command
+    .option('--config <file>', 'the configuration file of the node [STATEMESH_CONFIG]')
+    .option('--json', 'print JSON lines');
+  addFieldOptions(command);
+  command.addHelpText('after', help).addHelpText('after', exitCodeHelp([ok, failed, badInput, taken, database]));
+  command.action(async (options: Record<string, unknown>) => {
+    const say = options.json === true ? printJson : (finding: Finding) => print(lineOf(finding));
+    let worst: number = exitCodes.ok;
+    for await (const finding of examined(options)) {
+      say(finding);
+      if (finding.state !== 'failed' || worst !== exitCodes.ok) continue;
+      worst = finding.code === undefined ? exitCodes.failed : exitCodeOf(finding.code, { isStarting: true });
+    }
+    process.exitCode = worst;
+  });
+}
+
+async function* examined(options: Record<string, unknown>): AsyncGenerator<Finding> {
+  let configuration: Configuration;
+  try {
+    const file = readConfigurationFile(options);
+    const { input, unknownVariables } = gatherConfiguration(options, file);
+    ({ configuration } = parseConfiguration(input));
+    yield ok(
+      'configuration',
+      file === undefined ? 'no file: options, environment and defaults' : `${file.path} is valid`,
+    );
+    for (const warning of warningsOn({ configuration, file, unknownVariables })) {
+      yield { check: 'configuration', state: 'warning', message: warning };
+    }
+  } catch (error) {
+    yield failure('configuration', error);
+    return;
+  }
+  const dataDir = resolve(configuration.dataDir);
+  const directory = directoryFinding(dataDir);
+  yield directory;
+  if (existsSync(dataDir)) yield diskFinding(dataDir);
+  const status = (await callControl(controlSocketPath(dataDir), 'status').catch(() => undefined)) as
+    | (NodeStatus & { processId: number })
+    | undefined;
+  if (status !== undefined) {
+    yield* ofRunning(status);
+    return;
+  }
+  yield ok('node', 'does not run');
+  if (directory.state !== 'failed')
+    yield await databaseFinding(join(dataDir, `${configuration.nodeId}.db`), configuration);
+  yield await portFinding(configuration);
+}
+
+function* ofRunning(status: NodeStatus & { processId: number }): Generator<Finding> {
+  const { nodeId, processId, state, host, port, store, lastFailure } = status;
+  yield ok('node', `${nodeId} is ${state} at ${host}:${port} (process ${processId})`);
+  if (store !== undefined)
+    yield ok(
+      'database',
+      `${count(store.entries)} entries, ${bytes(store.fileBytes)}; stop the node to look at every page`,
+    );
+  if (lastFailure !== undefined) {
+    yield {
+      check: 'node',
+      state: 'warning',
+      message: `The last failure: ${clean(lastFailure.message)}`,
+      code: lastFailure.code,
+    };
+  }
+  yield* status.peers.map(peerFinding);
+  for (const { nodeId: peer, state: gateway, lastFailure: why } of status.gateways) {
+    const isWell = gateway === 'online' || gateway === 'standby' || gateway === 'disabled';
+    const message = `cloud peer ${peer}: ${gateway}${why === undefined || isWell ? '' : `: ${clean(why.message)}`}`;
+    yield { check: 'peers', state: isWell ? 'ok' : 'warning', message };
+  }
+}
+
+function peerFinding({ nodeId, state, lastFailure, roundTripMs }: PeerStatus): Finding {
+  if (state === 'connected') {
+    return ok('peers', `${nodeId} is connected${roundTripMs === undefined ? '' : ` (${roundTripMs.toFixed(1)} ms)`}`);
+  }
+  const why = lastFailure === undefined ? '' : `: ${clean(lastFailure.message)}`;
+  return {
+    ...{ check: 'peers', state: 'warning', message: `${nodeId} is ${state}${why}` },
+    advice: 'Is it running, with the same cluster key and salt, and does no firewall stand between?',
+  };
+}
+
+function directoryFinding(dataDir: string): Finding {
+  try {
+    const { mode } = statSync(dataDir);
+    accessSync(dataDir, constants.W_OK | constants.X_OK);
+    if ((mode & 0o077) === 0) return ok('data directory', `${dataDir} can be written`);
+    const message = `Others can look into ${dataDir}`;
+    return { check: 'data directory', state: 'warning', message, advice: `Run chmod 700 ${dataDir}.` };
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === 'ENOENT') return ok('data directory', `${dataDir} is made when the node starts`);
+    const message = `${dataDir} cannot be written (${code}).`;
+    return {
+      ...{ check: 'data directory', state: 'failed', message },
+      advice: 'Check its owner and permissions.',
+      code: 'databaseUnavailable',
+    };
+  }
+}
+
+function diskFinding(dataDir: string): Finding {
+  const { bavail, bsize } = statfsSync(dataDir);
+  const free = bavail * bsize;
+  const message = `${bytes(free)} are free`;
+  const advice = 'Make room: writes are refused when the disk is full; what was written stays.';
+  if (free < freeFailureBytes) return { check: 'disk', state: 'failed', message, advice, code: 'diskFull' };
+  return free < freeWarningBytes ? { check: 'disk', state: 'warning', message, advice } : ok('disk', message);
+}
+
+async function databaseFinding(path: string, { nodeId }: Configuration): Promise<Finding> {
+  if (!existsSync(path)) return ok('database', 'there is none yet');
+  try {
+    const { entries, authors, latestMs, damages } = await examineDatabase({ path, nodeId });
+    if (damages.length > 0) {
+      const message = `${path} is damaged: ${damages.map(clean).join('; ')}.`;
+      return { ...{ check: 'database', state: 'failed', message }, advice: damaged, code: 'databaseCorrupt' };
+    }
+    const aheadMs = (latestMs ?? 0) - now();
+    if (aheadMs > clockDriftMaxMs) {
+      const message = `${path} has entries that are ${Math.round(aheadMs / 1_000)} s ahead of this machine's clock.`;
+      return {
+        ...{ check: 'clock', state: 'warning', message },
+        advice: "Set this machine's clock, or that of the node that wrote them.",
+      };
+    }
+    return ok('database', `${count(entries)} entries of ${count(authors)} authors; every page and every hash is right`);
+  } catch (error) {
+    const finding = failure('database', error);
+    return finding.code === 'databaseCorrupt' ? { ...finding, advice: damaged } : finding;
+  }
+}
+
+const damaged =
+  'Put a backup back with `statemesh restore`; or move the file away, and the node fetches its documents from its peers.';
+
+async function portFinding({ host = '127.0.0.1', port, lan }: Configuration): Promise<Finding> {
+  if (port === 0) return ok('port', 'the system chooses one');
+  const address = lan ? '0.0.0.0' : host;
+  const code = await new Promise<string | undefined>((done) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => done(error.code ?? 'unknown'));
+    server.listen(port, address, () => server.close(() => done(undefined)));
+  });
+  if (code === undefined) return ok('port', `${address}:${port} is free`);
+  const isTaken = code === 'EADDRINUSE';
+  return {
+    ...{
+      check: 'port',
+      state: 'failed',
+      message: `${address}:${port} ${isTaken ? 'is taken by another process' : `cannot be used (${code})`}.`,
+    },
+    advice: isTaken ? adviceOn('portInUse') : 'Choose an address of this machine, and a port that this user may use.',
+    code: isTaken ? 'portInUse' : 'addressUnavailable',
+  };
+}
+
+function ok(check: string, message: string): Finding {
+  return { check, state: 'ok', message };
+}
+
+function failure(check: string, error: unknown): Finding {
+  const { code, message } = failureOf(error);
+  return { check, state: 'failed', message, advice: adviceOn(code, { isStarting: true }), code };
+}
+
+const marks = { ok: ['green', '✓'], warning: ['yellow', '!'], failed: ['red', '✗'] } as const;
+
+function lineOf({ check, state, message, advice }: Finding): string {
+  const [colour, mark] = marks[state];
+  const line = `${paint(colour, mark)} ${paint('bold', check)}: ${message}`;
+  return advice === undefined || state === 'ok' ? line : `${line}\n    ${advice}`;
+}

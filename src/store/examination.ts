@@ -1,0 +1,93 @@
+/**
+ * Looks through a whole database while nobody has it open: every page, and every entry of every chain, so that neither a flipped bit nor
+ * an altered payload goes unnoticed.
+ */
+import { type AuthorKey, allScopes, authorKeyOf } from '../core/author.js';
+import { hashEntry, type Position, type Run } from '../core/entry.js';
+import { type Hlc, hlcZero, wallMsOf } from '../core/hlc.js';
+import type { NodeId } from '../core/ids.js';
+import type { Randomness, Time } from '../protocol/ports.js';
+import { closeDatabaseFile, openDatabaseFile } from './database-file.js';
+import { databaseError } from './sqlite-errors.js';
+import { openSqliteStore } from './sqlite-store.js';
+
+export interface ExaminationOptions {
+  readonly path: string;
+  readonly nodeId: NodeId;
+  readonly time: Time;
+  readonly randomness: Randomness;
+  /** Called now and then with the entries looked at so far. */
+  readonly onProgress?: (entries: number) => void;
+}
+
+export interface Examination {
+  readonly entries: number;
+  readonly authors: number;
+  /** The latest time stamp in it, ms since 1970; undefined in an empty one. */
+  readonly latestMs: number | undefined;
+  /** What is wrong, a few of it; empty when all is well. */
+  readonly damages: readonly string[];
+}
+
+const damagesMax = 5;
+const entriesPerRead = 5_000;
+const bytesPerRead = 16 * 1024 * 1024;
+
+/** @throws StatemeshError `databaseInUse`, `databaseForeign`, `databaseCorrupt` when it cannot even be opened, `databaseUnavailable` */
+export async function examineDatabase(options: ExaminationOptions): Promise<Examination> {
+  const damages = damagedPages(options);
+  const store = await openSqliteStore(options);
+  try {
+    const after = new Map<AuthorKey, Position>();
+    let entries = 0;
+    let latest: Hlc = hlcZero;
+    for (;;) {
+      const { runs, complete } = await store.read({
+        ...{ after, scopes: allScopes, except: new Set<AuthorKey>() },
+        ...{ entriesMax: entriesPerRead, bytesMax: bytesPerRead },
+      });
+      for (const run of runs) {
+        const end = run.entries.at(-1);
+        if (end === undefined) continue;
+        entries += run.entries.length;
+        if (end.hlc > latest) latest = end.hlc;
+        damages.push(...damageIn(run));
+        after.set(authorKeyOf(run.author), end);
+      }
+      options.onProgress?.(entries);
+      if (complete || runs.length === 0 || damages.length >= damagesMax) break;
+    }
+    const latestMs = latest === hlcZero ? undefined : wallMsOf(latest);
+    return { entries, authors: after.size, latestMs, damages: damages.slice(0, damagesMax) };
+  } catch (error) {
+    throw databaseError(error, options.path);
+  } finally {
+    await store.close();
+  }
+}
+
+function damagedPages(options: ExaminationOptions): string[] {
+  const { path } = options;
+  const database = openDatabaseFile({ ...options, walAutocheckpointPages: 1_000 });
+  try {
+    const rows = database.pragma(`integrity_check(${damagesMax})`) as { integrity_check: string }[];
+    return rows.map((row) => row.integrity_check).filter((text) => text !== 'ok');
+  } catch (error) {
+    throw databaseError(error, path);
+  } finally {
+    closeDatabaseFile(database, path);
+  }
+}
+
+/** The first entry of a run whose hash is not that of what it says. */
+function damageIn({ author, after, entries }: Run): string[] {
+  const authorKey = authorKeyOf(author);
+  let previousHash = after.hash;
+  for (const entry of entries) {
+    if (hashEntry(entry, authorKey, previousHash) !== entry.hash) {
+      return [`the entry of ${authorKey} for ${entry.collection} ${entry.key} is not what its author wrote`];
+    }
+    previousHash = entry.hash;
+  }
+  return [];
+}

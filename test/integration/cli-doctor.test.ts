@@ -1,0 +1,156 @@
+/** `statemesh doctor`: on a healthy node, and on nodes with all that it looks for. */
+import { chmod, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import Sqlite from 'better-sqlite3';
+import { systemRandomness } from '../../src/adapters/randomness.js';
+import { systemTime } from '../../src/adapters/time.js';
+import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
+import { openSqliteStore } from '../../src/store/sqlite-store.js';
+import { clusterKey, clusterSalt, run, startNode, temporaryDirectory, until } from './cli-fixture.js';
+
+interface Finding {
+  readonly check: string;
+  readonly state: string;
+  readonly message: string;
+  readonly advice?: string;
+  readonly code?: string;
+}
+
+async function doctor(
+  cwd: string,
+  args: readonly string[] = [],
+): Promise<{ exitCode: number | null; findings: Finding[] }> {
+  const { exitCode, stdout } = await run(['doctor', '--json', ...args], { cwd });
+  return {
+    exitCode,
+    findings: stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Finding),
+  };
+}
+
+function named(findings: readonly Finding[], check: string): Finding | undefined {
+  return findings.find((finding) => finding.check === check);
+}
+
+/** A place with a configuration and a database that no process has open. */
+async function place({ aheadMs = 0 } = {}): Promise<{ cwd: string; database: string }> {
+  const cwd = await temporaryDirectory();
+  const configuration = { nodeId: 'node-a', clusterKey, clusterSalt };
+  await writeFile(join(cwd, 'statemesh.json'), JSON.stringify(configuration), { mode: 0o600 });
+  const database = join(cwd, 'data', 'node-a.db');
+  const time = { ...systemTime(), now: () => Date.now() + aheadMs };
+  const store = await openSqliteStore({
+    path: database,
+    nodeId: 'node-a' as NodeId,
+    time,
+    randomness: systemRandomness(),
+  });
+  const collection = 'things' as CollectionName;
+  for (let index = 0; index < 300; index++) {
+    await store.write([{ kind: 'put', collection, key: `k${index}` as DocumentKey, payload: `{"index":${index}}` }]);
+  }
+  await store.close();
+  return { cwd, database };
+}
+
+describe('doctor', () => {
+  test('a healthy place -> all is well, exit code 0, and nothing has changed', async () => {
+    const { cwd, database } = await place();
+    const before = await readFile(database);
+    const { exitCode, findings } = await doctor(cwd);
+    expect(findings.map(({ check, state }) => `${check} ${state}`)).toEqual([
+      ...['configuration ok', 'data directory ok', 'disk ok', 'node ok', 'database ok', 'port ok'],
+    ]);
+    expect(exitCode).toBe(0);
+    expect(named(findings, 'database')?.message).toMatch(/^300 entries of 1 author/);
+    expect((await readFile(database)).equals(before)).toBe(true);
+  });
+
+  test('for people -> a line for each, with what to do', async () => {
+    const { cwd } = await place();
+    await chmod(join(cwd, 'data'), 0o755);
+    const { exitCode, stdout } = await run(['doctor'], { cwd });
+    expect([exitCode, stdout]).toEqual([
+      0,
+      expect.stringMatching(/! data directory: Others can look into .*\n {4}Run chmod 700 /),
+    ]);
+  });
+
+  test('no valid configuration -> named, and its exit code', async () => {
+    const cwd = await temporaryDirectory();
+    await writeFile(join(cwd, 'statemesh.json'), '{"nodeId":"a","port":-1}', { mode: 0o600 });
+    const { exitCode, findings } = await doctor(cwd);
+    expect([exitCode, findings]).toEqual([
+      2,
+      [expect.objectContaining({ code: 'configurationInvalid', state: 'failed' })],
+    ]);
+  });
+
+  test('a cut database -> failed, with what to do; it stays as it is', async () => {
+    const { cwd, database } = await place();
+    await truncate(database, 20_000);
+    const { exitCode, findings } = await doctor(cwd);
+    expect(named(findings, 'database')).toMatchObject({
+      state: 'failed',
+      code: 'databaseCorrupt',
+      advice: expect.stringContaining('restore'),
+    });
+    expect([exitCode, (await stat(database)).size]).toEqual([6, 20_000]);
+  });
+
+  test('a payload that somebody has altered -> its entry is named', async () => {
+    const { cwd, database } = await place();
+    const connection = new Sqlite(database);
+    connection.prepare(`UPDATE oplog SET payload = '{"index":-1}' WHERE key = 'k7'`).run();
+    connection.close();
+    const { exitCode, findings } = await doctor(cwd);
+    expect([exitCode, named(findings, 'database')?.message]).toEqual([
+      6,
+      expect.stringContaining('things k7 is not what its author wrote'),
+    ]);
+  });
+
+  test("another program's file in its place -> said so", async () => {
+    const { cwd, database } = await place();
+    await writeFile(database, 'text');
+    const { exitCode, findings } = await doctor(cwd);
+    expect([exitCode, named(findings, 'database')?.code]).toEqual([6, 'databaseForeign']);
+  });
+
+  test('entries an hour ahead of the clock -> a warning', async () => {
+    const { cwd } = await place({ aheadMs: 3_600_000 });
+    const { exitCode, findings } = await doctor(cwd);
+    expect([exitCode, named(findings, 'clock')]).toEqual([
+      0,
+      expect.objectContaining({ state: 'warning', message: expect.stringMatching(/3[56]\d\d s ahead/) }),
+    ]);
+  });
+
+  test('the port is taken -> named, with what to do', async () => {
+    const { cwd } = await place();
+    const server = createServer();
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const { port } = server.address() as AddressInfo;
+    const { exitCode, findings } = await doctor(cwd, ['--port', String(port)]);
+    server.close();
+    expect([exitCode, named(findings, 'port')]).toEqual([
+      5,
+      expect.objectContaining({ code: 'portInUse', advice: expect.stringContaining('--port') }),
+    ]);
+  });
+
+  test('a node that runs -> it is asked, its peers among what it tells', async () => {
+    const node = await startNode({ knownPeers: [{ nodeId: 'node-z', address: '127.0.0.1:9' }] });
+    const { exitCode, findings } = await until(async () => {
+      const looked = await doctor(node.directory);
+      return named(looked.findings, 'peers') === undefined ? undefined : looked;
+    });
+    expect(exitCode).toBe(0);
+    expect(named(findings, 'node')?.message).toContain(`process ${node.child.pid}`);
+    expect(named(findings, 'peers')).toMatchObject({ state: 'warning', message: expect.stringContaining('node-z') });
+  });
+});
