@@ -58,6 +58,14 @@ describe('the package', () => {
     expect(strangers).toEqual([]);
   });
 
+  it('publint and attw -> find nothing wrong with what it exports and how it is typed', () => {
+    const tarball = join(directory, packed.filename);
+    const bin = (name: string) => join(project, 'node_modules', '.bin', name);
+    expect(run(bin('publint'), ['--strict', tarball])).toContain('All good');
+    // Modules only: `require` is told so by Node.
+    expect(run(bin('attw'), [tarball, '--profile', 'esm-only'])).not.toMatch(/[❌🚫]/u);
+  }, 60_000);
+
   it('the program of the README: run in an empty project -> starts a node, puts, gets and stops', () => {
     writeFileSync(join(directory, 'program.mjs'), readmeProgram());
     expect(run('node', ['program.mjs'])).toContain('Espresso');

@@ -2,8 +2,8 @@
  * What the inspector sees, one record for each thing that happens: the lines of a trace, and what a server sends to its viewers.
  *
  * The records have the form of Stately's inspection events (`@statelyai/inspect`), and besides it which process they are of, when
- * they happened and what caused them. To stay small, a snapshot has only what is new in it; `toStately` in `stately.ts` gives
- * the events as Stately's own page takes them.
+ * they happened and what caused them. To stay small, a snapshot has only what is new in it; the page makes of
+ * them the events that Stately's own page takes.
  */
 import type { Chart } from './chart.js';
 import type { Summary } from './summary.js';

@@ -3,13 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import { type AnyStateMachine, createMachine, setup } from 'xstate';
 import { activeStates, chartOf, findState } from '../../src/inspector/chart.js';
-import { definitionOf } from '../../src/inspector/stately.js';
 import { electionMachine } from '../../src/machines/election.machine.js';
 import { gatewayMachine } from '../../src/machines/gateway.machine.js';
 import { nodeMachine } from '../../src/machines/node.machine.js';
 import { peerMachine } from '../../src/machines/peer.machine.js';
 import { sessionMachine } from '../../src/machines/session.machine.js';
 import { mermaidOf } from '../../visualizer/src/chart/mermaid.js';
+import { definitionOf } from '../../visualizer/src/model/stately.js';
 
 const machines = [
   nodeMachine,

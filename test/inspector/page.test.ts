@@ -1,7 +1,6 @@
 /** The page's model: time, what lasted for a while, the cluster as its actors tell of it, and rows of the sequence. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { EventRecord, InspectorRecord } from '../../src/inspector/records.js';
-import { StatelyConverter } from '../../src/inspector/stately.js';
 import { createWorld } from '../../src/simulation/index.js';
 import { mermaidOf } from '../../visualizer/src/events/mermaid.js';
 import {
@@ -15,6 +14,7 @@ import {
   Rows,
 } from '../../visualizer/src/events/rows.js';
 import { linksOf, nodesOf } from '../../visualizer/src/model/cluster.js';
+import { StatelyConverter } from '../../visualizer/src/model/stately.js';
 import { Timeline } from '../../visualizer/src/model/timeline.js';
 
 let records: InspectorRecord[];

@@ -1,8 +1,8 @@
 /** Relays what comes to Stately's public inspector, in a window of its own. Only when somebody presses the button: it leaves this machine. */
 import { createBrowserInspector } from '@statelyai/inspect';
 import { useEffect, useRef, useState } from 'react';
-import { StatelyConverter } from '../../../src/inspector/stately.js';
 import type { Connection } from '../model/connection.js';
+import { StatelyConverter } from '../model/stately.js';
 
 /** Their page is for looking at a few actors: older events than these are not sent. */
 const eventsFirstMax = 2_000;

@@ -3,9 +3,9 @@
  * with machines as it reads them.
  */
 import type { StatelyInspectionEvent } from '@statelyai/inspect';
-import type { Chart, ChartState, ChartTransition } from './chart.js';
-import { type ActorState, Fold } from './fold.js';
-import type { InspectorRecord } from './records.js';
+import type { Chart, ChartState, ChartTransition } from '../../../src/inspector/chart.js';
+import { type ActorState, Fold } from '../../../src/inspector/fold.js';
+import type { InspectorRecord } from '../../../src/inspector/records.js';
 
 /** The version of the package whose format this is. */
 const version = '0.7.2';
