@@ -1,15 +1,29 @@
 /** `statemesh status` and `statemesh peers`: how a node is, and how things stand with each peer. */
 import type { Command } from 'commander';
 import type { GatewayStatus, NodeStatus, PeerStatus } from '../index.js';
+import { exitCodes } from './exit-codes.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { bytes, clean, count, list, paint, print, printJson, table } from './output.js';
 
+interface StatusOptions extends TalkOptions {
+  readonly exitCode?: boolean;
+}
+
 export function defineStatus(command: Command): void {
+  command.option(
+    '--exit-code',
+    'end with 1 while the node does not serve, for health checks; without a node it is 3 anyway',
+  );
   defineTalking(command, {
     json: 'print the whole status as one JSON object',
-    examples: ['statemesh status', 'statemesh status --data-dir ./data --json'],
-  }).action(async (options: TalkOptions) => {
+    examples: [
+      'statemesh status',
+      'statemesh status --data-dir ./data --json',
+      'statemesh status --exit-code > /dev/null',
+    ],
+  }).action(async (options: StatusOptions) => {
     const status = (await nodeAt(options).call('status')) as NodeStatus & { processId: number };
+    if (options.exitCode && status.state !== 'running') process.exitCode = exitCodes.failed;
     if (options.json) printJson(status);
     else print(list(describe(status)));
   });

@@ -56,6 +56,11 @@ describe('a node', () => {
     await until(() => eventsOf(again)[0]?.event === 'running' || undefined);
   });
 
+  test('status --exit-code: of a node that serves, and of none -> 0 and 3', async () => {
+    expect((await shared.run(['status', '--exit-code'])).exitCode).toBe(0);
+    expect((await run(['status', '--exit-code'], { cwd: await temporaryDirectory() })).exitCode).toBe(3);
+  });
+
   test('documents: put, get, find, delete -> what was written, and 4 for what is not there', async () => {
     const node = shared;
     const document = { name: 'Espresso', price: 1.2, note: 'a\u009bb' };
