@@ -74,16 +74,6 @@ export function chartOf(machine: AnyStateMachine): ChartOf {
   return { chart: { id: machine.id, root, transitions }, idOf: (transition) => ids.get(transition) };
 }
 
-/** @param path Ids of states, from their chart; undefined when there is no such state */
-export function findState({ root }: Chart, id: string): ChartState | undefined {
-  const pending: ChartState[] = [root];
-  for (let state = pending.pop(); state !== undefined; state = pending.pop()) {
-    if (state.id === id) return state;
-    pending.push(...state.states);
-  }
-  return undefined;
-}
-
 /** Ids of all states that a state value says are active, the root among them. */
 export function activeStates({ root }: Chart, value: unknown): Set<string> {
   const active = new Set<string>();
