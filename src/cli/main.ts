@@ -51,10 +51,6 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'write documents from JSON Lines',
     load: async () => (await import('./import.js')).defineImport,
   },
-  'add-cloud-peer': {
-    summary: 'make a cloud node known to the whole cluster; whoever leads connects to it',
-    load: async () => (await import('./add-cloud-peer.js')).defineAddCloudPeer,
-  },
   watch: {
     summary: 'show what is written, as it arrives',
     load: async () => (await import('./watch.js')).defineWatch,
@@ -70,6 +66,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   restore: {
     summary: 'put a copy of the database back, while the node does not run',
     load: async () => (await import('./backup.js')).defineRestore,
+  },
+  'add-cloud-peer': {
+    summary: 'make a cloud node known to the whole cluster; whoever leads connects to it',
+    load: async () => (await import('./add-cloud-peer.js')).defineAddCloudPeer,
   },
   'add-static-peer': {
     summary: 'make a peer with a fixed address known to the whole cluster',
@@ -106,6 +106,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   doctor: {
     summary: 'look whether all is well, and say what to do',
     load: async () => (await import('./doctor.js')).defineDoctor,
+  },
+  completion: {
+    summary: 'print what a shell needs to complete commands and options',
+    load: async () => (await import('./completion.js')).defineCompletion,
   },
   inspect: {
     summary: 'look at a recorded trace in the browser',
@@ -154,7 +158,8 @@ async function createProgram(argv: readonly string[]): Promise<Command> {
     .addHelpText('after', exitCodeHelp());
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const command = program.command(name).description(summary).copyInheritedSettings(program);
-    if (argv.includes(name)) (await load())(command);
+    // Of all of them the completion tells.
+    if (argv.includes(name) || argv[0] === 'completion') (await load())(command);
   }
   return program;
 }
