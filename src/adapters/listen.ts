@@ -1,15 +1,16 @@
 /**
  * Accepts connections from other nodes.
  *
- * Invariants: each TCP connection ends in exactly one of `accepted`, `refused` or the listener's close; at most
- * `unauthenticatedMax` are in a handshake and `connectionsMax` open in all, and what comes in beyond is destroyed at once; a
- * handshake has a deadline; closing the listener leaves accepted connections alone.
+ * Invariants: each TCP connection ends in exactly one of `accepted`, `refused` or the listener's close; what comes in beyond the
+ * limits, of connections and of handshakes, in all and by address, is destroyed at once; a handshake has a deadline; closing the
+ * listener leaves accepted connections alone.
  *
  * A handshake is that of TLS, and where WebSockets are accepted then the first four bytes, which tell frames from an HTTP
  * request, and that request.
  */
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { exceededLimit } from '../core/admission.js';
 import { type Failure, messageOf, systemCodeOf } from '../core/errors.js';
 import type { Connection, Listening, ListenOptions, ListenSecurity, Protection } from '../protocol/ports.js';
 import { addressText, handshakeFailure, listenError } from './network-errors.js';
@@ -45,7 +46,7 @@ class Listener {
   readonly #tcpServer: Server;
   /** Never listens itself: it is handed the sockets that have passed the limits. */
   #tlsServer: TlsServer | undefined;
-  readonly #open = new Set<Socket>();
+  readonly #open = new Map<Socket, { readonly host: string; isAuthenticated: boolean }>();
   /** Sockets in a handshake, by their two addresses: the TLS server reports of another object than it was given. */
   readonly #handshaking = new Map<string, Handshake>();
   /** Which key of ours the other side has named, and proved if its handshake comes to an end. */
@@ -105,13 +106,13 @@ class Listener {
     this.#options.opened(socket);
     const { remoteAddress: host, remotePort: port } = socket;
     const remoteAddress = host === undefined || port === undefined ? 'unknown' : addressText(host, port);
-    const limit = this.#exceededLimit();
+    const limit = exceededLimit(this.#options.limits, host ?? '', this.#open.values());
     if (limit !== undefined) {
       socket.destroy();
       this.#options.refused(limit, remoteAddress);
       return;
     }
-    this.#open.add(socket);
+    this.#open.set(socket, { host: host ?? '', isAuthenticated: true });
     socket.once('close', () => this.#open.delete(socket));
     if (this.#tlsServer === undefined && this.#acceptWebSocket === undefined) {
       this.#options.accepted(new TcpConnection(socket, remoteAddress, { kind: 'none' }));
@@ -122,23 +123,10 @@ class Listener {
     else this.#tlsServer.emit('connection', socket);
   }
 
-  #exceededLimit(): Failure | undefined {
-    const { connectionsMax, unauthenticatedMax } = this.#options;
-    if (this.#open.size >= connectionsMax) {
-      return { code: 'connectionLimit', message: `All ${connectionsMax} connections of this node are in use.` };
-    }
-    if (this.#handshaking.size >= unauthenticatedMax) {
-      return {
-        code: 'connectionLimit',
-        message: `${unauthenticatedMax} connections are in the handshake, which is all that this node allows at once.`,
-      };
-    }
-    return undefined;
-  }
-
   #startHandshake(socket: Socket, remoteAddress: string): void {
     const key = socketKey(socket);
     this.#handshaking.set(key, { socket });
+    this.#markAuthenticated(socket, false);
     // The last to speak: whoever closes in the handshake for a reason that TLS has not told has simply gone.
     socket.once('close', () => {
       if (!this.#endHandshake(key)) return;
@@ -230,8 +218,16 @@ class Listener {
   }
 
   #endHandshake(key: string): boolean {
-    clearTimeout(this.#handshaking.get(key)?.deadline);
+    const handshake = this.#handshaking.get(key);
+    if (handshake === undefined) return false;
+    clearTimeout(handshake.deadline);
+    this.#markAuthenticated(handshake.socket, true);
     return this.#handshaking.delete(key);
+  }
+
+  #markAuthenticated(socket: Socket, isAuthenticated: boolean): void {
+    const present = this.#open.get(socket);
+    if (present !== undefined) present.isAuthenticated = isAuthenticated;
   }
 
   /** The system could not hand over a connection (too many open files): the listener goes on. */

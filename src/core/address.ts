@@ -3,7 +3,7 @@
  *
  * Invariant: `parseAddress(formatAddress(address))` gives the same address, and what is accepted can be dialed as it is.
  */
-import { StatemeshError } from './errors.js';
+import { StatemeshError, shortText } from './errors.js';
 
 export interface Address {
   /** A name, an IPv4 address or an IPv6 address without brackets. */
@@ -104,5 +104,5 @@ function isIpv6(address: string): boolean {
 }
 
 function invalid(text: unknown, reason: string): StatemeshError {
-  return new StatemeshError('peerInvalid', `The address "${String(text).slice(0, 80)}" ${reason}.`);
+  return new StatemeshError('peerInvalid', `The address "${shortText(text)}" ${reason}.`);
 }

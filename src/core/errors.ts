@@ -140,8 +140,17 @@ export function systemCodeOf(error: unknown): string | undefined {
 
 export function messageOf(error: unknown): string {
   const message = (error as { message?: unknown } | null | undefined)?.message;
-  return typeof message === 'string' ? message : String(error);
+  return typeof message === 'string' ? message : shortText(error);
 }
+
+/** A value from outside as part of a message, 80 characters of it. Some objects cannot be made a text: they are only named. */
+export function shortText(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? '[a list]' : '[an object]';
+  const text = typeof value === 'function' ? '[a function]' : String(value);
+  return text.length > textLengthMax ? `${text.slice(0, textLengthMax)}…` : text;
+}
+
+const textLengthMax = 80;
 
 /** Throws when an invariant of ours does not hold: for core and services; actions record and fail instead. */
 export function assert(condition: unknown, message: string): asserts condition {

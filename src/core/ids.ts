@@ -2,7 +2,7 @@
  * Names as branded types, so that no two of them can be mixed up. Each `parse` function is the only way to get one from
  * outside; it bounds the length and the alphabet.
  */
-import { StatemeshError } from './errors.js';
+import { StatemeshError, shortText } from './errors.js';
 import { limits } from './limits.js';
 
 declare const brand: unique symbol;
@@ -29,14 +29,15 @@ export function parseNodeId(value: string): NodeId {
   if (!isNodeId(value)) {
     throw new StatemeshError(
       'nodeIdInvalid',
-      `"${shorten(value)}" is not a NodeId: use 1 to ${limits.nodeIdLengthMax} of A-Z a-z 0-9 . _ - and start with a letter or digit.`,
+      `"${shortText(value)}" is not a NodeId: use 1 to ${limits.nodeIdLengthMax} of A-Z a-z 0-9 . _ - and start with a letter or digit.`,
     );
   }
   return value;
 }
 
 export function isNodeId(value: string): value is NodeId {
-  return value.length <= limits.nodeIdLengthMax && nodeIdPattern.test(value);
+  // A list of texts would be made a text by the pattern.
+  return typeof value === 'string' && value.length <= limits.nodeIdLengthMax && nodeIdPattern.test(value);
 }
 
 /** @throws StatemeshError `collectionNameInvalid` */
@@ -44,7 +45,7 @@ export function parseCollectionName(value: string): CollectionName {
   if (!isCollectionName(value)) {
     throw new StatemeshError(
       'collectionNameInvalid',
-      `"${shorten(value)}" is not a collection name: use 1 to ${limits.collectionNameLengthMax} characters, none of them control characters.`,
+      `"${shortText(value)}" is not a collection name: use 1 to ${limits.collectionNameLengthMax} characters, none of them control characters.`,
     );
   }
   return value;
@@ -63,7 +64,7 @@ export function parseDocumentKey(value: string): DocumentKey {
   if (!isDocumentKey(value)) {
     throw new StatemeshError(
       'keyInvalid',
-      `"${shorten(value)}" is not a document key: use 1 to ${limits.keyLengthMax} characters, none of them control characters.`,
+      `"${shortText(value)}" is not a document key: use 1 to ${limits.keyLengthMax} characters, none of them control characters.`,
     );
   }
   return value;
@@ -95,9 +96,4 @@ function isName(value: unknown, lengthMax: number): boolean {
     !controlCharacters.test(value) &&
     value.isWellFormed()
   );
-}
-
-function shorten(value: unknown): string {
-  const text = String(value);
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

@@ -60,7 +60,9 @@ export const limits = {
   /** A WebSocket carries the stream in messages of this size at most, so little is held of one that is not complete. */
   webSocketMessageBytesMax: 64 * 1024,
   connectionsMax: 256,
-  connectionsUnauthenticatedMax: 64,
+  connectionsPerAddressMax: 128,
+  unauthenticatedMax: 64,
+  unauthenticatedPerAddressMax: 32,
   peersMax: 256,
   /** What fits in a frame: a clock that grew honestly must never be refused. */
   authorsPerClockMax: 100_000,

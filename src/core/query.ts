@@ -4,7 +4,7 @@
  * A field is named by its path, `address.city`. Values compare only with values of their own JSON type: a number is never
  * greater than a text. `null` equals a field that is null or missing.
  */
-import { StatemeshError } from './errors.js';
+import { StatemeshError, shortText } from './errors.js';
 import { limits } from './limits.js';
 
 export type Scalar = string | number | boolean | null;
@@ -56,7 +56,7 @@ const fieldPattern = /^[^\s$."'[\]\\\p{Cc}][^."'[\]\\\p{Cc}]*(\.[^."'[\]\\\p{Cc}
 /** @throws StatemeshError `queryInvalid` */
 export function parseField(field: string): string {
   if (typeof field !== 'string' || field.length > limits.fieldPathLengthMax || !fieldPattern.test(field)) {
-    throw invalid(`"${String(field).slice(0, 80)}" is not a field path such as "address.city".`);
+    throw invalid(`"${shortText(field)}" is not a field path such as "address.city".`);
   }
   return field;
 }
@@ -94,7 +94,7 @@ export function parseOrderBy(orderBy: readonly OrderBy[]): { field: string; desc
 /** Checks limit and offset. @throws StatemeshError `queryInvalid` */
 export function parseCount(name: 'limit' | 'offset', value: number | undefined): number | undefined {
   if (value !== undefined && (!Number.isSafeInteger(value) || value < 0)) {
-    throw invalid(`${name} is a whole number from 0, not ${String(value)}.`);
+    throw invalid(`${name} is a whole number from 0, not ${shortText(value)}.`);
   }
   return value;
 }

@@ -6,7 +6,7 @@
  */
 import { decodeDocument } from '../core/document.js';
 import type { Operation } from '../core/entry.js';
-import { StatemeshError } from '../core/errors.js';
+import { StatemeshError, shortText } from '../core/errors.js';
 import type { Hlc } from '../core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
@@ -95,7 +95,7 @@ function parseSince(since: unknown, end: number): number {
   if (since === undefined) return 0;
   if (since === 'now') return end;
   if (typeof since !== 'number' || !Number.isSafeInteger(since) || since < 0) {
-    throw new StatemeshError('queryInvalid', `since is a cursor from 0 or "now", not ${String(since).slice(0, 80)}.`);
+    throw new StatemeshError('queryInvalid', `since is a cursor from 0 or "now", not ${shortText(since)}.`);
   }
   // Waiting for the store to come as far would leave changes out without a word.
   if (since > end) {

@@ -4,7 +4,7 @@
  * Invariants: each transaction is all or nothing; they are asked for in the order of the source; the source is read no
  * faster than the store writes; whatever ends it, nothing is in flight afterwards and the source has been closed.
  */
-import { isStatemeshError, StatemeshError } from '../core/errors.js';
+import { isStatemeshError, StatemeshError, shortText } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Store, Write } from '../protocol/store.js';
 import { ignoreRejection, isThenable } from './schema.js';
@@ -130,7 +130,7 @@ function prepareItem<T>(prepare: Prepare<T>, item: unknown, index: number): Prep
 
 function located(error: unknown, index: number, key: string): unknown {
   if (!isStatemeshError(error)) return error;
-  const where = `Document ${index} of putMany, "${String(key).slice(0, 80)}"`;
+  const where = `Document ${index} of putMany, "${shortText(key)}"`;
   return new StatemeshError(error.code, `${where}: ${error.message}`, { cause: error.cause ?? error });
 }
 

@@ -5,6 +5,7 @@
  * Ports never throw into their caller's stack from a callback: they report failure as data or reject with a
  * `StatemeshError`.
  */
+import type { ConnectionLimits } from '../core/admission.js';
 import type { Failure } from '../core/errors.js';
 import type { PresharedKey } from '../core/keys.js';
 import type { Secret } from '../core/secret.js';
@@ -110,8 +111,7 @@ export interface ListenOptions {
   readonly security: ListenSecurity;
   /** Whether a connection may also come as a WebSocket (RFC 6455), with the stream in its binary messages. */
   readonly acceptsWebSockets?: boolean;
-  readonly connectionsMax: number;
-  readonly unauthenticatedMax: number;
+  readonly limits: ConnectionLimits;
   readonly handshakeTimeoutMs: number;
   accepted(connection: Connection): void;
   /** A connection that came to nothing: a wrong key, bytes that are no handshake, too many at once. */

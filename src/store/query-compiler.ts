@@ -28,8 +28,10 @@ export interface CompiledQuery {
 
 /** Documents as (key, payload), in order. @throws StatemeshError `queryInvalid` */
 export function compileFind(collection: CollectionRow, query: Query): CompiledQuery {
-  const filter = parseWhere(query.where ?? {});
-  const orderBy = parseOrderBy(query.orderBy ?? []);
+  // A `where: null` is a mistake, and would otherwise find everything.
+  const { where: asked = {}, orderBy: fields = [] } = query;
+  const filter = parseWhere(asked);
+  const orderBy = parseOrderBy(fields);
   const limit = parseCount('limit', query.limit);
   const offset = parseCount('offset', query.offset);
   const driver = driverFor(collection, filter) ?? readyIndex(collection, orderBy[0]?.field);

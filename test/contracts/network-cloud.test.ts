@@ -6,7 +6,15 @@ import { WebSocket } from 'ws';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
 import type { DialSecurity, ListenSecurity } from '../../src/protocol/ports.js';
-import { bytesOf, type ConnectionWay, ContractWorld, codeOf, describeConnections, record } from './network.contract.js';
+import {
+  bytesOf,
+  type ConnectionWay,
+  ContractWorld,
+  codeOf,
+  connectionLimits,
+  describeConnections,
+  record,
+} from './network.contract.js';
 import {
   authorityCertificate,
   certificate,
@@ -173,7 +181,10 @@ describe('a certificate', () => {
   });
 
   test('listen: more handshakes than unauthenticatedMax -> the last is closed', async () => {
-    const { port } = await world.listen({ unauthenticatedMax: 1, handshakeTimeoutMs: 300 });
+    const { port } = await world.listen({
+      limits: connectionLimits({ unauthenticatedMax: 1 }),
+      handshakeTimeoutMs: 300,
+    });
     client(port);
     const second = client(port);
     await until(() => second.isClosed && world.refused.length === 2);

@@ -3,6 +3,7 @@
  * the port alone and waits for conditions, never for time.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { ConnectionLimits } from '../../src/core/admission.js';
 import type { Failure } from '../../src/core/errors.js';
 import type {
   Connection,
@@ -124,6 +125,17 @@ export function record(): Recorded {
   return recorded;
 }
 
+/** As many as a test needs, but for those that it is about. */
+export function connectionLimits(changes: Partial<ConnectionLimits> = {}): ConnectionLimits {
+  const all = {
+    connectionsMax: 16,
+    connectionsPerAddressMax: 16,
+    unauthenticatedMax: 16,
+    unauthenticatedPerAddressMax: 16,
+  };
+  return { ...all, ...changes };
+}
+
 /** A harness with shorthands, and a record of what its listeners accepted and refused. */
 export class ContractWorld {
   readonly accepted: Connection[] = [];
@@ -149,8 +161,7 @@ export class ContractWorld {
         host,
         port: 0,
         ...(way?.listen ?? { security }),
-        connectionsMax: 16,
-        unauthenticatedMax: 16,
+        limits: connectionLimits(),
         handshakeTimeoutMs: 5_000,
         accepted: (connection) => this.accepted.push(connection),
         refused: (failure) => this.refused.push(failure),
@@ -711,7 +722,10 @@ function describeListeners(world: () => ContractWorld): void {
   });
 
   test('listen: more handshakes than unauthenticatedMax -> the last is closed; when one ends, others get in', async () => {
-    const listening = await world().listen({ unauthenticatedMax: 2, handshakeTimeoutMs: 500 });
+    const listening = await world().listen({
+      limits: connectionLimits({ unauthenticatedMax: 2 }),
+      handshakeTimeoutMs: 500,
+    });
     const silent = [await silentClient(listening), await silentClient(listening)];
     const third = await silentClient(listening);
     await world().until(() => third.closures.length === 1 && world().refused.length === 1);
@@ -721,6 +735,20 @@ function describeListeners(world: () => ContractWorld): void {
     await bytesHavePassed(world(), listening);
     await bytesHavePassed(world(), listening);
     expect(world().accepted).toHaveLength(2);
+  });
+
+  test('listen: from one address more handshakes, or connections, than it may have -> the last is refused', async () => {
+    const { listening } = await world().connect({ limits: connectionLimits({ unauthenticatedPerAddressMax: 1 }) });
+    await silentClient(listening);
+    const second = await silentClient(listening);
+    await world().until(() => second.closures.length === 1 && world().refused.length === 1);
+    const { near, listening: other } = await world().connect({
+      limits: connectionLimits({ connectionsPerAddressMax: 1 }),
+    });
+    expect(await codeOf(world().dial(other.port))).not.toBe('resolved');
+    await world().until(() => world().refused.length === 2);
+    expect(world().refused.map(({ code }) => code)).toEqual(['connectionLimit', 'connectionLimit']);
+    near.destroy();
   });
 
   test('listening close: during a handshake -> the client is closed, and nothing is reported', async () => {
@@ -737,7 +765,7 @@ function describeListeners(world: () => ContractWorld): void {
   });
 
   test('listen: more connections than connectionsMax -> the last is refused; when one ends, the next is taken', async () => {
-    const { near, listening } = await world().connect({ connectionsMax: 2 });
+    const { near, listening } = await world().connect({ limits: connectionLimits({ connectionsMax: 2 }) });
     const second = await world().connectTo(listening);
     const third = codeOf(world().dial(listening.port));
     await world().until(() => world().refused.length === 1);

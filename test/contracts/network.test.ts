@@ -17,7 +17,7 @@ import { TcpConnection } from '../../src/adapters/tcp-connection.js';
 import { pskServerOptions } from '../../src/adapters/tls-options.js';
 import type { Failure } from '../../src/core/errors.js';
 import type { ConnectionSecurity } from '../../src/protocol/ports.js';
-import { bytesOf, ContractWorld, codeOf, describeNetwork, record } from './network.contract.js';
+import { bytesOf, ContractWorld, codeOf, connectionLimits, describeNetwork, record } from './network.contract.js';
 import { certificate, certificateKey } from './network-certificate.js';
 import { type Children, createChildren } from './network-child.js';
 import { freeUdpPort, host, key, keyId, makeHarness, security, until } from './network-sockets.js';
@@ -122,7 +122,7 @@ describe('TLS listener', () => {
   });
 
   test('TLS listener: more handshakes than unauthenticatedMax -> the last is closed; when one ends, others get in', async () => {
-    const listening = await world.listen({ unauthenticatedMax: 2 });
+    const listening = await world.listen({ limits: connectionLimits({ unauthenticatedMax: 2 }) });
     const silent = [rawClient(listening.port), rawClient(listening.port)];
     await until(() => silent.every(({ socket }) => !socket.connecting));
     const third = rawClient(listening.port);
@@ -553,8 +553,7 @@ describe('closeAll', () => {
     const options = {
       host,
       port: 0,
-      connectionsMax: 16,
-      unauthenticatedMax: 16,
+      limits: connectionLimits(),
       handshakeTimeoutMs: 5_000,
       accepted: () => {},
       refused: () => {},

@@ -139,9 +139,13 @@ export function describeStoreQueries(open: OpenStore): void {
         { where: { a: { $regex: 'x' } } },
         { where: { 'a"b': 1 } },
         { limit: -1 },
+        // JSON that cannot be made a text, and what would find everything.
+        { limit: { toString: null } },
+        { orderBy: [{ field: { toString: null } }] },
+        { where: null },
         { orderBy: ['a; DROP TABLE documents'.repeat(20)] },
       ]) {
-        await expect(store.find(products, query as Query)).rejects.toMatchObject({ code: 'queryInvalid' });
+        await expect(store.find(products, query as unknown as Query)).rejects.toMatchObject({ code: 'queryInvalid' });
       }
       await expect(store.count(products, { $nor: [] } as Where)).rejects.toMatchObject({ code: 'queryInvalid' });
       await expect(store.createIndex(products, 'a"')).rejects.toMatchObject({ code: 'queryInvalid' });

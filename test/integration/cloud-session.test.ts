@@ -117,7 +117,7 @@ async function startCloud() {
   actors.push(actor);
   const { port } = await ports.network.listen({
     ...{ host, port: 0, security: server, acceptsWebSockets: true, handshakeTimeoutMs: 2_000 },
-    ...{ connectionsMax: limits.connectionsMax, unauthenticatedMax: limits.connectionsUnauthenticatedMax },
+    limits,
     accepted: (connection) => actor.send({ type: 'connection.accepted', connection }),
     refused: () => {},
   });
@@ -325,7 +325,7 @@ describe('a cloud node that misbehaves', () => {
   async function hostile(changes: Partial<Extract<Frame, { type: 'frame.handshakeResponse' }>> = {}) {
     const accepted: Connection[] = [];
     const { port } = await ports.network.listen({
-      ...{ host, port: 0, security: server, handshakeTimeoutMs: 2_000, connectionsMax: 9, unauthenticatedMax: 9 },
+      ...{ host, port: 0, security: server, handshakeTimeoutMs: 2_000, limits },
       accepted: (connection) => accepted.push(connection),
       refused: () => {},
     });

@@ -50,11 +50,11 @@ function setup() {
   const input = { identity: us, store: {} as Store, configuration: {} as Configuration, ca: 'pem', random: () => 0 };
   const actor = createActor(machine, { clock: time, input: { parent: parent.mailbox, ...input } }).start();
   let connections = 0;
-  const connect = () => {
+  const connect = (remoteHost = `10.0.0.${connections}`) => {
     connections += 1;
     const number = connections;
     const protection = { kind: 'server' };
-    const connection = { protection, destroy: () => void destroyed.push(number) } as unknown as Connection;
+    const connection = { protection, remoteHost, destroy: () => void destroyed.push(number) } as unknown as Connection;
     actor.send({ type: 'connection.accepted', connection });
     return sessions.at(-1) as (typeof sessions)[number];
   };
@@ -174,13 +174,21 @@ describe('reception', () => {
 
   it('more connections than there may be -> the last are dropped; strangers keep no known nodes out', () => {
     const { connect, identify, destroyed, sessions } = setup();
-    for (let count = 0; count < limits.connectionsUnauthenticatedMax + 1; count += 1) connect();
-    expect(destroyed).toEqual([limits.connectionsUnauthenticatedMax + 1]);
+    for (let count = 0; count < limits.unauthenticatedMax + 1; count += 1) connect();
+    expect(destroyed).toEqual([limits.unauthenticatedMax + 1]);
     for (const [index, session] of sessions.entries()) identify(session, `node-${index}`);
     while (sessions.length < limits.connectionsMax) identify(connect(), `node-${sessions.length}`);
     expect(destroyed).toHaveLength(1);
     connect();
     expect([destroyed.length, sessions.length]).toEqual([2, limits.connectionsMax]);
+  });
+
+  it('one address has as many strangers as it may -> its next is dropped, another one gets in', () => {
+    const { connect, destroyed, sessions } = setup();
+    for (let count = 0; count < limits.unauthenticatedPerAddressMax + 1; count += 1) connect('10.0.0.1');
+    expect(destroyed).toEqual([limits.unauthenticatedPerAddressMax + 1]);
+    connect('10.0.0.2');
+    expect([destroyed.length, sessions.length]).toEqual([1, limits.unauthenticatedPerAddressMax + 1]);
   });
 
   it('told to leave -> ends when the last session has; drops and refuses what comes meanwhile', async () => {

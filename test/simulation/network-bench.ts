@@ -1,4 +1,5 @@
 /** Hosts on a simulated network, and what they hear: for tests of the network alone, without nodes. */
+import { limits } from '../../src/core/limits.js';
 import type { Connection, ConnectionSecurity, Datagrams, Network } from '../../src/protocol/ports.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { type Host, NetworkHub } from '../../src/simulation/network/hub.js';
@@ -45,8 +46,7 @@ export class Bench {
       host: address,
       port,
       security,
-      connectionsMax: 16,
-      unauthenticatedMax: 16,
+      limits,
       handshakeTimeoutMs: 5_000,
       accepted: (connection) => accepted.push(connection),
       refused: () => {},

@@ -1,6 +1,7 @@
 /** Servers with certificates, machines that everybody reaches, and names: what the cloud is to the simulated network. */
 import { describe, expect, it } from '@jest/globals';
 import type { Failure } from '../../src/core/errors.js';
+import { limits } from '../../src/core/limits.js';
 import type { Connection, DialOptions, ListenOptions, Network } from '../../src/protocol/ports.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { authorityText, issue, isTrusted } from '../../src/simulation/network/certificates.js';
@@ -31,7 +32,7 @@ class Site {
 
   listen(network: Network, host: string, options: Partial<ListenOptions>): void {
     void network.listen({
-      ...{ host, port: 9_000, security: server, connectionsMax: 16, unauthenticatedMax: 16, handshakeTimeoutMs: 5_000 },
+      ...{ host, port: 9_000, security: server, limits, handshakeTimeoutMs: 5_000 },
       accepted: (connection) => this.accepted.push(connection),
       refused: (failure) => this.refused.push(failure),
       ...options,

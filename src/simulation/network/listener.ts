@@ -2,12 +2,13 @@
  * A port on which connections are accepted, with its limits.
  *
  * Invariants, those of the real one: each connection ends in exactly one of `accepted`, `refused` or the close of the listener;
- * at most `unauthenticatedMax` are in the handshake and `connectionsMax` open in all; a handshake has a deadline; closing
- * leaves accepted connections alone.
+ * no more are taken, in all and by address, than the limits say; a handshake has a deadline; closing leaves accepted connections
+ * alone.
  */
 
 import type { SingleDialOptions } from '../../adapters/dial-by-ring.js';
 import { handshakeFailure } from '../../adapters/network-errors.js';
+import { exceededLimit } from '../../core/admission.js';
 import type { Failure } from '../../core/errors.js';
 import type { ListenOptions, ListenSecurity, Protection, Timer } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
@@ -59,7 +60,12 @@ export class Listener {
       end.destroy();
       return;
     }
-    const limit = this.#exceededLimit();
+    const host = end.remote.address;
+    const present = [...this.#open].map((other) => ({
+      host: other.remote.address,
+      isAuthenticated: !this.#handshaking.has(other),
+    }));
+    const limit = exceededLimit(this.#options.limits, host, present);
     if (limit !== undefined) {
       end.destroy();
       this.#refused(end, limit);
@@ -162,17 +168,6 @@ export class Listener {
 
   #deliveryOf({ local, remote, stream }: StreamEnd, kind: 'accepted' | 'refused') {
     return { atMs: this.#clock.nowMs, from: remote.address, to: local.address, kind, stream, bytes: undefined };
-  }
-
-  #exceededLimit(): Failure | undefined {
-    const { connectionsMax, unauthenticatedMax } = this.#options;
-    if (this.#open.size >= connectionsMax) {
-      return { code: 'connectionLimit', message: `All ${connectionsMax} connections of this node are in use.` };
-    }
-    if (this.#handshaking.size >= unauthenticatedMax) {
-      return { code: 'connectionLimit', message: `${unauthenticatedMax} connections are in the handshake already.` };
-    }
-    return undefined;
   }
 }
 

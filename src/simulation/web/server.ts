@@ -3,6 +3,7 @@
  *
  * Stopped, it refuses connections, and those that are open break off: as a process that is gone.
  */
+import type { ConnectionLimits } from '../../core/admission.js';
 import type { Connection, HttpResponse, ListenSecurity } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { Host, NetworkHub } from '../network/hub.js';
@@ -19,6 +20,11 @@ export interface WebServerOptions {
   readonly security: ListenSecurity;
   answer(request: WebRequest, from: string): WebAnswer;
 }
+
+const plenty: ConnectionLimits = {
+  ...{ connectionsMax: 1_024, connectionsPerAddressMax: 1_024 },
+  ...{ unauthenticatedMax: 1_024, unauthenticatedPerAddressMax: 1_024 },
+};
 
 export class WebServer {
   readonly #options: WebServerOptions;
@@ -39,7 +45,7 @@ export class WebServer {
     // Listens at once: what it promises is only that nothing stands in its way.
     void hub.join(this.#host).listen({
       ...{ host: address, port, security },
-      ...{ connectionsMax: 1_024, unauthenticatedMax: 1_024, handshakeTimeoutMs: 5_000 },
+      ...{ limits: plenty, handshakeTimeoutMs: 5_000 },
       accepted: (connection) => this.#serve(connection),
       refused: () => {},
     });

@@ -1,0 +1,244 @@
+/** What the targets are fed: bytes, texts and values that are wrong in every way, most of them nearly right. */
+import fc from 'fast-check';
+import type { Author, Incarnation } from '../src/core/author.js';
+import { authorKeyOf } from '../src/core/author.js';
+import { chainRun, chainStart } from '../src/core/entry.js';
+import { errorCodes } from '../src/core/errors.js';
+import type { Hlc } from '../src/core/hlc.js';
+import type { Boot, CollectionName, DocumentKey, NodeId } from '../src/core/ids.js';
+import { Secret } from '../src/core/secret.js';
+import { encodeFrame } from '../src/protocol/frame-codec.js';
+import type { Frame } from '../src/protocol/messages.js';
+
+export const anyBytes = fc.uint8Array({ maxLength: 2_048 });
+
+/** Names that mean something to JavaScript. */
+const treacherous = ['__proto__', 'constructor', 'prototype', 'toString', 'toJSON', 'hasOwnProperty', ''];
+
+/** Any JSON, with objects that may have fields of these names. */
+export function anyJson(...names: readonly string[]): fc.Arbitrary<unknown> {
+  const key = fc.oneof(fc.constantFrom(...names, ...treacherous), fc.string({ maxLength: 8 }));
+  return fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 5, depthSize: 'small', withCrossShrink: true },
+      scalar,
+      fc.array(tie('value'), { maxLength: 5 }),
+      fc
+        .array(fc.tuple(key, tie('value')), { maxLength: 8 })
+        // As JSON.parse makes it: a field called __proto__ is one of its own.
+        .map((fields) => JSON.parse(`{${fields.map(([name, value]) => `${JSON.stringify(name)}:${textOf(value)}`)}}`)),
+    ),
+  })).value;
+}
+
+const scalar = fc.oneof(
+  fc.constantFrom<unknown>(null, true, false, 0, -0, -1, 1e308, 2 ** 53, 2 ** 31, 0.1, '', '\0', '\ud800'),
+  fc.string({ unit: 'binary', maxLength: 20 }),
+  fc.integer(),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+);
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value) ?? 'null';
+}
+
+/** A value with one of its parts, wherever it is, replaced or taken away. */
+export function spoilt(value: unknown, part: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
+  const paths = pathsIn(value);
+  return fc
+    .tuple(fc.array(fc.tuple(fc.constantFrom(...paths), fc.option(part, { nil: undefined })), { maxLength: 3 }))
+    .map(([changes]) => {
+      let copy: unknown = structuredClone(value);
+      for (const [path, replacement] of changes) copy = replaced(copy, path, replacement);
+      return copy;
+    });
+}
+
+type Path = readonly string[];
+
+function pathsIn(value: unknown, path: Path = []): Path[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return [path, ...Object.entries(value).flatMap(([name, inner]) => pathsIn(inner, [...path, name]))];
+}
+
+function replaced(value: unknown, [name, ...rest]: Path, replacement: unknown): unknown {
+  if (name === undefined) return replacement;
+  if (typeof value !== 'object' || value === null) return value;
+  const inner = replaced((value as Record<string, unknown>)[name], rest, replacement);
+  if (Array.isArray(value)) return value.map((each, index) => (String(index) === name ? inner : each));
+  const { [name]: _, ...others } = value as Record<string, unknown>;
+  return inner === undefined ? others : { ...others, [name]: inner };
+}
+
+/** Bytes with a few flipped, put in, cut out, or everything after one place missing. */
+export function damaged(source: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
+  const place = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+  const damage = fc.record({
+    kind: fc.constantFrom('flip', 'flip', 'set', 'insert', 'cut', 'end', 'repeat'),
+    place,
+    byte: fc.integer({ min: 0, max: 255 }),
+    length: fc.integer({ min: 1, max: 32 }),
+  });
+  return fc.tuple(source, fc.array(damage, { minLength: 1, maxLength: 4 })).map(([bytes, damages]) => {
+    let result = Buffer.from(bytes);
+    for (const { kind, place: share, byte, length } of damages) {
+      const at = Math.floor(share * result.length);
+      const [before, after] = [result.subarray(0, at), result.subarray(at)];
+      if (kind === 'end') result = Buffer.from(before);
+      else if (kind === 'cut') result = Buffer.concat([before, after.subarray(length)]);
+      else if (kind === 'insert') result = Buffer.concat([before, Buffer.alloc(length, byte), after]);
+      else if (kind === 'repeat') result = Buffer.concat([before, after.subarray(0, length), after]);
+      else if (result.length > 0) result[at] = kind === 'set' ? byte : (result[at] as number) ^ (1 << (byte % 8));
+    }
+    return new Uint8Array(result);
+  });
+}
+
+/** A text damaged as bytes are, which need not be UTF-8 any more. */
+export function damagedText(source: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  return damaged(source.map((text) => Buffer.from(text))).map((bytes) => Buffer.from(bytes).toString());
+}
+
+/** Cuts bytes into pieces, as a network does. */
+export function inPieces(bytes: Uint8Array, sizes: readonly number[]): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  let start = 0;
+  for (const size of sizes) {
+    pieces.push(bytes.subarray(start, start + size));
+    start += size;
+  }
+  return [...pieces, bytes.subarray(start)];
+}
+
+export const pieceSizes = fc.array(fc.integer({ min: 0, max: 64 }), { maxLength: 20 });
+
+/** Records as programs make them: fast-check likes to leave their prototype out. */
+function record<T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
+  return fc.record(fields, { noNullPrototype: true }) as fc.Arbitrary<T>;
+}
+
+const nodeId = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/) as unknown as fc.Arbitrary<NodeId>;
+const token = fc.stringMatching(/^[A-Za-z0-9_-]{1,32}$/);
+const port = fc.integer({ min: 0, max: 65_535 });
+const count = fc.oneof(fc.nat(), fc.maxSafeNat());
+const hash = fc.stringMatching(/^[A-Za-z0-9_-]{43}$/);
+const hlc = fc.maxSafeNat().map((value) => Math.max(1, value) as Hlc);
+const identity = record({ nodeId, boot: token as unknown as fc.Arbitrary<Boot>, port });
+const secret = fc.stringMatching(/^[!-~]{1,200}$/).map((text) => new Secret(text));
+const refusal = record({
+  code: fc.constantFrom(...(Object.keys(errorCodes) as (keyof typeof errorCodes)[])),
+  // Control characters and what is beyond 500 characters are not told.
+  message: fc.string({ maxLength: 80 }).map((text) => text.replace(/\p{Cc}/gu, ' ')),
+});
+const author: fc.Arbitrary<Author> = record({
+  nodeId,
+  incarnation: token as unknown as fc.Arbitrary<Incarnation>,
+  scope: fc.constant('shared' as const),
+});
+const presence = record({
+  counter: count,
+  isEligible: fc.boolean(),
+  uplink: fc.constantFrom('unknown' as const, 'ok' as const, 'failed' as const),
+  stance: fc.constantFrom('following' as const, 'claiming' as const, 'leading' as const),
+  term: count,
+});
+const relayed = fc
+  .tuple(record({ nodeId, boot: token as unknown as fc.Arbitrary<Boot>, intervalMs: fc.nat(60_000) }), presence)
+  .map(([who, how]) => ({ ...who, ...how }));
+
+/** Where strangers' documents go: never where what is to stay as it is stands. */
+export const fuzzCollection = 'fuzz' as CollectionName;
+
+const entry = record({
+  hlc,
+  collection: fc.constant(fuzzCollection),
+  key: fc.string({ minLength: 1, maxLength: 20 }).map((text) => (text.replace(/\p{Cc}/gu, '') || 'k') as DocumentKey),
+  payload: fc.oneof(fc.json({ maxDepth: 2 }), fc.constantFrom('', '{"broken', '[[[[', 'null')),
+});
+const run = fc.tuple(author, fc.array(entry, { maxLength: 5 }), fc.boolean()).map(([who, entries, isHonest]) => {
+  const made = chainRun(
+    who,
+    chainStart,
+    entries.map((each) => ({ ...each, operation: each.payload === '' ? ('delete' as const) : ('put' as const) })),
+  );
+  if (isHonest) return made;
+  return { ...made, entries: made.entries.map((each) => ({ ...each, payload: each.payload && '"other"' })) };
+});
+
+/** Any frame that is well formed, whatever it claims. */
+export const anyFrame: fc.Arbitrary<Frame> = fc.oneof<fc.Arbitrary<Frame>[]>(
+  record({
+    type: fc.constant('frame.handshakeRequest' as const),
+    version: fc.nat(),
+    identity,
+    token: fc.option(secret, { nil: undefined }),
+  }),
+  record({
+    type: fc.constant('frame.handshakeResponse' as const),
+    version: fc.nat(),
+    identity,
+    refusal: fc.option(refusal, { nil: undefined }),
+  }),
+  record({
+    type: fc.constant('frame.vectorClock' as const),
+    received: count,
+    clock: fc
+      .array(fc.tuple(author, record({ hlc, hash })), { maxLength: 5 })
+      .map((positions) => new Map(positions.map(([who, position]) => [authorKeyOf(who), position]))),
+  }),
+  record({
+    type: fc.constant('frame.batch' as const),
+    sequence: fc.oneof(fc.integer({ min: 1, max: 6 }), count),
+    runs: fc.array(run, { maxLength: 3 }),
+  }),
+  record({ type: fc.constant('frame.acknowledgement' as const), sequence: count }),
+  record({
+    type: fc.constant('frame.heartbeat' as const),
+    sequence: count,
+    echo: count,
+    heldMs: fc.nat(),
+    intervalMs: fc.nat(60_000),
+    digest: hash,
+    neighbours: fc.option(fc.array(nodeId, { maxLength: 5 }), { nil: undefined }),
+    presence: fc.option(presence, { nil: undefined }),
+    relayed: fc.array(relayed, { maxLength: 3 }),
+  }),
+  fc
+    .record({ type: fc.constant('frame.goodbye' as const) })
+    .chain((frame) => refusal.map((why) => ({ ...frame, ...why }))),
+  record({ type: fc.constant('frame.tokenRenewal' as const), token: secret }),
+  record({ type: fc.constant('frame.relocated' as const), port }),
+  fc.constantFrom<Frame>({ type: 'frame.vectorClockRequest' }, { type: 'frame.ping' }, { type: 'frame.pong' }),
+);
+
+export const anyFrameBytes = anyFrame.map(encodeFrame);
+
+/** Frames as hostile as they come on a stream: whole, damaged, none at all, or with a header that lies. */
+export const hostileFrames: fc.Arbitrary<Uint8Array> = fc
+  .array(
+    fc.oneof(
+      { arbitrary: anyFrameBytes, weight: 3 },
+      { arbitrary: damaged(anyFrameBytes), weight: 3 },
+      { arbitrary: anyBytes, weight: 1 },
+      { arbitrary: lyingHeader(), weight: 1 },
+    ),
+    { minLength: 1, maxLength: 6 },
+  )
+  .map((parts) => new Uint8Array(Buffer.concat(parts)));
+
+function lyingHeader(): fc.Arbitrary<Uint8Array> {
+  return fc
+    .record({
+      length: fc.oneof(fc.constantFrom(-1, -(2 ** 31), 2 ** 31 - 1, 16 * 1024 * 1024, 16 * 1024 + 1, 0), fc.integer()),
+      type: fc.integer({ min: 0, max: 255 }),
+      compression: fc.constantFrom(0, 1, 2, 255),
+      rest: fc.uint8Array({ maxLength: 64 }),
+    })
+    .map(({ length, type, compression, rest }) => {
+      const header = Buffer.alloc(6);
+      header.writeInt32LE(length | 0);
+      header[4] = type;
+      header[5] = compression;
+      return new Uint8Array(Buffer.concat([header, rest]));
+    });
+}

@@ -1,0 +1,323 @@
+/** Nodes that run, over real sockets: strangers and members on the network, and local programs. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import fc from 'fast-check';
+import { makeCertificates } from '../../demo/certificates.js';
+import { createNetwork } from '../../src/adapters/network.js';
+import { systemTime } from '../../src/adapters/time.js';
+import type { Boot, NodeId } from '../../src/core/ids.js';
+import { deriveClusterKeys } from '../../src/core/keys.js';
+import { limits } from '../../src/core/limits.js';
+import { type ConfigurationInput, createNode, type NodeOptions, type StatemeshNode } from '../../src/index.js';
+import { Feed } from '../../src/inspector/feed.js';
+import { History } from '../../src/inspector/history.js';
+import { serveInspector } from '../../src/inspector/server.js';
+import { controlSocketPath } from '../../src/protocol/control.js';
+import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
+import { type Frame, protocolVersion } from '../../src/protocol/messages.js';
+import type { Connection } from '../../src/protocol/ports.js';
+import { anyBytes, anyJson, damaged, hostileFrames, inPieces, pieceSizes, spoilt } from '../material.js';
+import { must, type Opened, type Target } from '../target.js';
+
+const clusterKey = 'the key of the fuzzed cluster';
+const clusterSalt = 'fuzz-salt';
+const patienceMs = 10_000;
+
+/** Some nodes in a temporary directory, without discovery: who talks to whom is said. */
+class Nodes {
+  readonly directory = mkdtempSync(join(tmpdir(), 'statemesh-fuzz-'));
+  readonly #nodes: StatemeshNode[] = [];
+
+  async start(nodeId: string, options: Partial<ConfigurationInput & NodeOptions> = {}): Promise<StatemeshNode> {
+    const settings = { nodeId, dataDir: join(this.directory, nodeId), discovery: false, logLevel: 'silent' as const };
+    const node = createNode({
+      ...settings,
+      ...(options.role === 'cloud' ? {} : { clusterKey, clusterSalt }),
+      ...options,
+    });
+    this.#nodes.push(node);
+    await node.start();
+    return node;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node.stop()));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + patienceMs;
+  while (!(await holds())) {
+    must(performance.now() < deadline, `${what} within ${patienceMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+const portOf = (node: StatemeshNode): number => node.actor.getSnapshot().context.listening?.port ?? 0;
+const isConnected = (node: StatemeshNode, peerId: string): boolean =>
+  node.peers.some(({ nodeId, state }) => nodeId === peerId && state === 'connected');
+
+/** Sessions of whichever parent has them, and no others: a session that a stranger has left must not stay. */
+function sessionsOf(node: StatemeshNode): number {
+  const { membership, reception } = node.actor.getSnapshot().children as Record<string, unknown>;
+  const parent = (membership ?? reception) as { getSnapshot(): { context: { sessions: object } } };
+  return Object.keys(parent.getSnapshot().context.sessions).length;
+}
+
+/** What must hold of a node after each attack. */
+async function checkUnharmed(node: StatemeshNode, friend?: StatemeshNode): Promise<void> {
+  must(node.state === 'running', 'the node runs');
+  await until('the sessions of strangers are over', () => sessionsOf(node) <= (friend === undefined ? 0 : 1));
+  must((await node.collection('things').get('k')) === 'untouched', 'documents of others stay as they are');
+  if (friend === undefined) return;
+  const friendId = friend.actor.getSnapshot().context.configured?.configuration.nodeId as string;
+  must(isConnected(node, friendId), 'other peers are undisturbed');
+}
+
+const hello: Frame = {
+  type: 'frame.handshakeRequest',
+  version: protocolVersion,
+  identity: { nodeId: 'mallory' as NodeId, boot: 'boot' as Boot, port: 0 },
+  token: undefined,
+};
+const clock: Frame = { type: 'frame.vectorClock', clock: new Map(), received: 0 };
+
+/** How far a member goes in good order before it attacks. */
+const stages = ['connected', 'greeted', 'compared', 'synchronized'] as const;
+
+const members: Target = {
+  name: 'members',
+  promise: 'a member of the cluster that sends anything, in any state of its session, harms nobody',
+  runs: 60,
+  async open(): Promise<Opened> {
+    const nodes = new Nodes();
+    const network = createNetwork();
+    const node = await nodes.start('a');
+    const friend = await nodes.start('b', { knownPeers: [{ nodeId: 'a', address: `127.0.0.1:${portOf(node)}` }] });
+    await node.collection('things').put('k', 'untouched');
+    await until('the friend is connected', () => isConnected(node, 'b'));
+    const { security } = await deriveClusterKeys({ passphrase: clusterKey, salt: clusterSalt });
+    const dial = (): Promise<Connection> =>
+      network.dial({
+        ...{ host: '127.0.0.1', port: portOf(node), security, timeoutMs: 5_000 },
+        signal: new AbortController().signal,
+      });
+    return {
+      async close() {
+        await network.closeAll();
+        await nodes.close();
+      },
+      property: fc.asyncProperty(fc.constantFrom(...stages), hostileFrames, pieceSizes, async (stage, bytes, sizes) => {
+        const attack = await begin(await dial());
+        await attack.go(stage);
+        for (const piece of inPieces(bytes, sizes)) attack.connection.write(piece);
+        attack.connection.end();
+        await checkUnharmed(node, friend);
+      }),
+    };
+  },
+};
+
+interface Attack {
+  readonly connection: Connection;
+  go(stage: (typeof stages)[number]): Promise<void>;
+}
+
+async function begin(connection: Connection): Promise<Attack> {
+  const heard: Frame['type'][] = [];
+  let isOver = false;
+  const decoder = new FrameDecoder(limits.frameBytesMax);
+  connection.attach({
+    data: (bytes) => void heard.push(...[...decoder.push(bytes)].map(({ type }) => type)),
+    drained: () => {},
+    closed: () => {
+      isOver = true;
+    },
+  });
+  const answered = (type: Frame['type']) => until(`there is a ${type}`, () => isOver || heard.includes(type));
+  return {
+    connection,
+    async go(stage) {
+      if (stage === 'connected') return;
+      connection.write(encodeFrame(hello));
+      await answered('frame.handshakeResponse');
+      if (stage === 'greeted') return;
+      connection.write(encodeFrame(clock));
+      await answered('frame.vectorClock');
+      if (stage === 'compared') return;
+      connection.write(encodeFrame({ type: 'frame.batch', sequence: 1, runs: [] }));
+      await answered('frame.acknowledgement');
+    },
+  };
+}
+
+/** Writes bytes in pieces to a socket, and waits for its end, which the other side may bring about earlier. */
+function pour(socket: Socket, bytes: Uint8Array, sizes: readonly number[]): Promise<void> {
+  socket.on('error', () => {});
+  socket.resume();
+  for (const piece of inPieces(bytes, sizes)) socket.write(piece);
+  socket.end();
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve());
+  });
+}
+
+const greetings = [
+  'GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+  'GET / HTTP/1.1\r\n\r\n',
+  // The start of a TLS 1.3 hello.
+  '\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03',
+].map((text) => Buffer.from(text, 'latin1'));
+const openings = fc.oneof(
+  hostileFrames,
+  anyBytes,
+  damaged(fc.constantFrom<Uint8Array>(...greetings)),
+  fc.tuple(fc.constantFrom<Uint8Array>(...greetings), anyBytes).map((parts) => new Uint8Array(Buffer.concat(parts))),
+);
+
+const strangers: Target = {
+  name: 'strangers',
+  promise: 'whoever has no key reaches nothing behind the port of a member',
+  runs: 60,
+  async open() {
+    const nodes = new Nodes();
+    const node = await nodes.start('a');
+    await node.collection('things').put('k', 'untouched');
+    return {
+      close: () => nodes.close(),
+      property: fc.asyncProperty(openings, pieceSizes, async (bytes, sizes) => {
+        await pour(connect(portOf(node), '127.0.0.1'), bytes, sizes);
+        await checkUnharmed(node);
+      }),
+    };
+  },
+};
+
+const cloud: Target = {
+  name: 'cloud',
+  promise: 'whoever has no token reaches nothing on a cloud node, by frames or by WebSocket',
+  runs: 60,
+  async open() {
+    const nodes = new Nodes();
+    const certificates = await makeCertificates();
+    const pathOf = (name: string): string => join(nodes.directory, `${name}.pem`);
+    for (const [name, text] of Object.entries(certificates)) writeFileSync(pathOf(name), text, { mode: 0o600 });
+    const node = await nodes.start('cloud', {
+      ...{ role: 'cloud', tlsCert: pathOf('certificate'), tlsKey: pathOf('key'), audience: 'fuzz' },
+      // Nobody is there: what claims to be a token cannot be checked.
+      authority: 'https://127.0.0.1:9',
+    });
+    await node.collection('things').put('k', 'untouched');
+    return {
+      close: () => nodes.close(),
+      property: fc.asyncProperty(openings, pieceSizes, fc.boolean(), async (bytes, sizes, isEncrypted) => {
+        const where = { host: '127.0.0.1', port: portOf(node) };
+        await pour(isEncrypted ? connectTls({ ...where, ca: certificates.ca }) : connect(where), bytes, sizes);
+        await checkUnharmed(node);
+      }),
+    };
+  },
+};
+
+const control: Target = {
+  name: 'control',
+  promise: 'every request to the control socket is answered, or refused as a mistake of its caller',
+  runs: 200,
+  async open() {
+    const nodes = new Nodes();
+    const node = await nodes.start('a', { control: true });
+    await node.collection('things').put('k', 'untouched');
+    const socketPath = controlSocketPath(join(nodes.directory, 'a'));
+    // Those that end the node, write files or change what the other tries rely on have tests of their own.
+    const commands = ['status', 'peers', 'put', 'get', 'delete', 'find', 'count', 'export', 'import', 'digest'];
+    const peerCommands = ['addStaticPeer', 'addCloudPeer', 'remotePeers', 'enablePeer', 'disablePeer', 'removePeer'];
+    const name = fc.oneof(fc.constantFrom(...commands, ...peerCommands), fc.string({ maxLength: 12 }));
+    const example = {
+      collection: 'fuzz',
+      key: 'k',
+      document: { a: 1 },
+      where: { a: { $gt: 0 } },
+      nodeId: 'x',
+      address: 'h:1',
+    };
+    const part = anyJson('collection', 'key', 'document', 'where', 'oAuth2', 'authority', 'clientId');
+    const body = fc.oneof(
+      spoilt(example, part).map((value) => JSON.stringify(value) ?? ''),
+      fc
+        .tuple(part, fc.subarray(Object.keys(example)))
+        .map(([, names]) =>
+          JSON.stringify(Object.fromEntries(names.map((each) => [each, (example as Record<string, unknown>)[each]]))),
+        ),
+    );
+    const type = fc.constantFrom('application/json', 'application/x-ndjson', 'text/plain', '');
+    return {
+      close: () => nodes.close(),
+      property: fc.asyncProperty(name, body, type, async (command, text, contentType) => {
+        // Where documents of others stand nothing is written.
+        const isTaken =
+          text.includes('"things"') || command === 'changes' || command === 'stop' || command === 'backup';
+        if (isTaken) return;
+        const status = await post(socketPath, `/v1/${encodeURIComponent(command)}`, text, contentType);
+        must([200, 400, 404, 413, 415].includes(status), `an answer is no ${status}`);
+        await checkUnharmed(node);
+      }),
+    };
+  },
+};
+
+function post(socketPath: string, path: string, body: string, contentType: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = contentType === '' ? {} : { 'content-type': contentType };
+    const asked = request({ socketPath, path, method: 'POST', agent: false, headers }, (response) => {
+      response.resume();
+      response.once('end', () => resolve(response.statusCode ?? 0));
+    });
+    asked.once('error', reject);
+    asked.end(body);
+  });
+}
+
+const inspectors: Target = {
+  name: 'inspectors',
+  promise: 'the inspector shows nothing to whoever has no token, and nothing that is sent to it harms the node',
+  runs: 100,
+  async open() {
+    const nodes = new Nodes();
+    const history = new History();
+    const feed = new Feed({ node: 'a', origin: 'a', now: Date.now, sink: (record) => history.add(record) });
+    // The page itself is no matter.
+    const assets = new Map([['/index.html', { type: 'text/html', body: Buffer.from('page') }]]);
+    const time = systemTime();
+    const server = await serveInspector({ ...{ history, assets, time }, port: 0, token: clusterKey, title: 'fuzz' });
+    const node = await nodes.start('a', { inspect: feed.inspect });
+    await node.collection('things').put('k', 'untouched');
+    const { port } = server;
+    const upgrade = `GET /records?token=x HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`;
+    const page = `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`;
+    const request = damaged(fc.constantFrom<Uint8Array>(Buffer.from(upgrade), Buffer.from(page)));
+    return {
+      async close() {
+        await server.close();
+        await nodes.close();
+      },
+      property: fc.asyncProperty(fc.oneof(request, openings), pieceSizes, async (bytes, sizes) => {
+        const socket = connect(port, '127.0.0.1');
+        let said = '';
+        socket.on('data', (text) => {
+          said += text.toString('latin1');
+        });
+        await pour(socket, bytes, sizes);
+        must(!said.startsWith('HTTP/1.1 101'), 'nobody is let in');
+        must(!said.includes('@xstate'), 'nothing is shown');
+        await checkUnharmed(node);
+      }),
+    };
+  },
+};
+
+export const liveTargets: readonly Target[] = [members, strangers, cloud, control, inspectors];

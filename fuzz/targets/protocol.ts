@@ -1,0 +1,184 @@
+/** What other nodes send: frames, protobuf messages, beacons, and the names and envelopes in them. */
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import { formatAddress, parseAddress, parseCloudAddress } from '../../src/core/address.js';
+import { authorKeyOf, parseAuthorKey } from '../../src/core/author.js';
+import type { Boot, NodeId } from '../../src/core/ids.js';
+import { ClusterKeys } from '../../src/core/keys.js';
+import { limits } from '../../src/core/limits.js';
+import { openSecret, type SealedFor, sealSecret } from '../../src/core/sealing.js';
+import { Secret } from '../../src/core/secret.js';
+import { type Beacon, decodeBeacon, encodeBeacon } from '../../src/protocol/beacon.js';
+import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
+import type { Frame } from '../../src/protocol/messages.js';
+import { parseRemotePeer } from '../../src/protocol/remote-peer-document.js';
+import { decodeMessage } from '../../src/protocol/wire.js';
+import {
+  anyBytes,
+  anyFrame,
+  anyJson,
+  damaged,
+  damagedText,
+  hostileFrames,
+  inPieces,
+  pieceSizes,
+  spoilt,
+} from '../material.js';
+import { must, refusingNow, type Target } from '../target.js';
+
+const frames: Target = {
+  name: 'frames',
+  promise:
+    'frames are read or refused by name, the same in whatever pieces they come, and no more than the limit is held',
+  runs: 1_000,
+  open: () => ({
+    property: fc.property(hostileFrames, pieceSizes, fc.boolean(), (bytes, sizes, isAdmitted) => {
+      const lengthMax = isAdmitted ? limits.frameBytesMax : limits.frameBytesBeforeAdmissionMax;
+      const whole = readAll([bytes], lengthMax);
+      const pieces = readAll(inPieces(bytes, sizes), lengthMax);
+      must(isDeepStrictEqual(whole, pieces), 'pieces make no difference');
+    }),
+  }),
+};
+
+interface Read {
+  readonly frames: readonly Frame[];
+  readonly isRefused: boolean;
+}
+
+function readAll(pieces: readonly Uint8Array[], lengthMax: number): Read {
+  const decoder = new FrameDecoder(lengthMax);
+  const read: Frame[] = [];
+  const isWhole = refusingNow(['frameTooLarge', 'frameMalformed'], () => {
+    for (const piece of pieces) for (const frame of decoder.push(piece)) read.push(frame);
+    return true;
+  });
+  return { frames: read, isRefused: isWhole !== true };
+}
+
+const roundTrip: Target = {
+  name: 'frames-back',
+  promise: 'every well-formed frame arrives as it was sent',
+  runs: 500,
+  open: () => ({
+    property: fc.property(anyFrame, (frame) => {
+      const [read] = readAll([encodeFrame(frame)], limits.frameBytesMax).frames;
+      must(isDeepStrictEqual(shown(read), shown(frame)), 'what is read is what was written');
+    }),
+  }),
+};
+
+/** Secrets compare by what is in them. */
+function shown(frame: Frame | undefined): unknown {
+  const { token, ...rest } = { token: undefined, ...frame } as { token?: Secret | undefined };
+  return { ...rest, token: token?.reveal() };
+}
+
+const messages: Target = {
+  name: 'messages',
+  promise: 'protobuf of every type is read or refused by name',
+  runs: 1_000,
+  open: () => ({
+    property: fc.property(
+      fc.integer({ min: 0, max: 48 }),
+      fc.oneof(anyBytes, damaged(anyFrame.map((frame) => encodeFrame(frame).subarray(6)))),
+      (type, payload) => void refusingNow(['frameMalformed'], () => decodeMessage(type, payload)),
+    ),
+  }),
+};
+
+const beacons: Target = {
+  name: 'beacons',
+  promise: 'a beacon that its cluster has not signed is never taken, and no bytes are worse than that',
+  runs: 1_000,
+  open() {
+    const cluster = { clusterHash: 'A1B2C3D4', beaconKey: new Uint8Array(32).fill(7) };
+    const beacon: Beacon = { nodeId: 'till-3' as NodeId, boot: 'boot-1' as Boot, sequence: 12, port: 9_000 };
+    const signed = encodeBeacon(beacon, cluster);
+    const fields: unknown = JSON.parse(Buffer.from(signed).toString());
+    const names = Object.keys(fields as object);
+    const forged = spoilt(fields, anyJson(...names)).map((value) => Buffer.from(JSON.stringify(value) ?? ''));
+    return {
+      property: fc.property(fc.oneof(anyBytes, damaged(fc.constant(signed)), forged), (bytes) => {
+        const decoded = decodeBeacon(bytes, cluster);
+        // White space, and fields that nobody reads, may differ.
+        if (decoded.ok) must(isDeepStrictEqual(decoded.beacon, beacon), 'only the beacon that was signed is taken');
+      }),
+    };
+  },
+};
+
+const remotePeers: Target = {
+  name: 'remote-peers',
+  promise: 'a synced document is a remote peer with every field checked, or refused by name',
+  runs: 1_000,
+  open() {
+    const oAuth2 = JSON.stringify({
+      ...{ authority: 'https://identity.example.com', clientId: 'lan', clientSecret: 'SECRET' },
+      ...{ scopes: ['entgldb:sync'], audience: 'api' },
+    });
+    const document = { NodeId: 'cloud-1', Address: 'wss://h:1/p', Type: 2, OAuth2Json: oAuth2, IsEnabled: true };
+    const parts = fc.oneof(damagedText(fc.constant(oAuth2)), anyJson(...Object.keys(document), 'authority', 'scopes'));
+    return {
+      property: fc.property(spoilt(document, parts), (value) => {
+        const peer = refusingNow(['peerInvalid', 'plaintextRefused'], () => parseRemotePeer('cloud-1', value));
+        if (peer !== undefined) must(peer.nodeId === 'cloud-1', 'a peer has the name of its document');
+      }),
+    };
+  },
+};
+
+const names: Target = {
+  name: 'names',
+  promise: 'addresses and authors are refused, or come back as they were written',
+  runs: 2_000,
+  open() {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 300 }),
+      damagedText(
+        fc.constantFrom('wss://host:1/a?b', '[fe80::1%eth0]:80', '10.0.0.1:9000', 'tcp://127.0.0.1:1', 'a/b/shared'),
+      ),
+    );
+    return {
+      property: fc.property(text, (written) => {
+        const address = refusingNow(['peerInvalid'], () => parseAddress(written));
+        if (address !== undefined) {
+          must(isDeepStrictEqual(parseAddress(formatAddress(address)), address), 'an address reads back');
+        }
+        refusingNow(['peerInvalid', 'plaintextRefused'], () => parseCloudAddress(written));
+        const author = parseAuthorKey(written);
+        must(author === undefined || authorKeyOf(author) === written, 'the key of an author has one form');
+      }),
+    };
+  },
+};
+
+const envelopes: Target = {
+  name: 'envelopes',
+  promise: 'an envelope that was altered, or is of another peer, opens for nobody',
+  runs: 1_000,
+  open() {
+    const keys = new ClusterKeys(new Uint8Array(32).fill(1));
+    const peer: SealedFor = { nodeId: 'cloud-1', authority: 'https://identity.example.com', clientId: 'lan' };
+    const nonce = Buffer.alloc(12, 7).toString('base64url');
+    const envelope = sealSecret({ keys, peer, nonce, secret: new Secret('the secret of the peer') });
+    const orAnother = (text: string): fc.Arbitrary<string> => fc.oneof(fc.constant(text), fc.string());
+    const owner = fc.record({
+      ...{ nodeId: orAnother(peer.nodeId), authority: orAnother(peer.authority), clientId: orAnother(peer.clientId) },
+    });
+    return {
+      property: fc.property(
+        fc.oneof(fc.constant(envelope), damagedText(fc.constant(envelope))),
+        owner,
+        (text, whose) => {
+          const opened = refusingNow(['secretUnsealable'], () => openSecret({ keys, peer: whose, envelope: text }));
+          if (opened === undefined) return;
+          must(isDeepStrictEqual({ ...whose }, peer), 'it opens for its peer only');
+          must(opened.reveal() === 'the secret of the peer', 'what opens is what was sealed');
+        },
+      ),
+    };
+  },
+};
+
+export const protocolTargets: readonly Target[] = [frames, roundTrip, messages, beacons, remotePeers, names, envelopes];
