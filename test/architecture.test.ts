@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { limits } from '../src/core/limits.js';
 
 const source = resolve('src');
 
@@ -137,6 +138,20 @@ describe('the dependency law', () => {
         : (code.match(ambient) ?? []).slice(0, 1),
     );
     expect(found).toEqual([]);
+  });
+});
+
+describe('limits', () => {
+  it('each of them -> is kept somewhere, and has a test that names it', () => {
+    const tests = readdirSync('test', { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => readFileSync(join('test', path), 'utf8'))
+      .join('\n');
+    const code = files.filter(({ path }) => path !== 'core/limits.ts').map((file) => file.code);
+    const isNamed = (name: string, text: string) => new RegExp(`\\b${name}\\b`).test(text);
+    const names = Object.keys(limits);
+    expect(names.filter((name) => !isNamed(name, code.join('\n')))).toEqual([]);
+    expect(names.filter((name) => !isNamed(name, tests))).toEqual([]);
   });
 });
 

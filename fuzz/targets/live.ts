@@ -1,4 +1,5 @@
 /** Nodes that run, over real sockets: strangers and members on the network, and local programs. */
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -6,12 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import fc from 'fast-check';
+import { startAuthority } from '../../demo/authority.js';
 import { makeCertificates } from '../../demo/certificates.js';
 import { createNetwork } from '../../src/adapters/network.js';
 import { systemTime } from '../../src/adapters/time.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { deriveClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
+import { Secret } from '../../src/core/secret.js';
 import { type ConfigurationInput, createNode, type NodeOptions, type StatemeshNode } from '../../src/index.js';
 import { Feed } from '../../src/inspector/feed.js';
 import { History } from '../../src/inspector/history.js';
@@ -79,12 +82,12 @@ async function checkUnharmed(node: StatemeshNode, friend?: StatemeshNode): Promi
   must(isConnected(node, friendId), 'other peers are undisturbed');
 }
 
-const hello: Frame = {
+const helloWith = (token: Secret | undefined): Frame => ({
   type: 'frame.handshakeRequest',
   version: protocolVersion,
   identity: { nodeId: 'mallory' as NodeId, boot: 'boot' as Boot, port: 0 },
-  token: undefined,
-};
+  token,
+});
 const clock: Frame = { type: 'frame.vectorClock', clock: new Map(), received: 0 };
 
 /** How far a member goes in good order before it attacks. */
@@ -114,7 +117,7 @@ const members: Target = {
       },
       property: fc.asyncProperty(fc.constantFrom(...stages), hostileFrames, pieceSizes, async (stage, bytes, sizes) => {
         const attack = await begin(await dial());
-        await attack.go(stage);
+        await attack.go(stage, helloWith(undefined));
         for (const piece of inPieces(bytes, sizes)) attack.connection.write(piece);
         attack.connection.end();
         await checkUnharmed(node, friend);
@@ -125,7 +128,7 @@ const members: Target = {
 
 interface Attack {
   readonly connection: Connection;
-  go(stage: (typeof stages)[number]): Promise<void>;
+  go(stage: (typeof stages)[number], hello: Frame): Promise<void>;
 }
 
 async function begin(connection: Connection): Promise<Attack> {
@@ -139,10 +142,13 @@ async function begin(connection: Connection): Promise<Attack> {
       isOver = true;
     },
   });
-  const answered = (type: Frame['type']) => until(`there is a ${type}`, () => isOver || heard.includes(type));
+  const answered = async (type: Frame['type']) => {
+    await until(`there is a ${type}`, () => isOver || heard.includes(type));
+    must(heard.includes(type), `whoever keeps to the protocol hears a ${type}`);
+  };
   return {
     connection,
-    async go(stage) {
+    async go(stage, hello) {
       if (stage === 'connected') return;
       connection.write(encodeFrame(hello));
       await answered('frame.handshakeResponse');
@@ -154,6 +160,55 @@ async function begin(connection: Connection): Promise<Attack> {
       await answered('frame.acknowledgement');
     },
   };
+}
+
+const guests: Target = {
+  name: 'guests',
+  promise: 'a node that a cloud node has let in by its token harms nobody there, whatever it sends in whatever state',
+  runs: 60,
+  async open(): Promise<Opened> {
+    const nodes = new Nodes();
+    const network = createNetwork();
+    const [scope, audience] = ['entgldb:sync', 'urn:statemesh:fuzz'];
+    const client = { id: 'fuzz', secret: randomBytes(24).toString('base64url') };
+    const authority = await startAuthority({ clients: [client], scope, audience, lifetimeSeconds: 86_400 });
+    const { node, certificates } = await startCloud(nodes, { authority: authority.url, audience, scope });
+    const answer = await fetch(`${authority.url}/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope, resource: audience }),
+    });
+    const { access_token: token } = (await answer.json()) as { access_token: string };
+    const security = { kind: 'verified', ca: certificates.ca } as const;
+    const where = { host: '127.0.0.1', port: portOf(node), security, timeoutMs: 5_000 };
+    return {
+      async close() {
+        await network.closeAll();
+        await nodes.close();
+        await authority.close();
+      },
+      property: fc.asyncProperty(fc.constantFrom(...stages), hostileFrames, pieceSizes, async (stage, bytes, sizes) => {
+        const attack = await begin(await network.dial({ ...where, signal: new AbortController().signal }));
+        await attack.go(stage, helloWith(new Secret(token)));
+        for (const piece of inPieces(bytes, sizes)) attack.connection.write(piece);
+        attack.connection.end();
+        await checkUnharmed(node);
+      }),
+    };
+  },
+};
+
+/** A cloud node with a certificate of its own making. */
+async function startCloud(nodes: Nodes, options: { authority: string; audience: string; scope?: string }) {
+  const certificates = await makeCertificates();
+  const pathOf = (name: string): string => join(nodes.directory, `${name}.pem`);
+  for (const [name, text] of Object.entries(certificates)) writeFileSync(pathOf(name), text, { mode: 0o600 });
+  const node = await nodes.start('cloud', {
+    ...{ role: 'cloud', tlsCert: pathOf('certificate'), tlsKey: pathOf('key'), ca: pathOf('ca') },
+    ...options,
+  });
+  await node.collection('things').put('k', 'untouched');
+  return { node, certificates };
 }
 
 /** Writes bytes in pieces to a socket, and waits for its end, which the other side may bring about earlier. */
@@ -204,15 +259,8 @@ const cloud: Target = {
   runs: 60,
   async open() {
     const nodes = new Nodes();
-    const certificates = await makeCertificates();
-    const pathOf = (name: string): string => join(nodes.directory, `${name}.pem`);
-    for (const [name, text] of Object.entries(certificates)) writeFileSync(pathOf(name), text, { mode: 0o600 });
-    const node = await nodes.start('cloud', {
-      ...{ role: 'cloud', tlsCert: pathOf('certificate'), tlsKey: pathOf('key'), audience: 'fuzz' },
-      // Nobody is there: what claims to be a token cannot be checked.
-      authority: 'https://127.0.0.1:9',
-    });
-    await node.collection('things').put('k', 'untouched');
+    // Nobody is there: what claims to be a token cannot be checked.
+    const { node, certificates } = await startCloud(nodes, { authority: 'https://127.0.0.1:9', audience: 'fuzz' });
     return {
       close: () => nodes.close(),
       property: fc.asyncProperty(openings, pieceSizes, fc.boolean(), async (bytes, sizes, isEncrypted) => {
@@ -320,4 +368,4 @@ const inspectors: Target = {
   },
 };
 
-export const liveTargets: readonly Target[] = [members, strangers, cloud, control, inspectors];
+export const liveTargets: readonly Target[] = [members, guests, strangers, cloud, control, inspectors];

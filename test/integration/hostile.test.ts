@@ -1,12 +1,14 @@
 /** Strangers and members that misbehave, against a live node. */
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createNetwork } from '../../src/adapters/network.js';
+import { pskClientOptions } from '../../src/adapters/tls-options.js';
 import type { Author, Incarnation } from '../../src/core/author.js';
 import { chainRun, chainStart } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { Boot, CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
-import { deriveClusterKeys } from '../../src/core/keys.js';
+import { deriveClusterKeys, type PresharedKey } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
 import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
 import { type Frame, protocolVersion } from '../../src/protocol/messages.js';
@@ -16,12 +18,14 @@ import {
   clusterSalt,
   createFixture,
   type Fixture,
+  isConnected,
   portOf,
   sessionsOf,
   type TestNode,
   until,
 } from './cluster-fixture.js';
 
+const host = '127.0.0.1';
 let fixture: Fixture;
 let node: TestNode;
 let network: Network;
@@ -42,6 +46,7 @@ interface Member {
   readonly closed: () => boolean;
   send(frame: Frame): void;
   sendBytes(bytes: Uint8Array): void;
+  close(): void;
 }
 
 async function member(): Promise<Member> {
@@ -68,6 +73,7 @@ async function member(): Promise<Member> {
     closed: () => isClosed,
     send: (frame) => void connection.write(encodeFrame(frame)),
     sendBytes: (bytes) => void connection.write(bytes),
+    close: () => connection.destroy(),
   };
 }
 
@@ -203,6 +209,89 @@ describe('a member that misbehaves', () => {
     await until('the answer', () => other.heard.some(({ type }) => type === 'frame.acknowledgement'));
     expect(await node.collection('things').find()).toEqual([]);
     expect(node.state).toBe('running');
+  });
+
+  it('a flood of questions whose answers it never reads -> is cut off, and other peers are served meanwhile', async () => {
+    const friend = await fixture.start('b', {
+      discovery: false,
+      knownPeers: [{ nodeId: 'a', address: `127.0.0.1:${portOf(node)}` }],
+    });
+    await until('the friend is there', () => isConnected(node, 'b'));
+    // Many authors make long answers.
+    const other = await admitted();
+    const runs = Array.from({ length: limits.batchRunsMax }, (_, index) => {
+      const [one, entry] = [
+        { ...author, incarnation: `i${index}` as Incarnation },
+        { hlc: 1 as Hlc, payload: '1' },
+      ];
+      const names = { collection: 'flood' as CollectionName, key: `k${index}` as DocumentKey };
+      return chainRun(one, chainStart, [{ ...entry, ...names, operation: 'put' }]);
+    });
+    other.send({ type: 'frame.batch', sequence: 1, runs });
+    await until('the answer', () => other.heard.some(({ type }) => type === 'frame.acknowledgement'));
+    other.close();
+    const { security } = await deriveClusterKeys({ passphrase: clusterKey, salt: clusterSalt });
+    // By hand, since a connection of ours reads all that comes.
+    const socket = connectTls({ ...pskClientOptions(security.keys[0] as PresharedKey), host, port: portOf(node) });
+    let isClosed = false;
+    socket
+      .on('error', () => {})
+      .on('close', () => {
+        isClosed = true;
+      });
+    const heard = new Promise((resolve) => socket.once('data', resolve));
+    socket.write(encodeFrame(hello));
+    await heard;
+    socket.pause();
+    socket.write(encodeFrame({ type: 'frame.vectorClock', clock: new Map(), received: 0 }));
+    const questions = Buffer.concat(Array(20).fill(encodeFrame({ type: 'frame.vectorClockRequest' })));
+    let round = 0;
+    const flooding = until('the flood is cut off', () => {
+      socket.write(questions);
+      round += 1;
+      return isClosed;
+    });
+    await until('it has begun', () => round > 10);
+    await node.collection('things').put('during', 'the flood');
+    await until('the friend hears', async () => (await friend.collection('things').get('during')) === 'the flood');
+    const wasFlooded = !isClosed;
+    await flooding;
+    expect([wasFlooded, node.state, isConnected(node, 'b')]).toEqual([true, 'running', true]);
+  });
+
+  it('the same batch again, on another connection too -> is answered, and applied once', async () => {
+    const soon = node.actor.getSnapshot().context.store?.clock().values().next().value?.hlc as number;
+    const before = await node.status();
+    for (let count = 0; count < 3; count++) {
+      const other = await admitted();
+      other.send(batchOf(1, { hlc: soon + 4_096 }));
+      await until('the answer', () => other.heard.some(({ type }) => type === 'frame.acknowledgement'));
+      other.close();
+    }
+    expect((await node.status()).cursor).toBe((before.cursor as number) + 1);
+    expect(await node.collection('things').get('k')).toBe('overwritten');
+  });
+
+  it('a peer that answers with garbage each time -> is dialed in growing steps', async () => {
+    const { security } = await deriveClusterKeys({ passphrase: clusterKey, salt: clusterSalt });
+    const dialedMs: number[] = [];
+    const listening = await network.listen({
+      ...{ host: '127.0.0.1', port: 0, security, limits, handshakeTimeoutMs: 5_000 },
+      accepted: (connection) => {
+        dialedMs.push(performance.now());
+        connection.write(Buffer.alloc(64, 0xff));
+      },
+      refused: () => {},
+    });
+    const address = `127.0.0.1:${listening.port}`;
+    await node.reconfigure({ knownPeers: [{ nodeId: 'mallory', address }] });
+    await until('six attempts', () => dialedMs.length >= 6);
+    const steps = dialedMs.slice(1).map((atMs, index) => atMs - (dialedMs[index] as number));
+    const [first, last] = [steps[0], steps.at(-1)] as [number, number];
+    expect(last).toBeGreaterThan(2 * first);
+    expect(node.peers.find(({ nodeId }) => nodeId === 'mallory')).toMatchObject({
+      lastFailure: { code: expect.stringMatching(/^frame/) },
+    });
   });
 
   it('connects again and again without a word -> others are served all the same', async () => {

@@ -1,8 +1,9 @@
 /** Live reconfiguration over real sockets and files. */
 import { existsSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { limits } from '../../src/core/limits.js';
 import type { Logger } from '../../src/index.js';
 import { createNode, type StatemeshNode, staticConfiguration } from '../../src/index.js';
 import { type CloudFixture, createCloud } from './cloud-fixture.js';
@@ -55,6 +56,17 @@ function stepOf(value: unknown): string {
   return typeof step === 'string' ? step : (Object.keys((step as object) ?? {})[0] ?? '');
 }
 
+function isRefused(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  return new Promise((resolve) => {
+    socket.once('error', () => resolve(true));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+  });
+}
+
 async function freePort(host = '127.0.0.1'): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, host, resolve));
@@ -70,6 +82,19 @@ async function startPair(): Promise<[TestNode, TestNode]> {
   await until('one session each', () => pair.every((node) => sessionsOf(node) === 1));
   return pair;
 }
+
+describe('many at once', () => {
+  it('more than may wait -> those beyond are refused at once, all others become one', async () => {
+    const a = await fixture.start('a', { discovery: false });
+    const asked = Array.from({ length: limits.reconfigurationsWaitingMax + 2 }, (_, index) =>
+      failureOf(a.reconfigure({ syncIntervalMs: 1_000 + index })),
+    );
+    const refused = (await Promise.all(asked)).filter((failure) => failure !== undefined);
+    expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(['reconfigurationQueueFull']));
+    expect(refused.length).toBeLessThanOrEqual(2);
+    expect(refused.length).toBeGreaterThan(0);
+  });
+});
 
 describe('port and host', () => {
   it('another port -> sessions stay, the old port is free, and whoever comes later finds the new one', async () => {
@@ -96,6 +121,18 @@ describe('port and host', () => {
       server.close();
       return isFree;
     });
+  });
+
+  it('who was about to dial the old port -> still may for a moment', async () => {
+    const a = await fixture.start('a', { discovery: false });
+    const old = portOf(a);
+    const startedMs = performance.now();
+    await a.reconfigure({ port: await freePort() });
+    const late = connect(old, '127.0.0.1');
+    late.on('error', () => {});
+    expect(await new Promise((resolve) => late.once('connect', () => resolve(true)).once('error', resolve))).toBe(true);
+    await until('the old port is closed', () => isRefused(old));
+    expect(performance.now() - startedMs).toBeGreaterThanOrEqual(limits.rebindOverlapMs);
   });
 
   it('its peers know without beacons -> after a break they dial the new port', async () => {

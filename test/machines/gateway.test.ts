@@ -20,7 +20,7 @@ const lost = { code: 'connectionLost', message: 'gone' } as const;
 const lifetimeMs = 100_000;
 
 /** A gateway whose authority, network and cloud node are played by hand. */
-function setup({ peer = cloudPeer } = {}) {
+function setup({ peer = cloudPeer, random = (): number => 0 } = {}) {
   const time = manualTime();
   const parent = recorder<GatewayReport>();
   let refusal: StatemeshError | undefined;
@@ -57,7 +57,7 @@ function setup({ peer = cloudPeer } = {}) {
     },
     input: {
       ...{ peer, parent: parent.mailbox, identity: us, store: {} as Store, configuration: {} as Configuration },
-      ...{ keys: undefined, ca: undefined, random: () => 0, now: time.now },
+      ...{ keys: undefined, ca: undefined, random, now: time.now },
     },
   }).start();
   const identify = (nodeId = peer.nodeId) => {
@@ -141,6 +141,16 @@ describe('gateway', () => {
     expect(requested).toHaveLength(2);
     expect(session.input.sessionId).toBe('session-1');
     expect(state()).toBe('online');
+  });
+
+  it('many gateways with tokens of one age -> some refresh earlier, by a tenth of the lifetime at most', async () => {
+    const { goOnline, advance, requested } = setup({ random: () => 1 });
+    await goOnline();
+    const earliestMs = lifetimeMs * (limits.tokenRefreshShare - limits.tokenRefreshJitter);
+    await advance(Math.floor(earliestMs) - 1);
+    expect(requested).toHaveLength(1);
+    await advance(2);
+    expect(requested).toHaveLength(2);
   });
 
   it('the authority is away when the token has to be renewed -> tried again, while the session goes on', async () => {

@@ -76,6 +76,7 @@ describe('receiver', () => {
       expect(frames().at(-1)).toEqual({ type: 'frame.acknowledgement', sequence: acknowledged });
     }
     expect(applying).toHaveLength(3);
+    expect(limits.batchesPerTransactionMax).toBe(2);
   });
 
   it('more batches than the window allows, or out of order -> is reported', () => {

@@ -159,6 +159,22 @@ describe('uplink', () => {
     expect(orders()).toEqual(['x rest']);
   });
 
+  it('a probe that nobody answers -> is over after its time, and counts as failed', () => {
+    const { store, lead, condition, clock, orders } = setup();
+    store('x');
+    lead(true);
+    condition('x', 'trying');
+    clock.advance(yieldAfterMs);
+    lead(false);
+    condition('x', 'resting');
+    clock.advance(limits.probeFirstMs);
+    orders();
+    clock.advance(limits.probeTimeoutMs);
+    expect(orders()).toEqual(['x rest']);
+    clock.advance(2 * limits.probeFirstMs);
+    expect(orders()).toEqual(['x probe']);
+  });
+
   it('it leads again after all -> its gateways try, and nothing is probed', () => {
     const { store, lead, condition, clock, orders, told } = setup();
     store('x');

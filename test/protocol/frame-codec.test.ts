@@ -135,6 +135,40 @@ describe('frame codec', () => {
     expect(codeOf(() => decodeAll([header(2_000)], 1_000))).toBe('frameTooLarge');
   });
 
+  it('as many authors, runs and entries as there may be -> are read; one more -> frameMalformed', () => {
+    const clockOf = (authors: number): Frame => ({
+      type: 'frame.vectorClock',
+      received: 0,
+      clock: new Map(
+        Array.from({ length: authors }, (_, index) => [
+          authorKeyOf({ ...author, incarnation: `i${index}` as Incarnation }),
+          { hlc: 1 as Hlc, hash },
+        ]),
+      ),
+    });
+    const batchOf = (runs: number, entries: number): Frame => {
+      const one = { hlc: 1 as Hlc, collection: 'c' as CollectionName, key: 'k' as DocumentKey };
+      const made = { ...one, operation: 'put' as const, payload: '1', hash };
+      const run = { author, after: chainStart, entries: Array(entries).fill(made) };
+      return { type: 'frame.batch', sequence: 1, runs: Array(runs).fill(run) };
+    };
+    const refusalOf = (made: Frame) => codeOf(() => decodeAll([encodeFrame(made)]));
+    expect([
+      ...[refusalOf(clockOf(limits.authorsPerClockMax)), refusalOf(clockOf(limits.authorsPerClockMax + 1))],
+      ...[refusalOf(batchOf(limits.batchRunsMax, 0)), refusalOf(batchOf(limits.batchRunsMax + 1, 0))],
+      ...[refusalOf(batchOf(1, limits.batchEntriesMax)), refusalOf(batchOf(1, limits.batchEntriesMax + 1))],
+    ]).toEqual([undefined, 'frameMalformed', undefined, 'frameMalformed', undefined, 'frameMalformed']);
+  });
+
+  it('a heartbeat of somebody who wants to be silent for a day -> counts as one of the longest interval', () => {
+    const [heartbeat] = others.filter(({ type }) => type === 'frame.heartbeat') as Extract<
+      Frame,
+      { type: 'frame.heartbeat' }
+    >[];
+    const [read] = decodeAll([encodeFrame({ ...(heartbeat as typeof heartbeat & Frame), intervalMs: 86_400_000 })]);
+    expect(read).toMatchObject({ intervalMs: limits.heartbeatIntervalMaxMs });
+  });
+
   it('a compressed frame, an unknown type -> frameMalformed', () => {
     expect(codeOf(() => decodeAll([rawFrame(37, new Uint8Array(), 0, 1)]))).toBe('frameMalformed');
     expect(codeOf(() => decodeAll([rawFrame(200, new Uint8Array())]))).toBe('frameMalformed');

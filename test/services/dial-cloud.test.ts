@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
+import { limits } from '../../src/core/limits.js';
 import type { Connection, DialOptions, Network } from '../../src/protocol/ports.js';
 import type { DialCloudInput } from '../../src/protocol/services.js';
 import { createDialCloud } from '../../src/services/dial-cloud.js';
@@ -32,6 +33,7 @@ describe('dialCloud', () => {
 
   it('dialCloud: not encrypted, on loopback and allowed -> without TLS', () => {
     const { dials } = setup({ address: 'ws://127.0.0.1:9000/sync', isPlaintextAllowed: true });
+    expect(dials).toMatchObject([{ timeoutMs: limits.dialTimeoutMs }]);
     expect(dials).toMatchObject([{ host: '127.0.0.1', security: { kind: 'none' }, webSocketPath: '/sync' }]);
   });
 

@@ -94,6 +94,15 @@ describe('discovery', () => {
     expect(hear('node-b', 'one', 9)).toEqual(['peer.discovered']);
   });
 
+  it('a flood of beacons from one host -> so many a second are read, and those of others all the same', async () => {
+    const { hear, pass } = await listening();
+    for (let sequence = 1; sequence <= limits.beaconsPerSecondMax; sequence++) hear('node-b', 'one', sequence);
+    expect(hear('node-c', 'one', 1)).toEqual([]);
+    expect(hear('node-d', 'one', 1, '10.0.0.3')).toEqual(['peer.discovered']);
+    pass(1_000);
+    expect(hear('node-c', 'one', 2)).toEqual(['peer.discovered']);
+  });
+
   it('our own beacon -> nothing', async () => {
     const { hear } = await listening();
     expect(hear('node-a', identity.boot, 1)).toEqual([]);
