@@ -76,7 +76,7 @@ export { type FileConfiguration, fileConfiguration } from './providers/file.js';
 export { mappedConfiguration } from './providers/mapped.js';
 export { type RemoteConfiguration, type RemoteConfigurationOptions, remoteConfiguration } from './providers/remote.js';
 export { type StaticConfiguration, staticConfiguration } from './providers/static.js';
-export { restoreDatabase } from './restore.js';
+export { restoreDatabase, setDatabaseAside } from './restore.js';
 export type {
   ElectionState,
   GatewayState,

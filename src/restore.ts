@@ -1,6 +1,7 @@
 /** Puts a copy of a database back: for programs and the command line, while the node does not run. */
 import { systemRandomness } from './adapters/randomness.js';
-import { putBack, type Restored, type RestoreOptions } from './store/backup.js';
+import { parseNodeId } from './core/ids.js';
+import { putBack, type Restored, type RestoreOptions, setAside } from './store/backup.js';
 
 /**
  * Puts a copy in the place of a node's database. The node must not run. Every page of the copy is checked first; what the node had is set
@@ -16,4 +17,18 @@ import { putBack, type Restored, type RestoreOptions } from './store/backup.js';
  */
 export function restoreDatabase(options: Omit<RestoreOptions, 'randomness'>): Restored {
   return putBack({ ...options, randomness: systemRandomness() });
+}
+
+/**
+ * Sets the database of a node aside, as `NODEID.db.before-restore`, so that the node begins with an empty one and fetches everything from its
+ * peers. The node must not run. What has come to no peer is in the file that was set aside only.
+ *
+ * @returns where the database was, and where it is now
+ * @throws StatemeshError `nodeIdInvalid`, `databaseInUse`, `databaseUnavailable`; nothing has changed then
+ *
+ * @example
+ * const { setAside } = setDatabaseAside({ dataDir: './data', nodeId: 'shop-1' });
+ */
+export function setDatabaseAside({ dataDir, nodeId }: { readonly dataDir: string; readonly nodeId: string }): Restored {
+  return setAside({ dataDir, nodeId: parseNodeId(nodeId), randomness: systemRandomness() });
 }

@@ -3,9 +3,9 @@ import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
-import { restoreDatabase } from '../index.js';
+import { restoreDatabase, setDatabaseAside } from '../index.js';
 import { controlSocketPath, StatemeshError } from '../protocol/control.js';
-import { dataDirOf, type PlaceOptions } from './configuration-file.js';
+import { dataDirOf, type PlaceOptions, readConfigurationFile } from './configuration-file.js';
 import { callControl } from './control-client.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';
@@ -17,6 +17,7 @@ interface BackupOptions extends TalkOptions {
 }
 
 interface RestoreOptions extends PlaceOptions {
+  readonly fromPeers?: boolean;
   readonly nodeId?: string;
   readonly json?: boolean;
 }
@@ -46,32 +47,48 @@ export function defineBackup(command: Command): void {
 
 const restoreHelp = `
 The node must not run. Every page of the copy is checked first. What the node had is set aside beside it, as NODEID.db.before-restore, and
-never deleted. What was written after the copy was made and has come to other nodes comes back from them.
+never deleted. What was written after the copy was made and has come to other nodes comes back from them; with --from-peers, all that has.
 
 Examples:
-  statemesh restore /backups/shop-1.db --data-dir ./data`;
+  statemesh restore /backups/shop-1.db --data-dir ./data
+  statemesh restore --from-peers && statemesh start`;
 
 export function defineRestore(command: Command): void {
   const { ok, failed, badInput: bad, taken, database } = exitCodes;
   command
-    .argument('<file>', 'what `statemesh backup` has made')
+    .argument('[file]', 'what `statemesh backup` has made')
+    .option('--from-peers', 'without a copy: the node begins with an empty database, and fetches all from its peers')
     .option('--data-dir <path>', 'the data directory of the node [STATEMESH_DATA_DIR]')
     .option('--config <file>', 'the configuration file of the node [STATEMESH_CONFIG]')
-    .option('--node-id <id>', "refuse the copy if it is another node's")
+    .option('--node-id <id>', 'whose database it is; refuse the copy of another node')
     .option('--json', 'print {"nodeId","path","setAside"}')
     .addHelpText('after', restoreHelp)
     .addHelpText('after', exitCodeHelp([ok, failed, bad, taken, database]))
-    .action(async (file: string, options: RestoreOptions) => {
+    .action(async (file: string | undefined, options: RestoreOptions) => {
+      if ((file === undefined) !== (options.fromPeers === true)) {
+        throw badInput('Name the copy to put back, or say --from-peers.');
+      }
       const dataDir = dataDirOf(options);
       await refuseRunning(dataDir);
-      const restored = restoreDatabase({ backup: resolve(file), dataDir, nodeId: options.nodeId });
+      const restored =
+        file === undefined
+          ? setDatabaseAside({ dataDir, nodeId: nodeIdOf(options) })
+          : restoreDatabase({ backup: resolve(file), dataDir, nodeId: options.nodeId });
       if (options.json) {
         printJson(restored);
         return;
       }
-      print(`The database of ${restored.nodeId} is back: ${restored.path}.`);
+      if (file !== undefined) print(`The database of ${restored.nodeId} is back: ${restored.path}.`);
+      else print(`Start ${restored.nodeId}: it fetches everything from its peers.`);
       if (restored.setAside !== undefined) print(`What was there is set aside: ${restored.setAside}.`);
     });
+}
+
+/** @throws StatemeshError `requestInvalid` when neither an option nor the file names the node */
+function nodeIdOf(options: RestoreOptions): string {
+  const nodeId = options.nodeId ?? readConfigurationFile(options)?.fields.nodeId;
+  if (typeof nodeId === 'string') return nodeId;
+  throw badInput('Name the node whose database is to be set aside: --node-id, or --config for its configuration.');
 }
 
 /** @throws StatemeshError `databaseInUse` */

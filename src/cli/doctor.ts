@@ -183,7 +183,7 @@ async function databaseFinding(path: string, { nodeId }: Configuration): Promise
 }
 
 const damaged =
-  'Put a backup back with `statemesh restore`; or move the file away, and the node fetches its documents from its peers.';
+  'Put a backup back with `statemesh restore FILE`; or `statemesh restore --from-peers`, and the node fetches its documents from its peers.';
 
 async function portFinding({ host = '127.0.0.1', port, lan }: Configuration): Promise<Finding> {
   if (port === 0) return ok('port', 'the system chooses one');

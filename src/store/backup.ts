@@ -71,7 +71,7 @@ export interface Restored {
   readonly nodeId: NodeId;
   /** Where the database is now. */
   readonly path: string;
-  /** Where the one is that was there before; undefined when there was none. */
+  /** Where the one is now that was there before; undefined when there was none. */
   readonly setAside: string | undefined;
 }
 
@@ -94,7 +94,7 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
     examine(draft, { backup, nodeId: owner, randomness });
     syncFile(draft);
     const path = join(directory, `${owner}.db`);
-    const setAside = setAsideOf(path, { nodeId: owner, randomness });
+    const setAside = moveAside(path, { nodeId: owner, randomness });
     renameSync(draft, path);
     syncDirectory(directory);
     return { nodeId: owner, path, setAside };
@@ -102,6 +102,23 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
     throw databaseError(error, backup);
   } finally {
     removeDraft(draft);
+  }
+}
+
+/**
+ * Sets the database of a node aside, so that the node begins with an empty one.
+ * @throws StatemeshError `databaseInUse`, `databaseUnavailable`
+ */
+export function setAside({
+  dataDir,
+  nodeId,
+  randomness,
+}: Omit<RestoreOptions, 'backup'> & { nodeId: NodeId }): Restored {
+  const path = join(resolve(dataDir), `${nodeId}.db`);
+  try {
+    return { nodeId, path, setAside: moveAside(path, { nodeId, randomness }) };
+  } catch (error) {
+    throw databaseError(error, path);
   }
 }
 
@@ -134,7 +151,7 @@ function examine(draft: string, options: { backup: string; nodeId: NodeId; rando
 }
 
 /** What is there goes to another name, with what belongs to it. One that cannot be opened is set aside as it is: that is why it is replaced. */
-function setAsideOf(
+function moveAside(
   path: string,
   { nodeId, randomness }: { nodeId: NodeId; randomness: Randomness },
 ): string | undefined {

@@ -24,9 +24,10 @@ import {
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
-import { StatemeshError, systemCodeOf } from '../core/errors.js';
+import { isStatemeshError, StatemeshError, systemCodeOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import type { Randomness } from '../protocol/ports.js';
+import { lockHolderOf } from './lock-holder.js';
 import {
   applicationIdOf,
   createSchema,
@@ -70,8 +71,17 @@ export function openDatabaseFile(options: DatabaseFileOptions): Database {
     openPaths.add(path);
     return database;
   } catch (error) {
-    throw databaseError(error, path);
+    throw withHolder(databaseError(error, path), path);
   }
+}
+
+/** Names the process that has the file open, where that is why it cannot be opened. */
+function withHolder(error: unknown, path: string): unknown {
+  if (!isStatemeshError(error) || error.code !== 'databaseInUse') return error;
+  const holder = lockHolderOf(path);
+  if (holder === undefined) return error;
+  const message = `${path}: The process ${holder} has the database open; stop it first.`;
+  return new StatemeshError('databaseInUse', message, { cause: error });
 }
 
 export function closeDatabaseFile(database: Database, path: string): void {

@@ -1,0 +1,23 @@
+/** Who has a file locked, as far as the system tells: Linux does, in /proc/locks. */
+import { readFileSync, statSync } from 'node:fs';
+
+/** `1: POSIX  ADVISORY  WRITE 22303 fe:00:2236692 1073741826 1073742335`: the process, then device and inode of the file. */
+const lockPattern = /^\d+: POSIX +ADVISORY +\w+ +(\d+) +[0-9a-f]+:[0-9a-f]+:(\d+) /;
+
+/** The id of the process; undefined where it cannot be known. */
+export function lockHolderOf(path: string): number | undefined {
+  try {
+    const { ino } = statSync(path);
+    const holders = readFileSync('/proc/locks', 'utf8')
+      .split('\n')
+      .flatMap((line) => {
+        const [, processId, inode] = lockPattern.exec(line) ?? [];
+        return Number(inode) === ino && Number(processId) > 0 ? [Number(processId)] : [];
+      });
+    // Files of several devices may have the same number; then nobody can say.
+    const [holder, ...others] = new Set(holders);
+    return others.length === 0 ? holder : undefined;
+  } catch {
+    return undefined;
+  }
+}
