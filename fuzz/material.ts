@@ -197,6 +197,7 @@ export const anyFrame: fc.Arbitrary<Frame> = fc.oneof<fc.Arbitrary<Frame>[]>(
     sequence: count,
     echo: count,
     heldMs: fc.nat(),
+    wallMs: count,
     intervalMs: fc.nat(60_000),
     digest: hash,
     neighbours: fc.option(fc.array(nodeId, { maxLength: 5 }), { nil: undefined }),

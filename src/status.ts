@@ -26,6 +26,8 @@ export interface PeerStatus {
   readonly remoteAddress: string | undefined;
   readonly direction: 'dialed' | 'accepted' | undefined;
   readonly roundTripMs: number | undefined;
+  /** How far its clock is ahead of ours, in ms; negative when it is behind. */
+  readonly clockAheadMs: number | undefined;
   /** In this session. */
   readonly entriesSent: number;
   readonly entriesReceived: number;
@@ -90,6 +92,8 @@ export interface NodeStatus {
   /** The way to the cloud, as this node knows it. */
   readonly uplink: Uplink | undefined;
   readonly gateways: readonly GatewayStatus[];
+  /** How far our clock is ahead of the median of those of our connected peers, in ms; undefined while there are none. */
+  readonly clockAheadMs: number | undefined;
   /** Equal on nodes that have the same entries. */
   readonly clockDigest: string | undefined;
   readonly cursor: number | undefined;
@@ -126,6 +130,7 @@ export function areWritesHeld({ context, value }: NodeSnapshot): boolean {
 export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> {
   const { configured, boot, listening, store, inspectorUrl, failure, lastFailure } = snapshot.context;
   const { configuration, security } = configured ?? {};
+  const peers = peerStatusesOf(snapshot);
   return {
     nodeId: configuration?.nodeId as NodeId | undefined,
     boot,
@@ -138,15 +143,24 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     leadership: leadershipOf(snapshot),
     uplink: uplinkOf(snapshot)?.context.uplink,
     gateways: gatewayStatusesOf(snapshot),
+    clockAheadMs: clockAheadOf(peers),
     clockDigest: store?.digest(['cluster', 'shared']),
     cursor: store?.cursor(),
     store: await store?.statistics(),
-    peers: peerStatusesOf(snapshot),
+    peers,
     reconfiguration: reconfigurationOf(snapshot),
     inspectorUrl: inspectorUrl?.reveal(),
     failure,
     lastFailure,
   };
+}
+
+function clockAheadOf(peers: readonly PeerStatus[]): number | undefined {
+  const aheads = peers.flatMap(({ clockAheadMs }) => (clockAheadMs === undefined ? [] : [clockAheadMs]));
+  const inOrder = aheads.sort((a, b) => a - b);
+  const [low, high] = [inOrder[(inOrder.length - 1) >> 1], inOrder[inOrder.length >> 1]];
+  // Not 0 - 0, which would be a negative zero.
+  return low === undefined || high === undefined ? undefined : 0 - Math.round((low + high) / 2);
 }
 
 export function leadershipOf({ children }: NodeSnapshot): LeadershipStatus | undefined {
@@ -239,6 +253,7 @@ function sessionStatusOf(session: SessionSnapshot | undefined): SessionStatus {
     remoteAddress: session?.context.connection.remoteAddress,
     direction: session?.context.direction,
     roundTripMs: session?.context.roundTripMs,
+    clockAheadMs: session?.context.clockAheadMs,
     entriesSent: sender?.context.entriesSent ?? 0,
     entriesReceived: receiver?.context.entriesApplied ?? 0,
     isCaughtUp: sender?.matches('caughtUp') === true && sender.context.progress.inFlight.length === 0,

@@ -15,6 +15,7 @@ import { readConfigurationFile } from './configuration-file.js';
 import { callControl } from './control-client.js';
 import { adviceOn, exitCodeHelp, exitCodeOf, exitCodes } from './exit-codes.js';
 import { bytes, clean, count, paint, print, printJson } from './output.js';
+import { driftText } from './status.js';
 import { warningsOn } from './warnings.js';
 
 interface Finding {
@@ -111,6 +112,11 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
       message: `The last failure: ${clean(lastFailure.message)}`,
       code: lastFailure.code,
     };
+  }
+  const drift = driftText(status.clockAheadMs);
+  if (drift !== undefined) {
+    const advice = 'Set it, best by a time service: entries of more than a minute ahead wait at the other nodes.';
+    yield { check: 'clock', state: 'warning', message: `${drift}.`, advice };
   }
   yield* status.peers.map(peerFinding);
   for (const { nodeId: peer, state: gateway, lastFailure: why } of status.gateways) {

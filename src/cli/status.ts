@@ -62,10 +62,21 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
     );
   }
   rows.push(['clock', `${clockDigest} (equal on nodes that have the same)`]);
+  const drift = driftText(status.clockAheadMs);
+  if (drift !== undefined) rows.push(['time', paint('yellow', drift)]);
   if (status.inspectorUrl !== undefined) rows.push(['inspector', status.inspectorUrl]);
   if (lastFailure !== undefined) rows.push(['last failure', clean(lastFailure.message)]);
   return rows;
 }
+
+/** What is worth telling of a clock that differs from those of the peers. */
+export function driftText(clockAheadMs: number | undefined): string | undefined {
+  if (clockAheadMs === undefined || Math.abs(clockAheadMs) < driftToldMs) return undefined;
+  const seconds = count(Math.round(Math.abs(clockAheadMs) / 1_000));
+  return `this machine's clock is ${seconds} s ${clockAheadMs > 0 ? 'ahead of' : 'behind'} those of its peers`;
+}
+
+const driftToldMs = 2_000;
 
 function securityOf({ security }: NodeStatus): string {
   if (security === 'none') return paint('yellow', 'none');

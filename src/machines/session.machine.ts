@@ -84,6 +84,8 @@ interface SessionContext extends SessionInput {
   /** Authors whose entries wait for their time to come. */
   readonly parked: ReadonlySet<AuthorKey>;
   readonly roundTripMs: number | undefined;
+  /** How far the clock of the other side is ahead of ours. */
+  readonly clockAheadMs: number | undefined;
   readonly failure: Failure;
 }
 
@@ -297,7 +299,12 @@ const machine = setup({
       }),
     ),
     rememberNeighbours: assign((_, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({ neighbours })),
-    rememberRoundTrip: assign((_, { milliseconds }: { milliseconds: number }) => ({ roundTripMs: milliseconds })),
+    rememberMeasured: assign(
+      (_, { roundTripMs, clockAheadMs }: Extract<LinkReport, { type: 'heartbeat.measured' }>) => ({
+        roundTripMs,
+        clockAheadMs,
+      }),
+    ),
     recordFailure: assign((_, failure: Failure) => ({ failure: { code: failure.code, message: failure.message } })),
     recordUnexpected: assign(({ context }, { type }: { type: string }) => ({
       failure: {
@@ -333,6 +340,7 @@ const machine = setup({
     isMatched: false,
     parked: new Set(),
     roundTripMs: undefined,
+    clockAheadMs: undefined,
     failure: { code: 'connectionLost', message: 'The connection ended.' },
   }),
   output: ({ context }) => ({
@@ -384,7 +392,7 @@ const machine = setup({
     },
     'heartbeat.matched': { actions: 'rememberMatch' },
     'heartbeat.differed': { actions: 'forgetMatch' },
-    'heartbeat.roundTrip': { actions: { type: 'rememberRoundTrip', params: ({ event }) => event } },
+    'heartbeat.measured': { actions: { type: 'rememberMeasured', params: ({ event }) => event } },
     'xstate.error.actor.*': {
       target: '.closed',
       actions: { type: 'recordFailure', params: ({ event }) => failureOf(event.error) },

@@ -45,8 +45,8 @@ export type LinkReport =
   | { readonly type: 'heartbeat.matched' }
   /** They have not, and no vector clock has been sent for a sync interval. */
   | { readonly type: 'heartbeat.differed' }
-  /** When it has changed: smoothed. */
-  | { readonly type: 'heartbeat.roundTrip'; readonly milliseconds: number }
+  /** When it has changed: the round trip, smoothed, and how far the clock of the other side is ahead of ours. */
+  | { readonly type: 'heartbeat.measured'; readonly roundTripMs: number; readonly clockAheadMs: number }
   | { readonly type: 'neighbours.changed'; readonly neighbours: ReadonlySet<NodeId> };
 
 // --- Session -------------------------------------------------------------------------------------------------------

@@ -76,6 +76,8 @@ export interface Heartbeat {
   /** The last heartbeat heard from the other side and how long ago, to measure the round trip. */
   readonly echo: number;
   readonly heldMs: number;
+  /** The sender's wall clock, ms since 1970: so nodes notice whose clock is wrong. Nothing is decided by it. */
+  readonly wallMs: number;
   /** How often the sender beats: it must not be judged by another measure. */
   readonly intervalMs: number;
   /** Digest of the vector clock. */

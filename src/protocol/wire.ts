@@ -33,7 +33,7 @@ const schema = `
   message Entry { uint64 hlc = 1; uint32 collection = 2; string key = 3; bool deleted = 4; string payload = 5; string hash = 6; }
   message Acknowledgement { uint64 sequence = 1; }
   message Heartbeat {
-    uint64 sequence = 1; uint64 echo = 2; uint32 held_ms = 3; string digest = 4;
+    uint64 sequence = 1; uint64 echo = 2; uint32 held_ms = 3; string digest = 4; uint64 wall_ms = 10;
     bool neighbours_changed = 5; repeated string neighbours = 6; uint32 interval_ms = 7;
     Presence presence = 8; repeated RelayedPresence relayed = 9;
   }
@@ -126,10 +126,11 @@ const codecs: Record<Frame['type'], Codec> = {
   'frame.heartbeat': codec(
     'frame.heartbeat',
     36,
-    ({ sequence, echo, heldMs, intervalMs, digest, neighbours, presence, relayed }) => ({
+    ({ sequence, echo, heldMs, wallMs, intervalMs, digest, neighbours, presence, relayed }) => ({
       sequence,
       echo,
       heldMs,
+      wallMs,
       intervalMs,
       digest,
       neighboursChanged: neighbours !== undefined,
@@ -141,6 +142,7 @@ const codecs: Record<Frame['type'], Codec> = {
       sequence: count(fields.sequence),
       echo: count(fields.echo),
       heldMs: fields.heldMs,
+      wallMs: count(fields.wallMs),
       intervalMs: Math.min(fields.intervalMs, limits.heartbeatIntervalMaxMs),
       digest: hashText(fields.digest),
       neighbours: fields.neighboursChanged ? decodeNeighbours(fields.neighbours) : undefined,

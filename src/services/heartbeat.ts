@@ -228,6 +228,7 @@ export class Heartbeats {
       sequence: row.sequence,
       echo: row.heardSequence,
       heldMs: Math.round(now - row.heardAtMs),
+      wallMs: Math.max(0, Math.round(this.#time.now())),
       intervalMs: row.intervalMs,
       digest: row.pulse.digest(),
       neighbours: isNews ? this.#neighbours() : undefined,

@@ -29,8 +29,9 @@ export function createLink({ time, heartbeats }: { time: Time; heartbeats: Heart
   });
 }
 
-/** Changes of the round trip that nobody cares about. */
+/** Changes of the round trip, and of the other clock, that nobody cares about. */
 const roundTripStepMs = 0.5;
+const clockStepMs = 250;
 
 class Link {
   readonly #input: LinkInput;
@@ -43,7 +44,7 @@ class Link {
   #matches: boolean | undefined;
   #clockAnnouncedAtMs: number;
   #roundTripMs: number | undefined;
-  #roundTripToldMs: number | undefined;
+  #told: { readonly roundTripMs: number; readonly clockAheadMs: number } | undefined;
   #intervals: Intervals;
 
   constructor(input: LinkInput, heartbeats: Heartbeats, time: Time) {
@@ -118,7 +119,7 @@ class Link {
   #hear(heartbeat: Heartbeat): void {
     // The other side may admit us a moment before we admit it.
     const milliseconds = this.#pulse?.heard(heartbeat);
-    if (milliseconds !== undefined) this.#measure(milliseconds);
+    if (milliseconds !== undefined) this.#measure(milliseconds, heartbeat.wallMs);
     // What goes on in another cluster is no concern of ours.
     if (heartbeat.neighbours !== undefined && this.#input.isLocal) {
       this.#tell({ type: 'neighbours.changed', neighbours: new Set(heartbeat.neighbours) });
@@ -134,14 +135,24 @@ class Link {
     }
   }
 
-  /** Smoothed as in RFC 6298, and told only when it has moved by more than a quarter: an event a heartbeat would cost more. */
-  #measure(milliseconds: number): void {
-    const smoothed = this.#roundTripMs === undefined ? milliseconds : (7 * this.#roundTripMs + milliseconds) / 8;
-    this.#roundTripMs = smoothed;
-    const told = this.#roundTripToldMs;
-    if (told !== undefined && Math.abs(smoothed - told) <= Math.max(told / 4, roundTripStepMs)) return;
-    this.#roundTripToldMs = smoothed;
-    this.#tell({ type: 'heartbeat.roundTrip', milliseconds: smoothed });
+  /**
+   * The round trip, smoothed as in RFC 6298, and by it how far the other clock is ahead of ours (Cristian, 1989). Told only when one of
+   * them has moved: an event a heartbeat would cost more.
+   */
+  #measure(milliseconds: number, theirWallMs: number): void {
+    const roundTripMs = this.#roundTripMs === undefined ? milliseconds : (7 * this.#roundTripMs + milliseconds) / 8;
+    const clockAheadMs = Math.round(theirWallMs + milliseconds / 2 - this.#time.now());
+    this.#roundTripMs = roundTripMs;
+    const told = this.#told;
+    if (
+      told !== undefined &&
+      Math.abs(roundTripMs - told.roundTripMs) <= Math.max(told.roundTripMs / 4, roundTripStepMs) &&
+      Math.abs(clockAheadMs - told.clockAheadMs) <= clockStepMs
+    ) {
+      return;
+    }
+    this.#told = { roundTripMs, clockAheadMs };
+    this.#tell({ type: 'heartbeat.measured', ...this.#told });
   }
 
   #fail(failure: Failure): void {

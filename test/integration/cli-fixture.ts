@@ -84,12 +84,12 @@ export const clusterSalt = 'test-salt';
 /** A node of the command line with a configuration file of its own, running and answering. */
 export async function startNode(
   fields: Readonly<Record<string, unknown>> = {},
-  { directory, keep = false }: { directory?: string; keep?: boolean } = {},
+  { directory, keep = false, env = {} }: { directory?: string; keep?: boolean; env?: RunOptions['env'] } = {},
 ): Promise<StartedNode> {
   const cwd = directory ?? (await temporaryDirectory({ keep }));
   const configuration = { nodeId: 'node-a', clusterKey, clusterSalt, discoveryPort: discoveryPort(), ...fields };
   await writeFile(join(cwd, 'statemesh.json'), JSON.stringify(configuration), { mode: 0o600 });
-  const started = open(['start', '--json'], { cwd, keep });
+  const started = open(['start', '--json'], { cwd, keep, ...(env && { env }) });
   const event = await until(() => eventsOf(started)[0]);
   if (event.event !== 'running') throw new Error(`The node did not start: ${started.stdout()}${started.stderr()}`);
   return {

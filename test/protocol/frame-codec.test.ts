@@ -42,7 +42,15 @@ const others: Frame[] = [
   { type: 'frame.vectorClockRequest' },
   { type: 'frame.acknowledgement', sequence: 3 },
   {
-    ...{ type: 'frame.heartbeat', sequence: 1, echo: 0, heldMs: 5, intervalMs: 1_000, digest: hash },
+    ...{
+      type: 'frame.heartbeat',
+      sequence: 1,
+      echo: 0,
+      heldMs: 5,
+      wallMs: 1_700_000_000_000,
+      intervalMs: 1_000,
+      digest: hash,
+    },
     ...{ neighbours: undefined, presence: undefined, relayed: [] },
   },
   {
@@ -50,6 +58,7 @@ const others: Frame[] = [
     sequence: 2,
     echo: 1,
     heldMs: 0,
+    wallMs: 0,
     intervalMs: 50,
     digest: hash,
     neighbours: ['b' as NodeId],

@@ -38,6 +38,7 @@ const beat: Heartbeat = {
   sequence: 1,
   echo: 0,
   heldMs: 0,
+  wallMs: 0,
   intervalMs: 1_000,
   digest: '',
   neighbours: undefined,

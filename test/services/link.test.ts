@@ -12,7 +12,7 @@ import { following, HeartbeatMesh } from './heartbeat-mesh.js';
 
 const digest = 'd'.repeat(43);
 const beat: Heartbeat = {
-  ...{ type: 'frame.heartbeat', sequence: 1, echo: 0, heldMs: 0, intervalMs: 1_000, digest },
+  ...{ type: 'frame.heartbeat', sequence: 1, echo: 0, heldMs: 0, wallMs: 0, intervalMs: 1_000, digest },
   neighbours: ['x' as NodeId],
   presence: { ...following, counter: 1 },
   relayed: [{ ...following, nodeId: 'x' as NodeId, boot: 'boot-x' as Boot, counter: 1, intervalMs: 1_000 }],
@@ -43,7 +43,7 @@ function setup(isLocal: boolean) {
     },
   }).start();
   link.send({ type: 'link.admit', peerId: 'b' as NodeId, boot: 'boot-b' as Boot });
-  const hear = () => handlers?.data(encodeFrame(beat));
+  const hear = (changes: Partial<Heartbeat> = {}) => handlers?.data(encodeFrame({ ...beat, ...changes }));
   return { mesh, parent, hear, sent: () => written.next() as Heartbeat };
 }
 
@@ -54,6 +54,20 @@ describe('link', () => {
     hear();
     expect(parent.types()).toContain('neighbours.changed');
     expect(mesh.live('a')).toBe('bx');
+  });
+
+  it('the other clock is ahead -> is told, and again only when it has moved', () => {
+    const { mesh, parent, hear, sent } = setup(true);
+    const measured = () => parent.take().flatMap((report) => (report.type === 'heartbeat.measured' ? [report] : []));
+    const hearAhead = (byMs: number) => hear({ echo: sent().sequence, wallMs: mesh.time.now() + byMs });
+    hearAhead(90_000);
+    expect(measured()).toEqual([{ type: 'heartbeat.measured', roundTripMs: 0, clockAheadMs: 90_000 }]);
+    mesh.run(1_000);
+    hearAhead(90_200);
+    expect(measured()).toEqual([]);
+    mesh.run(1_000);
+    hearAhead(-5_000);
+    expect(measured()).toMatchObject([{ clockAheadMs: -5_000 }]);
   });
 
   it('admitted over a cloud link -> neither says nor hears who is there', () => {

@@ -98,7 +98,7 @@ export const session = defineWalk({
     },
     'heartbeat.matched': { '': { type: 'heartbeat.matched' } },
     'heartbeat.differed': { '': { type: 'heartbeat.differed' } },
-    'heartbeat.roundTrip': { '': { type: 'heartbeat.roundTrip', milliseconds: 1 } },
+    'heartbeat.measured': { '': { type: 'heartbeat.measured', roundTripMs: 1, clockAheadMs: 0 } },
     'neighbours.changed': {
       '': ({ access }) =>
         access.kind === 'cluster'
