@@ -20,7 +20,9 @@ import { receptionMachine } from './machines/reception.machine.js';
 import { senderMachine } from './machines/sender.machine.js';
 import { type SessionMachine, sessionMachine } from './machines/session.machine.js';
 import { uplinkMachine } from './machines/uplink.machine.js';
+import { createMetrics } from './metrics/metrics.js';
 import type { ControlCommands } from './protocol/control.js';
+import { Meter } from './protocol/meter.js';
 import type { Environment, Http, Network, Randomness, Time } from './protocol/ports.js';
 import type { PeerNodeConfigurationProvider } from './protocol/provider.js';
 import type * as slots from './protocol/services.js';
@@ -38,6 +40,7 @@ import { createConfigurationFeed, createGetConfiguration } from './services/prov
 import { createBatchApplier, createOplogFeed, createReadBatch } from './services/replication.js';
 import { createRequestToken } from './services/request-token.js';
 import { createVerifyToken } from './services/verify-token.js';
+import type { NodeStatus } from './status.js';
 import { createOpenStore } from './store/store-service.js';
 
 /** What a node needs of the outside world. */
@@ -57,23 +60,27 @@ export interface Particulars {
   readonly provider: PeerNodeConfigurationProvider;
   /** What the control socket answers. */
   commands(): ControlCommands;
+  /** How it stands, for metrics. */
+  status(): Promise<NodeStatus>;
 }
 
 /** The services of this package over the given ports. */
-export function createServices(ports: Ports, { provider, commands }: Particulars): Services {
+export function createServices(ports: Ports, { provider, commands, status }: Particulars): Services {
+  const meter = new Meter();
   // The links beat by one ticker, and who is live is told by those beats.
-  const shared = { time: ports.time, heartbeats: new Heartbeats(ports.time) };
+  const shared = { time: ports.time, heartbeats: new Heartbeats(ports.time), meter };
   return {
     getConfiguration: createGetConfiguration(provider),
     configurationFeed: createConfigurationFeed(provider),
     configure: createConfigure(ports),
-    openStore: createOpenStore(ports),
+    openStore: createOpenStore({ ...ports, meter }),
     drainStore: createDrainStore(),
     listen: createListen(ports),
     close: createClose(),
     connections: createConnections(ports),
     control: createControl(ports, commands),
     inspection: createInspection(ports),
+    metrics: createMetrics({ meter }, status),
     discovery: createDiscovery(ports),
     knownPeers: createKnownPeers(),
     dial: createDial(ports),
@@ -95,13 +102,13 @@ export function createServices(ports: Ports, { provider, commands }: Particulars
  *
  * @example
  * const provider = staticConfiguration({ nodeId: 'shop-1', clusterKey, clusterSalt });
- * const services = createServices(systemPorts(), { provider, commands: () => ({}) });
+ * const services = createServices(systemPorts(), { provider, commands: () => ({}), status: () => nodeStatusOf(actor.getSnapshot()) });
  * const machine = composeNode({ ...services, discovery: myDiscovery });
  * const actor = createActor(machine, { input: { newBoot, random, now: Date.now, monotonicMs: () => performance.now() } });
  */
 export function composeNode(services: Services): NodeMachine {
   const { getConfiguration, configurationFeed, configure, openStore, drainStore, close } = services;
-  const { listen, connections, control, inspection } = services;
+  const { listen, connections, control, inspection, metrics } = services;
   const { dial, discovery, knownPeers, liveness, cloudPeers, resealer, requestToken, dialCloud } = services;
   const session = composeSession(services);
   const peer = peerMachine.provide({ actors: { dial } });
@@ -114,7 +121,7 @@ export function composeNode(services: Services): NodeMachine {
   return nodeMachine.provide({
     actors: {
       ...{ getConfiguration, configurationFeed, configure, openStore, drainStore, close },
-      ...{ listen, connections, control, inspection, ...parts },
+      ...{ listen, connections, control, inspection, metrics, ...parts },
     },
   });
 }

@@ -77,15 +77,16 @@ export { mappedConfiguration } from './providers/mapped.js';
 export { type RemoteConfiguration, type RemoteConfigurationOptions, remoteConfiguration } from './providers/remote.js';
 export { type StaticConfiguration, staticConfiguration } from './providers/static.js';
 export { restoreDatabase, setDatabaseAside } from './restore.js';
-export type {
-  ElectionState,
-  GatewayState,
-  GatewayStatus,
-  LeadershipStatus,
-  NodeState,
-  NodeStatus,
-  PeerState,
-  PeerStatus,
+export {
+  type ElectionState,
+  type GatewayState,
+  type GatewayStatus,
+  type LeadershipStatus,
+  type NodeState,
+  type NodeStatus,
+  nodeStatusOf,
+  type PeerState,
+  type PeerStatus,
 } from './status.js';
 export type { Restored } from './store/backup.js';
 export type { Examination } from './store/examination.js';

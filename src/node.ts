@@ -128,7 +128,7 @@ export function createNode(options: NodeOptions, ports: NodePorts = systemPorts(
   const { logger, inspect, services, ...rest } = options;
   const provider = 'provider' in rest ? rest.provider : staticConfiguration(rest);
   const machine = composeNode({
-    ...createServices(ports, { provider, commands: () => controlCommands(node) }),
+    ...createServices(ports, { provider, commands: () => controlCommands(node), status: () => node.status() }),
     ...services,
   });
   const actor = createActor(machine, {

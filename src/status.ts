@@ -14,7 +14,7 @@ import type { SenderMachine } from './machines/sender.machine.js';
 import type { SessionMachine } from './machines/session.machine.js';
 import type { UplinkMachine } from './machines/uplink.machine.js';
 import type { Configuration } from './protocol/configuration.js';
-import type { StoreStatistics } from './protocol/store.js';
+import type { Store, StoreStatistics } from './protocol/store.js';
 
 /** How things stand with one peer. */
 export type PeerState = 'idle' | 'dialing' | 'connected' | 'diverged' | 'backingOff' | 'refused';
@@ -33,6 +33,11 @@ export interface PeerStatus {
   readonly entriesReceived: number;
   /** Whether everything we have is on its way or there. */
   readonly isCaughtUp: boolean;
+  /**
+   * Entries that it lacks of those that we have, as far as it has said what it has, counted up to 100,000. Undefined while it is not
+   * connected, and where the database is not asked.
+   */
+  readonly backlog: number | undefined;
   /** Attempts that failed in a row, and the last reason. */
   readonly attempt: number;
   readonly lastFailure: Failure | undefined;
@@ -103,6 +108,8 @@ export interface NodeStatus {
   readonly reconfiguration: string | undefined;
   /** The address of the inspector's page, which lets in whoever has it; undefined while there is none. */
   readonly inspectorUrl: string | undefined;
+  /** The port of loopback with the metrics; undefined while there are none. */
+  readonly metricsPort: number | undefined;
   readonly failure: Failure | undefined;
   readonly lastFailure: Failure | undefined;
 }
@@ -127,10 +134,11 @@ export function areWritesHeld({ context, value }: NodeSnapshot): boolean {
   return typeof value !== 'string' && context.target?.writesHeld.sinceMs !== undefined;
 }
 
+/** How a node is, by a snapshot of its root actor: for those who run the actor themselves. @throws StatemeshError of the database */
 export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> {
-  const { configured, boot, listening, store, inspectorUrl, failure, lastFailure } = snapshot.context;
+  const { configured, boot, listening, store, inspectorUrl, metricsPort, failure, lastFailure } = snapshot.context;
   const { configuration, security } = configured ?? {};
-  const peers = peerStatusesOf(snapshot);
+  const peers = await Promise.all(peerRowsOf(snapshot).map((row) => withBacklog(row, store)));
   return {
     nodeId: configuration?.nodeId as NodeId | undefined,
     boot,
@@ -150,6 +158,7 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     peers,
     reconfiguration: reconfigurationOf(snapshot),
     inspectorUrl: inspectorUrl?.reveal(),
+    metricsPort,
     failure,
     lastFailure,
   };
@@ -202,8 +211,17 @@ function gatewayStatusOf(gateway: SnapshotFrom<GatewayMachine>): GatewayStatus {
 }
 
 export function peerStatusesOf(snapshot: NodeSnapshot): PeerStatus[] {
+  return peerRowsOf(snapshot).map(({ status }) => status);
+}
+
+interface PeerRow {
+  readonly status: PeerStatus;
+  readonly session: SessionSnapshot | undefined;
+}
+
+function peerRowsOf(snapshot: NodeSnapshot): PeerRow[] {
   const reception = snapshot.children.reception as ActorRefFrom<ReceptionMachine> | undefined;
-  if (reception !== undefined) return guestStatusesOf(reception.getSnapshot());
+  if (reception !== undefined) return guestRowsOf(reception.getSnapshot());
   const membership = snapshot.children.membership as ActorRefFrom<MembershipMachine> | undefined;
   const children = Object.values(membership?.getSnapshot().children ?? {});
   const actors = children as readonly (ActorRefFrom<PeerMachine> | ActorRefFrom<SessionMachine>)[];
@@ -211,40 +229,47 @@ export function peerStatusesOf(snapshot: NodeSnapshot): PeerStatus[] {
   return actors
     .filter((actor) => actor.id.startsWith('peer-'))
     .map((actor) => (actor as ActorRefFrom<PeerMachine>).getSnapshot())
-    .map((peer) => peerStatusOf(peer, sessions.get(peer.context.session?.sessionId ?? '')?.getSnapshot()));
+    .map((peer) => peerRowOf(peer, sessions.get(peer.context.session?.sessionId ?? '')?.getSnapshot()));
 }
 
 /** Whoever is connected with a cloud node: it knows of nobody else. */
-function guestStatusesOf({ context, children }: SnapshotFrom<ReceptionMachine>): PeerStatus[] {
+function guestRowsOf({ context, children }: SnapshotFrom<ReceptionMachine>): PeerRow[] {
   return Object.entries(context.sessions).flatMap(([sessionId, { guest, isReplaced }]) => {
     if (guest === undefined || isReplaced) return [];
     const session = (children[sessionId] as ActorRefFrom<SessionMachine> | undefined)?.getSnapshot();
     const { identity, subject } = guest;
-    return [
-      {
-        nodeId: identity.nodeId,
-        state: session !== undefined && session.context.diverged.size > 0 ? 'diverged' : 'connected',
-        ...sessionStatusOf(session),
-        ...{ subject, attempt: 0, lastFailure: undefined },
-      },
-    ];
+    const status: PeerStatus = {
+      nodeId: identity.nodeId,
+      state: session !== undefined && session.context.diverged.size > 0 ? 'diverged' : 'connected',
+      ...sessionStatusOf(session),
+      ...{ subject, backlog: undefined, attempt: 0, lastFailure: undefined },
+    };
+    return [{ status, session }];
   });
 }
 
-function peerStatusOf(peer: SnapshotFrom<PeerMachine>, session: SnapshotFrom<SessionMachine> | undefined): PeerStatus {
+function peerRowOf(peer: SnapshotFrom<PeerMachine>, session: SessionSnapshot | undefined): PeerRow {
   const { nodeId, attempt, lastFailure } = peer.context;
-  return {
-    nodeId,
-    state: peerStateOf(peer),
+  const status: PeerStatus = {
+    ...{ nodeId, state: peerStateOf(peer) },
     ...sessionStatusOf(session),
-    subject: undefined,
-    attempt,
-    lastFailure,
+    ...{ subject: undefined, backlog: undefined, attempt, lastFailure },
   };
+  return { status, session };
+}
+
+/** How far a backlog is counted: on the way to the end of a large one, nobody needs to know by how much. */
+const backlogMax = 100_000;
+
+async function withBacklog({ status, session }: PeerRow, store: Store | undefined): Promise<PeerStatus> {
+  const sender = (session?.children.sender as ActorRefFrom<SenderMachine> | undefined)?.getSnapshot();
+  if (sender === undefined || store === undefined) return status;
+  const { progress, scopes } = sender.context;
+  return { ...status, backlog: await store.lacking(progress.theirs, scopes, backlogMax) };
 }
 
 type SessionSnapshot = SnapshotFrom<SessionMachine>;
-type SessionStatus = Omit<PeerStatus, 'nodeId' | 'state' | 'subject' | 'attempt' | 'lastFailure'>;
+type SessionStatus = Omit<PeerStatus, 'nodeId' | 'state' | 'backlog' | 'subject' | 'attempt' | 'lastFailure'>;
 
 function sessionStatusOf(session: SessionSnapshot | undefined): SessionStatus {
   const sender = (session?.children.sender as ActorRefFrom<SenderMachine> | undefined)?.getSnapshot();

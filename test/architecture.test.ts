@@ -20,6 +20,8 @@ const mayImport: Record<string, readonly string[]> = {
   providers: ['core', 'protocol', 'adapters'],
   // Watches from outside: XState tells it what happens, nobody else.
   inspector: ['core', 'protocol', 'adapters'],
+  // Asks for what is told to the node's meter, and for its status.
+  metrics: ['core', 'protocol'],
   store: ['core', 'protocol'],
   database: ['core', 'protocol'],
   // The command line is a user like any other: the public entry points, and the words of the control socket.

@@ -31,6 +31,8 @@ const imports: Record<string, string> = {
   createNode: '../src/index.js',
   createInspector: '../src/index.js',
   restoreDatabase: '../src/index.js',
+  setDatabaseAside: '../src/index.js',
+  nodeStatusOf: '../src/index.js',
   examineDatabase: '../src/index.js',
   composeNode: '../src/index.js',
   staticConfiguration: '../src/index.js',

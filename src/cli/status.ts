@@ -65,6 +65,7 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
   const drift = driftText(status.clockAheadMs);
   if (drift !== undefined) rows.push(['time', paint('yellow', drift)]);
   if (status.inspectorUrl !== undefined) rows.push(['inspector', status.inspectorUrl]);
+  if (status.metricsPort !== undefined) rows.push(['metrics', `http://127.0.0.1:${status.metricsPort}/metrics`]);
   if (lastFailure !== undefined) rows.push(['last failure', clean(lastFailure.message)]);
   return rows;
 }

@@ -72,6 +72,7 @@ export function createCurrentStore({ getStore, isHeld }: CurrentStoreOptions): C
     collections: () => read((current) => current.collections()),
     changes: (options) => getStore().changes(options),
     read: (options) => getStore().read(options),
+    lacking: (clock, scopes, max) => read((current) => current.lacking(clock, scopes, max)),
     apply: (runs, origin) => getStore().apply(runs, origin),
     contentDigest: (scopes) => read((current) => current.contentDigest(scopes)),
     statistics: () => read((current) => current.statistics()),

@@ -13,6 +13,7 @@ export interface InspectionPorts {
 
 export function createInspection(ports: InspectionPorts) {
   return fromCallback<EventObject, InspectionInput>(({ input: { settings, nodeId, parent }, self, system }) => {
+    if (settings === undefined) return;
     let isOver = false;
     const fail = (error: unknown): void => {
       const failure: Failure = failureOf(error);

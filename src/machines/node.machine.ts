@@ -52,6 +52,8 @@ import {
   type InspectionReport,
   inspection,
   listen,
+  type MetricsReport,
+  metrics,
   openStore,
 } from '../protocol/services.js';
 import type { Store, Write } from '../protocol/store.js';
@@ -80,6 +82,8 @@ interface NodeContext extends NodeInput {
   readonly listening: Listening | undefined;
   /** Where the page of the inspector is, while there is one. */
   readonly inspectorUrl: Secret | undefined;
+  /** Where metrics are served, while they are. */
+  readonly metricsPort: number | undefined;
   /** What has been asked for and not taken up yet. */
   readonly wanted: Wanted | undefined;
   /** The reconfiguration under way. */
@@ -121,7 +125,7 @@ type InternalEvent =
   | { readonly type: 'service.left' }
   | { readonly type: 'service.begin' }
   | { readonly type: 'control.renew' }
-  | { readonly type: 'inspection.renew' };
+  | { readonly type: 'observation.renew' };
 
 export type NodeEvent =
   | NodeCommand
@@ -129,6 +133,7 @@ export type NodeEvent =
   | ListenerReport
   | ControlReport
   | InspectionReport
+  | MetricsReport
   | LeadershipChanged
   | UplinkReport
   | Notice;
@@ -158,6 +163,7 @@ const machine = setup({
     connections,
     control,
     inspection,
+    metrics,
     close,
     membership: membershipMachine,
     election: electionMachine,
@@ -169,7 +175,8 @@ const machine = setup({
     isCloudNode: ({ context }) => context.configured?.configuration.role === 'cloud',
     hasFailed: ({ context }) => context.failure !== undefined,
     isWanted: ({ context }) => context.wanted !== undefined,
-    isInspected: ({ context }) => context.configured?.configuration.inspector !== undefined,
+    isObserved: ({ context: { configured } }) =>
+      configured?.configuration.inspector !== undefined || configured?.configuration.metricsPort !== undefined,
     isUnchanged: ({ context }) => context.target?.plan?.changes.length === 0,
     bindsBeside: ({ context }) => context.target?.plan?.listener === 'beside',
     bindsInstead: ({ context }) => context.target?.plan?.listener === 'instead',
@@ -182,6 +189,7 @@ const machine = setup({
     recordStore: assign((_, { store }: { store: Store }) => ({ store })),
     recordListening: assign((_, { listening }: { listening: Listening }) => ({ listening })),
     recordInspector: assign((_, { url }: { url: Secret | undefined }) => ({ inspectorUrl: url })),
+    recordMetrics: assign((_, { port }: { port: number | undefined }) => ({ metricsPort: port })),
     recordFailure: assign(({ context }, { error }: { error: unknown }) => ({
       failure: context.failure ?? failureOf(error),
     })),
@@ -299,7 +307,7 @@ const machine = setup({
     }),
     renewRegions: enqueueActions(({ context: { target }, enqueue }) => {
       if (target?.plan?.effects.has('control')) enqueue.raise({ type: 'control.renew' });
-      if (target?.plan?.effects.has('inspector')) enqueue.raise({ type: 'inspection.renew' });
+      if (target?.plan?.effects.has('observation')) enqueue.raise({ type: 'observation.renew' });
     }),
     drawBoot: assign(({ context }) => ({ boot: context.newBoot() })),
     /** The election that knew who leads is gone. */
@@ -338,6 +346,7 @@ const machine = setup({
     store: undefined,
     listening: undefined,
     inspectorUrl: undefined,
+    metricsPort: undefined,
     wanted: undefined,
     target: undefined,
     leadership: undefined,
@@ -486,32 +495,55 @@ const machine = setup({
             },
           },
         },
-        /** Who wants to watch the actors of this node may. It goes on without, if that fails. */
-        inspection: {
+        /** Who wants to watch the actors of this node, or to measure it, may. It goes on without, if that fails. */
+        observation: {
           initial: 'deciding',
-          on: { 'inspection.renew': '.deciding' },
+          on: { 'observation.renew': '.deciding' },
           states: {
-            deciding: { always: [{ guard: 'isInspected', target: 'watched' }, { target: 'unwatched' }] },
-            unwatched: {},
-            watched: {
-              invoke: {
-                src: 'inspection',
-                input: ({ context, self }) => inspectionInputOf(context, self as Mailbox<InspectionReport>),
-                onError: {
-                  target: 'unwatched',
-                  actions: {
-                    type: 'report',
-                    params: ({ event }) => ({ where: 'inspector', failure: failureOf(event.error) }),
+            deciding: { always: [{ guard: 'isObserved', target: 'observed' }, { target: 'unobserved' }] },
+            unobserved: {},
+            observed: {
+              invoke: [
+                {
+                  src: 'inspection',
+                  input: ({ context, self }) => inspectionInputOf(context, self as Mailbox<InspectionReport>),
+                  onError: {
+                    target: 'unobserved',
+                    actions: {
+                      type: 'report',
+                      params: ({ event }) => ({ where: 'inspector', failure: failureOf(event.error) }),
+                    },
                   },
                 },
-              },
+                {
+                  src: 'metrics',
+                  input: ({ context, self }) => ({
+                    port: configurationOf(context.configured).metricsPort,
+                    parent: self as Mailbox<MetricsReport>,
+                  }),
+                  onError: {
+                    target: 'unobserved',
+                    actions: {
+                      type: 'report',
+                      params: ({ event }) => ({ where: 'metrics', failure: failureOf(event.error) }),
+                    },
+                  },
+                },
+              ],
               on: {
                 'inspection.opened': { actions: { type: 'recordInspector', params: ({ event }) => event } },
                 'inspection.failed': {
                   actions: { type: 'report', params: ({ event }) => ({ where: 'inspector', failure: event.failure }) },
                 },
+                'metrics.opened': { actions: { type: 'recordMetrics', params: ({ event }) => event } },
+                'metrics.failed': {
+                  actions: { type: 'report', params: ({ event }) => ({ where: 'metrics', failure: event.failure }) },
+                },
               },
-              exit: { type: 'recordInspector', params: { url: undefined } },
+              exit: [
+                { type: 'recordInspector', params: { url: undefined } },
+                { type: 'recordMetrics', params: { port: undefined } },
+              ],
             },
           },
         },
@@ -914,7 +946,7 @@ function controlInputOf({ configured }: NodeContext, parent: Mailbox<ControlRepo
 }
 
 function inspectionInputOf({ configured }: NodeContext, parent: Mailbox<InspectionReport>) {
-  const { inspector = {}, nodeId } = configurationOf(configured);
+  const { inspector, nodeId } = configurationOf(configured);
   return { settings: inspector, nodeId: nodeId as NodeId, parent };
 }
 

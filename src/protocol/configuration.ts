@@ -118,6 +118,12 @@ export const configurationSchema = z.strictObject({
     })
     .optional()
     .describe('Show the statecharts of this node in a browser of this machine. Off when left out.'),
+  metricsPort: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe('Serve metrics for Prometheus on this port of loopback, at /metrics; 0: any. Off when left out.'),
   control: z.boolean().default(false).describe('Open the control socket of the command line in dataDir.'),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });

@@ -28,7 +28,7 @@ export type Effect =
   | 'election'
   | 'uplink'
   | 'control'
-  | 'inspector'
+  | 'observation'
   | 'log';
 
 /** One field that changes. Values of secret fields are told by names that are not secret, or not at all. */
@@ -88,7 +88,8 @@ const effectsOfMember: Readonly<Record<Field, readonly Effect[]>> = {
   authority: [],
   audience: [],
   scope: [],
-  inspector: ['inspector'],
+  inspector: ['observation'],
+  metricsPort: ['observation'],
   control: ['control'],
   logLevel: ['log'],
 };

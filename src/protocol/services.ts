@@ -115,7 +115,8 @@ export type ControlReport = { readonly type: 'control.failed'; readonly error: u
 /** Lets this machine's browsers watch the actors of the node, as its configuration says. */
 export const inspection = callbackSlot<EventObject, InspectionInput>('inspection');
 export interface InspectionInput {
-  readonly settings: InspectorSettings;
+  /** Undefined: nobody is to watch. */
+  readonly settings: InspectorSettings | undefined;
   /** Of the process in the records. */
   readonly nodeId: NodeId;
   readonly parent: Mailbox<InspectionReport>;
@@ -124,6 +125,17 @@ export type InspectionReport =
   /** @property url Lets in whoever has it; undefined when there is no page of its own. */
   | { readonly type: 'inspection.opened'; readonly url: Secret | undefined }
   | { readonly type: 'inspection.failed'; readonly failure: Failure };
+
+/** Exposes what is measured of the node to Prometheus, on loopback. */
+export const metrics = callbackSlot<EventObject, MetricsInput>('metrics');
+export interface MetricsInput {
+  /** 0 lets the system choose one; undefined: nothing is measured. */
+  readonly port: number | undefined;
+  readonly parent: Mailbox<MetricsReport>;
+}
+export type MetricsReport =
+  | { readonly type: 'metrics.opened'; readonly port: number }
+  | { readonly type: 'metrics.failed'; readonly failure: Failure };
 
 // --- Membership ----------------------------------------------------------------------------------------------------
 

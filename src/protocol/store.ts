@@ -113,7 +113,10 @@ export interface BackupProgress {
 
 export interface StoreStatistics {
   readonly path: string;
+  /** With the log. */
   readonly fileBytes: number;
+  /** Of the log, which is copied into the database now and then. */
+  readonly walBytes: number;
   readonly documents: number;
   readonly tombstones: number;
   readonly entries: number;
@@ -155,6 +158,8 @@ export interface Store {
 
   /** What a reader lacks, in chain order per author. */
   read(options: ReadOptions): Promise<ReadResult>;
+  /** How many entries a reader with this clock lacks, counted up to `max`. */
+  lacking(clock: VectorClock, scopes: readonly Scope[], max: number): Promise<number>;
   /** Applies what a peer sent: idempotent, in any order of authors. */
   apply(runs: readonly Run[], origin: Origin): Promise<ApplyResult>;
 

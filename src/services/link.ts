@@ -11,14 +11,22 @@ import { limits } from '../core/limits.js';
 import type { LinkCommand, LinkReport } from '../protocol/events.js';
 import { encodeFrame, FrameDecoder } from '../protocol/frame-codec.js';
 import type { Frame, Heartbeat } from '../protocol/messages.js';
+import type { Meter } from '../protocol/meter.js';
 import type { Time } from '../protocol/ports.js';
 import type { Intervals, LinkInput } from '../protocol/services.js';
 import type { Heartbeats, PulseHandle } from './heartbeat.js';
 
-/** All links of a node share a ticker. */
-export function createLink({ time, heartbeats }: { time: Time; heartbeats: Heartbeats }) {
+/** What all links of a node share. */
+export interface LinkSurroundings {
+  readonly time: Time;
+  /** The ticker. */
+  readonly heartbeats: Heartbeats;
+  readonly meter: Meter;
+}
+
+export function createLink(surroundings: LinkSurroundings) {
   return fromCallback<LinkCommand, LinkInput>(({ input, receive }) => {
-    const speaker = new Link(input, heartbeats, time);
+    const speaker = new Link(input, surroundings);
     receive((command) => {
       if (command.type === 'link.send') speaker.send(command.frame);
       else if (command.type === 'link.admit') speaker.admit(command);
@@ -37,6 +45,9 @@ class Link {
   readonly #input: LinkInput;
   readonly #heartbeats: Heartbeats;
   readonly #time: Time;
+  readonly #meter: Meter;
+  /** When batches were sent that wait for an acknowledgement, while somebody counts. */
+  readonly #batchesSentMs = new Map<number, number>();
   readonly #decoder = new FrameDecoder(limits.frameBytesBeforeAdmissionMax);
   #pulse: PulseHandle | undefined;
   #isClosed = false;
@@ -47,11 +58,12 @@ class Link {
   #told: { readonly roundTripMs: number; readonly clockAheadMs: number } | undefined;
   #intervals: Intervals;
 
-  constructor(input: LinkInput, heartbeats: Heartbeats, time: Time) {
+  constructor(input: LinkInput, { heartbeats, time, meter }: LinkSurroundings) {
     this.#input = input;
     this.#intervals = input.intervals;
     this.#heartbeats = heartbeats;
     this.#time = time;
+    this.#meter = meter;
     this.#clockAnnouncedAtMs = time.monotonicMs();
   }
 
@@ -66,7 +78,9 @@ class Link {
   send(frame: Frame): void {
     if (this.#isClosed) return;
     const { connection } = this.#input;
-    connection.write(encodeFrame(frame));
+    const bytes = encodeFrame(frame);
+    connection.write(bytes);
+    if (this.#meter.readings !== undefined) this.#countSent(frame, bytes.length);
     // The window of batches bounds what is queued; more than that is a peer that does not read.
     if (connection.queuedBytes > limits.sendQueueBytesMax) {
       this.#fail({ code: 'connectionTimeout', message: 'The other side does not read what is sent to it.' });
@@ -104,15 +118,34 @@ class Link {
   #read(bytes: Uint8Array): void {
     if (this.#isClosed) return;
     this.#pulse?.alive();
+    this.#meter.readings?.bytes('received', bytes.length);
     try {
       this.#decoder.feed(bytes);
       for (let frame = this.#decoder.next(); frame !== undefined; frame = this.#decoder.next()) {
+        if (this.#meter.readings !== undefined) this.#countReceived(frame);
         if (frame.type === 'frame.heartbeat') this.#hear(frame);
         else this.#tell(frame);
         if (this.#isClosed) return;
       }
     } catch (error) {
       this.#fail(failureOf(error));
+    }
+  }
+
+  #countSent(frame: Frame, bytes: number): void {
+    this.#meter.readings?.bytes('sent', bytes);
+    this.#meter.readings?.frame('sent', frame.type);
+    if (frame.type === 'frame.batch') this.#batchesSentMs.set(frame.sequence, this.#time.monotonicMs());
+  }
+
+  #countReceived(frame: Frame): void {
+    this.#meter.readings?.frame('received', frame.type);
+    if (frame.type !== 'frame.acknowledgement') return;
+    const sentMs = this.#batchesSentMs.get(frame.sequence);
+    if (sentMs !== undefined) this.#meter.readings?.batchAcknowledged((this.#time.monotonicMs() - sentMs) / 1_000);
+    // One acknowledgement stands for all batches before it.
+    for (const sequence of this.#batchesSentMs.keys()) {
+      if (sequence <= frame.sequence) this.#batchesSentMs.delete(sequence);
     }
   }
 

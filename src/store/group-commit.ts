@@ -9,6 +9,7 @@
  */
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
+import type { Meter } from '../protocol/meter.js';
 import type { Time } from '../protocol/ports.js';
 import type { Commit, Write, Written } from '../protocol/store.js';
 import type { LocalWrites } from './local-writes.js';
@@ -17,6 +18,7 @@ import type { Transaction, Transactor } from './transaction.js';
 
 export interface GroupCommitOptions {
   readonly time: Time;
+  readonly meter: Meter | undefined;
   readonly transactor: Transactor;
   readonly localWrites: LocalWrites;
   /** Called after the callers were answered. */
@@ -43,7 +45,8 @@ export class GroupCommit {
       );
     }
     return new Promise((resolve, reject) => {
-      this.queue.push({ writes, resolve, reject, alone: false });
+      const { time, meter } = this.options;
+      this.queue.push({ writes, resolve, reject, alone: false, askedMs: meter?.readings && time.monotonicMs() });
       this.queuedWrites += writes.length;
       this.schedule();
     });
@@ -69,6 +72,7 @@ export class GroupCommit {
         for (const request of group) outcomes.push(this.carryOut(request, transaction));
       });
       for (const [index, request] of group.entries()) answer(request, outcomes[index]);
+      this.measure(group);
       if (commit !== undefined) this.options.publish(commit);
     } catch (error) {
       this.recover(group, error);
@@ -77,6 +81,15 @@ export class GroupCommit {
     this.scheduled = false;
     if (this.queue.length > 0) this.schedule();
     else for (const resolve of this.idleWaiters.splice(0)) resolve();
+  }
+
+  private measure(group: readonly Request[]): void {
+    const { time, meter } = this.options;
+    if (meter?.readings === undefined) return;
+    const nowMs = time.monotonicMs();
+    for (const { askedMs } of group) {
+      if (askedMs !== undefined) meter.readings.written((nowMs - askedMs) / 1_000);
+    }
   }
 
   /** The next requests that fit in a transaction; one that is larger alone goes alone. */
@@ -125,6 +138,8 @@ interface Request {
   readonly reject: (error: unknown) => void;
   /** To be tried in a transaction of its own. */
   alone: boolean;
+  /** While somebody counts. */
+  readonly askedMs: number | undefined;
 }
 
 type Outcome = { readonly written: (Written | undefined)[] } | { readonly error: unknown };

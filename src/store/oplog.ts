@@ -2,11 +2,11 @@
  * Reading the oplog: what a peer lacks, by chain, and what is new, by order of arrival.
  */
 import type { Database, Statement } from 'better-sqlite3';
-import type { AuthorKey } from '../core/author.js';
+import type { AuthorKey, Scope } from '../core/author.js';
 import type { Entry, Position, Run } from '../core/entry.js';
 import { type Hlc, hlcZero } from '../core/hlc.js';
 import type { DocumentKey } from '../core/ids.js';
-import { positionOf } from '../core/vector-clock.js';
+import { positionOf, type VectorClock } from '../core/vector-clock.js';
 import type { ReadOptions, ReadResult, StoredChange } from '../protocol/store.js';
 import { pruned } from './remote-runs.js';
 import type { AuthorRow, StoreState } from './store-state.js';
@@ -14,6 +14,7 @@ import type { AuthorRow, StoreState } from './store-state.js';
 export class Oplog {
   private readonly hash: Statement;
   private readonly chain: Statement;
+  private readonly chainLength: Statement;
   private readonly arrivals: Statement;
   private readonly arrivalsOfCollection: Statement;
   private readonly firstCursor: Statement;
@@ -28,6 +29,9 @@ export class Oplog {
         SELECT hlc, collection, key, operation, hash, payload FROM oplog
         WHERE author = ? AND hlc > ? ORDER BY hlc LIMIT ?`)
       .raw();
+    this.chainLength = database
+      .prepare('SELECT count(*) FROM (SELECT 1 FROM oplog WHERE author = ? AND hlc > ? LIMIT ?)')
+      .pluck();
     const columns = 'seq, author, hlc, collection, key, operation, payload, current';
     this.arrivals = database.prepare(`SELECT ${columns} FROM oplog WHERE seq > ? ORDER BY seq LIMIT ?`);
     this.arrivalsOfCollection = database.prepare(
@@ -65,6 +69,19 @@ export class Oplog {
       if ((entries.at(-1) ?? start).hlc < ours.hlc) complete = false;
     }
     return { runs, complete, diverged };
+  }
+
+  /** How many entries {@link read} would give in the end, up to a number. */
+  countLacking(after: VectorClock, scopes: readonly Scope[], max: number): number {
+    let count = 0;
+    for (const [key, ours] of this.state.clock) {
+      const { id, author } = this.state.authorOf(key);
+      const theirs = positionOf(after, key);
+      if (theirs.hlc >= ours.hlc || !scopes.includes(author.scope)) continue;
+      count += this.chainLength.get(id, theirs.hlc, max - count) as number;
+      if (count >= max) break;
+    }
+    return count;
   }
 
   /** Entries in order of arrival. */

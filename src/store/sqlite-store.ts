@@ -17,6 +17,7 @@ import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
 import { parseField, type Query, type Where } from '../core/query.js';
 import type { Origin } from '../core/replication.js';
 import { positionOf, type VectorClock } from '../core/vector-clock.js';
+import type { Meter } from '../protocol/meter.js';
 import type { Randomness, Time } from '../protocol/ports.js';
 import type {
   ApplyResult,
@@ -60,6 +61,7 @@ export interface SqliteStoreOptions {
   readonly initial?: readonly Write[];
   /** Local writes are stamped later than this: what a process has seen under another identity. */
   readonly after?: Hlc | undefined;
+  readonly meter?: Meter;
   /** Called at each commit, when it is on disk and nobody has been told: for worlds in which processes die at that moment. */
   readonly onCommitted?: (commit: Commit) => void;
   /** Hears what a subscriber throws: that must not reach the store. */
@@ -90,7 +92,7 @@ function writeInitial(database: Database, options: SqliteStoreOptions): void {
   const { initial = [] } = options;
   const state = loadState(database);
   const localWrites = new LocalWrites({ ...options, state, documents: new Documents(database, state) });
-  new Transactor(database, state).writeEntries(undefined, (transaction) => {
+  new Transactor(database, state, options).writeEntries(undefined, (transaction) => {
     localWrites.append(localWrites.prepare(initial, transaction), transaction);
   });
 }
@@ -119,7 +121,7 @@ export class SqliteStore implements Store {
     this.time = options.time;
     this.state = loadState(database);
     this.state.observe(options.after ?? hlcZero);
-    this.transactor = new Transactor(database, this.state, options.onCommitted);
+    this.transactor = new Transactor(database, this.state, options);
     this.documents = new Documents(database, this.state);
     this.oplog = new Oplog(database, this.state);
     this.indexes = new FieldIndexes(database, this.state, this.transactor);
@@ -127,6 +129,7 @@ export class SqliteStore implements Store {
     this.localWrites = new LocalWrites({ ...options, state: this.state, documents: this.documents });
     this.groupCommit = new GroupCommit({
       time: options.time,
+      meter: options.meter,
       transactor: this.transactor,
       localWrites: this.localWrites,
       publish: (commit) => this.publish(commit),
@@ -232,11 +235,16 @@ export class SqliteStore implements Store {
     }
   }
 
+  async lacking(clock: VectorClock, scopes: readonly Scope[], max: number): Promise<number> {
+    return this.reading(() => this.oplog.countLacking(clock, scopes, max));
+  }
+
   async statistics(): Promise<StoreStatistics> {
     const counted = await this.stepwise(this.documents.counting(), { pause: true });
     return this.reading(() => ({
       path: this.options.path,
       fileBytes: fileBytesOf(this.options.path) + fileBytesOf(`${this.options.path}-wal`),
+      walBytes: fileBytesOf(`${this.options.path}-wal`),
       ...counted,
       entries: this.oplog.countEntries(),
       authors: this.state.authors.size,

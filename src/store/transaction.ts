@@ -9,6 +9,8 @@ import { chainStart, type Entry, type Position, type Run } from '../core/entry.j
 import type { Hlc } from '../core/hlc.js';
 import type { CollectionName } from '../core/ids.js';
 import type { Origin } from '../core/replication.js';
+import type { Meter } from '../protocol/meter.js';
+import type { Time } from '../protocol/ports.js';
 import type { Commit } from '../protocol/store.js';
 import { type AuthorRow, type CollectionRow, newCollectionRow, type StoreState } from './store-state.js';
 
@@ -17,6 +19,12 @@ export interface Chain {
   readonly row: AuthorRow;
   readonly after: Position;
   readonly entries: Entry[];
+}
+
+export interface TransactorOptions {
+  readonly time: Time;
+  readonly meter?: Meter | undefined;
+  readonly onCommitted?: ((commit: Commit) => void) | undefined;
 }
 
 export class Transactor {
@@ -28,7 +36,7 @@ export class Transactor {
   constructor(
     private readonly database: Database,
     private readonly state: StoreState,
-    private readonly onCommitted?: (commit: Commit) => void,
+    private readonly options: TransactorOptions,
   ) {
     database.function('author_wins', { deterministic: true }, (candidate, present) =>
       authorWins(state.authorById(candidate as number), state.authorById(present as number)) ? 1 : 0,
@@ -42,6 +50,8 @@ export class Transactor {
   /** Runs `body` in a transaction and returns what it brought; undefined when it wrote no entry. */
   writeEntries(origin: Origin | undefined, body: (transaction: Transaction) => void): Commit | undefined {
     const transaction = new Transaction(this.state, this.statements);
+    const { time, meter, onCommitted } = this.options;
+    const startedMs = meter?.readings && time.monotonicMs();
     try {
       this.run(() => body(transaction));
     } catch (error) {
@@ -49,7 +59,13 @@ export class Transactor {
       throw error;
     }
     const commit = transaction.adopt(origin);
-    if (commit !== undefined) this.onCommitted?.(commit);
+    if (commit === undefined) return undefined;
+    if (startedMs !== undefined) {
+      const entries = commit.runs.reduce((sum, run) => sum + run.entries.length, 0);
+      const from = origin === undefined ? 'local' : 'remote';
+      meter?.readings?.committed(entries, from, (time.monotonicMs() - startedMs) / 1_000);
+    }
+    onCommitted?.(commit);
     return commit;
   }
 

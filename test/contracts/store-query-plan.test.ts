@@ -1,6 +1,8 @@
 /** Field indexes are really used: SQLite says so itself. */
+
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { systemTime } from '../../src/adapters/time.js';
 import type { Query, Where } from '../../src/core/query.js';
 import { closeDatabaseFile, openDatabaseFile } from '../../src/store/database-file.js';
 import { FieldIndexes } from '../../src/store/field-indexes.js';
@@ -29,7 +31,7 @@ async function planning(check: (plan: (compile: (row: CollectionRow) => Compiled
   });
   try {
     const state = loadState(database);
-    new FieldIndexes(database, state, new Transactor(database, state));
+    new FieldIndexes(database, state, new Transactor(database, state, { time: systemTime() }));
     const row = state.collections.get(products) as CollectionRow;
     check((compile) => {
       const { sql, parameters } = compile(row);

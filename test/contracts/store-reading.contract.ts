@@ -48,6 +48,21 @@ export function describeStoreReading(open: OpenStore): void {
       expect((await store.read(everything(store.clock()))).runs).toEqual([]);
     });
 
+    test('lacking: what a reader would get in the end, of the scopes asked for, up to a number', async () => {
+      const { store } = await open();
+      const chain = new RemoteChain({ nodeId: nodeB }).put(stamp(1), 'a', 1).put(stamp(2), 'b', 1);
+      await store.apply([chain.run()], nodeB);
+      await store.write([put('a', 1), put('p', 1, peers)]);
+      const half = new Map([[authorKeyOf(chain.author), endOf(chain.run(0, 1))]]);
+      expect([
+        await store.lacking(new Map(), ['cluster', 'shared'], 10),
+        await store.lacking(new Map(), ['shared'], 10),
+        await store.lacking(half, ['cluster', 'shared'], 10),
+        await store.lacking(new Map(), ['cluster', 'shared'], 2),
+        await store.lacking(new Map(store.clock()), ['cluster', 'shared'], 10),
+      ]).toEqual([4, 3, 3, 2, 0]);
+    });
+
     test('read: positions that are not in our chain -> diverged, the others are read', async () => {
       const { store } = await open();
       await store.write([put('a', 1), put('b', 1), put('p', 1, peers)]);

@@ -137,6 +137,7 @@ const unconfigured: Particulars = {
     onConfigurationChanged: () => () => {},
   },
   commands: () => ({}),
+  status: () => Promise.reject(new Error('Nobody asks.')),
 };
 
 /** A session as a gateway has it, which admits whoever answers. */

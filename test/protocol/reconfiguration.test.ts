@@ -75,7 +75,8 @@ describe('plan: of a member', () => {
     [{ ca: 'ca.pem' }, ['uplink'], 'keep'],
     [{ plaintextCloud: true }, ['uplink'], 'keep'],
     [{ control: true }, ['control'], 'keep'],
-    [{ inspector: { port: 0 } }, ['inspector'], 'keep'],
+    [{ inspector: { port: 0 } }, ['observation'], 'keep'],
+    [{ metricsPort: 0 }, ['observation'], 'keep'],
     [{ logLevel: 'debug' }, ['log'], 'keep'],
     // Of a cloud node: no matter here.
     [{ scope: 'other' }, [], 'keep'],

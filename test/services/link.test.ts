@@ -4,6 +4,7 @@ import type { Boot, NodeId } from '../../src/core/ids.js';
 import type { LinkReport } from '../../src/protocol/events.js';
 import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
 import type { Heartbeat } from '../../src/protocol/messages.js';
+import { Meter } from '../../src/protocol/meter.js';
 import type { Connection, ConnectionHandlers } from '../../src/protocol/ports.js';
 import type { Store } from '../../src/protocol/store.js';
 import { createLink } from '../../src/services/link.js';
@@ -35,7 +36,8 @@ function setup(isLocal: boolean) {
     },
     ...{ queuedBytes: 0, end: () => {}, destroy: () => {} },
   } as unknown as Connection;
-  const link = createActor(createLink({ time: mesh.time, heartbeats: mesh.heartbeats.a as never }), {
+  const meter = new Meter();
+  const link = createActor(createLink({ time: mesh.time, heartbeats: mesh.heartbeats.a as never, meter }), {
     input: {
       ...{ parent: parent.mailbox, connection, scopes: ['shared'], isLocal },
       store: { digest: () => digest } as unknown as Store,

@@ -25,7 +25,7 @@ export const node = defineWalk({
   // A reconfiguration that waits is like another one.
   facts: ({ failure, configured, wanted, target }) => [
     ...[failure !== undefined, configured?.configuration.role, wanted !== undefined, target?.plan?.listener],
-    ...(['store', 'service', 'control', 'inspector'] as const).map((effect) => target?.plan?.effects.has(effect)),
+    ...(['store', 'service', 'control', 'observation'] as const).map((effect) => target?.plan?.effects.has(effect)),
     ...[target?.listening, target?.store, target?.retiredListening, target?.retiredStore].map(Boolean),
   ],
   samples: {
@@ -56,7 +56,9 @@ export const node = defineWalk({
     'control.renew': {},
     'inspection.opened': { '': { type: 'inspection.opened', url: new Secret('http://127.0.0.1:1/?token=x') } },
     'inspection.failed': { '': { type: 'inspection.failed', failure: lost } },
-    'inspection.renew': {},
+    'observation.renew': {},
+    'metrics.opened': { '': { type: 'metrics.opened', port: 9464 } },
+    'metrics.failed': { '': { type: 'metrics.failed', failure: lost } },
   },
   outputs: {
     getConfiguration: { '': () => requested },
@@ -82,13 +84,14 @@ export const node = defineWalk({
   reports: {
     control: ['control.failed'],
     inspection: ['inspection.opened', 'inspection.failed'],
+    metrics: ['metrics.opened', 'metrics.failed'],
     election: ['leadership.changed'],
     uplink: ['uplink.changed'],
   },
   resting: [
     ...['running.service.member.serving', 'running.service.cloud.serving'],
     ...['running.control.opened', 'running.control.reopened', 'running.reconfiguration.settled'],
-    ...['running.inspection.watched', 'running.inspection.unwatched'],
+    ...['running.observation.observed', 'running.observation.unobserved'],
   ],
   goals: [['stopped', 'failed']],
   ignored: [],

@@ -1,0 +1,146 @@
+/**
+ * What is measured, as Prometheus takes it: https://prometheus.io/docs/instrumenting/exposition_formats/. Counters begin with the exposition;
+ * how things stand is asked for when somebody looks.
+ */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Readings } from '../protocol/meter.js';
+
+/** How the node stands: as much of its status as is exposed. */
+export interface Standing {
+  readonly nodeId: string | undefined;
+  readonly role: string | undefined;
+  readonly state: string;
+  readonly leadership: { readonly isLeader: boolean; readonly term: number } | undefined;
+  readonly clockAheadMs: number | undefined;
+  readonly store:
+    | {
+        readonly documents: number;
+        readonly tombstones: number;
+        readonly entries: number;
+        readonly authors: number;
+        readonly fileBytes: number;
+        readonly walBytes: number;
+      }
+    | undefined;
+  readonly peers: readonly PeerStanding[];
+  readonly gateways: readonly { readonly nodeId: string; readonly state: string }[];
+}
+
+interface PeerStanding {
+  readonly nodeId: string;
+  readonly state: string;
+  readonly roundTripMs: number | undefined;
+  readonly clockAheadMs: number | undefined;
+  readonly backlog: number | undefined;
+}
+
+/** How late the event loop has been since it was last asked, in seconds. */
+export interface EventLoopDelay {
+  readonly mean: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** From a tenth of a millisecond to ten seconds. */
+const buckets = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
+const peerStates = ['idle', 'dialing', 'connected', 'diverged', 'backingOff', 'refused'];
+const gatewayStates = ['disabled', 'standby', 'authorizing', 'connecting', 'online', 'backingOff', 'rejected'];
+
+export class Exposition {
+  readonly readings: Readings;
+  readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
+  readonly #registry = new Registry();
+  readonly #gauges: (standing: Standing, delay: EventLoopDelay) => void;
+
+  constructor() {
+    this.readings = this.#counting();
+    this.#gauges = this.#standing();
+  }
+
+  /** The text of everything, with how the node stands now. */
+  text(standing: Standing, delay: EventLoopDelay): Promise<string> {
+    this.#gauges(standing, delay);
+    return this.#registry.metrics();
+  }
+
+  #counting(): Readings {
+    const registers = [this.#registry];
+    const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+      new Counter({ name: `statemesh_${name}`, help, labelNames, registers });
+    const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+      new Histogram({ name: `statemesh_${name}`, help, labelNames, buckets, registers });
+    const bytes = counter('bytes_total', 'Bytes of frames, before encryption.', ['direction']);
+    const frames = counter('frames_total', 'Frames; a batch is one.', ['direction', 'type']);
+    const commits = counter('commits_total', 'Transactions that brought entries.', ['from']);
+    const entries = counter('entries_committed_total', 'Entries, of this node (local) or of others.', ['from']);
+    const writing = histogram('write_duration_seconds', 'Of a local write, from asking for it to the disk.');
+    const committing = histogram('commit_duration_seconds', 'Of a transaction.', ['from']);
+    const travelling = histogram('batch_round_trip_seconds', 'Of a batch, until it is on the disk of the other side.');
+    return {
+      bytes: (direction, count) => bytes.inc({ direction }, count),
+      frame: (direction, type) => frames.inc({ direction, type: type.slice('frame.'.length) }),
+      batchAcknowledged: (seconds) => travelling.observe(seconds),
+      written: (seconds) => writing.observe(seconds),
+      committed: (count, from, seconds) => {
+        commits.inc({ from });
+        entries.inc({ from }, count);
+        committing.observe({ from }, seconds);
+      },
+    };
+  }
+
+  #standing(): (standing: Standing, delay: EventLoopDelay) => void {
+    const registers = [this.#registry];
+    const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+      new Gauge({ name, help, labelNames, registers });
+    const node = gauge('statemesh_node_info', 'Who this is.', ['node_id', 'role']);
+    const running = gauge('statemesh_running', 'Whether the node serves.');
+    const leader = gauge('statemesh_leader', 'Whether the node leads its cluster.');
+    const term = gauge('statemesh_leadership_term', 'Grows with each change of leader that this node has seen.');
+    const ahead = gauge('statemesh_clock_ahead_seconds', 'How far the clock is ahead of those of the connected peers.');
+    const store = {
+      documents: gauge('statemesh_documents', 'Documents that are there.'),
+      tombstones: gauge('statemesh_tombstones', 'Documents that were deleted.'),
+      entries: gauge('statemesh_entries', 'Entries in the oplog.'),
+      authors: gauge('statemesh_authors', 'Chains of entries.'),
+      fileBytes: gauge('statemesh_database_bytes', 'Size of the database with its log.'),
+      walBytes: gauge('statemesh_wal_bytes', 'Size of the log that is not in the database yet.'),
+    };
+    const peers = gauge('statemesh_peers', 'Peers by how things stand with them.', ['state']);
+    const gateways = gauge('statemesh_gateways', 'Cloud peers by how things stand with them.', ['state']);
+    const backlog = gauge('statemesh_peer_backlog_entries', 'Entries that a connected peer lacks.', ['peer']);
+    const trip = gauge('statemesh_peer_round_trip_seconds', 'Of a heartbeat and its echo, smoothed.', ['peer']);
+    const peerAhead = gauge('statemesh_peer_clock_ahead_seconds', 'How far its clock is ahead of ours.', ['peer']);
+    const late = gauge('statemesh_event_loop_delay_seconds', 'Since the last look.', ['statistic']);
+    const memory = gauge('process_resident_memory_bytes', 'Resident memory size in bytes.');
+    const cpu = gauge('process_cpu_seconds', 'User and system time of the process.');
+    return (standing, delay) => {
+      for (const each of [node, backlog, trip, peerAhead]) each.reset();
+      node.set({ node_id: standing.nodeId ?? '', role: standing.role ?? '' }, 1);
+      running.set(standing.state === 'running' ? 1 : 0);
+      leader.set(standing.leadership?.isLeader ? 1 : 0);
+      term.set(standing.leadership?.term ?? 0);
+      ahead.set(seconds(standing.clockAheadMs ?? 0));
+      for (const [name, each] of Object.entries(store)) each.set(standing.store?.[name as keyof typeof store] ?? 0);
+      countStates(peers, peerStates, standing.peers);
+      countStates(gateways, gatewayStates, standing.gateways);
+      for (const { nodeId: peer, backlog: lacking, roundTripMs, clockAheadMs } of standing.peers) {
+        if (lacking !== undefined) backlog.set({ peer }, lacking);
+        if (roundTripMs !== undefined) trip.set({ peer }, seconds(roundTripMs));
+        if (clockAheadMs !== undefined) peerAhead.set({ peer }, seconds(clockAheadMs));
+      }
+      for (const [statistic, value] of Object.entries(delay)) late.set({ statistic }, value);
+      memory.set(process.memoryUsage.rss());
+      const { user, system } = process.cpuUsage();
+      cpu.set((user + system) / 1_000_000);
+    };
+  }
+}
+
+function countStates(gauge: Gauge<'state'>, states: readonly string[], all: readonly { readonly state: string }[]) {
+  for (const state of states) gauge.set({ state }, all.filter((each) => each.state === state).length);
+}
+
+function seconds(milliseconds: number): number {
+  return milliseconds / 1_000;
+}
