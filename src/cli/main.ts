@@ -64,7 +64,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./backup.js')).defineBackup,
   },
   restore: {
-    summary: 'put a copy of the database back, while the node does not run',
+    summary: 'put a copy of the database back, or have the peers fill a new one',
     load: async () => (await import('./backup.js')).defineRestore,
   },
   'add-cloud-peer': {
@@ -94,6 +94,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   reconfigure: {
     summary: 'change fields of the running node, until its configuration says otherwise',
     load: async () => (await import('./reconfigure.js')).defineReconfigure,
+  },
+  logs: {
+    summary: 'let the running node log more, or less',
+    load: async () => (await import('./logs.js')).defineLogs,
   },
   config: {
     summary: 'show, check and change the configuration; its schema for editors',

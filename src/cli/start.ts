@@ -16,12 +16,14 @@ import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { reportFailure } from './failures.js';
 import { createLogger } from './logger.js';
 import { list, paint, print, printJson } from './output.js';
+import { serviceManager } from './service-manager.js';
 import { warningsOn } from './warnings.js';
 
 interface StartOptions extends Record<string, unknown> {
   readonly config?: string;
   readonly configUrl?: string;
   readonly json?: boolean;
+  readonly daemonReady?: boolean;
 }
 
 /** After this, a node that has not stopped is left as it is: what it has acknowledged is on disk. */
@@ -56,6 +58,7 @@ export function defineStart(command: Command): void {
       '--config-url <url>',
       'get the configuration from this web server, with STATEMESH_CONFIG_TOKEN [STATEMESH_CONFIG_URL]',
     )
+    .option('--daemon-ready', 'tell systemd when the node serves and when it stops (Type=notify, NotifyAccess=all)')
     .option('--json', 'print events as JSON lines');
   addFieldOptions(command);
   const { ok, failed, badInput, taken, database, interrupted, terminated } = exitCodes;
@@ -76,8 +79,11 @@ async function start(options: StartOptions): Promise<number> {
     const logger = await createLogger(configuration.logLevel);
     for (const warning of warningsOn({ configuration, ...source })) logger.warn(warning);
     const node = createNode({ provider: source.provider, logger });
-    const stopping = stopOnSignals(node, { warn: (message) => logger.warn(message), reload: source.reload });
+    const warn = (message: string): void => logger.warn(message);
+    const manager = serviceManager(options.daemonReady === true, warn);
+    const stopping = stopOnSignals(node, { warn, reload: source.reload, asked: () => manager.stopping() });
     await running(node, configuration, stopping);
+    if (!stopping.isAsked) manager.ready(`Node ${configuration.nodeId} serves.`);
     if (!stopping.isAsked) await announce(node, configuration, json);
     await ended(node);
     if (json) printJson({ event: 'stopped' });
@@ -98,9 +104,11 @@ interface SignalOptions {
   warn(message: string): void;
   /** Looks at the configuration again. */
   reload(): void;
+  /** Called when a signal has asked for the end. */
+  asked(): void;
 }
 
-function stopOnSignals(node: StatemeshNode, { warn, reload }: SignalOptions): Stopping {
+function stopOnSignals(node: StatemeshNode, { warn, reload, asked }: SignalOptions): Stopping {
   const stopping: Stopping = { isAsked: false };
   let isPatient = true;
   const hear = (exitCode: number) => () => {
@@ -109,6 +117,7 @@ function stopOnSignals(node: StatemeshNode, { warn, reload }: SignalOptions): St
       return;
     }
     stopping.isAsked = true;
+    asked();
     void node.stop();
     later(secondSignalAfterMs, () => {
       isPatient = false;

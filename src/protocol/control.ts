@@ -9,7 +9,15 @@
 import { join, resolve } from 'node:path';
 import { StatemeshError } from '../core/errors.js';
 
-export { type ErrorCode, errorCodes, type Failure, failureOf, messageOf, StatemeshError } from '../core/errors.js';
+export {
+  type ErrorCode,
+  errorCodes,
+  type Failure,
+  failureOf,
+  messageOf,
+  StatemeshError,
+  systemCodeOf,
+} from '../core/errors.js';
 
 export interface ControlCall {
   /** The JSON body; undefined when there is none, or when the body is lines. */

@@ -1,0 +1,36 @@
+/**
+ * Tells systemd how the node is: sd_notify(3). By systemd's own program, since Node.js has no Unix datagram sockets.
+ *
+ * Invariant: nothing depends on it. What cannot be told is a warning, and the node goes on.
+ */
+import { spawn } from 'node:child_process';
+import { systemCodeOf } from '../protocol/control.js';
+import { variable } from './configuration-file.js';
+
+export interface ServiceManager {
+  ready(status: string): void;
+  stopping(): void;
+}
+
+const program = 'systemd-notify';
+
+/** @param isTold Whether `--daemon-ready` was given */
+export function serviceManager(isTold: boolean, warn: (message: string) => void): ServiceManager {
+  if (!isTold) return { ready() {}, stopping() {} };
+  if (variable('NOTIFY_SOCKET') === undefined) {
+    warn('--daemon-ready: nobody listens, NOTIFY_SOCKET is not set. In a systemd unit, use Type=notify.');
+    return { ready() {}, stopping() {} };
+  }
+  const tell = (...args: string[]): void => {
+    const child = spawn(program, [`--pid=${process.pid}`, ...args], { stdio: 'ignore' });
+    child.once('error', (error) => warn(`--daemon-ready: ${program} cannot be run (${systemCodeOf(error)}).`));
+    child.once('exit', (code) => {
+      if (code !== 0) warn(`--daemon-ready: ${program} ended with ${code}.`);
+    });
+    child.unref();
+  };
+  return {
+    ready: (status) => tell('READY=1', `STATUS=${status}`),
+    stopping: () => tell('STOPPING=1'),
+  };
+}

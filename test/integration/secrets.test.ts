@@ -1,0 +1,105 @@
+/** Secrets and documents that are planted, and looked for everywhere where they must not be. Real processes, everything logged. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { discoveryPort, lastJson, run, startNode, temporaryDirectory, until } from './cli-fixture.js';
+
+const planted = {
+  clusterKey: 'planted-cluster-key-0123456789',
+  acceptedKey: 'planted-accepted-key-0123456789',
+  newKey: 'planted-new-key-0123456789',
+  wrongKey: 'planted-wrong-key-0123456789',
+  clientSecret: 'planted-client-secret-0123456789',
+  otherSecret: 'planted-other-secret-0123456789',
+  document: 'planted-document-0123456789',
+  badDocument: 'planted-bad-document-0123456789',
+};
+
+test('secrets and documents -> in no log, error, status, metric or process argument, whatever happens', async () => {
+  const port = discoveryPort();
+  const fast = { discoveryPort: port, beaconIntervalMs: 200, heartbeatIntervalMs: 200, syncIntervalMs: 400 };
+  const keys = { clusterKey: planted.clusterKey, acceptedClusterKeys: [planted.acceptedKey] };
+  const node = await startNode({ ...keys, ...fast, logLevel: 'trace', metricsPort: 0, inspector: { port: 0 } });
+  const peer = await startNode({ ...keys, ...fast, nodeId: 'node-b', logLevel: 'trace' });
+  const told: string[] = [];
+  const tell = async (args: readonly string[], input?: string, env?: Record<string, string>): Promise<string> => {
+    const result = await run(args, { cwd: node.directory, ...(input !== undefined && { input }), ...(env && { env }) });
+    told.push(result.stdout, result.stderr);
+    return result.stdout;
+  };
+  // A stranger with another key of the same NodeId space, which knows where the node is.
+  const known = [{ nodeId: 'node-a', address: `127.0.0.1:${node.port}` }];
+  const stranger = await startNode({ ...fast, nodeId: 'node-x', clusterKey: planted.wrongKey, knownPeers: known });
+  const document = JSON.stringify({ text: planted.document });
+  await tell(['put', 'things', 'k', '-'], document);
+  await until(async () => (await peer.run(['find', 'things', '--count'])).stdout.trim() === '1' || undefined);
+  // Cloud peers whose authority nobody is: one secret is sealed, one stays where it is.
+  const cloud = ['--address', '127.0.0.1:9', '--authority', 'http://127.0.0.1:9', '--client-id', 'shop'];
+  await tell(['add-cloud-peer', '--node-id', 'cloud-1', ...cloud, '--client-secret-stdin'], planted.clientSecret);
+  await tell(['add-cloud-peer', '--node-id', 'cloud-2', ...cloud, '--client-secret-env', 'OTHER'], '', {
+    OTHER: planted.otherSecret,
+  });
+  // What is wrong is told without what was wrong in it.
+  await tell(['put', 'things', 'bad', '-'], `{"text":"${planted.badDocument}"`);
+  await tell(['import', 'things', '-'], `{"key":"bad","document":"${planted.badDocument}"`);
+  await tell(['reconfigure', '--stdin'], JSON.stringify({ clusterKey: 5, clusterSalt: planted.newKey, port: -1 }));
+  await tell(
+    ['reconfigure', '--stdin'],
+    JSON.stringify({ clusterKey: planted.newKey, acceptedClusterKeys: [planted.clusterKey] }),
+  );
+  const broken = await temporaryDirectory();
+  await writeFile(join(broken, 'statemesh.json'), `{"clusterKey":"${planted.clusterKey}",,}`, { mode: 0o600 });
+  for (const args of [['start'], ['config', 'check', 'statemesh.json'], ['doctor']]) {
+    const { stdout, stderr } = await run(args, { cwd: broken });
+    told.push(stdout, stderr);
+  }
+  // Gateways have tried, and failed.
+  await until(async () => {
+    const { gateways } = lastJson(await tell(['status', '--json'])) as { gateways: { lastFailure?: object }[] };
+    return gateways.some(({ lastFailure }) => lastFailure !== undefined) || undefined;
+  }, 'the leader has tried to get a token');
+  for (const args of [
+    ['status'],
+    ['peers'],
+    ['remote-peers'],
+    ['doctor'],
+    ['config', 'show'],
+    ['config', 'show', '--json'],
+  ]) {
+    await tell(args);
+  }
+  const { metricsPort } = lastJson(await tell(['status', '--json'])) as { metricsPort: number };
+  told.push(await textOf(metricsPort));
+  for (const { child } of [node, peer, stranger]) told.push(await readFile(`/proc/${child.pid}/cmdline`, 'utf8'));
+  await tell(['stop']);
+  await node.exitCode;
+  for (const each of [node, peer, stranger]) told.push(each.stdout(), each.stderr());
+  const all = told.join('\n');
+  // It was really all logged, and the failures were really met.
+  expect(all).toContain('Reconfigured in');
+  expect(all).toContain('wrongClusterKey');
+  expect(all).toContain('authorityUnavailable');
+  expect(Object.entries(planted).filter(([, text]) => all.includes(text))).toEqual([]);
+  // What is on the disk beside the documents has no secret either.
+  const database = await readFile(join(node.directory, 'data', 'node-a.db'));
+  expect(database.includes(planted.document)).toBe(true);
+  for (const secret of [planted.clientSecret, planted.otherSecret, planted.clusterKey, planted.newKey]) {
+    expect([secret, database.includes(secret)]).toEqual([secret, false]);
+  }
+}, 60_000);
+
+function textOf(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const headers = { host: `127.0.0.1:${port}` };
+    const asked = request({ host: '127.0.0.1', port, path: '/metrics', headers, agent: false }, (response) => {
+      let text = '';
+      response.on('data', (part) => {
+        text += part;
+      });
+      response.on('end', () => resolve(text));
+    });
+    asked.on('error', reject);
+    asked.end();
+  });
+}
