@@ -92,8 +92,9 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
     return;
   }
   yield ok('node', 'does not run');
-  if (directory.state !== 'failed')
-    yield await databaseFinding(join(dataDir, `${configuration.nodeId}.db`), configuration);
+  if (directory.state !== 'failed') {
+    yield* databaseFindings(join(dataDir, `${configuration.nodeId}.db`), configuration);
+  }
   yield await portFinding(configuration);
 }
 
@@ -165,26 +166,28 @@ function diskFinding(dataDir: string): Finding {
   return free < freeWarningBytes ? { check: 'disk', state: 'warning', message, advice } : ok('disk', message);
 }
 
-async function databaseFinding(path: string, { nodeId }: Configuration): Promise<Finding> {
-  if (!existsSync(path)) return ok('database', 'there is none yet');
+async function* databaseFindings(path: string, { nodeId }: Configuration): AsyncGenerator<Finding> {
+  if (!existsSync(path)) {
+    yield ok('database', 'there is none yet');
+    return;
+  }
   try {
     const { entries, authors, latestMs, damages } = await examineDatabase({ path, nodeId });
     if (damages.length > 0) {
       const message = `${path} is damaged: ${damages.map(clean).join('; ')}.`;
-      return { ...{ check: 'database', state: 'failed', message }, advice: damaged, code: 'databaseCorrupt' };
+      yield { ...{ check: 'database', state: 'failed', message }, advice: damaged, code: 'databaseCorrupt' };
+      return;
     }
+    const size = `${count(entries)} entries of ${count(authors)} author${authors === 1 ? '' : 's'}`;
+    yield ok('database', `${size}; every page and every hash is right`);
     const aheadMs = (latestMs ?? 0) - now();
-    if (aheadMs > clockDriftMaxMs) {
-      const message = `${path} has entries that are ${Math.round(aheadMs / 1_000)} s ahead of this machine's clock.`;
-      return {
-        ...{ check: 'clock', state: 'warning', message },
-        advice: "Set this machine's clock, or that of the node that wrote them.",
-      };
-    }
-    return ok('database', `${count(entries)} entries of ${count(authors)} authors; every page and every hash is right`);
+    if (aheadMs <= clockDriftMaxMs) return;
+    const message = `${path} has entries that are ${count(Math.round(aheadMs / 1_000))} s ahead of this machine's clock.`;
+    const advice = "Set this machine's clock, or that of the node that wrote them.";
+    yield { check: 'clock', state: 'warning', message, advice };
   } catch (error) {
     const finding = failure('database', error);
-    return finding.code === 'databaseCorrupt' ? { ...finding, advice: damaged } : finding;
+    yield finding.code === 'databaseCorrupt' ? { ...finding, advice: damaged } : finding;
   }
 }
 

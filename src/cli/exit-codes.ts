@@ -95,7 +95,7 @@ const advice: Partial<Record<ErrorCode, string>> = {
   portInUse: 'Choose another port with --port, or let the system choose one with --port 0.',
   databaseForeign: 'Give the node its own name with --node-id, or another directory with --data-dir.',
   databaseInUse: 'Perhaps the node runs already: see `statemesh status`.',
-  diskFull: 'Free some space, then start again; what was written before is safe.',
+  diskFull: 'Nothing of it was kept; what was written before is safe.',
   documentInvalid: 'In a shell, put single quotes around the JSON, as in \'{"a":1}\'.',
   peerUnknown: 'See `statemesh remote-peers`.',
   connectionLost: 'See `statemesh status`.',

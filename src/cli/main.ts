@@ -111,6 +111,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'look whether all is well, and say what to do',
     load: async () => (await import('./doctor.js')).defineDoctor,
   },
+  errors: {
+    summary: 'list the error codes with what they mean',
+    load: async () => (await import('./errors.js')).defineErrors,
+  },
   completion: {
     summary: 'print what a shell needs to complete commands and options',
     load: async () => (await import('./completion.js')).defineCompletion,

@@ -19,7 +19,7 @@ export function isSqliteError(error: unknown): boolean {
 
 const advice = {
   diskFull: 'The disk is full; free some space.',
-  databaseCorrupt: 'The database is damaged; move it away and let the node fetch its documents from its peers.',
+  databaseCorrupt: 'The database is damaged: restore a backup, or set it aside and let the peers fill a new one.',
   databaseInUse: 'Another process has the database open; stop it first.',
   databaseUnavailable: 'The database cannot be opened, read or written; check its path, its permissions and the disk.',
 } as const satisfies Partial<Record<ErrorCode, string>>;

@@ -82,6 +82,18 @@ describe('help and usage', () => {
     expect(new Set(codes.map((code) => exitCodeOf(code)))).toEqual(new Set([1, 2, 3, 4, 5, 6, 130]));
     expect(exitCodeOf('controlUnavailable', { isStarting: true })).toBe(5);
   });
+
+  test('errors: all of them, or one -> with what they mean and their exit codes; another -> refused', async () => {
+    const lines = (await run(['errors', '--json'])).stdout.split('\n').slice(0, -1);
+    const listed = lines.map((line) => JSON.parse(line) as { code: keyof typeof errorCodes; meaning: string });
+    expect(Object.fromEntries(listed.map(({ code, meaning }) => [code, meaning]))).toEqual(errorCodes);
+    const [one, none] = await runAll([
+      ['errors', 'diskFull'],
+      ['errors', 'diskfull'],
+    ]);
+    expect(one).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/diskFull +6 +The disk is full/) });
+    expect(none).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('no error code "diskfull"') });
+  });
 });
 
 describe('init', () => {
