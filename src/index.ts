@@ -4,15 +4,22 @@
  * `createNode` is all that most programs need. Those who compose their own node find the machines, the service slots and
  * `composeNode` here, too.
  */
+
+export type { SystemTime } from './adapters/time.js';
 export { composeNode, composeSession, createServices, type Particulars, type Ports, type Services } from './compose.js';
-export type { Author, Incarnation, Scope } from './core/author.js';
+export type { ConnectionLimits } from './core/admission.js';
+export type { Author, AuthorKey, Incarnation, Scope } from './core/author.js';
+export type { Stance, Standing, Uplink } from './core/ballot.js';
+export type { Entry, Operation, Position, Run } from './core/entry.js';
 export { type ErrorCode, errorCodes, type Failure, StatemeshError } from './core/errors.js';
 export { type Hlc, logicOf, wallMsOf } from './core/hlc.js';
 export type { Boot, CollectionName, DocumentKey, NodeId } from './core/ids.js';
-export { encodeClusterKey } from './core/keys.js';
+export { type ClusterKeys, encodeClusterKey, type PresharedKey } from './core/keys.js';
 export { limits } from './core/limits.js';
 export type { Condition, OrderBy, Query, Scalar, Where } from './core/query.js';
+export type { Origin } from './core/replication.js';
 export { Secret } from './core/secret.js';
+export type { VectorClock } from './core/vector-clock.js';
 export type { Change, ChangesOptions } from './database/changes.js';
 export { type Collection, type CollectionOptions, nothing } from './database/collection.js';
 export type { Database } from './database/database.js';
@@ -22,13 +29,18 @@ export type { Stream } from './database/streams.js';
 export type { Recipe } from './database/update.js';
 export type { Found, WatchOptions } from './database/watch.js';
 export { examineDatabase } from './examine.js';
+export type { Chart, ChartState, ChartTransition } from './inspector/chart.js';
+export type { History, HistoryBounds } from './inspector/history.js';
 export { createInspector, type Inspector, type InspectorOptions, type Watch } from './inspector/inspector.js';
 export type * from './inspector/records.js';
 export type { InspectorServer } from './inspector/server.js';
-export { readTrace, serveTrace, type Trace } from './inspector/trace.js';
+export type { Summary } from './inspector/summary.js';
+export { readTrace, type ServeTraceOptions, serveTrace, type Trace } from './inspector/trace.js';
 export type { Control, Controller, ControlName } from './inspector/wire.js';
 export type { Logger } from './logging.js';
 export { type CredentialMachine, credentialMachine } from './machines/credential.machine.js';
+export { type ElectionMachine, electionMachine } from './machines/election.machine.js';
+export { type GatewayMachine, gatewayMachine } from './machines/gateway.machine.js';
 export { type MembershipMachine, membershipMachine } from './machines/membership.machine.js';
 export { type NodeMachine, nodeMachine } from './machines/node.machine.js';
 export { type PeerMachine, peerMachine } from './machines/peer.machine.js';
@@ -36,6 +48,7 @@ export { type ReceiverMachine, receiverMachine } from './machines/receiver.machi
 export { type ReceptionMachine, receptionMachine } from './machines/reception.machine.js';
 export { type SenderMachine, senderMachine } from './machines/sender.machine.js';
 export { type SessionAccess, type SessionMachine, sessionMachine } from './machines/session.machine.js';
+export { type UplinkMachine, uplinkMachine } from './machines/uplink.machine.js';
 export {
   createNode,
   type HappeningType,
@@ -46,13 +59,17 @@ export {
   systemPorts,
 } from './node.js';
 export {
+  type CheckedConfiguration,
   type Configuration,
   type ConfigurationInput,
   configurationSchema,
   parseConfiguration,
 } from './protocol/configuration.js';
 export { configurationJsonSchema } from './protocol/configuration-fields.js';
+export type { ControlCall, ControlCommand, ControlCommands } from './protocol/control.js';
+export type * as events from './protocol/events.js';
 export type { Happening, Mailbox } from './protocol/events.js';
+export type * as messages from './protocol/messages.js';
 export type * from './protocol/ports.js';
 export type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from './protocol/provider.js';
 export type { ConfigurationChange, Reconfiguration } from './protocol/reconfiguration.js';
@@ -65,7 +82,20 @@ export {
 } from './protocol/remote-peer.js';
 export type { RemotePeerInput } from './protocol/remote-peer-document.js';
 export * as services from './protocol/services.js';
-export type { BackupProgress, ContentDigest, Store, StoreStatistics, Written } from './protocol/store.js';
+export type {
+  ApplyResult,
+  BackupProgress,
+  Commit,
+  ContentDigest,
+  ReadOptions,
+  ReadResult,
+  Store,
+  StoredChange,
+  StoredDocument,
+  StoreStatistics,
+  Write,
+  Written,
+} from './protocol/store.js';
 export {
   type EnvironmentConfiguration,
   type EnvironmentConfigurationOptions,
@@ -88,5 +118,5 @@ export {
   type PeerState,
   type PeerStatus,
 } from './status.js';
-export type { Restored } from './store/backup.js';
-export type { Examination } from './store/examination.js';
+export type { Restored, RestoreOptions } from './store/backup.js';
+export type { Examination, ExaminationOptions } from './store/examination.js';

@@ -19,6 +19,7 @@ import type { Store, StoreStatistics } from './protocol/store.js';
 /** How things stand with one peer. */
 export type PeerState = 'idle' | 'dialing' | 'connected' | 'diverged' | 'backingOff' | 'refused';
 
+/** How things stand with one peer. */
 export interface PeerStatus {
   readonly nodeId: NodeId;
   readonly state: PeerState;
@@ -48,6 +49,7 @@ export interface PeerStatus {
 /** How things stand with one cloud peer. Only the gateways of the leader leave `standby`. */
 export type GatewayState = 'disabled' | 'standby' | 'authorizing' | 'connecting' | 'online' | 'backingOff' | 'rejected';
 
+/** How things stand with one cloud peer. */
 export interface GatewayStatus {
   readonly nodeId: NodeId;
   readonly address: string;
@@ -66,8 +68,10 @@ export interface GatewayStatus {
   readonly lastFailure: Failure | undefined;
 }
 
+/** What a node is in the election. */
 export type ElectionState = 'observer' | 'follower' | 'candidate' | 'leader';
 
+/** Who leads, as this node knows it. */
 export interface LeadershipStatus {
   readonly state: ElectionState;
   readonly isLeader: boolean;
@@ -81,6 +85,7 @@ export interface LeadershipStatus {
 /** `configuring`, `openingStore`, `listening`, `running`, `stopping`, `stopped` or `failed`. */
 export type NodeState = 'configuring' | 'openingStore' | 'listening' | 'running' | 'stopping' | 'stopped' | 'failed';
 
+/** How a node is: what `node.status()` and `statemesh status` tell. */
 export interface NodeStatus {
   readonly nodeId: NodeId | undefined;
   readonly boot: Boot;

@@ -1,8 +1,9 @@
 /** The package as its users get it: packed, installed into an empty project, imported, typed, run. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 const project = resolve('.');
@@ -65,6 +66,30 @@ describe('the package', () => {
     // Modules only: `require` is told so by Node.
     expect(run(bin('attw'), [tarball, '--profile', 'esm-only'])).not.toMatch(/[❌🚫]/u);
   }, 60_000);
+
+  it('`require` -> gives the same, since Node.js takes modules there too', () => {
+    const code =
+      "const { createNode, errorCodes } = require('statemesh'); console.log(typeof createNode, errorCodes.internal)";
+    writeFileSync(join(directory, 'program.cjs'), code);
+    expect(run('node', ['program.cjs'])).toMatch(/^function A bug/);
+  });
+
+  it('TypeDoc -> complains of nothing, and finds words about everything that is exported', () => {
+    const bin = join(project, 'node_modules/.bin/typedoc');
+    const kinds = ['Class', 'Enum', 'Interface', 'TypeAlias', 'Variable'];
+    const required = kinds.flatMap((kind) => ['--requiredToBeDocumented', kind]);
+    const options = ['--emit', 'none', '--validation.notDocumented', '--treatWarningsAsErrors', 'false', ...required];
+    const { stdout, stderr } = spawnSync(bin, options, { cwd: project, encoding: 'utf8', maxBuffer: 2 ** 26 });
+    const [undocumented, others] = [[] as string[], [] as string[]];
+    for (const line of stripVTControlCharacters(`${stdout}${stderr}`).split('\n')) {
+      if (!line.startsWith('[warning]') && !line.startsWith('[error]')) continue;
+      if (!line.endsWith('does not have any documentation')) others.push(line);
+      else if (/^\[warning\] (index|simulation)\.\w+ \(/.test(line)) {
+        undocumented.push(line);
+      }
+    }
+    expect([undocumented, others]).toEqual([[], [expect.stringMatching(/Found 0 errors and \d+ warnings/)]]);
+  }, 120_000);
 
   it('the program of the README: run in an empty project -> starts a node, puts, gets and stops', () => {
     writeFileSync(join(directory, 'program.mjs'), readmeProgram());

@@ -4,6 +4,7 @@
  */
 import type { Failure } from './errors.js';
 
+/** How many connections there may be: in all, from one address, and of those who have not proved who they are. */
 export interface ConnectionLimits {
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;

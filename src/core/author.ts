@@ -10,6 +10,7 @@ import type { Hlc } from './hlc.js';
 import { type CollectionName, compareCodeUnits, isNodeId, isSystemCollection, isToken, type NodeId } from './ids.js';
 
 declare const brand: unique symbol;
+/** Drawn at the first local write after a database was opened: who writes on is another author. */
 export type Incarnation = string & { readonly [brand]: 'Incarnation' };
 /** An author as one string, for maps: `nodeId/incarnation/scope`. */
 export type AuthorKey = string & { readonly [brand]: 'AuthorKey' };
@@ -18,6 +19,7 @@ export type Scope = 'cluster' | 'shared';
 
 export const allScopes: readonly Scope[] = ['cluster', 'shared'];
 
+/** A writer of one chain of entries. */
 export interface Author {
   readonly nodeId: NodeId;
   readonly incarnation: Incarnation;

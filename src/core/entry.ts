@@ -9,8 +9,10 @@ import { type Author, authorKeyOf } from './author.js';
 import type { Hlc } from './hlc.js';
 import type { CollectionName, DocumentKey } from './ids.js';
 
+/** What an entry does with its document. */
 export type Operation = 'put' | 'delete';
 
+/** One change of one document, in the chain of its author. */
 export interface Entry {
   readonly hlc: Hlc;
   readonly collection: CollectionName;

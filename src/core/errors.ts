@@ -93,6 +93,7 @@ export const errorCodes = {
   internal: 'A bug in statemesh. Please report it with the message and the stack.',
 } as const;
 
+/** One of the closed list {@link errorCodes}. */
 export type ErrorCode = keyof typeof errorCodes;
 
 /** An expected error: a code from {@link errorCodes}, a message that says what to do, the underlying error as cause. */

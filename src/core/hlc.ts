@@ -9,6 +9,7 @@
  * Source: Kulkarni et al., "Logical Physical Clocks" (2014).
  */
 declare const brand: unique symbol;
+/** A hybrid logical clock stamp, packed in a safe integer: comparing two is comparing numbers. */
 export type Hlc = number & { readonly [brand]: 'Hlc' };
 
 /** 2020-01-01T00:00:00Z. With 41 bits of milliseconds, packed stamps stay safe integers until 2089. */

@@ -10,7 +10,9 @@ type Branded<T, B extends string> = T & { readonly [brand]: B };
 
 /** Names a node in its cluster. Ordered by code units. It is also a file name, hence the narrow alphabet. */
 export type NodeId = Branded<string, 'NodeId'>;
+/** Names a collection: 1 to 128 characters, no control characters. */
 export type CollectionName = Branded<string, 'CollectionName'>;
+/** Names a document in its collection: 1 to 512 characters, no control characters. */
 export type DocumentKey = Branded<string, 'DocumentKey'>;
 /** Drawn at random by a process when it starts: tells a restarted node from the one before, and a clone from itself. */
 export type Boot = Branded<string, 'Boot'>;

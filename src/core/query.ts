@@ -7,6 +7,7 @@
 import { StatemeshError, shortText } from './errors.js';
 import { limits } from './limits.js';
 
+/** A JSON value that is neither list nor object. */
 export type Scalar = string | number | boolean | null;
 
 /** A value means equality; several operators on one field must all hold. */
@@ -32,6 +33,7 @@ export interface Where {
   readonly [field: string]: Condition | readonly Where[] | Where | undefined;
 }
 
+/** Which documents to find, in what order, and how many of them. */
 export interface Query {
   readonly where?: Where;
   /** Fields in order of importance; documents that are equal in all of them are ordered by key. */
@@ -40,6 +42,7 @@ export interface Query {
   readonly offset?: number;
 }
 
+/** A field by its path, ascending unless it says otherwise. */
 export type OrderBy = string | { readonly field: string; readonly descending?: boolean };
 
 /** A query taken apart: what a store compiles. */

@@ -6,6 +6,7 @@ const redacted = '[redacted]';
 // Node's own hook, by its registered symbol, so that core needs no `node:util`.
 const inspectCustom = Symbol.for('nodejs.util.inspect.custom');
 
+/** A text that shows itself to nobody by accident: logs, JSON and the inspector have `[redacted]`. */
 export class Secret {
   readonly #text: string;
 

@@ -7,7 +7,7 @@ import { chainStart, type Position } from './entry.js';
 import type { Hlc } from './hlc.js';
 import { compareCodeUnits } from './ids.js';
 
-/** The last contiguous position applied, per author. An author who is missing is at {@link chainStart}. */
+/** The last contiguous position applied, per author. An author who is missing is at `chainStart`. */
 export type VectorClock = ReadonlyMap<AuthorKey, Position>;
 
 export function positionOf(clock: VectorClock, author: AuthorKey): Position {

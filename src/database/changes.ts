@@ -31,6 +31,7 @@ export interface Change<T = unknown> {
   readonly current: boolean;
 }
 
+/** Where a stream of changes begins, and what ends it. */
 export interface ChangesOptions {
   /** The cursor of the last change already seen, 0 (the default) for all that the oplog has, `now` for what comes. */
   readonly since?: number | 'now';

@@ -116,6 +116,7 @@ export interface Collection<T = unknown> {
   watch(query: Query, options?: WatchOptions): Stream<Found<T>[]>;
 }
 
+/** How a collection treats what is written to it here. */
 export interface CollectionOptions<T> {
   /**
    * Checks local writes (put, putMany, the result of update) and changes nothing: defaults and conversions of the

@@ -9,8 +9,10 @@ import { limits } from '../core/limits.js';
 import type { Store, Write } from '../protocol/store.js';
 import { ignoreRejection, isThenable } from './schema.js';
 
+/** Pairs of key and document, as many as there are, read no faster than they are written. */
 export type Documents<T> = Iterable<readonly [key: string, document: T]> | AsyncIterable<readonly [string, T]>;
 
+/** What ends a `putMany`, and who hears how far it is. */
 export interface PutManyOptions {
   /** Stops before the next transaction; those that were asked for are still written. */
   readonly signal?: AbortSignal | undefined;
@@ -18,6 +20,7 @@ export interface PutManyOptions {
   readonly onProgress?: ((progress: PutManyProgress) => void) | undefined;
 }
 
+/** How far a `putMany` is. */
 export interface PutManyProgress {
   /** Documents committed up to now. */
   readonly written: number;

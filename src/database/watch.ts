@@ -10,6 +10,7 @@ import type { Query } from '../core/query.js';
 import type { Commit, Store, StoredDocument } from '../protocol/store.js';
 import type { Stream, StreamScope, Streams } from './streams.js';
 
+/** What ends a watch. */
 export interface WatchOptions {
   /** Ends the stream without an error. */
   readonly signal?: AbortSignal | undefined;

@@ -4,6 +4,7 @@
  */
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 
+/** The statechart of a machine, as data. */
 export interface Chart {
   /** The id of the machine. */
   readonly id: string;
@@ -11,6 +12,7 @@ export interface Chart {
   readonly transitions: readonly ChartTransition[];
 }
 
+/** A state with what leads out of it. */
 export interface ChartState {
   /** Of the whole chart: `node.running.service`. */
   readonly id: string;
@@ -25,6 +27,7 @@ export interface ChartState {
   readonly states: readonly ChartState[];
 }
 
+/** A way from a state, and what it depends on. */
 export interface ChartTransition {
   /** As snapshot records name it. */
   readonly id: string;

@@ -5,6 +5,7 @@
 import { Fold, recordsOf } from './fold.js';
 import type { InspectorRecord } from './records.js';
 
+/** How much is kept. */
 export interface HistoryBounds {
   readonly recordsMax: number;
   /** Of the text, in characters; they take one or two bytes each. */
@@ -20,6 +21,7 @@ export interface Portion {
 /** Some 15 minutes of a busy node. */
 export const defaultBounds: HistoryBounds = { recordsMax: 100_000, charactersMax: 64 * 1024 * 1024 };
 
+/** The latest records, within bounds. */
 export class History {
   readonly #bounds: HistoryBounds;
   /** How everything stood before the first line that is kept. */

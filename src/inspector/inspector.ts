@@ -14,6 +14,7 @@ import { type InspectorServer, type ServerOptions, serveInspector } from './serv
 /** Where Stately's own inspector is. */
 export const statelyUrl = 'https://stately.ai/inspect';
 
+/** What an inspector does with what it sees; nothing of it unless asked for. */
 export interface InspectorOptions {
   /** Serves the page on this port of loopback; 0 lets the system choose one. Without a port there is no page. */
   readonly port?: number | undefined;
@@ -45,6 +46,7 @@ export interface Watch {
   meet(actor: AnyActorRef): void;
 }
 
+/** Sees what the actors of its process do. Made by {@link createInspector}. */
 export interface Inspector {
   /** @param node Names the node in the page: its NodeId */
   watch(node: string): Watch;

@@ -8,6 +8,7 @@
 import type { Chart } from './chart.js';
 import type { Summary } from './summary.js';
 
+/** Which record this is, whose, and when it happened. */
 export interface Stamp {
   /** Counts the records of one source, from 1. */
   readonly id: number;
@@ -81,8 +82,10 @@ export interface WorldRecord extends Stamp {
   readonly partition?: readonly (readonly string[])[];
 }
 
+/** One line of a trace, one thing that a viewer is told. */
 export type InspectorRecord = ActorRecord | EventRecord | SnapshotRecord | ChartRecord | ProcessRecord | WorldRecord;
 
+/** An event with its fields shortened: no document, key or token is in it. */
 export interface EventSummary {
   readonly type: string;
   readonly [field: string]: Summary;
@@ -99,6 +102,7 @@ export interface SnapshotChange {
   readonly error?: Summary;
 }
 
+/** Where a machine is, as XState has it: a state, or the state of each region. */
 export type StateValue = string | { readonly [state: string]: StateValue };
 
 /** The version of this format, told by servers. */

@@ -41,6 +41,7 @@ export interface ServerOptions {
   readonly assets?: Assets;
 }
 
+/** The page, served on loopback. */
 export interface InspectorServer {
   readonly port: number;
   /** The address to open, with the token. It lets in whoever has it. */

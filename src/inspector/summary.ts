@@ -8,6 +8,7 @@
 import { isSealed } from '../core/sealing.js';
 import { Secret } from '../core/secret.js';
 
+/** A value as it may be shown: short, and without documents, keys and tokens. */
 export type Summary = null | boolean | number | string | readonly Summary[] | { readonly [field: string]: Summary };
 
 /** How much of a value is shown. */

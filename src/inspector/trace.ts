@@ -14,6 +14,7 @@ import { History } from './history.js';
 import { statelyUrl } from './inspector.js';
 import { type InspectorServer, serveInspector } from './server.js';
 
+/** A recording, read into memory. */
 export interface Trace {
   readonly history: History;
   /** How many records there are. */
@@ -81,6 +82,7 @@ function invalid(path: string, why: string, cause?: unknown): StatemeshError {
   return new StatemeshError('traceInvalid', `${path} cannot be shown: ${why}`, { cause });
 }
 
+/** Where a recording is shown. */
 export interface ServeTraceOptions {
   /** On loopback; 0 lets the system choose one. */
   readonly port: number;

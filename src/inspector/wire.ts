@@ -44,6 +44,7 @@ export type Control =
   /** Virtual seconds a second; 0 stands still. */
   | { readonly name: 'pace'; readonly factor: number };
 
+/** What a page may ask a simulation to do. */
 export type ControlName = Control['name'];
 
 /** Carries it out, and says what came of it. */

@@ -151,5 +151,7 @@ const machine = setup({
 });
 
 type CredentialMachineType = typeof machine;
+/** The type of {@link credentialMachine}. */
 export interface CredentialMachine extends CredentialMachineType {}
+/** Keeps watch over the access token of one session on a cloud node: checks it, and ends the session with it. */
 export const credentialMachine: CredentialMachine = machine;

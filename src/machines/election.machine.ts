@@ -212,7 +212,9 @@ const machine = setup({
 });
 
 type ElectionMachineType = typeof machine;
+/** The type of {@link electionMachine}. */
 export interface ElectionMachine extends ElectionMachineType {}
+/** Who leads: the smallest NodeId of those that are live and eligible, and reach the cloud. */
 export const electionMachine: ElectionMachine = machine;
 
 function ballotOf({ identity, isEligible, uplink, live }: ElectionContext): Ballot {

@@ -495,7 +495,9 @@ const machine = setup({
 });
 
 type GatewayMachineType = typeof machine;
+/** The type of {@link gatewayMachine}. */
 export interface GatewayMachine extends GatewayMachineType {}
+/** The way to one cloud peer: token, connection, session. Only the leader's leaves standby. */
 export const gatewayMachine: GatewayMachine = machine;
 
 function isSame(a: CloudPeer, b: CloudPeer): boolean {

@@ -466,7 +466,9 @@ const machine = setup({
 });
 
 type MembershipMachineType = typeof machine;
+/** The type of {@link membershipMachine}. */
 export interface MembershipMachine extends MembershipMachineType {}
+/** The table of peers: beacons, stored and known peers, inbound connections; one peer actor each. */
 export const membershipMachine: MembershipMachine = machine;
 
 const tableFull = { code: 'connectionLimit', message: `The node knows ${limits.peersMax} peers already.` } as const;

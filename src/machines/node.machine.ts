@@ -902,7 +902,9 @@ const machine = setup({
 });
 
 type NodeMachineType = typeof machine;
+/** The type of {@link nodeMachine}. */
 export interface NodeMachine extends NodeMachineType {}
+/** The root: the life of a node, its configuration, database and identity. {@link composeNode} fills its slots. */
 export const nodeMachine: NodeMachine = machine;
 
 const tooManyWaiting = {

@@ -427,7 +427,9 @@ const machine = setup({
 });
 
 type PeerMachineType = typeof machine;
+/** The type of {@link peerMachine}. */
 export interface PeerMachine extends PeerMachineType {}
+/** Wants exactly one session with one peer: dials, takes over inbound ones, backs off. */
 export const peerMachine: PeerMachine = machine;
 
 /**

@@ -213,5 +213,7 @@ const machine = setup({
 });
 
 type ReceiverMachineType = typeof machine;
+/** The type of {@link receiverMachine}. */
 export interface ReceiverMachine extends ReceiverMachineType {}
+/** Applies what the other side sends, and says how far it has come. */
 export const receiverMachine: ReceiverMachine = machine;

@@ -247,7 +247,9 @@ const machine = setup({
 });
 
 type ReceptionMachineType = typeof machine;
+/** The type of {@link receptionMachine}. */
 export interface ReceptionMachine extends ReceptionMachineType {}
+/** What a cloud node runs: sessions of nodes of many clusters. */
 export const receptionMachine: ReceptionMachine = machine;
 
 function isFull({ sessions }: ReceptionContext, host: string): boolean {

@@ -276,7 +276,9 @@ const machine = setup({
 });
 
 type SenderMachineType = typeof machine;
+/** The type of {@link senderMachine}. */
 export interface SenderMachine extends SenderMachineType {}
+/** Sends the other side what it lacks, then each change as it happens. */
 export const senderMachine: SenderMachine = machine;
 
 function inScope(runs: readonly Run[], scopes: readonly Scope[]): readonly Run[] {

@@ -656,7 +656,9 @@ const machine = setup({
 });
 
 type SessionMachineType = typeof machine;
+/** The type of {@link sessionMachine}. */
 export interface SessionMachine extends SessionMachineType {}
+/** The protocol over one connection, either side of it. */
 export const sessionMachine: SessionMachine = machine;
 
 function isSamePosition(a: Position | undefined, b: Position | undefined): boolean {

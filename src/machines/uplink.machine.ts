@@ -321,7 +321,9 @@ const machine = setup({
 });
 
 type UplinkMachineType = typeof machine;
+/** The type of {@link uplinkMachine}. */
 export interface UplinkMachine extends UplinkMachineType {}
+/** All gateways of a node, and whether somebody else should lead since they reach nobody. */
 export const uplinkMachine: UplinkMachine = machine;
 
 type CloudPeers = ReadonlyMap<NodeId, CloudPeer>;

@@ -140,6 +140,7 @@ export type InspectorSettings = NonNullable<Configuration['inspector']>;
 /** A remote peer as a configuration names it. Its secret may be a literal one. */
 export type InitialRemotePeer = z.output<typeof configurationSchema>['initialRemotePeers'][number];
 
+/** A configuration that is valid, and apart from it what must not be shown. */
 export interface CheckedConfiguration {
   readonly configuration: Configuration;
   /** What the keys of the cluster are derived from; undefined with security `none`, and for a cloud node. */

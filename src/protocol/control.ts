@@ -19,6 +19,7 @@ export {
   systemCodeOf,
 } from '../core/errors.js';
 
+/** One request to the control socket. */
 export interface ControlCall {
   /** The JSON body; undefined when there is none, or when the body is lines. */
   readonly body: unknown;
@@ -32,7 +33,9 @@ export interface ControlCall {
   readonly answered: Promise<void>;
 }
 
+/** Answers a request with a value, or with a stream of them. */
 export type ControlCommand = (call: ControlCall) => Promise<unknown> | AsyncIterable<unknown>;
+/** By their names. */
 export type ControlCommands = Readonly<Record<string, ControlCommand>>;
 
 /** The last line of a stream that failed on its way. */

@@ -16,6 +16,7 @@ import type { CloudPeer } from './remote-peer.js';
 import type { Configured, Intervals } from './services.js';
 import type { ApplyResult, Commit } from './store.js';
 
+/** All that one actor knows of another: what it can be told. */
 // biome-ignore lint/suspicious/noExplicitAny: an actor reference accepts what its owner accepts; variance needs `any` here.
 export type Mailbox<E extends { type: string }> = ActorRef<Snapshot<unknown>, E, any>;
 

@@ -10,10 +10,12 @@ import type { Failure } from '../core/errors.js';
 import type { PresharedKey } from '../core/keys.js';
 import type { Secret } from '../core/secret.js';
 
+/** A call that is to come. */
 export interface Timer {
   cancel(): void;
 }
 
+/** Clocks and timers. The wall clock may jump; the monotonic one never goes back. */
 export interface Time {
   /** Wall clock, ms since 1970. May jump. */
   now(): number;
@@ -26,6 +28,7 @@ export interface Time {
   turn(): Promise<void>;
 }
 
+/** Where everything that is drawn comes from. */
 export interface Randomness {
   /** Uniform in [0, 1). */
   float(): number;
@@ -60,6 +63,7 @@ export type Protection =
   | { readonly kind: 'psk'; readonly keyId: string }
   | { readonly kind: 'none' | 'server' | 'verified' };
 
+/** What the owner of a connection hears of it. */
 export interface ConnectionHandlers {
   data(bytes: Uint8Array): void;
   /** The queue of bytes to send is empty again after `write` had returned false. */
@@ -92,6 +96,7 @@ export interface Connection {
   destroy(): void;
 }
 
+/** A port on which connections are accepted. */
 export interface Listening {
   readonly host: string;
   /** The port in use: the one asked for, or the one that the system chose for 0. */
@@ -105,6 +110,7 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+/** Where to accept connections, how they are protected, and how many there may be. */
 export interface ListenOptions {
   readonly host: string;
   readonly port: number;
@@ -118,6 +124,7 @@ export interface ListenOptions {
   refused(failure: Failure, remoteAddress: string): void;
 }
 
+/** Whom to connect to, and what the other side has to prove. */
 export interface DialOptions {
   readonly host: string;
   readonly port: number;
@@ -129,12 +136,14 @@ export interface DialOptions {
   readonly signal: AbortSignal;
 }
 
+/** A socket for datagrams, open. */
 export interface Datagrams {
   /** Sends to everyone who listens in the scope, the sender too. Datagrams may be lost, duplicated and reordered. */
   broadcast(bytes: Uint8Array): void;
   close(): void;
 }
 
+/** Where datagrams are sent and heard. */
 export interface DatagramOptions {
   readonly port: number;
   /** `loopback`: this machine only. `lan`: the broadcast address of every interface. */
@@ -143,6 +152,7 @@ export interface DatagramOptions {
   failed(failure: Failure): void;
 }
 
+/** Connections and datagrams: the only way to other nodes. */
 export interface Network {
   /** @throws StatemeshError `portInUse`, `addressUnavailable` */
   listen(options: ListenOptions): Promise<Listening>;
@@ -157,6 +167,7 @@ export interface Network {
   closeAll(): Promise<void>;
 }
 
+/** What is asked of an HTTP server, the OAuth2 authority mostly. */
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   /** `http:` or `https:`. */
@@ -168,6 +179,7 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
 }
 
+/** What it has answered, whole. */
 export interface HttpResponse {
   readonly status: number;
   /** Names in lower case. */

@@ -5,6 +5,7 @@ import type { ConfigurationInput } from './configuration.js';
 /** A configuration as its user writes it. */
 export type PeerNodeConfiguration = ConfigurationInput;
 
+/** Where a node gets its configuration, and hears of changes. */
 export interface PeerNodeConfigurationProvider {
   /** @throws StatemeshError when there is none, or it cannot be read: what it says is shown to whoever starts the node */
   getConfiguration(): Promise<PeerNodeConfiguration>;

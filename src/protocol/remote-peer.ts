@@ -23,6 +23,7 @@ export interface OAuth2Configuration {
   readonly audience?: string;
 }
 
+/** A peer that is stored: a cloud node, or one with a fixed address. */
 export interface RemotePeer {
   readonly nodeId: NodeId;
   /** `host:port` or `[IPv6]:port`; a cloud peer may also have `wss://host/path`. */

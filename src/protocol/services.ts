@@ -59,6 +59,7 @@ export const configurationFeed = callbackSlot<EventObject, { parent: Mailbox<Pro
 
 /** Checks the configuration and derives the keys of the cluster. */
 export const configure = promiseSlot<{ configuration: () => unknown }, Configured>('configure');
+/** A configuration that is checked, with what was derived from it. */
 export interface Configured {
   readonly configuration: Configuration;
   /** `psk` or `none` for a member of a cluster; a cloud node has a certificate. */
@@ -74,6 +75,7 @@ export interface Configured {
 
 /** Opens the database of one NodeId, creating it if need be, with what another one has left it. */
 export const openStore = promiseSlot<OpenStoreInput, Store>('openStore');
+/** Whose database to open, and what a new one begins with. */
 export interface OpenStoreInput {
   readonly configuration: Configuration;
   /** Written at the lowest rank, in the transaction that creates the database; not into one that exists. */
@@ -87,6 +89,7 @@ export const drainStore = promiseSlot<{ store: Store }, readonly Write[]>('drain
 
 /** Opens the listener; what it accepts and refuses goes to `parent` for as long as it is open. */
 export const listen = promiseSlot<ListenInput, Listening>('listen');
+/** Where to listen, and who hears of connections. */
 export interface ListenInput {
   readonly configuration: Configuration;
   readonly security: ListenSecurity;
@@ -98,6 +101,7 @@ export interface ListenInput {
  * are finished. All of them, whatever fails.
  */
 export const close = promiseSlot<CloseInput, void>('close');
+/** What is not needed any more. */
 export interface CloseInput {
   readonly listenings: readonly Listening[];
   readonly stores: readonly Store[];
@@ -110,10 +114,12 @@ export const connections = callbackSlot<EventObject, object>('connections');
 export const control = callbackSlot<EventObject, { configuration: Configuration; parent: Mailbox<ControlReport> }>(
   'control',
 );
+/** What becomes of the control socket. */
 export type ControlReport = { readonly type: 'control.failed'; readonly error: unknown };
 
 /** Lets this machine's browsers watch the actors of the node, as its configuration says. */
 export const inspection = callbackSlot<EventObject, InspectionInput>('inspection');
+/** Who may watch, and how. */
 export interface InspectionInput {
   /** Undefined: nobody is to watch. */
   readonly settings: InspectorSettings | undefined;
@@ -121,18 +127,21 @@ export interface InspectionInput {
   readonly nodeId: NodeId;
   readonly parent: Mailbox<InspectionReport>;
 }
+/** What becomes of the inspector. */
 export type InspectionReport =
-  /** @property url Lets in whoever has it; undefined when there is no page of its own. */
+  /** The url lets in whoever has it; it is undefined when there is no page of its own. */
   | { readonly type: 'inspection.opened'; readonly url: Secret | undefined }
   | { readonly type: 'inspection.failed'; readonly failure: Failure };
 
 /** Exposes what is measured of the node to Prometheus, on loopback. */
 export const metrics = callbackSlot<EventObject, MetricsInput>('metrics');
+/** Where metrics are served. */
 export interface MetricsInput {
   /** 0 lets the system choose one; undefined: nothing is measured. */
   readonly port: number | undefined;
   readonly parent: Mailbox<MetricsReport>;
 }
+/** What becomes of the metrics. */
 export type MetricsReport =
   | { readonly type: 'metrics.opened'; readonly port: number }
   | { readonly type: 'metrics.failed'; readonly failure: Failure };
@@ -141,6 +150,7 @@ export type MetricsReport =
 
 /** Announces this node by beacons and reports those of others. */
 export const discovery = callbackSlot<DiscoveryCommand, DiscoveryInput>('discovery');
+/** Who is announced, and where. */
 export interface DiscoveryInput {
   readonly parent: Mailbox<DiscoveryReport>;
   readonly identity: Identity;
@@ -153,6 +163,7 @@ export interface DiscoveryInput {
  * the synced collection, now and at each change.
  */
 export const knownPeers = callbackSlot<EventObject, KnownPeersInput>('knownPeers');
+/** Whose stored peers are followed. */
 export interface KnownPeersInput {
   readonly parent: Mailbox<KnownPeersReport>;
   readonly store: Store;
@@ -164,6 +175,7 @@ export interface KnownPeersInput {
 
 /** Says in every heartbeat how this node is, and reports who else is live: at each change, and every `electionIntervalMs`. */
 export const liveness = callbackSlot<LivenessCommand, LivenessInput>('liveness');
+/** Who takes part in the election. */
 export interface LivenessInput {
   readonly parent: Mailbox<LivenessReport>;
   readonly identity: Identity;
@@ -174,6 +186,7 @@ export interface LivenessInput {
 
 /** Reports the cloud peers of the synced collection, now and at each change. */
 export const cloudPeers = callbackSlot<EventObject, CloudPeersInput>('cloudPeers');
+/** Whose stored cloud peers are followed. */
 export interface CloudPeersInput {
   readonly parent: Mailbox<CloudPeersReport>;
   readonly store: Store;
@@ -181,6 +194,7 @@ export interface CloudPeersInput {
 
 /** Seals secrets again that are not sealed with the first cluster key, now and when the remote peers change. */
 export const resealer = callbackSlot<EventObject, ResealerInput>('resealer');
+/** Which secrets are sealed again, and with what keys. */
 export interface ResealerInput {
   readonly parent: Mailbox<ResealerReport>;
   readonly store: Store;
@@ -189,12 +203,14 @@ export interface ResealerInput {
 
 /** Gets an access token by client credentials (RFC 6749, section 4.4). */
 export const requestToken = promiseSlot<RequestTokenInput, AccessToken>('requestToken');
+/** For which cloud peer a token is asked. */
 export interface RequestTokenInput {
   readonly peer: CloudPeer;
   /** To open a sealed client secret. */
   readonly keys: ClusterKeys | undefined;
   readonly ca: string | undefined;
 }
+/** A token, and how long it is good. */
 export interface AccessToken {
   readonly token: Secret;
   /** Wall clock of this node, ms since 1970. */
@@ -205,6 +221,7 @@ export interface AccessToken {
 
 /** Opens a connection to a cloud peer: TLS with a verified certificate, by TCP or WebSocket. */
 export const dialCloud = promiseSlot<DialCloudInput, Connection>('dialCloud');
+/** Which cloud node to connect to. */
 export interface DialCloudInput {
   readonly address: string;
   readonly ca: string | undefined;
@@ -216,6 +233,7 @@ export interface DialCloudInput {
 
 /** Opens a connection to a peer. */
 export const dial = promiseSlot<DialInput, Connection>('dial');
+/** Which peer to connect to. */
 export interface DialInput {
   readonly address: Address;
   readonly security: ConnectionSecurity;
@@ -225,6 +243,7 @@ export interface DialInput {
 
 /** Speaks frames over a connection, with heartbeats once the other side is admitted. */
 export const link = callbackSlot<LinkCommand, LinkInput>('link');
+/** The connection over which a session speaks. */
 export interface LinkInput {
   readonly parent: Mailbox<LinkReport>;
   readonly connection: Connection;
@@ -235,6 +254,7 @@ export interface LinkInput {
   readonly intervals: Intervals;
 }
 
+/** How often a session beats, and compares clocks. */
 export interface Intervals {
   readonly heartbeatIntervalMs: number;
   readonly syncIntervalMs: number;
@@ -242,11 +262,13 @@ export interface Intervals {
 
 /** Checks an access token, on a cloud node: signature, issuer, audience, time and scope. */
 export const verifyToken = promiseSlot<VerifyTokenInput, VerifiedToken>('verifyToken');
+/** The token that somebody shows, and what it has to say. */
 export interface VerifyTokenInput {
   readonly token: Secret;
   readonly configuration: Configuration;
   readonly ca: string | undefined;
 }
+/** Whom a token names, and until when. */
 export interface VerifiedToken {
   /** `sub`: whom the token names. */
   readonly subject: string;
@@ -264,6 +286,7 @@ export const readBatch = promiseSlot<ReadOptions & { store: Store }, ReadResult>
  * more than most batches do.
  */
 export const batchApplier = callbackSlot<ApplierCommand, ApplierInput>('batchApplier');
+/** Into which database batches go, and from whom they come. */
 export interface ApplierInput {
   readonly parent: Mailbox<ApplierReport>;
   readonly store: Store;
@@ -272,6 +295,7 @@ export interface ApplierInput {
 
 /** Reports each commit of the store that may be news to the other side. */
 export const oplogFeed = callbackSlot<FeedCommand, OplogFeedInput>('oplogFeed');
+/** Whose commits are followed. */
 export interface OplogFeedInput {
   readonly parent: Mailbox<OplogReport>;
   readonly store: Store;

@@ -40,6 +40,7 @@ export interface Written {
   readonly cursor: number;
 }
 
+/** A document as it is stored. */
 export interface StoredDocument {
   readonly key: DocumentKey;
   readonly payload: string;
@@ -69,6 +70,7 @@ export interface Commit {
   readonly cursor: number;
 }
 
+/** What a reader has, and how much it takes. */
 export interface ReadOptions {
   /** What the reader has. */
   readonly after: VectorClock;
@@ -80,6 +82,7 @@ export interface ReadOptions {
   readonly except: ReadonlySet<AuthorKey>;
 }
 
+/** What a reader lacks, or a part of it. */
 export interface ReadResult {
   readonly runs: readonly Run[];
   /** Whether these runs are all that the reader lacked. */
@@ -88,6 +91,7 @@ export interface ReadResult {
   readonly diverged: readonly AuthorKey[];
 }
 
+/** What became of a batch. */
 export interface ApplyResult {
   /** New entries written. Those known before are skipped. */
   readonly applied: number;
@@ -99,6 +103,7 @@ export interface ApplyResult {
   readonly diverged: readonly AuthorKey[];
 }
 
+/** What a database holds, as a number and a hash. */
 export interface ContentDigest {
   readonly documents: number;
   /** SHA-256 over every document in order, tombstones included: equal on replicas that agree. */
@@ -111,6 +116,7 @@ export interface BackupProgress {
   readonly pagesTotal: number;
 }
 
+/** How much there is in a database. */
 export interface StoreStatistics {
   readonly path: string;
   /** With the log. */
@@ -124,6 +130,7 @@ export interface StoreStatistics {
   readonly commits: number;
 }
 
+/** The database of one node. Another one may stand behind this port; no SQL is above it. */
 export interface Store {
   readonly nodeId: NodeId;
 

@@ -11,6 +11,7 @@ export interface Signals {
   off(signal: 'SIGHUP', listener: () => void): unknown;
 }
 
+/** Which variables are read, and when again. */
 export interface EnvironmentConfigurationOptions {
   /** What the names of the variables begin with. Default: STATEMESH_. Several nodes of one process need one each. */
   readonly prefix?: string;
@@ -20,6 +21,7 @@ export interface EnvironmentConfigurationOptions {
   readonly defaults?: Partial<PeerNodeConfiguration>;
 }
 
+/** A configuration from environment variables. */
 export interface EnvironmentConfiguration extends PeerNodeConfigurationProvider {
   /** Reads the variables again, as SIGHUP does. */
   reload(): void;

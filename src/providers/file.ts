@@ -25,6 +25,7 @@ const lookIntervalMs = 500;
 const attemptsMax = 5;
 const retryFirstMs = 50;
 
+/** A configuration from a file that is watched. */
 export interface FileConfiguration extends PeerNodeConfigurationProvider {
   /** Looks at once, not only when the file has changed; resolves when it was read, or given up, or nobody listens any more. */
   reload(): Promise<void>;

@@ -20,6 +20,7 @@ import type { Http, HttpResponse, Randomness, Time, Timer } from '../protocol/po
 import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
 import { Source } from './source.js';
 
+/** Which server, how often, and what is kept for when it is away. */
 export interface RemoteConfigurationOptions {
   /** https, or http on loopback. */
   readonly url: string;
@@ -41,6 +42,7 @@ export interface RemoteConfigurationOptions {
   readonly randomness?: Randomness;
 }
 
+/** A configuration from a web server that is asked again and again. */
 export interface RemoteConfiguration extends PeerNodeConfigurationProvider {
   /** Asks the server now, not only when it is time. */
   reload(): void;

@@ -2,6 +2,7 @@
 import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
 import { Source } from './source.js';
 
+/** A configuration that changes when the program says so. */
 export interface StaticConfiguration extends PeerNodeConfigurationProvider {
   /** Replaces the whole configuration; who listens hears of it at once. */
   update(configuration: PeerNodeConfiguration): void;

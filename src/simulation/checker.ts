@@ -45,6 +45,7 @@ export interface View {
   complete<T>(promise: Promise<T>): Promise<T>;
 }
 
+/** Watches a world for a promise that is broken. */
 export interface Checker extends Observer {
   readonly name: string;
   readonly kind: BreachKind;
@@ -58,5 +59,5 @@ export interface Checker extends Observer {
   closed?(): void;
 }
 
-/** @param report Takes note of what is broken; the world stops there */
+/** Makes a checker for one world. @param report Takes note of what is broken; the world stops there */
 export type CheckerFactory = (view: View, report: (message: string) => void) => Checker;

@@ -22,6 +22,7 @@ export interface Acknowledged {
   readonly hlc: Hlc;
 }
 
+/** Hears what happens in a world, and changes nothing. */
 export interface Observer {
   /** A process has opened a database, after a recovery if there was one to be done. */
   opened?(process: NodeProcess, store: Store): void;

@@ -67,6 +67,7 @@ export type TraceLine = { readonly atMs: number } & (
   | { readonly kind: 'happening'; readonly node: string; readonly happening: Happening }
 );
 
+/** Takes the lines of a trace. */
 export type TraceSink = (line: TraceLine) => void;
 
 export interface TraceOptions {

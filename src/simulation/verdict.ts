@@ -6,6 +6,7 @@
  * was left over after everybody had stopped; `crash`: the run itself failed, by an error that nobody expects.
  */
 export const breachKinds = ['safety', 'latency', 'liveness', 'leak', 'crash'] as const;
+/** What kind of promise was broken. */
 export type BreachKind = (typeof breachKinds)[number];
 
 /** A promise that was broken. */

@@ -34,6 +34,7 @@ import { Trace, type TraceSink } from './trace.js';
 import type { Grant, OAuth2Client } from './web/oauth2.js';
 import { handleOf, type WorldNode } from './world-node.js';
 
+/** From what a world is made. */
 export interface WorldOptions {
   /** Draws everything: latencies, jitter, ids. */
   readonly seed: number;
@@ -59,10 +60,12 @@ interface NodesOptions extends Partial<ConfigurationInput> {
   readonly environment?: Variables;
 }
 
+/** What a LAN of a world is like. */
 export interface LanOptions extends NodesOptions {
   readonly topology?: Topology;
 }
 
+/** What a cloud node of a world is like. */
 export interface CloudOptions extends Omit<NodesOptions, 'authority' | 'role'> {
   /** Who issues the tokens that they take. */
   readonly authority: Authority;
@@ -100,6 +103,7 @@ export function createWorld(options: WorldOptions): World {
   return new World(options);
 }
 
+/** Machines, networks, disks and clocks in virtual time, with real nodes in them. Made by {@link createWorld}. */
 export class World extends Faults {
   protected readonly parts: WorldParts;
   readonly #seed: number;

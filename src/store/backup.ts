@@ -58,6 +58,7 @@ export async function copyDatabase(
   }
 }
 
+/** Which copy goes where. */
 export interface RestoreOptions {
   /** A file that `backUp` has made. */
   readonly backup: string;
@@ -67,6 +68,7 @@ export interface RestoreOptions {
   readonly randomness: Randomness;
 }
 
+/** What has become of a database that was put back or set aside. */
 export interface Restored {
   readonly nodeId: NodeId;
   /** Where the database is now. */

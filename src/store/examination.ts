@@ -11,6 +11,7 @@ import { closeDatabaseFile, openDatabaseFile } from './database-file.js';
 import { databaseError } from './sqlite-errors.js';
 import { openSqliteStore } from './sqlite-store.js';
 
+/** Which database is looked through. */
 export interface ExaminationOptions {
   readonly path: string;
   readonly nodeId: NodeId;
@@ -20,6 +21,7 @@ export interface ExaminationOptions {
   readonly onProgress?: (entries: number) => void;
 }
 
+/** What was found in a database. */
 export interface Examination {
   readonly entries: number;
   readonly authors: number;

@@ -19,6 +19,7 @@ import { sessions } from './sessions.js';
 import { silence } from './silence.js';
 import { stamps } from './stamps.js';
 
+/** Every promise of statemesh that can be checked from outside. */
 export const allCheckers: readonly CheckerFactory[] = [
   // First: others read what the nodes hold, and meanwhile time goes on.
   leadership,

@@ -17,6 +17,7 @@ export interface Parcel {
   readonly bytes: number;
 }
 
+/** What becomes of a parcel. */
 export type Verdict =
   /** Arrives after this time. */
   | { readonly verdict: 'pass'; readonly latencyMs: number }
@@ -33,6 +34,7 @@ export type Verdict =
   /** Answers a dial in the place of the other side: nobody accepts connections here. Breaks an open stream. */
   | { readonly verdict: 'refuse' };
 
+/** When and where a rule is asked. */
 export interface Moment {
   readonly nowMs: number;
   /** Of this rule for this pair of hosts alone: what it draws shifts nothing else. */
@@ -48,6 +50,7 @@ export type Concern = (from: string, to: string) => boolean;
  */
 export const rulePlaces = ['barrier', 'damage', 'pace'] as const;
 
+/** Says what becomes of what is sent; the first rule that answers wins. */
 export interface Rule {
   /** For people, and the label of its random stream: `cut 10.0.0.1 -> 10.0.0.2`. */
   readonly name: string;

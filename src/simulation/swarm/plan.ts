@@ -55,6 +55,7 @@ export type Fault =
 export const authorityTroubles = ['down', 'slow', 'rubbish', 'refuse', 'fail', 'hang', 'rotate'] as const;
 export type AuthorityTrouble = (typeof authorityTroubles)[number];
 
+/** A write at its time. */
 export interface PlannedWrite {
   readonly atMs: number;
   readonly node: number;
@@ -68,6 +69,7 @@ export interface PlannedWrite {
 /** How the nodes are wired: as one local network, as two that one node connects, or as two that only the cloud connects. */
 export type Wiring = Topology | 'bridge' | 'sites';
 
+/** A run of a world as data: who is there, what they write, and what goes wrong when. */
 export interface Plan {
   readonly seed: number;
   readonly nodes: number;
@@ -82,9 +84,12 @@ export interface Plan {
   readonly faults: readonly Fault[];
 }
 
+/** All kinds of trouble that can be drawn. */
 export const faultDomains = ['network', 'crash', 'clock', 'disk', 'cloud', 'reconfiguration'] as const;
+/** A kind of trouble that can be drawn. */
 export type FaultDomain = (typeof faultDomains)[number];
 
+/** From what a plan is drawn. */
 export interface PlanOptions {
   readonly seed: number;
   /** How many nodes at least and at most. */

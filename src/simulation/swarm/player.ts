@@ -7,6 +7,7 @@ import type { Plan } from './plan.js';
 import { playPlan } from './play.js';
 import { openTraceFile } from './trace-file.js';
 
+/** How a plan is played. */
 export interface PlayOptions {
   /** The run is of no interest any more: a worker is ended at once, this thread plays to the end. */
   readonly signal?: AbortSignal | undefined;
@@ -14,6 +15,7 @@ export interface PlayOptions {
   readonly traceFile?: string | undefined;
 }
 
+/** Plays plans. */
 export interface Player {
   /** Plays one plan at a time. @throws the reason of the signal; StatemeshError `requestInvalid` for the trace's file */
   play(plan: Plan, options?: PlayOptions): Promise<Verdict>;

@@ -8,6 +8,7 @@ import type { Verdict } from '../verdict.js';
 import { drawPlan, type PlanOptions } from './plan.js';
 import type { Player } from './player.js';
 
+/** Which plans a swarm plays. */
 export interface SwarmOptions {
   /** The first seed. */
   readonly from: number;
@@ -26,12 +27,14 @@ export interface SwarmOptions {
   readonly onProgress?: ((progress: SwarmProgress) => void) | undefined;
 }
 
+/** How far a swarm is. */
 export interface SwarmProgress {
   /** Seeds that were played. */
   readonly played: number;
   readonly virtualMs: number;
 }
 
+/** What a swarm has found. */
 export interface SwarmResult {
   /** How many seeds have passed, all below the one that failed. */
   readonly passed: number;

@@ -2,6 +2,7 @@
 import type { Breach } from '../verdict.js';
 import type { Plan } from './plan.js';
 
+/** How a plan is written as a test. */
 export interface ScenarioOptions {
   readonly breach: Breach;
   /** What the comment names as the way to see the whole run. */

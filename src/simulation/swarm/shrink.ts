@@ -10,6 +10,7 @@ import { deltaDebug } from './delta-debug.js';
 import type { Plan } from './plan.js';
 import { playPlan } from './play.js';
 
+/** How long to look for a smaller plan. */
 export interface ShrinkOptions {
   /** How the plan fails. */
   readonly breach: Breach;
@@ -23,6 +24,7 @@ export interface ShrinkOptions {
   readonly onProgress?: ((progress: ShrinkProgress) => void) | undefined;
 }
 
+/** How small a plan has become. */
 export interface ShrinkProgress {
   readonly runs: number;
   readonly runsMax: number;
@@ -30,6 +32,7 @@ export interface ShrinkProgress {
   readonly plan: Plan;
 }
 
+/** The smallest plan found that still fails. */
 export interface ShrunkPlan {
   readonly plan: Plan;
   /** How the shrunk plan fails: elsewhere in time, perhaps, and in other words. */
@@ -40,6 +43,7 @@ export interface ShrunkPlan {
   readonly isMinimal: boolean;
 }
 
+/** How many runs shrinking takes at most, unless it is told otherwise. */
 export const shrinkRunsMax = 200;
 /** Kept for the length and the numbers, which make a plan much easier to read. */
 const finishingRuns = 8;

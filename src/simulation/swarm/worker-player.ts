@@ -15,6 +15,7 @@ import type { Answer, Assignment } from './worker.js';
 /** Runs a callback later in real time, unless it is cancelled. Given by the caller: nothing in this room knows real time. */
 export type RealTimer = (delayMs: number, callback: () => void) => { cancel(): void };
 
+/** How a plan is played in a thread of its own. */
 export interface WorkerPlayerOptions {
   readonly timer: RealTimer;
   /** How long one run may take in real time, such as {@link wallMsMax} says. */
