@@ -42,16 +42,12 @@ function textOf(value: unknown): string {
   return JSON.stringify(value) ?? 'null';
 }
 
-/** A value with one of its parts, wherever it is, replaced or taken away. */
+/** A value with some of its parts, wherever they are, replaced or taken away. */
 export function spoilt(value: unknown, part: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
-  const paths = pathsIn(value);
+  const change = fc.tuple(fc.constantFrom(...pathsIn(value)), fc.option(part, { nil: undefined }));
   return fc
-    .tuple(fc.array(fc.tuple(fc.constantFrom(...paths), fc.option(part, { nil: undefined })), { maxLength: 3 }))
-    .map(([changes]) => {
-      let copy: unknown = structuredClone(value);
-      for (const [path, replacement] of changes) copy = replaced(copy, path, replacement);
-      return copy;
-    });
+    .array(change, { maxLength: 3 })
+    .map((changes) => changes.reduce((copy, [path, instead]) => replaced(copy, path, instead), structuredClone(value)));
 }
 
 type Path = readonly string[];

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { systemRandomness } from '../../src/adapters/randomness.js';
 import { systemTime } from '../../src/adapters/time.js';
 import { allScopes } from '../../src/core/author.js';
+import { decodeDocument } from '../../src/core/document.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { recordSchema } from '../../src/inspector/collect.js';
 import { History } from '../../src/inspector/history.js';
@@ -110,7 +111,11 @@ const traces: Target = {
       { ...stamp, type: 'statemesh.world', what: 'split', partition: [['a'], ['b']] },
     ];
     const record = fc.oneof(...records.map((each) => spoilt(each, anyJson('type', 'value', 'context', 'snapshot'))));
-    const line = record.map((value) => JSON.stringify(value) ?? '');
+    const deep = `{"id":1,"node":"a","atMs":1,"type":"statemesh.process","what":"began","more":${'['.repeat(9_999)}${']'.repeat(9_999)}}`;
+    const line = fc.oneof(
+      { arbitrary: record.map((value) => JSON.stringify(value) ?? ''), weight: 20 },
+      fc.constant(deep),
+    );
     return {
       close: async () => rmSync(directory, { recursive: true, force: true }),
       property: fc.asyncProperty(fc.array(fc.oneof(line, damagedText(line)), { maxLength: 12 }), async (lines) => {
@@ -119,7 +124,7 @@ const traces: Target = {
         // As a collector does it, with bounds so narrow that nearly all is folded.
         const history = new History({ recordsMax: 2, charactersMax: 10_000 });
         for (const text of lines) {
-          const read = recordSchema.safeParse(parsed(text));
+          const read = recordSchema.safeParse(decodeDocument(text));
           if (read.success) history.add(read.data as never);
         }
         for (const text of history.beginning())
@@ -128,13 +133,5 @@ const traces: Target = {
     };
   },
 };
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
 
 export const fileTargets: readonly Target[] = [databases, traces];

@@ -107,6 +107,8 @@ class Exchange {
   ) {
     this.#socketPath = socketPath;
     this.#signal = signal;
+    // First, since it may throw: then there is nothing to close.
+    const body = request.lines ?? textToSend(request.body);
     const query = new URLSearchParams(request.parameters).toString();
     this.#request = openRequest({
       agent: this.#agent,
@@ -122,7 +124,7 @@ class Exchange {
     this.#response.catch(() => {});
     // After the response has come, errors show in it, too.
     this.#request.on('error', () => {});
-    this.#send(request);
+    this.#send(body);
   }
 
   /** The answer, once its status says that all is well. */
@@ -156,16 +158,25 @@ class Exchange {
     this.#agent.destroy();
   }
 
-  #send({ body, lines }: StreamRequest): void {
-    if (lines === undefined) {
-      this.#request.end(body === undefined ? undefined : JSON.stringify(body));
+  #send(body: string | undefined | NonNullable<StreamRequest['lines']>): void {
+    if (body === undefined || typeof body === 'string') {
+      this.#request.end(body);
       return;
     }
-    const watched = watchFailure(lines, (error) => {
+    const watched = watchFailure(body, (error) => {
       this.#failure = error;
     });
     // What breaks here breaks the response, too, and is told there.
     pipeline(Readable.from(watched, { objectMode: true, highWaterMark: 1 }), this.#request).catch(() => {});
+  }
+}
+
+/** @throws StatemeshError `requestInvalid` for what can be read but not written */
+function textToSend(body: unknown): string | undefined {
+  try {
+    return JSON.stringify(body);
+  } catch (cause) {
+    throw new StatemeshError('requestInvalid', 'The JSON is nested too deeply to be sent.', { cause });
   }
 }
 

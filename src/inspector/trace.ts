@@ -8,6 +8,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { systemRandomness } from '../adapters/randomness.js';
 import { systemTime } from '../adapters/time.js';
+import { decodeDocument } from '../core/document.js';
 import { messageOf, StatemeshError } from '../core/errors.js';
 import { recordSchema } from './collect.js';
 import { History } from './history.js';
@@ -68,14 +69,10 @@ const progressEvery = 10_000;
 
 function kindOf(line: string): 'record' | 'other' | 'wrong' {
   if (line === '') return 'other';
-  try {
-    const value: unknown = JSON.parse(line);
-    // Traces of simulations tell more than the inspector shows.
-    if (typeof value === 'object' && value !== null && 'kind' in value && 'atMs' in value) return 'other';
-    return recordSchema.safeParse(value).success ? 'record' : 'wrong';
-  } catch {
-    return 'wrong';
-  }
+  const value = decodeDocument(line);
+  // Traces of simulations tell more than the inspector shows.
+  if (typeof value === 'object' && value !== null && 'kind' in value && 'atMs' in value) return 'other';
+  return recordSchema.safeParse(value).success ? 'record' : 'wrong';
 }
 
 function invalid(path: string, why: string, cause?: unknown): StatemeshError {

@@ -326,7 +326,11 @@ describe('other processes', () => {
 
   it('what is no record -> its sender is cut off, and nothing of it is kept', async () => {
     await serve({ collects: true });
-    const wrong = ['no JSON', '{}', '[1]', '[{"id":1}]', '[{"id":1,"node":"x","atMs":0,"type":"eval"}]'];
+    const stamp = '"id":1,"node":"x","atMs":0';
+    // It could be read, but not written again.
+    const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+    const wrong = ['no JSON', '{}', '[1]', '[{"id":1}]', `[{${stamp},"type":"eval"}]`];
+    wrong.push(`[{${stamp},"type":"statemesh.process","what":"began","more":${deep}}]`);
     for (const text of wrong) {
       const socket = new WebSocket(`ws://127.0.0.1:${server.port}/collect?token=${token}`);
       sockets.push(socket);

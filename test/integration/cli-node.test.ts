@@ -109,12 +109,16 @@ describe('a node', () => {
       node.run(['get', 'c', 'k'.repeat(600), '--json']),
       node.run(['find', 'c', '--where', '{"$nor":[]}', '--json']),
       node.run(['add-static-peer', '--node-id', 'b', '--address', 'nowhere', '--json']),
+      node.run(['put', 'c', 'k', '-', '--json'], { input: `${'['.repeat(200)}${']'.repeat(200)}` }),
+      node.run(['put', 'c', 'k', '-', '--json'], { input: `${'['.repeat(50_000)}${']'.repeat(50_000)}` }),
     ]);
     expect(results.map(({ exitCode, stderr }) => [exitCode, lastJson(stderr).code])).toEqual([
       [2, 'collectionReserved'],
       [2, 'keyInvalid'],
       [2, 'queryInvalid'],
       [2, 'peerInvalid'],
+      [2, 'documentInvalid'],
+      [2, 'requestInvalid'],
     ]);
   });
 
