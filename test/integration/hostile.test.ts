@@ -1,6 +1,8 @@
 /** Strangers and members that misbehave, against a live node. */
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createNetwork } from '../../src/adapters/network.js';
 import { pskClientOptions } from '../../src/adapters/tls-options.js';
@@ -40,6 +42,9 @@ afterEach(async () => {
   await fixture.close();
 });
 
+/** Once: stretching a key is meant to take its time. */
+const derived = deriveClusterKeys({ passphrase: clusterKey, salt: clusterSalt });
+
 /** A member of the cluster that speaks frames by hand. */
 interface Member {
   readonly heard: Frame[];
@@ -50,7 +55,7 @@ interface Member {
 }
 
 async function member(): Promise<Member> {
-  const { security } = await deriveClusterKeys({ passphrase: clusterKey, salt: clusterSalt });
+  const { security } = await derived;
   const connection: Connection = await network.dial({
     host: '127.0.0.1',
     port: portOf(node),
@@ -230,7 +235,7 @@ describe('a member that misbehaves', () => {
     other.send({ type: 'frame.batch', sequence: 1, runs });
     await until('the answer', () => other.heard.some(({ type }) => type === 'frame.acknowledgement'));
     other.close();
-    const { security } = await deriveClusterKeys({ passphrase: clusterKey, salt: clusterSalt });
+    const { security } = await derived;
     // By hand, since a connection of ours reads all that comes.
     const socket = connectTls({ ...pskClientOptions(security.keys[0] as PresharedKey), host, port: portOf(node) });
     let isClosed = false;
@@ -273,7 +278,7 @@ describe('a member that misbehaves', () => {
   });
 
   it('a peer that answers with garbage each time -> is dialed in growing steps', async () => {
-    const { security } = await deriveClusterKeys({ passphrase: clusterKey, salt: clusterSalt });
+    const { security } = await derived;
     const dialedMs: number[] = [];
     const listening = await network.listen({
       ...{ host: '127.0.0.1', port: 0, security, limits, handshakeTimeoutMs: 5_000 },
@@ -293,6 +298,29 @@ describe('a member that misbehaves', () => {
       lastFailure: { code: expect.stringMatching(/^frame/) },
     });
   });
+
+  it('attacks without end, by ever new names -> the memory of the node does not grow with them', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const usedAfter = async (attacks: number): Promise<number> => {
+      for (let count = 0; count < attacks; count++) {
+        const other = await member();
+        const nodeId = `m-${performance.now()}` as NodeId;
+        if (hello.type === 'frame.handshakeRequest') other.send({ ...hello, identity: { ...hello.identity, nodeId } });
+        if (count % 2 === 0) other.sendBytes(Buffer.alloc(2_000, count));
+        else await until('the response', () => other.heard.length > 0);
+        other.close();
+      }
+      await until('no session is left', () => sessionsOf(node) === 0);
+      collectGarbage();
+      return process.memoryUsage().heapUsed;
+    };
+    // The first ones fill what has a bound: the table of peers, above all.
+    const before = await usedAfter(2 * limits.peersMax);
+    const after = await usedAfter(2 * limits.peersMax);
+    expect(after - before).toBeLessThan(4 * 1024 * 1024);
+    expect(node.peers.length).toBeLessThanOrEqual(limits.peersMax);
+  }, 60_000);
 
   it('connects again and again without a word -> others are served all the same', async () => {
     const silent = await Promise.all(Array.from({ length: 20 }, member));
