@@ -141,7 +141,7 @@ describe('damaged database', () => {
     world.restart(a);
     await world.run('1s');
     expect(a.isUp).toBe(false);
-    expect(a.failure).toMatchObject({ code: 'databaseCorrupt', message: expect.stringContaining('move it away') });
+    expect(a.failure).toMatchObject({ code: 'databaseCorrupt', message: expect.stringContaining('set it aside') });
     // The others go on meanwhile.
     await things(b).put('k0000', 'b');
     world.wipe(a);
