@@ -92,7 +92,7 @@ function writeInitial(database: Database, options: SqliteStoreOptions): void {
   const { initial = [] } = options;
   const state = loadState(database);
   const localWrites = new LocalWrites({ ...options, state, documents: new Documents(database, state) });
-  new Transactor(database, state, options).writeEntries(undefined, (transaction) => {
+  new Transactor(database, state, { time: options.time }).writeEntries(undefined, (transaction) => {
     localWrites.append(localWrites.prepare(initial, transaction), transaction);
   });
 }
