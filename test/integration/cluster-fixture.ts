@@ -1,5 +1,6 @@
 /** Nodes over real sockets and files, each test on a discovery port of its own so that test files do not hear each other. */
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createNode, type Happening, type NodeOptions, type NodePorts, type StatemeshNode } from '../../src/index.js';
@@ -96,6 +97,18 @@ export async function untilConverged(nodes: readonly StatemeshNode[], withinMs?:
   );
   const contents = await Promise.all(nodes.map((node) => node.contentDigest()));
   if (new Set(contents.map(({ digest }) => digest)).size !== 1) throw new Error('Equal clocks, but other documents.');
+}
+
+/** Whether nobody listens on a port of this machine. */
+export function isRefused(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  return new Promise((resolve) => {
+    socket.once('error', () => resolve(true));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+  });
 }
 
 export function portOf(node: StatemeshNode): number {

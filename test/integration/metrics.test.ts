@@ -1,8 +1,8 @@
 /** Metrics: what a Prometheus server reads, from real nodes. */
 import { request } from 'node:http';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { createFixture, type Fixture, portOf, type TestNode, until } from './cluster-fixture.js';
+import { createFixture, type Fixture, isRefused, portOf, type TestNode, until } from './cluster-fixture.js';
 
 let fixture: Fixture;
 beforeEach(() => {
@@ -142,14 +142,3 @@ describe('metrics', () => {
     expect(statuses.at(-1)?.text).toBe('');
   });
 });
-
-function isRefused(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  return new Promise((resolve) => {
-    socket.once('error', () => resolve(true));
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(false);
-    });
-  });
-}

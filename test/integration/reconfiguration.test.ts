@@ -13,6 +13,7 @@ import {
   createFixture,
   type Fixture,
   isConnected,
+  isRefused,
   portOf,
   sessionsOf,
   type TestNode,
@@ -54,17 +55,6 @@ function stepOf(value: unknown): string {
   const { running } = value as { running?: { reconfiguration?: unknown } };
   const step = running?.reconfiguration;
   return typeof step === 'string' ? step : (Object.keys((step as object) ?? {})[0] ?? '');
-}
-
-function isRefused(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  return new Promise((resolve) => {
-    socket.once('error', () => resolve(true));
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(false);
-    });
-  });
 }
 
 async function freePort(host = '127.0.0.1'): Promise<number> {

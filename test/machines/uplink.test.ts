@@ -57,6 +57,19 @@ function setup() {
   };
 }
 
+/** It has led, reached nobody, and rests. */
+function cutOff() {
+  const uplink = setup();
+  uplink.store('x');
+  uplink.lead(true);
+  uplink.condition('x', 'trying');
+  uplink.clock.advance(yieldAfterMs);
+  uplink.lead(false);
+  uplink.condition('x', 'resting');
+  uplink.orders();
+  return uplink;
+}
+
 describe('uplink', () => {
   it('the node leads, the key changes, somebody else leads -> secrets are tended by the leader, with the present keys', () => {
     const { actor, lead, tending } = setup();
@@ -137,14 +150,7 @@ describe('uplink', () => {
   });
 
   it('failed, and not leading -> probes with growing pauses, until one reaches a cloud peer', () => {
-    const { store, lead, condition, probed, clock, told, orders } = setup();
-    store('x');
-    lead(true);
-    condition('x', 'trying');
-    clock.advance(yieldAfterMs);
-    lead(false);
-    condition('x', 'resting');
-    orders();
+    const { probed, clock, told, orders } = cutOff();
     clock.advance(limits.probeFirstMs);
     expect(orders()).toEqual(['x probe']);
     probed('x', false);
@@ -160,13 +166,7 @@ describe('uplink', () => {
   });
 
   it('a probe that nobody answers -> is over after its time, and counts as failed', () => {
-    const { store, lead, condition, clock, orders } = setup();
-    store('x');
-    lead(true);
-    condition('x', 'trying');
-    clock.advance(yieldAfterMs);
-    lead(false);
-    condition('x', 'resting');
+    const { clock, orders } = cutOff();
     clock.advance(limits.probeFirstMs);
     orders();
     clock.advance(limits.probeTimeoutMs);
