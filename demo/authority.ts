@@ -9,6 +9,8 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import Provider from 'oidc-provider';
+// @ts-expect-error: its types leave this out
+import MemoryAdapter from 'oidc-provider/lib/adapters/memory_adapter.js';
 
 export interface AuthorityOptions {
   readonly clients: readonly { readonly id: string; readonly secret: string }[];
@@ -52,6 +54,9 @@ export async function startAuthority(options: AuthorityOptions): Promise<Authori
   };
 }
 
+/** By a name of its own: with its default store in memory the provider warns of a production that this is not. */
+class Volatile extends MemoryAdapter {}
+
 function providerOf(url: string, options: AuthorityOptions, key: KeyObject): Provider {
   const { clients, scope, audience, lifetimeSeconds } = options;
   const resource = {
@@ -62,6 +67,7 @@ function providerOf(url: string, options: AuthorityOptions, key: KeyObject): Pro
     jwt: { sign: { alg: 'ES256' as const } },
   };
   return new Provider(url, {
+    adapter: Volatile,
     clients: clients.map(({ id, secret }) => ({
       client_id: id,
       client_secret: secret,
