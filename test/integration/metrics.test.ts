@@ -62,6 +62,7 @@ describe('metrics', () => {
       'a has heard so',
       async () => (await samplesOf(a)).get('statemesh_peer_backlog_entries{peer="b"}') === 0,
     );
+    await until('the clocks are compared', async () => (await a.status()).clockAheadMs !== undefined);
     const [ofA, ofB] = [await samplesOf(a), await samplesOf(b)];
     expect(ofA.get('statemesh_node_info{node_id="a",role="member"}')).toBe(1);
     expect(ofA.get('statemesh_running')).toBe(1);
