@@ -14,4 +14,6 @@ export default {
   },
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testTimeout: 20_000,
+  // Many tests wait for others: both of two processors are kept busy.
+  maxWorkers: '100%',
 };

@@ -4,6 +4,7 @@ import { copyFile, readdir, readFile, stat, truncate, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { run, type StartedNode, startNode, temporaryDirectory } from './cli-fixture.js';
+import { ownPort } from './own-port.js';
 
 async function put(node: StartedNode, count: number, prefix = 'k'): Promise<void> {
   const lines = Array.from({ length: count }, (_, index) =>
@@ -48,8 +49,7 @@ describe('backup and restore', () => {
   });
 
   test('put back beside a peer that has more -> both end with the same, and nothing that the peer has is lost', async () => {
-    const discoveryPort = 41_000 + (process.pid % 1_000);
-    const options = { discoveryPort, beaconIntervalMs: 200 };
+    const options = { discoveryPort: ownPort(), beaconIntervalMs: 200 };
     const [a, b] = [await startNode(options), await startNode({ ...options, nodeId: 'node-b' })];
     await put(a, 100);
     const file = join(a.directory, 'a.db');

@@ -4,16 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import {
-  clusterKey,
-  clusterSalt,
-  discoveryPort,
-  eventsOf,
-  open,
-  startNode,
-  temporaryDirectory,
-  until,
-} from './cli-fixture.js';
+import { clusterKey, clusterSalt, eventsOf, open, startNode, temporaryDirectory, until } from './cli-fixture.js';
+import { ownPort } from './own-port.js';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(() => {
@@ -41,7 +33,7 @@ async function listen(path: string): Promise<readonly string[]> {
 
 async function configured(): Promise<string> {
   const cwd = await temporaryDirectory();
-  const configuration = { nodeId: 'node-a', clusterKey, clusterSalt, discoveryPort: discoveryPort() };
+  const configuration = { nodeId: 'node-a', clusterKey, clusterSalt, discoveryPort: ownPort() };
   await writeFile(join(cwd, 'statemesh.json'), JSON.stringify(configuration), { mode: 0o600 });
   return cwd;
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach } from '@jest/globals';
+import { ownPort } from './own-port.js';
 
 const main = join(process.cwd(), 'dist/cli/main.js');
 const conditionTimeoutMs = 15_000;
@@ -87,7 +88,7 @@ export async function startNode(
   { directory, keep = false, env = {} }: { directory?: string; keep?: boolean; env?: RunOptions['env'] } = {},
 ): Promise<StartedNode> {
   const cwd = directory ?? (await temporaryDirectory({ keep }));
-  const configuration = { nodeId: 'node-a', clusterKey, clusterSalt, discoveryPort: discoveryPort(), ...fields };
+  const configuration = { nodeId: 'node-a', clusterKey, clusterSalt, discoveryPort: ownPort(), ...fields };
   await writeFile(join(cwd, 'statemesh.json'), JSON.stringify(configuration), { mode: 0o600 });
   const started = open(['start', '--json'], { cwd, keep, ...(env && { env }) });
   const event = await until(() => eventsOf(started)[0]);
@@ -108,14 +109,6 @@ export function eventsOf(running: Running): Record<string, unknown>[] {
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line));
-}
-
-let discoveryPorts = 0;
-
-/** One that no other suite of this machine uses, so that clusters do not see each other's beacons. */
-export function discoveryPort(): number {
-  discoveryPorts += 1;
-  return 30_000 + ((process.pid * 31 + discoveryPorts) % 30_000);
 }
 
 /** Asks for something until it is there. */

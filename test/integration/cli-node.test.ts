@@ -6,7 +6,6 @@ import { callControl } from '../../src/cli/control-client.js';
 import { controlSocketPath } from '../../src/protocol/control.js';
 import {
   clusterKey,
-  discoveryPort,
   eventsOf,
   lastJson,
   open,
@@ -16,6 +15,7 @@ import {
   temporaryDirectory,
   until,
 } from './cli-fixture.js';
+import { ownPort } from './own-port.js';
 
 describe('a node', () => {
   /** For tests that leave it running and mind their own collection. */
@@ -34,7 +34,7 @@ describe('a node', () => {
   test('init, start, talk, stop: as the README has it -> everything ends with 0', async () => {
     const cwd = await temporaryDirectory();
     expect((await run(['init', '--node-id', 'shop-1'], { cwd })).exitCode).toBe(0);
-    const env = { STATEMESH_DISCOVERY_PORT: String(discoveryPort()) };
+    const env = { STATEMESH_DISCOVERY_PORT: String(ownPort()) };
     const node = open(['start', '--json'], { cwd, env });
     const event = await until(() => eventsOf(node)[0]);
     expect(event).toEqual({
@@ -265,7 +265,7 @@ describe('import', () => {
 
 describe('two nodes', () => {
   test('discovery: a document put on one -> read on the other, and both show each other as connected', async () => {
-    const shared = { discoveryPort: discoveryPort(), beaconIntervalMs: 200, syncIntervalMs: 300 };
+    const shared = { discoveryPort: ownPort(), beaconIntervalMs: 200, syncIntervalMs: 300 };
     const [one, two] = await Promise.all([
       startNode({ ...shared, nodeId: 'one' }),
       startNode({ ...shared, nodeId: 'two' }),

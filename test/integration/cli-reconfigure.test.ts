@@ -10,7 +10,6 @@ import { configurationJsonSchema } from '../../src/protocol/configuration-fields
 import {
   clusterKey,
   clusterSalt,
-  discoveryPort,
   eventsOf,
   lastJson,
   open,
@@ -20,6 +19,7 @@ import {
   temporaryDirectory,
   until,
 } from './cli-fixture.js';
+import { ownPort } from './own-port.js';
 
 const fields = { nodeId: 'shop-1', clusterKey, clusterSalt, port: 9_000 };
 
@@ -196,7 +196,7 @@ describe('reconfigure', () => {
   });
 
   test('options and variables -> stay in force over a file that changes', async () => {
-    const { cwd } = await withFile({ ...fields, port: 0, discoveryPort: discoveryPort() });
+    const { cwd } = await withFile({ ...fields, port: 0, discoveryPort: ownPort() });
     const node = open(['start', '--json', '--heartbeat-interval-ms', '700'], { cwd });
     await until(() => eventsOf(node)[0]);
     await run(['config', 'set', 'heartbeatIntervalMs=900', 'syncIntervalMs=900'], { cwd });
@@ -258,7 +258,7 @@ describe('reconfigure', () => {
     const authorizations: unknown[] = [];
     const server = createServer((request, response) => {
       authorizations.push(request.headers.authorization);
-      response.end(JSON.stringify({ ...fields, port: 0, discoveryPort: discoveryPort() }));
+      response.end(JSON.stringify({ ...fields, port: 0, discoveryPort: ownPort() }));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/shop-1.json`;

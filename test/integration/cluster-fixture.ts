@@ -4,11 +4,10 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createNode, type Happening, type NodeOptions, type NodePorts, type StatemeshNode } from '../../src/index.js';
+import { ownPort } from './own-port.js';
 
 export const clusterKey = 'correct horse battery staple';
 export const clusterSalt = 'cluster-test';
-
-let discoveryPort = 20_000 + (process.pid % 2_000) * 10;
 
 export interface Fixture {
   /** A node with its own data directory, not yet started. */
@@ -24,8 +23,7 @@ export interface TestNode extends StatemeshNode {
 }
 
 export function createFixture(): Fixture {
-  discoveryPort += 1;
-  const port = discoveryPort;
+  const port = ownPort();
   const root = mkdtempSync(join(tmpdir(), 'statemesh-cluster-'));
   const nodes: StatemeshNode[] = [];
   const directoryOf = (name: string) => join(root, name);

@@ -8,7 +8,7 @@ import { callControl, streamControl } from '../../src/cli/control-client.js';
 import { failureOf } from '../../src/core/errors.js';
 import { createNode, type StatemeshNode } from '../../src/index.js';
 import { controlSocketPath } from '../../src/protocol/control.js';
-import { discoveryPort } from './cli-fixture.js';
+import { ownPort } from './own-port.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'statemesh-commands-'));
 const path = controlSocketPath(directory);
@@ -203,7 +203,7 @@ function settings() {
     dataDir: directory,
     clusterKey: 'a test key that nobody else uses',
     clusterSalt: 'test-salt',
-    discoveryPort: discoveryPort(),
+    discoveryPort: ownPort(),
     control: true,
   };
 }

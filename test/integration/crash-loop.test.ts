@@ -9,7 +9,8 @@ import { createInterface } from 'node:readline';
 import { expect, test } from '@jest/globals';
 import { callControl } from '../../src/cli/control-client.js';
 import { examineDatabase } from '../../src/examine.js';
-import { clusterKey, clusterSalt, discoveryPort, startNode, temporaryDirectory, until } from './cli-fixture.js';
+import { clusterKey, clusterSalt, startNode, temporaryDirectory, until } from './cli-fixture.js';
+import { ownPort } from './own-port.js';
 
 const rounds = Number(process.env.CRASH_ROUNDS ?? 50);
 const main = join(process.cwd(), 'dist/cli/main.js');
@@ -17,7 +18,7 @@ const main = join(process.cwd(), 'dist/cli/main.js');
 const writers = 16;
 
 test(`${rounds} kills of a node that is written to -> no acknowledged write is lost, and all agree`, async () => {
-  const port = discoveryPort();
+  const port = ownPort();
   const settings = { discoveryPort: port, beaconIntervalMs: 200, heartbeatIntervalMs: 200, syncIntervalMs: 400 };
   const peer = await startNode({ ...settings, nodeId: 'node-b' });
   const cwd = await temporaryDirectory();

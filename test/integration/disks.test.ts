@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { callControl } from '../../src/cli/control-client.js';
-import { clusterKey, clusterSalt, discoveryPort, run, startNode, temporaryDirectory, until } from './cli-fixture.js';
+import { clusterKey, clusterSalt, run, startNode, temporaryDirectory, until } from './cli-fixture.js';
+import { ownPort } from './own-port.js';
 
 const main = join(process.cwd(), 'dist/cli/main.js');
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -157,7 +158,7 @@ describe('a directory that cannot be used', () => {
   };
   const configured = async (dataDir = './data'): Promise<string> => {
     const cwd = await temporaryDirectory();
-    const configuration = { nodeId: 'a', clusterKey, clusterSalt, dataDir, discoveryPort: discoveryPort() };
+    const configuration = { nodeId: 'a', clusterKey, clusterSalt, dataDir, discoveryPort: ownPort() };
     await writeFile(join(cwd, 'statemesh.json'), JSON.stringify(configuration), { mode: 0o600 });
     return cwd;
   };
@@ -193,7 +194,7 @@ describe('a directory that cannot be used', () => {
 
 describe('a database that is damaged while it is open', () => {
   test('reads that meet it -> databaseCorrupt, and the node says so; afterwards all comes back from the peers', async () => {
-    const settings = { discoveryPort: discoveryPort(), beaconIntervalMs: 200, syncIntervalMs: 400 };
+    const settings = { discoveryPort: ownPort(), beaconIntervalMs: 200, syncIntervalMs: 400 };
     const [first, peer] = [await startNode(settings), await startNode({ ...settings, nodeId: 'node-b' })];
     // More than SQLite keeps in memory.
     const lines = Array.from({ length: 4_000 }, (_, index) =>

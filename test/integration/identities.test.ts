@@ -5,7 +5,6 @@ import { describe, expect, test } from '@jest/globals';
 import {
   clusterKey,
   clusterSalt,
-  discoveryPort,
   eventsOf,
   lastJson,
   open,
@@ -15,6 +14,7 @@ import {
   temporaryDirectory,
   until,
 } from './cli-fixture.js';
+import { ownPort } from './own-port.js';
 
 const fast = { beaconIntervalMs: 200, heartbeatIntervalMs: 200, syncIntervalMs: 400 };
 
@@ -46,7 +46,7 @@ async function clone(node: StartedNode): Promise<string> {
 
 describe('a data directory that was cloned to another machine', () => {
   test('written to here, then there -> all end with the same, and nothing is lost', async () => {
-    const settings = { ...fast, discoveryPort: discoveryPort() };
+    const settings = { ...fast, discoveryPort: ownPort() };
     const [original, peer] = [await startNode(settings), await startNode({ ...settings, nodeId: 'node-b' })];
     await put(original, 'shared', 1);
     await untilAgreed([original, peer], 1);
@@ -66,7 +66,7 @@ describe('a data directory that was cloned to another machine', () => {
   });
 
   test('both run -> both say so and refuse each other; the clone gets a name of its own, and all agree', async () => {
-    const settings = { ...fast, discoveryPort: discoveryPort() };
+    const settings = { ...fast, discoveryPort: ownPort() };
     const first = await startNode(settings);
     await put(first, 'shared', 1);
     await stopped(first);
@@ -103,7 +103,7 @@ describe('two processes on one database', () => {
 
   test('two starts at once -> one serves', async () => {
     const cwd = await temporaryDirectory();
-    const configuration = { nodeId: 'node-a', clusterKey, clusterSalt, discoveryPort: discoveryPort() };
+    const configuration = { nodeId: 'node-a', clusterKey, clusterSalt, discoveryPort: ownPort() };
     await writeFile(join(cwd, 'statemesh.json'), JSON.stringify(configuration), { mode: 0o600 });
     const starting = [open(['start', '--json'], { cwd }), open(['start', '--json'], { cwd })];
     const events = await Promise.all(starting.map((each) => until(() => eventsOf(each)[0])));
@@ -131,7 +131,7 @@ describe('a wall clock that jumps', () => {
   }
 
   test('hours back and forward, while it runs and between runs -> the order of writes stays', async () => {
-    const settings = { ...fast, discoveryPort: discoveryPort() };
+    const settings = { ...fast, discoveryPort: ownPort() };
     const peer = await startNode({ ...settings, nodeId: 'node-b' });
     const { node, jump } = await shifted(0, settings);
     await put(node, 'k', 'first');
@@ -150,7 +150,7 @@ describe('a wall clock that jumps', () => {
   });
 
   test('an hour ahead -> does not poison the order of the others, who say so; it is told by status and doctor', async () => {
-    const settings = { ...fast, discoveryPort: discoveryPort() };
+    const settings = { ...fast, discoveryPort: ownPort() };
     const [one, two] = [await startNode(settings), await startNode({ ...settings, nodeId: 'node-b' })];
     const { node: wrong } = await shifted(1, { ...settings, nodeId: 'node-c' });
     await until(

@@ -8,7 +8,8 @@ import { callControl } from '../../src/cli/control-client.js';
 import type { CollectionName, NodeId } from '../../src/core/ids.js';
 import { controlSocketPath } from '../../src/protocol/control.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
-import { discoveryPort, startNode, temporaryDirectory, until } from './cli-fixture.js';
+import { startNode, temporaryDirectory, until } from './cli-fixture.js';
+import { ownPort } from './own-port.js';
 
 const kills = 8;
 /** Of writing before each. */
@@ -29,7 +30,7 @@ describe('reconfiguration and kill -9', () => {
   test(`${kills} kills at later and later moments of a change of NodeId -> every acknowledged write is kept`, async () => {
     const directory = await temporaryDirectory();
     const dataDir = join(directory, 'data');
-    const fields = { discoveryPort: discoveryPort(), logLevel: 'warn' };
+    const fields = { discoveryPort: ownPort(), logLevel: 'warn' };
     const acknowledged: string[] = [];
     for (let kill = 0; kill < kills; kill += 1) {
       const node = await startNode(fields, { directory });

@@ -9,7 +9,8 @@ import type { CollectionName, NodeId } from '../../src/core/ids.js';
 import { controlSocketPath } from '../../src/protocol/control.js';
 import type { Reconfiguration } from '../../src/protocol/reconfiguration.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
-import { discoveryPort, type StartedNode, startNode, until } from './cli-fixture.js';
+import { type StartedNode, startNode, until } from './cli-fixture.js';
+import { ownPort } from './own-port.js';
 
 const portChanges = 200;
 const nodeIdChanges = 50;
@@ -70,7 +71,7 @@ async function keysIn(directory: string, nodeId: string): Promise<string[]> {
 describe('reconfiguration under load', () => {
   test(`${portChanges} changes of the port, ${nodeIdChanges} of the NodeId -> no write refused or lost, no handle left`, async () => {
     const common = {
-      discoveryPort: discoveryPort(),
+      discoveryPort: ownPort(),
       heartbeatIntervalMs: 500,
       beaconIntervalMs: 500,
       logLevel: 'warn',

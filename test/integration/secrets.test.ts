@@ -3,7 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { discoveryPort, lastJson, run, startNode, temporaryDirectory, until } from './cli-fixture.js';
+import { lastJson, run, startNode, temporaryDirectory, until } from './cli-fixture.js';
+import { ownPort } from './own-port.js';
 
 const planted = {
   clusterKey: 'planted-cluster-key-0123456789',
@@ -17,7 +18,7 @@ const planted = {
 };
 
 test('secrets and documents -> in no log, error, status, metric or process argument, whatever happens', async () => {
-  const port = discoveryPort();
+  const port = ownPort();
   const fast = { discoveryPort: port, beaconIntervalMs: 200, heartbeatIntervalMs: 200, syncIntervalMs: 400 };
   const keys = { clusterKey: planted.clusterKey, acceptedClusterKeys: [planted.acceptedKey] };
   const node = await startNode({ ...keys, ...fast, logLevel: 'trace', metricsPort: 0, inspector: { port: 0 } });
