@@ -26,8 +26,7 @@ export async function refusing<T>(codes: readonly ErrorCode[], call: () => T | P
   try {
     return await call();
   } catch (error) {
-    if (isStatemeshError(error) && codes.includes(error.code)) return undefined;
-    throw error;
+    return passOnUnless(codes, error);
   }
 }
 
@@ -36,9 +35,14 @@ export function refusingNow<T>(codes: readonly ErrorCode[], call: () => T): T | 
   try {
     return call();
   } catch (error) {
-    if (isStatemeshError(error) && codes.includes(error.code)) return undefined;
-    throw error;
+    return passOnUnless(codes, error);
   }
+}
+
+/** @throws the error, unless it has one of the codes */
+export function passOnUnless(codes: readonly ErrorCode[], error: unknown): undefined {
+  if (isStatemeshError(error) && codes.includes(error.code)) return undefined;
+  throw error;
 }
 
 /** @throws Error unless it holds */

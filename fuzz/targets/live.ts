@@ -23,12 +23,12 @@ import { controlSocketPath } from '../../src/protocol/control.js';
 import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
 import { type Frame, protocolVersion } from '../../src/protocol/messages.js';
 import type { Connection } from '../../src/protocol/ports.js';
+import { isConnected, portOf, sessionsOf, until } from '../../test/integration/cluster-fixture.js';
 import { anyBytes, anyJson, damaged, hostileFrames, inPieces, pieceSizes, spoilt } from '../material.js';
 import { must, type Opened, type Target } from '../target.js';
 
 const clusterKey = 'the key of the fuzzed cluster';
 const clusterSalt = 'fuzz-salt';
-const patienceMs = 10_000;
 
 /** Some nodes in a temporary directory, without discovery: who talks to whom is said. */
 class Nodes {
@@ -51,25 +51,6 @@ class Nodes {
     await Promise.all(this.#nodes.map((node) => node.stop()));
     rmSync(this.directory, { recursive: true, force: true });
   }
-}
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + patienceMs;
-  while (!(await holds())) {
-    must(performance.now() < deadline, `${what} within ${patienceMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
-const portOf = (node: StatemeshNode): number => node.actor.getSnapshot().context.listening?.port ?? 0;
-const isConnected = (node: StatemeshNode, peerId: string): boolean =>
-  node.peers.some(({ nodeId, state }) => nodeId === peerId && state === 'connected');
-
-/** Sessions of whichever parent has them, and no others: a session that a stranger has left must not stay. */
-function sessionsOf(node: StatemeshNode): number {
-  const { membership, reception } = node.actor.getSnapshot().children as Record<string, unknown>;
-  const parent = (membership ?? reception) as { getSnapshot(): { context: { sessions: object } } };
-  return Object.keys(parent.getSnapshot().context.sessions).length;
 }
 
 /** What must hold of a node after each attack. */
@@ -115,23 +96,23 @@ const members: Target = {
         await network.closeAll();
         await nodes.close();
       },
-      property: fc.asyncProperty(fc.constantFrom(...stages), hostileFrames, pieceSizes, async (stage, bytes, sizes) => {
-        const attack = await begin(await dial());
-        await attack.go(stage, helloWith(undefined));
-        for (const piece of inPieces(bytes, sizes)) attack.connection.write(piece);
-        attack.connection.end();
-        await checkUnharmed(node, friend);
-      }),
+      property: attacks(dial, helloWith(undefined), () => checkUnharmed(node, friend)),
     };
   },
 };
 
-interface Attack {
-  readonly connection: Connection;
-  go(stage: (typeof stages)[number], hello: Frame): Promise<void>;
+/** Anything at all, from somebody who has come so far in good order. */
+function attacks(dial: () => Promise<Connection>, hello: Frame, check: () => Promise<void>) {
+  return fc.asyncProperty(fc.constantFrom(...stages), hostileFrames, pieceSizes, async (stage, bytes, sizes) => {
+    const connection = await dial();
+    await advance(connection, hello, stage);
+    for (const piece of inPieces(bytes, sizes)) connection.write(piece);
+    connection.end();
+    await check();
+  });
 }
 
-async function begin(connection: Connection): Promise<Attack> {
+async function advance(connection: Connection, hello: Frame, stage: (typeof stages)[number]): Promise<void> {
   const heard: Frame['type'][] = [];
   let isOver = false;
   const decoder = new FrameDecoder(limits.frameBytesMax);
@@ -142,24 +123,16 @@ async function begin(connection: Connection): Promise<Attack> {
       isOver = true;
     },
   });
-  const answered = async (type: Frame['type']) => {
-    await until(`there is a ${type}`, () => isOver || heard.includes(type));
-    must(heard.includes(type), `whoever keeps to the protocol hears a ${type}`);
-  };
-  return {
-    connection,
-    async go(stage, hello) {
-      if (stage === 'connected') return;
-      connection.write(encodeFrame(hello));
-      await answered('frame.handshakeResponse');
-      if (stage === 'greeted') return;
-      connection.write(encodeFrame(clock));
-      await answered('frame.vectorClock');
-      if (stage === 'compared') return;
-      connection.write(encodeFrame({ type: 'frame.batch', sequence: 1, runs: [] }));
-      await answered('frame.acknowledgement');
-    },
-  };
+  const steps: readonly (readonly [Frame, Frame['type']])[] = [
+    [hello, 'frame.handshakeResponse'],
+    [clock, 'frame.vectorClock'],
+    [{ type: 'frame.batch', sequence: 1, runs: [] }, 'frame.acknowledgement'],
+  ];
+  for (const [frame, answer] of steps.slice(0, stages.indexOf(stage))) {
+    connection.write(encodeFrame(frame));
+    await until(`there is a ${answer}`, () => isOver || heard.includes(answer));
+    must(heard.includes(answer), `whoever keeps to the protocol hears a ${answer}`);
+  }
 }
 
 const guests: Target = {
@@ -187,13 +160,11 @@ const guests: Target = {
         await nodes.close();
         await authority.close();
       },
-      property: fc.asyncProperty(fc.constantFrom(...stages), hostileFrames, pieceSizes, async (stage, bytes, sizes) => {
-        const attack = await begin(await network.dial({ ...where, signal: new AbortController().signal }));
-        await attack.go(stage, helloWith(new Secret(token)));
-        for (const piece of inPieces(bytes, sizes)) attack.connection.write(piece);
-        attack.connection.end();
-        await checkUnharmed(node);
-      }),
+      property: attacks(
+        () => network.dial({ ...where, signal: new AbortController().signal }),
+        helloWith(new Secret(token)),
+        () => checkUnharmed(node),
+      ),
     };
   },
 };

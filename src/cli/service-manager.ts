@@ -13,13 +13,14 @@ export interface ServiceManager {
 }
 
 const program = 'systemd-notify';
+const nobody: ServiceManager = { ready() {}, stopping() {} };
 
 /** @param isTold Whether `--daemon-ready` was given */
 export function serviceManager(isTold: boolean, warn: (message: string) => void): ServiceManager {
-  if (!isTold) return { ready() {}, stopping() {} };
+  if (!isTold) return nobody;
   if (variable('NOTIFY_SOCKET') === undefined) {
     warn('--daemon-ready: nobody listens, NOTIFY_SOCKET is not set. In a systemd unit, use Type=notify.');
-    return { ready() {}, stopping() {} };
+    return nobody;
   }
   const tell = (...args: string[]): void => {
     const child = spawn(program, [`--pid=${process.pid}`, ...args], { stdio: 'ignore' });

@@ -11,7 +11,7 @@ import { limits } from '../core/limits.js';
 import type { LinkCommand, LinkReport } from '../protocol/events.js';
 import { encodeFrame, FrameDecoder } from '../protocol/frame-codec.js';
 import type { Frame, Heartbeat } from '../protocol/messages.js';
-import type { Meter } from '../protocol/meter.js';
+import type { Meter, Readings } from '../protocol/meter.js';
 import type { Time } from '../protocol/ports.js';
 import type { Intervals, LinkInput } from '../protocol/services.js';
 import type { Heartbeats, PulseHandle } from './heartbeat.js';
@@ -80,7 +80,8 @@ class Link {
     const { connection } = this.#input;
     const bytes = encodeFrame(frame);
     connection.write(bytes);
-    if (this.#meter.readings !== undefined) this.#countSent(frame, bytes.length);
+    const { readings } = this.#meter;
+    if (readings !== undefined) this.#countSent(readings, frame, bytes.length);
     // The window of batches bounds what is queued; more than that is a peer that does not read.
     if (connection.queuedBytes > limits.sendQueueBytesMax) {
       this.#fail({ code: 'connectionTimeout', message: 'The other side does not read what is sent to it.' });
@@ -118,11 +119,12 @@ class Link {
   #read(bytes: Uint8Array): void {
     if (this.#isClosed) return;
     this.#pulse?.alive();
-    this.#meter.readings?.bytes('received', bytes.length);
+    const { readings } = this.#meter;
+    readings?.bytes('received', bytes.length);
     try {
       this.#decoder.feed(bytes);
       for (let frame = this.#decoder.next(); frame !== undefined; frame = this.#decoder.next()) {
-        if (this.#meter.readings !== undefined) this.#countReceived(frame);
+        if (readings !== undefined) this.#countReceived(readings, frame);
         if (frame.type === 'frame.heartbeat') this.#hear(frame);
         else this.#tell(frame);
         if (this.#isClosed) return;
@@ -132,17 +134,17 @@ class Link {
     }
   }
 
-  #countSent(frame: Frame, bytes: number): void {
-    this.#meter.readings?.bytes('sent', bytes);
-    this.#meter.readings?.frame('sent', frame.type);
+  #countSent(readings: Readings, frame: Frame, bytes: number): void {
+    readings.bytes('sent', bytes);
+    readings.frame('sent', frame.type);
     if (frame.type === 'frame.batch') this.#batchesSentMs.set(frame.sequence, this.#time.monotonicMs());
   }
 
-  #countReceived(frame: Frame): void {
-    this.#meter.readings?.frame('received', frame.type);
+  #countReceived(readings: Readings, frame: Frame): void {
+    readings.frame('received', frame.type);
     if (frame.type !== 'frame.acknowledgement') return;
     const sentMs = this.#batchesSentMs.get(frame.sequence);
-    if (sentMs !== undefined) this.#meter.readings?.batchAcknowledged((this.#time.monotonicMs() - sentMs) / 1_000);
+    if (sentMs !== undefined) readings.batchAcknowledged((this.#time.monotonicMs() - sentMs) / 1_000);
     // One acknowledgement stands for all batches before it.
     for (const sequence of this.#batchesSentMs.keys()) {
       if (sequence <= frame.sequence) this.#batchesSentMs.delete(sequence);

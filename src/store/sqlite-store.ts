@@ -241,15 +241,17 @@ export class SqliteStore implements Store {
 
   async statistics(): Promise<StoreStatistics> {
     const counted = await this.stepwise(this.documents.counting(), { pause: true });
-    return this.reading(() => ({
-      path: this.options.path,
-      fileBytes: fileBytesOf(this.options.path) + fileBytesOf(`${this.options.path}-wal`),
-      walBytes: fileBytesOf(`${this.options.path}-wal`),
-      ...counted,
-      entries: this.oplog.countEntries(),
-      authors: this.state.authors.size,
-      commits: this.state.commits,
-    }));
+    return this.reading(() => {
+      const { path } = this.options;
+      const walBytes = fileBytesOf(`${path}-wal`);
+      return {
+        ...{ path, fileBytes: fileBytesOf(path) + walBytes, walBytes },
+        ...counted,
+        entries: this.oplog.countEntries(),
+        authors: this.state.authors.size,
+        commits: this.state.commits,
+      };
+    });
   }
 
   async backUp(path: string, onProgress: (progress: BackupProgress) => void = () => {}): Promise<void> {

@@ -113,9 +113,9 @@ export function portOf(node: StatemeshNode): number {
   return node.actor.getSnapshot().context.listening?.port as number;
 }
 
+/** Of whichever parent has them: membership, or the reception of a cloud node. */
 export function sessionsOf(node: StatemeshNode): number {
-  const membership = node.actor.getSnapshot().children.membership as unknown as {
-    getSnapshot(): { context: { sessions: object } };
-  };
-  return Object.keys(membership.getSnapshot().context.sessions).length;
+  const { membership, reception } = node.actor.getSnapshot().children as Record<string, unknown>;
+  const parent = (membership ?? reception) as { getSnapshot(): { context: { sessions: object } } };
+  return Object.keys(parent.getSnapshot().context.sessions).length;
 }

@@ -1,6 +1,5 @@
 /** Secrets and documents that are planted, and looked for everywhere where they must not be. Real processes, everything logged. */
 import { readFile, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { lastJson, run, startNode, temporaryDirectory, until } from './cli-fixture.js';
@@ -71,7 +70,7 @@ test('secrets and documents -> in no log, error, status, metric or process argum
     await tell(args);
   }
   const { metricsPort } = lastJson(await tell(['status', '--json'])) as { metricsPort: number };
-  told.push(await textOf(metricsPort));
+  told.push(await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text());
   for (const { child } of [node, peer, stranger]) told.push(await readFile(`/proc/${child.pid}/cmdline`, 'utf8'));
   await tell(['stop']);
   await node.exitCode;
@@ -89,18 +88,3 @@ test('secrets and documents -> in no log, error, status, metric or process argum
     expect([secret, database.includes(secret)]).toEqual([secret, false]);
   }
 }, 60_000);
-
-function textOf(port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const headers = { host: `127.0.0.1:${port}` };
-    const asked = request({ host: '127.0.0.1', port, path: '/metrics', headers, agent: false }, (response) => {
-      let text = '';
-      response.on('data', (part) => {
-        text += part;
-      });
-      response.on('end', () => resolve(text));
-    });
-    asked.on('error', reject);
-    asked.end();
-  });
-}
