@@ -33,6 +33,16 @@ export interface Datagram {
 /** A machine of a world, as the network sees it: a node, or an authority. */
 export type Place = Pick<WorldNode, 'name' | 'address'>;
 
+/** A line between two machines, as its owner would describe it. */
+export interface Line {
+  /** What it carries, each way unless `backBytesPerSecond` says otherwise. Several connections share it. */
+  readonly bytesPerSecond: number;
+  /** From the second machine to the first. */
+  readonly backBytesPerSecond?: number;
+  /** There and back, on top of what the weather takes. */
+  readonly roundTripMs: number;
+}
+
 export abstract class Faults {
   protected abstract readonly parts: WorldParts;
 
@@ -61,6 +71,21 @@ export abstract class Faults {
     const forMs = millisecondsOf(duration);
     this.parts.hub.clog(from.address, to.address, forMs);
     this.parts.health.clogged(this.parts.clock.nowMs + forMs);
+  }
+
+  /**
+   * Makes the line between two machines narrow and long, or with `undefined` as all others are. A line is no fault: it stays as it is
+   * when the world heals, and nothing is wrong meanwhile.
+   *
+   * @example
+   * world.link(a, b, { bytesPerSecond: 8_000, roundTripMs: 4_000 });
+   */
+  link(a: Place, b: Place, line: Line | undefined): void {
+    this.meddle(`link ${a.name} - ${b.name} ${line === undefined ? 'as usual' : JSON.stringify(line)}`);
+    const { hub } = this.parts;
+    const way = (bytesPerSecond: number) => ({ bytesPerSecond, latencyMs: (line?.roundTripMs ?? 0) / 2 });
+    hub.line(a.address, b.address, line && way(line.bytesPerSecond));
+    hub.line(b.address, a.address, line && way(line.backBytesPerSecond ?? line.bytesPerSecond));
   }
 
   /** Breaks what is open between two nodes, in the middle of whatever is on its way. */

@@ -7,7 +7,7 @@ export type { Checker, CheckerFactory, View } from './checker.js';
 export { allCheckers } from './checkers/index.js';
 export type { Duration } from './clock.js';
 export type { Backup } from './disk.js';
-export type { Datagram, Place } from './faults.js';
+export type { Datagram, Line, Place } from './faults.js';
 export type { Delivery } from './network/delivery.js';
 export type { Latency } from './network/latency.js';
 export type { Concern, Moment, Parcel, Rule, Verdict as RuleVerdict } from './network/rule.js';

@@ -1,5 +1,6 @@
 /** The simulated network passes the contract of the real one: between machines, and within one. */
 import { VirtualClock } from '../../src/simulation/clock.js';
+import type { LineQuality } from '../../src/simulation/network/bottleneck.js';
 import { authorityText, issue } from '../../src/simulation/network/certificates.js';
 import { NetworkHub } from '../../src/simulation/network/hub.js';
 import { randomStream } from '../../src/simulation/random.js';
@@ -8,6 +9,9 @@ import { stepUntil } from './simulated-clock.js';
 
 describeNetwork('the simulation, two machines', () => makeHarness('10.0.0.1', '10.0.0.2', 'lan'));
 describeNetwork('the simulation, one machine', () => makeHarness('10.0.0.1', '10.0.0.1', 'loopback'));
+
+const narrow = { bytesPerSecond: 4_000_000, latencyMs: 5 };
+describeNetwork('the simulation, a narrow line', () => makeHarness('10.0.0.1', '10.0.0.2', 'lan', undefined, narrow));
 
 const ca = authorityText('contract');
 const server = { kind: 'server', server: issue(ca, ['10.0.0.1']) } as const;
@@ -32,12 +36,17 @@ async function makeHarness(
   clientAddress: string,
   datagramScope: NetworkHarness['datagramScope'],
   way?: ConnectionWay,
+  line?: LineQuality,
 ): Promise<NetworkHarness> {
   const clock = new VirtualClock();
   const hub = new NetworkHub(clock, (label) => randomStream(1, label));
   const segments = new Set(['office']);
   const server = hub.join({ address: serverAddress, segments });
   const client = hub.join({ address: clientAddress, segments });
+  if (line !== undefined) {
+    hub.line(serverAddress, clientAddress, line);
+    hub.line(clientAddress, serverAddress, line);
+  }
   const [keyId, key] = ['cluster-key', new Uint8Array(32).fill(1)];
   const until = (condition: () => boolean) => stepUntil(clock, condition);
   return {

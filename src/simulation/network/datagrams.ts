@@ -75,8 +75,10 @@ export class DatagramExchange {
 
   #send(from: string, hearer: DatagramSocket, bytes: Uint8Array): void {
     const route = this.#routes.of(from, hearer.address);
+    // A single packet does not wait for the streams: routers let such go between theirs.
+    const busyMs = route.bottleneck?.busyMs(bytes.length) ?? 0;
     const depart = (latencyMs: number) =>
-      void this.#routes.clock.schedule(latencyMs, () => this.#deliver(from, hearer, bytes), true);
+      void this.#routes.clock.schedule(latencyMs + busyMs, () => this.#deliver(from, hearer, bytes), true);
     if (route.isClear) depart(route.drawLatencyMs());
     else this.#judge(route, bytes, depart);
   }
@@ -90,7 +92,7 @@ export class DatagramExchange {
     const { verdict, by } = answer;
     switch (verdict.verdict) {
       case 'pass':
-        depart(verdict.latencyMs);
+        depart(verdict.latencyMs + route.lineLatencyMs);
         break;
       case 'delay':
         depart(verdict.byMs + route.drawLatencyMs());

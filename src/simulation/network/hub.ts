@@ -12,6 +12,7 @@
 import type { Network } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { RandomStream } from '../random.js';
+import type { LineQuality } from './bottleneck.js';
 import { DatagramExchange } from './datagrams.js';
 import type { Broadcast, Delivery, Speech, Taps } from './delivery.js';
 import { Machine } from './machine.js';
@@ -166,6 +167,16 @@ export class NetworkHub implements Taps {
   clog(from: string, to: string, forMs: number): () => void {
     const untilMs = this.#routes.clock.nowMs + forMs;
     return this.rules.add(clog(oneWay(from, to), untilMs, `clog ${from} -> ${to}`));
+  }
+
+  /** How narrow and long the line from one address to the other is; undefined makes it as all others are. It outlasts `heal`. */
+  line(from: string, to: string, quality: LineQuality | undefined): void {
+    this.#routes.of(from, to).quality = quality;
+  }
+
+  /** The line from one address to the other, if it is not as all others are. */
+  lineBetween(from: string, to: string): LineQuality | undefined {
+    return this.#routes.of(from, to).bottleneck?.quality;
   }
 
   /** Breaks all streams between two machines now. */

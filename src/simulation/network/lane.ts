@@ -1,9 +1,11 @@
 /**
  * One direction of a stream: packets arrive in the order in which they were sent, or not at all.
  *
- * What a rule holds keeps back everything behind it, as a lost segment does in TCP. What has departed arrives.
+ * What a rule holds keeps back everything behind it, as a lost segment does in TCP. What has departed arrives. On a narrow line
+ * packets wait for their turn, and depart in pieces.
  */
 import type { VirtualClock } from '../clock.js';
+import type { Piece, Sender } from './bottleneck.js';
 import type { Route } from './routes.js';
 import type { ParcelKind } from './rule.js';
 import type { Holdable, RuleList } from './rule-list.js';
@@ -13,6 +15,8 @@ export interface Packet {
   readonly kind: ParcelKind;
   readonly bytes: Uint8Array | undefined;
   readonly arrive: (() => void) | undefined;
+  /** Has no place among the bytes of the stream: on a narrow line it overtakes those that wait. */
+  readonly isUrgent?: boolean;
 }
 
 export interface LaneOptions {
@@ -24,9 +28,9 @@ export interface LaneOptions {
   broken(code: string, rest: Packet | undefined): void;
 }
 
-export class Lane implements Holdable {
+export class Lane implements Holdable, Sender {
   readonly #options: LaneOptions;
-  /** Not judged yet, or held. */
+  /** Not judged yet, or held: by a rule, or for a turn on a narrow line. */
   readonly #waiting: Packet[] = [];
   readonly #travelling: Packet[] = [];
   readonly #deliver = () => this.#arrived();
@@ -41,6 +45,11 @@ export class Lane implements Holdable {
   send(packet: Packet): void {
     if (this.#isShut) return;
     const { route } = this.#options;
+    if (route.bottleneck !== undefined) {
+      this.#queue(packet);
+      if (!this.#isHeld) route.bottleneck.admit(this);
+      return;
+    }
     if (this.#waiting.length === 0 && route.isClear) {
       this.#depart(packet, route.drawLatencyMs());
       return;
@@ -54,53 +63,80 @@ export class Lane implements Holdable {
     if (this.#isShut) return;
     this.#isShut = true;
     this.#isHeld = false;
+    this.#waiting.length = 0;
     this.#options.rules.forget(this);
     for (const packet of last) {
       if (packet !== undefined) this.#depart(packet, this.#options.route.drawLatencyMs());
     }
   }
 
+  /** Nobody at the other end wants what still waits for its turn on a narrow line. */
+  discardQueue(): void {
+    if (this.#options.route.bottleneck !== undefined && !this.#isHeld) this.#waiting.length = 0;
+  }
+
   release(): void {
     this.#isHeld = false;
-    this.#judge();
+    const { bottleneck } = this.#options.route;
+    if (bottleneck === undefined) this.#judge();
+    else bottleneck.admit(this);
+  }
+
+  takeTurn(bytesMax: number): Piece | undefined {
+    const packet = this.#waiting[0];
+    if (packet === undefined || this.#isHeld) return undefined;
+    const piece = beginningOf(packet, bytesMax) ?? packet;
+    const latencyMs = this.#latencyOf(piece);
+    if (latencyMs === undefined) return undefined;
+    this.#waiting.shift();
+    if (piece.bytes !== undefined && packet.bytes !== undefined && piece.bytes.length < packet.bytes.length) {
+      this.#waiting.unshift({ ...packet, bytes: packet.bytes.subarray(piece.bytes.length) });
+    }
+    const sent = () => {
+      if (!this.#isShut) this.#depart(piece, latencyMs);
+    };
+    return { bytes: piece.bytes?.length ?? 0, sent };
+  }
+
+  #queue(packet: Packet): void {
+    const index = packet.isUrgent ? this.#waiting.findIndex(({ isUrgent }) => !isUrgent) : -1;
+    this.#waiting.splice(index < 0 ? this.#waiting.length : index, 0, packet);
   }
 
   #judge(): void {
-    const { route, rules, broken } = this.#options;
     for (let packet = this.#waiting[0]; packet !== undefined; packet = this.#waiting[0]) {
-      const answer = route.ask(packet.kind, packet.bytes?.length ?? 0);
-      if (answer === undefined) {
-        this.#departNext(route.drawLatencyMs());
-        continue;
-      }
-      const { verdict, by } = answer;
-      switch (verdict.verdict) {
-        case 'hold':
-          this.#isHeld = true;
-          rules.hold(this, by, verdict.untilMs);
-          return;
-        case 'reset':
-          broken('ECONNRESET', beginningOf(packet, verdict.afterBytes));
-          return;
-        case 'refuse':
-          broken(packet.kind === 'dial' ? 'ECONNREFUSED' : 'ECONNRESET', undefined);
-          return;
-        case 'drop':
-        case 'duplicate':
-          throw new Error(`Rule "${by.rule.name}" would ${verdict.verdict} a part of a stream: it can only hold it.`);
-        case 'pass':
-          this.#departNext(verdict.latencyMs);
-          break;
-        case 'delay':
-          this.#departNext(verdict.byMs + route.drawLatencyMs());
-          break;
-      }
+      const latencyMs = this.#latencyOf(packet);
+      if (latencyMs === undefined) return;
+      this.#waiting.shift();
+      this.#depart(packet, latencyMs);
     }
   }
 
-  #departNext(latencyMs: number): void {
-    const packet = this.#waiting.shift();
-    if (packet !== undefined) this.#depart(packet, latencyMs);
+  /** How long a packet takes; undefined when it does not depart, since a rule holds it or has broken the stream. */
+  #latencyOf(packet: Packet): number | undefined {
+    const { route, rules, broken } = this.#options;
+    const answer = route.ask(packet.kind, packet.bytes?.length ?? 0);
+    if (answer === undefined) return route.drawLatencyMs();
+    const { verdict, by } = answer;
+    switch (verdict.verdict) {
+      case 'hold':
+        this.#isHeld = true;
+        rules.hold(this, by, verdict.untilMs);
+        return undefined;
+      case 'reset':
+        broken('ECONNRESET', beginningOf(packet, verdict.afterBytes));
+        return undefined;
+      case 'refuse':
+        broken(packet.kind === 'dial' ? 'ECONNREFUSED' : 'ECONNRESET', undefined);
+        return undefined;
+      case 'drop':
+      case 'duplicate':
+        throw new Error(`Rule "${by.rule.name}" would ${verdict.verdict} a part of a stream: it can only hold it.`);
+      case 'pass':
+        return verdict.latencyMs + route.lineLatencyMs;
+      case 'delay':
+        return verdict.byMs + route.drawLatencyMs();
+    }
   }
 
   #depart(packet: Packet, latencyMs: number): void {

@@ -7,6 +7,7 @@
  */
 import type { VirtualClock } from '../clock.js';
 import type { RandomStream } from '../random.js';
+import { Bottleneck, type LineQuality } from './bottleneck.js';
 import { drawLatencyMs, farLatency, type Latency } from './latency.js';
 import type { ParcelKind, Verdict } from './rule.js';
 import { type ListedRule, RuleList } from './rule-list.js';
@@ -71,6 +72,7 @@ export class Route {
   #isReachable = false;
   #isLocal = false;
   #isFar = false;
+  #bottleneck: Bottleneck | undefined;
   /** Of the list, when it was last looked at. */
   #version = -1;
 
@@ -98,6 +100,29 @@ export class Route {
     return this.#concerned.length === 0;
   }
 
+  /** What carries everything that goes this way; undefined when it has room for all of it. */
+  get bottleneck(): Bottleneck | undefined {
+    return this.#bottleneck;
+  }
+
+  /** What the line adds to the weather. */
+  get lineLatencyMs(): number {
+    return this.#bottleneck?.quality.latencyMs ?? 0;
+  }
+
+  /** Makes the line as narrow and as long as that, or as wide and short as all others are. */
+  set quality(quality: LineQuality | undefined) {
+    const before = this.#bottleneck;
+    if (quality === undefined) {
+      this.#bottleneck = undefined;
+      before?.dissolve();
+    } else if (before === undefined) {
+      this.#bottleneck = new Bottleneck(this.#routes.clock, quality);
+    } else {
+      before.quality = quality;
+    }
+  }
+
   /** What becomes of a parcel; undefined when no rule has an opinion, and it passes as the weather has it. */
   ask(kind: ParcelKind, bytes: number): Answer | undefined {
     this.#look();
@@ -114,7 +139,8 @@ export class Route {
     if (this.from === this.to) return loopbackLatencyMs;
     this.#look();
     const nearMs = drawLatencyMs(this.#routes.pace, this.#pace);
-    return this.#isFar ? nearMs + drawLatencyMs(farLatency, this.#pace) : nearMs;
+    const weatherMs = this.#isFar ? nearMs + drawLatencyMs(farLatency, this.#pace) : nearMs;
+    return weatherMs + this.lineLatencyMs;
   }
 
   #look(): void {

@@ -171,6 +171,7 @@ export class StreamEnd implements Connection {
   }
 
   broken(code: string): void {
+    this.out.discardQueue();
     if (this.isClosed) return;
     this.#tap(code === 'ECONNREFUSED' ? 'refused' : 'reset');
     this.close(systemError(code));
@@ -208,7 +209,7 @@ export class StreamEnd implements Connection {
   #acknowledge(bytes: number): void {
     const { other } = this;
     if (other.#sending.length === 0) other.#underWayBytes -= bytes;
-    else this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => other.#acknowledged(bytes) });
+    else this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => other.#acknowledged(bytes), isUrgent: true });
   }
 
   #acknowledged(bytes: number): void {
@@ -254,6 +255,7 @@ export class StreamEnd implements Connection {
   #sendReset(): void {
     if (this.#hasReset) return;
     this.#hasReset = true;
+    this.out.discardQueue();
     this.out.send({ kind: 'bytes', bytes: undefined, arrive: () => this.other.broken('ECONNRESET') });
   }
 

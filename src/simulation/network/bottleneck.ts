@@ -1,0 +1,103 @@
+/**
+ * One direction of a line between two machines that is narrow or long: what a machine sends waits until the line has carried what
+ * was sent before.
+ *
+ * Invariants: streams that want to send take turns, each with a piece that is small enough for the others not to wait long, as TCP
+ * shares a line among connections. What is on the line arrives; what waits for it is judged by the rules when its turn comes, so
+ * that a cut holds it. A line draws nothing: a world without one runs as before.
+ */
+import type { Timer } from '../../protocol/ports.js';
+import type { VirtualClock } from '../clock.js';
+
+/** What one direction of a line can do. */
+export interface LineQuality {
+  readonly bytesPerSecond: number;
+  /** Added to what the weather takes, one way. */
+  readonly latencyMs: number;
+}
+
+/** What takes turns on a line. */
+export interface Sender {
+  /** Its turn has come. @returns What goes on the line now, at most so many bytes; undefined when there is nothing */
+  takeTurn(bytesMax: number): Piece | undefined;
+  /** The line is none any more: nothing has to wait for it. */
+  release(): void;
+}
+
+/** What a sender puts on the line at once. */
+export interface Piece {
+  readonly bytes: number;
+  /** The line has carried it: it is under way to the other side. */
+  sent(): void;
+}
+
+/** A piece keeps the line busy for about so long, unless that were less than a packet or more than one reads at once. */
+const turnMs = 5;
+/** What TCP puts into one packet on Ethernet. */
+const packetBytes = 1_448;
+const pieceBytesMax = 64 * 1024;
+
+export class Bottleneck {
+  quality: LineQuality;
+  readonly #clock: VirtualClock;
+  /** In the order of their turns. */
+  readonly #senders = new Set<Sender>();
+  #current: { readonly piece: Piece; readonly timer: Timer } | undefined;
+  #isTakingTurns = false;
+
+  constructor(clock: VirtualClock, quality: LineQuality) {
+    this.#clock = clock;
+    this.quality = quality;
+  }
+
+  /** How long so many bytes keep the line busy. */
+  busyMs(bytes: number): number {
+    return (1_000 * bytes) / this.quality.bytesPerSecond;
+  }
+
+  /** A sender has something to send. */
+  admit(sender: Sender): void {
+    this.#senders.add(sender);
+    this.#takeTurns();
+  }
+
+  /** Lets everything go that has waited for it. */
+  dissolve(): void {
+    this.#current?.timer.cancel();
+    this.#isTakingTurns = true;
+    this.#current?.piece.sent();
+    for (const sender of this.#senders) sender.release();
+    this.#senders.clear();
+  }
+
+  #takeTurns(): void {
+    if (this.#isTakingTurns) return;
+    this.#isTakingTurns = true;
+    while (this.#current === undefined) {
+      const [sender] = this.#senders;
+      if (sender === undefined) break;
+      this.#senders.delete(sender);
+      const piece = sender.takeTurn(this.#pieceBytes());
+      if (piece === undefined) continue;
+      // Behind all others.
+      this.#senders.add(sender);
+      if (piece.bytes === 0) piece.sent();
+      else this.#carry(piece);
+    }
+    this.#isTakingTurns = false;
+  }
+
+  #carry(piece: Piece): void {
+    const carried = () => {
+      this.#current = undefined;
+      piece.sent();
+      this.#takeTurns();
+    };
+    this.#current = { piece, timer: this.#clock.schedule(this.busyMs(piece.bytes), carried, true) };
+  }
+
+  #pieceBytes(): number {
+    const bytes = Math.floor((this.quality.bytesPerSecond * turnMs) / 1_000);
+    return Math.min(pieceBytesMax, Math.max(packetBytes, bytes));
+  }
+}
