@@ -1,20 +1,96 @@
-// Compiles src to dist, and builds the inspector's page into it, from nothing, so that a file that was renamed does not live on in the package, and makes the
-// command executable, as npm does only when it installs.
+// Compiles src to dist and builds the inspector's page into it. What has not changed since the last build is not built again: five
+// commands in a row (types, tests, browser, demo, planted bugs) begin with a build. `build/` keeps what is needed to tell.
+//
+// Two rules keep an old build from hiding a mistake: a file whose source is gone leaves dist, and an output that is missing causes a
+// build from nothing.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
-rmSync(`${project}dist`, { recursive: true, force: true });
-const compiler = `${project}node_modules/typescript/bin/tsc`;
-const { status } = spawnSync(process.execPath, [compiler, '-p', `${project}tsconfig.build.json`], { stdio: 'inherit' });
-if (status === 0) chmodSync(`${project}dist/cli/main.js`, 0o755);
-const page =
-  status === 0
-    ? spawnSync(
-        process.execPath,
-        [`${project}node_modules/vite/bin/vite.js`, 'build', 'visualizer', '--logLevel', 'warn'],
-        { cwd: project, stdio: 'inherit' },
-      )
-    : { status };
-process.exitCode = page.status ?? 1;
+process.chdir(project);
+mkdirSync('build', { recursive: true });
+
+/** What the compiler knows of its last run. */
+const compilerState = 'build/dist.tsbuildinfo';
+const page = 'dist/visualizer';
+
+process.exitCode = buildStep({
+  stamp: 'build/compiled.json',
+  inputs: ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
+  outputs: () => filesIn('dist').filter((path) => !path.startsWith(page)),
+  clean: () => rmSync(compilerState, { force: true }),
+  build: compile,
+});
+process.exitCode ||= buildStep({
+  stamp: 'build/page.json',
+  // Of src the page bundles pure functions of the inspector, which import types only.
+  inputs: ['visualizer', 'src/inspector', 'package-lock.json'],
+  outputs: () => filesIn(page),
+  clean: () => {},
+  build: () => run('node_modules/vite/bin/vite.js', 'build', 'visualizer', '--logLevel', 'warn'),
+});
+
+/** Builds unless inputs and outputs are those of the last build. Returns an exit code. */
+function buildStep({ stamp, inputs, outputs, clean, build }) {
+  const digest = digestOf(inputs);
+  const last = readStamp(stamp);
+  const isComplete = last?.outputs.every((path) => existsSync(path)) ?? false;
+  if (isComplete && last.digest === digest) return 0;
+  if (!isComplete) clean();
+  rmSync(stamp, { force: true });
+  const code = build();
+  if (code === 0) writeFileSync(stamp, JSON.stringify({ digest, outputs: outputs() }));
+  return code;
+}
+
+function compile() {
+  for (const path of filesIn('dist')) {
+    const source = path.replace(/^dist/, 'src').replace(/(\.d\.ts|\.js)$/, '.ts');
+    if (!path.startsWith(page) && !existsSync(source)) rmSync(path);
+  }
+  const code = run(
+    ...['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
+    ...['--incremental', '--tsBuildInfoFile', compilerState],
+  );
+  // npm makes commands executable only when it installs.
+  if (code === 0) chmodSync('dist/cli/main.js', 0o755);
+  return code;
+}
+
+function run(script, ...args) {
+  return spawnSync(process.execPath, [script, ...args], { stdio: 'inherit' }).status ?? 1;
+}
+
+function digestOf(paths) {
+  const hash = createHash('sha256');
+  for (const path of paths.flatMap((path) => filesIn(path)))
+    hash.update(`${path}\0`).update(readFileSync(path)).update('\0');
+  return hash.digest('hex');
+}
+
+/** The files below a directory, or the file itself, in a fixed order. */
+function filesIn(path) {
+  if (!existsSync(path)) return [];
+  const entries = readdirSyncOrFile(path);
+  return entries === undefined ? [path] : entries.sort().flatMap((name) => filesIn(join(path, name)));
+}
+
+function readdirSyncOrFile(path) {
+  try {
+    return readdirSync(path);
+  } catch (error) {
+    if (error.code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+function readStamp(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
