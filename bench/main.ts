@@ -6,6 +6,7 @@
 import { type Bench, createBench, type Figure, type Result } from './bench.js';
 import { failoverFigure } from './figures/failover.js';
 import { getFigure } from './figures/get.js';
+import { guestsFigure } from './figures/guests.js';
 import { idleFigure } from './figures/idle.js';
 import { inspectorFigure } from './figures/inspector.js';
 import { latencyFigure } from './figures/latency.js';
@@ -28,6 +29,7 @@ const figures: readonly Figure[] = [
   startFigure,
   idleFigure,
   failoverFigure,
+  guestsFigure,
   simulationFigure,
   reconfigurationFigure,
   inspectorFigure,

@@ -8,6 +8,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { BareHandlers } from './workers/bare.js';
+import type { GuestHandlers } from './workers/guests.js';
 import type { NodeHandlers } from './workers/node.js';
 import type { Answer, Handlers, Request } from './workers/serve.js';
 import type { SimulationHandlers } from './workers/simulation.js';
@@ -16,6 +17,7 @@ import type { SimulationHandlers } from './workers/simulation.js';
 export interface Programs {
   readonly node: NodeHandlers;
   readonly bare: BareHandlers;
+  readonly guests: GuestHandlers;
   readonly simulation: SimulationHandlers;
 }
 

@@ -5,14 +5,10 @@
  * The limit is what no node could do without: the candidacy of the next leader, which waits to see whether a smaller NodeId lives,
  * then an access token and a connection to the cloud node, measured in the same rounds.
  */
-import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { limits, type NodeOptions } from 'statemesh';
-import { type Authority, startAuthority } from '../../demo/authority.js';
-import { type Certificates, makeCertificates } from '../../demo/certificates.js';
 import { type Bench, type Figure, nodeDefaults } from '../bench.js';
+import { type Cloud, startCloud } from '../cloud.js';
 import { median, millisecondsOf } from '../measure.js';
 import type { NodeHandlers } from '../workers/node.js';
 import type { Worker } from '../workers.js';
@@ -77,40 +73,21 @@ interface Stage {
 }
 
 const members = ['member-1', 'member-2', 'member-3', 'member-4', 'member-5'];
-const scope = 'entgldb:sync';
-const audience = 'urn:statemesh:bench';
-const client = { id: 'bench', secret: randomBytes(24).toString('base64url') };
 /** All nodes of a run, alone on a port of their own. */
 const discoveryPort = 30_000 + (process.pid % 20_000);
 
 async function setStage(bench: Bench): Promise<Stage> {
-  const directory = bench.workspace.directory('cloud');
-  const certificates = await makeCertificates();
-  const file = (name: keyof Certificates) => join(directory, `${name}.pem`);
-  for (const name of ['ca', 'certificate', 'key'] as const) writeFileSync(file(name), certificates[name]);
-  const authority = await startAuthority({ clients: [client], scope, audience, lifetimeSeconds: 3_600 });
-
-  const cloud = bench.workers.start('node');
-  const { port } = await cloud.call('start', {
-    ...{ nodeId: 'cloud', role: 'cloud', dataDir: bench.workspace.directory('cloud'), scope, audience },
-    ...{ authority: authority.url, tlsCert: file('certificate'), tlsKey: file('key') },
-  });
-  await cloud.call('watchChanges');
+  const cloud = await startCloud(bench);
+  await cloud.worker.call('watchChanges');
 
   const optionsOf = (nodeId: string): NodeOptions => ({
     ...nodeDefaults,
-    ...{ nodeId, discovery: true, discoveryPort, ca: file('ca') },
+    ...{ nodeId, discovery: true, discoveryPort, ca: cloud.caPath },
     dataDir: dataDirs.get(nodeId) as string,
     initialRemotePeers: [
       {
-        ...{ nodeId: 'cloud', address: `127.0.0.1:${port}`, type: 'CloudRemote' },
-        oAuth2: {
-          authority: authority.url,
-          clientId: client.id,
-          clientSecret: client.secret,
-          scopes: [scope],
-          audience,
-        },
+        ...{ nodeId: 'cloud', address: `127.0.0.1:${cloud.port}`, type: 'CloudRemote' },
+        oAuth2: cloud.oAuth2,
       },
     ],
   });
@@ -130,9 +107,9 @@ async function setStage(bench: Bench): Promise<Stage> {
   let puts = 0;
   return {
     connections,
-    tokenAndConnectionMs: () => millisecondsOf(() => tokenAndConnection(authority, certificates.ca, port)),
+    tokenAndConnectionMs: () => millisecondsOf(() => tokenAndConnection(cloud)),
     async failOver() {
-      const seen = cloud.heard('seen');
+      const seen = cloud.worker.heard('seen');
       const ms = await millisecondsOf(async () => {
         await workerOf(first).kill();
         workerOf(second).tell('put', puts);
@@ -141,28 +118,20 @@ async function setStage(bench: Bench): Promise<Stage> {
       });
       await start(first);
       await workerOf(first).call('untilOnline');
-      await cloud.call('connectedPeers', 1);
-      connections.push(await cloud.call('sessions'));
+      await cloud.worker.call('connectedPeers', 1);
+      connections.push(await cloud.worker.call('sessions'));
       return ms;
     },
     async close() {
-      await Promise.all([...workers.values(), cloud].map((worker) => worker.close()));
-      await authority.close();
+      await Promise.all([...workers.values()].map((worker) => worker.close()));
+      await cloud.close();
     },
   };
 }
 
 /** What every new leader has to do, without a node around it. */
-async function tokenAndConnection({ url }: Authority, ca: string, port: number): Promise<void> {
-  const discovery = await fetch(`${url}/.well-known/openid-configuration`);
-  const { token_endpoint: endpoint } = (await discovery.json()) as { token_endpoint: string };
-  const answer = await fetch(endpoint, {
-    method: 'POST',
-    headers: { authorization: `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}` },
-    body: new URLSearchParams({ grant_type: 'client_credentials', scope, resource: audience }),
-  });
-  if (!answer.ok) throw new Error(`The authority answers ${answer.status}.`);
-  await answer.json();
+async function tokenAndConnection({ token, ca, port }: Cloud): Promise<void> {
+  await token();
   await new Promise<void>((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port, ca, minVersion: 'TLSv1.3' }, () => {
       socket.destroy();

@@ -1,6 +1,6 @@
 /** A process with statemesh nodes in it, used as any program would. */
 
-import { type ConfigurationInput, createNode, type NodeOptions, type StatemeshNode } from 'statemesh';
+import { type ConfigurationInput, createNode, limits, type NodeOptions, type StatemeshNode } from 'statemesh';
 import { WebSocket } from 'ws';
 import { type BenchDocument, collectionName, documentOf, keyOf, type Pair } from '../documents.js';
 import { millisecondsOf } from '../measure.js';
@@ -76,6 +76,17 @@ const handlers = {
       // The feed ends with an error when its node stops; before that it is broken, and so is the bench.
       if (watched.state === 'running') throw error;
     });
+  },
+
+  /** For figures about more connections than a node takes, all of them from this machine. */
+  raiseConnectionLimits(connections: number) {
+    Object.assign(limits, { connectionsMax: connections, connectionsPerAddressMax: connections });
+  },
+
+  /** Processor time that this process has taken so far. */
+  cpuMs() {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000;
   },
 
   /** Clock of the whole machine (CLOCK_MONOTONIC), in nanoseconds. */
