@@ -49,8 +49,8 @@ export interface MembershipInput {
 }
 
 interface MembershipContext extends MembershipInput {
-  readonly peers: Readonly<Record<NodeId, Mailbox<PeerCommand>>>;
-  readonly sessions: Readonly<Record<string, SessionRow>>;
+  readonly peers: ReadonlyMap<NodeId, Mailbox<PeerCommand>>;
+  readonly sessions: ReadonlyMap<string, SessionRow>;
   readonly sessionCount: number;
   readonly known: ReadonlyMap<NodeId, Address>;
   /** Stored peers that cannot be used, as found at the last reading. */
@@ -89,8 +89,8 @@ const machine = setup({
   actors: { discovery, knownPeers, peer: peerMachine, session: sessionMachine },
   delays: { leavingTimeout: leavingTimeoutMs },
   guards: {
-    isAlone: ({ context }) => Object.keys(context.sessions).length === 0,
-    isFull: ({ context }) => Object.keys(context.sessions).length >= limits.connectionsMax,
+    isAlone: ({ context }) => context.sessions.size === 0,
+    isFull: ({ context }) => context.sessions.size >= limits.connectionsMax,
     /** Let in by a listener, or dialed, by rules that do not hold any more: it has proved nothing that counts. */
     isOutdated: ({ context }, { connection }: { connection: Connection }) =>
       !isInForce(connection.protection, context.security),
@@ -118,38 +118,36 @@ const machine = setup({
             intervals: configuration,
           },
         });
-        return {
-          sessionCount: context.sessionCount + 1,
-          sessions: { ...context.sessions, [sessionId]: { ref, protection: connection.protection, peerId: undefined } },
-        };
+        const row = { ref, protection: connection.protection, peerId: undefined };
+        return { sessionCount: context.sessionCount + 1, sessions: withRow(context.sessions, sessionId, row) };
       },
     ),
     /** A port: closing a connection neither throws nor answers. */
     dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
     /** One actor for each peer, as many as the table holds. */
     meetPeers: assign(({ context, spawn, self }, { nodeIds }: { nodeIds: Iterable<NodeId> }) => {
-      const peers = { ...context.peers };
+      const peers = new Map(context.peers);
       for (const nodeId of nodeIds) {
-        if (nodeId === context.identity.nodeId || peers[nodeId] !== undefined) continue;
-        if (Object.keys(peers).length >= limits.peersMax) break;
+        if (nodeId === context.identity.nodeId || peers.has(nodeId)) continue;
+        if (peers.size >= limits.peersMax) break;
         const { security, random } = context;
         const parent = self as Mailbox<PeerReport>;
         const input = { nodeId, selfId: context.identity.nodeId, parent, security, random };
-        peers[nodeId] = spawn('peer', { id: peerActorId(nodeId), input });
+        peers.set(nodeId, spawn('peer', { id: peerActorId(nodeId), input }));
       }
       return { peers };
     }),
     /** Lets the peer actor decide about a session. */
     introduce: enqueueActions(({ context, enqueue }, event: SessionIdentified) => {
       const { identity, session, sessionId } = event;
-      const peer = context.peers[identity.nodeId];
+      const peer = context.peers.get(identity.nodeId);
       if (peer === undefined) {
         enqueue.sendTo(session, { type: 'session.refuse', refusal: tableFull });
         return;
       }
-      const row = context.sessions[sessionId];
+      const row = context.sessions.get(sessionId);
       if (row === undefined) return;
-      enqueue.assign({ sessions: { ...context.sessions, [sessionId]: { ...row, peerId: identity.nodeId } } });
+      enqueue.assign({ sessions: withRow(context.sessions, sessionId, { ...row, peerId: identity.nodeId }) });
       enqueue.sendTo(peer, event);
     }),
     refuseUnwelcome: enqueueActions(({ context, enqueue }, { identity, session }: SessionIdentified) => {
@@ -160,14 +158,14 @@ const machine = setup({
       }
     }),
     reportMistaken: enqueueActions(({ context, enqueue }, { identity, expected, remoteAddress }: SessionIdentified) => {
-      const peer = expected === undefined || expected === identity.nodeId ? undefined : context.peers[expected];
+      const peer = expected === undefined || expected === identity.nodeId ? undefined : context.peers.get(expected);
       if (peer === undefined) return;
       const message = `"${identity.nodeId}" answers at the address of "${expected}": correct the address.`;
       enqueue.sendTo(peer, { type: 'peer.mistaken', remoteAddress, failure: { code: 'nodeIdMismatch', message } });
     }),
     sight: enqueueActions(
       ({ context, enqueue }, { nodeId, address, source }: { nodeId: NodeId; address: Address; source: Source }) => {
-        const peer = context.peers[nodeId];
+        const peer = context.peers.get(nodeId);
         if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.sighted', address, source });
       },
     ),
@@ -177,34 +175,34 @@ const machine = setup({
       const security = configured.security as ConnectionSecurity;
       const hasMoved = identity.port !== context.identity.port;
       enqueue.assign({ identity, configuration, keys, initialPeers, security });
-      for (const { ref } of Object.values(context.sessions)) {
+      for (const { ref } of context.sessions.values()) {
         if (effects.has('intervals')) enqueue.sendTo(ref, { type: 'session.adjust', intervals: configuration });
         if (hasMoved) enqueue.sendTo(ref, { type: 'session.relocate', port: identity.port });
       }
       if (!effects.has('keys')) return;
-      for (const peer of Object.values(context.peers)) enqueue.sendTo(peer, { type: 'peer.secure', security });
-      for (const { ref, protection } of Object.values(context.sessions)) {
+      for (const peer of context.peers.values()) enqueue.sendTo(peer, { type: 'peer.secure', security });
+      for (const { ref, protection } of context.sessions.values()) {
         if (!isInForce(protection, security)) enqueue.sendTo(ref, { type: 'session.close', refusal: retired });
       }
     }),
     /** Discovery begins anew, and whom it does not find again it cannot miss. */
     loseSightOfAll: enqueueActions(({ context, enqueue }) => {
-      for (const peer of Object.values(context.peers)) {
+      for (const peer of context.peers.values()) {
         enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'beacon' });
       }
     }),
     loseSight: enqueueActions(({ context, enqueue }, { nodeId, source }: { nodeId: NodeId; source: Source }) => {
-      const peer = context.peers[nodeId];
+      const peer = context.peers.get(nodeId);
       if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.unsighted', source });
     }),
     /** Tells the peers that were added, moved or removed, and remembers the new list. */
     updateKnown: enqueueActions(({ context, enqueue }, { peers, problems }: KnownPeers) => {
       for (const nodeId of context.known.keys()) {
-        const peer = context.peers[nodeId];
+        const peer = context.peers.get(nodeId);
         if (peer !== undefined && !peers.has(nodeId)) enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'known' });
       }
       for (const [nodeId, address] of peers) {
-        const peer = context.peers[nodeId];
+        const peer = context.peers.get(nodeId);
         // Told each time: its actor may be new although its address is not.
         if (peer === undefined) continue;
         enqueue.sendTo(peer, { type: 'peer.sighted', source: 'known', address });
@@ -216,8 +214,8 @@ const machine = setup({
       enqueue.assign({ known: peers, problems });
     }),
     tellSessionPeer: enqueueActions(({ context, enqueue }, event: { sessionId: string } & PeerCommand) => {
-      const peerId = context.sessions[event.sessionId]?.peerId;
-      const peer = peerId === undefined ? undefined : context.peers[peerId];
+      const peerId = context.sessions.get(event.sessionId)?.peerId;
+      const peer = peerId === undefined ? undefined : context.peers.get(peerId);
       if (peer !== undefined) enqueue.sendTo(peer, event as PeerCommand);
     }),
     /** Reaps a child that is done: a session that is over, or a peer that nobody knows any more. */
@@ -230,7 +228,7 @@ const machine = setup({
         }
         enqueue.assign({ sessions: without(context.sessions, actorId) });
         const owner = output.peerId ?? output.expected;
-        const peer = owner === undefined ? undefined : context.peers[owner];
+        const peer = owner === undefined ? undefined : context.peers.get(owner);
         if (peer !== undefined) {
           enqueue.sendTo(peer, { type: 'session.closed', sessionId: output.sessionId, failure: output.failure });
         }
@@ -241,9 +239,9 @@ const machine = setup({
       const failure = failureOf(error);
       enqueue.stopChild(actorId);
       enqueue.sendTo(context.parent, notice({ type: 'failure', where: actorId, failure }));
-      const owner = context.peers[context.sessions[actorId]?.peerId as NodeId];
+      const owner = context.peers.get(context.sessions.get(actorId)?.peerId as NodeId);
       if (owner !== undefined) enqueue.sendTo(owner, { type: 'session.closed', sessionId: actorId, failure });
-      for (const { ref, peerId } of Object.values(context.sessions)) {
+      for (const { ref, peerId } of context.sessions.values()) {
         if (peerId !== undefined && peerActorId(peerId) === actorId) {
           enqueue.sendTo(ref, { type: 'session.close', refusal: failure });
         }
@@ -259,16 +257,23 @@ const machine = setup({
       (_, event: Notice) => event,
     ),
     stopPeers: enqueueActions(({ context, enqueue }) => {
-      for (const nodeId of Object.keys(context.peers)) enqueue.stopChild(peerActorId(nodeId as NodeId));
-      enqueue.assign({ peers: {} });
+      for (const nodeId of context.peers.keys()) enqueue.stopChild(peerActorId(nodeId));
+      enqueue.assign({ peers: new Map() });
     }),
     sayGoodbye: enqueueActions(({ context, enqueue }, { refusal }: { refusal: Refusal }) => {
-      for (const { ref } of Object.values(context.sessions)) enqueue.sendTo(ref, { type: 'session.close', refusal });
+      for (const { ref } of context.sessions.values()) enqueue.sendTo(ref, { type: 'session.close', refusal });
     }),
   },
 }).createMachine({
   id: 'membership',
-  context: ({ input }) => ({ ...input, peers: {}, sessions: {}, sessionCount: 0, known: new Map(), problems: [] }),
+  context: ({ input }) => ({
+    ...input,
+    peers: new Map(),
+    sessions: new Map(),
+    sessionCount: 0,
+    known: new Map(),
+    problems: [],
+  }),
   initial: 'present',
   on: {
     'connection.accepted': [
@@ -496,13 +501,20 @@ function peerActorId(nodeId: NodeId): string {
   return `peer-${nodeId}`;
 }
 
+function withRow(
+  sessions: MembershipContext['sessions'],
+  sessionId: string,
+  row: SessionRow,
+): MembershipContext['sessions'] {
+  return new Map(sessions).set(sessionId, row);
+}
+
 function without(sessions: MembershipContext['sessions'], sessionId: string): MembershipContext['sessions'] {
-  const { [sessionId]: _, ...others } = sessions;
-  return others;
+  return new Map([...sessions].filter(([other]) => other !== sessionId));
 }
 
 function withoutPeer(peers: MembershipContext['peers'], actorId: string): MembershipContext['peers'] {
-  return Object.fromEntries(Object.entries(peers).filter(([nodeId]) => peerActorId(nodeId as NodeId) !== actorId));
+  return new Map([...peers].filter(([nodeId]) => peerActorId(nodeId) !== actorId));
 }
 
 function notice(happening: Happening): Notice {

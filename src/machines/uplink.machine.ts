@@ -35,7 +35,7 @@ export interface UplinkInput extends Omit<GatewayInput, 'peer' | 'parent'> {
 }
 
 interface UplinkContext extends UplinkInput {
-  readonly gateways: Readonly<Record<NodeId, GatewayRow>>;
+  readonly gateways: ReadonlyMap<NodeId, GatewayRow>;
   readonly isLeader: boolean;
   /** What was reported last. */
   readonly uplink: Uplink;
@@ -93,7 +93,7 @@ const machine = setup({
         enqueue.sendTo(ref, { type: 'gateway.rest' });
         enqueue.stopChild(actorIdOf(nodeId));
       }
-      enqueue.assign({ gateways: Object.fromEntries(rowsOf(context).filter(([nodeId]) => served.has(nodeId))) });
+      enqueue.assign({ gateways: new Map(rowsOf(context).filter(([nodeId]) => served.has(nodeId))) });
     }),
     reviseGateways: enqueueActions(({ context, enqueue }, { peers }: { peers: CloudPeers }) => {
       for (const [nodeId, { ref }] of rowsOf(context)) {
@@ -104,12 +104,12 @@ const machine = setup({
     startGateways: assign(({ context, spawn, self }, { peers }: { peers: CloudPeers }) => {
       const { identity, store, configuration, keys, ca, random, now } = context;
       const parent = self as Mailbox<GatewayReport>;
-      const gateways = { ...context.gateways };
+      const gateways = new Map(context.gateways);
       for (const [nodeId, peer] of servedOf(peers)) {
-        if (gateways[nodeId] !== undefined) continue;
+        if (gateways.has(nodeId)) continue;
         const input = { peer, parent, identity, store, configuration, keys, ca, random, now };
         const ref = spawn('gateway', { id: actorIdOf(nodeId), input });
-        gateways[nodeId] = { ref, condition: peer.isEnabled ? 'resting' : 'disabled' };
+        gateways.set(nodeId, { ref, condition: peer.isEnabled ? 'resting' : 'disabled' });
       }
       return { gateways };
     }),
@@ -143,14 +143,14 @@ const machine = setup({
       for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type: 'gateway.rest' });
     }),
     recordCondition: assign(({ context }, { nodeId, condition }: { nodeId: NodeId; condition: GatewayCondition }) => {
-      const row = context.gateways[nodeId];
-      return row === undefined ? {} : { gateways: { ...context.gateways, [nodeId]: { ...row, condition } } };
+      const row = context.gateways.get(nodeId);
+      return row === undefined ? {} : { gateways: new Map(context.gateways).set(nodeId, { ...row, condition }) };
     }),
     /** A gateway that failed is a bug, but of that gateway only; it begins anew with the next change of the peers. */
     contain: enqueueActions(({ context, enqueue }, { actorId, error }: { actorId: string; error: unknown }) => {
       enqueue.stopChild(actorId);
       enqueue.assign({
-        gateways: Object.fromEntries(rowsOf(context).filter(([nodeId]) => actorIdOf(nodeId) !== actorId)),
+        gateways: new Map(rowsOf(context).filter(([nodeId]) => actorIdOf(nodeId) !== actorId)),
         probing: context.probing.filter((nodeId) => actorIdOf(nodeId) !== actorId),
       });
       enqueue.sendTo(context.parent, notice({ type: 'failure', where: actorId, failure: failureOf(error) }));
@@ -188,7 +188,7 @@ const machine = setup({
   id: 'uplink',
   context: ({ input }) => ({
     ...input,
-    gateways: {},
+    gateways: new Map(),
     isLeader: false,
     uplink: 'unknown',
     leftOut: 0,
@@ -335,7 +335,7 @@ function servedOf(peers: CloudPeers): CloudPeers {
 }
 
 function rowsOf({ gateways }: UplinkContext): (readonly [NodeId, GatewayRow])[] {
-  return Object.entries(gateways) as [NodeId, GatewayRow][];
+  return [...gateways];
 }
 
 function conditions(context: UplinkContext): readonly GatewayCondition[] {

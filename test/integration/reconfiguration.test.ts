@@ -40,14 +40,14 @@ interface Links {
 }
 
 interface Sessions {
-  readonly context: { readonly sessions: Readonly<Record<string, { readonly peerId: string }>> };
+  readonly context: { readonly sessions: ReadonlyMap<string, { readonly peerId: string }> };
 }
 
 /** The sessions of a node, by the peer they are with. */
 function sessionIds(node: StatemeshNode): Record<string, string> {
   const { membership } = node.actor.getSnapshot().children as unknown as { membership: { getSnapshot(): Sessions } };
   const { context } = membership.getSnapshot();
-  return Object.fromEntries(Object.entries(context.sessions).map(([id, { peerId }]) => [peerId, id]));
+  return Object.fromEntries([...context.sessions].map(([id, { peerId }]) => [peerId, id]));
 }
 
 /** How far a reconfiguration has come. */

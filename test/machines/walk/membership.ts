@@ -13,13 +13,13 @@ import { address, adjusted, configuration, connection, larger, lost, mailbox, sm
 const sessionsMax = 2;
 
 interface Sessions {
-  readonly sessions: Readonly<Record<string, { readonly ref: Mailbox<SessionCommand>; readonly peerId: unknown }>>;
+  readonly sessions: ReadonlyMap<string, { readonly ref: Mailbox<SessionCommand>; readonly peerId: unknown }>;
 }
 
 /** The first session that has not said who is there says so. */
 function identified(identity: Identity, expected?: Identity) {
   return ({ sessions }: Sessions): SessionIdentified | undefined => {
-    const [sessionId, row] = Object.entries(sessions).find(([, { peerId }]) => peerId === undefined) ?? [];
+    const [sessionId, row] = [...sessions].find(([, { peerId }]) => peerId === undefined) ?? [];
     if (sessionId === undefined || row === undefined) return undefined;
     return {
       ...{ type: 'session.identified', sessionId, session: row.ref, identity, expected: expected?.nodeId },
@@ -32,7 +32,7 @@ function identified(identity: Identity, expected?: Identity) {
 function ofEach<const E>(make: (sessionId: string) => E) {
   return {
     '': ({ sessions }: Sessions) => {
-      const sessionId = Object.keys(sessions).find((id) => sessions[id]?.peerId !== undefined);
+      const sessionId = [...sessions.keys()].find((id) => sessions.get(id)?.peerId !== undefined);
       return sessionId === undefined ? undefined : make(sessionId);
     },
     'of a session that is over': make('session-0'),
@@ -45,7 +45,7 @@ const known = (...peers: Identity[]) => new Map(peers.map(({ nodeId }) => [nodeI
 
 export const membership = defineWalk({
   machine: membershipMachine.provide({
-    guards: { isFull: ({ context }) => Object.keys(context.sessions).length >= sessionsMax },
+    guards: { isFull: ({ context }) => context.sessions.size >= sessionsMax },
   }),
   inputs: [
     {
@@ -54,10 +54,8 @@ export const membership = defineWalk({
     },
   ],
   facts: ({ sessions, peers, known }) => [
-    Object.values(sessions)
-      .map(({ peerId }) => peerId ?? 'nobody')
-      .sort(),
-    Object.keys(peers).sort(),
+    [...sessions.values()].map(({ peerId }) => peerId ?? 'nobody').sort(),
+    [...peers.keys()].sort(),
     known.size,
   ],
   samples: {
@@ -118,7 +116,7 @@ export const membership = defineWalk({
   resting: ['present'],
   goals: [['left']],
   laws: {
-    'no more sessions than there may be': ({ sessions }) => Object.keys(sessions).length <= sessionsMax,
+    'no more sessions than there may be': ({ sessions }) => sessions.size <= sessionsMax,
   },
   ignored: [
     {

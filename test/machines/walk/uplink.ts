@@ -29,7 +29,7 @@ export const uplink = defineWalk({
   ],
   facts: ({ gateways, isLeader, uplink, probing }) => [
     ...[isLeader, uplink, probing],
-    Object.entries(gateways).map(([nodeId, { condition }]) => [nodeId, condition]),
+    [...gateways].map(([nodeId, { condition }]) => [nodeId, condition]),
   ],
   samples: {
     'cloudPeers.changed': {
@@ -71,7 +71,7 @@ export const uplink = defineWalk({
     'the parent knows whether it has failed': ({ uplink }, [state]) =>
       !state?.startsWith('active.') || (uplink === 'failed') === state.startsWith('active.failed'),
     'whoever is online has not failed': ({ gateways }, [state]) =>
-      !state?.startsWith('active.failed') || Object.values(gateways).every(({ condition }) => condition !== 'online'),
+      !state?.startsWith('active.failed') || [...gateways.values()].every(({ condition }) => condition !== 'online'),
     'a leader does not probe': ({ isLeader }, [state]) => !isLeader || state !== 'active.failed.probing',
     'only a probe waits for answers': ({ probing }, [state]) =>
       probing.length === 0 || state === 'active.failed.probing',
