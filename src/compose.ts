@@ -26,6 +26,7 @@ import { Meter } from './protocol/meter.js';
 import type { Environment, Http, Network, Randomness, Time } from './protocol/ports.js';
 import type { PeerNodeConfigurationProvider } from './protocol/provider.js';
 import type * as slots from './protocol/services.js';
+import { Acquaintances } from './services/acquaintances.js';
 import { createClose } from './services/close.js';
 import { createConfigure } from './services/configuration.js';
 import { createControl } from './services/control.js';
@@ -67,23 +68,24 @@ export interface Particulars {
 /** The services of this package over the given ports. */
 export function createServices(ports: Ports, { provider, commands, status }: Particulars): Services {
   const meter = new Meter();
+  const acquaintances = new Acquaintances();
   // The links beat by one ticker, and who is live is told by those beats.
-  const shared = { time: ports.time, heartbeats: new Heartbeats(ports.time), meter };
+  const shared = { time: ports.time, heartbeats: new Heartbeats(ports.time), meter, acquaintances };
   return {
     getConfiguration: createGetConfiguration(provider),
     configurationFeed: createConfigurationFeed(provider),
     configure: createConfigure(ports),
     openStore: createOpenStore({ ...ports, meter }),
     drainStore: createDrainStore(),
-    listen: createListen(ports),
+    listen: createListen({ ...ports, acquaintances }),
     close: createClose(),
     connections: createConnections(ports),
     control: createControl(ports, commands),
     inspection: createInspection(ports),
     metrics: createMetrics({ meter }, status),
-    discovery: createDiscovery(ports),
+    discovery: createDiscovery({ ...ports, acquaintances }),
     knownPeers: createKnownPeers(),
-    dial: createDial(ports),
+    dial: createDial({ ...ports, acquaintances }),
     liveness: createLiveness(shared),
     cloudPeers: createCloudPeers(),
     resealer: createResealer(ports),

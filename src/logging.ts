@@ -64,7 +64,10 @@ function describe(happening: Happening): { level: Level; message: string } {
     case 'node.duplicated':
       return { level: 'error', message: happening.failure.message };
     case 'connection.refused':
-      return { level: 'warn', message: `Refused ${happening.remoteAddress}: ${happening.failure.message}` };
+      return {
+        level: 'warn',
+        message: `Refused ${happening.remoteAddress}${others(happening)}: ${happening.failure.message}`,
+      };
     case 'clock.drift':
       return {
         level: 'warn',
@@ -94,6 +97,10 @@ function describe(happening: Happening): { level: Level; message: string } {
     case 'failure':
       return { level: 'error', message: `${happening.where}: ${happening.failure.message}` };
   }
+}
+
+function others({ suppressed }: Extract<Happening, { type: 'connection.refused' }>): string {
+  return suppressed === 0 ? '' : ` and ${suppressed} more`;
 }
 
 function reconfigured({

@@ -1,22 +1,23 @@
 /**
  * Accepts connections from other nodes.
  *
- * Invariants: each TCP connection ends in exactly one of `accepted`, `refused` or the listener's close; what comes in beyond the
- * limits, of connections and of handshakes, in all and by address, is destroyed at once; a handshake has a deadline; closing the
- * listener leaves accepted connections alone.
+ * Invariants: each TCP connection ends in exactly one of `accepted`, `refused` or the listener's close; those that wait to prove who
+ * they are make way for newcomers when there are too many, before they were accepted and after; a handshake has a deadline; closing
+ * the listener leaves accepted connections alone.
  *
  * A handshake is that of TLS, and where WebSockets are accepted then the first four bytes, which tell frames from an HTTP
  * request, and that request.
  */
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
-import { exceededLimit } from '../core/admission.js';
+import { madeWay, Places, theOldest } from '../core/admission.js';
 import { type Failure, messageOf, systemCodeOf } from '../core/errors.js';
-import type { Connection, Listening, ListenOptions, ListenSecurity, Protection } from '../protocol/ports.js';
-import { addressText, handshakeFailure, listenError } from './network-errors.js';
+import type { Listening, ListenOptions, ListenSecurity, Protection } from '../protocol/ports.js';
+import { addressText, handshakeFailure, listenError, plainHost } from './network-errors.js';
 import { TcpConnection } from './tcp-connection.js';
 import { certificateServerOptions, pskServerOptions } from './tls-options.js';
 import { beginsHttp, createWebSocketAcceptor } from './web-socket-acceptor.js';
+import type { WebSocketConnection } from './web-socket-connection.js';
 
 export interface SocketListenOptions extends ListenOptions {
   /** Hears of each socket before anything else happens to it: who keeps them is the network's business. */
@@ -36,7 +37,7 @@ export async function listen(options: SocketListenOptions): Promise<OpenListenin
 
 interface Handshake {
   readonly socket: Socket;
-  /** TLS has its own deadline; this is the one of what comes after it. */
+  /** TLS has its own deadline; this is the one of what comes before it and after it. */
   deadline?: NodeJS.Timeout;
 }
 
@@ -46,7 +47,9 @@ class Listener {
   readonly #tcpServer: Server;
   /** Never listens itself: it is handed the sockets that have passed the limits. */
   #tlsServer: TlsServer | undefined;
-  readonly #open = new Map<Socket, { readonly host: string; isAuthenticated: boolean }>();
+  readonly #places: Places<Socket>;
+  /** Sockets that were accepted. */
+  readonly #accepted = new WeakMap<Socket, TcpConnection | WebSocketConnection>();
   /** Sockets in a handshake, by their two addresses: the TLS server reports of another object than it was given. */
   readonly #handshaking = new Map<string, Handshake>();
   /** Which key of ours the other side has named, and proved if its handshake comes to an end. */
@@ -57,6 +60,7 @@ class Listener {
   constructor(options: SocketListenOptions) {
     this.#options = options;
     this.#security = options.security;
+    this.#places = new Places(options.limits, options.random ?? theOldest);
     this.#tcpServer = createTcpServer((socket) => this.#connected(socket));
     this.#protect(options);
   }
@@ -92,11 +96,12 @@ class Listener {
     });
   }
 
-  #protect({ security, acceptsWebSockets }: Pick<ListenOptions, 'security' | 'acceptsWebSockets'>): void {
+  #protect({ security, acceptsWebSockets, limits = this.#places.limits }: Parameters<Listening['protect']>[0]): void {
     // First, since it throws at a certificate that OpenSSL does not like: then all stays as it was.
     const tlsServer = this.#createTlsServer(security);
     this.#tlsServer = tlsServer;
     this.#security = security;
+    this.#places.limits = limits;
     this.#acceptWebSocket = acceptsWebSockets === true ? this.#createWebSocketAcceptor() : undefined;
   }
 
@@ -105,28 +110,51 @@ class Listener {
     socket.on('error', () => {});
     this.#options.opened(socket);
     const { remoteAddress: host, remotePort: port } = socket;
-    const remoteAddress = host === undefined || port === undefined ? 'unknown' : addressText(host, port);
-    const limit = exceededLimit(this.#options.limits, host ?? '', this.#open.values());
-    if (limit !== undefined) {
+    if (host === undefined || port === undefined) {
+      // Gone again already.
       socket.destroy();
-      this.#options.refused(limit, remoteAddress);
       return;
     }
-    this.#open.set(socket, { host: host ?? '', isAuthenticated: true });
-    socket.once('close', () => this.#open.delete(socket));
-    if (this.#tlsServer === undefined && this.#acceptWebSocket === undefined) {
-      this.#options.accepted(new TcpConnection(socket, remoteAddress, { kind: 'none' }));
+    const remoteAddress = addressText(host, port);
+    const isFamiliar = this.#options.isFamiliar?.(plainHost(host)) ?? false;
+    const placing = this.#places.enter(socket, { host, isFamiliar });
+    if ('failure' in placing) {
+      socket.destroy();
+      this.#options.refused(placing.failure, remoteAddress);
       return;
     }
+    socket.once('close', () => this.#places.leave(socket));
+    if (placing.yields !== undefined) this.#cutOff(placing.yields);
     this.#startHandshake(socket, remoteAddress);
+    if (this.#tlsServer === undefined && this.#acceptWebSocket === undefined) {
+      this.#accept(socket, this.#connectionOf(socket));
+      return;
+    }
     if (this.#tlsServer === undefined) this.#sniff(socket);
-    else this.#tlsServer.emit('connection', socket);
+    else this.#awaitHello(socket);
+  }
+
+  /** TLS begins with the first byte: a stranger that says nothing costs no more than its socket. */
+  #awaitHello(socket: Socket): void {
+    const handshake = this.#handshaking.get(socketKey(socket));
+    if (handshake === undefined) return;
+    handshake.deadline = setTimeout(() => this.#refuse(socket, saidNothing), this.#options.handshakeTimeoutMs);
+    const look = (): void => {
+      if (socket.readableLength === 0) {
+        // Nothing but its end, perhaps, which has to be read to be noticed.
+        socket.read();
+        return;
+      }
+      socket.off('readable', look);
+      clearTimeout(handshake.deadline);
+      this.#tlsServer?.emit('connection', socket);
+    };
+    socket.on('readable', look);
   }
 
   #startHandshake(socket: Socket, remoteAddress: string): void {
     const key = socketKey(socket);
     this.#handshaking.set(key, { socket });
-    this.#markAuthenticated(socket, false);
     // The last to speak: whoever closes in the handshake for a reason that TLS has not told has simply gone.
     socket.once('close', () => {
       if (!this.#endHandshake(key)) return;
@@ -184,14 +212,26 @@ class Listener {
 
   #createWebSocketAcceptor(): (socket: Socket) => void {
     return createWebSocketAcceptor({
-      openingOf: (socket) => ({ remoteAddress: remoteAddressOf(socket), protection: this.#protectionOf(socket) }),
+      openingOf: (socket) => ({
+        ...{ remoteAddress: remoteAddressOf(socket), protection: this.#protectionOf(socket) },
+        admit: this.#admissionOf(socket),
+      }),
       accepted: (connection, socket) => this.#accept(socket, connection),
       refused: (failure, socket) => this.#report(socket, failure),
     });
   }
 
   #connectionOf(socket: Socket): TcpConnection {
-    return new TcpConnection(socket, remoteAddressOf(socket), this.#protectionOf(socket));
+    return new TcpConnection(socket, remoteAddressOf(socket), this.#protectionOf(socket), this.#admissionOf(socket));
+  }
+
+  /** What to call when the other side of a socket has proved who it is. */
+  #admissionOf(socket: Socket): () => void {
+    const raw = this.#handshaking.get(socketKey(socket))?.socket;
+    return () => {
+      const failure = raw && this.#places.admit(raw);
+      if (failure !== undefined) this.#accepted.get(raw as Socket)?.lose(failure);
+    };
   }
 
   #protectionOf(socket: Socket): Protection {
@@ -199,9 +239,21 @@ class Listener {
     return kind === 'psk' ? { kind, keyId: this.#namedKeys.get(socket as TLSSocket) ?? '' } : { kind };
   }
 
-  #accept(socket: Socket, connection: Connection): void {
-    if (this.#endHandshake(socketKey(socket))) this.#options.accepted(connection);
-    else socket.destroy();
+  #accept(socket: Socket, connection: TcpConnection | WebSocketConnection): void {
+    const handshake = this.#endHandshake(socketKey(socket));
+    if (handshake === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#accepted.set(handshake.socket, connection);
+    this.#options.accepted(connection);
+  }
+
+  /** Its place is needed. Who was accepted is told, or its session would not know why it ends. */
+  #cutOff(socket: Socket): void {
+    const accepted = this.#accepted.get(socket);
+    if (accepted !== undefined) accepted.lose(madeWay);
+    else this.#refuse(socket, madeWay);
   }
 
   #refuse(socket: Socket, failure: Failure): void {
@@ -217,17 +269,12 @@ class Listener {
     if (this.#endHandshake(socketKey(socket))) this.#options.refused(failure, remoteAddress);
   }
 
-  #endHandshake(key: string): boolean {
+  /** The handshake that is over now; undefined when there was none, or none any more. */
+  #endHandshake(key: string): Handshake | undefined {
     const handshake = this.#handshaking.get(key);
-    if (handshake === undefined) return false;
-    clearTimeout(handshake.deadline);
-    this.#markAuthenticated(handshake.socket, true);
-    return this.#handshaking.delete(key);
-  }
-
-  #markAuthenticated(socket: Socket, isAuthenticated: boolean): void {
-    const present = this.#open.get(socket);
-    if (present !== undefined) present.isAuthenticated = isAuthenticated;
+    clearTimeout(handshake?.deadline);
+    this.#handshaking.delete(key);
+    return handshake;
   }
 
   /** The system could not hand over a connection (too many open files): the listener goes on. */
@@ -259,8 +306,8 @@ const saidNothing: Failure = {
   message: 'The other side connected but did not say in time what it wants.',
 };
 
-/** Connections that the system keeps for us until we accept them. */
-const backlogMax = 128;
+/** Connections that the system keeps for us until we accept them: those of some seconds, when many come and the machine is busy. */
+const backlogMax = 1_024;
 
 function remoteAddressOf({ remoteAddress, remotePort }: Socket): string {
   return addressText(remoteAddress ?? 'unknown', remotePort ?? 0);

@@ -28,9 +28,15 @@ export class TcpConnection implements Connection {
     () => this.#socket.destroy(),
   );
 
-  /** Takes over an open socket, which nobody else may read. */
-  constructor(socket: Socket, remoteAddress: string, protection: Protection) {
+  readonly #admit: () => void;
+
+  /**
+   * Takes over an open socket, which nobody else may read.
+   * @param admit Called when the other side has proved who it is
+   */
+  constructor(socket: Socket, remoteAddress: string, protection: Protection, admit: () => void = () => {}) {
     this.#socket = socket;
+    this.#admit = admit;
     this.protection = protection;
     this.remoteAddress = remoteAddress;
     this.remoteHost = plainHost(socket.remoteAddress ?? '');
@@ -48,6 +54,10 @@ export class TcpConnection implements Connection {
 
   get queuedBytes(): number {
     return this.#socket.writableLength;
+  }
+
+  admitted(): void {
+    this.#admit();
   }
 
   attach(handlers: ConnectionHandlers): void {
@@ -77,6 +87,12 @@ export class TcpConnection implements Connection {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** Closes at once, for a reason that its owner is told. */
+  lose(failure: Failure): void {
+    this.#failure ??= failure;
+    this.destroy();
   }
 
   #drained(): void {

@@ -8,12 +8,11 @@ import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocketServer } from 'ws';
 import type { Failure } from '../core/errors.js';
-import type { Connection } from '../protocol/ports.js';
 import { type Opening, WebSocketConnection, webSocketOptions } from './web-socket-connection.js';
 
 export interface WebSocketAcceptorOptions {
   openingOf(socket: Socket): Opening;
-  accepted(connection: Connection, socket: Socket): void;
+  accepted(connection: WebSocketConnection, socket: Socket): void;
   /** The socket is closed, or about to be. */
   refused(failure: Failure, socket: Socket): void;
 }

@@ -25,6 +25,8 @@ export const webSocketOptions = {
 export interface Opening {
   readonly remoteAddress: string;
   readonly protection: Protection;
+  /** Called when the other side has proved who it is. */
+  admit?(): void;
 }
 
 export class WebSocketConnection implements Connection {
@@ -43,9 +45,12 @@ export class WebSocketConnection implements Connection {
     () => this.#webSocket.terminate(),
   );
 
+  readonly #admit: () => void;
+
   /** Takes over a WebSocket in the moment in which it opens, and the socket below it, which nobody else may read. */
-  constructor(webSocket: WebSocket, socket: Socket, { remoteAddress, protection }: Opening) {
+  constructor(webSocket: WebSocket, socket: Socket, { remoteAddress, protection, admit = () => {} }: Opening) {
     this.#webSocket = webSocket;
+    this.#admit = admit;
     this.protection = protection;
     this.#socket = socket;
     this.remoteAddress = remoteAddress;
@@ -54,8 +59,8 @@ export class WebSocketConnection implements Connection {
     socket.setNoDelay(true);
     socket.on('drain', () => this.#drained());
     // `ws` keeps the errors of its socket to itself, and reports its own, of messages that it cannot take.
-    socket.on('error', (error) => this.#fail(connectionLost(error, remoteAddress)));
-    webSocket.on('error', (error) => this.#fail(malformed(error.message)));
+    socket.on('error', (error) => this.lose(connectionLost(error, remoteAddress)));
+    webSocket.on('error', (error) => this.lose(malformed(error.message)));
     webSocket.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary));
     webSocket.on('ping', (data) => {
       if (this.queuedBytes < sendQueueHighBytes) webSocket.pong(data, undefined, () => {});
@@ -65,6 +70,10 @@ export class WebSocketConnection implements Connection {
 
   get queuedBytes(): number {
     return this.#socket.writableLength;
+  }
+
+  admitted(): void {
+    this.#admit();
   }
 
   attach(handlers: ConnectionHandlers): void {
@@ -98,10 +107,11 @@ export class WebSocketConnection implements Connection {
     // What was read already is still handed over by `ws`; its owner has said that it is done with it.
     if (this.#isDestroyed) return;
     if (isBinary) this.#handlers?.data(data);
-    else this.#fail(malformed('a text'));
+    else this.lose(malformed('a text'));
   }
 
-  #fail(failure: Failure): void {
+  /** Closes at once, for a reason that its owner is told. */
+  lose(failure: Failure): void {
     this.#failure ??= failure;
     this.destroy();
   }

@@ -61,8 +61,12 @@ export const limits = {
   webSocketMessageBytesMax: 64 * 1024,
   connectionsMax: 256,
   connectionsPerAddressMax: 128,
-  unauthenticatedMax: 64,
-  unauthenticatedPerAddressMax: 32,
+  /** Of a cloud node, from all addresses or from one: a whole site may be behind one, or all of them behind a balancer. */
+  guestsMax: 4_096,
+  /** Beyond them, one makes way for each newcomer: enough that a handshake ends while 400 strangers a second come in. */
+  unauthenticatedMax: 512,
+  /** Addresses of known peers, for which a listener keeps places. */
+  addressesKnownMax: 4_096,
   peersMax: 256,
   /** What fits in a frame: a clock that grew honestly must never be refused. */
   authorsPerClockMax: 100_000,

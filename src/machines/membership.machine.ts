@@ -90,7 +90,8 @@ const machine = setup({
   delays: { leavingTimeout: leavingTimeoutMs },
   guards: {
     isAlone: ({ context }) => context.sessions.size === 0,
-    isFull: ({ context }) => context.sessions.size >= limits.connectionsMax,
+    /** The listener sees to it that those who have not said who they are make way; two of them may be open for a moment. */
+    isFull: ({ context }) => context.sessions.size >= limits.connectionsMax + 2 * limits.unauthenticatedMax,
     /** Let in by a listener, or dialed, by rules that do not hold any more: it has proved nothing that counts. */
     isOutdated: ({ context }, { connection }: { connection: Connection }) =>
       !isInForce(connection.protection, context.security),

@@ -15,7 +15,7 @@ import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { Secret } from '../core/secret.js';
 import { begun, ended, notYet, type Span } from '../core/span.js';
-import type { Configuration } from '../protocol/configuration.js';
+import { type Configuration, connectionLimitsOf } from '../protocol/configuration.js';
 import type {
   Adjustment,
   Happening,
@@ -282,7 +282,11 @@ const machine = setup({
     protectListener: ({ context: { target, listening, configured } }) => {
       if (target?.plan?.listener !== 'protect' || configured === undefined) return;
       const { security, configuration } = configured;
-      listening?.protect({ security, acceptsWebSockets: configuration.role === 'cloud' });
+      listening?.protect({
+        security,
+        acceptsWebSockets: configuration.role === 'cloud',
+        limits: connectionLimitsOf(configuration),
+      });
     },
     /** The parts that go on serving hear what has changed for them. */
     inform: enqueueActions(({ context, enqueue }) => {

@@ -6,7 +6,6 @@
  * node the one that was opened later stays: whoever dials again has lost the other.
  */
 import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
-import { exceededLimit } from '../core/admission.js';
 import type { Scope } from '../core/author.js';
 import { type Failure, failureOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
@@ -47,8 +46,6 @@ interface SessionRow {
   readonly ref: Mailbox<SessionCommand>;
   /** Counts connections: the larger is the later. */
   readonly opened: number;
-  /** The address that it comes from. */
-  readonly host: string;
   /** Who is there, once its token was verified and we have admitted it. */
   readonly guest: Guest | undefined;
   /** Whether it has been told to end in favour of a later one. */
@@ -84,8 +81,8 @@ const machine = setup({
   delays: { leavingTimeout: leavingTimeoutMs },
   guards: {
     isAlone: ({ context }) => Object.keys(context.sessions).length === 0,
-    /** Also when too many are there who have not said who they are: they must not keep others out. */
-    isFull: ({ context }, { connection }: { connection: Connection }) => isFull(context, connection.remoteHost),
+    /** The listener sees to it that those who have not said who they are make way; two of them may be open for a moment. */
+    isFull: ({ context }) => Object.keys(context.sessions).length >= limits.guestsMax + 2 * limits.unauthenticatedMax,
     /** Let in when the node was a member of a cluster: whoever dials a cloud node has verified its certificate. */
     isOfCluster: (_, { connection }: { connection: Connection }) => connection.protection.kind === 'psk',
     isUnwelcome: ({ context }, event: SessionIdentified) => refusalOf(context, event) !== undefined,
@@ -110,7 +107,7 @@ const machine = setup({
           intervals: configuration,
         },
       });
-      const row: SessionRow = { ref, opened, host: connection.remoteHost, guest: undefined, isReplaced: false };
+      const row: SessionRow = { ref, opened, guest: undefined, isReplaced: false };
       return { sessionCount: opened, sessions: { ...context.sessions, [sessionId]: row } };
     }),
     /** A port: closing a connection neither throws nor answers. */
@@ -213,10 +210,7 @@ const machine = setup({
             guard: { type: 'isOfCluster', params: ({ event }) => event },
             actions: { type: 'dropConnection', params: ({ event }) => event },
           },
-          {
-            guard: { type: 'isFull', params: ({ event }) => event },
-            actions: { type: 'dropConnection', params: ({ event }) => event },
-          },
+          { guard: 'isFull', actions: { type: 'dropConnection', params: ({ event }) => event } },
           { actions: { type: 'startSession', params: ({ event }) => event } },
         ],
         'session.identified': [
@@ -251,11 +245,6 @@ type ReceptionMachineType = typeof machine;
 export interface ReceptionMachine extends ReceptionMachineType {}
 /** What a cloud node runs: sessions of nodes of many clusters. */
 export const receptionMachine: ReceptionMachine = machine;
-
-function isFull({ sessions }: ReceptionContext, host: string): boolean {
-  const present = Object.values(sessions).map((row) => ({ host: row.host, isAuthenticated: row.guest !== undefined }));
-  return exceededLimit(limits, host, present) !== undefined;
-}
 
 /** The session of the same node that was admitted last and still is. */
 function sessionOf({ sessions }: ReceptionContext, event: SessionIdentified): [string, SessionRow] | undefined {

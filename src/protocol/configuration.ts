@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { parseAddress } from '../core/address.js';
+import type { ConnectionLimits } from '../core/admission.js';
 import { StatemeshError } from '../core/errors.js';
 import { isNodeId } from '../core/ids.js';
 import type { ClusterKeySource } from '../core/keys.js';
@@ -197,6 +198,12 @@ function withoutSchema(input: unknown): unknown {
   if (typeof input !== 'object' || input === null || !('$schema' in input)) return input;
   const { $schema: _, ...fields } = input;
   return fields;
+}
+
+/** How many connections a node takes: a cloud node has guests, from however few addresses. */
+export function connectionLimitsOf({ role }: Configuration): ConnectionLimits {
+  if (role !== 'cloud') return limits;
+  return { ...limits, connectionsMax: limits.guestsMax, connectionsPerAddressMax: limits.guestsMax };
 }
 
 /** Where a configuration listens. */

@@ -260,7 +260,16 @@ export type ProviderReport =
 
 export type ListenerReport =
   | { readonly type: 'connection.accepted'; readonly connection: Connection }
-  | { readonly type: 'connection.refused'; readonly remoteAddress: string; readonly failure: Failure };
+  | ConnectionRefused;
+
+/** A connection came to nothing. Told once in ten seconds for each reason and each range of addresses. */
+export interface ConnectionRefused {
+  readonly type: 'connection.refused';
+  readonly remoteAddress: string;
+  readonly failure: Failure;
+  /** How many more were refused since the last time that this was told. */
+  readonly suppressed: number;
+}
 
 /** What the outside world is told: these are the events of `node.on(...)`. */
 export type Happening =
@@ -270,7 +279,7 @@ export type Happening =
   | { readonly type: 'peer.refused'; readonly nodeId: NodeId; readonly failure: Failure }
   | { readonly type: 'peer.diverged'; readonly nodeId: NodeId; readonly authors: readonly AuthorKey[] }
   | { readonly type: 'node.duplicated'; readonly failure: Failure }
-  | { readonly type: 'connection.refused'; readonly remoteAddress: string; readonly failure: Failure }
+  | ConnectionRefused
   | { readonly type: 'clock.drift'; readonly nodeId: NodeId; readonly authors: readonly AuthorKey[] }
   | LeadershipChanged
   /** Documents flow between this node, which leads, and a cloud peer. */

@@ -82,6 +82,8 @@ export interface Connection {
   /** The host of the other end, to dial it back. */
   readonly remoteHost: string;
   readonly protection: Protection;
+  /** The other side has proved who it is: the connection makes way for no stranger any more. */
+  admitted(): void;
   attach(handlers: ConnectionHandlers): void;
   /**
    * Queues bytes; false when the queue is long and the writer should wait for `drained`. Also false, and without effect,
@@ -105,7 +107,7 @@ export interface Listening {
    * Accepts in another way from now on, at the same port, which stays open. Handshakes under way are cut off: what they would prove
    * does not count any more. Connections that were accepted stay.
    */
-  protect(how: Pick<ListenOptions, 'security' | 'acceptsWebSockets'>): void;
+  protect(how: Pick<ListenOptions, 'security' | 'acceptsWebSockets'> & Partial<Pick<ListenOptions, 'limits'>>): void;
   /** Accepts no more, and frees the port. Connections that were accepted stay open. */
   close(): Promise<void>;
 }
@@ -119,6 +121,11 @@ export interface ListenOptions {
   readonly acceptsWebSockets?: boolean;
   readonly limits: ConnectionLimits;
   readonly handshakeTimeoutMs: number;
+  /** Uniform in [0, 1): draws who makes way when too many wait to prove who they are; the oldest when left out. */
+  random?(): number;
+  /** Whether a peer is known to be at an address: places are kept for those. Nobody is known when left out. */
+  isFamiliar?(host: string): boolean;
+  /** One that is not `admitted` may have to make way for another: then it closes with `connectionLimit`. */
   accepted(connection: Connection): void;
   /** A connection that came to nothing: a wrong key, bytes that are no handshake, too many at once. */
   refused(failure: Failure, remoteAddress: string): void;

@@ -3,9 +3,11 @@ import { fromPromise } from 'xstate';
 import { limits } from '../core/limits.js';
 import type { Connection, Network } from '../protocol/ports.js';
 import type { DialInput } from '../protocol/services.js';
+import type { Acquaintances } from './acquaintances.js';
 
-export function createDial({ network }: { network: Network }) {
+export function createDial({ network, acquaintances }: { network: Network; acquaintances: Acquaintances }) {
   return fromPromise<Connection, DialInput>(async ({ input: { address, security }, signal }) => {
+    acquaintances.note(address.host);
     const connection = await network.dial({ ...address, security, timeoutMs: limits.dialTimeoutMs, signal });
     if (signal.aborted) connection.destroy();
     return connection;

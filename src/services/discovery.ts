@@ -13,8 +13,15 @@ import type { DiscoveryCommand, DiscoveryReport, Mailbox } from '../protocol/eve
 import type { Identity } from '../protocol/messages.js';
 import type { Datagrams, Network, Time, Timer } from '../protocol/ports.js';
 import type { DiscoveryInput } from '../protocol/services.js';
+import type { Acquaintances } from './acquaintances.js';
 
-export function createDiscovery({ network, time }: { network: Network; time: Time }) {
+interface Surroundings {
+  readonly network: Network;
+  readonly time: Time;
+  readonly acquaintances: Acquaintances;
+}
+
+export function createDiscovery({ network, time, acquaintances }: Surroundings) {
   // Goes on when discovery begins anew: of one boot nobody hears what has an old number.
   let sequence = 0;
   return fromCallback<DiscoveryCommand, DiscoveryInput>(({ input, receive }) => {
@@ -35,7 +42,7 @@ export function createDiscovery({ network, time }: { network: Network; time: Tim
       parent,
       identity,
       clusters,
-      time,
+      ...{ time, acquaintances },
       intervalMs: configuration.beaconIntervalMs,
     });
 
@@ -90,6 +97,7 @@ interface ListenerOptions {
   readonly identity: Identity;
   readonly clusters: readonly BeaconCluster[];
   readonly time: Time;
+  readonly acquaintances: Acquaintances;
   readonly intervalMs: number;
 }
 
@@ -130,6 +138,7 @@ class BeaconListener {
     if (before?.retired.includes(beacon.boot)) return;
     const retired = before === undefined ? [] : before.retired;
     if (before !== undefined && before.beacon.boot !== beacon.boot) retired.push(before.beacon.boot);
+    this.#options.acquaintances.note(host);
     this.#heard.set(beacon.nodeId, {
       host,
       beacon,

@@ -14,6 +14,7 @@ import type { Frame, Heartbeat } from '../protocol/messages.js';
 import type { Meter, Readings } from '../protocol/meter.js';
 import type { Time } from '../protocol/ports.js';
 import type { Intervals, LinkInput } from '../protocol/services.js';
+import type { Acquaintances } from './acquaintances.js';
 import type { Heartbeats, PulseHandle } from './heartbeat.js';
 
 /** What all links of a node share. */
@@ -22,6 +23,7 @@ export interface LinkSurroundings {
   /** The ticker. */
   readonly heartbeats: Heartbeats;
   readonly meter: Meter;
+  readonly acquaintances: Acquaintances;
 }
 
 export function createLink(surroundings: LinkSurroundings) {
@@ -46,6 +48,7 @@ class Link {
   readonly #heartbeats: Heartbeats;
   readonly #time: Time;
   readonly #meter: Meter;
+  readonly #acquaintances: Acquaintances;
   /** When batches were sent that wait for an acknowledgement, while somebody counts. */
   readonly #batchesSentMs = new Map<number, number>();
   readonly #decoder = new FrameDecoder(limits.frameBytesBeforeAdmissionMax);
@@ -58,12 +61,13 @@ class Link {
   #told: { readonly roundTripMs: number; readonly clockAheadMs: number } | undefined;
   #intervals: Intervals;
 
-  constructor(input: LinkInput, { heartbeats, time, meter }: LinkSurroundings) {
+  constructor(input: LinkInput, { heartbeats, time, meter, acquaintances }: LinkSurroundings) {
     this.#input = input;
     this.#intervals = input.intervals;
     this.#heartbeats = heartbeats;
     this.#time = time;
     this.#meter = meter;
+    this.#acquaintances = acquaintances;
     this.#clockAnnouncedAtMs = time.monotonicMs();
   }
 
@@ -91,7 +95,9 @@ class Link {
   admit({ peerId, boot }: { peerId: NodeId; boot: Boot }): void {
     if (this.#isClosed) return;
     this.#decoder.frameBytesMax = limits.frameBytesMax;
-    const { store, scopes, isLocal } = this.#input;
+    const { connection, store, scopes, isLocal } = this.#input;
+    this.#acquaintances.note(connection.remoteHost);
+    connection.admitted();
     this.#pulse = this.#heartbeats.start({
       peerId,
       boot,

@@ -5,26 +5,37 @@
  * replaced while sessions go on; whatever is left when the node ends is closed by `connections`.
  */
 import { type EventObject, fromCallback, fromPromise } from 'xstate';
-import type { Failure } from '../core/errors.js';
 import { limits } from '../core/limits.js';
-import { listeningHost } from '../protocol/configuration.js';
-import type { Listening, Network, Time } from '../protocol/ports.js';
+import { connectionLimitsOf, listeningHost } from '../protocol/configuration.js';
+import type { Listening, Network, Randomness, Time } from '../protocol/ports.js';
 import type { ListenInput } from '../protocol/services.js';
+import type { Acquaintances } from './acquaintances.js';
+import { RefusalReports } from './refusal-reports.js';
 
-export function createListen({ network, time }: { network: Network; time: Time }) {
+interface Surroundings {
+  readonly network: Network;
+  readonly time: Time;
+  readonly randomness: Randomness;
+  readonly acquaintances: Acquaintances;
+}
+
+export function createListen({ network, time, randomness, acquaintances }: Surroundings) {
   return fromPromise<Listening, ListenInput>(async ({ input: { configuration, security, parent }, signal }) => {
-    const report = quietly(time, (remoteAddress: string, failure: Failure) => {
-      parent.send({ type: 'connection.refused', remoteAddress, failure });
-    });
+    const reports = new RefusalReports();
     const listening = await network.listen({
       host: listeningHost(configuration),
       port: configuration.port,
       security,
       acceptsWebSockets: configuration.role === 'cloud',
-      limits,
+      limits: connectionLimitsOf(configuration),
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
       accepted: (connection) => parent.send({ type: 'connection.accepted', connection }),
-      refused: (failure, remoteAddress) => report(remoteAddress, failure),
+      random: () => randomness.float(),
+      isFamiliar: (host) => acquaintances.isFamiliar(host),
+      refused: (failure, remoteAddress) => {
+        const report = reports.refused(remoteAddress, failure, time.monotonicMs());
+        if (report !== undefined) parent.send({ type: 'connection.refused', ...report });
+      },
     });
     // Stopped while it was opening: nobody will ever close it.
     if (signal.aborted) await listening.close();
@@ -34,21 +45,4 @@ export function createListen({ network, time }: { network: Network; time: Time }
 
 export function createConnections({ network }: { network: Network }) {
   return fromCallback<EventObject, object>(() => () => void network.closeAll());
-}
-
-/** The shortest time between two reports about one host and one kind of failure: a scan must not flood the log. */
-const reportIntervalMs = 10_000;
-const hostsRememberedMax = 1_000;
-
-function quietly(time: Time, report: (remoteAddress: string, failure: Failure) => void): typeof report {
-  const reportedAt = new Map<string, number>();
-  return (remoteAddress, failure) => {
-    const host = remoteAddress.slice(0, remoteAddress.lastIndexOf(':'));
-    const kind = `${host} ${failure.code}`;
-    const now = time.monotonicMs();
-    if (now - (reportedAt.get(kind) ?? Number.NEGATIVE_INFINITY) < reportIntervalMs) return;
-    if (reportedAt.size >= hostsRememberedMax) reportedAt.clear();
-    reportedAt.set(kind, now);
-    report(remoteAddress, failure);
-  };
 }

@@ -131,7 +131,6 @@ export function connectionLimits(changes: Partial<ConnectionLimits> = {}): Conne
     connectionsMax: 16,
     connectionsPerAddressMax: 16,
     unauthenticatedMax: 16,
-    unauthenticatedPerAddressMax: 16,
   };
   return { ...all, ...changes };
 }
@@ -721,34 +720,50 @@ function describeListeners(world: () => ContractWorld): void {
     expect(world().refused.map(({ code }) => code)).toEqual(['connectionLost']);
   });
 
-  test('listen: more handshakes than unauthenticatedMax -> the last is closed; when one ends, others get in', async () => {
-    const listening = await world().listen({
-      limits: connectionLimits({ unauthenticatedMax: 2 }),
-      handshakeTimeoutMs: 500,
-    });
-    const silent = [await silentClient(listening), await silentClient(listening)];
+  test('listen: more handshakes than unauthenticatedMax -> the first makes way, and a newcomer gets in', async () => {
+    const listening = await world().listen({ limits: connectionLimits({ unauthenticatedMax: 2 }) });
+    const first = await silentClient(listening);
+    const second = await silentClient(listening);
     const third = await silentClient(listening);
-    await world().until(() => third.closures.length === 1 && world().refused.length === 1);
+    await world().until(() => first.closures.length === 1 && world().refused.length === 1);
     expect(world().refused[0]?.code).toBe('connectionLimit');
-    expect(silent.flatMap(({ closures }) => closures)).toEqual([]);
-    await world().until(() => silent.every(({ closures }) => closures.length === 1));
-    await bytesHavePassed(world(), listening);
-    await bytesHavePassed(world(), listening);
-    expect(world().accepted).toHaveLength(2);
+    expect([...second.closures, ...third.closures]).toEqual([]);
+    await world().connectTo(listening);
+    expect(world().accepted).toHaveLength(1);
   });
 
-  test('listen: from one address more handshakes, or connections, than it may have -> the last is refused', async () => {
-    const { listening } = await world().connect({ limits: connectionLimits({ unauthenticatedPerAddressMax: 1 }) });
-    await silentClient(listening);
-    const second = await silentClient(listening);
-    await world().until(() => second.closures.length === 1 && world().refused.length === 1);
-    const { near, listening: other } = await world().connect({
+  test('listen: accepted, but never said who is there -> makes way, and its owner hears why; one that is admitted stays', async () => {
+    const { far, listening } = await world().connect({ limits: connectionLimits({ unauthenticatedMax: 1 }) });
+    far.admitted();
+    const [stays, yields] = [record(), record()];
+    far.attach(stays);
+    (await world().connectTo(listening)).far.attach(yields);
+    await world().connectTo(listening);
+    await world().until(() => yields.closures.length === 1);
+    expect(yields.closures).toEqual([expect.objectContaining({ code: 'connectionLimit' })]);
+    expect([stays.closures, world().refused]).toEqual([[], []]);
+  });
+
+  test('listen: from one address more connections than it may have -> the last is refused', async () => {
+    const { near, far, listening } = await world().connect({
       limits: connectionLimits({ connectionsPerAddressMax: 1 }),
     });
-    expect(await codeOf(world().dial(other.port))).not.toBe('resolved');
-    await world().until(() => world().refused.length === 2);
-    expect(world().refused.map(({ code }) => code)).toEqual(['connectionLimit', 'connectionLimit']);
+    far.admitted();
+    expect(await codeOf(world().dial(listening.port))).not.toBe('resolved');
+    await world().until(() => world().refused.length === 1);
+    expect(world().refused.map(({ code }) => code)).toEqual(['connectionLimit']);
     near.destroy();
+  });
+
+  test('listen: several come while a place is left, and all are admitted -> the last of them is closed, and told why', async () => {
+    const { far, listening } = await world().connect({ limits: connectionLimits({ connectionsMax: 1 }) });
+    const { far: late } = await world().connectTo(listening);
+    const told = record();
+    late.attach(told);
+    far.admitted();
+    late.admitted();
+    await world().until(() => told.closures.length === 1);
+    expect(told.closures).toEqual([expect.objectContaining({ code: 'connectionLimit' })]);
   });
 
   test('listening close: during a handshake -> the client is closed, and nothing is reported', async () => {
@@ -765,8 +780,10 @@ function describeListeners(world: () => ContractWorld): void {
   });
 
   test('listen: more connections than connectionsMax -> the last is refused; when one ends, the next is taken', async () => {
-    const { near, listening } = await world().connect({ limits: connectionLimits({ connectionsMax: 2 }) });
+    const { near, far, listening } = await world().connect({ limits: connectionLimits({ connectionsMax: 2 }) });
     const second = await world().connectTo(listening);
+    far.admitted();
+    second.far.admitted();
     const third = codeOf(world().dial(listening.port));
     await world().until(() => world().refused.length === 1);
     expect(world().refused[0]?.code).toBe('connectionLimit');

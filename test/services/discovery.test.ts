@@ -7,6 +7,7 @@ import { type BeaconCluster, decodeBeacon, encodeBeacon } from '../../src/protoc
 import type { Configuration } from '../../src/protocol/configuration.js';
 import type { DiscoveryReport, Mailbox } from '../../src/protocol/events.js';
 import type { DatagramOptions, Network } from '../../src/protocol/ports.js';
+import { Acquaintances } from '../../src/services/acquaintances.js';
 import { createDiscovery } from '../../src/services/discovery.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { simulatedTime } from '../../src/simulation/node-ports.js';
@@ -34,7 +35,10 @@ async function listening(keys?: ClusterKeys) {
     configuration: { discovery: true, beaconIntervalMs: intervalMs, discoveryPort: 25_000 } as Configuration,
     keys,
   };
-  const logic = createDiscovery({ network: network as Network, time: simulatedTime(clock) });
+  const logic = createDiscovery({
+    ...{ network: network as Network, time: simulatedTime(clock) },
+    acquaintances: new Acquaintances(),
+  });
   const start = async () => {
     const actor = createActor(logic, { input }).start();
     await Promise.resolve();

@@ -7,6 +7,7 @@ import type { Heartbeat } from '../../src/protocol/messages.js';
 import { Meter } from '../../src/protocol/meter.js';
 import type { Connection, ConnectionHandlers } from '../../src/protocol/ports.js';
 import type { Store } from '../../src/protocol/store.js';
+import { Acquaintances } from '../../src/services/acquaintances.js';
 import { createLink } from '../../src/services/link.js';
 import { recorder } from '../machines/bench.js';
 import { following, HeartbeatMesh } from './heartbeat-mesh.js';
@@ -34,16 +35,20 @@ function setup(isLocal: boolean) {
       written.feed(bytes);
       return true;
     },
-    ...{ queuedBytes: 0, end: () => {}, destroy: () => {} },
+    ...{ queuedBytes: 0, end: () => {}, destroy: () => {}, admitted: () => {}, remoteHost: '127.0.0.1' },
   } as unknown as Connection;
   const meter = new Meter();
-  const link = createActor(createLink({ time: mesh.time, heartbeats: mesh.heartbeats.a as never, meter }), {
-    input: {
-      ...{ parent: parent.mailbox, connection, scopes: ['shared'], isLocal },
-      store: { digest: () => digest } as unknown as Store,
-      intervals: { heartbeatIntervalMs: 1_000, syncIntervalMs: 2_000 },
+  const acquaintances = new Acquaintances();
+  const link = createActor(
+    createLink({ time: mesh.time, heartbeats: mesh.heartbeats.a as never, meter, acquaintances }),
+    {
+      input: {
+        ...{ parent: parent.mailbox, connection, scopes: ['shared'], isLocal },
+        store: { digest: () => digest } as unknown as Store,
+        intervals: { heartbeatIntervalMs: 1_000, syncIntervalMs: 2_000 },
+      },
     },
-  }).start();
+  ).start();
   link.send({ type: 'link.admit', peerId: 'b' as NodeId, boot: 'boot-b' as Boot });
   const hear = (changes: Partial<Heartbeat> = {}) => handlers?.data(encodeFrame({ ...beat, ...changes }));
   return { mesh, parent, hear, sent: () => written.next() as Heartbeat };

@@ -10,7 +10,8 @@ export const machines: CheckerFactory = (view, report) => ({
     for (const process of view.processes) {
       if (!process.isUp) continue;
       const { sessions, peers, gateways } = view.insideOf(process);
-      bound(['sessions', sessions.length, limits.connectionsMax], () => process.nodeId, report);
+      const connectionsMax = process.isCloud ? limits.guestsMax : limits.connectionsMax;
+      bound(['sessions', sessions.length, connectionsMax + limits.unauthenticatedMax], () => process.nodeId, report);
       bound(['gateways', gateways.length, limits.gatewaysMax], () => process.nodeId, report);
       bound(['peers', peers.length, limits.peersMax], () => process.nodeId, report);
       for (const session of sessions) lookAt(session, process.nodeId, report);

@@ -2,15 +2,15 @@
  * A port on which connections are accepted, with its limits.
  *
  * Invariants, those of the real one: each connection ends in exactly one of `accepted`, `refused` or the close of the listener;
- * no more are taken, in all and by address, than the limits say; a handshake has a deadline; closing leaves accepted connections
- * alone.
+ * those that wait to prove who they are make way for newcomers when there are too many; a handshake has a deadline; closing leaves
+ * accepted connections alone.
  */
 
 import type { SingleDialOptions } from '../../adapters/dial-by-ring.js';
 import { handshakeFailure } from '../../adapters/network-errors.js';
-import { exceededLimit } from '../../core/admission.js';
+import { madeWay, Places, theOldest } from '../../core/admission.js';
 import type { Failure } from '../../core/errors.js';
-import type { ListenOptions, ListenSecurity, Protection, Timer } from '../../protocol/ports.js';
+import type { Listening, ListenOptions, ListenSecurity, Protection, Timer } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { Taps } from './delivery.js';
 import { systemError } from './errors.js';
@@ -43,7 +43,7 @@ export class Listener {
   readonly #taps: Taps;
   /** Whose process is to end what comes of it when it ends itself. */
   readonly #adopt: (end: StreamEnd) => void;
-  readonly #open = new Set<StreamEnd>();
+  readonly #places: Places<StreamEnd>;
   readonly #handshaking = new Map<StreamEnd, { readonly handshake: Handshake; readonly timer: Timer }>();
 
   constructor(options: ListenOptions, clock: VirtualClock, taps: Taps, adopt: (end: StreamEnd) => void) {
@@ -52,6 +52,7 @@ export class Listener {
     this.#clock = clock;
     this.#taps = taps;
     this.#adopt = adopt;
+    this.#places = new Places(options.limits, options.random ?? theOldest);
   }
 
   /** A connection is open, and its handshake, if there is one, begins. */
@@ -61,19 +62,15 @@ export class Listener {
       return;
     }
     const host = end.remote.address;
-    const present = [...this.#open].map((other) => ({
-      host: other.remote.address,
-      isAuthenticated: !this.#handshaking.has(other),
-    }));
-    const limit = exceededLimit(this.#options.limits, host, present);
-    if (limit !== undefined) {
+    const placing = this.#places.enter(end, { host, isFamiliar: this.#options.isFamiliar?.(host) ?? false });
+    if ('failure' in placing) {
       end.destroy();
-      this.#refused(end, limit);
+      this.#refused(end, placing.failure);
       return;
     }
     this.#adopt(end);
-    this.#open.add(end);
-    end.onClose(() => this.#open.delete(end));
+    end.onClose(() => this.#places.leave(end));
+    if (placing.yields !== undefined) this.#cutOff(placing.yields);
     const isHello = handshake.security.kind !== 'none';
     if (this.#how.security.kind === 'none') {
       if (isHello) this.#accept(end, clientHello);
@@ -91,7 +88,8 @@ export class Listener {
     if (begun !== undefined) this.#begin(end, begun);
   }
 
-  protect(how: Pick<ListenOptions, 'security' | 'acceptsWebSockets'>): void {
+  protect(how: Parameters<Listening['protect']>[0]): void {
+    this.#places.limits = how.limits ?? this.#places.limits;
     this.#how = how;
     this.#cutHandshakes();
   }
@@ -118,9 +116,19 @@ export class Listener {
   /** @param first What has been sent to it already, for want of understanding */
   #accept(end: StreamEnd, first?: Uint8Array): void {
     end.release();
+    end.onAdmitted = () => {
+      const failure = this.#places.admit(end);
+      if (failure !== undefined) end.lose(failure);
+    };
     this.#taps.onDelivery?.(this.#deliveryOf(end, 'accepted'));
     this.#options.accepted(end);
     if (first !== undefined) end.received(first);
+  }
+
+  /** Its place is needed. */
+  #cutOff(end: StreamEnd): void {
+    if (this.#handshaking.has(end)) this.#refuse(end, madeWay);
+    else end.lose(madeWay);
   }
 
   #startHandshake(end: StreamEnd, handshake: Handshake): void {

@@ -9,6 +9,7 @@
 import { lingerMs } from '../../adapters/linger.js';
 import { addressText, connectionLost } from '../../adapters/network-errors.js';
 import { sendQueueHighBytes } from '../../adapters/tcp-connection.js';
+import type { Failure } from '../../core/errors.js';
 import type { Connection, ConnectionHandlers, Protection, Timer } from '../../protocol/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { Delivery, Speech, Taps } from './delivery.js';
@@ -47,6 +48,8 @@ export class StreamEnd implements Connection {
   protection: Protection = { kind: 'none' };
   queuedBytes = 0;
   isClosed = false;
+  /** Set by the listener that has accepted it: called when the other side has proved who it is. */
+  onAdmitted: (() => void) | undefined;
   other!: StreamEnd;
   /** To the other end. */
   out!: Lane;
@@ -67,6 +70,7 @@ export class StreamEnd implements Connection {
   #hasHeardEnd = false;
   #hasReset = false;
   #cause: Error | undefined;
+  #failure: Failure | undefined;
   #isTold = false;
   #linger: Timer | undefined;
 
@@ -94,6 +98,10 @@ export class StreamEnd implements Connection {
   }
 
   // What a program does with a connection
+
+  admitted(): void {
+    this.onAdmitted?.();
+  }
 
   attach(handlers: ConnectionHandlers): void {
     this.#handlers = handlers;
@@ -127,6 +135,12 @@ export class StreamEnd implements Connection {
     if (this.#unread.some((item) => item !== theEnd)) this.#sendReset();
     else this.#sendEnd();
     this.close();
+  }
+
+  /** Closes at once, for a reason that its owner is told. */
+  lose(failure: Failure): void {
+    this.#failure = failure;
+    this.destroy();
   }
 
   // What the network does with it
@@ -285,7 +299,7 @@ export class StreamEnd implements Connection {
   #tellClosed(): void {
     if (this.#isTold || this.#handlers === undefined) return;
     this.#isTold = true;
-    this.#handlers.closed(this.#cause && connectionLost(this.#cause, this.remoteAddress));
+    this.#handlers.closed(this.#failure ?? (this.#cause && connectionLost(this.#cause, this.remoteAddress)));
   }
 
   #tap(kind: Delivery['kind'], bytes?: Uint8Array): void {

@@ -22,8 +22,9 @@ export interface WebServerOptions {
 }
 
 const plenty: ConnectionLimits = {
-  ...{ connectionsMax: 1_024, connectionsPerAddressMax: 1_024 },
-  ...{ unauthenticatedMax: 1_024, unauthenticatedPerAddressMax: 1_024 },
+  connectionsMax: 1_024,
+  connectionsPerAddressMax: 1_024,
+  unauthenticatedMax: 1_024,
 };
 
 export class WebServer {

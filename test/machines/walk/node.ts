@@ -44,11 +44,16 @@ export const node = defineWalk({
     },
     'uplink.changed': { '': { type: 'uplink.changed', uplink: 'failed' } },
     'connection.accepted': { '': { type: 'connection.accepted', connection } },
-    'connection.refused': { '': { type: 'connection.refused', remoteAddress: '127.0.0.1:5', failure: lost } },
+    'connection.refused': {
+      '': { type: 'connection.refused', remoteAddress: '127.0.0.1:5', failure: lost, suppressed: 0 },
+    },
     'control.failed': { '': { type: 'control.failed', error: lost } },
     notice: {
       '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } },
-      harmless: { type: 'notice', happening: { type: 'connection.refused', remoteAddress: '', failure: lost } },
+      harmless: {
+        type: 'notice',
+        happening: { type: 'connection.refused', remoteAddress: '', failure: lost, suppressed: 2 },
+      },
     },
     'service.leave': {},
     'service.left': {},

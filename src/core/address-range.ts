@@ -1,0 +1,42 @@
+/**
+ * What counts as one address: an IPv4 address, or the /64 of an IPv6 address, since that is what one household is given. An IPv4
+ * address that is written as IPv6 (`::ffff:10.0.0.1`, `::ffff:a00:1`) counts as what it is.
+ */
+
+const mappedPrefix = '0:0:0:0:0:ffff';
+
+/** The range that an address counts for. What is no IP address stands for itself. */
+export function addressRange(host: string): string {
+  const groups = ipv6Groups(host);
+  if (groups === undefined) return host;
+  return mappedIpv4(groups) ?? `${groups.slice(0, 4).join(':')}::/64`;
+}
+
+/** A wider range, for those who have many addresses: the /24 of an IPv4 address, the /64 of an IPv6 address. */
+export function neighbourhood(host: string): string {
+  const range = addressRange(host);
+  return /^\d+\.\d+\.\d+\.\d+$/.test(range) ? `${range.slice(0, range.lastIndexOf('.'))}.0/24` : range;
+}
+
+/** The eight numbers of an IPv6 address, in hexadecimal; undefined for anything else. */
+function ipv6Groups(host: string): string[] | undefined {
+  if (!host.includes(':')) return undefined;
+  const address = host.split('%')[0] as string;
+  if (!URL.canParse(`http://[${address}]/`)) return undefined;
+  // Its host is in the one form of RFC 5952: short, and without an IPv4 address at its end.
+  const canonical = new URL(`http://[${address}]/`).hostname.slice(1, -1);
+  const [head = '', tail] = canonical.split('::');
+  const front = head === '' ? [] : head.split(':');
+  if (tail === undefined) return front;
+  const back = tail === '' ? [] : tail.split(':');
+  return [...front, ...Array<string>(8 - front.length - back.length).fill('0'), ...back];
+}
+
+function mappedIpv4(groups: readonly string[]): string | undefined {
+  if (groups.slice(0, 6).join(':') !== mappedPrefix) return undefined;
+  const bytes = groups.slice(6).flatMap((group) => {
+    const value = Number.parseInt(group, 16);
+    return [value >> 8, value & 255];
+  });
+  return bytes.join('.');
+}

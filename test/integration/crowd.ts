@@ -1,0 +1,62 @@
+/** Strangers who connect to a port in great numbers and prove nothing. */
+import { connect, type Socket } from 'node:net';
+
+/** What a stranger does once it is connected. */
+export type Manner = 'silent' | 'drip' | 'half a handshake';
+
+export interface CrowdOptions {
+  readonly port: number;
+  readonly perSecond: number;
+  /** Addresses of this machine, used in turn. */
+  readonly addresses: readonly string[];
+  readonly manner?: Manner;
+}
+
+/** The first bytes of a TLS handshake: a record of 512 bytes is announced, and few of them come. */
+const halfHello = Buffer.from([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]);
+const dripMs = 4_000;
+
+export interface Crowd {
+  /** Connections that were opened so far. */
+  readonly opened: number;
+  leave(): void;
+}
+
+export function gather({ port, perSecond, addresses, manner = 'silent' }: CrowdOptions): Crowd {
+  const sockets = new Set<Socket>();
+  const startedMs = performance.now();
+  let opened = 0;
+  const open = (): void => {
+    const localAddress = addresses[opened % addresses.length] as string;
+    opened += 1;
+    const socket = connect({ port, host: '127.0.0.1', localAddress });
+    sockets.add(socket);
+    const drip = manner === 'drip' ? setInterval(() => socket.write(halfHello.subarray(0, 1)), dripMs) : undefined;
+    socket.on('connect', () => {
+      if (manner !== 'silent') socket.write(halfHello.subarray(0, manner === 'drip' ? 1 : undefined));
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      clearInterval(drip);
+      sockets.delete(socket);
+    });
+  };
+  const timer = setInterval(() => {
+    const due = ((performance.now() - startedMs) / 1_000) * perSecond;
+    while (opened < due) open();
+  }, 5);
+  return {
+    get opened() {
+      return opened;
+    },
+    leave() {
+      clearInterval(timer);
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** So many addresses of loopback, from 127.0.1.1 on. */
+export function loopbackAddresses(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `127.0.1.${index + 1}`);
+}
