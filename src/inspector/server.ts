@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 import { Secret } from '../core/secret.js';
 import type { Time } from '../protocol/ports.js';
+import { type CallerSocket, keepPlaces } from '../protocol/server-places.js';
 import { Access, type Refusal } from './access.js';
 import { type Assets, readAssets } from './assets.js';
 import { collect } from './collect.js';
@@ -54,7 +55,9 @@ export interface InspectorServer {
 export const serverLimits = {
   viewersMax: 16,
   collectedMax: 128,
-  connectionsMax: 256,
+  /** Callers that say nothing: beyond them, the oldest makes way. */
+  waitingMax: 64,
+  answeredMax: 256,
   headerBytesMax: 8 * 1024,
   requestTimeoutMs: 10_000,
   pageMessageBytesMax: 256 * 1024,
@@ -100,17 +103,23 @@ class Serving {
     perMessageDeflate: false,
   });
   readonly #processes = new WebSocketServer({ noServer: true, maxPayload: 16 * 1024 * 1024, perMessageDeflate: false });
+  /** Told of a caller that has the token: it makes way for nobody. */
+  readonly #stays: (socket: CallerSocket) => void;
   #access: Access | undefined;
 
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#assets = options.assets ?? readAssets();
-    const { headerBytesMax, requestTimeoutMs, connectionsMax } = serverLimits;
+    const { headerBytesMax, requestTimeoutMs } = serverLimits;
     this.#http = createServer(
-      { maxHeaderSize: headerBytesMax, requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
+      {
+        maxHeaderSize: headerBytesMax,
+        ...{ requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs, keepAliveTimeout: requestTimeoutMs },
+        connectionsCheckingInterval: requestTimeoutMs / 10,
+      },
       (request, response) => this.#answer(request, response),
     );
-    this.#http.maxConnections = connectionsMax;
+    this.#stays = keepPlaces(this.#http, serverLimits);
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -196,6 +205,7 @@ class Serving {
       refuseUpgrade(socket, { status: 403, message: 'Too many are connected; close some of them.' });
       return;
     }
+    this.#stays(socket);
     server.handleUpgrade(request, socket, head, (client) => {
       this.#keepAlive(client);
       if (isCollecting) collect(client, this.#options.history, this.#options.time);
@@ -308,7 +318,8 @@ const reasons: Readonly<Record<Refusal['status'], string>> = {
 
 function refuseUpgrade(socket: Duplex, { status, message }: Refusal): void {
   const head = `HTTP/1.1 ${status} ${reasons[status]}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8`;
-  socket.end(`${head}\r\n\r\n${message}\n`);
+  // The server of HTTP has let go of it: nobody else would ever close it.
+  socket.end(`${head}\r\n\r\n${message}\n`, () => socket.destroy());
 }
 
 function listenFailure(error: unknown, port: number): StatemeshError {

@@ -10,13 +10,15 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { type EventObject, fromCallback } from 'xstate';
 import { failureOf, messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 import type { Meter } from '../protocol/meter.js';
+import { keepPlaces } from '../protocol/server-places.js';
 import type { MetricsInput } from '../protocol/services.js';
 import { type EventLoopDelay, Exposition, type Standing } from './exposition.js';
 
 const host = '127.0.0.1';
 const headerBytesMax = 8 * 1024;
 const requestTimeoutMs = 5_000;
-const connectionsMax = 16;
+/** Callers that wait, and callers that are answered: few have a reason to. */
+const callersMax = { waitingMax: 64, answeredMax: 16 };
 const delayResolutionMs = 10;
 
 /** @param standing How the node stands, asked for with each request */
@@ -37,11 +39,16 @@ interface ServeOptions {
 function serveMetrics({ port, parent, meter, standing }: ServeOptions): () => void {
   const exposition = new Exposition();
   const delay = monitorEventLoopDelay({ resolution: delayResolutionMs });
-  const timeouts = { headersTimeout: requestTimeoutMs, requestTimeout: requestTimeoutMs };
+  const timeouts = {
+    headersTimeout: requestTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: requestTimeoutMs / 5,
+  };
   const server = createServer({ maxHeaderSize: headerBytesMax, ...timeouts }, (request, response) => {
     answer(request, response).catch((error: unknown) => respond(response, 500, `${messageOf(error)}\n`));
   });
-  server.maxConnections = connectionsMax;
+  keepPlaces(server, callersMax);
   let bound = port;
   let isOver = false;
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

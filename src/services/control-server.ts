@@ -18,6 +18,7 @@ import {
   type ControlLimits,
   controlContentTypes,
 } from '../protocol/control.js';
+import { keepPlaces } from '../protocol/server-places.js';
 import { readJson, readLines } from './control-body.js';
 
 const headerBytesMax = 16 * 1024;
@@ -35,7 +36,7 @@ export function createControlServer(commands: ControlCommands, limits: ControlLi
     },
     (request, response) => void answer({ request, response, commands, limits }),
   );
-  server.maxConnections = limits.connectionsMax;
+  keepPlaces(server, { waitingMax: limits.connectionsMax, answeredMax: limits.connectionsMax });
   server.on('clientError', refuseClient);
   return server;
 }

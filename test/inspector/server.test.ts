@@ -13,6 +13,7 @@ import { relay } from '../../src/inspector/relay.js';
 import { type InspectorServer, type ServerOptions, serveInspector, serverLimits } from '../../src/inspector/server.js';
 import type { Control, ServerMessage } from '../../src/inspector/wire.js';
 import { until } from '../integration/cluster-fixture.js';
+import { silentCallers } from '../integration/crowd.js';
 
 const token = 'a-token-of-the-tests';
 const assets: Assets = new Map([['/index.html', { type: 'text/html', body: Buffer.from('<title>page</title>') }]]);
@@ -348,4 +349,38 @@ describe('other processes', () => {
       expect(() => relay({ url, history, time: systemTime() })).toThrow(/inspector.collector/);
     },
   );
+
+  it('300 local connections that say nothing -> the page is served, and records flow', async () => {
+    await serve();
+    const silent = await silentCallers(server.port, 300);
+    expect((await get(`/?token=${token}`)).status).toBe(200);
+    tell('something');
+    const viewer = view();
+    await until('records come', () => viewer.records.length === 1);
+    // It makes way for nobody.
+    const more = await silentCallers(server.port, serverLimits.waitingMax + 1);
+    expect(viewer.closed).toBe(undefined);
+    silent.close();
+    more.close();
+  });
+
+  it('a caller that is refused a stream and stays -> is closed', async () => {
+    await serve();
+    const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
+    const headers = ['Connection: Upgrade', 'Upgrade: websocket', `Host: 127.0.0.1:${server.port}`];
+    socket.write(`GET /records HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n`);
+    let isClosed = false;
+    socket
+      .on('error', () => {})
+      .on('close', () => {
+        isClosed = true;
+      });
+    socket.resume();
+    await until('it is refused', () => socket.readableEnded);
+    socket.write('still here');
+    await until('it is closed', () => {
+      socket.write('and here');
+      return isClosed;
+    });
+  });
 });

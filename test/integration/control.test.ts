@@ -295,16 +295,33 @@ describe('control limits', () => {
     expect(socket.text()).toMatch(/^HTTP\/1\.1 400 .*"requestInvalid"/s);
   });
 
-  test('callers: more connections than allowed -> the one too many is closed, the others go on', async () => {
+  test('callers: more that say nothing than allowed -> the one that came first makes way, and a call is answered', async () => {
     const { socketPath } = await opened({ echo: async () => 1 }, { limits: { connectionsMax: 3 } });
     const sockets = [await connected(socketPath), await connected(socketPath), await connected(socketPath)];
-    await until(async () => {
-      const extra = await connected(socketPath);
-      return until(() => extra.closed || undefined);
+    expect(await callControl(socketPath, 'echo', {})).toBe(1);
+    await until(() => sockets[0]?.closed || undefined);
+    expect(sockets.map(({ closed }) => closed)).toEqual([true, false, false]);
+  });
+
+  test('callers: more being answered than allowed -> the one too many is closed, the others go on', async () => {
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
     });
-    expect(sockets.map(({ closed }) => closed)).toEqual([false, false, false]);
-    sockets[0]?.destroy();
-    await until(() => callControl(socketPath, 'echo').catch(() => undefined));
+    const { socketPath } = await opened(
+      { wait: () => held.then(() => 1), echo: async () => 2 },
+      { limits: { connectionsMax: 2 } },
+    );
+    const calls = [callControl(socketPath, 'wait', {}), callControl(socketPath, 'wait', {})];
+    await until(() =>
+      callControl(socketPath, 'echo', {}).then(
+        () => undefined,
+        () => true,
+      ),
+    );
+    release();
+    expect(await Promise.all(calls)).toEqual([1, 1]);
+    expect(await callControl(socketPath, 'echo', {})).toBe(2);
   });
 });
 

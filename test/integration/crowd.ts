@@ -60,3 +60,15 @@ export function gather({ port, perSecond, addresses, manner = 'silent' }: CrowdO
 export function loopbackAddresses(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `127.0.1.${index + 1}`);
 }
+
+/** Callers of a local port that say nothing, once all of them are connected. */
+export async function silentCallers(port: number, count: number): Promise<{ close(): void }> {
+  const sockets = Array.from({ length: count }, () => connect(port, '127.0.0.1'));
+  for (const socket of sockets) socket.on('error', () => {});
+  await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.once('connect', () => resolve()))));
+  return {
+    close() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}

@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createFixture, type Fixture, isRefused, portOf, type TestNode, until } from './cluster-fixture.js';
+import { silentCallers } from './crowd.js';
 
 let fixture: Fixture;
 beforeEach(() => {
@@ -141,5 +142,13 @@ describe('metrics', () => {
     ];
     expect(statuses.map(({ status }) => status)).toEqual([421, 421, 404, 405, 200]);
     expect(statuses.at(-1)?.text).toBe('');
+  });
+
+  it('a hundred local connections that say nothing -> whoever asks is answered', async () => {
+    const node = await fixture.start('a', { discovery: false, metricsPort: 0 });
+    const port = await portOfMetrics(node);
+    const silent = await silentCallers(port, 100);
+    expect((await get(port)).status).toBe(200);
+    silent.close();
   });
 });
