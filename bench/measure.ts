@@ -44,15 +44,15 @@ export async function interleave<C extends Record<string, Contender<unknown>>>(
   { rounds, warmUp, onRound }: Rounds,
   contenders: C,
 ): Promise<{ [Name in keyof C]: Awaited<ReturnType<C[Name]>>[] }> {
-  const measured = Object.fromEntries(Object.keys(contenders).map((name) => [name, [] as unknown[]]));
+  const measured = new Map<string, unknown[]>(Object.keys(contenders).map((name) => [name, []]));
   for (let round = warmUp ? 0 : 1; round <= rounds; round++) {
     onRound(round === 0 ? 'warming up' : `round ${round} of ${rounds}`);
     for (const [name, contender] of Object.entries(contenders)) {
       const value = await contender(round);
-      if (round > 0) measured[name]?.push(value);
+      if (round > 0) measured.get(name)?.push(value);
     }
   }
-  return measured as { [Name in keyof C]: Awaited<ReturnType<C[Name]>>[] };
+  return Object.fromEntries(measured) as { [Name in keyof C]: Awaited<ReturnType<C[Name]>>[] };
 }
 
 function sortedOf(values: readonly number[]): number[] {

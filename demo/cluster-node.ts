@@ -132,7 +132,7 @@ export class ClusterNode<Name extends NodeName = NodeName> {
 
   /** A field as its configuration file has it. */
   configured(field: string): unknown {
-    return JSON.parse(readFileSync(this.configPath, 'utf8'))[field];
+    return new Map(Object.entries(JSON.parse(readFileSync(this.configPath, 'utf8')))).get(field);
   }
 
   lastLogLines(): string[] {

@@ -1,4 +1,5 @@
 /** What the targets are fed: bytes, texts and values that are wrong in every way, most of them nearly right. */
+
 import fc from 'fast-check';
 import type { Author, Incarnation } from '../src/core/author.js';
 import { authorKeyOf } from '../src/core/author.js';
@@ -6,6 +7,7 @@ import { chainRun, chainStart } from '../src/core/entry.js';
 import { errorCodes } from '../src/core/errors.js';
 import type { Hlc } from '../src/core/hlc.js';
 import type { Boot, CollectionName, DocumentKey, NodeId } from '../src/core/ids.js';
+import { own } from '../src/core/own.js';
 import { Secret } from '../src/core/secret.js';
 import { encodeFrame } from '../src/protocol/frame-codec.js';
 import type { Frame } from '../src/protocol/messages.js';
@@ -60,10 +62,10 @@ function pathsIn(value: unknown, path: Path = []): Path[] {
 function replaced(value: unknown, [name, ...rest]: Path, replacement: unknown): unknown {
   if (name === undefined) return replacement;
   if (typeof value !== 'object' || value === null) return value;
-  const inner = replaced((value as Record<string, unknown>)[name], rest, replacement);
+  const inner = replaced(own(value as Record<string, unknown>, name), rest, replacement);
   if (Array.isArray(value)) return value.map((each, index) => (String(index) === name ? inner : each));
-  const { [name]: _, ...others } = value as Record<string, unknown>;
-  return inner === undefined ? others : { ...others, [name]: inner };
+  const others = Object.entries(value).filter(([other]) => other !== name);
+  return Object.fromEntries(inner === undefined ? others : [...others, [name, inner]]);
 }
 
 /** Bytes with a few flipped, put in, cut out, or everything after one place missing. */

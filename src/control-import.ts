@@ -4,9 +4,11 @@
  * Invariants: lines are read no faster than they are written; at the first line that is not valid, reading stops, all lines
  * before it are written, and the error names the line and says how many were; a caller who goes away stops the import.
  */
+
 import { encodeDocument } from './core/document.js';
 import { failureOf, isStatemeshError, messageOf, StatemeshError } from './core/errors.js';
 import { parseDocumentKey } from './core/ids.js';
+import { own } from './core/own.js';
 import type { Collection } from './database/collection.js';
 
 export interface ImportOptions {
@@ -123,7 +125,7 @@ function pairOf(value: object): readonly [string, unknown] {
 
 /** Numbers make keys, too: many data sets have them as ids. */
 function keyIn(value: object, field: string): string {
-  const key: unknown = Object.hasOwn(value, field) ? (value as Record<string, unknown>)[field] : undefined;
+  const key: unknown = own(value as Record<string, unknown>, field);
   if (typeof key === 'string') return key;
   if (typeof key === 'number') return String(key);
   throw wrong(`its field "${field.slice(0, 80)}", the key, is not a text or number`);

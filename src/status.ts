@@ -1,8 +1,10 @@
 /** What a node is doing, read from the snapshots of its actors: nothing is kept twice. */
+
 import type { ActorRefFrom, SnapshotFrom } from 'xstate';
 import type { Uplink } from './core/ballot.js';
 import type { Failure } from './core/errors.js';
 import { type Boot, compareCodeUnits, type NodeId } from './core/ids.js';
+import { own } from './core/own.js';
 import type { ElectionMachine } from './machines/election.machine.js';
 import type { GatewayMachine } from './machines/gateway.machine.js';
 import type { MembershipMachine } from './machines/membership.machine.js';
@@ -201,7 +203,7 @@ export function gatewayStatusesOf(snapshot: NodeSnapshot): GatewayStatus[] {
 
 function gatewayStatusOf(gateway: SnapshotFrom<GatewayMachine>): GatewayStatus {
   const { value, context } = gateway;
-  const session = gateway.children[context.session?.sessionId ?? ''] as ActorRefFrom<SessionMachine> | undefined;
+  const session = own(gateway.children, context.session?.sessionId ?? '') as ActorRefFrom<SessionMachine> | undefined;
   const { entriesSent, entriesReceived, isCaughtUp } = sessionStatusOf(session?.getSnapshot());
   return {
     nodeId: context.peer.nodeId,
@@ -241,7 +243,7 @@ function peerRowsOf(snapshot: NodeSnapshot): PeerRow[] {
 function guestRowsOf({ context, children }: SnapshotFrom<ReceptionMachine>): PeerRow[] {
   return Object.entries(context.sessions).flatMap(([sessionId, { guest, isReplaced }]) => {
     if (guest === undefined || isReplaced) return [];
-    const session = (children[sessionId] as ActorRefFrom<SessionMachine> | undefined)?.getSnapshot();
+    const session = (own(children, sessionId) as ActorRefFrom<SessionMachine> | undefined)?.getSnapshot();
     const { identity, subject } = guest;
     const status: PeerStatus = {
       nodeId: identity.nodeId,

@@ -37,8 +37,9 @@ export const simulationFigure: Figure = {
       { rounds, warmUp: false, onRound: bench.show },
       Object.fromEntries(runs.map((run) => [nameOf(run), () => measureOnce(bench, run)])),
     );
+    const results = new Map(Object.entries(measured));
     return runs.map((run): Result => {
-      const samples = measured[nameOf(run)] ?? [];
+      const samples = results.get(nameOf(run)) ?? [];
       const perCpuSecond = (of: (sample: SimulationSample) => number) =>
         median(samples.map((sample) => of(sample) / sample.cpuSeconds));
       return {

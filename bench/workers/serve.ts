@@ -56,7 +56,7 @@ const isLinux = process.platform === 'linux';
 
 async function answer(handlers: Handlers, { id, method, args }: Request): Promise<void> {
   try {
-    const handler = handlers[method];
+    const handler = new Map(Object.entries(handlers)).get(method);
     if (handler === undefined) throw new Error('There is no such method.');
     const value = await handler(...args);
     if (id !== 0) reply({ id, value });

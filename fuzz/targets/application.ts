@@ -1,4 +1,5 @@
 /** What programs, files and people hand in: configurations, documents, queries, imports and requests. */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { decodeDocument, encodeDocument } from '../../src/core/document.js';
 import { messageOf } from '../../src/core/errors.js';
 import type { NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
+import { own } from '../../src/core/own.js';
 import { createDatabase, type Database } from '../../src/database/database.js';
 import { parseConfiguration } from '../../src/protocol/configuration.js';
 import { configurationFields, fieldsOfEnvironment } from '../../src/protocol/configuration-fields.js';
@@ -61,9 +63,7 @@ const variables: Target = {
       fc.dictionary(fc.constantFrom(...configurationFields.map(({ variable }) => variable)), fc.string()),
       (environment) => {
         refusingNow(refusals, () => {
-          parseConfiguration(
-            fieldsOfEnvironment((name) => (Object.hasOwn(environment, name) ? environment[name] : undefined)),
-          );
+          parseConfiguration(fieldsOfEnvironment((name) => own(environment, name)));
         });
       },
     ),

@@ -4,7 +4,9 @@
  * OpenSSL's codes were measured (Node 20, OpenSSL 3.0). In TLS 1.3 the server notices a wrong key, since the client's
  * binder does not verify, and the client only gets to know an alert; so every alert counts as a wrong key there.
  */
+
 import { type ErrorCode, type Failure, messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+import { own } from '../core/own.js';
 import type { DialSecurity, ListenSecurity } from '../protocol/ports.js';
 
 /** `host:port` for people, IPv6 in brackets. */
@@ -83,7 +85,7 @@ export function dialError(
 /** Why a server's certificate was not believed, and what to do; undefined when the error is of another kind. */
 export function certificateProblem(error: unknown): string | undefined {
   const code = systemCodeOf(error) ?? '';
-  const known = certificateProblems[code];
+  const known = own(certificateProblems, code);
   if (known !== undefined) return `${known} (${code})`;
   return /^ERR_TLS_CERT|^(ERR_)?CERT_|_CERT_|^UNABLE_TO_|^INVALID_CA$|^HOSTNAME_MISMATCH$/.test(code)
     ? `its certificate cannot be verified (${code}).`

@@ -17,10 +17,11 @@ export function defineCompletion(command: Command): void {
     .argument('<shell>', shells.join(', '))
     .addHelpText('after', help)
     .action((shell: string) => {
-      if (!shells.includes(shell as Shell)) throw badInput(`There is no "${shell}" here: use ${shells.join(', ')}.`);
+      const script = new Map(Object.entries(scriptOf)).get(shell);
+      if (script === undefined) throw badInput(`There is no "${shell}" here: use ${shells.join(', ')}.`);
       const { parent } = command;
       const known = (parent?.commands ?? []).map(described);
-      print(scripts[shell as Shell](known));
+      print(script(known));
     });
 }
 
@@ -55,7 +56,7 @@ function firstSentence(text: string): string {
   return (text.split(/[.;:[\n]/)[0] ?? '').replace(/['"`$\\]/g, '').trim();
 }
 
-const scripts: Readonly<Record<Shell, (known: readonly Known[]) => string>> = {
+const scriptOf: Readonly<Record<Shell, (known: readonly Known[]) => string>> = {
   bash: (known) => `# Completion of statemesh for bash.
 _statemesh() {
   local current="\${COMP_WORDS[COMP_CWORD]}" words=""

@@ -79,9 +79,9 @@ export function defineConfig(command: Command): void {
 function show(options: ConfigOptions): void {
   const { input, origins } = gatherConfiguration({}, readConfigurationFile(options));
   const { configuration } = parseConfiguration(input);
-  const values: Record<string, unknown> = { ...configuration };
-  for (const name of secretFields) if (name in input) values[name] = '[not shown]';
-  const rows = Object.entries(values).map(([name, value]) => [name, value, origins[name] ?? 'default'] as const);
+  const values = new Map<string, unknown>(Object.entries(configuration));
+  for (const name of secretFields) if (Object.hasOwn(input, name)) values.set(name, '[not shown]');
+  const rows = [...values].map(([name, value]) => [name, value, origins.get(name) ?? 'default'] as const);
   if (options.json) printJson(Object.fromEntries(rows.map(([name, value, origin]) => [name, { value, origin }])));
   else
     print(
@@ -103,10 +103,11 @@ async function set(args: string[], options: ConfigOptions): Promise<void> {
   const file = existing(options);
   if (!file.isPlain) throw badInput(`${file.path} is no file that can be changed.`);
   const assignments = await readAssignments(args, options.stdin === true);
-  const fields: Record<string, unknown> = { ...file.fields, ...assignments };
-  for (const [name, value] of Object.entries(assignments)) if (value === undefined) delete fields[name];
+  const entries = Object.entries({ ...file.fields, ...assignments }).filter(([, value]) => value !== undefined);
+  const fields: Record<string, unknown> = Object.fromEntries(entries);
   checked({ ...file, fields });
-  const isChanged = (name: string) => JSON.stringify(fields[name]) !== JSON.stringify(file.fields[name]);
+  const [before, after] = [new Map(Object.entries(file.fields)), new Map(entries)];
+  const isChanged = (name: string) => JSON.stringify(after.get(name)) !== JSON.stringify(before.get(name));
   const changed = Object.keys(assignments).filter(isChanged);
   if (changed.length > 0) replace(file.path, `${JSON.stringify(fields, undefined, 2)}\n`);
   if (options.json) printJson({ config: file.path, changed });

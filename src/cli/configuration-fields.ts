@@ -36,7 +36,7 @@ export interface GatheredConfiguration {
   /** What `createNode` takes; not checked as a whole. */
   readonly input: ConfigurationInput;
   /** Where each field comes from that is not left to the default of the schema. */
-  readonly origins: Readonly<Record<string, Origin>>;
+  readonly origins: ReadonlyMap<string, Origin>;
   /** STATEMESH_ variables that name no field: misspelt, perhaps. */
   readonly unknownVariables: readonly string[];
 }
@@ -54,9 +54,12 @@ export function gatherConfiguration(
     ['environment', { ...fieldsOfEnvironment(variable), ...inspectorOf({ inspect: variable('STATEMESH_INSPECT') }) }],
     ['option', { ...fieldsOfOptions(options), ...inspectorOf(options) }],
   ];
-  const origins: Record<string, Origin> = {};
-  for (const [origin, fields] of layers) for (const name of Object.keys(fields)) origins[name] = origin;
-  const input = Object.assign({}, ...layers.map(([, fields]) => fields)) as ConfigurationInput;
+  const origins = new Map<string, Origin>();
+  for (const [origin, fields] of layers) for (const name of Object.keys(fields)) origins.set(name, origin);
+  // Not by assignment: a field called `__proto__` has to be refused like any other that is not known.
+  const input = Object.fromEntries(
+    layers.flatMap(([, fields]) => Object.entries(fields)),
+  ) as unknown as ConfigurationInput;
   const known = new Set([
     ...['STATEMESH_CONFIG', 'STATEMESH_CONFIG_URL', 'STATEMESH_CONFIG_TOKEN', 'STATEMESH_INSPECT'],
     ...configurationFields.map(({ variable }) => variable),

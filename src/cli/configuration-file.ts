@@ -74,7 +74,7 @@ export function fileDataDirOf({ path, fields, isPlain }: ConfigurationFile): str
 
 /** A variable of the environment; an empty one counts as not set, which is how many tools unset one. */
 export function variable(name: string): string | undefined {
-  return process.env[name] || undefined;
+  return new Map(Object.entries(process.env)).get(name) || undefined;
 }
 
 /** Opened once only: the secret of `--config <(...)` is gone when it has been read. */

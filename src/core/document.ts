@@ -113,9 +113,9 @@ function findProblemInside(value: object, depth: number, budget: Budget): Proble
   budget.bytes -= 2;
   if (Array.isArray(value)) return findProblemInList(value, depth, budget);
   if (!isPlainObject(value)) return problem(`${nameOf(value)} is not a JSON value; it has no toJSON`);
-  for (const key of Object.keys(value)) {
+  for (const [key, inner] of Object.entries(value)) {
     budget.bytes -= key.length + 3;
-    const found = findProblem((value as Record<string, unknown>)[key], key, depth + 1, budget);
+    const found = findProblem(inner, key, depth + 1, budget);
     if (found !== undefined) return within(found, key);
   }
   return budget.bytes < 0 ? problem('it is too large', 'documentTooLarge') : undefined;

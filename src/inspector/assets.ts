@@ -1,8 +1,10 @@
 /** The page, as it was built into the package. It is read once; a name that is not among its files is not there. */
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StatemeshError } from '../core/errors.js';
+import { own } from '../core/own.js';
 
 export interface Asset {
   readonly type: string;
@@ -30,7 +32,7 @@ export function readAssets(directory: string = pageDirectory): Assets {
     return new Map(
       paths.map((path) => [
         `/${relative(directory, path).split(sep).join('/')}`,
-        { type: types[extname(path)] ?? 'application/octet-stream', body: readFileSync(path) },
+        { type: own(types, extname(path)) ?? 'application/octet-stream', body: readFileSync(path) },
       ]),
     );
   } catch (error) {

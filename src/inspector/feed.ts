@@ -9,7 +9,9 @@
  * the eldest event of an actor that has not led to a snapshot yet is the one. Services send without saying who they are; while actors are
  * at work, it is the one that has begun last, since all of it happens in one stretch of code.
  */
+
 import type { AnyActorRef, AnyStateMachine, AnyTransitionDefinition, InspectionEvent } from 'xstate';
+import { own } from '../core/own.js';
 import { type ChartOf, chartOf } from './chart.js';
 import type { EventSummary, InspectorRecord, SnapshotChange, Stamp, StateValue } from './records.js';
 import { type Summary, summarize, summarizeField } from './summary.js';
@@ -234,13 +236,13 @@ export class Feed {
       return undefined;
     }
     known.scheduled = scheduled;
-    const delays: Record<string, number> = {};
+    const delays = new Map<string, number>();
     for (const each of scheduled) {
       const dueAtMs = this.#dueAtMs.get(each) ?? this.#options.now() + each.delay;
       this.#dueAtMs.set(each, dueAtMs);
-      delays[each.event.type] = dueAtMs;
+      delays.set(each.event.type, dueAtMs);
     }
-    return delays;
+    return Object.fromEntries(delays);
   }
 
   #tell(body: Body): number {
@@ -270,16 +272,15 @@ interface SystemInside {
 }
 
 function changedFields(before: Fields | undefined, after: Fields): Readonly<Record<string, Summary>> | undefined {
-  const changed: Record<string, Summary> = {};
-  let count = 0;
-  for (const field of Object.keys(after)) {
-    if (before !== undefined && before[field] === after[field]) continue;
-    const summary = guarded(() => summarizeField(field, after[field]));
-    if (summary === undefined && before?.[field] === undefined) continue;
-    changed[field] = summary ?? null;
-    count += 1;
+  const changed = new Map<string, Summary>();
+  for (const [field, value] of Object.entries(after)) {
+    const valueBefore = own(before, field);
+    if (before !== undefined && valueBefore === value) continue;
+    const summary = guarded(() => summarizeField(field, value));
+    if (summary === undefined && valueBefore === undefined) continue;
+    changed.set(field, summary ?? null);
   }
-  return count === 0 ? undefined : changed;
+  return changed.size === 0 ? undefined : Object.fromEntries(changed);
 }
 
 function summarizeEvent(event: { readonly type: string }): EventSummary {
@@ -309,7 +310,7 @@ function isSameValue(one: unknown, other: unknown): boolean {
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
   const keys = Object.keys(one);
   if (keys.length !== Object.keys(other).length) return false;
-  return keys.every((key) => isSameValue((one as Fields)[key], (other as Fields)[key]));
+  return keys.every((key) => isSameValue(own(one as Fields, key), own(other as Fields, key)));
 }
 
 function isMachine(logic: unknown): logic is AnyStateMachine {

@@ -177,7 +177,10 @@ function patched(
   context: Readonly<Record<string, Summary>>,
   change: Readonly<Record<string, Summary>>,
 ): Readonly<Record<string, Summary>> {
-  const next: Record<string, Summary> = { ...context, ...change };
-  for (const [field, value] of Object.entries(change)) if (value === null) delete next[field];
-  return next;
+  const next = new Map(Object.entries(context));
+  for (const [field, value] of Object.entries(change)) {
+    if (value === null) next.delete(field);
+    else next.set(field, value);
+  }
+  return Object.fromEntries(next);
 }

@@ -9,6 +9,7 @@ import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, send
 import type { Scope } from '../core/author.js';
 import { type Failure, failureOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
+import { own } from '../core/own.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type {
   Adjustment,
@@ -88,7 +89,7 @@ const machine = setup({
     isUnwelcome: ({ context }, event: SessionIdentified) => refusalOf(context, event) !== undefined,
     isOutdated: ({ context }, event: SessionIdentified) => {
       const [, other] = sessionOf(context, event) ?? [];
-      return other !== undefined && other.opened > (context.sessions[event.sessionId]?.opened ?? 0);
+      return other !== undefined && other.opened > (own(context.sessions, event.sessionId)?.opened ?? 0);
     },
   },
   actions: {
@@ -122,13 +123,13 @@ const machine = setup({
     /** In place of an earlier session of the same node, if there is one: then nothing has changed for those who watch. */
     admit: enqueueActions(({ context, enqueue }, event: SessionIdentified) => {
       const { session, sessionId, identity, remoteAddress } = event;
-      const row = context.sessions[sessionId];
+      const row = own(context.sessions, sessionId);
       if (row === undefined) return;
       const guest: Guest = { identity, subject: event.subject ?? '' };
-      const sessions = { ...context.sessions, [sessionId]: { ...row, guest } };
+      let sessions = { ...context.sessions, [sessionId]: { ...row, guest } };
       const [replacedId, replaced] = sessionOf(context, event) ?? [];
       if (replacedId !== undefined && replaced !== undefined) {
-        sessions[replacedId] = { ...replaced, isReplaced: true };
+        sessions = { ...sessions, [replacedId]: { ...replaced, isReplaced: true } };
         enqueue.sendTo(replaced.ref, { type: 'session.close', refusal: duplicateConnection });
       } else {
         const { nodeId } = identity;
@@ -139,7 +140,7 @@ const machine = setup({
     }),
     tellDiverged: enqueueActions(
       ({ context, enqueue }, event: Extract<SessionReport, { type: 'session.diverged' }>) => {
-        const guest = context.sessions[event.sessionId]?.guest;
+        const guest = own(context.sessions, event.sessionId)?.guest;
         if (guest === undefined) return;
         const { nodeId } = guest.identity;
         enqueue.sendTo(context.parent, notice({ type: 'peer.diverged', nodeId, authors: event.authors }));
@@ -148,8 +149,9 @@ const machine = setup({
     /** Reaps a session that is over. */
     reap: enqueueActions(({ context, enqueue }, { actorId, failure }: { actorId: string; failure: Failure }) => {
       enqueue.stopChild(actorId);
-      const { [actorId]: row, ...sessions } = context.sessions;
-      enqueue.assign({ sessions });
+      const row = own(context.sessions, actorId);
+      const others = Object.entries(context.sessions).filter(([sessionId]) => sessionId !== actorId);
+      enqueue.assign({ sessions: Object.fromEntries(others) });
       if (row?.guest === undefined || row.isReplaced) return;
       const { nodeId } = row.guest.identity;
       enqueue.sendTo(context.parent, notice({ type: 'peer.disconnected', nodeId, failure }));

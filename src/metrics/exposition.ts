@@ -98,14 +98,14 @@ export class Exposition {
     const leader = gauge('statemesh_leader', 'Whether the node leads its cluster.');
     const term = gauge('statemesh_leadership_term', 'Grows with each change of leader that this node has seen.');
     const ahead = gauge('statemesh_clock_ahead_seconds', 'How far the clock is ahead of those of the connected peers.');
-    const store = {
-      documents: gauge('statemesh_documents', 'Documents that are there.'),
-      tombstones: gauge('statemesh_tombstones', 'Documents that were deleted.'),
-      entries: gauge('statemesh_entries', 'Entries in the oplog.'),
-      authors: gauge('statemesh_authors', 'Chains of entries.'),
-      fileBytes: gauge('statemesh_database_bytes', 'Size of the database with its log.'),
-      walBytes: gauge('statemesh_wal_bytes', 'Size of the log that is not in the database yet.'),
-    };
+    const store = [
+      ['documents', gauge('statemesh_documents', 'Documents that are there.')],
+      ['tombstones', gauge('statemesh_tombstones', 'Documents that were deleted.')],
+      ['entries', gauge('statemesh_entries', 'Entries in the oplog.')],
+      ['authors', gauge('statemesh_authors', 'Chains of entries.')],
+      ['fileBytes', gauge('statemesh_database_bytes', 'Size of the database with its log.')],
+      ['walBytes', gauge('statemesh_wal_bytes', 'Size of the log that is not in the database yet.')],
+    ] as const;
     const peers = gauge('statemesh_peers', 'Peers by how things stand with them.', ['state']);
     const gateways = gauge('statemesh_gateways', 'Cloud peers by how things stand with them.', ['state']);
     const backlog = gauge('statemesh_peer_backlog_entries', 'Entries that a connected peer lacks.', ['peer']);
@@ -121,7 +121,7 @@ export class Exposition {
       leader.set(standing.leadership?.isLeader ? 1 : 0);
       term.set(standing.leadership?.term ?? 0);
       ahead.set(seconds(standing.clockAheadMs ?? 0));
-      for (const [name, each] of Object.entries(store)) each.set(standing.store?.[name as keyof typeof store] ?? 0);
+      for (const [name, each] of store) each.set(standing.store?.[name] ?? 0);
       countStates(peers, peerStates, standing.peers);
       countStates(gateways, gatewayStates, standing.gateways);
       for (const { nodeId: peer, backlog: lacking, roundTripMs, clockAheadMs } of standing.peers) {

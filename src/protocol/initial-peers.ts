@@ -10,9 +10,10 @@ import { checkPeer, formatRemotePeer, type RemotePeerInput, type Sealing } from 
 /** `{ EntglDb: { InitialRemotePeers: [...] } }` in a configuration, in our form. @throws StatemeshError `configurationInvalid` */
 export function withSeedForm(input: unknown): unknown {
   if (!isObject(input)) return input;
-  const key = Object.keys(input).find((name) => isSameName(name, 'EntglDb'));
-  if (key === undefined) return input;
-  const { [key]: section, ...rest } = input;
+  const found = Object.entries(input).find(([name]) => isSameName(name, 'EntglDb'));
+  if (found === undefined) return input;
+  const [key, section] = found;
+  const rest: Record<string, unknown> = Object.fromEntries(Object.entries(input).filter(([name]) => name !== key));
   if (!isObject(section)) throw invalid(`${key}: it is not an object`);
   const [name, another] = Object.keys(section);
   if (another !== undefined && isSameName(`${name}`, another)) throw invalid(`${key}.${another}: it is there twice`);

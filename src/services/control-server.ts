@@ -6,10 +6,12 @@
  * carries a stack. A body that nobody wants any more is read and dropped, for a connection closed with unread bytes can lose
  * the answer on its way.
  */
+
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type Failure, failureOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+import { own } from '../core/own.js';
 import {
   type ControlCall,
   type ControlCommand,
@@ -89,8 +91,7 @@ function route(
 ): { command: ControlCommand; parameters: Record<string, string> } {
   const url = new URL(request.url ?? '/', 'http://control');
   const name = url.pathname.startsWith(prefix) ? url.pathname.slice(prefix.length) : '';
-  // Own properties only: `constructor` is no command.
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const command = own(commands, name);
   if (command === undefined) {
     const known = Object.keys(commands).join(', ');
     throw refusal(404, `There is no "${url.pathname.slice(0, 80)}"; ${prefix} is followed by one of ${known}.`);

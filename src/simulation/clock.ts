@@ -128,14 +128,22 @@ function isBefore(a: Scheduled, b: Scheduled): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.sequence < b.sequence);
 }
 
-const unitsMs = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000 } as const;
+const units = [
+  ['ms', 1],
+  ['s', 1_000],
+  ['min', 60_000],
+  ['h', 3_600_000],
+] as const;
+const unitsMs = new Map<string, number>(units);
 
 /** A length of time: ms as a number, or a text such as `"500ms"`, `"10s"`, `"+20s"`, `"-2min"`, `"1h"`. */
-export type Duration = number | `${'' | '+'}${number}${keyof typeof unitsMs}`;
+export type Duration = number | `${'' | '+'}${number}${(typeof units)[number][0]}`;
 
 export function millisecondsOf(duration: Duration): number {
   if (typeof duration === 'number') return duration;
-  const [, amount, unit] = /^([+-]?[\d.]+)(ms|s|min|h)$/.exec(duration) ?? [];
-  if (amount === undefined) throw new RangeError(`"${duration}" is not a duration such as "10s" or "500ms".`);
-  return Number(amount) * unitsMs[unit as keyof typeof unitsMs];
+  const [, amount, unit = ''] = /^([+-]?[\d.]+)(ms|s|min|h)$/.exec(duration) ?? [];
+  const unitMs = unitsMs.get(unit);
+  if (amount === undefined || unitMs === undefined)
+    throw new RangeError(`"${duration}" is not a duration such as "10s" or "500ms".`);
+  return Number(amount) * unitMs;
 }

@@ -197,7 +197,7 @@ class Compilation {
 
   private parameter(value: string | number): string {
     this.parametersCount += 1;
-    const name = `p${this.parametersCount}`;
+    const name = `p${this.parametersCount}` as const;
     this.parameters[name] = value;
     return `@${name}`;
   }

@@ -2,7 +2,9 @@
  * What SQLite and the file system report, in the closed list of codes. Foreign errors are recognised by `code`, not by
  * `instanceof`: test runners and workers have realms of their own.
  */
+
 import { type ErrorCode, isStatemeshError, messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+import { own } from '../core/own.js';
 
 /** Our error for what went wrong with a database file; what is neither SQLite's nor the system's stays as it is. */
 export function databaseError(error: unknown, path: string): unknown {
@@ -55,5 +57,5 @@ function codeOf(error: unknown): keyof typeof advice | undefined {
   const code = systemCodeOf(error);
   if (code === undefined) return undefined;
   const [prefix, primary = ''] = code.split('_');
-  return prefix === 'SQLITE' ? codesOfSqlite[primary] : codesOfSystem[code];
+  return prefix === 'SQLITE' ? own(codesOfSqlite, primary) : own(codesOfSystem, code);
 }

@@ -159,13 +159,13 @@ function useKeys(dispatch: Dispatch, isPlaying: boolean): void {
     const onKey = (event: KeyboardEvent): void => {
       // Fields, buttons and lists have their own use for keys.
       if (event.target !== document.body || event.ctrlKey || event.metaKey || event.altKey) return;
-      const actions: Readonly<Record<string, () => void>> = {
-        ' ': () => dispatch({ type: isPlaying ? 'pause' : 'play' }),
-        ',': () => dispatch({ type: 'step', by: -1 }),
-        '.': () => dispatch({ type: 'step', by: 1 }),
-        End: () => dispatch({ type: 'live' }),
-      };
-      const action = actions[event.key];
+      const actions = new Map<string, () => void>([
+        [' ', () => dispatch({ type: isPlaying ? 'pause' : 'play' })],
+        [',', () => dispatch({ type: 'step', by: -1 })],
+        ['.', () => dispatch({ type: 'step', by: 1 })],
+        ['End', () => dispatch({ type: 'live' })],
+      ]);
+      const action = actions.get(event.key);
       if (action === undefined) return;
       event.preventDefault();
       action();

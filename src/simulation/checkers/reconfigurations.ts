@@ -83,11 +83,11 @@ function stepOf({ node }: NodeProcess): unknown {
 
 /** What is told to be in force, and is not. Secrets and files are told by other names than what they are. */
 function lackingIn(process: NodeProcess, { changes }: ReconfigurationFinished): string | undefined {
-  const configuration = { ...contextOf(process).configured?.configuration } as Record<string, unknown>;
+  const configuration = new Map<string, unknown>(Object.entries(contextOf(process).configured?.configuration ?? {}));
   const isLacking = ({ field, from, to }: (typeof changes)[number]) =>
-    field in configuration &&
-    JSON.stringify(configuration[field]) !== JSON.stringify(to) &&
-    JSON.stringify(configuration[field]) === JSON.stringify(from);
+    configuration.has(field) &&
+    JSON.stringify(configuration.get(field)) !== JSON.stringify(to) &&
+    JSON.stringify(configuration.get(field)) === JSON.stringify(from);
   const change = changes.find(isLacking);
   return change && `${process.nodeId} tells that its ${change.field} is ${change.to} now, and it is ${change.from}.`;
 }

@@ -1,10 +1,11 @@
 /** The actors of a node as a tree, and the statechart and the context of the one that is chosen. */
-import { type ReactNode, useMemo, useState } from 'react';
+import { type ReactNode, type RefObject, useMemo, useRef, useState } from 'react';
 import type { ActorState, Fold } from '../../../src/inspector/fold.js';
 import { ChartView } from '../chart/chart-view.js';
 import { nodesOf, stateText } from '../model/cluster.js';
 import type { Timeline } from '../model/timeline.js';
 import { sinceText } from '../parts/format.js';
+import { useRowsDrawn } from '../parts/rows-drawn.js';
 import { ValueTree } from '../parts/value-tree.js';
 import './actors.css';
 
@@ -26,9 +27,10 @@ export function ActorsView({ timeline, fold, nowMs, node, selected, onSelectNode
   const actor =
     (selected === undefined ? undefined : fold.actors.get(selected)) ?? fold.actors.get(chosen?.rootId ?? '');
   const chart = actor?.isMachine ? fold.charts.get(actor.logic) : undefined;
+  const side = useRef<HTMLDivElement>(null);
   return (
     <section className="actors" aria-label="Actors">
-      <div className="actors-side">
+      <div ref={side} className="actors-side">
         <label className="field">
           Node{' '}
           <select value={chosen?.node ?? ''} onChange={({ target }) => onSelectNode(target.value)}>
@@ -40,7 +42,13 @@ export function ActorsView({ timeline, fold, nowMs, node, selected, onSelectNode
             ))}
           </select>
         </label>
-        <ActorTree fold={fold} rootId={chosen?.rootId} selected={actor?.sessionId} onSelect={onSelect} />
+        <ActorTree
+          fold={fold}
+          rootId={chosen?.rootId}
+          selected={actor?.sessionId}
+          scroller={side}
+          onSelect={onSelect}
+        />
       </div>
       <div className="actors-main">
         {actor === undefined ? (
@@ -92,10 +100,15 @@ function Context({ actor }: { actor: ActorState }) {
   );
 }
 
+/** Until it is measured: a row without a last event has one line. */
+const rowHeight = 38;
+
 interface TreeProps {
   readonly fold: Fold;
   readonly rootId: string | undefined;
   readonly selected: string | undefined;
+  /** What scrolls. */
+  readonly scroller: RefObject<HTMLElement | null>;
   onSelect(sessionId: string): void;
 }
 
@@ -105,7 +118,7 @@ interface Row {
   readonly hasChildren: boolean;
 }
 
-function ActorTree({ fold, rootId, selected, onSelect }: TreeProps): ReactNode {
+function ActorTree({ fold, rootId, selected, scroller, onSelect }: TreeProps): ReactNode {
   const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
   const [showsServices, setShowsServices] = useState(true);
   const rows = useMemo(
@@ -116,6 +129,14 @@ function ActorTree({ fold, rootId, selected, onSelect }: TreeProps): ReactNode {
     0,
     rows.findIndex(({ actor }) => actor.sessionId === selected),
   );
+  const holder = useRef<HTMLDivElement>(null);
+  const virtual = useRowsDrawn<HTMLDivElement>({ count: rows.length, scroller, holder, rowHeight });
+  const go = (to: number): void => {
+    const row = rows[to];
+    if (row === undefined) return;
+    virtual.scrollToIndex(to);
+    onSelect(row.actor.sessionId);
+  };
   const toggle = (id: string, isFolded: boolean): void => {
     const next = new Set(folded);
     if (isFolded) next.add(id);
@@ -124,15 +145,15 @@ function ActorTree({ fold, rootId, selected, onSelect }: TreeProps): ReactNode {
   };
   const onKeyDown = (event: React.KeyboardEvent): void => {
     const row = rows[index];
-    const moves: Readonly<Record<string, () => void>> = {
-      ArrowDown: () => rows[index + 1] && onSelect((rows[index + 1] as Row).actor.sessionId),
-      ArrowUp: () => rows[index - 1] && onSelect((rows[index - 1] as Row).actor.sessionId),
-      ArrowLeft: () => row && toggle(row.actor.sessionId, true),
-      ArrowRight: () => row && toggle(row.actor.sessionId, false),
-      Home: () => rows[0] && onSelect(rows[0].actor.sessionId),
-      End: () => rows.at(-1) && onSelect((rows.at(-1) as Row).actor.sessionId),
-    };
-    const move = moves[event.key];
+    const moves = new Map<string, () => void>([
+      ['ArrowDown', () => go(index + 1)],
+      ['ArrowUp', () => go(index - 1)],
+      ['ArrowLeft', () => row && toggle(row.actor.sessionId, true)],
+      ['ArrowRight', () => row && toggle(row.actor.sessionId, false)],
+      ['Home', () => go(0)],
+      ['End', () => go(rows.length - 1)],
+    ]);
+    const move = moves.get(event.key);
     if (move === undefined) return;
     event.preventDefault();
     move();
@@ -143,20 +164,34 @@ function ActorTree({ fold, rootId, selected, onSelect }: TreeProps): ReactNode {
         <input type="checkbox" checked={showsServices} onChange={({ target }) => setShowsServices(target.checked)} />{' '}
         services, too
       </label>
-      <div className="tree" role="tree" aria-label="Actors of the node" tabIndex={0} onKeyDown={onKeyDown}>
-        {rows.map(({ actor, depth, hasChildren }, at) => {
+      <div
+        ref={holder}
+        className="tree"
+        role="tree"
+        aria-label="Actors of the node"
+        tabIndex={0}
+        style={{ height: virtual.getTotalSize() }}
+        onKeyDown={onKeyDown}
+      >
+        {virtual.getVirtualItems().map(({ index: at, start }) => {
+          const { actor, depth, hasChildren } = rows[at] as Row;
           const isFolded = folded.has(actor.sessionId);
           return (
             // biome-ignore lint/a11y/useKeyWithClickEvents: the tree takes the keys
             <div
               key={actor.sessionId}
+              ref={virtual.measureElement}
+              data-index={at}
               role="treeitem"
               tabIndex={-1}
               aria-level={depth + 1}
               aria-selected={at === index}
               aria-expanded={hasChildren ? !isFolded : undefined}
               className={at === index ? 'tree-row tree-row-selected' : 'tree-row'}
-              style={{ paddingInlineStart: 6 + depth * 14 }}
+              style={{
+                paddingInlineStart: 6 + depth * 14,
+                transform: `translateY(${start - virtual.options.scrollMargin}px)`,
+              }}
               onClick={() => onSelect(actor.sessionId)}
             >
               <button

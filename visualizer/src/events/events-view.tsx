@@ -1,10 +1,10 @@
 /** What nodes and actors have said to each other: a sequence diagram, from top to bottom, of as many events as there are. */
-import { useVirtualizer } from '@tanstack/react-virtual';
 import { memo, useEffect, useMemo, useReducer, useRef, useState } from 'react';
 import type { EventRecord, InspectorRecord } from '../../../src/inspector/records.js';
 import type { ActorName, Timeline } from '../model/timeline.js';
 import { download } from '../parts/download.js';
 import { count, sinceText } from '../parts/format.js';
+import { useRowsDrawn } from '../parts/rows-drawn.js';
 import { Details } from './details.js';
 import { mermaidOf } from './mermaid.js';
 import { arrowOf, Causes, everything, type Filter, type Lane, type Places, pathOf, Rows } from './rows.js';
@@ -43,12 +43,7 @@ export function EventsView(props: EventsViewProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLInputElement>(null);
   const follows = useRef(true);
-  const virtual = useVirtualizer({
-    count: rows.positions.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => rowHeight,
-    overscan: 12,
-  });
+  const virtual = useRowsDrawn({ count: rows.positions.length, scroller, rowHeight });
   const last = rows.rowBefore(now - 1);
   const isFollowing = isLive && follows.current;
   // biome-ignore lint/correctness/useExhaustiveDependencies: at each change of where time is
@@ -74,16 +69,16 @@ export function EventsView(props: EventsViewProps) {
   };
   const onKeyDown = (event: React.KeyboardEvent): void => {
     const row = chosen === undefined ? last : rows.rowBefore(chosen);
-    const keys: Readonly<Record<string, () => void>> = {
-      ArrowDown: () => choose(Math.min(row + 1, rows.positions.length - 1)),
-      ArrowUp: () => choose(Math.max(row - 1, 0)),
-      PageDown: () => choose(Math.min(row + 20, rows.positions.length - 1)),
-      PageUp: () => choose(Math.max(row - 20, 0)),
-      Enter: () => setIsOpen(true),
-      Escape: () => setIsOpen(false),
-      '/': () => field.current?.focus(),
-    };
-    const act = keys[event.key];
+    const keys = new Map<string, () => void>([
+      ['ArrowDown', () => choose(Math.min(row + 1, rows.positions.length - 1))],
+      ['ArrowUp', () => choose(Math.max(row - 1, 0))],
+      ['PageDown', () => choose(Math.min(row + 20, rows.positions.length - 1))],
+      ['PageUp', () => choose(Math.max(row - 20, 0))],
+      ['Enter', () => setIsOpen(true)],
+      ['Escape', () => setIsOpen(false)],
+      ['/', () => field.current?.focus()],
+    ]);
+    const act = keys.get(event.key);
     if (act === undefined) return;
     event.preventDefault();
     act();
@@ -386,6 +381,8 @@ function middleOf(lane: number): number {
   return gutter + (lane + 0.5) * laneWidth - laneWidth * 0.42;
 }
 
+const typesOfferedMax = 200;
+
 interface FiltersProps {
   readonly filter: Filter;
   readonly field: React.RefObject<HTMLInputElement | null>;
@@ -396,7 +393,8 @@ interface FiltersProps {
 }
 
 function Filters({ filter, field, types, actor, onChange }: FiltersProps) {
-  const sorted = [...types].sort(([, one], [, other]) => other - one);
+  // Each session that ends is an event type of its own.
+  const sorted = [...types].sort(([, one], [, other]) => other - one).slice(0, typesOfferedMax);
   return (
     <search className="events-filters">
       <label>

@@ -71,12 +71,12 @@ export function definitionOf({ id, root, transitions }: Chart): object {
 
 function stateDefinition(state: ChartState, bySource: ReadonlyMap<string, readonly ChartTransition[]>): object {
   const { id, kind, initial, entry, exit, invokes, states } = state;
-  const on: Record<string, object[]> = {};
+  const on = new Map<string, object[]>();
   const always: object[] = [];
   for (const transition of bySource.get(id) ?? []) {
     const described = transitionDefinition(transition);
     if (transition.kind === 'always') always.push(described);
-    else on[transition.eventType] = [...(on[transition.eventType] ?? []), described];
+    else on.set(transition.eventType, [...(on.get(transition.eventType) ?? []), described]);
   }
   return {
     ...(kind === 'parallel' || kind === 'final' || kind === 'history' ? { type: kind } : {}),
@@ -85,7 +85,7 @@ function stateDefinition(state: ChartState, bySource: ReadonlyMap<string, readon
     ...(exit.length > 0 && { exit: exit.map(named) }),
     ...(invokes.length > 0 && { invoke: invokes.map(({ id: each, logic }) => ({ id: each, src: logic })) }),
     ...(always.length > 0 && { always }),
-    ...(Object.keys(on).length > 0 && { on }),
+    ...(on.size > 0 && { on: Object.fromEntries(on) }),
     ...(states.length > 0 && {
       states: Object.fromEntries(
         states.map((child) => [child.key, { id: child.id, ...stateDefinition(child, bySource) }]),

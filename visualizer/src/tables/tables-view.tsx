@@ -1,8 +1,10 @@
 /** Nodes, peers and remote peers as tables. */
+import { type RefObject, useRef } from 'react';
 import type { Fold } from '../../../src/inspector/fold.js';
 import { type NodeSight, nodesOf } from '../model/cluster.js';
 import type { Identity } from '../model/identities.js';
 import { count, milliseconds } from '../parts/format.js';
+import { useRowsDrawn } from '../parts/rows-drawn.js';
 import './tables.css';
 
 export interface TablesViewProps {
@@ -13,9 +15,11 @@ export interface TablesViewProps {
 
 export function TablesView({ fold, identities, onSelect }: TablesViewProps) {
   const nodes = nodesOf(fold, identities);
+  const scroller = useRef<HTMLElement>(null);
   return (
-    <section className="tables" aria-label="Tables">
+    <section ref={scroller} className="tables" aria-label="Tables">
       <Table
+        scroller={scroller}
         caption="Nodes"
         heads={[
           'NodeId',
@@ -47,6 +51,7 @@ export function TablesView({ fold, identities, onSelect }: TablesViewProps) {
         }))}
       />
       <Table
+        scroller={scroller}
         caption="Peers"
         heads={[
           'node',
@@ -63,6 +68,7 @@ export function TablesView({ fold, identities, onSelect }: TablesViewProps) {
         rows={nodes.flatMap((node) => peersOf(node, onSelect))}
       />
       <Table
+        scroller={scroller}
         caption="Remote peers of the cloud"
         heads={['node', 'cloud peer', 'gateway', 'address', 'attempts', 'last failure']}
         rows={nodes.flatMap((node) =>
@@ -133,11 +139,29 @@ function sessionCells(session: NodeSight['sessions'][number] | undefined): strin
   ];
 }
 
-function Table({ caption, heads, rows }: { caption: string; heads: readonly string[]; rows: readonly Row[] }) {
+interface TableProps {
+  readonly caption: string;
+  readonly heads: readonly string[];
+  readonly rows: readonly Row[];
+  /** What scrolls. */
+  readonly scroller: RefObject<HTMLElement | null>;
+}
+
+/** Until it is measured: a long failure takes more lines. */
+const rowHeight = 29;
+
+/** Only the rows that can be seen: a cloud node has thousands of peers. Two empty rows stand for those above and below. */
+function Table({ caption, heads, rows, scroller }: TableProps) {
+  const body = useRef<HTMLTableSectionElement>(null);
+  const virtual = useRowsDrawn<HTMLTableRowElement>({ count: rows.length, scroller, holder: body, rowHeight });
+  const drawn = virtual.getVirtualItems();
+  const margin = virtual.options.scrollMargin;
+  const above = (drawn[0]?.start ?? margin) - margin;
+  const below = virtual.getTotalSize() - ((drawn.at(-1)?.end ?? margin) - margin);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
     <section className="table-frame" tabIndex={0} aria-label={caption}>
-      <table>
+      <table aria-rowcount={rows.length + 1}>
         <caption>{caption}</caption>
         <thead>
           <tr>
@@ -148,22 +172,27 @@ function Table({ caption, heads, rows }: { caption: string; heads: readonly stri
             ))}
           </tr>
         </thead>
-        <tbody>
-          {rows.map(({ key, cells, onSelect }) => (
-            <tr key={key}>
-              {cells.map((cell, index) =>
-                index === 0 ? (
-                  <th key={heads[index]} scope="row">
-                    <button type="button" className="linkish" onClick={onSelect}>
-                      {cell}
-                    </button>
-                  </th>
-                ) : (
-                  <td key={heads[index]}>{cell}</td>
-                ),
-              )}
-            </tr>
-          ))}
+        <tbody ref={body}>
+          <Space height={above} />
+          {drawn.map(({ index: at }) => {
+            const { key, cells, onSelect } = rows[at] as Row;
+            return (
+              <tr key={key} ref={virtual.measureElement} data-index={at} aria-rowindex={at + 2}>
+                {cells.map((cell, index) =>
+                  index === 0 ? (
+                    <th key={heads[index]} scope="row">
+                      <button type="button" className="linkish" onClick={onSelect}>
+                        {cell}
+                      </button>
+                    </th>
+                  ) : (
+                    <td key={heads[index]}>{cell}</td>
+                  ),
+                )}
+              </tr>
+            );
+          })}
+          <Space height={below} />
           {rows.length === 0 && (
             <tr>
               <td colSpan={heads.length} className="soft">
@@ -175,4 +204,8 @@ function Table({ caption, heads, rows }: { caption: string; heads: readonly stri
       </table>
     </section>
   );
+}
+
+function Space({ height }: { height: number }) {
+  return height <= 0 ? null : <tr style={{ height }} />;
 }

@@ -1,0 +1,48 @@
+/**
+ * Which rows of a long list are drawn: those that can be seen and a few around them, and never more than a maximum, whatever the
+ * layout says of the height of the list. A list that was given all the height it asked for would draw every row, and hang the page.
+ */
+import { defaultRangeExtractor, type Range, useVirtualizer, type Virtualizer } from '@tanstack/react-virtual';
+import { type RefObject, useLayoutEffect, useState } from 'react';
+
+/** More than fit on a screen of 4,000 pixels. */
+export const rowsDrawnMax = 200;
+
+export interface RowsDrawnOptions {
+  readonly count: number;
+  /** What scrolls. */
+  readonly scroller: RefObject<HTMLElement | null>;
+  /** What holds the rows, where something else stands above it in what scrolls. */
+  readonly holder?: RefObject<HTMLElement | null>;
+  readonly rowHeight: number;
+}
+
+export function useRowsDrawn<Row extends Element>({
+  count,
+  scroller,
+  holder,
+  rowHeight,
+}: RowsDrawnOptions): Virtualizer<HTMLElement, Row> {
+  const [scrollMargin, setScrollMargin] = useState(0);
+  // After each drawing, since what stands above may have grown.
+  useLayoutEffect(() => {
+    if (scroller.current === null || holder?.current == null) return;
+    const above = holder.current.getBoundingClientRect().top - scroller.current.getBoundingClientRect().top;
+    const margin = Math.round(above + scroller.current.scrollTop);
+    if (margin !== scrollMargin) setScrollMargin(margin);
+  });
+  return useVirtualizer<HTMLElement, Row>({
+    count,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => rowHeight,
+    overscan: 12,
+    scrollMargin,
+    rangeExtractor: rowsIn,
+  });
+}
+
+/** Pure, for the tests. */
+export function rowsIn(range: Range): number[] {
+  const rows = defaultRangeExtractor({ ...range, endIndex: Math.min(range.endIndex, range.startIndex + rowsDrawnMax) });
+  return rows.slice(0, rowsDrawnMax);
+}
