@@ -136,6 +136,7 @@ const author: fc.Arbitrary<Author> = record({
 const presence = record({
   counter: count,
   isEligible: fc.boolean(),
+  impairment: fc.constantFrom(undefined, 'diskFull' as const, 'databaseUnavailable' as const),
   uplink: fc.constantFrom('unknown' as const, 'ok' as const, 'failed' as const),
   stance: fc.constantFrom('following' as const, 'claiming' as const, 'leading' as const),
   term: count,
@@ -190,6 +191,11 @@ export const anyFrame: fc.Arbitrary<Frame> = fc.oneof<fc.Arbitrary<Frame>[]>(
     runs: fc.array(run, { maxLength: 3 }),
   }),
   record({ type: fc.constant('frame.acknowledgement' as const), sequence: count }),
+  record({
+    type: fc.constant('frame.batchHeld' as const),
+    sequence: count,
+    code: fc.constantFrom('diskFull' as const, 'databaseCorrupt' as const),
+  }),
   record({
     type: fc.constant('frame.heartbeat' as const),
     sequence: count,

@@ -415,8 +415,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'core/ballot.ts',
-        find: "other.isEligible && other.stance === 'claiming' && precedes(other, ballot),",
-        replace: "other.isEligible && other.stance === 'claiming' && precedes(ballot, other),",
+        find: "mayLead(other) && other.stance === 'claiming' && precedes(other, ballot),",
+        replace: "mayLead(other) && other.stance === 'claiming' && precedes(ballot, other),",
       },
     ],
     breaks: ['liveness'],

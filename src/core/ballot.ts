@@ -1,7 +1,9 @@
 /**
  * Who ought to lead: the rule of the bully election (Garcia-Molina, 1982), as in the seed document "Leader Election", with one
- * addition: a node whose way to the cloud has failed stands behind all whose has not.
+ * additions: a node whose way to the cloud has failed stands behind all whose has not, and a node whose own database is impaired
+ * does not lead at all.
  */
+import type { ErrorCode } from './errors.js';
 import { compareCodeUnits, type NodeId } from './ids.js';
 import { limits } from './limits.js';
 
@@ -13,8 +15,10 @@ export type Stance = 'following' | 'claiming' | 'leading';
 
 /** What a node says of itself in every heartbeat. */
 export interface Standing {
-  /** Whether it may lead at all. */
+  /** Whether it may lead, as its configuration says. */
   readonly isEligible: boolean;
+  /** Why its own database cannot be read or written at present; undefined while it can. */
+  readonly impairment?: ErrorCode | undefined;
   readonly uplink: Uplink;
   readonly stance: Stance;
   /** The highest term it knows of. Advisory: it tells two leaderships apart, and decides nothing. */
@@ -26,28 +30,33 @@ export interface Ballot extends Candidate {
   readonly live: ReadonlyMap<NodeId, Standing>;
 }
 
-export interface Candidate extends Pick<Standing, 'isEligible' | 'uplink'> {
+export interface Candidate extends Pick<Standing, 'isEligible' | 'impairment' | 'uplink'> {
   readonly nodeId: NodeId;
 }
 
-/** Whether one eligible node ought to lead rather than another: its uplink first, then the smaller NodeId by code units. */
+/** Whether a node can lead: it is allowed to, and can keep what it gets. */
+export function mayLead({ isEligible, impairment }: Pick<Standing, 'isEligible' | 'impairment'>): boolean {
+  return isEligible && impairment === undefined;
+}
+
+/** Whether one node that may lead ought to lead rather than another: its uplink first, then the smaller NodeId by code units. */
 export function precedes(a: Candidate, b: Candidate): boolean {
   const [aFailed, bFailed] = [a.uplink === 'failed', b.uplink === 'failed'];
   return aFailed === bFailed ? compareCodeUnits(a.nodeId, b.nodeId) < 0 : bFailed;
 }
 
-/** The one that ought to lead; undefined when nobody is eligible. */
+/** The one that ought to lead; undefined when nobody may lead. */
 export function rightfulLeader(candidates: Iterable<Candidate>): NodeId | undefined {
   let best: Candidate | undefined;
   for (const candidate of candidates) {
-    if (candidate.isEligible && (best === undefined || precedes(candidate, best))) best = candidate;
+    if (mayLead(candidate) && (best === undefined || precedes(candidate, best))) best = candidate;
   }
   return best?.nodeId;
 }
 
 /** Whether a node itself ought to lead. */
 export function isRightful(ballot: Ballot): boolean {
-  return ballot.isEligible && rightfulLeader([ballot, ...candidates(ballot.live)]) === ballot.nodeId;
+  return mayLead(ballot) && rightfulLeader([ballot, ...candidates(ballot.live)]) === ballot.nodeId;
 }
 
 /**
@@ -55,19 +64,19 @@ export function isRightful(ballot: Ballot): boolean {
  * others. Undefined when nobody does.
  */
 export function leaderAmong(live: ReadonlyMap<NodeId, Standing>, present: NodeId | undefined): NodeId | undefined {
-  const leading = candidates(live).filter(({ isEligible, stance }) => isEligible && stance === 'leading');
+  const leading = candidates(live).filter((other) => mayLead(other) && other.stance === 'leading');
   return leading.some(({ nodeId }) => nodeId === present) ? present : rightfulLeader(leading);
 }
 
 /** Whether a node that leads has no way to the cloud, and somebody may have one. When all have failed, there is nobody to yield to. */
 export function mustYield({ uplink, live }: Ballot): boolean {
-  return uplink === 'failed' && candidates(live).some((other) => other.isEligible && other.uplink !== 'failed');
+  return uplink === 'failed' && candidates(live).some((other) => mayLead(other) && other.uplink !== 'failed');
 }
 
 /** Whether one that precedes a node asks it to step down. */
 export function isClaimed(ballot: Ballot): boolean {
   return candidates(ballot.live).some(
-    (other) => other.isEligible && other.stance === 'claiming' && precedes(other, ballot),
+    (other) => mayLead(other) && other.stance === 'claiming' && precedes(other, ballot),
   );
 }
 
@@ -78,7 +87,7 @@ export function isClaimed(ballot: Ballot): boolean {
 export function isSecondLeader(ballot: Ballot): boolean {
   return candidates(ballot.live).some(
     (other) =>
-      other.isEligible &&
+      mayLead(other) &&
       other.stance === 'leading' &&
       precedes(ballot, other) &&
       (ballot.uplink === 'failed') === (other.uplink === 'failed'),
@@ -103,12 +112,18 @@ export function nextTerm(term: number): number {
 }
 
 /** A standing, and nothing else of what has one. */
-export function standingOf({ isEligible, uplink, stance, term }: Standing): Standing {
-  return { isEligible, uplink, stance, term };
+export function standingOf({ isEligible, impairment, uplink, stance, term }: Standing): Standing {
+  return { isEligible, impairment, uplink, stance, term };
 }
 
 export function isSameStanding(a: Standing, b: Standing): boolean {
-  return a.isEligible === b.isEligible && a.uplink === b.uplink && a.stance === b.stance && a.term === b.term;
+  return (
+    a.isEligible === b.isEligible &&
+    a.impairment === b.impairment &&
+    a.uplink === b.uplink &&
+    a.stance === b.stance &&
+    a.term === b.term
+  );
 }
 
 function candidates(live: ReadonlyMap<NodeId, Standing>): (Candidate & Standing)[] {

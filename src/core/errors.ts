@@ -133,6 +133,11 @@ export function isStatemeshError(error: unknown): error is StatemeshError {
   );
 }
 
+/** Whether a text is a code of the closed list. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(errorCodes, text);
+}
+
 /** The `code` of a system error (`ENOENT`, `ERR_SSL_...`), or undefined. */
 export function systemCodeOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code;

@@ -41,6 +41,12 @@ export const limits = {
   frameBytesBeforeAdmissionMax: 16 * 1024,
   sendQueueBytesMax: 64 * 1024 * 1024,
 
+  // Own database
+  /** A batch that could not be written, or a reading that failed for a reason of the disk, is tried again. */
+  diskBackoffFirstMs: 100,
+  /** Less than half of `acknowledgementTimeoutMs`: the other side hears of each attempt, and waits on. */
+  diskBackoffMaxMs: 4_000,
+
   // Batches
   batchEntriesMax: 500,
   batchBytesMax: 256 * 1024,
@@ -89,6 +95,8 @@ export const limits = {
   candidacyMs: 500,
   stableFirstMs: 2_000,
   stableMaxMs: 60_000,
+  /** A leader does not step down for a node that it has heard for less. Shorter than `stableFirstMs`, so no claim waits for it. */
+  hearingSteadyMs: 1_500,
   /** Of one NodeId: more than one only after restarts, or when two processes use it. */
   bootsRememberedMax: 4,
   /** News goes out that soon, and that often at most, besides the regular heartbeats. */

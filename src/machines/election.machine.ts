@@ -4,7 +4,10 @@
  *
  * Leadership is handed over, not taken: while somebody leads, the one that ought to waits until it has been there without a break
  * for a while, longer each time, then claims, and leads once the other has stepped down. So a node that comes and goes never
- * becomes leader, and leaderships overlap only where a partition has made two.
+ * becomes leader, and leaderships overlap only where a partition has made two. For the same reason a leader does not step down
+ * for a node that it has heard for a moment only: sessions that come and go do not move it.
+ *
+ * A node whose own database is impaired does not lead, and says why in its heartbeats: the others replace it at once.
  */
 import { assign, type ErrorActorEvent, enqueueActions, setup } from 'xstate';
 import {
@@ -15,6 +18,7 @@ import {
   isSameStanding,
   isSecondLeader,
   leaderAmong,
+  mayLead,
   mustYield,
   nextTerm,
   type Stance,
@@ -23,7 +27,7 @@ import {
   standingOf,
   type Uplink,
 } from '../core/ballot.js';
-import { type Failure, failureOf } from '../core/errors.js';
+import { type ErrorCode, type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { ElectionCommand, LeadershipChanged, LivenessReport, Mailbox } from '../protocol/events.js';
@@ -41,6 +45,10 @@ export interface ElectionInput {
 
 interface ElectionContext extends ElectionInput {
   readonly live: ReadonlyMap<NodeId, Standing>;
+  /** Who has been live without a break for long enough that this node would step down for it. */
+  readonly steady: ReadonlySet<NodeId>;
+  /** Why the database of this node cannot be read or written at present. */
+  readonly impairment: ErrorCode | undefined;
   readonly uplink: Uplink;
   readonly stance: Stance;
   /** Who leads, as the parent was told. */
@@ -52,7 +60,11 @@ interface ElectionContext extends ElectionInput {
   readonly failure: Failure | undefined;
 }
 
-export type ElectionEvent = ElectionCommand | LivenessReport;
+export type ElectionEvent =
+  | ElectionCommand
+  | LivenessReport
+  /** A node has been live without a break for `hearingSteadyMs`. */
+  | { readonly type: 'hearing.steady'; readonly nodeId: NodeId };
 
 /** What an election ends with, which it does only when it cannot know who is live. */
 export interface ElectionOutput {
@@ -69,29 +81,43 @@ const machine = setup({
   actors: { liveness },
   delays: {
     candidacy: limits.candidacyMs,
+    hearingSteady: limits.hearingSteadyMs,
     stable: ({ context }) => stableMs(context.returns),
     undisturbed: limits.stableMaxMs,
   },
   guards: {
-    isEligible: ({ context }) => context.isEligible,
-    isIneligible: ({ context }) => !context.isEligible,
-    /** Whether this node precedes all other live and eligible ones. */
+    mayLead: ({ context }) => mayLead(context),
+    mayNotLead: ({ context }) => !mayLead(context),
+    /** Whether this node precedes all other live ones that may lead. */
     isRightful: ({ context }) => isRightful(ballotOf(context)),
     isOutranked: ({ context }) => !isRightful(ballotOf(context)),
     isLed: ({ context }) => leaderAmong(context.live, undefined) !== undefined,
     isLeaderless: ({ context }) => leaderAmong(context.live, undefined) === undefined,
     /** Whether nothing stands in its way any more. */
     isUncontested: ({ context }) => isRightful(ballotOf(context)) && leaderAmong(context.live, undefined) === undefined,
-    mustYield: ({ context }) => mustYield(ballotOf(context)),
-    isClaimed: ({ context }) => isClaimed(ballotOf(context)),
-    isSecondLeader: ({ context }) => isSecondLeader(ballotOf(context)),
+    mustYield: ({ context }) => mustYield(steadyBallotOf(context)),
+    isClaimed: ({ context }) => isClaimed(steadyBallotOf(context)),
+    isSecondLeader: ({ context }) => isSecondLeader(steadyBallotOf(context)),
     hasNews: ({ context }) => isStandingNews(context) || leaderOf(context) !== context.leaderId,
   },
   actions: {
-    recordLive: assign(({ context }, { live }: { live: ReadonlyMap<NodeId, Standing> }) => ({
-      live,
-      term: highestTerm(context.term, live),
+    recordLive: enqueueActions(({ context, enqueue }, { live }: { live: ReadonlyMap<NodeId, Standing> }) => {
+      for (const nodeId of live.keys()) {
+        if (context.live.has(nodeId)) continue;
+        const steady = { id: hearingOf(nodeId), delay: 'hearingSteady' } as const;
+        enqueue.raise({ type: 'hearing.steady', nodeId }, steady);
+      }
+      for (const nodeId of context.live.keys()) if (!live.has(nodeId)) enqueue.cancel(hearingOf(nodeId));
+      enqueue.assign({
+        live,
+        steady: new Set([...context.steady].filter((nodeId) => live.has(nodeId))),
+        term: highestTerm(context.term, live),
+      });
+    }),
+    recordSteady: assign(({ context }, { nodeId }: { nodeId: NodeId }) => ({
+      steady: new Set([...context.steady, nodeId]),
     })),
+    recordImpairment: assign((_, { impairment }: { impairment: ErrorCode | undefined }) => ({ impairment })),
     recordUplink: assign((_, { uplink }: { uplink: Uplink }) => ({ uplink })),
     recordEligibility: assign((_, { isEligible }: { isEligible: boolean }) => ({ isEligible })),
     recordInterval: enqueueActions(
@@ -128,6 +154,8 @@ const machine = setup({
   context: ({ input }) => ({
     ...input,
     live: new Map(),
+    steady: new Set(),
+    impairment: undefined,
     uplink: 'unknown',
     stance: 'following',
     leaderId: undefined,
@@ -148,6 +176,8 @@ const machine = setup({
   },
   on: {
     'liveness.changed': { actions: { type: 'recordLive', params: ({ event }) => event } },
+    'hearing.steady': { actions: { type: 'recordSteady', params: ({ event }) => event } },
+    'health.changed': { actions: { type: 'recordImpairment', params: ({ event }) => event } },
     'uplink.changed': { actions: { type: 'recordUplink', params: ({ event }) => event } },
     'eligibility.changed': { actions: { type: 'recordEligibility', params: ({ event }) => event } },
     'electionInterval.changed': { actions: { type: 'recordInterval', params: ({ event }) => event } },
@@ -156,15 +186,15 @@ const machine = setup({
   always: { guard: 'hasNews', actions: 'tell' },
   initial: 'observer',
   states: {
-    /** Not eligible: it knows who leads, and never does. */
+    /** It may not lead, or its database is impaired: it knows who leads. */
     observer: {
       entry: { type: 'takeStance', params: { stance: 'following' } },
-      always: { guard: 'isEligible', target: 'follower' },
+      always: { guard: 'mayLead', target: 'follower' },
     },
     follower: {
       entry: { type: 'takeStance', params: { stance: 'following' } },
       always: [
-        { guard: 'isIneligible', target: 'observer' },
+        { guard: 'mayNotLead', target: 'observer' },
         { guard: 'isRightful', target: 'candidate' },
       ],
       after: { undisturbed: { actions: 'forgetReturns' } },
@@ -172,7 +202,7 @@ const machine = setup({
     /** It ought to lead. */
     candidate: {
       always: [
-        { guard: 'isIneligible', target: 'observer' },
+        { guard: 'mayNotLead', target: 'observer' },
         { guard: 'isOutranked', target: 'follower' },
       ],
       initial: 'canvassing',
@@ -199,7 +229,7 @@ const machine = setup({
     leader: {
       entry: ['beginTerm', { type: 'takeStance', params: { stance: 'leading' } }],
       always: [
-        { guard: 'isIneligible', target: 'observer' },
+        { guard: 'mayNotLead', target: 'observer' },
         { guard: 'mustYield', target: 'follower' },
         { guard: 'isClaimed', target: 'follower' },
         { guard: 'isSecondLeader', target: 'candidate.waiting' },
@@ -217,8 +247,19 @@ export interface ElectionMachine extends ElectionMachineType {}
 /** Who leads: the smallest NodeId of those that are live and eligible, and reach the cloud. */
 export const electionMachine: ElectionMachine = machine;
 
-function ballotOf({ identity, isEligible, uplink, live }: ElectionContext): Ballot {
-  return { nodeId: identity.nodeId, isEligible, uplink, live };
+function ballotOf({ identity, isEligible, impairment, uplink, live }: ElectionContext): Ballot {
+  return { nodeId: identity.nodeId, isEligible, impairment, uplink, live };
+}
+
+/** Of the others only those for whom a leader would step down. */
+function steadyBallotOf(context: ElectionContext): Ballot {
+  const { live, steady } = context;
+  return { ...ballotOf(context), live: new Map([...live].filter(([nodeId]) => steady.has(nodeId))) };
+}
+
+/** The name of the delayed event that counts how long a node has been live. */
+function hearingOf(nodeId: NodeId): string {
+  return `hearing ${nodeId}`;
 }
 
 function leaderOf({ identity, stance, live, leaderId }: ElectionContext): NodeId | undefined {

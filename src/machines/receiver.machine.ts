@@ -4,11 +4,15 @@
  *
  * What could not be applied (entries missing before it, a stamp from the future) is left out, and the other side is told
  * where we really are: after a pause that grows, or two nodes would loop at full speed.
+ *
+ * When the own disk fails, the other side is not to blame: the batches at hand are kept and tried again, with pauses that grow, and
+ * the other side hears that they are held. So a failed disk ends the receiving for a while, and no session.
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import type { Scope } from '../core/author.js';
 import { backoffMs } from '../core/backoff.js';
 import { type Failure, failureOf } from '../core/errors.js';
+import { isImpairment } from '../core/impairment.js';
 import { limits } from '../core/limits.js';
 import type { Origin } from '../core/replication.js';
 import { clockOfScopes } from '../core/vector-clock.js';
@@ -39,6 +43,8 @@ interface ReceiverContext extends ReceiverInput {
   readonly entriesApplied: number;
   /** How often something had to be left out since both sides last had the same. */
   readonly gaps: number;
+  /** How often in a row the batches at hand could not be written. */
+  readonly attempts: number;
   /** The other side does not know yet that something was left out. */
   readonly owesClock: boolean;
 }
@@ -59,6 +65,13 @@ const machine = setup({
   types: { context: {} as ReceiverContext, input: {} as ReceiverInput, events: {} as ReceiverEvent },
   actors: { batchApplier },
   delays: {
+    diskBackoff: ({ context }) =>
+      backoffMs({
+        firstMs: limits.diskBackoffFirstMs,
+        maxMs: limits.diskBackoffMaxMs,
+        attempt: context.attempts,
+        random: context.random(),
+      }),
     gapBackoff: ({ context }) =>
       backoffMs({
         firstMs: limits.gapBackoffFirstMs,
@@ -70,6 +83,7 @@ const machine = setup({
   guards: {
     isUnexpected: ({ context }, { sequence }: { sequence: number }) =>
       sequence !== context.arrived + 1 || context.current.length + context.queue.length >= limits.batchesInFlightMax,
+    isOfDisk: (_, { failure }: { failure: Failure }) => isImpairment(failure.code),
     isMoreWaiting: ({ context }) => context.queue.length > 0,
     owesClock: ({ context }) => context.owesClock,
   },
@@ -96,6 +110,15 @@ const machine = setup({
       type: 'batch.apply',
       runs: context.current.flatMap(({ runs }) => runs),
     })),
+    /** The other side waits for the newest batch that has arrived, and so for all before it. */
+    reportHeld: enqueueActions(({ context, enqueue }, { failure }: { failure: Failure }) => {
+      const { arrived: sequence, attempts } = context;
+      enqueue.assign({ attempts: attempts + 1 });
+      enqueue.sendTo(context.link, {
+        type: 'link.send',
+        frame: { type: 'frame.batchHeld', sequence, code: failure.code },
+      });
+    }),
     settleBatches: enqueueActions(({ context, enqueue }, result: ApplyResult) => {
       const applied = context.current.at(-1)?.sequence ?? context.applied;
       const incomplete = result.gaps.length > 0 || result.parked.length > 0;
@@ -105,6 +128,7 @@ const machine = setup({
       });
       enqueue.assign({
         current: [],
+        attempts: 0,
         applied,
         entriesApplied: context.entriesApplied + result.applied,
         gaps: incomplete ? context.gaps + 1 : context.gaps,
@@ -147,6 +171,7 @@ const machine = setup({
     applied: 0,
     entriesApplied: 0,
     gaps: 0,
+    attempts: 0,
     owesClock: false,
   }),
   invoke: {
@@ -177,13 +202,33 @@ const machine = setup({
   states: {
     waiting: {},
     applying: {
-      entry: ['takeBatches', 'applyBatches'],
-      on: {
-        'batch.applied': {
-          target: 'settling',
-          actions: { type: 'settleBatches', params: ({ event }) => event.result },
+      initial: 'writing',
+      entry: 'takeBatches',
+      states: {
+        writing: {
+          entry: 'applyBatches',
+          on: {
+            'batch.applied': {
+              target: '#receiver.settling',
+              actions: { type: 'settleBatches', params: ({ event }) => event.result },
+            },
+            'batch.failed': [
+              {
+                guard: { type: 'isOfDisk', params: ({ event }) => event },
+                target: 'held',
+                actions: { type: 'reportHeld', params: ({ event }) => event },
+              },
+              {
+                target: '#receiver.failed',
+                actions: { type: 'reportFailure', params: ({ event }) => event },
+              },
+            ],
+          },
         },
-        'batch.failed': { target: 'failed', actions: { type: 'reportFailure', params: ({ event }) => event } },
+        /** The own disk has failed. */
+        held: { after: { diskBackoff: 'writing' } },
+      },
+      on: {
         'frame.batch': [
           {
             guard: { type: 'isUnexpected', params: ({ event }) => event },

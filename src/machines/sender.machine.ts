@@ -3,12 +3,17 @@
  *
  * At most `batchesInFlightMax` batches wait for an acknowledgement, so memory is bounded whatever the backlog. A commit
  * that happens while a batch is being read is counted, and the store is read again: no wake-up is lost.
+ *
+ * While the disk of the other side fails, it says so, and the window stays as it is. While our own does, reading is tried again, with pauses
+ * that grow. Neither ends the session.
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import type { AuthorKey, Scope } from '../core/author.js';
+import { backoffMs } from '../core/backoff.js';
 import type { Run } from '../core/entry.js';
-import { failureOf } from '../core/errors.js';
+import { type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
+import { isImpairment } from '../core/impairment.js';
 import { limits } from '../core/limits.js';
 import {
   acknowledged,
@@ -25,7 +30,7 @@ import {
 } from '../core/replication.js';
 import type { VectorClock } from '../core/vector-clock.js';
 import type { LinkCommand, LinkReport, Mailbox, OplogReport, ReplicationReport } from '../protocol/events.js';
-import type { Acknowledgement, VectorClockFrame } from '../protocol/messages.js';
+import type { Acknowledgement, BatchHeld, VectorClockFrame } from '../protocol/messages.js';
 import { oplogFeed, readBatch } from '../protocol/services.js';
 import type { Commit, Store } from '../protocol/store.js';
 
@@ -41,6 +46,7 @@ export interface SenderInput {
   /** What the other side said it has. */
   readonly clock: VectorClock;
   readonly neighbours: ReadonlySet<NodeId>;
+  readonly random: () => number;
 }
 
 interface SenderContext extends Omit<SenderInput, 'clock'> {
@@ -55,6 +61,8 @@ interface SenderContext extends Omit<SenderInput, 'clock'> {
   readonly unsure: boolean;
   /** Authors that the other side has in another version. */
   readonly diverged: ReadonlySet<AuthorKey>;
+  /** How often in a row the database could not be read. */
+  readonly attempts: number;
   /** What the feed was last narrowed by. */
   readonly narrowed: Pick<Progress, 'skipped'> & Pick<SenderInput, 'neighbours'>;
 }
@@ -62,6 +70,7 @@ interface SenderContext extends Omit<SenderInput, 'clock'> {
 export type SenderEvent =
   | OplogReport
   | Acknowledgement
+  | BatchHeld
   | VectorClockFrame
   | Extract<LinkReport, { type: 'heartbeat.matched' | 'neighbours.changed' }>
   | { readonly type: 'acknowledgement.overdue' };
@@ -76,7 +85,17 @@ const machine = setup({
     events: {} as SenderEvent,
   },
   actors: { readBatch, oplogFeed },
+  delays: {
+    diskBackoff: ({ context }) =>
+      backoffMs({
+        firstMs: limits.diskBackoffFirstMs,
+        maxMs: limits.diskBackoffMaxMs,
+        attempt: context.attempts,
+        random: context.random(),
+      }),
+  },
   guards: {
+    isOfDisk: (_, { failure }: { failure: Failure }) => isImpairment(failure.code),
     isWindowFull: ({ context }) => context.progress.inFlight.length >= limits.batchesInFlightMax,
     isStale: ({ context }) => context.stale,
     isFromPeer: ({ context }, { commit }: { commit: Commit }) => commit.origin === context.origin,
@@ -85,6 +104,7 @@ const machine = setup({
     /** What was read is next to send; what did not fit is read next. */
     planBatch: assign(({ context }, { runs, complete }: { runs: readonly Run[]; complete: boolean }) => ({
       outbox: runs,
+      attempts: 0,
       stale: context.stale || !complete,
     })),
     /** Passes a commit on from memory if the other side has everything before it, else leaves it to a reading. */
@@ -122,6 +142,13 @@ const machine = setup({
       enqueue.cancel(overdue.id);
       if (progress.inFlight.length > 0) enqueue.raise({ type: 'acknowledgement.overdue' }, overdue);
     }),
+    /** The other side is there, and cannot write at present: the watch begins anew. */
+    waitOn: enqueueActions(({ context, enqueue }) => {
+      if (context.progress.inFlight.length === 0) return;
+      enqueue.cancel(overdue.id);
+      enqueue.raise({ type: 'acknowledgement.overdue' }, overdue);
+    }),
+    countAttempt: assign(({ context }) => ({ attempts: context.attempts + 1 })),
     reconcile: assign(({ context }, { clock, received }: { clock: VectorClock; received: number }) => ({
       progress: reconciled(context.progress, clock, received),
       stale: true,
@@ -162,7 +189,7 @@ const machine = setup({
     }),
     reportFailure: sendTo(
       ({ context }) => context.parent,
-      (_, { error }: { error: unknown }) => ({ type: 'replication.failed' as const, failure: failureOf(error) }),
+      (_, { failure }: { failure: Failure }) => ({ type: 'replication.failed' as const, failure }),
     ),
     reportOverdue: sendTo(({ context }) => context.parent, {
       type: 'replication.failed',
@@ -182,6 +209,7 @@ const machine = setup({
     outbox: [],
     stale: false,
     unsure: false,
+    attempts: 0,
     diverged: new Set(),
     narrowed: { skipped: new Set(), neighbours: input.neighbours },
   }),
@@ -191,7 +219,7 @@ const machine = setup({
     input: ({ context, self }) => ({ store: context.store, origin: context.origin, parent: self }),
     onError: {
       target: '.failed',
-      actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) },
+      actions: { type: 'reportFailure', params: ({ event }) => ({ failure: failureOf(event.error) }) },
     },
   },
   on: {
@@ -204,6 +232,7 @@ const machine = setup({
       { actions: 'markStale' },
     ],
     'frame.acknowledgement': { actions: { type: 'settleBatch', params: ({ event }) => event } },
+    'frame.batchHeld': { actions: 'waitOn' },
     'frame.vectorClock': { actions: [{ type: 'reconcile', params: ({ event }) => event }, 'narrowFeed'] },
     'heartbeat.matched': { actions: ['recordMatch', 'narrowFeed'] },
     'neighbours.changed': {
@@ -233,10 +262,17 @@ const machine = setup({
             'sendOutbox',
           ],
         },
-        onError: {
-          target: 'failed',
-          actions: { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) },
-        },
+        onError: [
+          {
+            guard: { type: 'isOfDisk', params: ({ event }) => ({ failure: failureOf(event.error) }) },
+            target: 'unreadable',
+            actions: 'countAttempt',
+          },
+          {
+            target: 'failed',
+            actions: { type: 'reportFailure', params: ({ event }) => ({ failure: failureOf(event.error) }) },
+          },
+        ],
       },
       on: {
         // What is being read follows a position that is no longer theirs.
@@ -247,6 +283,8 @@ const machine = setup({
         },
       },
     },
+    /** The own disk has failed. */
+    unreadable: { after: { diskBackoff: 'reading' } },
     windowFull: {
       on: {
         // It may be an answer to nothing: then the window is as full as before.

@@ -571,6 +571,7 @@ const machine = setup({
             scopes: context.scopes,
             clock: context.theirClock,
             neighbours: context.neighbours,
+            random: context.random,
           }),
           onError: {
             target: 'closed',
@@ -609,6 +610,7 @@ const machine = setup({
         'frame.tokenRenewal': { guard: 'isGuarded', actions: sendTo('credential', ({ event }) => renewalOf(event)) },
         'session.renew': { guard: 'showsToken', actions: { type: 'sendRenewal', params: ({ event }) => event } },
         'frame.acknowledgement': { actions: sendTo('sender', ({ event }) => event) },
+        'frame.batchHeld': { actions: sendTo('sender', ({ event }) => event) },
         'frame.vectorClock': {
           actions: [
             { type: 'compareClocks', params: ({ event }) => event },

@@ -5,7 +5,7 @@ import type { ActorRef, Snapshot } from 'xstate';
 import type { AuthorKey } from '../core/author.js';
 import type { Standing, Uplink } from '../core/ballot.js';
 import type { Run } from '../core/entry.js';
-import type { Failure } from '../core/errors.js';
+import type { ErrorCode, Failure } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import type { Secret } from '../core/secret.js';
 import type { ConfigurationInput } from './configuration.js';
@@ -192,6 +192,8 @@ export type LivenessReport = {
 };
 
 export type ElectionCommand =
+  /** Why the database cannot be read or written from now on; undefined when it can again. */
+  | { readonly type: 'health.changed'; readonly impairment: ErrorCode | undefined }
   | { readonly type: 'uplink.changed'; readonly uplink: Uplink }
   | { readonly type: 'eligibility.changed'; readonly isEligible: boolean }
   | { readonly type: 'electionInterval.changed'; readonly electionIntervalMs: number };

@@ -70,6 +70,13 @@ export interface Acknowledgement {
   readonly sequence: number;
 }
 
+/** The batch has arrived, but cannot be written: the receiver tries again, and says so each time. The sender waits, and sends no more than its window. */
+export interface BatchHeld {
+  readonly type: 'frame.batchHeld';
+  readonly sequence: number;
+  readonly code: ErrorCode;
+}
+
 export interface Heartbeat {
   readonly type: 'frame.heartbeat';
   readonly sequence: number;
@@ -125,6 +132,7 @@ export type Frame =
   | VectorClockRequest
   | BatchFrame
   | Acknowledgement
+  | BatchHeld
   | Heartbeat
   | Ping
   | Pong

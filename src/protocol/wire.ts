@@ -8,7 +8,7 @@ import protobuf from 'protobufjs';
 import { type Author, type AuthorKey, authorKeyOf, parseAuthorKey, scopeOf } from '../core/author.js';
 import type { Stance, Uplink } from '../core/ballot.js';
 import type { Entry, Position, Run } from '../core/entry.js';
-import { type ErrorCode, errorCodes, StatemeshError } from '../core/errors.js';
+import { type ErrorCode, isErrorCode, StatemeshError } from '../core/errors.js';
 import { type Hlc, isHlc } from '../core/hlc.js';
 import { type CollectionName, isBoot, isCollectionName, isDocumentKey, isNodeId, type NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
@@ -32,12 +32,15 @@ const schema = `
   message Run { string author = 1; uint64 after_hlc = 2; string after_hash = 3; repeated Entry entries = 4; }
   message Entry { uint64 hlc = 1; uint32 collection = 2; string key = 3; bool deleted = 4; string payload = 5; string hash = 6; }
   message Acknowledgement { uint64 sequence = 1; }
+  message BatchHeld { uint64 sequence = 1; string code = 2; }
   message Heartbeat {
     uint64 sequence = 1; uint64 echo = 2; uint32 held_ms = 3; string digest = 4; uint64 wall_ms = 10;
     bool neighbours_changed = 5; repeated string neighbours = 6; uint32 interval_ms = 7;
     Presence presence = 8; repeated RelayedPresence relayed = 9;
   }
-  message Presence { uint64 counter = 1; bool eligible = 2; uint32 uplink = 3; uint32 stance = 4; uint64 term = 5; }
+  message Presence {
+    uint64 counter = 1; bool eligible = 2; uint32 uplink = 3; uint32 stance = 4; uint64 term = 5; string impairment = 6;
+  }
   message RelayedPresence { string node_id = 1; string boot = 2; uint32 interval_ms = 3; Presence presence = 4; }
   message Ping {}
   message Pong {}
@@ -149,6 +152,12 @@ const codecs: Record<Frame['type'], Codec> = {
       presence: fields.presence === null ? undefined : decodePresence(fields.presence),
       relayed: decodeAllRelayed(fields.relayed),
     }),
+  ),
+  'frame.batchHeld': codec(
+    'frame.batchHeld',
+    42,
+    ({ sequence, code }) => ({ sequence, code: code as string }),
+    ({ sequence, code }) => ({ sequence: count(sequence), code: impairmentNamed(code) }),
   ),
   'frame.ping': codec('frame.ping', 37, nothing, nothing),
   'frame.pong': codec('frame.pong', 38, nothing, nothing),
@@ -262,9 +271,7 @@ function decodeToken(token: string): Secret {
 /** A code from a newer version is not ours: it is shown as `goodbye`, with its text. */
 function decodeRefusal(code: string, message: string): Refusal {
   const text = message.slice(0, 500).replace(/\p{Cc}/gu, ' ');
-  return Object.hasOwn(errorCodes, code)
-    ? { code: code as ErrorCode, message: text }
-    : { code: 'goodbye', message: text };
+  return { code: isErrorCode(code) ? code : 'goodbye', message: text };
 }
 
 function decodeClock(positions: readonly { author: string; hlc: number; hash: string }[]): Map<AuthorKey, Position> {
@@ -332,6 +339,8 @@ interface WirePresence {
   readonly uplink: number;
   readonly stance: number;
   readonly term: number;
+  /** The code of an error; empty when nothing is wrong. */
+  readonly impairment: string;
 }
 
 interface WireRelayed {
@@ -345,15 +354,24 @@ interface WireRelayed {
 const uplinks: readonly Uplink[] = ['unknown', 'ok', 'failed'];
 const stances: readonly Stance[] = ['following', 'claiming', 'leading'];
 
-function encodePresence({ counter, isEligible, uplink, stance, term }: Presence): WirePresence {
-  return { counter, eligible: isEligible, uplink: uplinks.indexOf(uplink), stance: stances.indexOf(stance), term };
+function encodePresence({ counter, isEligible, impairment = undefined, uplink, stance, term }: Presence): WirePresence {
+  return {
+    ...{ counter, eligible: isEligible, uplink: uplinks.indexOf(uplink), stance: stances.indexOf(stance), term },
+    impairment: impairment ?? '',
+  };
 }
 
 function decodePresence(fields: WirePresence): Presence {
   const [uplink, stance] = [uplinks[fields.uplink], stances[fields.stance]];
   if (uplink === undefined || stance === undefined) throw malformed('a presence is invalid');
   const { eligible: isEligible, counter, term } = fields;
-  return { counter: count(counter), isEligible, uplink, stance, term: count(term) };
+  const impairment = fields.impairment === '' ? undefined : impairmentNamed(fields.impairment);
+  return { counter: count(counter), isEligible, impairment, uplink, stance, term: count(term) };
+}
+
+/** A code from a newer version is not ours: the database is impaired all the same. */
+function impairmentNamed(code: string): ErrorCode {
+  return isErrorCode(code) ? code : 'databaseUnavailable';
 }
 
 function encodeRelayed({ nodeId, boot, intervalMs, ...presence }: RelayedPresence): WireRelayed {

@@ -130,15 +130,19 @@ describe('a disk that is full', () => {
       JSON.stringify({ key: `k${index}`, document: 'x'.repeat(4_000) }),
     );
     await peer.run(['import', 'things', '-'], { input: `${lines.join('\n')}\n` });
-    await until(async () => {
-      const peers = (await node.call('peers')) as { lastFailure?: { code: string } }[];
-      return peers.some(({ lastFailure }) => lastFailure?.code === 'diskFull') || undefined;
-    }, 'it says why it does not follow');
+    const waiting = async () => {
+      const [to] = JSON.parse((await peer.run(['peers', '--json'])).stdout) as { state: string; isCaughtUp: boolean }[];
+      return to;
+    };
+    await until(async () => (await waiting())?.isCaughtUp === false || undefined, 'the peer waits');
+    expect(await waiting()).toMatchObject({ state: 'connected' });
     await node.makeRoom();
     await until(async () => {
       const { count } = (await node.call('count', { collection: 'things' })) as { count: number };
       return count === 500 || undefined;
     }, 'it has followed');
+    // By the same session, which nothing has ended.
+    expect(await waiting()).toMatchObject({ state: 'connected', attempt: 0 });
   });
 });
 

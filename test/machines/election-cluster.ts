@@ -4,6 +4,7 @@
  */
 import { type ActorRefFrom, createActor, fromCallback } from 'xstate';
 import type { Standing, Uplink } from '../../src/core/ballot.js';
+import type { ErrorCode } from '../../src/core/errors.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { type ElectionMachine, electionMachine } from '../../src/machines/election.machine.js';
 import type { LeadershipChanged, LivenessCommand, LivenessReport, Mailbox } from '../../src/protocol/events.js';
@@ -90,6 +91,10 @@ export class ElectionCluster {
 
   uplink(node: string, uplink: Uplink): void {
     this.#members.get(node)?.actor.send({ type: 'uplink.changed', uplink });
+  }
+
+  impaired(node: string, impairment: ErrorCode | undefined): void {
+    this.#members.get(node)?.actor.send({ type: 'health.changed', impairment });
   }
 
   eligible(node: string, isEligible: boolean): void {

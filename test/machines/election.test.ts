@@ -9,11 +9,11 @@ import { manualClock, recorder } from './bench.js';
 import { ElectionCluster, newsMs } from './election-cluster.js';
 import { us } from './walk/samples.js';
 
-const { candidacyMs, stableFirstMs, stableMaxMs } = limits;
+const { candidacyMs, hearingSteadyMs, stableFirstMs, stableMaxMs } = limits;
 
 /** A cluster that has elected its leader, and has been at rest since. */
 function elected(nodes: string, options = {}): ElectionCluster {
-  const cluster = new ElectionCluster(nodes, options).run(candidacyMs + 4 * newsMs);
+  const cluster = new ElectionCluster(nodes, options).run(candidacyMs + hearingSteadyMs + 4 * newsMs);
   cluster.changes.length = 0;
   cluster.takeLeadersMax();
   return cluster;
@@ -181,14 +181,16 @@ describe('election: handing over', () => {
       cluster.run(candidacyMs);
       cluster.join('a');
     }
-    expect(waits).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
-    cluster.run(stableMaxMs + 4 * newsMs);
+    // When it comes back it leads, and notices the other leader first.
+    const [first, ...others] = [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000];
+    expect(waits).toEqual([first, ...others.map((waitMs) => hearingSteadyMs + waitMs)]);
+    cluster.run(hearingSteadyMs + stableMaxMs + 4 * newsMs);
     expect(cluster.leaders()).toBe('a');
     cluster.run(stableMaxMs);
     cluster.leave('a');
     cluster.run(candidacyMs + newsMs);
     cluster.join('a');
-    cluster.run(newsMs + stableFirstMs);
+    cluster.run(newsMs + hearingSteadyMs + stableFirstMs);
     expect(cluster.stateOf('a')).toBe('a: claiming');
   });
 });
@@ -202,6 +204,8 @@ describe('election: two leaders', () => {
     expect(cluster.followed()).toEqual(['a', 'a', 'c', 'c']);
     cluster.changes.length = 0;
     cluster.divide('ab', 'cd', false);
+    cluster.run(hearingSteadyMs);
+    expect(cluster.leaders()).toBe('ac');
     cluster.run(2 * newsMs);
     expect(cluster.leaders()).toBe('c');
     expect(cluster.followed()).toEqual(['c', 'c', 'c', 'c']);
@@ -244,6 +248,87 @@ describe('election: two leaders', () => {
     cluster.run(10_000);
     expect(cluster.leaders()).toBe('d');
     expect(cluster.changes.filter(({ node }) => node === 'd')).toEqual([]);
+  });
+});
+
+describe('election: sessions that come and go', () => {
+  it('a larger one leads each time it is alone, and comes back for a moment -> the smaller one goes on leading', () => {
+    const cluster = elected('ab');
+    for (let round = 0; round < 20; round += 1) {
+      cluster.leave('b');
+      cluster.run(candidacyMs + newsMs);
+      expect(cluster.leaders()).toBe('ab');
+      cluster.join('b');
+      cluster.run(newsMs + hearingSteadyMs - 1);
+    }
+    expect(cluster.changes.filter(({ node }) => node === 'a')).toEqual([]);
+  });
+
+  it('a smaller one claims in the moment in which it is heard -> the leader waits until it has been there for a while', () => {
+    const { actor, clock, hear } = setup();
+    clock.advance(candidacyMs);
+    expect(actor.getSnapshot().value).toBe('leader');
+    for (let round = 0; round < 20; round += 1) {
+      hear({ a: { stance: 'claiming' } });
+      clock.advance(hearingSteadyMs - 1);
+      expect(actor.getSnapshot().value).toBe('leader');
+      hear({});
+    }
+    hear({ a: { stance: 'claiming' } });
+    clock.advance(hearingSteadyMs);
+    expect(actor.getSnapshot().value).toBe('follower');
+  });
+
+  it('a claim is never later by it -> whoever claims has been there for longer', () => {
+    expect(hearingSteadyMs + 2 * newsMs).toBeLessThan(stableFirstMs);
+  });
+});
+
+describe('election: a database that is impaired', () => {
+  it('that of the leader -> it steps down at once, says why, and the next one leads', () => {
+    const cluster = elected('abc');
+    cluster.impaired('a', 'diskFull');
+    expect(cluster.stateOf('a')).toBe('a: observer');
+    expect(cluster.standing('a')).toMatchObject({ stance: 'following', impairment: 'diskFull' });
+    cluster.run(2 * newsMs + candidacyMs);
+    expect(cluster.followed()).toEqual(['b', 'b', 'b']);
+    expect(cluster.takeLeadersMax()).toBe(1);
+  });
+
+  it('it recovers -> it waits, claims and leads again', () => {
+    const cluster = elected('abc');
+    cluster.impaired('a', 'databaseUnavailable');
+    cluster.run(stableMaxMs);
+    cluster.impaired('a', undefined);
+    cluster.run(stableFirstMs - newsMs);
+    expect(cluster.leaders()).toBe('b');
+    cluster.run(4 * newsMs);
+    expect(cluster.followed()).toEqual(['a', 'a', 'a']);
+  });
+
+  it('that of a follower, or of one that is alone -> moves nobody else, and nobody leads alone with it', () => {
+    const cluster = elected('abc');
+    cluster.impaired('c', 'databaseCorrupt');
+    cluster.run(stableMaxMs);
+    expect(cluster.changes).toEqual([]);
+    cluster.leave('c');
+    cluster.run(stableMaxMs);
+    cluster.join('c');
+    cluster.run(stableMaxMs);
+    expect(cluster.changes.filter(({ node }) => node !== 'c')).toEqual([]);
+    expect(cluster.changes.filter(({ isLeader }) => isLeader)).toEqual([]);
+  });
+
+  it('it comes and goes 20 times, once a second -> one change of leader, not twenty', () => {
+    const cluster = elected('abc');
+    for (let flap = 0; flap < 20; flap += 1) {
+      cluster.impaired('a', 'diskFull');
+      cluster.run(500);
+      cluster.impaired('a', undefined);
+      cluster.run(500);
+    }
+    const leaders = cluster.changes.filter(({ isLeader }) => isLeader);
+    expect(leaders.map(({ node }) => node)).toEqual(['b']);
   });
 });
 

@@ -166,11 +166,47 @@ describe('receiver', () => {
     expect(parent.events.map(({ type }) => type).sort()).toEqual(['replication.diverged', 'replication.parked']);
   });
 
-  it('the store fails -> is reported with its code, nothing is acknowledged, and it is over', async () => {
+  it('the own disk fails -> it tries again with pauses that grow, says so each time, and acknowledges when it has written', async () => {
+    const { time, applying, batch, parent, frames, state } = setup();
+    const { diskBackoffFirstMs, diskBackoffMaxMs } = limits;
+    batch(1);
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      await applying[attempt]?.fail({ code: 'diskFull', message: 'full' });
+      expect(state()).toEqual({ applying: 'held' });
+      expect(frames()).toHaveLength(attempt + 1);
+      expect(frames().at(-1)).toEqual({ type: 'frame.batchHeld', sequence: 1, code: 'diskFull' });
+      const pauseMs = Math.min(diskBackoffFirstMs * 2 ** (attempt + 1), diskBackoffMaxMs);
+      time.advance(pauseMs - 1);
+      expect(applying).toHaveLength(attempt + 1);
+      time.advance(1);
+      expect(applying).toHaveLength(attempt + 2);
+    }
+    // The other side hears of each attempt before it gives up.
+    expect(2 * diskBackoffMaxMs).toBeLessThan(limits.acknowledgementTimeoutMs);
+    batch(2);
+    await applying[10]?.answer({});
+    await applying[11]?.answer({});
+    expect(frames().slice(-2)).toEqual([1, 2].map((sequence) => ({ type: 'frame.acknowledgement', sequence })));
+    expect([state(), parent.events]).toEqual(['waiting', []]);
+  });
+
+  it('more than the window allows while the own disk fails -> is the fault of the other side, and reported', async () => {
+    const { applying, batch, parent } = setup();
+    batch(1);
+    await applying[0]?.fail({ code: 'databaseUnavailable', message: 'I/O error' });
+    for (const sequence of [2, 3, 4]) batch(sequence);
+    expect(parent.events).toEqual([]);
+    batch(5);
+    expect(parent.events).toMatchObject([{ type: 'replication.failed', failure: { code: 'windowExceeded' } }]);
+  });
+
+  it('the store fails for a reason of its own -> is reported with its code, nothing is acknowledged, and it is over', async () => {
     const { actor, applying, batch, parent, frames, state } = setup();
     batch(1);
-    await applying[0]?.fail({ code: 'diskFull', message: 'full' });
-    expect(parent.events).toEqual([{ type: 'replication.failed', failure: { code: 'diskFull', message: 'full' } }]);
+    await applying[0]?.fail({ code: 'internal', message: 'It broke.' });
+    expect(parent.events).toEqual([
+      { type: 'replication.failed', failure: { code: 'internal', message: 'It broke.' } },
+    ]);
     expect(frames()).toEqual([]);
     expect(state()).toBe('failed');
     expect(actor.getSnapshot().status).toBe('done');

@@ -70,6 +70,7 @@ function setup(clock: VectorClock = new Map()) {
       scopes: ['cluster', 'shared'],
       clock,
       neighbours: new Set<NodeId>(),
+      random: () => 1,
     },
   }).start();
   const frames = () => link.events.flatMap((command) => (command.type === 'link.send' ? [command.frame] : []));
@@ -86,11 +87,39 @@ describe('sender', () => {
     expect(batches()).toEqual([]);
   });
 
-  it('the store fails -> is reported with its code, and it is over', async () => {
+  it('the disk cannot be read -> it tries again with pauses that grow, and goes on when it can; nobody is told', async () => {
+    const { time, parent, readings, batches, state } = setup();
+    const { diskBackoffFirstMs, diskBackoffMaxMs } = limits;
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      await readings[attempt]?.fail(new StatemeshError('databaseUnavailable', 'I/O error'));
+      expect(state()).toBe('unreadable');
+      const pauseMs = Math.min(diskBackoffFirstMs * 2 ** (attempt + 1), diskBackoffMaxMs);
+      time.advance(pauseMs - 1);
+      expect(readings).toHaveLength(attempt + 1);
+      time.advance(1);
+      expect(readings).toHaveLength(attempt + 2);
+    }
+    await readings[10]?.answer({ runs: [runOf(chainStart, 1)] });
+    expect([state(), batches().length, parent.events]).toEqual(['caughtUp', 1, []]);
+  });
+
+  it('the other side cannot write -> waits for as long as it says so, with its window; in silence -> is reported', async () => {
+    const { actor, time, parent, readings, batches } = setup();
+    await readings[0]?.answer({ runs: [runOf(chainStart, 1)] });
+    for (let round = 0; round < 20; round += 1) {
+      time.advance(limits.acknowledgementTimeoutMs - 1);
+      actor.send({ type: 'frame.batchHeld', sequence: 1, code: 'diskFull' });
+    }
+    expect([parent.events, batches().length]).toEqual([[], 1]);
+    time.advance(limits.acknowledgementTimeoutMs);
+    expect(parent.events).toMatchObject([{ type: 'replication.failed', failure: { code: 'connectionTimeout' } }]);
+  });
+
+  it('the store fails for a reason of its own -> is reported with its code, and it is over', async () => {
     const { actor, parent, readings, state } = setup();
-    await readings[0]?.fail(new StatemeshError('databaseUnavailable', 'gone'));
+    await readings[0]?.fail(new StatemeshError('storeClosed', 'closed'));
     expect(parent.events).toEqual([
-      { type: 'replication.failed', failure: { code: 'databaseUnavailable', message: 'gone' } },
+      { type: 'replication.failed', failure: { code: 'storeClosed', message: 'closed' } },
     ]);
     expect(state()).toBe('failed');
     expect(actor.getSnapshot().status).toBe('done');

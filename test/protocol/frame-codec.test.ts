@@ -30,7 +30,14 @@ const batch = fc.tuple(fc.nat(), fc.array(entry, { maxLength: 20 })).map(([seque
 });
 
 const clock = new Map([[authorKeyOf(author), { hlc: (2 ** 52) as Hlc, hash }]]);
-const presence = { counter: 7, isEligible: true, uplink: 'failed', stance: 'claiming', term: 3 } as const;
+const presence = {
+  counter: 7,
+  isEligible: true,
+  impairment: 'diskFull',
+  uplink: 'failed',
+  stance: 'claiming',
+  term: 3,
+} as const;
 const others: Frame[] = [
   { type: 'frame.handshakeRequest', version: 1, identity, token: undefined },
   { type: 'frame.handshakeRequest', version: 1, identity, token: new Secret('eyJ.a.b') },
@@ -41,6 +48,7 @@ const others: Frame[] = [
   { type: 'frame.vectorClock', clock: new Map<AuthorKey, never>(), received: 0 },
   { type: 'frame.vectorClockRequest' },
   { type: 'frame.acknowledgement', sequence: 3 },
+  { type: 'frame.batchHeld', sequence: 3, code: 'diskFull' },
   {
     ...{
       type: 'frame.heartbeat',

@@ -99,6 +99,8 @@ describe('election over heartbeats', () => {
     expect([cluster.leader, cluster.followed()]).toEqual(['ac', 'aacc']);
     for (const [x, y] of ['ac', 'ad', 'bc', 'bd'] as const) cluster.link(x as string, y as string);
     cluster.run(500);
+    expect([cluster.leader, cluster.followed()]).toEqual(['ac', 'aacc']);
+    cluster.run(limits.hearingSteadyMs);
     expect([cluster.leader, cluster.followed()]).toEqual(['c', 'cccc']);
     cluster.run(limits.stableFirstMs);
     expect(cluster.leaders.map(({ leaders }) => leaders)).toEqual(['a', 'ac', 'c', '', 'a']);

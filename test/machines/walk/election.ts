@@ -3,6 +3,7 @@
  * it matters, with the uplink and the eligibility of the node itself.
  */
 import type { Standing } from '../../../src/core/ballot.js';
+import type { NodeId } from '../../../src/core/ids.js';
 import { electionMachine } from '../../../src/machines/election.machine.js';
 import type { LivenessReport } from '../../../src/protocol/events.js';
 import { defineWalk } from '../walk.js';
@@ -21,6 +22,12 @@ function live(others: Others): LivenessReport {
   };
 }
 
+/** It comes once, while a node is live. */
+function heardSteadily(nodeId: NodeId) {
+  return ({ live: others, steady }: { live: ReadonlyMap<NodeId, Standing>; steady: ReadonlySet<NodeId> }) =>
+    others.has(nodeId) && !steady.has(nodeId) ? ({ type: 'hearing.steady', nodeId } as const) : undefined;
+}
+
 const [following, claiming, leading] = [{}, { stance: 'claiming' }, { stance: 'leading' }] as const;
 const failed = { uplink: 'failed' } as const;
 
@@ -30,9 +37,9 @@ export const election = defineWalk({
     ...{ parent: mailbox(), identity: us, isEligible, electionIntervalMs: 5_000, term: 0 },
   })),
   // Nothing is decided by a term, nor by the number of returns.
-  facts: ({ isEligible, uplink, stance, leaderId, said, live }) => [
-    ...[isEligible, uplink, stance, leaderId, [...live]],
-    ...[said?.isEligible, said?.uplink, said?.stance],
+  facts: ({ isEligible, impairment, uplink, stance, leaderId, said, live, steady }) => [
+    ...[isEligible, impairment, uplink, stance, leaderId, [...live], [...steady].sort()],
+    ...[said?.isEligible, said?.impairment, said?.uplink, said?.stance],
   ],
   samples: {
     'liveness.changed': {
@@ -40,6 +47,7 @@ export const election = defineWalk({
       'a smaller one': live({ smaller: following }),
       'a smaller one leads': live({ smaller: leading }),
       'a smaller one claims': live({ smaller: claiming }),
+      'a smaller one is impaired, and leads': live({ smaller: { ...leading, impairment: 'diskFull' } }),
       'a smaller one is not eligible, and leads': live({ smaller: { ...leading, isEligible: false } }),
       'the uplink of a smaller one has failed': live({ smaller: failed }),
       'the uplink of a smaller one that leads has failed': live({ smaller: { ...leading, ...failed } }),
@@ -49,6 +57,14 @@ export const election = defineWalk({
       'the uplink of a larger one that leads has failed': live({ larger: { ...leading, ...failed } }),
       'both lead': live({ smaller: leading, larger: leading }),
       'a smaller one claims, a larger one leads': live({ smaller: claiming, larger: leading }),
+    },
+    'hearing.steady': {
+      'of a smaller one': heardSteadily(smaller.nodeId),
+      'of a larger one': heardSteadily(larger.nodeId),
+    },
+    'health.changed': {
+      impaired: { type: 'health.changed', impairment: 'diskFull' },
+      sound: { type: 'health.changed', impairment: undefined },
     },
     'uplink.changed': {
       ok: { type: 'uplink.changed', uplink: 'ok' },
@@ -69,23 +85,25 @@ export const election = defineWalk({
     'it claims exactly while it claims': ({ stance }, [state]) =>
       (stance === 'claiming') === (state === 'candidate.claiming'),
     'the parent knows whether it leads': ({ leaderId }, [state]) => (leaderId === us.nodeId) === (state === 'leader'),
-    'what it says is how it is': ({ said, stance, uplink, isEligible, term }, [state]) =>
+    'what it says is how it is': ({ said, stance, uplink, isEligible, impairment, term }, [state]) =>
       state === 'failed' ||
-      JSON.stringify(said) === JSON.stringify({ isEligible, uplink, stance, term } satisfies Standing),
-    'it observes exactly while it is not eligible': ({ isEligible }, [state]) =>
-      state === 'failed' || isEligible !== (state === 'observer'),
+      JSON.stringify(said) === JSON.stringify({ isEligible, impairment, uplink, stance, term } satisfies Standing),
+    'it observes exactly while it may not lead': ({ isEligible, impairment }, [state]) =>
+      state === 'failed' || (isEligible && impairment === undefined) !== (state === 'observer'),
     'it stands only while nobody live ought to lead rather': ({ live, uplink }, [state]) => {
       const other = live.get(smaller.nodeId);
       return (
         !state?.startsWith('candidate') ||
         other?.isEligible !== true ||
+        other.impairment !== undefined ||
         (other.uplink === 'failed' && uplink !== 'failed')
       );
     },
     'nobody that it follows is gone, or does not lead': ({ leaderId, live }) =>
       leaderId === undefined || leaderId === us.nodeId || live.get(leaderId)?.stance === 'leading',
-    'two never lead with the smaller one knowing of it': ({ live, uplink }, [state]) => {
+    'two never lead with the smaller one knowing of it for a while': ({ live, steady, uplink }, [state]) => {
       const other = live.get(larger.nodeId);
+      if (!steady.has(larger.nodeId)) return true;
       return state !== 'leader' || other?.stance !== 'leading' || (other.uplink === 'failed') !== (uplink === 'failed');
     },
   },

@@ -24,7 +24,10 @@ export const receiver = defineWalk({
       parked: { type: 'batch.applied', result: { ...complete, parked: authors } },
       diverged: { type: 'batch.applied', result: { ...complete, applied: 0, diverged: authors } },
     },
-    'batch.failed': { '': { type: 'batch.failed', failure: lost } },
+    'batch.failed': {
+      '': { type: 'batch.failed', failure: lost },
+      'of the disk': { type: 'batch.failed', failure: { code: 'diskFull', message: 'full' } },
+    },
     'clock.announce': { '': { type: 'clock.announce' } },
     'gap.due': { '': { type: 'gap.due' } },
     'heartbeat.matched': { '': { type: 'heartbeat.matched' } },
@@ -34,6 +37,7 @@ export const receiver = defineWalk({
   reports: { batchApplier: ['batch.applied', 'batch.failed'] },
   // What ends the pause after a gap is an event that was raised with a delay before it.
   resting: ['waiting', 'recoveringGap'],
+  retrying: ['applying'],
   goals: [['waiting'], ['applying'], ['failed']],
   laws: {
     'it pauses after a gap only while the other side is owed a clock': ({ owesClock }, [state]) =>
@@ -41,11 +45,11 @@ export const receiver = defineWalk({
     'no more batches wait than the window allows': ({ current, queue }) =>
       current.length + queue.length <= limits.batchesInFlightMax,
     'nothing is being applied, or waits, but while applying': ({ current, queue }, [state]) =>
-      state === 'applying' || state === 'failed' || current.length + queue.length === 0,
+      state?.startsWith('applying') || state === 'failed' || current.length + queue.length === 0,
   },
   ignored: [
     {
-      states: ['waiting', 'recoveringGap'],
+      states: ['waiting', 'recoveringGap', 'applying.held'],
       events: ['batch.applied', 'batch.failed'],
       why: 'The applier answers what it was asked, once, and nothing was asked.',
     },

@@ -1,6 +1,7 @@
 /** The sender: commits that follow what was sent, that do not, and that the other side gets elsewhere. */
 import { type Author, authorKeyOf, type Incarnation } from '../../../src/core/author.js';
 import type { Position, Run } from '../../../src/core/entry.js';
+import { StatemeshError } from '../../../src/core/errors.js';
 import type { Hlc } from '../../../src/core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../../src/core/ids.js';
 import { limits } from '../../../src/core/limits.js';
@@ -42,7 +43,7 @@ export const sender = defineWalk({
     {
       ...{ parent: mailbox(), link: mailbox(), store, peerId: smaller.nodeId, scopes: ['cluster', 'shared'] },
       origin: smaller.nodeId,
-      ...{ clock: new Map(), neighbours: new Set<NodeId>() },
+      ...{ clock: new Map(), neighbours: new Set<NodeId>(), random: () => 0 },
     },
   ],
   facts: ({ progress, outbox, stale, unsure, neighbours, diverged }) => [
@@ -69,6 +70,7 @@ export const sender = defineWalk({
         inFlight[0] && ({ type: 'frame.acknowledgement', sequence: inFlight[0].sequence } as const),
       'of nothing': { type: 'frame.acknowledgement', sequence: 0 },
     },
+    'frame.batchHeld': { '': { type: 'frame.batchHeld', sequence: 1, code: 'diskFull' } },
     'frame.vectorClock': {
       '': ({ sequence }) => ({ type: 'frame.vectorClock', clock: new Map(), received: sequence }) as const,
     },
@@ -86,7 +88,14 @@ export const sender = defineWalk({
       diverged: { ...complete, diverged: [authorKeyOf(ours)] },
     },
   },
+  errors: {
+    readBatch: {
+      'of the disk': new StatemeshError('databaseUnavailable', 'I/O error'),
+      'of ours': new StatemeshError('internal', 'It broke.'),
+    },
+  },
   resting: ['caughtUp', 'windowFull'],
+  retrying: ['reading', 'unreadable'],
   goals: [['caughtUp'], ['reading'], ['windowFull'], ['failed']],
   laws: {
     'no more batches are in flight than the window allows': ({ progress }) =>

@@ -88,6 +88,7 @@ export const session = defineWalk({
     },
     'credential.verified': { '': { type: 'credential.verified', subject: 'site-1' } },
     'credential.ended': { '': { type: 'credential.ended', failure: lost } },
+    'frame.batchHeld': { '': { type: 'frame.batchHeld', sequence: 1, code: 'diskFull' } },
     'frame.acknowledgement': { '': { type: 'frame.acknowledgement', sequence: 1 } },
     'frame.ping': { '': { type: 'frame.ping' } },
     'frame.pong': { '': { type: 'frame.pong' } },
