@@ -40,6 +40,7 @@ import { createLiveness } from './services/liveness.js';
 import { createConfigurationFeed, createGetConfiguration } from './services/provider.js';
 import { createBatchApplier, createOplogFeed, createReadBatch } from './services/replication.js';
 import { createRequestToken } from './services/request-token.js';
+import { createStoreHealth } from './services/store-health.js';
 import { createVerifyToken } from './services/verify-token.js';
 import type { NodeStatus } from './status.js';
 import { createOpenStore } from './store/store-service.js';
@@ -77,6 +78,7 @@ export function createServices(ports: Ports, { provider, commands, status }: Par
     configure: createConfigure(ports),
     openStore: createOpenStore({ ...ports, meter }),
     drainStore: createDrainStore(),
+    storeHealth: createStoreHealth(ports),
     listen: createListen({ ...ports, acquaintances }),
     close: createClose(),
     connections: createConnections(ports),
@@ -109,7 +111,7 @@ export function createServices(ports: Ports, { provider, commands, status }: Par
  * const actor = createActor(machine, { input: { newBoot, random, now: Date.now, monotonicMs: () => performance.now() } });
  */
 export function composeNode(services: Services): NodeMachine {
-  const { getConfiguration, configurationFeed, configure, openStore, drainStore, close } = services;
+  const { getConfiguration, configurationFeed, configure, openStore, drainStore, storeHealth, close } = services;
   const { listen, connections, control, inspection, metrics } = services;
   const { dial, discovery, knownPeers, liveness, cloudPeers, resealer, requestToken, dialCloud } = services;
   const session = composeSession(services);
@@ -122,7 +124,7 @@ export function composeNode(services: Services): NodeMachine {
   const parts = { membership, election, uplink, reception };
   return nodeMachine.provide({
     actors: {
-      ...{ getConfiguration, configurationFeed, configure, openStore, drainStore, close },
+      ...{ getConfiguration, configurationFeed, configure, openStore, drainStore, storeHealth, close },
       ...{ listen, connections, control, inspection, metrics, ...parts },
     },
   });

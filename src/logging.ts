@@ -90,6 +90,10 @@ function describe(happening: Happening): { level: Level; message: string } {
         level: happening.uplink === 'failed' ? 'warn' : 'info',
         message: `The way to the cloud: ${happening.uplink}.`,
       };
+    case 'store.impaired':
+      return { level: 'error', message: happening.failure.message };
+    case 'store.recovered':
+      return { level: 'info', message: 'The database takes writes again.' };
     case 'reconfiguration.finished':
       return { level: 'info', message: reconfigured(happening) };
     case 'reconfiguration.failed':

@@ -117,6 +117,8 @@ export interface NodeStatus {
   readonly inspectorUrl: string | undefined;
   /** The port of loopback with the metrics; undefined while there are none. */
   readonly metricsPort: number | undefined;
+  /** What keeps the database from taking writes; undefined while nothing does. */
+  readonly impairment: Failure | undefined;
   readonly failure: Failure | undefined;
   readonly lastFailure: Failure | undefined;
 }
@@ -143,7 +145,8 @@ export function areWritesHeld({ context, value }: NodeSnapshot): boolean {
 
 /** How a node is, by a snapshot of its root actor: for those who run the actor themselves. @throws StatemeshError of the database */
 export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> {
-  const { configured, boot, listening, store, inspectorUrl, metricsPort, failure, lastFailure } = snapshot.context;
+  const { configured, boot, listening, store, inspectorUrl, metricsPort, impairment, failure, lastFailure } =
+    snapshot.context;
   const { configuration, security } = configured ?? {};
   const peers = await Promise.all(peerRowsOf(snapshot).map((row) => withBacklog(row, store)));
   return {
@@ -166,6 +169,7 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     reconfiguration: reconfigurationOf(snapshot),
     inspectorUrl: inspectorUrl?.reveal(),
     metricsPort,
+    impairment,
     failure,
     lastFailure,
   };

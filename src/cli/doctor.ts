@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Configuration, examineDatabase, type NodeStatus, type PeerStatus, parseConfiguration } from '../index.js';
-import { controlSocketPath, type ErrorCode, failureOf } from '../protocol/control.js';
+import { controlSocketPath, type ErrorCode, failureOf, StatemeshError } from '../protocol/control.js';
 import { now } from './ambient.js';
 import { addFieldOptions, gatherConfiguration } from './configuration-fields.js';
 import { readConfigurationFile } from './configuration-file.js';
@@ -99,14 +99,15 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
 }
 
 function* ofRunning(status: NodeStatus & { processId: number }): Generator<Finding> {
-  const { nodeId, processId, state, host, port, store, lastFailure } = status;
+  const { nodeId, processId, state, host, port, store, impairment, lastFailure } = status;
   yield ok('node', `${nodeId} is ${state} at ${host}:${port} (process ${processId})`);
-  if (store !== undefined)
+  if (impairment !== undefined) yield failure('database', new StatemeshError(impairment.code, impairment.message));
+  else if (store !== undefined)
     yield ok(
       'database',
       `${count(store.entries)} entries, ${bytes(store.fileBytes)}; stop the node to look at every page`,
     );
-  if (lastFailure !== undefined) {
+  if (lastFailure !== undefined && lastFailure.message !== impairment?.message) {
     yield {
       check: 'node',
       state: 'warning',

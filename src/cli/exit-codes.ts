@@ -85,6 +85,7 @@ const exitCodesByError: Partial<Record<ErrorCode, ExitCode>> = {
   databaseForeign: exitCodes.database,
   databaseCorrupt: exitCodes.database,
   databaseUnavailable: exitCodes.database,
+  databaseLost: exitCodes.database,
   diskFull: exitCodes.database,
   cancelled: exitCodes.interrupted,
 };

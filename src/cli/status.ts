@@ -61,6 +61,9 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
       ['database', `${store.path} (${bytes(store.fileBytes)})`],
     );
   }
+  if (status.impairment !== undefined) {
+    rows.push(['impaired', paint('red', clean(`${status.impairment.code}: ${status.impairment.message}`))]);
+  }
   rows.push(['clock', `${clockDigest} (equal on nodes that have the same)`]);
   const drift = driftText(status.clockAheadMs);
   if (drift !== undefined) rows.push(['time', paint('yellow', drift)]);

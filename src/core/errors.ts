@@ -29,6 +29,7 @@ export const errorCodes = {
   databaseForeign: 'The file is a database of another identity, of another program or of a newer version.',
   databaseCorrupt: 'The database file is damaged.',
   databaseUnavailable: 'The database file cannot be opened, read or written.',
+  databaseLost: 'The database file, its log or its directory was deleted, moved or replaced while the node runs.',
   diskFull: 'The disk is full; nothing of the write was kept.',
   storeClosed: 'The database was closed while the operation was waiting.',
   writeQueueFull: 'Too many writes are waiting; try again when some have finished.',

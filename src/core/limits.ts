@@ -22,6 +22,11 @@ export const limits = {
   writesPerTransactionMax: 500,
   changesPageEntriesMax: 256,
 
+  // Health of the database
+  storeCheckIntervalMs: 1_000,
+  /** A database that could not be read counts as impaired for so long: a write that succeeds says little of reading. */
+  storeUnreadableMs: 60_000,
+
   // Time
   clockDriftMaxMs: 60_000,
 

@@ -59,6 +59,9 @@ export function createCurrentStore({ getStore, isHeld }: CurrentStoreOptions): C
     get nodeId() {
       return getStore().nodeId;
     },
+    get health() {
+      return getStore().health;
+    },
     clock: () => getStore().clock(),
     digest: (scopes) => getStore().digest(scopes),
     cursor: () => getStore().cursor(),

@@ -25,6 +25,7 @@ import type {
   NodeCommand,
   Notice,
   ProviderReport,
+  StoreHealthReport,
   UplinkReport,
 } from '../protocol/events.js';
 import type { Identity, Refusal } from '../protocol/messages.js';
@@ -55,6 +56,7 @@ import {
   type MetricsReport,
   metrics,
   openStore,
+  storeHealth,
 } from '../protocol/services.js';
 import type { Store, Write } from '../protocol/store.js';
 import { type ElectionOutput, electionMachine } from './election.machine.js';
@@ -90,6 +92,8 @@ interface NodeContext extends NodeInput {
   readonly target: Target | undefined;
   /** Who leads, as the outside world was told last. */
   readonly leadership: LeadershipChanged | undefined;
+  /** What keeps the database from taking writes; undefined while nothing does. */
+  readonly impairment: Failure | undefined;
   /** Why the node ended, if it did not end by itself. */
   readonly failure: Failure | undefined;
   /** The latest thing that went wrong while it ran. */
@@ -125,7 +129,8 @@ type InternalEvent =
   | { readonly type: 'service.left' }
   | { readonly type: 'service.begin' }
   | { readonly type: 'control.renew' }
-  | { readonly type: 'observation.renew' };
+  | { readonly type: 'observation.renew' }
+  | { readonly type: 'storage.renew' };
 
 export type NodeEvent =
   | NodeCommand
@@ -136,6 +141,7 @@ export type NodeEvent =
   | MetricsReport
   | LeadershipChanged
   | UplinkReport
+  | StoreHealthReport
   | Notice;
 
 /** What a node ends with: the reason if it failed. */
@@ -159,6 +165,7 @@ const machine = setup({
     configure,
     openStore,
     drainStore,
+    storeHealth,
     listen,
     connections,
     control,
@@ -198,6 +205,17 @@ const machine = setup({
       failure: context.failure ?? (event as unknown as DoneActorEvent<ElectionOutput>).output.failure,
     })),
     recordLeadership: assign((_, leadership: LeadershipChanged) => ({ leadership })),
+    tellHealth: enqueueActions(({ context, enqueue }, report: StoreHealthReport) => {
+      const impairment = report.type === 'store.impaired' ? report.failure : undefined;
+      enqueue.assign({ impairment, lastFailure: impairment ?? context.lastFailure });
+      enqueue.emit(report);
+    }),
+    /** It was that of another database. */
+    forgetImpairment: enqueueActions(({ context, enqueue }) => {
+      if (context.impairment === undefined) return;
+      enqueue.assign({ impairment: undefined });
+      enqueue.emit({ type: 'store.recovered' });
+    }),
     dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
     announce: emit((_, happening: Happening) => happening),
     recordTrouble: assign(({ context }, happening: Happening) => ({
@@ -312,6 +330,7 @@ const machine = setup({
     renewRegions: enqueueActions(({ context: { target }, enqueue }) => {
       if (target?.plan?.effects.has('control')) enqueue.raise({ type: 'control.renew' });
       if (target?.plan?.effects.has('observation')) enqueue.raise({ type: 'observation.renew' });
+      if (target?.plan?.effects.has('store')) enqueue.raise({ type: 'storage.renew' });
     }),
     drawBoot: assign(({ context }) => ({ boot: context.newBoot() })),
     /** The election that knew who leads is gone. */
@@ -354,6 +373,7 @@ const machine = setup({
     wanted: undefined,
     target: undefined,
     leadership: undefined,
+    impairment: undefined,
     failure: undefined,
     lastFailure: undefined,
   }),
@@ -549,6 +569,23 @@ const machine = setup({
                 { type: 'recordMetrics', params: { port: undefined } },
               ],
             },
+          },
+        },
+        /** Whether the database takes writes. Another database is another question. */
+        storage: {
+          invoke: {
+            id: 'storeHealth',
+            src: 'storeHealth',
+            input: ({ context, self }) => ({
+              store: context.store as Store,
+              parent: self as Mailbox<StoreHealthReport>,
+            }),
+            onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+          },
+          on: {
+            'storage.renew': { target: 'storage', reenter: true, actions: 'forgetImpairment' },
+            'store.impaired': { actions: { type: 'tellHealth', params: ({ event }) => event } },
+            'store.recovered': { actions: { type: 'tellHealth', params: ({ event }) => event } },
           },
         },
         /** What the node is there for. */

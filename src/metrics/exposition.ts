@@ -12,6 +12,8 @@ export interface Standing {
   readonly state: string;
   readonly leadership: { readonly isLeader: boolean; readonly term: number } | undefined;
   readonly clockAheadMs: number | undefined;
+  /** What keeps the database from taking writes. */
+  readonly impairment: object | undefined;
   readonly store:
     | {
         readonly documents: number;
@@ -97,6 +99,7 @@ export class Exposition {
     const running = gauge('statemesh_running', 'Whether the node serves.');
     const leader = gauge('statemesh_leader', 'Whether the node leads its cluster.');
     const term = gauge('statemesh_leadership_term', 'Grows with each change of leader that this node has seen.');
+    const impaired = gauge('statemesh_database_impaired', 'Whether the database cannot take writes, or not be read.');
     const ahead = gauge('statemesh_clock_ahead_seconds', 'How far the clock is ahead of those of the connected peers.');
     const store = [
       ['documents', gauge('statemesh_documents', 'Documents that are there.')],
@@ -120,6 +123,7 @@ export class Exposition {
       running.set(standing.state === 'running' ? 1 : 0);
       leader.set(standing.leadership?.isLeader ? 1 : 0);
       term.set(standing.leadership?.term ?? 0);
+      impaired.set(standing.impairment === undefined ? 0 : 1);
       ahead.set(seconds(standing.clockAheadMs ?? 0));
       for (const [name, each] of store) each.set(standing.store?.[name] ?? 0);
       countStates(peers, peerStates, standing.peers);

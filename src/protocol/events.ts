@@ -273,6 +273,11 @@ export interface ConnectionRefused {
   readonly suppressed: number;
 }
 
+/** Whether the database takes writes: told at each change. A node that begins is well until it hears otherwise. */
+export type StoreHealthReport =
+  /** Disk full, not writable, not readable, damaged, or its files are gone. */
+  { readonly type: 'store.impaired'; readonly failure: Failure } | { readonly type: 'store.recovered' };
+
 /** What the outside world is told: these are the events of `node.on(...)`. */
 export type Happening =
   | { readonly type: 'peer.connected'; readonly nodeId: NodeId; readonly remoteAddress: string }
@@ -292,6 +297,7 @@ export type Happening =
   /** The authority or the cloud peer does not want us: somebody has to correct the configuration. Tried again, but rarely. */
   | { readonly type: 'gateway.rejected'; readonly nodeId: NodeId; readonly failure: Failure }
   | { readonly type: 'uplink.changed'; readonly uplink: Uplink }
+  | StoreHealthReport
   | ReconfigurationFinished
   | ReconfigurationFailed
   /** Something of ours failed and was contained. */

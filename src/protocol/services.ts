@@ -28,6 +28,7 @@ import type {
   OplogReport,
   ProviderReport,
   ResealerReport,
+  StoreHealthReport,
 } from './events.js';
 import type { Identity } from './messages.js';
 import type { Connection, ConnectionSecurity, Listening, ListenSecurity } from './ports.js';
@@ -86,6 +87,14 @@ export interface OpenStoreInput {
 
 /** Finishes the writes at hand, and reads the remote peers, which go along to the next database. */
 export const drainStore = promiseSlot<{ store: Store }, readonly Write[]>('drainStore');
+
+/** Follows whether the database takes writes: looks at its files now and then, and tries where something has failed. */
+export const storeHealth = callbackSlot<EventObject, StoreHealthInput>('storeHealth');
+/** Whose database is followed. */
+export interface StoreHealthInput {
+  readonly store: Store;
+  readonly parent: Mailbox<StoreHealthReport>;
+}
 
 /** Opens the listener; what it accepts and refuses goes to `parent` for as long as it is open. */
 export const listen = promiseSlot<ListenInput, Listening>('listen');

@@ -6,6 +6,7 @@
  */
 import type { AuthorKey, Scope } from '../core/author.js';
 import type { Operation, Run } from '../core/entry.js';
+import type { Failure } from '../core/errors.js';
 import type { Hlc } from '../core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
 import type { Query, Where } from '../core/query.js';
@@ -130,9 +131,20 @@ export interface StoreStatistics {
   readonly commits: number;
 }
 
+/** Whether a database can take writes: for those who say so elsewhere, and do not lead meanwhile. */
+export interface StoreHealth {
+  /** What keeps it from taking writes, or from being read; undefined while nothing does. */
+  failure(): Failure | undefined;
+  /** Looks whether the files are where they were and, where something failed before, whether it still does. Returns what `failure` does. */
+  check(): Failure | undefined;
+  /** Heard when `failure` has come to say something else. Returns how to unsubscribe. */
+  subscribe(listener: () => void): () => void;
+}
+
 /** The database of one node. Another one may stand behind this port; no SQL is above it. */
 export interface Store {
   readonly nodeId: NodeId;
+  readonly health: StoreHealth;
 
   /** Our position in each author's chain. A live view: read it at once, copy it to keep it. */
   clock(): VectorClock;
@@ -145,8 +157,8 @@ export interface Store {
 
   /**
    * Writes all or none of `writes`, with the others of this turn in one transaction.
-   * @throws StatemeshError `diskFull`, `databaseUnavailable`, `databaseCorrupt`, `storeClosed`, `writeQueueFull`, or
-   * what a recipe throws
+   * @throws StatemeshError `diskFull`, `databaseUnavailable`, `databaseCorrupt`, `databaseLost`, `storeClosed`,
+   * `writeQueueFull`, or what a recipe throws
    */
   write(writes: readonly Write[]): Promise<(Written | undefined)[]>;
   /** Resolves when no write is waiting. */

@@ -37,14 +37,17 @@ import { copyDatabase } from './backup.js';
 import { closeDatabaseFile, fileBytesOf, openDatabaseFile } from './database-file.js';
 import { Documents } from './documents.js';
 import { FieldIndexes } from './field-indexes.js';
+import { FileWitness } from './file-witness.js';
 import { GroupCommit } from './group-commit.js';
+import { Health } from './health.js';
 import { LocalWrites } from './local-writes.js';
 import { Oplog } from './oplog.js';
 import { Queries } from './queries.js';
 import { judgeRuns } from './remote-runs.js';
-import { databaseError } from './sqlite-errors.js';
+import { databaseError, isSqliteError } from './sqlite-errors.js';
 import { loadState, type StoreState } from './store-state.js';
 import { Transactor } from './transaction.js';
+import { tryToWrite } from './trial.js';
 
 export interface SqliteStoreOptions {
   /** The file; it and its directory are created when missing. */
@@ -100,6 +103,7 @@ function writeInitial(database: Database, options: SqliteStoreOptions): void {
 /** The port, and what only this store can do: for worlds in which processes are killed and disks fill up. */
 export class SqliteStore implements Store {
   readonly nodeId: NodeId;
+  readonly health: Health;
   private readonly time: Time;
   private readonly state: StoreState;
   private readonly transactor: Transactor;
@@ -121,7 +125,8 @@ export class SqliteStore implements Store {
     this.time = options.time;
     this.state = loadState(database);
     this.state.observe(options.after ?? hlcZero);
-    this.transactor = new Transactor(database, this.state, options);
+    this.health = this.createHealth();
+    this.transactor = new Transactor(database, this.state, { ...options, health: this.health });
     this.documents = new Documents(database, this.state);
     this.oplog = new Oplog(database, this.state);
     this.indexes = new FieldIndexes(database, this.state, this.transactor);
@@ -291,6 +296,18 @@ export class SqliteStore implements Store {
     this.database.pragma(`max_page_count = ${pagesMax}`);
   }
 
+  private createHealth(): Health {
+    const witness = new FileWitness(this.options.path);
+    return new Health({
+      time: this.time,
+      look: () => witness.look(),
+      lookAround: () => witness.lookAround(),
+      lookAfterCommit: () => witness.lookAfterCommit(),
+      tryToWrite: () => tryToWrite(this.database),
+      failure: (error) => databaseError(error, this.options.path),
+    });
+  }
+
   private applyNow(runs: readonly Run[], origin: Origin): { result: ApplyResult; commit: Commit | undefined } {
     const { runs: accepted, ...rest } = judgeRuns(runs, {
       wallMs: this.time.now(),
@@ -347,6 +364,7 @@ export class SqliteStore implements Store {
     try {
       return await work();
     } catch (error) {
+      if (isSqliteError(error)) this.health.readFailed(error);
       throw databaseError(error, this.options.path);
     }
   }

@@ -12,6 +12,7 @@ import type { Origin } from '../core/replication.js';
 import type { Meter } from '../protocol/meter.js';
 import type { Time } from '../protocol/ports.js';
 import type { Commit } from '../protocol/store.js';
+import type { Health } from './health.js';
 import { type AuthorRow, type CollectionRow, newCollectionRow, type StoreState } from './store-state.js';
 
 /** What a transaction adds to the chain of one author. */
@@ -25,6 +26,8 @@ export interface TransactorOptions {
   readonly time: Time;
   readonly meter?: Meter | undefined;
   readonly onCommitted?: ((commit: Commit) => void) | undefined;
+  /** Undefined for a database in memory. */
+  readonly health?: Pick<Health, 'beforeCommit' | 'afterCommit' | 'writeFailed'> | undefined;
 }
 
 export class Transactor {
@@ -50,15 +53,18 @@ export class Transactor {
   /** Runs `body` in a transaction and returns what it brought; undefined when it wrote no entry. */
   writeEntries(origin: Origin | undefined, body: (transaction: Transaction) => void): Commit | undefined {
     const transaction = new Transaction(this.state, this.statements);
-    const { time, meter, onCommitted } = this.options;
+    const { time, meter, health, onCommitted } = this.options;
     const startedMs = meter?.readings && time.monotonicMs();
+    health?.beforeCommit();
     try {
-      this.run(() => body(transaction));
+      this.committed(() => body(transaction));
     } catch (error) {
       transaction.forget();
       throw error;
     }
+    // Memory follows the files even where nobody will find them: they may be put back.
     const commit = transaction.adopt(origin);
+    health?.afterCommit();
     if (commit === undefined) return undefined;
     if (startedMs !== undefined) {
       const entries = commit.runs.reduce((sum, run) => sum + run.entries.length, 0);
@@ -71,15 +77,25 @@ export class Transactor {
 
   /** A transaction that writes no entries. */
   run<T>(body: () => T): T {
-    this.begin.run();
-    this.state.inTransaction = true;
+    const { health } = this.options;
+    health?.beforeCommit();
+    const result = this.committed(body);
+    health?.afterCommit();
+    return result;
+  }
+
+  private committed<T>(body: () => T): T {
     try {
+      this.begin.run();
+      this.state.inTransaction = true;
       const result = body();
       this.commit.run();
       return result;
     } catch (error) {
       // SQLite has rolled back by itself after some errors (a full disk, for one).
       if (this.database.inTransaction) this.rollback.run();
+      this.state.inTransaction = false;
+      this.options.health?.writeFailed(error);
       throw error;
     } finally {
       this.state.inTransaction = false;

@@ -104,7 +104,7 @@ export interface Step {
 type Offer = Pick<Step, 'event' | 'name' | 'kind'>;
 
 /** More than any machine needs: beyond it, `facts` does not bound the context. */
-const stepsMax = 200_000;
+const stepsMax = 300_000;
 
 /** Lets the compiler check a walk against its machine. */
 export function defineWalk<M extends AnyStateMachine>(walk: Walk<M>): Walk {

@@ -1,0 +1,204 @@
+/** Whether a SQLite store says so when it cannot take writes: full, not readable, or its files are gone. */
+import { copyFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { limits } from '../../src/core/limits.js';
+import { Health } from '../../src/store/health.js';
+import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite-store.js';
+import { manualTime, nodeA, payloadOf, products, put } from './store-harness.js';
+import { countingRandomness, temporaryDirectory } from './store-temporary.js';
+
+const directory = temporaryDirectory();
+let files = 0;
+const opened: SqliteStore[] = [];
+
+afterEach(() => {
+  for (const store of opened.splice(0)) store.abandon();
+});
+
+async function open(pagesMax?: number): Promise<{ store: SqliteStore; path: string; told: (string | undefined)[] }> {
+  files += 1;
+  const path = join(directory, `${files}`, 'node.db');
+  const options = { path, nodeId: nodeA, time: manualTime(), randomness: countingRandomness };
+  const store = await openSqliteStore({ ...options, ...(pagesMax === undefined ? {} : { pagesMax }) });
+  opened.push(store);
+  const told: (string | undefined)[] = [];
+  store.health.subscribe(() => told.push(store.health.failure()?.code));
+  return { store, path, told };
+}
+
+const codeOf = (writing: Promise<unknown>) =>
+  writing.then(
+    () => 'written',
+    ({ code }) => code as string,
+  );
+
+const vanishings: readonly [string, (path: string) => void][] = [
+  ['the file is deleted', (path) => rmSync(path)],
+  ['the file is renamed', (path) => renameSync(path, `${path}.away`)],
+  ['the directory is deleted', (path) => rmSync(dirname(path), { recursive: true })],
+  ['the directory is renamed', (path) => renameSync(dirname(path), `${dirname(path)}-away`)],
+  [
+    'the file is replaced by a copy of it',
+    (path) => {
+      copyFileSync(path, `${path}.copy`);
+      renameSync(`${path}.copy`, path);
+    },
+  ],
+  ['the file is overwritten by something else', (path) => writeFileSync(path, 'This is no database.')],
+  ['the file is cut', (path) => truncateSync(path, 8_192)],
+  [
+    'another database is copied over it',
+    (path) => {
+      writeFileSync(`${path}.other`, Buffer.alloc(100 * 8_192));
+      copyFileSync(`${path}.other`, path);
+    },
+  ],
+  ['the log is deleted', (path) => rmSync(`${path}-wal`)],
+  [
+    'the log is replaced',
+    (path) => {
+      rmSync(`${path}-wal`);
+      writeFileSync(`${path}-wal`, '');
+    },
+  ],
+];
+
+describe('store health', () => {
+  test.each(vanishings)(
+    'files: %s -> the next write is refused with databaseLost, and reads go on',
+    async (_, vanish) => {
+      const { store, path, told } = await open();
+      await store.write([put('a', 1)]);
+      vanish(path);
+      expect(await codeOf(store.write([put('b', 1)]))).toBe('databaseLost');
+      expect(await codeOf(Promise.all([store.write([put('c', 1)]), store.write([put('d', 1)])]))).toBe('databaseLost');
+      expect(await codeOf(store.createIndex(products, 'price'))).toBe('databaseLost');
+      expect(await payloadOf(store, 'a')).toBe(1);
+      expect([store.health.failure()?.code, told]).toEqual(['databaseLost', ['databaseLost']]);
+    },
+  );
+
+  test.each(vanishings)('files: %s while nobody writes -> noticed when somebody looks', async (_, vanish) => {
+    const { store, path } = await open();
+    await store.write([put('a', 1)]);
+    expect(store.health.check()).toBeUndefined();
+    vanish(path);
+    expect(store.health.check()?.code).toBe('databaseLost');
+  });
+
+  test('files: put back -> writes go on, with all that was there', async () => {
+    const { store, path, told } = await open();
+    await store.write([put('a', 1)]);
+    renameSync(path, `${path}.away`);
+    expect(await codeOf(store.write([put('b', 1)]))).toBe('databaseLost');
+    renameSync(`${path}.away`, path);
+    expect(store.health.check()).toBeUndefined();
+    await store.write([put('c', 1)]);
+    await Promise.resolve();
+    expect([await payloadOf(store, 'b'), await payloadOf(store, 'c'), told]).toEqual([
+      undefined,
+      1,
+      ['databaseLost', undefined],
+    ]);
+  });
+
+  test('files: the log put back after a write went into it -> later writes find their place', async () => {
+    const { store, path } = await open();
+    await store.write([put('a', 1)]);
+    renameSync(`${path}-wal`, `${path}-wal.away`);
+    expect(await codeOf(store.write([put('b', 1)]))).toBe('databaseLost');
+    renameSync(`${path}-wal.away`, `${path}-wal`);
+    store.health.check();
+    await store.write([put('c', 1)]);
+    expect(await payloadOf(store, 'c')).toBe(1);
+  });
+
+  test('files: the log is copied into the database, which grows -> all is well', async () => {
+    const { store, path } = await open();
+    const before = statSync(path).size;
+    for (let index = 0; statSync(path).size === before; index += 1)
+      await store.write([put(`k${index}`, 'x'.repeat(300_000))]);
+    expect(store.health.check()).toBeUndefined();
+    await store.write([put('a', 1)]);
+  });
+
+  test('disk: full -> impaired, until a try finds room', async () => {
+    const { store, told } = await open(30);
+    expect(await codeOf(store.write([put('a', 'x'.repeat(1_000_000))]))).toBe('diskFull');
+    expect([store.health.check()?.code, told]).toEqual(['diskFull', ['diskFull']]);
+    store.limitPages();
+    expect(store.health.check()).toBeUndefined();
+    await Promise.resolve();
+    expect(told).toEqual(['diskFull', undefined]);
+    await store.write([put('a', 1)]);
+  });
+
+  test('disk: no room for one large document -> it is refused, and the database is well', async () => {
+    const { store, told } = await open(400);
+    expect(await codeOf(store.write([put('a', 'x'.repeat(3_900_000))]))).toBe('diskFull');
+    expect([store.health.check(), told]).toEqual([undefined, []]);
+  });
+
+  test('a recipe that fails with the code of a system -> says nothing of the database', async () => {
+    const { store } = await open();
+    const recipe = () => {
+      throw Object.assign(new Error('mine'), { code: 'EIO' });
+    };
+    expect(await codeOf(store.write([{ kind: 'update', collection: products, key: 'a' as never, recipe }]))).toBe(
+      'EIO',
+    );
+    expect(store.health.failure()).toBeUndefined();
+  });
+});
+
+function healthOf({ tryToWrite = () => {} } = {}) {
+  let nowMs = 0;
+  const health = new Health({
+    time: { ...manualTime(), monotonicMs: () => nowMs },
+    look: () => undefined,
+    lookAround: () => undefined,
+    lookAfterCommit: () => undefined,
+    tryToWrite,
+    failure: (error) => error,
+  });
+  const pass = (ms: number) => {
+    nowMs += ms;
+  };
+  return { health, pass };
+}
+
+const failed = (code: string) => Object.assign(new Error(code), { name: 'StatemeshError', code });
+
+describe('health', () => {
+  test('cannot be read -> impaired for `storeUnreadableMs` after the last time, whatever is written', () => {
+    const { health, pass } = healthOf();
+    health.readFailed(failed('databaseUnavailable'));
+    pass(limits.storeUnreadableMs - 1);
+    health.afterCommit();
+    expect(health.check()?.code).toBe('databaseUnavailable');
+    health.readFailed(failed('databaseUnavailable'));
+    pass(limits.storeUnreadableMs - 1);
+    expect(health.check()?.code).toBe('databaseUnavailable');
+    pass(1);
+    expect(health.check()).toBeUndefined();
+  });
+
+  test('damaged -> stays impaired', () => {
+    const { health, pass } = healthOf();
+    health.writeFailed(failed('databaseCorrupt'));
+    pass(limits.storeUnreadableMs);
+    health.afterCommit();
+    expect(health.check()?.code).toBe('databaseCorrupt');
+  });
+
+  test('cannot be written, and a try fails for another reason -> says the other one', () => {
+    const { health } = healthOf({
+      tryToWrite: () => {
+        throw failed('databaseUnavailable');
+      },
+    });
+    health.writeFailed(failed('diskFull'));
+    expect(health.check()?.code).toBe('databaseUnavailable');
+  });
+});

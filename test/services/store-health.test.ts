@@ -1,0 +1,71 @@
+/** Following whether a database takes writes. */
+import { describe, expect, it } from '@jest/globals';
+import { createActor } from 'xstate';
+import type { Failure } from '../../src/core/errors.js';
+import { limits } from '../../src/core/limits.js';
+import type { Mailbox, StoreHealthReport } from '../../src/protocol/events.js';
+import type { Store } from '../../src/protocol/store.js';
+import { createStoreHealth } from '../../src/services/store-health.js';
+import { VirtualClock } from '../../src/simulation/clock.js';
+import { simulatedTime } from '../../src/simulation/node-ports.js';
+
+const full: Failure = { code: 'diskFull', message: 'The disk is full.' };
+const lost: Failure = { code: 'databaseLost', message: 'The file was deleted.' };
+
+function follow(first?: Failure) {
+  const clock = new VirtualClock();
+  const told: StoreHealthReport[] = [];
+  let present = first;
+  let checks = 0;
+  let notify = (): void => {};
+  const health: Store['health'] = {
+    failure: () => present,
+    check: () => {
+      checks += 1;
+      return present;
+    },
+    subscribe: (listener) => {
+      notify = listener;
+      return () => {
+        notify = () => {};
+      };
+    },
+  };
+  const parent = { send: (report: StoreHealthReport) => told.push(report) } as unknown as Mailbox<StoreHealthReport>;
+  const logic = createStoreHealth({ time: simulatedTime(clock, 0) });
+  const actor = createActor(logic, { input: { store: { health } as Store, parent } }).start();
+  const become = (failure: Failure | undefined) => {
+    present = failure;
+    notify();
+  };
+  return { clock, told, actor, become, checks: () => checks };
+}
+
+describe('store health', () => {
+  it('nothing is wrong -> nothing is told, and the files are looked at each `storeCheckIntervalMs`', () => {
+    const { clock, told, checks } = follow();
+    for (let second = 1; second <= 3; second += 1) clock.step();
+    expect([told, checks(), clock.nowMs]).toEqual([[], 3, 3 * limits.storeCheckIntervalMs]);
+  });
+
+  it('impaired, for another reason, and well again -> each is told once', () => {
+    const { told, become } = follow();
+    for (const failure of [full, full, lost, undefined, undefined]) become(failure);
+    expect(told).toEqual([
+      { type: 'store.impaired', failure: full },
+      { type: 'store.impaired', failure: lost },
+      { type: 'store.recovered' },
+    ]);
+  });
+
+  it('impaired from the beginning -> is told at once', () => {
+    expect(follow(full).told).toEqual([{ type: 'store.impaired', failure: full }]);
+  });
+
+  it('stopped -> looks no more, and tells nothing', () => {
+    const { clock, told, actor, become, checks } = follow();
+    actor.stop();
+    become(full);
+    expect([told, clock.step(), checks()]).toEqual([[], false, 0]);
+  });
+});
