@@ -112,8 +112,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'store/transaction.ts',
-        find: '    this.begin.run();\n    this.state.inTransaction = true;',
-        replace: '    if (!this.database.inTransaction) this.begin.run();\n    this.state.inTransaction = true;',
+        find: '      this.begin.run();\n      this.state.inTransaction = true;',
+        replace: '      if (!this.database.inTransaction) this.begin.run();\n      this.state.inTransaction = true;',
       },
       {
         file: 'store/transaction.ts',
@@ -143,8 +143,9 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'store/transaction.ts',
-        find: '      this.run(() => body(transaction));',
-        replace: '      if (origin === undefined) this.run(() => body(transaction));\n      else body(transaction);',
+        find: '      this.committed(() => body(transaction));',
+        replace:
+          '      if (origin === undefined) this.committed(() => body(transaction));\n      else body(transaction);',
       },
     ],
     plan: badDisks,
@@ -183,6 +184,49 @@ export const mutants: readonly Mutant[] = [
     plan: badDisks,
     breaks: ['safety'],
     seedsMax: 40,
+  },
+
+  {
+    name: 'impaired-leads',
+    bug: 'A node whose database is impaired goes on leading.',
+    edits: [
+      {
+        file: 'core/ballot.ts',
+        find: 'return isEligible && impairment === undefined;',
+        replace: "return isEligible && impairment !== 'internal';",
+      },
+    ],
+    plan: badDisks,
+    breaks: ['safety'],
+    seedsMax: 20,
+  },
+  {
+    name: 'failed-apply-closes',
+    bug: 'A batch that cannot be written ends the session.',
+    edits: [
+      {
+        file: 'machines/receiver.machine.ts',
+        find: '=> isImpairment(failure.code),',
+        replace: "=> isImpairment(failure.code) && failure.code === 'databaseInUse',",
+      },
+    ],
+    plan: badDisks,
+    breaks: ['safety'],
+    seedsMax: 20,
+  },
+  {
+    name: 'impaired-for-ever',
+    bug: 'A node whose disk is mended goes on taking its database for impaired.',
+    edits: [
+      {
+        file: 'store/health.ts',
+        find: "if (code === 'databaseCorrupt') return false;",
+        replace: "if (code !== 'internal') return false;",
+      },
+    ],
+    plan: badDisks,
+    breaks: ['liveness'],
+    seedsMax: 20,
   },
 
   // --- What peers send

@@ -40,14 +40,15 @@ const cloudPeerBody = z.strictObject({
 const peerBody = z.strictObject({ nodeId: z.string() });
 const reconfigureBody = z.strictObject({ partial: z.record(z.string(), z.unknown()) });
 const digestBody = z.strictObject({ scope: z.enum(['cluster', 'shared']) }).optional();
+const statusBody = z.strictObject({ probe: z.boolean().optional() }).optional();
 const nothingBody = z.strictObject({}).optional();
 const importParameters = z.strictObject({ ...inCollection, key: z.string().min(1).optional() });
 
 export function controlCommands(node: StatemeshNode): ControlCommands {
   return {
-    /** How the node is, with the id of its process. */
+    /** How the node is, with the id of its process; with `probe` the disk is tried first. */
     async status(call) {
-      check(nothingBody, call.body);
+      if (check(statusBody, call.body)?.probe === true) node.actor.getSnapshot().context.store?.health.probe();
       return { ...(await node.status()), processId: process.pid };
     },
 

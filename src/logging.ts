@@ -91,7 +91,7 @@ function describe(happening: Happening): { level: Level; message: string } {
         message: `The way to the cloud: ${happening.uplink}.`,
       };
     case 'store.impaired':
-      return { level: 'error', message: happening.failure.message };
+      return { level: 'error', message: `The database is impaired: ${happening.failure.message}` };
     case 'store.recovered':
       return { level: 'info', message: 'The database takes writes again.' };
     case 'reconfiguration.finished':

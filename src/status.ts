@@ -2,8 +2,9 @@
 
 import type { ActorRefFrom, SnapshotFrom } from 'xstate';
 import type { Uplink } from './core/ballot.js';
-import type { Failure } from './core/errors.js';
+import { type ErrorCode, type Failure, failureOf } from './core/errors.js';
 import { type Boot, compareCodeUnits, type NodeId } from './core/ids.js';
+import { isImpairment } from './core/impairment.js';
 import { own } from './core/own.js';
 import type { ElectionMachine } from './machines/election.machine.js';
 import type { GatewayMachine } from './machines/gateway.machine.js';
@@ -44,6 +45,8 @@ export interface PeerStatus {
   /** Attempts that failed in a row, and the last reason. */
   readonly attempt: number;
   readonly lastFailure: Failure | undefined;
+  /** Why its database cannot be read or written, as it says itself; undefined while it can. Of nodes of the own cluster only. */
+  readonly impairment: ErrorCode | undefined;
   /** On a cloud node: whom the access token of the session names. */
   readonly subject: string | undefined;
 }
@@ -104,11 +107,15 @@ export interface NodeStatus {
   /** The way to the cloud, as this node knows it. */
   readonly uplink: Uplink | undefined;
   readonly gateways: readonly GatewayStatus[];
-  /** How far our clock is ahead of the median of those of our connected peers, in ms; undefined while there are none. */
+  /**
+   * How far our clock is ahead, in ms: of that of our only connected peer; of the median of ours and those of our connected peers, when
+   * there are more. Undefined while there are none.
+   */
   readonly clockAheadMs: number | undefined;
   /** Equal on nodes that have the same entries. */
   readonly clockDigest: string | undefined;
   readonly cursor: number | undefined;
+  /** Undefined while there is no database, and while it cannot be read. */
   readonly store: StoreStatistics | undefined;
   readonly peers: readonly PeerStatus[];
   /** How far the reconfiguration under way has come; `settled` when there is none. */
@@ -143,7 +150,7 @@ export function areWritesHeld({ context, value }: NodeSnapshot): boolean {
   return typeof value !== 'string' && context.target?.writesHeld.sinceMs !== undefined;
 }
 
-/** How a node is, by a snapshot of its root actor: for those who run the actor themselves. @throws StatemeshError of the database */
+/** How a node is, by a snapshot of its root actor: for those who run the actor themselves. @throws StatemeshError `storeClosed` */
 export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> {
   const { configured, boot, listening, store, inspectorUrl, metricsPort, impairment, failure, lastFailure } =
     snapshot.context;
@@ -164,7 +171,7 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     clockAheadMs: clockAheadOf(peers),
     clockDigest: store?.digest(['cluster', 'shared']),
     cursor: store?.cursor(),
-    store: await store?.statistics(),
+    store: (await unlessImpaired(store?.statistics())).value,
     peers,
     reconfiguration: reconfigurationOf(snapshot),
     inspectorUrl: inspectorUrl?.reveal(),
@@ -177,10 +184,13 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
 
 function clockAheadOf(peers: readonly PeerStatus[]): number | undefined {
   const aheads = peers.flatMap(({ clockAheadMs }) => (clockAheadMs === undefined ? [] : [clockAheadMs]));
-  const inOrder = aheads.sort((a, b) => a - b);
+  if (aheads.length === 0) return undefined;
+  // Of two nobody can tell whose clock is off: both are told of all of the difference. Of three or more the middle one is taken for right.
+  const inOrder = (aheads.length === 1 ? aheads : [...aheads, 0]).sort((a, b) => a - b);
   const [low, high] = [inOrder[(inOrder.length - 1) >> 1], inOrder[inOrder.length >> 1]];
-  // Not 0 - 0, which would be a negative zero.
-  return low === undefined || high === undefined ? undefined : 0 - Math.round((low + high) / 2);
+  if (low === undefined || high === undefined) return undefined;
+  // Half against half: nobody can tell who is right, so all are told. Not 0 - 0, which would be a negative zero.
+  return 0 - Math.round(Math.abs(low) > Math.abs(high) ? low : high);
 }
 
 export function leadershipOf({ children }: NodeSnapshot): LeadershipStatus | undefined {
@@ -236,11 +246,16 @@ function peerRowsOf(snapshot: NodeSnapshot): PeerRow[] {
   const membership = snapshot.children.membership as ActorRefFrom<MembershipMachine> | undefined;
   const children = Object.values(membership?.getSnapshot().children ?? {});
   const actors = children as readonly (ActorRefFrom<PeerMachine> | ActorRefFrom<SessionMachine>)[];
+  const election = snapshot.children.election as ActorRefFrom<ElectionMachine> | undefined;
+  const live = election?.getSnapshot().context.live;
   const sessions = new Map(actors.map((actor) => [actor.id, actor as ActorRefFrom<SessionMachine>]));
   return actors
     .filter((actor) => actor.id.startsWith('peer-'))
     .map((actor) => (actor as ActorRefFrom<PeerMachine>).getSnapshot())
-    .map((peer) => peerRowOf(peer, sessions.get(peer.context.session?.sessionId ?? '')?.getSnapshot()));
+    .map((peer) => {
+      const session = sessions.get(peer.context.session?.sessionId ?? '')?.getSnapshot();
+      return peerRowOf(peer, session, live?.get(peer.context.nodeId)?.impairment);
+    });
 }
 
 /** Whoever is connected with a cloud node: it knows of nobody else. */
@@ -253,18 +268,22 @@ function guestRowsOf({ context, children }: SnapshotFrom<ReceptionMachine>): Pee
       nodeId: identity.nodeId,
       state: session !== undefined && session.context.diverged.size > 0 ? 'diverged' : 'connected',
       ...sessionStatusOf(session),
-      ...{ subject, backlog: undefined, attempt: 0, lastFailure: undefined },
+      ...{ subject, backlog: undefined, impairment: undefined, attempt: 0, lastFailure: undefined },
     };
     return [{ status, session }];
   });
 }
 
-function peerRowOf(peer: SnapshotFrom<PeerMachine>, session: SessionSnapshot | undefined): PeerRow {
+function peerRowOf(
+  peer: SnapshotFrom<PeerMachine>,
+  session: SessionSnapshot | undefined,
+  impairment: ErrorCode | undefined,
+): PeerRow {
   const { nodeId, attempt, lastFailure } = peer.context;
   const status: PeerStatus = {
     ...{ nodeId, state: peerStateOf(peer) },
     ...sessionStatusOf(session),
-    ...{ subject: undefined, backlog: undefined, attempt, lastFailure },
+    ...{ subject: undefined, backlog: undefined, impairment, attempt, lastFailure },
   };
   return { status, session };
 }
@@ -276,11 +295,25 @@ async function withBacklog({ status, session }: PeerRow, store: Store | undefine
   const sender = (session?.children.sender as ActorRefFrom<SenderMachine> | undefined)?.getSnapshot();
   if (sender === undefined || store === undefined) return status;
   const { progress, scopes } = sender.context;
-  return { ...status, backlog: await store.lacking(progress.theirs, scopes, backlogMax) };
+  const { value: backlog } = await unlessImpaired(store.lacking(progress.theirs, scopes, backlogMax));
+  return { ...status, backlog };
+}
+
+/** What was read of the database; nothing when its disk fails: the rest of the status can be told all the same. */
+async function unlessImpaired<T>(reading: Promise<T> | undefined): Promise<{ value: T | undefined }> {
+  try {
+    return { value: await reading };
+  } catch (error) {
+    if (!isImpairment(failureOf(error).code)) throw error;
+    return { value: undefined };
+  }
 }
 
 type SessionSnapshot = SnapshotFrom<SessionMachine>;
-type SessionStatus = Omit<PeerStatus, 'nodeId' | 'state' | 'backlog' | 'subject' | 'attempt' | 'lastFailure'>;
+type SessionStatus = Omit<
+  PeerStatus,
+  'nodeId' | 'state' | 'backlog' | 'impairment' | 'subject' | 'attempt' | 'lastFailure'
+>;
 
 function sessionStatusOf(session: SessionSnapshot | undefined): SessionStatus {
   const sender = (session?.children.sender as ActorRefFrom<SenderMachine> | undefined)?.getSnapshot();

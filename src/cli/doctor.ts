@@ -84,7 +84,7 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
   const directory = directoryFinding(dataDir);
   yield directory;
   if (existsSync(dataDir)) yield diskFinding(dataDir);
-  const status = (await callControl(controlSocketPath(dataDir), 'status').catch(() => undefined)) as
+  const status = (await callControl(controlSocketPath(dataDir), 'status', { probe: true }).catch(() => undefined)) as
     | (NodeStatus & { processId: number })
     | undefined;
   if (status !== undefined) {
@@ -128,7 +128,11 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
   }
 }
 
-function peerFinding({ nodeId, state, lastFailure, roundTripMs }: PeerStatus): Finding {
+function peerFinding({ nodeId, state, impairment, lastFailure, roundTripMs }: PeerStatus): Finding {
+  if (state === 'connected' && impairment !== undefined) {
+    const message = `${nodeId} is connected, but says that its database is impaired (${impairment}).`;
+    return { check: 'peers', state: 'warning', message, advice: 'Run `statemesh doctor` there.' };
+  }
   if (state === 'connected') {
     return ok('peers', `${nodeId} is connected${roundTripMs === undefined ? '' : ` (${roundTripMs.toFixed(1)} ms)`}`);
   }

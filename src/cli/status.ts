@@ -102,7 +102,7 @@ function describeGateway(gateway: GatewayStatus): string {
   return parts.join(', ');
 }
 
-const peerColumns = ['PEER', 'STATE', 'ADDRESS', 'RTT', 'SENT', 'RECEIVED', 'CAUGHT UP', 'LAST FAILURE'];
+const peerColumns = ['PEER', 'STATE', 'ADDRESS', 'RTT', 'SENT', 'RECEIVED', 'CAUGHT UP', 'SAYS', 'LAST FAILURE'];
 const numberColumns = [3, 4, 5];
 
 function peerTable(peers: readonly PeerStatus[]): string {
@@ -114,6 +114,7 @@ function peerTable(peers: readonly PeerStatus[]): string {
     count(peer.entriesSent),
     count(peer.entriesReceived),
     peer.state !== 'connected' ? '-' : peer.isCaughtUp ? 'yes' : 'no',
+    peer.impairment ?? '-',
     peer.lastFailure === undefined ? '-' : clean(`${peer.lastFailure.code}: ${peer.lastFailure.message}`),
   ]);
   return table(peerColumns, rows, numberColumns);

@@ -7,6 +7,7 @@ import type { ErrorCode } from './errors.js';
 const impairments: ReadonlySet<ErrorCode> = new Set([
   'databaseCorrupt',
   'databaseInUse',
+  'databaseLost',
   'databaseUnavailable',
   'diskFull',
 ] as const);

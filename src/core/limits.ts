@@ -24,8 +24,11 @@ export const limits = {
 
   // Health of the database
   storeCheckIntervalMs: 1_000,
-  /** A database that could not be read counts as impaired for so long: a write that succeeds says little of reading. */
-  storeUnreadableMs: 60_000,
+  /** A database into which nothing was written for so long is tried, so that an idle node notices a disk that fails. */
+  storeIdleTrialMs: 30_000,
+  /** An impaired database that came back is sound after so long without a failure: doubled with each time. */
+  storeCalmFirstMs: 1_000,
+  storeCalmMaxMs: 60_000,
 
   // Time
   clockDriftMaxMs: 60_000,

@@ -38,6 +38,8 @@ export interface ElectionInput {
   readonly parent: Mailbox<LeadershipChanged>;
   readonly identity: Identity;
   readonly isEligible: boolean;
+  /** Why the database of this node cannot be read or written at present; undefined while it can. */
+  readonly impairment?: ErrorCode | undefined;
   readonly electionIntervalMs: number;
   /** The highest term that is known, of an election of the same node before. */
   readonly term: number;
@@ -47,8 +49,6 @@ interface ElectionContext extends ElectionInput {
   readonly live: ReadonlyMap<NodeId, Standing>;
   /** Who has been live without a break for long enough that this node would step down for it. */
   readonly steady: ReadonlySet<NodeId>;
-  /** Why the database of this node cannot be read or written at present. */
-  readonly impairment: ErrorCode | undefined;
   readonly uplink: Uplink;
   readonly stance: Stance;
   /** Who leads, as the parent was told. */
@@ -155,7 +155,6 @@ const machine = setup({
     ...input,
     live: new Map(),
     steady: new Set(),
-    impairment: undefined,
     uplink: 'unknown',
     stance: 'following',
     leaderId: undefined,

@@ -619,6 +619,7 @@ const machine = setup({
                     identity: identityOf(context),
                     isEligible: configurationOf(context.configured).eligible,
                     electionIntervalMs: configurationOf(context.configured).electionIntervalMs,
+                    impairment: context.impairment?.code,
                     term: context.leadership?.term ?? 0,
                   }),
                   onDone: {
@@ -654,6 +655,13 @@ const machine = setup({
                     sendTo('uplink', ({ event }) => event),
                   ],
                 },
+                'store.impaired': {
+                  actions: sendTo('election', ({ event }) => ({
+                    type: 'health.changed',
+                    impairment: event.failure.code,
+                  })),
+                },
+                'store.recovered': { actions: sendTo('election', { type: 'health.changed', impairment: undefined }) },
                 'uplink.changed': {
                   actions: [
                     { type: 'announce', params: ({ event }) => event },

@@ -137,6 +137,8 @@ export interface StoreHealth {
   failure(): Failure | undefined;
   /** Looks whether the files are where they were and, where something failed before, whether it still does. Returns what `failure` does. */
   check(): Failure | undefined;
+  /** The same, and reads and writes a little in any case. */
+  probe(): Failure | undefined;
   /** Heard when `failure` has come to say something else. Returns how to unsubscribe. */
   subscribe(listener: () => void): () => void;
 }

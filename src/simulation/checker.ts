@@ -16,10 +16,12 @@ export interface View {
   readonly processes: readonly NodeProcess[];
   /**
    * Since when everything has been well on the local networks: nothing cut, held up or lost, every process up and connected with all that
-   * it reaches, no disk full, clocks close to each other. Undefined while something is wrong. Whatever is wrong with the cloud, or with
+   * it reaches, no disk full or failing, clocks close to each other. Undefined while something is wrong. Whatever is wrong with the cloud, or with
    * the way to it, does not count.
    */
   readonly healthySinceMs: number | undefined;
+  /** Whether networks, processes and clocks are well, whatever is wrong with disks. */
+  readonly isCalm: boolean;
   /** How long a datagram or a segment takes at most on a local network, one way. */
   readonly latencyMaxMs: number;
   /** How many connections lie between two nodes on local networks when all are well; undefined when there is no way. */

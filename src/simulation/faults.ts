@@ -4,6 +4,7 @@
  */
 import { type Duration, millisecondsOf, type VirtualClock } from './clock.js';
 import type { Backup, SimulatedDisks } from './disk.js';
+import type { DiskFailure } from './failing-disk.js';
 import type { Health } from './health.js';
 import type { NetworkHub } from './network/hub.js';
 import type { Rule } from './network/rule.js';
@@ -209,6 +210,17 @@ export abstract class Faults {
   freeDisk(node: WorldNode): void {
     this.meddle(`free the disk of ${node.nodeId}`);
     this.parts.processOf(node).fillDisk(false);
+  }
+
+  /** The disk of a node fails from now on, in one way: what is asked of it is not done. A process that runs goes on. */
+  failDisk(node: WorldNode, failure: DiskFailure): void {
+    this.meddle(`fail the disk of ${node.nodeId}: ${failure}`);
+    this.parts.processOf(node).failDisk(failure);
+  }
+
+  mendDisk(node: WorldNode): void {
+    this.meddle(`mend the disk of ${node.nodeId}`);
+    this.parts.processOf(node).failDisk(undefined);
   }
 
   /** A copy of a node's files as they are, running or not. */

@@ -135,14 +135,20 @@ export class Health implements Observer {
     return !a.isCloud && !b.isCloud && this.#options.areLocal(a.address, b.address);
   }
 
-  #isWell(): boolean {
+  /** Whether nothing is wrong but disks: networks, processes and clocks are well. */
+  get isCalm(): boolean {
     const { processes: all, areLocal, isLossy, nowMs } = this.#options;
     const processes = all().filter(({ isCloud }) => !isCloud);
     const isCut = [...this.#cuts.values()].some(({ from, to }) => areLocal(from, to));
     if (this.#isBent || isLossy() || isCut || this.#cloggedUntilMs > nowMs()) return false;
-    if (processes.length === 0 || processes.some(({ isUp, isDiskFull }) => !isUp || isDiskFull)) return false;
+    if (processes.length === 0 || processes.some(({ isUp }) => !isUp)) return false;
     const skews = processes.map(({ skewMs }) => skewMs);
-    if (Math.max(...skews) - Math.min(...skews) > limits.clockDriftMaxMs / 2) return false;
+    return Math.max(...skews) - Math.min(...skews) <= limits.clockDriftMaxMs / 2;
+  }
+
+  #isWell(): boolean {
+    const processes = this.#options.processes().filter(({ isCloud }) => !isCloud);
+    if (!this.isCalm || processes.some(({ isDiskSound }) => !isDiskSound)) return false;
     if (
       processes.some((process) =>
         this.#options.insideOf(process).sessions.some(({ context }) => context.parked.size > 0),

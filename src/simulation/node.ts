@@ -18,10 +18,12 @@ import type { Reconfiguration } from '../protocol/reconfiguration.js';
 import type { OpenStoreInput } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
 import { createRequestToken } from '../services/request-token.js';
+import { databaseError } from '../store/sqlite-errors.js';
 import { openSqliteStore, type SqliteStore } from '../store/sqlite-store.js';
 import type { VirtualClock } from './clock.js';
 import { createSimulatedConfigure } from './configure.js';
 import type { SimulatedDisks } from './disk.js';
+import { access, type DiskFailure } from './failing-disk.js';
 import { issue } from './network/certificates.js';
 import type { Host, NetworkHub } from './network/hub.js';
 import { type SimulatedTime, simulatedTime } from './node-ports.js';
@@ -118,6 +120,7 @@ export class NodeProcess {
   #openings = 0;
   #skewMs = 0;
   #isDiskFull = false;
+  #diskFailure: DiskFailure | undefined;
   #dyingAt: Moment | undefined;
   /** Why the last process did not start, if it did not. */
   #failure: unknown;
@@ -180,6 +183,16 @@ export class NodeProcess {
 
   get isDiskFull(): boolean {
     return this.#isDiskFull;
+  }
+
+  /** How its disk fails; undefined while it does not. */
+  get diskFailure(): DiskFailure | undefined {
+    return this.#diskFailure;
+  }
+
+  /** Whether anything is wrong with its disk. */
+  get isDiskSound(): boolean {
+    return !this.#isDiskFull && this.#diskFailure === undefined;
   }
 
   get node(): StatemeshNode {
@@ -337,6 +350,11 @@ export class NodeProcess {
     for (const store of this.#process?.stores ?? []) store.limitPages(isFull ? 1 : undefined);
   }
 
+  /** How the disk fails from now on, if it does. */
+  failDisk(failure: DiskFailure | undefined): void {
+    this.#diskFailure = failure;
+  }
+
   async #openStore(
     process: Process,
     input: OpenStoreInput,
@@ -349,10 +367,12 @@ export class NodeProcess {
     if (this.#isDiskFull && !existsSync(path)) {
       throw new StatemeshError('diskFull', `${path}: The disk is full: make room for another database.`);
     }
+    openingMeets(this.#diskFailure, path);
     const store = await openSqliteStore({
       path,
       nodeId: nodeId as NodeId,
       time: process.time,
+      onDisk: (kind) => access(this.#diskFailure, kind),
       randomness,
       walAutocheckpointPages,
       initial: input.inheritance,
@@ -426,6 +446,15 @@ export class NodeProcess {
     const heard = { nodeId: this.nodeId, atMs: this.#surroundings.clock.nowMs, happening };
     this.heard.push(heard);
     this.#surroundings.observers.tell('happened', this, heard);
+  }
+}
+
+/** A disk that fails cannot open a database either. @throws StatemeshError `diskFull`, `databaseUnavailable` */
+function openingMeets(failure: DiskFailure | undefined, path: string): void {
+  try {
+    access(failure, 'write');
+  } catch (error) {
+    throw databaseError(error, path);
   }
 }
 

@@ -117,6 +117,9 @@ function viewOf({ clock, hub, health, sites, processes, insideOf, grantOf, compl
     get healthySinceMs() {
       return health.healthySinceMs;
     },
+    get isCalm() {
+      return health.isCalm;
+    },
     get latencyMaxMs() {
       return hub.latencyMaxMs;
     },

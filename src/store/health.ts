@@ -4,9 +4,11 @@
  * Invariants:
  * - A write is acknowledged only when the files are where they were, before it and after it.
  * - Only what concerns every write counts: a document that is too large for what is left of a disk leaves the database healthy.
- * - What was wrong is over when a try succeeds, not before. Damage stays: a try would not meet it.
+ * - What was wrong is over when a try succeeds, not before, and with each time that it comes back only after the double time without a
+ *   failure: a disk that comes and goes moves the other nodes a few times at most. Damage stays: a try would not meet it.
  */
 import { type Failure, failureOf, isStatemeshError, type StatemeshError } from '../core/errors.js';
+import { isImpairment } from '../core/impairment.js';
 import { limits } from '../core/limits.js';
 import type { Time } from '../protocol/ports.js';
 import type { StoreHealth } from '../protocol/store.js';
@@ -17,8 +19,8 @@ export interface HealthOptions {
   look(): StatemeshError | undefined;
   lookAround(): StatemeshError | undefined;
   lookAfterCommit(): StatemeshError | undefined;
-  /** Writes what changes nothing. @throws what keeps it from the disk */
-  tryToWrite(): void;
+  /** Reads and writes what changes nothing. @throws what keeps it from the disk */
+  tryDisk(): void;
   /** Makes of a raw error what callers get. */
   failure(error: unknown): unknown;
 }
@@ -26,10 +28,16 @@ export interface HealthOptions {
 export class Health implements StoreHealth {
   private present: Failure | undefined;
   private readonly listeners = new Set<() => void>();
-  private unreadAtMs = Number.NEGATIVE_INFINITY;
+  /** When something has failed last, and when something was last written or tried with success. */
+  private failedAtMs = Number.NEGATIVE_INFINITY;
+  private soundAtMs: number;
+  /** How often it has become impaired, since it was last sound for long. */
+  private returns = 0;
   private isTrying = false;
 
-  constructor(private readonly options: HealthOptions) {}
+  constructor(private readonly options: HealthOptions) {
+    this.soundAtMs = options.time.monotonicMs();
+  }
 
   failure(): Failure | undefined {
     return this.present;
@@ -45,6 +53,14 @@ export class Health implements StoreHealth {
     const lost = this.options.lookAround();
     if (lost !== undefined) this.set(failureOf(lost));
     else if (this.present !== undefined && this.mayRecover(this.present)) this.set(this.trial());
+    // An idle node finds out, too.
+    else if (this.present === undefined && this.nowMs() - this.soundAtMs >= limits.storeIdleTrialMs) this.probe();
+    return this.present;
+  }
+
+  probe(): Failure | undefined {
+    const failure = this.trial();
+    if (failure !== undefined) this.set(failure);
     return this.present;
   }
 
@@ -56,7 +72,9 @@ export class Health implements StoreHealth {
   /** @throws StatemeshError `databaseLost`: the commit is in files that nobody will find */
   afterCommit(): void {
     this.refuseLost(this.options.lookAfterCommit());
-    if (this.present !== undefined && !this.isTrying && this.mayRecover(this.present)) this.set(undefined);
+    if (this.isTrying) return;
+    this.soundAtMs = this.nowMs();
+    if (this.present !== undefined && this.mayRecover(this.present)) this.set(undefined);
   }
 
   /** A transaction has failed, and is rolled back. */
@@ -72,7 +90,6 @@ export class Health implements StoreHealth {
   readFailed(error: unknown): void {
     const failure = this.ofDatabase(error);
     if (failure === undefined) return;
-    this.unreadAtMs = this.options.time.monotonicMs();
     this.set(failure);
   }
 
@@ -84,13 +101,18 @@ export class Health implements StoreHealth {
 
   private mayRecover({ code }: Failure): boolean {
     if (code === 'databaseCorrupt') return false;
-    return this.options.time.monotonicMs() - this.unreadAtMs >= limits.storeUnreadableMs;
+    return this.nowMs() - this.failedAtMs >= calmMs(this.returns);
+  }
+
+  private nowMs(): number {
+    return this.options.time.monotonicMs();
   }
 
   private trial(): Failure | undefined {
     this.isTrying = true;
     try {
-      this.options.tryToWrite();
+      this.options.tryDisk();
+      this.soundAtMs = this.nowMs();
       const lost = this.options.lookAfterCommit();
       return lost && failureOf(lost);
     } catch (error) {
@@ -102,11 +124,18 @@ export class Health implements StoreHealth {
 
   private ofDatabase(error: unknown): Failure | undefined {
     const mapped = this.options.failure(error);
-    return isStatemeshError(mapped) && codes.has(mapped.code) ? failureOf(mapped) : undefined;
+    return isStatemeshError(mapped) && isImpairment(mapped.code) ? failureOf(mapped) : undefined;
   }
 
   private set(failure: Failure | undefined): void {
     const isNews = this.present?.code !== failure?.code;
+    if (failure !== undefined) {
+      const nowMs = this.nowMs();
+      if (this.present === undefined) {
+        this.returns = nowMs - this.failedAtMs > 2 * limits.storeCalmMaxMs ? 1 : this.returns + 1;
+      }
+      this.failedAtMs = nowMs;
+    }
     this.present = failure;
     if (!isNews) return;
     // Not from within a transaction, and after those who asked for it were answered.
@@ -116,5 +145,7 @@ export class Health implements StoreHealth {
   }
 }
 
-/** What says something about the database, not about what was asked of it. */
-const codes: ReadonlySet<string> = new Set(['diskFull', 'databaseUnavailable', 'databaseCorrupt', 'databaseLost']);
+/** For how long nothing may have failed before the database counts as sound: none at first. */
+function calmMs(returns: number): number {
+  return returns <= 1 ? 0 : Math.min(limits.storeCalmFirstMs * 2 ** (returns - 2), limits.storeCalmMaxMs);
+}

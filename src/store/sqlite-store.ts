@@ -11,7 +11,7 @@ import { resolve } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { authorKeyOf, type Scope } from '../core/author.js';
 import type { Run } from '../core/entry.js';
-import { StatemeshError } from '../core/errors.js';
+import { isStatemeshError, StatemeshError } from '../core/errors.js';
 import { type Hlc, hlcZero } from '../core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
 import { parseField, type Query, type Where } from '../core/query.js';
@@ -43,11 +43,12 @@ import { Health } from './health.js';
 import { LocalWrites } from './local-writes.js';
 import { Oplog } from './oplog.js';
 import { Queries } from './queries.js';
+import { RawFile } from './raw-file.js';
 import { judgeRuns } from './remote-runs.js';
 import { databaseError, isSqliteError } from './sqlite-errors.js';
 import { loadState, type StoreState } from './store-state.js';
 import { Transactor } from './transaction.js';
-import { tryToWrite } from './trial.js';
+import { tryDisk } from './trial.js';
 
 export interface SqliteStoreOptions {
   /** The file; it and its directory are created when missing. */
@@ -67,6 +68,8 @@ export interface SqliteStoreOptions {
   readonly meter?: Meter;
   /** Called at each commit, when it is on disk and nobody has been told: for worlds in which processes die at that moment. */
   readonly onCommitted?: (commit: Commit) => void;
+  /** Called before the disk is read or written; what it throws fails the operation as the disk would: for worlds in which disks fail. */
+  readonly onDisk?: (access: 'read' | 'write') => void;
   /** Hears what a subscriber throws: that must not reach the store. */
   readonly onSubscriberError?: (error: unknown) => void;
 }
@@ -104,6 +107,7 @@ function writeInitial(database: Database, options: SqliteStoreOptions): void {
 export class SqliteStore implements Store {
   readonly nodeId: NodeId;
   readonly health: Health;
+  private readonly raw: RawFile;
   private readonly time: Time;
   private readonly state: StoreState;
   private readonly transactor: Transactor;
@@ -125,6 +129,7 @@ export class SqliteStore implements Store {
     this.time = options.time;
     this.state = loadState(database);
     this.state.observe(options.after ?? hlcZero);
+    this.raw = new RawFile(options.path);
     this.health = this.createHealth();
     this.transactor = new Transactor(database, this.state, { ...options, health: this.health });
     this.documents = new Documents(database, this.state);
@@ -138,7 +143,7 @@ export class SqliteStore implements Store {
       transactor: this.transactor,
       localWrites: this.localWrites,
       publish: (commit) => this.publish(commit),
-      failure: (error) => databaseError(error, this.options.path),
+      failure: (error) => this.told(error),
     });
   }
 
@@ -226,7 +231,7 @@ export class SqliteStore implements Store {
           answer(result);
           if (commit !== undefined) this.publish(commit);
         })
-        .catch((error: unknown) => reject(databaseError(error, this.options.path)));
+        .catch((error: unknown) => reject(this.told(error)));
     });
   }
 
@@ -277,7 +282,7 @@ export class SqliteStore implements Store {
     // Copyings end at their next portion.
     this.closing ??= Promise.all([this.groupCommit.idle(), Promise.allSettled(this.copyings)]).then(() => {
       try {
-        closeDatabaseFile(this.database, this.options.path);
+        this.closeFile();
       } catch (error) {
         throw databaseError(error, this.options.path);
       }
@@ -288,7 +293,15 @@ export class SqliteStore implements Store {
   /** Closes the file at once, whatever still waits: what is left is what a process leaves that was killed. */
   abandon(): void {
     this.closing ??= Promise.resolve();
-    closeDatabaseFile(this.database, this.options.path);
+    this.closeFile();
+  }
+
+  private closeFile(): void {
+    try {
+      closeDatabaseFile(this.database, this.options.path);
+    } finally {
+      this.raw.close();
+    }
   }
 
   /** How many pages of 8 KiB the database may have from now on, at least as many as it has; no bound when left out. */
@@ -303,8 +316,12 @@ export class SqliteStore implements Store {
       look: () => witness.look(),
       lookAround: () => witness.lookAround(),
       lookAfterCommit: () => witness.lookAfterCommit(),
-      tryToWrite: () => tryToWrite(this.database),
-      failure: (error) => databaseError(error, this.options.path),
+      tryDisk: () => {
+        this.options.onDisk?.('read');
+        this.options.onDisk?.('write');
+        tryDisk(this.database, this.options.path);
+      },
+      failure: (error) => this.told(error),
     });
   }
 
@@ -343,7 +360,10 @@ export class SqliteStore implements Store {
   private async reading<T>(read: () => T): Promise<T> {
     if (this.state.inTransaction) await this.time.turn();
     this.checkOpen();
-    return this.mapped(read);
+    return this.mapped(() => {
+      this.options.onDisk?.('read');
+      return read();
+    });
   }
 
   private async stepwise<T>(steps: Generator<undefined, T>, { pause }: { pause: boolean }): Promise<T> {
@@ -365,8 +385,16 @@ export class SqliteStore implements Store {
       return await work();
     } catch (error) {
       if (isSqliteError(error)) this.health.readFailed(error);
-      throw databaseError(error, this.options.path);
+      throw this.told(error);
     }
+  }
+
+  /** What callers get of an error. A disk that cannot be read is no damage, though SQLite says so. */
+  private told(error: unknown): unknown {
+    const told = databaseError(error, this.options.path);
+    if (!isStatemeshError(told) || told.code !== 'databaseCorrupt') return told;
+    const trouble = this.raw.trouble();
+    return trouble === undefined ? told : databaseError(trouble, this.options.path);
   }
 
   private checkOpen(): void {

@@ -26,6 +26,8 @@ export interface TransactorOptions {
   readonly time: Time;
   readonly meter?: Meter | undefined;
   readonly onCommitted?: ((commit: Commit) => void) | undefined;
+  /** Called before each COMMIT; what it throws fails it. */
+  readonly onDisk?: ((access: 'write') => void) | undefined;
   /** Undefined for a database in memory. */
   readonly health?: Pick<Health, 'beforeCommit' | 'afterCommit' | 'writeFailed'> | undefined;
 }
@@ -89,6 +91,7 @@ export class Transactor {
       this.begin.run();
       this.state.inTransaction = true;
       const result = body();
+      this.options.onDisk?.('write');
       this.commit.run();
       return result;
     } catch (error) {

@@ -152,14 +152,14 @@ describe('store health', () => {
   });
 });
 
-function healthOf({ tryToWrite = () => {} } = {}) {
+function healthOf({ tryDisk = () => {} } = {}) {
   let nowMs = 0;
   const health = new Health({
     time: { ...manualTime(), monotonicMs: () => nowMs },
     look: () => undefined,
     lookAround: () => undefined,
     lookAfterCommit: () => undefined,
-    tryToWrite,
+    tryDisk,
     failure: (error) => error,
   });
   const pass = (ms: number) => {
@@ -171,30 +171,68 @@ function healthOf({ tryToWrite = () => {} } = {}) {
 const failed = (code: string) => Object.assign(new Error(code), { name: 'StatemeshError', code });
 
 describe('health', () => {
-  test('cannot be read -> impaired for `storeUnreadableMs` after the last time, whatever is written', () => {
+  test('it comes and goes -> sound at once at first, then after twice the time without a failure each time, up to a minute', () => {
+    const { storeCalmFirstMs, storeCalmMaxMs } = limits;
+    const { health, pass } = healthOf();
+    const calms = [];
+    for (let round = 0; round < 10; round += 1) {
+      health.readFailed(failed('databaseUnavailable'));
+      let calmMs = 0;
+      for (; health.check() !== undefined; calmMs += 500) pass(500);
+      calms.push(calmMs);
+    }
+    const doubled = [1, 2, 4, 8, 16, 32].map((factor) => factor * storeCalmFirstMs);
+    expect(calms).toEqual([0, ...doubled, storeCalmMaxMs, storeCalmMaxMs, storeCalmMaxMs]);
+    pass(2 * storeCalmMaxMs + 1);
+    health.readFailed(failed('databaseUnavailable'));
+    expect(health.check()).toBeUndefined();
+  });
+
+  test('it fails again before it has been sound for long enough -> the time begins anew', () => {
     const { health, pass } = healthOf();
     health.readFailed(failed('databaseUnavailable'));
-    pass(limits.storeUnreadableMs - 1);
-    health.afterCommit();
-    expect(health.check()?.code).toBe('databaseUnavailable');
-    health.readFailed(failed('databaseUnavailable'));
-    pass(limits.storeUnreadableMs - 1);
-    expect(health.check()?.code).toBe('databaseUnavailable');
+    health.check();
+    for (let round = 0; round < 3; round += 1) {
+      health.writeFailed(failed('databaseUnavailable'));
+      pass(limits.storeCalmFirstMs - 1);
+      expect(health.check()?.code).toBe('databaseUnavailable');
+    }
     pass(1);
     expect(health.check()).toBeUndefined();
+  });
+
+  test('nothing is written for `storeIdleTrialMs` -> the disk is tried, and what is wrong is told', () => {
+    let isBroken = false;
+    let tries = 0;
+    const tryDisk = () => {
+      tries += 1;
+      if (isBroken) throw failed('databaseUnavailable');
+    };
+    const { health, pass } = healthOf({ tryDisk });
+    isBroken = true;
+    pass(limits.storeIdleTrialMs - 1);
+    expect([health.check(), tries]).toEqual([undefined, 0]);
+    pass(1);
+    expect([health.check()?.code, tries]).toEqual(['databaseUnavailable', 1]);
+    const other = healthOf({ tryDisk });
+    other.pass(limits.storeIdleTrialMs - 1);
+    other.health.afterCommit();
+    other.pass(limits.storeIdleTrialMs - 1);
+    expect(other.health.check()).toBeUndefined();
+    expect(other.health.probe()?.code).toBe('databaseUnavailable');
   });
 
   test('damaged -> stays impaired', () => {
     const { health, pass } = healthOf();
     health.writeFailed(failed('databaseCorrupt'));
-    pass(limits.storeUnreadableMs);
+    pass(2 * limits.storeCalmMaxMs);
     health.afterCommit();
     expect(health.check()?.code).toBe('databaseCorrupt');
   });
 
   test('cannot be written, and a try fails for another reason -> says the other one', () => {
     const { health } = healthOf({
-      tryToWrite: () => {
+      tryDisk: () => {
         throw failed('databaseUnavailable');
       },
     });

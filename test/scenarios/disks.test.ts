@@ -1,5 +1,6 @@
 /** Disks that are full, and disks that do not keep their word. */
 import { describe, expect, it } from '@jest/globals';
+import { diskFailures } from '../../src/simulation/failing-disk.js';
 import { expectEverywhere, meshed, newWorld, office, things, three, told } from './office.js';
 
 const pairs = (count: number, text: string) =>
@@ -60,6 +61,100 @@ describe('full disk', () => {
     expect(world.converged()).toBe(false);
     world.freeDisk(b);
     await world.settle({ within: '10s' });
+  });
+});
+
+describe('failing disk', () => {
+  /** A site of three with a cloud node; the leader is connected, and all has been at rest for a while. */
+  async function site(seed: number) {
+    const world = newWorld(seed);
+    const authority = world.authority();
+    const client = authority.register({ clientId: 'office', clientSecret: 'open sesame' });
+    const [cloud] = world.cloud(['cloud-1'], { authority });
+    const nodes = world.lan('office', three, {
+      initialRemotePeers: [world.cloudPeer(cloud, client)],
+      environment: { CLOUD_SECRET: client.clientSecret },
+    });
+    await world.until(() => nodes[0].isUp && nodes[0].node.gateways.some(({ state }) => state === 'online'), {
+      within: '30s',
+    });
+    await world.run('10s');
+    return { world, nodes, cloud, sinceMs: world.nowMs };
+  }
+
+  it.each(diskFailures)(
+    '%s on a follower for 120 s -> moves nobody else, and the leader keeps its link',
+    async (failure) => {
+      const { world, nodes, cloud, sinceMs } = await site(650);
+      const [a, b, c] = nodes;
+      world.failDisk(c, failure);
+      for (let second = 0; second < 120; second += 1) {
+        await things(a).put(`k${second}`, second);
+        await things(c)
+          .put('own', second)
+          .catch(() => {});
+        await world.run('1s');
+      }
+      for (const node of [a, b]) {
+        expect(told(world, node, 'leadership.changed', sinceMs)).toEqual([]);
+        expect(told(world, node, 'peer.disconnected', sinceMs)).toEqual([]);
+      }
+      expect(told(world, a, 'gateway.disconnected', sinceMs)).toEqual([]);
+      expect(told(world, c, 'store.impaired', sinceMs).length).toBeGreaterThan(0);
+      // Who asks, is told.
+      const [status, known] = [await world.complete(c.node.status()), a.node.peers];
+      expect(status.impairment?.code).toBe(failure === 'full' ? 'diskFull' : 'databaseUnavailable');
+      expect(known.find(({ nodeId }) => nodeId === 'node-c')?.impairment).toBe(status.impairment?.code);
+      world.mendDisk(c);
+      await world.settle({ within: '30s' });
+      expect(told(world, c, 'store.recovered', sinceMs).length).toBeGreaterThan(0);
+      expect([await things(c).get('k119'), await things(cloud).get('k119')]).toEqual([119, 119]);
+    },
+  );
+
+  it.each(diskFailures)(
+    '%s on the leader -> it hands over within two seconds of its next write, once, and leads again later',
+    async (failure) => {
+      const { world, nodes, sinceMs } = await site(651);
+      const [a, b, c] = nodes;
+      world.failDisk(a, failure);
+      await expect(things(a).put('k', 1)).rejects.toMatchObject({
+        code: failure === 'full' ? 'diskFull' : 'databaseUnavailable',
+      });
+      await world.until(() => b.node.isLeader && c.node.leaderId === 'node-b', { within: '2s' });
+      for (let second = 0; second < 60; second += 1) {
+        await things(b).put(`k${second}`, second);
+        await world.run('1s');
+      }
+      expect(told(world, b, 'leadership.changed', sinceMs).filter(({ isLeader }) => isLeader)).toHaveLength(1);
+      world.mendDisk(a);
+      await world.settle({ within: '60s' });
+      expect([a.node.isLeader, await things(a).get('k59')]).toEqual([true, 59]);
+    },
+  );
+
+  it('of an idle node -> is noticed all the same', async () => {
+    const { world, nodes, sinceMs } = await site(652);
+    world.failDisk(nodes[0], 'readOnly');
+    await world.run('40s');
+    expect(told(world, nodes[0], 'store.impaired', sinceMs)).toHaveLength(1);
+    expect(nodes[1].node.isLeader).toBe(true);
+    world.mendDisk(nodes[0]);
+    await world.settle({ within: '60s' });
+  });
+
+  it('of a cloud node -> the session of the leader stays, and all comes when the disk is mended', async () => {
+    const { world, nodes, cloud, sinceMs } = await site(653);
+    world.failDisk(cloud, 'sync');
+    for (let second = 0; second < 60; second += 1) {
+      await things(nodes[0]).put(`k${second}`, second);
+      await world.run('1s');
+    }
+    expect(told(world, nodes[0], 'gateway.disconnected', sinceMs)).toEqual([]);
+    expect(told(world, nodes[0], 'leadership.changed', sinceMs)).toEqual([]);
+    world.mendDisk(cloud);
+    await world.settle({ within: '60s' });
+    expect(await things(cloud).get('k59')).toBe(59);
   });
 });
 

@@ -20,6 +20,7 @@ function follow(first?: Failure) {
   let notify = (): void => {};
   const health: Store['health'] = {
     failure: () => present,
+    probe: () => present,
     check: () => {
       checks += 1;
       return present;

@@ -22,6 +22,7 @@ export function tested(create: CheckerFactory, view: Partial<View> = {}): Tested
     nowMs: 100_000,
     processes: [],
     healthySinceMs: 0,
+    isCalm: true,
     latencyMaxMs: 1,
     leftovers: { streams: 0, sockets: 0, events: 0 },
     hopsBetween: () => 1,

@@ -3,6 +3,7 @@
  * second process under a NodeId that only one has, and no failure of the store that the world has not brought about.
  */
 import type { ErrorCode } from '../../core/errors.js';
+import { isImpairment } from '../../core/impairment.js';
 import type { Happening } from '../../protocol/events.js';
 import type { CheckerFactory } from '../checker.js';
 
@@ -26,8 +27,9 @@ function isOfOperator(happening: Happening): boolean {
 export const failures: CheckerFactory = (view, report) => ({
   name: 'failures',
   kind: 'safety',
-  happened({ nodeId, isDiskFull }, { happening }) {
-    if (happening.type === 'failure' && happening.failure.code === 'diskFull' && isDiskFull) return;
+  happened({ nodeId, isDiskSound }, { happening }) {
+    if (happening.type === 'store.impaired' && isDiskSound) report(`${nodeId} reports ${JSON.stringify(happening)}`);
+    if (happening.type === 'failure' && isImpairment(happening.failure.code) && !isDiskSound) return;
     const hasDouble = () => view.processes.filter((process) => process.nodeId === nodeId).length > 1;
     const isBroken =
       happening.type === 'peer.diverged' ||

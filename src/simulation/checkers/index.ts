@@ -9,6 +9,7 @@ import { deliveries } from './deliveries.js';
 import { failures } from './failures.js';
 import { gateways } from './gateways.js';
 import { identities } from './identities.js';
+import { impairments } from './impairments.js';
 import { lastWriteWins } from './last-write-wins.js';
 import { latency } from './latency.js';
 import { leadership } from './leadership.js';
@@ -34,6 +35,7 @@ export const allCheckers: readonly CheckerFactory[] = [
   identities,
   clusterKeys,
   failures,
+  impairments,
   latency,
   silence,
   lastWriteWins,

@@ -3,6 +3,7 @@
  * Drawn from the seed, so it can be drawn again; lists, so they can be made shorter.
  */
 import type { ConfigurationInput } from '../../protocol/configuration.js';
+import { type DiskFailure, diskFailures } from '../failing-disk.js';
 import type { Topology } from '../network/topology.js';
 import type { Moment } from '../node.js';
 import { type RandomStream, randomStream } from '../random.js';
@@ -21,6 +22,8 @@ export type Fault =
   | At<'crashAt', { node: number; moment: Moment; downMs: number }>
   | At<'skew', { node: number; byMs: number }>
   | At<'fillDisk', { node: number; forMs: number }>
+  /** Reads or writes fail for a while. Cloud nodes come behind the others in the numbers. */
+  | At<'failDisk', { node: number; failure: DiskFailure; forMs: number }>
   /** What `restore` puts back. */
   | At<'backUp', { node: number }>
   /** Killed, and started with the files of the last backup. */
@@ -166,11 +169,12 @@ function drawWrites(random: RandomStream, nodes: number, durationMs: number): Pl
   return writes;
 }
 
-/** Obstacles draw for themselves, too, so that there are the same reconfigurations without them. */
-type FaultStream = FaultDomain | 'obstacles';
+/** Obstacles and failing disks draw for themselves, too, so that all else is the same without them. */
+type FaultStream = FaultDomain | 'obstacles' | 'failing disks';
 
 function streamsOf(domain: FaultDomain): readonly FaultStream[] {
-  return domain === 'reconfiguration' ? [domain, 'obstacles'] : [domain];
+  if (domain === 'reconfiguration') return [domain, 'obstacles'];
+  return domain === 'disk' ? [domain, 'failing disks'] : [domain];
 }
 
 interface FaultOptions {
@@ -268,6 +272,16 @@ const draws: Readonly<Record<FaultStream, DrawFault>> = {
       case 'tear':
         return { atMs, kind: 'tear', node, shareKept: random.float(), downMs };
     }
+  },
+  'failing disks'(random, atMs, nodes, clouds) {
+    const node = random.below(nodes + clouds);
+    return {
+      atMs,
+      kind: 'failDisk',
+      node,
+      failure: random.pick(diskFailures),
+      forMs: random.pick([200, 3_000, 20_000]),
+    };
   },
   reconfiguration(random, atMs, nodes) {
     const node = random.below(nodes);

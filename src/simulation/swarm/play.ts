@@ -17,9 +17,11 @@ import { setStage } from './stage.js';
 export type PlayPlanOptions = Pick<WorldOptions, 'trace' | 'records' | 'settleAlways'>;
 
 /** Why a write may be refused in a world of faults. */
-const refusals: ReadonlySet<ErrorCode> = new Set(['notRunning', 'storeClosed', 'diskFull']);
-/** Why a reconfiguration may come to nothing besides: a disk that is full. */
-const refusalsOfReconfiguring: ReadonlySet<ErrorCode> = new Set([...refusals, 'databaseUnavailable']);
+const refusals: ReadonlySet<ErrorCode> = new Set([
+  ...(['notRunning', 'storeClosed', 'diskFull', 'databaseUnavailable'] as const),
+]);
+/** Why a reconfiguration may come to nothing: for the same reasons. */
+const refusalsOfReconfiguring = refusals;
 /** What stands in the way of one that cannot be, and of those that become one with it. */
 const refusalsOfMisconfiguring: ReadonlySet<ErrorCode> = new Set([
   ...refusalsOfReconfiguring,
@@ -155,6 +157,7 @@ class Run {
     for (const node of this.#nodes) this.#reconfigure(node, this.#usual(node));
     for (const node of [...this.#nodes, ...this.#clouds]) {
       this.#world.freeDisk(node);
+      this.#world.mendDisk(node);
       for (const port of this.#occupied.get(node) ?? []) this.#world.vacate(node, port);
       this.#world.unskew(node);
       this.#revive(node);
@@ -209,7 +212,7 @@ class Run {
     );
   }
 
-  /** A node that stops, or whose disk is full, may refuse a write. It has no other reason. */
+  /** A node that stops, or whose disk is full or fails, may refuse a write. It has no other reason. */
   #refused({ nodeId }: WorldNode, error: unknown, expected = refusals): void {
     const { code, message } = failureOf(error);
     if (expected.has(code)) return;
@@ -262,6 +265,13 @@ class Run {
         const node = this.#node(fault.node);
         world.fillDisk(node);
         this.#later(fault.forMs, () => world.freeDisk(node));
+        break;
+      }
+      case 'failDisk': {
+        const machines = [...this.#nodes, ...this.#clouds];
+        const node = machines[fault.node % machines.length] as WorldNode;
+        world.failDisk(node, fault.failure);
+        this.#later(fault.forMs, () => world.mendDisk(node));
         break;
       }
       case 'backUp': {
