@@ -59,6 +59,11 @@ function describe(happening: Happening): { level: Level; message: string } {
       return { level: 'info', message: `Disconnected from ${happening.nodeId}: ${happening.failure.message}` };
     case 'peer.refused':
       return { level: 'warn', message: `No session with ${happening.nodeId}: ${happening.failure.message}` };
+    case 'peer.unreachable':
+      return {
+        level: 'warn',
+        message: `${happening.nodeId} cannot be reached at ${happening.address}, after ${happening.attempts} attempts: ${happening.failure.message}`,
+      };
     case 'peer.diverged':
       return { level: 'error', message: `${happening.nodeId} has another history of ${happening.authors.join(', ')}.` };
     case 'node.duplicated':

@@ -33,14 +33,18 @@ export async function openDatagrams(options: DatagramOptions): Promise<OpenDatag
   socket.on('error', (error) => report(error, host));
 
   let isOpen = true;
+  let networks: string | undefined;
   return {
     closed,
     broadcast(bytes) {
       if (!isOpen) return;
       // Asked anew for each datagram, since interfaces come and go; one call takes some 50 µs.
       const targets = scope === 'loopback' ? [loopbackBroadcastAddress] : lanBroadcastAddresses(networkInterfaces());
+      const before = networks;
+      networks = targets.join(' ');
+      if (before !== undefined && before !== networks) options.interfacesChanged?.();
       for (const target of targets) {
-        socket.send(bytes, port, target, (error) => {
+        socket.send(typeof bytes === 'function' ? bytes() : bytes, port, target, (error) => {
           if (error !== null && isOpen) report(error, target);
         });
       }

@@ -87,7 +87,12 @@ export const limits = {
 
   // Backoff
   backoffFirstMs: 100,
-  backoffMaxMs: 30_000,
+  /** So soon a node is met again when nothing but time shows that it is back. */
+  backoffMaxMs: 10_000,
+  /** Between attempts to reach a cloud node: many clusters may have lost it at once. */
+  gatewayBackoffMaxMs: 30_000,
+  /** Between attempts to reach a peer when there are signs of it: its beacons, or that others have sessions with it. */
+  stirredBackoffMaxMs: 1_000,
   refusedBackoffFirstMs: 5_000,
   refusedBackoffMaxMs: 300_000,
   gapBackoffFirstMs: 100,
@@ -98,6 +103,10 @@ export const limits = {
   beaconBytesMax: 1_024,
   beaconsPerSecondMax: 500,
   beaconGoneMs: 15_000,
+  /** Of one peer, as its beacons tell: one for each network that both are on. */
+  addressesPerPeerMax: 8,
+  /** So often at most a peer is reported that goes on announcing itself. */
+  heardAgainMs: 1_000,
 
   // Election
   candidacyMs: 500,

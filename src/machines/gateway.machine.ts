@@ -106,14 +106,14 @@ const machine = setup({
   },
   actors: { requestToken, dialCloud, session: sessionMachine },
   delays: {
-    backoff: ({ context }) => waitMs(context, limits.backoffFirstMs, limits.backoffMaxMs),
+    backoff: ({ context }) => waitMs(context, limits.backoffFirstMs, limits.gatewayBackoffMaxMs),
     rejectedBackoff: ({ context }) => waitMs(context, limits.refusedBackoffFirstMs, limits.refusedBackoffMaxMs),
     stableAfter: limits.stableAfterMs,
     refresh: ({ context: { token, now } }) => Math.max(0, (token?.refreshAtMs ?? 0) - now()),
     refreshBackoff: ({ context: { refreshAttempt, random } }) =>
       backoffMs({
         firstMs: limits.backoffFirstMs,
-        maxMs: limits.backoffMaxMs,
+        maxMs: limits.gatewayBackoffMaxMs,
         attempt: refreshAttempt - 1,
         random: random(),
       }),
@@ -326,6 +326,7 @@ const machine = setup({
       },
     ],
     'session.matched': {},
+    'session.neighbours': {},
     'session.answered': {},
     'session.aligned': {},
     'session.probed': {},

@@ -192,9 +192,17 @@ const machine = setup({
         enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'beacon' });
       }
     }),
-    loseSight: enqueueActions(({ context, enqueue }, { nodeId, source }: { nodeId: NodeId; source: Source }) => {
+    loseSight: enqueueActions(({ context, enqueue }, { nodeId, address }: { nodeId: NodeId; address?: Address }) => {
       const peer = context.peers.get(nodeId);
-      if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.unsighted', source });
+      if (peer === undefined) return;
+      enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'beacon', ...(address === undefined ? {} : { address }) });
+    }),
+    /** Others can reach these peers, or they can be heard: perhaps they can be reached from here, too. */
+    stirPeers: enqueueActions(({ context, enqueue }, { nodeIds }: { nodeIds: Iterable<NodeId> }) => {
+      for (const nodeId of nodeIds) {
+        const peer = context.peers.get(nodeId);
+        if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.stirred' });
+      }
     }),
     /** Tells the peers that were added, moved or removed, and remembers the new list. */
     updateKnown: enqueueActions(({ context, enqueue }, { peers, problems }: KnownPeers) => {
@@ -318,6 +326,7 @@ const machine = setup({
     'session.diverged': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
     'session.aligned': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
     'session.relocated': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
+    'session.neighbours': { actions: { type: 'stirPeers', params: ({ event }) => ({ nodeIds: event.neighbours }) } },
     // Of interest to a gateway only.
     'session.matched': {},
     'session.probed': {
@@ -356,7 +365,11 @@ const machine = setup({
               ],
             },
             'peer.vanished': {
-              actions: { type: 'loseSight', params: ({ event }) => ({ ...event, source: 'beacon' }) },
+              actions: { type: 'loseSight', params: ({ event }) => event },
+            },
+            'peer.heard': { actions: { type: 'stirPeers', params: ({ event }) => ({ nodeIds: [event.nodeId] }) } },
+            'interfaces.changed': {
+              actions: { type: 'stirPeers', params: ({ context }) => ({ nodeIds: context.peers.keys() }) },
             },
             'beacon.duplicated': {
               actions: {

@@ -33,8 +33,8 @@ export interface PeerInput {
 }
 
 interface PeerContext extends PeerInput {
-  /** Where it may be reached, by how we know. */
-  readonly addresses: Readonly<Partial<Record<Source, Address>>>;
+  /** Where it may be reached, by how we know; of beacons the newest first, since each of its networks may have one. */
+  readonly addresses: Readonly<Partial<Record<Source, readonly Address[]>>>;
   readonly session: SessionIdentified | undefined;
   /** A connection of another process under the same NodeId, while the present session is asked whether it lives. */
   readonly contender: SessionIdentified | undefined;
@@ -43,6 +43,8 @@ interface PeerContext extends PeerInput {
   /** Attempts that failed since the last news of where it is. */
   readonly turn: number;
   readonly lastFailure: Failure | undefined;
+  /** Whether there was a sign since the last attempt that it may be reachable again. */
+  readonly isStirred: boolean;
 }
 
 const duplicateConnection = {
@@ -58,6 +60,9 @@ const cameToNothing = {
 /** How often a peer is dialed of which we know nothing but a session that is over. */
 const attemptsAfterSession = 5;
 
+/** The attempts, counted from the last success, of which the failure is told. */
+const attemptsTold: ReadonlySet<number> = new Set([2, 16, 128, 1_024, 8_192, 65_536]);
+
 /** Failures that time alone does not mend: tried again, but rarely. */
 const refusals: ReadonlySet<ErrorCode> = new Set([
   'wrongClusterKey',
@@ -71,7 +76,8 @@ const machine = setup({
   types: { context: {} as PeerContext, input: {} as PeerInput, events: {} as PeerCommand },
   actors: { dial },
   delays: {
-    backoff: ({ context }) => waitMs(context, limits.backoffFirstMs, limits.backoffMaxMs),
+    backoff: ({ context }) =>
+      waitMs(context, limits.backoffFirstMs, context.isStirred ? limits.stirredBackoffMaxMs : limits.backoffMaxMs),
     refusedBackoff: ({ context }) => waitMs(context, limits.refusedBackoffFirstMs, limits.refusedBackoffMaxMs),
     stableAfter: limits.stableAfterMs,
     handshakeTimeout: limits.handshakeTimeoutMs,
@@ -84,30 +90,35 @@ const machine = setup({
       if (Object.keys(announced).length > 0) return false;
       return session === undefined || context.attempt > attemptsAfterSession;
     },
+    isUnstirred: ({ context }) => !context.isStirred,
     isOwnSession: ({ context }, { sessionId }: { sessionId: string }) => context.session?.sessionId === sessionId,
     isContender: ({ context }, { sessionId }: { sessionId: string }) => context.contender?.sessionId === sessionId,
     isSameProcess: ({ context }, { identity }: SessionIdentified) => context.session?.identity.boot === identity.boot,
     isSurplus: ({ context }, newcomer: SessionIdentified) => isSurplus(context, newcomer),
     isGone: ({ context }, { sessionId, failure }: { sessionId: string; failure: Failure }) =>
       context.session?.sessionId === sessionId && failure.code === 'identityChanged',
-    isRefusal: (_, { failure }: { failure: Failure }) => refusals.has(failure.code),
+    /** At every address: at another one there may be somebody else. */
+    isRefusal: ({ context }, { failure }: { failure: Failure }) =>
+      refusals.has(failure.code) && context.turn + 1 >= candidatesOf(context.addresses).length,
     isRefusalOfOwnSession: ({ context }, { sessionId, failure }: { sessionId: string; failure: Failure }) =>
       context.session?.sessionId === sessionId && refusals.has(failure.code),
   },
   actions: {
     rememberAddress: assign(({ context }, { source, address }: { source: Source; address: Address }) => ({
-      addresses: { ...context.addresses, [source]: address },
+      addresses: { ...context.addresses, [source]: withAddress(context.addresses[source], source, address) },
       turn: 0,
     })),
-    forgetAddress: assign(({ context }, { source }: { source: Source }) => {
-      const { [source]: _, ...addresses } = context.addresses;
-      return { addresses };
+    rememberStir: assign({ isStirred: true }),
+    forgetAddress: assign(({ context }, { source, address }: { source: Source; address?: Address }) => {
+      const { [source]: before = [], ...others } = context.addresses;
+      const left = address === undefined ? [] : before.filter((other) => !isSame(other, address));
+      return { addresses: left.length === 0 ? others : { ...others, [source]: left } };
     }),
     secure: assign((_, { security }: { security: ConnectionSecurity }) => ({ security })),
     rememberPort: assign(({ context: { addresses, session } }, { port }: { port: number }) =>
       session === undefined
         ? {}
-        : { addresses: { ...addresses, session: { host: session.remoteHost, port } }, turn: 0 },
+        : { addresses: { ...addresses, session: [{ host: session.remoteHost, port }] }, turn: 0 },
     ),
     /** What it has said itself holds no longer; what is configured may again. */
     forgetPlaces: assign(({ context: { addresses } }) => ({ addresses: knownOnly(addresses) })),
@@ -131,7 +142,7 @@ const machine = setup({
       // It starts without a divergence, and reports one if there is.
       enqueue.raise({ type: 'session.aligned', sessionId: newcomer.sessionId });
       const { remoteHost, identity } = newcomer;
-      const address = identity.port > 0 ? { session: { host: remoteHost, port: identity.port } } : {};
+      const address = identity.port > 0 ? { session: [{ host: remoteHost, port: identity.port }] } : {};
       enqueue.assign({ session: newcomer, contender: undefined, addresses: { ...context.addresses, ...address } });
     }),
     refuseSurplus: sendTo((_, newcomer: SessionIdentified) => newcomer.session, {
@@ -162,6 +173,7 @@ const machine = setup({
     recordFailure: assign(({ context }, { failure }: { failure: Failure }) => ({
       attempt: context.attempt + 1,
       turn: context.turn + 1,
+      isStirred: false,
       lastFailure: failure,
     })),
     tell: sendTo(
@@ -189,6 +201,15 @@ const machine = setup({
         happening: { type: 'peer.refused' as const, nodeId, failure: lastFailure ?? duplicateConnection },
       }),
     ),
+    /** Once, and then at ever greater distances: a node that is away for a week fills no log. */
+    tellUnreachable: enqueueActions(({ context, enqueue }, { failure }: { failure: Failure }) => {
+      const { nodeId, attempt, turn, addresses, parent } = context;
+      // Where it was before the failure: the turn has passed on. Its address may be forgotten meanwhile.
+      const address = addressOf({ addresses, turn: turn - 1 });
+      if (!attemptsTold.has(attempt) || address === undefined) return;
+      const told = { address: formatAddress(address), attempts: attempt, failure };
+      enqueue.sendTo(parent, { type: 'notice', happening: { type: 'peer.unreachable', nodeId, ...told } });
+    }),
     tellDiverged: sendTo(
       ({ context }) => context.parent,
       ({ context: { nodeId } }, { authors }: { authors: readonly AuthorKey[] }) => ({
@@ -207,11 +228,14 @@ const machine = setup({
     attempt: 0,
     turn: 0,
     lastFailure: undefined,
+    isStirred: false,
   }),
   initial: 'idle',
   on: {
     'peer.sighted': { actions: { type: 'rememberAddress', params: ({ event }) => event } },
     'peer.unsighted': { actions: { type: 'forgetAddress', params: ({ event }) => event } },
+    // It is not waiting, or not for long.
+    'peer.stirred': {},
     'peer.secure': { actions: { type: 'secure', params: ({ event }) => event } },
     'peer.mistaken': { actions: { type: 'forgetMistaken', params: ({ event }) => event } },
     'session.relocated': {
@@ -241,7 +265,7 @@ const machine = setup({
           },
           invoke: {
             src: 'dial',
-            input: ({ context }) => ({ address: addressOf(context), security: context.security }),
+            input: ({ context }) => ({ address: addressOf(context) as Address, security: context.security }),
             onDone: {
               target: 'introducing',
               actions: { type: 'handOver', params: ({ event }) => ({ connection: event.output }) },
@@ -254,7 +278,13 @@ const machine = setup({
               },
               {
                 target: '#peer.backingOff',
-                actions: { type: 'recordFailure', params: ({ event }) => ({ failure: failureOf(event.error) }) },
+                actions: [
+                  { type: 'recordFailure', params: ({ event }) => ({ failure: failureOf(event.error) }) },
+                  {
+                    type: 'tellUnreachable',
+                    params: ({ event }) => ({ failure: failureOf(event.error) }),
+                  },
+                ],
               },
             ],
           },
@@ -411,6 +441,8 @@ const machine = setup({
       on: {
         // News of where it is, or that it has started anew: worth an attempt at once.
         'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: ({ event }) => event } },
+        // Tried again soon, but not each time that there is a sign of it.
+        'peer.stirred': { guard: 'isUnstirred', target: 'backingOff', reenter: true, actions: 'rememberStir' },
       },
     },
     /** It does not want us, or we do not want it: tried again, but rarely. */
@@ -444,12 +476,29 @@ function isSurplus({ session, selfId, nodeId }: PeerContext, newcomer: SessionId
 }
 
 /** The addresses in turn, one an attempt, from the freshest: what a beacon says holds now, what a session said held then. */
-function addressOf({ addresses, turn }: PeerContext): Address {
-  const candidates = [addresses.beacon, addresses.known, addresses.session].filter((address) => address !== undefined);
-  return candidates[turn % candidates.length] as Address;
+function addressOf({ addresses, turn }: Pick<PeerContext, 'addresses' | 'turn'>): Address | undefined {
+  const candidates = candidatesOf(addresses);
+  return candidates[turn % candidates.length];
 }
 
 type Addresses = PeerContext['addresses'];
+
+/** Each address once. */
+function candidatesOf({ beacon = [], known = [], session = [] }: Addresses): readonly Address[] {
+  const all = [...beacon, ...known, ...session];
+  return all.filter((address, index) => all.findIndex((other) => isSame(other, address)) === index);
+}
+
+/** Beacons come from each network that both are on; the other sources know one address. */
+function withAddress(before: readonly Address[] = [], source: Source, address: Address): readonly Address[] {
+  if (source !== 'beacon') return [address];
+  // One host has one port: that of the latest beacon.
+  return [address, ...before.filter(({ host }) => host !== address.host)].slice(0, limits.addressesPerPeerMax);
+}
+
+function isSame(one: Address, other: Address): boolean {
+  return one.host === other.host && one.port === other.port;
+}
 
 function knownOnly({ known }: Addresses): Addresses {
   return known === undefined ? {} : { known };
@@ -457,10 +506,11 @@ function knownOnly({ known }: Addresses): Addresses {
 
 /** Without an address at which somebody else was met; what is configured stays, to be tried again and complained of. */
 function without(addresses: Addresses, remoteAddress: string): Addresses {
-  const kept = Object.entries(addresses).filter(
-    ([source, { host, port }]) => source === 'known' || formatAddress({ host, port }) !== remoteAddress,
-  );
-  return Object.fromEntries(kept);
+  const kept = Object.entries(addresses).map(([source, list]): [string, readonly Address[]] => [
+    source,
+    source === 'known' ? list : list.filter((address) => formatAddress(address) !== remoteAddress),
+  ]);
+  return Object.fromEntries(kept.filter(([, list]) => list.length > 0));
 }
 
 /** The wait after the failures so far. */

@@ -189,6 +189,7 @@ const machine = setup({
     'session.aligned': {},
     'session.answered': {},
     'session.matched': {},
+    'session.neighbours': {},
     'session.probed': {},
     'session.relocated': {},
     'xstate.done.actor.*': {

@@ -299,6 +299,13 @@ const machine = setup({
       }),
     ),
     rememberNeighbours: assign((_, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({ neighbours })),
+    reportNeighbours: sendTo(
+      ({ context }) => context.parent,
+      ({ context: { sessionId } }, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({
+        type: 'session.neighbours' as const,
+        ...{ sessionId, neighbours },
+      }),
+    ),
     rememberMeasured: assign(
       (_, { roundTripMs, clockAheadMs }: Extract<LinkReport, { type: 'heartbeat.measured' }>) => ({
         roundTripMs,
@@ -388,7 +395,10 @@ const machine = setup({
     // The other side may admit us, and beat, before we admit it.
     'neighbours.changed': {
       guard: 'isLocal',
-      actions: { type: 'rememberNeighbours', params: ({ event }) => event },
+      actions: [
+        { type: 'rememberNeighbours', params: ({ event }) => event },
+        { type: 'reportNeighbours', params: ({ event }) => event },
+      ],
     },
     'heartbeat.matched': { actions: 'rememberMatch' },
     'heartbeat.differed': { actions: 'forgetMatch' },
@@ -638,6 +648,7 @@ const machine = setup({
           guard: 'isLocal',
           actions: [
             { type: 'rememberNeighbours', params: ({ event }) => event },
+            { type: 'reportNeighbours', params: ({ event }) => event },
             sendTo('sender', ({ event }) => event),
           ],
         },

@@ -208,5 +208,5 @@ export function connectionLimitsOf({ role }: Configuration): ConnectionLimits {
 
 /** Where a configuration listens. */
 export function listeningHost(configuration: Configuration): string {
-  return configuration.host ?? (configuration.lan ? '0.0.0.0' : '127.0.0.1');
+  return configuration.host ?? (configuration.lan ? '::' : '127.0.0.1');
 }

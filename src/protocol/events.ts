@@ -91,6 +91,8 @@ export type SessionReport =
   | { readonly type: 'session.matched'; readonly sessionId: string }
   /** The other side listens on another port from now on. */
   | { readonly type: 'session.relocated'; readonly sessionId: string; readonly port: number }
+  /** Whom the other side has sessions with: told when that has changed. */
+  | { readonly type: 'session.neighbours'; readonly sessionId: string; readonly neighbours: ReadonlySet<NodeId> }
   | Notice;
 
 /** What a session that is over leaves behind. */
@@ -132,7 +134,10 @@ export type PeerCommand =
   | { readonly type: 'peer.sighted'; readonly source: Source; readonly address: Address }
   /** How it is dialed from now on. */
   | { readonly type: 'peer.secure'; readonly security: ConnectionSecurity }
-  | { readonly type: 'peer.unsighted'; readonly source: Source }
+  /** Not there any more; of a source that knows several addresses, at one of them. */
+  | { readonly type: 'peer.unsighted'; readonly source: Source; readonly address?: Address }
+  /** A sign that it may be reachable again: not worth to wait for long any more. */
+  | { readonly type: 'peer.stirred' }
   /** Somebody else answers at an address of it, which so belongs to that one. */
   | { readonly type: 'peer.mistaken'; readonly remoteAddress: string; readonly failure: Failure }
   | SessionIdentified
@@ -150,8 +155,12 @@ export type DiscoveryCommand = { readonly type: 'discovery.relocate'; readonly p
 
 export type DiscoveryReport =
   | { readonly type: 'peer.discovered'; readonly nodeId: NodeId; readonly address: Address }
-  /** No beacon for too long. */
-  | { readonly type: 'peer.vanished'; readonly nodeId: NodeId }
+  /** It still announces itself. */
+  | { readonly type: 'peer.heard'; readonly nodeId: NodeId }
+  /** No beacon for too long: from one address while others are left, or from any. */
+  | { readonly type: 'peer.vanished'; readonly nodeId: NodeId; readonly address?: Address }
+  /** This machine has joined another network, or left one. */
+  | { readonly type: 'interfaces.changed' }
   /** A beacon with our NodeId that is not ours. */
   | { readonly type: 'beacon.duplicated'; readonly host: string; readonly boot: Boot }
   | { readonly type: 'discovery.failed'; readonly failure: Failure };
@@ -287,6 +296,15 @@ export type Happening =
   | { readonly type: 'peer.diverged'; readonly nodeId: NodeId; readonly authors: readonly AuthorKey[] }
   | { readonly type: 'node.duplicated'; readonly failure: Failure }
   | ConnectionRefused
+  /** A peer cannot be reached: told after the second attempt in a row, and then ever more rarely. */
+  | {
+      readonly type: 'peer.unreachable';
+      readonly nodeId: NodeId;
+      /** Where it was tried last. */
+      readonly address: string;
+      readonly attempts: number;
+      readonly failure: Failure;
+    }
   | { readonly type: 'clock.drift'; readonly nodeId: NodeId; readonly authors: readonly AuthorKey[] }
   | LeadershipChanged
   /** Documents flow between this node, which leads, and a cloud peer. */

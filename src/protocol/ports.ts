@@ -145,8 +145,11 @@ export interface DialOptions {
 
 /** A socket for datagrams, open. */
 export interface Datagrams {
-  /** Sends to everyone who listens in the scope, the sender too. Datagrams may be lost, duplicated and reordered. */
-  broadcast(bytes: Uint8Array): void;
+  /**
+   * Sends to everyone who listens in the scope, the sender too. Datagrams may be lost, duplicated and reordered. A function is asked
+   * for each network that the datagram goes to.
+   */
+  broadcast(bytes: Uint8Array | (() => Uint8Array)): void;
   close(): void;
 }
 
@@ -157,6 +160,8 @@ export interface DatagramOptions {
   readonly scope: 'loopback' | 'lan';
   received(bytes: Uint8Array, senderHost: string): void;
   failed(failure: Failure): void;
+  /** This machine is on other networks than at the broadcast before. */
+  interfacesChanged?(): void;
 }
 
 /** Connections and datagrams: the only way to other nodes. */

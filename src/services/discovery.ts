@@ -47,9 +47,12 @@ export function createDiscovery({ network, time, acquaintances }: Surroundings) 
     });
 
     const beat = () => {
-      sequence += 1;
       const { nodeId, boot } = identity;
-      datagrams?.broadcast(encodeBeacon({ nodeId, boot, port, sequence }, own));
+      datagrams?.broadcast(() => {
+        // Each network hears a number of its own, or who is on two of them would take the second beacon for a copy of the first.
+        sequence += 1;
+        return encodeBeacon({ nodeId, boot, port, sequence }, own);
+      });
       listener.dropSilent();
       timer = time.after(configuration.beaconIntervalMs, beat);
     };
@@ -59,6 +62,7 @@ export function createDiscovery({ network, time, acquaintances }: Surroundings) 
         scope: configuration.lan ? 'lan' : 'loopback',
         received: (bytes, host) => listener.hear(bytes, host),
         failed: (failure) => parent.send({ type: 'discovery.failed', failure }),
+        interfacesChanged: () => parent.send({ type: 'interfaces.changed' }),
       })
       .then(
         (opened) => {
@@ -81,11 +85,18 @@ export function createDiscovery({ network, time, acquaintances }: Surroundings) 
 const open: BeaconCluster = { clusterHash: '', beaconKey: undefined };
 
 interface Heard {
-  readonly host: string;
   readonly beacon: Beacon;
-  readonly atMs: number;
+  /** Where its beacons come from: one for each network that both are on. */
+  readonly places: Map<string, Place>;
+  /** When it was last reported. */
+  reportedAtMs: number;
   /** Boots of the node that are over: their beacons can only be played back. */
   readonly retired: Boot[];
+}
+
+interface Place {
+  readonly port: number;
+  readonly atMs: number;
 }
 
 /** Of each node, and of doubles of our own. */
@@ -136,19 +147,34 @@ class BeaconListener {
     if (before === undefined && this.#heard.size >= limits.peersMax) return;
     if (before?.beacon.boot === beacon.boot && beacon.sequence <= before.beacon.sequence) return;
     if (before?.retired.includes(beacon.boot)) return;
-    const retired = before === undefined ? [] : before.retired;
-    if (before !== undefined && before.beacon.boot !== beacon.boot) retired.push(before.beacon.boot);
     this.#options.acquaintances.note(host);
+    const isAnew = before?.beacon.boot !== beacon.boot;
+    const retired = before === undefined ? [] : before.retired;
+    if (before !== undefined && isAnew) retired.push(before.beacon.boot);
+    const places = isAnew ? new Map<string, Place>() : before.places;
+    const isNews = places.get(host)?.port !== beacon.port;
+    const atMs = time.monotonicMs();
+    // Anew at its end: the first are those that were heard longest ago.
+    places.delete(host);
+    places.set(host, { port: beacon.port, atMs });
+    const isTold = isNews || atMs - (before?.reportedAtMs ?? 0) >= limits.heardAgainMs;
     this.#heard.set(beacon.nodeId, {
-      host,
-      beacon,
-      atMs: time.monotonicMs(),
+      ...{ beacon, places, reportedAtMs: isTold ? atMs : (before?.reportedAtMs ?? 0) },
       retired: retired.slice(-bootsRememberedMax),
     });
-    const isNews = before?.beacon.boot !== beacon.boot || before.host !== host || before.beacon.port !== beacon.port;
     if (isNews) {
       parent.send({ type: 'peer.discovered', nodeId: beacon.nodeId, address: { host, port: beacon.port } });
+      this.#forgetOldest(beacon.nodeId, places);
+    } else if (isTold) {
+      parent.send({ type: 'peer.heard', nodeId: beacon.nodeId });
     }
+  }
+
+  #forgetOldest(nodeId: NodeId, places: Map<string, Place>): void {
+    const [[host, { port }] = ['', { port: 0 }]] = places;
+    if (places.size <= limits.addressesPerPeerMax) return;
+    places.delete(host);
+    this.#options.parent.send({ type: 'peer.vanished', nodeId, address: { host, port } });
   }
 
   /**
@@ -170,10 +196,17 @@ class BeaconListener {
 
   dropSilent(): void {
     const now = this.#options.time.monotonicMs();
-    for (const [nodeId, { atMs }] of this.#heard) {
-      if (now - atMs < limits.beaconGoneMs) continue;
-      this.#heard.delete(nodeId);
-      this.#options.parent.send({ type: 'peer.vanished', nodeId });
+    for (const [nodeId, { places }] of this.#heard) {
+      const silent = [...places].filter(([, { atMs }]) => now - atMs >= limits.beaconGoneMs);
+      for (const [host] of silent) places.delete(host);
+      if (places.size === 0) {
+        this.#heard.delete(nodeId);
+        this.#options.parent.send({ type: 'peer.vanished', nodeId });
+        continue;
+      }
+      for (const [host, { port }] of silent) {
+        this.#options.parent.send({ type: 'peer.vanished', nodeId, address: { host, port } });
+      }
     }
   }
 

@@ -5,6 +5,7 @@
  * replaced while sessions go on; whatever is left when the node ends is closed by `connections`.
  */
 import { type EventObject, fromCallback, fromPromise } from 'xstate';
+import { failureOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import { connectionLimitsOf, listeningHost } from '../protocol/configuration.js';
 import type { Listening, Network, Randomness, Time } from '../protocol/ports.js';
@@ -22,20 +23,29 @@ interface Surroundings {
 export function createListen({ network, time, randomness, acquaintances }: Surroundings) {
   return fromPromise<Listening, ListenInput>(async ({ input: { configuration, security, parent }, signal }) => {
     const reports = new RefusalReports();
-    const listening = await network.listen({
-      host: listeningHost(configuration),
-      port: configuration.port,
-      security,
-      acceptsWebSockets: configuration.role === 'cloud',
-      limits: connectionLimitsOf(configuration),
-      handshakeTimeoutMs: limits.handshakeTimeoutMs,
-      accepted: (connection) => parent.send({ type: 'connection.accepted', connection }),
-      random: () => randomness.float(),
-      isFamiliar: (host) => acquaintances.isFamiliar(host),
-      refused: (failure, remoteAddress) => {
-        const report = reports.refused(remoteAddress, failure, time.monotonicMs());
-        if (report !== undefined) parent.send({ type: 'connection.refused', ...report });
-      },
+    const listenAt = (host: string) =>
+      network.listen({
+        host,
+        port: configuration.port,
+        security,
+        acceptsWebSockets: configuration.role === 'cloud',
+        limits: connectionLimitsOf(configuration),
+        handshakeTimeoutMs: limits.handshakeTimeoutMs,
+        accepted: (connection) => parent.send({ type: 'connection.accepted', connection }),
+        random: () => randomness.float(),
+        isFamiliar: (address) => acquaintances.isFamiliar(address),
+        refused: (failure, remoteAddress) => {
+          const report = reports.refused(remoteAddress, failure, time.monotonicMs());
+          if (report !== undefined) parent.send({ type: 'connection.refused', ...report });
+        },
+      });
+    const host = listeningHost(configuration);
+    const listening = await listenAt(host).catch((error: unknown) => {
+      // A machine without IPv6: all interfaces are those of IPv4 then. What was configured is not replaced by anything else.
+      if (host !== configuration.host && host === '::' && failureOf(error).code === 'addressUnavailable') {
+        return listenAt('0.0.0.0');
+      }
+      throw error;
     });
     // Stopped while it was opening: nobody will ever close it.
     if (signal.aborted) await listening.close();

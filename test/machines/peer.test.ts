@@ -107,6 +107,96 @@ describe('peer: dialing', () => {
     expect(waits.at(-1)).toBe(limits.backoffMaxMs);
   });
 
+  it('a sign that it may be reachable again, however often -> the wait ends soon, once', async () => {
+    const { actor, clock, dials } = setup({
+      dial: () => Promise.reject(new StatemeshError('connectionTimeout', 'no')),
+    });
+    actor.send({ type: 'peer.sighted', source: 'known', address });
+    for (let attempt = 1; attempt <= 9; attempt += 1) {
+      await settled();
+      clock.advance(limits.backoffMaxMs);
+    }
+    await settled();
+    const before = dials();
+    actor.send({ type: 'peer.stirred' });
+    clock.advance(limits.stirredBackoffMaxMs - 1);
+    actor.send({ type: 'peer.stirred' });
+    expect(dials()).toBe(before);
+    clock.advance(1);
+    expect(dials()).toBe(before + 1);
+    // That attempt has failed, too: the next sign counts again, and without one the wait is long.
+    await settled();
+    clock.advance(limits.backoffMaxMs - 1);
+    expect(dials()).toBe(before + 1);
+  });
+
+  it('beacons from two networks, and the first leads nowhere -> the other is tried next', async () => {
+    const tried: string[] = [];
+    const { actor, clock } = setup({
+      dial: ({ host }) => {
+        tried.push(host);
+        return host === '10.2.0.1'
+          ? Promise.resolve(connection)
+          : Promise.reject(new StatemeshError('connectionTimeout', 'no'));
+      },
+    });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address: { host: '10.2.0.1', port: 1 } });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address: { host: '10.1.0.1', port: 1 } });
+    await settled();
+    clock.advance(limits.backoffFirstMs);
+    await settled();
+    expect(tried).toEqual(['10.2.0.1', '10.1.0.1', '10.2.0.1']);
+    expect(actor.getSnapshot().value).toEqual({ dialing: 'introducing' });
+  });
+
+  it('a stranger answers at one of its addresses, with another key -> the others are tried before it counts as refused', async () => {
+    const { actor, clock, parent } = setup({ dial: () => Promise.reject(new StatemeshError('wrongClusterKey', 'no')) });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address: { host: '10.2.0.1', port: 1 } });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address: { host: '10.1.0.1', port: 1 } });
+    await settled();
+    expect(actor.getSnapshot().value).toBe('backingOff');
+    clock.advance(limits.backoffFirstMs);
+    await settled();
+    expect(actor.getSnapshot().value).toBe('refused');
+    expect(happenings(parent)).toEqual(['peer.refused']);
+  });
+
+  it('one of its networks is silent -> its address there is forgotten, the other one is dialed', async () => {
+    const tried: string[] = [];
+    const { actor, clock } = setup({
+      dial: ({ host }) => {
+        tried.push(host);
+        return Promise.reject(new StatemeshError('connectionTimeout', 'no'));
+      },
+    });
+    actor.send({ type: 'peer.sighted', source: 'beacon', address: { host: '10.1.0.1', port: 1 } });
+    await settled();
+    actor.send({ type: 'peer.sighted', source: 'beacon', address: { host: '10.2.0.1', port: 1 } });
+    await settled();
+    actor.send({ type: 'peer.unsighted', source: 'beacon', address: { host: '10.1.0.1', port: 1 } });
+    clock.advance(limits.backoffMaxMs);
+    await settled();
+    expect(tried.slice(1)).toEqual(['10.2.0.1', '10.2.0.1']);
+    actor.send({ type: 'peer.unsighted', source: 'beacon' });
+    expect(actor.getSnapshot().status).toBe('done');
+  });
+
+  it('cannot be reached -> told after the second attempt, and then ever more rarely', async () => {
+    const { actor, clock, parent } = setup({
+      dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')),
+    });
+    actor.send({ type: 'peer.sighted', source: 'known', address });
+    for (let attempt = 1; attempt <= 130; attempt += 1) {
+      await settled();
+      clock.advance(limits.backoffMaxMs);
+    }
+    const told = parent.events.flatMap((event) =>
+      event.type === 'notice' && event.happening.type === 'peer.unreachable' ? [event.happening] : [],
+    );
+    expect(told.map(({ attempts }) => attempts)).toEqual([2, 16, 128]);
+    expect(told[0]).toMatchObject({ nodeId: 'b', address: '127.0.0.1:9000', failure: { code: 'connectionRefused' } });
+  });
+
   it('a wrong cluster key -> is refused: reported, and tried again rarely', async () => {
     const { actor, clock, parent, dials } = setup({
       dial: () => Promise.reject(new StatemeshError('wrongClusterKey', 'no')),

@@ -25,7 +25,7 @@ async function listening(keys?: ClusterKeys) {
   const network: Pick<Network, 'openDatagrams'> = {
     openDatagrams: async (given) => {
       options = given;
-      return { broadcast: (bytes) => void sent.push(bytes), close: () => {} };
+      return { broadcast: (bytes) => void sent.push(typeof bytes === 'function' ? bytes() : bytes), close: () => {} };
     },
   };
   const parent: Pick<Mailbox<DiscoveryReport>, 'send'> = { send: (report) => void reports.push(report) };
@@ -61,6 +61,13 @@ async function listening(keys?: ClusterKeys) {
       options?.received(encodeBeacon(beacon, by), host);
       return reports.map(({ type }) => type);
     },
+    /** The last of what was reported. */
+    last: () => reports.at(-1),
+    changeInterfaces() {
+      reports.length = 0;
+      options?.interfacesChanged?.();
+      return reports.map(({ type }) => type);
+    },
     /** What is reported while time passes. */
     pass(ms: number) {
       reports.length = 0;
@@ -88,6 +95,38 @@ describe('discovery', () => {
     expect(hear('node-b', 'one', 4, '10.9.9.9')).toEqual([]);
     hear('node-b', 'two', 1);
     expect(hear('node-b', 'one', 6)).toEqual([]);
+  });
+
+  it('a node on two networks that we are on -> both addresses are reported; one of them silent -> that one is gone', async () => {
+    const { hear, pass, last } = await listening();
+    expect(hear('node-b', 'one', 1, '10.1.0.2')).toEqual(['peer.discovered']);
+    expect(hear('node-b', 'one', 2, '10.2.0.2')).toEqual(['peer.discovered']);
+    pass(limits.beaconGoneMs - 1_000);
+    expect(hear('node-b', 'one', 4, '10.2.0.2')).toEqual(['peer.heard']);
+    expect(pass(1_000 + intervalMs)).toEqual(['peer.vanished']);
+    expect(last()).toMatchObject({ nodeId: 'node-b', address: { host: '10.1.0.2', port: 9_000 } });
+  });
+
+  it('more addresses than addressesPerPeerMax -> the one that was heard longest ago is forgotten', async () => {
+    const { hear, last } = await listening();
+    for (let count = 1; count <= limits.addressesPerPeerMax; count += 1)
+      hear('node-b', 'one', count, `10.0.${count}.2`);
+    expect(hear('node-b', 'one', 99, '10.9.9.2')).toEqual(['peer.discovered', 'peer.vanished']);
+    expect(last()).toMatchObject({ address: { host: '10.0.1.2', port: 9_000 } });
+  });
+
+  it('a node that goes on announcing itself -> is reported again, after heardAgainMs at the earliest', async () => {
+    const { hear, pass } = await listening();
+    hear('node-b', 'one', 1);
+    pass(limits.heardAgainMs - 1);
+    expect(hear('node-b', 'one', 2)).toEqual([]);
+    pass(1);
+    expect([hear('node-b', 'one', 3), hear('node-b', 'one', 4)]).toEqual([['peer.heard'], []]);
+  });
+
+  it('this machine is on another network -> is reported', async () => {
+    const { changeInterfaces } = await listening();
+    expect(changeInterfaces()).toEqual(['interfaces.changed']);
   });
 
   it('a node: silent -> reported as vanished, and discovered when it is back', async () => {

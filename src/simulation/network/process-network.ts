@@ -111,7 +111,7 @@ export class ProcessNetwork implements Network {
     exchange.open(socket);
     this.#sockets.add(socket);
     return {
-      broadcast: (bytes) => exchange.broadcast(socket, bytes),
+      broadcast: (bytes) => exchange.broadcast(socket, typeof bytes === 'function' ? bytes() : bytes),
       close: () => this.#closeSocket(socket),
     };
   }

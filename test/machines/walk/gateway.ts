@@ -1,6 +1,8 @@
 /** A gateway: its orders, tokens that are fresh or stale, and a session that says who is there, matches, or ends for any reason. */
+
 import type { AuthorKey } from '../../../src/core/author.js';
 import { StatemeshError } from '../../../src/core/errors.js';
+import type { NodeId } from '../../../src/core/ids.js';
 import { Secret } from '../../../src/core/secret.js';
 import { gatewayMachine } from '../../../src/machines/gateway.machine.js';
 import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/protocol/events.js';
@@ -73,6 +75,9 @@ export const gateway = defineWalk({
     },
     'attempt.failed': {},
     'session.identified': { '': identified(larger), 'somebody else': identified(smaller) },
+    'session.neighbours': {
+      '': { type: 'session.neighbours', sessionId: 'session-1', neighbours: new Set(['n' as NodeId]) },
+    },
     'session.matched': {
       own: ({ session }: Session) => session && ({ type: 'session.matched', sessionId: session.sessionId } as const),
       another: { type: 'session.matched', sessionId: 'session-0' },

@@ -3,7 +3,7 @@
  * is lowered to that.
  */
 import type { AuthorKey } from '../../../src/core/author.js';
-import type { Boot } from '../../../src/core/ids.js';
+import type { Boot, NodeId } from '../../../src/core/ids.js';
 import { membershipMachine } from '../../../src/machines/membership.machine.js';
 import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/protocol/events.js';
 import type { Identity } from '../../../src/protocol/messages.js';
@@ -80,11 +80,19 @@ export const membership = defineWalk({
       authors: ['a/i/shared' as AuthorKey],
     })),
     'session.aligned': ofEach((sessionId) => ({ type: 'session.aligned', sessionId })),
+    'session.neighbours': {
+      '': { type: 'session.neighbours', sessionId: 'session-1', neighbours: new Set(['n' as NodeId]) },
+    },
     'session.matched': { '': { type: 'session.matched', sessionId: 'session-1' } },
     'session.probed': ofEach((sessionId) => ({ type: 'session.probed', sessionId })),
     notice: { '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } } },
     'peer.discovered': { '': { type: 'peer.discovered', nodeId: larger.nodeId, address } },
-    'peer.vanished': { '': { type: 'peer.vanished', nodeId: larger.nodeId } },
+    'peer.vanished': {
+      '': { type: 'peer.vanished', nodeId: larger.nodeId },
+      'from one address': { type: 'peer.vanished', nodeId: larger.nodeId, address },
+    },
+    'peer.heard': { '': { type: 'peer.heard', nodeId: larger.nodeId } },
+    'interfaces.changed': { '': { type: 'interfaces.changed' } },
     'beacon.duplicated': { '': { type: 'beacon.duplicated', host: '127.0.0.1', boot: larger.boot } },
     'discovery.failed': { '': { type: 'discovery.failed', failure: lost } },
     'knownPeers.changed': {
@@ -121,7 +129,14 @@ export const membership = defineWalk({
   ignored: [
     {
       states: ['leaving'],
-      events: ['peer.discovered', 'peer.vanished', 'beacon.duplicated', 'discovery.failed'],
+      events: [
+        'peer.discovered',
+        'peer.heard',
+        'interfaces.changed',
+        'peer.vanished',
+        'beacon.duplicated',
+        'discovery.failed',
+      ],
       why: 'Discovery has been stopped, and who is there does not matter to a node that leaves.',
     },
     {

@@ -56,6 +56,7 @@ export const peer = defineWalk({
       beacon: { type: 'peer.sighted', source: 'beacon', address },
       known: { type: 'peer.sighted', source: 'known', address },
     },
+    'peer.stirred': { '': { type: 'peer.stirred' } },
     'peer.unsighted': {
       beacon: { type: 'peer.unsighted', source: 'beacon' },
       known: { type: 'peer.unsighted', source: 'known' },

@@ -1,6 +1,6 @@
 /** Reception: connections and sessions of two sites that come and go; the limit of sessions, which is a guard, is lowered to two. */
 import type { AuthorKey } from '../../../src/core/author.js';
-import type { Boot } from '../../../src/core/ids.js';
+import type { Boot, NodeId } from '../../../src/core/ids.js';
 import { receptionMachine } from '../../../src/machines/reception.machine.js';
 import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/protocol/events.js';
 import type { Identity } from '../../../src/protocol/messages.js';
@@ -54,6 +54,9 @@ export const reception = defineWalk({
     },
     'session.answered': { '': { type: 'session.answered', sessionId: 'session-1' } },
     'session.aligned': { '': { type: 'session.aligned', sessionId: 'session-1' } },
+    'session.neighbours': {
+      '': { type: 'session.neighbours', sessionId: 'session-1', neighbours: new Set(['n' as NodeId]) },
+    },
     'session.matched': { '': { type: 'session.matched', sessionId: 'session-1' } },
     'session.probed': { '': { type: 'session.probed', sessionId: 'session-1' } },
     'session.diverged': {
