@@ -8,7 +8,8 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
-import { StatemeshError } from '../core/errors.js';
+import { StatemeshError, shortText } from '../core/errors.js';
+import { foreignText } from '../core/foreign-text.js';
 import type { Connection, DialOptions } from '../protocol/ports.js';
 import { dialByRing, protectionOf, type SingleDialOptions } from './dial-by-ring.js';
 import { addressText, dialError, dialTimeout } from './network-errors.js';
@@ -118,7 +119,7 @@ function upgrade(socket: Socket, options: SingleDialOptions, { upgraded, refused
       createConnection: () => socket,
     });
   } catch (error) {
-    refused((error as Error).message);
+    refused(foreignText((error as Error).message));
     return;
   }
   const opening = { remoteAddress: remoteAddressOf(socket, options), protection: protectionOf(security) };
@@ -126,7 +127,7 @@ function upgrade(socket: Socket, options: SingleDialOptions, { upgraded, refused
   webSocket.on('unexpected-response', (_, { statusCode }) => refused(`it answers with the HTTP status ${statusCode}`));
   // Also what comes after the socket has failed: the dial has settled then.
   webSocket.on('error', (error) => {
-    if (!socket.destroyed) refused(error.message);
+    if (!socket.destroyed) refused(foreignText(error.message));
   });
 }
 
@@ -135,7 +136,7 @@ type Place = Pick<DialOptions, 'host' | 'port' | 'webSocketPath'>;
 export function noWebSocket({ host, port, webSocketPath }: Place, reason: string): StatemeshError {
   return new StatemeshError(
     'protocolUnsupported',
-    `No WebSocket at ${addressText(host, port)}${webSocketPath} (${reason}): correct the address and its path.`,
+    `No WebSocket at ${addressText(host, port)}${shortText(webSocketPath)} (${reason}): correct the address and its path.`,
   );
 }
 

@@ -5,7 +5,8 @@
  * too long; no redirect is followed, so nobody is sent elsewhere with a secret in hand; certificates are verified always.
  */
 import { Agent, type Dispatcher } from 'undici';
-import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+import { StatemeshError, systemCodeOf } from '../core/errors.js';
+import { foreignText } from '../core/foreign-text.js';
 import { limits } from '../core/limits.js';
 import type { Http, HttpRequest, HttpResponse } from '../protocol/ports.js';
 import { certificateProblem } from './network-errors.js';
@@ -33,7 +34,7 @@ async function ask(request: HttpRequest, timeoutMs: number): Promise<HttpRespons
     return { status: response.statusCode, headers: flat(response.headers), body: await readBody(response, request) };
   } catch (error) {
     if (signal.aborted) throw cancelled(request);
-    if (abort.signal.aborted) throw unavailable(request, `it did not answer within ${timeoutMs} ms`, error);
+    if (abort.signal.aborted) throw unavailable(request, `it did not answer within ${timeoutMs} ms`);
     throw httpError(error, request);
   } finally {
     clearTimeout(timer);
@@ -80,18 +81,15 @@ function flat(headers: Dispatcher.ResponseData['headers']): Record<string, strin
 function httpError(error: unknown, request: HttpRequest): StatemeshError {
   if ((error as { name?: unknown }).name === 'StatemeshError') return error as StatemeshError;
   const problem = certificateProblem(error);
+  // Without the error as cause: it has the certificate, and what was answered, in which a server may repeat what it was asked.
   if (problem !== undefined) {
-    return new StatemeshError('certificateInvalid', `${originOf(request)} cannot be trusted: ${problem}`, {
-      cause: error,
-    });
+    return new StatemeshError('certificateInvalid', `${originOf(request)} cannot be trusted: ${problem}`);
   }
-  const code = systemCodeOf(error) ?? messageOf(error);
+  const code = foreignText(systemCodeOf(error) ?? 'unknown reason');
   if (notHttp.test(code) || (error as { name?: unknown }).name === 'HTTPParserError') {
-    return new StatemeshError('authorityInvalid', `What ${originOf(request)} answers is no HTTP (${code}).`, {
-      cause: error,
-    });
+    return new StatemeshError('authorityInvalid', `What ${originOf(request)} answers is no HTTP (${code}).`);
   }
-  return unavailable(request, code, error);
+  return unavailable(request, code);
 }
 
 /** undici's parser, and its bounds. */
@@ -101,9 +99,9 @@ function cancelled(request: HttpRequest): StatemeshError {
   return new StatemeshError('cancelled', `The request to ${originOf(request)} was given up.`);
 }
 
-function unavailable(request: HttpRequest, reason: string, cause: unknown): StatemeshError {
+function unavailable(request: HttpRequest, reason: string): StatemeshError {
   const message = `${originOf(request)} cannot be reached (${reason}): is it up, and is the address right?`;
-  return new StatemeshError('authorityUnavailable', message, { cause });
+  return new StatemeshError('authorityUnavailable', message);
 }
 
 /** What may be told of a URL: a query can hold secrets. */

@@ -7,7 +7,8 @@
 import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocketServer } from 'ws';
-import type { Failure } from '../core/errors.js';
+import { type Failure, systemCodeOf } from '../core/errors.js';
+import { foreignText } from '../core/foreign-text.js';
 import { type Opening, WebSocketConnection, webSocketOptions } from './web-socket-connection.js';
 
 export interface WebSocketAcceptorOptions {
@@ -41,7 +42,7 @@ function createHttpServer({ openingOf, accepted, refused }: WebSocketAcceptorOpt
   });
   upgrader.on('wsClientError', (error, socket) => {
     (socket as Socket).end(answer('400 Bad Request', error.message), () => socket.destroy());
-    refused(noWebSocket(error.message), socket as Socket);
+    refused(noWebSocket(foreignText(error.message)), socket as Socket);
   });
   server.on('request', ({ socket }) => {
     socket.end(answer('426 Upgrade Required', 'This is a statemesh node: it speaks WebSocket only.'), () =>
@@ -50,7 +51,10 @@ function createHttpServer({ openingOf, accepted, refused }: WebSocketAcceptorOpt
     refused(noWebSocket('an HTTP request that is no upgrade'), socket);
   });
   server.on('clientError', (error, socket) => {
-    refused({ code: 'frameMalformed', message: `The other side sent no HTTP (${error.message}).` }, socket as Socket);
+    refused(
+      { code: 'frameMalformed', message: `The other side sent no HTTP (${systemCodeOf(error) ?? 'unknown reason'}).` },
+      socket as Socket,
+    );
     socket.destroy();
   });
   return server;

@@ -7,7 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
-import type { Failure } from '../core/errors.js';
+import { type Failure, systemCodeOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Connection, ConnectionHandlers, Protection } from '../protocol/ports.js';
 import { Linger } from './linger.js';
@@ -60,7 +60,7 @@ export class WebSocketConnection implements Connection {
     socket.on('drain', () => this.#drained());
     // `ws` keeps the errors of its socket to itself, and reports its own, of messages that it cannot take.
     socket.on('error', (error) => this.lose(connectionLost(error, remoteAddress)));
-    webSocket.on('error', (error) => this.lose(malformed(error.message)));
+    webSocket.on('error', (error) => this.lose(malformed(systemCodeOf(error) ?? 'unknown reason')));
     webSocket.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary));
     webSocket.on('ping', (data) => {
       if (this.queuedBytes < sendQueueHighBytes) webSocket.pong(data, undefined, () => {});

@@ -106,6 +106,9 @@ function optionsOf({ name, kind, flag, description, defaultValue: ofSchema, choi
     const positive = new Option(flag, help).hideHelp(defaultValue === true);
     return [positive, new Option(`--no-${flag.slice(2)}`, `Not so: ${help}`).hideHelp(defaultValue !== true)];
   }
-  const shape = { integer: 'number', peers: 'nodeId=host:port,...', text: choices?.join('|') ?? 'text' }[kind];
+  const shape = {
+    ...{ integer: 'number', peers: 'nodeId=host:port,...', text: choices?.join('|') ?? 'text' },
+    ...{ variables: 'NAME=origin,...', texts: 'text,...' },
+  }[kind];
   return [new Option(`${flag} <${shape}>`, help)];
 }

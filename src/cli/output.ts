@@ -5,6 +5,7 @@
  * (documents, names, failures of peers) reaches a terminal with control characters in it.
  */
 import { styleText } from 'node:util';
+import { foreignText } from '../protocol/control.js';
 
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
 
@@ -36,8 +37,10 @@ export function jsonOf(value: unknown, space?: number): string {
 
 /** A text from elsewhere on one line. */
 export function clean(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ');
+  return foreignText(text, { lengthMax: foreignLengthMax });
 }
+
+const foreignLengthMax = 2_000;
 
 export function paint(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string {
   // We have asked ourselves whether the stream takes colours; Node.js 20 does not, and later versions would again.

@@ -10,6 +10,28 @@ import { limits } from './limits.js';
 /** Asymmetric ones only: with a public key anybody could make the others. */
 export const tokenAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 
+/** What a token may say that it is: an access token (RFC 9068), any JWT, or nothing. */
+export const tokenTypes = ['at+jwt', 'JWT', 'absent'] as const;
+export type TokenType = (typeof tokenTypes)[number];
+
+/**
+ * Whether a token says that it is of a type that is taken: authorities sign other things with the same keys, such as logout tokens and
+ * ID tokens (RFC 8725, section 3.11).
+ *
+ * @param typ Of its header @throws StatemeshError `tokenRefused`
+ */
+export function checkType(typ: unknown, allowed: readonly TokenType[]): void {
+  const type = typ === undefined ? 'absent' : mediaTypeOf(typ);
+  if (allowed.some((each) => each.toLowerCase() === type)) return;
+  throw tokenRefused('it is of a type that is not taken');
+}
+
+/** In lower case, without the `application/` that may be left out (RFC 7515, section 4.1.9). */
+function mediaTypeOf(typ: unknown): string | undefined {
+  if (typeof typ !== 'string' || /^(application\/)?absent$/i.test(typ)) return undefined;
+  return typ.toLowerCase().replace(/^application\//, '');
+}
+
 export interface TokenExpectation {
   readonly issuer: string;
   readonly audience: string;

@@ -70,7 +70,7 @@ export function parseCloudAddress(text: string): CloudAddress {
   if (!address.isEncrypted && !isLoopback(address.host)) {
     throw new StatemeshError(
       'plaintextRefused',
-      `"${text.slice(0, 80)}" is not encrypted, which is allowed on loopback only: use host:port or wss://.`,
+      `"${shortText(text)}" is not encrypted, which is allowed on loopback only: use host:port or wss://.`,
     );
   }
   return { ...address, webSocketPath: scheme === 'tcp' ? undefined : (path ?? '/') };

@@ -4,6 +4,7 @@
  * An expected error always has a code from this list, a message that says what to do, and the underlying error as
  * `cause`. A bug is not in the list: it surfaces as `internal`.
  */
+import { foreignText } from './foreign-text.js';
 
 /** Every error code with what it means. Codes are stable: programs may switch on them. */
 export const errorCodes = {
@@ -71,6 +72,8 @@ export const errorCodes = {
   certificateInvalid: 'The certificate of a cloud node or of an authority cannot be verified.',
   plaintextRefused:
     'A connection to the cloud would not be encrypted, which is allowed on loopback only, and on request.',
+  secretVariableUnlisted:
+    'A remote peer names an environment variable that this node does not list for its authority (secretVariables).',
   environmentMissing: 'An environment variable that a remote peer names is not set on the node that needs it.',
   secretUnsealable: 'A sealed secret was sealed with another cluster key, for another peer, or is damaged.',
 
@@ -101,12 +104,16 @@ export type ErrorCode = keyof typeof errorCodes;
 export class StatemeshError extends Error {
   override readonly name = 'StatemeshError';
 
+  /** How long the other side wants to be left alone, ms from now on. */
+  readonly retryAfterMs?: number;
+
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options?: { cause?: unknown },
+    { retryAfterMs, ...options }: { cause?: unknown; retryAfterMs?: number | undefined } = {},
   ) {
     super(message, options);
+    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -114,6 +121,8 @@ export class StatemeshError extends Error {
 export interface Failure {
   readonly code: ErrorCode;
   readonly message: string;
+  /** How long the other side wanted to be left alone when it failed, ms. */
+  readonly retryAfterMs?: number;
 }
 
 /**
@@ -121,7 +130,10 @@ export interface Failure {
  * Anything that is not ours becomes `internal`, with its message kept.
  */
 export function failureOf(error: unknown): Failure {
-  if (isStatemeshError(error)) return { code: error.code, message: error.message };
+  if (isStatemeshError(error)) {
+    const { code, message, retryAfterMs } = error;
+    return { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  }
   return { code: 'internal', message: messageOf(error) };
 }
 
@@ -154,7 +166,7 @@ export function messageOf(error: unknown): string {
 export function shortText(value: unknown): string {
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? '[a list]' : '[an object]';
   const text = typeof value === 'function' ? '[a function]' : String(value);
-  return text.length > textLengthMax ? `${text.slice(0, textLengthMax)}…` : text;
+  return foreignText(text, { lengthMax: textLengthMax });
 }
 
 const textLengthMax = 80;

@@ -137,6 +137,12 @@ export const limits = {
   oAuth2TextLengthMax: 2_048,
   scopesMax: 64,
   gatewaysMax: 32,
+  /** However long an authority says that it wants to be left alone. */
+  retryAfterMaxMs: 600_000,
+  /** After failures in a row; the first wait is shorter. */
+  authorityBackoffMaxMs: 30_000,
+  secretVariablesMax: 64,
+  authorityOriginsMax: 16,
   probeFirstMs: 30_000,
   probeMaxMs: 600_000,
 

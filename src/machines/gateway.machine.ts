@@ -82,6 +82,7 @@ const scopes: readonly Scope[] = ['shared'];
 const refusals: ReadonlySet<ErrorCode> = new Set([
   'tokenRefused',
   'authorityRefused',
+  'secretVariableUnlisted',
   'environmentMissing',
   'secretUnsealable',
   'certificateInvalid',
@@ -110,13 +111,8 @@ const machine = setup({
     rejectedBackoff: ({ context }) => waitMs(context, limits.refusedBackoffFirstMs, limits.refusedBackoffMaxMs),
     stableAfter: limits.stableAfterMs,
     refresh: ({ context: { token, now } }) => Math.max(0, (token?.refreshAtMs ?? 0) - now()),
-    refreshBackoff: ({ context: { refreshAttempt, random } }) =>
-      backoffMs({
-        firstMs: limits.backoffFirstMs,
-        maxMs: limits.gatewayBackoffMaxMs,
-        attempt: refreshAttempt - 1,
-        random: random(),
-      }),
+    refreshBackoff: ({ context }) =>
+      waitMs({ ...context, attempt: context.refreshAttempt }, limits.backoffFirstMs, limits.gatewayBackoffMaxMs),
   },
   guards: {
     isDisabled: ({ context }) => !context.peer.isEnabled,
@@ -127,7 +123,7 @@ const machine = setup({
     touchesWay: ({ context }, { effects, configured }: Adjustment) =>
       effects.has('keys') ||
       configured.ca !== context.ca ||
-      configured.configuration.plaintextCloud !== context.configuration.plaintextCloud,
+      !isSameTrust(configured.configuration, context.configuration),
     isSamePeer: ({ context }, { peer }: { peer: CloudPeer }) => isSame(context.peer, peer),
     isOwnSession: ({ context }, { sessionId }: { sessionId: string }) => context.session?.sessionId === sessionId,
     isSomebodyElse: ({ context }, { identity }: SessionIdentified) => identity.nodeId !== context.peer.nodeId,
@@ -380,7 +376,7 @@ const machine = setup({
         requesting: {
           invoke: {
             src: 'requestToken',
-            input: ({ context: { peer, keys, ca } }) => ({ peer, keys, ca }),
+            input: ({ context: { peer, keys, ca, configuration } }) => ({ peer, keys, ca, configuration }),
             onDone: {
               target: '#gateway.connecting',
               actions: { type: 'keepToken', params: ({ event }) => event.output },
@@ -458,7 +454,7 @@ const machine = setup({
             refreshing: {
               invoke: {
                 src: 'requestToken',
-                input: ({ context: { peer, keys, ca } }) => ({ peer, keys, ca }),
+                input: ({ context: { peer, keys, ca, configuration } }) => ({ peer, keys, ca, configuration }),
                 onDone: {
                   target: 'fresh',
                   actions: [{ type: 'keepToken', params: ({ event }) => event.output }, 'renewSession'],
@@ -501,6 +497,12 @@ export interface GatewayMachine extends GatewayMachineType {}
 /** The way to one cloud peer: token, connection, session. Only the leader's leaves standby. */
 export const gatewayMachine: GatewayMachine = machine;
 
+function isSameTrust(a: Configuration, b: Configuration): boolean {
+  const trust = ({ plaintextCloud, secretVariables, authorityOrigins }: Configuration) =>
+    JSON.stringify([plaintextCloud, secretVariables, authorityOrigins]);
+  return trust(a) === trust(b);
+}
+
 function isSame(a: CloudPeer, b: CloudPeer): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
@@ -510,9 +512,10 @@ function mistaken({ peer }: GatewayContext, { identity }: SessionIdentified): Fa
   return { code: 'nodeIdMismatch', message };
 }
 
-/** The wait after the failures so far. */
-function waitMs({ attempt, random }: GatewayContext, firstMs: number, maxMs: number): number {
-  return backoffMs({ firstMs, maxMs, attempt: attempt - 1, random: random() });
+/** The wait after the failures so far; no shorter than the other side has asked for. */
+function waitMs({ attempt, random, lastFailure }: GatewayContext, firstMs: number, maxMs: number): number {
+  const ownMs = backoffMs({ firstMs, maxMs, attempt: attempt - 1, random: random() });
+  return Math.max(ownMs, lastFailure?.retryAfterMs ?? 0);
 }
 
 /** Tells the end of a session of which the beginning was told. */

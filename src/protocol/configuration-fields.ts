@@ -5,7 +5,7 @@
  * Invariants: a wrong value is reported under the name by which it came; the value of a secret field is never shown.
  */
 import { z } from 'zod';
-import { StatemeshError } from '../core/errors.js';
+import { StatemeshError, shortText } from '../core/errors.js';
 import { type ConfigurationInput, configurationSchema } from './configuration.js';
 
 /** Never on a command line, where every user of the machine can read it, and never shown. */
@@ -21,7 +21,13 @@ const structuredFields: ReadonlySet<string> = new Set(['initialRemotePeers', 'ac
 /** What the names of all variables begin with, unless a program says otherwise. */
 export const variablePrefix = 'STATEMESH_';
 
-type FieldKind = 'text' | 'integer' | 'boolean' | 'peers';
+type FieldKind = 'text' | 'integer' | 'boolean' | 'peers' | 'variables' | 'texts';
+
+/** How lists are written as one text. */
+const listKinds: ReadonlyMap<string, FieldKind> = new Map([
+  ['knownPeers', 'peers'],
+  ['secretVariables', 'variables'],
+]);
 
 export interface Field {
   readonly name: keyof ConfigurationInput;
@@ -53,7 +59,14 @@ export const configurationFields: readonly Field[] = Object.entries(
     const { type, description = '', default: defaultValue, enum: choices } = schema as z.core.JSONSchema.JSONSchema;
     return {
       name: name as keyof ConfigurationInput,
-      kind: type === 'integer' ? 'integer' : type === 'boolean' ? 'boolean' : type === 'array' ? 'peers' : 'text',
+      kind:
+        type === 'integer'
+          ? 'integer'
+          : type === 'boolean'
+            ? 'boolean'
+            : type === 'array'
+              ? (listKinds.get(name) ?? 'texts')
+              : 'text',
       variable: `${variablePrefix}${words(name).join('_').toUpperCase()}`,
       flag: `--${words(name).join('-')}`,
       description,
@@ -96,18 +109,32 @@ function convert(field: Field, text: string, origin: string): unknown {
       if (/^(false|0)$/i.test(text)) return false;
       throw wrong(field, text, origin, 'use true or false');
     case 'peers':
-      return text.split(',').map((peer) => {
-        const [nodeId, address, ...rest] = peer.trim().split('=');
-        if (address === undefined || rest.length > 0) throw wrong(field, text, origin, 'use nodeId=host:port,...');
+      return pairsOf(text).map(([nodeId, address]) => {
+        if (address === undefined) throw wrong(field, text, origin, 'use nodeId=host:port,...');
         return { nodeId, address };
       });
+    case 'variables':
+      return pairsOf(text).map(([variable, authority]) => {
+        if (authority === undefined) throw wrong(field, text, origin, 'use NAME=https://identity.example.com,...');
+        return { name: variable, origin: authority };
+      });
+    case 'texts':
+      return text.split(',').map((each) => each.trim());
     case 'text':
       return text;
   }
 }
 
+/** `a=b,c=d`; the second is undefined where there is not exactly one `=`. */
+function pairsOf(text: string): (readonly [string, string | undefined])[] {
+  return text.split(',').map((pair) => {
+    const [first = '', second, ...rest] = pair.trim().split('=');
+    return [first, rest.length > 0 ? undefined : second] as const;
+  });
+}
+
 function wrong({ name }: Field, text: string, origin: string, reason: string): StatemeshError {
-  const shown = secretFields.has(name) ? '' : ` "${text.slice(0, 80)}"`;
+  const shown = secretFields.has(name) ? '' : ` "${shortText(text)}"`;
   return new StatemeshError('configurationInvalid', `Invalid configuration: ${origin}${shown}: ${reason}.`);
 }
 

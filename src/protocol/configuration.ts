@@ -5,9 +5,12 @@
  * unless it is told to.
  */
 import { z } from 'zod';
+import { tokenTypes } from '../core/access-token.js';
 import { parseAddress } from '../core/address.js';
 import type { ConnectionLimits } from '../core/admission.js';
+import { isSafeOrigin } from '../core/authority-target.js';
 import { StatemeshError } from '../core/errors.js';
+import { foreignText } from '../core/foreign-text.js';
 import { isNodeId } from '../core/ids.js';
 import type { ClusterKeySource } from '../core/keys.js';
 import { limits } from '../core/limits.js';
@@ -28,6 +31,12 @@ const address = z.string().refine((text) => {
     return false;
   }
 }, 'use host:port, for example 192.168.1.50:9000');
+
+const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'use the name of an environment variable');
+
+const origin = z
+  .string()
+  .refine(isSafeOrigin, 'use an origin such as https://identity.example.com, without a path (http on loopback only)');
 
 /** Unknown fields are refused: a misspelt one would silently leave a default in force. */
 export const configurationSchema = z.strictObject({
@@ -93,6 +102,18 @@ export const configurationSchema = z.strictObject({
     .max(limits.peersMax)
     .default([])
     .describe('Remote peers to store when the cluster knows nothing of them: changes nothing later.'),
+  secretVariables: z
+    .array(z.strictObject({ name: variableName, origin }))
+    .max(limits.secretVariablesMax)
+    .default([])
+    .describe(
+      'Environment variables that stored cloud peers may name as client secret, each with the origin of the authority that may be sent it.',
+    ),
+  authorityOrigins: z
+    .array(origin)
+    .max(limits.authorityOriginsMax)
+    .default([])
+    .describe('Origins, besides its own, at which an authority may have its token endpoint and its keys.'),
   ca: z
     .string()
     .min(1)
@@ -107,6 +128,14 @@ export const configurationSchema = z.strictObject({
   authority: z.string().min(1).optional().describe('Issuer of the access tokens that a cloud node takes.'),
   audience: z.string().min(1).optional().describe('Audience that an access token must have for a cloud node.'),
   scope: z.string().min(1).default('entgldb:sync').describe('Scope that an access token must have for a cloud node.'),
+  tokenTypes: z
+    .array(z.enum(tokenTypes))
+    .min(1)
+    .max(tokenTypes.length)
+    .default(['at+jwt'])
+    .describe(
+      'Types (typ) of access tokens that a cloud node takes: at+jwt (RFC 9068); JWT or absent for authorities that say no more of theirs.',
+    ),
   inspector: z
     .strictObject({
       port: z.int().min(0).max(65_535).optional().describe('Serve the page on this port of loopback; 0: any.'),
@@ -158,7 +187,9 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
   const result = configurationSchema.safeParse(withoutSchema(withSeedForm(input)));
   if (!result.success) {
     const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'configuration'}: ${issue.message}`);
-    throw new StatemeshError('configurationInvalid', `Invalid configuration: ${problems.join('; ')}.`);
+    // Names of fields that nobody knows are in it, as a server of configurations may have sent them.
+    const told = foreignText(problems.join('; '), { lengthMax: problemsLengthMax });
+    throw new StatemeshError('configurationInvalid', `Invalid configuration: ${told}.`);
   }
   const { clusterKey, acceptedClusterKeys, initialRemotePeers, ...configuration } = result.data;
   if (configuration.role === 'cloud') {
@@ -192,6 +223,8 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
   };
   return { configuration, keySource, initialRemotePeers };
 }
+
+const problemsLengthMax = 2_000;
 
 /** What editors want to know of a file is nothing to the node. */
 function withoutSchema(input: unknown): unknown {

@@ -18,6 +18,7 @@ export {
   StatemeshError,
   systemCodeOf,
 } from '../core/errors.js';
+export { foreignText } from '../core/foreign-text.js';
 
 /** One request to the control socket. */
 export interface ControlCall {

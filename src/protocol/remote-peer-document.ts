@@ -6,7 +6,7 @@
  */
 import { isLoopback, parseAddress, parseCloudAddress } from '../core/address.js';
 import { decodeDocument } from '../core/document.js';
-import { messageOf, StatemeshError } from '../core/errors.js';
+import { messageOf, StatemeshError, shortText } from '../core/errors.js';
 import { isNodeId, type NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
 import { limits } from '../core/limits.js';
@@ -38,8 +38,7 @@ export interface Sealing {
 export function parseRemotePeer(key: string, document: unknown): RemotePeer {
   const fields = asFields('The document', document);
   const nodeId = checkNodeId('NodeId', fields.NodeId);
-  if (nodeId !== key)
-    throw invalid('NodeId', `it is "${nodeId}", but the key of the document is "${key.slice(0, 80)}"`);
+  if (nodeId !== key) throw invalid('NodeId', `it is "${nodeId}", but the key of the document is "${shortText(key)}"`);
   if (typeof fields.IsEnabled !== 'boolean') throw invalid('IsEnabled', 'it is not true or false');
   const type = checkType('Type', fields.Type);
   const peer = { nodeId, address: checkAddress('Address', fields.Address, type), type, isEnabled: fields.IsEnabled };

@@ -218,6 +218,8 @@ export interface RequestTokenInput {
   /** To open a sealed client secret. */
   readonly keys: ClusterKeys | undefined;
   readonly ca: string | undefined;
+  /** What this machine's configuration allows: nothing else that a stored peer names is believed. */
+  readonly configuration: Pick<Configuration, 'secretVariables' | 'authorityOrigins'>;
 }
 /** A token, and how long it is good. */
 export interface AccessToken {

@@ -8,7 +8,8 @@ import protobuf from 'protobufjs';
 import { type Author, type AuthorKey, authorKeyOf, parseAuthorKey, scopeOf } from '../core/author.js';
 import type { Stance, Uplink } from '../core/ballot.js';
 import type { Entry, Position, Run } from '../core/entry.js';
-import { type ErrorCode, isErrorCode, StatemeshError } from '../core/errors.js';
+import { isErrorCode, StatemeshError } from '../core/errors.js';
+import { foreignText } from '../core/foreign-text.js';
 import { type Hlc, isHlc } from '../core/hlc.js';
 import { type CollectionName, isBoot, isCollectionName, isDocumentKey, isNodeId, type NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
@@ -270,9 +271,11 @@ function decodeToken(token: string): Secret {
 
 /** A code from a newer version is not ours: it is shown as `goodbye`, with its text. */
 function decodeRefusal(code: string, message: string): Refusal {
-  const text = message.slice(0, 500).replace(/\p{Cc}/gu, ' ');
+  const text = foreignText(message, { lengthMax: refusalLengthMax });
   return { code: isErrorCode(code) ? code : 'goodbye', message: text };
 }
+
+const refusalLengthMax = 500;
 
 function decodeClock(positions: readonly { author: string; hlc: number; hash: string }[]): Map<AuthorKey, Position> {
   if (positions.length > limits.authorsPerClockMax) throw malformed('it names too many authors');

@@ -6,16 +6,25 @@
  * {@link cooldownMs}; when nobody waits any more, it is given up.
  */
 import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
-import { isLoopback } from '../core/address.js';
-import { isStatemeshError, StatemeshError } from '../core/errors.js';
-import type { Http, HttpResponse, Time } from '../protocol/ports.js';
+import { isSafeUrl } from '../core/authority-target.js';
+import { backoffMs } from '../core/backoff.js';
+import { failureOf, isStatemeshError, StatemeshError } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Http, Time } from '../protocol/ports.js';
+import {
+  AuthorityClient,
+  type AuthorityMetadata,
+  type AuthoritySource,
+  endpointIn,
+  jsonIn,
+} from './authority-client.js';
 
 export const cooldownMs = 10_000;
-/** Then they are asked for again: a key that was withdrawn must not be believed for ever. */
-export const freshMs = 600_000;
+/** Then they are asked for again: a key that was withdrawn is believed no longer, as far as the authority can be reached. */
+export const freshMs = 60_000;
 /** While the authority cannot be reached, those that it had last are believed for so long. */
 export const staleMaxMs = 3_600_000;
-/** After a failure: who waits is told of it, without a new request. */
+/** After a failure: who waits is told of it, without a new request. Longer after several in a row, up to `authorityBackoffMaxMs`. */
 export const failedMs = 1_000;
 
 /** How long a token waits for newer keys while there are others. */
@@ -23,11 +32,6 @@ const patienceMs = 2_000;
 
 /** Finds the key of a token by its header. */
 export type KeySet = ReturnType<typeof createLocalJWKSet>;
-
-interface Source {
-  readonly authority: string;
-  readonly ca: string | undefined;
-}
 
 interface Fetched {
   readonly keys: KeySet;
@@ -41,22 +45,23 @@ interface Request {
 }
 
 export class AuthorityKeys {
-  readonly #http: Http;
+  readonly #client: AuthorityClient;
   readonly #time: Time;
-  readonly #source: Source;
+  readonly #source: AuthoritySource;
   #keysUrl: string | undefined;
   #latest: Fetched | undefined;
-  #failed: { readonly error: unknown; readonly atMs: number } | undefined;
+  #failed: { readonly error: unknown; readonly untilMs: number } | undefined;
+  #failures = 0;
   #request: Request | undefined;
 
-  constructor(ports: { http: Http; time: Time }, source: Source) {
-    this.#http = ports.http;
+  constructor(ports: { http: Http; time: Time }, source: AuthoritySource) {
+    this.#client = new AuthorityClient(ports);
     this.#time = ports.time;
     this.#source = source;
   }
 
-  isOf({ authority, ca }: Source): boolean {
-    return authority === this.#source.authority && ca === this.#source.ca;
+  isOf(source: AuthoritySource): boolean {
+    return JSON.stringify(source) === JSON.stringify(this.#source);
   }
 
   /** @throws StatemeshError `authorityUnavailable`, `authorityInvalid`, `certificateInvalid`, `cancelled` */
@@ -95,7 +100,7 @@ export class AuthorityKeys {
   /** Joins the request that is under way, or begins one. */
   async #fetch(signal: AbortSignal): Promise<Fetched> {
     const failed = this.#failed;
-    if (failed !== undefined && this.#time.monotonicMs() - failed.atMs < failedMs) throw failed.error;
+    if (failed !== undefined && this.#time.monotonicMs() < failed.untilMs) throw failed.error;
     this.#request ??= this.#begin();
     const request = this.#request;
     request.waiting += 1;
@@ -118,11 +123,12 @@ export class AuthorityKeys {
       (latest) => {
         this.#latest = latest;
         this.#failed = undefined;
+        this.#failures = 0;
         forget();
       },
       (error: unknown) => {
         // What was given up says nothing of the authority.
-        if (!abort.signal.aborted) this.#failed = { error, atMs: this.#time.monotonicMs() };
+        if (!abort.signal.aborted) this.#noteFailure(error);
         forget();
       },
     );
@@ -130,12 +136,23 @@ export class AuthorityKeys {
     return request;
   }
 
+  /** Not drawn at random: one request stands for all who wait. */
+  #noteFailure(error: unknown): void {
+    const growing = { firstMs: failedMs, maxMs: limits.authorityBackoffMaxMs, attempt: this.#failures, random: 1 };
+    const waitMs = Math.max(backoffMs(growing), failureOf(error).retryAfterMs ?? 0);
+    this.#failures += 1;
+    this.#failed = { error, untilMs: this.#time.monotonicMs() + waitMs };
+  }
+
   async #ask(signal: AbortSignal): Promise<Fetched> {
     // What is known already need not be asked for again: a slow authority so comes to an end with its answers.
     this.#keysUrl ??= await this.#findKeys(signal);
     const url = this.#keysUrl;
     try {
-      const keys = keySetOf(jsonOf(await this.#get(url, signal)));
+      const headers = { accept: 'application/json' };
+      const request = { method: 'GET', url, headers, body: undefined, ca: this.#source.ca, signal } as const;
+      const { status, body } = await this.#client.ask(request, name);
+      const keys = keySetOf(status === 200 ? jsonIn(body) : undefined);
       this.#keysUrl = undefined;
       return { keys, atMs: this.#time.monotonicMs() };
     } catch (error) {
@@ -145,51 +162,25 @@ export class AuthorityKeys {
   }
 
   async #findKeys(signal: AbortSignal): Promise<string> {
-    const { jwks_uri: keysUrl, issuer } = await this.#metadata(signal);
-    if (issuer !== this.#source.authority) throw invalid('names another issuer than the configured authority');
-    if (typeof keysUrl !== 'string' || !isSafe(keysUrl)) throw invalid('names no https address of its keys');
-    return keysUrl;
-  }
-
-  async #metadata(signal: AbortSignal): Promise<Record<string, unknown>> {
-    const { authority } = this.#source;
-    if (!isSafe(authority)) throw invalid('is no https URL');
-    for (const url of metadataUrls(authority)) {
-      const response = await this.#get(url, signal);
-      const metadata = jsonOf(response);
-      if (typeof metadata === 'object' && metadata !== null) return metadata as Record<string, unknown>;
-      if (response.status !== 404) break;
-    }
+    if (!isSafeUrl(this.#source.authority)) throw invalid('is no https URL');
+    const check = (metadata: AuthorityMetadata) => this.#keysUrlIn(metadata);
+    const url = await this.#client.metadata(this.#source, { name, signal, check });
+    if (url !== undefined) return url;
     throw invalid('has no metadata document: configure the issuer exactly as it calls itself');
   }
 
-  async #get(url: string, signal: AbortSignal): Promise<HttpResponse> {
-    const headers = { accept: 'application/json' };
-    const { ca } = this.#source;
-    const response = await this.#http.request({ method: 'GET', url, headers, body: undefined, ca, signal });
-    if (response.status >= 500 || response.status === 429) {
-      throw new StatemeshError('authorityUnavailable', `The authority answers with status ${response.status}.`);
-    }
-    return response;
+  #keysUrlIn(metadata: AuthorityMetadata): string {
+    if (metadata.issuer !== this.#source.authority) throw invalid('names another issuer than the configured authority');
+    const endpoint = endpointIn(metadata, 'jwks_uri', this.#source);
+    if (endpoint === undefined) throw invalid('names no https address of its keys');
+    if (endpoint !== 'foreign') return endpoint.url;
+    throw invalid(
+      'has its keys at another origin, or not by https: if that origin is right, list it as `authorityOrigins`',
+    );
   }
 }
 
-/** That of OpenID Connect, which is appended, and that of RFC 8414, which is inserted before the path. */
-function metadataUrls(authority: string): string[] {
-  const { origin, pathname } = new URL(authority);
-  const path = pathname.replace(/\/$/, '');
-  return [
-    `${origin}${path}/.well-known/openid-configuration`,
-    `${origin}/.well-known/oauth-authorization-server${path}`,
-  ];
-}
-
-/** Keys that came in the clear could be anybody's. */
-function isSafe(url: string): boolean {
-  if (!URL.canParse(url)) return false;
-  const { protocol, hostname } = new URL(url);
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replace(/^\[|\]$/g, '')));
-}
+const name = 'The authority of access tokens';
 
 function keySetOf(keys: unknown): KeySet {
   try {
@@ -199,17 +190,8 @@ function keySetOf(keys: unknown): KeySet {
   }
 }
 
-function jsonOf({ status, body }: HttpResponse): unknown {
-  if (status !== 200) return undefined;
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-}
-
 function invalid(reason: string): StatemeshError {
-  return new StatemeshError('authorityInvalid', `The authority of access tokens ${reason}.`);
+  return new StatemeshError('authorityInvalid', `${name} ${reason}.`);
 }
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -6,8 +6,10 @@
  */
 import { fromCallback } from 'xstate';
 import { type Failure, failureOf } from '../core/errors.js';
+import { foreignText } from '../core/foreign-text.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
+import type { Secret } from '../core/secret.js';
 import type { LinkCommand, LinkReport } from '../protocol/events.js';
 import { encodeFrame, FrameDecoder } from '../protocol/frame-codec.js';
 import type { Frame, Heartbeat } from '../protocol/messages.js';
@@ -60,6 +62,8 @@ class Link {
   #roundTripMs: number | undefined;
   #told: { readonly roundTripMs: number; readonly clockAheadMs: number } | undefined;
   #intervals: Intervals;
+  /** The access tokens that the other side was shown last, and may repeat. */
+  #shown: readonly Secret[] = [];
 
   constructor(input: LinkInput, { heartbeats, time, meter, acquaintances }: LinkSurroundings) {
     this.#input = input;
@@ -82,6 +86,7 @@ class Link {
   send(frame: Frame): void {
     if (this.#isClosed) return;
     const { connection } = this.#input;
+    this.#rememberToken(frame);
     const bytes = encodeFrame(frame);
     connection.write(bytes);
     const { readings } = this.#meter;
@@ -132,12 +137,26 @@ class Link {
       for (let frame = this.#decoder.next(); frame !== undefined; frame = this.#decoder.next()) {
         if (readings !== undefined) this.#countReceived(readings, frame);
         if (frame.type === 'frame.heartbeat') this.#hear(frame);
-        else this.#tell(frame);
+        else this.#tell(this.#withoutTokens(frame));
         if (this.#isClosed) return;
       }
     } catch (error) {
       this.#fail(failureOf(error));
     }
+  }
+
+  #rememberToken(frame: Frame): void {
+    if (frame.type !== 'frame.handshakeRequest' && frame.type !== 'frame.tokenRenewal') return;
+    if (frame.token !== undefined) this.#shown = [...this.#shown.slice(-1), frame.token];
+  }
+
+  /** Here, since whoever records events would see it. */
+  #withoutTokens<F extends Frame>(frame: F): F {
+    if (this.#shown.length === 0) return frame;
+    const plain = (message: string) => foreignText(message, { lengthMax: message.length, secrets: this.#shown });
+    if (frame.type === 'frame.goodbye') return { ...frame, message: plain(frame.message) };
+    if (frame.type !== 'frame.handshakeResponse' || frame.refusal === undefined) return frame;
+    return { ...frame, refusal: { ...frame.refusal, message: plain(frame.refusal.message) } };
   }
 
   #countSent(readings: Readings, frame: Frame, bytes: number): void {

@@ -2,19 +2,22 @@
  * Gets access tokens for cloud peers: the client credentials grant (RFC 6749, section 4.4), at the endpoint that the authority's
  * metadata names, or at `{authority}/connect/token`, as the EntglDB peers do.
  *
- * Invariants: a secret leaves this file only in the body or the header of that one request; https only, but for loopback; what goes
- * wrong is told without secrets, and without texts of the authority that a terminal would obey.
+ * Invariants: a secret leaves this file only in the body or the header of that one request; https only, but for loopback, and at the
+ * authority's own origin or one that the configuration lists; a variable of the environment goes to the authority only for which the
+ * configuration lists it; what goes wrong is told in our words, never in those of the authority.
  */
 import * as oauth from 'oauth4webapi';
 import { fromPromise } from 'xstate';
-import { isLoopback } from '../core/address.js';
-import { isStatemeshError, messageOf, StatemeshError } from '../core/errors.js';
+import { isSafeUrl, originOf } from '../core/authority-target.js';
+import { isStatemeshError, StatemeshError } from '../core/errors.js';
+import { oAuth2ErrorOf } from '../core/foreign-text.js';
 import { limits } from '../core/limits.js';
 import { chooseEnvelope, isSealed, openSecret } from '../core/sealing.js';
 import { Secret } from '../core/secret.js';
 import type { Environment, Http, Time } from '../protocol/ports.js';
 import type { CloudPeer } from '../protocol/remote-peer.js';
 import type { AccessToken, RequestTokenInput } from '../protocol/services.js';
+import { AuthorityClient, type AuthorityMetadata, type AuthoritySource, endpointIn } from './authority-client.js';
 
 export interface RequestTokenPorts {
   readonly http: Http;
@@ -36,13 +39,13 @@ interface Metadata {
 
 /**
  * @throws StatemeshError `authorityUnavailable`, `authorityInvalid`, `authorityRefused`, `certificateInvalid`, `plaintextRefused`,
- * `environmentMissing`, `secretUnsealable`, `cancelled`
+ * `secretVariableUnlisted`, `environmentMissing`, `secretUnsealable`, `cancelled`
  */
 export function createRequestToken(ports: RequestTokenPorts) {
+  const client = new AuthorityClient(ports);
   const remembered = new Map<string, { readonly metadata: Metadata; readonly atMs: number }>();
 
-  const metadataOf = async (authority: URL, options: Options): Promise<Metadata> => {
-    const key = `${authority.href} ${options.ca ?? ''}`;
+  const metadataOf = async (key: string, authority: URL, options: Options): Promise<Metadata> => {
     const known = remembered.get(key);
     const nowMs = ports.time.monotonicMs();
     if (known !== undefined && nowMs - known.atMs < metadataFreshMs) return known.metadata;
@@ -52,58 +55,73 @@ export function createRequestToken(ports: RequestTokenPorts) {
     return metadata;
   };
 
-  return fromPromise<AccessToken, RequestTokenInput>(async ({ input: { peer, keys, ca }, signal }) => {
+  return fromPromise<AccessToken, RequestTokenInput>(async ({ input, signal }) => {
+    const { peer, ca, configuration } = input;
     const authority = authorityOf(peer);
-    const secret = secretOf(peer, keys, ports.environment);
-    const options: Options = { http: ports.http, ca, signal, peer };
+    const secret = secretOf(input, ports.environment);
+    const source = { authority: authority.href, ca, origins: configuration.authorityOrigins };
+    const options: Options = { client, source, signal, peer };
+    const key = JSON.stringify([source.authority, ca ?? '', source.origins]);
     try {
-      const metadata = await metadataOf(authority, options);
+      const metadata = await metadataOf(key, authority, options);
       return grantOf(await requestGrant({ metadata, secret, ...options }), ports.time, peer);
     } catch (error) {
-      // It may have moved, or been set up anew.
-      remembered.delete(`${authority.href} ${ca ?? ''}`);
+      const failure = failureFrom(error, peer);
+      // It may have moved, or been set up anew; one that has too much to do has not.
+      if (failure.retryAfterMs === undefined) remembered.delete(key);
       if (signal.aborted) throw new StatemeshError('cancelled', 'The access token is not needed any more.');
-      throw failureOf(error, peer, secret);
+      throw failure;
     }
   });
 }
 
 interface Options {
-  readonly http: Http;
-  readonly ca: string | undefined;
+  readonly client: AuthorityClient;
+  readonly source: AuthoritySource;
   readonly signal: AbortSignal;
   readonly peer: CloudPeer;
 }
 
-/** That of OpenID Connect, then that of RFC 8414; without either, the endpoint of the EntglDB peers' authorities. */
-async function discover(authority: URL, options: Options): Promise<Metadata> {
-  for (const algorithm of ['oidc', 'oauth2'] as const) {
-    const response = await oauth.discoveryRequest(authority, { algorithm, ...requestOptions(authority, options) });
-    const metadata = await jsonOf(response);
-    if (metadata === undefined) continue;
-    const issuer = issuerOf(metadata, authority, options.peer);
-    return { server: await oauth.processDiscoveryResponse(issuer, Response.json(metadata)), isKnown: true };
-  }
+/** Where its metadata says; without any, the endpoint of the EntglDB peers' authorities. */
+async function discover(authority: URL, { client, source, signal, peer }: Options): Promise<Metadata> {
+  const server = await client.metadata(source, {
+    ...{ name: nameOf(peer), signal },
+    check: (metadata) => {
+      const { token_endpoint_auth_methods_supported: methods } = metadata;
+      return {
+        issuer: issuerOf(metadata, authority, peer).href,
+        token_endpoint: tokenEndpointOf(metadata, source, peer),
+        ...(Array.isArray(methods) ? { token_endpoint_auth_methods_supported: methods.map(String) } : {}),
+      };
+    },
+  });
+  if (server !== undefined) return { server, isKnown: true };
   const tokenEndpoint = `${withoutSlash(authority)}/connect/token`;
   return { server: { issuer: authority.href, token_endpoint: tokenEndpoint }, isKnown: false };
 }
 
-/** Whatever its content type says: the check of tokens on cloud nodes reads it so, too. */
-async function jsonOf(response: Response): Promise<unknown> {
-  if (response.status !== 200) return undefined;
-  try {
-    return await response.json();
-  } catch {
-    return undefined;
-  }
-}
-
 /** What the authority calls itself: our own name for it, but for a slash at the end, which people add and forget. */
-function issuerOf(metadata: unknown, authority: URL, peer: CloudPeer): URL {
-  const { issuer } = Object(metadata) as { issuer?: unknown };
+function issuerOf({ issuer }: AuthorityMetadata, authority: URL, peer: CloudPeer): URL {
   if (typeof issuer !== 'string') throw invalid(peer, 'its metadata names no issuer');
   if (URL.canParse(issuer) && withoutSlash(new URL(issuer)) === withoutSlash(authority)) return new URL(issuer);
   throw invalid(peer, 'its metadata names another issuer, so configure the authority exactly as it calls itself');
+}
+
+/** The client's secret goes there. */
+function tokenEndpointOf(metadata: AuthorityMetadata, source: AuthoritySource, peer: CloudPeer): string {
+  const endpoint = endpointIn(metadata, 'token_endpoint', source);
+  if (endpoint === undefined) throw invalid(peer, 'its metadata names no token endpoint');
+  if (endpoint !== 'foreign') return endpoint.url;
+  if (!isSafeUrl(metadata.token_endpoint as string)) {
+    throw new StatemeshError(
+      'plaintextRefused',
+      `${nameOf(peer)} has its token endpoint where secrets would not be encrypted: it must be https.`,
+    );
+  }
+  throw invalid(
+    peer,
+    'the token endpoint in its metadata is at another origin; if that one is right, list it as `authorityOrigins`',
+  );
 }
 
 function withoutSlash({ href }: URL): string {
@@ -119,12 +137,6 @@ async function requestGrant({
   readonly secret: Secret | undefined;
 }): Promise<oauth.TokenEndpointResponse> {
   const { clientId, scopes, audience } = options.peer.oAuth2;
-  const { token_endpoint: endpointUrl } = server;
-  if (typeof endpointUrl !== 'string' || !URL.canParse(endpointUrl)) {
-    throw invalid(options.peer, 'its metadata names no token endpoint');
-  }
-  const endpoint = new URL(endpointUrl);
-  assertSafe(endpoint, options.peer);
   const client = { client_id: clientId };
   const response = await oauth.clientCredentialsGrantRequest(
     server,
@@ -136,7 +148,7 @@ async function requestGrant({
       ...(audience === undefined ? {} : { audience }),
       ...(audience !== undefined && URL.canParse(audience) ? { resource: audience } : {}),
     },
-    requestOptions(endpoint, options),
+    requestOptions(options),
   );
   return oauth.processClientCredentialsResponse(server, client, response);
 }
@@ -149,21 +161,18 @@ function authenticationOf(secret: Secret | undefined, methods: unknown): oauth.C
   return isPost ? oauth.ClientSecretPost(secret.reveal()) : oauth.ClientSecretBasic(secret.reveal());
 }
 
-function requestOptions(url: URL, { http, ca, signal, peer }: Options) {
+function requestOptions({ client, source, signal, peer }: Options) {
   return {
     signal,
-    [oauth.allowInsecureRequests]: url.protocol === 'http:',
-    [oauth.customFetch]: async (target: string, init: oauth.CustomFetchOptions<string, unknown>): Promise<Response> => {
+    // What may be asked without encryption was decided before: loopback only.
+    [oauth.allowInsecureRequests]: true,
+    [oauth.customFetch]: async (url: string, init: oauth.CustomFetchOptions<string, unknown>): Promise<Response> => {
+      if (!isSafeUrl(url)) throw invalid(peer, 'its token endpoint is no https URL');
       const body = init.body === undefined || init.body === null ? undefined : String(init.body);
       const method = init.method === 'POST' ? 'POST' : 'GET';
-      const answer = await http.request({ method, url: target, headers: init.headers, body, ca, signal });
-      if (answer.status >= 500 || answer.status === 429) {
-        throw new StatemeshError(
-          'authorityUnavailable',
-          `The authority of "${peer.nodeId}" answers with status ${answer.status}.`,
-        );
-      }
-      if (answer.status < 200) throw invalid(peer, `it answers with status ${answer.status}`);
+      const request = { method, url, headers: init.headers, body, ca: source.ca, signal } as const;
+      const answer = await client.ask(request, nameOf(peer));
+      if (answer.status < 200 || answer.status > 599) throw invalid(peer, `it answers with status ${answer.status}`);
       // A Response of such a status must not have a body.
       const isEmpty = [204, 205, 304].includes(answer.status);
       const headers = { 'content-type': answer.headers['content-type'] ?? '' };
@@ -192,22 +201,23 @@ function authorityOf(peer: CloudPeer): URL {
   return url;
 }
 
-function assertSafe({ protocol, hostname }: URL, peer: CloudPeer): void {
-  if (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replace(/^\[|\]$/g, '')))) return;
+function assertSafe({ href }: URL, peer: CloudPeer): void {
+  if (isSafeUrl(href)) return;
   throw new StatemeshError(
     'plaintextRefused',
     `The authority of "${peer.nodeId}" is not asked without encryption, but on loopback: use https.`,
   );
 }
 
-/** `${NAME}`: a variable of this node's environment. Nothing else is ever stored in the clear. */
+/** `${NAME}`: a variable of this node's environment, if this node's configuration says so. Nothing else is ever stored in the clear. */
 const variable = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/;
 
-function secretOf(peer: CloudPeer, keys: RequestTokenInput['keys'], environment: Environment): Secret | undefined {
+function secretOf({ peer, keys, configuration }: RequestTokenInput, environment: Environment): Secret | undefined {
   const { clientSecret, authority, clientId } = peer.oAuth2;
   if (clientSecret === undefined) return undefined;
   const name = variable.exec(clientSecret)?.[1];
   if (name !== undefined) {
+    assertListed(name, peer, configuration);
     const value = environment.get(name);
     if (value !== undefined && value !== '') return new Secret(value);
     throw new StatemeshError(
@@ -225,42 +235,41 @@ function secretOf(peer: CloudPeer, keys: RequestTokenInput['keys'], environment:
   );
 }
 
-/** What went wrong, in our words; an authority's own words are cut short, and cleaned. */
-function failureOf(error: unknown, peer: CloudPeer, secret: Secret | undefined): StatemeshError {
-  if (isStatemeshError(error)) return error as StatemeshError;
+/** Whoever may write a remote peer must not read our environment: a variable goes to the authority for which it was listed, only. */
+function assertListed(name: string, peer: CloudPeer, { secretVariables }: RequestTokenInput['configuration']): void {
+  const origin = originOf(peer.oAuth2.authority);
+  if (secretVariables.some((listed) => listed.name === name && originOf(listed.origin) === origin)) return;
+  throw new StatemeshError(
+    'secretVariableUnlisted',
+    `The cloud peer "${peer.nodeId}" asks for the environment variable ${name}, to be sent to ${origin}. If that is right, list both under secretVariables in the configuration of this node.`,
+  );
+}
+
+/** What went wrong, in our words: of an authority's own, only codes that RFC 6749 has. */
+function failureFrom(error: unknown, peer: CloudPeer): StatemeshError {
+  if (isStatemeshError(error)) return error;
+  const { code, error: said, status, cause } = Object(error) as Record<'code' | 'error' | 'status' | 'cause', unknown>;
   if (error instanceof oauth.ResponseBodyError) {
     // A web server's own words: an authority refuses with other ones (RFC 6749, section 5.2).
-    if (error.status === 404 || error.status === 405) {
-      return invalid(peer, `its token endpoint answers with status ${error.status}, so check the authority's URL`);
+    if (status === 404 || status === 405) {
+      return invalid(peer, `its token endpoint answers with status ${status}, so check the authority's URL`);
     }
-    const { error: code, error_description: description } = error as { error: string; error_description?: unknown };
-    const texts = typeof description === 'string' && description !== '' ? [code, description] : [code];
-    return refused(peer, texts.map((text) => clean(withoutSecret(text, secret))).join(': '));
+    return refused(peer, oAuth2ErrorOf(said) ?? `status ${status}`);
   }
-  const status = (error as { cause?: { status?: unknown } }).cause?.status;
-  if (status === 400 || status === 401 || status === 403) return refused(peer, `status ${status}`);
-  return invalid(peer, clean(messageOf(error)));
+  const { status: bare } = Object(cause) as { status?: unknown };
+  if (bare === 400 || bare === 401 || bare === 403) return refused(peer, `status ${bare}`);
+  const reason = typeof code === 'string' && /^OAUTH_[A-Z0-9_]{1,60}$/.test(code) ? ` (${code})` : '';
+  return invalid(peer, `its answer is not one of RFC 6749${reason}`);
 }
 
 function refused(peer: CloudPeer, why: string): StatemeshError {
   return new StatemeshError('authorityRefused', `The authority of "${peer.nodeId}" refuses the client (${why}).`);
 }
 
-/** Some authorities say which secret was wrong. */
-function withoutSecret(text: string, secret: Secret | undefined): string {
-  if (secret === undefined) return text;
-  const plain = secret.reveal();
-  const inForm = new URLSearchParams({ '': plain }).toString().slice(1);
-  return [plain, inForm, encodeURIComponent(plain)].reduce(
-    (rest, form) => rest.replaceAll(form, secret.toString()),
-    text,
-  );
-}
-
 function invalid(peer: CloudPeer, reason: string): StatemeshError {
-  return new StatemeshError('authorityInvalid', `The authority of "${peer.nodeId}" is no OAuth2 authority: ${reason}.`);
+  return new StatemeshError('authorityInvalid', `${nameOf(peer)} is no OAuth2 authority: ${reason}.`);
 }
 
-function clean(text: string): string {
-  return text.slice(0, 200).replace(/\p{Cc}+/gu, ' ');
+function nameOf({ nodeId }: CloudPeer): string {
+  return `The authority of "${nodeId}"`;
 }

@@ -5,7 +5,7 @@
  */
 import { type CompactVerifyResult, type CryptoKey, compactVerify } from 'jose';
 import { fromPromise } from 'xstate';
-import { checkClaims, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
+import { checkClaims, checkType, type TokenType, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
 import { StatemeshError, systemCodeOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Http, Time } from '../protocol/ports.js';
@@ -16,22 +16,23 @@ import { AuthorityKeys, type KeySet } from './authority-keys.js';
 export function createVerifyToken(ports: { http: Http; time: Time }) {
   let keys: AuthorityKeys | undefined;
   return fromPromise<VerifiedToken, VerifyTokenInput>(async ({ input: { token, configuration, ca }, signal }) => {
-    const { authority, audience, scope } = configuration;
+    const { authority, audience, scope, tokenTypes, authorityOrigins: origins } = configuration;
     if (authority === undefined || audience === undefined) {
       throw new StatemeshError('configurationInvalid', 'A cloud node needs an authority and an audience.');
     }
-    if (keys === undefined || !keys.isOf({ authority, ca })) keys = new AuthorityKeys(ports, { authority, ca });
-    const payload = await verifySignature(token.reveal(), keys, signal);
+    const source = { authority, ca, origins };
+    if (keys === undefined || !keys.isOf(source)) keys = new AuthorityKeys(ports, source);
+    const payload = payloadOf(await verifySignature(token.reveal(), keys, signal), tokenTypes);
     return checkClaims(payload, { issuer: authority, audience, scope, nowMs: ports.time.now() });
   });
 }
 
-/** The payload of a token that the authority has signed. */
-async function verifySignature(token: string, keys: AuthorityKeys, signal: AbortSignal): Promise<unknown> {
+/** A token that the authority has signed. */
+async function verifySignature(token: string, keys: AuthorityKeys, signal: AbortSignal): Promise<CompactVerifyResult> {
   if (token.length > limits.tokenLengthMax) throw tokenRefused('it is too long');
   const present = await keys.get(signal);
   try {
-    return payloadOf(await verifyBy(token, present));
+    return await verifyBy(token, present);
   } catch (error) {
     if (systemCodeOf(error) !== keyUnknown) throw refusalOf(error);
   }
@@ -39,7 +40,7 @@ async function verifySignature(token: string, keys: AuthorityKeys, signal: Abort
   const newer = await keys.newerThan(present, signal);
   if (newer === undefined) throw tokenRefused('it is signed with an unknown key');
   try {
-    return payloadOf(await verifyBy(token, newer));
+    return await verifyBy(token, newer);
   } catch (error) {
     throw refusalOf(error);
   }
@@ -68,13 +69,15 @@ const keyUnknown = 'ERR_JWKS_NO_MATCHING_KEY';
 const keyAmbiguous = 'ERR_JWKS_MULTIPLE_MATCHING_KEYS';
 const keysTriedMax = 8;
 
-function payloadOf({ payload, protectedHeader }: CompactVerifyResult): unknown {
+function payloadOf({ payload, protectedHeader }: CompactVerifyResult, types: readonly TokenType[]): unknown {
   // RFC 7519, section 7.2, and RFC 7797, section 7: a token is never unencoded.
   if (protectedHeader.b64 === false) throw tokenRefused('it is no token');
+  checkType(protectedHeader.typ, types);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
-  } catch (cause) {
-    throw tokenRefused('it is no token', cause);
+  } catch {
+    // Without the reason as cause, which quotes the token.
+    throw tokenRefused('it is no token');
   }
 }
 

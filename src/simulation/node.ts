@@ -91,6 +91,8 @@ const diskLatenciesMaxMs = [1, 1, 20];
 const openingsMaxMs = [1, 20, 1_000];
 /** What the configuration of a cloud node has to name. Nobody reads them: worlds have no such files. */
 export const certificateFiles = { tlsCert: 'certificate.pem', tlsKey: 'key.pem' };
+/** What the environment of nodes is for, if nothing else is said: the secret that they show to the authority of the world. */
+const secretVariablesOfWorlds = [{ name: 'CLOUD_SECRET', origin: 'https://authority.world' }];
 export const clusterKeyOfWorlds = 'the key of a simulated cluster';
 /** Where nodes listen, if nothing else is said. */
 export const defaultPort = 9_000;
@@ -232,6 +234,7 @@ export class NodeProcess {
         lan: true,
         clusterKey: clusterKeyOfWorlds,
         clusterSalt: 'simulated',
+        secretVariables: secretVariablesOfWorlds,
         ...(this.#certificate === undefined ? {} : certificateFiles),
         ...this.#configuration,
         dataDir: disks.directoryOf(this.address),

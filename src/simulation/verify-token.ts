@@ -4,7 +4,7 @@
  */
 import { constants, createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
 import { fromPromise } from 'xstate';
-import { checkClaims, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
+import { checkClaims, checkType, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Http, Time } from '../protocol/ports.js';
@@ -14,12 +14,14 @@ import { AuthorityKeys, type KeySet } from '../services/authority-keys.js';
 export function createSimulatedVerifyToken(ports: { readonly http: Http; readonly time: Time }) {
   let keys: AuthorityKeys | undefined;
   return fromPromise<VerifiedToken, VerifyTokenInput>(async ({ input: { token, configuration, ca }, signal }) => {
-    const { authority, audience, scope } = configuration;
+    const { authority, audience, scope, tokenTypes, authorityOrigins: origins } = configuration;
     if (authority === undefined || audience === undefined) {
       throw new StatemeshError('configurationInvalid', 'A cloud node needs an authority and an audience.');
     }
-    if (keys === undefined || !keys.isOf({ authority, ca })) keys = new AuthorityKeys(ports, { authority, ca });
-    const claims = await claimsOf(token.reveal(), keys, signal);
+    const source = { authority, ca, origins };
+    if (keys === undefined || !keys.isOf(source)) keys = new AuthorityKeys(ports, source);
+    const { claims, typ } = await claimsOf(token.reveal(), keys, signal);
+    checkType(typ, tokenTypes);
     return checkClaims(claims, { issuer: authority, audience, scope, nowMs: ports.time.now() });
   });
 }
@@ -29,13 +31,18 @@ type Algorithm = (typeof tokenAlgorithms)[number];
 interface Signed {
   readonly alg: Algorithm;
   readonly kid: unknown;
+  readonly typ: unknown;
   readonly claims: string;
   readonly signed: Buffer;
   readonly signature: Buffer;
 }
 
-/** The claims of a token that the authority has signed. */
-async function claimsOf(token: string, keys: AuthorityKeys, signal: AbortSignal): Promise<unknown> {
+/** The claims of a token that the authority has signed, and what it says that it is. */
+async function claimsOf(
+  token: string,
+  keys: AuthorityKeys,
+  signal: AbortSignal,
+): Promise<{ claims: unknown; typ: unknown }> {
   if (token.length > limits.tokenLengthMax) throw tokenRefused('it is too long');
   const present = await keys.get(signal);
   const parsed = parse(token);
@@ -49,17 +56,18 @@ async function claimsOf(token: string, keys: AuthorityKeys, signal: AbortSignal)
   if (!candidates.some((key) => isSigned(parsed, key))) throw tokenRefused('its signature does not hold');
   const claims = jsonOf(parsed.claims);
   if (claims === undefined) throw tokenRefused('it is no token');
-  return claims;
+  return { claims, typ: parsed.typ };
 }
 
 function parse(token: string): Signed {
   const [header = '', claims = '', signature, ...rest] = token.split('.');
-  const { alg, kid } = jsonOf(decoded(header)) ?? {};
+  const { alg, kid, typ } = jsonOf(decoded(header)) ?? {};
   if (signature === undefined || rest.length > 0 || typeof alg !== 'string') throw tokenRefused('it is no token');
   if (!isAllowed(alg)) throw tokenRefused('it is signed in a way that is not allowed');
   return {
     alg,
     kid,
+    typ,
     claims: decoded(claims),
     signed: Buffer.from(`${header}.${claims}`),
     signature: Buffer.from(signature, 'base64url'),

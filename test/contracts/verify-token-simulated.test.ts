@@ -17,9 +17,9 @@ import { stepUntil } from './simulated-clock.js';
 import {
   audience,
   describeVerifyToken,
+  type IssueOptions,
   issuer,
   scope,
-  type TokenAlgorithm,
   type VerifyTokenHarness,
 } from './verify-token.contract.js';
 
@@ -90,7 +90,9 @@ async function makeHarness(): Promise<VerifyTokenHarness> {
   const network = hub.join({ address: '10.0.0.1', segments: new Set(['office']) });
   const http = simulatedHttp({ network, time, settled: () => {} });
   const verifyToken = createSimulatedVerifyToken({ http, time });
-  const configuration = { authority: issuer, audience, scope } as Configuration;
+  const configuration = {
+    ...{ authority: issuer, audience, scope, tokenTypes: ['at+jwt'], authorityOrigins: [] },
+  } as unknown as Configuration;
   /** One after the other, since each moves the clock. */
   let turn: Promise<unknown> = Promise.resolve();
   const verify: VerifyTokenHarness['verify'] = async (token) => {
@@ -112,15 +114,16 @@ async function makeHarness(): Promise<VerifyTokenHarness> {
       turn = verifying.catch(() => {});
       return verifying;
     },
-    async issue(claims, { alg = 'RS256', kid = kidOf(alg) }: { alg?: TokenAlgorithm; kid?: string } = {}) {
+    async issue(claims, { alg = 'RS256', kid = kidOf(alg), typ: named = 'at+jwt' }: IssueOptions = {}) {
+      const typ = named ?? undefined;
       const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
-      if (alg === 'none') return `${encode({ alg })}.${encode(claims)}.`;
+      if (alg === 'none') return `${encode({ alg, typ })}.${encode(claims)}.`;
       if (alg === 'HS256') {
-        const text = `${encode({ alg, kid: kidOf('RS256') })}.${encode(claims)}`;
+        const text = `${encode({ alg, typ, kid: kidOf('RS256') })}.${encode(claims)}`;
         const secret = generations[generation].RS256.publicKey.export({ format: 'pem', type: 'spki' });
         return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`;
       }
-      const text = `${encode({ alg, kid })}.${encode(claims)}`;
+      const text = `${encode({ alg, kid, typ })}.${encode(claims)}`;
       return `${text}.${signatureOf(alg, text, generations[generation][alg].privateKey).toString('base64url')}`;
     },
     async rotate() {

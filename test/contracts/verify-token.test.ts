@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { CompactSign, type CryptoKey, exportJWK, exportSPKI, generateKeyPair } from 'jose';
 import { createActor, toPromise } from 'xstate';
 import { StatemeshError } from '../../src/core/errors.js';
+import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
 import type { Configuration } from '../../src/protocol/configuration.js';
 import type { Http, HttpResponse, Time } from '../../src/protocol/ports.js';
@@ -77,7 +78,9 @@ async function makeHarness(): Promise<RealHarness> {
     },
   };
   const verifyToken = createVerifyToken({ http, time });
-  const configuration = { authority: issuer, audience, scope } as Configuration;
+  const configuration = {
+    ...{ authority: issuer, audience, scope, tokenTypes: ['at+jwt'], authorityOrigins: [] },
+  } as unknown as Configuration;
   const start = (token: string) => {
     const actor = createActor(verifyToken, { input: { token: new Secret(token), configuration, ca: undefined } });
     const ended = toPromise(actor);
@@ -92,19 +95,20 @@ async function makeHarness(): Promise<RealHarness> {
     answers: () => 'as the authority',
     start,
     verify: (token) => start(token).ended as ReturnType<VerifyTokenHarness['verify']>,
-    async issue(claims, { alg = 'RS256', kid = kidOf(alg) } = {}) {
+    async issue(claims, { alg = 'RS256', kid = kidOf(alg), typ: named = 'at+jwt' } = {}) {
+      const typ = named ?? undefined;
       const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
-      if (alg === 'none') return `${encode({ alg })}.${encode(claims)}.`;
+      if (alg === 'none') return `${encode({ alg, typ })}.${encode(claims)}.`;
       if (alg === 'HS256') {
         const { publicKey } = (await keys()).get('RS256') as KeyPair;
-        const text = `${encode({ alg, kid: kidOf('RS256') })}.${encode(claims)}`;
+        const text = `${encode({ alg, typ, kid: kidOf('RS256') })}.${encode(claims)}`;
         return `${text}.${createHmac('sha256', await exportSPKI(publicKey))
           .update(text)
           .digest('base64url')}`;
       }
       const { privateKey } = (await keys()).get(alg) as KeyPair;
       return new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
-        .setProtectedHeader({ alg, kid })
+        .setProtectedHeader({ alg, kid, ...(typ === undefined ? {} : { typ: typ as string }) })
         .sign(privateKey as CryptoKey);
     },
     async rotate() {
@@ -183,6 +187,62 @@ describe('verifyToken and its authority', () => {
     expect(harness.asked).toHaveLength(1);
   });
 
+  it('authority: fails again and again -> is left alone for longer each time, up to a bound', async () => {
+    harness.setAuthority('unreachable');
+    for (const waitMs of [
+      1_000,
+      2_000,
+      4_000,
+      8_000,
+      16_000,
+      limits.authorityBackoffMaxMs,
+      limits.authorityBackoffMaxMs,
+    ]) {
+      const before = harness.asked.length;
+      await expect(harness.verify(token)).rejects.toThrow();
+      harness.advance(waitMs - 1);
+      await expect(harness.verify(token)).rejects.toThrow();
+      expect(harness.asked).toHaveLength(before + 1);
+      harness.advance(1);
+    }
+    harness.setAuthority('well');
+    await expect(harness.verify(token)).resolves.toMatchObject({ subject: 'site-1' });
+  });
+
+  it('authority: 429 with Retry-After -> is left alone for as long, and tokens wait', async () => {
+    harness.answers = () => ({ status: 429, headers: { 'retry-after': '60' }, body: '' });
+    await expect(harness.verify(token)).rejects.toMatchObject({ code: 'authorityUnavailable', retryAfterMs: 60_000 });
+    harness.answers = () => 'as the authority';
+    harness.advance(59_999);
+    await expect(harness.verify(token)).rejects.toMatchObject({ code: 'authorityUnavailable' });
+    expect(harness.asked).toHaveLength(1);
+    harness.advance(1);
+    await expect(harness.verify(token)).resolves.toMatchObject({ subject: 'site-1' });
+  });
+
+  it.each<[string, HttpResponse]>([
+    ['403', { status: 403, headers: {}, body: '' }],
+    ['500', { status: 500, headers: {}, body: '' }],
+    ['a page for people', { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>' }],
+    ['metadata of somebody else', { status: 200, headers: {}, body: '{"issuer":"https://other.example"}' }],
+  ])('authority: OpenID discovery answers with %s, RFC 8414 has metadata -> is found', async (_, answer) => {
+    harness.answers = (url) => {
+      if (url.includes('openid-configuration')) return answer;
+      if (!url.includes('oauth-authorization-server')) return 'as the authority';
+      return { status: 200, headers: {}, body: JSON.stringify({ issuer, jwks_uri: `${issuer}/keys` }) };
+    };
+    await expect(harness.verify(token)).resolves.toMatchObject({ subject: 'site-1' });
+  });
+
+  it('authority: keys at another origin, or on this machine -> authorityInvalid, and nothing is asked there', async () => {
+    for (const keysUrl of ['https://evil.example/keys', 'http://127.0.0.1:1/keys', 'https://login.example:444/keys']) {
+      harness = await makeHarness();
+      harness.answers = () => ({ status: 200, headers: {}, body: JSON.stringify({ issuer, jwks_uri: keysUrl }) });
+      await expect(harness.verify(token)).rejects.toMatchObject({ code: 'authorityInvalid' });
+      expect(harness.asked.filter((url) => url === keysUrl)).toEqual([]);
+    }
+  });
+
   it('authority: hangs, and one of two gives up -> the other goes on; when both have -> the request is given up', async () => {
     harness.answers = () => undefined;
     const [one, two] = [harness.start(token), harness.start(token)];
@@ -237,7 +297,7 @@ describe('verifyToken and its authority', () => {
     harness.answers = (url) => (url.endsWith('/keys') ? { status: 200, headers: {}, body } : 'as the authority');
     const sign = (key: CryptoKey) =>
       new CompactSign(new TextEncoder().encode(JSON.stringify(claims())))
-        .setProtectedHeader({ alg: 'ES256' })
+        .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt' })
         .sign(key);
     await expect(harness.verify(await sign(privateKey))).resolves.toMatchObject({ subject: 'site-1' });
     const stranger = await generateKeyPair('ES256', { extractable: true });

@@ -46,7 +46,9 @@ function request(url: string, oAuth2: Partial<CloudPeer['oAuth2']> = {}, ca?: st
     oAuth2: { authority: url, clientId: 'shop', clientSecret, scopes: [scope], audience, ...oAuth2 },
   };
   const service = createRequestToken({ http: createHttp(), time, environment });
-  const actor = createActor(service, { input: { peer, keys: undefined, ca } });
+  const secretVariables = [{ name: 'SHOP_SECRET', origin: new URL(url).origin }];
+  const configuration = { secretVariables, authorityOrigins: [] };
+  const actor = createActor(service, { input: { peer, keys: undefined, ca, configuration } });
   const outcome: Promise<AccessToken> = toPromise(actor);
   actor.start();
   return outcome;

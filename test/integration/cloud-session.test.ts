@@ -96,7 +96,9 @@ async function tokenOf(subject: string, changes: object = {}): Promise<Secret> {
   const exp = Math.floor(Date.now() / 1_000) + 600;
   const claims = { iss: issuer, aud: audience, sub: subject, scope: 'entgldb:sync', exp, ...changes };
   const signing = new CompactSign(new TextEncoder().encode(JSON.stringify(claims)));
-  return new Secret(await signing.setProtectedHeader({ alg: 'ES256', kid: '1' }).sign((await keys).privateKey));
+  return new Secret(
+    await signing.setProtectedHeader({ alg: 'ES256', kid: '1', typ: 'at+jwt' }).sign((await keys).privateKey),
+  );
 }
 
 async function startCloud() {

@@ -127,15 +127,18 @@ describe('a cluster and a cloud node', () => {
     expect((await far.contentDigest()).documents).toBe(0);
   });
 
-  it('a wrong secret, and a variable that is not set -> rejected, each with its own code', async () => {
-    const [a] = await startThree();
+  it('a wrong secret, and a variable that is not set, and one that is not listed -> rejected, each with its own code', async () => {
+    const { origin } = new URL(cloud.oAuth2.authority);
+    const [a] = await startThree({ secretVariables: [{ name: 'NOT_SET_ANYWHERE', origin }] });
     const far = await startCloud();
     await a.addCloudPeer('cloud-1', addressOf(far), { ...cloud.oAuth2, clientSecret: 'not the secret' });
     await a.addCloudPeer('cloud-2', addressOf(far), { ...cloud.oAuth2, clientSecret: '$' + '{NOT_SET_ANYWHERE}' });
-    await until('both are rejected', () => a.gateways.every(({ state }) => state === 'rejected'));
+    await a.addCloudPeer('cloud-3', addressOf(far), { ...cloud.oAuth2, clientSecret: '$' + '{PATH}' });
+    await until('all are rejected', () => a.gateways.every(({ state }) => state === 'rejected'));
     expect(gatewayOf(a, 'cloud-1')?.lastFailure?.code).toBe('authorityRefused');
     expect(gatewayOf(a, 'cloud-2')?.lastFailure).toMatchObject({ code: 'environmentMissing' });
     expect(gatewayOf(a, 'cloud-2')?.lastFailure?.message).toContain('NOT_SET_ANYWHERE');
+    expect(gatewayOf(a, 'cloud-3')?.lastFailure).toMatchObject({ code: 'secretVariableUnlisted' });
   });
 
   it('a server whose certificate nobody vouches for -> rejected, and no token is shown to it', async () => {

@@ -89,8 +89,8 @@ function setup({ peer = cloudPeer, random = (): number => 0 } = {}) {
       );
   return {
     ...{ actor, time, sessions, requested, dialed, identify, goOnline, state, told },
-    refuseTokens: (code: StatemeshError['code'] | undefined) => {
-      refusal = code && new StatemeshError(code, 'no');
+    refuseTokens: (code: StatemeshError['code'] | undefined, retryAfterMs?: number) => {
+      refusal = code && new StatemeshError(code, 'no', { retryAfterMs });
     },
     advance: async (ms: number) => {
       time.advance(ms);
@@ -162,6 +162,34 @@ describe('gateway', () => {
     refuseTokens(undefined);
     await advance(limits.backoffFirstMs);
     expect([state(), requested.length, context().refreshAttempt]).toEqual(['online', 3, 0]);
+  });
+
+  it('the authority wants to be left alone for a minute -> it is, whatever the backoff would be', async () => {
+    const { actor, advance, requested, refuseTokens, state } = setup();
+    refuseTokens('authorityUnavailable', 60_000);
+    actor.send({ type: 'gateway.open' });
+    await settled();
+    expect([state(), requested.length]).toEqual(['backingOff', 1]);
+    await advance(59_999);
+    expect(requested).toHaveLength(1);
+    await advance(1);
+    expect(requested).toHaveLength(2);
+    refuseTokens('authorityUnavailable');
+    await advance(60_000);
+    expect(requested).toHaveLength(3);
+    await advance(limits.backoffFirstMs * 8);
+    expect(requested).toHaveLength(4);
+  });
+
+  it('the authority wants to be left alone while the token has to be renewed -> it is, and the session goes on', async () => {
+    const { goOnline, advance, requested, state, refuseTokens } = setup();
+    await goOnline();
+    refuseTokens('authorityUnavailable', 30_000);
+    await advance(lifetimeMs * limits.tokenRefreshShare);
+    await advance(29_999);
+    expect([state(), requested.length]).toEqual(['online', 2]);
+    await advance(1);
+    expect(requested).toHaveLength(3);
   });
 
   it('the cloud node is down for ten minutes -> one token, renewed when it is due, and backoff between the dials', async () => {

@@ -74,12 +74,15 @@ describe('plan: of a member', () => {
     [{ yieldAfterMs: 1_000 }, ['uplink'], 'keep'],
     [{ ca: 'ca.pem' }, ['uplink'], 'keep'],
     [{ plaintextCloud: true }, ['uplink'], 'keep'],
+    [{ secretVariables: [{ name: 'S', origin: 'https://a.example' }] }, ['uplink'], 'keep'],
+    [{ authorityOrigins: ['https://a.example'] }, ['uplink'], 'keep'],
     [{ control: true }, ['control'], 'keep'],
     [{ inspector: { port: 0 } }, ['observation'], 'keep'],
     [{ metricsPort: 0 }, ['observation'], 'keep'],
     [{ logLevel: 'debug' }, ['log'], 'keep'],
     // Of a cloud node: no matter here.
     [{ scope: 'other' }, [], 'keep'],
+    [{ tokenTypes: ['at+jwt', 'JWT'] }, [], 'keep'],
   ];
 
   it('the same directory, spelt in another way -> nothing changes', () => {

@@ -7,6 +7,7 @@ import { createActor, toPromise } from 'xstate';
 import { systemRandomness } from '../../src/adapters/randomness.js';
 import { limits } from '../../src/core/limits.js';
 import { type ConfigurationInput, parseConfiguration } from '../../src/protocol/configuration.js';
+import { configurationFields, fieldValue } from '../../src/protocol/configuration-fields.js';
 import { createConfigure } from '../../src/services/configuration.js';
 import {
   authorityCertificate,
@@ -240,5 +241,66 @@ describe('keys that are asked for again', () => {
     isBroken = false;
     expect(await ask({ clusterKey: one })).toBeDefined();
     expect(derived).toHaveLength(2);
+  });
+});
+
+describe('what a stored cloud peer may be given', () => {
+  const member = { nodeId: 'a', security: 'none' as const };
+  const origin = 'https://identity.example.com';
+  const codeOf = (input: object): string | undefined => {
+    try {
+      parseConfiguration({ ...member, ...input });
+      return undefined;
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  };
+
+  it('nothing is said -> nothing', () => {
+    expect(parseConfiguration(member).configuration).toMatchObject({ secretVariables: [], authorityOrigins: [] });
+  });
+
+  it('as many as may be listed -> taken; more -> configurationInvalid', () => {
+    const variables = (count: number) => Array(count).fill({ name: 'SHOP_SECRET', origin });
+    expect(codeOf({ secretVariables: variables(limits.secretVariablesMax) })).toBe(undefined);
+    expect(codeOf({ secretVariables: variables(limits.secretVariablesMax + 1) })).toBe('configurationInvalid');
+    expect(codeOf({ authorityOrigins: Array(limits.authorityOriginsMax).fill(origin) })).toBe(undefined);
+    expect(codeOf({ authorityOrigins: Array(limits.authorityOriginsMax + 1).fill(origin) })).toBe(
+      'configurationInvalid',
+    );
+  });
+
+  it.each([
+    { secretVariables: [{ name: 'a b', origin }] },
+    { secretVariables: [{ name: '', origin }] },
+    { secretVariables: [{ name: 'SHOP_SECRET' }] },
+    { secretVariables: [{ name: 'SHOP_SECRET', origin: 'http://identity.example.com' }] },
+    { secretVariables: [{ name: 'SHOP_SECRET', origin: `${origin}/realm` }] },
+    { secretVariables: { SHOP_SECRET: origin } },
+    { authorityOrigins: ['file:///etc'] },
+    { tokenTypes: [] },
+    { tokenTypes: ['logout+jwt'] },
+  ])('%j -> configurationInvalid', (input) => {
+    expect(codeOf(input)).toBe('configurationInvalid');
+  });
+
+  it('as one text, for a variable or an option -> the same lists', () => {
+    const valueUnder = (name: string, text: string) => {
+      const field = configurationFields.find((each) => each.name === name);
+      if (field === undefined) throw new Error(name);
+      return fieldValue(field, text, field.flag);
+    };
+    const expected = [
+      { name: 'A', origin },
+      { name: 'B', origin: 'http://127.0.0.1:1' },
+    ];
+    expect(valueUnder('secretVariables', `A=${origin}, B=http://127.0.0.1:1`)).toEqual(expected);
+    expect(valueUnder('authorityOrigins', `${origin},https://b.example`)).toEqual([origin, 'https://b.example']);
+    expect(valueUnder('tokenTypes', 'at+jwt,JWT')).toEqual(['at+jwt', 'JWT']);
+    for (const text of ['A', 'A=b=c', `A=${origin}/x`]) expect(() => valueUnder('secretVariables', text)).toThrow();
+  });
+
+  it('names of fields that nobody knows -> refused by name, without what a terminal would obey', () => {
+    expect(() => parseConfiguration({ ...member, '\u001b]0;x\u0007no\u009b31msuch': 1 })).toThrow(/nosuch/);
   });
 });

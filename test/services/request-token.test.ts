@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
 import { createHttp } from '../../src/adapters/http.js';
@@ -12,7 +13,7 @@ import { limits } from '../../src/core/limits.js';
 import { sealSecret } from '../../src/core/sealing.js';
 import { Secret } from '../../src/core/secret.js';
 import type { CloudPeer } from '../../src/protocol/remote-peer.js';
-import type { AccessToken } from '../../src/protocol/services.js';
+import type { AccessToken, RequestTokenInput } from '../../src/protocol/services.js';
 import { createRequestToken } from '../../src/services/request-token.js';
 import { manualTime } from '../machines/bench.js';
 
@@ -26,20 +27,23 @@ interface Asked {
   readonly form: Readonly<Record<string, string>>;
 }
 
-type Answer = { readonly status?: number; readonly body: unknown; readonly headers?: Record<string, string> } | 'hang';
+type Answer = 'hang' | { readonly status?: number; readonly body: unknown; readonly headers?: Record<string, string> };
 
 let server: Server;
 let url: string;
 let asked: Asked[];
 let metadata: Answer;
+/** At the address of RFC 8414. */
+let otherMetadata: Answer;
 let grant: Answer;
+let trust: RequestTokenInput['configuration'];
 
 beforeEach(async () => {
   asked = [];
   server = createServer((request, response) => {
     void note(request).then(({ path }) => {
       const isMetadata = path.includes('/.well-known/');
-      const answer = isMetadata ? (path.includes('openid') ? metadata : ({ status: 404, body: '' } as const)) : grant;
+      const answer = isMetadata ? (path.includes('openid') ? metadata : otherMetadata) : grant;
       if (answer === 'hang') return;
       const { status = 200, body, headers = json } = answer;
       response.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body));
@@ -48,6 +52,8 @@ beforeEach(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   metadata = { body: { issuer: url, token_endpoint: `${url}/token` } };
+  otherMetadata = { status: 404, body: '' };
+  trust = { secretVariables: [{ name: 'SHOP_SECRET', origin: url }], authorityOrigins: [] };
   grant = { body: { access_token: 'a.b.c', token_type: 'Bearer', expires_in: 60 } };
 });
 
@@ -77,7 +83,7 @@ function peerWith(oAuth2: Partial<CloudPeer['oAuth2']> = {}): CloudPeer {
 function newService() {
   const service = createRequestToken({ http: createHttp(timeoutMs), time, environment });
   return (peer = peerWith()): Promise<AccessToken> => {
-    const actor = createActor(service, { input: { peer, keys, ca: undefined } });
+    const actor = createActor(service, { input: { peer, keys, ca: undefined, configuration: trust } });
     const outcome = toPromise(actor);
     actor.start();
     return outcome;
@@ -194,14 +200,132 @@ describe('requestToken', () => {
     }
   });
 
-  it('an authority that repeats the secret in its refusal -> is not quoted with it', async () => {
-    for (const said of ['open sesame is wrong', 'client_secret=open+sesame', 'open%20sesame']) {
-      grant = { status: 401, body: { error: 'invalid_client', error_description: `no: ${said}` } };
+  it('an authority that repeats the secret, or anything else -> is quoted with codes of RFC 6749 only', async () => {
+    const refusals = [
+      { error: 'invalid_client', error_description: 'no: open sesame', error_uri: 'https://x/?open+sesame' },
+      { error: 'open sesame' },
+      { error: 'b3BlbiBzZXNhbWU=', error_description: 'b3BlbiBzZXNhbWU=' },
+      { error: 'constructor' },
+      { error: 'not_of_the_list\u001b[31m' },
+    ];
+    const messages: string[] = [];
+    for (const body of refusals) {
+      grant = { status: 401, body };
       const { code, message } = await refusal();
       expect(code).toBe('authorityRefused');
-      expect(message).toContain('invalid_client: no: ');
-      expect(message).not.toMatch(/sesame/);
+      messages.push(message);
     }
+    const [first, ...others] = messages;
+    expect(first).toBe('The authority of "cloud-1" refuses the client (invalid_client).');
+    for (const other of others) expect(other).toBe('The authority of "cloud-1" refuses the client (status 401).');
+  });
+
+  it('an authority whose answers are wrong in other ways, and repeat the secret -> neither message nor cause has it', async () => {
+    const answers: Answer[] = [
+      { body: { token_type: 'open sesame', access_token: 'open sesame' } },
+      { body: { token_type: 'Bearer', access_token: 'open sesame', expires_in: 'open sesame' } },
+      { body: 'open sesame' },
+      { status: 302, headers: { location: 'https://evil.example/?open+sesame' }, body: '' },
+      { status: 401, headers: { 'www-authenticate': 'Basic realm="open sesame", error="open sesame"' }, body: '' },
+    ];
+    for (const answer of answers) {
+      grant = answer;
+      const error = await newService()().catch((thrown: unknown) => thrown);
+      expect(inspect(error, { depth: 20 })).toMatch(/StatemeshError/);
+      expect(inspect(error, { depth: 20 })).not.toMatch(/sesame/);
+    }
+    expect(asked.every(({ path }) => !path.includes('evil'))).toBe(true);
+  });
+
+  it.each<[string, RequestTokenInput['configuration']['secretVariables']]>([
+    ['not listed', []],
+    ['listed for another authority', [{ name: 'SHOP_SECRET', origin: 'https://identity.example.com' }]],
+    ['listed at another port', [{ name: 'SHOP_SECRET', origin: 'http://127.0.0.1:1' }]],
+    ['in place of one that is listed', [{ name: 'OTHER_SECRET', origin: 'http://127.0.0.1:1' }]],
+  ])('a variable that is %s -> secretVariableUnlisted, and nobody is asked', async (_, secretVariables) => {
+    trust = { ...trust, secretVariables };
+    const { code, message } = await refusal();
+    expect(code).toBe('secretVariableUnlisted');
+    expect(message).toContain('SHOP_SECRET');
+    expect(asked).toEqual([]);
+  });
+
+  it.each([
+    ['another origin', 'https://evil.example/token', 'authorityInvalid'],
+    ['another port of this machine', 'http://127.0.0.1:1/token', 'authorityInvalid'],
+    ['this machine by another name', 'http://localhost:1/token', 'authorityInvalid'],
+    ['a user in the URL', 'https://a:b@evil.example/token', 'plaintextRefused'],
+    ['another protocol', 'file:///etc/passwd', 'plaintextRefused'],
+  ])('a token endpoint at %s -> refused, and the secret stays here', async (_, endpoint, code) => {
+    metadata = { body: { issuer: url, token_endpoint: endpoint } };
+    expect((await refusal()).code).toBe(code);
+    expect(asked.filter(({ authorization, form }) => authorization !== undefined || form.client_id)).toEqual([]);
+  });
+
+  it('a token endpoint at another origin that the configuration lists -> asked there', async () => {
+    const other = url.replace('127.0.0.1', 'localhost');
+    metadata = { body: { issuer: url, token_endpoint: `${other}/token` } };
+    expect((await refusal()).code).toBe('authorityInvalid');
+    trust = { ...trust, authorityOrigins: [other] };
+    await newService()();
+    expect(asked.at(-1)).toMatchObject({ path: '/token', authorization: basic });
+  });
+
+  it.each<[string, Answer]>([
+    ['403', { status: 403, body: '' }],
+    ['500', { status: 500, body: '' }],
+    ['a page for people', { body: '<html>', headers: { 'content-type': 'text/html' } }],
+    ['a list', { body: [] }],
+    [
+      'metadata of somebody else',
+      { body: { issuer: 'https://other.example', token_endpoint: 'https://other.example/t' } },
+    ],
+    ['metadata without a token endpoint', { body: { issuer: 'ours' } }],
+    ['a redirect', { status: 302, headers: { location: 'https://evil.example' }, body: '' }],
+  ])('OpenID discovery answers with %s, RFC 8414 has metadata -> found there', async (_, answer) => {
+    metadata = answer;
+    otherMetadata = { body: { issuer: url, token_endpoint: `${url}/token` } };
+    await newService()();
+    expect(asked.map(({ path }) => path)).toEqual([
+      '/.well-known/openid-configuration',
+      '/.well-known/oauth-authorization-server',
+      '/token',
+    ]);
+  });
+
+  it.each([429, 503])(
+    'status %d with Retry-After -> nobody is asked before it is over, whoever asks',
+    async (status) => {
+      const request = newService();
+      grant = { status, headers: { 'retry-after': '60' }, body: '' };
+      await expect(request()).rejects.toMatchObject({ code: 'authorityUnavailable', retryAfterMs: 60_000 });
+      const before = asked.length;
+      time.advance(59_000);
+      await expect(request(peerWith({ clientId: 'other' }))).rejects.toMatchObject({ retryAfterMs: 1_000 });
+      expect(asked).toHaveLength(before);
+      time.advance(1_000);
+      grant = { body: { access_token: 'd.e.f', token_type: 'bearer' } };
+      await request();
+      // Its metadata is still known.
+      expect(asked.slice(before).map(({ path }) => path)).toEqual(['/token']);
+    },
+  );
+
+  it('discovery answers 429 with Retry-After -> left alone, and its other address, too', async () => {
+    metadata = { status: 429, headers: { 'retry-after': '60' }, body: '' };
+    const request = newService();
+    await expect(request()).rejects.toMatchObject({ retryAfterMs: 60_000 });
+    await expect(request()).rejects.toMatchObject({ code: 'authorityUnavailable' });
+    expect(asked).toHaveLength(1);
+  });
+
+  it('what the authority itself is at -> is told apart from an endpoint: user, password or no URL -> refused', async () => {
+    for (const authority of ['https://a:b@identity.example.com', 'ftp://127.0.0.1/', 'unix:/run/x.sock', 'x']) {
+      const { code, message } = await refusal(peerWith({ authority }));
+      expect(code).toMatch(/plaintextRefused|authorityInvalid|secretVariableUnlisted/);
+      expect(message).not.toContain('a:b');
+    }
+    expect(asked).toEqual([]);
   });
 
   it.each([null, 7, {}, ''])('a refusal described by %j -> authorityRefused, by its code', async (description) => {
@@ -249,6 +373,7 @@ describe('requestToken', () => {
   });
 
   it('a variable that is not set -> environmentMissing, naming it and the peer', async () => {
+    trust = { ...trust, secretVariables: [{ name: 'NOT_THERE', origin: url }] };
     const { code, message } = await refusal(peerWith({ clientSecret: '$' + '{NOT_THERE}' }));
     expect(code).toBe('environmentMissing');
     expect(message).toContain('NOT_THERE');
@@ -391,7 +516,7 @@ describe('requestToken', () => {
   it('nobody waits any more -> the request is given up', async () => {
     grant = 'hang';
     const actor = createActor(createRequestToken({ http: createHttp(60_000), time, environment }), {
-      input: { peer: peerWith(), keys, ca: undefined },
+      input: { peer: peerWith(), keys, ca: undefined, configuration: trust },
     });
     actor.subscribe({ error: () => {} });
     actor.start();

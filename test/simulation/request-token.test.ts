@@ -33,7 +33,10 @@ class Requesting extends AuthorityBench {
         ...{ scopes: ['entgldb:sync'], audience: 'https://cloud.world', ...oAuth2 },
       },
     };
-    const actor = createActor(this.#service, { input: { peer, keys: undefined, ca: trusted } });
+    const { origin } = new URL(peer.oAuth2.authority);
+    const secretVariables = [{ name: 'OFFICE', origin }];
+    const configuration = { secretVariables, authorityOrigins: [] };
+    const actor = createActor(this.#service, { input: { peer, keys: undefined, ca: trusted, configuration } });
     actor.subscribe({ error: () => {} });
     actor.start();
     return actor;
