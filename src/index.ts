@@ -6,6 +6,7 @@
  */
 
 export type { SystemTime } from './adapters/time.js';
+export type { AuditLogger } from './audit.js';
 export { composeNode, composeSession, createServices, type Particulars, type Ports, type Services } from './compose.js';
 export type { ConnectionLimits } from './core/admission.js';
 export type { Author, AuthorKey, Incarnation, Scope } from './core/author.js';

@@ -73,6 +73,9 @@ function describe(happening: Happening): { level: Level; message: string } {
         level: 'warn',
         message: `Refused ${happening.remoteAddress}${others(happening)}: ${happening.failure.message}`,
       };
+    case 'guest.refused':
+      // The audit log has it, at most so often.
+      return { level: 'debug', message: `Refused ${happening.remoteAddress}: ${happening.failure.message}` };
     case 'clock.drift':
       return {
         level: 'warn',

@@ -10,6 +10,7 @@ import { createHttp } from './adapters/http.js';
 import { createNetwork } from './adapters/network.js';
 import { systemRandomness } from './adapters/randomness.js';
 import { type SystemTime, systemTime } from './adapters/time.js';
+import { Audit, type AuditLogger, auditCommands, auditHappenings } from './audit.js';
 import { composeNode, createServices, type Ports, type Services } from './compose.js';
 import { controlCommands } from './control-commands.js';
 import { StatemeshError } from './core/errors.js';
@@ -20,6 +21,7 @@ import { createPeerManagement, type PeerManagement, type PeerStore } from './dat
 import { type Logger, logHappenings } from './logging.js';
 import type { NodeMachine } from './machines/node.machine.js';
 import type { ConfigurationInput } from './protocol/configuration.js';
+import type { ControlCommands } from './protocol/control.js';
 import type { Happening } from './protocol/events.js';
 import type { PeerNodeConfigurationProvider } from './protocol/provider.js';
 import type { Reconfiguration } from './protocol/reconfiguration.js';
@@ -43,6 +45,10 @@ import {
 export interface NodeExtras {
   /** Silent when left out. Any pino-like logger does. */
   readonly logger?: Logger;
+  /**
+   * Where the audit log goes: who came, who was refused, who changed what; never a secret or a document. Default: `logger`.
+   */
+  readonly auditLogger?: AuditLogger;
   /** Sees every event and snapshot of every actor of the node. */
   readonly inspect?: ActorOptions<NodeMachine>['inspect'];
   /** Replaces some of the services: for those who compose their own node. */
@@ -125,10 +131,13 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
  * await node.stop();
  */
 export function createNode(options: NodeOptions, ports: NodePorts = systemPorts()): StatemeshNode {
-  const { logger, inspect, services, ...rest } = options;
+  const { logger, auditLogger = logger, inspect, services, ...rest } = options;
+  const audit = auditLogger === undefined ? undefined : new Audit(auditLogger, ports.time);
+  const commands = (): ControlCommands =>
+    audit === undefined ? controlCommands(node) : auditCommands(controlCommands(node), audit, userOfSocket());
   const provider = 'provider' in rest ? rest.provider : staticConfiguration(rest);
   const machine = composeNode({
-    ...createServices(ports, { provider, commands: () => controlCommands(node), status: () => node.status() }),
+    ...createServices(ports, { provider, commands, status: () => node.status() }),
     ...services,
   });
   const actor = createActor(machine, {
@@ -144,8 +153,14 @@ export function createNode(options: NodeOptions, ports: NodePorts = systemPorts(
   // Without an error listener XState reports to the process, which would take the embedding program down.
   actor.subscribe({ error: () => {} });
   if (logger !== undefined) logHappenings(actor, logger);
+  if (audit !== undefined) auditHappenings(actor, audit);
   const node = handleOf(actor, ports);
   return node;
+}
+
+/** Whoever can open the control socket is this user, or root: Node.js does not tell which process it is. */
+function userOfSocket(): string {
+  return `control socket of uid ${process.geteuid?.() ?? 'unknown'}`;
 }
 
 /** The real ones: this machine's sockets, clock, randomness and environment. A network serves one node, and ends with it. */

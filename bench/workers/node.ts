@@ -210,8 +210,8 @@ async function watch(watched: StatemeshNode): Promise<void> {
     url = (await watched.status()).inspectorUrl;
     return url !== undefined;
   });
-  const { origin, host, search } = new URL(url ?? '');
-  const socket = new WebSocket(`ws://${host}/records${search}`, { origin });
+  const { origin, host, hash } = new URL(url ?? '');
+  const socket = new WebSocket(`ws://${host}/records?${hash.slice(1)}`, { origin });
   socket.on('error', () => {});
   await new Promise((resolve) => socket.once('message', resolve));
 }

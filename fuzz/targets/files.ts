@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { systemRandomness } from '../../src/adapters/randomness.js';
 import { systemTime } from '../../src/adapters/time.js';
 import { allScopes } from '../../src/core/author.js';
-import { decodeDocument } from '../../src/core/document.js';
+import { decodeJson } from '../../src/core/document.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { recordSchema } from '../../src/inspector/collect.js';
 import { History } from '../../src/inspector/history.js';
@@ -124,7 +124,7 @@ const traces: Target = {
         // As a collector does it, with bounds so narrow that nearly all is folded.
         const history = new History({ recordsMax: 2, charactersMax: 10_000 });
         for (const text of lines) {
-          const read = recordSchema.safeParse(decodeDocument(text));
+          const read = recordSchema.safeParse(decodeJson(text));
           if (read.success) history.add(read.data as never);
         }
         for (const text of history.beginning())

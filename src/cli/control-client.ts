@@ -5,7 +5,9 @@
  * aborted leaves no connection; a stream is read no faster than it is consumed, and sent no faster than the node reads.
  */
 import { once } from 'node:events';
+import { lstatSync, type Stats, statSync } from 'node:fs';
 import { Agent, type ClientRequest, type IncomingMessage, request as openRequest } from 'node:http';
+import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
@@ -16,11 +18,14 @@ import {
   messageOf,
   StatemeshError,
 } from '../protocol/control.js';
+import { assertOwnSocket } from '../protocol/control-trust.js';
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Silence of the node after which the call fails with `connectionTimeout`; none for streams. */
   readonly idleTimeoutMs?: number;
+  /** Asks a socket of whomever: for questions that tell nothing, of a node of this very process. */
+  readonly isUntrusted?: boolean;
 }
 
 /** What a stream sends: a JSON body, or lines as they come. */
@@ -33,13 +38,32 @@ export interface StreamRequest {
 
 const callIdleTimeoutMs = 60_000;
 
+/** @throws StatemeshError `controlForeign` */
+function assertTrusted(path: string): void {
+  const uid = process.geteuid?.();
+  const socket = statusOf(() => lstatSync(path));
+  const directory = statusOf(() => statSync(dirname(path)));
+  // Without one there is nobody to be told anything.
+  if (uid === undefined || socket === undefined || directory === undefined) return;
+  assertOwnSocket({ path, socket, directory }, uid);
+}
+
+/** Undefined also where we may not look: then we may not connect either, and are told so. */
+function statusOf(look: () => Stats): Stats | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Asks a node for one answer.
  *
  * @param socketPath `controlSocketPath(dataDir)`
  * @param command Its name, as in `controlCommands`
  * @returns The JSON value of the answer
- * @throws StatemeshError `controlUnavailable` when no node answers there, `connectionLost`, `connectionTimeout`,
+ * @throws StatemeshError `controlUnavailable` when no node answers there, `controlForeign` when it may be another user's, `connectionLost`, `connectionTimeout`,
  *   `cancelled` by the signal, and whatever the command fails with
  *
  * @example
@@ -49,9 +73,9 @@ export async function callControl(
   socketPath: string,
   command: string,
   body?: unknown,
-  { signal, idleTimeoutMs = callIdleTimeoutMs }: CallOptions = {},
+  { signal, idleTimeoutMs = callIdleTimeoutMs, isUntrusted = false }: CallOptions = {},
 ): Promise<unknown> {
-  const exchange = new Exchange(socketPath, command, { body }, { signal, idleTimeoutMs });
+  const exchange = new Exchange(socketPath, command, { body }, { signal, idleTimeoutMs, isUntrusted });
   try {
     return parse(await textOf(await exchange.answer()));
   } catch (error) {
@@ -73,9 +97,9 @@ export async function* streamControl(
   socketPath: string,
   command: string,
   request: StreamRequest,
-  { signal, idleTimeoutMs = 0 }: CallOptions = {},
+  { signal, idleTimeoutMs = 0, isUntrusted = false }: CallOptions = {},
 ): AsyncGenerator<unknown, void, void> {
-  const exchange = new Exchange(socketPath, command, request, { signal, idleTimeoutMs });
+  const exchange = new Exchange(socketPath, command, request, { signal, idleTimeoutMs, isUntrusted });
   try {
     for await (const line of linesOf(await exchange.answer())) {
       const item = parse(line);
@@ -103,11 +127,16 @@ class Exchange {
     socketPath: string,
     command: string,
     request: StreamRequest,
-    { signal, idleTimeoutMs }: { signal: AbortSignal | undefined; idleTimeoutMs: number },
+    {
+      signal,
+      idleTimeoutMs,
+      isUntrusted,
+    }: { signal: AbortSignal | undefined; idleTimeoutMs: number; isUntrusted: boolean },
   ) {
     this.#socketPath = socketPath;
     this.#signal = signal;
-    // First, since it may throw: then there is nothing to close.
+    // First, since they may throw: then there is nothing to close.
+    if (!isUntrusted) assertTrusted(socketPath);
     const body = request.lines ?? textToSend(request.body);
     const query = new URLSearchParams(request.parameters).toString();
     this.#request = openRequest({

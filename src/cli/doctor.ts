@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Configuration, examineDatabase, type NodeStatus, type PeerStatus, parseConfiguration } from '../index.js';
-import { controlSocketPath, type ErrorCode, failureOf, StatemeshError } from '../protocol/control.js';
+import { controlSocketPath, type ErrorCode, type Failure, failureOf, StatemeshError } from '../protocol/control.js';
 import { now } from './ambient.js';
 import { addFieldOptions, gatherConfiguration } from './configuration-fields.js';
 import { readConfigurationFile } from './configuration-file.js';
@@ -68,12 +68,13 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
   try {
     const file = readConfigurationFile(options);
     const { input, unknownVariables } = gatherConfiguration(options, file);
-    ({ configuration } = parseConfiguration(input));
+    const checked = parseConfiguration(input);
+    ({ configuration } = checked);
     yield ok(
       'configuration',
       file === undefined ? 'no file: options, environment and defaults' : `${file.path} is valid`,
     );
-    for (const warning of warningsOn({ configuration, file, unknownVariables })) {
+    for (const warning of warningsOn({ ...checked, file, unknownVariables })) {
       yield { check: 'configuration', state: 'warning', message: warning };
     }
   } catch (error) {
@@ -84,9 +85,13 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
   const directory = directoryFinding(dataDir);
   yield directory;
   if (existsSync(dataDir)) yield diskFinding(dataDir);
-  const status = (await callControl(controlSocketPath(dataDir), 'status', { probe: true }).catch(() => undefined)) as
-    | (NodeStatus & { processId: number })
-    | undefined;
+  const status = (await callControl(controlSocketPath(dataDir), 'status', { probe: true }).catch((error: unknown) =>
+    failureOf(error).code === 'controlForeign' ? failureOf(error) : undefined,
+  )) as (NodeStatus & { processId: number }) | Failure | undefined;
+  if (status !== undefined && 'code' in status) {
+    yield failure('control socket', new StatemeshError(status.code, status.message));
+    return;
+  }
   if (status !== undefined) {
     yield* ofRunning(status);
     return;

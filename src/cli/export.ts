@@ -46,7 +46,9 @@ export function defineExport(command: Command): void {
 /** Under another name first, so that nobody takes a part of it for the whole. */
 async function writeFileOf(lines: AsyncIterable<unknown>, path: string): Promise<number> {
   const partial = `${path}.partial`;
-  const file = createWriteStream(partial, { mode: 0o600 });
+  rmSync(partial, { force: true });
+  // Not over what somebody else may have put there.
+  const file = createWriteStream(partial, { flags: 'wx', mode: 0o600 });
   try {
     const count = await write(lines, file);
     file.end();

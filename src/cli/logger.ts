@@ -1,5 +1,7 @@
 /** Logs on standard error: for people on a terminal, JSON lines otherwise. */
-import { destination, type Logger, pino } from 'pino';
+import { closeSync, openSync } from 'node:fs';
+import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { StatemeshError } from '../protocol/control.js';
 
 const standardError = 2;
 
@@ -17,4 +19,23 @@ export async function createLogger(level: string): Promise<Logger> {
     hideObject: true,
   });
   return pino(options, stream);
+}
+
+/** The audit log in a file of its own, whatever the level of the other: JSON lines, readable by its owner only. */
+export function createAuditLog(file: string): { readonly logger: Logger; reopen(): void } {
+  let stream: ReturnType<typeof destination>;
+  try {
+    closeSync(openSync(file, 'a', 0o600));
+    stream = destination({ dest: file, append: true, sync: true, mode: 0o600 });
+  } catch (error) {
+    const { code } = error as { code?: string };
+    throw new StatemeshError(
+      'configurationInvalid',
+      `--audit-log ${file} cannot be written (${code ?? 'unknown reason'}).`,
+    );
+  }
+  // A disk that is full must not end the node.
+  stream.on('error', () => {});
+  const logger = pino({ level: 'info', base: null, timestamp: stdTimeFunctions.isoTime }, stream);
+  return { logger, reopen: () => stream.reopen() };
 }

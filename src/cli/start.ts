@@ -14,7 +14,7 @@ import { configurationSource } from './configuration-source.js';
 import { callControl } from './control-client.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { reportFailure } from './failures.js';
-import { createLogger } from './logger.js';
+import { createAuditLog, createLogger } from './logger.js';
 import { list, paint, print, printJson } from './output.js';
 import { serviceManager } from './service-manager.js';
 import { warningsOn } from './warnings.js';
@@ -24,6 +24,8 @@ interface StartOptions extends Record<string, unknown> {
   readonly configUrl?: string;
   readonly json?: boolean;
   readonly daemonReady?: boolean;
+  readonly auditLog?: string;
+  readonly inspectUrl?: boolean;
 }
 
 /** After this, a node that has not stopped is left as it is: what it has acknowledged is on disk. */
@@ -32,6 +34,8 @@ const stopDeadlineMs = 1_800;
 const secondSignalAfterMs = 100;
 const controlPollMs = 10;
 const controlAttemptsMax = 1_000;
+/** It is told nothing but the question. */
+const ownSocket = { isUntrusted: true };
 
 const help = `
 Every option has an environment variable, shown in brackets. The cluster key has none but STATEMESH_CLUSTER_KEY and the
@@ -59,6 +63,8 @@ export function defineStart(command: Command): void {
       'get the configuration from this web server, with STATEMESH_CONFIG_TOKEN [STATEMESH_CONFIG_URL]',
     )
     .option('--daemon-ready', 'tell systemd when the node serves and when it stops (Type=notify, NotifyAccess=all)')
+    .option('--audit-log <file>', 'append the audit log, as JSON lines, to this file and not to standard error')
+    .option('--inspect-url', 'with --json, tell the address of the inspector, too: it lets in whoever has it')
     .option('--json', 'print events as JSON lines');
   addFieldOptions(command);
   const { ok, failed, badInput, taken, database, interrupted, terminated } = exitCodes;
@@ -75,16 +81,22 @@ async function start(options: StartOptions): Promise<number> {
   const { json = false } = options;
   try {
     const source = configurationSource(options);
-    const { configuration } = parseConfiguration(await source.provider.getConfiguration());
+    const checked = parseConfiguration(await source.provider.getConfiguration());
+    const { configuration } = checked;
     const logger = await createLogger(configuration.logLevel);
-    for (const warning of warningsOn({ configuration, ...source })) logger.warn(warning);
-    const node = createNode({ provider: source.provider, logger });
+    for (const warning of warningsOn({ ...checked, ...source })) logger.warn(warning);
+    const auditLog = options.auditLog === undefined ? undefined : createAuditLog(options.auditLog);
+    const node = createNode({ provider: source.provider, logger, auditLogger: auditLog?.logger ?? logger });
     const warn = (message: string): void => logger.warn(message);
     const manager = serviceManager(options.daemonReady === true, warn);
-    const stopping = stopOnSignals(node, { warn, reload: source.reload, asked: () => manager.stopping() });
+    const reload = (): void => {
+      source.reload();
+      auditLog?.reopen();
+    };
+    const stopping = stopOnSignals(node, { warn, reload, asked: () => manager.stopping() });
     await running(node, configuration, stopping);
     if (!stopping.isAsked) manager.ready(`Node ${configuration.nodeId} serves.`);
-    if (!stopping.isAsked) await announce(node, configuration, json);
+    if (!stopping.isAsked) await announce(node, configuration, options);
     await ended(node);
     if (json) printJson({ event: 'stopped' });
     return exitCodes.ok;
@@ -160,18 +172,25 @@ async function running(
 
 async function answers(dataDir: string): Promise<boolean> {
   try {
-    const status = (await callControl(controlSocketPath(dataDir), 'status')) as { processId: number };
+    const status = (await callControl(controlSocketPath(dataDir), 'status', undefined, ownSocket)) as {
+      processId: number;
+    };
     return status.processId === process.pid;
   } catch {
     return false;
   }
 }
 
-async function announce(node: StatemeshNode, { dataDir }: { dataDir: string }, json: boolean): Promise<void> {
+async function announce(
+  node: StatemeshNode,
+  { dataDir }: { dataDir: string },
+  { json = false, inspectUrl: isUrlAsked = false }: StartOptions,
+): Promise<void> {
   if (node.state !== 'running') return;
   const { nodeId, host, port, security, store, inspectorUrl } = await inspected(node);
   if (json) {
-    printJson({ event: 'running', nodeId, host, port, dataDir, processId: process.pid, inspectorUrl });
+    const shown = isUrlAsked ? { inspectorUrl } : {};
+    printJson({ event: 'running', nodeId, host, port, dataDir, processId: process.pid, ...shown });
     return;
   }
   if (!process.stdout.isTTY) return;

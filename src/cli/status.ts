@@ -6,6 +6,7 @@ import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { bytes, clean, count, list, paint, print, printJson, table } from './output.js';
 
 interface StatusOptions extends TalkOptions {
+  readonly inspectUrl?: boolean;
   readonly exitCode?: boolean;
 }
 
@@ -14,6 +15,7 @@ export function defineStatus(command: Command): void {
     '--exit-code',
     'end with 1 while the node does not serve, for health checks; without a node it is 3 anyway',
   );
+  command.option('--inspect-url', 'with --json, print the address of the inspector, too: it lets in whoever has it');
   defineTalking(command, {
     json: 'print the whole status as one JSON object',
     examples: [
@@ -24,7 +26,8 @@ export function defineStatus(command: Command): void {
   }).action(async (options: StatusOptions) => {
     const status = (await nodeAt(options).call('status')) as NodeStatus & { processId: number };
     if (options.exitCode && status.state !== 'running') process.exitCode = exitCodes.failed;
-    if (options.json) printJson(status);
+    const { inspectorUrl: _, ...others } = status;
+    if (options.json) printJson(options.inspectUrl ? status : others);
     else print(list(describe(status)));
   });
 }

@@ -1,15 +1,17 @@
 /** What whoever starts a node should know before it runs: who can read its secret, and who can reach it. */
 import type { Configuration } from '../index.js';
+import { weakKeys } from '../protocol/weak-keys.js';
 import type { ConfigurationFile } from './configuration-file.js';
 
 export interface WarningInput {
-  readonly configuration: Pick<Configuration, 'lan' | 'host'>;
+  readonly configuration: Pick<Configuration, 'lan' | 'host'> & { readonly nodeId?: string };
+  readonly keySource?: Parameters<typeof weakKeys>[0]['keySource'];
   readonly file: ConfigurationFile | undefined;
   readonly unknownVariables: readonly string[];
 }
 
-export function warningsOn({ configuration, file, unknownVariables }: WarningInput): string[] {
-  const warnings: string[] = [];
+export function warningsOn({ configuration, keySource, file, unknownVariables }: WarningInput): string[] {
+  const warnings = weakKeys({ configuration, keySource });
   if (file?.isExposed && file.fields.clusterKey !== undefined) {
     warnings.push(`Others can read ${file.path}, which holds the cluster key: run chmod 600 on it.`);
   }

@@ -4,7 +4,8 @@
  * Invariants:
  * - What is written reads back as it was given, but for values with a `toJSON` of their own (a Date), which become what
  *   that returns. JSON.stringify alone would drop `undefined` and functions and turn NaN into null without a word.
- * - What can be read is what could be written: a stored text that is no JSON, or is nested too deeply, is malformed.
+ * - What can be read is what could be written: a stored text that is not the JSON that `encodeDocument` gives is malformed. Of one key
+ *   that is there twice, SQLite would take the first and we the last; of numbers, blanks and escapes there are other such cases.
  * - The check runs on every write, so it keeps no path; the path is put together only on the way out of a failure.
  */
 import { isStatemeshError, messageOf, StatemeshError } from './errors.js';
@@ -42,11 +43,26 @@ export function encodeDocument(document: unknown): string {
   return payload;
 }
 
-/** The document of a stored text, or undefined if the text is malformed: no JSON text means undefined. */
+/**
+ * The document of a stored text, or undefined if the text is malformed: no JSON text means undefined. Whether a text is malformed is the
+ * same for a reader, for a query and for an index, which ask {@link isDocument}.
+ */
 export function decodeDocument(payload: string): JsonValue | undefined {
+  const document = decodeJson(payload);
+  // Our own JSON comes back as it was, so whatever else would read it sees the same in it.
+  return document !== undefined && JSON.stringify(document) === payload ? document : undefined;
+}
+
+/** Whether {@link decodeDocument} takes a text. */
+export function isDocument(payload: string): boolean {
+  return decodeDocument(payload) !== undefined;
+}
+
+/** The value of any JSON text that is not nested too deeply, written by whatever program; undefined for other texts. */
+export function decodeJson(text: string): JsonValue | undefined {
   try {
-    const document = JSON.parse(payload) as JsonValue;
-    return mayBeTooDeep(payload) && isTooDeep(document, 0) ? undefined : document;
+    const value = JSON.parse(text) as JsonValue;
+    return mayBeTooDeep(text) && isTooDeep(value, 0) ? undefined : value;
   } catch {
     return undefined;
   }
@@ -112,6 +128,7 @@ function findProblemInside(value: object, depth: number, budget: Budget): Proble
   }
   budget.bytes -= 2;
   if (Array.isArray(value)) return findProblemInList(value, depth, budget);
+  if (isRawJson?.(value) === true) return problem('a raw JSON text is not a JSON value; parse it first');
   if (!isPlainObject(value)) return problem(`${nameOf(value)} is not a JSON value; it has no toJSON`);
   for (const [key, inner] of Object.entries(value)) {
     budget.bytes -= key.length + 3;
@@ -129,6 +146,9 @@ function findProblemInList(list: readonly unknown[], depth: number, budget: Budg
   }
   return undefined;
 }
+
+/** Later versions of Node.js take texts into JSON as they are, which would not read back as written. */
+const { isRawJSON: isRawJson } = JSON as { isRawJSON?(value: unknown): boolean };
 
 /** Objects of another realm are plain too, so this asks for the place in the chain of prototypes, not for identity. */
 function isPlainObject(value: object): boolean {

@@ -20,6 +20,7 @@ export const errorCodes = {
   alreadyStarted: 'The node was started before; a stopped node cannot be started again.',
   portInUse: 'The listening port is taken by another process.',
   addressUnavailable: 'The listening address does not exist here or is not allowed.',
+  controlForeign: 'The control socket, or its directory, may be that of another user, so nothing is sent to it.',
   controlUnavailable: 'The control socket could not be opened, or no node answers on it.',
 
   identityChanged: 'The node goes on under another NodeId, with another database.',

@@ -146,6 +146,13 @@ export const limits = {
   probeFirstMs: 30_000,
   probeMaxMs: 600_000,
 
+  // Audit log
+  /** Lines that are alike, in a window. */
+  auditRepeatsMax: 5,
+  auditWindowMs: 60_000,
+  /** Kinds of lines that are told apart at a time. */
+  auditKeysMax: 1_000,
+
   // Watching
   watchersMax: 1_000,
 } as const;

@@ -5,7 +5,7 @@
  */
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
-import { decodeDocument } from '../core/document.js';
+import { decodeJson } from '../core/document.js';
 import type { Time } from '../protocol/ports.js';
 import type { History } from './history.js';
 import type { InspectorRecord } from './records.js';
@@ -64,6 +64,6 @@ export function collect(socket: WebSocket, history: History, time: Time): void {
 
 function parse(text: string): readonly InspectorRecord[] | undefined {
   // Not by JSON.parse: what is nested without end could be read, and never be written again.
-  const read = messageSchema.safeParse(decodeDocument(text));
+  const read = messageSchema.safeParse(decodeJson(text));
   return read.success ? (read.data as unknown as readonly InspectorRecord[]) : undefined;
 }

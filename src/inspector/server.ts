@@ -1,7 +1,7 @@
 /**
  * Serves the page and the records to browsers of this machine, and takes records of other processes of it.
  *
- * Invariants: it listens on loopback only; nothing is told to anybody without the token; everything that a caller can make us hold is
+ * Invariants: it listens on loopback only; nothing of the node is told to anybody without the token (the page itself is the same for all); everything that a caller can make us hold is
  * bounded; a slow viewer is dropped, and no viewer delays what is watched.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -133,7 +133,8 @@ class Serving {
         this.#http.on('error', () => {});
         resolve({
           port: bound,
-          url: new Secret(`http://${host}:${bound}/?token=${token}`),
+          // In the fragment, which a browser sends to nobody; the page takes it out of the address bar and the history.
+          url: new Secret(`http://${host}:${bound}/#token=${token}`),
           collectorUrl: new Secret(`ws://${host}:${bound}/collect?token=${token}`),
           close: () => this.#close(),
         });
@@ -159,10 +160,7 @@ class Serving {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = urlOf(request);
     const isPage = url?.pathname === '/' || url?.pathname === '/index.html';
-    const refusal =
-      url === undefined
-        ? malformed
-        : (this.#access?.objectionToHost(request) ?? (isPage ? this.#access?.objectionToToken(url) : undefined));
+    const refusal = url === undefined ? malformed : this.#access?.objectionToHost(request);
     if (refusal !== undefined) {
       respond(response, refusal.status, 'text/plain; charset=utf-8', Buffer.from(`${refusal.message}\n`));
       return;
@@ -285,7 +283,7 @@ function urlOf({ url }: IncomingMessage): URL | undefined {
   }
 }
 
-/** The page loads nothing from elsewhere, is embedded nowhere, and its address, which has the token, is told to nobody. */
+/** The page loads nothing from elsewhere, is embedded nowhere, and its address is told to nobody. */
 const headers = {
   'content-security-policy': [
     "default-src 'none'",

@@ -8,7 +8,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { systemRandomness } from '../adapters/randomness.js';
 import { systemTime } from '../adapters/time.js';
-import { decodeDocument } from '../core/document.js';
+import { decodeJson } from '../core/document.js';
 import { messageOf, StatemeshError } from '../core/errors.js';
 import { recordSchema } from './collect.js';
 import { History } from './history.js';
@@ -69,7 +69,7 @@ const progressEvery = 10_000;
 
 function kindOf(line: string): 'record' | 'other' | 'wrong' {
   if (line === '') return 'other';
-  const value = decodeDocument(line);
+  const value = decodeJson(line);
   // Traces of simulations tell more than the inspector shows.
   if (typeof value === 'object' && value !== null && 'kind' in value && 'atMs' in value) return 'other';
   return recordSchema.safeParse(value).success ? 'record' : 'wrong';

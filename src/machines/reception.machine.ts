@@ -133,7 +133,8 @@ const machine = setup({
         enqueue.sendTo(replaced.ref, { type: 'session.close', refusal: duplicateConnection });
       } else {
         const { nodeId } = identity;
-        enqueue.sendTo(context.parent, notice({ type: 'peer.connected', nodeId, remoteAddress }));
+        const { subject } = guest;
+        enqueue.sendTo(context.parent, notice({ type: 'peer.connected', nodeId, remoteAddress, subject }));
       }
       enqueue.assign({ sessions });
       enqueue.sendTo(session, { type: 'session.admit' });
@@ -153,8 +154,9 @@ const machine = setup({
       const others = Object.entries(context.sessions).filter(([sessionId]) => sessionId !== actorId);
       enqueue.assign({ sessions: Object.fromEntries(others) });
       if (row?.guest === undefined || row.isReplaced) return;
+      const { subject } = row.guest;
       const { nodeId } = row.guest.identity;
-      enqueue.sendTo(context.parent, notice({ type: 'peer.disconnected', nodeId, failure }));
+      enqueue.sendTo(context.parent, notice({ type: 'peer.disconnected', nodeId, failure, subject }));
     }),
     /** A session that failed is a bug, but of that session only. */
     tellFailed: sendTo(

@@ -87,11 +87,15 @@ interface SessionContext extends SessionInput {
   /** How far the clock of the other side is ahead of ours. */
   readonly clockAheadMs: number | undefined;
   readonly failure: Failure;
+  /** Whether the other side was let in. */
+  readonly isAdmitted: boolean;
 }
 
 export type SessionEvent = SessionCommand | LinkReport | ReplicationReport | CredentialReport;
 
 const withoutToken = { code: 'tokenRefused', message: 'The access token is refused: there is none.' } as const;
+/** Ends of connections that are no refusals. */
+const harmless: ReadonlySet<string> = new Set(['connectionLost', 'goodbye', 'duplicateConnection', 'cancelled']);
 const outOfScope = {
   code: 'unexpectedFrame',
   message: 'A batch has entries that must not leave their cluster.',
@@ -195,6 +199,14 @@ const machine = setup({
         remoteHost: context.connection.remoteHost,
         subject: context.subject,
       });
+    }),
+    rememberAdmission: assign({ isAdmitted: true }),
+    /** On a cloud node somebody wants to know who tried. A connection that merely broke says nothing of anybody. */
+    tellRefusedGuest: enqueueActions(({ context, enqueue }) => {
+      const { access, isAdmitted, failure, connection, parent } = context;
+      if (access.kind !== 'guarded' || isAdmitted || harmless.has(failure.code)) return;
+      const happening = { type: 'guest.refused', remoteAddress: connection.remoteAddress, failure } as const;
+      enqueue.sendTo(parent, { type: 'notice', happening });
     }),
     admitPeer: sendTo(
       ({ context }) => context.link,
@@ -349,6 +361,7 @@ const machine = setup({
     roundTripMs: undefined,
     clockAheadMs: undefined,
     failure: { code: 'connectionLost', message: 'The connection ended.' },
+    isAdmitted: false,
   }),
   output: ({ context }) => ({
     sessionId: context.sessionId,
@@ -528,7 +541,7 @@ const machine = setup({
     },
     comparing: {
       // The dialer speaks first: the other side may still be weighing two connections against each other.
-      entry: ['admitPeer', 'sendOwedRenewal'],
+      entry: ['rememberAdmission', 'admitPeer', 'sendOwedRenewal'],
       on: {
         // A ping would end the session: the other side may not have admitted us yet.
         'session.probe': { actions: 'owePing' },
@@ -664,7 +677,7 @@ const machine = setup({
         'replication.parked': { actions: { type: 'reportParked', params: ({ event }) => event } },
       },
     },
-    closed: { type: 'final' },
+    closed: { type: 'final', entry: 'tellRefusedGuest' },
   },
 });
 

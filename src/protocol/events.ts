@@ -289,8 +289,19 @@ export type StoreHealthReport =
 
 /** What the outside world is told: these are the events of `node.on(...)`. */
 export type Happening =
-  | { readonly type: 'peer.connected'; readonly nodeId: NodeId; readonly remoteAddress: string }
-  | { readonly type: 'peer.disconnected'; readonly nodeId: NodeId; readonly failure: Failure }
+  | {
+      readonly type: 'peer.connected';
+      readonly nodeId: NodeId;
+      readonly remoteAddress: string;
+      /** Whom its access token names: on a cloud node. */
+      readonly subject?: string;
+    }
+  | {
+      readonly type: 'peer.disconnected';
+      readonly nodeId: NodeId;
+      readonly failure: Failure;
+      readonly subject?: string;
+    }
   /** It, or we, refused a session: for reasons that waiting alone does not mend. */
   | { readonly type: 'peer.refused'; readonly nodeId: NodeId; readonly failure: Failure }
   | { readonly type: 'peer.diverged'; readonly nodeId: NodeId; readonly authors: readonly AuthorKey[] }
@@ -305,6 +316,8 @@ export type Happening =
       readonly attempts: number;
       readonly failure: Failure;
     }
+  /** On a cloud node: somebody connected, and was not let in. */
+  | { readonly type: 'guest.refused'; readonly remoteAddress: string; readonly failure: Failure }
   | { readonly type: 'clock.drift'; readonly nodeId: NodeId; readonly authors: readonly AuthorKey[] }
   | LeadershipChanged
   /** Documents flow between this node, which leads, and a cloud peer. */

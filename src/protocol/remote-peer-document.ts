@@ -5,7 +5,7 @@
  * it is readable on every node and in every backup: a secret is sealed, or `${NAME}` says where it is.
  */
 import { isLoopback, parseAddress, parseCloudAddress } from '../core/address.js';
-import { decodeDocument } from '../core/document.js';
+import { decodeJson } from '../core/document.js';
 import { messageOf, StatemeshError, shortText } from '../core/errors.js';
 import { isNodeId, type NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
@@ -102,7 +102,7 @@ function checkType(field: string, value: unknown): PeerType {
 
 /** Other implementations write its names in other cases. */
 function parseOAuth2Json(value: unknown): unknown {
-  const configuration = typeof value === 'string' ? decodeDocument(value) : undefined;
+  const configuration = typeof value === 'string' ? decodeJson(value) : undefined;
   if (configuration === undefined) throw invalid('OAuth2Json', 'it is not a JSON text, which a cloud peer needs');
   const fields = asFields('OAuth2Json', configuration);
   const valueUnder = (name: string) =>

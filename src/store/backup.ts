@@ -4,17 +4,7 @@
  * Invariants: a copy appears under its name whole and on the disk, or not at all; what is put back was checked page by page first, in
  * a copy of its own; what was there is set aside, never deleted.
  */
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
 import { StatemeshError } from '../core/errors.js';
@@ -22,6 +12,7 @@ import { isNodeId, type NodeId } from '../core/ids.js';
 import type { Randomness } from '../protocol/ports.js';
 import type { BackupProgress } from '../protocol/store.js';
 import { closeDatabaseFile, fileBytesOf, openDatabaseFile, syncDirectory } from './database-file.js';
+import { copyPrivately, createPrivately } from './private-file.js';
 import { applicationIdOf, nodeIdOf, applicationId as ownApplicationId } from './schema.js';
 import { databaseError } from './sqlite-errors.js';
 
@@ -41,13 +32,14 @@ export async function copyDatabase(
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     rmSync(partial, { force: true });
+    // Born so: the directory may be one that others read, and what SQLite makes beside it has its mode.
+    createPrivately(partial);
     await database.backup(partial, {
       progress: ({ totalPages, remainingPages }) => {
         onProgress({ pages: totalPages - remainingPages, pagesTotal: totalPages });
         return pagesPerPortion;
       },
     });
-    chmodSync(partial, 0o600);
     syncFile(partial);
     renameSync(partial, path);
     syncDirectory(dirname(path));
@@ -87,8 +79,7 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
   try {
     if (!existsSync(backup)) throw new StatemeshError('databaseUnavailable', `${backup} is not there.`);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    copyFileSync(backup, draft);
-    chmodSync(draft, 0o600);
+    copyPrivately(backup, draft);
     const owner = ownerOf(draft, backup);
     if (nodeId !== undefined && nodeId !== owner) {
       throw new StatemeshError('databaseForeign', `${backup} belongs to node "${owner}", not to node "${nodeId}".`);
@@ -166,7 +157,9 @@ function moveAside(
   }
   const setAside = freeName(`${path}.before-restore`);
   for (const suffix of ['-wal', '-shm', '']) {
-    if (existsSync(`${path}${suffix}`)) renameSync(`${path}${suffix}`, `${setAside}${suffix}`);
+    if (!existsSync(`${path}${suffix}`)) continue;
+    chmodSync(`${path}${suffix}`, 0o600);
+    renameSync(`${path}${suffix}`, `${setAside}${suffix}`);
   }
   return setAside;
 }

@@ -8,6 +8,7 @@
  * - Index and unindexed query see the same values, since both come from `sqlValueOf`.
  */
 import type { Database, Statement } from 'better-sqlite3';
+import { isDocument } from '../core/document.js';
 import { StatemeshError } from '../core/errors.js';
 import type { CollectionName } from '../core/ids.js';
 import { limits } from '../core/limits.js';
@@ -30,11 +31,12 @@ export interface FieldIndex {
  * The value of a field, such that SQL compares it as queries ask: texts and numbers as they are, booleans and, equal to
  * nothing, objects and arrays as blobs, NULL for null and missing.
  *
- * A peer may have sent any text as a payload. The guard stands here and not in `apply`, since parsing is paid for only
+ * A peer may have sent any text as a payload, also one in which SQLite would read something else than we do: `is_document` is our own
+ * parser, so that readers and queries agree. The guard stands here and not in `apply`, since parsing is paid for only
  * by queries (SQLite keeps the parsed text for the calls that follow), while `apply` is the path that must be fast.
  */
 export function sqlValueOf(payload: string, path: string): string {
-  return `CASE WHEN json_valid(${payload}) THEN CASE json_type(${payload}, ${path})
+  return `CASE WHEN is_document(${payload}) THEN CASE json_type(${payload}, ${path})
     WHEN 'true' THEN x'01' WHEN 'false' THEN x'00' WHEN 'object' THEN x'02' WHEN 'array' THEN x'02'
     ELSE json_extract(${payload}, ${path}) END END`;
 }
@@ -60,6 +62,7 @@ export class FieldIndexes {
     private readonly state: StoreState,
     private readonly transactor: Transactor,
   ) {
+    database.function('is_document', { deterministic: true }, (payload) => (isDocument(String(payload)) ? 1 : 0));
     this.lastKeyOfPage = database
       .prepare(`
         SELECT max(key) FROM (SELECT key FROM documents WHERE collection = ? AND key > ? ORDER BY key LIMIT ?)`)

@@ -1,11 +1,23 @@
 /** The SQLite file: whose it is, who may open it, and what a commit leaves on the disk. */
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
 import type { NodeId } from '../../src/core/ids.js';
 import type { Store } from '../../src/protocol/store.js';
+import { putBack } from '../../src/store/backup.js';
 import { closeDatabaseFile, openDatabaseFile } from '../../src/store/database-file.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
 import { manualTime, nodeA, nodeB, payloadOf, products, put } from './store-harness.js';
@@ -169,6 +181,58 @@ describe('the database file', () => {
 });
 
 describe('durability', () => {
+  test('backup: into a directory that others may read, by a umask of nothing -> is for its owner only while it is made, too', async () => {
+    const path = newPath();
+    const store = await open(path);
+    await store.write(Array.from({ length: 2_000 }, (_, index) => put(`k${index}`, 'x'.repeat(2_000))));
+    const shared = join(directory, `${files}`, 'shared');
+    mkdirSync(shared, { mode: 0o777 });
+    const umask = process.umask(0);
+    const modes = new Map<string, number>();
+    const look = () => {
+      for (const name of readdirSync(shared)) modes.set(name, statSync(join(shared, name)).mode & 0o777);
+    };
+    try {
+      await store.backUp(join(shared, 'copy.db'), look);
+      look();
+    } finally {
+      process.umask(umask);
+      await store.close();
+    }
+    expect(modes.size).toBeGreaterThan(1);
+    expect([...modes].filter(([, mode]) => mode !== 0o600)).toEqual([]);
+  });
+
+  test('backup: what others have put where it is made -> is neither written to nor followed', async () => {
+    const path = newPath();
+    const store = await open(path);
+    await store.write([put('a', 1)]);
+    const victim = join(path, '..', 'victim');
+    writeFileSync(victim, 'untouched');
+    symlinkSync(victim, join(path, '..', 'copy.db.partial'));
+    await store.backUp(join(path, '..', 'copy.db'));
+    await store.close();
+    expect(readFileSync(victim, 'utf8')).toBe('untouched');
+    expect(statSync(join(path, '..', 'copy.db')).mode & 0o777).toBe(0o600);
+  });
+
+  test('restore: of a copy that others may read -> what is made of it is for its owner only, and what was there, too', async () => {
+    const path = newPath();
+    const store = await open(path);
+    await store.write([put('a', 1)]);
+    const dataDir = join(path, '..');
+    const backup = join(dataDir, 'copy.db');
+    await store.backUp(backup);
+    await store.close();
+    chmodSync(backup, 0o644);
+    renameSync(path, join(dataDir, 'node-a.db'));
+    chmodSync(join(dataDir, 'node-a.db'), 0o644);
+    const { setAside } = putBack({ backup, dataDir, randomness: countingRandomness });
+    for (const name of [join(dataDir, 'node-a.db'), setAside as string]) {
+      expect([name, statSync(name).mode & 0o777]).toEqual([name, 0o600]);
+    }
+  });
+
   test('commit: acknowledged, then the process is gone -> it is in a copy of the files', async () => {
     const [path, copy] = [newPath(), newPath()];
     const store = await open(path);

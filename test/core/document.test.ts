@@ -134,6 +134,39 @@ describe('decodeDocument', () => {
     },
   );
 
+  test.each([
+    '{"v":1,"v":2}',
+    '{"v":1,"\\u0076":2}',
+    '{"a":{"v":1,"v":1}}',
+    '{"__proto__":1,"__proto__":2}',
+    '{ "v":1}',
+    '{"v":1}\n',
+    '\ufeff{"v":1}',
+    '{"v":1}\0',
+    '1e400',
+    '{"v":-0}',
+    '1.0',
+    '1E3',
+    '9007199254740993',
+    '{"v":0.1000000000000000055511151231257827}',
+    '"\\u0041"',
+    '"\\/"',
+    '{"b":1,"1":2}',
+  ])('decodeDocument: %j, which no node of ours would write -> undefined', (payload) => {
+    expect(decodeDocument(payload)).toBeUndefined();
+  });
+
+  test.each([
+    '{"__proto__":{"a":1}}',
+    '{"1":2,"b":1}',
+    '1e+21',
+    '9007199254740992',
+    '"a\\u0000b"',
+    '{"constructor":1}',
+  ])('decodeDocument: %j -> as it is', (payload) => {
+    expect(JSON.stringify(decodeDocument(payload))).toBe(payload);
+  });
+
   test('decodeDocument: as deep as can be written -> read; one level more, or many -> undefined', () => {
     const deepest = JSON.stringify(nested(limits.documentDepthMax));
     expect(decodeDocument(deepest)).toEqual(JSON.parse(deepest));

@@ -8,8 +8,8 @@ import { eventsOf, open, run, startNode, temporaryDirectory, until } from './cli
 
 /** What the page is told, and what is asked for by it. */
 function view(address: string) {
-  const { origin, host, search } = new URL(address);
-  const socket = new WebSocket(`ws://${host}/records${search}`, { origin });
+  const { origin, host, hash } = new URL(address);
+  const socket = new WebSocket(`ws://${host}/records?${hash.slice(1)}`, { origin });
   const messages: ServerMessage[] = [];
   socket.on('message', (data) => messages.push(JSON.parse(String(data)) as ServerMessage));
   socket.on('error', () => {});
@@ -18,12 +18,13 @@ function view(address: string) {
 }
 
 describe('start --inspect', () => {
-  test('a free port -> its address is told, in status, too, and its page shows the actors of the node', async () => {
+  test('a free port -> its address is told to those who ask, and its page shows the actors of the node', async () => {
     const node = await startNode({ inspector: { port: 0 } });
-    const [running] = eventsOf(node);
-    const url = `${running?.inspectorUrl}`;
-    const { stdout } = await node.run(['status', '--json']);
-    expect(JSON.parse(stdout).inspectorUrl).toBe(url);
+    // It lets in whoever has it: only who asks is told.
+    expect(eventsOf(node)[0]).not.toHaveProperty('inspectorUrl');
+    expect(JSON.parse((await node.run(['status', '--json'])).stdout)).not.toHaveProperty('inspectorUrl');
+    const { stdout } = await node.run(['status', '--json', '--inspect-url']);
+    const url = `${JSON.parse(stdout).inspectorUrl}`;
     const page = view(url);
     await until(
       () =>
@@ -36,9 +37,12 @@ describe('start --inspect', () => {
   test('by option, with a trace -> the trace can be looked at afterwards', async () => {
     const cwd = await temporaryDirectory();
     const options = ['--node-id', 'n', '--security', 'none', '--no-discovery', '--data-dir', join(cwd, 'data')];
-    const node = open(['start', '--json', ...options, '--inspect', '--inspect-trace', join(cwd, 'n.jsonl')], { cwd });
+    const node = open(
+      ['start', '--json', '--inspect-url', ...options, '--inspect', '--inspect-trace', join(cwd, 'n.jsonl')],
+      { cwd },
+    );
     const running = await until(() => eventsOf(node)[0]);
-    expect(running.inspectorUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?token=/);
+    expect(running.inspectorUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#token=/);
     node.child.kill('SIGTERM');
     expect(await node.exitCode).toBe(0);
     const inspecting = open(['inspect', join(cwd, 'n.jsonl'), '--json'], { cwd });

@@ -480,24 +480,29 @@ describe('schema', () => {
 });
 
 describe('malformed entries of other nodes', () => {
-  test.each(['{"count":', '', `${'['.repeat(5_000)}${']'.repeat(5_000)}`])(
-    'malformed payload %#: every read -> absent, and a write mends it',
-    async (payload) => {
-      const { store, items } = await openItems();
-      await items.put('good', { count: 1 });
-      await applyRemote(store, { collection: 'items', key: 'bad', payload });
-      expect(await items.get('bad')).toBeUndefined();
-      expect((await items.find()).map(({ key }) => key)).toEqual(['good']);
-      expect((await items.find({ where: { count: 1 }, orderBy: ['count'] })).map(({ key }) => key)).toEqual(['good']);
-      await items.createIndex('count');
-      expect((await items.find({ where: { count: 1 } })).map(({ key }) => key)).toEqual(['good']);
-      const cursor = store.cursor();
-      expect(await items.update('bad', () => {})).toBeUndefined();
-      expect(store.cursor()).toBe(cursor);
-      await items.update('bad', (item) => item ?? { count: 2 });
-      expect(await items.get('bad')).toEqual({ count: 2 });
-    },
-  );
+  test.each([
+    '{"count":',
+    '',
+    '{"count":1,"count":2}',
+    '{"count":2,"count":1}',
+    '{"count":1e0}',
+    ' {"count":1}',
+    `${'['.repeat(5_000)}${']'.repeat(5_000)}`,
+  ])('malformed payload %#: every read -> absent, and a write mends it', async (payload) => {
+    const { store, items } = await openItems();
+    await items.put('good', { count: 1 });
+    await applyRemote(store, { collection: 'items', key: 'bad', payload });
+    expect(await items.get('bad')).toBeUndefined();
+    expect((await items.find()).map(({ key }) => key)).toEqual(['good']);
+    expect((await items.find({ where: { count: 1 }, orderBy: ['count'] })).map(({ key }) => key)).toEqual(['good']);
+    await items.createIndex('count');
+    expect((await items.find({ where: { count: 1 } })).map(({ key }) => key)).toEqual(['good']);
+    const cursor = store.cursor();
+    expect(await items.update('bad', () => {})).toBeUndefined();
+    expect(store.cursor()).toBe(cursor);
+    await items.update('bad', (item) => item ?? { count: 2 });
+    expect(await items.get('bad')).toEqual({ count: 2 });
+  });
 });
 
 describe('database', () => {

@@ -90,9 +90,11 @@ describe('reception', () => {
     const session = connect();
     identify(session, 'a');
     expect(session.told).toEqual([{ type: 'session.admit' }]);
-    expect(happenings()).toEqual([{ type: 'peer.connected', nodeId: 'a', remoteAddress: '127.0.0.1:5' }]);
+    expect(happenings()).toEqual([
+      { type: 'peer.connected', nodeId: 'a', remoteAddress: '127.0.0.1:5', subject: 'site-1' },
+    ]);
     await session.end();
-    expect(happenings()).toEqual([{ type: 'peer.disconnected', nodeId: 'a', failure: lost }]);
+    expect(happenings()).toEqual([{ type: 'peer.disconnected', nodeId: 'a', failure: lost, subject: 'site-1' }]);
     expect([actor.getSnapshot().context.sessions, actor.getSnapshot().children]).toEqual([{}, {}]);
   });
 

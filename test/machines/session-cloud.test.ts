@@ -66,12 +66,12 @@ function batchOf(scope: Author['scope']): Run {
 }
 
 describe('session: a cloud node', () => {
-  it('no token -> tokenRefused, and nobody hears of it', () => {
+  it('no token -> tokenRefused, and nobody hears but that somebody was refused', () => {
     const { hear, commands, parent, failure, verifying } = cloudNode();
     hear(request);
     expect(frames(commands)).toMatchObject([{ type: 'frame.handshakeResponse', refusal: { code: 'tokenRefused' } }]);
     expect(failure()?.code).toBe('tokenRefused');
-    expect(parent.events).toEqual([]);
+    expect(parent.events).toMatchObject([{ type: 'notice', happening: { type: 'guest.refused', failure: failure() } }]);
     expect(verifying).toEqual([]);
   });
 
@@ -107,7 +107,7 @@ describe('session: a cloud node', () => {
       { type: 'frame.handshakeResponse', refusal: { code, message: expect.stringContaining(text) } },
     ]);
     expect(failure()?.message).toBe(error.message);
-    expect(parent.events).toEqual([]);
+    expect(parent.events).toMatchObject([{ type: 'notice', happening: { type: 'guest.refused', failure: failure() } }]);
   });
 
   it('the authority does not answer -> is refused before the handshake times out', () => {

@@ -18,7 +18,7 @@ import { createRequestToken } from '../../src/services/request-token.js';
 import { manualTime } from '../machines/bench.js';
 
 const reference = '$' + '{SHOP_SECRET}';
-const timeoutMs = 300;
+const timeoutMs = 1_000;
 const json = { 'content-type': 'application/json' };
 
 interface Asked {

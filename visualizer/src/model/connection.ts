@@ -42,6 +42,12 @@ export class Connection {
   #attempt = 0;
   #wasOpen = false;
   #isDue = false;
+  readonly #token: string;
+
+  /** @param token What lets this page in */
+  constructor(token: string) {
+    this.#token = token;
+  }
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
@@ -59,7 +65,7 @@ export class Connection {
   connect(): void {
     const url = new URL('records', location.href);
     url.protocol = 'ws:';
-    url.search = location.search;
+    url.search = new URLSearchParams({ token: this.#token }).toString();
     url.hash = '';
     const socket = new WebSocket(url);
     this.#socket = socket;

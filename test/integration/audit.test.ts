@@ -1,0 +1,86 @@
+/** The audit log: what is written, and that it cannot be flooded. */
+import { describe, expect, it } from '@jest/globals';
+import { Audit, type AuditRecord, auditCommands } from '../../src/audit.js';
+import { limits } from '../../src/core/limits.js';
+import { manualTime } from '../machines/bench.js';
+
+function setup() {
+  const time = manualTime();
+  const lines: AuditRecord[] = [];
+  const audit = new Audit({ info: (fields) => lines.push(fields as AuditRecord) }, time);
+  return { time, lines, audit };
+}
+
+const refusal = (address: string, reason = 'tokenRefused'): AuditRecord => ({
+  ...{ event: 'connection.refused', address, reason },
+});
+
+describe('Audit', () => {
+  it('20 refusals from one network -> some lines, then one with how many were left out', () => {
+    const { time, lines, audit } = setup();
+    for (let port = 1; port <= 20; port += 1) audit.note(refusal(`192.0.2.${port}:${port}`));
+    expect(lines).toHaveLength(limits.auditRepeatsMax);
+    expect(lines[0]).toEqual({ component: 'audit', ...refusal('192.0.2.1:1') });
+    time.advance(limits.auditWindowMs);
+    expect(lines.slice(limits.auditRepeatsMax)).toEqual([
+      { ...lines[0], address: '192.0.2.0/24', suppressed: 20 - limits.auditRepeatsMax },
+    ]);
+    audit.note(refusal('192.0.2.1:1'));
+    expect(lines).toHaveLength(limits.auditRepeatsMax + 2);
+  });
+
+  it('other reasons, and other networks -> lines of their own; the same /64 -> not', () => {
+    const { lines, audit } = setup();
+    const many = (address: (index: number) => string, reason?: string) => {
+      for (let index = 0; index < 20; index += 1) audit.note(refusal(address(index), reason));
+    };
+    many(() => '192.0.2.1:1');
+    many(() => '192.0.2.1:1', 'wrongClusterKey');
+    many(() => '192.0.3.1:1');
+    many((index) => `[2001:db8:0:1::${index + 1}]:1`);
+    many((index) => `[2001:db8:0:1:0:0:${index + 1}:1]:1`);
+    expect(lines).toHaveLength(4 * limits.auditRepeatsMax);
+  });
+
+  it('strangers from everywhere -> what is kept of them, and written, is bounded', () => {
+    const { lines, audit } = setup();
+    for (let index = 0; index < limits.auditKeysMax * 3; index += 1) {
+      audit.note(refusal(`10.${index >> 8}.${index & 255}.1:1`));
+    }
+    expect(lines.length).toBeLessThanOrEqual(limits.auditKeysMax + limits.auditRepeatsMax);
+  });
+
+  it('it ends -> what was left out is told, and nothing waits any more', () => {
+    const { time, lines, audit } = setup();
+    for (let count = 0; count < 7; count += 1) audit.note(refusal('192.0.2.1:1'));
+    audit.close();
+    expect(lines.at(-1)).toMatchObject({ suppressed: 7 - limits.auditRepeatsMax });
+    const before = lines.length;
+    time.advance(limits.auditWindowMs * 2);
+    expect(lines).toHaveLength(before);
+  });
+
+  it('calls that change something -> who, what and about whom, never a document or a secret; others -> nothing', async () => {
+    const { lines, audit } = setup();
+    const command = async () => 'done';
+    const commands = auditCommands(
+      { put: command, get: command, addCloudPeer: command, reconfigure: command },
+      audit,
+      'uid 7',
+    );
+    const call = (body: unknown) => ({ body, parameters: {} }) as never;
+    await commands.get?.(call({ collection: 'a', key: 'planted' }));
+    await commands.put?.(call({ collection: 'a\u001b[31m', key: 'planted', document: 'planted' }));
+    await commands.addCloudPeer?.(call({ nodeId: 'cloud-1', oAuth2: { clientSecret: 'planted' } }));
+    await commands.reconfigure?.(call({ partial: { clusterKey: 'planted', port: 1 } }));
+    await commands.put?.(call('planted'));
+    expect(JSON.stringify(lines)).not.toContain('planted');
+    const called = { component: 'audit', event: 'control.called', by: 'uid 7' };
+    expect(lines).toEqual([
+      { ...called, command: 'put', collection: 'a' },
+      { ...called, command: 'addCloudPeer', nodeId: 'cloud-1' },
+      { ...called, command: 'reconfigure', fields: ['clusterKey', 'port'] },
+      { ...called, command: 'put' },
+    ]);
+  });
+});

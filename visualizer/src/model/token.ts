@@ -1,0 +1,26 @@
+/**
+ * The token in the address by which the page was opened. It lets in whoever has it, so it stays neither in the address bar nor in the
+ * history; the tab keeps it, for when the page is loaded again.
+ */
+const name = 'token';
+
+/** Takes the token out of the address. */
+export function takeToken(): string {
+  const given = new URLSearchParams(location.hash.slice(1)).get(name);
+  if (given === null) return kept();
+  history.replaceState(null, '', location.pathname);
+  try {
+    sessionStorage.setItem(name, given);
+  } catch {
+    // A browser that keeps nothing: then the whole address is needed again.
+  }
+  return given;
+}
+
+function kept(): string {
+  try {
+    return sessionStorage.getItem(name) ?? '';
+  } catch {
+    return '';
+  }
+}
