@@ -7,6 +7,12 @@
 
 export type { SystemTime } from './adapters/time.js';
 export type { AuditLogger } from './audit.js';
+export {
+  type CertificateFinding,
+  type CertificateStatus,
+  examineCertificates,
+  type OwnCertificate,
+} from './certificates.js';
 export { composeNode, composeSession, createServices, type Particulars, type Ports, type Services } from './compose.js';
 export type { ConnectionLimits } from './core/admission.js';
 export type { Author, AuthorKey, Incarnation, Scope } from './core/author.js';

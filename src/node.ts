@@ -10,6 +10,7 @@ import { createHttp } from './adapters/http.js';
 import { createNetwork } from './adapters/network.js';
 import { systemRandomness } from './adapters/randomness.js';
 import { type SystemTime, systemTime } from './adapters/time.js';
+import { systemFiles } from './adapters/watched-files.js';
 import { Audit, type AuditLogger, auditCommands, auditHappenings } from './audit.js';
 import { composeNode, createServices, type Ports, type Services } from './compose.js';
 import { controlCommands } from './control-commands.js';
@@ -23,6 +24,7 @@ import type { NodeMachine } from './machines/node.machine.js';
 import type { ConfigurationInput } from './protocol/configuration.js';
 import type { ControlCommands } from './protocol/control.js';
 import type { Happening } from './protocol/events.js';
+import type { Files } from './protocol/ports.js';
 import type { PeerNodeConfigurationProvider } from './protocol/provider.js';
 import type { Reconfiguration } from './protocol/reconfiguration.js';
 import type { BackupProgress, Store } from './protocol/store.js';
@@ -61,6 +63,8 @@ export type NodeOptions = NodeExtras & (ConfigurationInput | { readonly provider
 /** Ports with a clock that XState's delays run on, too. */
 export interface NodePorts extends Ports {
   readonly time: SystemTime;
+  /** Where certificates are watched; without it, they are read when the node is reconfigured. */
+  readonly files?: Files;
 }
 
 /** What `on` takes: the type of a happening, or `*` for all. */
@@ -171,6 +175,7 @@ export function systemPorts(): NodePorts {
     randomness: systemRandomness(),
     http: createHttp(),
     environment: systemEnvironment(),
+    files: systemFiles(),
   };
 }
 
@@ -189,6 +194,7 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
   const getStore = (): Store => store() && current.store;
   const database = createDatabase(getStore);
   const requests = createRequests(actor);
+  if (ports.files !== undefined) watchCertificates(actor, ports.files, () => requests.reconfigure({}));
   const getKeys = () => actor.getSnapshot().context.configured?.keys;
   const { saveRemotePeer, getRemotePeers, removeRemotePeer, ...management } = createPeerManagement({
     ...{ getStore, getKeys, randomness: ports.randomness },
@@ -305,4 +311,28 @@ function ended(actor: ActorRefFrom<NodeMachine>): Promise<void> {
 
 function reasonOf({ code, message }: { code: StatemeshError['code']; message: string }): StatemeshError {
   return new StatemeshError(code, message);
+}
+
+/**
+ * Has the node read its certificates again when their files have changed: what is in force is asked for once more, and what is behind its
+ * fields is compared. A file that is wrong is refused and told, and the old certificate goes on.
+ */
+function watchCertificates(actor: ActorRefFrom<NodeMachine>, files: Files, reread: () => Promise<unknown>): void {
+  let watched = '[]';
+  let unwatch = (): void => {};
+  const watch = (paths: readonly string[]): void => {
+    if (JSON.stringify(paths) === watched) return;
+    unwatch();
+    watched = JSON.stringify(paths);
+    // What goes wrong is told as `reconfiguration.failed`.
+    unwatch = paths.length === 0 ? () => {} : files.watch(paths, () => void reread().catch(() => {}));
+  };
+  actor.subscribe({
+    next: ({ context: { configured } }) => {
+      const { tlsCert, tlsKey, ca } = configured?.configuration ?? {};
+      watch([tlsCert, tlsKey, ca].filter((path) => path !== undefined));
+    },
+    complete: () => watch([]),
+    error: () => watch([]),
+  });
 }

@@ -1,6 +1,7 @@
 /** What a node is doing, read from the snapshots of its actors: nothing is kept twice. */
 
 import type { ActorRefFrom, SnapshotFrom } from 'xstate';
+import { type OwnCertificate, ownCertificateOf } from './certificates.js';
 import type { Uplink } from './core/ballot.js';
 import { type ErrorCode, type Failure, failureOf } from './core/errors.js';
 import { type Boot, compareCodeUnits, type NodeId } from './core/ids.js';
@@ -122,6 +123,8 @@ export interface NodeStatus {
   readonly reconfiguration: string | undefined;
   /** The address of the inspector's page, which lets in whoever has it; undefined while there is none. */
   readonly inspectorUrl: string | undefined;
+  /** Until when the certificate of a cloud node is good, with its chain; undefined without one. */
+  readonly certificate: OwnCertificate | undefined;
   /** The port of loopback with the metrics; undefined while there are none. */
   readonly metricsPort: number | undefined;
   /** What keeps the database from taking writes; undefined while nothing does. */
@@ -175,6 +178,8 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     peers,
     reconfiguration: reconfigurationOf(snapshot),
     inspectorUrl: inspectorUrl?.reveal(),
+    certificate:
+      security?.kind === 'server' ? ownCertificateOf(security.server.certificate, snapshot.context.now()) : undefined,
     metricsPort,
     impairment,
     failure,

@@ -7,7 +7,15 @@ import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type Configuration, examineDatabase, type NodeStatus, type PeerStatus, parseConfiguration } from '../index.js';
+import {
+  type CertificateFinding,
+  type Configuration,
+  examineCertificates,
+  examineDatabase,
+  type NodeStatus,
+  type PeerStatus,
+  parseConfiguration,
+} from '../index.js';
 import { controlSocketPath, type ErrorCode, type Failure, failureOf, StatemeshError } from '../protocol/control.js';
 import { now } from './ambient.js';
 import { addFieldOptions, gatherConfiguration } from './configuration-fields.js';
@@ -81,6 +89,7 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
     yield failure('configuration', error);
     return;
   }
+  yield* (await examineCertificates(configuration, now())).map(certificateFinding);
   const dataDir = resolve(configuration.dataDir);
   const directory = directoryFinding(dataDir);
   yield directory;
@@ -130,6 +139,25 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
     const isWell = gateway === 'online' || gateway === 'standby' || gateway === 'disabled';
     const message = `cloud peer ${peer}: ${gateway}${why === undefined || isWell ? '' : `: ${clean(why.message)}`}`;
     yield { check: 'peers', state: isWell ? 'ok' : 'warning', message };
+  }
+}
+
+function certificateFinding({ field, path, state, daysLeft }: CertificateFinding): Finding {
+  const what = `${path} (${field})`;
+  const check = 'certificate';
+  const advice = 'Renew it in its place: the node reads it as soon as it is another one.';
+  switch (state) {
+    case 'ok':
+      return ok(check, `${what} is good for ${count(daysLeft)} days`);
+    case 'expiring':
+      return { check, state: 'warning', message: `${what} expires in ${count(daysLeft)} days`, advice };
+    case 'expired':
+      return { check, state: 'failed', message: `${what} has expired.`, advice, code: 'certificateInvalid' };
+    case 'early':
+      return {
+        ...{ check, state: 'failed', message: `${what} is not valid yet.`, code: 'certificateInvalid' },
+        advice: "Set this machine's clock, or use a certificate that is valid now.",
+      };
   }
 }
 

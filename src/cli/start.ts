@@ -91,6 +91,8 @@ async function start(options: StartOptions): Promise<number> {
     const manager = serviceManager(options.daemonReady === true, warn);
     const reload = (): void => {
       source.reload();
+      // Certificates, which may be others under the same names.
+      void node.reconfigure({}).catch(() => {});
       auditLog?.reopen();
     };
     const stopping = stopOnSignals(node, { warn, reload, asked: () => manager.stopping() });

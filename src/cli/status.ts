@@ -70,10 +70,20 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
   rows.push(['clock', `${clockDigest} (equal on nodes that have the same)`]);
   const drift = driftText(status.clockAheadMs);
   if (drift !== undefined) rows.push(['time', paint('yellow', drift)]);
+  const certificate = certificateText(status.certificate);
+  if (certificate !== undefined) rows.push(['certificate', certificate]);
   if (status.inspectorUrl !== undefined) rows.push(['inspector', status.inspectorUrl]);
   if (status.metricsPort !== undefined) rows.push(['metrics', `http://127.0.0.1:${status.metricsPort}/metrics`]);
   if (lastFailure !== undefined) rows.push(['last failure', clean(lastFailure.message)]);
   return rows;
+}
+
+/** Until when the certificate is good, and how many days are left. */
+export function certificateText(certificate: NodeStatus['certificate']): string | undefined {
+  if (certificate === undefined) return undefined;
+  const { daysLeft: days } = certificate;
+  const until = new Date(certificate.validToMs).toISOString();
+  return days < 0 ? paint('red', `expired at ${until}`) : `good until ${until} (${count(days)} days)`;
 }
 
 /** What is worth telling of a clock that differs from those of the peers. */

@@ -14,6 +14,7 @@ export interface Standing {
   readonly clockAheadMs: number | undefined;
   /** What keeps the database from taking writes. */
   readonly impairment: object | undefined;
+  readonly certificate: { readonly daysLeft: number } | undefined;
   readonly store:
     | {
         readonly documents: number;
@@ -101,6 +102,9 @@ export class Exposition {
     const term = gauge('statemesh_leadership_term', 'Grows with each change of leader that this node has seen.');
     const impaired = gauge('statemesh_database_impaired', 'Whether the database cannot take writes, or not be read.');
     const ahead = gauge('statemesh_clock_ahead_seconds', 'How far the clock is ahead of those of the connected peers.');
+    const certificate = gauge('statemesh_certificate_days_left', 'For how long a certificate of this node is good.', [
+      'field',
+    ]);
     const store = [
       ['documents', gauge('statemesh_documents', 'Documents that are there.')],
       ['tombstones', gauge('statemesh_tombstones', 'Documents that were deleted.')],
@@ -125,6 +129,8 @@ export class Exposition {
       term.set(standing.leadership?.term ?? 0);
       impaired.set(standing.impairment === undefined ? 0 : 1);
       ahead.set(seconds(standing.clockAheadMs ?? 0));
+      certificate.reset();
+      if (standing.certificate !== undefined) certificate.set({ field: 'tlsCert' }, standing.certificate.daysLeft);
       for (const [name, each] of store) each.set(standing.store?.[name] ?? 0);
       countStates(peers, peerStates, standing.peers);
       countStates(gateways, gatewayStates, standing.gateways);

@@ -205,6 +205,12 @@ export interface Http {
   request(request: HttpRequest): Promise<HttpResponse>;
 }
 
+/** Files that others may replace. */
+export interface Files {
+  /** Tells of changes of files by their names, however they come about. Returns how to stop. */
+  watch(paths: readonly string[], changed: () => void): () => void;
+}
+
 /** The environment variables of the process. */
 export interface Environment {
   get(name: string): string | undefined;

@@ -8,7 +8,7 @@ import protobuf from 'protobufjs';
 import { type Author, type AuthorKey, authorKeyOf, parseAuthorKey, scopeOf } from '../core/author.js';
 import type { Stance, Uplink } from '../core/ballot.js';
 import type { Entry, Position, Run } from '../core/entry.js';
-import { isErrorCode, StatemeshError } from '../core/errors.js';
+import { type ErrorCode, isErrorCode, StatemeshError } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import { type Hlc, isHlc } from '../core/hlc.js';
 import { type CollectionName, isBoot, isCollectionName, isDocumentKey, isNodeId, type NodeId } from '../core/ids.js';

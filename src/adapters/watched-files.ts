@@ -1,0 +1,34 @@
+/**
+ * Files that are looked at by their names, again and again: so it does not matter whether one is written in place, renamed over, or
+ * reached by a symbolic link of which any part is swapped.
+ *
+ * Invariant: changes in quick succession are told as one, when they are over, since a certificate and its key are two files.
+ */
+import { type StatWatcher, unwatchFile, watchFile } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Files } from '../protocol/ports.js';
+
+const lookIntervalMs = 500;
+const quietMs = 300;
+
+export function systemFiles(): Files {
+  return {
+    watch(paths, changed) {
+      let timer: NodeJS.Timeout | undefined;
+      const noted = (): void => {
+        clearTimeout(timer);
+        timer = setTimeout(changed, quietMs);
+        timer.unref();
+      };
+      const names = [...new Set(paths.map((path) => resolve(path)))];
+      for (const name of names) {
+        const watcher: StatWatcher = watchFile(name, { interval: lookIntervalMs, persistent: false }, noted);
+        watcher.unref();
+      }
+      return () => {
+        clearTimeout(timer);
+        for (const name of names) unwatchFile(name, noted);
+      };
+    },
+  };
+}
