@@ -1,12 +1,12 @@
 /**
  * An OAuth2 authority of a world: a web server in the open that issues tokens, with a clock of its own, and with whatever can go wrong with it.
  */
-import type { ServerCertificate } from '../protocol/ports.js';
+import type { HttpResponse, ServerCertificate } from '../protocol/ports.js';
 import { type Duration, millisecondsOf, type VirtualClock } from './clock.js';
 import type { NetworkHub } from './network/hub.js';
 import { worldEpochMs } from './node-ports.js';
 import type { WebRequest } from './web/message.js';
-import { type Grant, OAuth2, type OAuth2Client, refusedClient } from './web/oauth2.js';
+import { type Grant, json, OAuth2, type OAuth2Client, refusedClient } from './web/oauth2.js';
 import { type WebAnswer, WebServer } from './web/server.js';
 
 export interface AuthorityOptions {
@@ -37,7 +37,8 @@ export interface AuthoritySurroundings {
 
 type Fault =
   | { readonly kind: 'slow'; readonly byMs: number }
-  | { readonly kind: 'rubbish' | 'refuse' | 'fail' | 'hang' };
+  | { readonly kind: 'busy'; readonly forMs: number }
+  | { readonly kind: 'rubbish' | 'refuse' | 'fail' | 'hang' | 'half' | 'echo' };
 
 /** The scope that tokens are for, if nothing else is said: what a cloud node asks for by default. */
 export const defaultScope = 'entgldb:sync';
@@ -175,6 +176,21 @@ export class Authority {
     this.#break('fails', { kind: 'fail' });
   }
 
+  /** Has too much to do (429), and says for how long it wants to be left alone. */
+  busy(duration: Duration): void {
+    this.#break(`wants to be left alone for ${duration}`, { kind: 'busy', forMs: millisecondsOf(duration) });
+  }
+
+  /** Answers with a page for people where OpenID Connect has its metadata; where RFC 8414 has it, it is. */
+  halfDiscovery(): void {
+    this.#break('has its metadata at one address only', { kind: 'half' });
+  }
+
+  /** Refuses every client, and repeats what it was sent. */
+  echo(): void {
+    this.#break('repeats what it is sent', { kind: 'echo' });
+  }
+
   /** Takes requests, and never answers. */
   hang(): void {
     this.#break('hangs', { kind: 'hang' });
@@ -205,6 +221,15 @@ export class Authority {
     switch (fault?.kind) {
       case 'hang':
         return 'never';
+      case 'busy':
+        return { response: tooMany(fault.forMs), afterMs: answerMs };
+      case 'half':
+        return {
+          response: path.endsWith('/openid-configuration') ? page : this.#oauth2.answer(request),
+          afterMs: answerMs,
+        };
+      case 'echo':
+        return { response: method === 'POST' ? echoOf(request) : this.#oauth2.answer(request), afterMs: answerMs };
       case 'fail':
         return { response: outOfOrder, afterMs: answerMs };
       case 'rubbish':
@@ -217,6 +242,15 @@ export class Authority {
         return { response: this.#oauth2.answer(request), afterMs: answerMs };
     }
   }
+}
+
+function tooMany(forMs: number): HttpResponse {
+  return { status: 429, headers: { 'retry-after': String(Math.ceil(forMs / 1_000)) }, body: '' };
+}
+
+function echoOf({ headers, body }: WebRequest): HttpResponse {
+  const description = `${headers.authorization ?? ''} ${body ?? ''}`;
+  return json(401, { error: 'invalid_client', error_description: description });
 }
 
 const outOfOrder = { status: 503, headers: { 'content-type': 'text/plain' }, body: 'out of order' };

@@ -317,6 +317,38 @@ describe('authorities', () => {
   });
 });
 
+describe('authorities that misbehave', () => {
+  it('it wants to be left alone for a minute -> it is, by all nodes that ask; then the leader connects', async () => {
+    const { world, authority, nodes } = await stage(51);
+    authority.busy('60s');
+    await world.until(() => authority.requests.length > 0, { within: '30s' });
+    await world.run('55s');
+    const from = new Map<string, number>();
+    for (const request of authority.requests) from.set(request.from, (from.get(request.from) ?? 0) + 1);
+    expect([...from.values()].filter((count) => count > 1)).toEqual([]);
+    authority.mend();
+    await world.until(() => nodes.some((node) => online(node)), { within: '60s' });
+    await world.settle({ within: '90s' });
+  });
+
+  it('a page for people where OpenID has its metadata -> member and cloud node find the other one', async () => {
+    const { world, authority, nodes } = await stage(52);
+    authority.halfDiscovery();
+    await untilOnline(world, nodes[0]);
+    await world.settle({ within: '60s' });
+  });
+
+  it('it repeats what it is sent -> rejected, and the secret is not told', async () => {
+    const { world, authority, nodes } = await stage(53);
+    authority.echo();
+    await world.until(() => gatewayOf(nodes[0])?.state === 'rejected', { within: '30s' });
+    expect(JSON.stringify(nodes[0].node.gateways)).toContain('(invalid_client)');
+    expect(JSON.stringify(nodes[0].node.gateways)).not.toMatch(/sesame|c2VzYW1l/);
+    authority.mend();
+    await world.settle({ within: '900s' });
+  });
+});
+
 describe('sites', () => {
   it('two sites share a cloud node -> documents meet there, and what is of a cluster stays there', async () => {
     const { world, nodes, cloud, site } = await stage(41);
