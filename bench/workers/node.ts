@@ -80,7 +80,7 @@ const handlers = {
 
   /** For figures about more connections than a node takes, all of them from this machine. */
   raiseConnectionLimits(connections: number) {
-    Object.assign(limits, { connectionsMax: connections, connectionsPerAddressMax: connections });
+    Object.assign(limits, { guestsMax: connections });
   },
 
   /** Processor time that this process has taken so far. */

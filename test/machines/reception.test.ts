@@ -176,6 +176,9 @@ describe('reception', () => {
 
   it('more connections than a listener hands over -> the last is dropped, and strangers keep no guests out', () => {
     const { connect, identify, destroyed, sessions } = setup();
+    const { guestsMax, unauthenticatedMax } = limits;
+    // Of thousands of sessions, each takes milliseconds to begin.
+    Object.assign(limits, { guestsMax: 30, unauthenticatedMax: 10 });
     const connectionsMax = limits.guestsMax + 2 * limits.unauthenticatedMax;
     for (let count = 0; count < connectionsMax; count += 1) connect();
     expect(destroyed).toEqual([]);
@@ -184,6 +187,7 @@ describe('reception', () => {
     const last = sessions.at(-1) as (typeof sessions)[number];
     identify(last, 'guest');
     expect(last.told).toEqual([{ type: 'session.admit' }]);
+    Object.assign(limits, { guestsMax, unauthenticatedMax });
   });
 
   it('told to leave -> ends when the last session has; drops and refuses what comes meanwhile', async () => {
