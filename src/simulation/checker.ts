@@ -5,6 +5,7 @@
  */
 import type { Scope } from '../core/author.js';
 import type { Inside } from './inside.js';
+import type { LineQuality } from './network/bottleneck.js';
 import type { NodeProcess } from './node.js';
 import type { Observer } from './observer.js';
 import type { BreachKind } from './verdict.js';
@@ -24,6 +25,8 @@ export interface View {
   readonly isCalm: boolean;
   /** How long a datagram or a segment takes at most on a local network, one way. */
   readonly latencyMaxMs: number;
+  /** The worst that a line does that is narrow or long, one way, on top of that: no latency and no end of bytes when there is none. */
+  readonly slowest: LineQuality;
   /** How many connections lie between two nodes on local networks when all are well; undefined when there is no way. */
   hopsBetween(from: NodeProcess, to: NodeProcess): number | undefined;
   /** Whether what one sends does not reach the other, and since when; undefined when it does. */

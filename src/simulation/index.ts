@@ -23,6 +23,7 @@ export {
   type Plan,
   type PlannedWrite,
   type PlanOptions,
+  usualFaults,
 } from './swarm/plan.js';
 export { type PerformOptions, type PlayPlanOptions, performPlan, playPlan } from './swarm/play.js';
 export { type Player, type PlayOptions, threadPlayer } from './swarm/player.js';

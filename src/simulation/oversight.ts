@@ -123,6 +123,9 @@ function viewOf({ clock, hub, health, sites, processes, insideOf, grantOf, compl
     get latencyMaxMs() {
       return hub.latencyMaxMs;
     },
+    get slowest() {
+      return hub.slowest;
+    },
     get leftovers() {
       return { streams: hub.openStreams, sockets: hub.openSockets, events: clock.planned };
     },

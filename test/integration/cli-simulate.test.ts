@@ -114,7 +114,7 @@ describe('options', () => {
     [['--jobs', '0'], '--jobs "0"'],
     [
       ['--faults', 'network,fire'],
-      '--faults "network,fire": use none, or some of network,crash,clock,disk,cloud,reconfiguration',
+      '--faults "network,fire": use none, or some of network,crash,clock,disk,cloud,reconfiguration,links',
     ],
     [['--trace', 'nowhere/at/all.jsonl'], '--trace nowhere/at/all.jsonl cannot be written (ENOENT)'],
     [['--trace', 'directory'], '--trace directory is a directory'],

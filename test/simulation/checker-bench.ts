@@ -24,6 +24,7 @@ export function tested(create: CheckerFactory, view: Partial<View> = {}): Tested
     healthySinceMs: 0,
     isCalm: true,
     latencyMaxMs: 1,
+    slowest: { bytesPerSecond: Number.POSITIVE_INFINITY, latencyMs: 0 },
     leftovers: { streams: 0, sockets: 0, events: 0 },
     hopsBetween: () => 1,
     cutSinceMs: () => undefined,

@@ -328,13 +328,15 @@ describe('last-write-wins on several sites', () => {
 });
 
 describe('latency', () => {
-  const later = (seenMs: number, { healthySinceMs = 0, faultBetween = false } = {}) => {
+  const wide = { bytesPerSecond: Number.POSITIVE_INFINITY, latencyMs: 0 };
+  const later = (seenMs: number, { healthySinceMs = 0, faultBetween = false, slowest = wide } = {}) => {
     let nowMs = 100_000;
     const clock = new Map<AuthorKey, Position>();
     const b = processOf('node-b', { store: storeAt(clock) });
     const { checker, reports } = tested(latency, {
       processes: [a, b],
       healthySinceMs,
+      slowest,
       get nowMs() {
         return nowMs;
       },
@@ -351,6 +353,12 @@ describe('latency', () => {
 
   it('a write that another node sees after a second -> reported', () => {
     expect(later(1_000)).toEqual([expect.stringContaining('node-b has not seen the write')]);
+  });
+
+  it('on a narrow line -> may take what its bytes and its round trips take, and is reported beyond that', () => {
+    const slowest = { bytesPerSecond: 1_000, latencyMs: 500 };
+    expect(later(6_000, { slowest })).toEqual([]);
+    expect(later(20_000, { slowest })).toEqual([expect.stringContaining('node-b has not seen the write')]);
   });
 
   it('seen at once; or late, but not long after a fault, or with one meanwhile -> silent', () => {

@@ -8,6 +8,7 @@ import { limits } from '../../core/limits.js';
 import type { CheckerFactory } from '../checker.js';
 import type { NodeProcess } from '../node.js';
 import { worldEpochMs } from '../node-ports.js';
+import { Backlog } from './backlog.js';
 
 /** What a node takes for its own work, batches in a queue included. */
 const patienceMs = 400;
@@ -16,6 +17,10 @@ const crossingsPerHop = 6;
 /** Faults that are over still have their after-effects: what was queued, what was refused. */
 const recoveryMs = 5_000;
 const expectationsMax = 10_000;
+/** On a narrow line: how often its bytes cross each hop at most, by two ways at once and with all that is around them. */
+const passagesPerHop = 3;
+/** What a heartbeat or a batch waits for at most behind what is on a narrow line already, each way. */
+const queueMs = 2_000;
 
 interface Expectation {
   readonly from: NodeProcess;
@@ -24,10 +29,23 @@ interface Expectation {
   readonly hlc: Hlc;
   readonly atMs: number;
   readonly dueMs: number;
+  readonly hops: number;
+  /** What somebody lacked at that moment, and what all had written by then. */
+  readonly lackedBytes: number;
+  readonly writtenBytes: number;
 }
 
 export const latency: CheckerFactory = (view, report) => {
   let expected: Expectation[] = [];
+  const backlog = new Backlog();
+  /** A narrow line has to carry first what was written before, and shares itself among what comes meanwhile. */
+  const dueMsOf = ({ dueMs, hops, lackedBytes, writtenBytes }: Expectation): number => {
+    const { bytesPerSecond, latencyMs } = view.slowest;
+    if (bytesPerSecond === Number.POSITIVE_INFINITY) return dueMs;
+    const bytes = lackedBytes + backlog.writtenBytes - writtenBytes;
+    const crossingMs = crossingsPerHop * latencyMs + 2 * queueMs;
+    return dueMs + hops * (crossingMs + (passagesPerHop * bytes * 1_000) / bytesPerSecond);
+  };
   const forget = () => {
     expected = [];
   };
@@ -36,7 +54,11 @@ export const latency: CheckerFactory = (view, report) => {
     name: 'latency',
     kind: 'latency',
     committed(from, { runs, origin }) {
+      if (origin === undefined) for (const run of runs) backlog.wrote(run);
       if (origin !== undefined || !hasLongBeenWell() || expected.length >= expectationsMax) return;
+      const isNarrow = view.slowest.bytesPerSecond < Number.POSITIVE_INFINITY;
+      const lackedBytes = isNarrow ? Math.max(...view.processes.map((process) => backlog.lackedBy(process))) : 0;
+      const { writtenBytes } = backlog;
       for (const { author, entries } of runs) {
         const last = entries.at(-1);
         if (last === undefined) continue;
@@ -47,7 +69,8 @@ export const latency: CheckerFactory = (view, report) => {
           const hops = view.hopsBetween(from, to);
           if (hops === undefined) continue;
           const dueMs = view.nowMs + patienceMs + hops * crossingsPerHop * view.latencyMaxMs;
-          expected.push({ from, to, author: authorKeyOf(author), hlc: last.hlc, atMs: view.nowMs, dueMs });
+          const write = { from, to, author: authorKeyOf(author), hlc: last.hlc, atMs: view.nowMs, dueMs };
+          expected.push({ ...write, hops, lackedBytes, writtenBytes });
         }
       }
     },
@@ -62,7 +85,7 @@ export const latency: CheckerFactory = (view, report) => {
         return;
       }
       expected = expected.filter(({ to, author, hlc }) => (to.store?.clock().get(author)?.hlc ?? 0) < hlc);
-      const late = expected.find(({ dueMs }) => dueMs < view.nowMs);
+      const late = expected.find((each) => each.dueMs < view.nowMs && dueMsOf(each) < view.nowMs);
       if (late === undefined) return;
       const { from, to, author, hlc, atMs } = late;
       const waitedMs = (view.nowMs - atMs).toFixed(0);

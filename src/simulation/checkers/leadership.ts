@@ -42,10 +42,11 @@ export const leadership: CheckerFactory = (view, report) => {
 };
 
 /** What one leader says reaches the other one with a heartbeat for each connection in between, and one may come late. */
-function boundMs({ processes }: View): number {
+function boundMs({ processes, slowest }: View): number {
   const intervalMs = Math.max(...processes.map(({ options }) => options.heartbeatIntervalMs ?? 1_000));
   const electionMs = Math.max(...processes.map(({ options }) => options.electionIntervalMs ?? 5_000));
-  return (processes.length + limits.heartbeatsMissedMax) * intervalMs + electionMs + patienceMs;
+  const beats = processes.length + limits.heartbeatsMissedMax;
+  return beats * (intervalMs + 2 * slowest.latencyMs) + electionMs + patienceMs;
 }
 
 /** @returns who follows a leader that is not there, and since when */
@@ -71,7 +72,8 @@ function lookForForlorn(
 /** Each node on the way may vouch for a dead one as long as it may miss its heartbeats. */
 function forlornBoundMs(view: View): number {
   const intervalMs = Math.max(...view.processes.map(({ options }) => options.heartbeatIntervalMs ?? 1_000));
-  return boundMs(view) + view.processes.length * (limits.heartbeatsMissedMax + 1) * intervalMs;
+  const patienceMs = (limits.heartbeatsMissedMax + 1) * intervalMs + 5 * view.slowest.latencyMs;
+  return boundMs(view) + view.processes.length * patienceMs;
 }
 
 /** Pairs of leaders that are connected, if only by way of others. */

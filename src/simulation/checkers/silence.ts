@@ -1,6 +1,13 @@
 /** A peer that falls silent is noticed: no session outlives a cut by more than the heartbeats that may be missed. */
 import { limits } from '../../core/limits.js';
-import type { CheckerFactory } from '../checker.js';
+import type { CheckerFactory, View } from '../checker.js';
+
+/** Who is far away, or has just been admitted, is heard later: two round trips, and what is on the line besides. */
+function farPatienceMs({ slowest }: View): number {
+  return slowest.latencyMs === 0 ? 0 : 5 * slowest.latencyMs + firstBeatMs;
+}
+
+const firstBeatMs = 10_000;
 
 export const silence: CheckerFactory = (view, report) => ({
   name: 'silence',
@@ -19,7 +26,8 @@ export const silence: CheckerFactory = (view, report) => ({
         const theirs = other.options.heartbeatIntervalMs ?? 0;
         const intervalMs = Math.max(context.intervals.heartbeatIntervalMs, theirs);
         // One interval until the ticker looks, one for what was on its way when the cut came, one to spare.
-        const patienceMs = (limits.heartbeatsMissedMax + 3) * intervalMs + view.latencyMaxMs;
+        const expectedMs = (limits.heartbeatsMissedMax + 3) * intervalMs + view.latencyMaxMs;
+        const patienceMs = expectedMs + farPatienceMs(view);
         if (view.nowMs - sinceMs <= patienceMs) continue;
         report(
           `${process.nodeId} still has a session with ${other.nodeId}, of which nothing has come since ${sinceMs} ms.`,

@@ -45,6 +45,8 @@ export class NetworkHub implements Taps {
   /** Addresses by the names of their machines. */
   readonly #names = new Map<string, string>();
   readonly #streams = new Set<Stream>();
+  /** By the addresses of both ends. */
+  readonly #lines = new Map<string, LineQuality>();
   #weather = fairWeather;
   #streamCount = 0;
   #endDamage: (() => void)[] = [];
@@ -73,6 +75,15 @@ export class NetworkHub implements Taps {
   /** How long a parcel takes at most, one way, as far as the weather goes. */
   get latencyMaxMs(): number {
     return this.#weather.latencyMs + this.#weather.jitterMs;
+  }
+
+  /** The worst of all lines that are not as all others are. */
+  get slowest(): LineQuality {
+    const lines = [...this.#lines.values()];
+    return {
+      bytesPerSecond: Math.min(...lines.map(({ bytesPerSecond }) => bytesPerSecond)),
+      latencyMs: Math.max(0, ...lines.map(({ latencyMs }) => latencyMs)),
+    };
   }
 
   /** What becomes of everything that no rule concerns. */
@@ -172,11 +183,13 @@ export class NetworkHub implements Taps {
   /** How narrow and long the line from one address to the other is; undefined makes it as all others are. It outlasts `heal`. */
   line(from: string, to: string, quality: LineQuality | undefined): void {
     this.#routes.of(from, to).quality = quality;
+    if (quality === undefined) this.#lines.delete(`${from} ${to}`);
+    else this.#lines.set(`${from} ${to}`, quality);
   }
 
   /** The line from one address to the other, if it is not as all others are. */
   lineBetween(from: string, to: string): LineQuality | undefined {
-    return this.#routes.of(from, to).bottleneck?.quality;
+    return this.#lines.get(`${from} ${to}`);
   }
 
   /** Breaks all streams between two machines now. */

@@ -2,6 +2,7 @@
  * What happens in a run of the swarm, as data: which options the nodes have, who writes what when, and which faults strike when.
  * Drawn from the seed, so it can be drawn again; lists, so they can be made shorter.
  */
+import { limits } from '../../core/limits.js';
 import type { ConfigurationInput } from '../../protocol/configuration.js';
 import { type DiskFailure, diskFailures } from '../failing-disk.js';
 import type { Topology } from '../network/topology.js';
@@ -53,7 +54,11 @@ export type Fault =
   /** Is to go on under another NodeId, at another port, while its disk has no room for another database. */
   | At<'cramp', { node: number; nodeId: string; port: number; forMs: number }>
   /** Is told where some others are: where they are now, whatever becomes of them. */
-  | At<'acquaint', { node: number; peers: readonly number[] }>;
+  | At<'acquaint', { node: number; peers: readonly number[] }>
+  /** The line between two nodes is as narrow and as long as that from then on. */
+  | At<'link', { from: number; to: number; bytesPerSecond: number; roundTripMs: number }>
+  /** The line between a node and a cloud node. */
+  | At<'cloudLink', { node: number; cloud: number; bytesPerSecond: number; roundTripMs: number }>;
 
 export const authorityTroubles = ['down', 'slow', 'rubbish', 'refuse', 'fail', 'hang', 'rotate'] as const;
 export type AuthorityTrouble = (typeof authorityTroubles)[number];
@@ -88,9 +93,11 @@ export interface Plan {
 }
 
 /** All kinds of trouble that can be drawn. */
-export const faultDomains = ['network', 'crash', 'clock', 'disk', 'cloud', 'reconfiguration'] as const;
+export const faultDomains = ['network', 'crash', 'clock', 'disk', 'cloud', 'reconfiguration', 'links'] as const;
 /** A kind of trouble that can be drawn. */
 export type FaultDomain = (typeof faultDomains)[number];
+/** What is drawn when nothing else is said. */
+export const usualFaults: readonly FaultDomain[] = faultDomains.filter((domain) => domain !== 'links');
 
 /** From what a plan is drawn. */
 export interface PlanOptions {
@@ -98,11 +105,11 @@ export interface PlanOptions {
   /** How many nodes at least and at most. */
   readonly nodes: readonly [number, number];
   readonly durationMs: number;
-  /** From where faults may come; from everywhere when left out. */
+  /** From where faults may come; {@link usualFaults} when left out. */
   readonly faults?: readonly FaultDomain[];
 }
 
-export function drawPlan({ seed, nodes: [fewest, most], durationMs, faults = faultDomains }: PlanOptions): Plan {
+export function drawPlan({ seed, nodes: [fewest, most], durationMs, faults = usualFaults }: PlanOptions): Plan {
   const nodes = fewest + randomStream(seed, 'plan nodes').below(most - fewest + 1);
   const cloud = randomStream(seed, 'plan clouds');
   const clouds = cloud.pick([0, 1, 1, 2]);
@@ -115,7 +122,10 @@ export function drawPlan({ seed, nodes: [fewest, most], durationMs, faults = fau
     tokenLifetimeMs: cloud.pick([20_000, 60_000, 3_600_000]),
     durationMs,
     options: drawOptions(randomStream(seed, 'plan options')),
-    writes: drawWrites(randomStream(seed, 'plan writes'), nodes + clouds, durationMs),
+    writes: [
+      ...drawWrites(randomStream(seed, 'plan writes'), nodes + clouds, durationMs),
+      ...(faults.includes('links') ? drawLargeWrites(randomStream(seed, 'plan large writes'), nodes, durationMs) : []),
+    ].sort((a, b) => a.atMs - b.atMs),
     // Each domain draws for itself, so that leaving one out leaves the others as they were.
     faults: faultDomains
       .filter((domain) => faults.includes(domain))
@@ -167,6 +177,31 @@ function drawWrites(random: RandomStream, nodes: number, durationMs: number): Pl
     }
   }
   return writes;
+}
+
+/** In some runs, one or two documents that a narrow line takes minutes for. */
+function drawLargeWrites(random: RandomStream, nodes: number, durationMs: number): PlannedWrite[] {
+  if (random.float() < 0.7) return [];
+  return Array.from({ length: 1 + random.below(2) }, (_, value) => ({
+    atMs: random.float() * durationMs,
+    node: random.below(nodes),
+    key: `large-${random.below(2)}`,
+    value,
+    bytes: Math.round(logUniform(random, 300_000, limits.documentBytesMax - 100)),
+  }));
+}
+
+/** As many between 1 and 10 as between 10 and 100. */
+function logUniform(random: RandomStream, least: number, most: number): number {
+  return least * (most / least) ** random.float();
+}
+
+/** From a modem to a fast network, and from the next room to beyond several satellites. */
+function drawLine(random: RandomStream): { bytesPerSecond: number; roundTripMs: number } {
+  return {
+    bytesPerSecond: Math.round(logUniform(random, 4_000, 125_000_000)),
+    roundTripMs: Number(logUniform(random, 1, 5_000).toPrecision(3)),
+  };
 }
 
 /** Obstacles and failing disks draw for themselves, too, so that all else is the same without them. */
@@ -320,6 +355,15 @@ const draws: Readonly<Record<FaultStream, DrawFault>> = {
       case 'acquaint':
         return { atMs, kind, node, peers: Array.from({ length: random.below(nodes) }, () => random.below(nodes)) };
     }
+  },
+  links(random, atMs, nodes, clouds) {
+    // Most lines are there from the beginning.
+    const at = { atMs: random.float() < 0.7 ? 0 : atMs };
+    const [node, line] = [random.below(nodes), drawLine(random)];
+    if (clouds > 0 && random.float() < 0.4) {
+      return { ...at, kind: 'cloudLink', node, cloud: random.below(clouds), ...line };
+    }
+    return { ...at, kind: 'link', from: node, to: random.below(nodes), ...line };
   },
   cloud(random, atMs, nodes, clouds) {
     const forMs = random.pick([500, 5_000, 20_000]);

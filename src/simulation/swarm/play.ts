@@ -6,6 +6,7 @@ import type { ConfigurationInput } from '../../protocol/configuration.js';
 import type { OAuth2Configuration } from '../../protocol/remote-peer.js';
 import type { Authority } from '../authority.js';
 import type { Backup } from '../disk.js';
+import type { Line } from '../faults.js';
 import { clusterKeyOfWorlds, defaultPort } from '../node.js';
 import { type Breach, BreachError, type Verdict } from '../verdict.js';
 import { createWorld, type InitialPeerInput, type World, type WorldOptions } from '../world.js';
@@ -31,7 +32,13 @@ const refusalsOfMisconfiguring: ReadonlySet<ErrorCode> = new Set([
 const refusalsOfChanges: ReadonlySet<ErrorCode> = new Set([...refusals, 'peerUnknown']);
 
 /** How long a healed world may take to agree: longer than the longest backoff, and than any clock was ahead. */
-const liveWithin = '240s';
+const liveWithinMs = 240_000;
+/** How often what was written crosses each of the lines on its way at most. */
+const passagesMax = 3;
+/** Round trips in which nodes find each other, say who they are and compare clocks, several times over. */
+const roundTripsMax = 100;
+/** What a write takes besides its document. */
+const writeOverheadBytes = 500;
 
 /** Plays a plan to its end, or to the first promise that is broken. Does not throw: the verdict tells. */
 export async function playPlan(plan: Plan, options: PlayPlanOptions = {}): Promise<Verdict> {
@@ -123,6 +130,8 @@ class Run {
   /** By node, what it was asked for that cannot be: how often so far, and how much of it is under way. */
   readonly #impossible = new Map<WorldNode, { asked: number; waiting: number }>();
   readonly #occupied = new Map<WorldNode, Set<number>>();
+  /** By the names of both ends. */
+  readonly #lines = new Map<string, Line>();
 
   constructor(plan: Plan, world: World) {
     this.#plan = plan;
@@ -163,7 +172,17 @@ class Run {
       this.#revive(node);
     }
     for (const node of this.#nodes) await this.#admit(node);
-    await this.#world.settle({ within: liveWithin });
+    await this.#world.settle({ within: this.#liveWithinMs });
+  }
+
+  /** Lines stay as they are: the narrowest may have to carry all that was written, on each part of the longest way. */
+  get #liveWithinMs(): number {
+    const lines = [...this.#lines.values()];
+    const bytesPerSecond = Math.min(...lines.map((line) => line.bytesPerSecond));
+    const roundTripMs = Math.max(0, ...lines.map((line) => line.roundTripMs));
+    const bytes = this.#plan.writes.reduce((sum, write) => sum + (write.bytes ?? 0) + writeOverheadBytes, 0);
+    const hops = this.#nodes.length + this.#clouds.length;
+    return liveWithinMs + (1_000 * passagesMax * hops * bytes) / bytesPerSecond + roundTripsMax * roundTripMs;
   }
 
   /** What a node is to be in the end: itself, in the way of all others. */
@@ -176,7 +195,7 @@ class Run {
 
   /** Once a node is up, and itself: its cloud peers are enabled. */
   async #admit(node: WorldNode): Promise<void> {
-    await this.#world.until(() => node.isUp, { within: liveWithin });
+    await this.#world.until(() => node.isUp, { within: liveWithinMs });
     await this.#world.reconfigure(node, this.#usual(node));
     if (this.#plan.faults.some(({ kind }) => kind === 'rotate')) await this.#saveSecrets(node);
     for (const { nodeId } of this.#clouds) {
@@ -245,6 +264,12 @@ class Run {
       case 'reset':
         world.reset(this.#node(fault.from), this.#node(fault.to));
         break;
+      case 'link':
+        this.#link(this.#node(fault.from), this.#node(fault.to), fault);
+        break;
+      case 'cloudLink':
+        this.#link(this.#node(fault.node), this.#cloud(fault.cloud), fault);
+        break;
       case 'crash':
       case 'stop':
       case 'tear':
@@ -292,6 +317,13 @@ class Run {
       default:
         this.#strikeCloud(fault);
     }
+  }
+
+  #link(a: WorldNode, b: WorldNode | undefined, { bytesPerSecond, roundTripMs }: Line): void {
+    if (b === undefined || a === b) return;
+    const line = { bytesPerSecond, roundTripMs };
+    this.#lines.set([a.name, b.name].sort().join(), line);
+    this.#world.link(a, b, line);
   }
 
   #strikeConfiguration(fault: Reconfiguring): void {
