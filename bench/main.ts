@@ -10,6 +10,7 @@ import { guestsFigure } from './figures/guests.js';
 import { idleFigure } from './figures/idle.js';
 import { inspectorFigure } from './figures/inspector.js';
 import { latencyFigure } from './figures/latency.js';
+import { linksFigure } from './figures/links.js';
 import { putFigure } from './figures/put.js';
 import { reconfigurationFigure } from './figures/reconfiguration.js';
 import { simulationFigure } from './figures/simulation.js';
@@ -25,6 +26,7 @@ const figures: readonly Figure[] = [
   putFigure,
   syncFigure,
   latencyFigure,
+  linksFigure,
   getFigure,
   startFigure,
   idleFigure,

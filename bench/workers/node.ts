@@ -1,7 +1,10 @@
 /** A process with statemesh nodes in it, used as any program would. */
 
+import { randomBytes } from 'node:crypto';
 import { type ConfigurationInput, createNode, limits, type NodeOptions, type StatemeshNode } from 'statemesh';
 import { WebSocket } from 'ws';
+import { encodeFrame } from '../../src/protocol/frame-codec.js';
+import type { BatchFrame } from '../../src/protocol/messages.js';
 import { type BenchDocument, collectionName, documentOf, keyOf, type Pair } from '../documents.js';
 import { millisecondsOf } from '../measure.js';
 import { forgetPeakRss, peakRssBytes, say, serve } from './serve.js';
@@ -30,9 +33,35 @@ const handlers = {
   /** Stops all nodes. */
   stop,
 
-  /** Writes documents with the indexes from 0 on. */
-  async fill(count: number) {
-    await node().collection<BenchDocument>(collectionName).putMany(documents(count));
+  /** Writes documents with the indexes from `first` on. */
+  async fill(count: number, first = 0) {
+    await node().collection<BenchDocument>(collectionName).putMany(documents(count, first));
+  },
+
+  /** Writes one document of so many bytes. */
+  async putLarge(bytes: number) {
+    await node()
+      .collection<{ text: string }>(collectionName)
+      .put('large', { text: textOf(bytes) });
+  },
+
+  /** Resolves when as many entries are on the disk of this node. */
+  async holds(entries: number) {
+    await entriesArrived(node(), entries);
+  },
+
+  /** From here on `framedBytes` counts. */
+  mark() {
+    // A copy: the store's own goes on.
+    marked = new Map(storeOf(node()).clock());
+  },
+
+  /** What the entries written since `mark` take as one frame. */
+  async framedBytes() {
+    const everything = { scopes: ['cluster', 'shared'] as const, except: new Set<never>() };
+    const { runs } = await storeOf(node()).read({ ...everything, after: marked, entriesMax: 1e6, bytesMax: 1e9 });
+    // The nodes are those of the package, the codec is not in it: the same types of two builds.
+    return encodeFrame({ type: 'frame.batch', sequence: 1, runs: runs as unknown as BatchFrame['runs'] }).length;
   },
 
   /**
@@ -140,6 +169,7 @@ const handlers = {
 
 export type NodeHandlers = typeof handlers;
 
+let marked: ReturnType<ReturnType<typeof storeOf>['clock']> = new Map();
 const starts: bigint[] = [];
 const ends: { readonly key: string; readonly at: bigint }[] = [];
 
@@ -167,9 +197,8 @@ async function stop(): Promise<void> {
 }
 
 /** Listens to the store itself: reading along with `changes` would be a load of its own. */
-function entriesArrived({ actor }: StatemeshNode, entries: number): Promise<void> {
-  const { store } = actor.getSnapshot().context;
-  if (store === undefined) throw new Error('A running node has no store.');
+function entriesArrived({ actor }: Pick<StatemeshNode, 'actor'>, entries: number): Promise<void> {
+  const store = storeOf({ actor });
   return new Promise((resolve) => {
     const look = (): void => {
       if (store.cursor() < entries) return;
@@ -179,6 +208,17 @@ function entriesArrived({ actor }: StatemeshNode, entries: number): Promise<void
     const unsubscribe = store.subscribe(look);
     look();
   });
+}
+
+function storeOf({ actor }: Pick<StatemeshNode, 'actor'>) {
+  const { store } = actor.getSnapshot().context;
+  if (store === undefined) throw new Error('A running node has no store.');
+  return store;
+}
+
+/** Words that nothing on the way could make shorter. */
+function textOf(bytes: number): string {
+  return randomBytes(bytes).toString('base64').slice(0, bytes);
 }
 
 async function connectedTo(one: StatemeshNode, count: number): Promise<void> {
@@ -200,8 +240,8 @@ function delay(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-function* documents(count: number): Generator<Pair> {
-  for (let index = 0; index < count; index++) yield [keyOf(index), documentOf(index)];
+function* documents(count: number, first: number): Generator<Pair> {
+  for (let index = first; index < first + count; index++) yield [keyOf(index), documentOf(index)];
 }
 
 async function watch(watched: StatemeshNode): Promise<void> {
