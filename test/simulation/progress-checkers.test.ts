@@ -1,0 +1,87 @@
+/** The checkers that see whether bytes bring entries nearer, and whether who can be reached is dialed: silent otherwise. */
+import { describe, expect, it } from '@jest/globals';
+import { progress } from '../../src/simulation/checkers/progress.js';
+import { reconnections } from '../../src/simulation/checkers/reconnections.js';
+import { commitOf, processOf, runOf, tested } from './checker-bench.js';
+
+const [a, b] = [processOf('node-a'), processOf('node-b')];
+
+describe('progress', () => {
+  /** So many pieces come to b from a, with something in between now and then. */
+  const moved = (
+    pieces: number,
+    { bytes = 50_000, between = (_: ReturnType<typeof tested>['checker']) => {}, isDiskFull = false } = {},
+  ) => {
+    const to = Object.assign(processOf('node-b'), { isDiskFull });
+    const { checker, reports } = tested(progress, { processes: [a, to] });
+    for (let count = 0; count < pieces; count += 1) {
+      const delivery = { atMs: 0, from: a.address, to: to.address, kind: 'bytes', stream: 1 } as const;
+      checker.delivered({ ...delivery, bytes: new Uint8Array(bytes) });
+      if (count % 10 === 9) between(checker);
+    }
+    return reports;
+  };
+
+  it('two megabytes of which nothing is committed -> reported', () => {
+    expect(moved(40)[0]).toMatch(/^node-b has got \d+ bytes of node-a that are in none of its commits\.$/);
+  });
+
+  it('some of it in commits, a fault now and then, heartbeats only, or a full disk -> silent', () => {
+    const payload = 'x'.repeat(500_000);
+    const run = runOf('node-a', [1]);
+    const large = { ...run, entries: run.entries.map((entry) => ({ ...entry, payload })) };
+    const committing = (checker: ReturnType<typeof tested>['checker']) => checker.committed(b, commitOf([large], 'x'));
+    const meddling = (checker: ReturnType<typeof tested>['checker']) => checker.meddled('a fault');
+    expect(moved(100, { between: committing })).toEqual([]);
+    expect(moved(100, { between: meddling })).toEqual([]);
+    expect(moved(100_000, { bytes: 200 })).toEqual([]);
+    expect(moved(100, { isDiskFull: true })).toEqual([]);
+  });
+
+  it('a document as large as that on its way -> silent until it has come twice', () => {
+    const payload = 'x'.repeat(2_000_000);
+    const run = runOf('node-a', [1]);
+    const large = { ...run, entries: run.entries.map((entry) => ({ ...entry, payload })) };
+    const { checker, reports } = tested(progress, { processes: [a, b] });
+    checker.committed(a, commitOf([large]));
+    const delivery = { atMs: 0, from: a.address, to: b.address, kind: 'bytes', stream: 1 } as const;
+    for (let count = 0; count < 5; count += 1) checker.delivered({ ...delivery, bytes: new Uint8Array(1_000_000) });
+    expect(reports).toEqual([]);
+    checker.delivered({ ...delivery, bytes: new Uint8Array(1_000_000) });
+    expect(reports).toHaveLength(1);
+  });
+});
+
+describe('reconnections', () => {
+  const waited = (waitedMs: number, { isUp = true, faultMs = -1, attempts = 1 } = {}) => {
+    let nowMs = 100_000;
+    const context = { nodeId: 'node-b', attempt: 0 };
+    const from = processOf('node-a', { peers: [{ value: 'backingOff', context }] });
+    const to = Object.assign(processOf('node-b'), { isUp });
+    const { checker, reports } = tested(reconnections, {
+      processes: [from, to],
+      get nowMs() {
+        return nowMs;
+      },
+    });
+    checker.meddled('heal');
+    for (let attempt = 0; attempt < attempts; attempt += 1) {
+      context.attempt = attempt;
+      for (const endMs = nowMs + waitedMs; nowMs < endMs; nowMs += 500) {
+        if (nowMs - 100_000 === faultMs) checker.meddled('partition node-a | node-b');
+        checker.look();
+      }
+    }
+    return reports;
+  };
+
+  it('a peer that is there is backed off from for eleven seconds after healing -> reported', () => {
+    expect(waited(11_000)[0]).toMatch(/^node-a has backed off from node-b, which it reaches, for \d+ ms\.$/);
+  });
+
+  it('for nine seconds, twice; one that is down; or with a fault since -> silent', () => {
+    expect(waited(9_000, { attempts: 2 })).toEqual([]);
+    expect(waited(60_000, { isUp: false })).toEqual([]);
+    expect(waited(60_000, { faultMs: 5_000 })).toEqual([]);
+  });
+});
