@@ -19,6 +19,8 @@ const recoveryMs = 5_000;
 const expectationsMax = 10_000;
 /** On a narrow line: how often its bytes cross each hop at most, by two ways at once and with all that is around them. */
 const passagesPerHop = 3;
+/** On a long line: it is found out by doubling what is on its way, once a round trip, and looked at afresh now and then. */
+const crossingsToMeasure = 22;
 /** What a heartbeat or a batch waits for at most behind what is on a narrow line already, each way. */
 const queueMs = 2_000;
 
@@ -43,7 +45,7 @@ export const latency: CheckerFactory = (view, report) => {
     const { bytesPerSecond, latencyMs } = view.slowest;
     if (bytesPerSecond === Number.POSITIVE_INFINITY) return dueMs;
     const bytes = lackedBytes + backlog.writtenBytes - writtenBytes;
-    const crossingMs = crossingsPerHop * latencyMs + 2 * queueMs;
+    const crossingMs = (crossingsPerHop + crossingsToMeasure) * latencyMs + 2 * queueMs;
     return dueMs + hops * (crossingMs + (passagesPerHop * bytes * 1_000) / bytesPerSecond);
   };
   const forget = () => {
