@@ -55,7 +55,8 @@ interface ActorLine {
 /** With many more sessions of one node, and with events that many more are shown. */
 function lengthened(lines: readonly string[]): string[] {
   const shown = lines.filter((line) => /"type":"@xstate\.event"/.test(line) && /"type":"session\./.test(line));
-  const others = lines.filter((line) => /"type":"(@xstate\.actor|statemesh\.)/.test(line));
+  // Nobody ends: whoever has stopped is in no list.
+  const others = lines.filter((line) => /"type":"(@xstate\.actor|statemesh\.)/.test(line) && !/"ended"/.test(line));
   const actors = others.map((line) => JSON.parse(line) as ActorLine);
   // Peers with names of their own are rows of the table, and rows of the tree.
   const peer = actors.find(({ logic }) => logic === 'peer');

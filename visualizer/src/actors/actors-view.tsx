@@ -1,5 +1,5 @@
 /** The actors of a node as a tree, and the statechart and the context of the one that is chosen. */
-import { type ReactNode, type RefObject, useMemo, useRef, useState } from 'react';
+import { type ReactNode, useMemo, useRef, useState } from 'react';
 import type { ActorState, Fold } from '../../../src/inspector/fold.js';
 import { ChartView } from '../chart/chart-view.js';
 import { nodesOf, stateText } from '../model/cluster.js';
@@ -27,10 +27,10 @@ export function ActorsView({ timeline, fold, nowMs, node, selected, onSelectNode
   const actor =
     (selected === undefined ? undefined : fold.actors.get(selected)) ?? fold.actors.get(chosen?.rootId ?? '');
   const chart = actor?.isMachine ? fold.charts.get(actor.logic) : undefined;
-  const side = useRef<HTMLDivElement>(null);
+  const [side, setSide] = useState<HTMLElement | null>(null);
   return (
     <section className="actors" aria-label="Actors">
-      <div ref={side} className="actors-side">
+      <div ref={setSide} className="actors-side">
         <label className="field">
           Node{' '}
           <select value={chosen?.node ?? ''} onChange={({ target }) => onSelectNode(target.value)}>
@@ -108,7 +108,7 @@ interface TreeProps {
   readonly rootId: string | undefined;
   readonly selected: string | undefined;
   /** What scrolls. */
-  readonly scroller: RefObject<HTMLElement | null>;
+  readonly scroller: HTMLElement | null;
   onSelect(sessionId: string): void;
 }
 

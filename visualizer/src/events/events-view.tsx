@@ -40,7 +40,7 @@ export function EventsView(props: EventsViewProps) {
   const { rows, causes } = useRows(timeline, version, filter);
   const lanes = useLanes(timeline, version, expanded);
   const places = usePlaces(timeline, lanes, causes);
-  const scroller = useRef<HTMLDivElement>(null);
+  const [scroller, setScroller] = useState<HTMLElement | null>(null);
   const field = useRef<HTMLInputElement>(null);
   const follows = useRef(true);
   const virtual = useRowsDrawn({ count: rows.positions.length, scroller, rowHeight });
@@ -117,7 +117,7 @@ export function EventsView(props: EventsViewProps) {
       </div>
       <div className="events-body">
         <div
-          ref={scroller}
+          ref={setScroller}
           className="sequence"
           onWheel={() => {
             follows.current = false;

@@ -24,6 +24,14 @@ export interface NodeSight {
   readonly peers: readonly PeerSight[];
   readonly sessions: readonly SessionSight[];
   readonly gateways: readonly GatewaySight[];
+  /** Documents of statemesh itself that it cannot use. */
+  readonly quarantined: readonly QuarantinedSight[];
+}
+
+export interface QuarantinedSight {
+  readonly collection: string;
+  readonly documentKey: string;
+  readonly reason: string;
 }
 
 export interface PeerSight {
@@ -95,7 +103,22 @@ function nodeOf(node: string, fold: Fold, actors: readonly ActorState[], identit
     peers: actors.filter(({ logic }) => logic === 'peer').map(peerOf),
     sessions: actors.filter(({ logic }) => logic === 'session').map((actor) => sessionOf(actor, actors, parents)),
     gateways: actors.filter(({ logic }) => logic === 'gateway').map(gatewayOf),
+    quarantined: quarantinedOf(actors.find(({ logic }) => logic === 'membership')),
   };
+}
+
+function quarantinedOf(membership: ActorState | undefined): QuarantinedSight[] {
+  const listed = membership?.context.quarantined;
+  if (!Array.isArray(listed)) return [];
+  return listed.map((each: unknown) => {
+    const document = record(each);
+    return {
+      collection: text(document?.collection) ?? '',
+      documentKey: text(document?.documentKey) ?? '',
+      // How many there are more.
+      reason: text(document?.reason) ?? text(each) ?? '',
+    };
+  });
 }
 
 function peerOf(actor: ActorState): PeerSight {

@@ -10,8 +10,8 @@ export const rowsDrawnMax = 200;
 
 export interface RowsDrawnOptions {
   readonly count: number;
-  /** What scrolls. */
-  readonly scroller: RefObject<HTMLElement | null>;
+  /** What scrolls; a state, not a ref, since a list below it is laid out before the ref is set. */
+  readonly scroller: HTMLElement | null;
   /** What holds the rows, where something else stands above it in what scrolls. */
   readonly holder?: RefObject<HTMLElement | null>;
   readonly rowHeight: number;
@@ -26,14 +26,14 @@ export function useRowsDrawn<Row extends Element>({
   const [scrollMargin, setScrollMargin] = useState(0);
   // After each drawing, since what stands above may have grown.
   useLayoutEffect(() => {
-    if (scroller.current === null || holder?.current == null) return;
-    const above = holder.current.getBoundingClientRect().top - scroller.current.getBoundingClientRect().top;
-    const margin = Math.round(above + scroller.current.scrollTop);
+    if (scroller === null || holder?.current == null) return;
+    const above = holder.current.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+    const margin = Math.round(above + scroller.scrollTop);
     if (margin !== scrollMargin) setScrollMargin(margin);
   });
   return useVirtualizer<HTMLElement, Row>({
     count,
-    getScrollElement: () => scroller.current,
+    getScrollElement: () => scroller,
     estimateSize: () => rowHeight,
     overscan: 12,
     scrollMargin,

@@ -1,5 +1,5 @@
 /** Nodes, peers and remote peers as tables. */
-import { type RefObject, useRef } from 'react';
+import { useRef, useState } from 'react';
 import type { Fold } from '../../../src/inspector/fold.js';
 import { type NodeSight, nodesOf } from '../model/cluster.js';
 import type { Identity } from '../model/identities.js';
@@ -15,9 +15,9 @@ export interface TablesViewProps {
 
 export function TablesView({ fold, identities, onSelect }: TablesViewProps) {
   const nodes = nodesOf(fold, identities);
-  const scroller = useRef<HTMLElement>(null);
+  const [scroller, setScroller] = useState<HTMLElement | null>(null);
   return (
-    <section ref={scroller} className="tables" aria-label="Tables">
+    <section ref={setScroller} className="tables" aria-label="Tables">
       <Table
         scroller={scroller}
         caption="Nodes"
@@ -86,6 +86,18 @@ export function TablesView({ fold, identities, onSelect }: TablesViewProps) {
           })),
         )}
       />
+      <Table
+        scroller={scroller}
+        caption="Documents in quarantine"
+        heads={['node', 'collection', 'key', 'what is wrong']}
+        rows={nodes.flatMap((node) =>
+          node.quarantined.map(({ collection, documentKey, reason }, index) => ({
+            key: `${node.node} ${index}`,
+            onSelect: () => node.rootId !== undefined && onSelect(node.rootId, node.node),
+            cells: [node.nodeId, collection, documentKey, reason],
+          })),
+        )}
+      />
     </section>
   );
 }
@@ -144,7 +156,7 @@ interface TableProps {
   readonly heads: readonly string[];
   readonly rows: readonly Row[];
   /** What scrolls. */
-  readonly scroller: RefObject<HTMLElement | null>;
+  readonly scroller: HTMLElement | null;
 }
 
 /** Until it is measured: a long failure takes more lines. */
