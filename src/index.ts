@@ -84,6 +84,7 @@ export {
   type CloudPeer,
   type OAuth2Configuration,
   PeerType,
+  type QuarantinedDocument,
   type RemotePeer,
   type RemotePeerDocument,
 } from './protocol/remote-peer.js';
@@ -113,6 +114,7 @@ export { type FileConfiguration, fileConfiguration } from './providers/file.js';
 export { mappedConfiguration } from './providers/mapped.js';
 export { type RemoteConfiguration, type RemoteConfigurationOptions, remoteConfiguration } from './providers/remote.js';
 export { type StaticConfiguration, staticConfiguration } from './providers/static.js';
+export { quarantinedIn, type RepairOptions, removeStoredPeer, repairDatabase } from './repair.js';
 export { restoreDatabase, setDatabaseAside } from './restore.js';
 export {
   type ElectionState,

@@ -1,5 +1,6 @@
 /** What happens, in words, for people who read logs. The library itself is silent unless it is given a logger. */
 import type { ActorRefFrom } from 'xstate';
+import { shortText } from './core/errors.js';
 import type { NodeMachine } from './machines/node.machine.js';
 import type { Happening } from './protocol/events.js';
 import { describeChanges } from './protocol/reconfiguration.js';
@@ -106,6 +107,8 @@ function describe(happening: Happening): { level: Level; message: string } {
       return { level: 'info', message: reconfigured(happening) };
     case 'reconfiguration.failed':
       return { level: 'error', message: `Nothing was reconfigured: ${happening.failure.message}` };
+    case 'document.quarantined':
+      return { level: 'warn', message: quarantined(happening) };
     case 'failure':
       return { level: 'error', message: `${happening.where}: ${happening.failure.message}` };
   }
@@ -113,6 +116,14 @@ function describe(happening: Happening): { level: Level; message: string } {
 
 function others({ suppressed }: Extract<Happening, { type: 'connection.refused' }>): string {
   return suppressed === 0 ? '' : ` and ${suppressed} more`;
+}
+
+function quarantined({
+  collection,
+  documentKey,
+  reason,
+}: Extract<Happening, { type: 'document.quarantined' }>): string {
+  return `${collection} has ${JSON.stringify(shortText(documentKey))}, which cannot be used and is left alone: ${reason}`;
 }
 
 function reconfigured({

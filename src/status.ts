@@ -18,6 +18,7 @@ import type { SenderMachine } from './machines/sender.machine.js';
 import type { SessionMachine } from './machines/session.machine.js';
 import type { UplinkMachine } from './machines/uplink.machine.js';
 import type { Configuration } from './protocol/configuration.js';
+import type { QuarantinedDocument } from './protocol/remote-peer.js';
 import type { Store, StoreStatistics } from './protocol/store.js';
 
 /** How things stand with one peer. */
@@ -131,6 +132,8 @@ export interface NodeStatus {
   readonly impairment: Failure | undefined;
   readonly failure: Failure | undefined;
   readonly lastFailure: Failure | undefined;
+  /** Documents of `_system_` collections that cannot be used, the first 100 of them. They harm nobody, and can be removed. */
+  readonly quarantined: readonly QuarantinedDocument[];
 }
 
 type NodeSnapshot = SnapshotFrom<NodeMachine>;
@@ -184,7 +187,13 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     impairment,
     failure,
     lastFailure,
+    quarantined: quarantinedOf(snapshot),
   };
+}
+
+function quarantinedOf({ children }: NodeSnapshot): readonly QuarantinedDocument[] {
+  const membership = children.membership as ActorRefFrom<MembershipMachine> | undefined;
+  return membership?.getSnapshot().context.quarantined ?? [];
 }
 
 function clockAheadOf(peers: readonly PeerStatus[]): number | undefined {

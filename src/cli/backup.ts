@@ -4,12 +4,11 @@ import { resolve } from 'node:path';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
 import { restoreDatabase, setDatabaseAside } from '../index.js';
-import { controlSocketPath, StatemeshError } from '../protocol/control.js';
-import { dataDirOf, type PlaceOptions, readConfigurationFile } from './configuration-file.js';
-import { callControl } from './control-client.js';
+import { dataDirOf, type PlaceOptions } from './configuration-file.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { nodeIdOf, refuseRunning } from './node-at-rest.js';
 import { bytes, print, printJson } from './output.js';
 
 interface BackupOptions extends TalkOptions {
@@ -82,22 +81,6 @@ export function defineRestore(command: Command): void {
       else print(`Start ${restored.nodeId}: it fetches everything from its peers.`);
       if (restored.setAside !== undefined) print(`What was there is set aside: ${restored.setAside}.`);
     });
-}
-
-/** @throws StatemeshError `requestInvalid` when neither an option nor the file names the node */
-function nodeIdOf(options: RestoreOptions): string {
-  const nodeId = options.nodeId ?? readConfigurationFile(options)?.fields.nodeId;
-  if (typeof nodeId === 'string') return nodeId;
-  throw badInput('Name the node whose database is to be set aside: --node-id, or --config for its configuration.');
-}
-
-/** @throws StatemeshError `databaseInUse` */
-async function refuseRunning(dataDir: string): Promise<void> {
-  const status = await callControl(controlSocketPath(dataDir), 'status').catch(() => undefined);
-  if (status === undefined) return;
-  const { nodeId, processId } = status as { nodeId: string; processId: number };
-  const message = `Node ${nodeId} runs in ${dataDir} (process ${processId}): stop it first, with \`statemesh stop\`.`;
-  throw new StatemeshError('databaseInUse', message);
 }
 
 type Progress = { readonly pages?: number; readonly pagesTotal?: number };

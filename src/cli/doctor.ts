@@ -5,7 +5,7 @@
  */
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import {
   type CertificateFinding,
@@ -15,6 +15,9 @@ import {
   type NodeStatus,
   type PeerStatus,
   parseConfiguration,
+  type QuarantinedDocument,
+  quarantinedIn,
+  repairDatabase,
 } from '../index.js';
 import { controlSocketPath, type ErrorCode, type Failure, failureOf, StatemeshError } from '../protocol/control.js';
 import { now } from './ambient.js';
@@ -23,7 +26,7 @@ import { readConfigurationFile } from './configuration-file.js';
 import { callControl } from './control-client.js';
 import { adviceOn, exitCodeHelp, exitCodeOf, exitCodes } from './exit-codes.js';
 import { bytes, clean, count, paint, print, printJson } from './output.js';
-import { driftText } from './status.js';
+import { driftText, quarantineText } from './status.js';
 import { warningsOn } from './warnings.js';
 
 interface Finding {
@@ -44,18 +47,21 @@ const clockDriftMaxMs = 60_000;
 
 const help = `
 It looks at the configuration, the data directory, the disk, the database (every page and the hash of every entry), ports and the clock,
-and, when the node runs, at its peers. It changes nothing. The exit code is that of the worst finding; warnings leave it at 0.
+and, when the node runs, at its peers. It changes nothing, but with --repair: then it removes the documents in quarantine (of statemesh itself, and of no use)
+from the database of a node that does not run, and says which; the other nodes hear of it when the node runs again. The exit code is that of the worst finding; warnings leave it at 0.
 
 With --json, standard output has one line a finding, {"check","state","message","advice"?,"code"?}, where state is ok, warning or failed.
 
 Examples:
   statemesh doctor
-  statemesh doctor --config /etc/statemesh/shop-1.json --json`;
+  statemesh doctor --config /etc/statemesh/shop-1.json --json
+  statemesh stop && statemesh doctor --repair && statemesh start`;
 
 export function defineDoctor(command: Command): void {
   const { ok, failed, badInput, taken, database } = exitCodes;
   command
     .option('--config <file>', 'the configuration file of the node [STATEMESH_CONFIG]')
+    .option('--repair', 'remove the documents in quarantine; the node must not run')
     .option('--json', 'print JSON lines');
   addFieldOptions(command);
   command.addHelpText('after', help).addHelpText('after', exitCodeHelp([ok, failed, badInput, taken, database]));
@@ -101,13 +107,15 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
     yield failure('control socket', new StatemeshError(status.code, status.message));
     return;
   }
+  const isRepairing = options.repair === true;
   if (status !== undefined) {
     yield* ofRunning(status);
+    if (isRepairing) yield refusal(status);
     return;
   }
   yield ok('node', 'does not run');
   if (directory.state !== 'failed') {
-    yield* databaseFindings(join(dataDir, `${configuration.nodeId}.db`), configuration);
+    yield* databaseFindings(join(dataDir, `${configuration.nodeId}.db`), configuration, isRepairing);
   }
   yield await portFinding(configuration);
 }
@@ -134,6 +142,7 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
     const advice = 'Set it, best by a time service: entries of more than a minute ahead wait at the other nodes.';
     yield { check: 'clock', state: 'warning', message: `${drift}.`, advice };
   }
+  yield* status.quarantined.map((document) => quarantineFinding(document, removal.running));
   yield* status.peers.map(peerFinding);
   for (const { nodeId: peer, state: gateway, lastFailure: why } of status.gateways) {
     const isWell = gateway === 'online' || gateway === 'standby' || gateway === 'disabled';
@@ -204,7 +213,11 @@ function diskFinding(dataDir: string): Finding {
   return free < freeWarningBytes ? { check: 'disk', state: 'warning', message, advice } : ok('disk', message);
 }
 
-async function* databaseFindings(path: string, { nodeId }: Configuration): AsyncGenerator<Finding> {
+async function* databaseFindings(
+  path: string,
+  { nodeId }: Configuration,
+  isRepairing: boolean,
+): AsyncGenerator<Finding> {
   if (!existsSync(path)) {
     yield ok('database', 'there is none yet');
     return;
@@ -218,6 +231,9 @@ async function* databaseFindings(path: string, { nodeId }: Configuration): Async
     }
     const size = `${count(entries)} entries of ${count(authors)} author${authors === 1 ? '' : 's'}`;
     yield ok('database', `${size}; every page and every hash is right`);
+    const place = { dataDir: dirname(path), nodeId };
+    if (isRepairing) yield* repaired(await repairDatabase(place));
+    else yield* (await quarantinedIn(place)).map((document) => quarantineFinding(document, removal.atRest));
     const aheadMs = (latestMs ?? 0) - now();
     if (aheadMs <= clockDriftMaxMs) return;
     const message = `${path} has entries that are ${count(Math.round(aheadMs / 1_000))} s ahead of this machine's clock.`;
@@ -227,6 +243,29 @@ async function* databaseFindings(path: string, { nodeId }: Configuration): Async
     const finding = failure('database', error);
     yield finding.code === 'databaseCorrupt' ? { ...finding, advice: damaged } : finding;
   }
+}
+
+/** What to do about a document in quarantine. */
+const removal = {
+  running:
+    'It harms nothing. Remove it with `statemesh remove-peer KEY`; whoever wrote it has an error, or means harm.',
+  atRest: 'It harms nothing. Remove it with `statemesh doctor --repair`, or by `statemesh remove-peer KEY --offline`.',
+} as const;
+
+function quarantineFinding(document: QuarantinedDocument, advice: string): Finding {
+  return { check: 'quarantine', state: 'warning', message: quarantineText(document), advice };
+}
+
+function repaired(documents: readonly QuarantinedDocument[]): Finding[] {
+  if (documents.length === 0) return [ok('repair', 'there was nothing to repair')];
+  return documents.map((document) => ok('repair', `removed ${quarantineText(document)}`));
+}
+
+function refusal({ nodeId, processId }: NodeStatus & { processId: number }): Finding {
+  const message = `Nothing was repaired: ${nodeId} runs (process ${processId}).`;
+  const advice =
+    'Stop it first, with `statemesh stop`; or remove documents by their key, with `statemesh remove-peer KEY`.';
+  return { check: 'repair', state: 'failed', message, advice, code: 'databaseInUse' };
 }
 
 const damaged =

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { controlSocketPath, StatemeshError } from '../protocol/control.js';
 import { dataDirOf, type PlaceOptions } from './configuration-file.js';
 import { type CallOptions, callControl, type StreamRequest, streamControl } from './control-client.js';
-import { exitCodeHelp, exitCodes } from './exit-codes.js';
+import { type ExitCode, exitCodeHelp, exitCodes } from './exit-codes.js';
 
 /** What every command has that talks to a node. */
 export interface TalkOptions extends PlaceOptions {
@@ -16,18 +16,26 @@ export interface NodeAt {
   stream(command: string, request: StreamRequest, options?: CallOptions): AsyncGenerator<unknown, void, void>;
 }
 
+interface TalkHelp {
+  readonly json: string;
+  readonly examples: readonly string[];
+  readonly notFound?: boolean;
+  /** Exit codes besides. */
+  readonly others?: readonly ExitCode[];
+}
+
 /** Adds the options of {@link TalkOptions}, examples and exit codes. */
-export function defineTalking(
-  command: Command,
-  { json, examples, notFound = false }: { json: string; examples: readonly string[]; notFound?: boolean },
-): Command {
+export function defineTalking(command: Command, { json, examples, notFound = false, others = [] }: TalkHelp): Command {
   const { ok, failed, badInput, noNode } = exitCodes;
   return command
     .option('--data-dir <path>', 'the data directory of the node [STATEMESH_DATA_DIR]')
     .option('--config <file>', 'the configuration file of the node [STATEMESH_CONFIG]')
     .option('--json', json)
     .addHelpText('after', `\nExamples:\n${examples.map((example) => `  ${example}`).join('\n')}`)
-    .addHelpText('after', exitCodeHelp([ok, failed, badInput, noNode, ...(notFound ? [exitCodes.notFound] : [])]));
+    .addHelpText(
+      'after',
+      exitCodeHelp([ok, failed, badInput, noNode, ...(notFound ? [exitCodes.notFound] : []), ...others]),
+    );
 }
 
 /** @throws StatemeshError `configurationUnreadable`, `controlUnavailable` for a path that is too long */

@@ -1,7 +1,12 @@
 /** `statemesh remote-peers`, `enable-peer`, `disable-peer` and `remove-peer`: the stored peers of the whole cluster. */
 import type { Command } from 'commander';
+import { removeStoredPeer } from '../index.js';
 import { PeerType, type RemotePeer } from '../protocol/remote-peer.js';
+import { dataDirOf } from './configuration-file.js';
+import { exitCodes } from './exit-codes.js';
+import { badInput } from './failures.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { nodeIdOf, refuseRunning } from './node-at-rest.js';
 import { clean, print, printJson, table } from './output.js';
 
 export function defineRemotePeers(command: Command): void {
@@ -24,8 +29,39 @@ export function defineDisablePeer(command: Command): void {
   defineChange(command, { call: 'disablePeer', done: 'Disabled', idle: 'Disabled already', example: 'disable-peer' });
 }
 
+interface RemoveOptions extends TalkOptions {
+  readonly offline?: boolean;
+  readonly nodeId?: string;
+}
+
+const removeHelp = `
+What \`statemesh status\` lists in quarantine is removed by its key. With --offline it opens the database of a node that does not run: its
+peers hear of it when it runs again.`;
+
 export function defineRemovePeer(command: Command): void {
-  defineChange(command, { call: 'removePeer', done: 'Removed', idle: 'Removed already', example: 'remove-peer' });
+  const { taken, database } = exitCodes;
+  const change = { call: 'removePeer', done: 'Removed', idle: 'Removed already', example: 'remove-peer' };
+  command
+    .argument('<node-id>', 'the NodeId of the remote peer')
+    .option('--offline', 'in the database of a node that does not run')
+    .option('--node-id <id>', 'with --offline: whose database it is [STATEMESH_NODE_ID]')
+    .addHelpText('after', removeHelp);
+  defineTalking(command, {
+    json: 'print {"isChanged"}',
+    examples: ['statemesh remove-peer cloud-1', 'statemesh remove-peer cloud-1 --offline --data-dir ./data'],
+    notFound: true,
+    others: [taken, database],
+  }).action(async (peer: string, options: RemoveOptions) => {
+    if (options.offline !== true) {
+      if (options.nodeId !== undefined) throw badInput('--node-id is for --offline: a node that runs knows its name.');
+      tellChange(peer, change, options, (await nodeAt(options).call('removePeer', { nodeId: peer })) as Changed);
+      return;
+    }
+    const dataDir = dataDirOf(options);
+    await refuseRunning(dataDir);
+    const isChanged = await removeStoredPeer({ dataDir, nodeId: nodeIdOf(options) }, peer);
+    tellChange(peer, change, options, { isChanged });
+  });
 }
 
 interface Change {
@@ -35,17 +71,25 @@ interface Change {
   readonly example: string;
 }
 
-function defineChange(command: Command, { call, done, idle, example }: Change): void {
+function defineChange(command: Command, change: Change): void {
+  const { call, example } = change;
   command.argument('<node-id>', 'the NodeId of the remote peer');
   defineTalking(command, {
     json: 'print {"isChanged"}',
     examples: [`statemesh ${example} cloud-1`],
     notFound: true,
   }).action(async (nodeId: string, options: TalkOptions) => {
-    const answer = (await nodeAt(options).call(call, { nodeId })) as { isChanged: boolean };
-    if (options.json) printJson(answer);
-    else print(`${answer.isChanged ? done : idle}: ${nodeId}, on every node of the cluster.`);
+    tellChange(nodeId, change, options, (await nodeAt(options).call(call, { nodeId })) as Changed);
   });
+}
+
+interface Changed {
+  readonly isChanged: boolean;
+}
+
+function tellChange(nodeId: string, { done, idle }: Change, options: TalkOptions, answer: Changed): void {
+  if (options.json) printJson(answer);
+  else print(`${answer.isChanged ? done : idle}: ${clean(nodeId)}, on every node of the cluster.`);
 }
 
 const columns = ['PEER', 'TYPE', 'ADDRESS', 'ENABLED', 'AUTHORITY', 'CLIENT'];

@@ -1,6 +1,6 @@
 /** `statemesh status` and `statemesh peers`: how a node is, and how things stand with each peer. */
 import type { Command } from 'commander';
-import type { GatewayStatus, NodeStatus, PeerStatus } from '../index.js';
+import type { GatewayStatus, NodeStatus, PeerStatus, QuarantinedDocument } from '../index.js';
 import { exitCodes } from './exit-codes.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { bytes, clean, count, list, paint, print, printJson, table } from './output.js';
@@ -74,6 +74,7 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
   if (certificate !== undefined) rows.push(['certificate', certificate]);
   if (status.inspectorUrl !== undefined) rows.push(['inspector', status.inspectorUrl]);
   if (status.metricsPort !== undefined) rows.push(['metrics', `http://127.0.0.1:${status.metricsPort}/metrics`]);
+  for (const document of status.quarantined) rows.push(['quarantine', paint('yellow', quarantineText(document))]);
   if (lastFailure !== undefined) rows.push(['last failure', clean(lastFailure.message)]);
   return rows;
 }
@@ -84,6 +85,12 @@ export function certificateText(certificate: NodeStatus['certificate']): string 
   const { daysLeft: days } = certificate;
   const until = new Date(certificate.validToMs).toISOString();
   return days < 0 ? paint('red', `expired at ${until}`) : `good until ${until} (${count(days)} days)`;
+}
+
+/** A document that cannot be used, on one line. */
+export function quarantineText({ collection, documentKey, reason }: QuarantinedDocument): string {
+  // A key may hold characters that turn the rest of the line around.
+  return clean(`${collection} ${JSON.stringify(documentKey)}: ${reason}`.replace(/\p{Cf}+/gu, ' '));
 }
 
 /** What is worth telling of a clock that differs from those of the peers. */

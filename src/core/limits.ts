@@ -33,6 +33,12 @@ export const limits = {
   // Time
   clockDriftMaxMs: 60_000,
 
+  // Documents of statemesh itself
+  /** Of the text of a stored peer: a longer one is none, and is not read. */
+  remotePeerLengthMax: 512 * 1024,
+  /** Documents that cannot be used are listed up to so many. */
+  quarantinedMax: 100,
+
   // Reconfiguration
   reconfigurationsWaitingMax: 1_000,
   /** After sealing again has failed, for want of room on the disk perhaps. */

@@ -25,14 +25,14 @@ export function createKnownPeers() {
     const watch = () =>
       watchRemotePeers(
         store,
-        ({ peers, problems }) => {
+        ({ peers, quarantined, surplus }) => {
           const stored = peers
             .filter(({ type, isEnabled }) => type === PeerType.StaticRemote && isEnabled)
             .map(({ nodeId, address }) => [nodeId, parseAddress(address)] as const);
           parent.send({
             type: 'knownPeers.changed',
             peers: new Map<NodeId, Address>([...configured, ...stored]),
-            problems: problems.map(({ message }): Failure => ({ code: 'peerInvalid', message })),
+            ...{ quarantined, surplus },
           });
         },
         report,

@@ -6,7 +6,7 @@
  */
 import { decodeDocument, encodeDocument } from '../core/document.js';
 import { StatemeshError } from '../core/errors.js';
-import type { NodeId } from '../core/ids.js';
+import { isDocumentKey, type NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
 import { chooseEnvelope, isSealed, openSecret } from '../core/sealing.js';
 import type { Randomness } from '../protocol/ports.js';
@@ -15,6 +15,7 @@ import {
   checkNodeId,
   checkPeer,
   formatRemotePeer,
+  invalid,
   parseRemotePeer,
   type RemotePeerInput,
 } from '../protocol/remote-peer-document.js';
@@ -58,7 +59,10 @@ export interface PeerManagement {
   enablePeer(nodeId: string): Promise<Written | undefined>;
   /** Keeps a peer, but connects to it no more. @returns and @throws as {@link PeerManagement.enablePeer} */
   disablePeer(nodeId: string): Promise<Written | undefined>;
-  /** Forgets a peer, for good unless it is added again. @returns undefined when there was none. @throws `peerInvalid`, `notRunning` */
+  /**
+   * Forgets a peer, for good unless it is added again; a document that is no peer is removed by its key.
+   * @returns undefined when there was none. @throws StatemeshError `peerInvalid`, `notRunning`
+   */
   removeRemotePeer(nodeId: string): Promise<Written | undefined>;
 }
 
@@ -137,9 +141,11 @@ export function createPeerManagement({
   };
 
   const remove = async (input: string): Promise<Written | undefined> => {
-    const nodeId = checkNodeId('nodeId', input);
+    // Not checked as a NodeId: what cannot be used may stand under any key, and is removed by its name, too.
+    const nodeId = checkName(input);
     return change(getStore(), { nodeId }, (present) => {
-      if (present.document === undefined || isRemovedBy(present.marker)) return present;
+      const isMalformed = present.marker !== undefined && markerIn(present.marker) === undefined;
+      if (!isMalformed && (present.document === undefined || isRemovedBy(present.marker))) return present;
       return { document: undefined, marker: markerAfter(present.marker, nodeId, true) };
     });
   };
@@ -241,6 +247,11 @@ function revealed({ oAuth2, ...peer }: RemotePeer, keys: ClusterKeys | undefined
   } catch {
     return { ...peer, ...rest, clientSecret };
   }
+}
+
+function checkName(input: string): NodeId {
+  if (!isDocumentKey(input)) throw invalid('nodeId', 'it is no name that a stored peer could have');
+  return input as string as NodeId;
 }
 
 function unknown(nodeId: NodeId): StatemeshError {

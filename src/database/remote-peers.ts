@@ -2,15 +2,15 @@
  * The remote peers of a cluster as they are stored: documents of the synced collection `_system_remote_peers`, so they survive
  * restarts and reach every node.
  *
- * What came from elsewhere may be anything, so reading skips what it cannot use and reports it. A peer whose marker in
+ * What came from elsewhere may be anything, so reading sets aside what it cannot use, in quarantine, and reports it. A peer whose marker in
  * `_system_removed_peers` says so is removed, whatever its document says: an edit on a node that had not heard of the removal may
  * have brought the document back, since the last write wins.
  */
 import { decodeDocument } from '../core/document.js';
-import { messageOf } from '../core/errors.js';
+import { type Failure, isStatemeshError } from '../core/errors.js';
 import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
-import type { RemotePeer } from '../protocol/remote-peer.js';
+import type { QuarantinedDocument, RemotePeer } from '../protocol/remote-peer.js';
 import { invalid, parseRemotePeer } from '../protocol/remote-peer-document.js';
 import type { Store, StoredDocument } from '../protocol/store.js';
 
@@ -25,60 +25,81 @@ export interface RemovalMarker {
   readonly Decisions: number;
 }
 
-/** A stored document that is no peer: written by another program, or by a newer version of this one. */
-export interface PeerProblem {
-  readonly key: DocumentKey;
-  /** Names the field. */
-  readonly message: string;
-}
-
 export interface RemotePeers {
   /** Ordered by NodeId; at most `limits.peersMax`. The node itself may be among them. */
   readonly peers: readonly RemotePeer[];
-  readonly problems: readonly PeerProblem[];
+  /** What cannot be used, the first `limits.quarantinedMax` of it. */
+  readonly quarantined: readonly QuarantinedDocument[];
+  /** Set when there are more than `limits.peersMax`: the rest is left out. */
+  readonly surplus: Failure | undefined;
 }
 
-/** The stored peers with the documents that are none. Never fails for what a document holds. */
+/** The stored peers with the documents that cannot be used. Never fails for what a document holds. */
 export async function readRemotePeers(store: Store): Promise<RemotePeers> {
+  const quarantined: QuarantinedDocument[] = [];
+  const set = ({ key, collection, error }: Unusable): void => {
+    if (quarantined.length < limits.quarantinedMax) {
+      quarantined.push({ collection, documentKey: key, reason: reasonOf(error) });
+    }
+  };
+  await checkMarkers(store, set);
   const peers: RemotePeer[] = [];
-  const problems: PeerProblem[] = [];
-  for (let offset = 0, page: number = pageMax; page === pageMax; offset += pageMax) {
-    const stored = await store.find(remotePeersCollection, { limit: pageMax, offset });
-    page = offset + pageMax < documentsMax ? stored.length : 0;
-    for (const document of stored) {
-      try {
-        if (await isRemoved(store, document.key)) continue;
-        const peer = parseStored(document);
-        if (peers.length === limits.peersMax) {
-          const { message } = invalid('NodeId', `${limits.peersMax} peers come before it; the rest is left out`);
-          return { peers, problems: [...problems, { key: document.key, message }] };
-        }
-        peers.push(peer);
-      } catch (error) {
-        problems.push({ key: document.key, message: messageOf(error) });
-      }
+  for await (const document of documentsOf(store, remotePeersCollection)) {
+    const { key } = document;
+    try {
+      const marker = (await store.get(removedPeersCollection, key))?.payload;
+      // Whether it is removed nobody can say: the marker is what is set aside.
+      if (isRemovedBy(marker) || (marker !== undefined && markerIn(marker) === undefined)) continue;
+      const peer = parseStored(document);
+      if (peers.length === limits.peersMax) return { peers, quarantined, surplus };
+      peers.push(peer);
+    } catch (error) {
+      set({ collection: remotePeersCollection, key, error });
     }
   }
-  return { peers, problems };
+  return { peers, quarantined, surplus: undefined };
 }
 
-const pageMax = limits.peersMax;
-/** Documents of removed peers may have come back. Nobody removes so many. */
-const documentsMax = 64 * pageMax;
+interface Unusable {
+  readonly collection: CollectionName;
+  readonly key: DocumentKey;
+  readonly error: unknown;
+}
 
-/** @throws StatemeshError `peerInvalid` when the marker is malformed */
-async function isRemoved(store: Store, key: DocumentKey): Promise<boolean> {
-  const stored = await store.get(removedPeersCollection, key);
-  const marker = markerIn(stored?.payload);
-  if (stored !== undefined && marker === undefined) {
-    throw invalid('IsRemoved', `what ${removedPeersCollection} has under its NodeId is no marker`);
+const surplus: Failure = {
+  code: 'connectionLimit',
+  message: `There are more than ${limits.peersMax} remote peers; those behind them by NodeId are left out.`,
+};
+
+async function checkMarkers(store: Store, set: (unusable: Unusable) => void): Promise<void> {
+  for await (const { key, payload } of documentsOf(store, removedPeersCollection)) {
+    if (markerIn(payload) !== undefined) continue;
+    set({ collection: removedPeersCollection, key, error: invalid('IsRemoved', 'it is no marker of a removed peer') });
   }
-  return marker?.IsRemoved === true;
+}
+
+/** Few at a time: each may be as large as a document can be. */
+const pageMax = 16;
+/** Documents of removed peers may have come back. Nobody removes so many. */
+const documentsMax = 64 * limits.peersMax;
+
+async function* documentsOf(store: Store, collection: CollectionName): AsyncGenerator<StoredDocument, void, void> {
+  for (let offset = 0; offset < documentsMax; offset += pageMax) {
+    const page = await store.find(collection, { limit: pageMax, offset });
+    yield* page;
+    if (page.length < pageMax) return;
+  }
+}
+
+/** What is wrong by our own words: an error of another kind could quote the document. */
+function reasonOf(error: unknown): string {
+  return isStatemeshError(error) && error.code === 'peerInvalid' ? error.message : 'It cannot be read.';
 }
 
 /** The marker in a document; undefined when there is none, or the text is none. */
 export function markerIn(payload: string | undefined): RemovalMarker | undefined {
-  const fields = payload === undefined ? undefined : decodeDocument(payload);
+  if (payload === undefined || payload.length > limits.remotePeerLengthMax) return undefined;
+  const fields = decodeDocument(payload);
   if (typeof fields !== 'object' || fields === null) return undefined;
   const { NodeId, IsRemoved, Decisions } = fields as Partial<RemovalMarker>;
   if (typeof NodeId !== 'string' || typeof IsRemoved !== 'boolean') return undefined;
@@ -95,6 +116,9 @@ export function keyOf(nodeId: NodeId): DocumentKey {
 }
 
 function parseStored({ key, payload }: StoredDocument): RemotePeer {
+  if (payload.length > limits.remotePeerLengthMax) {
+    throw invalid('The document', `it has more than ${limits.remotePeerLengthMax} characters`);
+  }
   const document = decodeDocument(payload);
   if (document === undefined) throw invalid('The document', 'it is not JSON');
   return parseRemotePeer(key, document);

@@ -20,8 +20,8 @@ export const resealedSecretsCollection = '_system_resealed_secrets' as Collectio
 
 /** The remote peers, and their secrets as they were sealed again. */
 export async function readWithResealedSecrets(store: Store): Promise<RemotePeers> {
-  const { peers, problems } = await readRemotePeers(store);
-  return { peers: await Promise.all(peers.map((peer) => withResealedSecret(store, peer))), problems };
+  const { peers, ...others } = await readRemotePeers(store);
+  return { ...others, peers: await Promise.all(peers.map((peer) => withResealedSecret(store, peer))) };
 }
 
 async function withResealedSecret(store: Store, peer: RemotePeer): Promise<RemotePeer | CloudPeer> {

@@ -31,7 +31,7 @@ import type {
 } from '../protocol/events.js';
 import type { Identity, Refusal } from '../protocol/messages.js';
 import type { Connection, ConnectionSecurity, Protection } from '../protocol/ports.js';
-import type { RemotePeerDocument } from '../protocol/remote-peer.js';
+import type { QuarantinedDocument, RemotePeerDocument } from '../protocol/remote-peer.js';
 import { discovery, knownPeers } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
 import { peerMachine } from './peer.machine.js';
@@ -53,8 +53,9 @@ interface MembershipContext extends MembershipInput {
   readonly sessions: ReadonlyMap<string, SessionRow>;
   readonly sessionCount: number;
   readonly known: ReadonlyMap<NodeId, Address>;
-  /** Stored peers that cannot be used, as found at the last reading. */
-  readonly problems: readonly Failure[];
+  /** Documents that cannot be used, as found at the last reading. */
+  readonly quarantined: readonly QuarantinedDocument[];
+  readonly surplus: Failure | undefined;
 }
 
 type KnownPeers = Extract<KnownPeersReport, { type: 'knownPeers.changed' }>;
@@ -205,7 +206,7 @@ const machine = setup({
       }
     }),
     /** Tells the peers that were added, moved or removed, and remembers the new list. */
-    updateKnown: enqueueActions(({ context, enqueue }, { peers, problems }: KnownPeers) => {
+    updateKnown: enqueueActions(({ context, enqueue }, { peers, quarantined, surplus }: KnownPeers) => {
       for (const nodeId of context.known.keys()) {
         const peer = context.peers.get(nodeId);
         if (peer !== undefined && !peers.has(nodeId)) enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'known' });
@@ -216,11 +217,14 @@ const machine = setup({
         if (peer === undefined) continue;
         enqueue.sendTo(peer, { type: 'peer.sighted', source: 'known', address });
       }
-      const problemsBefore = new Set(context.problems.map(({ message }) => message));
-      for (const failure of problems.filter(({ message }) => !problemsBefore.has(message))) {
-        enqueue.sendTo(context.parent, notice({ type: 'failure', where: 'known peers', failure }));
+      const toldBefore = new Set(context.quarantined.map(quarantineKeyOf));
+      for (const document of quarantined.filter((each) => !toldBefore.has(quarantineKeyOf(each)))) {
+        enqueue.sendTo(context.parent, notice({ type: 'document.quarantined', ...document }));
       }
-      enqueue.assign({ known: peers, problems });
+      if (surplus !== undefined && context.surplus === undefined) {
+        enqueue.sendTo(context.parent, notice({ type: 'failure', where: 'known peers', failure: surplus }));
+      }
+      enqueue.assign({ known: peers, quarantined, surplus });
     }),
     tellSessionPeer: enqueueActions(({ context, enqueue }, event: { sessionId: string } & PeerCommand) => {
       const peerId = context.sessions.get(event.sessionId)?.peerId;
@@ -281,7 +285,8 @@ const machine = setup({
     sessions: new Map(),
     sessionCount: 0,
     known: new Map(),
-    problems: [],
+    quarantined: [],
+    surplus: undefined,
   }),
   initial: 'present',
   on: {
@@ -529,6 +534,10 @@ function without(sessions: MembershipContext['sessions'], sessionId: string): Me
 
 function withoutPeer(peers: MembershipContext['peers'], actorId: string): MembershipContext['peers'] {
   return new Map([...peers].filter(([nodeId]) => peerActorId(nodeId) !== actorId));
+}
+
+function quarantineKeyOf({ collection, documentKey, reason }: QuarantinedDocument): string {
+  return JSON.stringify([collection, documentKey, reason]);
 }
 
 function notice(happening: Happening): Notice {

@@ -26,6 +26,7 @@ export interface Standing {
       }
     | undefined;
   readonly peers: readonly PeerStanding[];
+  readonly quarantined: readonly unknown[];
   readonly gateways: readonly { readonly nodeId: string; readonly state: string }[];
 }
 
@@ -113,6 +114,7 @@ export class Exposition {
       ['fileBytes', gauge('statemesh_database_bytes', 'Size of the database with its log.')],
       ['walBytes', gauge('statemesh_wal_bytes', 'Size of the log that is not in the database yet.')],
     ] as const;
+    const quarantined = gauge('statemesh_quarantined_documents', 'Documents of statemesh itself that cannot be used.');
     const peers = gauge('statemesh_peers', 'Peers by how things stand with them.', ['state']);
     const gateways = gauge('statemesh_gateways', 'Cloud peers by how things stand with them.', ['state']);
     const backlog = gauge('statemesh_peer_backlog_entries', 'Entries that a connected peer lacks.', ['peer']);
@@ -132,6 +134,7 @@ export class Exposition {
       certificate.reset();
       if (standing.certificate !== undefined) certificate.set({ field: 'tlsCert' }, standing.certificate.daysLeft);
       for (const [name, each] of store) each.set(standing.store?.[name] ?? 0);
+      quarantined.set(standing.quarantined.length);
       countStates(peers, peerStates, standing.peers);
       countStates(gateways, gatewayStates, standing.gateways);
       for (const { nodeId: peer, backlog: lacking, roundTripMs, clockAheadMs } of standing.peers) {

@@ -12,7 +12,7 @@ import type { ConfigurationInput } from './configuration.js';
 import type { Frame, Identity, Refusal } from './messages.js';
 import type { Connection, ConnectionSecurity } from './ports.js';
 import type { Effect, Reconfiguration } from './reconfiguration.js';
-import type { CloudPeer } from './remote-peer.js';
+import type { CloudPeer, QuarantinedDocument } from './remote-peer.js';
 import type { Configured, Intervals } from './services.js';
 import type { ApplyResult, Commit } from './store.js';
 
@@ -169,7 +169,10 @@ export type KnownPeersReport =
   | {
       readonly type: 'knownPeers.changed';
       readonly peers: ReadonlyMap<NodeId, Address>;
-      readonly problems: readonly Failure[];
+      /** The first `limits.quarantinedMax` of them. */
+      readonly quarantined: readonly QuarantinedDocument[];
+      /** Set while there are more peers than a node takes. */
+      readonly surplus: Failure | undefined;
     }
   | { readonly type: 'knownPeers.failed'; readonly failure: Failure };
 
@@ -331,6 +334,8 @@ export type Happening =
   | StoreHealthReport
   | ReconfigurationFinished
   | ReconfigurationFailed
+  /** A document of a `_system_` collection cannot be used; told once for each reason. */
+  | (QuarantinedDocument & { readonly type: 'document.quarantined' })
   /** Something of ours failed and was contained. */
   | { readonly type: 'failure'; readonly where: string; readonly failure: Failure };
 

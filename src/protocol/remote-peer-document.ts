@@ -6,7 +6,7 @@
  */
 import { isLoopback, parseAddress, parseCloudAddress } from '../core/address.js';
 import { decodeJson } from '../core/document.js';
-import { messageOf, StatemeshError, shortText } from '../core/errors.js';
+import { messageOf, StatemeshError } from '../core/errors.js';
 import { isNodeId, type NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
 import { limits } from '../core/limits.js';
@@ -38,10 +38,11 @@ export interface Sealing {
 export function parseRemotePeer(key: string, document: unknown): RemotePeer {
   const fields = asFields('The document', document);
   const nodeId = checkNodeId('NodeId', fields.NodeId);
-  if (nodeId !== key) throw invalid('NodeId', `it is "${nodeId}", but the key of the document is "${shortText(key)}"`);
+  if (nodeId !== key) throw invalid('NodeId', 'it is not the key of the document');
   if (typeof fields.IsEnabled !== 'boolean') throw invalid('IsEnabled', 'it is not true or false');
   const type = checkType('Type', fields.Type);
-  const peer = { nodeId, address: checkAddress('Address', fields.Address, type), type, isEnabled: fields.IsEnabled };
+  const address = checkStoredAddress(fields.Address, type);
+  const peer = { nodeId, address, type, isEnabled: fields.IsEnabled };
   if (type !== PeerType.CloudRemote) return peer;
   return { ...peer, oAuth2: checkOAuth2('OAuth2Json', parseOAuth2Json(fields.OAuth2Json)) };
 }
@@ -91,6 +92,16 @@ function checkAddress(field: string, value: unknown, type: PeerType): string {
     return value as string;
   } catch (error) {
     throw invalid(field, messageOf(error), { cause: error });
+  }
+}
+
+/** Says nothing of what stands there: who wrote it may have put a password into it. */
+function checkStoredAddress(value: unknown, type: PeerType): string {
+  try {
+    return checkAddress('Address', value, type);
+  } catch (error) {
+    const form = type === PeerType.CloudRemote ? 'host:port or wss://host/path' : 'host:port';
+    throw invalid('Address', `it is no address of the form ${form}`, { cause: error });
   }
 }
 

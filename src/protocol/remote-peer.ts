@@ -1,5 +1,5 @@
 /** Remote peers: nodes outside the reach of beacons, as the seed document "Remote Peer Configuration" describes them. */
-import type { NodeId } from '../core/ids.js';
+import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
 
 /** What kind of peer it is: the numbers of the seed document. */
 export const PeerType = {
@@ -40,6 +40,18 @@ export interface CloudPeer extends RemotePeer {
   readonly oAuth2: OAuth2Configuration;
   /** The same secret as in `oAuth2`, sealed again since the cluster key has changed. Either may be the one that can be opened. */
   readonly resealedSecret?: string;
+}
+
+/**
+ * A document of a `_system_` collection that cannot be used: another program has written it, a newer version of this one, or somebody
+ * who means harm. It is left alone until it is removed by its name.
+ */
+export interface QuarantinedDocument {
+  readonly collection: CollectionName;
+  /** Its key: of a remote peer the NodeId, if it is one. */
+  readonly documentKey: DocumentKey;
+  /** Names the field and what is wrong with it; repeats nothing of its content. */
+  readonly reason: string;
 }
 
 /** A stored peer, as the seed document has it. */

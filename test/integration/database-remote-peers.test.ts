@@ -91,7 +91,7 @@ describe('peer store', () => {
     expect(await peers.removeRemotePeer('gateway-1')).toBeDefined();
     expect(await peers.removeRemotePeer('gateway-1')).toBeUndefined();
     expect(await peers.getRemotePeers()).toEqual([]);
-    expect(await codeOf(() => peers.removeRemotePeer('no id'))).toBe('peerInvalid');
+    expect(await codeOf(() => peers.removeRemotePeer('no\u0000key'))).toBe('peerInvalid');
   });
 
   test.each<[string, unknown, string]>([
@@ -137,12 +137,14 @@ describe('peer store', () => {
     await storeText(store, 'bad-enabled', { ...gatewayDocument, NodeId: 'bad-enabled', IsEnabled: 1 });
     await storeText(store, 'bad-cloud', { ...gatewayDocument, NodeId: 'bad-cloud', Type: 2, OAuth2Json: '{}' });
     await storeText(store, 'lan', { ...gatewayDocument, NodeId: 'lan', Type: 0, AddedLater: true });
-    const { peers: read, problems } = await readRemotePeers(store);
+    const { peers: read, quarantined } = await readRemotePeers(store);
     expect(read.map(({ nodeId, type }) => [nodeId, type])).toEqual([
       ['gateway-1', 1],
       ['lan', 0],
     ]);
-    expect(Object.fromEntries(problems.map(({ key, message }) => [key, /, (.*?):/.exec(message)?.[1]]))).toEqual({
+    expect(
+      Object.fromEntries(quarantined.map(({ documentKey, reason }) => [documentKey, /, (.*?):/.exec(reason)?.[1]])),
+    ).toEqual({
       'bad-address': 'Address',
       'bad-cloud': 'OAuth2Json.authority',
       'bad-enabled': 'IsEnabled',
@@ -154,7 +156,7 @@ describe('peer store', () => {
     expect(await peers.getRemotePeers()).toEqual(read);
   });
 
-  test('readRemotePeers: more than peersMax -> the first of them, and a problem', async () => {
+  test('readRemotePeers: more than peersMax -> the first of them, and a failure that says so', async () => {
     const { store } = await openPeers();
     const writes = Array.from({ length: limits.peersMax + 5 }, (_, index) => {
       const nodeId = `peer-${String(index).padStart(4, '0')}`;
@@ -162,9 +164,10 @@ describe('peer store', () => {
       return { kind: 'put' as const, collection: collection as never, key: nodeId as never, payload };
     });
     await store.write(writes);
-    const { peers, problems } = await readRemotePeers(store);
+    const { peers, quarantined, surplus } = await readRemotePeers(store);
     expect(peers).toHaveLength(limits.peersMax);
-    expect(problems).toHaveLength(1);
+    expect(quarantined).toEqual([]);
+    expect(surplus?.code).toBe('connectionLimit');
   });
 
   test('parseRemotePeer: of what formatRemotePeer gives -> the same peer', () => {
@@ -205,7 +208,7 @@ describe('watchRemotePeers', () => {
     expect((await first).peers).toHaveLength(1);
     const second = ears.next();
     await storeText(store, 'bad', 'no JSON');
-    expect((await second).problems).toEqual([{ key: 'bad', message: expect.any(String) }]);
+    expect((await second).quarantined).toEqual([{ collection, documentKey: 'bad', reason: expect.any(String) }]);
     await store.write([{ kind: 'put', collection: 'others' as never, key: 'a' as never, payload: '1' }]);
     for (let count = 0; count < 5; count++) await turn();
     expect(ears.told).toHaveLength(2);
@@ -225,7 +228,8 @@ describe('watchRemotePeers', () => {
     });
     const held = intercept(store, {
       async find(name, query) {
-        reads += 1;
+        // One a reading: what is asked for first.
+        if (name === '_system_removed_peers') reads += 1;
         const found = await store.find(name, query);
         await gate;
         return found;
@@ -250,7 +254,7 @@ describe('watchRemotePeers', () => {
     let reads = 0;
     const failing = intercept(store, {
       find: (name, query) =>
-        ++reads === 2
+        name === '_system_removed_peers' && ++reads === 2
           ? Promise.reject(new StatemeshError('databaseUnavailable', 'The disk is away.'))
           : store.find(name, query),
     });

@@ -92,12 +92,15 @@ describe('peer management', () => {
     await expect(two.management.saveRemotePeer(elsewhere)).rejects.toMatchObject({ code: 'peerInvalid' });
   });
 
-  test('a marker that is malformed: -> a problem that names it, and no peer', async () => {
+  test('a marker that is malformed: -> it is in quarantine, and there is no peer', async () => {
     const { store, management } = await managedStore();
     await management.addStaticPeer('x', 'h:1');
     await applyRemote(store, { ...marker, payload: '{"NodeId":"x","IsRemoved":1}' });
-    const { peers: found, problems } = await readRemotePeers(store);
-    expect([found, problems]).toEqual([[], [{ key: 'x', message: expect.stringContaining('IsRemoved') }]]);
+    const { peers: found, quarantined } = await readRemotePeers(store);
+    expect(found).toEqual([]);
+    expect(quarantined).toEqual([
+      { collection: '_system_removed_peers', documentKey: 'x', reason: expect.stringContaining('IsRemoved') },
+    ]);
   });
 
   test('documents of removed peers that came back: however many -> hide no other peer', async () => {

@@ -3,7 +3,7 @@
  * is lowered to that.
  */
 import type { AuthorKey } from '../../../src/core/author.js';
-import type { Boot, NodeId } from '../../../src/core/ids.js';
+import type { Boot, CollectionName, DocumentKey, NodeId } from '../../../src/core/ids.js';
 import { membershipMachine } from '../../../src/machines/membership.machine.js';
 import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/protocol/events.js';
 import type { Identity } from '../../../src/protocol/messages.js';
@@ -41,6 +41,11 @@ function ofEach<const E>(make: (sessionId: string) => E) {
 
 const otherwise = { ...connection, protection: { kind: 'psk', keyId: 'k' } } as const;
 
+const quarantined = {
+  collection: '_system_remote_peers' as CollectionName,
+  documentKey: 'bad' as DocumentKey,
+  reason: 'It is no peer.',
+};
 const known = (...peers: Identity[]) => new Map(peers.map(({ nodeId }) => [nodeId, address]));
 
 export const membership = defineWalk({
@@ -96,8 +101,8 @@ export const membership = defineWalk({
     'beacon.duplicated': { '': { type: 'beacon.duplicated', host: '127.0.0.1', boot: larger.boot } },
     'discovery.failed': { '': { type: 'discovery.failed', failure: lost } },
     'knownPeers.changed': {
-      '': { type: 'knownPeers.changed', peers: known(smaller), problems: [lost] },
-      none: { type: 'knownPeers.changed', peers: known(), problems: [] },
+      '': { type: 'knownPeers.changed', peers: known(smaller), quarantined: [quarantined], surplus: lost },
+      none: { type: 'knownPeers.changed', peers: known(), quarantined: [], surplus: undefined },
     },
     'knownPeers.failed': { '': { type: 'knownPeers.failed', failure: lost } },
     'session.relocated': ofEach((sessionId) => ({ type: 'session.relocated', sessionId, port: 9 })),
