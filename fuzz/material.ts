@@ -6,7 +6,7 @@ import { authorKeyOf } from '../src/core/author.js';
 import { chainRun, chainStart } from '../src/core/entry.js';
 import { errorCodes } from '../src/core/errors.js';
 import type { Hlc } from '../src/core/hlc.js';
-import type { Boot, CollectionName, DocumentKey, NodeId } from '../src/core/ids.js';
+import { type Boot, type CollectionName, type DocumentKey, isNodeId, isToken, type NodeId } from '../src/core/ids.js';
 import { own } from '../src/core/own.js';
 import { Secret } from '../src/core/secret.js';
 import { encodeFrame } from '../src/protocol/frame-codec.js';
@@ -14,8 +14,17 @@ import type { Frame } from '../src/protocol/messages.js';
 
 export const anyBytes = fc.uint8Array({ maxLength: 2_048 });
 
-/** Names that mean something to JavaScript. */
-const treacherous = ['__proto__', 'constructor', 'prototype', 'toString', 'toJSON', 'hasOwnProperty', ''];
+/** Names that mean something to JavaScript: on a plain object most of them are there although nobody has put them there. */
+export const treacherousNames = [...Object.getOwnPropertyNames(Object.prototype), 'prototype', 'toJSON', 'then'];
+const treacherous = [...treacherousNames, ''];
+
+/** Names from outside of which some are treacherous. */
+export function orTreacherous(
+  names: fc.Arbitrary<string>,
+  isPossible: (name: string) => boolean = () => true,
+): fc.Arbitrary<string> {
+  return fc.oneof(names, fc.constantFrom(...treacherousNames.filter(isPossible)));
+}
 
 /** Any JSON, with objects that may have fields of these names. */
 export function anyJson(...names: readonly string[]): fc.Arbitrary<unknown> {
@@ -115,8 +124,15 @@ function record<T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary
   return fc.record(fields, { noNullPrototype: true }) as fc.Arbitrary<T>;
 }
 
-const nodeId = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/) as unknown as fc.Arbitrary<NodeId>;
-const token = fc.stringMatching(/^[A-Za-z0-9_-]{1,32}$/);
+/** Any NodeId. */
+export const anyNodeId = orTreacherous(
+  fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
+  isNodeId,
+) as fc.Arbitrary<NodeId>;
+const nodeId = anyNodeId;
+/** Boots, incarnations and whatever else nodes draw for themselves. */
+const token = orTreacherous(fc.stringMatching(/^[A-Za-z0-9_-]{1,32}$/), isToken);
+export const anyBoot = token as fc.Arbitrary<Boot>;
 const port = fc.integer({ min: 0, max: 65_535 });
 const count = fc.oneof(fc.nat(), fc.maxSafeNat());
 const hash = fc.stringMatching(/^[A-Za-z0-9_-]{43}$/);
@@ -150,9 +166,11 @@ export const fuzzCollection = 'fuzz' as CollectionName;
 
 const entry = record({
   hlc,
-  collection: fc.constant(fuzzCollection),
-  key: fc.string({ minLength: 1, maxLength: 20 }).map((text) => (text.replace(/\p{Cc}/gu, '') || 'k') as DocumentKey),
-  payload: fc.oneof(fc.json({ maxDepth: 2 }), fc.constantFrom('', '{"broken', '[[[[', 'null')),
+  collection: orTreacherous(fc.constant(fuzzCollection)) as fc.Arbitrary<CollectionName>,
+  key: orTreacherous(
+    fc.string({ minLength: 1, maxLength: 20 }).map((text) => text.replace(/\p{Cc}/gu, '') || 'k'),
+  ) as fc.Arbitrary<DocumentKey>,
+  payload: fc.oneof(fc.json({ maxDepth: 2 }), anyJson().map(textOf), fc.constantFrom('', '{"broken', '[[[[', 'null')),
 });
 const run = fc.tuple(author, fc.array(entry, { maxLength: 5 }), fc.boolean()).map(([who, entries, isHonest]) => {
   const made = chainRun(

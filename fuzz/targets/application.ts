@@ -11,16 +11,34 @@ import { systemTime } from '../../src/adapters/time.js';
 import { importLines } from '../../src/control-import.js';
 import { decodeDocument, encodeDocument } from '../../src/core/document.js';
 import { messageOf } from '../../src/core/errors.js';
-import type { NodeId } from '../../src/core/ids.js';
+import type { DocumentKey, NodeId } from '../../src/core/ids.js';
+import { ClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
 import { own } from '../../src/core/own.js';
 import { createDatabase, type Database } from '../../src/database/database.js';
+import { createPeerManagement } from '../../src/database/peer-management.js';
+import { readRemotePeers, remotePeersCollection, removedPeersCollection } from '../../src/database/remote-peers.js';
+import {
+  readWithResealedSecrets,
+  resealedSecretsCollection,
+  resealSecrets,
+} from '../../src/database/resealed-secrets.js';
 import { parseConfiguration } from '../../src/protocol/configuration.js';
 import { configurationFields, fieldsOfEnvironment } from '../../src/protocol/configuration-fields.js';
 import { parseConfigurationText } from '../../src/protocol/configuration-text.js';
 import { readJson, readLines } from '../../src/services/control-body.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
-import { anyBytes, anyJson, damaged, damagedText, inPieces, pieceSizes, spoilt } from '../material.js';
+import {
+  anyBytes,
+  anyJson,
+  damaged,
+  damagedText,
+  inPieces,
+  orTreacherous,
+  pieceSizes,
+  spoilt,
+  treacherousNames,
+} from '../material.js';
 import { must, passOnUnless, refusing, refusingNow, type Target } from '../target.js';
 
 const clusterKey = 'the key that must not be told';
@@ -60,7 +78,10 @@ const variables: Target = {
   runs: 500,
   open: () => ({
     property: fc.property(
-      fc.dictionary(fc.constantFrom(...configurationFields.map(({ variable }) => variable)), fc.string()),
+      fc.dictionary(
+        orTreacherous(fc.constantFrom(...configurationFields.map(({ variable }) => variable))),
+        fc.string(),
+      ),
       (environment) => {
         refusingNow(refusals, () => {
           parseConfiguration(fieldsOfEnvironment((name) => own(environment, name)));
@@ -188,8 +209,48 @@ const imports: Target = {
 };
 
 function lineOf([key, document]: readonly [number, unknown]): string {
-  return JSON.stringify({ key: `k${key}`, document });
+  return JSON.stringify({ key: treacherousNames[key] ?? `k${key}`, document });
 }
+
+const systemDocuments: Target = {
+  name: 'system-documents',
+  promise:
+    'documents of statemesh itself are used, removed or set aside, whatever stands in them, and go by their name',
+  runs: 100,
+  async open() {
+    const directory = mkdtempSync(join(tmpdir(), 'statemesh-fuzz-'));
+    const randomness = systemRandomness();
+    const place = { path: join(directory, 'fuzz.db'), nodeId: 'fuzz' as NodeId, time: systemTime() };
+    const store = await openSqliteStore({ ...place, randomness });
+    const keys = new ClusterKeys(new Uint8Array(32).fill(1));
+    const management = createPeerManagement({ getStore: () => store, getKeys: () => keys, randomness });
+    const peer = { NodeId: 'x', Address: 'h:1', Type: 2, OAuth2Json: '{"authority":"https://h"}', IsEnabled: true };
+    const marker = { NodeId: 'x', IsRemoved: false, Decisions: 1, Envelope: 'sealed:' };
+    const part = anyJson(...Object.keys(peer), ...Object.keys(marker));
+    const payload = fc.oneof(spoilt(peer, part), spoilt(marker, part)).map((value) => JSON.stringify(value) ?? 'null');
+    const collections = [remotePeersCollection, removedPeersCollection, resealedSecretsCollection];
+    const document = fc.record({
+      collection: fc.constantFrom(...collections),
+      key: fc.oneof(fc.constantFrom('x', 'y'), fc.constantFrom(...treacherousNames)) as fc.Arbitrary<DocumentKey>,
+      payload: fc.oneof(payload, damagedText(payload)),
+    });
+    return {
+      async close() {
+        await store.close();
+        rmSync(directory, { recursive: true, force: true });
+      },
+      property: fc.asyncProperty(fc.array(document, { minLength: 1, maxLength: 4 }), async (documents) => {
+        await store.write(documents.map((each) => ({ kind: 'put' as const, ...each })));
+        const { peers, quarantined } = await readWithResealedSecrets(store);
+        await resealSecrets({ store, keys, randomness });
+        const names = [...peers.map(({ nodeId }) => nodeId), ...quarantined.map(({ documentKey }) => documentKey)];
+        for (const name of names) await management.removeRemotePeer(name);
+        const left = await readRemotePeers(store);
+        must(left.peers.length === 0 && left.quarantined.length === 0, 'what is removed by its name is gone');
+      }),
+    };
+  },
+};
 
 const bodies: Target = {
   name: 'bodies',
@@ -207,4 +268,6 @@ const bodies: Target = {
   },
 };
 
-export const applicationTargets: readonly Target[] = [configurations, variables, documents, queries, imports, bodies];
+export const applicationTargets: readonly Target[] = [
+  ...[configurations, variables, documents, queries, imports, systemDocuments, bodies],
+];

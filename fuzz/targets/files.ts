@@ -13,7 +13,7 @@ import { History } from '../../src/inspector/history.js';
 import { readTrace } from '../../src/inspector/trace.js';
 import { examineDatabase } from '../../src/store/examination.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
-import { anyJson, damaged, damagedText, spoilt } from '../material.js';
+import { anyJson, damaged, damagedText, orTreacherous, spoilt } from '../material.js';
 import { must, refusing, type Target } from '../target.js';
 
 const nodeId = 'fuzz' as NodeId;
@@ -88,7 +88,7 @@ const traces: Target = {
   runs: 200,
   open() {
     const directory = mkdtempSync(join(tmpdir(), 'statemesh-fuzz-'));
-    const path = join(directory, 'trace.jsonl');
+    const fileNames = orTreacherous(fc.constant('trace.jsonl'));
     const stamp = { id: 1, node: 'a', atMs: 1 };
     const sent = { sessionId: 's', rootId: 's', parentId: 'p', cause: 1 };
     const records = [
@@ -118,18 +118,23 @@ const traces: Target = {
     );
     return {
       close: async () => rmSync(directory, { recursive: true, force: true }),
-      property: fc.asyncProperty(fc.array(fc.oneof(line, damagedText(line)), { maxLength: 12 }), async (lines) => {
-        writeFileSync(path, lines.join('\n'));
-        await refusing(['traceInvalid'], () => readTrace(path));
-        // As a collector does it, with bounds so narrow that nearly all is folded.
-        const history = new History({ recordsMax: 2, charactersMax: 10_000 });
-        for (const text of lines) {
-          const read = recordSchema.safeParse(decodeJson(text));
-          if (read.success) history.add(read.data as never);
-        }
-        for (const text of history.beginning())
-          must(recordSchema.safeParse(JSON.parse(text)).success, 'a picture is records');
-      }),
+      property: fc.asyncProperty(
+        fileNames,
+        fc.array(fc.oneof(line, damagedText(line)), { maxLength: 12 }),
+        async (name, lines) => {
+          const path = join(directory, name);
+          writeFileSync(path, lines.join('\n'));
+          await refusing(['traceInvalid'], () => readTrace(path));
+          // As a collector does it, with bounds so narrow that nearly all is folded.
+          const history = new History({ recordsMax: 2, charactersMax: 10_000 });
+          for (const text of lines) {
+            const read = recordSchema.safeParse(decodeJson(text));
+            if (read.success) history.add(read.data as never);
+          }
+          for (const text of history.beginning())
+            must(recordSchema.safeParse(JSON.parse(text)).success, 'a picture is records');
+        },
+      ),
     };
   },
 };

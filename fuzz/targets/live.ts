@@ -11,7 +11,7 @@ import { startAuthority } from '../../demo/authority.js';
 import { makeCertificates } from '../../demo/certificates.js';
 import { createNetwork } from '../../src/adapters/network.js';
 import { systemTime } from '../../src/adapters/time.js';
-import type { Boot, NodeId } from '../../src/core/ids.js';
+import type { NodeId } from '../../src/core/ids.js';
 import { deriveClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
@@ -24,7 +24,19 @@ import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
 import { type Frame, protocolVersion } from '../../src/protocol/messages.js';
 import type { Connection } from '../../src/protocol/ports.js';
 import { isConnected, portOf, sessionsOf, until } from '../../test/integration/cluster-fixture.js';
-import { anyBytes, anyJson, damaged, hostileFrames, inPieces, pieceSizes, spoilt } from '../material.js';
+import {
+  anyBoot,
+  anyBytes,
+  anyJson,
+  anyNodeId,
+  damaged,
+  hostileFrames,
+  inPieces,
+  orTreacherous,
+  pieceSizes,
+  spoilt,
+  treacherousNames,
+} from '../material.js';
 import { must, type Opened, type Target } from '../target.js';
 
 const clusterKey = 'the key of the fuzzed cluster';
@@ -63,10 +75,18 @@ async function checkUnharmed(node: StatemeshNode, friend?: StatemeshNode): Promi
   must(isConnected(node, friendId), 'other peers are undisturbed');
 }
 
-const helloWith = (token: Secret | undefined): Frame => ({
+/** Who says hello: as a name that means something to JavaScript, too. */
+const visitors = fc.record({
+  nodeId: fc.oneof(anyNodeId, fc.constant('mallory' as NodeId)).filter((name) => !['a', 'b', 'cloud'].includes(name)),
+  boot: anyBoot,
+});
+
+type Visitor = typeof visitors extends fc.Arbitrary<infer T> ? T : never;
+
+const helloWith = (token: Secret | undefined, { nodeId, boot }: Visitor): Frame => ({
   type: 'frame.handshakeRequest',
   version: protocolVersion,
-  identity: { nodeId: 'mallory' as NodeId, boot: 'boot' as Boot, port: 0 },
+  identity: { nodeId, boot, port: 0 },
   token,
 });
 const clock: Frame = { type: 'frame.vectorClock', clock: new Map(), received: 0 };
@@ -96,16 +116,17 @@ const members: Target = {
         await network.closeAll();
         await nodes.close();
       },
-      property: attacks(dial, helloWith(undefined), () => checkUnharmed(node, friend)),
+      property: attacks(dial, undefined, () => checkUnharmed(node, friend)),
     };
   },
 };
 
 /** Anything at all, from somebody who has come so far in good order. */
-function attacks(dial: () => Promise<Connection>, hello: Frame, check: () => Promise<void>) {
-  return fc.asyncProperty(fc.constantFrom(...stages), hostileFrames, pieceSizes, async (stage, bytes, sizes) => {
+function attacks(dial: () => Promise<Connection>, token: Secret | undefined, check: () => Promise<void>) {
+  const stage = fc.constantFrom(...stages);
+  return fc.asyncProperty(stage, visitors, hostileFrames, pieceSizes, async (end, visitor, bytes, sizes) => {
     const connection = await dial();
-    await advance(connection, hello, stage);
+    await advance(connection, helloWith(token, visitor), end);
     for (const piece of inPieces(bytes, sizes)) connection.write(piece);
     connection.end();
     await check();
@@ -162,7 +183,7 @@ const guests: Target = {
       },
       property: attacks(
         () => network.dial({ ...where, signal: new AbortController().signal }),
-        helloWith(new Secret(token)),
+        new Secret(token),
         () => checkUnharmed(node),
       ),
     };
@@ -255,7 +276,10 @@ const control: Target = {
     // Those that end the node, write files or change what the other tries rely on have tests of their own.
     const commands = ['status', 'peers', 'put', 'get', 'delete', 'find', 'count', 'export', 'import', 'digest'];
     const peerCommands = ['addStaticPeer', 'addCloudPeer', 'remotePeers', 'enablePeer', 'disablePeer', 'removePeer'];
-    const name = fc.oneof(fc.constantFrom(...commands, ...peerCommands), fc.string({ maxLength: 12 }));
+    const name = fc.oneof(
+      { arbitrary: fc.constantFrom(...commands, ...peerCommands), weight: 6 },
+      { arbitrary: orTreacherous(fc.string({ maxLength: 12 })), weight: 1 },
+    );
     const example = {
       collection: 'fuzz',
       key: 'k',
@@ -264,7 +288,10 @@ const control: Target = {
       nodeId: 'x',
       address: 'h:1',
     };
-    const part = anyJson('collection', 'key', 'document', 'where', 'oAuth2', 'authority', 'clientId');
+    const part = fc.oneof(
+      anyJson('collection', 'key', 'document', 'where', 'oAuth2', 'authority', 'clientId'),
+      fc.constantFrom(...treacherousNames),
+    );
     const some = fc.subarray(Object.entries(example)).map((fields) => Object.fromEntries(fields));
     const body = fc.oneof(spoilt(example, part), some).map((value) => JSON.stringify(value) ?? '');
     const type = fc.constantFrom('application/json', 'application/x-ndjson', 'text/plain', '');
@@ -310,7 +337,10 @@ const inspectors: Target = {
     const { port } = server;
     const upgrade = `GET /records?token=x HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`;
     const page = `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`;
-    const request = damaged(fc.constantFrom<Uint8Array>(Buffer.from(upgrade), Buffer.from(page)));
+    const headed = fc
+      .tuple(fc.constantFrom(upgrade, page), fc.constantFrom(...treacherousNames))
+      .map(([text, name]) => new Uint8Array(Buffer.from(text.replace('\r\n\r\n', `\r\n${name}: ${name}\r\n\r\n`))));
+    const request = fc.oneof(headed, damaged(headed));
     return {
       async close() {
         await server.close();

@@ -1,11 +1,13 @@
 /** What other nodes send: frames, protobuf messages, beacons, and the names and envelopes in them. */
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
+import { checkClaims } from '../../src/core/access-token.js';
 import { formatAddress, parseAddress, parseCloudAddress } from '../../src/core/address.js';
 import { authorKeyOf, parseAuthorKey } from '../../src/core/author.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { ClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
+import { own } from '../../src/core/own.js';
 import { openSecret, type SealedFor, sealSecret } from '../../src/core/sealing.js';
 import { Secret } from '../../src/core/secret.js';
 import { type Beacon, decodeBeacon, encodeBeacon } from '../../src/protocol/beacon.js';
@@ -21,8 +23,10 @@ import {
   damagedText,
   hostileFrames,
   inPieces,
+  orTreacherous,
   pieceSizes,
   spoilt,
+  treacherousNames,
 } from '../material.js';
 import { must, refusingNow, type Target } from '../target.js';
 
@@ -120,9 +124,13 @@ const remotePeers: Target = {
     const document = { NodeId: 'cloud-1', Address: 'wss://h:1/p', Type: 2, OAuth2Json: oAuth2, IsEnabled: true };
     const parts = fc.oneof(damagedText(fc.constant(oAuth2)), anyJson(...Object.keys(document), 'authority', 'scopes'));
     return {
-      property: fc.property(spoilt(document, parts), (value) => {
-        const peer = refusingNow(['peerInvalid', 'plaintextRefused'], () => parseRemotePeer('cloud-1', value));
-        if (peer !== undefined) must(peer.nodeId === 'cloud-1', 'a peer has the name of its document');
+      property: fc.property(orTreacherous(fc.constant('cloud-1')), spoilt(document, parts), (key, value) => {
+        // Under the key of its own, so that there is more to look at.
+        if (typeof value === 'object' && value !== null && own(value as object as Fields, 'NodeId') === 'cloud-1') {
+          (value as { NodeId: string }).NodeId = key;
+        }
+        const peer = refusingNow(['peerInvalid', 'plaintextRefused'], () => parseRemotePeer(key, value));
+        if (peer !== undefined) must(peer.nodeId === key, 'a peer has the name of its document');
       }),
     };
   },
@@ -181,4 +189,36 @@ const envelopes: Target = {
   },
 };
 
-export const protocolTargets: readonly Target[] = [frames, roundTrip, messages, beacons, remotePeers, names, envelopes];
+const claims: Target = {
+  name: 'claims',
+  promise: 'an access token is granted by what it says itself and by nothing else, or refused by name',
+  runs: 1_000,
+  open() {
+    const expected = {
+      issuer: 'https://identity.example.com',
+      audience: 'api',
+      scope: 'entgldb:sync',
+      nowMs: 1_000_000,
+    };
+    const example = {
+      ...{ iss: expected.issuer, aud: [expected.audience], exp: 5_000, nbf: 1, sub: 'till-1' },
+      ...{ client_id: 'lan', scope: 'openid entgldb:sync' },
+    };
+    const part = fc.oneof(anyJson(...Object.keys(example)), fc.constantFrom(...treacherousNames));
+    return {
+      property: fc.property(spoilt(example, part), orTreacherous(fc.constant(expected.scope)), (value, scope) => {
+        const grant = refusingNow(['tokenRefused'], () => checkClaims(value, { ...expected, scope }));
+        if (grant === undefined) return;
+        const said = JSON.stringify(value);
+        must(said.includes(JSON.stringify(grant.subject)), 'the subject is one that the token names');
+        must(said.includes(scope), 'the scope is one that the token has');
+      }),
+    };
+  },
+};
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export const protocolTargets: readonly Target[] = [
+  ...[frames, roundTrip, messages, beacons, remotePeers, names, envelopes, claims],
+];
