@@ -170,6 +170,21 @@ describe('peer store', () => {
     expect(surplus?.code).toBe('connectionLimit');
   });
 
+  test('readRemotePeers: more than quarantinedMax that are none -> the first of them are listed', async () => {
+    const { store } = await openPeers();
+    const count = limits.quarantinedMax + 5;
+    await store.write(
+      Array.from({ length: count }, (_, index) => {
+        const key = `bad-${String(index).padStart(4, '0')}`;
+        return { kind: 'put' as const, collection: collection as never, key: key as never, payload: '1' };
+      }),
+    );
+    const { quarantined } = await readRemotePeers(store);
+    expect(quarantined.map(({ documentKey }) => documentKey)).toEqual(
+      Array.from({ length: limits.quarantinedMax }, (_, index) => `bad-${String(index).padStart(4, '0')}`),
+    );
+  });
+
   test('parseRemotePeer: of what formatRemotePeer gives -> the same peer', () => {
     for (const input of [gateway, cloud]) {
       const peer = parseRemotePeer(
