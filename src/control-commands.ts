@@ -17,7 +17,9 @@ import type { BackupProgress } from './protocol/store.js';
 const inCollection = { collection: z.string() };
 const keyed = z.strictObject({ ...inCollection, key: z.string() });
 const putBody = z.strictObject({ ...inCollection, key: z.string(), document: z.unknown() });
-const where = z.record(z.string(), z.unknown());
+/** As it came: a record that is built anew leaves a field called `__proto__` out, and a condition on it, and would find everything. */
+const anyFields = z.custom<Record<string, unknown>>(isObject, 'it is not an object');
+const where = anyFields;
 const countBody = z.strictObject({ ...inCollection, where: where.optional() });
 const orderBy = z.union([z.string(), z.strictObject({ field: z.string(), descending: z.boolean().optional() })]);
 const findBody = z.strictObject({
@@ -35,10 +37,10 @@ const staticPeerBody = z.strictObject({ nodeId: z.string(), address: z.string() 
 const cloudPeerBody = z.strictObject({
   nodeId: z.string(),
   address: z.string(),
-  oAuth2: z.record(z.string(), z.unknown()),
+  oAuth2: anyFields,
 });
 const peerBody = z.strictObject({ nodeId: z.string() });
-const reconfigureBody = z.strictObject({ partial: z.record(z.string(), z.unknown()) });
+const reconfigureBody = z.strictObject({ partial: anyFields });
 const digestBody = z.strictObject({ scope: z.enum(['cluster', 'shared']) }).optional();
 const statusBody = z.strictObject({ probe: z.boolean().optional() }).optional();
 const nothingBody = z.strictObject({}).optional();
@@ -224,6 +226,10 @@ async function isPresent(
 ): Promise<boolean> {
   const present = await node.collection(entry.collection).get(entry.key);
   return JSON.stringify(present) === JSON.stringify(entry.document);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** @throws StatemeshError `requestInvalid` naming every wrong field */

@@ -69,6 +69,10 @@ export const serverLimits = {
 const host = '127.0.0.1';
 
 const nodeName = z.string().min(1).max(256);
+/** As they came: a record that is built anew would leave `__proto__` out, which is to be refused by its name. */
+const anyFields = z.custom<Record<string, unknown>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+);
 const controlSchema: z.ZodType<Control> = z.discriminatedUnion('name', [
   z.strictObject({
     name: z.literal('put'),
@@ -80,7 +84,7 @@ const controlSchema: z.ZodType<Control> = z.discriminatedUnion('name', [
   z.strictObject({ name: z.literal('crash'), node: nodeName }),
   z.strictObject({ name: z.literal('stop'), node: nodeName }),
   z.strictObject({ name: z.literal('restart'), node: nodeName }),
-  z.strictObject({ name: z.literal('reconfigure'), node: nodeName, fields: z.record(z.string(), z.unknown()) }),
+  z.strictObject({ name: z.literal('reconfigure'), node: nodeName, fields: anyFields }),
   z.strictObject({ name: z.literal('partition'), groups: z.array(z.array(nodeName).max(256)).max(256) }),
   z.strictObject({ name: z.literal('heal') }),
   z.strictObject({ name: z.literal('pace'), factor: z.number().min(0).max(1_000) }),

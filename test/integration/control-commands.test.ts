@@ -23,6 +23,25 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
+describe('fields called __proto__', () => {
+  const proto = (value: unknown) => JSON.parse(`{"__proto__":${JSON.stringify(value)}}`) as Record<string, unknown>;
+
+  test('find, count: a condition on it -> holds like any other', async () => {
+    await call('put', { collection: 'protos', key: 'with', document: proto(1) });
+    await call('put', { collection: 'protos', key: 'without', document: { a: 1 } });
+    expect(await call('count', { collection: 'protos', where: proto(1) })).toEqual({ count: 1 });
+    expect(await call('count', { collection: 'protos', where: proto(2) })).toEqual({ count: 0 });
+    const found = await all(streamControl(path, 'find', { body: { collection: 'protos', where: proto(1) } }));
+    expect(found).toMatchObject([{ key: 'with' }]);
+  });
+
+  test('reconfigure: it is no field -> refused by its name', async () => {
+    await expect(call('reconfigure', { partial: proto({ port: 1 }) })).rejects.toMatchObject({
+      ...{ code: 'configurationInvalid', message: expect.stringContaining('__proto__') },
+    });
+  });
+});
+
 describe('documents', () => {
   test('put, get, delete: a document -> written, found, gone', async () => {
     const place = { collection: 'things', key: 'a' };
