@@ -150,6 +150,14 @@ function drawOptions(random: RandomStream): Plan['options'] {
 
 /** From few documents, which collide, to many. */
 const keysInAll = [3, 20, 200];
+
+/** Names that mean something to JavaScript: documents and nodes may go by them. */
+const treacherousKeys = ['__proto__', 'constructor', 'toString'];
+const treacherousNodeIds = ['constructor', 'hasOwnProperty', 'isPrototypeOf', 'toString', 'valueOf'];
+
+function keyOf(number: number): string {
+  return treacherousKeys[number] ?? `k${number}`;
+}
 const burstWrites = 400;
 
 function drawWrites(random: RandomStream, nodes: number, durationMs: number): PlannedWrite[] {
@@ -159,7 +167,7 @@ function drawWrites(random: RandomStream, nodes: number, durationMs: number): Pl
   const writes: PlannedWrite[] = [];
   const draw = (atMs: number): PlannedWrite => {
     const value = random.float() < 0.2 ? undefined : writes.length;
-    const write = { atMs, node: random.below(nodes), key: `k${random.below(keys)}`, value };
+    const write = { atMs, node: random.below(nodes), key: keyOf(random.below(keys)), value };
     return random.float() < 0.02 ? { ...write, bytes: random.pick([1_000, 100_000, 300_000]) } : write;
   };
   for (let atMs = random.float() * meanGapMs; atMs < durationMs; atMs += random.float() * 2 * meanGapMs) {
@@ -328,7 +336,10 @@ const draws: Readonly<Record<FaultStream, DrawFault>> = {
         return { atMs, kind, node, partial: drawPartial(random), isWritten };
       case 'rename': {
         // Before all others in the order of elections, or behind them.
-        const nodeId = `${random.pick(['a', 'node-b', 'z'])}-${node}-${random.below(3)}`;
+        const [name, number] = [random.pick(['a', 'node-b', 'z']), random.below(3)];
+        // Of each node another one, or two would go by the same.
+        const treacherous = name === 'node-b' && number === 0 ? treacherousNodeIds[node] : undefined;
+        const nodeId = treacherous ?? `${name}-${node}-${number}`;
         return { atMs, kind, node, nodeId, forMs: random.pick([200, 3_000, 15_000]), isWritten };
       }
       case 'misconfigure':
