@@ -392,7 +392,7 @@ describe('machines', () => {
     expect(looked(sessionOf({ status: 'error' }))).toEqual([expect.stringContaining('is in error')]);
     expect(looked(sessionOf({ inFlight: limits.batchesInFlightMax + 1 }))).toHaveLength(1);
     expect(looked(sessionOf({ queued: limits.sendQueueBytesMax + 1 }))).toHaveLength(1);
-    expect(looked(...Array(limits.connectionsMax + 1).fill(sessionOf()))).toHaveLength(1);
+    expect(looked(...Array(limits.connectionsMax + limits.unauthenticatedMax + 1).fill(sessionOf()))).toHaveLength(1);
   });
 
   it('everything at its maximum -> silent', () => {
@@ -468,7 +468,7 @@ describe('stamps', () => {
 describe('all checkers', () => {
   it('the list -> has each of them once, with a name of its own', () => {
     const names = allCheckers.map((create) => tested(create).checker.name);
-    expect(new Set(names).size).toBe(18);
-    expect(names).toHaveLength(18);
+    expect(new Set(names).size).toBe(19);
+    expect(names).toHaveLength(19);
   });
 });
