@@ -22,6 +22,12 @@ export const limits = {
   writesPerTransactionMax: 500,
   changesPageEntriesMax: 256,
 
+  // The lock of a database
+  /** Others may take it and let it go meanwhile. */
+  lockAttemptsMax: 20,
+  /** A thread asks whether the holder lives: longer, and it counts as living. */
+  lockProbeTimeoutMs: 5_000,
+
   // Health of the database
   storeCheckIntervalMs: 1_000,
   /** A database into which nothing was written for so long is tried, so that an idle node notices a disk that fails. */

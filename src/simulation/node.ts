@@ -326,7 +326,8 @@ export class NodeProcess {
     const path = join(disks.directoryOf(this.address), `${nodeId}.db`);
     if (!existsSync(path)) return [];
     const randomness = random(`aside ${this.address} ${nodeId}`);
-    const store = await openSqliteStore({ path, nodeId, time: simulatedTime(clock, this.#skewMs), randomness });
+    const time = simulatedTime(clock, this.#skewMs);
+    const store = await openSqliteStore({ path, nodeId, time, randomness, isLocked: false });
     try {
       const everything = { after: new Map(), scopes: allScopes, except: new Set<never>() };
       const { runs } = await store.read({ ...everything, entriesMax: all, bytesMax: all });
@@ -378,6 +379,7 @@ export class NodeProcess {
       onDisk: (kind) => access(this.#diskFailure, kind),
       randomness,
       walAutocheckpointPages,
+      isLocked: false,
       initial: input.inheritance,
       after: input.predecessor && latestStampOf(input.predecessor.clock()),
       onCommitted: (commit) => {

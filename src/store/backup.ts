@@ -12,6 +12,7 @@ import { isNodeId, type NodeId } from '../core/ids.js';
 import type { Randomness } from '../protocol/ports.js';
 import type { BackupProgress } from '../protocol/store.js';
 import { closeDatabaseFile, fileBytesOf, openDatabaseFile, syncDirectory } from './database-file.js';
+import { lockDatabase } from './database-lock.js';
 import { copyPrivately, createPrivately } from './private-file.js';
 import { applicationIdOf, nodeIdOf, applicationId as ownApplicationId } from './schema.js';
 import { databaseError } from './sqlite-errors.js';
@@ -87,10 +88,15 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
     examine(draft, { backup, nodeId: owner, randomness });
     syncFile(draft);
     const path = join(directory, `${owner}.db`);
-    const setAside = moveAside(path, { nodeId: owner, randomness });
-    renameSync(draft, path);
-    syncDirectory(directory);
-    return { nodeId: owner, path, setAside };
+    const lock = lockDatabase(path);
+    try {
+      const setAside = moveAside(path, { nodeId: owner, randomness });
+      renameSync(draft, path);
+      syncDirectory(directory);
+      return { nodeId: owner, path, setAside };
+    } finally {
+      lock.release();
+    }
   } catch (error) {
     throw databaseError(error, backup);
   } finally {
@@ -108,10 +114,14 @@ export function setAside({
   randomness,
 }: Omit<RestoreOptions, 'backup'> & { nodeId: NodeId }): Restored {
   const path = join(resolve(dataDir), `${nodeId}.db`);
+  if (fileBytesOf(path) === 0) return { nodeId, path, setAside: undefined };
+  const lock = lockDatabase(path);
   try {
     return { nodeId, path, setAside: moveAside(path, { nodeId, randomness }) };
   } catch (error) {
     throw databaseError(error, path);
+  } finally {
+    lock.release();
   }
 }
 
@@ -129,7 +139,7 @@ function ownerOf(draft: string, backup: string): NodeId {
 
 /** As the node will open it, and every page of it. */
 function examine(draft: string, options: { backup: string; nodeId: NodeId; randomness: Randomness }): void {
-  const database = openDatabaseFile({ ...options, path: draft, walAutocheckpointPages: 1_000 });
+  const database = openDatabaseFile({ ...options, path: draft, walAutocheckpointPages: 1_000, isLocked: false });
   try {
     const complaints = database.pragma('integrity_check(3)', { simple: false }) as { integrity_check: string }[];
     const found = complaints.map((complaint) => complaint.integrity_check).filter((text) => text !== 'ok');
@@ -150,8 +160,9 @@ function moveAside(
 ): string | undefined {
   if (fileBytesOf(path) === 0) return undefined;
   try {
-    // With the lock: nobody has it open.
-    closeDatabaseFile(openDatabaseFile({ path, nodeId, randomness, walAutocheckpointPages: 1_000 }), path);
+    // The caller has the lock; another program may have it open.
+    const options = { path, nodeId, randomness, walAutocheckpointPages: 1_000, isLocked: false };
+    closeDatabaseFile(openDatabaseFile(options), path);
   } catch (error) {
     if ((error as { code?: unknown }).code === 'databaseInUse') throw error;
   }

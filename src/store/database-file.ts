@@ -5,7 +5,8 @@
  * - A file of another identity, another program or a newer version stays byte for byte as it is, and gets no neighbours
  *   (`-wal`, `-shm`): its first pages are read as bytes before SQLite may open it.
  * - A new file appears complete or not at all: it is built in memory and linked into place.
- * - One process at a time: the lock is exclusive and held until the file is closed.
+ * - One holder at a time: the lock of `database-lock` is taken before the file is touched, and held until it is closed. SQLite's own lock,
+ *   which is exclusive, too, keeps programs out that know nothing of ours.
  * - A commit is on the disk when it returns: `synchronous=FULL` at every opening, since better-sqlite3 is built to open
  *   an existing WAL file with NORMAL.
  */
@@ -27,7 +28,8 @@ import Sqlite, { type Database } from 'better-sqlite3';
 import { isStatemeshError, StatemeshError, systemCodeOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import type { Randomness } from '../protocol/ports.js';
-import { lockHolderOf } from './lock-holder.js';
+import { type DatabaseLock, lockDatabase } from './database-lock.js';
+import { isOpenInProcess, lockHolderOf } from './lock-holder.js';
 import {
   applicationIdOf,
   createSchema,
@@ -47,32 +49,57 @@ export interface DatabaseFileOptions {
   /** Pages in the WAL after which it is copied into the database; 8 KiB each. */
   readonly walAutocheckpointPages: number;
   readonly pagesMax?: number;
+  /** False for a file that nobody else can know of, or whose lock the caller holds. */
+  readonly isLocked?: boolean | undefined;
   /** Writes what a new database begins with, before there is a file; not asked where there is one. */
   readonly fill?: ((database: Database) => void) | undefined;
 }
 
 /**
- * The files that this process has open. Closing any descriptor of a file drops all POSIX locks that the process holds
- * on it, so a second opening must be refused before it touches the file.
+ * The files that this realm has open, in all copies of this package: a second opening is refused before it touches the file, even where
+ * somebody has removed the lock.
  */
-const openPaths = new Set<string>();
+const openFilesName = Symbol.for('statemesh.openDatabases');
+const openFiles = openFilesOfRealm();
+
+function openFilesOfRealm(): Map<string, DatabaseLock | undefined> {
+  const realm = globalThis as { [openFilesName]?: Map<string, DatabaseLock | undefined> };
+  realm[openFilesName] ??= new Map();
+  return realm[openFilesName];
+}
 
 /** @throws StatemeshError `databaseInUse`, `databaseForeign`, `databaseCorrupt`, `databaseUnavailable`, `diskFull` */
 export function openDatabaseFile(options: DatabaseFileOptions): Database {
   const path = resolve(options.path);
-  if (openPaths.has(path)) {
+  if (openFiles.has(path)) {
     throw new StatemeshError('databaseInUse', `${path}: This process has the database open already; close it first.`);
   }
+  let lock: DatabaseLock | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    if (options.isLocked !== false) lock = lockApartFromOurselves(path);
     if (fileBytesOf(path) === 0) createFile(path, options);
     inspect(path, options.nodeId);
     const database = openExclusively(path, options);
-    openPaths.add(path);
+    openFiles.set(path, lock);
     return database;
   } catch (error) {
-    throw withHolder(databaseError(error, path), path);
+    lock?.release();
+    throw databaseError(error, path);
   }
+}
+
+/** Where the lock was removed, another thread of this process may still have the file open: reading it would cost that one SQLite's lock. */
+function lockApartFromOurselves(path: string): DatabaseLock {
+  const lock = lockDatabase(path);
+  if (!isOpenInProcess(path)) return lock;
+  lock.release();
+  throw new StatemeshError('databaseInUse', `${path}: This process has the database open already; close it first.`);
+}
+
+/** Whether the lock of a file that is open here still is where others look for it; it is taken again where it is not. */
+export function checkLock(path: string): StatemeshError | undefined {
+  return openFiles.get(resolve(path))?.check();
 }
 
 /** Names the process that has the file open, where that is why it cannot be opened. */
@@ -85,10 +112,12 @@ function withHolder(error: unknown, path: string): unknown {
 }
 
 export function closeDatabaseFile(database: Database, path: string): void {
+  const name = resolve(path);
   try {
     database.close();
   } finally {
-    openPaths.delete(resolve(path));
+    openFiles.get(name)?.release();
+    openFiles.delete(name);
   }
 }
 
@@ -198,7 +227,7 @@ function openExclusively(path: string, options: DatabaseFileOptions): Database {
     return database;
   } catch (error) {
     database.close();
-    throw error;
+    throw withHolder(databaseError(error, path), path);
   }
 }
 

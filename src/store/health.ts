@@ -19,6 +19,8 @@ export interface HealthOptions {
   look(): StatemeshError | undefined;
   lookAround(): StatemeshError | undefined;
   lookAfterCommit(): StatemeshError | undefined;
+  /** Whether the lock is still held, or held again. */
+  checkLock(): StatemeshError | undefined;
   /** Reads and writes what changes nothing. @throws what keeps it from the disk */
   tryDisk(): void;
   /** Makes of a raw error what callers get. */
@@ -34,6 +36,8 @@ export class Health implements StoreHealth {
   /** How often it has become impaired, since it was last sound for long. */
   private returns = 0;
   private isTrying = false;
+  /** Somebody else has the lock: found at the last check. */
+  private unlocked: StatemeshError | undefined;
 
   constructor(private readonly options: HealthOptions) {
     this.soundAtMs = options.time.monotonicMs();
@@ -50,7 +54,7 @@ export class Health implements StoreHealth {
   }
 
   check(): Failure | undefined {
-    const lost = this.options.lookAround();
+    const lost = this.options.lookAround() ?? this.checkLock();
     if (lost !== undefined) this.set(failureOf(lost));
     else if (this.present !== undefined && this.mayRecover(this.present)) this.set(this.trial());
     // An idle node finds out, too.
@@ -66,7 +70,7 @@ export class Health implements StoreHealth {
 
   /** @throws StatemeshError `databaseLost` */
   beforeCommit(): void {
-    this.refuseLost(this.options.look());
+    this.refuseLost(this.unlocked ?? this.options.look());
   }
 
   /** @throws StatemeshError `databaseLost`: the commit is in files that nobody will find */
@@ -91,6 +95,11 @@ export class Health implements StoreHealth {
     const failure = this.ofDatabase(error);
     if (failure === undefined) return;
     this.set(failure);
+  }
+
+  private checkLock(): StatemeshError | undefined {
+    this.unlocked = this.options.checkLock();
+    return this.unlocked;
   }
 
   private refuseLost(lost: StatemeshError | undefined): void {

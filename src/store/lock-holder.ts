@@ -1,5 +1,5 @@
-/** Who has a file locked, as far as the system tells: Linux does, in /proc/locks. */
-import { readFileSync, statSync } from 'node:fs';
+/** Who has a file open or locked, as far as the system tells: Linux does, in /proc. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 
 /** `1: POSIX  ADVISORY  WRITE 22303 fe:00:2236692 1073741826 1073742335`: the process, then device and inode of the file. */
 const lockPattern = /^\d+: POSIX +ADVISORY +\w+ +(\d+) +[0-9a-f]+:[0-9a-f]+:(\d+) /;
@@ -19,5 +19,20 @@ export function lockHolderOf(path: string): number | undefined {
     return others.length === 0 ? holder : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** Whether any thread of this process has the file open; false where it cannot be known. */
+export function isOpenInProcess(path: string): boolean {
+  const descriptors = '/proc/self/fd';
+  const file = statSync(path, { throwIfNoEntry: false });
+  if (file === undefined) return false;
+  try {
+    return readdirSync(descriptors).some((name) => {
+      const open = statSync(`${descriptors}/${name}`, { throwIfNoEntry: false });
+      return open?.ino === file.ino && open.dev === file.dev;
+    });
+  } catch {
+    return false;
   }
 }

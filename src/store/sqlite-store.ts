@@ -34,7 +34,8 @@ import type {
   Written,
 } from '../protocol/store.js';
 import { copyDatabase } from './backup.js';
-import { closeDatabaseFile, fileBytesOf, openDatabaseFile } from './database-file.js';
+import { checkLock, closeDatabaseFile, fileBytesOf, openDatabaseFile } from './database-file.js';
+import { refuseLocked } from './database-lock.js';
 import { Documents } from './documents.js';
 import { FieldIndexes } from './field-indexes.js';
 import { FileWitness } from './file-witness.js';
@@ -61,6 +62,8 @@ export interface SqliteStoreOptions {
   readonly walAutocheckpointPages?: number;
   /** How many pages of 8 KiB the database may have; writing beyond reports `diskFull`. No bound by default. */
   readonly pagesMax?: number;
+  /** False in worlds, whose disks no other process sees. */
+  readonly isLocked?: boolean;
   /** What a database that is created begins with, in the transaction that creates it. */
   readonly initial?: readonly Write[];
   /** Local writes are stamped later than this: what a process has seen under another identity. */
@@ -266,7 +269,10 @@ export class SqliteStore implements Store {
 
   async backUp(path: string, onProgress: (progress: BackupProgress) => void = () => {}): Promise<void> {
     this.checkOpen();
-    const copying = copyDatabase(this.database, resolve(path), (progress) => {
+    const target = resolve(path);
+    // The copy would take the place of a database that serves, this one or another.
+    refuseLocked(target);
+    const copying = copyDatabase(this.database, target, (progress) => {
       this.checkOpen();
       onProgress(progress);
     });
@@ -315,6 +321,7 @@ export class SqliteStore implements Store {
       time: this.time,
       look: () => witness.look(),
       lookAround: () => witness.lookAround(),
+      checkLock: () => checkLock(this.options.path),
       lookAfterCommit: () => witness.lookAfterCommit(),
       tryDisk: () => {
         this.options.onDisk?.('read');

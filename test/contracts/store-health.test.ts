@@ -159,6 +159,7 @@ function healthOf({ tryDisk = () => {} } = {}) {
     look: () => undefined,
     lookAround: () => undefined,
     lookAfterCommit: () => undefined,
+    checkLock: () => undefined,
     tryDisk,
     failure: (error) => error,
   });
