@@ -64,10 +64,12 @@ export interface Particulars {
   commands(): ControlCommands;
   /** How it stands, for metrics. */
   status(): Promise<NodeStatus>;
+  /** What relative paths of the configuration begin at; default: where the process is when they are read. */
+  readonly workingDirectory?: string;
 }
 
 /** The services of this package over the given ports. */
-export function createServices(ports: Ports, { provider, commands, status }: Particulars): Services {
+export function createServices(ports: Ports, { provider, commands, status, workingDirectory }: Particulars): Services {
   const meter = new Meter();
   const acquaintances = new Acquaintances();
   // The links beat by one ticker, and who is live is told by those beats.
@@ -75,7 +77,7 @@ export function createServices(ports: Ports, { provider, commands, status }: Par
   return {
     getConfiguration: createGetConfiguration(provider),
     configurationFeed: createConfigurationFeed(provider),
-    configure: createConfigure(ports),
+    configure: createConfigure({ ...ports, ...(workingDirectory !== undefined && { workingDirectory }) }),
     openStore: createOpenStore({ ...ports, meter }),
     drainStore: createDrainStore(),
     storeHealth: createStoreHealth(ports),

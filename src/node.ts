@@ -4,6 +4,7 @@
  * The handle keeps no state of its own. Everything it tells is read from the actors' snapshots, and everything it does is an
  * event or a call on the store that the root actor holds.
  */
+import { resolve } from 'node:path';
 import { type ActorOptions, type ActorRefFrom, createActor } from 'xstate';
 import { systemEnvironment } from './adapters/environment.js';
 import { createHttp } from './adapters/http.js';
@@ -71,7 +72,7 @@ export interface NodePorts extends Ports {
 export type HappeningType = Happening['type'];
 
 export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable {
-  /** The root actor: subscribe to it, inspect it, take its snapshot. */
+  /** The root actor: subscribe to it, inspect it, take its snapshot. Its `stop()` begins what {@link StatemeshNode.stop} does. */
   readonly actor: ActorRefFrom<NodeMachine>;
   /** The stored peers as the seed document "Dynamic Reconfiguration" has them; see also {@link PeerManagement}. */
   readonly peerStore: PeerStore;
@@ -141,7 +142,11 @@ export function createNode(options: NodeOptions, ports: NodePorts = systemPorts(
     audit === undefined ? controlCommands(node) : auditCommands(controlCommands(node), audit, userOfSocket());
   const provider = 'provider' in rest ? rest.provider : staticConfiguration(rest);
   const machine = composeNode({
-    ...createServices(ports, { provider, commands, status: () => node.status() }),
+    ...createServices(ports, {
+      ...{ provider, commands, status: () => node.status() },
+      // The program may go elsewhere, and would find its database empty after a change of NodeId and back.
+      workingDirectory: resolve(),
+    }),
     ...services,
   });
   const actor = createActor(machine, {
@@ -181,6 +186,7 @@ export function systemPorts(): NodePorts {
 
 function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): StatemeshNode {
   let isStarted = false;
+  let neverRan = false;
   const store = (): Store => {
     const snapshot = actor.getSnapshot();
     if (snapshot.context.store === undefined || nodeStateOf(snapshot) !== 'running') {
@@ -221,15 +227,22 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
       current.release();
     },
   });
+  const stopActor = actor.stop.bind(actor);
   const stop = async (): Promise<void> => {
     if (!isStarted) {
       isStarted = true;
-      actor.stop();
-      return;
+      neverRan = true;
+      stopActor();
     }
+    if (neverRan) return;
     actor.send({ type: 'node.stop' });
     await ended(actor);
     await ports.network.closeAll();
+  };
+  // Stopping the actor alone would leave the database open and locked, and the state at "running".
+  actor.stop = () => {
+    void stop();
+    return actor;
   };
   return {
     actor,

@@ -1,4 +1,5 @@
 /** Checks the configuration, reads the certificates it names, and derives the keys of the cluster, which takes a moment on purpose. */
+import { resolve } from 'node:path';
 import { fromPromise } from 'xstate';
 import { deriveClusterKeys, stretch } from '../core/keys.js';
 import { limits } from '../core/limits.js';
@@ -12,6 +13,8 @@ export interface ConfigurePorts {
   readonly randomness: Randomness;
   /** How keys are stretched: by scrypt, but in tests that count. */
   readonly derive?: Derive;
+  /** What relative paths begin at. Default: where the process is at that moment. */
+  readonly workingDirectory?: string;
 }
 
 export function createConfigure(ports: ConfigurePorts) {
@@ -19,7 +22,9 @@ export function createConfigure(ports: ConfigurePorts) {
   // Reconfiguring asks again, mostly with the same keys.
   const derive = remembering(ports.derive ?? stretch);
   return fromPromise<Configured, { configuration: () => unknown }>(async ({ input }) => {
-    const { configuration, keySource, initialRemotePeers } = parseConfiguration(input.configuration());
+    const checked = parseConfiguration(input.configuration());
+    const { keySource, initialRemotePeers } = checked;
+    const configuration = withWholePaths(checked.configuration, ports.workingDirectory);
     const ca = configuration.ca === undefined ? undefined : await readAuthorities(configuration.ca);
     const keys = keySource === undefined ? undefined : await deriveClusterKeys(keySource, derive);
     const nonce = () => randomness.token();
@@ -35,6 +40,20 @@ export function createConfigure(ports: ConfigurePorts) {
     }
     return { ...others, security: keys?.security ?? { kind: 'none' } };
   });
+}
+
+/** A path means the same for as long as the node lives, wherever its process goes. */
+function withWholePaths(configuration: Configuration, workingDirectory = ''): Configuration {
+  const whole = (path: string): string => resolve(workingDirectory, path);
+  const { ca, tlsCert, tlsKey, inspector } = configuration;
+  return {
+    ...configuration,
+    dataDir: whole(configuration.dataDir),
+    ...(ca !== undefined && { ca: whole(ca) }),
+    ...(tlsCert !== undefined && { tlsCert: whole(tlsCert) }),
+    ...(tlsKey !== undefined && { tlsKey: whole(tlsKey) }),
+    ...(inspector?.trace !== undefined && { inspector: { ...inspector, trace: whole(inspector.trace) } }),
+  };
 }
 
 type Derive = typeof stretch;

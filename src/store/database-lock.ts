@@ -80,7 +80,8 @@ export function lockDatabase(path: string): DatabaseLock {
 export function refuseLocked(path: string): void {
   const file = realPathOf(path);
   const directory = lockPathOf(file);
-  const number = highestIn(directory);
+  // Where no directory can be, nobody has a lock.
+  const number = statSync(directory, { throwIfNoEntry: false })?.isDirectory() ? highestIn(directory) : 0;
   if (number > 0 && isAlive(join(directory, String(number)))) throw inUse(file);
 }
 

@@ -1,0 +1,64 @@
+/** What a program does around the node that it embeds. */
+import { mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createNode, type StatemeshNode } from '../../src/index.js';
+import { codeOf } from './database-fixture.js';
+
+const settings = { clusterKey: 'a test key that nobody else uses', clusterSalt: 'test-salt', discovery: false };
+const start = process.cwd();
+let directory: string;
+const nodes: StatemeshNode[] = [];
+
+beforeEach(() => {
+  directory = realpathSync(mkdtempSync(join(tmpdir(), 'statemesh-embedding-')));
+});
+
+afterEach(async () => {
+  process.chdir(start);
+  await Promise.all(nodes.splice(0).map((node) => node.stop()));
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function nodeIn(dataDir: string, nodeId = 'a'): StatemeshNode {
+  const node = createNode({ ...settings, nodeId, dataDir });
+  nodes.push(node);
+  return node;
+}
+
+describe('a relative data directory', () => {
+  it('the program goes elsewhere, before the start and between two identities -> the same files', async () => {
+    process.chdir(directory);
+    const node = nodeIn('./data');
+    process.chdir(tmpdir());
+    await node.start();
+    await node.collection('things').put('x', 'mine');
+    process.chdir(start);
+    await node.reconfigure({ nodeId: 'b' });
+    process.chdir(tmpdir());
+    await node.reconfigure({ nodeId: 'a' });
+    expect(await node.collection('things').get('x')).toBe('mine');
+    expect((await node.status()).store?.path).toBe(join(directory, 'data', 'a.db'));
+    expect(readdirSync(join(directory, 'data'))).toEqual(expect.arrayContaining(['a.db', 'b.db']));
+  });
+});
+
+describe('the root actor', () => {
+  it('stopped by the program -> the node stops: writes are refused, and the directory is free', async () => {
+    const node = nodeIn(directory);
+    await node.start();
+    const ended = new Promise<void>((resolve) => node.actor.subscribe({ complete: resolve }));
+    expect(node.actor.stop()).toBe(node.actor);
+    expect(await codeOf(() => node.collection('things').put('x', 1))).toBe('notRunning');
+    await ended;
+    expect(node.state).toBe('stopped');
+    await nodeIn(directory).start();
+  });
+
+  it('stopped before the start -> the node never starts', async () => {
+    const node = nodeIn(directory);
+    node.actor.stop();
+    expect(await codeOf(() => node.start())).toBe('alreadyStarted');
+  });
+});
