@@ -8,7 +8,7 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { importLines } from './control-import.js';
 import { StatemeshError } from './core/errors.js';
-import { systemPrefix } from './core/ids.js';
+import { type Cursor, systemPrefix } from './core/ids.js';
 import type { Change } from './database/changes.js';
 import type { StatemeshNode } from './node.js';
 import type { ControlCall, ControlCommands } from './protocol/control.js';
@@ -29,7 +29,8 @@ const findBody = z.strictObject({
   limit: z.number().optional(),
   offset: z.number().optional(),
 });
-const since = z.union([z.int().min(0), z.literal('now')]);
+/** What is in a cursor the database checks. */
+const since = z.union([z.literal(0), z.string()]);
 const changesBody = z.strictObject({ collection: z.string().optional(), since: since.optional() }).optional();
 const exportBody = z.strictObject({ collection: z.string().optional(), history: z.boolean().optional() }).optional();
 const backupBody = z.strictObject({ file: z.string().refine(isAbsolute, 'name the whole path') });
@@ -167,7 +168,7 @@ async function* find(node: StatemeshNode, call: ControlCall): AsyncGenerator<unk
 
 async function* changes(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
   const { collection, since = 'now' } = check(changesBody, call.body) ?? {};
-  const options = { since, signal: call.signal };
+  const options = { since: since as Cursor | 0 | 'now', signal: call.signal };
   yield* collection === undefined ? node.changes(options) : node.collection(collection).changes(options);
 }
 
@@ -177,8 +178,9 @@ async function* changes(node: StatemeshNode, call: ControlCall): AsyncGenerator<
  */
 async function* exported(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
   const { collection, history = false } = check(exportBody, call.body) ?? {};
-  let { cursor: end = 0 } = await node.status();
-  if (end === 0) return;
+  const { cursor: last, store } = await node.status();
+  if (store === undefined || store.entries === 0) return;
+  let end = last;
   for await (const { cursor, malformed, current, ...entry } of node.changes({ since: 0, signal: call.signal })) {
     // What statemesh keeps for itself cannot be imported, and may be sealed for this cluster.
     const isAsked =
@@ -188,9 +190,9 @@ async function* exported(node: StatemeshNode, call: ControlCall): AsyncGenerator
       const { collection: name, key, document } = entry;
       yield { ...(collection === undefined && { collection: name }), key, document };
     }
-    if (cursor < end) continue;
-    end = (await node.status()).cursor ?? end;
-    if (cursor >= end) return;
+    if (cursor !== end) continue;
+    end = (await node.status()).cursor;
+    if (cursor === end) return;
   }
 }
 

@@ -20,7 +20,7 @@ export type { Stance, Standing, Uplink } from './core/ballot.js';
 export type { Entry, Operation, Position, Run } from './core/entry.js';
 export { type ErrorCode, errorCodes, type Failure, StatemeshError } from './core/errors.js';
 export { type Hlc, logicOf, wallMsOf } from './core/hlc.js';
-export type { Boot, CollectionName, DocumentKey, NodeId } from './core/ids.js';
+export type { Boot, CollectionName, Cursor, DocumentKey, NodeId } from './core/ids.js';
 export { type ClusterKeys, encodeClusterKey, type PresharedKey } from './core/keys.js';
 export { limits } from './core/limits.js';
 export type { Condition, OrderBy, Query, Scalar, Where } from './core/query.js';

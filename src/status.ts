@@ -4,7 +4,7 @@ import type { ActorRefFrom, SnapshotFrom } from 'xstate';
 import { type OwnCertificate, ownCertificateOf } from './certificates.js';
 import type { Uplink } from './core/ballot.js';
 import { type ErrorCode, type Failure, failureOf } from './core/errors.js';
-import { type Boot, compareCodeUnits, type NodeId } from './core/ids.js';
+import { type Boot, type Cursor, compareCodeUnits, type NodeId } from './core/ids.js';
 import { isImpairment } from './core/impairment.js';
 import { own } from './core/own.js';
 import type { ElectionMachine } from './machines/election.machine.js';
@@ -116,7 +116,8 @@ export interface NodeStatus {
   readonly clockAheadMs: number | undefined;
   /** Equal on nodes that have the same entries. */
   readonly clockDigest: string | undefined;
-  readonly cursor: number | undefined;
+  /** Of the last entry. */
+  readonly cursor: Cursor | undefined;
   /** Undefined while there is no database, and while it cannot be read. */
   readonly store: StoreStatistics | undefined;
   readonly peers: readonly PeerStatus[];
@@ -176,7 +177,7 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     gateways: gatewayStatusesOf(snapshot),
     clockAheadMs: clockAheadOf(peers),
     clockDigest: store?.digest(['cluster', 'shared']),
-    cursor: store?.cursor(),
+    cursor: store?.position(),
     store: (await unlessImpaired(store?.statistics())).value,
     peers,
     reconfiguration: reconfigurationOf(snapshot),

@@ -71,6 +71,7 @@ const exitCodesByError: Partial<Record<ErrorCode, ExitCode>> = {
   documentTooLarge: exitCodes.badInput,
   documentRejected: exitCodes.badInput,
   queryInvalid: exitCodes.badInput,
+  cursorExpired: exitCodes.badInput,
   peerInvalid: exitCodes.badInput,
   importInvalid: exitCodes.badInput,
   controlUnavailable: exitCodes.noNode,

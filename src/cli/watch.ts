@@ -1,6 +1,5 @@
 /** `statemesh watch`: what is written, on this node or elsewhere, as it arrives. */
 import type { Command } from 'commander';
-import { badInput } from './failures.js';
 import { untilInterrupted } from './interruption.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { clean, jsonOf, paint, written } from './output.js';
@@ -10,7 +9,7 @@ interface WatchOptions extends TalkOptions {
 }
 
 interface ChangeLine {
-  readonly cursor: number;
+  readonly cursor: string;
   readonly collection: string;
   readonly key: string;
   readonly operation: 'put' | 'delete';
@@ -21,7 +20,7 @@ interface ChangeLine {
 
 const help = `
 Each entry comes once, in the order in which it has arrived on this node. A cursor is a place in that order: to go on where you were,
-give the last one that you have seen with --since. Ctrl-C ends it.`;
+give the last one that you have seen with --since; it has expired when the database was restored since. Ctrl-C ends it.`;
 
 export function defineWatch(command: Command): void {
   command
@@ -40,7 +39,7 @@ export function defineWatch(command: Command): void {
     const { signal } = ending;
     const body = {
       ...(collection === undefined ? {} : { collection }),
-      ...(options.since === undefined ? {} : { since: cursorOf(options.since) }),
+      ...(options.since === undefined ? {} : { since: options.since === '0' ? 0 : options.since }),
     };
     try {
       for await (const change of nodeAt(options).stream('changes', { body }, { signal })) {
@@ -52,13 +51,6 @@ export function defineWatch(command: Command): void {
     // Its listeners for signals would keep the process.
     process.exit();
   });
-}
-
-function cursorOf(text: string): number | 'now' {
-  if (text === 'now') return text;
-  if (!/^\d{1,15}$/.test(text))
-    throw badInput(`--since is a cursor, which is a whole number, or "now", not "${text}".`);
-  return Number(text);
 }
 
 function lineOf({ cursor, collection, key, operation, document, nodeId, current }: ChangeLine): string {

@@ -43,6 +43,7 @@ export const errorCodes = {
   documentInvalid: 'A document is not a JSON value, or is nested too deeply.',
   documentTooLarge: 'A document is larger than the limit.',
   documentRejected: "A document does not satisfy the collection's schema.",
+  cursorExpired: 'A cursor belongs to another database, or to one that was replaced or restored since; start from 0.',
   queryInvalid: 'A query has an unknown operator, an invalid field or a wrong value.',
 
   // Connections

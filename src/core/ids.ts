@@ -17,6 +17,9 @@ export type DocumentKey = Branded<string, 'DocumentKey'>;
 /** Drawn at random by a process when it starts: tells a restarted node from the one before, and a clone from itself. */
 export type Boot = Branded<string, 'Boot'>;
 
+/** A place in the local order of arrival of one database file; opaque. See `core/cursor`. */
+export type Cursor = Branded<string, 'Cursor'>;
+
 /** Collections that start so are written by statemesh itself and never leave the cluster. */
 export const systemPrefix = '_system_';
 

@@ -8,15 +8,15 @@ import { decodeDocument } from '../core/document.js';
 import type { Operation } from '../core/entry.js';
 import { StatemeshError, shortText } from '../core/errors.js';
 import type { Hlc } from '../core/hlc.js';
-import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
+import type { CollectionName, Cursor, DocumentKey, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { Store, StoredChange } from '../protocol/store.js';
 import type { Stream, StreamScope, Streams } from './streams.js';
 
 /** One entry of the oplog as an application sees it. */
 export interface Change<T = unknown> {
-  /** The place in this node's order of arrival; resume behind it with `since`. Means nothing on other nodes. */
-  readonly cursor: number;
+  /** The place in the order of arrival of this database; resume behind it with `since`. Opaque, and expired elsewhere. */
+  readonly cursor: Cursor;
   readonly collection: CollectionName;
   readonly key: DocumentKey;
   readonly operation: Operation;
@@ -34,7 +34,7 @@ export interface Change<T = unknown> {
 /** Where a stream of changes begins, and what ends it. */
 export interface ChangesOptions {
   /** The cursor of the last change already seen, 0 (the default) for all that the oplog has, `now` for what comes. */
-  readonly since?: number | 'now';
+  readonly since?: Cursor | 0 | 'now';
   /** Ends the feed without an error. */
   readonly signal?: AbortSignal;
 }
@@ -46,14 +46,14 @@ export interface ChangesOptions {
  *
  * @param store The store to read from, until it closes
  * @param options.collection Leaves the other collections out
- * @throws StatemeshError `queryInvalid` for a cursor that this database has not given out
+ * @throws StatemeshError `cursorExpired` for a cursor that this database has not given out, `queryInvalid` for what is none
  */
 export function changes<T = unknown>(
   store: Store,
   streams: Streams,
   options: ChangesOptions & { readonly collection?: CollectionName } = {},
 ): Stream<Change<T>> {
-  const since = parseSince(options.since, store.cursor());
+  const since = parseSince(options.since, store);
   return streams.open({
     store,
     signal: options.signal,
@@ -73,7 +73,7 @@ async function* generateChanges<T>(
     const seen = store.cursor();
     const page = await store.changes({ since: cursor, limit: limits.changesPageEntriesMax, ...filter });
     for (const change of page) {
-      cursor = change.cursor;
+      cursor = change.place;
       yield toChange<T>(change);
     }
     if (page.length > 0) continue;
@@ -83,7 +83,7 @@ async function* generateChanges<T>(
   }
 }
 
-function toChange<T>({ payload, ...change }: StoredChange): Change<T> {
+function toChange<T>({ payload, place: _, ...change }: StoredChange): Change<T> {
   const document = change.operation === 'delete' ? undefined : decodeDocument(payload);
   return {
     ...change,
@@ -92,18 +92,9 @@ function toChange<T>({ payload, ...change }: StoredChange): Change<T> {
   };
 }
 
-function parseSince(since: unknown, end: number): number {
-  if (since === undefined) return 0;
-  if (since === 'now') return end;
-  if (typeof since !== 'number' || !Number.isSafeInteger(since) || since < 0) {
-    throw new StatemeshError('queryInvalid', `since is a cursor from 0 or "now", not ${shortText(since)}.`);
-  }
-  // Waiting for the store to come as far would leave changes out without a word.
-  if (since > end) {
-    throw new StatemeshError(
-      'queryInvalid',
-      `The cursor ${since} lies behind the end of this database (${end}): it belongs to another one. Start from 0.`,
-    );
-  }
-  return since;
+function parseSince(since: unknown, store: Store): number {
+  if (since === undefined || since === 0) return 0;
+  if (since === 'now') return store.cursor();
+  if (typeof since === 'string') return store.placeOf(since as Cursor);
+  throw new StatemeshError('queryInvalid', `since is the cursor of a change, 0 or "now", not ${shortText(since)}.`);
 }

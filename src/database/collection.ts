@@ -99,7 +99,7 @@ export interface Collection<T = unknown> {
 
   /**
    * The changes of this collection in the local order of arrival, local and remote ones alike.
-   * @throws StatemeshError `queryInvalid` for a wrong cursor
+   * @throws StatemeshError `cursorExpired`, `queryInvalid`
    */
   changes(options?: ChangesOptions): Stream<Change<T>>;
 

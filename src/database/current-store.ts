@@ -65,6 +65,8 @@ export function createCurrentStore({ getStore, isHeld }: CurrentStoreOptions): C
     clock: () => getStore().clock(),
     digest: (scopes) => getStore().digest(scopes),
     cursor: () => getStore().cursor(),
+    position: () => getStore().position(),
+    placeOf: (cursor) => getStore().placeOf(cursor),
     subscribe: (listener) => getStore().subscribe(listener),
     write: (writes) => (isHeld() ? wait(writes) : getStore().write(writes)),
     idle: () => getStore().idle(),

@@ -33,7 +33,8 @@ export interface Database {
   /**
    * The changes of all collections in the local order of arrival, those of `_system_` collections included.
    *
-   * @throws StatemeshError `notRunning`, `queryInvalid` for a wrong cursor; the stream ends with `storeClosed`
+   * @throws StatemeshError `notRunning`, `cursorExpired` for a cursor of another database or of one that was restored since,
+   * `queryInvalid` for what is none; the stream ends with `storeClosed`
    *
    * @example
    * for await (const change of node.changes({ since: cursor, signal })) {

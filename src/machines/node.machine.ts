@@ -330,7 +330,9 @@ const machine = setup({
     renewRegions: enqueueActions(({ context: { target }, enqueue }) => {
       if (target?.plan?.effects.has('control')) enqueue.raise({ type: 'control.renew' });
       if (target?.plan?.effects.has('observation')) enqueue.raise({ type: 'observation.renew' });
-      if (target?.plan?.effects.has('store')) enqueue.raise({ type: 'storage.renew' });
+      // Parts that begin anew have not heard yet that the database is impaired.
+      const isNews = target?.plan?.effects.has('store') || target?.plan?.effects.has('service');
+      if (isNews) enqueue.raise({ type: 'storage.renew' });
     }),
     drawBoot: assign(({ context }) => ({ boot: context.newBoot() })),
     /** The election that knew who leads is gone. */
@@ -573,19 +575,25 @@ const machine = setup({
         },
         /** Whether the database takes writes. Another database is another question. */
         storage: {
-          invoke: {
-            id: 'storeHealth',
-            src: 'storeHealth',
-            input: ({ context, self }) => ({
-              store: context.store as Store,
-              parent: self as Mailbox<StoreHealthReport>,
-            }),
-            onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
-          },
+          initial: 'followed',
           on: {
-            'storage.renew': { target: 'storage', reenter: true, actions: 'forgetImpairment' },
+            // A target within the region: one beside it would begin all regions anew.
+            'storage.renew': { target: '.followed', actions: 'forgetImpairment' },
             'store.impaired': { actions: { type: 'tellHealth', params: ({ event }) => event } },
             'store.recovered': { actions: { type: 'tellHealth', params: ({ event }) => event } },
+          },
+          states: {
+            followed: {
+              invoke: {
+                id: 'storeHealth',
+                src: 'storeHealth',
+                input: ({ context, self }) => ({
+                  store: context.store as Store,
+                  parent: self as Mailbox<StoreHealthReport>,
+                }),
+                onError: { target: '#node.stopping', actions: { type: 'recordFailure', params: ({ event }) => event } },
+              },
+            },
           },
         },
         /** What the node is there for. */

@@ -8,7 +8,7 @@ import type { AuthorKey, Scope } from '../core/author.js';
 import type { Operation, Run } from '../core/entry.js';
 import type { Failure } from '../core/errors.js';
 import type { Hlc } from '../core/hlc.js';
-import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
+import type { CollectionName, Cursor, DocumentKey, NodeId } from '../core/ids.js';
 import type { Query, Where } from '../core/query.js';
 import type { Origin } from '../core/replication.js';
 import type { VectorClock } from '../core/vector-clock.js';
@@ -38,7 +38,7 @@ export type Write =
 /** What became of a write: its stamp and its place in the local order of arrival; undefined when nothing changed. */
 export interface Written {
   readonly hlc: Hlc;
-  readonly cursor: number;
+  readonly cursor: Cursor;
 }
 
 /** A document as it is stored. */
@@ -49,8 +49,10 @@ export interface StoredDocument {
 
 /** One entry in the local order of arrival, whether it changed the document or lost to a later write. */
 export interface StoredChange {
-  /** Resume behind it with `since`. */
-  readonly cursor: number;
+  /** Where it is in the order, from 1 on, without holes. */
+  readonly place: number;
+  /** The same for those who keep it. */
+  readonly cursor: Cursor;
   readonly collection: CollectionName;
   readonly key: DocumentKey;
   readonly operation: Operation;
@@ -152,8 +154,12 @@ export interface Store {
   clock(): VectorClock;
   /** Digest of the authors of these scopes, cached until the clock moves. */
   digest(scopes: readonly Scope[]): string;
-  /** The cursor of the last entry committed; 0 in an empty store. @throws StatemeshError `storeClosed` */
+  /** The place of the last entry committed; 0 in an empty store. @throws StatemeshError `storeClosed` */
   cursor(): number;
+  /** The same for those who keep it. @throws StatemeshError `storeClosed` */
+  position(): Cursor;
+  /** The place that a cursor names. @throws StatemeshError `queryInvalid`, `cursorExpired`, `storeClosed` */
+  placeOf(cursor: Cursor): number;
   /** Heard after each commit, in order, after the callers were answered. Returns how to unsubscribe. */
   subscribe(listener: (commit: Commit) => void): () => void;
 
@@ -170,7 +176,7 @@ export interface Store {
   count(collection: CollectionName, where?: Where): Promise<number>;
   createIndex(collection: CollectionName, field: string): Promise<void>;
   collections(): Promise<CollectionName[]>;
-  /** Entries behind a cursor, in order of arrival, at most `limit`. */
+  /** Entries behind a place, in order of arrival, at most `limit`. */
   changes(options: {
     readonly since: number;
     readonly limit: number;

@@ -14,7 +14,7 @@ import type { BackupProgress } from '../protocol/store.js';
 import { closeDatabaseFile, fileBytesOf, openDatabaseFile, syncDirectory } from './database-file.js';
 import { lockDatabase } from './database-lock.js';
 import { copyPrivately, createPrivately } from './private-file.js';
-import { applicationIdOf, nodeIdOf, applicationId as ownApplicationId } from './schema.js';
+import { applicationIdOf, nodeIdOf, applicationId as ownApplicationId, setIncarnation } from './schema.js';
 import { databaseError } from './sqlite-errors.js';
 
 /** Some milliseconds of work; between two portions everybody else has a turn. */
@@ -76,7 +76,8 @@ export interface Restored {
  */
 export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions): Restored {
   const directory = resolve(dataDir);
-  const draft = join(directory, `restore.${randomness.token()}.new`);
+  const incarnation = randomness.token();
+  const draft = join(directory, `restore.${incarnation}.new`);
   try {
     if (!existsSync(backup)) throw new StatemeshError('databaseUnavailable', `${backup} is not there.`);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -85,7 +86,7 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
     if (nodeId !== undefined && nodeId !== owner) {
       throw new StatemeshError('databaseForeign', `${backup} belongs to node "${owner}", not to node "${nodeId}".`);
     }
-    examine(draft, { backup, nodeId: owner, randomness });
+    examine(draft, { backup, nodeId: owner, incarnation, randomness });
     syncFile(draft);
     const path = join(directory, `${owner}.db`);
     const lock = lockDatabase(path);
@@ -138,12 +139,19 @@ function ownerOf(draft: string, backup: string): NodeId {
 }
 
 /** As the node will open it, and every page of it. */
-function examine(draft: string, options: { backup: string; nodeId: NodeId; randomness: Randomness }): void {
+function examine(
+  draft: string,
+  options: { backup: string; nodeId: NodeId; incarnation: string; randomness: Randomness },
+): void {
   const database = openDatabaseFile({ ...options, path: draft, walAutocheckpointPages: 1_000, isLocked: false });
   try {
     const complaints = database.pragma('integrity_check(3)', { simple: false }) as { integrity_check: string }[];
     const found = complaints.map((complaint) => complaint.integrity_check).filter((text) => text !== 'ok');
-    if (found.length === 0) return;
+    if (found.length === 0) {
+      // What was read from the database that it replaces is behind other entries here.
+      setIncarnation(database, options.incarnation);
+      return;
+    }
     throw new StatemeshError(
       'databaseCorrupt',
       `${options.backup} is damaged (${found.join('; ')}): take another backup.`,

@@ -152,7 +152,7 @@ const applicationIdOffset = 68;
 
 /** Reads the page of `meta` with SQLite, in a database in memory that has nothing else from the file. */
 function ownerIn(page: Buffer): string | undefined {
-  const bytes = newDatabaseBytes('unknown' as NodeId);
+  const bytes = newDatabaseBytes('unknown' as NodeId, { incarnation: '', fill: undefined });
   page.copy(bytes, pageBytes, 0, pageBytes);
   const database = new Sqlite(bytes, { readonly: true });
   try {
@@ -235,9 +235,10 @@ function openExclusively(path: string, options: DatabaseFileOptions): Database {
 const walBytesKept = 64 * 1_024 * 1_024;
 
 function createFile(path: string, { nodeId, randomness, fill }: DatabaseFileOptions): void {
-  const draft = `${path}.${randomness.token()}.new`;
+  const incarnation = randomness.token();
+  const draft = `${path}.${incarnation}.new`;
   try {
-    writeDurably(draft, newDatabaseBytes(nodeId, fill));
+    writeDurably(draft, newDatabaseBytes(nodeId, { incarnation, fill }));
     putInPlace(draft, path);
   } finally {
     rmSync(draft, { force: true });
@@ -245,10 +246,13 @@ function createFile(path: string, { nodeId, randomness, fill }: DatabaseFileOpti
   syncDirectory(dirname(path));
 }
 
-function newDatabaseBytes(nodeId: NodeId, fill?: (database: Database) => void): Buffer {
+function newDatabaseBytes(
+  nodeId: NodeId,
+  { incarnation, fill }: { readonly incarnation: string } & Pick<DatabaseFileOptions, 'fill'>,
+): Buffer {
   const database = new Sqlite(':memory:');
   try {
-    createSchema(database, nodeId);
+    createSchema(database, nodeId, incarnation);
     fill?.(database);
     return database.serialize();
   } finally {

@@ -80,8 +80,12 @@ export function lockDatabase(path: string): DatabaseLock {
 export function refuseLocked(path: string): void {
   const file = realPathOf(path);
   const directory = lockPathOf(file);
-  // Where no directory can be, nobody has a lock.
-  const number = statSync(directory, { throwIfNoEntry: false })?.isDirectory() ? highestIn(directory) : 0;
+  let number = 0;
+  try {
+    number = highestIn(directory);
+  } catch {
+    // Where no directory can be, nobody has a lock.
+  }
   if (number > 0 && isAlive(join(directory, String(number)))) throw inUse(file);
 }
 

@@ -83,8 +83,9 @@ export class LocalWrites {
   append(prepared: Prepared, transaction: Transaction): (Written | undefined)[] {
     return prepared.map((item) => {
       if (item === undefined) return undefined;
-      const cursor = transaction.append(transaction.chainOf(item.author.author, item.author.key), item.entry);
-      return { hlc: item.entry.hlc, cursor };
+      const { entry, author } = item;
+      const place = transaction.append(transaction.chainOf(author.author, author.key), entry);
+      return { hlc: entry.hlc, cursor: this.options.state.cursorAt(place, entry.hash) };
     });
   }
 

@@ -3,9 +3,11 @@
  */
 import type { Database, Statement } from 'better-sqlite3';
 import type { AuthorKey, Scope } from '../core/author.js';
+import { isMarkOf, parseCursor } from '../core/cursor.js';
 import type { Entry, Position, Run } from '../core/entry.js';
+import { StatemeshError, shortText } from '../core/errors.js';
 import { type Hlc, hlcZero } from '../core/hlc.js';
-import type { DocumentKey } from '../core/ids.js';
+import type { Cursor, DocumentKey } from '../core/ids.js';
 import { positionOf, type VectorClock } from '../core/vector-clock.js';
 import type { ReadOptions, ReadResult, StoredChange } from '../protocol/store.js';
 import { pruned } from './remote-runs.js';
@@ -18,6 +20,7 @@ export class Oplog {
   private readonly arrivals: Statement;
   private readonly arrivalsOfCollection: Statement;
   private readonly firstCursor: Statement;
+  private readonly hashOfPlace: Statement;
 
   constructor(
     database: Database,
@@ -32,11 +35,12 @@ export class Oplog {
     this.chainLength = database
       .prepare('SELECT count(*) FROM (SELECT 1 FROM oplog WHERE author = ? AND hlc > ? LIMIT ?)')
       .pluck();
-    const columns = 'seq, author, hlc, collection, key, operation, payload, current';
+    const columns = 'seq, author, hlc, collection, key, operation, payload, current, hash';
     this.arrivals = database.prepare(`SELECT ${columns} FROM oplog WHERE seq > ? ORDER BY seq LIMIT ?`);
     this.arrivalsOfCollection = database.prepare(
       `SELECT ${columns} FROM oplog WHERE seq > ? AND seq <= ? AND collection = ? ORDER BY seq LIMIT ?`,
     );
+    this.hashOfPlace = database.prepare('SELECT hash FROM oplog WHERE seq = ?').pluck();
     this.firstCursor = database.prepare('SELECT min(seq) FROM oplog').pluck();
   }
 
@@ -95,6 +99,28 @@ export class Oplog {
     return rows.map((row) => this.changeOf(row));
   }
 
+  /** @throws StatemeshError `queryInvalid`, `cursorExpired` */
+  placeOf(cursor: Cursor): number {
+    const parts = parseCursor(cursor);
+    if (parts === undefined) {
+      throw new StatemeshError(
+        'queryInvalid',
+        `"${shortText(cursor)}" is no cursor: give one that came with a change, or 0.`,
+      );
+    }
+    const { incarnation, place, mark } = parts;
+    const hash = place === 0 ? '' : this.hashOf(place);
+    if (incarnation === this.state.incarnation && hash !== undefined && isMarkOf(mark, hash)) return place;
+    throw new StatemeshError(
+      'cursorExpired',
+      `The cursor "${cursor}" belongs to another database, or to this one before it was replaced or restored: start from 0.`,
+    );
+  }
+
+  private hashOf(place: number): string | undefined {
+    return this.hashOfPlace.get(place) as string | undefined;
+  }
+
   /** Cursors have no holes, so counting entries is subtracting. */
   countEntries(): number {
     const first = this.firstCursor.get() as number | null;
@@ -136,7 +162,8 @@ export class Oplog {
 
   private changeOf(row: Arrival): StoredChange {
     return {
-      cursor: row.seq,
+      place: row.seq,
+      cursor: this.state.cursorAt(row.seq, row.hash),
       collection: this.state.collectionById(row.collection).name,
       key: row.key,
       operation: row.operation === 1 ? 'delete' : 'put',
@@ -174,4 +201,5 @@ interface Arrival {
   readonly operation: number;
   readonly payload: string;
   readonly current: number;
+  readonly hash: string;
 }

@@ -6,6 +6,7 @@
  *
  * `oplog.seq` is the local order of arrival and the cursor of `changes`. It is given out without holes.
  * `oplog.current` says whether the entry changed its document when it arrived.
+ * `meta.incarnation` tells files of one node apart: drawn when a file is made, and when a copy is put back.
  * `documents.deleted` marks tombstones, so that counting needs no join.
  * `authors.boundary_*` says where the stored chain begins: at the chain's start, as long as nothing is pruned.
  * Each field index is a pair (key, value) per current document, in a table of its own: see `field-indexes`.
@@ -25,10 +26,10 @@ export const schemaVersion = migrations.length + 1;
  * Fills a new database and binds it to its identity. `meta` is made first, so that its one row is on the second page,
  * where it is found without opening the file as a database.
  */
-export function createSchema(database: Database, nodeId: NodeId): void {
+export function createSchema(database: Database, nodeId: NodeId, incarnation: string): void {
   database.pragma(`page_size = ${pageBytes}`);
   database.exec(`BEGIN; ${tables} COMMIT`);
-  database.prepare('INSERT INTO meta (node_id) VALUES (?)').run(nodeId);
+  database.prepare('INSERT INTO meta (node_id, incarnation) VALUES (?, ?)').run(nodeId, incarnation);
   database.pragma(`application_id = ${applicationId}`);
   database.pragma(`user_version = ${schemaVersion}`);
 }
@@ -59,8 +60,18 @@ export function nodeIdOf(database: Database): string | undefined {
   return database.prepare('SELECT node_id FROM meta').pluck().get() as string | undefined;
 }
 
+/** Names this file in cursors. */
+export function incarnationOf(database: Database): string {
+  return database.prepare('SELECT incarnation FROM meta').pluck().get() as string;
+}
+
+/** A file that takes the place of another one gives out other cursors. */
+export function setIncarnation(database: Database, incarnation: string): void {
+  database.prepare('UPDATE meta SET incarnation = ?').run(incarnation);
+}
+
 const tables = `
-  CREATE TABLE meta (node_id TEXT NOT NULL);
+  CREATE TABLE meta (node_id TEXT NOT NULL, incarnation TEXT NOT NULL DEFAULT '');
   CREATE TABLE authors (
     id INTEGER PRIMARY KEY,
     node_id TEXT NOT NULL,

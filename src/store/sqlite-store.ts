@@ -13,7 +13,7 @@ import { authorKeyOf, type Scope } from '../core/author.js';
 import type { Run } from '../core/entry.js';
 import { isStatemeshError, StatemeshError } from '../core/errors.js';
 import { type Hlc, hlcZero } from '../core/hlc.js';
-import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
+import type { CollectionName, Cursor, DocumentKey, NodeId } from '../core/ids.js';
 import { parseField, type Query, type Where } from '../core/query.js';
 import type { Origin } from '../core/replication.js';
 import { positionOf, type VectorClock } from '../core/vector-clock.js';
@@ -161,6 +161,16 @@ export class SqliteStore implements Store {
   cursor(): number {
     this.checkOpen();
     return this.state.cursor;
+  }
+
+  position(): Cursor {
+    this.checkOpen();
+    return this.state.cursorAt(this.state.cursor, this.state.mark);
+  }
+
+  placeOf(cursor: Cursor): number {
+    this.checkOpen();
+    return this.oplog.placeOf(cursor);
   }
 
   subscribe(listener: (commit: Commit) => void): () => void {

@@ -6,11 +6,13 @@
  */
 import type { Database } from 'better-sqlite3';
 import { type Author, type AuthorKey, authorKeyOf, type Incarnation, type Scope, scopeOf } from '../core/author.js';
+import { formatCursor } from '../core/cursor.js';
 import type { Position } from '../core/entry.js';
 import { type Hlc, hlcZero } from '../core/hlc.js';
-import type { CollectionName, NodeId } from '../core/ids.js';
+import type { CollectionName, Cursor, NodeId } from '../core/ids.js';
 import { digestClock } from '../core/vector-clock.js';
 import type { FieldIndex } from './field-indexes.js';
+import { incarnationOf } from './schema.js';
 
 export interface AuthorRow {
   readonly id: number;
@@ -37,6 +39,10 @@ export class StoreState {
   /** The highest stamp ever seen: local stamps are above it. */
   lastHlc: Hlc = hlcZero;
   cursor = 0;
+  /** The hash of the entry at the cursor. */
+  mark = '';
+  /** Of the file, for cursors. */
+  incarnation = '';
   /** Transactions since the database was opened. */
   commits = 0;
   /** A recipe may call the store: reads wait for the end of the transaction, or they would see what may not last. */
@@ -74,6 +80,11 @@ export class StoreState {
     return digest;
   }
 
+  /** The cursor of an entry. */
+  cursorAt(place: number, hash: string): Cursor {
+    return formatCursor({ incarnation: this.incarnation, place, hash });
+  }
+
   authorOf(key: AuthorKey): AuthorRow {
     const row = this.authors.get(key);
     if (row === undefined) throw new Error(`The author ${key} is not known.`);
@@ -96,6 +107,7 @@ export class StoreState {
 /** Recovers the state from disk. The oplog is the only truth about positions: nothing else could disagree with it. */
 export function loadState(database: Database): StoreState {
   const state = new StoreState();
+  state.incarnation = incarnationOf(database);
   for (const row of database.prepare('SELECT id, name FROM collections').all() as { id: number; name: string }[]) {
     state.addCollection(newCollectionRow(row.id, row.name as CollectionName));
   }
@@ -112,7 +124,9 @@ export function loadState(database: Database): StoreState {
     const position = (head.get(row.id) as Position | undefined) ?? boundary;
     if (position.hlc > hlcZero) state.move(key, position);
   }
-  state.cursor = (database.prepare('SELECT max(seq) FROM oplog').pluck().get() as number | null) ?? 0;
+  const last = database.prepare('SELECT seq, hash FROM oplog ORDER BY seq DESC LIMIT 1').get();
+  const { seq = 0, hash = '' } = (last ?? {}) as { seq?: number; hash?: string };
+  Object.assign(state, { cursor: seq, mark: hash });
   return state;
 }
 

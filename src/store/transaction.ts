@@ -113,6 +113,8 @@ export class Transaction {
   private readonly touched = new Set<CollectionName>();
   private lastTouched: CollectionRow | undefined;
   private cursor: number;
+  /** The hash of the entry at the cursor. */
+  private mark = '';
   lastHlc: Hlc;
 
   constructor(
@@ -159,6 +161,7 @@ export class Transaction {
       }
     }
     this.cursor = cursor;
+    this.mark = entry.hash;
     chain.entries.push(entry);
     if (hlc > this.lastHlc) this.lastHlc = hlc;
     return cursor;
@@ -180,6 +183,7 @@ export class Transaction {
       this.state.move(key, last);
     }
     this.state.cursor = this.cursor;
+    this.state.mark = this.mark;
     this.state.commits += 1;
     return { runs, origin, collections: this.touched, cursor: this.cursor };
   }

@@ -1,6 +1,7 @@
 /**
  * What the suites of the store port need: stores with a wall clock that the test sets, and chains of other nodes' entries.
  */
+import { expect } from '@jest/globals';
 import { type Author, type Incarnation, type Scope, scopeOf } from '../../src/core/author.js';
 import { chainRun, chainStart, type Entry, type Run } from '../../src/core/entry.js';
 import { type Hlc, packHlc } from '../../src/core/hlc.js';
@@ -130,3 +131,6 @@ export class RemoteChain {
     return this;
   }
 }
+
+/** A cursor of the entry at a place in the order of arrival. */
+export const cursorAt = (place: number) => expect.stringMatching(new RegExp(`^c[^.]+\\.${place}\\.[\\w-]{8}$`));

@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseAuthorKey } from '../../src/core/author.js';
 import {
+  cursorAt,
   everything,
   keyOf,
   nodeB,
@@ -77,7 +78,7 @@ export function describeStoreLifecycle(open: OpenStore): void {
       const first = await open();
       const written = Promise.all([first.store.write([put('a', 1)]), first.store.write([put('b', 2)])]);
       const { store } = await first.reopen();
-      expect(await written).toMatchObject([[{ cursor: 1 }], [{ cursor: 2 }]]);
+      expect(await written).toMatchObject([[{ cursor: cursorAt(1) }], [{ cursor: cursorAt(2) }]]);
       expect(await payloadOf(store, 'b')).toBe(2);
     });
 
@@ -90,7 +91,7 @@ export function describeStoreLifecycle(open: OpenStore): void {
           return '1';
         }),
       ]);
-      expect(await write).toMatchObject([{ cursor: 1 }]);
+      expect(await write).toMatchObject([{ cursor: cursorAt(1) }]);
       await closed;
     });
 

@@ -4,6 +4,7 @@ import type { AuthorKey } from '../../src/core/author.js';
 import { authorKeyOf } from '../../src/core/author.js';
 import { chainStart, endOf, type Position } from '../../src/core/entry.js';
 import {
+  cursorAt,
   everything,
   nodeA,
   nodeB,
@@ -132,14 +133,15 @@ export function describeStoreReading(open: OpenStore): void {
       const { store } = await open();
       await store.write([put('a', 1), put('o', 1, orders), remove('a'), put('b', 2)]);
       const all = await store.changes({ since: 0, limit: 10 });
-      expect(all.map(({ cursor, key, operation }) => [cursor, key, operation])).toEqual([
+      expect(all.map(({ place, key, operation }) => [place, key, operation])).toEqual([
         [1, 'a', 'put'],
         [2, 'o', 'put'],
         [3, 'a', 'delete'],
         [4, 'b', 'put'],
       ]);
       expect(all[0]).toEqual({
-        cursor: 1,
+        place: 1,
+        cursor: cursorAt(1),
         collection: products,
         key: 'a',
         operation: 'put',
@@ -159,7 +161,7 @@ export function describeStoreReading(open: OpenStore): void {
       const bulk = Array.from({ length: 25_000 }, (_, index) => put(`key-${index % 100}`, index));
       await store.write([...bulk, put('rare', 1, orders)]);
       const changes = await store.changes({ since: 0, limit: 10, collection: orders });
-      expect(changes.map(({ cursor }) => cursor)).toEqual([25_001]);
+      expect(changes.map(({ place }) => place)).toEqual([25_001]);
     });
   });
 

@@ -273,7 +273,7 @@ describe('a member that misbehaves', () => {
       await until('the answer', () => other.heard.some(({ type }) => type === 'frame.acknowledgement'));
       other.close();
     }
-    expect((await node.status()).cursor).toBe((before.cursor as number) + 1);
+    expect((await node.status()).store?.entries).toBe((before.store?.entries ?? 0) + 1);
     expect(await node.collection('things').get('k')).toBe('overwritten');
   });
 

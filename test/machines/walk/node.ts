@@ -101,7 +101,7 @@ export const node = defineWalk({
     ...['running.service.member.serving', 'running.service.cloud.serving'],
     ...['running.control.opened', 'running.control.reopened', 'running.reconfiguration.settled'],
     ...['running.observation.observed', 'running.observation.unobserved'],
-    'running.storage',
+    'running.storage.followed',
   ],
   goals: [['stopped', 'failed']],
   ignored: [],
