@@ -322,8 +322,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'machines/sender.machine.ts',
-        find: 'stale: context.stale || !complete,',
-        replace: 'stale: !complete,',
+        find: 'stale: context.stale || !read.complete',
+        replace: 'stale: !read.complete',
       },
     ],
     // Where nothing else is wrong, a write that waits for the next one is late.
@@ -357,8 +357,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'services/heartbeat.ts',
-        find: '      if (silentMs > patienceMs) row.pulse.missed(silentMs);\n      else this.#beat(row, now);',
-        replace: '      if (silentMs < patienceMs) row.pulse.digest();\n      this.#beat(row, now);',
+        find: '      if (silentMs > patienceMsOf(row)) row.pulse.missed(silentMs);\n      else this.#beat(row, now);',
+        replace: '      if (silentMs < patienceMsOf(row)) row.pulse.digest();\n      this.#beat(row, now);',
       },
     ],
     plan: badNetworks,

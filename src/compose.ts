@@ -37,6 +37,7 @@ import { Heartbeats } from './services/heartbeat.js';
 import { createLink } from './services/link.js';
 import { createConnections, createListen } from './services/listener.js';
 import { createLiveness } from './services/liveness.js';
+import { KeptParcels } from './services/parcels.js';
 import { createConfigurationFeed, createGetConfiguration } from './services/provider.js';
 import { createBatchApplier, createOplogFeed, createReadBatch } from './services/replication.js';
 import { createRequestToken } from './services/request-token.js';
@@ -73,7 +74,10 @@ export function createServices(ports: Ports, { provider, commands, status, worki
   const meter = new Meter();
   const acquaintances = new Acquaintances();
   // The links beat by one ticker, and who is live is told by those beats.
-  const shared = { time: ports.time, heartbeats: new Heartbeats(ports.time), meter, acquaintances };
+  const shared = {
+    ...{ time: ports.time, heartbeats: new Heartbeats(ports.time), meter, acquaintances },
+    keptParcels: new KeptParcels(),
+  };
   return {
     getConfiguration: createGetConfiguration(provider),
     configurationFeed: createConfigurationFeed(provider),

@@ -64,7 +64,7 @@ export const limits = {
   // Own database
   /** A batch that could not be written, or a reading that failed for a reason of the disk, is tried again. */
   diskBackoffFirstMs: 100,
-  /** Less than half of `acknowledgementTimeoutMs`: the other side hears of each attempt, and waits on. */
+  /** Less than half of `applyPatienceMs`: the other side hears of each attempt, and waits on. */
   diskBackoffMaxMs: 4_000,
 
   // Batches
@@ -76,12 +76,45 @@ export const limits = {
   /** What a receiver takes in one batch: one entry may exceed `batchBytesMax`, and always travels alone. */
   batchRunsMax: 500,
 
+  // Links: see `core/link-rate.ts`
+  /** Bytes that may be on their way before anything was measured: 4 s of the slowest link. */
+  windowBytesFirst: 16 * 1024,
+  windowBytesMin: 4 * 1024,
+  windowBytesMax: 8 * 1024 * 1024,
+  /** How long what is written may wait in buffers, beyond the round trip, behind what can wait itself. */
+  queueMsMax: 1_000,
+  /** Large documents travel in parts. */
+  partBytesMin: 1_024,
+  partBytesMax: 64 * 1024,
+  /** The longest payload in UTF-8: documents are measured in characters where they come from other nodes. */
+  parcelBytesMax: 12 * 1024 * 1024,
+  /** Of documents whose sessions broke: a node keeps so many bytes of them, to go on from there. */
+  parcelsKeptBytesMax: 16 * 1024 * 1024,
+  /** Less is not worth asking whether it has arrived. */
+  askBytesMin: 2 * 1024,
+  asksMax: 16,
+  /** A shortest round trip that is so old is measured again. */
+  roundTripExpiresMs: 30_000,
+  /** Nothing of what is on its way has arrived: a connection counts as dead after so long at the earliest, and at the latest. */
+  stallPatienceMinMs: 30_000,
+  stallPatienceMaxMs: 600_000,
+  /** A batch has arrived, and is not on the disk there. */
+  applyPatienceMs: 300_000,
+
   // Sessions
-  handshakeTimeoutMs: 5_000,
-  dialTimeoutMs: 5_000,
-  acknowledgementTimeoutMs: 10_000,
+  /** A round trip of 5 s, a large token over the slowest link, and its verification. */
+  handshakeTimeoutMs: 20_000,
+  /** TCP, TLS and a WebSocket: three round trips of 5 s. */
+  dialTimeoutMs: 20_000,
+  /** A vector clock of 10,000 authors over the slowest link. */
+  comparingTimeoutMs: 300_000,
   heartbeatsMissedMax: 3,
   heartbeatIntervalMaxMs: 60_000,
+  /** Of how many heartbeats on their way it is known when they were sent, to measure the round trip by their echo. */
+  beatsRememberedMax: 64,
+  /** Two round trips of the longest way: the other side may beat so much later than we. */
+  firstBeatMs: 10_000,
+  /** And two round trips. */
   duplicateProbeMs: 1_000,
   /** A WebSocket carries the stream in messages of this size at most, so little is held of one that is not complete. */
   webSocketMessageBytesMax: 64 * 1024,
@@ -109,7 +142,6 @@ export const limits = {
   refusedBackoffMaxMs: 300_000,
   gapBackoffFirstMs: 100,
   gapBackoffMaxMs: 10_000,
-  stableAfterMs: 5_000,
 
   // Discovery
   beaconBytesMax: 1_024,
@@ -132,16 +164,18 @@ export const limits = {
   promptBeatMs: 50,
 
   // Cloud
-  httpTimeoutMs: 10_000,
+  /** TCP, TLS, the question and its answer: three round trips of 5 s, and as much again. */
+  httpTimeoutMs: 30_000,
   httpBodyBytesMax: 1024 * 1024,
   /** Access tokens are a few KiB; they travel before the other side is known. */
   tokenLengthMax: 8 * 1024,
   tokenRefreshShare: 0.8,
   /** The share of the lifetime by which a refresh may come earlier. */
   tokenRefreshJitter: 0.1,
-  probeTimeoutMs: 20_000,
-  /** Shorter than the handshake's timeout, so that the other side hears why. */
-  tokenVerificationTimeoutMs: 4_000,
+  /** A token, a connection and a handshake, with round trips of 5 s. */
+  probeTimeoutMs: 90_000,
+  /** Shorter than the handshake's timeout by a long round trip, so that the other side hears why. */
+  tokenVerificationTimeoutMs: 12_000,
   /** When a renewal could not be verified, for a reason that is not the token's: the present token goes on for so long. */
   tokenRenewalRetryMs: 5_000,
   tokenClockToleranceMs: 30_000,

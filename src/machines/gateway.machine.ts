@@ -109,7 +109,6 @@ const machine = setup({
   delays: {
     backoff: ({ context }) => waitMs(context, limits.backoffFirstMs, limits.gatewayBackoffMaxMs),
     rejectedBackoff: ({ context }) => waitMs(context, limits.refusedBackoffFirstMs, limits.refusedBackoffMaxMs),
-    stableAfter: limits.stableAfterMs,
     refresh: ({ context: { token, now } }) => Math.max(0, (token?.refreshAtMs ?? 0) - now()),
     refreshBackoff: ({ context }) =>
       waitMs({ ...context, attempt: context.refreshAttempt }, limits.backoffFirstMs, limits.gatewayBackoffMaxMs),
@@ -323,6 +322,7 @@ const machine = setup({
     ],
     'session.matched': {},
     'session.neighbours': {},
+    'session.advanced': {},
     'session.answered': {},
     'session.aligned': {},
     'session.probed': {},
@@ -436,16 +436,11 @@ const machine = setup({
           guard: { type: 'isOwnSession', params: ({ event }) => event },
           actions: 'recordSync',
         },
+        // A connection alone proves nothing: what ends each session may be what it is there for.
+        'session.advanced': { guard: { type: 'isOwnSession', params: ({ event }) => event }, actions: 'resetAttempts' },
       },
       type: 'parallel',
       states: {
-        session: {
-          initial: 'settling',
-          states: {
-            settling: { after: { stableAfter: { target: 'settled', actions: 'resetAttempts' } } },
-            settled: {},
-          },
-        },
         /** The session goes on for as long as the token holds; a fresh one takes its place in time. */
         token: {
           initial: 'fresh',

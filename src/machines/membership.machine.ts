@@ -332,6 +332,7 @@ const machine = setup({
     'session.aligned': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
     'session.relocated': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
     'session.neighbours': { actions: { type: 'stirPeers', params: ({ event }) => ({ nodeIds: event.neighbours }) } },
+    'session.advanced': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
     // Of interest to a gateway only.
     'session.matched': {},
     'session.probed': {

@@ -79,9 +79,8 @@ const machine = setup({
     backoff: ({ context }) =>
       waitMs(context, limits.backoffFirstMs, context.isStirred ? limits.stirredBackoffMaxMs : limits.backoffMaxMs),
     refusedBackoff: ({ context }) => waitMs(context, limits.refusedBackoffFirstMs, limits.refusedBackoffMaxMs),
-    stableAfter: limits.stableAfterMs,
     handshakeTimeout: limits.handshakeTimeoutMs,
-    duplicateProbe: limits.duplicateProbeMs,
+    duplicateProbe: ({ context }) => limits.duplicateProbeMs + 2 * (context.session?.rate?.roundTripMs ?? 0),
   },
   guards: {
     /** Known by nothing but sessions that are over, or not at all. */
@@ -319,8 +318,9 @@ const machine = setup({
     },
     connected: {
       entry: 'tellConnected',
-      after: { stableAfter: { actions: 'resetAttempts' } },
       on: {
+        // A connection alone proves nothing: what ends each session may be what it is there for.
+        'session.advanced': { guard: { type: 'isOwnSession', params: ({ event }) => event }, actions: 'resetAttempts' },
         'session.closed': [
           // The process lives on as another node.
           {

@@ -126,6 +126,7 @@ const machine = setup({
         type: 'link.send',
         frame: { type: 'frame.acknowledgement', sequence: applied },
       });
+      if (context.applied === 0) enqueue.sendTo(context.parent, { type: 'replication.advanced' });
       enqueue.assign({
         current: [],
         attempts: 0,

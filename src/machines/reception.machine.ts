@@ -192,6 +192,7 @@ const machine = setup({
     'session.answered': {},
     'session.matched': {},
     'session.neighbours': {},
+    'session.advanced': {},
     'session.probed': {},
     'session.relocated': {},
     'xstate.done.actor.*': {

@@ -1,6 +1,9 @@
 /**
  * Sends the other side what it lacks: first what is stored, batch by batch, then each commit as it happens, from memory.
  *
+ * How much goes in a batch follows what the connection carries. An entry that would keep it busy for long goes in parts, one at a time:
+ * what its author wrote after it waits, what others wrote goes on. So do heartbeats, and what the other side sends.
+ *
  * At most `batchesInFlightMax` batches wait for an acknowledgement, so memory is bounded whatever the backlog. A commit
  * that happens while a batch is being read is counted, and the store is read again: no wake-up is lost.
  *
@@ -8,13 +11,14 @@
  * that grow. Neither ends the session.
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
-import type { AuthorKey, Scope } from '../core/author.js';
+import { type AuthorKey, authorKeyOf, type Scope } from '../core/author.js';
 import { backoffMs } from '../core/backoff.js';
-import type { Run } from '../core/entry.js';
+import { type Entry, endOf, type Run } from '../core/entry.js';
 import { type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { isImpairment } from '../core/impairment.js';
 import { limits } from '../core/limits.js';
+import type { LinkRate } from '../core/link-rate.js';
 import {
   acknowledged,
   authorsLeftOut,
@@ -28,7 +32,7 @@ import {
   sent,
   startProgress,
 } from '../core/replication.js';
-import type { VectorClock } from '../core/vector-clock.js';
+import { positionOf, type VectorClock } from '../core/vector-clock.js';
 import type { LinkCommand, LinkReport, Mailbox, OplogReport, ReplicationReport } from '../protocol/events.js';
 import type { Acknowledgement, BatchHeld, VectorClockFrame } from '../protocol/messages.js';
 import { oplogFeed, readBatch } from '../protocol/services.js';
@@ -43,6 +47,8 @@ export interface SenderInput {
   /** What the other side is the origin of. */
   readonly origin: Origin;
   readonly scopes: readonly Scope[];
+  /** What the connection carries. */
+  readonly rate: LinkRate;
   /** What the other side said it has. */
   readonly clock: VectorClock;
   readonly neighbours: ReadonlySet<NodeId>;
@@ -53,8 +59,14 @@ interface SenderContext extends Omit<SenderInput, 'clock'> {
   readonly progress: Progress;
   readonly sequence: number;
   readonly entriesSent: number;
+  /** Whether a batch has been acknowledged. */
+  readonly isAdvanced: boolean;
   /** To be sent next. */
   readonly outbox: readonly Run[];
+  /** A large entry on its way in parts: a batch that names it follows. */
+  readonly carried: Run | undefined;
+  /** Authors whose next entry is that one, or another large one after it: what they wrote later has to wait. */
+  readonly waiting: ReadonlySet<AuthorKey>;
   /** Something happened since the reading began: read again before resting. */
   readonly stale: boolean;
   /** The other side may lack what was skipped: only its vector clock can tell. */
@@ -72,11 +84,7 @@ export type SenderEvent =
   | Acknowledgement
   | BatchHeld
   | VectorClockFrame
-  | Extract<LinkReport, { type: 'heartbeat.matched' | 'neighbours.changed' }>
-  | { readonly type: 'acknowledgement.overdue' };
-
-/** The delayed event that watches the oldest batch in flight. */
-const overdue = { id: 'acknowledgement.overdue', delay: limits.acknowledgementTimeoutMs };
+  | Extract<LinkReport, { type: 'heartbeat.matched' | 'neighbours.changed' | 'parcel.sent' }>;
 
 const machine = setup({
   types: {
@@ -96,27 +104,57 @@ const machine = setup({
   },
   guards: {
     isOfDisk: (_, { failure }: { failure: Failure }) => isImpairment(failure.code),
-    isWindowFull: ({ context }) => context.progress.inFlight.length >= limits.batchesInFlightMax,
+    // The batch of a large entry on its way has a place.
+    isWindowFull: ({ context: { progress, carried } }) =>
+      progress.inFlight.length >= limits.batchesInFlightMax - (carried === undefined ? 0 : 1),
     isStale: ({ context }) => context.stale,
+    isCarried: ({ context }, { hash }: { hash: string }) => context.carried?.entries[0]?.hash === hash,
     isFromPeer: ({ context }, { commit }: { commit: Commit }) => commit.origin === context.origin,
   },
   actions: {
-    /** What was read is next to send; what did not fit is read next. */
-    planBatch: assign(({ context }, { runs, complete }: { runs: readonly Run[]; complete: boolean }) => ({
-      outbox: runs,
-      attempts: 0,
-      stale: context.stale || !complete,
-    })),
+    /** What was read is next to send; what did not fit is read next. A large entry goes in parts, and others go on beside it. */
+    planBatch: enqueueActions(({ context, enqueue }, read: { runs: readonly Run[]; complete: boolean }) => {
+      enqueue.assign({ attempts: 0 });
+      const large = largeRunOf(read.runs, context.rate.wholeBytesMax);
+      if (large === undefined) {
+        enqueue.assign({ outbox: read.runs, stale: context.stale || !read.complete });
+        return;
+      }
+      enqueue.assign({ stale: true, waiting: new Set([...context.waiting, authorKeyOf(large.author)]) });
+      if (context.carried !== undefined) return;
+      enqueue.assign({ carried: large });
+      enqueue.sendTo(context.link, { type: 'link.carry', entry: large.entries[0] as Entry });
+    }),
+    /** All of it is on its way: what follows on the connection may name it. */
+    sendCarried: enqueueActions(({ context: { carried, link, progress, sequence, entriesSent }, enqueue }) => {
+      const runs = [carried as Run];
+      const frame = { type: 'frame.batch', sequence: sequence + 1, runs, isCarried: true } as const;
+      enqueue.sendTo(link, { type: 'link.send', frame });
+      enqueue.assign({
+        ...{ sequence: sequence + 1, progress: sent(progress, sequence + 1, runs), entriesSent: entriesSent + 1 },
+        ...{ carried: undefined, waiting: new Set<AuthorKey>(), stale: true },
+      });
+    }),
+    /** The other side has got it another way. */
+    dropCarried: enqueueActions(({ context: { carried, link, progress }, enqueue }) => {
+      if (carried === undefined) return;
+      const theirs = positionOf(progress.theirs, authorKeyOf(carried.author));
+      if (theirs.hlc < endOf(carried).hlc) return;
+      enqueue.sendTo(link, { type: 'link.drop' });
+      enqueue.assign({ carried: undefined, waiting: new Set<AuthorKey>(), stale: true });
+    }),
     /** Passes a commit on from memory if the other side has everything before it, else leaves it to a reading. */
     planPush: assign(({ context }, { commit }: { commit: Commit }) => {
-      const { progress, runs, lagging, unsure } = push(context.progress, inScope(commit.runs, context.scopes), {
+      const { waiting, rate } = context;
+      const news = inScope(commit.runs, context.scopes).filter(({ author }) => !waiting.has(authorKeyOf(author)));
+      const { progress, runs, lagging, unsure } = push(context.progress, news, {
         selfId: context.store.nodeId,
         peerId: context.peerId,
         peerOrigin: context.origin,
         origin: commit.origin,
         neighbours: context.neighbours,
       });
-      const fits = entriesIn(runs) <= limits.batchEntriesMax && payloadIn(runs) <= limits.batchBytesMax;
+      const fits = entriesIn(runs) <= rate.batchEntries && payloadIn(runs) <= rate.batchBytes;
       return { progress, outbox: fits ? runs : [], stale: lagging || !fits, unsure };
     }),
     creditPeer: assign(({ context }, { commit }: { commit: Commit }) => ({
@@ -133,20 +171,13 @@ const machine = setup({
         progress: sent(progress, sequence, runs),
         entriesSent: context.entriesSent + entriesIn(runs),
       });
-      // The watchdog runs from the oldest batch without an answer.
-      if (progress.inFlight.length === 0) enqueue.raise({ type: 'acknowledgement.overdue' }, overdue);
     }),
     settleBatch: enqueueActions(({ context, enqueue }, { sequence }: { sequence: number }) => {
       const progress = acknowledged(context.progress, sequence);
       enqueue.assign({ progress });
-      enqueue.cancel(overdue.id);
-      if (progress.inFlight.length > 0) enqueue.raise({ type: 'acknowledgement.overdue' }, overdue);
-    }),
-    /** The other side is there, and cannot write at present: the watch begins anew. */
-    waitOn: enqueueActions(({ context, enqueue }) => {
-      if (context.progress.inFlight.length === 0) return;
-      enqueue.cancel(overdue.id);
-      enqueue.raise({ type: 'acknowledgement.overdue' }, overdue);
+      if (context.isAdvanced || progress.inFlight.length === context.progress.inFlight.length) return;
+      enqueue.assign({ isAdvanced: true });
+      enqueue.sendTo(context.parent, { type: 'replication.advanced' });
     }),
     countAttempt: assign(({ context }) => ({ attempts: context.attempts + 1 })),
     reconcile: assign(({ context }, { clock, received }: { clock: VectorClock; received: number }) => ({
@@ -191,13 +222,6 @@ const machine = setup({
       ({ context }) => context.parent,
       (_, { failure }: { failure: Failure }) => ({ type: 'replication.failed' as const, failure }),
     ),
-    reportOverdue: sendTo(({ context }) => context.parent, {
-      type: 'replication.failed',
-      failure: {
-        code: 'connectionTimeout',
-        message: `A batch was not acknowledged within ${limits.acknowledgementTimeoutMs} ms.`,
-      },
-    }),
   },
 }).createMachine({
   id: 'sender',
@@ -206,7 +230,10 @@ const machine = setup({
     progress: startProgress(clock),
     sequence: 0,
     entriesSent: 0,
+    isAdvanced: false,
     outbox: [],
+    carried: undefined,
+    waiting: new Set(),
     stale: false,
     unsure: false,
     attempts: 0,
@@ -227,18 +254,21 @@ const machine = setup({
       // Nothing to send, so nothing to read again: it would only be sent back.
       {
         guard: { type: 'isFromPeer', params: ({ event }) => event },
-        actions: { type: 'creditPeer', params: ({ event }) => event },
+        actions: [{ type: 'creditPeer', params: ({ event }) => event }, 'dropCarried'],
       },
       { actions: 'markStale' },
     ],
     'frame.acknowledgement': { actions: { type: 'settleBatch', params: ({ event }) => event } },
-    'frame.batchHeld': { actions: 'waitOn' },
-    'frame.vectorClock': { actions: [{ type: 'reconcile', params: ({ event }) => event }, 'narrowFeed'] },
-    'heartbeat.matched': { actions: ['recordMatch', 'narrowFeed'] },
+    // Its link watches what it has not put on its disk.
+    'frame.batchHeld': {},
+    'parcel.sent': { guard: { type: 'isCarried', params: ({ event }) => event }, actions: 'sendCarried' },
+    'frame.vectorClock': {
+      actions: [{ type: 'reconcile', params: ({ event }) => event }, 'dropCarried', 'narrowFeed'],
+    },
+    'heartbeat.matched': { actions: ['recordMatch', 'dropCarried', 'narrowFeed'] },
     'neighbours.changed': {
       actions: [{ type: 'rememberNeighbours', params: ({ event }) => event }, 'askForClockIfUnsure', 'narrowFeed'],
     },
-    'acknowledgement.overdue': { target: '.failed', actions: 'reportOverdue' },
   },
   initial: 'reading',
   states: {
@@ -250,9 +280,9 @@ const machine = setup({
           store: context.store,
           after: context.progress.theirs,
           scopes: context.scopes,
-          entriesMax: limits.batchEntriesMax,
-          bytesMax: limits.batchBytesMax,
-          except: new Set([...context.progress.skipped, ...context.diverged]),
+          entriesMax: context.rate.batchEntries,
+          bytesMax: context.rate.batchBytes,
+          except: new Set([...context.progress.skipped, ...context.diverged, ...context.waiting]),
         }),
         onDone: {
           target: 'caughtUp',
@@ -279,7 +309,7 @@ const machine = setup({
         'frame.vectorClock': {
           target: 'reading',
           reenter: true,
-          actions: [{ type: 'reconcile', params: ({ event }) => event }, 'narrowFeed'],
+          actions: [{ type: 'reconcile', params: ({ event }) => event }, 'dropCarried', 'narrowFeed'],
         },
       },
     },
@@ -321,6 +351,13 @@ export const senderMachine: SenderMachine = machine;
 
 function inScope(runs: readonly Run[], scopes: readonly Scope[]): readonly Run[] {
   return runs.filter(({ author }) => scopes.includes(author.scope));
+}
+
+/** An entry that would keep everything else waiting, if it is what was read: such a one is read alone. */
+function largeRunOf(runs: readonly Run[], wholeBytesMax: number): Run | undefined {
+  const [run] = runs;
+  if (runs.length !== 1 || run?.entries.length !== 1) return undefined;
+  return (run.entries[0] as Entry).payload.length > wholeBytesMax ? run : undefined;
 }
 
 function entriesIn(runs: readonly Run[]): number {

@@ -13,6 +13,7 @@ import type { Position, Run } from '../core/entry.js';
 import { type ErrorCode, errorCodes, type Failure, failureOf } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
+import { LinkRate } from '../core/link-rate.js';
 import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
 import { authorsDiverged, clockOfScopes, type VectorClock } from '../core/vector-clock.js';
@@ -31,7 +32,7 @@ import type {
 } from '../protocol/events.js';
 import { type Frame, type Identity, protocolVersion, type Refusal } from '../protocol/messages.js';
 import type { Connection } from '../protocol/ports.js';
-import { type Intervals, link } from '../protocol/services.js';
+import { type Intervals, type LinkInput, link } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
 import { credentialMachine } from './credential.machine.js';
 import { receiverMachine } from './receiver.machine.js';
@@ -63,6 +64,8 @@ export interface SessionInput {
 
 interface SessionContext extends SessionInput {
   readonly link: Mailbox<LinkCommand>;
+  /** What the connection carries: the link measures it, the sender goes by it. */
+  readonly rate: LinkRate;
   /** Who is on the other side, once it has said so. */
   readonly peer: Identity | undefined;
   /** Whom its access token names. */
@@ -81,11 +84,15 @@ interface SessionContext extends SessionInput {
   readonly owesRenewal: boolean;
   /** Whether the last heartbeat has shown that both sides have the same. */
   readonly isMatched: boolean;
+  /** Whether the session has been of use. */
+  readonly isAdvanced: boolean;
   /** Authors whose entries wait for their time to come. */
   readonly parked: ReadonlySet<AuthorKey>;
   readonly roundTripMs: number | undefined;
   /** How far the clock of the other side is ahead of ours. */
   readonly clockAheadMs: number | undefined;
+  /** What the link carries, when it was what limits. */
+  readonly bytesPerSecond: number | undefined;
   readonly failure: Failure;
   /** Whether the other side was let in. */
   readonly isAdmitted: boolean;
@@ -109,7 +116,7 @@ const machine = setup({
     events: {} as SessionEvent | ErrorActorEvent<unknown, string>,
   },
   actors: { link, sender: senderMachine, receiver: receiverMachine, credential: credentialMachine },
-  delays: { handshakeTimeout: limits.handshakeTimeoutMs },
+  delays: { handshakeTimeout: limits.handshakeTimeoutMs, comparingTimeout: limits.comparingTimeoutMs },
   guards: {
     isDialed: ({ context }) => context.direction === 'dialed',
     isOtherVersion: (_, { version, identity }: { version: number; identity: Identity }) =>
@@ -197,6 +204,7 @@ const machine = setup({
         expected: context.expected,
         remoteAddress: context.connection.remoteAddress,
         remoteHost: context.connection.remoteHost,
+        rate: context.rate,
         subject: context.subject,
       });
     }),
@@ -210,10 +218,11 @@ const machine = setup({
     }),
     admitPeer: sendTo(
       ({ context }) => context.link,
-      ({ context: { peer } }) => ({
+      ({ context }) => ({
         type: 'link.admit' as const,
-        peerId: peer?.nodeId as NodeId,
-        boot: peer?.boot as Boot,
+        peerId: context.peer?.nodeId as NodeId,
+        boot: context.peer?.boot as Boot,
+        origin: originOf(context),
       }),
     ),
     /** Two hashes at one place in a chain are a divergence; that there are none here does not mean that there are none. */
@@ -263,7 +272,14 @@ const machine = setup({
     ),
     /** The first heartbeats may have come before the clocks. */
     reportEarlyMatch: enqueueActions(({ context, enqueue }) => {
-      if (context.isMatched) enqueue.sendTo(context.parent, { type: 'session.matched', sessionId: context.sessionId });
+      if (!context.isMatched) return;
+      enqueue.sendTo(context.parent, { type: 'session.matched', sessionId: context.sessionId });
+      enqueue.raise({ type: 'replication.advanced' });
+    }),
+    reportAdvanced: enqueueActions(({ context, enqueue }) => {
+      if (context.isAdvanced) return;
+      enqueue.assign({ isAdvanced: true });
+      enqueue.sendTo(context.parent, { type: 'session.advanced', sessionId: context.sessionId });
     }),
     forgetParked: assign({ parked: new Set<AuthorKey>() }),
     reportAnswered: sendTo(
@@ -319,9 +335,8 @@ const machine = setup({
       }),
     ),
     rememberMeasured: assign(
-      (_, { roundTripMs, clockAheadMs }: Extract<LinkReport, { type: 'heartbeat.measured' }>) => ({
-        roundTripMs,
-        clockAheadMs,
+      (_, { roundTripMs, clockAheadMs, bytesPerSecond }: Extract<LinkReport, { type: 'heartbeat.measured' }>) => ({
+        ...{ roundTripMs, clockAheadMs, bytesPerSecond },
       }),
     ),
     recordFailure: assign((_, failure: Failure) => ({ failure: { code: failure.code, message: failure.message } })),
@@ -336,17 +351,7 @@ const machine = setup({
   id: 'session',
   context: ({ input, spawn, self }) => ({
     ...input,
-    link: spawn('link', {
-      id: 'link',
-      input: {
-        parent: self as Mailbox<LinkReport>,
-        connection: input.connection,
-        store: input.store,
-        scopes: input.scopes,
-        isLocal: input.access.kind === 'cluster',
-        intervals: input.intervals,
-      },
-    }),
+    ...linkOf(input, self as Mailbox<LinkReport>, (linkInput) => spawn('link', { id: 'link', input: linkInput })),
     peer: undefined,
     subject: undefined,
     theirClock: new Map(),
@@ -357,9 +362,11 @@ const machine = setup({
     owesRenewal: false,
     owesRelocation: false,
     isMatched: false,
+    isAdvanced: false,
     parked: new Set(),
     roundTripMs: undefined,
     clockAheadMs: undefined,
+    bytesPerSecond: undefined,
     failure: { code: 'connectionLost', message: 'The connection ended.' },
     isAdmitted: false,
   }),
@@ -570,7 +577,7 @@ const machine = setup({
         },
       },
       after: {
-        handshakeTimeout: {
+        comparingTimeout: {
           target: 'closed',
           actions: {
             type: 'recordFailure',
@@ -592,6 +599,7 @@ const machine = setup({
             peerId: context.access.kind === 'cluster' ? context.peer?.nodeId : undefined,
             origin: originOf(context),
             scopes: context.scopes,
+            rate: context.rate,
             clock: context.theirClock,
             neighbours: context.neighbours,
             random: context.random,
@@ -634,6 +642,7 @@ const machine = setup({
         'session.renew': { guard: 'showsToken', actions: { type: 'sendRenewal', params: ({ event }) => event } },
         'frame.acknowledgement': { actions: sendTo('sender', ({ event }) => event) },
         'frame.batchHeld': { actions: sendTo('sender', ({ event }) => event) },
+        'parcel.sent': { actions: sendTo('sender', ({ event }) => event) },
         'frame.vectorClock': {
           actions: [
             { type: 'compareClocks', params: ({ event }) => event },
@@ -650,6 +659,7 @@ const machine = setup({
         'heartbeat.matched': {
           actions: [
             'reportMatched',
+            'reportAdvanced',
             'reportAligned',
             'forgetParked',
             sendTo('sender', ({ event }) => event),
@@ -673,6 +683,7 @@ const machine = setup({
             { type: 'recordFailure', params: ({ event }) => event.failure },
           ],
         },
+        'replication.advanced': { actions: 'reportAdvanced' },
         'replication.diverged': { actions: { type: 'reportDiverged', params: ({ event }) => event } },
         'replication.parked': { actions: { type: 'reportParked', params: ({ event }) => event } },
       },
@@ -686,6 +697,17 @@ type SessionMachineType = typeof machine;
 export interface SessionMachine extends SessionMachineType {}
 /** The protocol over one connection, either side of it. */
 export const sessionMachine: SessionMachine = machine;
+
+/** One measure for both who write to the connection and who fill it. */
+function linkOf<Link>(
+  { connection, store, scopes, access, intervals }: SessionInput,
+  parent: Mailbox<LinkReport>,
+  spawn: (input: LinkInput) => Link,
+): { readonly rate: LinkRate; readonly link: Link } {
+  const rate = new LinkRate();
+  const isLocal = access.kind === 'cluster';
+  return { rate, link: spawn({ parent, connection, store, scopes, isLocal, intervals, rate }) };
+}
 
 function isSamePosition(a: Position | undefined, b: Position | undefined): boolean {
   return a !== undefined && b !== undefined && a.hlc === b.hlc && a.hash === b.hash;

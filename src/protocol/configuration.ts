@@ -79,7 +79,7 @@ export const configurationSchema = z.strictObject({
   eligible: z.boolean().default(true).describe('Whether this node may be elected leader, and so connect to the cloud.'),
   electionIntervalMs: milliseconds(100, 600_000).default(5_000),
   yieldAfterMs: milliseconds(1_000, 3_600_000)
-    .default(30_000)
+    .default(90_000)
     .describe('How long a leader may reach no cloud peer before it lets another node lead.'),
   initialRemotePeers: z
     .array(

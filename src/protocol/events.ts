@@ -4,9 +4,11 @@
 import type { ActorRef, Snapshot } from 'xstate';
 import type { AuthorKey } from '../core/author.js';
 import type { Standing, Uplink } from '../core/ballot.js';
-import type { Run } from '../core/entry.js';
+import type { Entry, Run } from '../core/entry.js';
 import type { ErrorCode, Failure } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
+import type { LinkRate } from '../core/link-rate.js';
+import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
 import type { ConfigurationInput } from './configuration.js';
 import type { Frame, Identity, Refusal } from './messages.js';
@@ -35,19 +37,33 @@ export type Direction = 'dialed' | 'accepted';
 
 export type LinkCommand =
   | { readonly type: 'link.send'; readonly frame: Frame }
+  /** Sends the payload of an entry in parts, beside everything else; `parcel.sent` tells when all of it is on its way. */
+  | { readonly type: 'link.carry'; readonly entry: Entry }
+  /** The entry on its way in parts is not needed any more. */
+  | { readonly type: 'link.drop' }
   /** The other side is known and welcome: full frame size, heartbeats. */
-  | { readonly type: 'link.admit'; readonly peerId: NodeId; readonly boot: Boot }
+  | { readonly type: 'link.admit'; readonly peerId: NodeId; readonly boot: Boot; readonly origin: Origin }
   | { readonly type: 'link.adjust'; readonly intervals: Intervals };
 
+/** What links settle among themselves. */
+type LinkFrame = 'frame.heartbeat' | 'frame.progress' | 'frame.parcel' | 'frame.part' | 'frame.parcelHeld';
+
 export type LinkReport =
-  | Exclude<Frame, { type: 'frame.heartbeat' }>
+  | Exclude<Frame, { type: LinkFrame }>
+  /** All parts of this entry are on their way: a batch that names it may follow. */
+  | { readonly type: 'parcel.sent'; readonly hash: string }
   | { readonly type: 'link.closed'; readonly failure: Failure | undefined }
   /** Both sides have the same entries. */
   | { readonly type: 'heartbeat.matched' }
   /** They have not, and no vector clock has been sent for a sync interval. */
   | { readonly type: 'heartbeat.differed' }
-  /** When it has changed: the round trip, smoothed, and how far the clock of the other side is ahead of ours. */
-  | { readonly type: 'heartbeat.measured'; readonly roundTripMs: number; readonly clockAheadMs: number }
+  /** When it has changed: the round trip, smoothed, how far the clock of the other side is ahead of ours, and what the link carries. */
+  | {
+      readonly type: 'heartbeat.measured';
+      readonly roundTripMs: number;
+      readonly clockAheadMs: number;
+      readonly bytesPerSecond: number | undefined;
+    }
   | { readonly type: 'neighbours.changed'; readonly neighbours: ReadonlySet<NodeId> };
 
 // --- Session -------------------------------------------------------------------------------------------------------
@@ -76,6 +92,8 @@ export interface SessionIdentified {
   /** `host:port` of its end of the connection; its listening port is in `identity`. */
   readonly remoteAddress: string;
   readonly remoteHost: string;
+  /** What its connection carries, as far as it is known. */
+  readonly rate?: Pick<LinkRate, 'roundTripMs'>;
   /** Whom its access token names; undefined on the local network, and for the cloud node that we dialed. */
   readonly subject: string | undefined;
 }
@@ -89,6 +107,8 @@ export type SessionReport =
   | { readonly type: 'session.probed'; readonly sessionId: string }
   /** Both sides have come to have the same entries. */
   | { readonly type: 'session.matched'; readonly sessionId: string }
+  /** It is of use: a batch has been acknowledged, or both sides have the same. Once a session. */
+  | { readonly type: 'session.advanced'; readonly sessionId: string }
   /** The other side listens on another port from now on. */
   | { readonly type: 'session.relocated'; readonly sessionId: string; readonly port: number }
   /** Whom the other side has sessions with: told when that has changed. */
@@ -106,6 +126,8 @@ export interface SessionOutput {
 /** What sender and receiver tell their session. */
 export type ReplicationReport =
   | { readonly type: 'replication.failed'; readonly failure: Failure }
+  /** A batch has been acknowledged, by us or by the other side. Each of the two says so once. */
+  | { readonly type: 'replication.advanced' }
   | { readonly type: 'replication.diverged'; readonly authors: readonly AuthorKey[] }
   | { readonly type: 'replication.parked'; readonly authors: readonly AuthorKey[] };
 
@@ -141,7 +163,12 @@ export type PeerCommand =
   /** Somebody else answers at an address of it, which so belongs to that one. */
   | { readonly type: 'peer.mistaken'; readonly remoteAddress: string; readonly failure: Failure }
   | SessionIdentified
-  | Extract<SessionReport, { type: 'session.answered' | 'session.diverged' | 'session.aligned' | 'session.relocated' }>
+  | Extract<
+      SessionReport,
+      {
+        type: 'session.answered' | 'session.diverged' | 'session.aligned' | 'session.relocated' | 'session.advanced';
+      }
+    >
   | { readonly type: 'session.closed'; readonly sessionId: string; readonly failure: Failure };
 
 export type PeerReport =

@@ -2,7 +2,7 @@
  * What two nodes say to each other. Each frame on the wire becomes one event of a session, named `frame.*`.
  *
  * Order on a connection: handshake request (by the dialer) and response, one vector clock from each side, then batches
- * and acknowledgements both ways. Heartbeats start with the admission and never reach a machine.
+ * and acknowledgements both ways. Heartbeats start with the admission and never reach a machine, nor do parcels and progress.
  */
 
 import type { Run } from '../core/entry.js';
@@ -62,12 +62,49 @@ export interface BatchFrame {
   /** 1, 2, 3, ... on a connection. */
   readonly sequence: number;
   readonly runs: readonly Run[];
+  /** Its only entry has come without its payload, which was sent before, in the parts of a {@link Parcel}. */
+  readonly isCarried?: boolean;
+  /** Asks for {@link ProgressFrame}. */
+  readonly wantsProgress?: boolean;
+}
+
+/** A large document is coming, in parts, between which other frames come. One at a time on a connection; another one takes its place. */
+export interface Parcel {
+  readonly type: 'frame.parcel';
+  /** Of the entry: says what it is, should it be sent again in another session. */
+  readonly hash: string;
+  /** Of its payload as UTF-8. */
+  readonly size: number;
+  /** Where the parts begin: what is before is there already. */
+  readonly offset: number;
+}
+
+/** The next bytes of the parcel. */
+export interface Part {
+  readonly type: 'frame.part';
+  readonly bytes: Uint8Array;
+  readonly wantsProgress?: boolean;
+}
+
+/** So much of the parcel is there, of an earlier session: go on from here. */
+export interface ParcelHeld {
+  readonly type: 'frame.parcelHeld';
+  readonly hash: string;
+  readonly held: number;
+}
+
+/** An answer to whoever asked: so many bytes of the connection have been read. Heartbeats and acknowledgements say it, too. */
+export interface ProgressFrame {
+  readonly type: 'frame.progress';
+  readonly received: number;
 }
 
 /** The batch is on the disk of the receiver, as far as it could be applied. */
 export interface Acknowledgement {
   readonly type: 'frame.acknowledgement';
   readonly sequence: number;
+  /** How many bytes of the connection have been read. The link adds it. */
+  readonly received?: number;
 }
 
 /** The batch has arrived, but cannot be written: the receiver tries again, and says so each time. The sender waits, and sends no more than its window. */
@@ -89,6 +126,8 @@ export interface Heartbeat {
   readonly intervalMs: number;
   /** Digest of the vector clock. */
   readonly digest: string;
+  /** How many bytes of the connection have been read. The link adds it. */
+  readonly received?: number;
   /** With whom else the sender has a session; only when it changed since the last heartbeat. Never over a cloud link. */
   readonly neighbours: readonly NodeId[] | undefined;
   /** How the sender is. Undefined over a cloud link, and from a node that takes no part in elections. */
@@ -131,6 +170,10 @@ export type Frame =
   | VectorClockFrame
   | VectorClockRequest
   | BatchFrame
+  | Parcel
+  | Part
+  | ParcelHeld
+  | ProgressFrame
   | Acknowledgement
   | BatchHeld
   | Heartbeat

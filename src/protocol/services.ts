@@ -7,6 +7,7 @@ import type { Scope } from '../core/author.js';
 import { type Failure, StatemeshError } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
+import type { LinkRate } from '../core/link-rate.js';
 import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
 import type { Configuration, InitialRemotePeer, InspectorSettings } from './configuration.js';
@@ -263,6 +264,8 @@ export interface LinkInput {
   /** Whether the other side is a node of our cluster: only such count as live, and as neighbours. */
   readonly isLocal: boolean;
   readonly intervals: Intervals;
+  /** What the connection carries. The link measures it. */
+  readonly rate: LinkRate;
 }
 
 /** How often a session beats, and compares clocks. */

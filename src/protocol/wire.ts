@@ -29,15 +29,21 @@ const schema = `
   message VectorClock { repeated AuthorPosition positions = 1; uint64 received = 2; }
   message AuthorPosition { string author = 1; uint64 hlc = 2; string hash = 3; }
   message VectorClockRequest {}
-  message Batch { uint64 sequence = 1; repeated string collections = 2; repeated Run runs = 3; }
+  message Batch {
+    uint64 sequence = 1; repeated string collections = 2; repeated Run runs = 3; bool carried = 4; bool wants_progress = 5;
+  }
+  message Parcel { string hash = 1; uint64 size = 2; uint64 offset = 3; }
+  message Part { bytes bytes = 1; bool wants_progress = 2; }
+  message ParcelHeld { string hash = 1; uint64 held = 2; }
+  message Progress { uint64 received = 1; }
   message Run { string author = 1; uint64 after_hlc = 2; string after_hash = 3; repeated Entry entries = 4; }
   message Entry { uint64 hlc = 1; uint32 collection = 2; string key = 3; bool deleted = 4; string payload = 5; string hash = 6; }
-  message Acknowledgement { uint64 sequence = 1; }
+  message Acknowledgement { uint64 sequence = 1; uint64 received = 2; }
   message BatchHeld { uint64 sequence = 1; string code = 2; }
   message Heartbeat {
     uint64 sequence = 1; uint64 echo = 2; uint32 held_ms = 3; string digest = 4; uint64 wall_ms = 10;
     bool neighbours_changed = 5; repeated string neighbours = 6; uint32 interval_ms = 7;
-    Presence presence = 8; repeated RelayedPresence relayed = 9;
+    Presence presence = 8; repeated RelayedPresence relayed = 9; uint64 received = 11;
   }
   message Presence {
     uint64 counter = 1; bool eligible = 2; uint32 uplink = 3; uint32 stance = 4; uint64 term = 5; string impairment = 6;
@@ -119,24 +125,27 @@ const codecs: Record<Frame['type'], Codec> = {
   'frame.vectorClockRequest': codec('frame.vectorClockRequest', 33, nothing, nothing),
   'frame.batch': codec('frame.batch', 34, encodeBatch, (fields) => ({
     sequence: count(fields.sequence),
-    runs: decodeRuns(fields),
+    runs: fields.carried ? carriedRun(decodeRuns(fields)) : decodeRuns(fields),
+    ...(fields.carried ? { isCarried: true } : undefined),
+    ...(fields.wantsProgress ? { wantsProgress: true } : undefined),
   })),
   'frame.acknowledgement': codec(
     'frame.acknowledgement',
     35,
-    ({ sequence }) => ({ sequence }),
-    ({ sequence }) => ({ sequence: count(sequence) }),
+    ({ sequence, received }) => ({ sequence, received: received ?? 0 }),
+    ({ sequence, received }) => ({ sequence: count(sequence), ...receivedOf(received) }),
   ),
   'frame.heartbeat': codec(
     'frame.heartbeat',
     36,
-    ({ sequence, echo, heldMs, wallMs, intervalMs, digest, neighbours, presence, relayed }) => ({
+    ({ sequence, echo, heldMs, wallMs, intervalMs, digest, received, neighbours, presence, relayed }) => ({
       sequence,
       echo,
       heldMs,
       wallMs,
       intervalMs,
       digest,
+      received: received ?? 0,
       neighboursChanged: neighbours !== undefined,
       neighbours: (neighbours ?? []) as readonly string[],
       presence: presence === undefined ? null : encodePresence(presence),
@@ -149,6 +158,7 @@ const codecs: Record<Frame['type'], Codec> = {
       wallMs: count(fields.wallMs),
       intervalMs: Math.min(fields.intervalMs, limits.heartbeatIntervalMaxMs),
       digest: hashText(fields.digest),
+      ...receivedOf(fields.received),
       neighbours: fields.neighboursChanged ? decodeNeighbours(fields.neighbours) : undefined,
       presence: fields.presence === null ? undefined : decodePresence(fields.presence),
       relayed: decodeAllRelayed(fields.relayed),
@@ -179,6 +189,30 @@ const codecs: Record<Frame['type'], Codec> = {
     41,
     ({ port }) => ({ port }),
     ({ port }) => ({ port: decodePort(port) }),
+  ),
+  'frame.parcel': codec(
+    'frame.parcel',
+    46,
+    ({ hash, size, offset }) => ({ hash, size, offset }),
+    ({ hash, size, offset }) => ({ hash: hashText(hash), ...decodeStretch(size, offset) }),
+  ),
+  'frame.part': codec(
+    'frame.part',
+    43,
+    ({ bytes, wantsProgress }) => ({ bytes, wantsProgress: wantsProgress === true }),
+    ({ bytes, wantsProgress }) => ({ bytes, ...(wantsProgress ? { wantsProgress } : undefined) }),
+  ),
+  'frame.parcelHeld': codec(
+    'frame.parcelHeld',
+    44,
+    ({ hash, held }) => ({ hash, held }),
+    ({ hash, held }) => ({ hash: hashText(hash), held: count(held) }),
+  ),
+  'frame.progress': codec(
+    'frame.progress',
+    45,
+    ({ received }) => ({ received }),
+    ({ received }) => ({ received: count(received) }),
   ),
 };
 
@@ -224,8 +258,16 @@ interface WireEntry {
   readonly hash: string;
 }
 
+interface WireBatch {
+  readonly sequence: number;
+  readonly runs: WireRun[];
+  readonly collections: string[];
+  readonly carried: boolean;
+  readonly wantsProgress: boolean;
+}
+
 /** Collection names travel once a batch; entries name them by index. */
-function encodeBatch({ sequence, runs }: BatchFrame): { sequence: number; runs: WireRun[]; collections: string[] } {
+function encodeBatch({ sequence, runs, isCarried = false, wantsProgress = false }: BatchFrame): WireBatch {
   const indexes = new Map<CollectionName, number>();
   const indexOf = (name: CollectionName): number => {
     let index = indexes.get(name);
@@ -244,11 +286,35 @@ function encodeBatch({ sequence, runs }: BatchFrame): { sequence: number; runs: 
       collection: indexOf(entry.collection),
       key: entry.key,
       deleted: entry.operation === 'delete',
-      payload: entry.payload,
+      payload: isCarried ? '' : entry.payload,
       hash: entry.hash,
     })),
   }));
-  return { sequence, runs: encoded, collections: [...indexes.keys()] };
+  return { sequence, runs: encoded, collections: [...indexes.keys()], carried: isCarried, wantsProgress };
+}
+
+function carriedRun(runs: readonly Run[]): readonly Run[] {
+  const entry = runs[0]?.entries[0];
+  if (runs.length !== 1 || runs[0]?.entries.length !== 1 || entry?.operation !== 'put' || entry.payload !== '') {
+    throw malformed('it does not say which entry has come in parts');
+  }
+  return runs;
+}
+
+/** Who does not say says 0. */
+function receivedOf(received: number): { readonly received: number } | undefined {
+  return received === 0 ? undefined : { received: count(received) };
+}
+
+function decodeStretch(size: number, offset: number): { readonly size: number; readonly offset: number } {
+  if (count(size) > limits.parcelBytesMax) {
+    throw new StatemeshError(
+      'frameTooLarge',
+      `A parcel of ${size} bytes is refused; at most ${limits.parcelBytesMax}.`,
+    );
+  }
+  if (count(offset) > size) throw malformed('it begins behind its end');
+  return { size, offset };
 }
 
 function decodePort(port: number): number {

@@ -55,7 +55,14 @@ interface Row {
   readonly pulse: Pulse;
   intervalMs: number;
   sequence: number;
-  sentAtMs: number;
+  /** When the last beats were sent, by their sequence: on a long way many are under way at a time. */
+  readonly sentAtMs: Float64Array;
+  /** Smoothed as in RFC 6298; 0 before it was measured. */
+  roundTripMs: number;
+  /** Whether anything has come since the beats began. */
+  isHeard: boolean;
+  /** The last of our beats that was echoed. */
+  echoed: number;
   heardSequence: number;
   heardAtMs: number;
   aliveAtMs: number;
@@ -101,7 +108,10 @@ export class Heartbeats {
       pulse,
       intervalMs: pulse.intervalMs,
       sequence: 0,
-      sentAtMs: 0,
+      sentAtMs: new Float64Array(limits.beatsRememberedMax),
+      roundTripMs: 0,
+      isHeard: false,
+      echoed: 0,
       heardSequence: 0,
       heardAtMs: now,
       aliveAtMs: now,
@@ -125,6 +135,7 @@ export class Heartbeats {
       heard: (heartbeat) => this.#heard(row, heartbeat),
       alive: () => {
         row.aliveAtMs = this.#time.monotonicMs();
+        row.isHeard = true;
       },
       adjust: (intervalMs) => this.#adjust(row, intervalMs),
       stop: () => this.#stop(row),
@@ -202,8 +213,7 @@ export class Heartbeats {
     for (const row of [...this.#rows]) {
       if (wasLate) row.aliveAtMs = Math.max(row.aliveAtMs, now - intervalMs);
       const silentMs = now - row.aliveAtMs;
-      const patienceMs = limits.heartbeatsMissedMax * Math.max(row.intervalMs, row.theirIntervalMs);
-      if (silentMs > patienceMs) row.pulse.missed(silentMs);
+      if (silentMs > patienceMsOf(row)) row.pulse.missed(silentMs);
       else this.#beat(row, now);
     }
   }
@@ -222,7 +232,7 @@ export class Heartbeats {
     row.neighboursVersion = this.#neighboursVersion;
     row.isOwed = false;
     row.sequence += 1;
-    row.sentAtMs = now;
+    row.sentAtMs[row.sequence % row.sentAtMs.length] = now;
     row.pulse.send({
       type: 'frame.heartbeat',
       sequence: row.sequence,
@@ -246,6 +256,7 @@ export class Heartbeats {
     row.heardSequence = heartbeat.sequence;
     row.heardAtMs = now;
     row.aliveAtMs = now;
+    row.isHeard = true;
     row.theirIntervalMs = heartbeat.intervalMs;
     row.lastHeard = heartbeat;
     if (heartbeat.neighbours !== undefined) row.theirNeighbours = heartbeat.neighbours;
@@ -255,8 +266,7 @@ export class Heartbeats {
       if (heartbeat.neighbours !== undefined) this.#hurry();
       this.#tell();
     }
-    if (heartbeat.echo !== row.sequence) return undefined;
-    return Math.max(0, now - row.sentAtMs - heartbeat.heldMs);
+    return measured(row, heartbeat, now);
   }
 
   #stop(row: Row): void {
@@ -317,3 +327,19 @@ export class Heartbeats {
 }
 
 const nobody: Heartbeat['relayed'] = [];
+
+/** Who is far away, or has just been admitted here and not yet there, is heard later. */
+function patienceMsOf({ intervalMs, theirIntervalMs, roundTripMs, isHeard }: Row): number {
+  const expectedMs = limits.heartbeatsMissedMax * Math.max(intervalMs, theirIntervalMs) + 2 * roundTripMs;
+  return isHeard ? expectedMs : expectedMs + limits.firstBeatMs;
+}
+
+/** The round trip, when the beat that is echoed is remembered, and is not echoed a second time. */
+function measured(row: Row, { echo, heldMs }: Heartbeat, now: number): number | undefined {
+  const { sequence, sentAtMs } = row;
+  if (echo <= Math.max(row.echoed, sequence - sentAtMs.length) || echo > sequence) return undefined;
+  row.echoed = echo;
+  const milliseconds = Math.max(0, now - (sentAtMs[echo % sentAtMs.length] as number) - heldMs);
+  row.roundTripMs = row.roundTripMs === 0 ? milliseconds : (7 * row.roundTripMs + milliseconds) / 8;
+  return milliseconds;
+}

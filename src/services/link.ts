@@ -1,23 +1,30 @@
 /**
  * Speaks frames over one connection: bytes to events and back, with heartbeats once the other side is admitted.
  *
+ * What can wait (batches, and large documents in parts) is written as the link carries it: see `core/link-rate.ts`. Everything else goes
+ * before it, so that heartbeats and acknowledgements come through on the slowest link.
+ *
  * Before admission only small frames are read. Any error of the codec ends the connection: a stream that cannot be
  * understood at one place cannot be trusted after it.
  */
 import { fromCallback } from 'xstate';
-import { type Failure, failureOf } from '../core/errors.js';
+import type { Entry, Run } from '../core/entry.js';
+import { type Failure, failureOf, StatemeshError } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
+import type { LinkRate } from '../core/link-rate.js';
+import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
 import type { LinkCommand, LinkReport } from '../protocol/events.js';
 import { encodeFrame, FrameDecoder } from '../protocol/frame-codec.js';
-import type { Frame, Heartbeat } from '../protocol/messages.js';
+import type { BatchFrame, Frame, Heartbeat, Part } from '../protocol/messages.js';
 import type { Meter, Readings } from '../protocol/meter.js';
 import type { Time } from '../protocol/ports.js';
 import type { Intervals, LinkInput } from '../protocol/services.js';
 import type { Acquaintances } from './acquaintances.js';
 import type { Heartbeats, PulseHandle } from './heartbeat.js';
+import { IncomingParcels, type KeptParcels, OutgoingParcel } from './parcels.js';
 
 /** What all links of a node share. */
 export interface LinkSurroundings {
@@ -26,13 +33,27 @@ export interface LinkSurroundings {
   readonly heartbeats: Heartbeats;
   readonly meter: Meter;
   readonly acquaintances: Acquaintances;
+  /** What has come of documents whose sessions broke. */
+  readonly keptParcels: KeptParcels;
 }
+
+interface SentBatch {
+  readonly sentMs: number;
+  /** Where it ends in the stream. */
+  readonly end: number;
+  /** Since when it is known to have arrived. */
+  arrivedAtMs: number | undefined;
+}
+
+type Measured = Omit<Extract<LinkReport, { type: 'heartbeat.measured' }>, 'type'>;
 
 export function createLink(surroundings: LinkSurroundings) {
   return fromCallback<LinkCommand, LinkInput>(({ input, receive }) => {
     const speaker = new Link(input, surroundings);
     receive((command) => {
       if (command.type === 'link.send') speaker.send(command.frame);
+      else if (command.type === 'link.carry') speaker.carry(command.entry);
+      else if (command.type === 'link.drop') speaker.drop();
       else if (command.type === 'link.admit') speaker.admit(command);
       else speaker.adjust(command.intervals);
     });
@@ -51,22 +72,34 @@ class Link {
   readonly #time: Time;
   readonly #meter: Meter;
   readonly #acquaintances: Acquaintances;
-  /** When batches were sent that wait for an acknowledgement, while somebody counts. */
-  readonly #batchesSentMs = new Map<number, number>();
+  readonly #rate: LinkRate;
+  readonly #keptParcels: KeptParcels;
+  /** Batches that are sent and not acknowledged. */
+  readonly #unacknowledged = new Map<number, SentBatch>();
   readonly #decoder = new FrameDecoder(limits.frameBytesBeforeAdmissionMax);
+  /** What can wait, and waits until the link has carried what is before it. The sender's window bounds it. */
+  readonly #waiting: BatchFrame[] = [];
+  #outgoing: OutgoingParcel | undefined;
+  /** Whether the next turn, of batches and the parts of a large document, is the document's. */
+  #isPartsTurn = false;
+  #incoming: IncomingParcels | undefined;
+  /** Bytes of this connection that have been read. */
+  #received = 0;
+  #greetedAtMs: number | undefined;
   #pulse: PulseHandle | undefined;
   #isClosed = false;
   /** Whether the last digest heard was ours; undefined before the first. */
   #matches: boolean | undefined;
   #clockAnnouncedAtMs: number;
-  #roundTripMs: number | undefined;
-  #told: { readonly roundTripMs: number; readonly clockAheadMs: number } | undefined;
+  #told: Measured | undefined;
   #intervals: Intervals;
   /** The access tokens that the other side was shown last, and may repeat. */
   #shown: readonly Secret[] = [];
 
-  constructor(input: LinkInput, { heartbeats, time, meter, acquaintances }: LinkSurroundings) {
+  constructor(input: LinkInput, { heartbeats, time, meter, acquaintances, keptParcels }: LinkSurroundings) {
     this.#input = input;
+    this.#rate = input.rate;
+    this.#keptParcels = keptParcels;
     this.#intervals = input.intervals;
     this.#heartbeats = heartbeats;
     this.#time = time;
@@ -85,21 +118,39 @@ class Link {
 
   send(frame: Frame): void {
     if (this.#isClosed) return;
-    const { connection } = this.#input;
-    this.#rememberToken(frame);
-    const bytes = encodeFrame(frame);
-    connection.write(bytes);
-    const { readings } = this.#meter;
-    if (readings !== undefined) this.#countSent(readings, frame, bytes.length);
-    // The window of batches bounds what is queued; more than that is a peer that does not read.
-    if (connection.queuedBytes > limits.sendQueueBytesMax) {
-      this.#fail({ code: 'connectionTimeout', message: 'The other side does not read what is sent to it.' });
+    switch (frame.type) {
+      case 'frame.batch':
+        this.#waiting.push(frame);
+        this.#pump();
+        return;
+      case 'frame.acknowledgement':
+        this.#write({ ...frame, received: this.#received }, 'urgent');
+        return;
+      case 'frame.handshakeRequest':
+      case 'frame.handshakeResponse':
+        this.#greetedAtMs = this.#time.monotonicMs();
+        this.#write(frame, 'urgent');
+        return;
+      default:
+        this.#write(frame, 'urgent');
     }
   }
 
-  admit({ peerId, boot }: { peerId: NodeId; boot: Boot }): void {
+  /** Sends a document in parts, between everything else. */
+  carry(entry: Entry): void {
+    if (this.#isClosed) return;
+    this.#outgoing = new OutgoingParcel(entry);
+    this.#pump();
+  }
+
+  drop(): void {
+    this.#outgoing = undefined;
+  }
+
+  admit({ peerId, boot, origin }: { peerId: NodeId; boot: Boot; origin: Origin }): void {
     if (this.#isClosed) return;
     this.#decoder.frameBytesMax = limits.frameBytesMax;
+    this.#incoming = new IncomingParcels(origin, this.#keptParcels);
     const { connection, store, scopes, isLocal } = this.#input;
     this.#acquaintances.note(connection.remoteHost);
     connection.admitted();
@@ -108,7 +159,7 @@ class Link {
       boot,
       isLocal,
       intervalMs: this.#intervals.heartbeatIntervalMs,
-      send: (heartbeat) => this.send(heartbeat),
+      send: (heartbeat) => this.#beat(heartbeat),
       digest: () => store.digest(scopes),
       missed: (silentMs) =>
         this.#fail({ code: 'heartbeatMissed', message: `Nothing was heard for ${Math.round(silentMs)} ms.` }),
@@ -123,21 +174,92 @@ class Link {
   /** Sends what is queued and closes: nobody listens to this link any more. */
   end(): void {
     this.#pulse?.stop();
+    this.#incoming?.leave();
     this.#isClosed = true;
     this.#input.connection.end();
+  }
+
+  /** Writes what waits, as far as the link has carried what was written before. */
+  #pump(): void {
+    while (!this.#isClosed && (this.#waiting.length > 0 || this.#outgoing !== undefined) && this.#rate.mayWrite()) {
+      const parts = this.#isPartsTurn || this.#waiting.length === 0 ? this.#outgoing : undefined;
+      this.#isPartsTurn = parts === undefined;
+      if (parts === undefined) this.#writeBatch(this.#waiting.shift() as BatchFrame);
+      else this.#writePart(parts);
+    }
+  }
+
+  #writeBatch(batch: BatchFrame): void {
+    const now = this.#time.monotonicMs();
+    const wantsProgress = this.#rate.shouldAsk(batch.isCarried === true ? 0 : roughBytesOf(batch), now);
+    this.#write(wantsProgress ? { ...batch, wantsProgress } : batch, wantsProgress ? 'asking' : 'bulk');
+    this.#unacknowledged.set(batch.sequence, { sentMs: now, end: this.#rate.written, arrivedAtMs: undefined });
+  }
+
+  #writePart(parcel: OutgoingParcel): void {
+    const announcement = parcel.announce();
+    if (announcement !== undefined) this.#write(announcement, 'bulk');
+    const bytesMax = this.#rate.partBytes;
+    const asks = this.#rate.shouldAsk(Math.min(bytesMax, parcel.bytesLeft), this.#time.monotonicMs());
+    this.#write(parcel.next(bytesMax, asks), asks ? 'asking' : 'bulk');
+    if (!parcel.isSent) return;
+    this.#outgoing = undefined;
+    this.#tell({ type: 'parcel.sent', hash: parcel.hash });
+  }
+
+  #write(frame: Frame, kind: 'urgent' | 'bulk' | 'asking'): void {
+    if (this.#isClosed) return;
+    const { connection } = this.#input;
+    this.#rememberToken(frame);
+    const bytes = encodeFrame(frame);
+    this.#rate.wrote(bytes.length, this.#time.monotonicMs(), kind);
+    connection.write(bytes);
+    const { readings } = this.#meter;
+    if (readings !== undefined) this.#countSent(readings, frame, bytes.length);
+    // What can wait does; what is queued nevertheless is for a peer that does not read.
+    if (connection.queuedBytes > limits.sendQueueBytesMax) {
+      this.#fail({ code: 'connectionTimeout', message: 'The other side does not read what is sent to it.' });
+    }
+  }
+
+  /** A beat is the time to look whether what was sent gets on. What waits before it makes the next one late, and the other side is told. */
+  #beat(heartbeat: Heartbeat): void {
+    const overdue = this.#overdue(this.#time.monotonicMs());
+    if (overdue !== undefined) {
+      this.#fail({ code: 'connectionTimeout', message: overdue });
+      return;
+    }
+    const intervalMs = Math.min(heartbeat.intervalMs + Math.round(this.#rate.queueMs), limits.heartbeatIntervalMaxMs);
+    this.#write({ ...heartbeat, intervalMs, received: this.#received }, 'urgent');
+  }
+
+  /** Bytes that move keep a session alive, however many are to come. */
+  #overdue(now: number): string | undefined {
+    const rate = this.#rate;
+    const stalledMs = rate.stalledMs(now);
+    if (stalledMs > rate.patienceMs) {
+      return `None of the ${rate.inFlightBytes} bytes on their way has arrived for ${Math.round(stalledMs)} ms.`;
+    }
+    for (const batch of this.#unacknowledged.values()) {
+      if (batch.end > rate.arrived) break;
+      batch.arrivedAtMs ??= now;
+      if (now - batch.arrivedAtMs <= limits.applyPatienceMs) continue;
+      return `The other side has had a batch for ${limits.applyPatienceMs} ms, and has not put it on its disk.`;
+    }
+    return undefined;
   }
 
   #read(bytes: Uint8Array): void {
     if (this.#isClosed) return;
     this.#pulse?.alive();
+    this.#received += bytes.length;
     const { readings } = this.#meter;
     readings?.bytes('received', bytes.length);
     try {
       this.#decoder.feed(bytes);
       for (let frame = this.#decoder.next(); frame !== undefined; frame = this.#decoder.next()) {
-        if (readings !== undefined) this.#countReceived(readings, frame);
-        if (frame.type === 'frame.heartbeat') this.#hear(frame);
-        else this.#tell(this.#withoutTokens(frame));
+        readings?.frame('received', frame.type);
+        this.#take(this.#withoutTokens(frame));
         if (this.#isClosed) return;
       }
     } catch (error) {
@@ -159,20 +281,93 @@ class Link {
     return { ...frame, refusal: { ...frame.refusal, message: plain(frame.refusal.message) } };
   }
 
+  #take(frame: Frame): void {
+    const now = this.#time.monotonicMs();
+    switch (frame.type) {
+      case 'frame.heartbeat':
+        this.#rate.heard(frame.received ?? 0, now);
+        this.#hear(frame);
+        this.#pump();
+        return;
+      case 'frame.acknowledgement':
+        this.#rate.heard(frame.received ?? 0, now);
+        this.#settle(frame.sequence, now);
+        this.#tell(frame);
+        this.#pump();
+        return;
+      case 'frame.batchHeld':
+        // It is there, and cannot write at present: the watch begins anew.
+        for (const batch of this.#unacknowledged.values()) batch.arrivedAtMs = undefined;
+        this.#tell(frame);
+        return;
+      case 'frame.progress':
+        this.#admitted();
+        this.#rate.answered(frame.received, now);
+        this.#pump();
+        return;
+      case 'frame.parcelHeld':
+        this.#admitted();
+        this.#outgoing?.skip(frame);
+        return;
+      case 'frame.parcel': {
+        const answer = this.#admitted().begin(frame);
+        if (answer !== undefined) this.#write(answer, 'urgent');
+        return;
+      }
+      case 'frame.part':
+        this.#admitted().add(frame);
+        this.#answer(frame);
+        return;
+      case 'frame.batch':
+        this.#answer(frame);
+        this.#tell(frame.isCarried === true ? this.#completed(frame) : frame);
+        return;
+      case 'frame.handshakeResponse':
+      case 'frame.vectorClock':
+        this.#greeted(now);
+        this.#tell(frame);
+        return;
+      default:
+        this.#tell(frame);
+    }
+  }
+
+  /** The first round trip, before any heartbeat has measured one. */
+  #greeted(now: number): void {
+    if (this.#greetedAtMs !== undefined) this.#rate.roundTrip(now - this.#greetedAtMs, now);
+    this.#greetedAtMs = undefined;
+  }
+
+  #admitted(): IncomingParcels {
+    if (this.#incoming !== undefined) return this.#incoming;
+    throw new StatemeshError('unexpectedFrame', 'A frame has come before it has a meaning.');
+  }
+
+  #answer({ wantsProgress }: BatchFrame | Part): void {
+    if (wantsProgress === true && this.#incoming !== undefined) {
+      this.#write({ type: 'frame.progress', received: this.#received }, 'urgent');
+    }
+  }
+
+  /** Puts the payload that has come in parts in its place. */
+  #completed({ type, sequence, runs }: BatchFrame): BatchFrame {
+    const [run] = runs as readonly [Run];
+    const [entry] = run.entries as readonly [Entry];
+    const payload = this.#admitted().open(entry.hash);
+    return { type, sequence, runs: [{ ...run, entries: [{ ...entry, payload }] }] };
+  }
+
   #countSent(readings: Readings, frame: Frame, bytes: number): void {
     readings.bytes('sent', bytes);
     readings.frame('sent', frame.type);
-    if (frame.type === 'frame.batch') this.#batchesSentMs.set(frame.sequence, this.#time.monotonicMs());
   }
 
-  #countReceived(readings: Readings, frame: Frame): void {
-    readings.frame('received', frame.type);
-    if (frame.type !== 'frame.acknowledgement') return;
-    const sentMs = this.#batchesSentMs.get(frame.sequence);
-    if (sentMs !== undefined) readings.batchAcknowledged((this.#time.monotonicMs() - sentMs) / 1_000);
+  #settle(acknowledged: number, now: number): void {
+    const sentMs = this.#unacknowledged.get(acknowledged)?.sentMs;
+    if (sentMs !== undefined) this.#meter.readings?.batchAcknowledged((now - sentMs) / 1_000);
     // One acknowledgement stands for all batches before it.
-    for (const sequence of this.#batchesSentMs.keys()) {
-      if (sequence <= frame.sequence) this.#batchesSentMs.delete(sequence);
+    for (const sequence of this.#unacknowledged.keys()) {
+      if (sequence <= acknowledged) this.#unacknowledged.delete(sequence);
     }
   }
 
@@ -196,22 +391,24 @@ class Link {
   }
 
   /**
-   * The round trip, smoothed as in RFC 6298, and by it how far the other clock is ahead of ours (Cristian, 1989). Told only when one of
-   * them has moved: an event a heartbeat would cost more.
+   * How far the other clock is ahead of ours, by the round trip (Cristian, 1989). Told only when one of them, or what the link carries,
+   * has moved: an event a heartbeat would cost more.
    */
   #measure(milliseconds: number, theirWallMs: number): void {
-    const roundTripMs = this.#roundTripMs === undefined ? milliseconds : (7 * this.#roundTripMs + milliseconds) / 8;
+    this.#rate.roundTrip(milliseconds, this.#time.monotonicMs());
+    const roundTripMs = this.#rate.roundTripMs as number;
+    const bytesPerSecond = this.#rate.bytesPerSecond;
     const clockAheadMs = Math.round(theirWallMs + milliseconds / 2 - this.#time.now());
-    this.#roundTripMs = roundTripMs;
     const told = this.#told;
     if (
       told !== undefined &&
       Math.abs(roundTripMs - told.roundTripMs) <= Math.max(told.roundTripMs / 4, roundTripStepMs) &&
-      Math.abs(clockAheadMs - told.clockAheadMs) <= clockStepMs
+      Math.abs(clockAheadMs - told.clockAheadMs) <= clockStepMs &&
+      Math.abs((bytesPerSecond ?? 0) - (told.bytesPerSecond ?? 0)) <= (told.bytesPerSecond ?? 0) / 4
     ) {
       return;
     }
-    this.#told = { roundTripMs, clockAheadMs };
+    this.#told = { roundTripMs, clockAheadMs, bytesPerSecond };
     this.#tell({ type: 'heartbeat.measured', ...this.#told });
   }
 
@@ -224,10 +421,18 @@ class Link {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#pulse?.stop();
+    this.#incoming?.leave();
     this.#tell({ type: 'link.closed', failure });
   }
 
   #tell(report: LinkReport): void {
     this.#input.parent.send(report);
   }
+}
+
+/** About how long a batch is on the wire: a stamp, a hash and a key besides the payload. */
+function roughBytesOf({ runs }: BatchFrame): number {
+  let bytes = 0;
+  for (const { entries } of runs) for (const { payload } of entries) bytes += payload.length + 80;
+  return bytes;
 }

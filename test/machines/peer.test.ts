@@ -335,15 +335,17 @@ describe('peer: sessions', () => {
     expect(actor.getSnapshot().matches('connected')).toBe(true);
   });
 
-  it('connected for long -> the next failure starts from the first backoff', async () => {
+  it('its session was of use -> the next failure starts from the first backoff; being connected alone does not', async () => {
     const { actor, clock } = setup({ dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')) });
     actor.send({ type: 'peer.sighted', source: 'beacon', address });
     await settled();
-    actor.send(session('accepted'));
+    const own = session('accepted');
+    actor.send(own);
     expect(actor.getSnapshot().context.attempt).toBe(1);
-    clock.advance(limits.stableAfterMs - 1);
+    clock.advance(3_600_000);
+    actor.send({ type: 'session.advanced', sessionId: 'another' });
     expect(actor.getSnapshot().context.attempt).toBe(1);
-    clock.advance(1);
+    actor.send({ type: 'session.advanced', sessionId: own.sessionId });
     expect(actor.getSnapshot().context.attempt).toBe(0);
   });
 });
@@ -375,9 +377,10 @@ describe('peer: two connections to one process', () => {
 });
 
 describe('peer: another process under its NodeId', () => {
-  function contested() {
+  function contested(rate?: { roundTripMs: number }) {
     const bench = setup();
-    const [present, newcomer] = [session('dialed', 'boot-1'), session('accepted', 'boot-2')];
+    const [far, newcomer] = [session('dialed', 'boot-1'), session('accepted', 'boot-2')];
+    const present = rate === undefined ? far : { ...far, rate };
     bench.actor.send(present);
     bench.actor.send(newcomer);
     return { ...bench, present, newcomer };
@@ -403,6 +406,14 @@ describe('peer: another process under its NodeId', () => {
     expect(present.commands.types()).toEqual(['session.admit', 'session.probe', 'session.close']);
     expect(newcomer.commands.types()).toEqual(['session.admit']);
     expect(actor.getSnapshot().context.session?.sessionId).toBe(newcomer.sessionId);
+  });
+
+  it('the present one is far away -> its answer is waited for', () => {
+    const { actor, clock, present, newcomer } = contested({ roundTripMs: 5_000 });
+    clock.advance(limits.duplicateProbeMs + 9_999);
+    expect(newcomer.commands.events).toEqual([]);
+    actor.send({ type: 'session.answered', sessionId: present.sessionId });
+    expect(newcomer.commands.events).toMatchObject([{ type: 'session.refuse', refusal: { code: 'duplicateNodeId' } }]);
   });
 
   it('the present one closes meanwhile -> the newcomer takes its place, without a disconnection', () => {

@@ -163,7 +163,11 @@ describe('receiver', () => {
     const { applying, batch, parent } = setup();
     batch(1);
     await applying[0]?.answer({ parked: [author], diverged: [author] });
-    expect(parent.events.map(({ type }) => type).sort()).toEqual(['replication.diverged', 'replication.parked']);
+    expect(parent.events.map(({ type }) => type).sort()).toEqual([
+      'replication.advanced',
+      'replication.diverged',
+      'replication.parked',
+    ]);
   });
 
   it('the own disk fails -> it tries again with pauses that grow, says so each time, and acknowledges when it has written', async () => {
@@ -182,12 +186,12 @@ describe('receiver', () => {
       expect(applying).toHaveLength(attempt + 2);
     }
     // The other side hears of each attempt before it gives up.
-    expect(2 * diskBackoffMaxMs).toBeLessThan(limits.acknowledgementTimeoutMs);
+    expect(2 * diskBackoffMaxMs).toBeLessThan(limits.applyPatienceMs);
     batch(2);
     await applying[10]?.answer({});
     await applying[11]?.answer({});
     expect(frames().slice(-2)).toEqual([1, 2].map((sequence) => ({ type: 'frame.acknowledgement', sequence })));
-    expect([state(), parent.events]).toEqual(['waiting', []]);
+    expect([state(), parent.types()]).toEqual(['waiting', ['replication.advanced']]);
   });
 
   it('more than the window allows while the own disk fails -> is the fault of the other side, and reported', async () => {

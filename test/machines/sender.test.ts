@@ -6,6 +6,7 @@ import { StatemeshError } from '../../src/core/errors.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
+import { LinkRate } from '../../src/core/link-rate.js';
 import type { VectorClock } from '../../src/core/vector-clock.js';
 import { senderMachine } from '../../src/machines/sender.machine.js';
 import type { LinkCommand, ReplicationReport } from '../../src/protocol/events.js';
@@ -30,6 +31,16 @@ function commitOf(...runs: Run[]): Commit {
   return { runs, origin: undefined, collections: new Set(), cursor: 1 };
 }
 
+const large = 'x'.repeat(limits.windowBytesFirst + 1);
+
+/** A link that carries more and more. */
+function fill(rate: LinkRate): void {
+  for (let nowMs = 0; nowMs < 20; nowMs += 1) {
+    while (rate.mayWrite()) rate.wrote(rate.partBytes, nowMs, 'asking');
+    rate.answered(rate.written, nowMs + 1);
+  }
+}
+
 /** A sender whose readings are answered by hand. */
 function setup(clock: VectorClock = new Map()) {
   const time = manualClock();
@@ -40,6 +51,7 @@ function setup(clock: VectorClock = new Map()) {
     answer: (result: Partial<ReadResult>) => Promise<void>;
     fail: (error: unknown) => Promise<void>;
   }[] = [];
+  const rate = new LinkRate();
   const machine = senderMachine.provide({
     actors: {
       oplogFeed: fromCallback(() => {}) as never,
@@ -68,6 +80,7 @@ function setup(clock: VectorClock = new Map()) {
       peerId: 'b' as NodeId,
       origin: 'b',
       scopes: ['cluster', 'shared'],
+      rate,
       clock,
       neighbours: new Set<NodeId>(),
       random: () => 1,
@@ -76,7 +89,8 @@ function setup(clock: VectorClock = new Map()) {
   const frames = () => link.events.flatMap((command) => (command.type === 'link.send' ? [command.frame] : []));
   const batches = () => frames().flatMap((frame) => (frame.type === 'frame.batch' ? [frame] : []));
   const state = () => actor.getSnapshot().value;
-  return { actor, time, parent, readings, frames, batches, state };
+  const carried = () => link.events.flatMap((command) => (command.type === 'link.carry' ? [command.entry] : []));
+  return { actor, time, rate, link, parent, readings, frames, batches, carried, state };
 }
 
 describe('sender', () => {
@@ -101,18 +115,6 @@ describe('sender', () => {
     }
     await readings[10]?.answer({ runs: [runOf(chainStart, 1)] });
     expect([state(), batches().length, parent.events]).toEqual(['caughtUp', 1, []]);
-  });
-
-  it('the other side cannot write -> waits for as long as it says so, with its window; in silence -> is reported', async () => {
-    const { actor, time, parent, readings, batches } = setup();
-    await readings[0]?.answer({ runs: [runOf(chainStart, 1)] });
-    for (let round = 0; round < 20; round += 1) {
-      time.advance(limits.acknowledgementTimeoutMs - 1);
-      actor.send({ type: 'frame.batchHeld', sequence: 1, code: 'diskFull' });
-    }
-    expect([parent.events, batches().length]).toEqual([[], 1]);
-    time.advance(limits.acknowledgementTimeoutMs);
-    expect(parent.events).toMatchObject([{ type: 'replication.failed', failure: { code: 'connectionTimeout' } }]);
   });
 
   it('the store fails for a reason of its own -> is reported with its code, and it is over', async () => {
@@ -230,16 +232,78 @@ describe('sender', () => {
     expect(readings).toHaveLength(1);
   });
 
-  it('no answer to a batch for too long -> reports it; answers in time -> does not', async () => {
-    const { actor, time, parent, readings } = setup();
-    await readings[0]?.answer({ runs: [runOf(chainStart, 1)] });
-    time.advance(limits.acknowledgementTimeoutMs - 1);
+  it('a large entry -> goes in parts, and the batch that names it when all of them are on their way', async () => {
+    const { actor, readings, batches, carried, state } = setup();
+    const run = runOf(chainStart, 1, large);
+    await readings[0]?.answer({ runs: [run], complete: false });
+    expect(carried()).toEqual(run.entries);
+    expect(batches()).toEqual([]);
+    expect(readings[1]?.options.except.has(key)).toBe(true);
+    await readings[1]?.answer({});
+    expect(state()).toBe('caughtUp');
+    actor.send({ type: 'parcel.sent', hash: 'of another' });
+    expect(batches()).toEqual([]);
+    actor.send({ type: 'parcel.sent', hash: endOf(run).hash });
+    expect(batches()).toEqual([{ type: 'frame.batch', sequence: 1, runs: [run], isCarried: true }]);
+    // What its author wrote after it may follow.
+    expect(readings[2]?.options.except.has(key)).toBe(false);
+    expect(readings[2]?.options.after.get(key)).toEqual(endOf(run));
+  });
+
+  it('a large entry is on its way -> what others write goes on, what its author writes waits', async () => {
+    const { actor, readings, batches } = setup();
+    const run = runOf(chainStart, 1, large);
+    await readings[0]?.answer({ runs: [run], complete: false });
+    await readings[1]?.answer({});
+    const another = { ...runOf(chainStart, 1), author: { ...author, nodeId: 'c' as NodeId } };
+    actor.send({ type: 'oplog.appended', commit: commitOf(runOf(endOf(run), 1), another) });
+    expect(batches()).toEqual([{ type: 'frame.batch', sequence: 1, runs: [another] }]);
+    expect(readings).toHaveLength(2);
+  });
+
+  it('two large entries -> go one after the other, and one place of the window is theirs', async () => {
+    const { actor, readings, batches, carried, state } = setup();
+    const first = runOf(chainStart, 1, large);
+    const others = { ...author, nodeId: 'c' as NodeId };
+    const second = chainRun(others, chainStart, first.entries);
+    await readings[0]?.answer({ runs: [first], complete: false });
+    await readings[1]?.answer({ runs: [second], complete: false });
+    expect(carried()).toEqual(first.entries);
+    expect([...(readings[2]?.options.except ?? [])]).toEqual([key, authorKeyOf(others)]);
+    let after: Position = chainStart;
+    const third = { ...author, nodeId: 'd' as NodeId };
+    for (let index = 2; state() === 'reading'; index += 1) {
+      const run = { ...runOf(after, 1), author: third };
+      await readings[index]?.answer({ runs: [run], complete: false });
+      after = endOf(run);
+    }
+    expect(batches()).toHaveLength(limits.batchesInFlightMax - 1);
+    actor.send({ type: 'parcel.sent', hash: endOf(first).hash });
+    expect(batches()).toHaveLength(limits.batchesInFlightMax);
     actor.send({ type: 'frame.acknowledgement', sequence: 1 });
-    time.advance(limits.acknowledgementTimeoutMs);
-    expect(parent.events).toEqual([]);
-    actor.send({ type: 'oplog.appended', commit: commitOf(runOf(endOf(runOf(chainStart, 1)), 1)) });
-    time.advance(limits.acknowledgementTimeoutMs);
-    expect(parent.events).toMatchObject([{ type: 'replication.failed', failure: { code: 'connectionTimeout' } }]);
+    await readings.at(-1)?.answer({ runs: [second], complete: false });
+    expect(carried()).toEqual([...first.entries, ...second.entries]);
+  });
+
+  it('a large entry has come there another way -> the rest of it is not sent', async () => {
+    const { actor, readings, batches, link } = setup();
+    const run = runOf(chainStart, 1, large);
+    await readings[0]?.answer({ runs: [run], complete: false });
+    await readings[1]?.answer({});
+    actor.send({ type: 'frame.vectorClock', clock: new Map([[key, endOf(run)]]), received: 0 });
+    expect(link.types()).toEqual(['link.carry', 'link.drop']);
+    actor.send({ type: 'parcel.sent', hash: endOf(run).hash });
+    expect(batches()).toEqual([]);
+    expect(readings.at(-1)?.options.except.has(key)).toBe(false);
+  });
+
+  it('a link that carries more -> larger batches are read', async () => {
+    const { readings, rate } = setup();
+    expect(readings[0]?.options.bytesMax).toBe(rate.batchBytes);
+    fill(rate);
+    expect(rate.batchBytes).toBe(limits.batchBytesMax);
+    await readings[0]?.answer({ runs: [runOf(chainStart, 1)], complete: false });
+    expect(readings[1]?.options.bytesMax).toBe(limits.batchBytesMax);
   });
 
   it('a vector clock at rest -> what they lack is read from where they are', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Boot, NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
 import type { Heartbeat } from '../../src/protocol/messages.js';
 import { Heartbeats } from '../../src/services/heartbeat.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
@@ -51,6 +52,7 @@ describe('heartbeats', () => {
     const { start, run } = setup();
     const silent = start('a');
     const alive = start('b');
+    silent.handle.alive();
     run(2_500);
     alive.handle.alive();
     run(4_500);
@@ -68,6 +70,43 @@ describe('heartbeats', () => {
     expect(missed.length).toBeGreaterThan(0);
   });
 
+  it('nothing has come yet -> it may have been admitted there a long round trip later', () => {
+    const { start, run } = setup();
+    const { handle, missed } = start('a');
+    run(limits.firstBeatMs + 2_000);
+    expect(missed).toEqual([]);
+    handle.alive();
+    run(limits.firstBeatMs + 7_000);
+    expect(missed.length).toBeGreaterThan(0);
+  });
+
+  it('beats on their way that are more than one -> the round trip is measured by whichever is echoed, once', () => {
+    const { start, run } = setup();
+    const { handle } = start('a');
+    run(5_500);
+    expect(handle.heard({ ...beat, echo: 1, heldMs: 500 })).toBe(5_000);
+    expect(handle.heard({ ...beat, sequence: 2, echo: 1, heldMs: 1_500 })).toBeUndefined();
+    expect(handle.heard({ ...beat, sequence: 3, echo: 7 })).toBeUndefined();
+    run(5_900);
+    expect(handle.heard({ ...beat, sequence: 4, echo: 2, heldMs: 0 })).toBe(4_900);
+    for (let second = 7; second < limits.beatsRememberedMax + 9; second += 1) {
+      handle.alive();
+      run(second * 1_000);
+    }
+    expect(handle.heard({ ...beat, sequence: 5, echo: 3 })).toBeUndefined();
+  });
+
+  it('a long way -> silence is judged by its round trip', () => {
+    const { start, run } = setup();
+    const { handle, missed } = start('a');
+    run(5_500);
+    handle.heard({ ...beat, echo: 1 });
+    run(5_500 + 3_000 + 10_000);
+    expect(missed).toEqual([]);
+    run(21_000);
+    expect(missed.length).toBeGreaterThan(0);
+  });
+
   it('we were late ourselves -> nobody is judged, and we beat at once', () => {
     const { clock, start, run } = setup();
     const { sent, missed } = start('a');
@@ -81,6 +120,7 @@ describe('heartbeats', () => {
     const { clock, start, run } = setup();
     let next: ReturnType<typeof start> | undefined;
     const first = start('a');
+    first.handle.alive();
     first.missed.push = () => {
       first.handle.stop();
       next = start('a');

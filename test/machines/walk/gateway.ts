@@ -82,6 +82,10 @@ export const gateway = defineWalk({
       own: ({ session }: Session) => session && ({ type: 'session.matched', sessionId: session.sessionId } as const),
       another: { type: 'session.matched', sessionId: 'session-0' },
     },
+    'session.advanced': {
+      own: ({ session }: Session) => session && ({ type: 'session.advanced', sessionId: session.sessionId } as const),
+      another: { type: 'session.advanced', sessionId: 'session-0' },
+    },
     'session.answered': { '': { type: 'session.answered', sessionId: 'session-1' } },
     'session.aligned': { '': { type: 'session.aligned', sessionId: 'session-1' } },
     'session.relocated': { '': { type: 'session.relocated', sessionId: 'session-1', port: 9 } },

@@ -88,6 +88,7 @@ export const membership = defineWalk({
     'session.neighbours': {
       '': { type: 'session.neighbours', sessionId: 'session-1', neighbours: new Set(['n' as NodeId]) },
     },
+    'session.advanced': ofEach((sessionId) => ({ type: 'session.advanced', sessionId })),
     'session.matched': { '': { type: 'session.matched', sessionId: 'session-1' } },
     'session.probed': ofEach((sessionId) => ({ type: 'session.probed', sessionId })),
     notice: { '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } } },

@@ -78,6 +78,7 @@ export const peer = defineWalk({
     'session.answered': ofEach((sessionId) => ({ type: 'session.answered', sessionId })),
     'session.diverged': ofEach((sessionId) => ({ type: 'session.diverged', sessionId, authors })),
     'session.aligned': ofEach((sessionId) => ({ type: 'session.aligned', sessionId })),
+    'session.advanced': ofEach((sessionId) => ({ type: 'session.advanced', sessionId })),
     'session.relocated': ofEach((sessionId) => ({ type: 'session.relocated', sessionId, port: 9 })),
     'session.closed': {
       'own, gone': ({ session }: Sessions) =>
@@ -119,7 +120,10 @@ export const peer = defineWalk({
     },
     {
       states: ['*'],
-      events: ['session.relocated (contender)', 'session.relocated (other)'],
+      events: [
+        ...['session.relocated (contender)', 'session.relocated (other)'],
+        ...['session.advanced (contender)', 'session.advanced (other)'],
+      ],
       why: 'Only the session that was admitted last speaks for the peer.',
     },
     {

@@ -57,6 +57,7 @@ export const reception = defineWalk({
     'session.neighbours': {
       '': { type: 'session.neighbours', sessionId: 'session-1', neighbours: new Set(['n' as NodeId]) },
     },
+    'session.advanced': { '': { type: 'session.advanced', sessionId: 'session-1' } },
     'session.matched': { '': { type: 'session.matched', sessionId: 'session-1' } },
     'session.probed': { '': { type: 'session.probed', sessionId: 'session-1' } },
     'session.diverged': {

@@ -1,10 +1,11 @@
 /** The sender: commits that follow what was sent, that do not, and that the other side gets elsewhere. */
 import { type Author, authorKeyOf, type Incarnation } from '../../../src/core/author.js';
-import type { Position, Run } from '../../../src/core/entry.js';
+import { chainRun, chainStart, type Position, type Run } from '../../../src/core/entry.js';
 import { StatemeshError } from '../../../src/core/errors.js';
 import type { Hlc } from '../../../src/core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../../src/core/ids.js';
 import { limits } from '../../../src/core/limits.js';
+import { LinkRate } from '../../../src/core/link-rate.js';
 import type { Progress } from '../../../src/core/replication.js';
 import { positionOf } from '../../../src/core/vector-clock.js';
 import { senderMachine } from '../../../src/machines/sender.machine.js';
@@ -35,6 +36,20 @@ function next(author: Author, { theirs }: Progress): Run {
   return runAfter(author, positionOf(theirs, authorKeyOf(author)));
 }
 
+const largeRun = chainRun(ours, chainStart, [
+  {
+    hlc: 1 as Hlc,
+    collection: 'things' as CollectionName,
+    key: 'k' as DocumentKey,
+    operation: 'put',
+    payload: 'x'.repeat(limits.windowBytesFirst + 1),
+  },
+]);
+
+function hashOf(run: Run): string {
+  return run.entries[0]?.hash ?? '';
+}
+
 const complete: ReadResult = { runs: [], complete: true, diverged: [] };
 
 export const sender = defineWalk({
@@ -43,10 +58,10 @@ export const sender = defineWalk({
     {
       ...{ parent: mailbox(), link: mailbox(), store, peerId: smaller.nodeId, scopes: ['cluster', 'shared'] },
       origin: smaller.nodeId,
-      ...{ clock: new Map(), neighbours: new Set<NodeId>(), random: () => 0 },
+      ...{ clock: new Map(), neighbours: new Set<NodeId>(), random: () => 0, rate: new LinkRate() },
     },
   ],
-  facts: ({ progress, outbox, stale, unsure, neighbours, diverged }) => [
+  facts: ({ progress, outbox, stale, unsure, neighbours, diverged, carried, waiting }) => [
     ...[
       Math.min(progress.inFlight.length, limits.batchesInFlightMax + 1),
       progress.skipped.size,
@@ -55,7 +70,7 @@ export const sender = defineWalk({
       unsure,
       neighbours.size,
     ],
-    diverged.size,
+    ...[diverged.size, carried === undefined, waiting.size],
   ],
   samples: {
     'oplog.appended': {
@@ -79,12 +94,16 @@ export const sender = defineWalk({
       none: { type: 'neighbours.changed', neighbours: new Set<NodeId>() },
       'a third': { type: 'neighbours.changed', neighbours: new Set([larger.nodeId]) },
     },
-    'acknowledgement.overdue': { '': { type: 'acknowledgement.overdue' } },
+    'parcel.sent': {
+      '': ({ carried }) => carried && ({ type: 'parcel.sent', hash: hashOf(carried) } as const),
+      'of another': { type: 'parcel.sent', hash: '' },
+    },
   },
   outputs: {
     readBatch: {
       nothing: complete,
       more: { ...complete, runs: [runAfter(ours, { hlc: 0 as Hlc, hash: '' })], complete: false },
+      large: { ...complete, runs: [largeRun], complete: false },
       diverged: { ...complete, diverged: [authorKeyOf(ours)] },
     },
   },
@@ -96,12 +115,16 @@ export const sender = defineWalk({
   },
   resting: ['caughtUp', 'windowFull'],
   retrying: ['reading', 'unreadable'],
-  goals: [['caughtUp'], ['reading'], ['windowFull'], ['failed']],
+  goals: [['caughtUp'], ['reading'], ['windowFull']],
   laws: {
     'no more batches are in flight than the window allows': ({ progress }) =>
       progress.inFlight.length <= limits.batchesInFlightMax,
     'it does not rest while there is something to read': ({ stale }, [state]) => !stale || state !== 'caughtUp',
+    'an entry on its way in parts has a place in the window': ({ carried, progress }) =>
+      carried === undefined || progress.inFlight.length < limits.batchesInFlightMax,
     'what was planned has been sent': ({ outbox }) => outbox.length === 0,
   },
-  ignored: [],
+  ignored: [
+    { states: ['*'], events: ['parcel.sent (of another)'], why: 'It was dropped when its last part had been sent.' },
+  ],
 });

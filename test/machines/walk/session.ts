@@ -99,7 +99,9 @@ export const session = defineWalk({
     },
     'heartbeat.matched': { '': { type: 'heartbeat.matched' } },
     'heartbeat.differed': { '': { type: 'heartbeat.differed' } },
-    'heartbeat.measured': { '': { type: 'heartbeat.measured', roundTripMs: 1, clockAheadMs: 0 } },
+    'heartbeat.measured': { '': { type: 'heartbeat.measured', roundTripMs: 1, clockAheadMs: 0, bytesPerSecond: 1 } },
+    'replication.advanced': { '': { type: 'replication.advanced' } },
+    'parcel.sent': { '': { type: 'parcel.sent', hash: '' } },
     'neighbours.changed': {
       '': ({ access }) =>
         access.kind === 'cluster'
@@ -139,6 +141,11 @@ export const session = defineWalk({
   },
   ignored: [
     {
+      states: ['handshaking', 'comparing'],
+      events: ['parcel.sent'],
+      why: 'Only a sender has anything to send in parts.',
+    },
+    {
       states: ['*'],
       events: ['session.renew (to somebody else)'],
       why: 'Only a gateway has a token to renew.',
@@ -173,7 +180,7 @@ export const session = defineWalk({
     },
     {
       states: ['handshaking', 'comparing'],
-      events: ['replication.failed', 'replication.diverged', 'replication.parked'],
+      events: ['replication.failed', 'replication.diverged', 'replication.parked', 'replication.advanced'],
       why: 'Sender and receiver exist only while synchronizing, which leads nowhere but to the end.',
     },
     {

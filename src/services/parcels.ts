@@ -1,0 +1,160 @@
+/**
+ * Large documents on their way, on both sides of a connection.
+ *
+ * Invariants: nothing is allocated for what is announced, only for what has come; what comes is bounded by what was announced, and that
+ * by `parcelBytesMax`; what sessions that broke leave behind is bounded by `parcelsKeptBytesMax`, and is of use to the same other side
+ * only, so who sends rubbish spoils its own documents and no one else's. Whether a document is what its hash says shows when it is applied.
+ */
+import { StatemeshError } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Origin } from '../core/replication.js';
+import type { Frame, Parcel, ParcelHeld, Part } from '../protocol/messages.js';
+
+/** What we send: the payload of one entry, part by part. */
+export class OutgoingParcel {
+  readonly hash: string;
+  readonly #bytes: Uint8Array;
+  #offset = 0;
+  #isAnnounced = false;
+
+  constructor(entry: { readonly hash: string; readonly payload: string }) {
+    this.hash = entry.hash;
+    this.#bytes = new TextEncoder().encode(entry.payload);
+  }
+
+  get isSent(): boolean {
+    return this.#isAnnounced && this.#offset >= this.#bytes.length;
+  }
+
+  /** How long the next part will be, at most. */
+  get bytesLeft(): number {
+    return this.#bytes.length - this.#offset;
+  }
+
+  /** Goes on behind what the other side has already. */
+  skip({ hash, held }: ParcelHeld): void {
+    if (hash !== this.hash || held <= this.#offset || held > this.#bytes.length) return;
+    this.#offset = held;
+    this.#isAnnounced = false;
+  }
+
+  /** What has to be said before the next part, if anything. */
+  announce(): Parcel | undefined {
+    if (this.#isAnnounced) return undefined;
+    this.#isAnnounced = true;
+    return { type: 'frame.parcel', hash: this.hash, size: this.#bytes.length, offset: this.#offset };
+  }
+
+  next(bytesMax: number, wantsProgress: boolean): Part {
+    const bytes = this.#bytes.subarray(this.#offset, this.#offset + bytesMax);
+    this.#offset += bytes.length;
+    return wantsProgress ? { type: 'frame.part', bytes, wantsProgress } : { type: 'frame.part', bytes };
+  }
+}
+
+/** What has come of one document. */
+interface Incoming {
+  readonly hash: string;
+  readonly size: number;
+  readonly parts: Uint8Array[];
+  held: number;
+}
+
+/** What a node keeps of documents whose sessions broke. */
+export class KeptParcels {
+  readonly #kept = new Map<string, Incoming>();
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  keep(origin: Origin, parcel: Incoming): void {
+    if (parcel.held === 0) return;
+    this.take(origin, parcel);
+    this.#kept.set(keyOf(origin, parcel), parcel);
+    this.#bytes += parcel.held;
+    for (const [key, { held }] of this.#kept) {
+      if (this.#bytes <= limits.parcelsKeptBytesMax) return;
+      this.#kept.delete(key);
+      this.#bytes -= held;
+    }
+  }
+
+  take(origin: Origin, parcel: Pick<Incoming, 'hash' | 'size'>): Incoming | undefined {
+    const key = keyOf(origin, parcel);
+    const found = this.#kept.get(key);
+    if (found === undefined) return undefined;
+    this.#kept.delete(key);
+    this.#bytes -= found.held;
+    return found;
+  }
+}
+
+/** What the other side of one connection sends: one document at a time. */
+export class IncomingParcels {
+  readonly #origin: Origin;
+  readonly #kept: KeptParcels;
+  #parcel: Incoming | undefined;
+  /** Bytes that are there already, and come again. */
+  #surplus = 0;
+
+  constructor(origin: Origin, kept: KeptParcels) {
+    this.#origin = origin;
+    this.#kept = kept;
+  }
+
+  /** Another document begins, or the same one from another place. Gives what is to be answered. */
+  begin({ hash, size, offset }: Parcel): Frame | undefined {
+    if (this.#parcel?.hash !== hash || this.#parcel.size !== size) {
+      this.#parcel = this.#kept.take(this.#origin, { hash, size }) ?? { hash, size, parts: [], held: 0 };
+    }
+    const { held } = this.#parcel;
+    if (offset > held) throw refusal('a parcel goes on where nothing of it is');
+    this.#surplus = held - offset;
+    return this.#surplus === 0 ? undefined : { type: 'frame.parcelHeld', hash, held };
+  }
+
+  add({ bytes }: Part): void {
+    const parcel = this.#parcel;
+    if (parcel === undefined) throw refusal('a part belongs to no parcel');
+    const known = Math.min(this.#surplus, bytes.length);
+    this.#surplus -= known;
+    if (known === bytes.length) return;
+    parcel.held += bytes.length - known;
+    if (parcel.held > parcel.size) throw refusal('a parcel is longer than was said');
+    // A copy: what was read from the connection is a part of something larger.
+    parcel.parts.push(bytes.slice(known));
+  }
+
+  /** The payload of an entry whose parts have all come. */
+  open(hash: string): string {
+    const parcel = this.#parcel;
+    if (parcel?.hash !== hash || parcel.held !== parcel.size) throw refusal('an entry has not come in parts');
+    this.#parcel = undefined;
+    const bytes = new Uint8Array(parcel.size);
+    let offset = 0;
+    for (const part of parcel.parts) {
+      bytes.set(part, offset);
+      offset += part.length;
+    }
+    const payload = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+    if (payload.length > limits.documentBytesMax) throw refusal('a document is too large');
+    return payload;
+  }
+
+  /** The session is over: what has come may be of use to the next one. */
+  leave(): void {
+    if (this.#parcel !== undefined) this.#kept.keep(this.#origin, this.#parcel);
+    this.#parcel = undefined;
+  }
+}
+
+/** NUL is in no origin and in no hash. */
+function keyOf(origin: Origin, { hash, size }: Pick<Incoming, 'hash' | 'size'>): string {
+  return `${origin}\0${hash}\0${size}`;
+}
+
+function refusal(why: string): StatemeshError {
+  return new StatemeshError('frameMalformed', `A frame is refused: ${why}.`);
+}
