@@ -37,13 +37,15 @@ export interface PeerStatus {
   /** In this session. */
   readonly entriesSent: number;
   readonly entriesReceived: number;
-  /** Whether everything we have is on its way or there. */
+  /** Whether everything we have is there. */
   readonly isCaughtUp: boolean;
   /**
-   * Entries that it lacks of those that we have, as far as it has said what it has, counted up to 100,000. Undefined while it is not
-   * connected, and where the database is not asked.
+   * Entries that it lacks of those that we have, as far as it has said what it has, counted up to 100,000: those on their way are not
+   * there. Undefined while it is not connected, and where the database is not asked.
    */
   readonly backlog: number | undefined;
+  /** What the link was seen to carry when it was what limits, in bytes a second. */
+  readonly bytesPerSecond: number | undefined;
   /** Attempts that failed in a row, and the last reason. */
   readonly attempt: number;
   readonly lastFailure: Failure | undefined;
@@ -64,8 +66,13 @@ export interface GatewayStatus {
   /** In this session. */
   readonly entriesSent: number;
   readonly entriesReceived: number;
-  /** Whether everything we have is on its way or there. */
+  /** Whether everything we have is there. */
   readonly isCaughtUp: boolean;
+  /** Entries that it lacks, as with a peer. */
+  readonly backlog: number | undefined;
+  readonly roundTripMs: number | undefined;
+  /** What the link was seen to carry when it was what limits, in bytes a second. */
+  readonly bytesPerSecond: number | undefined;
   /** When both sides last came to have the same, ms since 1970. */
   readonly lastSyncedAtMs: number | undefined;
   /** When the access token expires, ms since 1970; undefined without one. The token itself is nowhere to be seen. */
@@ -174,7 +181,7 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     role: configuration?.role,
     leadership: leadershipOf(snapshot),
     uplink: uplinkOf(snapshot)?.context.uplink,
-    gateways: gatewayStatusesOf(snapshot),
+    gateways: await Promise.all(gatewayRowsOf(snapshot).map((row) => withBacklog(row, store))),
     clockAheadMs: clockAheadOf(peers),
     clockDigest: store?.digest(['cluster', 'shared']),
     cursor: store?.position(),
@@ -226,34 +233,42 @@ function uplinkOf({ children }: NodeSnapshot): SnapshotFrom<UplinkMachine> | und
 }
 
 export function gatewayStatusesOf(snapshot: NodeSnapshot): GatewayStatus[] {
-  const gateways = Object.entries(uplinkOf(snapshot)?.children ?? {}).filter(([id]) => id.startsWith('gateway-'));
-  return gateways.map(([, gateway]) => gatewayStatusOf((gateway as ActorRefFrom<GatewayMachine>).getSnapshot()));
+  return gatewayRowsOf(snapshot).map(({ status }) => status);
 }
 
-function gatewayStatusOf(gateway: SnapshotFrom<GatewayMachine>): GatewayStatus {
+function gatewayRowsOf(snapshot: NodeSnapshot): Row<GatewayStatus>[] {
+  const gateways = Object.entries(uplinkOf(snapshot)?.children ?? {}).filter(([id]) => id.startsWith('gateway-'));
+  return gateways.map(([, gateway]) => gatewayRowOf((gateway as ActorRefFrom<GatewayMachine>).getSnapshot()));
+}
+
+function gatewayRowOf(gateway: SnapshotFrom<GatewayMachine>): Row<GatewayStatus> {
   const { value, context } = gateway;
   const session = own(gateway.children, context.session?.sessionId ?? '') as ActorRefFrom<SessionMachine> | undefined;
-  const { entriesSent, entriesReceived, isCaughtUp } = sessionStatusOf(session?.getSnapshot());
-  return {
+  const inside = session?.getSnapshot();
+  const { entriesSent, entriesReceived, isCaughtUp, roundTripMs, bytesPerSecond } = sessionStatusOf(inside);
+  const status: GatewayStatus = {
     nodeId: context.peer.nodeId,
     address: context.peer.address,
     state: (typeof value === 'string' ? value : Object.keys(value)[0]) as GatewayState,
-    ...{ entriesSent, entriesReceived, isCaughtUp },
+    ...{ entriesSent, entriesReceived, isCaughtUp, backlog: undefined, roundTripMs, bytesPerSecond },
     lastSyncedAtMs: context.lastSyncedAtMs,
     tokenExpiresAtMs: context.token?.expiresAtMs,
     attempt: context.attempt,
     lastFailure: context.lastFailure,
   };
+  return { status, session: inside };
 }
 
 export function peerStatusesOf(snapshot: NodeSnapshot): PeerStatus[] {
   return peerRowsOf(snapshot).map(({ status }) => status);
 }
 
-interface PeerRow {
-  readonly status: PeerStatus;
+interface Row<Status> {
+  readonly status: Status;
   readonly session: SessionSnapshot | undefined;
 }
+
+type PeerRow = Row<PeerStatus>;
 
 function peerRowsOf(snapshot: NodeSnapshot): PeerRow[] {
   const reception = snapshot.children.reception as ActorRefFrom<ReceptionMachine> | undefined;
@@ -306,12 +321,14 @@ function peerRowOf(
 /** How far a backlog is counted: on the way to the end of a large one, nobody needs to know by how much. */
 const backlogMax = 100_000;
 
-async function withBacklog({ status, session }: PeerRow, store: Store | undefined): Promise<PeerStatus> {
+async function withBacklog<Status>({ status, session }: Row<Status>, store: Store | undefined): Promise<Status> {
   const sender = (session?.children.sender as ActorRefFrom<SenderMachine> | undefined)?.getSnapshot();
   if (sender === undefined || store === undefined) return status;
   const { progress, scopes } = sender.context;
-  const { value: backlog } = await unlessImpaired(store.lacking(progress.theirs, scopes, backlogMax));
-  return { ...status, backlog };
+  const { value: lacking } = await unlessImpaired(store.lacking(progress.theirs, scopes, backlogMax));
+  // What is on its way may never arrive.
+  const onTheirWay = progress.inFlight.reduce((total, { entries }) => total + entries, 0);
+  return { ...status, backlog: lacking === undefined ? undefined : Math.min(backlogMax, lacking + onTheirWay) };
 }
 
 /** What was read of the database; nothing when its disk fails: the rest of the status can be told all the same. */
@@ -340,8 +357,14 @@ function sessionStatusOf(session: SessionSnapshot | undefined): SessionStatus {
     clockAheadMs: session?.context.clockAheadMs,
     entriesSent: sender?.context.entriesSent ?? 0,
     entriesReceived: receiver?.context.entriesApplied ?? 0,
-    isCaughtUp: sender?.matches('caughtUp') === true && sender.context.progress.inFlight.length === 0,
+    bytesPerSecond: session?.context.rate.bytesPerSecond,
+    isCaughtUp: isIdle(sender),
   };
+}
+
+function isIdle(sender: SnapshotFrom<SenderMachine> | undefined): boolean {
+  if (sender?.matches('caughtUp') !== true) return false;
+  return sender.context.progress.inFlight.length === 0 && sender.context.carried === undefined;
 }
 
 function peerStateOf(peer: SnapshotFrom<PeerMachine>): PeerState {

@@ -144,7 +144,12 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
   }
   yield* status.quarantined.map((document) => quarantineFinding(document, removal.running));
   yield* status.peers.map(peerFinding);
-  for (const { nodeId: peer, state: gateway, lastFailure: why } of status.gateways) {
+  for (const { nodeId: peer, state: gateway, lastFailure: why, ...link } of status.gateways) {
+    const behind = behindText(link);
+    if (gateway === 'online' && behind !== undefined) {
+      yield { check: 'peers', state: 'warning', message: `cloud peer ${peer} ${behind}`, advice: slowLinkAdvice };
+      continue;
+    }
     const isWell = gateway === 'online' || gateway === 'standby' || gateway === 'disabled';
     const message = `cloud peer ${peer}: ${gateway}${why === undefined || isWell ? '' : `: ${clean(why.message)}`}`;
     yield { check: 'peers', state: isWell ? 'ok' : 'warning', message };
@@ -170,10 +175,27 @@ function certificateFinding({ field, path, state, daysLeft }: CertificateFinding
   }
 }
 
-function peerFinding({ nodeId, state, impairment, lastFailure, roundTripMs }: PeerStatus): Finding {
+/** Below it, a link is worth a word while something waits for it. */
+const slowBytesPerSecond = 125_000;
+const slowLinkAdvice = 'It gets there. See what else the link carries, or why it is slow.';
+
+type SlowLink = Pick<PeerStatus, 'backlog' | 'bytesPerSecond'>;
+
+function behindText({ backlog = 0, bytesPerSecond }: SlowLink): string | undefined {
+  if (backlog === 0 || bytesPerSecond === undefined || bytesPerSecond > slowBytesPerSecond) return undefined;
+  const entries = `${count(backlog)} ${backlog === 1 ? 'entry' : 'entries'}`;
+  return `is behind by ${entries}; the link carries about ${count(Math.round((8 * bytesPerSecond) / 1_000))} kbit/s.`;
+}
+
+function peerFinding(peer: PeerStatus): Finding {
+  const { nodeId, state, impairment, lastFailure, roundTripMs } = peer;
   if (state === 'connected' && impairment !== undefined) {
     const message = `${nodeId} is connected, but says that its database is impaired (${impairment}).`;
     return { check: 'peers', state: 'warning', message, advice: 'Run `statemesh doctor` there.' };
+  }
+  const behind = behindText(peer);
+  if (state === 'connected' && behind !== undefined) {
+    return { check: 'peers', state: 'warning', message: `${nodeId} ${behind}`, advice: slowLinkAdvice };
   }
   if (state === 'connected') {
     return ok('peers', `${nodeId} is connected${roundTripMs === undefined ? '' : ` (${roundTripMs.toFixed(1)} ms)`}`);

@@ -13,6 +13,7 @@ import { positionOf, type VectorClock } from './vector-clock.js';
 /** A batch sent and not yet acknowledged: where it takes the other side. */
 export interface InFlight {
   readonly sequence: number;
+  readonly entries: number;
   readonly ends: ReadonlyMap<AuthorKey, Position>;
 }
 
@@ -31,7 +32,12 @@ export function startProgress(theirs: VectorClock): Progress {
 /** After sending a batch. */
 export function sent(progress: Progress, sequence: number, runs: readonly Run[]): Progress {
   const ends = endsOf(runs);
-  return { ...progress, theirs: furthest(progress.theirs, ends), inFlight: [...progress.inFlight, { sequence, ends }] };
+  const entries = runs.reduce((total, run) => total + run.entries.length, 0);
+  return {
+    ...progress,
+    theirs: furthest(progress.theirs, ends),
+    inFlight: [...progress.inFlight, { sequence, entries, ends }],
+  };
 }
 
 export function acknowledged(progress: Progress, sequence: number): Progress {

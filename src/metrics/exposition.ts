@@ -36,6 +36,7 @@ interface PeerStanding {
   readonly roundTripMs: number | undefined;
   readonly clockAheadMs: number | undefined;
   readonly backlog: number | undefined;
+  readonly bytesPerSecond: number | undefined;
 }
 
 /** How late the event loop has been since it was last asked, in seconds. */
@@ -119,12 +120,13 @@ export class Exposition {
     const gateways = gauge('statemesh_gateways', 'Cloud peers by how things stand with them.', ['state']);
     const backlog = gauge('statemesh_peer_backlog_entries', 'Entries that a connected peer lacks.', ['peer']);
     const trip = gauge('statemesh_peer_round_trip_seconds', 'Of a heartbeat and its echo, smoothed.', ['peer']);
+    const rate = gauge('statemesh_peer_bytes_per_second', 'What a slow link was seen to carry.', ['peer']);
     const peerAhead = gauge('statemesh_peer_clock_ahead_seconds', 'How far its clock is ahead of ours.', ['peer']);
     const late = gauge('statemesh_event_loop_delay_seconds', 'Since the last look.', ['statistic']);
     const memory = gauge('process_resident_memory_bytes', 'Resident memory size in bytes.');
     const cpu = gauge('process_cpu_seconds', 'User and system time of the process.');
     return (standing, delay) => {
-      for (const each of [node, backlog, trip, peerAhead]) each.reset();
+      for (const each of [node, backlog, trip, rate, peerAhead]) each.reset();
       node.set({ node_id: standing.nodeId ?? '', role: standing.role ?? '' }, 1);
       running.set(standing.state === 'running' ? 1 : 0);
       leader.set(standing.leadership?.isLeader ? 1 : 0);
@@ -137,9 +139,10 @@ export class Exposition {
       quarantined.set(standing.quarantined.length);
       countStates(peers, peerStates, standing.peers);
       countStates(gateways, gatewayStates, standing.gateways);
-      for (const { nodeId: peer, backlog: lacking, roundTripMs, clockAheadMs } of standing.peers) {
+      for (const { nodeId: peer, backlog: lacking, roundTripMs, clockAheadMs, bytesPerSecond } of standing.peers) {
         if (lacking !== undefined) backlog.set({ peer }, lacking);
         if (roundTripMs !== undefined) trip.set({ peer }, seconds(roundTripMs));
+        if (bytesPerSecond !== undefined) rate.set({ peer }, bytesPerSecond);
         if (clockAheadMs !== undefined) peerAhead.set({ peer }, seconds(clockAheadMs));
       }
       for (const [statistic, value] of Object.entries(delay)) late.set({ statistic }, value);

@@ -43,6 +43,11 @@ describe('a slow link', () => {
     await theirs.put('tiny', { n: 1 });
     await until('the one the other way', async () => (await a.collection('theirs').get('tiny')) !== undefined, 3_000);
     expect(await b.collection('mine').get('large')).toBeUndefined();
+    await until('the rate', () => a.peers[0]?.bytesPerSecond !== undefined, 20_000);
+    const [peer] = (await a.status()).peers;
+    expect(peer).toMatchObject({ isCaughtUp: false });
+    expect(peer?.backlog).toBeGreaterThanOrEqual(2);
+    expect(peer?.bytesPerSecond).toBeLessThan(200_000);
     await until('the tiny one', async () => (await b.collection('mine').get('tiny')) !== undefined, 40_000);
     expect(performance.now() - startedMs).toBeLessThan(40_000);
     expect([...breaks(a), ...breaks(b)]).toEqual([]);
