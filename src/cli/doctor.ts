@@ -113,11 +113,25 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
     if (isRepairing) yield refusal(status);
     return;
   }
-  yield ok('node', 'does not run');
+  const findings: Finding[] = [];
   if (directory.state !== 'failed') {
-    yield* databaseFindings(join(dataDir, `${configuration.nodeId}.db`), configuration, isRepairing);
+    const path = join(dataDir, `${configuration.nodeId}.db`);
+    for await (const finding of databaseFindings(path, configuration, isRepairing)) findings.push(finding);
   }
+  yield nodeFinding(findings);
+  yield* findings;
   yield await portFinding(configuration);
+}
+
+/** Of a node that does not answer. Who has its database open runs all the same. */
+function nodeFinding(ofDatabase: readonly Finding[]): Finding {
+  const inUse = ofDatabase.find(({ code }) => code === 'databaseInUse');
+  if (inUse === undefined) return ok('node', 'does not run');
+  return {
+    ...{ check: 'node', state: 'failed', message: `runs, but does not answer. ${inUse.message}` },
+    advice: 'A node opens its control socket again within seconds; one that was started with control: false has none.',
+    code: 'databaseInUse',
+  };
 }
 
 function* ofRunning(status: NodeStatus & { processId: number }): Generator<Finding> {

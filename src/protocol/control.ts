@@ -58,6 +58,8 @@ export interface ControlLimits {
   /** Without a byte of lines: a program at the other end of a pipe may take its time. */
   readonly linesIdleTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** How often the node looks whether its socket is still there. */
+  readonly placeCheckMs: number;
 }
 
 export const controlLimits: ControlLimits = {
@@ -68,6 +70,7 @@ export const controlLimits: ControlLimits = {
   bodyIdleTimeoutMs: 10_000,
   linesIdleTimeoutMs: 600_000,
   keepAliveTimeoutMs: 5_000,
+  placeCheckMs: 2_000,
 };
 
 /** The socket of a node, in its data directory. */

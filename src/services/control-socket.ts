@@ -15,12 +15,20 @@ import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 
 const claimAttemptsMax = 5;
 
+/** A place in the file system where a server listens. */
+export interface SocketPlace {
+  /** Whether our socket still is what is there. */
+  isOurs(): boolean;
+  /** Removes our socket. */
+  leave(): void;
+}
+
 /**
  * Makes a server listen at a path of the file system.
- * @returns How to remove the socket; the server is closed by its owner
+ * @returns The place; the server is closed by its owner
  * @throws StatemeshError `controlUnavailable`
  */
-export async function listenAtSocket(server: Server, path: string): Promise<() => void> {
+export async function listenAtSocket(server: Server, path: string): Promise<SocketPlace> {
   try {
     return await claim(server, path);
   } catch (error) {
@@ -34,7 +42,7 @@ export async function listenAtSocket(server: Server, path: string): Promise<() =
   }
 }
 
-async function claim(server: Server, path: string): Promise<() => void> {
+async function claim(server: Server, path: string): Promise<SocketPlace> {
   const nest = mkdtempSync(join(dirname(path), '.control-'));
   try {
     const born = join(nest, 's');
@@ -45,9 +53,11 @@ async function claim(server: Server, path: string): Promise<() => void> {
       if (attempt === claimAttemptsMax) throw taken(path);
       await clear(path, join(nest, 'stale'));
     }
-    return () => {
-      if (isSame(lstatSync(path, { throwIfNoEntry: false }), own)) rmSync(path, { force: true });
+    const isOurs = () => isSame(lstatSync(path, { throwIfNoEntry: false }), own);
+    const leave = () => {
+      if (isOurs()) rmSync(path, { force: true });
     };
+    return { isOurs, leave };
   } finally {
     rmSync(nest, { recursive: true, force: true });
   }

@@ -8,40 +8,55 @@ import { type EventObject, fromCallback } from 'xstate';
 import type { Configuration } from '../protocol/configuration.js';
 import { type ControlCommands, type ControlLimits, controlLimits, controlSocketPath } from '../protocol/control.js';
 import type { Mailbox } from '../protocol/events.js';
-import type { Time } from '../protocol/ports.js';
+import type { Time, Timer } from '../protocol/ports.js';
 import type { ControlReport } from '../protocol/services.js';
 import { createControlServer } from './control-server.js';
-import { listenAtSocket } from './control-socket.js';
+import { listenAtSocket, type SocketPlace } from './control-socket.js';
 
 const turnsToAnswer = 3;
 
 /** @param commands What the node answers; asked for when the service starts */
 export function createControl(
-  { time }: { time: Pick<Time, 'turn'> },
+  { time }: { time: Pick<Time, 'turn' | 'after'> },
   commands: () => ControlCommands,
   limits: ControlLimits = controlLimits,
 ) {
   return fromCallback<EventObject, { configuration: Configuration; parent: Mailbox<ControlReport> }>(({ input }) => {
     const { configuration, parent } = input;
     if (!configuration.control) return;
-    const server = createControlServer(commands(), limits);
+    const answers = commands();
     let isStopped = false;
-    let remove = (): void => {};
+    let opened: Opened | undefined;
+    let timer: Timer | undefined;
 
+    const open = async (): Promise<void> => {
+      const server = createControlServer(answers, limits);
+      const place = await listenAtSocket(server, controlSocketPath(configuration.dataDir));
+      server.on('error', fail);
+      opened = { server, place };
+      if (isStopped) void close(opened);
+      else watch();
+    };
     const fail = (error: unknown): void => {
       if (!isStopped) parent.send({ type: 'control.failed', error });
     };
-    const open = async (): Promise<void> => {
-      try {
-        remove = await listenAtSocket(server, controlSocketPath(configuration.dataDir));
-        server.on('error', fail);
-        if (isStopped) void close();
-      } catch (error) {
-        fail(error);
-      }
+    /** Somebody may delete the socket, or the whole directory: the node opens it again, or nobody could talk to it any more. */
+    const watch = (): void => {
+      timer = time.after(limits.placeCheckMs, () => {
+        const before = opened;
+        if (before === undefined || before.place.isOurs()) {
+          watch();
+          return;
+        }
+        // Whatever keeps it from that now may not the next time.
+        open().then(
+          () => void close(before),
+          () => isStopped || watch(),
+        );
+      });
     };
-    const close = async (): Promise<void> => {
-      remove();
+    const close = async ({ server, place }: Opened): Promise<void> => {
+      place.leave();
       server.close();
       server.closeIdleConnections();
       // What has been carried out just now, and ends this service perhaps, is answered first.
@@ -49,10 +64,16 @@ export function createControl(
       server.closeAllConnections();
     };
 
-    void open();
+    open().catch(fail);
     return () => {
       isStopped = true;
-      void close();
+      timer?.cancel();
+      if (opened !== undefined) void close(opened);
     };
   });
+}
+
+interface Opened {
+  readonly server: ReturnType<typeof createControlServer>;
+  readonly place: SocketPlace;
 }

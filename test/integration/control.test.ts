@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createActor, fromCallback } from 'xstate';
+import { systemTime } from '../../src/adapters/time.js';
 import { callControl, streamControl } from '../../src/cli/control-client.js';
 import { failureOf, StatemeshError } from '../../src/core/errors.js';
 import type { Configuration } from '../../src/protocol/configuration.js';
@@ -52,6 +53,20 @@ describe('control socket', () => {
     } finally {
       process.umask(umask);
     }
+  });
+
+  test('deleted, replaced by a file: while the node runs -> is opened again, unless something else is in the way', async () => {
+    const { socketPath, failures } = await opened({ ping: async () => 'pong' }, { limits: { placeCheckMs: 20 } });
+    rmSync(socketPath);
+    await until(() => callControl(socketPath, 'ping').catch(() => undefined));
+    expect(await callControl(socketPath, 'ping')).toBe('pong');
+    rmSync(socketPath);
+    await writeFile(socketPath, 'mine');
+    await sleep(100);
+    expect(await readFile(socketPath, 'utf8')).toBe('mine');
+    rmSync(socketPath);
+    await until(() => callControl(socketPath, 'ping').catch(() => undefined));
+    expect(failures).toEqual([]);
   });
 
   test('switched off: control false -> no socket', async () => {
@@ -537,8 +552,7 @@ function open(commands: ControlCommands, options: OpenOptions = {}) {
       receive((event) => failures.push(failureOf((event as unknown as { error: unknown }).error)));
     }),
   ).start();
-  const turning = { turn: () => new Promise<void>((resolve) => setImmediate(resolve)) };
-  const service = createControl({ time: turning }, () => commands, { ...controlLimits, ...limits });
+  const service = createControl({ time: systemTime() }, () => commands, { ...controlLimits, ...limits });
   const configuration = { dataDir: directory, control } as Configuration;
   const actor = createActor(service, { input: { configuration, parent: parent as never } }).start();
   const stop = () => actor.stop();
