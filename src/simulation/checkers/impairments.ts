@@ -68,20 +68,23 @@ export const impairments: CheckerFactory = (view, report) => {
       }
       leadingSinceMs = leading;
     },
-    missing: () => (impaired(view).length > 0 ? 'sound' : undefined),
+    missing: () => (mistakesIn(view).length > 0 ? 'sound' : undefined),
     async settled() {
-      for (const { nodeId } of impaired(view)) report(`${nodeId} still takes its database for impaired.`);
-      for (const process of view.processes) {
-        for (const [nodeId, { impairment }] of view.insideOf(process).vote?.live ?? []) {
-          if (impairment !== undefined) report(`${process.nodeId} still takes the database of ${nodeId} for impaired.`);
-        }
-      }
+      for (const mistake of mistakesIn(view)) report(mistake);
     },
   };
 };
 
-function impaired({ processes }: View): readonly NodeProcess[] {
-  return processes.filter((process) => process.isUp && impairmentOf(process) !== undefined);
+/** Who is taken for impaired, by itself or by others, although all disks are sound. */
+function mistakesIn({ processes, insideOf }: View): readonly string[] {
+  return processes
+    .filter(({ isUp }) => isUp)
+    .flatMap((process) => {
+      const others = [...(insideOf(process).vote?.live ?? [])].filter(([, { impairment }]) => impairment !== undefined);
+      const taken = others.map(([nodeId]) => `${process.nodeId} still takes the database of ${nodeId} for impaired.`);
+      const isOwn = impairmentOf(process) !== undefined;
+      return isOwn ? [`${process.nodeId} still takes its database for impaired.`, ...taken] : taken;
+    });
 }
 
 function impairmentOf({ node }: NodeProcess): Failure | undefined {
