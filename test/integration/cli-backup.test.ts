@@ -48,25 +48,6 @@ describe('backup and restore', () => {
     await put(again, 10, 'after');
   });
 
-  test('a cursor from before -> is expired afterwards, by a copy and by beginning empty', async () => {
-    const node = await startNode();
-    await put(node, 3);
-    const file = join(node.directory, 'a.db');
-    await node.run(['backup', file]);
-    const { cursor } = JSON.parse((await node.run(['put', 'things', 'last', '1', '--json'])).stdout) as {
-      cursor: string;
-    };
-    await stopped(node);
-    for (const way of [[file], ['--from-peers', '--node-id', 'node-a']]) {
-      await run(['restore', ...way, '--data-dir', 'data'], { cwd: node.directory });
-      const again = await startNode({}, { directory: node.directory });
-      await put(again, 8, 'after');
-      const { exitCode, stdout, stderr } = await again.run(['watch', '--since', cursor, '--json']);
-      expect([exitCode, stdout, JSON.parse(stderr).code]).toEqual([2, '', 'cursorExpired']);
-      await stopped(again);
-    }
-  });
-
   test('put back beside a peer that has more -> both end with the same, and nothing that the peer has is lost', async () => {
     const options = { discoveryPort: ownPort(), beaconIntervalMs: 200 };
     const [a, b] = [await startNode(options), await startNode({ ...options, nodeId: 'node-b' })];

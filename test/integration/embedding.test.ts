@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { createNode, type StatemeshNode } from '../../src/index.js';
+import { type Cursor, createNode, restoreDatabase, type StatemeshNode, setDatabaseAside } from '../../src/index.js';
 import { codeOf } from './database-fixture.js';
 
 const settings = { clusterKey: 'a test key that nobody else uses', clusterSalt: 'test-salt', discovery: false };
@@ -41,6 +41,36 @@ describe('a relative data directory', () => {
     expect(await node.collection('things').get('x')).toBe('mine');
     expect((await node.status()).store?.path).toBe(join(directory, 'data', 'a.db'));
     expect(readdirSync(join(directory, 'data'))).toEqual(expect.arrayContaining(['a.db', 'b.db']));
+  });
+});
+
+describe('a cursor', () => {
+  it('kept over a restart -> is resumed; over a restore of a copy, or from the peers -> is expired, before anything comes', async () => {
+    const file = join(directory, 'copy');
+    let node = nodeIn(directory);
+    const again = async (between = () => {}) => {
+      await node.stop();
+      between();
+      node = nodeIn(directory);
+      await node.start();
+    };
+    await node.start();
+    const things = () => node.collection('things');
+    await things().put('a', 1);
+    await node.backUp(file);
+    const { cursor } = (await things().put('b', 1)) ?? {};
+    await again();
+    await things().put('c', 1);
+    expect((await node.changes({ since: cursor as Cursor }).next()).value).toMatchObject({ key: 'c' });
+    await again(() => restoreDatabase({ backup: file, dataDir: directory }));
+    for (const key of ['b', 'd', 'e', 'f']) await things().put(key, 2);
+    expect(await codeOf(() => node.changes({ since: cursor as Cursor }))).toBe('cursorExpired');
+    expect(await things().get('a')).toBe(1);
+    await again(() => setDatabaseAside({ dataDir: directory, nodeId: 'a' }));
+    for (const key of ['b', 'd', 'e', 'f']) await things().put(key, 2);
+    expect(await codeOf(() => node.changes({ since: cursor as Cursor }))).toBe('cursorExpired');
+    await node.reconfigure({ nodeId: 'b' });
+    expect(await codeOf(() => node.changes({ since: cursor as Cursor }))).toBe('cursorExpired');
   });
 });
 
