@@ -5,6 +5,7 @@ import type { Author, Incarnation } from '../src/core/author.js';
 import { authorKeyOf } from '../src/core/author.js';
 import { chainRun, chainStart } from '../src/core/entry.js';
 import { errorCodes } from '../src/core/errors.js';
+import { foreignText } from '../src/core/foreign-text.js';
 import type { Hlc } from '../src/core/hlc.js';
 import { type Boot, type CollectionName, type DocumentKey, isNodeId, isToken, type NodeId } from '../src/core/ids.js';
 import { own } from '../src/core/own.js';
@@ -141,8 +142,8 @@ const identity = record({ nodeId, boot: token as unknown as fc.Arbitrary<Boot>, 
 const secret = fc.stringMatching(/^[!-~]{1,200}$/).map((text) => new Secret(text));
 const refusal = record({
   code: fc.constantFrom(...(Object.keys(errorCodes) as (keyof typeof errorCodes)[])),
-  // Control characters and what is beyond 500 characters are not told.
-  message: fc.string({ maxLength: 80 }).map((text) => text.replace(/\p{Cc}/gu, ' ')),
+  // As whoever reads it repeats it: on one line, without white space at its ends.
+  message: fc.string({ maxLength: 80 }).map((text) => foreignText(text)),
 });
 const author: fc.Arbitrary<Author> = record({
   nodeId,

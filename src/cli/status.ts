@@ -89,8 +89,7 @@ export function certificateText(certificate: NodeStatus['certificate']): string 
 
 /** A document that cannot be used, on one line. */
 export function quarantineText({ collection, documentKey, reason }: QuarantinedDocument): string {
-  // A key may hold characters that turn the rest of the line around.
-  return clean(`${collection} ${JSON.stringify(documentKey)}: ${reason}`.replace(/\p{Cf}+/gu, ' '));
+  return clean(`${collection} ${JSON.stringify(documentKey)}: ${reason}`);
 }
 
 /** What is worth telling of a clock that differs from those of the peers. */
