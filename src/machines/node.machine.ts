@@ -670,6 +670,8 @@ const machine = setup({
                   })),
                 },
                 'store.recovered': { actions: sendTo('election', { type: 'health.changed', impairment: undefined }) },
+                // The impairment was that of another database. The election may have begun with it.
+                'storage.renew': { actions: sendTo('election', { type: 'health.changed', impairment: undefined }) },
                 'uplink.changed': {
                   actions: [
                     { type: 'announce', params: ({ event }) => event },

@@ -133,6 +133,21 @@ describe('failing disk', () => {
     },
   );
 
+  it('mended, and the node goes on under another NodeId before it has proved sound -> the other database is another question', async () => {
+    const { world, nodes } = await site(654);
+    const [a] = nodes;
+    for (let round = 0; round < 3; round += 1) {
+      world.failDisk(a, 'io');
+      await expect(things(a).put('k', 1)).rejects.toMatchObject({ code: 'databaseUnavailable' });
+      world.mendDisk(a);
+      if (round < 2) await world.run('5s');
+    }
+    expect(a.node.actor.getSnapshot().context.impairment).toBeDefined();
+    await world.reconfigure(a, { nodeId: 'node-0' });
+    await world.settle({ within: '60s' });
+    expect([a.node.isLeader, a.node.leaderId]).toEqual([true, 'node-0']);
+  });
+
   it('of an idle node -> is noticed all the same', async () => {
     const { world, nodes, sinceMs } = await site(652);
     world.failDisk(nodes[0], 'readOnly');
