@@ -60,6 +60,55 @@ function readAll(pieces: readonly Uint8Array[], lengthMax: number): Read {
   return { frames: read, isRefused: isWhole !== true };
 }
 
+const frameLimits: Target = {
+  name: 'frame-limits',
+  promise: 'however often whatever field comes, and however long a frame says it is, little is made of it',
+  runs: 300,
+  open() {
+    const count = fc.oneof(
+      fc
+        .constantFrom(0, 1, 2, limits.unknownFieldsMax, limits.peersMax, limits.batchEntriesMax, limits.batchRunsMax)
+        .chain((bound) => fc.constantFrom(bound, bound + 1)),
+      fc.integer({ min: 1, max: 200_000 }),
+    );
+    const elements = fc
+      .tuple(fc.integer({ min: 1, max: 16 }), count, fc.constantFrom<readonly number[]>([0], [1, 0], [2, 8, 1]))
+      .map(([field, times, content]) =>
+        Buffer.alloc(times * (1 + content.length), Buffer.of((field << 3) | 2, ...content)),
+      );
+    const nested = fc.tuple(fc.option(fc.integer({ min: 1, max: 16 }), { nil: undefined }), elements);
+    const announced = fc.integer({ min: -1, max: 2 ** 31 - 1 });
+    return {
+      property: fc.property(fc.integer({ min: 0, max: 48 }), nested, announced, (type, [field, content], length) => {
+        const payload = field === undefined ? content : within(field, content);
+        const startedMs = performance.now();
+        refusingNow(['frameMalformed'], () => decodeMessage(type, payload));
+        must(performance.now() - startedMs < elementsMsMax, 'no frame takes long');
+        const decoder = new FrameDecoder(limits.frameBytesMax);
+        const header = Buffer.alloc(6);
+        header.writeInt32LE(length);
+        header[4] = type;
+        refusingNow(['frameTooLarge', 'frameMalformed'], () => [
+          ...decoder.push(Buffer.concat([header, payload.subarray(0, 1_000)])),
+        ]);
+        must(decoder.heldBytes <= 2_000, 'no more is held than has come, twice');
+      }),
+    };
+  },
+};
+
+/** Many times what it takes on a machine that is busy. */
+const elementsMsMax = 1_000;
+
+/** Bytes as the content of a field. */
+function within(field: number, content: Uint8Array): Uint8Array {
+  const length: number[] = [];
+  for (let rest = content.length; rest > 0 || length.length === 0; rest >>>= 7) {
+    length.push(rest > 127 ? (rest & 127) | 128 : rest);
+  }
+  return Buffer.from([(field << 3) | 2, ...length, ...content]);
+}
+
 const roundTrip: Target = {
   name: 'frames-back',
   promise: 'every well-formed frame arrives as it was sent',
@@ -220,5 +269,5 @@ const claims: Target = {
 type Fields = Readonly<Record<string, unknown>>;
 
 export const protocolTargets: readonly Target[] = [
-  ...[frames, roundTrip, messages, beacons, remotePeers, names, envelopes, claims],
+  ...[frames, frameLimits, roundTrip, messages, beacons, remotePeers, names, envelopes, claims],
 ];

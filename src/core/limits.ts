@@ -9,6 +9,10 @@ export const limits = {
   keyLengthMax: 512,
   documentBytesMax: 4 * 1024 * 1024,
   documentDepthMax: 100,
+  /** Of ids that are drawn at random: boots and incarnations. */
+  tokenIdLengthMax: 32,
+  /** SHA-256 as base64url. */
+  hashLengthMax: 43,
   fieldPathLengthMax: 256,
 
   // Queries
@@ -57,8 +61,14 @@ export const limits = {
   rebindOverlapMs: 100,
 
   // Frames
+  /** The longest of any type; what each type has at most follows from what its fields may hold. */
   frameBytesMax: 16 * 1024 * 1024,
   frameBytesBeforeAdmissionMax: 16 * 1024,
+  /** Fields of other implementations or later versions in one frame, which are skipped. */
+  unknownFieldsMax: 64,
+  /** Of a code and of the text that tells the other side why it is refused, in characters. */
+  refusalCodeLengthMax: 64,
+  refusalTextLengthMax: 500,
   sendQueueBytesMax: 64 * 1024 * 1024,
 
   // Own database

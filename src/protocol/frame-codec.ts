@@ -1,11 +1,12 @@
 /**
  * Frames on a byte stream: `[length: int32 LE, of the payload][type: u8][compression: u8][payload]`, as the EntglDB
- * peers have it, but with an upper bound on the length: it is checked before anything is allocated.
+ * peers have it, but with an upper bound on the length for each type: it is checked before anything is allocated. What is
+ * kept of a frame that is not complete grows with what has arrived, never with what was announced.
  */
 import type { Writer } from 'protobufjs';
 import { StatemeshError } from '../core/errors.js';
 import type { Frame } from './messages.js';
-import { decodeMessage, encodeMessage } from './wire.js';
+import { decodeMessage, encodeMessage, payloadBytesMaxOf } from './wire.js';
 
 const headerBytes = 6;
 const uncompressed = 0;
@@ -27,8 +28,10 @@ function beginFrame(writer: Writer, type: number): void {
 export class FrameDecoder {
   readonly #header = new Uint8Array(headerBytes);
   #headerFilled = 0;
+  /** What has arrived of a frame that is not complete, with room for at most as much again. */
   #payload: Uint8Array | undefined;
   #payloadFilled = 0;
+  #payloadLength = 0;
   #bytes: Uint8Array = nothing;
   #offset = 0;
 
@@ -42,6 +45,11 @@ export class FrameDecoder {
   *push(bytes: Uint8Array): Generator<Frame> {
     this.feed(bytes);
     for (let frame = this.next(); frame !== undefined; frame = this.next()) yield frame;
+  }
+
+  /** Bytes of memory that a frame which is not complete takes. */
+  get heldBytes(): number {
+    return this.#payload?.length ?? 0;
   }
 
   /** As `push`, for those who read many frames: these bytes are next. Those before must have been read to their end. */
@@ -69,28 +77,39 @@ export class FrameDecoder {
           this.#offset = end;
           return this.#finish(payload);
         }
-        this.#payload = new Uint8Array(length);
+        this.#payload = nothing;
         this.#payloadFilled = 0;
+        this.#payloadLength = length;
       }
-      const payload = this.#payload;
-      const taken = Math.min(payload.length - this.#payloadFilled, bytes.length - this.#offset);
-      payload.set(bytes.subarray(this.#offset, this.#offset + taken), this.#payloadFilled);
-      this.#payloadFilled += taken;
-      this.#offset += taken;
-      if (this.#payloadFilled === payload.length) return this.#finish(payload);
+      this.#collect(bytes.subarray(this.#offset));
+      if (this.#payloadFilled === this.#payloadLength) return this.#finish(this.#payload);
     }
     this.#bytes = nothing;
     return undefined;
   }
 
+  /** Takes the next bytes of the frame that is not complete. */
+  #collect(bytes: Uint8Array): void {
+    const taken = Math.min(this.#payloadLength - this.#payloadFilled, bytes.length);
+    const filled = this.#payloadFilled + taken;
+    let payload = this.#payload as Uint8Array;
+    if (filled > payload.length) {
+      const grown = new Uint8Array(Math.min(this.#payloadLength, 2 * filled));
+      grown.set(payload.subarray(0, this.#payloadFilled));
+      payload = grown;
+      this.#payload = grown;
+    }
+    payload.set(bytes.subarray(0, taken), this.#payloadFilled);
+    this.#payloadFilled = filled;
+    this.#offset += taken;
+  }
+
   #readLength(): number {
     const [a, b, c, d] = this.#header as unknown as [number, number, number, number];
     const length = a | (b << 8) | (c << 16) | (d << 24);
-    if (length < 0 || length > this.frameBytesMax) {
-      throw new StatemeshError(
-        'frameTooLarge',
-        `A frame of ${length} bytes is refused; at most ${this.frameBytesMax}.`,
-      );
+    const bytesMax = Math.min(this.frameBytesMax, payloadBytesMaxOf(this.#header[4] as number));
+    if (length < 0 || length > bytesMax) {
+      throw new StatemeshError('frameTooLarge', `A frame of ${length} bytes is refused; at most ${bytesMax}.`);
     }
     if (this.#header[5] !== uncompressed) {
       throw new StatemeshError('frameMalformed', 'A compressed frame is refused: compression was not negotiated.');

@@ -2,7 +2,8 @@
  * Messages as protobuf. Types 1 and 2 are those of the EntglDB peers (`node_id`, `accepted`) with our own fields from 100
  * up; everything else has a type of its own in the range that is free for extensions, from 32 up.
  *
- * Decoding trusts nothing: every id, stamp, count and text is checked, and what does not fit is `frameMalformed`.
+ * Decoding trusts nothing: how many and how long is checked before an object is made, then every id, stamp, count and text, and
+ * what does not fit is `frameMalformed`.
  */
 import protobuf from 'protobufjs';
 import { type Author, type AuthorKey, authorKeyOf, parseAuthorKey, scopeOf } from '../core/author.js';
@@ -15,7 +16,9 @@ import { type CollectionName, isBoot, isCollectionName, isDocumentKey, isNodeId,
 import { limits } from '../core/limits.js';
 import type { Presence, RelayedPresence } from '../core/liveness.js';
 import { Secret } from '../core/secret.js';
+import { FrameShape } from './frame-shape.js';
 import type { BatchFrame, Frame, Identity, Refusal } from './messages.js';
+import { wireBounds } from './wire-bounds.js';
 
 const schema = `
   syntax = "proto3";
@@ -65,6 +68,7 @@ const root = protobuf.parse(schema, { keepCase: false }).root;
 interface Codec {
   readonly number: number;
   readonly message: protobuf.Type;
+  readonly shape: FrameShape;
   encode(frame: Frame): object;
   decode(fields: never): Frame;
 }
@@ -80,6 +84,7 @@ function codec<Type extends Frame['type'], Fields>(
   return {
     number,
     message,
+    shape: new FrameShape(message, wireBounds),
     encode: encode as Codec['encode'],
     decode: (fields) => ({ type, ...decode(fields) }) as Frame,
   };
@@ -105,7 +110,7 @@ const codecs: Record<Frame['type'], Codec> = {
       version,
       accepted: refusal === undefined,
       refusalCode: refusal?.code ?? '',
-      refusalMessage: refusal?.message ?? '',
+      refusalMessage: refusalText(refusal?.message ?? ''),
     }),
     (fields) => ({
       version: fields.version,
@@ -175,7 +180,7 @@ const codecs: Record<Frame['type'], Codec> = {
   'frame.goodbye': codec(
     'frame.goodbye',
     39,
-    ({ code, message }) => ({ code: code as string, message }),
+    ({ code, message }) => ({ code: code as string, message: refusalText(message) }),
     ({ code, message }) => decodeRefusal(code, message),
   ),
   'frame.tokenRenewal': codec(
@@ -229,17 +234,29 @@ export function encodeMessage(frame: Frame, begin: (writer: protobuf.Writer, num
   return message.encode(encode(frame), writer).finish(true);
 }
 
+/** The most bytes that the payload of a frame has, by the number of its type. @throws StatemeshError `frameMalformed` for an unknown one */
+export function payloadBytesMaxOf(number: number): number {
+  return codecOf(number).shape.bytesMax;
+}
+
 /** The frame behind the number of a type and its payload. @throws StatemeshError `frameMalformed` */
 export function decodeMessage(number: number, payload: Uint8Array): Frame {
-  const codec = codecsByNumber.get(number);
-  if (codec === undefined) throw malformed(`its type ${number} is unknown`);
+  const codec = codecOf(number);
+  codec.shape.check(payload);
   let fields: protobuf.Message;
   try {
-    fields = codec.message.decode(payload);
+    // As a Buffer its texts are read by native code.
+    fields = codec.message.decode(Buffer.from(payload.buffer, payload.byteOffset, payload.length));
   } catch (cause) {
     throw new StatemeshError('frameMalformed', `A frame of type ${number} has broken protobuf.`, { cause });
   }
   return codec.decode(fields as never);
+}
+
+function codecOf(number: number): Codec {
+  const codec = codecsByNumber.get(number);
+  if (codec === undefined) throw malformed(`its type ${number} is unknown`);
+  return codec;
 }
 
 interface WireRun {
@@ -331,20 +348,22 @@ function decodeIdentity({ nodeId, boot, port }: { nodeId: string; boot: string; 
 
 /** Visible characters, as RFC 6750 has it. */
 function decodeToken(token: string): Secret {
-  if (token.length > limits.tokenLengthMax || !/^[!-~]+$/.test(token)) throw malformed('its token is invalid');
+  if (!/^[!-~]+$/.test(token)) throw malformed('its token is invalid');
   return new Secret(token);
 }
 
 /** A code from a newer version is not ours: it is shown as `goodbye`, with its text. */
 function decodeRefusal(code: string, message: string): Refusal {
-  const text = foreignText(message, { lengthMax: refusalLengthMax });
+  const text = foreignText(message, { lengthMax: limits.refusalTextLengthMax });
   return { code: isErrorCode(code) ? code : 'goodbye', message: text };
 }
 
-const refusalLengthMax = 500;
+/** What there is room for. */
+function refusalText(message: string): string {
+  return message.slice(0, limits.refusalTextLengthMax).toWellFormed();
+}
 
 function decodeClock(positions: readonly { author: string; hlc: number; hash: string }[]): Map<AuthorKey, Position> {
-  if (positions.length > limits.authorsPerClockMax) throw malformed('it names too many authors');
   const clock = new Map<AuthorKey, Position>();
   for (const { author, hlc, hash } of positions) {
     if (parseAuthorKey(author) === undefined) throw malformed('an author is invalid');
@@ -354,17 +373,13 @@ function decodeClock(positions: readonly { author: string; hlc: number; hash: st
 }
 
 function decodeRuns({ runs, collections }: { runs: readonly WireRun[]; collections: readonly string[] }): Run[] {
-  if (runs.length > limits.batchRunsMax) throw malformed('it has too many runs');
   const names = collections.map((name) => {
     if (!isCollectionName(name)) throw malformed('a collection name is invalid');
     return name;
   });
-  let entriesLeft = limits.batchEntriesMax as number;
   return runs.map(({ author: authorKey, afterHlc, afterHash, entries }) => {
     const author = parseAuthorKey(authorKey);
     if (author === undefined) throw malformed('an author is invalid');
-    entriesLeft -= entries.length;
-    if (entriesLeft < 0) throw malformed('it has too many entries');
     return { author, after: decodeAfter(afterHlc, afterHash), entries: decodeEntries(entries, names, author) };
   });
 }
@@ -377,7 +392,6 @@ function decodeEntries(entries: readonly WireEntry[], names: readonly Collection
     if (scopeOf(collection) !== author.scope) throw malformed('an entry has the wrong scope');
     if (!isDocumentKey(entry.key)) throw malformed('a key is invalid');
     if (entry.deleted && entry.payload !== '') throw malformed('a delete has a payload');
-    if (entry.payload.length > limits.documentBytesMax) throw malformed('a document is too large');
     return {
       hlc: stamp(entry.hlc),
       collection,
@@ -395,7 +409,6 @@ function decodeAfter(hlc: number, hash: string): Position {
 }
 
 function decodeNeighbours(neighbours: readonly string[]): NodeId[] {
-  if (neighbours.length > limits.peersMax) throw malformed('it names too many neighbours');
   return neighbours.map((nodeId) => {
     if (!isNodeId(nodeId)) throw malformed('a neighbour is invalid');
     return nodeId;
@@ -448,7 +461,6 @@ function encodeRelayed({ nodeId, boot, intervalMs, ...presence }: RelayedPresenc
 }
 
 function decodeAllRelayed(relayed: readonly WireRelayed[]): readonly RelayedPresence[] {
-  if (relayed.length > limits.peersMax) throw malformed('it relays too many signs of life');
   return relayed.map(({ nodeId, boot, intervalMs, presence }) => {
     if (!isNodeId(nodeId) || !isBoot(boot) || presence === null) throw malformed('a relayed presence is invalid');
     return {
@@ -471,7 +483,7 @@ function count(value: number): number {
 }
 
 function hashText(value: string): string {
-  if (value.length !== 43) throw malformed('a hash is invalid');
+  if (value.length !== limits.hashLengthMax) throw malformed('a hash is invalid');
   return value;
 }
 

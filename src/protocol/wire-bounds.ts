@@ -1,0 +1,41 @@
+/** What every text and every list on the wire has at most. A field that is missing here keeps the node from loading. */
+import { limits } from '../core/limits.js';
+import type { Bounds } from './frame-shape.js';
+
+/** A character of a name, which may be any, takes up to three bytes for each unit of UTF-16. */
+const bytesPerCharacter = 3;
+
+const nodeId = { bytesMax: limits.nodeIdLengthMax };
+const boot = { bytesMax: limits.tokenIdLengthMax };
+const hash = { bytesMax: limits.hashLengthMax };
+/** `nodeId/incarnation/scope`. */
+const author = { bytesMax: limits.nodeIdLengthMax + limits.tokenIdLengthMax + '//cluster'.length };
+const token = { bytesMax: limits.tokenLengthMax };
+const code = { bytesMax: limits.refusalCodeLengthMax };
+const message = { bytesMax: bytesPerCharacter * limits.refusalTextLengthMax };
+const collection = { bytesMax: bytesPerCharacter * limits.collectionNameLengthMax };
+const key = { bytesMax: bytesPerCharacter * limits.keyLengthMax };
+
+export const wireBounds: Bounds = {
+  HandshakeRequest: { nodeId, authToken: token, boot },
+  HandshakeResponse: { nodeId, boot, refusalCode: code, refusalMessage: message },
+  VectorClock: { positions: { countMax: limits.authorsPerClockMax } },
+  AuthorPosition: { author, hash },
+  Batch: {
+    collections: { ...collection, countMax: limits.batchEntriesMax },
+    runs: { countMax: limits.batchRunsMax },
+  },
+  Run: { author, afterHash: hash, entries: { countMax: limits.batchEntriesMax } },
+  // One large document travels alone, and small ones are fewer bytes than that together.
+  Entry: { key, payload: { bytesMax: limits.documentBytesMax, totalBytesMax: limits.documentBytesMax }, hash },
+  Heartbeat: {
+    digest: hash,
+    neighbours: { ...nodeId, countMax: limits.peersMax },
+    relayed: { countMax: limits.peersMax },
+  },
+  Presence: { impairment: code },
+  RelayedPresence: { nodeId, boot },
+  BatchHeld: { code },
+  Goodbye: { code, message },
+  TokenRenewal: { token },
+};
