@@ -160,10 +160,7 @@ export function controlCommands(node: StatemeshNode): ControlCommands {
 async function* find(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
   const { collection, ...query } = check(findBody, call.body);
   // The database checks what is in a query; only its outer shape is known here.
-  for (const found of await node.collection(collection).find(query as never)) {
-    if (call.signal.aborted) return;
-    yield found;
-  }
+  yield* node.collection(collection).stream(query as never, { signal: call.signal });
 }
 
 async function* changes(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {

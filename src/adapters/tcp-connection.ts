@@ -79,6 +79,14 @@ export class TcpConnection implements Connection {
     return !this.#isWriterWaiting;
   }
 
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   end(): void {
     if (this.#socket.destroyed) return;
     this.#socket.end();

@@ -92,6 +92,14 @@ export class WebSocketConnection implements Connection {
     return !this.#isWriterWaiting;
   }
 
+  pause(): void {
+    this.#webSocket.pause();
+  }
+
+  resume(): void {
+    this.#webSocket.resume();
+  }
+
   end(): void {
     if (this.#isDestroyed || this.#isClosed) return;
     this.#webSocket.close(normalClosure);

@@ -72,6 +72,7 @@ const exitCodesByError: Partial<Record<ErrorCode, ExitCode>> = {
   documentRejected: exitCodes.badInput,
   queryInvalid: exitCodes.badInput,
   cursorExpired: exitCodes.badInput,
+  queryTooLarge: exitCodes.badInput,
   peerInvalid: exitCodes.badInput,
   importInvalid: exitCodes.badInput,
   controlUnavailable: exitCodes.noNode,

@@ -45,6 +45,7 @@ export const errorCodes = {
   documentRejected: "A document does not satisfy the collection's schema.",
   cursorExpired: 'A cursor belongs to another database, or to one that was replaced or restored since; start from 0.',
   queryInvalid: 'A query has an unknown operator, an invalid field or a wrong value.',
+  queryTooLarge: 'The documents that a query matches are too large together; give a limit, or stream them.',
 
   // Connections
   wrongClusterKey: 'The other side does not have the same cluster key.',
@@ -62,6 +63,7 @@ export const errorCodes = {
   frameMalformed: 'A frame cannot be decoded.',
   unexpectedFrame: 'A frame arrived in a state in which it has no meaning.',
   windowExceeded: 'The other side sent more batches than its window allows.',
+  receiveBudgetExceeded: 'The other side left a large frame unfinished while the node had no room for it.',
   clusterKeyRetired: 'The cluster key of the connection is not one of the cluster any more.',
   goodbye: 'The other side ended the session in good order.',
 
@@ -94,7 +96,8 @@ export const errorCodes = {
   importInvalid: 'A line to import is not valid; the message names it.',
   requestInvalid: 'A control request or a command line is malformed or unknown; the message says how.',
   documentNotFound: 'There is no document under the key.',
-  watcherLimit: 'As many changes and watch streams are open as a node allows; end some that are no longer needed.',
+  watcherLimit:
+    'As many changes and watch streams wait for commits as a node allows; end some that are no longer needed.',
   cancelled: 'The operation was cancelled by its caller.',
   internal: 'A bug in statemesh. Please report it with the message and the stack.',
 } as const;

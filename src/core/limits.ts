@@ -19,6 +19,10 @@ export const limits = {
   queryDepthMax: 16,
   queryConditionsMax: 256,
   indexesPerCollectionMax: 32,
+  /** Of the result of one `find`, in characters: what is more is streamed. */
+  findBytesMax: 16 * 1024 * 1024,
+  /** Of documents or changes that are read at once, in characters; one that is larger comes alone. */
+  pageBytesMax: 256 * 1024,
 
   // Local writes
   writesQueuedMax: 100_000,
@@ -77,6 +81,19 @@ export const limits = {
   /** Less than half of `applyPatienceMs`: the other side hears of each attempt, and waits on. */
   diskBackoffMaxMs: 4_000,
 
+  // Receiving
+  /** Of the event loop, for the frames of all connections together: then everything else has its turn. */
+  readingPerTurnMs: 10,
+  framesPerTurnMax: 500,
+  /** Of frames that are not complete and batches that are not on disk, over all sessions. */
+  receiveBytesMax: 48 * 1024 * 1024,
+  /** Of one session: from here on it is read when its batches are on disk. */
+  receiveBytesPerSessionMax: 8 * 1024 * 1024,
+  /** Every session has so much, whatever others hold: an ordinary batch. */
+  receiveBytesGranted: 512 * 1024,
+  /** While the budget is used up, one that does not move is given up each time. */
+  receivePatienceMs: 2_000,
+
   // Batches
   batchEntriesMax: 500,
   batchBytesMax: 256 * 1024,
@@ -96,8 +113,8 @@ export const limits = {
   /** Large documents travel in parts. */
   partBytesMin: 1_024,
   partBytesMax: 64 * 1024,
-  /** The longest payload in UTF-8: documents are measured in characters where they come from other nodes. */
-  parcelBytesMax: 12 * 1024 * 1024,
+  /** The longest payload in UTF-8. */
+  parcelBytesMax: 4 * 1024 * 1024,
   /** Of documents whose sessions broke: a node keeps so many bytes of them, to go on from there. */
   parcelsKeptBytesMax: 16 * 1024 * 1024,
   /** Less is not worth asking whether it has arrived. */
@@ -210,5 +227,6 @@ export const limits = {
   auditKeysMax: 1_000,
 
   // Watching
+  /** Streams that wait for a commit. */
   watchersMax: 1_000,
 } as const;

@@ -19,7 +19,7 @@ import { type Documents, type PreparedPut, type PutManyOptions, putDocuments } f
 import { checkDocument, checkDocumentNow } from './schema.js';
 import type { Stream, Streams } from './streams.js';
 import { applyRecipe, type Recipe } from './update.js';
-import { decodeFound, type Found, type WatchOptions, watchDocument, watchQuery } from './watch.js';
+import { decodeFound, type Found, streamDocuments, type WatchOptions, watchDocument, watchQuery } from './watch.js';
 
 /** Returned by a recipe: delete the document. Immer's own symbol. */
 export { nothing } from 'immer';
@@ -84,8 +84,23 @@ export interface Collection<T = unknown> {
    */
   putMany(documents: Documents<T>, options?: PutManyOptions): Promise<number>;
 
-  /** Documents that match, in the order asked for, then by key. @throws StatemeshError `queryInvalid` */
+  /**
+   * Documents that match, in the order asked for, then by key: all of them, in a list.
+   * @throws StatemeshError `queryInvalid`; `queryTooLarge` when they are more than `limits.findBytesMax` characters together: give a
+   *   limit, or use {@link Collection.stream}
+   */
   find(query?: Query): Promise<Found<T>[]>;
+
+  /**
+   * Documents that match, in the order asked for, then by key, one after the other: however many there are, a page of
+   * `limits.pageBytesMax` characters is in memory. What comes is one state of the database, that of the first step.
+   *
+   * @throws StatemeshError from the first step on `queryInvalid`; `storeClosed` when the database closes meanwhile
+   *
+   * @example
+   * for await (const { key, document } of orders.stream({ where: { open: true } })) console.log(key, document.total);
+   */
+  stream(query?: Query, options?: WatchOptions): Stream<Found<T>>;
 
   /** How many documents match. @throws StatemeshError `queryInvalid` */
   count(where?: Where): Promise<number>;
@@ -105,9 +120,9 @@ export interface Collection<T = unknown> {
 
   /**
    * The document under a key, or the result of a query, now and whenever it differs. While the consumer is busy, values
-   * are left out, never the last one. At most `limits.watchersMax` streams are open in a database.
+   * are left out, never the last one. At most `limits.watchersMax` streams of a database wait at once.
    *
-   * @throws StatemeshError `keyInvalid`; from the first step on `queryInvalid`, `watcherLimit`
+   * @throws StatemeshError `keyInvalid`; from the first step on `queryInvalid`, `queryTooLarge`, `watcherLimit`
    *
    * @example
    * for await (const order of orders.watch('42', { signal })) console.log(order);
@@ -195,6 +210,8 @@ export function createCollection<T>({ name, schema, streams, getStore }: Collect
     async find(query = {}) {
       return decodeFound<T>(await getStore().find(name, parseQuery(query)));
     },
+    stream: (query = {}, { signal } = {}) =>
+      streamDocuments<T>(getStore(), streams, { collection: name, query: parseQuery(query), signal }),
     async count(where) {
       return getStore().count(name, where);
     },

@@ -6,8 +6,10 @@
  * short when the old database is closed, is asked of the new one. Whoever waits is always answered.
  */
 import { isStatemeshError, StatemeshError } from '../core/errors.js';
+import type { CollectionName } from '../core/ids.js';
 import { limits } from '../core/limits.js';
-import type { Store, Write, Written } from '../protocol/store.js';
+import type { Query } from '../core/query.js';
+import type { Store, StoredDocument, Write, Written } from '../protocol/store.js';
 
 export interface CurrentStoreOptions {
   /** @throws StatemeshError `notRunning` when there is none */
@@ -72,6 +74,7 @@ export function createCurrentStore({ getStore, isHeld }: CurrentStoreOptions): C
     idle: () => getStore().idle(),
     get: (collection, key) => read((current) => current.get(collection, key)),
     find: (collection, query) => read((current) => current.find(collection, query)),
+    pages: (collection, query) => pagesFrom(getStore, collection, query),
     count: (collection, where) => read((current) => current.count(collection, where)),
     createIndex: (collection, field) => read((current) => current.createIndex(collection, field)),
     collections: () => read((current) => current.collections()),
@@ -99,6 +102,28 @@ export async function readFrom<S, T>(getStore: () => S, ask: (store: S) => Promi
     } catch (error) {
       const isCutShort = isStatemeshError(error) && error.code === 'storeClosed';
       if (!isCutShort || !isReplaced(getStore, store)) throw error;
+    }
+  }
+}
+
+/** As `readFrom`, as long as there was no page: those of two stores would be no one state. */
+async function* pagesFrom(
+  getStore: () => Store,
+  collection: CollectionName,
+  query: Query,
+): AsyncGenerator<StoredDocument[], void, void> {
+  for (;;) {
+    const store = getStore();
+    let hasBegun = false;
+    try {
+      for await (const page of store.pages(collection, query)) {
+        hasBegun = true;
+        yield page;
+      }
+      return;
+    } catch (error) {
+      const isCutShort = isStatemeshError(error) && error.code === 'storeClosed';
+      if (hasBegun || !isCutShort || !isReplaced(getStore, store)) throw error;
     }
   }
 }

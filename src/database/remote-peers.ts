@@ -78,17 +78,11 @@ async function checkMarkers(store: Store, set: (unusable: Unusable) => void): Pr
   }
 }
 
-/** Few at a time: each may be as large as a document can be. */
-const pageMax = 16;
 /** Documents of removed peers may have come back. Nobody removes so many. */
 const documentsMax = 64 * limits.peersMax;
 
 async function* documentsOf(store: Store, collection: CollectionName): AsyncGenerator<StoredDocument, void, void> {
-  for (let offset = 0; offset < documentsMax; offset += pageMax) {
-    const page = await store.find(collection, { limit: pageMax, offset });
-    yield* page;
-    if (page.length < pageMax) return;
-  }
+  for await (const page of store.pages(collection, { limit: documentsMax })) yield* page;
 }
 
 /** What is wrong by our own words: an error of another kind could quote the document. */

@@ -65,8 +65,10 @@ export async function resealSecrets({ store, keys, randomness }: ResealOptions):
     const payload = encodeDocument({ NodeId: peer.nodeId, Envelope: resealed });
     writes.push({ kind: 'put', collection: resealedSecretsCollection, key: keyOfEnvelope(envelope), payload });
   }
-  for (const { key } of await store.find(resealedSecretsCollection, {})) {
-    if (!inUse.has(key)) writes.push({ kind: 'delete', collection: resealedSecretsCollection, key });
+  for await (const page of store.pages(resealedSecretsCollection, {})) {
+    for (const { key } of page) {
+      if (!inUse.has(key)) writes.push({ kind: 'delete', collection: resealedSecretsCollection, key });
+    }
   }
   if (writes.length > 0) await store.write(writes);
 }

@@ -6,6 +6,8 @@
  *   nothing to give. A slow or forgotten consumer costs neither memory nor commits.
  * - No wake-up is lost: the stream notes the store's cursor before it reads, subscribes, and asks for what lies behind that
  *   cursor before it sleeps.
+ * - What counts against `limits.watchersMax` is a stream that waits for a commit: one whose consumer does something else, or has
+ *   forgotten it, holds nothing but itself, and goes with the consumer's last reference to it.
  * - A stream ends by its consumer (`return`, `break`), by its signal or by {@link Streams.end}, also while it waits, and by an
  *   error of the store when it reads. After that it holds nothing. A store tells nobody that it closes, so whoever closes
  *   it calls {@link Streams.end} first.
@@ -36,34 +38,51 @@ export interface StreamOptions<T> {
   generate(scope: StreamScope): AsyncGenerator<T, void, void>;
 }
 
-/** The open streams of one database, at most `limits.watchersMax`. */
+/** The open streams of one database. At most `limits.watchersMax` of them wait for a commit at once. */
 export interface Streams {
-  /** A stream counts as open from its first `next()` on; over the limit, that throws `watcherLimit`. */
+  /** Over the limit, the `next()` that would have to wait throws `watcherLimit`, and ends the stream. */
   open<T>(options: StreamOptions<T>): Stream<T>;
   /** Ends every open stream, since its store goes away: with an error, or as if there were no more to come. */
   end(reason: StatemeshError | undefined): void;
 }
 
 export function createStreams(): Streams {
-  const open = new Set<OpenStream>();
+  const all: OpenStreams = {
+    open: new Set(),
+    waiting: new Set(),
+    forgotten: new FinalizationRegistry((stream) => stream.end()),
+  };
   return {
-    open: (options) => createStream(open, options),
+    open: (options) => createStream(all, options),
     end(reason) {
-      for (const stream of [...open]) stream.end(reason);
+      for (const stream of [...all.open]) stream.end(reason);
     },
   };
 }
 
+interface OpenStreams {
+  readonly open: Set<OpenStream>;
+  readonly waiting: Set<OpenStream>;
+  /** Ends those whose consumers have let go of them. */
+  readonly forgotten: FinalizationRegistry<OpenStream>;
+}
+
 interface OpenStream {
+  /** What the consumer holds, while it waits in `next()`: it may hold nothing but that promise. */
+  awaited: unknown;
   end(reason?: StatemeshError): void;
 }
 
-function createStream<T>(open: Set<OpenStream>, { store, signal, generate }: StreamOptions<T>): Stream<T> {
+function createStream<T>(
+  { open, waiting, forgotten }: OpenStreams,
+  { store, signal, generate }: StreamOptions<T>,
+): Stream<T> {
   let ended = signal?.aborted === true;
   let reason: StatemeshError | undefined;
   let wake = (): void => {};
 
   const stream: OpenStream = {
+    awaited: undefined,
     end(why) {
       if (ended) return;
       ended = true;
@@ -79,6 +98,7 @@ function createStream<T>(open: Set<OpenStream>, { store, signal, generate }: Str
     store,
     async untilCommit(seen, concerns) {
       if (ended) return false;
+      admit(waiting, stream);
       let unsubscribe = (): void => {};
       const woken = new Promise<void>((resolve) => {
         wake = resolve;
@@ -91,6 +111,7 @@ function createStream<T>(open: Set<OpenStream>, { store, signal, generate }: Str
         if (store.cursor() === seen) await woken;
       } finally {
         unsubscribe();
+        waiting.delete(stream);
       }
       return !ended;
     },
@@ -99,7 +120,7 @@ function createStream<T>(open: Set<OpenStream>, { store, signal, generate }: Str
   async function* run(): AsyncGenerator<T, void, void> {
     // The signal may have been aborted between the call and the first `next()`.
     if (ended || signal?.aborted) return;
-    admit(open, stream);
+    open.add(stream);
     signal?.addEventListener('abort', abort, { once: true });
     try {
       for await (const item of generate(scope)) {
@@ -116,13 +137,25 @@ function createStream<T>(open: Set<OpenStream>, { store, signal, generate }: Str
     if (reason !== undefined) throw reason;
   }
 
-  return asStream(run(), abort);
+  const result = asStream(run(), stream, abort);
+  forgotten.register(result, stream);
+  return result;
 }
 
 /** A generator's own `return()` would wait until a pending `next()` has settled, hence `leave` first. */
-function asStream<T>(generator: AsyncGenerator<T, void, void>, leave: () => void): Stream<T> {
+function asStream<T>(generator: AsyncGenerator<T, void, void>, open: OpenStream, leave: () => void): Stream<T> {
+  let steps = 0;
   return {
-    next: () => generator.next(),
+    async next() {
+      open.awaited = this;
+      steps += 1;
+      try {
+        return await generator.next();
+      } finally {
+        steps -= 1;
+        if (steps === 0) open.awaited = undefined;
+      }
+    },
     return() {
       leave();
       return generator.return();
@@ -133,12 +166,12 @@ function asStream<T>(generator: AsyncGenerator<T, void, void>, leave: () => void
   };
 }
 
-function admit(open: Set<OpenStream>, stream: OpenStream): void {
-  if (open.size >= limits.watchersMax) {
+function admit(waiting: Set<OpenStream>, stream: OpenStream): void {
+  if (waiting.size >= limits.watchersMax) {
     throw new StatemeshError(
       'watcherLimit',
-      `The database has ${limits.watchersMax} open changes and watch streams, as many as it allows; end some of them.`,
+      `${limits.watchersMax} changes and watch streams of the database wait for a commit, as many as it allows; end some of them.`,
     );
   }
-  open.add(stream);
+  waiting.add(stream);
 }

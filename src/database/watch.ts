@@ -2,11 +2,12 @@
  * Watching one document or the result of a query: the value now, then each new value.
  *
  * Invariants: the last value is always delivered; values that came and went while the consumer was busy are left out; two
- * values in a row differ. Differences are told by the JSON text, which is cheaper than comparing values and exact.
+ * values in a row differ. Differences are told by a hash of the JSON text: a watch that waits holds no documents.
  */
 import { decodeDocument } from '../core/document.js';
 import type { CollectionName, DocumentKey } from '../core/ids.js';
 import type { Query } from '../core/query.js';
+import { hashTexts } from '../core/text-hash.js';
 import type { Commit, Store, StoredDocument } from '../protocol/store.js';
 import type { Stream, StreamScope, Streams } from './streams.js';
 
@@ -52,21 +53,42 @@ export function watchQuery<T>(
   return streams.open({ store, signal, generate: (scope) => generateResults<T>(scope, collection, query) });
 }
 
+/** The documents that match, page by page, one at a time. */
+export function streamDocuments<T>(
+  store: Store,
+  streams: Streams,
+  options: WatchOptions & { readonly collection: CollectionName; readonly query: Query },
+): Stream<Found<T>> {
+  const { collection, query, signal } = options;
+  return streams.open({
+    store,
+    signal,
+    async *generate() {
+      for await (const page of store.pages(collection, query)) {
+        // One at a time: a consumer that reads slowly holds texts, and one document.
+        for (const stored of page) yield* decodeFound<T>([stored]);
+      }
+    },
+  });
+}
+
 async function* generateDocuments<T>(
   { store, untilCommit }: StreamScope,
   collection: CollectionName,
   key: DocumentKey,
 ): AsyncGenerator<T | undefined, void, void> {
-  let last: { readonly payload: string | undefined; readonly document: T | undefined } | undefined;
+  let last: { readonly digest: string | undefined; readonly isAbsent: boolean } | undefined;
   let alive = true;
   while (alive) {
     const seen = store.cursor();
     const payload = (await store.get(collection, key))?.payload;
-    if (last === undefined || last.payload !== payload) {
+    const digest = payload === undefined ? undefined : hashTexts([payload]);
+    if (last === undefined || last.digest !== digest) {
       const document = payload === undefined ? undefined : (decodeDocument(payload) as T | undefined);
       // From absent to malformed is no change: both read as undefined.
-      const isSame = last !== undefined && last.document === undefined && document === undefined;
-      last = { payload, document };
+      const isAbsent = document === undefined;
+      const isSame = last?.isAbsent === true && isAbsent;
+      last = { digest, isAbsent };
       if (!isSame) yield document;
     }
     alive = await untilCommit(seen, (commit) => touches(commit, collection, key));
@@ -78,13 +100,14 @@ async function* generateResults<T>(
   collection: CollectionName,
   query: Query,
 ): AsyncGenerator<Found<T>[], void, void> {
-  let last: readonly StoredDocument[] | undefined;
+  let last: string | undefined;
   let alive = true;
   while (alive) {
     const seen = store.cursor();
     const result = await store.find(collection, query);
-    if (last === undefined || !isEqual(last, result)) {
-      last = result;
+    const digest = hashTexts(result.flatMap(({ key, payload }) => [key, payload]));
+    if (last !== digest) {
+      last = digest;
       yield decodeFound<T>(result);
     }
     alive = await untilCommit(seen, (commit) => commit.collections.has(collection));
@@ -94,11 +117,4 @@ async function* generateResults<T>(
 function touches(commit: Commit, collection: CollectionName, key: DocumentKey): boolean {
   if (!commit.collections.has(collection)) return false;
   return commit.runs.some((run) => run.entries.some((entry) => entry.key === key && entry.collection === collection));
-}
-
-function isEqual(a: readonly StoredDocument[], b: readonly StoredDocument[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every(({ key, payload }, index) => key === b[index]?.key && payload === b[index]?.payload)
-  );
 }

@@ -11,7 +11,7 @@ import type { History } from './history.js';
 const perMessage = { linesMax: 500, charactersMax: 256 * 1024 } as const;
 /** Records are sent together that come together. */
 const gatherMs = 40;
-const bufferedBytesMax = 4 * 1024 * 1024;
+const bufferedBytesMax = 1024 * 1024;
 const drainPollMs = 20;
 
 /** WebSocket close codes of our own. */

@@ -34,6 +34,8 @@ export class FrameDecoder {
   #payloadLength = 0;
   #bytes: Uint8Array = nothing;
   #offset = 0;
+  /** Bytes of the payload of the last frame. */
+  frameBytes = 0;
 
   /** @param frameBytesMax the longest payload to accept; raised once the other side is known */
   constructor(public frameBytesMax: number) {}
@@ -120,6 +122,7 @@ export class FrameDecoder {
   #finish(payload: Uint8Array): Frame {
     this.#payload = undefined;
     this.#headerFilled = 0;
+    this.frameBytes = payload.length;
     return decodeMessage(this.#header[4] as number, payload);
   }
 }

@@ -28,6 +28,7 @@ interface Field extends FieldBounds {
   readonly name: string;
   readonly wireType: number;
   readonly isRepeated: boolean;
+  readonly isText: boolean;
   /** Which count and total are its own. */
   readonly slot: number;
   /** One bit, to notice a field that comes twice. */
@@ -83,15 +84,22 @@ export class FrameShape {
       const own = boundsOfType.get(field.name) ?? {};
       const wireType = wireTypeOf(field);
       const nested = field.resolve().resolvedType;
-      const isText = wireType === bytesType && nested === null;
-      if (index > 30 || (isText && own.bytesMax === undefined) || (field.repeated && own.countMax === undefined)) {
+      const isBounded = wireType === bytesType && nested === null;
+      if (index > 30 || (isBounded && own.bytesMax === undefined) || (field.repeated && own.countMax === undefined)) {
         throw new StatemeshError('internal', `The field ${type.name}.${field.name} has no bound.`);
       }
       const slot = this.#counts.push(0) - 1;
       this.#totals.push(0);
       fields[field.id] = {
         ...own,
-        ...{ name: field.name, wireType, isRepeated: field.repeated, slot, bit: 1 << index },
+        ...{
+          name: field.name,
+          wireType,
+          isRepeated: field.repeated,
+          isText: field.type === 'string',
+          slot,
+          bit: 1 << index,
+        },
         message: nested instanceof protobuf.Type ? this.#compile(nested, bounds) : undefined,
       };
     }
@@ -130,7 +138,7 @@ export class FrameShape {
       throw malformed(`its "${field.name}" is too long`);
     }
     // Broken texts would be mended while they are read, and be longer than what came.
-    if (length > 0 && !isUtf8(this.#bytes.subarray(this.#position, inner))) {
+    if (field.isText && length > 0 && !isUtf8(this.#bytes.subarray(this.#position, inner))) {
       throw malformed(`its "${field.name}" is not UTF-8`);
     }
     this.#position = inner;

@@ -92,6 +92,12 @@ export interface Connection {
   write(bytes: Uint8Array): boolean;
   /** Bytes queued and not yet taken by the network. */
   readonly queuedBytes: number;
+  /**
+   * Stops reading until `resume`: what the other side sends waits with it. A little that was read already may still come. To be
+   * called once handlers are attached; without effect on a closed connection.
+   */
+  pause(): void;
+  resume(): void;
   /** Sends what is queued, then closes; soon, even if the other side takes nothing. */
   end(): void;
   /** Closes at once. Without effect on a closed connection. */

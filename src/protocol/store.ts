@@ -172,11 +172,17 @@ export interface Store {
   /** Resolves when no write is waiting. */
   idle(): Promise<void>;
   get(collection: CollectionName, key: DocumentKey): Promise<StoredDocument | undefined>;
+  /** All that match, in the order asked for. @throws StatemeshError `queryInvalid`, `queryTooLarge` over `limits.findBytesMax` */
   find(collection: CollectionName, query: Query): Promise<StoredDocument[]>;
+  /**
+   * The same page by page, however much it is; all pages are of one state of the database.
+   * @throws StatemeshError `queryInvalid`, `storeClosed`, from the first page on
+   */
+  pages(collection: CollectionName, query: Query): AsyncIterable<StoredDocument[]>;
   count(collection: CollectionName, where?: Where): Promise<number>;
   createIndex(collection: CollectionName, field: string): Promise<void>;
   collections(): Promise<CollectionName[]>;
-  /** Entries behind a place, in order of arrival, at most `limit`. */
+  /** Entries behind a place, in order of arrival: at most `limit`, and about `limits.pageBytesMax`. Empty only at the end. */
   changes(options: {
     readonly since: number;
     readonly limit: number;

@@ -36,6 +36,9 @@ export const wireBounds: Bounds = {
   Presence: { impairment: code },
   RelayedPresence: { nodeId, boot },
   BatchHeld: { code },
+  Parcel: { hash },
+  ParcelHeld: { hash },
+  Part: { bytes: { bytesMax: limits.partBytesMax } },
   Goodbye: { code, message },
   TokenRenewal: { token },
 };

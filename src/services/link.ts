@@ -6,6 +6,10 @@
  *
  * Before admission only small frames are read. Any error of the codec ends the connection: a stream that cannot be
  * understood at one place cannot be trusted after it.
+ *
+ * Whatever the other side sends, however much of it: all links together take a bounded part of each turn of the event loop, and hold a
+ * bounded number of bytes; beyond that the other side waits. Answers to one that does not read are not queued: of each kind the last
+ * one goes out when there is room.
  */
 import { fromCallback } from 'xstate';
 import type { Entry, Run } from '../core/entry.js';
@@ -25,6 +29,8 @@ import type { Intervals, LinkInput } from '../protocol/services.js';
 import type { Acquaintances } from './acquaintances.js';
 import type { Heartbeats, PulseHandle } from './heartbeat.js';
 import { IncomingParcels, type KeptParcels, OutgoingParcel } from './parcels.js';
+import { ReadingTurns } from './reading-turns.js';
+import { type ReceiveAccount, ReceiveBudget } from './receive-budget.js';
 
 /** What all links of a node share. */
 export interface LinkSurroundings {
@@ -35,6 +41,11 @@ export interface LinkSurroundings {
   readonly acquaintances: Acquaintances;
   /** What has come of documents whose sessions broke. */
   readonly keptParcels: KeptParcels;
+}
+
+interface Shared extends LinkSurroundings {
+  readonly turns: ReadingTurns;
+  readonly budget: ReceiveBudget;
 }
 
 interface SentBatch {
@@ -48,8 +59,10 @@ interface SentBatch {
 type Measured = Omit<Extract<LinkReport, { type: 'heartbeat.measured' }>, 'type'>;
 
 export function createLink(surroundings: LinkSurroundings) {
+  const { time } = surroundings;
+  const shared = { ...surroundings, turns: new ReadingTurns(time), budget: new ReceiveBudget(time) };
   return fromCallback<LinkCommand, LinkInput>(({ input, receive }) => {
-    const speaker = new Link(input, surroundings);
+    const speaker = new Link(input, shared);
     receive((command) => {
       if (command.type === 'link.send') speaker.send(command.frame);
       else if (command.type === 'link.carry') speaker.carry(command.entry);
@@ -61,6 +74,15 @@ export function createLink(surroundings: LinkSurroundings) {
     return () => speaker.end();
   });
 }
+
+/** What says the same as the one before and more, so that the last one is enough. */
+const answers: readonly Frame['type'][] = [
+  'frame.pong',
+  'frame.vectorClock',
+  'frame.acknowledgement',
+  'frame.progress',
+  'frame.parcelHeld',
+];
 
 /** Changes of the round trip, and of the other clock, that nobody cares about. */
 const roundTripStepMs = 0.5;
@@ -86,6 +108,19 @@ class Link {
   /** Bytes of this connection that have been read. */
   #received = 0;
   #greetedAtMs: number | undefined;
+  readonly #turns: ReadingTurns;
+  readonly #account: ReceiveAccount;
+  readonly #continueReading = (): void => this.#readOn();
+  /** Bytes that have arrived and wait for their turn, in order. */
+  readonly #unread: Uint8Array[] = [];
+  #isInLine = false;
+  /** Batches that were handed over and are not acknowledged yet: bytes by sequence. */
+  readonly #batches = new Map<number, number>();
+  /** Answers that wait for room, since the other side does not read. */
+  readonly #owed = new Map<Frame['type'], Frame>();
+  #isFull = false;
+  /** Whether the connection was told not to read. */
+  #isPaused = false;
   #pulse: PulseHandle | undefined;
   #isClosed = false;
   /** Whether the last digest heard was ours; undefined before the first. */
@@ -96,8 +131,18 @@ class Link {
   /** The access tokens that the other side was shown last, and may repeat. */
   #shown: readonly Secret[] = [];
 
-  constructor(input: LinkInput, { heartbeats, time, meter, acquaintances, keptParcels }: LinkSurroundings) {
+  constructor(input: LinkInput, { heartbeats, time, meter, acquaintances, keptParcels, turns, budget }: Shared) {
     this.#input = input;
+    this.#turns = turns;
+    this.#account = budget.open({
+      pause: () => this.#flow(),
+      resume: () => this.#flow(),
+      giveUp: () =>
+        this.#fail({
+          code: 'receiveBudgetExceeded',
+          message: `A frame of ${this.#account.partialBytes} bytes and more did not come to its end while others needed the room.`,
+        }),
+    });
     this.#rate = input.rate;
     this.#keptParcels = keptParcels;
     this.#intervals = input.intervals;
@@ -111,7 +156,7 @@ class Link {
   attach(): void {
     this.#input.connection.attach({
       data: (bytes) => this.#read(bytes),
-      drained: () => {},
+      drained: () => this.#drained(),
       closed: (failure) => this.#close(failure),
     });
   }
@@ -124,6 +169,7 @@ class Link {
         this.#pump();
         return;
       case 'frame.acknowledgement':
+        this.#applied(frame.sequence);
         this.#write({ ...frame, received: this.#received }, 'urgent');
         return;
       case 'frame.handshakeRequest':
@@ -161,8 +207,11 @@ class Link {
       intervalMs: this.#intervals.heartbeatIntervalMs,
       send: (heartbeat) => this.#beat(heartbeat),
       digest: () => store.digest(scopes),
-      missed: (silentMs) =>
-        this.#fail({ code: 'heartbeatMissed', message: `Nothing was heard for ${Math.round(silentMs)} ms.` }),
+      missed: (silentMs) => {
+        // It is not silent: we do not listen.
+        if (this.#isHeldBack) this.#pulse?.alive();
+        else this.#fail({ code: 'heartbeatMissed', message: `Nothing was heard for ${Math.round(silentMs)} ms.` });
+      },
     });
   }
 
@@ -176,6 +225,7 @@ class Link {
     this.#pulse?.stop();
     this.#incoming?.leave();
     this.#isClosed = true;
+    this.#letGo();
     this.#input.connection.end();
   }
 
@@ -209,11 +259,15 @@ class Link {
 
   #write(frame: Frame, kind: 'urgent' | 'bulk' | 'asking'): void {
     if (this.#isClosed) return;
+    if (this.#isFull && answers.includes(frame.type)) {
+      this.#owed.set(frame.type, frame);
+      return;
+    }
     const { connection } = this.#input;
     this.#rememberToken(frame);
     const bytes = encodeFrame(frame);
     this.#rate.wrote(bytes.length, this.#time.monotonicMs(), kind);
-    connection.write(bytes);
+    this.#isFull = !connection.write(bytes);
     const { readings } = this.#meter;
     if (readings !== undefined) this.#countSent(readings, frame, bytes.length);
     // What can wait does; what is queued nevertheless is for a peer that does not read.
@@ -255,16 +309,82 @@ class Link {
     this.#received += bytes.length;
     const { readings } = this.#meter;
     readings?.bytes('received', bytes.length);
+    this.#unread.push(bytes);
+    if (!this.#isInLine) this.#readOn();
+  }
+
+  /** Reads what has arrived, as far as this turn of the event loop allows. */
+  #readOn(): void {
+    if (this.#isClosed) return;
+    const wasInLine = this.#isInLine;
+    this.#isInLine = false;
     try {
-      this.#decoder.feed(bytes);
-      for (let frame = this.#decoder.next(); frame !== undefined; frame = this.#decoder.next()) {
-        readings?.frame('received', frame.type);
-        this.#take(this.#withoutTokens(frame));
-        if (this.#isClosed) return;
+      if ((wasInLine || this.#turns.begin()) && this.#readFrames()) {
+        this.#hold();
+      } else {
+        this.#isInLine = true;
+        this.#turns.wait(this.#continueReading);
       }
     } catch (error) {
       this.#fail(failureOf(error));
+      return;
     }
+    this.#flow();
+  }
+
+  /** @returns false when there is more to read, and the turn is over */
+  #readFrames(): boolean {
+    const { readings } = this.#meter;
+    for (;;) {
+      const frame = this.#decoder.next();
+      if (frame === undefined) {
+        const bytes = this.#unread.shift();
+        if (bytes === undefined) return true;
+        this.#decoder.feed(bytes);
+        continue;
+      }
+      readings?.frame('received', frame.type);
+      this.#take(this.#withoutTokens(frame));
+      if (this.#isClosed) return true;
+      if (!this.#turns.goesOn()) return false;
+    }
+  }
+
+  /** Batches up to this one are on disk. */
+  #applied(sequence: number): void {
+    for (const batch of this.#batches.keys()) if (batch <= sequence) this.#batches.delete(batch);
+    this.#hold();
+  }
+
+  #hold(): void {
+    let batchBytes = 0;
+    for (const bytes of this.#batches.values()) batchBytes += bytes;
+    this.#account.hold({ partialBytes: this.#decoder.heldBytes + (this.#incoming?.heldBytes ?? 0), batchBytes });
+  }
+
+  /** Whether the other side waits for us. */
+  get #isHeldBack(): boolean {
+    return this.#isInLine || this.#account.isPaused;
+  }
+
+  #flow(): void {
+    if (this.#isClosed || this.#isHeldBack === this.#isPaused) return;
+    this.#isPaused = this.#isHeldBack;
+    if (this.#isPaused) this.#input.connection.pause();
+    else this.#input.connection.resume();
+  }
+
+  #drained(): void {
+    this.#isFull = false;
+    const owed = [...this.#owed.values()];
+    this.#owed.clear();
+    for (const frame of owed) this.#write(frame, 'urgent');
+  }
+
+  #letGo(): void {
+    this.#unread.length = 0;
+    this.#turns.forget(this.#continueReading);
+    this.#account.close();
   }
 
   #rememberToken(frame: Frame): void {
@@ -320,7 +440,7 @@ class Link {
         return;
       case 'frame.batch':
         this.#answer(frame);
-        this.#tell(frame.isCarried === true ? this.#completed(frame) : frame);
+        this.#handOver(frame);
         return;
       case 'frame.handshakeResponse':
       case 'frame.vectorClock':
@@ -330,6 +450,14 @@ class Link {
       default:
         this.#tell(frame);
     }
+  }
+
+  #handOver(frame: BatchFrame): void {
+    const carriedBytes = frame.isCarried === true ? this.#admitted().heldBytes : 0;
+    const batch = frame.isCarried === true ? this.#completed(frame) : frame;
+    this.#batches.set(frame.sequence, this.#decoder.frameBytes + carriedBytes);
+    this.#hold();
+    this.#tell(batch);
   }
 
   /** The first round trip, before any heartbeat has measured one. */
@@ -420,6 +548,7 @@ class Link {
   #close(failure: Failure | undefined): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#letGo();
     this.#pulse?.stop();
     this.#incoming?.leave();
     this.#tell({ type: 'link.closed', failure });

@@ -104,6 +104,11 @@ export class IncomingParcels {
     this.#kept = kept;
   }
 
+  /** Bytes of the document that is not complete. */
+  get heldBytes(): number {
+    return this.#parcel?.held ?? 0;
+  }
+
   /** Another document begins, or the same one from another place. Gives what is to be answered. */
   begin({ hash, size, offset }: Parcel): Frame | undefined {
     if (this.#parcel?.hash !== hash || this.#parcel.size !== size) {
@@ -138,9 +143,12 @@ export class IncomingParcels {
       bytes.set(part, offset);
       offset += part.length;
     }
-    const payload = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
-    if (payload.length > limits.documentBytesMax) throw refusal('a document is too large');
-    return payload;
+    try {
+      // Broken texts are not mended: they would be longer than what came.
+      return new TextDecoder('utf-8', { ignoreBOM: true, fatal: true }).decode(bytes);
+    } catch {
+      throw refusal('a document is not UTF-8');
+    }
   }
 
   /** The session is over: what has come may be of use to the next one. */

@@ -8,6 +8,7 @@ import type { Entry, Position, Run } from '../core/entry.js';
 import { StatemeshError, shortText } from '../core/errors.js';
 import { type Hlc, hlcZero } from '../core/hlc.js';
 import type { Cursor, DocumentKey } from '../core/ids.js';
+import { limits } from '../core/limits.js';
 import { positionOf, type VectorClock } from '../core/vector-clock.js';
 import type { ReadOptions, ReadResult, StoredChange } from '../protocol/store.js';
 import { pruned } from './remote-runs.js';
@@ -88,15 +89,16 @@ export class Oplog {
     return count;
   }
 
-  /** Entries in order of arrival. */
+  /** Entries in order of arrival, up to about `limits.pageBytesMax`. */
   changes(since: number, limit: number): StoredChange[] {
-    return (this.arrivals.all(since, limit) as Arrival[]).map((row) => this.changeOf(row));
+    return this.pageOf(this.arrivals.iterate(since, limit) as IterableIterator<Arrival>);
   }
 
-  /** Entries of one collection behind a cursor and up to another. */
+  /** Entries of one collection behind a cursor and up to another, up to about `limits.pageBytesMax`. */
   changesOf(collection: number, range: { since: number; until: number; limit: number }): StoredChange[] {
-    const rows = this.arrivalsOfCollection.all(range.since, range.until, collection, range.limit) as Arrival[];
-    return rows.map((row) => this.changeOf(row));
+    const { since, until, limit } = range;
+    const rows = this.arrivalsOfCollection.iterate(since, until, collection, limit);
+    return this.pageOf(rows as IterableIterator<Arrival>);
   }
 
   /** @throws StatemeshError `queryInvalid`, `cursorExpired` */
@@ -158,6 +160,17 @@ export class Oplog {
       if (budget.bytes <= 0) break;
     }
     return entries;
+  }
+
+  private pageOf(rows: IterableIterator<Arrival>): StoredChange[] {
+    const page: StoredChange[] = [];
+    let bytes = 0;
+    for (const row of rows) {
+      page.push(this.changeOf(row));
+      bytes += row.payload.length;
+      if (bytes >= limits.pageBytesMax) break;
+    }
+    return page;
   }
 
   private changeOf(row: Arrival): StoredChange {

@@ -1,26 +1,61 @@
 /**
  * Running queries, each in one statement: what it finds is one state of the database, never a mixture of two.
+ *
+ * Invariant: no more documents are in memory than a limit allows. A result of any size is read page by page: first which documents
+ * there are, as the numbers of the entries that wrote them, then their texts. An entry never changes, so the pages are of one state.
  */
 import type { Database, Statement } from 'better-sqlite3';
+import { StatemeshError } from '../core/errors.js';
 import type { CollectionName } from '../core/ids.js';
+import { limits } from '../core/limits.js';
 import type { Query, Where } from '../core/query.js';
 import type { StoredDocument } from '../protocol/store.js';
-import { compileCount, compileFind } from './query-compiler.js';
+import { compileCount, compileFind, compileSelect } from './query-compiler.js';
 import { newCollectionRow, type StoreState } from './store-state.js';
 
 export class Queries {
   /** Queries repeat, with other values: their text is the same. */
   private readonly prepared = new Map<string, Statement>();
 
+  private readonly byCursor: Statement;
+
   constructor(
     private readonly database: Database,
     private readonly state: StoreState,
-  ) {}
+  ) {
+    this.byCursor = database.prepare('SELECT key, payload FROM oplog WHERE seq = ?');
+  }
 
-  /** @throws StatemeshError `queryInvalid` */
+  /** @throws StatemeshError `queryInvalid`, `queryTooLarge` */
   find(name: CollectionName, query: Query): StoredDocument[] {
     const { sql, parameters } = compileFind(this.collection(name), query);
-    return this.prepare(sql).all(parameters) as StoredDocument[];
+    const found: StoredDocument[] = [];
+    let bytes = 0;
+    for (const document of this.prepare(sql).iterate(parameters) as IterableIterator<StoredDocument>) {
+      bytes += sizeOf(document);
+      if (bytes > limits.findBytesMax) throw tooLarge();
+      found.push(document);
+    }
+    return found;
+  }
+
+  /** Which entries wrote the documents that match, in the order asked for. @throws StatemeshError `queryInvalid` */
+  select(name: CollectionName, query: Query): Float64Array {
+    const { sql, parameters } = compileSelect(this.collection(name), query);
+    return Float64Array.from(this.prepare(sql).pluck().all(parameters) as number[]);
+  }
+
+  /** The next documents of a selection, up to about `limits.pageBytesMax`, and how many of it they are. */
+  page(selected: Float64Array, from: number): { readonly documents: StoredDocument[]; readonly next: number } {
+    const documents: StoredDocument[] = [];
+    let next = from;
+    for (let bytes = 0; next < selected.length && bytes < limits.pageBytesMax; next += 1) {
+      const document = this.byCursor.get(selected[next]) as StoredDocument | undefined;
+      if (document === undefined) continue;
+      documents.push(document);
+      bytes += sizeOf(document);
+    }
+    return { documents, next };
   }
 
   /** @throws StatemeshError `queryInvalid` */
@@ -46,3 +81,17 @@ export class Queries {
 }
 
 const preparedMax = 128;
+
+/** About what a document takes in memory before it is parsed. */
+function sizeOf({ key, payload }: StoredDocument): number {
+  return payload.length + key.length + documentOverheadBytes;
+}
+
+const documentOverheadBytes = 64;
+
+function tooLarge(): StatemeshError {
+  return new StatemeshError(
+    'queryTooLarge',
+    `The documents that match are more than ${limits.findBytesMax} bytes together: give a limit, or read them with stream().`,
+  );
+}

@@ -28,9 +28,18 @@ export interface CompiledQuery {
 
 /** Documents as (key, payload), in order. @throws StatemeshError `queryInvalid` */
 export function compileFind(collection: CollectionRow, query: Query): CompiledQuery {
+  return compile(collection, query, 'documents');
+}
+
+/** The cursors of the same documents, in the same order. @throws StatemeshError `queryInvalid` */
+export function compileSelect(collection: CollectionRow, query: Query): CompiledQuery {
+  return compile(collection, query, 'cursors');
+}
+
+function compile(collection: CollectionRow, query: Query, asked: 'documents' | 'cursors'): CompiledQuery {
   // A `where: null` is a mistake, and would otherwise find everything.
-  const { where: asked = {}, orderBy: fields = [] } = query;
-  const filter = parseWhere(asked);
+  const { where: conditions = {}, orderBy: fields = [] } = query;
+  const filter = parseWhere(conditions);
   const orderBy = parseOrderBy(fields);
   const limit = parseCount('limit', query.limit);
   const offset = parseCount('offset', query.offset);
@@ -39,7 +48,9 @@ export function compileFind(collection: CollectionRow, query: Query): CompiledQu
   const where = scope.conditions(filter);
   const order = orderBy.map(({ field, descending }) => `${scope.field(field)}${descending ? ' DESC' : ''}`);
   const key = driver === undefined ? 'd.key' : 'f.key';
-  const sql = `SELECT ${key} AS key, o.payload AS payload FROM ${scope.source(true)} WHERE ${where}
+  const columns = asked === 'documents' ? `${key} AS key, o.payload AS payload` : 'd.seq AS seq';
+  const source = scope.source(asked === 'documents' || driver !== undefined || scope.readsPayload);
+  const sql = `SELECT ${columns} FROM ${source} WHERE ${where}
     ORDER BY ${[...order, key].join(', ')} LIMIT ${scope.count(limit ?? -1)} OFFSET ${scope.count(offset ?? 0)}`;
   return { sql, parameters: scope.parameters };
 }

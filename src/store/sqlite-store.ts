@@ -201,6 +201,16 @@ export class SqliteStore implements Store {
     return this.reading(() => this.queries.find(collection, query));
   }
 
+  async *pages(collection: CollectionName, query: Query): AsyncGenerator<StoredDocument[], void, void> {
+    const selected = await this.reading(() => this.queries.select(collection, query));
+    for (let from = 0; from < selected.length; ) {
+      if (from > 0) await this.turn();
+      const { documents, next } = await this.reading(() => this.queries.page(selected, from));
+      from = next;
+      if (documents.length > 0) yield documents;
+    }
+  }
+
   async count(collection: CollectionName, where: Where = {}): Promise<number> {
     return this.reading(() => this.queries.count(collection, where));
   }
@@ -219,16 +229,14 @@ export class SqliteStore implements Store {
     const { since, limit, collection } = options;
     if (collection === undefined) return this.reading(() => this.oplog.changes(since, limit));
     const id = await this.reading(() => this.state.collections.get(collection)?.id);
-    const changes: StoredChange[] = [];
-    let from = since;
-    // A collection may be rare in a long oplog, so it is searched a stretch at a time.
-    while (id !== undefined && from < this.state.cursor && changes.length < limit) {
+    // A collection may be rare in a long oplog, so it is searched a stretch at a time, up to the first that has any.
+    for (let from = since; id !== undefined && from < this.state.cursor; from += changesStretch) {
       if (from > since) await this.turn();
-      const range = { since: from, until: from + changesStretch, limit: limit - changes.length };
-      changes.push(...(await this.reading(() => this.oplog.changesOf(id, range))));
-      from = range.until;
+      const range = { since: from, until: from + changesStretch, limit };
+      const changes = await this.reading(() => this.oplog.changesOf(id, range));
+      if (changes.length > 0) return changes;
     }
-    return changes;
+    return [];
   }
 
   async read(options: ReadOptions): Promise<ReadResult> {

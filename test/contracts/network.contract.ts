@@ -516,6 +516,46 @@ function describeStreams(world: () => ContractWorld): void {
     expect(near.write(chunk)).toBe(true);
   });
 
+  test('pause: nothing more is read, and the other side waits; resume -> all of it, in order, and once', async () => {
+    const { near, far, listening } = await world().connect();
+    const received = record();
+    const sent = record();
+    near.attach(sent);
+    far.attach(received);
+    near.write(bytesOf('first'));
+    await world().until(() => received.text() === 'first');
+    far.pause();
+    const bytes = patterned(32 * 1024 * 1024);
+    for (let start = 0; start < bytes.length; start += 65_536) near.write(bytes.subarray(start, start + 65_536));
+    await bytesHavePassed(world(), listening);
+    // What was read before may still come: a piece of what the network carries at once.
+    expect(received.byteCount).toBeLessThan(256 * 1024);
+    expect(near.queuedBytes).toBeGreaterThan(0);
+    far.resume();
+    await world().until(() => received.byteCount === 'first'.length + bytes.length);
+    expect(received.bytes().subarray(5).equals(bytes)).toBe(true);
+    expect(sent.drains).toBe(1);
+  });
+
+  test('pause: the other side ends meanwhile -> what it had sent, then the end, after resume', async () => {
+    const { near, far, listening } = await world().connect();
+    const received = record();
+    near.attach(record());
+    far.attach(received);
+    near.write(bytesOf('a'));
+    await world().until(() => received.text() === 'a');
+    far.pause();
+    near.write(bytesOf('b'));
+    near.end();
+    await bytesHavePassed(world(), listening);
+    far.resume();
+    await world().until(() => received.closures.length === 1);
+    expect(received.text()).toBe('ab');
+    far.pause();
+    far.resume();
+    expect(received.callsAfterClosed).toBe(0);
+  });
+
   test('write: a short queue -> true, and drained is not called', async () => {
     const { near, far } = await world().connect();
     const sent = record();

@@ -229,6 +229,65 @@ export function describeStoreQueries(open: OpenStore): void {
       await expect(store.createIndex(products, 'another')).rejects.toMatchObject({ code: 'queryInvalid' });
       await store.createIndex(products, 'field-0');
     });
+
+    test('find: more than limits.findBytesMax -> queryTooLarge, and with a limit what fits', async () => {
+      const { store } = await open();
+      const mebibyte = 'x'.repeat(1024 * 1024);
+      for (let index = 0; index <= limits.findBytesMax / mebibyte.length; index += 1) {
+        await store.write([put(`${index}`, mebibyte)]);
+      }
+      await expect(store.find(products, {})).rejects.toMatchObject({ code: 'queryTooLarge' });
+      expect(await store.find(products, { limit: 3 })).toHaveLength(3);
+    });
+
+    test('pages: the same as find, page by page of limits.pageBytesMax, of one state of the database', async () => {
+      const { store } = await open();
+      const write = (index: number, v: number) => put(`${index}`.padStart(3, '0'), { v, text: 'x'.repeat(20_000) });
+      for (let index = 0; index < 60; index += 1) await store.write([write(index, index % 7)]);
+      await store.createIndex(products, 'w');
+      const queries: Query[] = [
+        {},
+        { orderBy: ['v'] },
+        { where: { v: { $gt: 2 } }, orderBy: [{ field: 'v', descending: true }], offset: 3, limit: 30 },
+        { where: { w: 1 } },
+        { orderBy: ['w'] },
+      ];
+      for (const query of queries) {
+        const expected = await store.find(products, query);
+        const found = [];
+        for await (const page of store.pages(products, query)) {
+          const bytes = page.reduce((sum, { payload }) => sum + payload.length, 0);
+          expect(bytes).toBeLessThan(limits.pageBytesMax + 21_000);
+          found.push(...page);
+          // What happens between two pages is of another state.
+          await store.write([write(found.length, 99), remove('059'), put('zzz', { v: 5 })]);
+        }
+        expect(found).toEqual(expected);
+        await store.write([remove('zzz'), write(59, 3)]);
+      }
+      await expect(store.pages(products, { limit: -1 })[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+        code: 'queryInvalid',
+      });
+    });
+
+    test('changes: large documents -> pages of limits.pageBytesMax, one that is larger comes alone, none is left out', async () => {
+      const { store } = await open();
+      const lengths = [10, 100_000, 200_000, 1_000_000, 10, 1_000_000, 1_000_000, 20];
+      for (const [index, length] of lengths.entries()) await store.write([put(`${index}`, 'x'.repeat(length))]);
+      for (const collection of [undefined, products]) {
+        const options = { limit: 256, ...(collection === undefined ? {} : { collection }) };
+        const seen: string[] = [];
+        let since = 0;
+        for (let page = await store.changes({ since, ...options }); page.length > 0; ) {
+          const withoutLast = page.slice(0, -1).reduce((sum, { payload }) => sum + payload.length, 0);
+          expect(withoutLast).toBeLessThan(limits.pageBytesMax);
+          since = page.at(-1)?.place ?? since;
+          seen.push(...page.map(({ key }) => key));
+          page = await store.changes({ since, ...options });
+        }
+        expect(seen).toEqual(lengths.map((_, index) => `${index}`));
+      }
+    });
   });
 }
 

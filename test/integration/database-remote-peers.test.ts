@@ -242,12 +242,13 @@ describe('watchRemotePeers', () => {
       release = resolve;
     });
     const held = intercept(store, {
-      async find(name, query) {
+      async *pages(name, query) {
         // One a reading: what is asked for first.
         if (name === '_system_removed_peers') reads += 1;
-        const found = await store.find(name, query);
+        const pages = [];
+        for await (const page of store.pages(name, query)) pages.push(page);
         await gate;
-        return found;
+        yield* pages;
       },
     });
     const ears = listen();
@@ -268,10 +269,11 @@ describe('watchRemotePeers', () => {
     const failures: Failure[] = [];
     let reads = 0;
     const failing = intercept(store, {
-      find: (name, query) =>
-        name === '_system_removed_peers' && ++reads === 2
-          ? Promise.reject(new StatemeshError('databaseUnavailable', 'The disk is away.'))
-          : store.find(name, query),
+      async *pages(name, query) {
+        if (name === '_system_removed_peers') reads += 1;
+        if (name === '_system_removed_peers' && reads === 2) throw new StatemeshError('databaseUnavailable', 'The disk is away.');
+        yield* store.pages(name, query);
+      },
     });
     let told = 0;
     const stop = watchRemotePeers(

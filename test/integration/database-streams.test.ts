@@ -1,8 +1,11 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
 import { StatemeshError } from '../../src/core/errors.js';
 import type { Cursor } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { createDatabase } from '../../src/database/database.js';
+import { createStreams } from '../../src/database/streams.js';
 import type { Store } from '../../src/protocol/store.js';
 import {
   applyRemote,
@@ -15,6 +18,14 @@ import {
   take,
   turn,
 } from './database-fixture.js';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** Lets turns of the event loop pass until it holds. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await turn();
+}
 
 interface Item {
   count: number;
@@ -275,13 +286,78 @@ describe('streams', () => {
     expect((await take(database.changes(), 2)).length).toBe(2);
   });
 
-  test('stream: more than watchersMax open -> watcherLimit; after one has ended -> room again', async () => {
-    const { items } = await openCounted();
+  test('stream: more than watchersMax that wait -> watcherLimit; after one has ended -> room again', async () => {
+    const { items, subscribers } = await openCounted();
     const open = Array.from({ length: limits.watchersMax }, () => items.watch('a'));
     for (const feed of open) await feed.next();
-    expect(await codeOf(() => items.watch('a').next())).toBe('watcherLimit');
+    const pending = open.map((feed) => feed.next());
+    await until(() => subscribers() === limits.watchersMax);
+    const another = items.watch('a');
+    await another.next();
+    expect(await codeOf(() => another.next())).toBe('watcherLimit');
     await open[0]?.return();
-    expect(await codeOf(() => items.watch('a').next())).toBe('none');
+    expect(await pending[0]).toMatchObject({ done: true });
+    const one = items.watch('a');
+    await one.next();
+    pending.push(one.next());
+    await until(() => subscribers() === limits.watchersMax);
+    for (const feed of [...open, one]) await feed.return();
+    await Promise.all(pending);
+  });
+
+  test('stream: many more than watchersMax, begun and left alone -> take no room, and hear what comes when they go on', async () => {
+    const { database, items, subscribers } = await openCounted();
+    await items.put('a', { count: 1 });
+    const begun = [];
+    for (let count = 0; count < limits.watchersMax + 10; count++) {
+      const streams = [items.watch('a'), items.watch({}), database.changes()];
+      for (const stream of streams) await stream.next();
+      begun.push(streams);
+    }
+    expect(subscribers()).toBe(0);
+    await items.put('a', { count: 2 });
+    const last = begun.at(-1) ?? [];
+    expect(await Promise.all(last.map((stream) => stream.next()))).toMatchObject([
+      { value: { count: 2 } },
+      { value: [{ document: { count: 2 } }] },
+      { value: { document: { count: 2 } } },
+    ]);
+  });
+
+  test('stream: forgotten while it waits for nothing -> is ended when it is collected; awaited -> is not', async () => {
+    const { store } = await openCounted();
+    const streams = createStreams();
+    let ended = 0;
+    const open = () =>
+      streams.open({
+        store,
+        async *generate({ untilCommit }) {
+          try {
+            yield 1;
+            await untilCommit(store.cursor(), () => true);
+            yield 2;
+          } finally {
+            ended += 1;
+          }
+        },
+      });
+    const awaited = await (async () => {
+      const stream = open();
+      await stream.next();
+      return { next: stream.next() };
+    })();
+    const weak = await (async () => {
+      const stream = open();
+      await stream.next();
+      return new WeakRef(stream);
+    })();
+    await until(() => {
+      collectGarbage();
+      return weak.deref() === undefined;
+    });
+    expect(ended).toBe(0);
+    await store.write([{ kind: 'put', collection: 'c' as never, key: 'k' as never, payload: '1' }]);
+    expect(await awaited.next).toMatchObject({ value: 2 });
   });
 
   test('stream: never iterated -> takes no room and no subscription', async () => {

@@ -63,6 +63,10 @@ const largest: { [Type in Frame['type']]: () => Extract<Frame, { type: Type }> }
   'frame.vectorClockRequest': () => ({ type: 'frame.vectorClockRequest' }),
   'frame.batch': () => batch() as Extract<Frame, { type: 'frame.batch' }>,
   'frame.acknowledgement': () => ({ type: 'frame.acknowledgement', sequence: 2 ** 52 }),
+  'frame.parcel': () => ({ type: 'frame.parcel', hash, size: limits.parcelBytesMax, offset: limits.parcelBytesMax }),
+  'frame.part': () => ({ type: 'frame.part', bytes: Buffer.alloc(limits.partBytesMax, 0xff), wantsProgress: true }),
+  'frame.parcelHeld': () => ({ type: 'frame.parcelHeld', hash, held: limits.parcelBytesMax }),
+  'frame.progress': () => ({ type: 'frame.progress', received: 2 ** 52 }),
   'frame.batchHeld': () => ({ type: 'frame.batchHeld', sequence: 2 ** 52, code: 'databaseUnavailable' }),
   'frame.heartbeat': () => ({
     type: 'frame.heartbeat',

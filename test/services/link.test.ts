@@ -37,29 +37,43 @@ const put = (payload: string) =>
   }) as const;
 let rate: LinkRate;
 
-/** A link of node `a` to `b`, whose bytes are taken and given by hand. */
-function setup(isLocal: boolean) {
+/** A node `a`, and what all of its links share. */
+function node() {
   const mesh = new HeartbeatMesh('a');
   mesh.participate('a');
+  const surroundings = { acquaintances: new Acquaintances(), keptParcels: new KeptParcels(), meter: new Meter() };
+  return { mesh, logic: createLink({ time: mesh.time, heartbeats: mesh.heartbeats.a as never, ...surroundings }) };
+}
+
+/** A link of node `a` to `b`, whose bytes are taken and given by hand. */
+function setup(isLocal: boolean, { mesh, logic } = node()) {
   const parent = recorder<LinkReport>();
   const written = new FrameDecoder(1_000_000);
   const taken: Frame[] = [];
   const decodeAll = (bytes: Uint8Array) => [...written.push(bytes)];
   let handlers: ConnectionHandlers | undefined;
+  const flow = { isPaused: false, isFull: false, isDestroyed: false };
   const connection = {
     attach: (attached: ConnectionHandlers) => {
       handlers = attached;
     },
     write: (bytes: Uint8Array) => {
       taken.push(...decodeAll(bytes));
-      return true;
+      return !flow.isFull;
     },
-    ...{ queuedBytes: 0, end: () => {}, destroy: () => {}, admitted: () => {}, remoteHost: '127.0.0.1' },
+    pause: () => {
+      flow.isPaused = true;
+    },
+    resume: () => {
+      flow.isPaused = false;
+    },
+    destroy: () => {
+      flow.isDestroyed = true;
+    },
+    ...{ queuedBytes: 0, end: () => {}, admitted: () => {}, remoteHost: '127.0.0.1' },
   } as unknown as Connection;
-  const meter = new Meter();
   rate = new LinkRate();
-  const surroundings = { acquaintances: new Acquaintances(), keptParcels: new KeptParcels(), meter };
-  const link = createActor(createLink({ time: mesh.time, heartbeats: mesh.heartbeats.a as never, ...surroundings }), {
+  const link = createActor(logic, {
     input: {
       ...{ parent: parent.mailbox, connection, scopes: ['shared'], isLocal, rate },
       store: { digest: () => digest } as unknown as Store,
@@ -69,8 +83,28 @@ function setup(isLocal: boolean) {
   link.send({ type: 'link.admit', peerId: 'b' as NodeId, boot: 'boot-b' as Boot, origin: 'b' });
   const hear = (changes: Partial<Heartbeat> = {}) => handlers?.data(encodeFrame({ ...beat, ...changes }));
   const say = (frame: Frame) => handlers?.data(encodeFrame(frame));
-  return { mesh, link, parent, hear, say, sent: () => taken.shift() as Heartbeat };
+  const read = (...frames: Frame[]) => handlers?.data(Buffer.concat(frames.map(encodeFrame)));
+  const readBytes = (bytes: Uint8Array) => handlers?.data(bytes);
+  const acknowledge = (sequence: number) =>
+    link.send({ type: 'link.send', frame: { type: 'frame.acknowledgement', sequence } });
+  return {
+    ...{ mesh, link, parent, hear, say, read, readBytes, acknowledge, flow },
+    sent: () => taken.shift() as Heartbeat,
+    /** Everything that was sent and not looked at. */
+    takeSent: () => taken.splice(0),
+    drained: () => handlers?.drained(),
+  };
 }
+
+const others: Author = { nodeId: 'b' as NodeId, incarnation: 'i' as Incarnation, scope: 'shared' };
+const names = { collection: 'c' as CollectionName, key: 'k' as DocumentKey, operation: 'put' as const };
+
+function batchOf(sequence: number, bytes: number): Frame {
+  const entry = { ...names, hlc: 1 as Hlc, payload: JSON.stringify('x'.repeat(bytes - 2)) };
+  return { type: 'frame.batch', sequence, runs: [chainRun(others, chainStart, [entry])] };
+}
+
+const mebibyte = 1024 * 1024;
 
 describe('link', () => {
   it('admitted within the cluster -> says who is there, and hears it', () => {
@@ -163,5 +197,107 @@ describe('link', () => {
     hear();
     expect(parent.types()).toEqual(['heartbeat.matched']);
     expect(mesh.live('a')).toBe('');
+  });
+});
+
+describe('a link that is sent much', () => {
+  it('more frames at once than a turn of the event loop takes -> all of them, in turns, while nothing more is read', () => {
+    const { mesh, parent, read, flow } = setup(true);
+    const pings = Array.from({ length: 3 * limits.framesPerTurnMax }, (): Frame => ({ type: 'frame.ping' }));
+    parent.take();
+    read(...pings);
+    expect(parent.take()).toHaveLength(limits.framesPerTurnMax);
+    expect(flow.isPaused).toBe(true);
+    read({ type: 'frame.pong' });
+    mesh.run(1);
+    const rest = parent.take().map(({ type }) => type);
+    expect(rest).toEqual([...pings.slice(limits.framesPerTurnMax).map(({ type }) => type), 'frame.pong']);
+    expect(flow.isPaused).toBe(false);
+  });
+
+  it('frames that take long -> are read for limits.readingPerTurnMs, and another link has its turn', () => {
+    const shared = node();
+    // Each look at the clock takes a millisecond.
+    const { monotonicMs } = shared.mesh.time;
+    let looks = 0;
+    shared.mesh.time.monotonicMs = () => {
+      looks += 1;
+      return monotonicMs() + looks;
+    };
+    const flooded = setup(true, shared);
+    const other = setup(true, shared);
+    for (const { parent } of [flooded, other]) parent.take();
+    flooded.read(...Array.from({ length: 100 }, (): Frame => ({ type: 'frame.ping' })));
+    const first = flooded.parent.take().length;
+    expect(first).toBeLessThanOrEqual(limits.readingPerTurnMs);
+    other.read({ type: 'frame.ping' });
+    expect(other.parent.take()).toEqual([]);
+    shared.mesh.run(1);
+    expect(other.parent.take()).toEqual([{ type: 'frame.ping' }]);
+    expect(flooded.parent.take()).toHaveLength(100 - first);
+  });
+
+  it('closed in the middle of what is read in turns -> the rest is not read', () => {
+    const { mesh, parent, read, link } = setup(true);
+    read(...Array.from({ length: 2 * limits.framesPerTurnMax }, (): Frame => ({ type: 'frame.ping' })));
+    parent.take();
+    link.stop();
+    mesh.run(1);
+    expect(parent.take()).toEqual([]);
+  });
+
+  it('batches that are not on disk, over limits.receiveBytesPerSessionMax -> it waits, is not silent, and goes on when they are', () => {
+    const { mesh, read, acknowledge, flow } = setup(true);
+    let count = 0;
+    while (!flow.isPaused && count < 4) {
+      count += 1;
+      read(batchOf(count, 4 * mebibyte));
+    }
+    expect([flow.isPaused, count]).toEqual([true, limits.receiveBytesPerSessionMax / (4 * mebibyte)]);
+    mesh.run(20_000);
+    expect(flow.isDestroyed).toBe(false);
+    acknowledge(count);
+    expect(flow.isPaused).toBe(false);
+    mesh.run(20_000);
+    expect(flow.isDestroyed).toBe(true);
+  });
+
+  it('frames that are never finished, over limits.receiveBytesMax in all -> those links wait, then are given up; others notice nothing', () => {
+    const shared = node();
+    const frame = encodeFrame(batchOf(1, 4 * mebibyte)).subarray(0, 3 * mebibyte);
+    const greedy = Array.from({ length: 24 }, () => setup(true, shared));
+    const modest = setup(true, shared);
+    for (let at = 0; at < frame.length; at += 65_536) {
+      for (const { readBytes, flow } of greedy) if (!flow.isPaused) readBytes(frame.subarray(at, at + 65_536));
+    }
+    expect(greedy.filter(({ flow }) => flow.isPaused).length).toBeGreaterThanOrEqual(20);
+    modest.parent.take();
+    modest.read(batchOf(1, 256 * 1024));
+    expect(modest.flow.isPaused).toBe(false);
+    expect(modest.parent.types()).toEqual(['frame.batch']);
+    for (let second = 0; second < 60; second += 1) {
+      shared.mesh.run(1_000);
+      modest.hear({ received: rate.written });
+    }
+    const given = greedy.flatMap(({ parent }) => parent.take()).filter(({ type }) => type === 'link.closed');
+    expect(given).toContainEqual(
+      expect.objectContaining({ failure: expect.objectContaining({ code: 'receiveBudgetExceeded' }) }),
+    );
+    expect(modest.flow).toMatchObject({ isPaused: false, isDestroyed: false });
+  });
+
+  it('asks and never reads the answers -> one of each kind waits for room, the last one', () => {
+    const { link, takeSent, acknowledge, drained, flow } = setup(true);
+    takeSent();
+    flow.isFull = true;
+    link.send({ type: 'link.send', frame: { type: 'frame.ping' } });
+    for (let sequence = 1; sequence <= 100; sequence += 1) {
+      acknowledge(sequence);
+      link.send({ type: 'link.send', frame: { type: 'frame.pong' } });
+    }
+    expect(takeSent()).toEqual([{ type: 'frame.ping' }]);
+    flow.isFull = false;
+    drained();
+    expect(takeSent()).toEqual([{ type: 'frame.acknowledgement', sequence: 100 }, { type: 'frame.pong' }]);
   });
 });

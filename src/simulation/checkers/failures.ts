@@ -12,6 +12,7 @@ const neverBetweenUs: ReadonlySet<ErrorCode> = new Set([
   'internal',
   'unexpectedFrame',
   'windowExceeded',
+  'receiveBudgetExceeded',
   'frameMalformed',
   'frameTooLarge',
   'protocolUnsupported',

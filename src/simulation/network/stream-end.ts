@@ -63,6 +63,7 @@ export class StreamEnd implements Connection {
   readonly #unread: (Uint8Array | typeof theEnd)[] = [];
   #handlers: ConnectionHandlers | undefined;
   #isFlowing = false;
+  #isPaused = false;
   #underWayBytes = 0;
   #isWriterWaiting = false;
   #hasEnded = false;
@@ -120,6 +121,16 @@ export class StreamEnd implements Connection {
     this.#send();
     this.#isWriterWaiting ||= this.queuedBytes >= sendQueueHighBytes;
     return !this.#isWriterWaiting;
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#clock.schedule(0, () => this.#read());
   }
 
   end(): void {
@@ -204,7 +215,7 @@ export class StreamEnd implements Connection {
   }
 
   #read(): void {
-    while (this.#isFlowing && this.#handlers !== undefined) {
+    while (this.#isFlowing && !this.#isPaused && this.#handlers !== undefined) {
       const next = this.#unread.shift();
       if (next === undefined) return;
       if (next === theEnd) {

@@ -1,0 +1,76 @@
+/**
+ * Whose turn it is to read: all links of a node together take some milliseconds of a turn of the event loop, then sockets, timers
+ * and callers have theirs. Links that wait go on in the order in which they came.
+ */
+import { limits } from '../core/limits.js';
+import type { Time } from '../protocol/ports.js';
+
+export class ReadingTurns {
+  readonly #time: Time;
+  readonly #waiting = new Set<() => void>();
+  #isScheduled = false;
+  #frames = 0;
+  #spentMs = 0;
+  #atMs = Number.NEGATIVE_INFINITY;
+
+  constructor(time: Time) {
+    this.#time = time;
+  }
+
+  /** Whether a link may read now; if not, it has to wait. To be asked before its first frame. */
+  begin(): boolean {
+    const now = this.#time.monotonicMs();
+    // The event loop has been elsewhere meanwhile.
+    if (now - this.#atMs >= pauseMs && this.#waiting.size === 0) this.#reset();
+    this.#atMs = now;
+    return !this.#isOver && this.#waiting.size === 0;
+  }
+
+  /** After each frame: whether the link may read another one. */
+  goesOn(): boolean {
+    const now = this.#time.monotonicMs();
+    this.#frames += 1;
+    this.#spentMs += now - this.#atMs;
+    this.#atMs = now;
+    return !this.#isOver;
+  }
+
+  /** Calls a link when it may read. Once, however often it asks meanwhile. */
+  wait(read: () => void): void {
+    this.#waiting.add(read);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#time.soon(() => this.#turn());
+  }
+
+  forget(read: () => void): void {
+    this.#waiting.delete(read);
+  }
+
+  get #isOver(): boolean {
+    return this.#frames >= limits.framesPerTurnMax || this.#spentMs >= limits.readingPerTurnMs;
+  }
+
+  #turn(): void {
+    this.#isScheduled = false;
+    this.#reset();
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const [index, read] of waiting.entries()) {
+      if (this.#isOver) {
+        for (const rest of waiting.slice(index)) this.wait(rest);
+        return;
+      }
+      this.#atMs = this.#time.monotonicMs();
+      read();
+    }
+  }
+
+  #reset(): void {
+    this.#frames = 0;
+    this.#spentMs = 0;
+  }
+}
+
+/** From so long without a frame on, a new turn has begun. */
+const pauseMs = 1;
