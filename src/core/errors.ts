@@ -22,6 +22,7 @@ export const errorCodes = {
   addressUnavailable: 'The listening address does not exist here or is not allowed.',
   controlForeign: 'The control socket, or its directory, may be that of another user, so nothing is sent to it.',
   controlUnavailable: 'The control socket could not be opened, or no node answers on it.',
+  controlBusy: 'As many streams are open on the control socket as a node allows; end some of them, or try again.',
 
   identityChanged: 'The node goes on under another NodeId, with another database.',
   reconfigurationQueueFull: 'Too many reconfigurations are waiting; try again when some have finished.',

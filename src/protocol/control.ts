@@ -4,7 +4,7 @@
  * A call has a JSON body, or lines (`application/x-ndjson`) with its parameters in the query of the URL. The answer is JSON,
  * or one JSON text a line for commands that give a stream. An error is `{ "code", "message" }`: status 400 when the caller
  * can mend it, 404 for an unknown command, 408, 413 and 415 for a body that is too slow, too large or of no known kind,
- * 500 for a bug. In a stream that has begun, the error is the last line, `{ "error": { "code", "message" } }`.
+ * 500 for a bug, 503 when as many streams are open as there may be. In a stream that has begun, the error is the last line, `{ "error": { "code", "message" } }`.
  */
 import { join, resolve } from 'node:path';
 import { StatemeshError } from '../core/errors.js';
@@ -49,6 +49,12 @@ export const controlContentTypes = { json: 'application/json', lines: 'applicati
 /** What the service allows; a test may ask for less. */
 export interface ControlLimits {
   readonly connectionsMax: number;
+  /** Of the connections; the others are for calls with one answer, such as `status` and `stop`. */
+  readonly streamsMax: number;
+  /** What readers that do not read may leave in memory, all together. */
+  readonly stalledBytesMax: number;
+  /** After so long without reading a reader is dropped. */
+  readonly readerIdleTimeoutMs: number;
   readonly bodyBytesMax: number;
   readonly lineBytesMax: number;
   /** From the first byte of a connection, or its opening, to the end of the headers. */
@@ -64,6 +70,9 @@ export interface ControlLimits {
 
 export const controlLimits: ControlLimits = {
   connectionsMax: 64,
+  streamsMax: 48,
+  stalledBytesMax: 16 * 1024 * 1024,
+  readerIdleTimeoutMs: 600_000,
   bodyBytesMax: 8 * 1024 * 1024,
   lineBytesMax: 8 * 1024 * 1024,
   headersTimeoutMs: 5_000,

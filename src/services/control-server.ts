@@ -7,7 +7,6 @@
  * the answer on its way.
  */
 
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type Failure, failureOf, StatemeshError, systemCodeOf } from '../core/errors.js';
@@ -22,11 +21,13 @@ import {
 } from '../protocol/control.js';
 import { keepPlaces } from '../protocol/server-places.js';
 import { readJson, readLines } from './control-body.js';
+import { ControlReaders } from './control-readers.js';
 
 const headerBytesMax = 16 * 1024;
 const prefix = '/v1/';
 
 export function createControlServer(commands: ControlCommands, limits: ControlLimits): Server {
+  const readers = new ControlReaders(limits);
   const server = createServer(
     {
       maxHeaderSize: headerBytesMax,
@@ -36,7 +37,7 @@ export function createControlServer(commands: ControlCommands, limits: ControlLi
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.max(50, limits.headersTimeoutMs / 5),
     },
-    (request, response) => void answer({ request, response, commands, limits }),
+    (request, response) => void answer({ request, response, commands, limits, readers }),
   );
   keepPlaces(server, { waitingMax: limits.connectionsMax, answeredMax: limits.connectionsMax });
   server.on('clientError', refuseClient);
@@ -48,6 +49,7 @@ interface Exchange {
   readonly response: ServerResponse;
   readonly commands: ControlCommands;
   readonly limits: ControlLimits;
+  readonly readers: ControlReaders;
 }
 
 /** An error with the status that HTTP has for it. */
@@ -61,7 +63,7 @@ class Refusal extends Error {
 }
 
 /** Never rejects: whatever goes wrong is the answer. */
-async function answer({ request, response, commands, limits }: Exchange): Promise<void> {
+async function answer({ request, response, commands, limits, readers }: Exchange): Promise<void> {
   const hangUp = new AbortController();
   const answered = new Promise<void>((resolve) => {
     response.once('close', () => {
@@ -76,8 +78,13 @@ async function answer({ request, response, commands, limits }: Exchange): Promis
     const { command, parameters } = route(request, commands);
     const call = { ...(await readBody(request, response, limits)), parameters, signal: hangUp.signal, answered };
     const result = command(call);
-    if (isStream(result)) await sendLines(response, result, hangUp.signal);
-    else sendJson(response, 200, (await result) ?? null);
+    if (isStream(result)) {
+      if (!readers.takesStream(response)) throw new Refusal(503, tooManyStreams(limits));
+      await sendLines(response, result, { signal: hangUp.signal, readers });
+    } else {
+      sendJson(response, 200, (await result) ?? null);
+      if (!response.writableFinished) await readers.untilRead(response);
+    }
   } catch (error) {
     sendError(response, error);
   } finally {
@@ -132,12 +139,16 @@ function limitIdling(request: IncomingMessage, response: ServerResponse, idleTim
   request.once('end', () => socket.setTimeout(0));
 }
 
-async function sendLines(response: ServerResponse, items: AsyncIterable<unknown>, signal: AbortSignal): Promise<void> {
+async function sendLines(
+  response: ServerResponse,
+  items: AsyncIterable<unknown>,
+  { signal, readers }: { readonly signal: AbortSignal; readonly readers: ControlReaders },
+): Promise<void> {
   for await (const item of items) {
     if (signal.aborted) return;
     // Only now, so that a command that fails before its first item has a status to say so.
     startLines(response);
-    if (!response.write(`${JSON.stringify(item)}\n`)) await once(response, 'drain', { signal });
+    if (!response.write(`${JSON.stringify(item)}\n`)) await readers.untilRead(response);
   }
   startLines(response);
   response.end();
@@ -185,6 +196,10 @@ function refuseClient(error: Error, socket: Duplex): void {
 
 function refusal(status: number, message: string): Refusal {
   return new Refusal(status, requestInvalid(message));
+}
+
+function tooManyStreams({ streamsMax }: ControlLimits): Failure {
+  return { code: 'controlBusy', message: `${streamsMax} streams are open on the control socket, as many as it takes.` };
 }
 
 function requestInvalid(message: string): Failure {

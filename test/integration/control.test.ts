@@ -402,6 +402,87 @@ describe('control streams', () => {
     await until(() => isEnded || undefined);
   });
 
+  test('answers: 300 streams that nobody reads -> as many as there may be stay, and calls are answered', async () => {
+    let produced = 0;
+    const { socketPath } = await opened(
+      {
+        echo: async () => 1,
+        async *endless() {
+          for (;;) {
+            produced += 100_000;
+            yield 'x'.repeat(100_000);
+          }
+        },
+      },
+      { limits: { connectionsMax: 16, streamsMax: 8, stalledBytesMax: 600_000 } },
+    );
+    const unread = [];
+    for (let count = 0; count < 300; count += 1) {
+      const socket = await connected(socketPath);
+      socket.pause();
+      socket.write('POST /v1/endless HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n');
+      unread.push(socket);
+    }
+    expect(await callControl(socketPath, 'echo')).toBe(1);
+    await settledValue(() => produced);
+    expect(await callControl(socketPath, 'echo')).toBe(1);
+    const stream = streamControl(socketPath, 'endless', {});
+    expect((await stream.next()).done).toBe(false);
+    await stream.return();
+    for (const socket of unread) socket.destroy();
+  });
+
+  test('answers: as many streams as allowed, all of them read -> another one is told controlBusy', async () => {
+    const { socketPath } = await opened(
+      {
+        async *quiet({ signal }) {
+          yield 1;
+          await aborted(signal);
+        },
+      },
+      { limits: { streamsMax: 2 } },
+    );
+    const streams = [1, 2].map(() => streamControl(socketPath, 'quiet', {}));
+    for (const stream of streams) expect((await stream.next()).value).toBe(1);
+    const refused = await streamControl(socketPath, 'quiet', {}).next().catch(failureOf);
+    expect(refused).toMatchObject({ code: 'controlBusy' });
+    await streams[0]?.return();
+    await until(() =>
+      streamControl(socketPath, 'quiet', {})
+        .next()
+        .then(() => true)
+        .catch(() => undefined),
+    );
+    await streams[1]?.return();
+  });
+
+  test('answer: not read for readerIdleTimeoutMs -> the command is ended; one that has nothing to say yet is not', async () => {
+    const ended: string[] = [];
+    const { socketPath } = await opened(
+      {
+        async *endless() {
+          try {
+            for (;;) yield 'x'.repeat(100_000);
+          } finally {
+            ended.push('endless');
+          }
+        },
+        async *quiet({ signal }) {
+          yield 1;
+          await aborted(signal);
+          ended.push('quiet');
+        },
+      },
+      { limits: { readerIdleTimeoutMs: 100 } },
+    );
+    const quiet = streamControl(socketPath, 'quiet', {});
+    await quiet.next();
+    await streamControl(socketPath, 'endless', {}).next();
+    await until(() => ended.length > 0 || undefined);
+    expect(ended).toEqual(['endless']);
+    await quiet.return();
+  });
+
   test('lines: cut anywhere, also inside a character -> whole lines, without byte order mark', async () => {
     const { socketPath } = await opened({ collect });
     const bytes = Buffer.from('\uFEFF{"é":1}\r\nß\n\nlast');
