@@ -19,14 +19,21 @@ import {
   type ControlLimits,
   controlContentTypes,
 } from '../protocol/control.js';
+import type { Time } from '../protocol/ports.js';
 import { keepPlaces } from '../protocol/server-places.js';
 import { readJson, readLines } from './control-body.js';
 import { ControlReaders } from './control-readers.js';
+import { StreamTurns } from './stream-turns.js';
 
 const headerBytesMax = 16 * 1024;
 const prefix = '/v1/';
 
-export function createControlServer(commands: ControlCommands, limits: ControlLimits): Server {
+export function createControlServer(
+  commands: ControlCommands,
+  limits: ControlLimits,
+  time: Pick<Time, 'turn' | 'monotonicMs'>,
+): Server {
+  const turns = new StreamTurns(time);
   const readers = new ControlReaders(limits);
   const server = createServer(
     {
@@ -37,7 +44,7 @@ export function createControlServer(commands: ControlCommands, limits: ControlLi
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.max(50, limits.headersTimeoutMs / 5),
     },
-    (request, response) => void answer({ request, response, commands, limits, readers }),
+    (request, response) => void answer({ request, response, commands, limits, readers, turns }),
   );
   keepPlaces(server, { waitingMax: limits.connectionsMax, answeredMax: limits.connectionsMax });
   server.on('clientError', refuseClient);
@@ -50,6 +57,7 @@ interface Exchange {
   readonly commands: ControlCommands;
   readonly limits: ControlLimits;
   readonly readers: ControlReaders;
+  readonly turns: StreamTurns;
 }
 
 /** An error with the status that HTTP has for it. */
@@ -63,7 +71,7 @@ class Refusal extends Error {
 }
 
 /** Never rejects: whatever goes wrong is the answer. */
-async function answer({ request, response, commands, limits, readers }: Exchange): Promise<void> {
+async function answer({ request, response, commands, limits, readers, turns }: Exchange): Promise<void> {
   const hangUp = new AbortController();
   const answered = new Promise<void>((resolve) => {
     response.once('close', () => {
@@ -80,7 +88,7 @@ async function answer({ request, response, commands, limits, readers }: Exchange
     const result = command(call);
     if (isStream(result)) {
       if (!readers.takesStream(response)) throw new Refusal(503, tooManyStreams(limits));
-      await sendLines(response, result, { signal: hangUp.signal, readers });
+      await sendLines(response, result, { signal: hangUp.signal, readers, turns });
     } else {
       sendJson(response, 200, (await result) ?? null);
       if (!response.writableFinished) await readers.untilRead(response);
@@ -142,9 +150,11 @@ function limitIdling(request: IncomingMessage, response: ServerResponse, idleTim
 async function sendLines(
   response: ServerResponse,
   items: AsyncIterable<unknown>,
-  { signal, readers }: { readonly signal: AbortSignal; readonly readers: ControlReaders },
+  { signal, readers, turns }: Pick<Exchange, 'readers' | 'turns'> & { readonly signal: AbortSignal },
 ): Promise<void> {
+  await turns.pass();
   for await (const item of items) {
+    await turns.pass();
     if (signal.aborted) return;
     // Only now, so that a command that fails before its first item has a status to say so.
     startLines(response);

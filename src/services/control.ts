@@ -17,7 +17,7 @@ const turnsToAnswer = 3;
 
 /** @param commands What the node answers; asked for when the service starts */
 export function createControl(
-  { time }: { time: Pick<Time, 'turn' | 'after'> },
+  { time }: { time: Pick<Time, 'turn' | 'after' | 'monotonicMs'> },
   commands: () => ControlCommands,
   limits: ControlLimits = controlLimits,
 ) {
@@ -30,7 +30,7 @@ export function createControl(
     let timer: Timer | undefined;
 
     const open = async (): Promise<void> => {
-      const server = createControlServer(answers, limits);
+      const server = createControlServer(answers, limits, time);
       const place = await listenAtSocket(server, controlSocketPath(configuration.dataDir));
       server.on('error', fail);
       opened = { server, place };
