@@ -82,7 +82,8 @@ const largest: { [Type in Frame['type']]: () => Extract<Frame, { type: Type }> }
   'frame.relocated': () => ({ type: 'frame.relocated', port: 65_535 }),
 };
 const types = Object.keys(largest) as Frame['type'][];
-const numberOf = (type: Frame['type']): number => encodeFrame(largest[type]())[4] as number;
+const numbers = new Map(types.map((type) => [type, encodeFrame(largest[type]())[4] as number]));
+const numberOf = (type: Frame['type']): number => numbers.get(type) as number;
 
 function read(...pieces: readonly Uint8Array[]): Frame[] {
   const decoder = new FrameDecoder(limits.frameBytesMax);
