@@ -229,11 +229,17 @@ async function* watchFailure<T>(source: AsyncIterable<T>, failed: (error: unknow
 
 async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void, void> {
   response.setEncoding('utf8');
-  let rest = '';
+  // A line of megabytes comes in many pieces, which are put together once.
+  let pieces: string[] = [];
   for await (const chunk of response as AsyncIterable<string>) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
+    let start = 0;
+    for (let end = chunk.indexOf('\n'); end !== -1; end = chunk.indexOf('\n', start)) {
+      pieces.push(chunk.slice(start, end));
+      yield pieces.join('');
+      pieces = [];
+      start = end + 1;
+    }
+    pieces.push(chunk.slice(start));
   }
 }
 

@@ -66,9 +66,13 @@ async function writeFileOf(lines: AsyncIterable<unknown>, path: string): Promise
 async function write(lines: AsyncIterable<unknown>, target: Writable): Promise<number> {
   const progress = createProgress(target);
   let failure: unknown;
+  // One listener for all of it: one a wait would be a leak, and a warning.
+  let wake = (): void => {};
   target.once('error', (error) => {
     failure = error;
+    wake();
   });
+  target.on('drain', () => wake());
   let count = 0;
   try {
     for await (const line of lines) {
@@ -76,7 +80,9 @@ async function write(lines: AsyncIterable<unknown>, target: Writable): Promise<n
       count += 1;
       progress.update(count);
       if (!target.write(`${jsonOf(line)}\n`)) {
-        await new Promise((resolve) => target.once('drain', resolve).once('error', resolve));
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
       }
     }
     if (failure !== undefined) throw failure;

@@ -26,6 +26,8 @@ import { ControlReaders } from './control-readers.js';
 import { StreamTurns } from './stream-turns.js';
 
 const headerBytesMax = 16 * 1024;
+/** From here on a stream waits for its reader. */
+const answerBytesHigh = 128 * 1024;
 const prefix = '/v1/';
 
 export function createControlServer(
@@ -38,6 +40,8 @@ export function createControlServer(
   const server = createServer(
     {
       maxHeaderSize: headerBytesMax,
+      // More than the default of 16 KiB, or a stream would wait for its reader every few documents.
+      highWaterMark: answerBytesHigh,
       headersTimeout: limits.headersTimeoutMs,
       // Lines may come for as long as there are some; the idle timeouts bound the rest.
       requestTimeout: 0,
