@@ -271,7 +271,8 @@ describe('watchRemotePeers', () => {
     const failing = intercept(store, {
       async *pages(name, query) {
         if (name === '_system_removed_peers') reads += 1;
-        if (name === '_system_removed_peers' && reads === 2) throw new StatemeshError('databaseUnavailable', 'The disk is away.');
+        if (name === '_system_removed_peers' && reads === 2)
+          throw new StatemeshError('databaseUnavailable', 'The disk is away.');
         yield* store.pages(name, query);
       },
     });
