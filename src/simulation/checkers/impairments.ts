@@ -59,6 +59,8 @@ export const impairments: CheckerFactory = (view, report) => {
       if (!view.isCalm) disturbed();
       const leading = new Map<string, number>();
       for (const process of view.processes) {
+        // What is known of its inside may be of a moment ago.
+        if (!process.isUp) continue;
         const { vote } = view.insideOf(process);
         if (vote?.state !== 'leader' || impairmentOf(process) === undefined) continue;
         const sinceMs = leadingSinceMs.get(process.address) ?? view.nowMs;
