@@ -107,7 +107,7 @@ describe('uplink', () => {
     );
     store(...names);
     store(...names);
-    expect(Object.keys(actor.getSnapshot().context.gateways)).toEqual(names.slice(0, limits.gatewaysMax));
+    expect([...actor.getSnapshot().context.gateways.keys()]).toEqual(names.slice(0, limits.gatewaysMax));
     expect(told()).toMatchObject([{ type: 'failure', failure: { code: 'connectionLimit' } }]);
   });
 
