@@ -185,7 +185,8 @@ describe('uplinks', () => {
     world.partition([a], [cloud]);
     world.partition([cloud], [a]);
     await things(a).put('from a', 1);
-    await untilOnline(world, b, '60s');
+    // Heartbeats are missed, a dial waits for round trips of 5 s, and then only the leader yields.
+    await untilOnline(world, b, '120s');
     expect((await world.complete(a.node.status())).uplink).toBe('failed');
     await world.run('2s');
     expect(await things(cloud).get('from a')).toBe(1);
@@ -198,7 +199,7 @@ describe('uplinks', () => {
     const { world, nodes, cloud } = await stage(22);
     await untilOnline(world, nodes[0]);
     world.crash(cloud);
-    await world.run('240s');
+    await world.run('480s');
     const sinceMs = world.nowMs;
     for (const node of nodes) await things(node).put(`of ${node.nodeId}`, 1);
     await world.run('360s');
