@@ -36,7 +36,7 @@ function failureOf(promise: Promise<unknown>): Promise<{ code: string; message: 
 }
 
 interface Links {
-  readonly context: { readonly sessions: Readonly<Record<string, { readonly ref: { send(event: object): void } }>> };
+  readonly context: { readonly sessions: ReadonlyMap<string, { readonly ref: { send(event: object): void } }> };
 }
 
 interface Sessions {
@@ -136,7 +136,7 @@ describe('port and host', () => {
     const { membership } = a.actor.getSnapshot().children as unknown as { membership: { getSnapshot(): Links } };
     const { sessions } = membership.getSnapshot().context;
     const refusal = { code: 'connectionLost', message: 'A break.' };
-    for (const { ref } of Object.values(sessions)) ref.send({ type: 'session.close', refusal });
+    for (const { ref } of sessions.values()) ref.send({ type: 'session.close', refusal });
     await until('the break', () => b.happenings.some(({ type }) => type === 'peer.disconnected'));
     await untilMeshed([a, b]);
   });
