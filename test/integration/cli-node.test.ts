@@ -276,7 +276,9 @@ describe('two nodes', () => {
       const { stdout } = await one.run(['peers']);
       return /connected/.test(stdout) ? stdout : undefined;
     });
-    expect(peers).toMatch(/^PEER +STATE +ADDRESS +RTT +SENT +RECEIVED +CAUGHT UP +LAST FAILURE\ntwo +connected +127\./);
+    expect(peers).toMatch(
+      /^PEER +STATE +ADDRESS +RTT +SENT +RECEIVED +CAUGHT UP +SAYS +LAST FAILURE\ntwo +connected +127\./,
+    );
     const status = await two.run(['status']);
     expect(status.stdout).toMatch(/^peers +1 connected of 1 known$/m);
   });

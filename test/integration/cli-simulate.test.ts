@@ -181,7 +181,7 @@ describe('a failure', () => {
 
   test('for people: -> seed, kind, checker, message, what was shrunk, the scenario, the trace and how to replay it', () => {
     const text = failureText(report, request);
-    expect(text).toContain('Seed 5 failed: safety, kept, at 34.568 s\n  node-b lacks [2J a write\n');
+    expect(text).toContain('Seed 5 failed: safety, kept, at 34.568 s\n  node-b lacks a write\n');
     expect(text).toContain(
       `Shrunk in 8 runs: ${plan.faults.length} faults -> 1, ${plan.writes.length} writes -> 2, 60 s -> 1 s:\n`,
     );

@@ -173,7 +173,8 @@ describe('a cluster and a cloud node', () => {
     await until('online', () => isOnline(a));
     await untilConverged([a, b, c]);
     expect((await b.getAllRemotePeers()).map(({ nodeId }) => nodeId)).toEqual(['cloud-1']);
-    expect([a, b, c].filter((node) => isOnline(node))).toHaveLength(1);
+    // What another node has sealed may replace what the leader has connected with, and then it connects again.
+    await until('one gateway', () => [a, b, c].filter((node) => isOnline(node)).length === 1);
   });
 });
 
@@ -242,9 +243,11 @@ describe('secrets', () => {
     see(await far.status());
     see(await a.getAllRemotePeers());
     see(a.actor.getSnapshot());
-    const files = ['a', 'cloud-1']
-      .map(fixture.directoryOf)
-      .flatMap((directory) => readdirSync(directory).map((name) => readFileSync(`${directory}/${name}`, 'latin1')));
+    const files = ['a', 'cloud-1'].map(fixture.directoryOf).flatMap((directory) =>
+      readdirSync(directory, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map(({ parentPath, name }) => readFileSync(`${parentPath}/${name}`, 'latin1')),
+    );
     const haystacks = [...seen, ...files, ...tap.packets.map((packet) => packet.toString('latin1'))];
     expect(tap.packets.length).toBeGreaterThan(5);
     expect(seen.length).toBeGreaterThan(100);
