@@ -28,7 +28,7 @@ const gatewayOf = (node: WorldNode) => node.node.gateways[0];
 const isLedBy = (nodes: readonly WorldNode[], leaderId: string) =>
   nodes.every(({ isUp, node }) => isUp && node.leaderId === leaderId);
 
-async function untilOnline(world: World, node: WorldNode, within: '30s' | '60s' = '30s'): Promise<void> {
+async function untilOnline(world: World, node: WorldNode, within: '30s' | '60s' | '120s' = '30s'): Promise<void> {
   await world.until(() => online(node), { within });
 }
 
