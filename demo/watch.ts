@@ -44,8 +44,9 @@ export class Watch {
   async look(): Promise<Sight> {
     const page = await fetch(this.url);
     if (!page.ok) throw new Error(`The page answers with the status ${page.status}.`);
-    const { origin, host, search } = new URL(this.url);
-    const socket = new WebSocket(`ws://${host}/records${search}`, { origin });
+    const { origin, host, hash } = new URL(this.url);
+    // The token is in the fragment, which a browser sends to no server: the page passes it on.
+    const socket = new WebSocket(`ws://${host}/records?${hash.slice(1)}`, { origin });
     const nodes = new Set<string>();
     let records = 0;
     try {
