@@ -13,7 +13,8 @@ export default {
     ],
   },
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testTimeout: 20_000,
+  // A test waits for conditions, and this only ends one that waits in vain: long enough for a machine that has much else to do.
+  testTimeout: 60_000,
   // Many tests wait for others: both of two processors are kept busy.
   maxWorkers: '100%',
 };

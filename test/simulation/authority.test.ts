@@ -131,7 +131,7 @@ describe('requests to it', () => {
     const beforeMs = bench.clock.nowMs;
     expect((await bench.ask({ url })).status).toBe(200);
     expect(bench.clock.nowMs - beforeMs).toBeGreaterThan(3_000);
-    bench.authority.slow('11s');
+    bench.authority.slow('31s');
     expect(await bench.codeOf(bench.request({ url }))).toBe('authorityUnavailable');
     bench.authority.down();
     bench.authority.mend();
