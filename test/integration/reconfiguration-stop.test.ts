@@ -77,8 +77,8 @@ describe('stopping', () => {
     async (step) => {
       const others = openFiles().length;
       const b = await fixture.start('b');
-      // Its database, its listener and its beacons, which come a moment later.
-      const before = others + 4;
+      // Its database (twice, since its health is read beside SQLite), its log and its lock, its listener, and its beacons, which come later.
+      const before = others + 6;
       await until('all of b is open', () => openFiles().length === before);
       const a = await fixture.start('a');
       await untilMeshed([a, b]);
