@@ -79,6 +79,7 @@ export abstract class Faults {
    * when the world heals, and nothing is wrong meanwhile.
    *
    * @example
+   * const [a, b] = world.lan('office', ['node-a', 'node-b']);
    * world.link(a, b, { bytesPerSecond: 8_000, roundTripMs: 4_000 });
    */
   link(a: Place, b: Place, line: Line | undefined): void {
