@@ -20,7 +20,11 @@ describe('completion', () => {
   test('bash: a command begun, its options, its subcommands, and files for the rest -> are offered', async () => {
     expect(await offered(['statemesh', 'rem'])).toEqual(['remote-peers', 'remove-peer']);
     expect(await offered(['statemesh', 'find', '--o'])).toEqual(['--order-by', '--offset']);
-    expect(await offered(['statemesh', 'start', '--inspect'])).toEqual(['--inspect', '--inspect-trace']);
+    expect(await offered(['statemesh', 'start', '--inspect'])).toEqual([
+      '--inspect-url',
+      '--inspect',
+      '--inspect-trace',
+    ]);
     expect(await offered(['statemesh', 'config', 's'])).toEqual(expect.arrayContaining(['show', 'set', 'schema']));
     expect(await offered(['statemesh', 'inspect', 'compl'])).toEqual(['completion']);
   });
