@@ -100,6 +100,7 @@ export type {
   Store,
   StoredChange,
   StoredDocument,
+  StoreHealth,
   StoreStatistics,
   Write,
   Written,
