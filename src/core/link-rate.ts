@@ -125,10 +125,13 @@ export class LinkRate {
     return Math.round(clamp(this.#windowBytes / 8, limits.partBytesMin, limits.partBytesMax));
   }
 
-  /** How long what is written now will wait behind what is on its way, beyond the round trip; 0 while nothing is known. */
+  /**
+   * How long what is written now will wait behind what is on its way, beyond the round trip; 0 while nothing is known. A link that has
+   * just become slow looks worse for a while than it is: nobody is to wait for minutes on that account.
+   */
   get queueMs(): number {
     if (this.#bytesPerSecond === undefined) return 0;
-    return Math.max(0, (1_000 * this.inFlightBytes) / this.#bytesPerSecond - this.#tripMs());
+    return clamp((1_000 * this.inFlightBytes) / this.#bytesPerSecond - this.#tripMs(), 0, limits.queueMsMax);
   }
 
   /** How long nothing of what is on its way may arrive before the connection counts as dead. */

@@ -181,6 +181,14 @@ describe('link rate', () => {
     expect(pipe.rate.queueMs).toBe(0);
     pipe.run(60_000);
     expect(pipe.rate.queueMs).toBeGreaterThan(300);
-    expect(pipe.rate.queueMs).toBeLessThan(1_500);
+    expect(pipe.rate.queueMs).toBeLessThanOrEqual(limits.queueMsMax);
+  });
+
+  it('far more on its way than the link seems to carry -> tells limits.queueMsMax', () => {
+    const pipe = new Pipe(8_000, 10);
+    pipe.rate.roundTrip(10, 0);
+    pipe.run(60_000);
+    pipe.write(100_000, 'urgent');
+    expect(pipe.rate.queueMs).toBe(limits.queueMsMax);
   });
 });

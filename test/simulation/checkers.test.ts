@@ -433,20 +433,36 @@ describe('sessions', () => {
 });
 
 describe('silence', () => {
-  const looked = (cutForMs: number) => {
+  /** A session that began so long before the cut, in this weather. */
+  const looked = (cutForMs: number, { ageMs = 20_000, latencyMaxMs = 1, isCut = true } = {}) => {
     const processes = [processOf('node-a', { sessions: [sessionOf()] }), processOf('node-b')];
+    let nowMs = 0;
     const { checker, reports } = tested(silence, {
       processes,
       healthySinceMs: undefined,
-      cutSinceMs: () => 100_000 - cutForMs,
+      latencyMaxMs,
+      get nowMs() {
+        return nowMs;
+      },
+      cutSinceMs: () => (isCut ? ageMs : undefined),
     });
+    checker.look();
+    nowMs = ageMs + cutForMs;
     checker.look();
     return reports.length;
   };
 
-  it('a session that lives 10 s after the cut -> reported; 3 s after it -> silent', () => {
-    expect(looked(10_000)).toBe(1);
+  it('a session that lives 7 s after the cut -> reported; 3 s after it, or no cut -> silent', () => {
+    expect(looked(7_000)).toBe(1);
     expect(looked(3_000)).toBe(0);
+    expect(looked(60_000, { isCut: false })).toBe(0);
+  });
+
+  it('one that has just begun, or is far away -> reported later', () => {
+    expect(looked(7_000, { ageMs: 1_000 })).toBe(0);
+    expect(looked(17_000, { ageMs: 1_000 })).toBe(1);
+    expect(looked(7_000, { latencyMaxMs: 100 })).toBe(0);
+    expect(looked(10_000, { latencyMaxMs: 100 })).toBe(1);
   });
 });
 
@@ -468,7 +484,7 @@ describe('stamps', () => {
 describe('all checkers', () => {
   it('the list -> has each of them once, with a name of its own', () => {
     const names = allCheckers.map((create) => tested(create).checker.name);
-    expect(new Set(names).size).toBe(19);
-    expect(names).toHaveLength(19);
+    expect(new Set(names).size).toBe(21);
+    expect(names).toHaveLength(21);
   });
 });

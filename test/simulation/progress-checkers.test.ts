@@ -1,8 +1,11 @@
 /** The checkers that see whether bytes bring entries nearer, and whether who can be reached is dialed: silent otherwise. */
 import { describe, expect, it } from '@jest/globals';
+import { packHlc } from '../../src/core/hlc.js';
+import { limits } from '../../src/core/limits.js';
 import { progress } from '../../src/simulation/checkers/progress.js';
 import { reconnections } from '../../src/simulation/checkers/reconnections.js';
-import { commitOf, processOf, runOf, tested } from './checker-bench.js';
+import { worldEpochMs } from '../../src/simulation/node-ports.js';
+import { commitOf, processOf, runOf, storeOf, tested } from './checker-bench.js';
 
 const [a, b] = [processOf('node-a'), processOf('node-b')];
 
@@ -36,6 +39,40 @@ describe('progress', () => {
     expect(moved(100, { between: meddling })).toEqual([]);
     expect(moved(100_000, { bytes: 200 })).toEqual([]);
     expect(moved(100, { isDiskFull: true })).toEqual([]);
+  });
+
+  it('what another node has brought already, and is in commits -> silent, also after a fault; the same once more -> reported', () => {
+    const { checker, reports } = tested(progress, { processes: [a, b] });
+    const run = runOf('node-c', [1]);
+    const large = { ...run, entries: run.entries.map((entry) => ({ ...entry, payload: 'x'.repeat(3_000_000) })) };
+    const delivery = { atMs: 0, from: a.address, to: b.address, kind: 'bytes', stream: 1 } as const;
+    const small = { ...run, entries: Array.from({ length: 3_000 }, () => run.entries[0] as (typeof run.entries)[0]) };
+    checker.committed(b, commitOf([small, large], 'node-c'));
+    checker.meddled('a fault');
+    for (let count = 0; count < 12; count += 1) checker.delivered({ ...delivery, bytes: new Uint8Array(1_000_000) });
+    expect(reports).toEqual([]);
+    for (let count = 0; count < 8; count += 1) checker.delivered({ ...delivery, bytes: new Uint8Array(1_000_000) });
+    expect(reports).toHaveLength(1);
+  });
+
+  it('another database takes the place of the one with the commits -> they count no more', () => {
+    const { checker, reports } = tested(progress, { processes: [a, b] });
+    const delivery = { atMs: 0, from: a.address, to: b.address, kind: 'bytes', stream: 1 } as const;
+    const run = runOf('node-c', [1]);
+    const many = { ...run, entries: Array.from({ length: 3_000 }, () => run.entries[0] as (typeof run.entries)[0]) };
+    checker.committed(b, commitOf([many], 'node-c'));
+    checker.opened(b, storeOf([]));
+    for (let count = 0; count < 2; count += 1) checker.delivered({ ...delivery, bytes: new Uint8Array(1_000_000) });
+    expect(reports).toHaveLength(1);
+  });
+
+  it('entries of a clock that is too far ahead -> silent', () => {
+    const { checker, reports } = tested(progress, { processes: [a, b] });
+    const delivery = { atMs: 0, from: a.address, to: b.address, kind: 'bytes', stream: 1 } as const;
+    const aheadMs = worldEpochMs + 100_000 + limits.clockDriftMaxMs + 1_000;
+    checker.committed(a, commitOf([runOf('node-a', [packHlc(aheadMs, 0)])]));
+    for (let count = 0; count < 10; count += 1) checker.delivered({ ...delivery, bytes: new Uint8Array(1_000_000) });
+    expect(reports).toEqual([]);
   });
 
   it('a document as large as that on its way -> silent until it has come twice', () => {

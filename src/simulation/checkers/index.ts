@@ -15,7 +15,9 @@ import { latency } from './latency.js';
 import { leadership } from './leadership.js';
 import { leaks } from './leaks.js';
 import { machines } from './machines.js';
+import { progress } from './progress.js';
 import { reconfigurations } from './reconfigurations.js';
+import { reconnections } from './reconnections.js';
 import { sessions } from './sessions.js';
 import { silence } from './silence.js';
 import { stamps } from './stamps.js';
@@ -41,5 +43,7 @@ export const allCheckers: readonly CheckerFactory[] = [
   lastWriteWins,
   gateways,
   deliveries,
+  progress,
+  reconnections,
   leaks,
 ];

@@ -19,10 +19,13 @@ import { Machine } from './machine.js';
 import { ProcessNetwork } from './process-network.js';
 import { Routes } from './routes.js';
 import type { RuleList } from './rule-list.js';
-import { clog, cut, oneWay } from './rules.js';
+import { clog, cut, oneWay, retransmitAfterMs } from './rules.js';
 import { type Endpoint, Stream } from './stream.js';
 import type { Topology } from './topology.js';
 import { damageOf, fairWeather, paceOf, type Weather } from './weather.js';
+
+/** Nothing is lost so often in a row, but once in thousands of times. */
+const resendsMax = 5;
 
 /** One process on the network. Its address is that of its machine: a new process of the same node may have the same one. */
 export interface Host {
@@ -72,9 +75,10 @@ export class NetworkHub implements Taps {
     return listeners + this.#exchange.openSockets;
   }
 
-  /** How long a parcel takes at most, one way, as far as the weather goes. */
+  /** How long a parcel takes at most, one way, as far as the weather goes; the lost ones are sent again, and few so often as that. */
   get latencyMaxMs(): number {
-    return this.#weather.latencyMs + this.#weather.jitterMs;
+    const { latencyMs, jitterMs, loss } = this.#weather;
+    return latencyMs + jitterMs + (loss > 0 ? resendsMax * retransmitAfterMs : 0);
   }
 
   /** The worst of all lines that are not as all others are. */

@@ -57,7 +57,7 @@ export function resetting(share: number, concerns = everywhere, name = 'resettin
 }
 
 /** How long a sender waits for an acknowledgement before it sends again: what Linux takes at least. */
-const retransmitAfterMs = 200;
+export const retransmitAfterMs = 200;
 
 /** Loses a share of all parcels. Datagrams are gone; streams send again. */
 export function lossy(share: number, concerns = everywhere, name = 'lossy'): Rule {
