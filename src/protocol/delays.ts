@@ -1,0 +1,52 @@
+/**
+ * An index of the delays that actors wait for.
+ *
+ * XState keeps the delays of all actors in one table, and goes through all of it whenever any of them stops. A cloud node has thousands
+ * of sessions with delays of their own, and an actor stops with each token that was verified and each batch that was read: without an
+ * index, looking for its delays is most of what the node does.
+ *
+ * Invariant: a row names every delay that its actor waits for. It may also name some that have passed.
+ */
+import type { AnyActorRef } from 'xstate';
+
+type AnyActorSystem = AnyActorRef['system'];
+
+/** By the actor that waits: the ids of its delays. */
+const rows = new WeakMap<AnyActorRef, Set<string>>();
+/** Actors with delays that have no id: they are looked for as XState does. */
+const withUnnamed = new WeakSet<AnyActorRef>();
+const indexed = new WeakSet<AnyActorSystem>();
+
+/** From now on, an actor of this system that stops looks for its own delays only. */
+export function indexDelays(system: AnyActorSystem): void {
+  if (indexed.has(system)) return;
+  indexed.add(system);
+  for (const { source, id } of Object.values(system.getSnapshot()._scheduledEvents)) rowOf(source).add(id);
+  const { scheduler } = system;
+  const { schedule, cancel, cancelAll } = scheduler;
+  scheduler.schedule = (source, target, event, delayMs, id) => {
+    if (id === undefined) withUnnamed.add(source);
+    else rowOf(source).add(id);
+    schedule(source, target, event, delayMs, id);
+  };
+  scheduler.cancel = (source, id) => {
+    rows.get(source)?.delete(id);
+    cancel(source, id);
+  };
+  scheduler.cancelAll = (actor) => {
+    if (withUnnamed.has(actor)) cancelAll(actor);
+    for (const id of rows.get(actor) ?? []) cancel(actor, id);
+    rows.delete(actor);
+  };
+}
+
+/** The ids of the delays of an actor, perhaps with some that have passed; undefined when its system has no index. */
+export function delayIdsOf(actor: AnyActorRef): Iterable<string> | undefined {
+  return indexed.has(actor.system) && !withUnnamed.has(actor) ? (rows.get(actor) ?? []) : undefined;
+}
+
+function rowOf(actor: AnyActorRef): Set<string> {
+  const row = rows.get(actor) ?? new Set<string>();
+  rows.set(actor, row);
+  return row;
+}
