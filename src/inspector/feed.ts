@@ -12,6 +12,7 @@
 
 import type { AnyActorRef, AnyStateMachine, AnyTransitionDefinition, InspectionEvent } from 'xstate';
 import { own } from '../core/own.js';
+import { delayIdsOf } from '../protocol/delays.js';
 import { type ChartOf, chartOf } from './chart.js';
 import type { EventSummary, InspectorRecord, SnapshotChange, Stamp, StateValue } from './records.js';
 import { type Summary, summarize, summarizeField } from './summary.js';
@@ -230,7 +231,11 @@ export class Feed {
   /** The delays that an actor waits for, when they have changed. */
   #delaysOf(actor: AnyActorRef, known: Known): Readonly<Record<string, number>> | undefined {
     const inside = (actor.system as unknown as SystemInside)._snapshot?._scheduledEvents ?? {};
-    const scheduled = Object.values(inside).filter(({ source }) => source === actor);
+    const ids = delayIdsOf(actor);
+    const scheduled =
+      ids === undefined
+        ? Object.values(inside).filter(({ source }) => source === actor)
+        : [...ids].flatMap((id) => own(inside, `${actor.sessionId}.${id}`) ?? []);
     const { length } = scheduled;
     if (length === known.scheduled.length && scheduled.every((each, index) => each === known.scheduled[index])) {
       return undefined;

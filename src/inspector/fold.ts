@@ -50,9 +50,12 @@ export class Fold {
   partition: readonly (readonly string[])[];
   /** Of the latest record. */
   atMs: number;
+  /** By actor: those it is the parent of, as long as they are there. */
+  readonly #children = new Map<string, Set<string>>();
 
   constructor(from?: Fold) {
     this.actors = new Map(from?.actors);
+    for (const { sessionId, parentId } of this.actors.values()) this.#adopt(sessionId, parentId);
     this.processes = new Map(from?.processes);
     this.charts = from?.charts ?? new Map();
     this.partition = from?.partition ?? [];
@@ -66,6 +69,7 @@ export class Fold {
       case '@xstate.actor': {
         const { sessionId, rootId, parentId, node, name, logic, isMachine, snapshot, atMs } = record;
         this.#begin(node, atMs);
+        this.#adopt(sessionId, parentId);
         this.actors.set(sessionId, {
           ...{ sessionId, rootId, parentId, node, name, logic, isMachine },
           status: snapshot.status ?? 'active',
@@ -106,13 +110,24 @@ export class Fold {
 
   #processEvent(node: string, isUp: boolean, atMs: number): void {
     // Whatever was in a process is gone with it, and with the one before.
-    for (const { sessionId, node: of } of this.actors.values()) if (of === node) this.actors.delete(sessionId);
+    for (const { sessionId, node: of } of this.actors.values()) if (of === node) this.#remove(sessionId);
     this.processes.set(node, { node, isUp, sinceMs: atMs });
   }
 
+  #adopt(sessionId: string, parentId: string | undefined): void {
+    if (parentId === undefined) return;
+    const siblings = this.#children.get(parentId);
+    if (siblings === undefined) this.#children.set(parentId, new Set([sessionId]));
+    else siblings.add(sessionId);
+  }
+
   #remove(sessionId: string): void {
+    const parentId = this.actors.get(sessionId)?.parentId;
+    if (parentId !== undefined) this.#children.get(parentId)?.delete(sessionId);
     this.actors.delete(sessionId);
-    for (const actor of this.actors.values()) if (actor.parentId === sessionId) this.#remove(actor.sessionId);
+    const children = this.#children.get(sessionId) ?? [];
+    this.#children.delete(sessionId);
+    for (const child of children) this.#remove(child);
   }
 }
 

@@ -5,6 +5,7 @@
  * Invariants: what comes out is JSON of bounded size, however large or cyclic what goes in; no function is called and no getter of a
  * foreign class; documents, keys and tokens never get through, be it by their field or by their class.
  */
+import { BucketMap } from '../core/bucket-map.js';
 import { isSealed } from '../core/sealing.js';
 import { Secret } from '../core/secret.js';
 
@@ -71,21 +72,36 @@ function summarizeObject(value: object, depth: number): Summary {
   if (value instanceof Error) return summarizeError(value);
   if (Array.isArray(value)) {
     if (depth >= depthMax) return `[${plural(value.length, 'item')}]`;
-    const items = value.slice(0, itemsMax).map((item) => summarize(item, depth + 1) ?? null);
-    return value.length > itemsMax ? [...items, `… ${value.length - itemsMax} more`] : items;
+    return summarizeItems(value.slice(0, itemsMax), value.length, depth);
   }
   if (value instanceof Set) {
-    return depth >= depthMax ? `[${plural(value.size, 'item')}]` : summarizeObject([...value], depth);
-  }
-  if (value instanceof Map) {
     if (depth >= depthMax) return `[${plural(value.size, 'item')}]`;
-    return summarizeFields([...value], value.size, depth);
+    return summarizeItems(first(value, itemsMax), value.size, depth);
+  }
+  if (value instanceof Map || value instanceof BucketMap) {
+    if (depth >= depthMax) return `[${plural(value.size, 'item')}]`;
+    return summarizeFields(first<readonly [unknown, unknown]>(value, summaryLimits.fieldsMax), value.size, depth);
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return `[${value.constructor?.name || 'object'}]`;
   if (isPosition(value)) return `${value.hlc} ${value.hash.slice(0, hashLengthShown)}`;
   const fields = Object.entries(value);
   return depth >= depthMax ? `[${plural(fields.length, 'field')}]` : summarizeFields(fields, fields.length, depth);
+}
+
+function summarizeItems(shown: readonly unknown[], size: number, depth: number): Summary {
+  const items = shown.map((item) => summarize(item, depth + 1) ?? null);
+  return size > shown.length ? [...items, `… ${size - shown.length} more`] : items;
+}
+
+/** What is not shown is not copied: there may be thousands. */
+function first<T>(values: Iterable<T>, max: number): T[] {
+  const taken: T[] = [];
+  for (const value of values) {
+    if (taken.length === max) break;
+    taken.push(value);
+  }
+  return taken;
 }
 
 function summarizeFields(fields: readonly (readonly [unknown, unknown])[], size: number, depth: number): Summary {

@@ -3,6 +3,7 @@ import { assign, createActor, fromCallback, fromPromise, sendTo, setup } from 'x
 import { Feed } from '../../src/inspector/feed.js';
 import { Fold } from '../../src/inspector/fold.js';
 import type { EventRecord, InspectorRecord, SnapshotRecord } from '../../src/inspector/records.js';
+import { indexDelays } from '../../src/protocol/delays.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 
 type LampEvent = { type: 'press' } | { type: 'break' } | { type: 'lit' };
@@ -87,11 +88,16 @@ describe('feed', () => {
     expect(snapshots()[0]?.snapshot).toEqual({});
   });
 
-  it('delays -> when they are due; none once they are over, and the timer is the sender', () => {
+  it.each([
+    ['', () => {}],
+    [', with an index', indexDelays],
+  ])('delays%s -> when they are due; none once they are over, and the timer is the sender', (_, index) => {
     const actor = createActor(lamp, {
       inspect: feed.inspect,
       clock: { setTimeout: schedule, clearTimeout: () => {} },
-    }).start();
+    });
+    index(actor.system);
+    actor.start();
     actor.send({ type: 'press' });
     const type = 'xstate.after.patience.lamp.on';
     expect(snapshots().find(({ delays }) => delays !== undefined)?.delays).toEqual({ [type]: 500 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemTime } from '../../src/adapters/time.js';
-import { Fold, recordsOf } from '../../src/inspector/fold.js';
+import { type ActorState, Fold, recordsOf } from '../../src/inspector/fold.js';
 import { History } from '../../src/inspector/history.js';
 import { Recorder } from '../../src/inspector/recorder.js';
 import type { InspectorRecord } from '../../src/inspector/records.js';
@@ -66,6 +66,27 @@ describe('fold', () => {
     for (const record of records.slice(400)) fold.add(record);
     expect(stateOf(copy).states).toEqual(before);
     expect(copy.actors.size).toBe(actors);
+  });
+
+  it('an actor that ends, in a fold or a copy -> all below it are gone, and the others stay', async () => {
+    const fold = folded((await recorded()).slice(0, 1_500));
+    const children = (parentId: string, { actors }: Fold): ActorState[] =>
+      [...actors.values()]
+        .filter((actor) => actor.parentId === parentId)
+        .flatMap((actor) => [actor, ...children(actor.sessionId, { actors } as Fold)]);
+    const parent = [...fold.actors.values()].find(({ logic }) => logic === 'membership') as ActorState;
+    const below = children(parent.sessionId, fold).map(({ sessionId }) => sessionId);
+    expect(below.length).toBeGreaterThan(3);
+    const gone = new Set([parent.sessionId, ...below]);
+    const { sessionId, rootId, node } = parent;
+    for (const each of [new Fold(fold), fold]) {
+      const others = [...each.actors.keys()].filter((id) => !gone.has(id));
+      each.add({
+        ...{ id: 1, node, atMs: each.atMs, type: '@xstate.snapshot', sessionId, rootId },
+        ...{ event: { type: 'xstate.stop' }, snapshot: { status: 'stopped' } },
+      });
+      expect([...each.actors.keys()]).toEqual(others);
+    }
   });
 
   it('a partition, and its end -> are there, and gone', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { createActor, createMachine } from 'xstate';
+import { BucketMap } from '../../src/core/bucket-map.js';
 import { Secret } from '../../src/core/secret.js';
 import { type Summary, summarize, summaryLimits } from '../../src/inspector/summary.js';
 
@@ -23,6 +24,7 @@ describe('summary', () => {
     ['a sealed text', 'sealed:1:key:nonce:text', '[sealed]'],
     ['a set', new Set(['a', 'b']), ['a', 'b']],
     ['a map', new Map([['a', 1]]), { a: 1 }],
+    ['a map of buckets', BucketMap.empty().with('a', 1), { a: 1 }],
     ['a place in a chain', { hlc: 7, hash: 'abcdefghij' }, '7 abcdef'],
     ['an error', new TypeError('wrong'), { name: 'TypeError', message: 'wrong' }],
     ['entries', { runs: [{ entries: [1, 2] }, { entries: [3] }] }, { runs: '[3 entries of 2 authors]' }],
@@ -74,6 +76,26 @@ describe('summary', () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it('a set and a map of thousands -> no more of them is looked at than is shown', () => {
+    let looked = 0;
+    const counted = function* <T>(values: Iterable<T>): Generator<T> {
+      for (const value of values) {
+        looked += 1;
+        yield value;
+      }
+    };
+    const entries = Array.from({ length: 5_000 }, (_, index) => [`f${index}`, index] as const);
+    const map = new Map(entries);
+    const set = new Set(entries.map(([name]) => name));
+    map[Symbol.iterator] = () => counted(map.entries()) as never;
+    set[Symbol.iterator] = () => counted(set.values()) as never;
+    const shown = summarize({ map, set }) as { map: Record<string, Summary>; set: Summary[] };
+    const { fieldsMax, itemsMax } = summaryLimits;
+    expect([Object.keys(shown.map).length, shown.map['…']]).toEqual([fieldsMax + 1, `${5_000 - fieldsMax} more`]);
+    expect(shown.set.slice(-2)).toEqual([`f${itemsMax - 1}`, `… ${5_000 - itemsMax} more`]);
+    expect(looked).toBeLessThanOrEqual(fieldsMax + itemsMax + 2);
   });
 
   it('what contains itself -> ends', () => {

@@ -86,6 +86,11 @@ function nodeOf(node: string, fold: Fold, actors: readonly ActorState[], identit
   const configuration = record(record(root?.context.configured)?.configuration);
   const listening = record(root?.context.listening);
   const parents = new Map(actors.map((actor) => [actor.sessionId, actor]));
+  const halves = new Map(
+    actors
+      .filter(({ logic }) => logic === 'sender' || logic === 'receiver')
+      .map((actor) => [`${actor.logic} of ${actor.parentId}`, actor]),
+  );
   return {
     node,
     nodeId: text(configuration?.nodeId) ?? identity?.nodeId ?? node,
@@ -101,7 +106,7 @@ function nodeOf(node: string, fold: Fold, actors: readonly ActorState[], identit
     reconfiguration: stateName(record(record(root?.value)?.running)?.reconfiguration),
     lastFailure: failureOf(root),
     peers: actors.filter(({ logic }) => logic === 'peer').map(peerOf),
-    sessions: actors.filter(({ logic }) => logic === 'session').map((actor) => sessionOf(actor, actors, parents)),
+    sessions: actors.filter(({ logic }) => logic === 'session').map((actor) => sessionOf(actor, halves, parents)),
     gateways: actors.filter(({ logic }) => logic === 'gateway').map(gatewayOf),
     quarantined: quarantinedOf(actors.find(({ logic }) => logic === 'membership')),
   };
@@ -133,12 +138,12 @@ function peerOf(actor: ActorState): PeerSight {
 
 function sessionOf(
   actor: ActorState,
-  actors: readonly ActorState[],
+  /** The sender and the receiver of each session. */
+  halves: ReadonlyMap<string, ActorState>,
   parents: ReadonlyMap<string, ActorState>,
 ): SessionSight {
-  const children = actors.filter(({ parentId }) => parentId === actor.sessionId);
-  const sender = children.find(({ logic }) => logic === 'sender');
-  const receiver = children.find(({ logic }) => logic === 'receiver');
+  const sender = halves.get(`sender of ${actor.sessionId}`);
+  const receiver = halves.get(`receiver of ${actor.sessionId}`);
   const outbox = text(sender?.context.outbox);
   const inFlight = text(record(sender?.context.progress)?.inFlight) ?? '';
   return {
