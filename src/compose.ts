@@ -16,10 +16,11 @@ import { membershipMachine } from './machines/membership.machine.js';
 import { type NodeMachine, nodeMachine } from './machines/node.machine.js';
 import { peerMachine } from './machines/peer.machine.js';
 import { receiverMachine } from './machines/receiver.machine.js';
-import { receptionMachine } from './machines/reception.machine.js';
+import { type ReceptionMachine, receptionMachine } from './machines/reception.machine.js';
 import { senderMachine } from './machines/sender.machine.js';
 import { type SessionMachine, sessionMachine } from './machines/session.machine.js';
 import { uplinkMachine } from './machines/uplink.machine.js';
+import { wardMachine } from './machines/ward.machine.js';
 import { createMetrics } from './metrics/metrics.js';
 import type { ControlCommands } from './protocol/control.js';
 import { Meter } from './protocol/meter.js';
@@ -126,7 +127,7 @@ export function composeNode(services: Services): NodeMachine {
   const election = electionMachine.provide({ actors: { liveness } });
   const gateway = gatewayMachine.provide({ actors: { session, requestToken, dialCloud } });
   const uplink = uplinkMachine.provide({ actors: { gateway, cloudPeers, resealer } });
-  const reception = receptionMachine.provide({ actors: { session } });
+  const reception = composeReception(services);
   const parts = { membership, election, uplink, reception };
   return nodeMachine.provide({
     actors: {
@@ -134,6 +135,12 @@ export function composeNode(services: Services): NodeMachine {
       ...{ listen, connections, control, inspection, metrics, ...parts },
     },
   });
+}
+
+/** A reception with every slot filled, of its wards and their sessions. */
+export function composeReception(services: Services): ReceptionMachine {
+  const ward = wardMachine.provide({ actors: { session: composeSession(services) } });
+  return receptionMachine.provide({ actors: { ward } });
 }
 
 /** A session machine with every slot filled: for whoever is the parent of sessions. */

@@ -56,6 +56,7 @@ export { type ReceptionMachine, receptionMachine } from './machines/reception.ma
 export { type SenderMachine, senderMachine } from './machines/sender.machine.js';
 export { type SessionAccess, type SessionMachine, sessionMachine } from './machines/session.machine.js';
 export { type UplinkMachine, uplinkMachine } from './machines/uplink.machine.js';
+export { type WardMachine, wardMachine } from './machines/ward.machine.js';
 export {
   createNode,
   type HappeningType,

@@ -289,19 +289,21 @@ function peerRowsOf(snapshot: NodeSnapshot): PeerRow[] {
 }
 
 /** Whoever is connected with a cloud node: it knows of nobody else. */
-function guestRowsOf({ context, children }: SnapshotFrom<ReceptionMachine>): PeerRow[] {
-  return Object.entries(context.sessions).flatMap(([sessionId, { guest, isReplaced }]) => {
-    if (guest === undefined || isReplaced) return [];
-    const session = (own(children, sessionId) as ActorRefFrom<SessionMachine> | undefined)?.getSnapshot();
-    const { identity, subject } = guest;
-    const status: PeerStatus = {
-      nodeId: identity.nodeId,
-      state: session !== undefined && session.context.diverged.size > 0 ? 'diverged' : 'connected',
-      ...sessionStatusOf(session),
-      ...{ subject, backlog: undefined, impairment: undefined, attempt: 0, lastFailure: undefined },
-    };
-    return [{ status, session }];
-  });
+function guestRowsOf({ context }: SnapshotFrom<ReceptionMachine>): PeerRow[] {
+  const rows = [...context.guests].flatMap(([, sessionId]) => context.sessions.get(sessionId) ?? []);
+  return rows
+    .sort((a, b) => a.opened - b.opened)
+    .flatMap(({ guest }) => (guest === undefined ? [] : [guest]))
+    .map(({ identity, subject, session: ref }) => {
+      const session = (ref as ActorRefFrom<SessionMachine>).getSnapshot();
+      const status: PeerStatus = {
+        nodeId: identity.nodeId,
+        state: session.context.diverged.size > 0 ? 'diverged' : 'connected',
+        ...sessionStatusOf(session),
+        ...{ subject, backlog: undefined, impairment: undefined, attempt: 0, lastFailure: undefined },
+      };
+      return { status, session };
+    });
 }
 
 function peerRowOf(

@@ -43,6 +43,7 @@ const machineOrder = [
   'election',
   'membership',
   'reception',
+  'ward',
   'uplink',
   'gateway',
   'peer',

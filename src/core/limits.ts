@@ -149,6 +149,8 @@ export const limits = {
   connectionsPerAddressMax: 128,
   /** Of a cloud node, from all addresses or from one: a whole site may be behind one, or all of them behind a balancer. */
   guestsMax: 4_096,
+  /** Whoever is the parent of sessions copies the list of them when one comes or goes: 64 wards of 64 have room for all guests. */
+  wardSessionsMax: 64,
   /** Beyond them, one makes way for each newcomer: enough that a handshake ends while 400 strangers a second come in. */
   unauthenticatedMax: 512,
   /** Addresses of known peers, for which a listener keeps places. */

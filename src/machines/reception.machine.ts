@@ -1,16 +1,18 @@
 /**
- * What a cloud node runs in place of membership, election and gateways: it only answers. A flat parent of the sessions that nodes
- * of many clusters have opened with it.
+ * What a cloud node runs in place of membership, election and gateways: it only answers. Nodes of many clusters have opened sessions
+ * with it, which are the children of its wards.
+ *
+ * What one guest costs does not depend on how many others are there: nothing here goes through all sessions but what concerns them all.
  *
  * A node is known by the subject of its token and its NodeId: two clusters may have nodes of one NodeId. Of two sessions of one
  * node the one that was opened later stays: whoever dials again has lost the other.
  */
-import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
-import type { Scope } from '../core/author.js';
+import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
+import { BucketMap } from '../core/bucket-map.js';
 import { type Failure, failureOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
-import { own } from '../core/own.js';
 import type { Configuration } from '../protocol/configuration.js';
+import { indexDelays } from '../protocol/delays.js';
 import type {
   Adjustment,
   Happening,
@@ -19,13 +21,14 @@ import type {
   ReceptionCommand,
   SessionCommand,
   SessionIdentified,
-  SessionOutput,
   SessionReport,
+  WardCommand,
+  WardReport,
 } from '../protocol/events.js';
 import type { Identity, Refusal } from '../protocol/messages.js';
 import type { Connection } from '../protocol/ports.js';
 import type { Store } from '../protocol/store.js';
-import { sessionMachine } from './session.machine.js';
+import { wardMachine } from './ward.machine.js';
 
 export interface ReceptionInput {
   readonly parent: Mailbox<Notice>;
@@ -38,28 +41,35 @@ export interface ReceptionInput {
 }
 
 interface ReceptionContext extends ReceptionInput {
-  /** In the order in which they were opened. */
-  readonly sessions: Readonly<Record<string, SessionRow>>;
+  /** By their ids. */
+  readonly sessions: BucketMap<SessionRow>;
+  /** Whoever is there: the session of each, the latest if it has several. */
+  readonly guests: BucketMap<string>;
+  readonly wards: ReadonlyMap<string, WardRow>;
+  /** How many there have been. */
   readonly sessionCount: number;
+  readonly wardCount: number;
 }
 
 interface SessionRow {
-  readonly ref: Mailbox<SessionCommand>;
+  readonly wardId: string;
   /** Counts connections: the larger is the later. */
   readonly opened: number;
   /** Who is there, once its token was verified and we have admitted it. */
   readonly guest: Guest | undefined;
-  /** Whether it has been told to end in favour of a later one. */
-  readonly isReplaced: boolean;
 }
 
 interface Guest {
   readonly subject: string;
   readonly identity: Identity;
+  readonly session: Mailbox<SessionCommand>;
 }
 
-/** What is of a cluster stays there. */
-const scopes: readonly Scope[] = ['shared'];
+interface WardRow {
+  readonly ref: Mailbox<WardCommand>;
+  readonly sessionCount: number;
+}
+
 const leavingTimeoutMs = 2_000;
 
 const duplicateConnection = {
@@ -72,44 +82,47 @@ const machine = setup({
   types: {
     context: {} as ReceptionContext,
     input: {} as ReceptionInput,
-    events: {} as
-      | ReceptionCommand
-      | SessionReport
-      | DoneActorEvent<SessionOutput, string>
-      | ErrorActorEvent<unknown, string>,
+    events: {} as ReceptionCommand | SessionReport | WardReport | ErrorActorEvent<unknown, string>,
   },
-  actors: { session: sessionMachine },
+  actors: { ward: wardMachine },
   delays: { leavingTimeout: leavingTimeoutMs },
   guards: {
-    isAlone: ({ context }) => Object.keys(context.sessions).length === 0,
+    isAlone: ({ context }) => context.sessions.size === 0,
     /** The listener sees to it that those who have not said who they are make way; two of them may be open for a moment. */
-    isFull: ({ context }) => Object.keys(context.sessions).length >= limits.guestsMax + 2 * limits.unauthenticatedMax,
+    isFull: ({ context }) => context.sessions.size >= limits.guestsMax + 2 * limits.unauthenticatedMax,
     /** Let in when the node was a member of a cluster: whoever dials a cloud node has verified its certificate. */
     isOfCluster: (_, { connection }: { connection: Connection }) => connection.protection.kind === 'psk',
     isUnwelcome: ({ context }, event: SessionIdentified) => refusalOf(context, event) !== undefined,
     isOutdated: ({ context }, event: SessionIdentified) => {
-      const [, other] = sessionOf(context, event) ?? [];
-      return other !== undefined && other.opened > (own(context.sessions, event.sessionId)?.opened ?? 0);
+      const other = rowOfGuest(context, event);
+      return other !== undefined && other.opened > (context.sessions.get(event.sessionId)?.opened ?? 0);
     },
   },
   actions: {
-    startSession: assign(({ context, spawn, self }, { connection }: { connection: Connection }) => {
-      const { identity, store, configuration, ca, random } = context;
+    /** Thousands of actors may wait for something: one that stops must not go through the delays of all of them. */
+    indexDelays: ({ system }) => indexDelays(system),
+    /** A row for a session in a ward with room, or in a new one. */
+    makeRoom: assign(({ context, spawn, self }) => {
       const opened = context.sessionCount + 1;
-      const sessionId = `session-${opened}`;
-      const parent = self as Mailbox<SessionReport>;
-      const ref = spawn('session', {
-        id: sessionId,
-        input: {
-          ...{ sessionId, parent, connection, identity, store, scopes, random },
-          direction: 'accepted',
-          expected: undefined,
-          access: { kind: 'guarded', configuration, ca },
-          intervals: configuration,
-        },
-      });
-      const row: SessionRow = { ref, opened, guest: undefined, isReplaced: false };
-      return { sessionCount: opened, sessions: { ...context.sessions, [sessionId]: row } };
+      const wards = new Map(context.wards);
+      let [wardId, ward] = [...wards].find(([, { sessionCount }]) => sessionCount < limits.wardSessionsMax) ?? [];
+      let { wardCount } = context;
+      if (wardId === undefined || ward === undefined) {
+        const { identity, store, configuration, ca, random } = context;
+        const parent = self as Mailbox<SessionReport | WardReport>;
+        wardCount += 1;
+        wardId = `ward-${wardCount}`;
+        const input = { parent, identity, store, configuration, ca, random };
+        ward = { ref: spawn('ward', { id: wardId, input }), sessionCount: 0 };
+      }
+      wards.set(wardId, { ...ward, sessionCount: ward.sessionCount + 1 });
+      const sessions = context.sessions.with(sessionIdOf(opened), { wardId, opened, guest: undefined });
+      return { sessionCount: opened, sessions, wards, wardCount };
+    }),
+    startSession: enqueueActions(({ context, enqueue }, { connection }: { connection: Connection }) => {
+      const sessionId = sessionIdOf(context.sessionCount);
+      const ward = context.wards.get(context.sessions.get(sessionId)?.wardId ?? '');
+      if (ward !== undefined) enqueue.sendTo(ward.ref, { type: 'ward.open', sessionId, connection });
     }),
     /** A port: closing a connection neither throws nor answers. */
     dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
@@ -123,67 +136,97 @@ const machine = setup({
     /** In place of an earlier session of the same node, if there is one: then nothing has changed for those who watch. */
     admit: enqueueActions(({ context, enqueue }, event: SessionIdentified) => {
       const { session, sessionId, identity, remoteAddress } = event;
-      const row = own(context.sessions, sessionId);
+      const row = context.sessions.get(sessionId);
       if (row === undefined) return;
-      const guest: Guest = { identity, subject: event.subject ?? '' };
-      let sessions = { ...context.sessions, [sessionId]: { ...row, guest } };
-      const [replacedId, replaced] = sessionOf(context, event) ?? [];
-      if (replacedId !== undefined && replaced !== undefined) {
-        sessions = { ...sessions, [replacedId]: { ...replaced, isReplaced: true } };
-        enqueue.sendTo(replaced.ref, { type: 'session.close', refusal: duplicateConnection });
+      const guest: Guest = { identity, subject: event.subject ?? '', session };
+      const replaced = rowOfGuest(context, event)?.guest;
+      if (replaced !== undefined) {
+        enqueue.sendTo(replaced.session, { type: 'session.close', refusal: duplicateConnection });
       } else {
         const { nodeId } = identity;
         const { subject } = guest;
         enqueue.sendTo(context.parent, notice({ type: 'peer.connected', nodeId, remoteAddress, subject }));
       }
-      enqueue.assign({ sessions });
+      enqueue.assign({
+        sessions: context.sessions.with(sessionId, { ...row, guest }),
+        guests: context.guests.with(guestKeyOf(guest), sessionId),
+      });
       enqueue.sendTo(session, { type: 'session.admit' });
     }),
     tellDiverged: enqueueActions(
       ({ context, enqueue }, event: Extract<SessionReport, { type: 'session.diverged' }>) => {
-        const guest = own(context.sessions, event.sessionId)?.guest;
+        const guest = context.sessions.get(event.sessionId)?.guest;
         if (guest === undefined) return;
         const { nodeId } = guest.identity;
         enqueue.sendTo(context.parent, notice({ type: 'peer.diverged', nodeId, authors: event.authors }));
       },
     ),
-    /** Reaps a session that is over. */
-    reap: enqueueActions(({ context, enqueue }, { actorId, failure }: { actorId: string; failure: Failure }) => {
-      enqueue.stopChild(actorId);
-      const row = own(context.sessions, actorId);
-      const others = Object.entries(context.sessions).filter(([sessionId]) => sessionId !== actorId);
-      enqueue.assign({ sessions: Object.fromEntries(others) });
-      if (row?.guest === undefined || row.isReplaced) return;
-      const { subject } = row.guest;
-      const { nodeId } = row.guest.identity;
-      enqueue.sendTo(context.parent, notice({ type: 'peer.disconnected', nodeId, failure, subject }));
-    }),
-    /** A session that failed is a bug, but of that session only. */
+    /** Sessions are over: forgets them, and their ward when none is left there. */
+    forget: enqueueActions(
+      ({ context, enqueue }, { sessionIds, failure }: { sessionIds: readonly string[]; failure: Failure }) => {
+        let { sessions, guests } = context;
+        const wards = new Map(context.wards);
+        for (const sessionId of sessionIds) {
+          const row = sessions.get(sessionId);
+          if (row === undefined) continue;
+          const { wardId, guest } = row;
+          sessions = sessions.without(sessionId);
+          const ward = wards.get(wardId);
+          if (ward !== undefined && ward.sessionCount > 1) {
+            wards.set(wardId, { ...ward, sessionCount: ward.sessionCount - 1 });
+          } else {
+            enqueue.stopChild(wardId);
+            wards.delete(wardId);
+          }
+          // The node is still there by a later session.
+          if (guest === undefined || guests.get(guestKeyOf(guest)) !== sessionId) continue;
+          guests = guests.without(guestKeyOf(guest));
+          const { subject, identity } = guest;
+          const { nodeId } = identity;
+          enqueue.sendTo(context.parent, notice({ type: 'peer.disconnected', nodeId, failure, subject }));
+        }
+        enqueue.assign({ sessions, guests, wards });
+      },
+    ),
+    /** What fails is a bug, but of one session or one ward only. */
     tellFailed: sendTo(
       ({ context }) => context.parent,
-      (_, { actorId, error }: { actorId: string; error: unknown }) =>
-        notice({ type: 'failure', where: actorId, failure: failureOf(error) }),
+      (_, { where, failure }: { where: string; failure: Failure }) => notice({ type: 'failure', where, failure }),
+    ),
+    /** Nobody stops what a ward that has failed leaves behind. */
+    closeSessions: enqueueActions(
+      ({ context, enqueue }, { sessionIds, failure }: { sessionIds: readonly string[]; failure: Failure }) => {
+        for (const sessionId of sessionIds) {
+          const guest = context.sessions.get(sessionId)?.guest;
+          if (guest !== undefined) enqueue.sendTo(guest.session, { type: 'session.close', refusal: failure });
+        }
+      },
     ),
     passOn: sendTo(
       ({ context }) => context.parent,
       (_, event: Notice) => event,
     ),
-    adjust: enqueueActions(({ context, enqueue }, { effects, identity, configured }: Adjustment) => {
-      const { configuration, ca } = configured;
-      enqueue.assign({ identity, configuration, ca });
-      if (!effects.has('intervals')) return;
-      for (const { ref } of Object.values(context.sessions)) {
-        enqueue.sendTo(ref, { type: 'session.adjust', intervals: configuration });
-      }
+    adjust: enqueueActions(({ context, enqueue }, adjustment: Adjustment) => {
+      const { configuration, ca } = adjustment.configured;
+      enqueue.assign({ identity: adjustment.identity, configuration, ca });
+      for (const { ref } of context.wards.values()) enqueue.sendTo(ref, adjustment);
     }),
     sayGoodbye: enqueueActions(({ context, enqueue }, { refusal }: { refusal: Refusal }) => {
-      for (const { ref } of Object.values(context.sessions)) enqueue.sendTo(ref, { type: 'session.close', refusal });
+      for (const { ref } of context.wards.values()) enqueue.sendTo(ref, { type: 'ward.leave', refusal });
     }),
   },
 }).createMachine({
   id: 'reception',
-  context: ({ input }) => ({ ...input, sessions: {}, sessionCount: 0 }),
+  context: ({ input }) => ({
+    ...input,
+    sessions: BucketMap.empty(),
+    guests: BucketMap.empty(),
+    wards: new Map(),
+    sessionCount: 0,
+    wardCount: 0,
+  }),
   initial: 'open',
+  entry: 'indexDelays',
   on: {
     'session.diverged': { actions: { type: 'tellDiverged', params: ({ event }) => event } },
     notice: { actions: { type: 'passOn', params: ({ event }) => event } },
@@ -195,16 +238,21 @@ const machine = setup({
     'session.advanced': {},
     'session.probed': {},
     'session.relocated': {},
-    'xstate.done.actor.*': {
-      actions: {
-        type: 'reap',
-        params: ({ event }) => ({ actorId: event.actorId, failure: event.output.failure }),
-      },
+    'session.closed': { actions: { type: 'forget', params: ({ event }) => overOf(event) } },
+    'session.failed': {
+      actions: [
+        { type: 'tellFailed', params: ({ event }) => ({ where: event.sessionId, failure: event.failure }) },
+        { type: 'forget', params: ({ event }) => overOf(event) },
+      ],
     },
     'xstate.error.actor.*': {
       actions: [
-        { type: 'tellFailed', params: ({ event }) => event },
-        { type: 'reap', params: ({ event }) => ({ actorId: event.actorId, failure: failureOf(event.error) }) },
+        {
+          type: 'tellFailed',
+          params: ({ event }) => ({ where: event.actorId, failure: failureOf(event.error) }),
+        },
+        { type: 'closeSessions', params: ({ context, event }) => wardLost(context, event) },
+        { type: 'forget', params: ({ context, event }) => wardLost(context, event) },
       ],
     },
   },
@@ -217,7 +265,7 @@ const machine = setup({
             actions: { type: 'dropConnection', params: ({ event }) => event },
           },
           { guard: 'isFull', actions: { type: 'dropConnection', params: ({ event }) => event } },
-          { actions: { type: 'startSession', params: ({ event }) => event } },
+          { actions: ['makeRoom', { type: 'startSession', params: ({ event }) => event }] },
         ],
         'session.identified': [
           {
@@ -252,15 +300,32 @@ export interface ReceptionMachine extends ReceptionMachineType {}
 /** What a cloud node runs: sessions of nodes of many clusters. */
 export const receptionMachine: ReceptionMachine = machine;
 
-/** The session of the same node that was admitted last and still is. */
-function sessionOf({ sessions }: ReceptionContext, event: SessionIdentified): [string, SessionRow] | undefined {
-  return Object.entries(sessions).find(
-    ([sessionId, { guest, isReplaced }]) =>
-      sessionId !== event.sessionId &&
-      !isReplaced &&
-      guest?.subject === event.subject &&
-      guest?.identity.nodeId === event.identity.nodeId,
-  );
+function sessionIdOf(opened: number): string {
+  return `session-${opened}`;
+}
+
+/** A NodeId has no slash. */
+function guestKeyOf({ subject, identity }: Pick<Guest, 'subject' | 'identity'>): string {
+  return `${subject}/${identity.nodeId}`;
+}
+
+/** The session by which the same node is there already. */
+function rowOfGuest(
+  { sessions, guests }: ReceptionContext,
+  { sessionId, subject = '', identity }: SessionIdentified,
+): SessionRow | undefined {
+  const presentId = guests.get(guestKeyOf({ subject, identity }));
+  return presentId === undefined || presentId === sessionId ? undefined : sessions.get(presentId);
+}
+
+function overOf({ sessionId, failure }: WardReport): { sessionIds: readonly string[]; failure: Failure } {
+  return { sessionIds: [sessionId], failure };
+}
+
+/** All sessions of a ward are over. */
+function wardLost({ sessions }: ReceptionContext, { actorId, error }: ErrorActorEvent<unknown, string>) {
+  const lost = [...sessions].filter(([, { wardId }]) => wardId === actorId);
+  return { sessionIds: lost.map(([sessionId]) => sessionId), failure: failureOf(error) };
 }
 
 /** Ourselves on the other side, or somebody under our name. */

@@ -217,6 +217,18 @@ export type ReceptionCommand =
   /** Say goodbye to everyone and end. */
   | { readonly type: 'reception.leave'; readonly refusal: Refusal };
 
+/** A ward has some of the sessions of a reception. */
+export type WardCommand =
+  | { readonly type: 'ward.open'; readonly sessionId: string; readonly connection: Connection }
+  | Adjustment
+  /** Say goodbye to everyone. */
+  | { readonly type: 'ward.leave'; readonly refusal: Refusal };
+
+export type WardReport =
+  | { readonly type: 'session.closed'; readonly sessionId: string; readonly failure: Failure }
+  /** It has broken, which is a bug, and is over. */
+  | { readonly type: 'session.failed'; readonly sessionId: string; readonly failure: Failure };
+
 // --- Election ------------------------------------------------------------------------------------------------------
 
 export type LivenessCommand =

@@ -64,7 +64,8 @@ export function insideOf(process: NodeProcess): Inside {
   if (!process.isUp) return { sessions: [], peers: [], gateways: [], vote: undefined };
   const { membership, election, uplink, reception } = childrenOf(process.node.actor);
   const gateways = childrenNamed(uplink, 'gateway-').map(gatewayOf);
-  const sessions = [...childrenNamed(membership, 'session-'), ...childrenNamed(reception, 'session-')];
+  const wards = childrenNamed(reception, 'ward-').map(([, ward]) => ward);
+  const sessions = [membership, ...wards].flatMap((parent) => childrenNamed(parent, 'session-'));
   return {
     sessions: [
       ...sessions.map(([, actor]) => (actor as ActorRefFrom<SessionMachine>).getSnapshot()),

@@ -9,14 +9,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CompactSign, exportJWK, generateKeyPair } from 'jose';
 import { type ActorRefFrom, type AnyActorRef, createActor } from 'xstate';
-import { composeSession, createServices, type Particulars } from '../../src/compose.js';
+import { composeReception, composeSession, createServices, type Particulars } from '../../src/compose.js';
 import type { Author, Incarnation, Scope } from '../../src/core/author.js';
 import { chainRun, chainStart } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { Boot, CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
-import { type ReceptionMachine, receptionMachine } from '../../src/machines/reception.machine.js';
+import type { ReceptionMachine } from '../../src/machines/reception.machine.js';
 import type { SessionAccess, SessionMachine } from '../../src/machines/session.machine.js';
 import { type NodePorts, systemPorts } from '../../src/node.js';
 import { parseConfiguration } from '../../src/protocol/configuration.js';
@@ -108,8 +108,7 @@ async function startCloud() {
     ...{ heartbeatIntervalMs: 100, syncIntervalMs: 200 },
   });
   const parent = recorder<Notice>();
-  const session = composeSession(createServices(ports, unconfigured));
-  const actor = createActor(receptionMachine.provide({ actors: { session } }), {
+  const actor = createActor(composeReception(createServices(ports, unconfigured)), {
     clock: ports.time,
     input: {
       ...{ parent: parent.mailbox, identity: identityOf('cloud'), store, configuration, ca: undefined },

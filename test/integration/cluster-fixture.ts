@@ -116,9 +116,6 @@ export function portOf(node: StatemeshNode): number {
 /** Of whichever parent has them: membership, or the reception of a cloud node. */
 export function sessionsOf(node: StatemeshNode): number {
   const { membership, reception } = node.actor.getSnapshot().children as Record<string, unknown>;
-  const parent = (membership ?? reception) as {
-    getSnapshot(): { context: { sessions: ReadonlyMap<string, unknown> | object } };
-  };
-  const { sessions } = parent.getSnapshot().context;
-  return sessions instanceof Map ? sessions.size : Object.keys(sessions).length;
+  const parent = (membership ?? reception) as { getSnapshot(): { context: { sessions: { size: number } } } };
+  return parent.getSnapshot().context.sessions.size;
 }

@@ -1,11 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { createActor, fromPromise } from 'xstate';
+import { type AnyActorRef, createActor, fromPromise } from 'xstate';
 import type { AuthorKey } from '../../src/core/author.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { receptionMachine } from '../../src/machines/reception.machine.js';
 import type { SessionInput } from '../../src/machines/session.machine.js';
+import { wardMachine } from '../../src/machines/ward.machine.js';
 import type { Configuration } from '../../src/protocol/configuration.js';
+import { delayIdsOf } from '../../src/protocol/delays.js';
 import type { Notice, SessionCommand, SessionOutput } from '../../src/protocol/events.js';
 import type { Connection } from '../../src/protocol/ports.js';
 import type { Store } from '../../src/protocol/store.js';
@@ -25,7 +27,7 @@ function setup() {
     fail(): Promise<void>;
   }[] = [];
   const destroyed: number[] = [];
-  const machine = receptionMachine.provide({
+  const ward = wardMachine.provide({
     actors: {
       session: fromPromise<SessionOutput, SessionInput>(
         ({ input }) =>
@@ -47,6 +49,7 @@ function setup() {
       ) as never,
     },
   });
+  const machine = receptionMachine.provide({ actors: { ward } });
   const input = { identity: us, store: {} as Store, configuration: {} as Configuration, ca: 'pem', random: () => 0 };
   const actor = createActor(machine, { clock: time, input: { parent: parent.mailbox, ...input } }).start();
   let connections = 0;
@@ -73,7 +76,42 @@ function setup() {
     });
   };
   const happenings = () => parent.take().map(({ happening }) => happening);
-  return { actor, time, sessions, destroyed, connect, identify, happenings };
+  /** The ids of the sessions that there are. */
+  const present = () => [...actor.getSnapshot().context.sessions].map(([sessionId]) => sessionId);
+  return { actor, time, sessions, destroyed, connect, identify, happenings, present };
+}
+
+/** How many children an actor has, and each of those below it. */
+function familySizes(actor: AnyActorRef): number[] {
+  const { children = {} } = actor.getSnapshot() as { children?: Readonly<Record<string, AnyActorRef>> };
+  const sizes = Object.values(children).flatMap(familySizes);
+  return [Object.keys(children).length, ...sizes];
+}
+
+/** How many entries of Maps, and fields of objects, something goes through. */
+async function entriesVisited(work: () => unknown): Promise<number> {
+  let visited = 0;
+  const iterator = Object.getPrototypeOf(new Map().entries()) as Iterator<unknown>;
+  const { next } = iterator;
+  const { keys, values, entries } = Object;
+  const counting = <F extends (value: object) => unknown[]>(list: F) =>
+    ((value: object) => {
+      const listed = list(value);
+      visited += listed.length;
+      return listed;
+    }) as F;
+  iterator.next = function count(this: Iterator<unknown>) {
+    visited += 1;
+    return next.call(this);
+  };
+  Object.assign(Object, { keys: counting(keys), values: counting(values), entries: counting(entries) });
+  try {
+    await work();
+  } finally {
+    iterator.next = next;
+    Object.assign(Object, { keys, values, entries });
+  }
+  return visited;
 }
 
 describe('reception', () => {
@@ -86,7 +124,7 @@ describe('reception', () => {
   });
 
   it('a node that has shown its token -> is admitted, and told; when it goes, that is told too', async () => {
-    const { connect, identify, happenings, actor } = setup();
+    const { connect, identify, happenings, actor, present } = setup();
     const session = connect();
     identify(session, 'a');
     expect(session.told).toEqual([{ type: 'session.admit' }]);
@@ -95,18 +133,19 @@ describe('reception', () => {
     ]);
     await session.end();
     expect(happenings()).toEqual([{ type: 'peer.disconnected', nodeId: 'a', failure: lost, subject: 'site-1' }]);
-    expect([actor.getSnapshot().context.sessions, actor.getSnapshot().children]).toEqual([{}, {}]);
+    expect(present()).toEqual([]);
+    expect(actor.getSnapshot().children).toEqual({});
   });
 
   it('a connection that comes to nothing -> nobody hears of it', async () => {
-    const { connect, happenings, actor } = setup();
+    const { connect, happenings, present } = setup();
     await connect().end();
     expect(happenings()).toEqual([]);
-    expect(actor.getSnapshot().context.sessions).toEqual({});
+    expect(present()).toEqual([]);
   });
 
   it('a node that dials again -> the later session stays, the earlier is told, and to others nothing has changed', async () => {
-    const { connect, identify, happenings, actor } = setup();
+    const { connect, identify, happenings, present } = setup();
     const [first, second] = [connect(), connect()];
     identify(first, 'a');
     happenings();
@@ -116,7 +155,7 @@ describe('reception', () => {
     expect(happenings()).toEqual([]);
     await second.end();
     expect(happenings()).toMatchObject([{ type: 'peer.disconnected', nodeId: 'a' }]);
-    expect(actor.getSnapshot().context.sessions).toEqual({});
+    expect(present()).toEqual([]);
   });
 
   it('the earlier connection is verified after the later one -> is refused as the duplicate', () => {
@@ -160,7 +199,7 @@ describe('reception', () => {
   });
 
   it('a session that fails -> is told and reaped, and the others go on', async () => {
-    const { connect, identify, happenings, actor } = setup();
+    const { connect, identify, happenings, present } = setup();
     const [first, second] = [connect(), connect()];
     identify(first, 'a');
     happenings();
@@ -171,7 +210,81 @@ describe('reception', () => {
     ]);
     identify(second, 'b');
     expect(second.told).toEqual([{ type: 'session.admit' }]);
-    expect(Object.keys(actor.getSnapshot().context.sessions)).toEqual(['session-2']);
+    expect(present()).toEqual(['session-2']);
+  });
+
+  it('a ward that fails -> is told; its guests are told goodbye and are gone, and those of others go on', () => {
+    const { connect, identify, happenings, actor, present } = setup();
+    const { wardSessionsMax } = limits;
+    Object.assign(limits, { wardSessionsMax: 1 });
+    const [first, second] = [connect(), connect()];
+    Object.assign(limits, { wardSessionsMax });
+    identify(first, 'a');
+    identify(second, 'b');
+    happenings();
+    actor.send({ type: 'xstate.error.actor.ward-1', actorId: 'ward-1', error: new Error('a bug') } as never);
+    expect(happenings()).toMatchObject([
+      { type: 'failure', where: 'ward-1', failure: { code: 'internal' } },
+      { type: 'peer.disconnected', nodeId: 'a' },
+    ]);
+    expect(first.told.at(-1)).toMatchObject({ type: 'session.close', refusal: { code: 'internal' } });
+    expect(second.told).toEqual([{ type: 'session.admit' }]);
+    expect([present(), Object.keys(actor.getSnapshot().children)]).toEqual([['session-2'], ['ward-2']]);
+  });
+
+  it('more sessions than a ward has -> another one, whose place is taken again; none stays without sessions', async () => {
+    const { connect, actor, sessions } = setup();
+    const { wardSessionsMax } = limits;
+    Object.assign(limits, { wardSessionsMax: 2 });
+    const wards = () =>
+      Object.entries(actor.getSnapshot().children).map(([id, ward]) => [id, familySizes(ward as AnyActorRef)[0]]);
+    for (let count = 0; count < 5; count += 1) connect();
+    expect(wards()).toEqual([
+      ['ward-1', 2],
+      ['ward-2', 2],
+      ['ward-3', 1],
+    ]);
+    await sessions[2]?.end();
+    connect();
+    expect(wards()).toEqual([
+      ['ward-1', 2],
+      ['ward-2', 2],
+      ['ward-3', 1],
+    ]);
+    await sessions[4]?.end();
+    expect(wards()).toEqual([
+      ['ward-1', 2],
+      ['ward-2', 2],
+    ]);
+    Object.assign(limits, { wardSessionsMax });
+  });
+
+  it('ten times as many guests -> one more goes through no more entries, and no actor has more than a ward of children', async () => {
+    const { connect, identify, actor } = setup();
+    let count = 0;
+    const arrive = () => {
+      count += 1;
+      const session = connect();
+      identify(session, `guest-${count}`);
+      return session;
+    };
+    const visit = async () => {
+      const session = arrive();
+      const again = connect();
+      identify(again, `guest-${count}`, { boot: 'later' });
+      await session.end();
+      await again.end();
+    };
+    for (const present of [200, 2_000]) {
+      while (count < present) arrive();
+      expect(await entriesVisited(visit)).toBeLessThan(8 * limits.wardSessionsMax);
+      count = present;
+    }
+    expect(Math.max(...familySizes(actor))).toBe(limits.wardSessionsMax);
+  });
+
+  it('a reception -> an actor that stops looks for its own delays only', () => {
+    expect(delayIdsOf(setup().actor)).toBeDefined();
   });
 
   it('more connections than a listener hands over -> the last is dropped, and strangers keep no guests out', () => {

@@ -24,12 +24,13 @@ import { reception } from './walk/reception.js';
 import { sender } from './walk/sender.js';
 import { session } from './walk/session.js';
 import { uplink } from './walk/uplink.js';
+import { ward } from './walk/ward.js';
 import { walkMachine } from './walk.js';
 
 const figures: Record<string, string>[] = [];
 
 describe.each(
-  [node, membership, election, reception, uplink, gateway, peer, session, credential, sender, receiver].map(
+  [node, membership, election, reception, ward, uplink, gateway, peer, session, credential, sender, receiver].map(
     (walk) => [walk.machine.id, walk] as const,
   ),
 )('%s', (id, walk) => {

@@ -75,7 +75,7 @@ export function processOf(
   const inner = { children: { ...refsOf('session', sessions), ...refsOf('peer', peers) } };
   const children = {
     other: refOf({ status, error: 'broken' }),
-    [isCloud ? 'reception' : 'membership']: refOf(inner),
+    ...(isCloud ? { reception: refOf({ children: { 'ward-1': refOf(inner) } }) } : { membership: refOf(inner) }),
     ...(vote === undefined ? {} : { election: refOf({ value: { [vote.state ?? 'follower']: {} }, context: vote }) }),
     uplink: refOf({
       children: Object.fromEntries(gateways.map((gateway) => [`gateway-${gateway.nodeId}`, linkOf(gateway)])),

@@ -1,8 +1,9 @@
 /** Reception: connections and sessions of two sites that come and go; the limit of sessions, which is a guard, is lowered to two. */
 import type { AuthorKey } from '../../../src/core/author.js';
+import type { BucketMap } from '../../../src/core/bucket-map.js';
 import type { Boot, NodeId } from '../../../src/core/ids.js';
 import { receptionMachine } from '../../../src/machines/reception.machine.js';
-import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/protocol/events.js';
+import type { SessionIdentified, WardReport } from '../../../src/protocol/events.js';
 import type { Identity } from '../../../src/protocol/messages.js';
 import { defineWalk } from '../walk.js';
 import { adjusted, configuration, connection, larger, lost, mailbox, smaller, store, us } from './samples.js';
@@ -10,33 +11,44 @@ import { adjusted, configuration, connection, larger, lost, mailbox, smaller, st
 const sessionsMax = 2;
 
 interface Sessions {
-  readonly sessions: Readonly<
-    Record<string, { readonly ref: Mailbox<SessionCommand>; readonly guest: { readonly subject: string } | undefined }>
-  >;
+  readonly sessions: BucketMap<{ readonly opened: number; readonly guest: object | undefined }>;
+}
+
+/** As they were opened. */
+function inOrder<Row extends { readonly opened: number }>(sessions: BucketMap<Row>): (readonly [string, Row])[] {
+  return [...sessions].sort(([, a], [, b]) => a.opened - b.opened);
 }
 
 /** The first session, or the last, that has not said who is there says so. */
 function identified(identity: Identity, { subject = 'site-1', last = false } = {}) {
   return ({ sessions }: Sessions): SessionIdentified | undefined => {
-    const strangers = Object.entries(sessions).filter(([, { guest }]) => guest === undefined);
-    const [sessionId, row] = strangers.at(last ? -1 : 0) ?? [];
-    if (sessionId === undefined || row === undefined) return undefined;
+    const strangers = inOrder(sessions).filter(([, { guest }]) => guest === undefined);
+    const [sessionId] = strangers.at(last ? -1 : 0) ?? [];
+    if (sessionId === undefined) return undefined;
     return {
-      ...{ type: 'session.identified', sessionId, session: row.ref, identity, expected: undefined, subject },
+      ...{ type: 'session.identified', sessionId, session: mailbox(), identity, expected: undefined, subject },
       ...{ direction: 'accepted', remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1' },
     };
   };
 }
 
+/** The first session, or the last, is over. */
+function ended<Type extends WardReport['type']>(type: Type, { last = false } = {}) {
+  return ({ sessions }: Sessions) => {
+    const [sessionId] = inOrder(sessions).at(last ? -1 : 0) ?? [];
+    return sessionId === undefined ? undefined : { type, sessionId, failure: lost };
+  };
+}
+
 export const reception = defineWalk({
   machine: receptionMachine.provide({
-    guards: { isFull: ({ context }) => Object.keys(context.sessions).length >= sessionsMax },
+    guards: { isFull: ({ context }) => context.sessions.size >= sessionsMax },
   }),
   inputs: [{ parent: mailbox(), identity: us, store, configuration, ca: undefined, random: () => 0 }],
-  facts: ({ sessions }) =>
-    Object.values(sessions)
-      .sort((a, b) => a.opened - b.opened)
-      .map(({ guest, isReplaced }) => [guest?.subject, guest?.identity.nodeId, isReplaced]),
+  facts: ({ sessions, guests }) => {
+    const present = new Set(guests.values());
+    return inOrder(sessions).map(([id, { guest }]) => [guest?.subject, guest?.identity.nodeId, present.has(id)]);
+  },
   samples: {
     'connection.accepted': {
       '': { type: 'connection.accepted', connection },
@@ -66,25 +78,27 @@ export const reception = defineWalk({
     notice: { '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } } },
     'configuration.adjusted': { '': adjusted(), intervals: adjusted('intervals') },
     'session.relocated': { '': { type: 'session.relocated', sessionId: 'session-1', port: 9 } },
+    'session.closed': { '': ended('session.closed'), 'the later one': ended('session.closed', { last: true }) },
+    'session.failed': { '': ended('session.failed') },
     'reception.leave': {
       '': { type: 'reception.leave', refusal: { code: 'goodbye', message: 'The node is stopping.' } },
     },
   },
-  outputs: {
-    session: {
-      '': {
-        ...{ sessionId: 'session-1', peerId: smaller.nodeId, expected: undefined, failure: lost },
-      } satisfies SessionOutput,
-    },
-  },
+  outputs: {},
   resting: ['open'],
   goals: [['left']],
   laws: {
-    'no more sessions than there may be': ({ sessions }) => Object.keys(sessions).length <= sessionsMax,
-    'one session that counts for each node': ({ sessions }) => {
-      const present = Object.values(sessions).filter(({ guest, isReplaced }) => guest !== undefined && !isReplaced);
-      return new Set(present.map(({ guest }) => `${guest?.subject}/${guest?.identity.nodeId}`)).size === present.length;
-    },
+    'no more sessions than there may be': ({ sessions }) => sessions.size <= sessionsMax,
+    'one session that counts for each guest': ({ sessions, guests }) =>
+      [...guests].every(([key, sessionId]) => {
+        const guest = sessions.get(sessionId)?.guest;
+        return key === `${guest?.subject}/${guest?.identity.nodeId}`;
+      }),
+    'every session is of a ward, and no ward is empty': ({ sessions, wards }) =>
+      [...wards].every(
+        ([wardId, { sessionCount }]) =>
+          sessionCount > 0 && sessionCount === [...sessions.values()].filter((row) => row.wardId === wardId).length,
+      ) && [...sessions.values()].every(({ wardId }) => wards.has(wardId)),
   },
   ignored: [
     { states: ['leaving'], events: ['reception.leave'], why: 'It is leaving already.' },
