@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { BareHandlers } from './workers/bare.js';
 import type { GuestHandlers } from './workers/guests.js';
 import type { NodeHandlers } from './workers/node.js';
+import type { ReceptionHandlers } from './workers/reception.js';
 import type { RelayHandlers } from './workers/relay.js';
 import type { Answer, Handlers, Request } from './workers/serve.js';
 import type { SimulationHandlers } from './workers/simulation.js';
@@ -19,6 +20,7 @@ export interface Programs {
   readonly node: NodeHandlers;
   readonly bare: BareHandlers;
   readonly guests: GuestHandlers;
+  readonly reception: ReceptionHandlers;
   readonly relay: RelayHandlers;
   readonly simulation: SimulationHandlers;
 }
