@@ -18,11 +18,8 @@ import { own } from '../../src/core/own.js';
 import { createDatabase, type Database } from '../../src/database/database.js';
 import { createPeerManagement } from '../../src/database/peer-management.js';
 import { readRemotePeers, remotePeersCollection, removedPeersCollection } from '../../src/database/remote-peers.js';
-import {
-  readWithResealedSecrets,
-  resealedSecretsCollection,
-  resealSecrets,
-} from '../../src/database/resealed-secrets.js';
+import { resealedSecretsCollection } from '../../src/database/resealed-envelope.js';
+import { readWithResealedSecrets, resealSecrets } from '../../src/database/resealed-secrets.js';
 import { parseConfiguration } from '../../src/protocol/configuration.js';
 import { configurationFields, fieldsOfEnvironment } from '../../src/protocol/configuration-fields.js';
 import { parseConfigurationText } from '../../src/protocol/configuration-text.js';

@@ -5,7 +5,7 @@
 import { fromPromise } from 'xstate';
 import type { Store, Write } from '../protocol/store.js';
 import { keyOf, readRemotePeers, remotePeersCollection } from './remote-peers.js';
-import { resealedSecretsCollection } from './resealed-secrets.js';
+import { resealedSecretsCollection } from './resealed-envelope.js';
 
 export function createDrainStore() {
   return fromPromise<readonly Write[], { store: Store }>(async ({ input: { store } }) => {

@@ -29,7 +29,7 @@ import {
   remotePeersCollection,
   removedPeersCollection,
 } from './remote-peers.js';
-import { envelopeIn, keyOfEnvelope, resealedSecretsCollection } from './resealed-secrets.js';
+import { envelopeIn, keyOfEnvelope, resealedSecretsCollection } from './resealed-envelope.js';
 
 /** The remote peers of a cluster, as the seed document "Remote Peer Configuration" has them. */
 export interface PeerManagement {
@@ -143,11 +143,19 @@ export function createPeerManagement({
   const remove = async (input: string): Promise<Written | undefined> => {
     // Not checked as a NodeId: what cannot be used may stand under any key, and is removed by its name, too.
     const nodeId = checkName(input);
-    return change(getStore(), { nodeId }, (present) => {
+    const store = getStore();
+    const removed = await change(store, { nodeId }, (present) => {
       const isMalformed = present.marker !== undefined && markerIn(present.marker) === undefined;
       if (!isMalformed && (present.document === undefined || isRemovedBy(present.marker))) return present;
       return { document: undefined, marker: markerAfter(present.marker, nodeId, true) };
     });
+    const [ofEnvelope] = await store.write([
+      {
+        ...{ kind: 'update', collection: resealedSecretsCollection, key: keyOf(nodeId) },
+        recipe: (payload) => (envelopeIn(payload) === undefined ? undefined : payload),
+      },
+    ]);
+    return removed ?? ofEnvelope;
   };
 
   const getAll = async () => (await readRemotePeers(getStore())).peers;

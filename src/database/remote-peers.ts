@@ -13,6 +13,7 @@ import { limits } from '../core/limits.js';
 import type { QuarantinedDocument, RemotePeer } from '../protocol/remote-peer.js';
 import { invalid, parseRemotePeer } from '../protocol/remote-peer-document.js';
 import type { Store, StoredDocument } from '../protocol/store.js';
+import { envelopeIn, resealedSecretsCollection } from './resealed-envelope.js';
 
 export const remotePeersCollection = '_system_remote_peers' as CollectionName;
 export const removedPeersCollection = '_system_removed_peers' as CollectionName;
@@ -43,6 +44,7 @@ export async function readRemotePeers(store: Store): Promise<RemotePeers> {
     }
   };
   await checkMarkers(store, set);
+  await checkEnvelopes(store, set);
   const peers: RemotePeer[] = [];
   for await (const document of documentsOf(store, remotePeersCollection)) {
     const { key } = document;
@@ -75,6 +77,13 @@ async function checkMarkers(store: Store, set: (unusable: Unusable) => void): Pr
   for await (const { key, payload } of documentsOf(store, removedPeersCollection)) {
     if (markerIn(payload) !== undefined) continue;
     set({ collection: removedPeersCollection, key, error: invalid('IsRemoved', 'it is no marker of a removed peer') });
+  }
+}
+
+async function checkEnvelopes(store: Store, set: (unusable: Unusable) => void): Promise<void> {
+  for await (const { key, payload } of documentsOf(store, resealedSecretsCollection)) {
+    if (envelopeIn(payload) !== undefined) continue;
+    set({ collection: resealedSecretsCollection, key, error: invalid('Envelope', 'it is no sealed secret') });
   }
 }
 

@@ -7,16 +7,15 @@
  * brings another one, and is never outranked. It does not take the old one's place: a rotation may be abandoned, or have come less
  * far on some nodes, and then the old one is the one that can be opened.
  */
-import { decodeDocument, encodeDocument } from '../core/document.js';
-import type { CollectionName, DocumentKey } from '../core/ids.js';
+import { encodeDocument } from '../core/document.js';
+import type { DocumentKey } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
-import { chooseEnvelope, isOutdated, isSealed, nameOfEnvelope, openSecret, sealSecret } from '../core/sealing.js';
+import { chooseEnvelope, isOutdated, isSealed, openSecret, sealSecret } from '../core/sealing.js';
 import type { Randomness } from '../protocol/ports.js';
 import type { CloudPeer, RemotePeer } from '../protocol/remote-peer.js';
 import type { Store, Write } from '../protocol/store.js';
 import { type RemotePeers, readRemotePeers } from './remote-peers.js';
-
-export const resealedSecretsCollection = '_system_resealed_secrets' as CollectionName;
+import { envelopeIn, keyOfEnvelope, resealedSecretsCollection } from './resealed-envelope.js';
 
 /** The remote peers, and their secrets as they were sealed again. */
 export async function readWithResealedSecrets(store: Store): Promise<RemotePeers> {
@@ -93,19 +92,4 @@ function sealedAgain(
   } catch {
     return undefined;
   }
-}
-
-/** The envelope in a document of the collection; undefined when there is none. */
-export function envelopeIn(payload: string | undefined): string | undefined {
-  const fields = (payload === undefined ? undefined : decodeDocument(payload)) as
-    | { Envelope?: unknown }
-    | null
-    | undefined;
-  const envelope = fields?.Envelope;
-  return typeof envelope === 'string' && isSealed(envelope) ? envelope : undefined;
-}
-
-/** Under which key the collection has what stands for an envelope. */
-export function keyOfEnvelope(envelope: string): DocumentKey {
-  return nameOfEnvelope(envelope) as DocumentKey;
 }

@@ -7,7 +7,7 @@
 import { type Failure, failureOf } from '../core/errors.js';
 import type { Commit, Store } from '../protocol/store.js';
 import { type RemotePeers, readRemotePeers, remotePeersCollection, removedPeersCollection } from './remote-peers.js';
-import { resealedSecretsCollection } from './resealed-secrets.js';
+import { resealedSecretsCollection } from './resealed-envelope.js';
 
 /**
  * @param listener Hears the peers and the documents that are none; commits in quick succession are told as one

@@ -9,6 +9,7 @@ import { systemRandomness } from '../../src/adapters/randomness.js';
 import { systemTime } from '../../src/adapters/time.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
+import { nameOfEnvelope } from '../../src/core/sealing.js';
 import { readRemotePeers } from '../../src/database/remote-peers.js';
 import type { Write } from '../../src/protocol/store.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
@@ -16,6 +17,7 @@ import { clusterKey, clusterSalt, lastJson, run, startNode, temporaryDirectory, 
 
 const peers = '_system_remote_peers';
 const removed = '_system_removed_peers';
+const resealed = '_system_resealed_secrets';
 const secret = 'hunter2-is-the-password';
 const good = (nodeId: string) => ({
   NodeId: nodeId,
@@ -24,6 +26,13 @@ const good = (nodeId: string) => ({
   OAuth2Json: null,
   IsEnabled: true,
 });
+
+/** Of a good peer; what stands for it is spoilt. */
+const envelope = 'sealed:1:AAAA:AAAA';
+const goodCloud = {
+  ...{ ...good('cloud-z'), Type: 2 },
+  OAuth2Json: JSON.stringify({ authority: 'http://127.0.0.1:1', clientId: 'shop', clientSecret: envelope }),
+};
 
 /** By collection and key, what some member has written. */
 const spoilt: readonly (readonly [collection: string, key: string, payload: string])[] = [
@@ -45,6 +54,7 @@ const spoilt: readonly (readonly [collection: string, key: string, payload: stri
   [peers, 'a key / with \u202e anything', JSON.stringify(good('x'))],
   [removed, 'marker', '{"NodeId":"marker","IsRemoved":"yes"}'],
   [removed, 'toString', '[[[]]]'],
+  [resealed, nameOfEnvelope(envelope), `{"Envelope":"${secret}"}`],
 ];
 
 async function place(): Promise<{ cwd: string; path: string }> {
@@ -55,6 +65,7 @@ async function place(): Promise<{ cwd: string; path: string }> {
   const writes = [
     ...spoilt,
     [peers, 'node-z', JSON.stringify(good('node-z'))] as const,
+    [peers, 'cloud-z', JSON.stringify(goodCloud)] as const,
     ['things', 'k', '{"kept":true}'] as const,
   ];
   await withStore(path, (store) =>
@@ -115,7 +126,10 @@ describe('documents of statemesh itself that can be anything', () => {
     }, 'all are in quarantine');
     expect(told(quarantined)).toEqual(names);
     expect((await node.run(['get', 'things', 'k'])).stdout).toContain('kept');
-    expect(JSON.parse((await node.run(['remote-peers', '--json'])).stdout)).toMatchObject([{ nodeId: 'node-z' }]);
+    expect(JSON.parse((await node.run(['remote-peers', '--json'])).stdout)).toMatchObject([
+      { nodeId: 'cloud-z' },
+      { nodeId: 'node-z' },
+    ]);
     const text = (await node.run(['status'])).stdout;
     expect(text).toContain('_system_remote_peers "constructor": Invalid remote peer, IsEnabled');
     const { metricsPort } = (await status()) as { metricsPort: number };
@@ -128,14 +142,20 @@ describe('documents of statemesh itself that can be anything', () => {
     expect(refused.findings.at(-1)).toMatchObject({ check: 'repair', state: 'failed', code: 'databaseInUse' });
     const offline = await node.run(['remove-peer', 'number', '--offline']);
     expect([offline.exitCode, offline.stderr]).toEqual([5, expect.stringContaining('statemesh stop')]);
-    for (const key of ['__proto__', 'constructor', 'marker', 'a key / with \u202e anything']) {
+    for (const key of [
+      '__proto__',
+      'constructor',
+      'marker',
+      nameOfEnvelope(envelope),
+      'a key / with \u202e anything',
+    ]) {
       const { exitCode: code, stdout } = await node.run(['remove-peer', key, '--json']);
       expect([key, code, stdout]).toEqual([key, 0, '{"isChanged":true}\n']);
     }
     await until(async () => {
       const { quarantined: left } = (await status()) as { quarantined: unknown[] };
-      return left.length === spoilt.length - 4 || undefined;
-    }, 'four are gone');
+      return left.length === spoilt.length - 5 || undefined;
+    }, 'five are gone');
     await node.run(['stop']);
     await node.exitCode;
     const log = node.stdout() + node.stderr();
@@ -158,11 +178,11 @@ describe('documents of statemesh itself that can be anything', () => {
     ]);
     await withStore(path, async (store) => {
       const { peers: left, quarantined } = await readRemotePeers(store);
-      expect([left.map(({ nodeId }) => nodeId), quarantined]).toEqual([['node-z'], []]);
+      expect([left.map(({ nodeId }) => nodeId), quarantined]).toEqual([['cloud-z', 'node-z'], []]);
       expect(await store.count('things' as CollectionName)).toBe(1);
       // Deletions like any other: the peers hear of them.
       const { entries, tombstones } = await store.statistics();
-      expect([entries, tombstones]).toEqual([2 * spoilt.length + 2, spoilt.length]);
+      expect([entries, tombstones]).toEqual([2 * spoilt.length + 3, spoilt.length]);
     });
   });
 
@@ -175,7 +195,7 @@ describe('documents of statemesh itself that can be anything', () => {
     await run(['remove-peer', 'node-z', '--offline'], { cwd });
     await withStore(path, async (store) => {
       const { peers: left, quarantined } = await readRemotePeers(store);
-      expect([left, quarantined.length]).toEqual([[], spoilt.length - 1]);
+      expect([left.map(({ nodeId }) => nodeId), quarantined.length]).toEqual([['cloud-z'], spoilt.length - 1]);
       const marker = await store.get(removed as CollectionName, 'node-z' as DocumentKey);
       expect(JSON.parse(marker?.payload ?? '')).toMatchObject({ NodeId: 'node-z', IsRemoved: true });
     });

@@ -7,11 +7,8 @@ import { ClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
 import { chooseEnvelope, openSecret } from '../../src/core/sealing.js';
 import { createPeerManagement } from '../../src/database/peer-management.js';
-import {
-  readWithResealedSecrets,
-  resealedSecretsCollection,
-  resealSecrets,
-} from '../../src/database/resealed-secrets.js';
+import { resealedSecretsCollection } from '../../src/database/resealed-envelope.js';
+import { readWithResealedSecrets, resealSecrets } from '../../src/database/resealed-secrets.js';
 import { createResealer } from '../../src/database/resealer.js';
 import type { ResealerReport } from '../../src/protocol/events.js';
 import type { CloudPeer } from '../../src/protocol/remote-peer.js';
