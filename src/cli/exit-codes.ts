@@ -96,7 +96,6 @@ const advice: Partial<Record<ErrorCode, string>> = {
   requestInvalid: 'See --help for how the command is used.',
   configurationInvalid: 'Correct the field where it is set: option, STATEMESH_* variable or configuration file.',
   portInUse: 'Choose another port with --port, or let the system choose one with --port 0.',
-  databaseForeign: 'Give the node its own name with --node-id, or another directory with --data-dir.',
   databaseInUse: 'Perhaps the node runs already: see `statemesh status`.',
   diskFull: 'Nothing of it was kept; what was written before is safe.',
   documentInvalid: 'In a shell, put single quotes around the JSON, as in \'{"a":1}\'.',

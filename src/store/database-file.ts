@@ -135,7 +135,7 @@ function inspect(path: string, nodeId: NodeId): void {
   if (pages.toString('latin1', 0, magic.length) !== magic) {
     throw new StatemeshError(
       'databaseForeign',
-      `${path} is not a database, let alone the one of node "${nodeId}"; it was not touched.`,
+      `${path} is not a database, let alone the one of node "${nodeId}"; it was not touched. Restore a backup in its place, or move it away and let the peers fill a new one.`,
     );
   }
   const applicationId = pages.length < headerBytes ? 0 : pages.readInt32BE(applicationIdOffset);
@@ -185,13 +185,13 @@ function checkIdentity({ path, nodeId, applicationId, version, owner }: FoundIde
   if (applicationId !== ownApplicationId) {
     throw new StatemeshError(
       'databaseForeign',
-      `${path} is a database of another program (application ${applicationId}), not the one of node "${nodeId}"; it was not touched.`,
+      `${path} is a database of another program (application ${applicationId}), not the one of node "${nodeId}"; it was not touched. Choose another data directory.`,
     );
   }
   if (version > schemaVersion) {
     throw new StatemeshError(
       'databaseForeign',
-      `${path} has schema version ${version}, and this statemesh knows up to ${schemaVersion}: use a newer one; it was not touched.`,
+      `${path} has schema version ${version}, and this statemesh knows up to ${schemaVersion}; it was not touched. Start the node with a newer statemesh.`,
     );
   }
   const found = owner();
@@ -201,7 +201,7 @@ function checkIdentity({ path, nodeId, applicationId, version, owner }: FoundIde
   if (found !== nodeId) {
     throw new StatemeshError(
       'databaseForeign',
-      `${path} belongs to node "${found}", not to node "${nodeId}"; it was not touched.`,
+      `${path} belongs to node "${found}", not to node "${nodeId}"; it was not touched. Give each node its own NodeId and data directory.`,
     );
   }
 }
