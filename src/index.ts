@@ -24,6 +24,7 @@ export type { Boot, CollectionName, Cursor, DocumentKey, NodeId } from './core/i
 export { type ClusterKeys, encodeClusterKey, type PresharedKey } from './core/keys.js';
 export { limits } from './core/limits.js';
 export type { Condition, OrderBy, Query, Scalar, Where } from './core/query.js';
+export type { RefusalRecord } from './core/refusals.js';
 export type { Origin } from './core/replication.js';
 export { Secret } from './core/secret.js';
 export type { VectorClock } from './core/vector-clock.js';

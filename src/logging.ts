@@ -1,6 +1,8 @@
 /** What happens, in words, for people who read logs. The library itself is silent unless it is given a logger. */
 import type { ActorRefFrom } from 'xstate';
+import { addressRange } from './core/address-range.js';
 import { shortText } from './core/errors.js';
+import { limits } from './core/limits.js';
 import type { NodeMachine } from './machines/node.machine.js';
 import type { Happening } from './protocol/events.js';
 import { describeChanges } from './protocol/reconfiguration.js';
@@ -16,7 +18,9 @@ export interface Logger {
   level?: string;
 }
 
-export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger): void {
+/** @param monotonicMs Never goes back, ms */
+export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger, monotonicMs: () => number): void {
+  const warned = new WarnedOf();
   let before: string | undefined;
   actor.subscribe({
     next: (snapshot) => {
@@ -40,8 +44,36 @@ export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger):
   actor.on('*', (happening) => {
     follow(logger, happening as Happening);
     const { level, message } = describe(happening as Happening);
-    logger[level](happening, message);
+    const isKnown = warned.isRepeated(happening as Happening, monotonicMs());
+    logger[isKnown ? 'debug' : level](happening, message);
   });
+}
+
+/**
+ * Wrong cluster keys that were warned of: nobody has mended them by the next attempt, so there is one warning in an hour for each
+ * peer. The others are told at level debug.
+ */
+class WarnedOf {
+  readonly #atMs = new Map<string, number>();
+
+  isRepeated(happening: Happening, nowMs: number): boolean {
+    if (happening.type !== 'peer.refused' && happening.type !== 'connection.refused') return false;
+    if (happening.failure.code !== 'wrongClusterKey') return false;
+    const who = happening.type === 'peer.refused' ? happening.nodeId : hostOf(happening.remoteAddress);
+    const key = `${happening.type} ${who}`;
+    const atMs = this.#atMs.get(key);
+    if (atMs !== undefined && nowMs - atMs < limits.refusalNewsMs) return true;
+    // Anew at its end: the first is the oldest.
+    this.#atMs.delete(key);
+    this.#atMs.set(key, nowMs);
+    const [oldest] = this.#atMs.keys();
+    if (this.#atMs.size > limits.refusalsRememberedMax && oldest !== undefined) this.#atMs.delete(oldest);
+    return false;
+  }
+}
+
+function hostOf(remoteAddress: string): string {
+  return addressRange(remoteAddress.slice(0, Math.max(0, remoteAddress.lastIndexOf(':'))).replace(/^\[|\]$/g, ''));
 }
 
 function follow(logger: Logger, happening: Happening): void {

@@ -6,6 +6,7 @@
  */
 import { resolve } from 'node:path';
 import { type ActorOptions, type ActorRefFrom, createActor } from 'xstate';
+import { descriptorsNow } from './adapters/descriptors.js';
 import { systemEnvironment } from './adapters/environment.js';
 import { createHttp } from './adapters/http.js';
 import { createNetwork } from './adapters/network.js';
@@ -25,7 +26,7 @@ import type { NodeMachine } from './machines/node.machine.js';
 import type { ConfigurationInput } from './protocol/configuration.js';
 import type { ControlCommands } from './protocol/control.js';
 import type { Happening } from './protocol/events.js';
-import type { Files } from './protocol/ports.js';
+import type { Descriptors, Files } from './protocol/ports.js';
 import type { PeerNodeConfigurationProvider } from './protocol/provider.js';
 import type { Reconfiguration } from './protocol/reconfiguration.js';
 import type { BackupProgress, Store } from './protocol/store.js';
@@ -66,6 +67,8 @@ export interface NodePorts extends Ports {
   readonly time: SystemTime;
   /** Where certificates are watched; without it, they are read when the node is reconfigured. */
   readonly files?: Files;
+  /** How many file descriptors the process has; without it, nothing is told of them. */
+  readonly descriptors?: () => Descriptors | undefined;
 }
 
 /** What `on` takes: the type of a happening, or `*` for all. */
@@ -161,7 +164,7 @@ export function createNode(options: NodeOptions, ports: NodePorts = systemPorts(
   });
   // Without an error listener XState reports to the process, which would take the embedding program down.
   actor.subscribe({ error: () => {} });
-  if (logger !== undefined) logHappenings(actor, logger);
+  if (logger !== undefined) logHappenings(actor, logger, () => ports.time.monotonicMs());
   if (audit !== undefined) auditHappenings(actor, audit);
   const node = handleOf(actor, ports);
   return node;
@@ -181,6 +184,7 @@ export function systemPorts(): NodePorts {
     http: createHttp(),
     environment: systemEnvironment(),
     files: systemFiles(),
+    descriptors: descriptorsNow,
   };
 }
 
@@ -273,7 +277,7 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
     status: () =>
       readFrom(
         () => actor.getSnapshot().context.store,
-        () => nodeStatusOf(actor.getSnapshot()),
+        async () => ({ ...(await nodeStatusOf(actor.getSnapshot())), descriptors: ports.descriptors?.() }),
       ),
     backUp: async (path, onProgress) => getStore().backUp(path, onProgress),
     async start() {

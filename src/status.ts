@@ -7,6 +7,7 @@ import { type ErrorCode, type Failure, failureOf } from './core/errors.js';
 import { type Boot, type Cursor, compareCodeUnits, type NodeId } from './core/ids.js';
 import { isImpairment } from './core/impairment.js';
 import { own } from './core/own.js';
+import type { RefusalRecord } from './core/refusals.js';
 import type { ElectionMachine } from './machines/election.machine.js';
 import type { GatewayMachine } from './machines/gateway.machine.js';
 import type { MembershipMachine } from './machines/membership.machine.js';
@@ -18,6 +19,7 @@ import type { SenderMachine } from './machines/sender.machine.js';
 import type { SessionMachine } from './machines/session.machine.js';
 import type { UplinkMachine } from './machines/uplink.machine.js';
 import type { Configuration } from './protocol/configuration.js';
+import type { Descriptors } from './protocol/ports.js';
 import type { QuarantinedDocument } from './protocol/remote-peer.js';
 import type { Store, StoreStatistics } from './protocol/store.js';
 
@@ -140,6 +142,10 @@ export interface NodeStatus {
   readonly impairment: Failure | undefined;
   readonly failure: Failure | undefined;
   readonly lastFailure: Failure | undefined;
+  /** Connections that were refused since the node began, by reason; those of other clusters that announce themselves here, too. */
+  readonly refusals: readonly RefusalRecord[];
+  /** Of the whole process; undefined where the system does not tell. */
+  readonly descriptors: Descriptors | undefined;
   /** Documents of `_system_` collections that cannot be used, the first 100 of them. They harm nobody, and can be removed. */
   readonly quarantined: readonly QuarantinedDocument[];
 }
@@ -195,6 +201,8 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     impairment,
     failure,
     lastFailure,
+    refusals: [...snapshot.context.refusals.values()],
+    descriptors: undefined,
     quarantined: quarantinedOf(snapshot),
   };
 }

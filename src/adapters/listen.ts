@@ -12,7 +12,9 @@ import { createServer as createTcpServer, type Server, type Socket } from 'node:
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { madeWay, Places, theOldest } from '../core/admission.js';
 import { type Failure, messageOf, systemCodeOf } from '../core/errors.js';
+import { limits } from '../core/limits.js';
 import type { Listening, ListenOptions, ListenSecurity, Protection } from '../protocol/ports.js';
+import { areUsedUp, descriptorOf, descriptorsMax } from './descriptors.js';
 import { addressText, handshakeFailure, listenError, plainHost } from './network-errors.js';
 import { TcpConnection } from './tcp-connection.js';
 import { certificateServerOptions, pskServerOptions } from './tls-options.js';
@@ -116,6 +118,11 @@ class Listener {
       return;
     }
     const remoteAddress = addressText(host, port);
+    if (isOneTooMany(socket)) {
+      socket.destroy();
+      this.#options.refused(descriptorsExhausted(), remoteAddress);
+      return;
+    }
     const isFamiliar = this.#options.isFamiliar?.(plainHost(host)) ?? false;
     const placing = this.#places.enter(socket, { host, isFamiliar });
     if ('failure' in placing) {
@@ -280,10 +287,10 @@ class Listener {
   /** The system could not hand over a connection (too many open files): the listener goes on. */
   #acceptFailed(error: unknown): void {
     const reason = systemCodeOf(error) ?? messageOf(error);
-    this.#options.refused(
-      { code: 'connectionLimit', message: `This machine could not accept a connection (${reason}).` },
-      'unknown',
-    );
+    const failure: Failure = areUsedUp(error)
+      ? descriptorsExhausted()
+      : { code: 'connectionLimit', message: `This machine could not accept a connection (${reason}).` };
+    this.#options.refused(failure, 'unknown');
   }
 
   async #close(): Promise<void> {
@@ -299,6 +306,19 @@ class Listener {
       socket.destroy();
     }
   }
+}
+
+/** Connections must not take the last descriptors: without one the node can neither answer its own user nor open a file. */
+function isOneTooMany(socket: Socket): boolean {
+  const descriptor = descriptorOf(socket);
+  return descriptor !== undefined && descriptor >= descriptorsMax(descriptor) - limits.descriptorsReserved;
+}
+
+function descriptorsExhausted(): Failure {
+  return {
+    code: 'descriptorsExhausted',
+    message: `This process may have ${descriptorsMax(Number.POSITIVE_INFINITY)} files and connections open, and needs the rest itself: raise its limit (ulimit -n, LimitNOFILE of systemd).`,
+  };
 }
 
 const saidNothing: Failure = {

@@ -19,6 +19,7 @@ import {
   quarantinedIn,
   repairDatabase,
 } from '../index.js';
+import { listeningHost } from '../protocol/configuration.js';
 import { controlSocketPath, type ErrorCode, type Failure, failureOf, StatemeshError } from '../protocol/control.js';
 import { now } from './ambient.js';
 import { addFieldOptions, gatherConfiguration } from './configuration-fields.js';
@@ -26,7 +27,8 @@ import { readConfigurationFile } from './configuration-file.js';
 import { callControl } from './control-client.js';
 import { adviceOn, exitCodeHelp, exitCodeOf, exitCodes } from './exit-codes.js';
 import { bytes, clean, count, paint, print, printJson } from './output.js';
-import { driftText, quarantineText } from './status.js';
+import { quarantineText } from './status.js';
+import { behindText, certificateWarning, descriptorText, driftText, peerDriftText, refusalTexts } from './troubles.js';
 import { warningsOn } from './warnings.js';
 
 interface Finding {
@@ -100,12 +102,16 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
   const directory = directoryFinding(dataDir);
   yield directory;
   if (existsSync(dataDir)) yield diskFinding(dataDir);
-  const status = (await callControl(controlSocketPath(dataDir), 'status', { probe: true }).catch((error: unknown) =>
-    failureOf(error).code === 'controlForeign' ? failureOf(error) : undefined,
-  )) as (NodeStatus & { processId: number }) | Failure | undefined;
-  if (status !== undefined && 'code' in status) {
-    yield failure('control socket', new StatemeshError(status.code, status.message));
-    return;
+  let status: (NodeStatus & { processId: number }) | undefined;
+  let silence: Failure | undefined;
+  try {
+    status = (await callControl(controlSocketPath(dataDir), 'status', { probe: true })) as typeof status;
+  } catch (error) {
+    silence = failureOf(error);
+    if (silence.code === 'controlForeign') {
+      yield failure('control socket', error);
+      return;
+    }
   }
   const isRepairing = options.repair === true;
   if (status !== undefined) {
@@ -118,15 +124,24 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
     const path = join(dataDir, `${configuration.nodeId}.db`);
     for await (const finding of databaseFindings(path, configuration, isRepairing)) findings.push(finding);
   }
-  yield nodeFinding(findings);
+  yield nodeFinding(findings, silence);
   yield* findings;
-  yield await portFinding(configuration);
+  // It is that node that has the port.
+  if (!findings.some(({ code }) => code === 'databaseInUse')) yield await portFinding(configuration);
 }
 
 /** Of a node that does not answer. Who has its database open runs all the same. */
-function nodeFinding(ofDatabase: readonly Finding[]): Finding {
+function nodeFinding(ofDatabase: readonly Finding[], silence: Failure | undefined): Finding {
   const inUse = ofDatabase.find(({ code }) => code === 'databaseInUse');
   if (inUse === undefined) return ok('node', 'does not run');
+  // Somebody listens there.
+  if (silence !== undefined && silence.code !== 'controlUnavailable') {
+    return {
+      ...{ check: 'node', state: 'failed', message: `runs, but does not answer: ${silence.message} ${inUse.message}` },
+      advice: 'It may be busy or stopped, or have used up its file descriptors: see its log, and /proc/PROCESS/fd.',
+      code: 'databaseInUse',
+    };
+  }
   return {
     ...{ check: 'node', state: 'failed', message: `runs, but does not answer. ${inUse.message}` },
     advice: 'A node opens its control socket again within seconds; one that was started with control: false has none.',
@@ -158,48 +173,42 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
   }
   yield* status.quarantined.map((document) => quarantineFinding(document, removal.running));
   yield* status.peers.map(peerFinding);
+  for (const peer of status.peers) {
+    const message = peerDriftText(peer, status.clockAheadMs);
+    if (message === undefined) continue;
+    yield { check: 'clock', state: 'warning', message: `${message}.`, advice: `Set the clock of ${peer.nodeId}.` };
+  }
   for (const { nodeId: peer, state: gateway, lastFailure: why, ...link } of status.gateways) {
     const behind = behindText(link);
     if (gateway === 'online' && behind !== undefined) {
-      yield { check: 'peers', state: 'warning', message: `cloud peer ${peer} ${behind}`, advice: slowLinkAdvice };
+      yield { check: 'peers', state: 'warning', message: `cloud peer ${peer} ${behind}.`, advice: slowLinkAdvice };
       continue;
     }
     const isWell = gateway === 'online' || gateway === 'standby' || gateway === 'disabled';
     const message = `cloud peer ${peer}: ${gateway}${why === undefined || isWell ? '' : `: ${clean(why.message)}`}`;
     yield { check: 'peers', state: isWell ? 'ok' : 'warning', message };
   }
-}
-
-function certificateFinding({ field, path, state, daysLeft }: CertificateFinding): Finding {
-  const what = `${path} (${field})`;
-  const check = 'certificate';
-  const advice = 'Renew it in its place: the node reads it as soon as it is another one.';
-  switch (state) {
-    case 'ok':
-      return ok(check, `${what} is good for ${count(daysLeft)} days`);
-    case 'expiring':
-      return { check, state: 'warning', message: `${what} expires in ${count(daysLeft)} days`, advice };
-    case 'expired':
-      return { check, state: 'failed', message: `${what} has expired.`, advice, code: 'certificateInvalid' };
-    case 'early':
-      return {
-        ...{ check, state: 'failed', message: `${what} is not valid yet.`, code: 'certificateInvalid' },
-        advice: "Set this machine's clock, or use a certificate that is valid now.",
-      };
+  for (const text of refusalTexts(status.refusals, now())) {
+    yield { check: 'refused', state: 'warning', message: `Refused ${text}` };
   }
+  const short = descriptorText(status.descriptors);
+  if (short === undefined) return;
+  const advice = 'Raise the limit of the process: ulimit -n, or LimitNOFILE of systemd.';
+  yield { check: 'descriptors', state: 'warning', message: `${short}.`, advice };
 }
 
-/** Below it, a link is worth a word while something waits for it. */
-const slowBytesPerSecond = 125_000;
+function certificateFinding(found: CertificateFinding): Finding {
+  const { field, path, state, daysLeft } = found;
+  const check = 'certificate';
+  const message = certificateWarning(found);
+  if (message === undefined) return ok(check, `${path} (${field}) is good for ${count(daysLeft)} days`);
+  if (state === 'expiring') return { check, state: 'warning', message, advice: renewal };
+  const advice = state === 'expired' ? renewal : "Set this machine's clock, or use a certificate that is valid now.";
+  return { check, state: 'failed', message, advice, code: 'certificateInvalid' };
+}
+
+const renewal = 'Renew it in its place: the node reads it as soon as it is another one.';
 const slowLinkAdvice = 'It gets there. See what else the link carries, or why it is slow.';
-
-type SlowLink = Pick<PeerStatus, 'backlog' | 'bytesPerSecond'>;
-
-function behindText({ backlog = 0, bytesPerSecond }: SlowLink): string | undefined {
-  if (backlog === 0 || bytesPerSecond === undefined || bytesPerSecond > slowBytesPerSecond) return undefined;
-  const entries = `${count(backlog)} ${backlog === 1 ? 'entry' : 'entries'}`;
-  return `is behind by ${entries}; the link carries about ${count(Math.round((8 * bytesPerSecond) / 1_000))} kbit/s.`;
-}
 
 function peerFinding(peer: PeerStatus): Finding {
   const { nodeId, state, impairment, lastFailure, roundTripMs } = peer;
@@ -209,7 +218,7 @@ function peerFinding(peer: PeerStatus): Finding {
   }
   const behind = behindText(peer);
   if (state === 'connected' && behind !== undefined) {
-    return { check: 'peers', state: 'warning', message: `${nodeId} ${behind}`, advice: slowLinkAdvice };
+    return { check: 'peers', state: 'warning', message: `${nodeId} ${behind}.`, advice: slowLinkAdvice };
   }
   if (state === 'connected') {
     return ok('peers', `${nodeId} is connected${roundTripMs === undefined ? '' : ` (${roundTripMs.toFixed(1)} ms)`}`);
@@ -217,8 +226,15 @@ function peerFinding(peer: PeerStatus): Finding {
   const why = lastFailure === undefined ? '' : `: ${clean(lastFailure.message)}`;
   return {
     ...{ check: 'peers', state: 'warning', message: `${nodeId} is ${state}${why}` },
-    advice: 'Is it running, with the same cluster key and salt, and does no firewall stand between?',
+    advice: lastFailure === undefined || isSilence(lastFailure.code) ? unreachableAdvice : undefined,
   };
+}
+
+const unreachableAdvice = 'Is it running, and does no firewall stand between?';
+
+/** Failures of which nobody has said the reason. */
+function isSilence(code: ErrorCode): boolean {
+  return code === 'connectionTimeout' || code === 'handshakeTimeout' || code === 'connectionLost';
 }
 
 function directoryFinding(dataDir: string): Finding {
@@ -307,25 +323,37 @@ function refusal({ nodeId, processId }: NodeStatus & { processId: number }): Fin
 const damaged =
   'Put a backup back with `statemesh restore FILE`; or `statemesh restore --from-peers`, and the node fetches its documents from its peers.';
 
-async function portFinding({ host = '127.0.0.1', port, lan }: Configuration): Promise<Finding> {
+async function portFinding(configuration: Configuration): Promise<Finding> {
+  const { port } = configuration;
   if (port === 0) return ok('port', 'the system chooses one');
-  const address = lan ? '0.0.0.0' : host;
-  const code = await new Promise<string | undefined>((done) => {
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => done(error.code ?? 'unknown'));
-    server.listen(port, address, () => server.close(() => done(undefined)));
-  });
-  if (code === undefined) return ok('port', `${address}:${port} is free`);
+  let host = listeningHost(configuration);
+  let code = await whyNotBound(host, port);
+  // A machine without IPv6, where a node listens on all interfaces of IPv4.
+  if (configuration.host === undefined && host === '::' && code !== undefined && code !== 'EADDRINUSE') {
+    host = '0.0.0.0';
+    code = await whyNotBound(host, port);
+  }
+  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  if (code === undefined) return ok('port', `${address} is free`);
   const isTaken = code === 'EADDRINUSE';
   return {
     ...{
       check: 'port',
       state: 'failed',
-      message: `${address}:${port} ${isTaken ? 'is taken by another process' : `cannot be used (${code})`}.`,
+      message: `${address} ${isTaken ? 'is taken by another process' : `cannot be used (${code})`}.`,
     },
     advice: isTaken ? adviceOn('portInUse') : 'Choose an address of this machine, and a port that this user may use.',
     code: isTaken ? 'portInUse' : 'addressUnavailable',
   };
+}
+
+/** The code of the system's error; undefined when the address can be bound. */
+function whyNotBound(host: string, port: number): Promise<string | undefined> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => done(error.code ?? 'unknown'));
+    server.listen(port, host, () => server.close(() => done(undefined)));
+  });
 }
 
 function ok(check: string, message: string): Finding {

@@ -5,9 +5,16 @@
  * running answers on its control socket. The first signal ends in good order and in bounded time, the second at once.
  */
 import type { Command } from 'commander';
-import { createNode, type NodeStatus, parseConfiguration, type StatemeshNode } from '../index.js';
+import {
+  type Configuration,
+  createNode,
+  examineCertificates,
+  type NodeStatus,
+  parseConfiguration,
+  type StatemeshNode,
+} from '../index.js';
 import { controlSocketPath, failureOf, StatemeshError } from '../protocol/control.js';
-import { later, poll } from './ambient.js';
+import { later, now, poll } from './ambient.js';
 import { addFieldOptions } from './configuration-fields.js';
 import { dataDirOf } from './configuration-file.js';
 import { configurationSource } from './configuration-source.js';
@@ -17,6 +24,7 @@ import { reportFailure } from './failures.js';
 import { createAuditLog, createLogger } from './logger.js';
 import { list, paint, print, printJson } from './output.js';
 import { serviceManager } from './service-manager.js';
+import { certificateWarning } from './troubles.js';
 import { warningsOn } from './warnings.js';
 
 interface StartOptions extends Record<string, unknown> {
@@ -88,6 +96,7 @@ async function start(options: StartOptions): Promise<number> {
     const auditLog = options.auditLog === undefined ? undefined : createAuditLog(options.auditLog);
     const node = createNode({ provider: source.provider, logger, auditLogger: auditLog?.logger ?? logger });
     const warn = (message: string): void => logger.warn(message);
+    warnOfCertificates(() => node.actor.getSnapshot().context.configured?.configuration ?? configuration, warn);
     const manager = serviceManager(options.daemonReady === true, warn);
     const reload = (): void => {
       source.reload();
@@ -107,6 +116,19 @@ async function start(options: StartOptions): Promise<number> {
     printJson({ event: 'failed', ...failureOf(error) });
     return reportFailure(error, { isStarting: true, json });
   }
+}
+
+const dayMs = 24 * 3_600_000;
+
+/** Now, and every day: a node runs for longer than a certificate is good. */
+function warnOfCertificates(
+  inForce: () => Pick<Configuration, 'tlsCert' | 'ca'>,
+  warn: (message: string) => void,
+): void {
+  void examineCertificates(inForce(), now()).then((findings) => {
+    for (const message of findings.map(certificateWarning)) if (message !== undefined) warn(message);
+  });
+  later(dayMs, () => warnOfCertificates(inForce, warn));
 }
 
 interface Stopping {

@@ -1,9 +1,11 @@
 /** `statemesh status` and `statemesh peers`: how a node is, and how things stand with each peer. */
 import type { Command } from 'commander';
 import type { GatewayStatus, NodeStatus, PeerStatus, QuarantinedDocument } from '../index.js';
+import { now } from './ambient.js';
 import { exitCodes } from './exit-codes.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { bytes, clean, count, list, paint, print, printJson, table } from './output.js';
+import { behindText, descriptorText, driftText, peerDriftText, refusalTexts } from './troubles.js';
 
 interface StatusOptions extends TalkOptions {
   readonly inspectUrl?: boolean;
@@ -70,6 +72,7 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
   rows.push(['clock', `${clockDigest} (equal on nodes that have the same)`]);
   const drift = driftText(status.clockAheadMs);
   if (drift !== undefined) rows.push(['time', paint('yellow', drift)]);
+  for (const text of troublesOf(status)) rows.push(text);
   const certificate = certificateText(status.certificate);
   if (certificate !== undefined) rows.push(['certificate', certificate]);
   if (status.inspectorUrl !== undefined) rows.push(['inspector', status.inspectorUrl]);
@@ -77,6 +80,26 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
   for (const document of status.quarantined) rows.push(['quarantine', paint('yellow', quarantineText(document))]);
   if (lastFailure !== undefined) rows.push(['last failure', clean(lastFailure.message)]);
   return rows;
+}
+
+function* troublesOf({
+  clockAheadMs,
+  peers,
+  gateways,
+  refusals,
+  descriptors,
+}: NodeStatus): Generator<[string, string]> {
+  for (const peer of peers) {
+    const clock = peerDriftText(peer, clockAheadMs);
+    if (clock !== undefined) yield ['time', paint('yellow', clock)];
+  }
+  for (const link of [...peers, ...gateways]) {
+    const behind = behindText(link);
+    if (behind !== undefined) yield ['slow link', paint('yellow', `${link.nodeId} ${behind}`)];
+  }
+  for (const text of refusalTexts(refusals, now())) yield ['refused', text];
+  const short = descriptorText(descriptors);
+  if (short !== undefined) yield ['descriptors', paint('yellow', short)];
 }
 
 /** Until when the certificate is good, and how many days are left. */
@@ -91,15 +114,6 @@ export function certificateText(certificate: NodeStatus['certificate']): string 
 export function quarantineText({ collection, documentKey, reason }: QuarantinedDocument): string {
   return clean(`${collection} ${JSON.stringify(documentKey)}: ${reason}`);
 }
-
-/** What is worth telling of a clock that differs from those of the peers. */
-export function driftText(clockAheadMs: number | undefined): string | undefined {
-  if (clockAheadMs === undefined || Math.abs(clockAheadMs) < driftToldMs) return undefined;
-  const seconds = count(Math.round(Math.abs(clockAheadMs) / 1_000));
-  return `this machine's clock is ${seconds} s ${clockAheadMs > 0 ? 'ahead of' : 'behind'} those of its peers`;
-}
-
-const driftToldMs = 2_000;
 
 function securityOf({ security }: NodeStatus): string {
   if (security === 'none') return paint('yellow', 'none');

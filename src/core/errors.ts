@@ -53,6 +53,7 @@ export const errorCodes = {
   connectionRefused: 'Nothing accepts connections at the address.',
   connectionLost: 'The connection broke.',
   connectionTimeout: 'The other side did not answer in time.',
+  descriptorsExhausted: 'The process has no file descriptors left for connections; raise its limit (ulimit -n).',
   connectionLimit: 'The node has as many connections or peers as it allows.',
   handshakeTimeout: 'The other side connected but did not say who it is in time.',
   heartbeatMissed: 'The other side has been silent for too long.',

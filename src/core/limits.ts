@@ -153,6 +153,12 @@ export const limits = {
   wardSessionsMax: 64,
   /** Beyond them, one makes way for each newcomer: enough that a handshake ends while 400 strangers a second come in. */
   unauthenticatedMax: 512,
+  /** File descriptors that a listener leaves to the control socket, the metrics and the database. */
+  descriptorsReserved: 32,
+  /** How long a refused connection is news: it is warned of once in this time, and `doctor` tells of it. */
+  refusalNewsMs: 3_600_000,
+  /** Addresses of which a refusal is remembered, so that it is warned of once. */
+  refusalsRememberedMax: 1_000,
   /** Addresses of known peers, for which a listener keeps places. */
   addressesKnownMax: 4_096,
   peersMax: 256,

@@ -5,6 +5,7 @@
  * A beacon or a stored address only suggests whom to dial; who is there is what an authenticated session says.
  */
 import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
+import { formatAddress } from '../core/address.js';
 import type { Scope } from '../core/author.js';
 import { type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
@@ -383,6 +384,17 @@ const machine = setup({
                 params: ({ context }) => ({
                   type: 'node.duplicated',
                   failure: duplicateNodeId(context.identity.nodeId),
+                }),
+              },
+            },
+            'beacon.foreign': {
+              actions: {
+                type: 'tell',
+                params: ({ context, event: { host, failure } }) => ({
+                  type: 'connection.refused',
+                  remoteAddress: formatAddress({ host, port: context.configuration.discoveryPort }),
+                  failure,
+                  suppressed: 0,
                 }),
               },
             },

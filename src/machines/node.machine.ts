@@ -13,6 +13,7 @@ import { assign, type DoneActorEvent, type ErrorActorEvent, emit, enqueueActions
 import { type Failure, failureOf } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
+import { type RefusalRecords, withRefusal } from '../core/refusals.js';
 import type { Secret } from '../core/secret.js';
 import { begun, ended, notYet, type Span } from '../core/span.js';
 import { type Configuration, connectionLimitsOf } from '../protocol/configuration.js';
@@ -94,6 +95,8 @@ interface NodeContext extends NodeInput {
   readonly leadership: LeadershipChanged | undefined;
   /** What keeps the database from taking writes; undefined while nothing does. */
   readonly impairment: Failure | undefined;
+  /** Connections that were refused. */
+  readonly refusals: RefusalRecords;
   /** Why the node ended, if it did not end by itself. */
   readonly failure: Failure | undefined;
   /** The latest thing that went wrong while it ran. */
@@ -218,6 +221,12 @@ const machine = setup({
     }),
     dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
     announce: emit((_, happening: Happening) => happening),
+    recordRefusal: assign(({ context }, happening: Happening) => {
+      if (happening.type !== 'connection.refused' && happening.type !== 'guest.refused') return {};
+      const { remoteAddress, failure } = happening;
+      const suppressed = happening.type === 'connection.refused' ? happening.suppressed : 0;
+      return { refusals: withRefusal(context.refusals, { remoteAddress, failure, suppressed }, context.now()) };
+    }),
     recordTrouble: assign(({ context }, happening: Happening) => ({
       lastFailure:
         happening.type === 'node.duplicated' || happening.type === 'failure' ? happening.failure : context.lastFailure,
@@ -376,6 +385,7 @@ const machine = setup({
     target: undefined,
     leadership: undefined,
     impairment: undefined,
+    refusals: new Map(),
     failure: undefined,
     lastFailure: undefined,
   }),
@@ -409,10 +419,16 @@ const machine = setup({
       actions: { type: 'report', params: ({ event }) => ({ where: 'configuration', failure: event.failure }) },
     },
     'connection.accepted': { actions: { type: 'dropConnection', params: ({ event }) => event } },
-    'connection.refused': { actions: { type: 'announce', params: ({ event }) => event } },
+    'connection.refused': {
+      actions: [
+        { type: 'recordRefusal', params: ({ event }) => event },
+        { type: 'announce', params: ({ event }) => event },
+      ],
+    },
     notice: {
       actions: [
         { type: 'recordTrouble', params: ({ event }) => event.happening },
+        { type: 'recordRefusal', params: ({ event }) => event.happening },
         { type: 'announce', params: ({ event }) => event.happening },
       ],
     },

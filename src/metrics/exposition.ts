@@ -25,6 +25,10 @@ export interface Standing {
         readonly walBytes: number;
       }
     | undefined;
+  /** Connections that were refused, by reason. */
+  readonly refusals: readonly { readonly code: string; readonly count: number }[];
+  /** File descriptors of the process. */
+  readonly descriptors: { readonly open: number; readonly max: number } | undefined;
   readonly peers: readonly PeerStanding[];
   readonly quarantined: readonly unknown[];
   readonly gateways: readonly { readonly nodeId: string; readonly state: string }[];
@@ -115,6 +119,7 @@ export class Exposition {
       ['fileBytes', gauge('statemesh_database_bytes', 'Size of the database with its log.')],
       ['walBytes', gauge('statemesh_wal_bytes', 'Size of the log that is not in the database yet.')],
     ] as const;
+    const refused = gauge('statemesh_refused_connections', 'Connections refused since the start.', ['reason']);
     const quarantined = gauge('statemesh_quarantined_documents', 'Documents of statemesh itself that cannot be used.');
     const peers = gauge('statemesh_peers', 'Peers by how things stand with them.', ['state']);
     const gateways = gauge('statemesh_gateways', 'Cloud peers by how things stand with them.', ['state']);
@@ -123,10 +128,12 @@ export class Exposition {
     const rate = gauge('statemesh_peer_bytes_per_second', 'What a slow link was seen to carry.', ['peer']);
     const peerAhead = gauge('statemesh_peer_clock_ahead_seconds', 'How far its clock is ahead of ours.', ['peer']);
     const late = gauge('statemesh_event_loop_delay_seconds', 'Since the last look.', ['statistic']);
+    const openFiles = gauge('process_open_fds', 'Number of open file descriptors.');
+    const maxFiles = gauge('process_max_fds', 'Maximum number of open file descriptors.');
     const memory = gauge('process_resident_memory_bytes', 'Resident memory size in bytes.');
     const cpu = gauge('process_cpu_seconds', 'User and system time of the process.');
     return (standing, delay) => {
-      for (const each of [node, backlog, trip, rate, peerAhead]) each.reset();
+      for (const each of [node, backlog, trip, rate, peerAhead, refused]) each.reset();
       node.set({ node_id: standing.nodeId ?? '', role: standing.role ?? '' }, 1);
       running.set(standing.state === 'running' ? 1 : 0);
       leader.set(standing.leadership?.isLeader ? 1 : 0);
@@ -136,6 +143,11 @@ export class Exposition {
       certificate.reset();
       if (standing.certificate !== undefined) certificate.set({ field: 'tlsCert' }, standing.certificate.daysLeft);
       for (const [name, each] of store) each.set(standing.store?.[name] ?? 0);
+      for (const { code, count } of standing.refusals) refused.set({ reason: code }, count);
+      if (standing.descriptors !== undefined) {
+        openFiles.set(standing.descriptors.open);
+        maxFiles.set(standing.descriptors.max);
+      }
       quarantined.set(standing.quarantined.length);
       countStates(peers, peerStates, standing.peers);
       countStates(gateways, gatewayStates, standing.gateways);

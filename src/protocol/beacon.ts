@@ -32,7 +32,7 @@ export type DecodedBeacon =
   | {
       readonly ok: false;
       /**
-       * `foreignCluster`: of another cluster, nothing to worry about. `malformed`: no beacon of statemesh; that includes
+       * `foreignCluster`: of another cluster, or of a node of this one that has another key. `malformed`: no beacon of statemesh; that includes
        * EntglDB's own, which name no boot. `forged`: claims our cluster without its key.
        */
       readonly reason: 'foreignCluster' | 'malformed' | 'forged';

@@ -190,6 +190,8 @@ export type DiscoveryReport =
   | { readonly type: 'interfaces.changed' }
   /** A beacon with our NodeId that is not ours. */
   | { readonly type: 'beacon.duplicated'; readonly host: string; readonly boot: Boot }
+  /** A beacon that no key of ours has signed. Told once in an hour for each host. */
+  | { readonly type: 'beacon.foreign'; readonly host: string; readonly failure: Failure }
   | { readonly type: 'discovery.failed'; readonly failure: Failure };
 
 export type KnownPeersReport =

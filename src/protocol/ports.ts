@@ -104,6 +104,13 @@ export interface Connection {
   destroy(): void;
 }
 
+/** File descriptors of the process of a node. */
+export interface Descriptors {
+  readonly open: number;
+  /** How many may be open (`ulimit -n`). */
+  readonly max: number;
+}
+
 /** A port on which connections are accepted. */
 export interface Listening {
   readonly host: string;

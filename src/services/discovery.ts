@@ -5,7 +5,7 @@
  * beacon only suggests whom to dial; it proves nothing about who is alive.
  */
 import { fromCallback } from 'xstate';
-import { failureOf } from '../core/errors.js';
+import { type Failure, failureOf } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import { type Beacon, type BeaconCluster, decodeBeacon, encodeBeacon } from '../protocol/beacon.js';
@@ -119,11 +119,19 @@ interface Double {
   isReported: boolean;
 }
 
+const foreignBeacon: Failure = {
+  code: 'wrongClusterKey',
+  message:
+    'A node there announces itself with another cluster key or salt. If it is one of ours, configure the same key and salt on both; if not, give the clusters different values of discoveryPort.',
+};
+
 /** Who was heard when: bounded in number and in rate, since anyone can send. */
 class BeaconListener {
   readonly #options: ListenerOptions;
   readonly #heard = new Map<NodeId, Heard>();
   readonly #doubles = new Map<Boot, Double>();
+  /** Hosts with beacons of other clusters, and when that was told. */
+  readonly #foreign = new Map<string, number>();
   #secondStartedMs = 0;
   /** By host, so that one that floods drowns only itself. */
   readonly #heardThisSecond = new Map<string, number>();
@@ -137,6 +145,7 @@ class BeaconListener {
     if (!this.#hasRoomFor(host)) return;
     const decoded = decodeBeacon(bytes, ...clusters);
     // Our own boot, not our own NodeId: that is how a double is noticed.
+    if (!decoded.ok && decoded.reason !== 'malformed') this.#tellForeign(host);
     if (!decoded.ok || decoded.beacon.boot === identity.boot) return;
     const { beacon } = decoded;
     if (beacon.nodeId === identity.nodeId) {
@@ -168,6 +177,17 @@ class BeaconListener {
     } else if (isTold) {
       parent.send({ type: 'peer.heard', nodeId: beacon.nodeId });
     }
+  }
+
+  /** Two nodes with different keys never meet, and each would believe that it is alone. */
+  #tellForeign(host: string): void {
+    const { parent, time } = this.#options;
+    const atMs = time.monotonicMs();
+    const toldAtMs = this.#foreign.get(host);
+    if (toldAtMs !== undefined && atMs - toldAtMs < limits.refusalNewsMs) return;
+    if (toldAtMs === undefined && this.#foreign.size >= limits.refusalsRememberedMax) return;
+    this.#foreign.set(host, atMs);
+    parent.send({ type: 'beacon.foreign', host, failure: foreignBeacon });
   }
 
   #forgetOldest(nodeId: NodeId, places: Map<string, Place>): void {

@@ -143,6 +143,21 @@ describe('doctor', () => {
     ]);
   });
 
+  test('an address of elsewhere, or the port taken at another address -> what the configuration names is tried', async () => {
+    const { cwd } = await place();
+    const server = createServer();
+    await new Promise<void>((done) => server.listen(0, '127.0.0.2', done));
+    const { port } = server.address() as AddressInfo;
+    const portOf = async (...args: string[]) =>
+      named((await doctor(cwd, ['--port', String(port), ...args])).findings, 'port')?.message;
+    expect([await portOf(), await portOf('--host', '127.0.0.2'), await portOf('--host', '192.0.2.1')]).toEqual([
+      `127.0.0.1:${port} is free`,
+      `127.0.0.2:${port} is taken by another process.`,
+      `192.0.2.1:${port} cannot be used (EADDRNOTAVAIL).`,
+    ]);
+    server.close();
+  });
+
   test('a node that runs -> it is asked, its peers among what it tells', async () => {
     const node = await startNode({ knownPeers: [{ nodeId: 'node-z', address: '127.0.0.1:9' }] });
     const { exitCode, findings } = await until(async () => {

@@ -187,8 +187,26 @@ describe('discovery', () => {
       hear(nodeId, 'a', 1, '10.0.0.2', 9_000, new ClusterKeys(root).first);
     expect(by(first, 'node-b')).toEqual(['peer.discovered']);
     expect(by(second, 'node-c')).toEqual(['peer.discovered']);
-    expect(by(third, 'node-d')).toEqual([]);
+    expect(by(third, 'node-d')).toEqual(['beacon.foreign']);
     expect(hear('node-e', 'a', 1)).toEqual([]);
+  });
+
+  it('beacons of another key -> told once in an hour for each host, of a bounded number of hosts', async () => {
+    const { hear, pass, last } = await listening(new ClusterKeys(new Uint8Array(32).fill(1)));
+    const other = new ClusterKeys(new Uint8Array(32).fill(2)).first;
+    const from = (host: string) => hear('node-b', 'a', 1, host, 9_000, other);
+    expect(from('10.0.0.2')).toEqual(['beacon.foreign']);
+    expect(last()).toMatchObject({ host: '10.0.0.2', failure: { code: 'wrongClusterKey' } });
+    expect(from('10.0.0.2')).toEqual([]);
+    expect(from('10.0.0.3')).toEqual(['beacon.foreign']);
+    pass(limits.refusalNewsMs);
+    expect(from('10.0.0.2')).toEqual(['beacon.foreign']);
+    let told = 2;
+    for (let n = 0; n < 2 * limits.refusalsRememberedMax; n += 1) {
+      if (n % 400 === 0) pass(1_000);
+      told += from(`10.1.${n >> 8}.${n & 255}`).length;
+    }
+    expect(told).toBe(limits.refusalsRememberedMax);
   });
 
   it('it begins anew -> its numbers go on, or nobody would hear them', async () => {

@@ -100,6 +100,7 @@ export const membership = defineWalk({
     'peer.heard': { '': { type: 'peer.heard', nodeId: larger.nodeId } },
     'interfaces.changed': { '': { type: 'interfaces.changed' } },
     'beacon.duplicated': { '': { type: 'beacon.duplicated', host: '127.0.0.1', boot: larger.boot } },
+    'beacon.foreign': { '': { type: 'beacon.foreign', host: '127.0.0.1', failure: lost } },
     'discovery.failed': { '': { type: 'discovery.failed', failure: lost } },
     'knownPeers.changed': {
       '': { type: 'knownPeers.changed', peers: known(smaller), quarantined: [quarantined], surplus: lost },
@@ -141,6 +142,7 @@ export const membership = defineWalk({
         'interfaces.changed',
         'peer.vanished',
         'beacon.duplicated',
+        'beacon.foreign',
         'discovery.failed',
       ],
       why: 'Discovery has been stopped, and who is there does not matter to a node that leaves.',

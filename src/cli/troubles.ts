@@ -1,0 +1,77 @@
+/** What `status` and `doctor` both tell of a node that runs: links that lag, clocks that differ, connections that were refused. */
+import type { CertificateFinding, GatewayStatus, NodeStatus, PeerStatus } from '../index.js';
+import { clean, count } from './output.js';
+
+/** Below it, a link is worth a word while something waits for it. */
+const slowBytesPerSecond = 125_000;
+/** Clocks that differ by less are not worth a word. */
+const driftToldMs = 2_000;
+/** How long a refused connection is told of: `limits.refusalNewsMs` passes between two reports of a beacon, and a little more. */
+const refusalToldMs = 2 * 3_600_000;
+/** More than these should be left. */
+const descriptorsLeftMin = 64;
+
+/** What is worth telling of a link over which a peer lags behind. */
+export function behindText({
+  backlog = 0,
+  bytesPerSecond,
+}: Pick<PeerStatus | GatewayStatus, 'backlog' | 'bytesPerSecond'>): string | undefined {
+  if (backlog === 0 || bytesPerSecond === undefined || bytesPerSecond > slowBytesPerSecond) return undefined;
+  const entries = `${count(backlog)} ${backlog === 1 ? 'entry' : 'entries'}`;
+  return `is behind by ${entries}; the link carries about ${count(Math.round((8 * bytesPerSecond) / 1_000))} kbit/s`;
+}
+
+/** What is worth telling of a clock that differs from those of the peers. */
+export function driftText(clockAheadMs: number | undefined): string | undefined {
+  if (!isDrift(clockAheadMs)) return undefined;
+  return `this machine's clock is ${aheadText(clockAheadMs)} those of its peers`;
+}
+
+/** The same of a peer, of a node whose own clock is right. */
+export function peerDriftText(
+  { nodeId, clockAheadMs, roundTripMs = 0 }: Pick<PeerStatus, 'nodeId' | 'clockAheadMs' | 'roundTripMs'>,
+  ownAheadMs: number | undefined,
+): string | undefined {
+  if (isDrift(ownAheadMs) || !isDrift(clockAheadMs, roundTripMs / 2)) return undefined;
+  return `the clock of ${nodeId} is ${aheadText(clockAheadMs)} this machine's`;
+}
+
+function isDrift(aheadMs: number | undefined, uncertaintyMs = 0): aheadMs is number {
+  return aheadMs !== undefined && Math.abs(aheadMs) >= driftToldMs + uncertaintyMs;
+}
+
+function aheadText(aheadMs: number): string {
+  return `${count(Math.round(Math.abs(aheadMs) / 1_000))} s ${aheadMs > 0 ? 'ahead of' : 'behind'}`;
+}
+
+/** The connections that were refused of late, a line for each reason. */
+export function refusalTexts(refusals: NodeStatus['refusals'], nowMs: number): string[] {
+  return refusals
+    .filter(({ lastAtMs }) => nowMs - lastAtMs < refusalToldMs)
+    .map(({ remoteAddress, count: times, message, lastAtMs }) => {
+      const minutes = Math.max(0, Math.round((nowMs - lastAtMs) / 60_000));
+      const others = times > 1 ? ` and ${count(times - 1)} more` : '';
+      return clean(`${remoteAddress}${others}, last ${minutes} min ago: ${message}`);
+    });
+}
+
+/** What is worth telling of a certificate; undefined when it is good for long. */
+export function certificateWarning({ field, path, state, daysLeft }: CertificateFinding): string | undefined {
+  const what = `${path} (${field})`;
+  switch (state) {
+    case 'ok':
+      return undefined;
+    case 'expiring':
+      return `${what} expires in ${count(daysLeft)} days.`;
+    case 'expired':
+      return `${what} has expired.`;
+    case 'early':
+      return `${what} is not valid yet.`;
+  }
+}
+
+/** Set when the file descriptors of the node run short. */
+export function descriptorText(descriptors: NodeStatus['descriptors']): string | undefined {
+  if (descriptors === undefined || descriptors.max - descriptors.open >= descriptorsLeftMin) return undefined;
+  return `${count(descriptors.open)} of ${count(descriptors.max)} file descriptors are open`;
+}
