@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
+  /** How many files and connections the process may have open. */
+  readonly descriptorsMax?: number | undefined;
 }
 
 export interface RunResult {
@@ -50,8 +52,14 @@ export interface Running {
   stderr(): string;
 }
 
-export function open(args: readonly string[], { keep = false, cwd = tmpdir(), env = {} }: RunOptions = {}): Running {
-  const child = spawn(process.execPath, [main, ...args], { cwd, env: { PATH: process.env.PATH ?? '', ...env } });
+export function open(
+  args: readonly string[],
+  { keep = false, cwd = tmpdir(), env = {}, descriptorsMax }: RunOptions = {},
+): Running {
+  const command = [process.execPath, main, ...args];
+  const limited = descriptorsMax === undefined ? [] : ['sh', '-c', `ulimit -n ${descriptorsMax}; exec "$@"`, 'sh'];
+  const [program = '', ...rest] = [...limited, ...command];
+  const child = spawn(program, rest, { cwd, env: { PATH: process.env.PATH ?? '', ...env } });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -85,12 +93,17 @@ export const clusterSalt = 'test-salt';
 /** A node of the command line with a configuration file of its own, running and answering. */
 export async function startNode(
   fields: Readonly<Record<string, unknown>> = {},
-  { directory, keep = false, env = {} }: { directory?: string; keep?: boolean; env?: RunOptions['env'] } = {},
+  {
+    directory,
+    keep = false,
+    env = {},
+    descriptorsMax,
+  }: Omit<RunOptions, 'cwd' | 'input'> & { directory?: string } = {},
 ): Promise<StartedNode> {
   const cwd = directory ?? (await temporaryDirectory({ keep }));
   const configuration = { nodeId: 'node-a', clusterKey, clusterSalt, discoveryPort: ownPort(), ...fields };
   await writeFile(join(cwd, 'statemesh.json'), JSON.stringify(configuration), { mode: 0o600 });
-  const started = open(['start', '--json'], { cwd, keep, ...(env && { env }) });
+  const started = open(['start', '--json'], { cwd, keep, env, descriptorsMax });
   const event = await until(() => eventsOf(started)[0]);
   if (event.event !== 'running') throw new Error(`The node did not start: ${started.stdout()}${started.stderr()}`);
   return {
