@@ -11,33 +11,11 @@ import { createNode, type StatemeshNode } from '../../src/index.js';
 import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
 import { protocolVersion } from '../../src/protocol/messages.js';
 import { until } from './cluster-fixture.js';
+import { encodings, tracesOf } from './encodings.js';
 import { ownPort } from './own-port.js';
 
 const secret = 'p-_.!*lanted/client+secret "0123456789';
 const token = 'planted.access-token_0123456789';
-const percents = (plain: string) =>
-  Buffer.from(plain)
-    .toString('hex')
-    .replace(/../g, (byte) => `%${byte}`);
-
-/** The ways in which a text may be repeated; written anew here, since what is tested undoes them. */
-const encodings: readonly ((plain: string) => string)[] = [
-  (plain) => plain,
-  encodeURIComponent,
-  percents,
-  (plain) => percents(plain).toUpperCase(),
-  (plain) => new URLSearchParams({ '': plain }).toString().slice(1),
-  (plain) => JSON.stringify(plain).slice(1, -1),
-  (plain) => plain.replace(/./g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`),
-  (plain) => Buffer.from(plain).toString('hex'),
-  ...['', 'a', 'ab'].map((prefix) => (plain: string) => Buffer.from(prefix + plain).toString('base64')),
-  ...['', 'a', 'ab'].map((prefix) => (plain: string) => Buffer.from(prefix + plain).toString('base64url')),
-];
-
-/** What would betray a text: each encoding, without the ends that its neighbours change. */
-function tracesOf(plain: string): string[] {
-  return encodings.map((encode) => encode(plain).replace(/=+$/, '')).map((form) => form.slice(4, -4));
-}
 
 const cleanups: (() => Promise<unknown>)[] = [];
 
