@@ -594,14 +594,32 @@ export const mutants: readonly Mutant[] = [
     seedsMax: 20,
   },
   {
-    name: 'opened-before-drained',
-    bug: 'The new database is opened and adopted while the old one still has writes to finish.',
+    name: 'adopted-before-drained',
+    bug: 'The new database is adopted with what was copied while the old one was written to.',
     edits: [
       {
         file: 'machines/node.machine.ts',
-        find: "                { guard: { type: 'hasEffect', params: { effect: 'store' } }, target: 'draining' },\n",
-        replace:
-          "                { guard: { type: 'hasEffect', params: { effect: 'store' } }, target: 'openingStore' },\n",
+        find: "                onDone: 'draining',",
+        replace: "                onDone: 'switching',",
+      },
+    ],
+    plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
+    breaks: ['safety'],
+    seedsMax: 20,
+  },
+  {
+    name: 'writes-stay-behind',
+    bug: 'Only the first entry of the old database goes along into the new one.',
+    edits: [
+      {
+        file: 'database/succession.ts',
+        find: 'if (complete) return;',
+        replace: 'return;',
+      },
+      {
+        file: 'database/succession.ts',
+        find: 'const portion = { scopes: allScopes, entriesMax: 1_000, bytesMax: 2 ** 20 };',
+        replace: 'const portion = { scopes: allScopes, entriesMax: 1, bytesMax: 1 };',
       },
     ],
     plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
@@ -621,20 +639,6 @@ export const mutants: readonly Mutant[] = [
     plan: { nodes: [3, 5], durationMs: 30_000, faults: ['reconfiguration'] },
     breaks: ['safety'],
     seedsMax: 10,
-  },
-  {
-    name: 'inheritance-outranks',
-    bug: 'The remote peers that go along into a new database count as edits of that moment.',
-    edits: [
-      {
-        file: 'database/inheritance.ts',
-        find: "kind: 'initial', collection: remotePeersCollection",
-        replace: "kind: 'put', collection: remotePeersCollection",
-      },
-    ],
-    plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
-    breaks: ['safety', 'liveness'],
-    seedsMax: 20,
   },
   {
     name: 'undone-listener-stays',

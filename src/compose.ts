@@ -5,9 +5,9 @@
  * a composed machine belongs to one node; the machines themselves are constants.
  */
 import { createCloudPeers } from './database/cloud-peers.js';
-import { createDrainStore } from './database/inheritance.js';
 import { createKnownPeers } from './database/known-peers.js';
 import { createResealer } from './database/resealer.js';
+import { createCopyStore, createDrainStore } from './database/succession.js';
 import { createInspection } from './inspector/inspection.js';
 import { credentialMachine } from './machines/credential.machine.js';
 import { electionMachine } from './machines/election.machine.js';
@@ -84,6 +84,7 @@ export function createServices(ports: Ports, { provider, commands, status, worki
     configurationFeed: createConfigurationFeed(provider),
     configure: createConfigure({ ...ports, ...(workingDirectory !== undefined && { workingDirectory }) }),
     openStore: createOpenStore({ ...ports, meter }),
+    copyStore: createCopyStore(),
     drainStore: createDrainStore(),
     storeHealth: createStoreHealth(ports),
     listen: createListen({ ...ports, acquaintances }),
@@ -118,7 +119,8 @@ export function createServices(ports: Ports, { provider, commands, status, worki
  * const actor = createActor(machine, { input: { newBoot, random, now: Date.now, monotonicMs: () => performance.now() } });
  */
 export function composeNode(services: Services): NodeMachine {
-  const { getConfiguration, configurationFeed, configure, openStore, drainStore, storeHealth, close } = services;
+  const { getConfiguration, configurationFeed, configure, openStore, copyStore, drainStore } = services;
+  const { storeHealth, close } = services;
   const { listen, connections, control, inspection, metrics } = services;
   const { dial, discovery, knownPeers, liveness, cloudPeers, resealer, requestToken, dialCloud } = services;
   const session = composeSession(services);
@@ -131,7 +133,7 @@ export function composeNode(services: Services): NodeMachine {
   const parts = { membership, election, uplink, reception };
   return nodeMachine.provide({
     actors: {
-      ...{ getConfiguration, configurationFeed, configure, openStore, drainStore, storeHealth, close },
+      ...{ getConfiguration, configurationFeed, configure, openStore, copyStore, drainStore, storeHealth, close },
       ...{ listen, connections, control, inspection, metrics, ...parts },
     },
   });

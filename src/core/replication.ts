@@ -65,6 +65,9 @@ export function credited(progress: Progress, runs: readonly Run[]): Progress {
  */
 export type Origin = string;
 
+/** Where a database has from what it took over from the one before it: no NodeId is empty. */
+export const predecessorOrigin: Origin = '';
+
 /** What to do about a commit, once the other side had everything before it. */
 export interface Push {
   readonly progress: Progress;

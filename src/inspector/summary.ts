@@ -30,7 +30,6 @@ const counted = new Map<string, (value: unknown) => Summary | undefined>([
   ['entries', (value) => (Array.isArray(value) ? `[${plural(value.length, 'entry', 'entries')}]` : undefined)],
   ['payload', (value) => (typeof value === 'string' ? `[${value.length} characters]` : withheld)],
   ['inFlight', (value) => (Array.isArray(value) ? `[${plural(value.length, 'batch', 'batches')}]` : undefined)],
-  ['inheritance', (value) => (Array.isArray(value) ? `[${plural(value.length, 'write')}]` : undefined)],
 ]);
 
 /** @returns undefined for what is not shown at all: functions, symbols and undefined */

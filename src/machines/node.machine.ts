@@ -49,6 +49,7 @@ import {
   configure,
   connections,
   control,
+  copyStore,
   drainStore,
   getConfiguration,
   type InspectionReport,
@@ -57,9 +58,10 @@ import {
   type MetricsReport,
   metrics,
   openStore,
+  type SuccessionInput,
   storeHealth,
 } from '../protocol/services.js';
-import type { Store, Write } from '../protocol/store.js';
+import type { Store } from '../protocol/store.js';
 import { type ElectionOutput, electionMachine } from './election.machine.js';
 import { membershipMachine } from './membership.machine.js';
 import { receptionMachine } from './reception.machine.js';
@@ -114,8 +116,6 @@ interface Target {
   /** Made beside the one that serves; undefined when that one stays, and once it has taken its place. */
   readonly listening: Listening | undefined;
   readonly store: Store | undefined;
-  /** What the new database gets from the old one. */
-  readonly inheritance: readonly Write[];
   /** What the switch has replaced. */
   readonly retiredListening: Listening | undefined;
   readonly retiredStore: Store | undefined;
@@ -167,6 +167,7 @@ const machine = setup({
     configurationFeed,
     configure,
     openStore,
+    copyStore,
     drainStore,
     storeHealth,
     listen,
@@ -191,6 +192,7 @@ const machine = setup({
     bindsBeside: ({ context }) => context.target?.plan?.listener === 'beside',
     bindsInstead: ({ context }) => context.target?.plan?.listener === 'instead',
     hasEffect: ({ context }, { effect }: { effect: Effect }) => context.target?.plan?.effects.has(effect) === true,
+    hasRetiredStore: ({ context }) => context.target?.retiredStore !== undefined,
     hasRetiredListener: ({ context }) => context.target?.retiredListening !== undefined,
   },
   actions: {
@@ -262,7 +264,7 @@ const machine = setup({
           requests: wanted.requests,
           startedMs: context.monotonicMs(),
         },
-        ...{ configured: undefined, plan: undefined, listening: undefined, store: undefined, inheritance: [] },
+        ...{ configured: undefined, plan: undefined, listening: undefined, store: undefined },
         ...{ retiredListening: undefined, retiredStore: undefined, failure: undefined },
         ...{ writesHeld: notYet, connectionsRefused: notYet },
       };
@@ -276,9 +278,6 @@ const machine = setup({
       targetWith(context, { listening }),
     ),
     keepNewStore: assign(({ context }, { store }: { store: Store }) => targetWith(context, { store })),
-    keepInheritance: assign(({ context }, { inheritance }: { inheritance: readonly Write[] }) =>
-      targetWith(context, { inheritance }),
-    ),
     keepObstacle: assign(({ context }, { error }: { error: unknown }) =>
       targetWith(context, { failure: context.target?.failure ?? failureOf(error) }),
     ),
@@ -469,10 +468,7 @@ const machine = setup({
     openingStore: {
       invoke: {
         src: 'openStore',
-        input: ({ context }) => ({
-          configuration: configurationOf(context.configured),
-          ...{ inheritance: [], predecessor: undefined },
-        }),
+        input: ({ context }) => ({ configuration: configurationOf(context.configured) }),
         onDone: {
           target: 'listening',
           actions: { type: 'recordStore', params: ({ event }) => ({ store: event.output }) },
@@ -767,7 +763,7 @@ const machine = setup({
               always: [
                 { guard: 'isUnchanged', target: 'settled', actions: ['reportFinished', 'forgetTarget'] },
                 { guard: 'bindsBeside', target: 'binding' },
-                { guard: { type: 'hasEffect', params: { effect: 'store' } }, target: 'draining' },
+                { guard: { type: 'hasEffect', params: { effect: 'store' } }, target: 'openingStore' },
                 { guard: 'bindsInstead', target: 'rebinding' },
                 { target: 'switching' },
               ],
@@ -781,7 +777,7 @@ const machine = setup({
                 onDone: [
                   {
                     guard: { type: 'hasEffect', params: { effect: 'store' } },
-                    target: 'draining',
+                    target: 'openingStore',
                     actions: { type: 'keepNewListening', params: ({ event }) => ({ listening: event.output }) },
                   },
                   {
@@ -789,6 +785,27 @@ const machine = setup({
                     actions: { type: 'keepNewListening', params: ({ event }) => ({ listening: event.output }) },
                   },
                 ],
+                onError: { target: 'undoing', actions: { type: 'keepObstacle', params: ({ event }) => event } },
+              },
+            },
+            /** The new database, beside the one that serves. */
+            openingStore: {
+              invoke: {
+                src: 'openStore',
+                input: ({ context: { target } }) => ({ configuration: configurationOf(target?.configured) }),
+                onDone: {
+                  target: 'copying',
+                  actions: { type: 'keepNewStore', params: ({ event }) => ({ store: event.output }) },
+                },
+                onError: { target: 'undoing', actions: { type: 'keepObstacle', params: ({ event }) => event } },
+              },
+            },
+            /** Most of what is in the old one, which takes its time and keeps nobody waiting. */
+            copying: {
+              invoke: {
+                src: 'copyStore',
+                input: ({ context }) => successionOf(context.store, context.target?.store),
+                onDone: 'draining',
                 onError: { target: 'undoing', actions: { type: 'keepObstacle', params: ({ event }) => event } },
               },
             },
@@ -797,34 +814,8 @@ const machine = setup({
               entry: { type: 'begin', params: { span: 'writesHeld' } },
               invoke: {
                 src: 'drainStore',
-                input: ({ context }) => ({ store: context.store as Store }),
-                onDone: {
-                  target: 'openingStore',
-                  actions: { type: 'keepInheritance', params: ({ event }) => ({ inheritance: event.output }) },
-                },
-                onError: { target: 'undoing', actions: { type: 'keepObstacle', params: ({ event }) => event } },
-              },
-            },
-            /** The new database, beside the one that serves. */
-            openingStore: {
-              invoke: {
-                src: 'openStore',
-                input: ({ context: { target, store } }) => ({
-                  configuration: configurationOf(target?.configured),
-                  inheritance: target?.inheritance ?? [],
-                  predecessor: store,
-                }),
-                onDone: [
-                  {
-                    guard: 'bindsInstead',
-                    target: 'rebinding',
-                    actions: { type: 'keepNewStore', params: ({ event }) => ({ store: event.output }) },
-                  },
-                  {
-                    target: 'switching',
-                    actions: { type: 'keepNewStore', params: ({ event }) => ({ store: event.output }) },
-                  },
-                ],
+                input: ({ context }) => successionOf(context.store, context.target?.store),
+                onDone: [{ guard: 'bindsInstead', target: 'rebinding' }, { target: 'switching' }],
                 onError: { target: 'undoing', actions: { type: 'keepObstacle', params: ({ event }) => event } },
               },
             },
@@ -916,7 +907,29 @@ const machine = setup({
             retiring: {
               initial: 'starting',
               states: {
-                starting: { always: [{ guard: 'hasRetiredListener', target: 'overlapping' }, { target: 'closing' }] },
+                starting: {
+                  always: [
+                    { guard: 'hasRetiredStore', target: 'gathering' },
+                    { guard: 'hasRetiredListener', target: 'overlapping' },
+                    { target: 'closing' },
+                  ],
+                },
+                /** What peers have sent up to the goodbye. */
+                gathering: {
+                  invoke: {
+                    src: 'drainStore',
+                    input: ({ context }) => successionOf(context.target?.retiredStore, context.store),
+                    onDone: 'gathered',
+                    onError: {
+                      target: 'gathered',
+                      actions: {
+                        type: 'report',
+                        params: ({ event }) => ({ where: 'reconfiguration', failure: failureOf(event.error) }),
+                      },
+                    },
+                  },
+                },
+                gathered: { always: [{ guard: 'hasRetiredListener', target: 'overlapping' }, { target: 'closing' }] },
                 /** Who was about to dial the old address still may. */
                 overlapping: { after: { rebindOverlap: 'closing' } },
                 closing: {
@@ -1000,6 +1013,11 @@ function targetWith({ target }: NodeContext, parts: Partial<Target>): { target: 
 
 function configurationOf(configured: Configured | undefined): Configuration {
   return (configured as Configured).configuration;
+}
+
+/** Where there are both: whoever asks knows that. */
+function successionOf(store: Store | undefined, successor: Store | undefined): SuccessionInput {
+  return { store: store as Store, successor: successor as Store };
 }
 
 function identityOf({ configured, boot, listening }: NodeContext): Identity {

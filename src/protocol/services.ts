@@ -34,7 +34,7 @@ import type {
 import type { Identity } from './messages.js';
 import type { Connection, ConnectionSecurity, Listening, ListenSecurity } from './ports.js';
 import type { CloudPeer, RemotePeerDocument } from './remote-peer.js';
-import type { ReadOptions, ReadResult, Store, Write } from './store.js';
+import type { ReadOptions, ReadResult, Store } from './store.js';
 
 function promiseSlot<Input, Output>(name: string) {
   return fromPromise<Output, Input & {}>(() => Promise.reject(unprovided(name)));
@@ -75,19 +75,22 @@ export interface Configured {
   readonly initialRemotePeers: () => readonly InitialRemotePeer[];
 }
 
-/** Opens the database of one NodeId, creating it if need be, with what another one has left it. */
+/** Opens the database of one NodeId, creating it if need be. */
 export const openStore = promiseSlot<OpenStoreInput, Store>('openStore');
-/** Whose database to open, and what a new one begins with. */
+/** Whose database to open. */
 export interface OpenStoreInput {
   readonly configuration: Configuration;
-  /** Written at the lowest rank, in the transaction that creates the database; not into one that exists. */
-  readonly inheritance: readonly Write[];
-  /** The one that serves at present: whatever is written from now on is later than what is known there. */
-  readonly predecessor: Store | undefined;
 }
 
-/** Finishes the writes at hand, and reads the remote peers, which go along to the next database. */
-export const drainStore = promiseSlot<{ store: Store }, readonly Write[]>('drainStore');
+/** Copies what is in a database into the one that takes its place, while it serves. */
+export const copyStore = promiseSlot<SuccessionInput, void>('copyStore');
+/** Finishes the writes at hand, and copies what is left. */
+export const drainStore = promiseSlot<SuccessionInput, void>('drainStore');
+/** The database that serves, and the one that takes its place. */
+export interface SuccessionInput {
+  readonly store: Store;
+  readonly successor: Store;
+}
 
 /** Follows whether the database takes writes: looks at its files now and then, and tries where something has failed. */
 export const storeHealth = callbackSlot<EventObject, StoreHealthInput>('storeHealth');

@@ -9,7 +9,6 @@ import { allScopes } from '../core/author.js';
 import type { Run } from '../core/entry.js';
 import { failureOf, StatemeshError } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
-import { latestStampOf } from '../core/vector-clock.js';
 import type { Happening, StatemeshNode } from '../index.js';
 import { createNode } from '../node.js';
 import type { ConfigurationInput } from '../protocol/configuration.js';
@@ -380,8 +379,6 @@ export class NodeProcess {
       randomness,
       walAutocheckpointPages,
       isLocked: false,
-      initial: input.inheritance,
-      after: input.predecessor && latestStampOf(input.predecessor.clock()),
       onCommitted: (commit) => {
         observers.tell('committed', this, commit, nodeId as NodeId);
         this.#dieAt('commit', process);

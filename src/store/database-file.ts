@@ -51,8 +51,6 @@ export interface DatabaseFileOptions {
   readonly pagesMax?: number;
   /** False for a file that nobody else can know of, or whose lock the caller holds. */
   readonly isLocked?: boolean | undefined;
-  /** Writes what a new database begins with, before there is a file; not asked where there is one. */
-  readonly fill?: ((database: Database) => void) | undefined;
 }
 
 /**
@@ -152,7 +150,7 @@ const applicationIdOffset = 68;
 
 /** Reads the page of `meta` with SQLite, in a database in memory that has nothing else from the file. */
 function ownerIn(page: Buffer): string | undefined {
-  const bytes = newDatabaseBytes('unknown' as NodeId, { incarnation: '', fill: undefined });
+  const bytes = newDatabaseBytes('unknown' as NodeId, '');
   page.copy(bytes, pageBytes, 0, pageBytes);
   const database = new Sqlite(bytes, { readonly: true });
   try {
@@ -234,11 +232,11 @@ function openExclusively(path: string, options: DatabaseFileOptions): Database {
 /** What the WAL may keep of the disk after a large transaction. */
 const walBytesKept = 64 * 1_024 * 1_024;
 
-function createFile(path: string, { nodeId, randomness, fill }: DatabaseFileOptions): void {
+function createFile(path: string, { nodeId, randomness }: DatabaseFileOptions): void {
   const incarnation = randomness.token();
   const draft = `${path}.${incarnation}.new`;
   try {
-    writeDurably(draft, newDatabaseBytes(nodeId, { incarnation, fill }));
+    writeDurably(draft, newDatabaseBytes(nodeId, incarnation));
     putInPlace(draft, path);
   } finally {
     rmSync(draft, { force: true });
@@ -246,14 +244,10 @@ function createFile(path: string, { nodeId, randomness, fill }: DatabaseFileOpti
   syncDirectory(dirname(path));
 }
 
-function newDatabaseBytes(
-  nodeId: NodeId,
-  { incarnation, fill }: { readonly incarnation: string } & Pick<DatabaseFileOptions, 'fill'>,
-): Buffer {
+function newDatabaseBytes(nodeId: NodeId, incarnation: string): Buffer {
   const database = new Sqlite(':memory:');
   try {
     createSchema(database, nodeId, incarnation);
-    fill?.(database);
     return database.serialize();
   } finally {
     database.close();

@@ -12,10 +12,9 @@ import type { Database } from 'better-sqlite3';
 import { authorKeyOf, type Scope } from '../core/author.js';
 import type { Run } from '../core/entry.js';
 import { isStatemeshError, StatemeshError } from '../core/errors.js';
-import { type Hlc, hlcZero } from '../core/hlc.js';
 import type { CollectionName, Cursor, DocumentKey, NodeId } from '../core/ids.js';
 import { parseField, type Query, type Where } from '../core/query.js';
-import type { Origin } from '../core/replication.js';
+import { type Origin, predecessorOrigin } from '../core/replication.js';
 import { positionOf, type VectorClock } from '../core/vector-clock.js';
 import type { Meter } from '../protocol/meter.js';
 import type { Randomness, Time } from '../protocol/ports.js';
@@ -64,10 +63,6 @@ export interface SqliteStoreOptions {
   readonly pagesMax?: number;
   /** False in worlds, whose disks no other process sees. */
   readonly isLocked?: boolean;
-  /** What a database that is created begins with, in the transaction that creates it. */
-  readonly initial?: readonly Write[];
-  /** Local writes are stamped later than this: what a process has seen under another identity. */
-  readonly after?: Hlc | undefined;
   readonly meter?: Meter;
   /** Called at each commit, when it is on disk and nobody has been told: for worlds in which processes die at that moment. */
   readonly onCommitted?: (commit: Commit) => void;
@@ -84,8 +79,7 @@ export interface SqliteStoreOptions {
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const path = resolve(options.path);
   const walAutocheckpointPages = options.walAutocheckpointPages ?? walAutocheckpointPagesDefault;
-  const fill = options.initial && ((database: Database) => writeInitial(database, { ...options, path }));
-  const database = openDatabaseFile({ ...options, path, walAutocheckpointPages, fill });
+  const database = openDatabaseFile({ ...options, path, walAutocheckpointPages });
   try {
     return new SqliteStore(database, { ...options, path });
   } catch (error) {
@@ -95,16 +89,6 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
 }
 
 const walAutocheckpointPagesDefault = 1_000;
-
-/** Nobody is told: there is no file yet. */
-function writeInitial(database: Database, options: SqliteStoreOptions): void {
-  const { initial = [] } = options;
-  const state = loadState(database);
-  const localWrites = new LocalWrites({ ...options, state, documents: new Documents(database, state) });
-  new Transactor(database, state, { time: options.time }).writeEntries(undefined, (transaction) => {
-    localWrites.append(localWrites.prepare(initial, transaction), transaction);
-  });
-}
 
 /** The port, and what only this store can do: for worlds in which processes are killed and disks fill up. */
 export class SqliteStore implements Store {
@@ -131,7 +115,6 @@ export class SqliteStore implements Store {
     this.nodeId = options.nodeId;
     this.time = options.time;
     this.state = loadState(database);
-    this.state.observe(options.after ?? hlcZero);
     this.raw = new RawFile(options.path);
     this.health = this.createHealth();
     this.transactor = new Transactor(database, this.state, { ...options, health: this.health });
@@ -352,7 +335,8 @@ export class SqliteStore implements Store {
 
   private applyNow(runs: readonly Run[], origin: Origin): { result: ApplyResult; commit: Commit | undefined } {
     const { runs: accepted, ...rest } = judgeRuns(runs, {
-      wallMs: this.time.now(),
+      // What the database before this one has taken need not be judged again.
+      wallMs: origin === predecessorOrigin ? Number.POSITIVE_INFINITY : this.time.now(),
       positionOf: (author) => positionOf(this.state.clock, author),
       hashAt: (author, hlc) => this.oplog.hashAt(author, hlc),
       isComplete: (run) => this.localWrites.isOwn(run.author),

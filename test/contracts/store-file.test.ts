@@ -67,19 +67,6 @@ describe('the database file', () => {
     expect(readdirSync(directoryOf(path))).toEqual(['node.db']);
   });
 
-  test('file: new, with what it begins with -> has it, and nobody is told of a commit', async () => {
-    const commits: unknown[] = [];
-    const store = await openSqliteStore({
-      ...{ path: newPath(), nodeId: nodeA, time: manualTime(), randomness: countingRandomness },
-      initial: [put('a', 1)],
-      onCommitted: (commit) => commits.push(commit),
-    });
-    expect([store.cursor(), commits]).toEqual([1, []]);
-    await store.write([put('b', 1)]);
-    expect(commits).toHaveLength(1);
-    await store.close();
-  });
-
   test('file: empty -> becomes a database', async () => {
     const path = newPath();
     mkdirSync(directoryOf(path));

@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { type AuthorKey, authorKeyOf } from '../../src/core/author.js';
 import type { Entry, Run } from '../../src/core/entry.js';
 import { limits } from '../../src/core/limits.js';
+import { predecessorOrigin } from '../../src/core/replication.js';
 import type { Commit, Store } from '../../src/protocol/store.js';
 import {
   cursorAt,
@@ -141,6 +142,12 @@ export function describeStoreReplication(open: OpenStore): void {
       expect(await store.apply([chain.run()], nodeB)).toEqual({ ...first, applied: 0 });
       time.wallMs += 1;
       expect(await store.apply([chain.run()], nodeB)).toEqual({ applied: 2, ...accepted });
+    });
+
+    test('apply: an entry too far ahead, of the database before this one -> applied: it was judged there', async () => {
+      const { store } = await open();
+      const chain = new RemoteChain({ nodeId: nodeB }).put(stamp(0, startMs + 10 * limits.clockDriftMaxMs), 'a', 1);
+      expect(await store.apply([chain.run()], predecessorOrigin)).toEqual({ applied: 1, ...accepted });
     });
 
     test('apply: a stamp within the drift -> local stamps go on above it', async () => {

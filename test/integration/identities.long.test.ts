@@ -86,7 +86,7 @@ describe('a data directory that was cloned to another machine', () => {
     const renamed = await double.run(['reconfigure', 'node-id=node-c', '--json']);
     expect(renamed.exitCode).toBe(0);
     await put(double, 'renamed', 'written under its own name');
-    await until(async () => (await documentsAt(original)).some((line) => line.includes('renamed')) || undefined);
+    await untilAgreed([original, double], 3);
   });
 });
 

@@ -79,7 +79,7 @@ describe('identities', () => {
     expect([b, c].map(({ node }) => node.leaderId)).toEqual(['node-a', 'node-a']);
   });
 
-  it('cut off when it changes -> what it wrote as the other one waits in that database, and comes when it is that one again', async () => {
+  it('cut off when it changes -> what it wrote as the other one goes along, and comes to everybody', async () => {
     const { world, nodes } = await office(704, three);
     const [a, b, c] = nodes;
     await world.reconfigure(a, { nodeId: 'node-x' });
@@ -91,13 +91,10 @@ describe('identities', () => {
     await world.reconfigure(a, { nodeId: 'node-a' });
     world.heal();
     await world.settle({ within: '90s' });
-    expect(await things(b).get('apart')).toBeUndefined();
-    await world.reconfigure(a, { nodeId: 'node-x' });
-    await world.settle({ within: '90s' });
     await expectEverywhere(world, 'apart', 1);
   });
 
-  it.each(['checking', 'draining', 'openingStore', 'leaving', 'retiring'])(
+  it.each(['checking', 'openingStore', 'copying', 'draining', 'leaving', 'retiring'])(
     'crash while it is %s -> starts as one of the two, and nothing that was acknowledged is lost',
     async (step) => {
       for (const isWritten of ['now', 'then'] as const) {

@@ -1,9 +1,10 @@
 /**
  * A reconfiguration that fails leaves the configuration that was in force, and the node serves by it; one that is told to be in force is.
- * Nothing is written to a database any more once what goes along from it into the new one has been read. None loses a port: whenever a node has settled it has open what it needs, and nothing else: one listener, where it says, one
+ * What was written to the old database is in the new one, and nothing is written to the old one any more. None loses a port: whenever a node has settled it has open what it needs, and nothing else: one listener, where it says, one
  * database, and a socket for beacons if it has any to send. In the end every node is as its operator has written it down.
  */
 import type { SnapshotFrom } from 'xstate';
+import { positionOf } from '../../core/vector-clock.js';
 import type { NodeMachine } from '../../machines/node.machine.js';
 import type { ReconfigurationFinished } from '../../protocol/events.js';
 import type { Store } from '../../protocol/store.js';
@@ -28,7 +29,7 @@ export const reconfigurations: CheckerFactory = (view, report) => {
     happened(process, { happening }) {
       if (happening.type === 'reconfiguration.finished') {
         inForce.set(process, inForceIn(process));
-        const lacking = lackingIn(process, happening);
+        const lacking = lackingIn(process, happening) ?? leftBehindBy(process);
         if (lacking !== undefined) report(lacking);
       }
       if (happening.type !== 'reconfiguration.failed' || !process.isThere || untold.has(stepOf(process))) return;
@@ -40,11 +41,11 @@ export const reconfigurations: CheckerFactory = (view, report) => {
       if (before.store !== after.store) report(`${what} has another database now.`);
       if (!process.isUp) report(`${what} does not run any more.`);
     },
-    committed(process, { runs, origin }) {
-      if (origin !== undefined || !process.isUp || stepOf(process) !== 'openingStore') return;
-      // What a node writes for itself, such as its initial peers, need not wait: it writes that again.
-      if (!runs.some(({ author: { scope } }) => scope === 'shared')) return;
-      report(`${process.nodeId} wrote to the database that it was about to leave, which had been drained.`);
+    committed(process, { origin }, nodeId) {
+      const { store, target } = contextOf(process);
+      if (origin !== undefined || !process.isUp || nodeId === store?.nodeId) return;
+      if (target?.retiredStore?.nodeId === nodeId)
+        report(`${store?.nodeId} wrote to the database of ${nodeId}, which it has left.`);
     },
     ended(process) {
       inForce.delete(process);
@@ -90,6 +91,15 @@ function lackingIn(process: NodeProcess, { changes }: ReconfigurationFinished): 
     JSON.stringify(configuration.get(field)) === JSON.stringify(from);
   const change = changes.find(isLacking);
   return change && `${process.nodeId} tells that its ${change.field} is ${change.to} now, and it is ${change.from}.`;
+}
+
+/** What a node has written under another identity, and does not take along. What peers sent up to the goodbye may follow. */
+function leftBehindBy(process: NodeProcess): string | undefined {
+  const { store, target } = contextOf(process);
+  const { nodeId } = target?.retiredStore ?? {};
+  const own = [...(target?.retiredStore?.clock() ?? [])].filter(([author]) => author.startsWith(`${nodeId}/`));
+  const author = own.find(([key, { hlc }]) => positionOf(store?.clock() ?? new Map(), key).hlc < hlc)?.[0];
+  return author && `${store?.nodeId} has not taken along all that ${author} has written.`;
 }
 
 const judged = ['nodeId', 'port', 'eligible', 'discovery'] as const;

@@ -73,6 +73,7 @@ export const node = defineWalk({
     configure: {
       '': configuredAs({}),
       'a cloud node': configuredAs({ role: 'cloud' }),
+      'another NodeId': configuredAs({ nodeId: other }),
       'another NodeId and port': configuredAs({ nodeId: other, port: 2 }),
       'another port': configuredAs({ port: 2 }),
       'another NodeId, on all interfaces': configuredAs({ nodeId: other, host: '0.0.0.0' }),
@@ -81,7 +82,8 @@ export const node = defineWalk({
       'with a control socket, but not eligible': configuredAs({ control: true, eligible: false }),
     },
     openStore: { '': store },
-    drainStore: { '': [] },
+    copyStore: { '': undefined },
+    drainStore: { '': undefined },
     listen: { '': listening },
     membership: { '': undefined },
     election: { '': { failure: lost } },
