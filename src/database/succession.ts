@@ -5,7 +5,7 @@
  * Entries keep their authors, so whoever has them already sees nothing new in them.
  */
 import { fromPromise } from 'xstate';
-import { allScopes } from '../core/author.js';
+import { type AuthorKey, allScopes } from '../core/author.js';
 import { StatemeshError } from '../core/errors.js';
 import { predecessorOrigin } from '../core/replication.js';
 import type { SuccessionInput } from '../protocol/services.js';
@@ -38,17 +38,18 @@ async function copy(store: Store, successor: Store, { entriesMax, signal }: Copy
     const { runs, complete, diverged } = await store.read({ ...portion, after, except: new Set() });
     if (diverged.length > 0) throw divergence(successor, diverged[0]);
     if (runs.length === 0) return;
-    const { applied, diverged: refused } = await successor.apply(runs, predecessorOrigin);
-    if (applied === 0) throw divergence(successor, refused[0]);
+    // Less than that may be new to it: peers may send the same meanwhile.
+    const { diverged: refused } = await successor.apply(runs, predecessorOrigin);
+    if (refused.length > 0) throw divergence(successor, refused[0]);
     if (complete) return;
-    copied += applied;
+    copied += runs.reduce((sum, { entries }) => sum + entries.length, 0);
   }
 }
 
 /** As much as takes some milliseconds. */
 const portion = { scopes: allScopes, entriesMax: 1_000, bytesMax: 2 ** 20 };
 
-function divergence({ nodeId }: Store, author = 'an author'): StatemeshError {
+function divergence({ nodeId }: Store, author: AuthorKey | undefined): StatemeshError {
   return new StatemeshError(
     'chainDiverged',
     `The database of ${nodeId} has another history of ${author} than the one in use, so what is in use cannot go along: choose a NodeId, or a directory, that was never used.`,

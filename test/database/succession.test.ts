@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
 import { authorKeyOf } from '../../src/core/author.js';
+import type { Run } from '../../src/core/entry.js';
 import type { NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
+import type { Origin } from '../../src/core/replication.js';
 import { createCopyStore, createDrainStore } from '../../src/database/succession.js';
 import type { Store } from '../../src/protocol/store.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
@@ -74,6 +76,17 @@ describe('copying a database into the one that takes its place', () => {
     await drained(stores);
     await written;
     expect(await payloadOf(stores.successor, 'at hand')).toBe(1);
+  });
+
+  test('peers send the same at that moment -> goes on', async () => {
+    const stores = await pair();
+    await stores.store.write(Array.from({ length: 1_500 }, (_, index) => put(`k${index}`, index)));
+    const apply = async (runs: readonly Run[], origin: Origin) => {
+      await stores.successor.apply(runs, nodeC);
+      return stores.successor.apply(runs, origin);
+    };
+    await drained({ ...stores, successor: Object.create(stores.successor, { apply: { value: apply } }) as Store });
+    expect(await runsIn(stores.successor)).toEqual(await runsIn(stores.store));
   });
 
   test('the other one has another history of an author -> chainDiverged, which says whose and what to do', async () => {
