@@ -141,6 +141,11 @@ export function controlCommands(node: StatemeshNode): ControlCommands {
       return node.reconfigure(Object.fromEntries(fields));
     },
 
+    async databasesLeftBehind(call) {
+      check(nothingBody, call.body);
+      return node.databasesLeftBehind();
+    },
+
     /** Number and digest of all documents, or of one scope: equal on nodes that hold the same. */
     async digest(call) {
       const { scope } = check(digestBody, call.body) ?? {};

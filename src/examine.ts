@@ -1,8 +1,13 @@
-/** Looks through the database of a node that does not run: for programs and for `statemesh doctor`. */
+/** Looks through the databases of a node that does not run: for programs and for `statemesh doctor`. */
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { systemRandomness } from './adapters/randomness.js';
 import { systemTime } from './adapters/time.js';
-import type { NodeId } from './core/ids.js';
+import { type NodeId, parseNodeId } from './core/ids.js';
 import { type Examination, type ExaminationOptions, examineDatabase as examine } from './store/examination.js';
+import { type DatabaseLeftBehind, findLeftBehind } from './store/left-behind.js';
+import { openSqliteStore } from './store/sqlite-store.js';
 
 /**
  * Looks at every page and at every entry of a database that nobody has open, and changes nothing in it.
@@ -19,4 +24,33 @@ export function examineDatabase(
 ): Promise<Examination> {
   const nodeId = options.nodeId as NodeId;
   return examine({ ...options, nodeId, time: systemTime(), randomness: systemRandomness() });
+}
+
+/**
+ * Finds the other databases in the data directory of a node that does not run, as `node.databasesLeftBehind` does for one that runs.
+ *
+ * @throws StatemeshError `nodeIdInvalid`, and what opening the node's own database throws
+ *
+ * @example
+ * for (const { path, entries } of await databasesLeftBehind({ dataDir: './data', nodeId: 'shop-2' })) {
+ *   console.log(`${entries} entries are in ${path} alone`);
+ * }
+ */
+export async function databasesLeftBehind(options: {
+  readonly dataDir: string;
+  readonly nodeId: string;
+}): Promise<readonly DatabaseLeftBehind[]> {
+  const { dataDir } = options;
+  const nodeId = parseNodeId(options.nodeId);
+  const time = systemTime();
+  const path = join(dataDir, `${nodeId}.db`);
+  // Nothing is made: a node that has never run has nothing.
+  const store = existsSync(path)
+    ? await openSqliteStore({ path, nodeId, time, randomness: systemRandomness() })
+    : undefined;
+  try {
+    return await findLeftBehind({ dataDir, nodeId, clock: store?.clock() ?? new Map(), turn: () => time.turn() });
+  } finally {
+    await store?.close();
+  }
 }

@@ -44,6 +44,7 @@ import {
   type PeerStatus,
   peerStatusesOf,
 } from './status.js';
+import { type DatabaseLeftBehind, findLeftBehind } from './store/left-behind.js';
 
 /** What a node is made of besides its configuration. */
 export interface NodeExtras {
@@ -114,6 +115,13 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
    * await node.backUp('/backups/shop-1.db', ({ pages, pagesTotal }) => console.log(`${pages} of ${pagesTotal}`));
    */
   backUp(path: string, onProgress?: (progress: BackupProgress) => void): Promise<void>;
+  /**
+   * Finds the other databases in the data directory that nobody has open and that have entries which this node lacks: a node that was
+   * stopped and started under another NodeId leaves one, with all that it had sent to nobody. They are read, and not changed.
+   *
+   * @throws StatemeshError `notRunning`
+   */
+  databasesLeftBehind(): Promise<readonly DatabaseLeftBehind[]>;
   /**
    * Resolves when the node is running.
    * @throws StatemeshError `configurationInvalid`, `clusterKeyMissing`, `portInUse`, `addressUnavailable`,
@@ -280,6 +288,11 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
         async () => ({ ...(await nodeStatusOf(actor.getSnapshot())), descriptors: ports.descriptors?.() }),
       ),
     backUp: async (path, onProgress) => getStore().backUp(path, onProgress),
+    async databasesLeftBehind() {
+      const { nodeId, clock } = { nodeId: store().nodeId, clock: store().clock() };
+      const dataDir = actor.getSnapshot().context.configured?.configuration.dataDir ?? '';
+      return findLeftBehind({ dataDir, nodeId, clock, turn: () => ports.time.turn() });
+    },
     async start() {
       if (isStarted) throw new StatemeshError('alreadyStarted', 'The node was started before: make a new one.');
       isStarted = true;

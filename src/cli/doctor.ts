@@ -10,6 +10,8 @@ import type { Command } from 'commander';
 import {
   type CertificateFinding,
   type Configuration,
+  type DatabaseLeftBehind,
+  databasesLeftBehind,
   examineCertificates,
   examineDatabase,
   type NodeStatus,
@@ -28,7 +30,15 @@ import { callControl } from './control-client.js';
 import { adviceOn, exitCodeHelp, exitCodeOf, exitCodes } from './exit-codes.js';
 import { bytes, clean, count, paint, print, printJson } from './output.js';
 import { quarantineText } from './status.js';
-import { behindText, certificateWarning, descriptorText, driftText, peerDriftText, refusalTexts } from './troubles.js';
+import {
+  behindText,
+  certificateWarning,
+  descriptorText,
+  driftText,
+  leftBehindText,
+  peerDriftText,
+  refusalTexts,
+} from './troubles.js';
 import { warningsOn } from './warnings.js';
 
 interface Finding {
@@ -116,6 +126,7 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
   const isRepairing = options.repair === true;
   if (status !== undefined) {
     yield* ofRunning(status);
+    yield* await leftBehindOf(dataDir, status);
     if (isRepairing) yield refusal(status);
     return;
   }
@@ -126,6 +137,7 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
   }
   yield nodeFinding(findings, silence);
   yield* findings;
+  if (!findings.some(({ state }) => state === 'failed')) yield* await leftBehindIn(dataDir, configuration.nodeId);
   // It is that node that has the port.
   if (!findings.some(({ code }) => code === 'databaseInUse')) yield await portFinding(configuration);
 }
@@ -295,6 +307,28 @@ async function* databaseFindings(
     const finding = failure('database', error);
     yield finding.code === 'databaseCorrupt' ? { ...finding, advice: damaged } : finding;
   }
+}
+
+/** Asked of the node, whose own database nobody else can read. */
+async function leftBehindOf(dataDir: string, { nodeId }: NodeStatus): Promise<Finding[]> {
+  try {
+    const found = (await callControl(controlSocketPath(dataDir), 'databasesLeftBehind')) as DatabaseLeftBehind[];
+    return found.map((database) => leftBehindFinding(database, nodeId ?? ''));
+  } catch (error) {
+    return [failure('other databases', error)];
+  }
+}
+
+async function leftBehindIn(dataDir: string, nodeId: string): Promise<Finding[]> {
+  try {
+    return (await databasesLeftBehind({ dataDir, nodeId })).map((database) => leftBehindFinding(database, nodeId));
+  } catch (error) {
+    return [failure('other databases', error)];
+  }
+}
+
+function leftBehindFinding(database: DatabaseLeftBehind, nodeId: string): Finding {
+  return { check: 'other databases', state: 'warning', ...leftBehindText(database, nodeId) };
 }
 
 /** What to do about a document in quarantine. */

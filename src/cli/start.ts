@@ -24,7 +24,7 @@ import { reportFailure } from './failures.js';
 import { createAuditLog, createLogger } from './logger.js';
 import { list, paint, print, printJson } from './output.js';
 import { serviceManager } from './service-manager.js';
-import { certificateWarning } from './troubles.js';
+import { certificateWarning, leftBehindText } from './troubles.js';
 import { warningsOn } from './warnings.js';
 
 interface StartOptions extends Record<string, unknown> {
@@ -108,6 +108,7 @@ async function start(options: StartOptions): Promise<number> {
     await running(node, configuration, stopping);
     if (!stopping.isAsked) manager.ready(`Node ${configuration.nodeId} serves.`);
     if (!stopping.isAsked) await announce(node, configuration, options);
+    warnOfLeftBehind(node, warn);
     await ended(node);
     if (json) printJson({ event: 'stopped' });
     return exitCodes.ok;
@@ -129,6 +130,19 @@ function warnOfCertificates(
     for (const message of findings.map(certificateWarning)) if (message !== undefined) warn(message);
   });
   later(dayMs, () => warnOfCertificates(inForce, warn));
+}
+
+/** Once, and beside the work: the node serves already. */
+function warnOfLeftBehind(node: StatemeshNode, warn: (message: string) => void): void {
+  const tell = async (): Promise<void> => {
+    const { nodeId } = await node.status();
+    for (const database of await node.databasesLeftBehind()) {
+      const { message, advice } = leftBehindText(database, nodeId ?? '');
+      warn(`${message} ${advice}`);
+    }
+  };
+  // It may have been stopped meanwhile.
+  tell().catch(() => {});
 }
 
 interface Stopping {

@@ -1,5 +1,12 @@
 /** What `status` and `doctor` both tell of a node that runs: links that lag, clocks that differ, connections that were refused. */
-import type { CertificateFinding, GatewayStatus, NodeStatus, PeerStatus } from '../index.js';
+import {
+  type CertificateFinding,
+  type DatabaseLeftBehind,
+  type GatewayStatus,
+  limits,
+  type NodeStatus,
+  type PeerStatus,
+} from '../index.js';
 import { clean, count } from './output.js';
 
 /** Below it, a link is worth a word while something waits for it. */
@@ -74,4 +81,21 @@ export function certificateWarning({ field, path, state, daysLeft }: Certificate
 export function descriptorText(descriptors: NodeStatus['descriptors']): string | undefined {
   if (descriptors === undefined || descriptors.max - descriptors.open >= descriptorsLeftMin) return undefined;
   return `${count(descriptors.open)} of ${count(descriptors.max)} file descriptors are open`;
+}
+
+/** What is worth telling of another database in the data directory, and what to do about it. */
+export function leftBehindText(
+  { path, nodeId, entries, failure }: DatabaseLeftBehind,
+  present: string,
+): { readonly message: string; readonly advice: string } {
+  if (failure !== undefined || nodeId === undefined) {
+    const message = `${clean(path)} may have entries that the database of ${present} lacks, and cannot be read: ${clean(failure?.message ?? 'it names no node')}`;
+    return { message, advice: 'Move it to another directory, or delete it, if it is not needed.' };
+  }
+  const number = entries < limits.leftBehindEntriesMax ? '' : 'at least ';
+  const those = entries === 1 ? '1 entry' : `${number}${count(entries)} entries`;
+  const message = `${clean(path)} has ${those} that the database of ${present} lacks; no other node may have them.`;
+  const origin = path.endsWith(`/${nodeId}.db`) ? '' : `Name it ${nodeId}.db in a directory of its own. `;
+  const advice = `${origin}Stop this node, start that one once more (\`statemesh start --node-id ${nodeId}\`), and change it with \`statemesh reconfigure node-id=${present}\`: everything goes along. Or delete the file if it is not needed.`;
+  return { message, advice };
 }

@@ -36,6 +36,12 @@ export const limits = {
   /** A thread asks whether the holder lives: longer, and it counts as living. */
   lockProbeTimeoutMs: 5_000,
 
+  // Other databases in a data directory
+  leftBehindFilesMax: 64,
+  /** Whose entries are counted in one, and up to how many: enough to tell that it matters, in some 50 ms. */
+  leftBehindAuthorsMax: 2_000,
+  leftBehindEntriesMax: 100_000,
+
   // Health of the database
   storeCheckIntervalMs: 1_000,
   /** A database into which nothing was written for so long is tried, so that an idle node notices a disk that fails. */

@@ -130,16 +130,31 @@ export function fileBytesOf(path: string): number {
  */
 function inspect(path: string, nodeId: NodeId): void {
   const pages = readStart(path, 2 * pageBytes);
-  if (pages.toString('latin1', 0, magic.length) !== magic) {
+  if (!isDatabase(pages)) {
     throw new StatemeshError(
       'databaseForeign',
       `${path} is not a database, let alone the one of node "${nodeId}"; it was not touched. Restore a backup in its place, or move it away and let the peers fill a new one.`,
     );
   }
-  const applicationId = pages.length < headerBytes ? 0 : pages.readInt32BE(applicationIdOffset);
-  const version = pages.length < headerBytes ? 0 : pages.readInt32BE(userVersionOffset);
+  const { applicationId, version } = headerOf(pages);
   const owner = () => (pages.length < 2 * pageBytes ? undefined : ownerIn(pages.subarray(pageBytes)));
   checkIdentity({ path, nodeId, applicationId, version, owner });
+}
+
+/** The version of a file that is the database of some node; undefined for all others. It is read as bytes. */
+export function versionOfFile(path: string): number | undefined {
+  const start = readStart(path, headerBytes);
+  const { applicationId, version } = headerOf(start);
+  return isDatabase(start) && applicationId === ownApplicationId ? version : undefined;
+}
+
+function isDatabase(start: Buffer): boolean {
+  return start.toString('latin1', 0, magic.length) === magic;
+}
+
+function headerOf(start: Buffer): { applicationId: number; version: number } {
+  if (start.length < headerBytes) return { applicationId: 0, version: 0 };
+  return { applicationId: start.readInt32BE(applicationIdOffset), version: start.readInt32BE(userVersionOffset) };
 }
 
 /** From the SQLite file format, section 1.3. */

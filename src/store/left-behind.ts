@@ -1,0 +1,167 @@
+/**
+ * Other databases in a data directory: of nodes that were stopped and started under another NodeId, by a configuration that somebody has edited.
+ * What such a node had sent to nobody lies there alone.
+ *
+ * Invariants:
+ * - Nothing is written to any of them, nor to its log; a neighbor that SQLite makes to read it (`-shm`, an empty `-wal`) goes again.
+ * - What is no database of a node, or is in use, is passed over. What one of a node says is read in bounded time, in one stretch of code: so
+ *   nothing else in this process can meet its lock.
+ */
+import { lstatSync, readdirSync, rmSync, type Stats, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import Sqlite, { type Database } from 'better-sqlite3';
+import { authorKeyOf, type Incarnation, type Scope } from '../core/author.js';
+import { type Failure, failureOf, StatemeshError } from '../core/errors.js';
+import { isNodeId, type NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import { positionOf, type VectorClock } from '../core/vector-clock.js';
+import { fileBytesOf, versionOfFile } from './database-file.js';
+import { lockDatabase } from './database-lock.js';
+import { isOpenInProcess } from './lock-holder.js';
+import { nodeIdOf, schemaVersion } from './schema.js';
+import { databaseError } from './sqlite-errors.js';
+
+/** A database beside the one in use. */
+export interface DatabaseLeftBehind {
+  readonly path: string;
+  /** Whose it is; undefined when it cannot be read. */
+  readonly nodeId: NodeId | undefined;
+  /** How many entries it has that the one in use lacks, counted up to `limits.leftBehindEntriesMax`. */
+  readonly entries: number;
+  /** Why it cannot be read. */
+  readonly failure?: Failure | undefined;
+}
+
+export interface LeftBehindOptions {
+  readonly dataDir: string;
+  /** Of the database in use. */
+  readonly nodeId: NodeId;
+  /** What the database in use has. */
+  readonly clock: VectorClock;
+  /** Lets others have a turn, between two files. */
+  readonly turn: () => Promise<void>;
+}
+
+/** The databases that nobody has open, and that have, or may have, what the one in use lacks. */
+export async function findLeftBehind({
+  dataDir,
+  nodeId,
+  clock,
+  turn,
+}: LeftBehindOptions): Promise<readonly DatabaseLeftBehind[]> {
+  const directory = resolve(dataDir);
+  const own = statusOf(join(directory, `${nodeId}.db`));
+  const found: DatabaseLeftBehind[] = [];
+  for (const name of databasesIn(directory)) {
+    await turn();
+    const path = join(directory, name);
+    const file = statusOf(path);
+    if (name === `${nodeId}.db` || !isFile(file) || isSame(file, own)) continue;
+    const left = look(path, clock);
+    if (left !== undefined) found.push(left);
+  }
+  return found;
+}
+
+function databasesIn(directory: string): string[] {
+  try {
+    const names = readdirSync(directory).filter((name) => name.endsWith('.db'));
+    return names.sort().slice(0, limits.leftBehindFilesMax);
+  } catch {
+    // Where nothing can be listed nothing is found.
+    return [];
+  }
+}
+
+/** @returns undefined when there is nothing to tell */
+function look(path: string, clock: VectorClock): DatabaseLeftBehind | undefined {
+  try {
+    // Closing a descriptor of a file that another thread has open would cost that one SQLite's lock.
+    if (isOpenInProcess(path)) return undefined;
+    const version = versionOfFile(path);
+    if (version === undefined) return undefined;
+    if (version > schemaVersion) throw newer(path, version);
+    const { nodeId, entries } = locked(path, () => reading(path, (database) => compare(database, clock)));
+    return entries === 0 ? undefined : { path, nodeId, entries };
+  } catch (error) {
+    const failure = failureOf(databaseError(error, path));
+    return failure.code === 'databaseInUse' ? undefined : { path, nodeId: undefined, entries: 0, failure };
+  }
+}
+
+function newer(path: string, version: number): StatemeshError {
+  const message = `${path} has schema version ${version}, and this statemesh knows up to ${schemaVersion}.`;
+  return new StatemeshError('databaseForeign', message);
+}
+
+function locked<T>(path: string, use: () => T): T {
+  const lock = lockDatabase(path);
+  try {
+    return use();
+  } finally {
+    lock.release();
+  }
+}
+
+function reading<T>(path: string, use: (database: Database) => T): T {
+  const made = ['-wal', '-shm'].map((suffix) => `${path}${suffix}`).filter((name) => statusOf(name) === undefined);
+  const database = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: 0 });
+  try {
+    database.pragma('trusted_schema = OFF');
+    return use(database);
+  } finally {
+    database.close();
+    for (const name of made) if (name.endsWith('-shm') || fileBytesOf(name) === 0) rmSync(name, { force: true });
+  }
+}
+
+/** Those that it wrote itself first: what others wrote, they most likely have. */
+const authorsOf = `
+  SELECT id, node_id, incarnation, scope FROM authors, (SELECT node_id AS owner FROM meta LIMIT 1)
+  ORDER BY node_id <> owner LIMIT ?`;
+
+function compare(database: Database, clock: VectorClock): { nodeId: NodeId; entries: number } {
+  const nodeId = nodeIdOf(database);
+  if (nodeId === undefined || !isNodeId(nodeId)) {
+    throw new StatemeshError('databaseCorrupt', 'It does not say whose database it is.');
+  }
+  const count = database
+    .prepare('SELECT count(*) FROM (SELECT 1 FROM oplog WHERE author = ? AND hlc > ? LIMIT ?)')
+    .pluck();
+  let entries = 0;
+  for (const row of database.prepare(authorsOf).all(limits.leftBehindAuthorsMax) as StoredAuthor[]) {
+    const author = {
+      nodeId: row.node_id as NodeId,
+      incarnation: row.incarnation as Incarnation,
+      scope: row.scope as Scope,
+    };
+    const { hlc } = positionOf(clock, authorKeyOf(author));
+    entries += count.get(row.id, hlc, limits.leftBehindEntriesMax - entries) as number;
+    if (entries >= limits.leftBehindEntriesMax) break;
+  }
+  return { nodeId, entries };
+}
+
+interface StoredAuthor {
+  readonly id: number;
+  readonly node_id: string;
+  readonly incarnation: string;
+  readonly scope: string;
+}
+
+function statusOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    // A loop of symbolic links, for example.
+    return lstatSync(path, { throwIfNoEntry: false });
+  }
+}
+
+function isFile(file: Stats | undefined): file is Stats {
+  return file?.isFile() === true;
+}
+
+function isSame(one: Stats, other: Stats | undefined): boolean {
+  return one.ino === other?.ino && one.dev === other.dev;
+}
