@@ -2,7 +2,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { type FaultDomain, faultDomains, type PlanOptions, usualFaults } from '../simulation/index.js';
+import { type FaultDomain, faultDomains, type PlanOptions } from '../simulation/index.js';
 import { badInput } from './failures.js';
 
 export interface SimulateOptions {
@@ -80,7 +80,7 @@ export function replayCommand(seed: number, { plan }: Pick<SimulateRequest, 'pla
     `statemesh simulate --seed ${seed}`,
     ...(nodes.join() === defaults.nodes.join() ? [] : [`--nodes ${rangeOf(nodes)}`]),
     ...(seconds === defaults.seconds ? [] : [`--seconds ${seconds}`]),
-    ...(faults.join() === usualFaults.join() ? [] : [`--faults ${faults.join() || 'none'}`]),
+    ...(faults.join() === faultDomains.join() ? [] : [`--faults ${faults.join() || 'none'}`]),
   ].join(' ');
 }
 
@@ -99,7 +99,7 @@ function nodesOf(text: string | undefined): readonly [number, number] {
 }
 
 function faultsOf(text: string | undefined): readonly FaultDomain[] {
-  if (text === undefined) return usualFaults;
+  if (text === undefined) return faultDomains;
   if (text === 'none') return [];
   const names = text.split(',').map((name) => name.trim());
   const stranger = names.find((name) => !faultDomains.some((domain) => domain === name));

@@ -11,6 +11,7 @@ import type { Rule } from './network/rule.js';
 import type { Weather } from './network/weather.js';
 import type { Moment, NodeProcess } from './node.js';
 import type { Observers } from './observer.js';
+import { Strangers, type StrangersOptions } from './strangers.js';
 import type { WorldNode } from './world-node.js';
 
 /** The parts of a world that can be meddled with. */
@@ -44,8 +45,14 @@ export interface Line {
   readonly roundTripMs: number;
 }
 
+/** How many machines the strangers at one node dial from. */
+const strangersMachines = 2;
+
 export abstract class Faults {
   protected abstract readonly parts: WorldParts;
+  /** Those who are still there. */
+  readonly #strangers = new Set<Strangers>();
+  #strangersCalled = 0;
 
   /** Nothing passes between the two groups until `heal`; with `oneWay`, only from the first to the second nothing. */
   partition(from: readonly Place[], to: readonly Place[], { oneWay = false } = {}): void {
@@ -88,6 +95,35 @@ export abstract class Faults {
     const way = (bytesPerSecond: number) => ({ bytesPerSecond, latencyMs: (line?.roundTripMs ?? 0) / 2 });
     hub.line(a.address, b.address, line && way(line.bytesPerSecond));
     hub.line(b.address, a.address, line && way(line.backBytesPerSecond ?? line.bytesPerSecond));
+  }
+
+  /**
+   * Connections of nobody keep coming in at a node, on the local network or in the open, and take places. The result ends them; `heal`
+   * does not: whatever is promised holds meanwhile.
+   *
+   * @example
+   * const end = world.strangers(cloud, { perSecond: 40, says: 'nothing' });
+   */
+  strangers(node: WorldNode, options: StrangersOptions): () => void {
+    const { clock, hub, processOf } = this.parts;
+    const { name, address, segments, isCloud } = processOf(node);
+    this.meddle(`strangers at ${name} ${JSON.stringify(options)}`);
+    this.#strangersCalled += 1;
+    const number = this.#strangersCalled;
+    // A network of their own with the node, so that its neighbors stay its neighbors.
+    const segment = `strangers ${number}`;
+    const addresses = Array.from({ length: strangersMachines }, (_, index) => `10.66.${number}.${index + 1}`);
+    if (!isCloud) {
+      segments.add(segment);
+      hub.move(address, segments);
+    }
+    const strangers = new Strangers(options, { clock, hub, target: address, addresses, segment });
+    this.#strangers.add(strangers);
+    return () => {
+      if (!this.#strangers.delete(strangers)) return;
+      this.meddle(`end of strangers at ${name}`);
+      strangers.end();
+    };
   }
 
   /** Breaks what is open between two nodes, in the middle of whatever is on its way. */
@@ -258,6 +294,11 @@ export abstract class Faults {
     this.meddle(`wipe ${node.nodeId}`);
     this.parts.disks.wipe(process.address);
     this.parts.observers.tell('diskLost', process);
+  }
+
+  protected dismissStrangers(): void {
+    for (const strangers of this.#strangers) strangers.end();
+    this.#strangers.clear();
   }
 
   /** @param partition Who cannot hear whom from now on, if that changes: groups of names */

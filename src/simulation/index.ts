@@ -17,6 +17,7 @@ export * as rules from './network/rules.js';
 export type { Topology } from './network/topology.js';
 export type { Weather } from './network/weather.js';
 export type { Acknowledged, Heard, Observer } from './observer.js';
+export type { StrangersOptions } from './strangers.js';
 export {
   drawPlan,
   type Fault,
@@ -25,7 +26,6 @@ export {
   type Plan,
   type PlannedWrite,
   type PlanOptions,
-  usualFaults,
 } from './swarm/plan.js';
 export { type PerformOptions, type PlayPlanOptions, performPlan, playPlan } from './swarm/play.js';
 export { type Player, type PlayOptions, threadPlayer } from './swarm/player.js';

@@ -158,6 +158,7 @@ export class Trace implements Observer {
     if (delivery.kind === 'http') {
       return [{ kind: 'request', from, to, connection, about: firstLineOf(delivery.bytes) }];
     }
+    if (delivery.kind === 'noise') return [];
     if (delivery.kind !== 'bytes') return [{ kind: 'connection', from, to, connection, what: delivery.kind }];
     const key = `${connection} ${delivery.from}`;
     const decoder = this.#decoders.get(key) ?? new FrameDecoder(limits.frameBytesMax);

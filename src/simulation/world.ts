@@ -423,6 +423,7 @@ export class World extends Faults {
   async close(): Promise<void> {
     try {
       this.heal();
+      this.dismissStrangers();
       for (const process of this.#all) await this.complete(process.stop());
       for (const authority of this.authorities) authority.close();
       await this.run(afterlifeMs);
@@ -434,6 +435,7 @@ export class World extends Faults {
 
   /** Kills what is up, and removes the files: for a world that nobody asks any more what it has left over. */
   abandon(): void {
+    this.dismissStrangers();
     for (const process of this.#all) if (process.isThere) process.crash();
     this.#disks.remove();
   }

@@ -114,7 +114,7 @@ describe('options', () => {
     [['--jobs', '0'], '--jobs "0"'],
     [
       ['--faults', 'network,fire'],
-      '--faults "network,fire": use none, or some of network,crash,clock,disk,cloud,reconfiguration,links',
+      '--faults "network,fire": use none, or some of network,crash,clock,disk,cloud,reconfiguration,links,strangers',
     ],
     [['--trace', 'nowhere/at/all.jsonl'], '--trace nowhere/at/all.jsonl cannot be written (ENOENT)'],
     [['--trace', 'directory'], '--trace directory is a directory'],
@@ -135,7 +135,7 @@ describe('options', () => {
       plan: {
         nodes: [3, 5],
         durationMs: 60_000,
-        faults: ['network', 'crash', 'clock', 'disk', 'cloud', 'reconfiguration'],
+        faults: ['network', 'crash', 'clock', 'disk', 'cloud', 'reconfiguration', 'links', 'strangers'],
       },
       isReplay: false,
       traceFile: undefined,

@@ -278,6 +278,18 @@ describe('failures', () => {
     expect(told({ type: 'node.duplicated', failure: failure('goodbye') })).toBe(1);
   });
 
+  it('a connection that speaks no protocol -> reported of a node, not of a stranger', () => {
+    const refused = (remoteAddress: string) =>
+      told({
+        type: 'connection.refused',
+        remoteAddress,
+        failure: { code: 'frameMalformed', message: '' },
+        suppressed: 0,
+      });
+    expect(refused('at-node-a:40000')).toBe(1);
+    expect(refused('10.66.1.1:40000')).toBe(0);
+  });
+
   it('a goodbye, a peer that connects, a double that the world has made -> silent', () => {
     expect(told({ type: 'peer.disconnected', nodeId, failure: failure('goodbye') })).toBe(0);
     expect(told({ type: 'peer.connected', nodeId, remoteAddress: '' })).toBe(0);

@@ -1,7 +1,7 @@
 /** Slow lines in the plans of the swarm. */
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
-import { drawPlan, type Fault, faultDomains, usualFaults } from '../../src/simulation/swarm/plan.js';
+import { drawPlan, type Fault, faultDomains } from '../../src/simulation/swarm/plan.js';
 import { playPlan } from '../../src/simulation/swarm/play.js';
 
 const options = { nodes: [3, 5], durationMs: 60_000 } as const;
@@ -42,7 +42,8 @@ describe('slow lines in plans', () => {
 
   it('links: left out -> everything else is drawn as before', () => {
     for (const seed of seeds.slice(0, 5)) {
-      const [all, usual] = [faultDomains, usualFaults].map((faults) => drawPlan({ ...options, seed, faults }));
+      const without = faultDomains.filter((domain) => domain !== 'links');
+      const [all, usual] = [faultDomains, without].map((faults) => drawPlan({ ...options, seed, faults }));
       const others = all?.faults.filter(({ kind }) => kind !== 'link' && kind !== 'cloudLink');
       expect(others).toEqual(usual?.faults);
       expect(all?.writes.filter(({ key }) => !key.startsWith('large-'))).toEqual(usual?.writes);
@@ -59,5 +60,18 @@ describe('slow lines in plans', () => {
     const verdict = await playPlan({ ...plan, clouds: 0, faults });
     expect(verdict.breach).toBeUndefined();
     expect(verdict.traceHash).toBe((await playPlan({ ...plan, clouds: 0 })).traceHash);
+  });
+});
+
+describe('strangers in plans', () => {
+  const groups = seeds.flatMap((seed) => {
+    const { faults, nodes } = drawPlan({ ...options, seed, faults: ['strangers'] });
+    return faults.flatMap((fault) => (fault.kind === 'strangers' ? [{ ...fault, isCloud: fault.node >= nodes }] : []));
+  });
+
+  it('strangers: many plans -> a few groups in some, at nodes and cloud nodes, silent ones and loud ones', () => {
+    expect(groups.length).toBeGreaterThan(20);
+    expect(groups.length).toBeLessThan(200);
+    expect(new Set(groups.map(({ isCloud, says }) => `${isCloud} ${says}`)).size).toBe(4);
   });
 });

@@ -5,7 +5,7 @@
 import type { ErrorCode } from '../../core/errors.js';
 import { isImpairment } from '../../core/impairment.js';
 import type { Happening } from '../../protocol/events.js';
-import type { CheckerFactory } from '../checker.js';
+import type { CheckerFactory, View } from '../checker.js';
 
 /** Codes that a node of ours gives no other node of ours a reason for. */
 const neverBetweenUs: ReadonlySet<ErrorCode> = new Set([
@@ -25,12 +25,19 @@ function isOfOperator(happening: Happening): boolean {
   return happening.type === 'reconfiguration.failed' && happening.failure.code === 'databaseForeign';
 }
 
+/** Who is no node of this world may say what it likes. */
+function isOfStranger(happening: Happening, { processes }: View): boolean {
+  if (happening.type !== 'connection.refused') return false;
+  return !processes.some(({ address }) => happening.remoteAddress.startsWith(`${address}:`));
+}
+
 export const failures: CheckerFactory = (view, report) => ({
   name: 'failures',
   kind: 'safety',
   happened({ nodeId, isDiskSound }, { happening }) {
     if (happening.type === 'store.impaired' && isDiskSound) report(`${nodeId} reports ${JSON.stringify(happening)}`);
     if (happening.type === 'failure' && isImpairment(happening.failure.code) && !isDiskSound) return;
+    if (isOfStranger(happening, view)) return;
     const hasDouble = () => view.processes.filter((process) => process.nodeId === nodeId).length > 1;
     const isBroken =
       happening.type === 'peer.diverged' ||

@@ -1,7 +1,7 @@
 /** What passes on the network, for those who record it. Costs nothing when nobody does. */
 
-/** What is said over a stream: frames, or HTTP. */
-export type Speech = 'bytes' | 'http';
+/** What is said over a stream: frames, HTTP, or nothing that means anything. */
+export type Speech = 'bytes' | 'http' | 'noise';
 
 /** Something has reached its destination. */
 export interface Delivery {
@@ -11,7 +11,8 @@ export interface Delivery {
   readonly from: string;
   readonly to: string;
   /**
-   * `accepted`, `refused`: what came of a dial. `bytes`: frames of a node, or parts of them; `http`: bytes from and to a web server.
+   * `accepted`, `refused`: what came of a dial. `bytes`: frames of a node, or parts of them; `http`: bytes from and to a web server;
+   * `noise`: bytes from and to a stranger.
    * `closed`: the other side has ended a stream. `reset`: a stream has broken.
    */
   readonly kind: 'accepted' | 'refused' | Speech | 'datagram' | 'closed' | 'reset';

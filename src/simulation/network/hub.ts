@@ -214,12 +214,17 @@ export class NetworkHub implements Taps {
     this.#exchange.inject(segment, port, bytes, senderHost);
   }
 
+  #speechBetween(dialer: string, listener: string): Speech {
+    const speaks = (address: string) => this.#machines.get(address)?.speaks ?? 'bytes';
+    return speaks(dialer) === 'noise' ? 'noise' : speaks(listener);
+  }
+
   #openStream(dialer: Endpoint, listener: Endpoint): Stream {
     const forgotten = (stream: Stream) => void this.#streams.delete(stream);
     this.#streamCount += 1;
     const stream = new Stream({
       number: this.#streamCount,
-      speech: this.#machines.get(listener.address)?.speaks ?? 'bytes',
+      speech: this.#speechBetween(dialer.address, listener.address),
       routes: this.#routes,
       taps: this,
       dialer,

@@ -58,7 +58,9 @@ export type Fault =
   /** The line between two nodes is as narrow and as long as that from then on. */
   | At<'link', { from: number; to: number; bytesPerSecond: number; roundTripMs: number }>
   /** The line between a node and a cloud node. */
-  | At<'cloudLink', { node: number; cloud: number; bytesPerSecond: number; roundTripMs: number }>;
+  | At<'cloudLink', { node: number; cloud: number; bytesPerSecond: number; roundTripMs: number }>
+  /** Connections of nobody come in for a while. Cloud nodes come behind the others in the numbers. */
+  | At<'strangers', { node: number; perSecond: number; says: 'nothing' | 'noise'; forMs: number }>;
 
 export const authorityTroubles = ['down', 'slow', 'rubbish', 'refuse', 'fail', 'hang', 'rotate'] as const;
 export type AuthorityTrouble = (typeof authorityTroubles)[number];
@@ -93,11 +95,18 @@ export interface Plan {
 }
 
 /** All kinds of trouble that can be drawn. */
-export const faultDomains = ['network', 'crash', 'clock', 'disk', 'cloud', 'reconfiguration', 'links'] as const;
+export const faultDomains = [
+  'network',
+  'crash',
+  'clock',
+  'disk',
+  'cloud',
+  'reconfiguration',
+  'links',
+  'strangers',
+] as const;
 /** A kind of trouble that can be drawn. */
 export type FaultDomain = (typeof faultDomains)[number];
-/** What is drawn when nothing else is said. */
-export const usualFaults: readonly FaultDomain[] = faultDomains.filter((domain) => domain !== 'links');
 
 /** From what a plan is drawn. */
 export interface PlanOptions {
@@ -105,11 +114,11 @@ export interface PlanOptions {
   /** How many nodes at least and at most. */
   readonly nodes: readonly [number, number];
   readonly durationMs: number;
-  /** From where faults may come; {@link usualFaults} when left out. */
+  /** From where faults may come; all of them when left out. */
   readonly faults?: readonly FaultDomain[];
 }
 
-export function drawPlan({ seed, nodes: [fewest, most], durationMs, faults = usualFaults }: PlanOptions): Plan {
+export function drawPlan({ seed, nodes: [fewest, most], durationMs, faults = faultDomains }: PlanOptions): Plan {
   const nodes = fewest + randomStream(seed, 'plan nodes').below(most - fewest + 1);
   const cloud = randomStream(seed, 'plan clouds');
   const clouds = cloud.pick([0, 1, 1, 2]);
@@ -220,6 +229,11 @@ function streamsOf(domain: FaultDomain): readonly FaultStream[] {
   return domain === 'disk' ? [domain, 'failing disks'] : [domain];
 }
 
+/** Between two faults. In some runs a domain is quiet: what one fault shows, another may hide. */
+const meanGapsMs = [2_000, 6_000, 20_000, Number.POSITIVE_INFINITY];
+/** Each group of strangers opens hundreds of connections. */
+const meanGapsOfStrangersMs = [30_000, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+
 interface FaultOptions {
   readonly draw: DrawFault;
   readonly nodes: number;
@@ -228,8 +242,7 @@ interface FaultOptions {
 }
 
 function drawFaults(random: RandomStream, { draw, nodes, clouds, durationMs }: FaultOptions): Fault[] {
-  // In some runs a domain is quiet: what one fault shows, another may hide.
-  const meanGapMs = random.pick([2_000, 6_000, 20_000, Number.POSITIVE_INFINITY]);
+  const meanGapMs = random.pick(draw === draws.strangers ? meanGapsOfStrangersMs : meanGapsMs);
   const faults: Fault[] = [];
   for (let atMs = random.float() * meanGapMs; atMs < durationMs; atMs += random.float() * 2 * meanGapMs) {
     faults.push(draw(random, atMs, nodes, clouds));
@@ -375,6 +388,14 @@ const draws: Readonly<Record<FaultStream, DrawFault>> = {
       return { ...at, kind: 'cloudLink', node, cloud: random.below(clouds), ...line };
     }
     return { ...at, kind: 'link', from: node, to: random.below(nodes), ...line };
+  },
+  strangers(random, atMs, nodes, clouds) {
+    return {
+      ...{ atMs, kind: 'strangers', node: random.below(nodes + clouds) },
+      perSecond: random.pick([1, 10, 10, 100]),
+      says: random.pick(['nothing', 'noise']),
+      forMs: random.pick([2_000, 8_000, 20_000]),
+    };
   },
   cloud(random, atMs, nodes, clouds) {
     const forMs = random.pick([500, 5_000, 20_000]);

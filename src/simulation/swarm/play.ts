@@ -292,9 +292,13 @@ class Run {
         this.#later(fault.forMs, () => world.freeDisk(node));
         break;
       }
+      case 'strangers': {
+        const { perSecond, says, forMs } = fault;
+        this.#later(forMs, world.strangers(this.#machine(fault.node), { perSecond, says }));
+        break;
+      }
       case 'failDisk': {
-        const machines = [...this.#nodes, ...this.#clouds];
-        const node = machines[fault.node % machines.length] as WorldNode;
+        const node = this.#machine(fault.node);
         world.failDisk(node, fault.failure);
         this.#later(fault.forMs, () => world.mendDisk(node));
         break;
@@ -514,6 +518,11 @@ class Run {
 
   #later(afterMs: number, act: () => void): void {
     this.#due.push({ atMs: this.#world.nowMs + afterMs, act });
+  }
+
+  #machine(index: number): WorldNode {
+    const machines = [...this.#nodes, ...this.#clouds];
+    return machines[index % machines.length] as WorldNode;
   }
 
   #node(index: number): WorldNode {
