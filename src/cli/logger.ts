@@ -9,11 +9,11 @@ const standardError = 2;
 export async function createLogger(level: string): Promise<Logger> {
   // A process id and host name in each line say nothing on a terminal, and the supervisor's log has them otherwise.
   const options = { level, base: null };
-  if (!process.stderr.isTTY) return pino(options, destination({ dest: standardError, sync: true }));
+  const target = sturdy({ dest: standardError });
+  if (!process.stderr.isTTY) return pino(options, target);
   const { default: pretty } = await import('pino-pretty');
   const stream = pretty({
-    destination: standardError,
-    sync: true,
+    destination: target,
     colorize: process.stderr.hasColors(),
     translateTime: 'SYS:HH:MM:ss.l',
     hideObject: true,
@@ -23,10 +23,10 @@ export async function createLogger(level: string): Promise<Logger> {
 
 /** The audit log in a file of its own, whatever the level of the other: JSON lines, readable by its owner only. */
 export function createAuditLog(file: string): { readonly logger: Logger; reopen(): void } {
-  let stream: ReturnType<typeof destination>;
+  let stream: ReturnType<typeof sturdy>;
   try {
     closeSync(openSync(file, 'a', 0o600));
-    stream = destination({ dest: file, append: true, sync: true, mode: 0o600 });
+    stream = sturdy({ dest: file, append: true, mode: 0o600 });
   } catch (error) {
     const { code } = error as { code?: string };
     throw new StatemeshError(
@@ -34,8 +34,16 @@ export function createAuditLog(file: string): { readonly logger: Logger; reopen(
       `--audit-log ${file} cannot be written (${code ?? 'unknown reason'}).`,
     );
   }
-  // A disk that is full must not end the node.
-  stream.on('error', () => {});
   const logger = pino({ level: 'info', base: null, timestamp: stdTimeFunctions.isoTime }, stream);
   return { logger, reopen: () => stream.reopen() };
+}
+
+/** Lines wait for a disk that has room again, up to so many bytes; then they are dropped. */
+const waitingBytesMax = 1024 * 1024;
+
+/** A disk that is full, a pipe that nobody reads any more or a terminal that is gone must not end the node. */
+function sturdy(options: { dest: string | number; append?: boolean; mode?: number }): ReturnType<typeof destination> {
+  const stream = destination({ ...options, sync: true, maxLength: waitingBytesMax });
+  stream.on('error', () => {});
+  return stream;
 }

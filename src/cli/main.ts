@@ -144,6 +144,8 @@ process.exitCode = await run(process.argv.slice(2));
 async function run(argv: readonly string[]): Promise<number> {
   // Whoever reads our output may leave (`| head`): that is no failure of ours.
   process.stdout.on('error', leaveOnBrokenPipe);
+  // Where nothing can be told, nothing is told.
+  process.stderr.on('error', () => {});
   const json = argv.includes('--json');
   try {
     const program = await createProgram(argv);

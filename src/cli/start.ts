@@ -79,6 +79,8 @@ export function defineStart(command: Command): void {
   const codes = [ok, failed, badInput, taken, database, interrupted, terminated];
   command.addHelpText('after', help).addHelpText('after', exitCodeHelp(codes));
   command.action(async (options: StartOptions) => {
+    // A node serves on where nobody hears of it, or the disk of its output is full.
+    process.stdout.removeAllListeners('error').on('error', () => {});
     process.exitCode = await start(options);
     // Everything is closed by now. What a library may have left open must not keep a stopped node in the process table.
     process.exit();

@@ -53,14 +53,29 @@ async function claim(server: Server, path: string): Promise<SocketPlace> {
       if (attempt === claimAttemptsMax) throw taken(path);
       await clear(path, join(nest, 'stale'));
     }
-    const isOurs = () => isSame(lstatSync(path, { throwIfNoEntry: false }), own);
-    const leave = () => {
-      if (isOurs()) rmSync(path, { force: true });
-    };
-    return { isOurs, leave };
+    return placeOf(path, own);
   } finally {
     rmSync(nest, { recursive: true, force: true });
   }
+}
+
+/** Nothing here throws: a node that runs, or stops, would end by what somebody has put in the place of its directory. */
+function placeOf(path: string, own: Stats): SocketPlace {
+  const isOurs = (): boolean => {
+    try {
+      return isSame(lstatSync(path, { throwIfNoEntry: false }), own);
+    } catch {
+      return false;
+    }
+  };
+  const leave = (): void => {
+    try {
+      if (isOurs()) rmSync(path, { force: true });
+    } catch {
+      // Nobody listens there any more: the next node clears it away.
+    }
+  };
+  return { isOurs, leave };
 }
 
 function listening(server: Server, path: string): Promise<void> {

@@ -39,6 +39,7 @@ import {
   pageBytes,
   schemaVersion,
   userVersionOf,
+  walBytesKept,
 } from './schema.js';
 import { databaseError } from './sqlite-errors.js';
 
@@ -90,9 +91,13 @@ export function openDatabaseFile(options: DatabaseFileOptions): Database {
 /** Where the lock was removed, another thread of this process may still have the file open: reading it would cost that one SQLite's lock. */
 function lockApartFromOurselves(path: string): DatabaseLock {
   const lock = lockDatabase(path);
-  if (!isOpenInProcess(path)) return lock;
-  lock.release();
-  throw new StatemeshError('databaseInUse', `${path}: This process has the database open already; close it first.`);
+  try {
+    if (!isOpenInProcess(path)) return lock;
+    throw new StatemeshError('databaseInUse', `${path}: This process has the database open already; close it first.`);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
 }
 
 /** Whether the lock of a file that is open here still is where others look for it; it is taken again where it is not. */
@@ -243,9 +248,6 @@ function openExclusively(path: string, options: DatabaseFileOptions): Database {
     throw withHolder(databaseError(error, path), path);
   }
 }
-
-/** What the WAL may keep of the disk after a large transaction. */
-const walBytesKept = 64 * 1_024 * 1_024;
 
 function createFile(path: string, { nodeId, randomness }: DatabaseFileOptions): void {
   const incarnation = randomness.token();

@@ -55,7 +55,7 @@ export function lockDatabase(path: string): DatabaseLock {
   let held: Held | undefined = take(file);
   return {
     check() {
-      if (held === undefined || isStillOurs(held)) return undefined;
+      if (held === undefined || isPerhapsStillOurs(held)) return undefined;
       const former = held;
       try {
         held = take(file);
@@ -204,6 +204,15 @@ function hasLinked(born: string, own: string): boolean {
   } catch (error) {
     if (systemCodeOf(error) === 'EEXIST' || systemCodeOf(error) === 'ENOENT') return false;
     throw error;
+  }
+}
+
+/** Where it cannot be looked at, for a file in the place of its directory or a disk that fails, nobody else can take it either. */
+function isPerhapsStillOurs(held: Held): boolean {
+  try {
+    return isStillOurs(held);
+  } catch {
+    return true;
   }
 }
 

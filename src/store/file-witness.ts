@@ -3,15 +3,18 @@
  * replaces it, so every write would be acknowledged and lost with the process.
  *
  * Invariant: files are told apart by device and inode; none is opened, since closing any descriptor of a file drops all POSIX locks
- * that the process holds on it. A file that was overwritten in place is noticed by its size, as long as that differs.
+ * that the process holds on it. A file that was overwritten or cut in place is noticed by its size, as long as that differs.
  */
 import { type Stats, statSync } from 'node:fs';
 import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+import { walBytesKept } from './schema.js';
 
 export class FileWitness {
   private readonly file: Stats;
   private wal: Stats | undefined;
   private size: number;
+  /** The log shrinks by itself only where a large transaction is over. */
+  private walSize = 0;
 
   /** @param path The database, which is open; its log is beside it, with `-wal` in its name */
   constructor(private readonly path: string) {
@@ -20,18 +23,13 @@ export class FileWitness {
     this.wal = statusOf(`${path}-wal`);
   }
 
-  /** What is wrong with the database; undefined while it is there. Cheap: for each transaction. */
+  /** What is wrong with the database or its log; undefined while both are there. Cheap: for each transaction. */
   look(): StatemeshError | undefined {
-    return this.looking(() => this.lookAtFile());
-  }
-
-  /** The same, and for the log. */
-  lookAround(): StatemeshError | undefined {
     return this.looking(() => this.lookAtFile() ?? this.lookAtLog());
   }
 
   /**
-   * The same, and for the log, after a commit of ours: that may have copied the log into the database, which only grows by it. A commit
+   * The same, after a commit of ours: that may have copied the log into the database, which only grows by it. A commit
    * is in the log first.
    */
   lookAfterCommit(): StatemeshError | undefined {
@@ -54,7 +52,11 @@ export class FileWitness {
     this.wal ??= found;
     if (this.wal === undefined) return undefined;
     if (found === undefined) return lost(path, 'was deleted or moved');
-    return isSame(found, this.wal) ? undefined : lost(path, 'was replaced by another file');
+    if (!isSame(found, this.wal)) return lost(path, 'was replaced by another file');
+    const least = Math.min(this.walSize, walBytesKept);
+    if (found.size < least) return lost(path, `was overwritten: it has ${found.size} bytes in place of ${least}`);
+    this.walSize = found.size;
+    return undefined;
   }
 
   private looking(look: () => StatemeshError | undefined): StatemeshError | undefined {

@@ -15,9 +15,8 @@ import type { StoreHealth } from '../protocol/store.js';
 
 export interface HealthOptions {
   readonly time: Time;
-  /** Looks at the database; at its log, too; at both after a commit, by which the database may have grown. */
+  /** Looks at the database and its log; after a commit, by which the database may have grown. */
   look(): StatemeshError | undefined;
-  lookAround(): StatemeshError | undefined;
   lookAfterCommit(): StatemeshError | undefined;
   /** Whether the lock is still held, or held again. */
   checkLock(): StatemeshError | undefined;
@@ -54,7 +53,7 @@ export class Health implements StoreHealth {
   }
 
   check(): Failure | undefined {
-    const lost = this.options.lookAround() ?? this.checkLock();
+    const lost = this.options.look() ?? this.checkLock();
     if (lost !== undefined) this.set(failureOf(lost));
     else if (this.present !== undefined && this.mayRecover(this.present)) this.set(this.trial());
     // An idle node finds out, too.

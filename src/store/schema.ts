@@ -17,6 +17,8 @@ import type { NodeId } from '../core/ids.js';
 /** "Smsh": marks a file as ours. */
 export const applicationId = 0x53_6d_73_68;
 export const pageBytes = 8_192;
+/** What the log may keep of the disk after a large transaction. */
+export const walBytesKept = 64 * 1_024 * 1_024;
 
 /** Each step brings a file from the version of its index to the next; version 1 is what `createSchema` makes. */
 const migrations: readonly ((database: Database) => void)[] = [];

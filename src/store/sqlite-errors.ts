@@ -37,25 +37,23 @@ const codesOfSqlite: Readonly<Record<string, keyof typeof advice>> = {
   READONLY: 'databaseUnavailable',
   PERM: 'databaseUnavailable',
   IOERR: 'databaseUnavailable',
+  PROTOCOL: 'databaseUnavailable',
+  NOLFS: 'databaseUnavailable',
+  NOMEM: 'databaseUnavailable',
 };
 
-const codesOfSystem: Readonly<Record<string, keyof typeof advice>> = {
-  ENOSPC: 'diskFull',
-  EDQUOT: 'diskFull',
-  EACCES: 'databaseUnavailable',
-  EPERM: 'databaseUnavailable',
-  EROFS: 'databaseUnavailable',
-  EIO: 'databaseUnavailable',
-  EEXIST: 'databaseUnavailable',
-  EISDIR: 'databaseUnavailable',
-  ENOTDIR: 'databaseUnavailable',
-  ENOENT: 'databaseUnavailable',
-  EMFILE: 'databaseUnavailable',
-};
+/** Whatever else the system says of a file is a matter of its path, its permissions or its disk. */
+const codesOfSystem: Readonly<Record<string, keyof typeof advice>> = { ENOSPC: 'diskFull', EDQUOT: 'diskFull' };
 
 function codeOf(error: unknown): keyof typeof advice | undefined {
   const code = systemCodeOf(error);
   if (code === undefined) return undefined;
   const [prefix, primary = ''] = code.split('_');
-  return prefix === 'SQLITE' ? own(codesOfSqlite, primary) : own(codesOfSystem, code);
+  if (prefix === 'SQLITE') return own(codesOfSqlite, primary);
+  return own(codesOfSystem, code) ?? (isOfSystem(error) ? 'databaseUnavailable' : undefined);
+}
+
+function isOfSystem(error: unknown): boolean {
+  const { code, syscall } = error as { code: string; syscall?: unknown };
+  return typeof syscall === 'string' && /^E[A-Z0-9]+$/.test(code);
 }

@@ -321,7 +321,6 @@ export class SqliteStore implements Store {
     return new Health({
       time: this.time,
       look: () => witness.look(),
-      lookAround: () => witness.lookAround(),
       checkLock: () => checkLock(this.options.path),
       lookAfterCommit: () => witness.lookAfterCommit(),
       tryDisk: () => {

@@ -1,9 +1,11 @@
 /** Whether a SQLite store says so when it cannot take writes: full, not readable, or its files are gone. */
-import { copyFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
+import { lockPathOf, refuseLocked } from '../../src/store/database-lock.js';
 import { Health } from '../../src/store/health.js';
+import { walBytesKept } from '../../src/store/schema.js';
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite-store.js';
 import { manualTime, nodeA, payloadOf, products, put } from './store-harness.js';
 import { countingRandomness, temporaryDirectory } from './store-temporary.js';
@@ -62,6 +64,28 @@ const vanishings: readonly [string, (path: string) => void][] = [
       writeFileSync(`${path}-wal`, '');
     },
   ],
+  ['the log is emptied', (path) => truncateSync(`${path}-wal`, 0)],
+  ['the log is cut', (path) => truncateSync(`${path}-wal`, 4_096)],
+  [
+    'a file takes the place of the directory',
+    (path) => {
+      renameSync(dirname(path), `${dirname(path)}-away`);
+      writeFileSync(dirname(path), 'x');
+    },
+  ],
+  [
+    'the directory becomes a link to itself',
+    (path) => {
+      renameSync(dirname(path), `${dirname(path)}-away`);
+      symlinkSync(dirname(path), dirname(path));
+    },
+  ],
+];
+
+const lockReplacements: readonly [string, (lock: string) => void][] = [
+  ['a file', (lock) => writeFileSync(lock, 'x')],
+  ['a link to itself', (lock) => symlinkSync(lock, lock)],
+  ['a link to nowhere', (lock) => symlinkSync(`${lock}-nowhere`, lock)],
 ];
 
 describe('store health', () => {
@@ -85,6 +109,30 @@ describe('store health', () => {
     expect(store.health.check()).toBeUndefined();
     vanish(path);
     expect(store.health.check()?.code).toBe('databaseLost');
+  });
+
+  test.each(lockReplacements)(
+    'lock: %s takes its place -> all goes on, and it is taken again once that is gone',
+    async (_, replace) => {
+      const { store, path } = await open();
+      const lock = lockPathOf(path);
+      renameSync(lock, `${lock}-away`);
+      replace(lock);
+      expect(store.health.check()).toBeUndefined();
+      await store.write([put('a', 1)]);
+      rmSync(lock);
+      expect(store.health.check()).toBeUndefined();
+      expect(() => refuseLocked(path)).toThrow(expect.objectContaining({ code: 'databaseInUse' }));
+    },
+  );
+
+  test('files: the log of a large transaction is cut by the database itself -> all is well', async () => {
+    const { store, path } = await open();
+    const large = Array.from({ length: 30 }, (_, index) => put(`k${index}`, 'x'.repeat(4_000_000)));
+    await store.write(large);
+    for (let index = 0; statSync(`${path}-wal`).size > walBytesKept; index += 1) await store.write([put('a', index)]);
+    expect(store.health.check()).toBeUndefined();
+    await store.write([put('a', 1)]);
   });
 
   test('files: put back -> writes go on, with all that was there', async () => {
@@ -157,7 +205,6 @@ function healthOf({ tryDisk = () => {} } = {}) {
   const health = new Health({
     time: { ...manualTime(), monotonicMs: () => nowMs },
     look: () => undefined,
-    lookAround: () => undefined,
     lookAfterCommit: () => undefined,
     checkLock: () => undefined,
     tryDisk,

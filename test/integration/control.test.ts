@@ -1,5 +1,5 @@
 /** The control service over real sockets in temporary directories. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { link, lstat, readdir, readFile, writeFile } from 'node:fs/promises';
 import { request as openRequest } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
@@ -68,6 +68,28 @@ describe('control socket', () => {
     await until(() => callControl(socketPath, 'ping').catch(() => undefined));
     expect(failures).toEqual([]);
   });
+
+  test.each([
+    ['a file', (directory: string) => writeFileSync(directory, 'x')],
+    ['a link to itself', (directory: string) => symlinkSync(directory, directory)],
+  ])(
+    'replaced by %s: the whole directory, while the node runs -> is opened again once that is back',
+    async (_, replace) => {
+      const directory = join(temporaryDirectory(), 'data');
+      mkdirSync(directory);
+      const { socketPath, failures } = await opened(
+        { ping: async () => 'pong' },
+        { directory, limits: { placeCheckMs: 20 } },
+      );
+      renameSync(directory, `${directory}-away`);
+      replace(directory);
+      await sleep(100);
+      rmSync(directory);
+      mkdirSync(directory);
+      await until(() => callControl(socketPath, 'ping').catch(() => undefined));
+      expect(failures).toEqual([]);
+    },
+  );
 
   test('switched off: control false -> no socket', async () => {
     const directory = temporaryDirectory();
