@@ -93,8 +93,9 @@ export class LinkRate {
 
   /** How many bytes may be on their way. */
   get windowBytes(): number {
-    if (this.#round === 0 || this.#bytesPerSecond === undefined) return this.#windowBytes;
-    const drained = (drainedShare * this.#bytesPerSecond * this.#tripMs()) / 1_000;
+    if (this.#round === 0) return this.#windowBytes;
+    // What nobody knows yet may be slow.
+    const drained = (drainedShare * (this.#bytesPerSecond ?? 0) * this.#tripMs()) / 1_000;
     return Math.max(limits.windowBytesMin, Math.min(this.#windowBytes, drained));
   }
 

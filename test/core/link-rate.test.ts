@@ -175,6 +175,14 @@ describe('link rate', () => {
     expect(rate.patienceMs).toBe(limits.stallPatienceMaxMs);
   });
 
+  it('a round trip that is looked at afresh before the rate is known -> is not taken for longer than it is', () => {
+    const pipe = new Pipe(4_000, 100);
+    pipe.rate.roundTrip(1, 0);
+    pipe.run(limits.roundTripExpiresMs + 1_000, { hasMore: false });
+    pipe.run(20_000);
+    expect(pipe.waitMs).toBeLessThanOrEqual(1.5 * limits.queueMsMax + (1_000 * limits.windowBytesMin) / 4_000);
+  });
+
   it('what is on its way -> tells how long the next will wait', () => {
     const pipe = new Pipe(8_000, 10);
     pipe.rate.roundTrip(10, 0);
