@@ -35,7 +35,7 @@ playTable('The cloud and its certificates', {
     const cloud = await opened();
     return withCloudPeer(cloud, { secret: 'not the secret of this client' });
   },
-  'cloud node of which nobody vouches': async () => {
+  'cloud node with a certificate of an unknown authority': async () => {
     const cloud = await opened();
     const { node } = await cloudNode(cloud);
     const { tlsCert } = await certificate({ fromDays: -1, toDays: 90 });
