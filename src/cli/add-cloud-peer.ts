@@ -51,8 +51,19 @@ export function defineAddCloudPeer(command: Command): void {
     const oAuth2 = { authority, clientId, clientSecret, scopes, audience };
     const answer = (await nodeAt(options).call('addCloudPeer', { nodeId, address, oAuth2 })) as { isNew: boolean };
     if (options.json) printJson(answer);
-    else print(answer.isNew ? `Added: ${nodeId} at ${address}.` : `Known already: ${nodeId} at ${address}.`);
+    else if (!answer.isNew) print(`Known already: ${nodeId} at ${address}.`);
+    else print(`Added: ${nodeId} at ${address}.${remainder(options)}`);
   });
+}
+
+/** What is left to do, which another command of another machine may have to. */
+function remainder({
+  clientSecretEnv: name,
+  authority,
+}: Pick<AddCloudPeerOptions, 'clientSecretEnv' | 'authority'>): string {
+  if (name === undefined) return '';
+  const { origin } = new URL(authority);
+  return `\nEach node that may lead needs ${name} in its environment, and ${name}=${origin} in secretVariables of its configuration.`;
 }
 
 async function secretOf({

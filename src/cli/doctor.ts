@@ -201,7 +201,7 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
     yield { check: 'peers', state: isWell ? 'ok' : 'warning', message };
   }
   for (const text of refusalTexts(status.refusals, now())) {
-    yield { check: 'refused', state: 'warning', message: `Refused ${text}` };
+    yield { check: 'refused', state: 'warning', message: text };
   }
   const short = descriptorText(status.descriptors);
   if (short === undefined) return;

@@ -78,7 +78,8 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
   if (status.inspectorUrl !== undefined) rows.push(['inspector', status.inspectorUrl]);
   if (status.metricsPort !== undefined) rows.push(['metrics', `http://127.0.0.1:${status.metricsPort}/metrics`]);
   for (const document of status.quarantined) rows.push(['quarantine', paint('yellow', quarantineText(document))]);
-  if (lastFailure !== undefined) rows.push(['last failure', clean(lastFailure.message)]);
+  const isTold = lastFailure?.message === status.impairment?.message;
+  if (lastFailure !== undefined && !isTold) rows.push(['last failure', clean(lastFailure.message)]);
   return rows;
 }
 

@@ -110,12 +110,19 @@ function convert(field: Field, text: string, origin: string): unknown {
       throw wrong(field, text, origin, 'use true or false');
     case 'peers':
       return pairsOf(text).map(([nodeId, address]) => {
-        if (address === undefined) throw wrong(field, text, origin, 'use nodeId=host:port,...');
+        if (address === undefined)
+          throw wrong(field, text, origin, 'write NODEID=HOST:PORT, with commas between several');
         return { nodeId, address };
       });
     case 'variables':
       return pairsOf(text).map(([variable, authority]) => {
-        if (authority === undefined) throw wrong(field, text, origin, 'use NAME=https://identity.example.com,...');
+        if (authority === undefined)
+          throw wrong(
+            field,
+            text,
+            origin,
+            'write NAME=ORIGIN, as in SHOP_SECRET=https://identity.example.com, with commas between several',
+          );
         return { name: variable, origin: authority };
       });
     case 'texts':

@@ -91,7 +91,8 @@ function checkAddress(field: string, value: unknown, type: PeerType): string {
     else parseAddress(value as string);
     return value as string;
   } catch (error) {
-    throw invalid(field, messageOf(error), { cause: error });
+    // It ends with a full stop, and so will ours.
+    throw invalid(field, messageOf(error).replace(/\.$/, ''), { cause: error });
   }
 }
 

@@ -7,7 +7,7 @@
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import Sqlite, { type Database } from 'better-sqlite3';
-import { StatemeshError } from '../core/errors.js';
+import { isStatemeshError, messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 import { isNodeId, type NodeId } from '../core/ids.js';
 import type { Randomness } from '../protocol/ports.js';
 import type { BackupProgress } from '../protocol/store.js';
@@ -79,7 +79,7 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
   const incarnation = randomness.token();
   const draft = join(directory, `restore.${incarnation}.new`);
   try {
-    if (!existsSync(backup)) throw new StatemeshError('databaseUnavailable', `${backup} is not there.`);
+    if (!existsSync(backup)) throw new StatemeshError('databaseUnavailable', `There is no copy at ${backup}.`);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     copyPrivately(backup, draft);
     const owner = ownerOf(draft, backup);
@@ -99,10 +99,18 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
       lock.release();
     }
   } catch (error) {
-    throw databaseError(error, backup);
+    throw copyError(error, backup);
   } finally {
     removeDraft(draft);
   }
+}
+
+/** Of a copy that is damaged or no database: the usual advice, to restore a backup, is what the caller is doing. */
+function copyError(error: unknown, backup: string): unknown {
+  const failure = databaseError(error, backup);
+  if (isStatemeshError(error) || systemCodeOf(failure) !== 'databaseCorrupt') return failure;
+  const message = `${backup} is damaged, or no database (${messageOf(error)}): take another backup.`;
+  return new StatemeshError('databaseCorrupt', message, { cause: error });
 }
 
 /**

@@ -78,6 +78,6 @@ function isSame(one: Stats, other: Stats): boolean {
 
 function lost(path: string, what: string): StatemeshError {
   const remedy =
-    'writes are refused. Put it back, or restart the node, which gets what its peers have; `statemesh doctor` says more.';
+    'writes are refused. Put it back; or save what the node still has with `statemesh backup FILE`, stop it, and restore that copy.';
   return new StatemeshError('databaseLost', `${path} ${what} while the node runs: ${remedy}`);
 }

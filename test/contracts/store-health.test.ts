@@ -103,6 +103,19 @@ describe('store health', () => {
     },
   );
 
+  test.each(vanishings)('files: %s -> a backup has everything that was acknowledged', async (_, vanish) => {
+    const { store, path } = await open();
+    await store.write([put('a', 1)]);
+    vanish(path);
+    expect(store.health.check()?.code).toBe('databaseLost');
+    const copy = join(directory, `${files}-copy`, 'node.db');
+    await store.backUp(copy);
+    const options = { path: copy, nodeId: nodeA, time: manualTime(), randomness: countingRandomness };
+    const restored = await openSqliteStore(options);
+    opened.push(restored);
+    expect(await payloadOf(restored, 'a')).toBe(1);
+  });
+
   test.each(vanishings)('files: %s while nobody writes -> noticed when somebody looks', async (_, vanish) => {
     const { store, path } = await open();
     await store.write([put('a', 1)]);

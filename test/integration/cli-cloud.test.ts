@@ -14,7 +14,9 @@ describe('remote peers', () => {
   test('added, shown, disabled, enabled and removed -> as told, and as JSON', async () => {
     const node = await startNode();
     const told = async (...args: string[]) => (await node.run(args)).stdout.trim();
-    expect(await told(...cloudPeer, '--client-secret-env', 'SHOP_SECRET')).toBe('Added: cloud-1 at 127.0.0.1:1.');
+    expect(await told(...cloudPeer, '--client-secret-env', 'SHOP_SECRET')).toBe(
+      'Added: cloud-1 at 127.0.0.1:1.\nEach node that may lead needs SHOP_SECRET in its environment, and SHOP_SECRET=http://127.0.0.1:1 in secretVariables of its configuration.',
+    );
     expect(await told(...cloudPeer, '--client-secret-env', 'SHOP_SECRET')).toBe(
       'Known already: cloud-1 at 127.0.0.1:1.',
     );
