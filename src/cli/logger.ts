@@ -38,12 +38,20 @@ export function createAuditLog(file: string): { readonly logger: Logger; reopen(
   return { logger, reopen: () => stream.reopen() };
 }
 
-/** Lines wait for a disk that has room again, up to so many bytes; then they are dropped. */
+/** Lines wait for a disk that has room again, or for a reader that sleeps, up to so many bytes; then they are dropped. */
 const waitingBytesMax = 1024 * 1024;
+const retryIntervalMs = 1_000;
 
-/** A disk that is full, a pipe that nobody reads any more or a terminal that is gone must not end the node. */
+/** A disk that is full, a pipe that nobody reads or a terminal that is gone must neither end the node nor hold it up. */
 function sturdy(options: { dest: string | number; append?: boolean; mode?: number }): ReturnType<typeof destination> {
-  const stream = destination({ ...options, sync: true, maxLength: waitingBytesMax });
+  const stream = destination({
+    ...options,
+    sync: true,
+    maxLength: waitingBytesMax,
+    // Or it would sleep, and all of the node with it, until a pipe has room.
+    retryEAGAIN: () => false,
+    periodicFlush: retryIntervalMs,
+  });
   stream.on('error', () => {});
   return stream;
 }

@@ -1,9 +1,10 @@
 /** `start --daemon-ready`, with systemd's own program and somebody who listens as systemd does; and `logs`. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { callControl } from '../../src/cli/control-client.js';
 import { clusterKey, clusterSalt, eventsOf, open, startNode, temporaryDirectory, until } from './cli-fixture.js';
 import { ownPort } from './own-port.js';
 
@@ -72,5 +73,36 @@ describe('logs', () => {
     await until(() => node.stderr().length > quiet.length || undefined, 'it logs');
     const wrong = await node.run(['logs', 'loud']);
     expect([wrong.exitCode, wrong.stderr]).toEqual([2, expect.stringContaining('Allowed choices are trace, debug')]);
+  });
+});
+
+describe('start, and what becomes of its output', () => {
+  /** A node whose shell has redirected its output. */
+  async function redirected(redirection: string): Promise<{ socketPath: string; child: ChildProcess }> {
+    const cwd = await configured();
+    execFileSync('mkfifo', [join(cwd, 'pipe')]);
+    const command = `${process.execPath} ${join(process.cwd(), 'dist/cli/main.js')} start --json`;
+    const child = spawn('sh', ['-c', `sleep 60 < pipe & exec ${command} ${redirection}`], { cwd, stdio: 'ignore' });
+    cleanups.push(() => child.kill('SIGKILL'));
+    const socketPath = join(cwd, 'data', 'control.sock');
+    await until(() => callControl(socketPath, 'status').catch(() => undefined));
+    return { socketPath, child };
+  }
+
+  test.each([
+    ['standard error is on a disk that is full', '2> /dev/full 3> pipe'],
+    ['standard output is on a disk that is full', '> /dev/full 3> pipe'],
+    ['nobody reads the log, and the pipe is full', '2> pipe'],
+    ['both are closed', '>&- 2>&- 3> pipe'],
+  ])('%s -> it serves on, and stops in good order', async (_, redirection) => {
+    const { socketPath, child } = await redirected(redirection);
+    const exitCode = new Promise((resolve) => child.once('exit', resolve));
+    // Each is told in the log; 400 are more than a pipe takes.
+    const times = redirection === '2> pipe' ? 400 : 10;
+    for (let index = 0; index < times; index += 1) {
+      await callControl(socketPath, 'reconfigure', { partial: { heartbeatIntervalMs: 1_000 + (index % 2) } });
+    }
+    child.kill('SIGTERM');
+    expect(await exitCode).toBe(0);
   });
 });
