@@ -1,36 +1,23 @@
 /** The page of a live cluster of real processes: what it shows is what is, and what was is there again. */
 import { readFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Browser, Locator, Page } from 'playwright-core';
-import { launchBrowser, type OpenPage, openPage, show, untilShown } from './browser.js';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Locator, Page } from 'playwright-core';
+import { show } from './browser.js';
 import { Cluster } from './cluster.js';
+import { browserPages } from './pages.js';
 
-let browser: Browser;
+const pages = browserPages();
 let cluster: Cluster;
-let opened: OpenPage[] = [];
 
 beforeAll(async () => {
-  browser = await launchBrowser();
   cluster = new Cluster();
   await cluster.start();
 });
 afterAll(async () => {
-  await browser?.close();
   await cluster?.close();
 });
-afterEach(async () => {
-  const complaints = opened.flatMap((each) => each.complaints);
-  await Promise.all(opened.map(({ page }) => page.context().close()));
-  opened = [];
-  expect(complaints).toEqual([]);
-});
 
-async function open(): Promise<Page> {
-  const page = await openPage(browser, cluster.url);
-  opened.push(page);
-  await untilShown(page.page);
-  return page.page;
-}
+const open = (): Promise<Page> => pages.open(cluster.url);
 
 function card(page: Page, nodeId: string): Locator {
   return page.locator('.card', { has: page.locator('.card-name', { hasText: nodeId }) });
@@ -161,6 +148,6 @@ describe('a live cluster', () => {
     await page.locator('.condition-lost').waitFor();
     expect(await page.locator('.card').count()).toBe(3);
     // What it says of it is no complaint.
-    for (const each of opened) each.complaints.length = 0;
+    pages.forgetComplaints();
   });
 });

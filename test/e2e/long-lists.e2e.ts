@@ -2,14 +2,14 @@
  * Long lists in windows of every width: rows that cannot be seen are not drawn, and those that can are where they belong. A list that
  * is given all the height it asks for draws all its rows, and hangs the page.
  */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Browser, Page } from 'playwright-core';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Page } from 'playwright-core';
 import { type InspectorServer, readTrace, serveTrace } from 'statemesh';
-import { launchBrowser, type OpenPage, openPage, show, untilShown } from './browser.js';
+import { show } from './browser.js';
+import { browserPages, recordTrace } from './pages.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'statemesh-e2e-lists-'));
 const widths = [360, 480, 640, 759, 760, 761, 1_000, 1_280, 1_920];
@@ -18,29 +18,19 @@ const actorsAdded = 3_000;
 /** Of the whole page, whatever there is to show. */
 const elementsMax = 6_000;
 
-let browser: Browser;
+const pages = browserPages();
 let server: InspectorServer;
-let opened: OpenPage[] = [];
 
 beforeAll(async () => {
-  browser = await launchBrowser();
   const short = join(directory, 'short.jsonl');
-  const args = ['simulate', '--seed', '5', '--nodes', '4', '--seconds', '20', '--trace', short];
-  execFileSync(process.execPath, [resolve('dist/cli/main.js'), ...args], { cwd: directory, stdio: 'ignore' });
+  recordTrace(short);
   const long = join(directory, 'long.jsonl');
   writeFileSync(long, lengthened(readFileSync(short, 'utf8').split('\n')).join('\n'));
   server = await serveTrace(await readTrace(long), { port: 0, title: 'long' });
 });
 afterAll(async () => {
-  await browser?.close();
   await server?.close();
   rmSync(directory, { recursive: true, force: true });
-});
-afterEach(async () => {
-  const complaints = opened.flatMap((each) => each.complaints);
-  await Promise.all(opened.map(({ page }) => page.context().close()));
-  opened = [];
-  expect(complaints).toEqual([]);
 });
 
 interface ActorLine {
@@ -72,12 +62,7 @@ function lengthened(lines: readonly string[]): string[] {
   return [...others, ...added, ...events];
 }
 
-async function open(width: number): Promise<Page> {
-  const page = await openPage(browser, server.url.reveal(), { viewport: { width, height: 900 } });
-  opened.push(page);
-  await untilShown(page.page);
-  return page.page;
-}
+const open = (width: number): Promise<Page> => pages.open(server.url.reveal(), { viewport: { width, height: 900 } });
 
 const elementsOf = (page: Page) => page.evaluate('document.querySelectorAll("*").length') as Promise<number>;
 const widthOf = (page: Page) => page.evaluate('document.documentElement.scrollWidth') as Promise<number>;

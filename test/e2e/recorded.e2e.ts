@@ -1,47 +1,32 @@
 /** A recorded trace of a simulation, and a very long one: by keyboard, in both themes, and with whoever may not look refused. */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Page } from 'playwright-core';
 import { type InspectorServer, readTrace, serveTrace } from 'statemesh';
 import { WebSocket } from 'ws';
-import { launchBrowser, type OpenPage, openPage, show, untilShown } from './browser.js';
+import { show } from './browser.js';
+import { browserPages, recordTrace } from './pages.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'statemesh-e2e-'));
 const trace = join(directory, 'seed-5.jsonl');
 const longTrace = join(directory, 'long.jsonl');
 const longMax = 100_000;
 
-let browser: Browser;
+const pages = browserPages();
 let server: InspectorServer;
-let opened: OpenPage[] = [];
 
 beforeAll(async () => {
-  browser = await launchBrowser();
-  const args = ['simulate', '--seed', '5', '--nodes', '4', '--seconds', '20', '--trace', trace];
-  execFileSync(process.execPath, [resolve('dist/cli/main.js'), ...args], { cwd: directory, stdio: 'ignore' });
+  recordTrace(trace);
   server = await serveTrace(await readTrace(trace), { port: 0, title: 'seed 5' });
 });
 afterAll(async () => {
-  await browser?.close();
   await server?.close();
   rmSync(directory, { recursive: true, force: true });
 });
-afterEach(async () => {
-  const complaints = opened.flatMap((each) => each.complaints);
-  await Promise.all(opened.map(({ page }) => page.context().close()));
-  opened = [];
-  expect(complaints).toEqual([]);
-});
 
-async function open(url = server.url.reveal(), options = {}): Promise<Page> {
-  const page = await openPage(browser, url, options);
-  opened.push(page);
-  await untilShown(page.page);
-  return page.page;
-}
+const open = (url = server.url.reveal(), options = {}): Promise<Page> => pages.open(url, options);
 
 /** Loaded into the page from this machine's own files, past its policy: it is the test's, not the page's. */
 const axe = readFileSync(resolve('node_modules/axe-core/axe.min.js'), 'utf8');
@@ -212,14 +197,14 @@ describe('a recorded trace', () => {
 
   it('a wrong token -> the page is refused, with what to do', async () => {
     const wrong = server.url.reveal().replace(/token=.*/, 'token=wrong');
-    const page = await (await browser.newContext()).newPage();
+    const page = await (await pages.browser.newContext()).newPage();
     await page.goto(wrong);
     await page.getByText(/open the whole address/).waitFor();
     await page.context().close();
   });
 
   it("another page's script -> gets nothing, though it knows the token", async () => {
-    const page = await (await browser.newContext()).newPage();
+    const page = await (await pages.browser.newContext()).newPage();
     const { host, hash } = new URL(server.url.reveal());
     await page.goto('data:text/html,<title>elsewhere</title>');
     const heard = await page.evaluate(`new Promise((done) => {
