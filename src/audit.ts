@@ -1,12 +1,12 @@
 /**
- * The audit log: who came, who was refused and why, and who changed what. For those who have to answer later what happened.
+ * The audit log: who connected, who was refused and why, and who changed what.
  *
- * Invariants: a line has no secret and no document, and nothing of others' texts but what {@link foreignText} lets through; strangers
- * cannot fill a disk with it: of lines that differ in nothing but time and place within a network, a few are written in each window,
- * and how many were left out is told afterwards.
+ * Invariants: a line holds no secret and no document, and text from elsewhere only as {@link foreignText} lets it through. Strangers
+ * cannot fill a disk with it: of lines with the same event, reason and network, a few are written in each window, and one more line
+ * says how many were left out.
  */
 import type { ActorRefFrom } from 'xstate';
-import { neighbourhood } from './core/address-range.js';
+import { hostIn, neighbourhood } from './core/address-range.js';
 import { foreignText } from './core/foreign-text.js';
 import { limits } from './core/limits.js';
 import { remotePeersCollection, removedPeersCollection } from './database/remote-peers.js';
@@ -33,9 +33,9 @@ export interface AuditRecord {
     | 'control.called';
   readonly nodeId?: string;
   readonly address?: string;
-  /** Whom the access token names. */
+  /** The client that the access token names. */
   readonly subject?: string;
-  /** The class of the reason: an error code. */
+  /** An error code. */
   readonly reason?: string;
   /** The names of the fields of the configuration that have changed. */
   readonly fields?: readonly string[];
@@ -46,7 +46,7 @@ export interface AuditRecord {
   readonly change?: string;
   readonly isLeader?: boolean;
   readonly term?: number;
-  /** How many lines like this one were left out since. */
+  /** How many lines like this one the window left out. */
   readonly suppressed?: number;
 }
 
@@ -70,7 +70,7 @@ interface Window {
 export class Audit {
   readonly #logger: AuditLogger;
   readonly #time: Pick<Time, 'after'>;
-  /** By what makes lines alike. */
+  /** By the fields that lines of one kind share. */
   readonly #windows = new Map<string, Window>();
 
   constructor(logger: AuditLogger, time: Pick<Time, 'after'>) {
@@ -83,11 +83,11 @@ export class Audit {
     const window = this.#windows.get(key) ?? this.#open(key, record);
     window.count += 1;
     if (window.count <= limits.auditRepeatsMax) this.#write(record);
-    // What was left out before it came here is counted on.
+    // The record may stand for others that were left out before it came here.
     else window.count += record.suppressed ?? 0;
   }
 
-  /** Tells what was left out. */
+  /** Writes how many lines were left out. */
   close(): void {
     for (const key of [...this.#windows.keys()]) this.#close(key);
   }
@@ -113,13 +113,19 @@ export class Audit {
   #keyOf({ event, reason, command, address, nodeId, collection }: AuditRecord): string {
     const key = JSON.stringify([event, reason, command, rangeOf(address) ?? nodeId, collection]);
     if (this.#windows.has(key) || this.#windows.size < limits.auditKeysMax) return key;
-    // Strangers from everywhere: their lines are alike then.
+    // Strangers from everywhere: from here on, all lines of one event count as alike.
     return JSON.stringify([event]);
   }
 
   #write(record: AuditRecord): void {
-    this.#logger.info({ component: 'audit', ...record }, `Audit: ${record.event}.`);
+    this.#logger.info({ component: 'audit', ...record }, messageOf(record));
   }
+}
+
+/** The whole record in words, since a terminal shows nothing else. */
+function messageOf({ event, ...fields }: AuditRecord): string {
+  const words = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
+  return `Audit: ${[event, ...words].join(', ')}.`;
 }
 
 /** Writes what happens to a node, until it ends. */
@@ -143,7 +149,7 @@ export function auditHappenings(actor: ActorRefFrom<NodeMachine>, audit: Audit):
   });
 }
 
-/** The commands of the control socket, with a line for each call of one that changes something, be it done or refused. */
+/** The commands of the control socket, with an audit line for each call of one that changes something, whether it succeeds or fails. */
 export function auditCommands(commands: ControlCommands, audit: Audit, user: string): ControlCommands {
   const entries = Object.entries(commands).map(([name, command]) => {
     if (!audited.has(name)) return [name, command] as const;
@@ -156,7 +162,7 @@ export function auditCommands(commands: ControlCommands, audit: Audit, user: str
   return Object.fromEntries(entries);
 }
 
-/** What a call is about, never what it brings. */
+/** The names in a call, never its content. */
 function namedIn({ body, parameters }: ControlCall): Partial<AuditRecord> {
   const { nodeId, collection = parameters.collection, partial } = Object(body) as Record<string, unknown>;
   const text = (value: unknown) =>
@@ -230,8 +236,7 @@ const subjectLengthMax = 256;
 
 /** The network that an address is in, without its port: strangers have many addresses of one. */
 function rangeOf(address: string | undefined): string | undefined {
-  if (address === undefined) return undefined;
-  return neighbourhood(/^\[(.*)\](?::\d+)?$/.exec(address)?.[1] ?? address.replace(/:\d+$/, ''));
+  return address === undefined ? undefined : neighbourhood(hostIn(address));
 }
 
 /** Without the fields that are undefined. */

@@ -1,6 +1,6 @@
 /** What happens, in words, for people who read logs. The library itself is silent unless it is given a logger. */
 import type { ActorRefFrom } from 'xstate';
-import { addressRange } from './core/address-range.js';
+import { addressRange, hostIn } from './core/address-range.js';
 import { shortText } from './core/errors.js';
 import { limits } from './core/limits.js';
 import type { NodeMachine } from './machines/node.machine.js';
@@ -50,8 +50,8 @@ export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger, 
 }
 
 /**
- * Wrong cluster keys that were warned of: nobody has mended them by the next attempt, so there is one warning in an hour for each
- * peer. The others are told at level debug.
+ * Which wrong cluster keys the log has warned of. An operator does not mend a key between two attempts, so there is one warning an hour
+ * for each peer or address; repeats are logged at level debug.
  */
 class WarnedOf {
   readonly #atMs = new Map<string, number>();
@@ -59,21 +59,17 @@ class WarnedOf {
   isRepeated(happening: Happening, nowMs: number): boolean {
     if (happening.type !== 'peer.refused' && happening.type !== 'connection.refused') return false;
     if (happening.failure.code !== 'wrongClusterKey') return false;
-    const who = happening.type === 'peer.refused' ? happening.nodeId : hostOf(happening.remoteAddress);
+    const who = happening.type === 'peer.refused' ? happening.nodeId : addressRange(hostIn(happening.remoteAddress));
     const key = `${happening.type} ${who}`;
     const atMs = this.#atMs.get(key);
     if (atMs !== undefined && nowMs - atMs < limits.refusalNewsMs) return true;
-    // Anew at its end: the first is the oldest.
+    // Moved to the end of the map, whose first entry is therefore the oldest.
     this.#atMs.delete(key);
     this.#atMs.set(key, nowMs);
     const [oldest] = this.#atMs.keys();
     if (this.#atMs.size > limits.refusalsRememberedMax && oldest !== undefined) this.#atMs.delete(oldest);
     return false;
   }
-}
-
-function hostOf(remoteAddress: string): string {
-  return addressRange(remoteAddress.slice(0, Math.max(0, remoteAddress.lastIndexOf(':'))).replace(/^\[|\]$/g, ''));
 }
 
 function follow(logger: Logger, happening: Happening): void {

@@ -5,6 +5,11 @@
 
 const mappedPrefix = '0:0:0:0:0:ffff';
 
+/** The host of an address as sockets report it: `host:port`, `[IPv6]:port`, or a host alone. */
+export function hostIn(remoteAddress: string): string {
+  return /^\[(.*)\](?::\d+)?$/.exec(remoteAddress)?.[1] ?? remoteAddress.replace(/:\d+$/, '');
+}
+
 /** The range that an address counts for. What is no IP address stands for itself. */
 export function addressRange(host: string): string {
   const groups = ipv6Groups(host);

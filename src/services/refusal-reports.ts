@@ -1,10 +1,10 @@
 /**
- * Which refused connections are told of: a scan must not flood the log.
+ * Decides which refused connections are reported, so that a scan cannot flood the log.
  *
- * Invariants: of one range of addresses (an IPv4 /24, an IPv6 /64) and one kind of failure there is one report in ten seconds; of all
- * together, no more than twenty; what was left out is counted in the report that comes next.
+ * Invariants: in ten seconds there is one report for each range of addresses (an IPv4 /24, an IPv6 /64) and code of failure, and no
+ * more than twenty in all; the next report counts what was left out.
  */
-import { neighbourhood } from '../core/address-range.js';
+import { hostIn, neighbourhood } from '../core/address-range.js';
 import type { ErrorCode, Failure } from '../core/errors.js';
 
 const reportIntervalMs = 10_000;
@@ -13,7 +13,7 @@ const reportsPerIntervalMax = 20;
 export interface RefusalReport {
   readonly remoteAddress: string;
   readonly failure: Failure;
-  /** Refused since the last report, for this reason and near this address, or beyond what is told of at all. */
+  /** Connections refused without a report since the last one: of the same range and code, or above the bound of all reports. */
   readonly suppressed: number;
 }
 
@@ -28,7 +28,7 @@ export class RefusalReports {
   #reportsInInterval = 0;
   #suppressed = 0;
 
-  /** @returns What to tell, if anything */
+  /** @returns the report to make; undefined when this refusal is only counted */
   refused(remoteAddress: string, failure: Failure, nowMs: number): RefusalReport | undefined {
     if (nowMs - this.#intervalBeganMs >= reportIntervalMs) this.#beginInterval(nowMs);
     const key = keyOf(remoteAddress, failure.code);
@@ -48,7 +48,7 @@ export class RefusalReports {
     return { remoteAddress, failure, suppressed };
   }
 
-  /** Forgets what was reported long ago, but none of what was left out. */
+  /** Forgets kinds that were reported long ago, and keeps their counts. */
   #beginInterval(nowMs: number): void {
     this.#intervalBeganMs = nowMs;
     this.#reportsInInterval = 0;
@@ -61,6 +61,5 @@ export class RefusalReports {
 }
 
 function keyOf(remoteAddress: string, code: ErrorCode): string {
-  const host = remoteAddress.slice(0, Math.max(0, remoteAddress.lastIndexOf(':'))).replace(/^\[|\]$/g, '');
-  return `${neighbourhood(host)} ${code}`;
+  return `${neighbourhood(hostIn(remoteAddress))} ${code}`;
 }

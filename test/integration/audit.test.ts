@@ -29,6 +29,13 @@ describe('Audit', () => {
     expect(lines).toHaveLength(limits.auditRepeatsMax + 2);
   });
 
+  it('a record -> the message has all of it, since a terminal shows only that', () => {
+    const messages: string[] = [];
+    const audit = new Audit({ info: (_, message) => messages.push(message) }, manualTime());
+    audit.note({ event: 'control.called', command: 'put', by: 'control socket of uid 0', collection: 'articles' });
+    expect(messages).toEqual(['Audit: control.called, command put, by control socket of uid 0, collection articles.']);
+  });
+
   it('other reasons, and other networks -> lines of their own; the same /64 -> not', () => {
     const { lines, audit } = setup();
     const many = (address: (index: number) => string, reason?: string) => {
