@@ -42,13 +42,14 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function run(check: boolean, keep: boolean): Promise<number> {
   const screen = check ? createCheckScreen(process.stdout) : createStoryScreen(process.stdout);
-  const cities = loadCities();
   const cluster = new Cluster({ keep });
   const told = untilTold(cluster);
   try {
     screen.heading('statemesh', [
-      `Three nodes on this machine, ${number(cities.length)} real cities, two cloud nodes, two kills, and no restart.`,
+      'Three nodes on this machine, real cities, two cloud nodes, two kills, and no restart.',
     ]);
+    const cities = loadCities();
+    screen.say(`${number(cities.length)} cities of the whole world are loaded.`);
     const { passed, failed } = await tellStory({ cluster, screen, cities });
     screen.total(passed, failed);
     if (failed > 0) return told.exitCode() ?? 1;

@@ -1,6 +1,8 @@
 // Compiles src to dist and builds the inspector's page into it. What has not changed since the last build is not built again: five
 // commands in a row (types, tests, browser, demo, planted bugs) begin with a build. `build/` keeps what is needed to tell.
 //
+// `node scripts/build.mjs demo` compiles demo/ as well, into build/; the same for bench, mutants and fuzz.
+//
 // Two rules keep an old build from hiding a mistake: a file whose source is gone leaves dist, and an output that is missing causes a
 // build from nothing.
 import { spawnSync } from 'node:child_process';
@@ -18,6 +20,7 @@ const compilerState = 'build/dist.tsbuildinfo';
 const page = 'dist/visualizer';
 
 process.exitCode = buildStep({
+  what: 'Compiling src to dist',
   stamp: 'build/compiled.json',
   inputs: ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
   outputs: () => filesIn('dist').filter((path) => !path.startsWith(page)),
@@ -25,22 +28,38 @@ process.exitCode = buildStep({
   build: compile,
 });
 process.exitCode ||= buildStep({
+  what: "Bundling the inspector's page into dist/visualizer",
   stamp: 'build/page.json',
   // Of src the page bundles pure functions of the inspector, which import types only.
-  inputs: ['visualizer', 'src/inspector', 'package-lock.json'],
+  inputs: ['visualizer', 'src/inspector', 'src/core/plural.ts', 'package-lock.json'],
   outputs: () => filesIn(page),
   clean: () => {},
   build: () => run('node_modules/vite/bin/vite.js', 'build', 'visualizer', '--logLevel', 'warn'),
 });
 
-/** Builds unless inputs and outputs are those of the last build. Returns an exit code. */
-function buildStep({ stamp, inputs, outputs, clean, build }) {
+// They take modules from each other and from src, which are compiled along.
+const shared = ['src', 'bench', 'demo', 'test'];
+for (const program of process.argv.slice(2)) {
+  process.exitCode ||= buildStep({
+    what: `Compiling ${program} to build/${program}`,
+    stamp: `build/${program}.json`,
+    inputs: [...shared, program, 'tsconfig.json', `tsconfig.${program}.json`, 'package-lock.json'],
+    outputs: () => [...shared, program].flatMap((folder) => filesIn(`build/${folder}`)),
+    clean: () => {},
+    build: () => run('node_modules/typescript/bin/tsc', '-p', `tsconfig.${program}.json`),
+  });
+}
+
+/** Builds unless inputs and outputs are those of the last build. Says what it builds, since it takes its time. Returns an exit code. */
+function buildStep({ what, stamp, inputs, outputs, clean, build }) {
   const digest = digestOf(inputs);
   const last = readStamp(stamp);
   const isComplete = last?.outputs.every((path) => existsSync(path)) ?? false;
   if (isComplete && last.digest === digest) return 0;
   if (!isComplete) clean();
   rmSync(stamp, { force: true });
+  // On standard error: what others print on standard output may be JSON.
+  process.stderr.write(`${what} ...\n`);
   const code = build();
   if (code === 0) writeFileSync(stamp, JSON.stringify({ digest, outputs: outputs() }));
   return code;

@@ -7,7 +7,7 @@
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { importLines } from './control-import.js';
-import { StatemeshError } from './core/errors.js';
+import { StatemeshError, shortText } from './core/errors.js';
 import { type Cursor, systemPrefix } from './core/ids.js';
 import type { Change } from './database/changes.js';
 import type { StatemeshNode } from './node.js';
@@ -96,6 +96,9 @@ export function controlCommands(node: StatemeshNode): ControlCommands {
       return { count: await node.collection(collection).count(where as never) };
     },
 
+    /** One line for each collection that holds documents, but for those of statemesh itself. */
+    collections: (call) => collections(node, call),
+
     /** Lines of `{"key","document"}`, or of documents that hold their key in the field that the parameter `key` names. */
     import: (call) => {
       const { collection, key } = check(importParameters, call.parameters);
@@ -131,7 +134,8 @@ export function controlCommands(node: StatemeshNode): ControlCommands {
 
     async removePeer(call) {
       const { nodeId } = check(peerBody, call.body);
-      return { isChanged: (await node.removeRemotePeer(nodeId)) !== undefined };
+      if ((await node.removeRemotePeer(nodeId)) !== undefined) return { isChanged: true };
+      throw new StatemeshError('peerUnknown', `There is no remote peer "${shortText(nodeId)}" to remove.`);
     },
 
     /** Changes fields of the configuration; `null` stands for a field that goes back to its default. Which fields there are the node knows. */
@@ -166,6 +170,14 @@ async function* find(node: StatemeshNode, call: ControlCall): AsyncGenerator<unk
   const { collection, ...query } = check(findBody, call.body);
   // The database checks what is in a query; only its outer shape is known here.
   yield* node.collection(collection).stream(query as never, { signal: call.signal });
+}
+
+async function* collections(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
+  check(nothingBody, call.body);
+  for (const collection of await node.collections()) {
+    if (collection.startsWith(systemPrefix)) continue;
+    yield { collection, documents: await node.collection(collection).count() };
+  }
 }
 
 async function* changes(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {

@@ -9,6 +9,7 @@ import { encodeDocument } from './core/document.js';
 import { failureOf, isStatemeshError, messageOf, StatemeshError } from './core/errors.js';
 import { parseDocumentKey } from './core/ids.js';
 import { own } from './core/own.js';
+import { plural } from './core/plural.js';
 import type { Collection } from './database/collection.js';
 
 export interface ImportOptions {
@@ -60,7 +61,11 @@ export async function* importLines(
   }
   const failure = (await over) ?? documents.failure;
   if (failure === undefined) yield { written, done: true };
-  else throw new StatemeshError(failure.code, `${failure.message} ${written} documents were written before and stay.`);
+  else
+    throw new StatemeshError(
+      failure.code,
+      `${failure.message} ${written} ${plural(written, 'document was written before and stays', 'documents were written before and stay')}.`,
+    );
 }
 
 /** The documents of lines. Ends at the first wrong line, which it remembers, so that those before it are still written. */

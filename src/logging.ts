@@ -3,6 +3,7 @@ import type { ActorRefFrom } from 'xstate';
 import { addressRange, hostIn } from './core/address-range.js';
 import { shortText } from './core/errors.js';
 import { limits } from './core/limits.js';
+import { plural } from './core/plural.js';
 import type { NodeMachine } from './machines/node.machine.js';
 import type { Happening } from './protocol/events.js';
 import { describeChanges } from './protocol/reconfiguration.js';
@@ -91,7 +92,7 @@ function describe(happening: Happening): { level: Level; message: string } {
     case 'peer.unreachable':
       return {
         level: 'warn',
-        message: `${happening.nodeId} cannot be reached at ${happening.address}, after ${happening.attempts} attempts: ${happening.failure.message}`,
+        message: `${happening.nodeId} cannot be reached at ${happening.address}, after ${happening.attempts} ${plural(happening.attempts, 'attempt')}: ${happening.failure.message}`,
       };
     case 'peer.diverged':
       return { level: 'error', message: `${happening.nodeId} has another history of ${happening.authors.join(', ')}.` };

@@ -26,6 +26,7 @@ import {
   readConfigurationFile,
   variable,
 } from './configuration-file.js';
+import { assertNamed } from './configuration-source.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';
 import { assignmentHelp, readAssignments } from './field-assignments.js';
@@ -77,7 +78,9 @@ export function defineConfig(command: Command): void {
 }
 
 function show(options: ConfigOptions): void {
-  const { input, origins } = gatherConfiguration({}, readConfigurationFile(options));
+  const file = readConfigurationFile(options);
+  const { input, origins } = gatherConfiguration({}, file);
+  if (file === undefined) assertNamed(input);
   const { configuration } = parseConfiguration(input);
   const values = new Map<string, unknown>(Object.entries(configuration));
   for (const name of secretFields) if (Object.hasOwn(input, name)) values.set(name, '[not shown]');

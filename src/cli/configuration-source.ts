@@ -10,8 +10,15 @@ import {
   Secret,
   staticConfiguration,
 } from '../index.js';
+import { StatemeshError } from '../protocol/control.js';
 import { gatherConfiguration } from './configuration-fields.js';
-import { type ConfigurationFile, defaultDataDir, readConfigurationFile, variable } from './configuration-file.js';
+import {
+  type ConfigurationFile,
+  defaultConfigPath,
+  defaultDataDir,
+  readConfigurationFile,
+  variable,
+} from './configuration-file.js';
 import { badInput } from './failures.js';
 
 export interface ConfigurationSource {
@@ -36,12 +43,23 @@ export function configurationSource(options: SourceOptions): ConfigurationSource
   if (url !== undefined) return remoteSource(url, options);
   const file = readConfigurationFile(options);
   const { input, unknownVariables } = gatherConfiguration(options, file);
+  if (file === undefined) assertNamed(input);
   if (file === undefined || !file.isPlain) {
     return { provider: staticConfiguration(input), file, unknownVariables, reload: () => {} };
   }
   const watched = fileConfiguration(file.path);
   const provider = mappedConfiguration(watched, (fields) => over({ ...file, fields: { ...fields } }, options));
   return { provider, file, unknownVariables, reload: () => void watched.reload() };
+}
+
+/**
+ * Where there is neither a file nor a name, nobody has configured a node yet.
+ * @throws StatemeshError `configurationUnreadable`
+ */
+export function assertNamed({ nodeId }: { readonly nodeId?: unknown }): void {
+  if (nodeId !== undefined) return;
+  const message = `There is no ${defaultConfigPath.replace('./', '')} in ${process.cwd()}: run \`statemesh init\` to write one, or name yours with --config.`;
+  throw new StatemeshError('configurationUnreadable', message);
 }
 
 function remoteSource(url: string, options: SourceOptions): ConfigurationSource {

@@ -26,9 +26,10 @@ import { controlSocketPath, type ErrorCode, type Failure, failureOf, StatemeshEr
 import { now } from './ambient.js';
 import { addFieldOptions, gatherConfiguration } from './configuration-fields.js';
 import { readConfigurationFile } from './configuration-file.js';
+import { assertNamed } from './configuration-source.js';
 import { callControl } from './control-client.js';
 import { adviceOn, exitCodeHelp, exitCodeOf, exitCodes } from './exit-codes.js';
-import { bytes, clean, count, paint, print, printJson } from './output.js';
+import { bytes, clean, count, counted, paint, print, printJson } from './output.js';
 import { quarantineText } from './status.js';
 import {
   behindText,
@@ -94,6 +95,7 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
   try {
     const file = readConfigurationFile(options);
     const { input, unknownVariables } = gatherConfiguration(options, file);
+    if (file === undefined) assertNamed(input);
     const checked = parseConfiguration(input);
     ({ configuration } = checked);
     yield ok(
@@ -168,7 +170,7 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
   else if (store !== undefined)
     yield ok(
       'database',
-      `${count(store.entries)} entries, ${bytes(store.fileBytes)}; stop the node to look at every page`,
+      `${counted(store.entries, 'entry', 'entries')}, ${bytes(store.fileBytes)}; stop the node to look at every page`,
     );
   if (lastFailure !== undefined && lastFailure.message !== impairment?.message) {
     yield {
@@ -213,7 +215,7 @@ function certificateFinding(found: CertificateFinding): Finding {
   const { field, path, state, daysLeft } = found;
   const check = 'certificate';
   const message = certificateWarning(found);
-  if (message === undefined) return ok(check, `${path} (${field}) is good for ${count(daysLeft)} days`);
+  if (message === undefined) return ok(check, `${path} (${field}) is good for ${counted(daysLeft, 'day')}`);
   if (state === 'expiring') return { check, state: 'warning', message, advice: renewal };
   const advice = state === 'expired' ? renewal : "Set this machine's clock, or use a certificate that is valid now.";
   return { check, state: 'failed', message, advice, code: 'certificateInvalid' };
@@ -293,7 +295,7 @@ async function* databaseFindings(
       yield { ...{ check: 'database', state: 'failed', message }, advice: damaged, code: 'databaseCorrupt' };
       return;
     }
-    const size = `${count(entries)} entries of ${count(authors)} author${authors === 1 ? '' : 's'}`;
+    const size = `${counted(entries, 'entry', 'entries')} of ${counted(authors, 'author')}`;
     yield ok('database', `${size}; every page and every hash is right`);
     const place = { dataDir: dirname(path), nodeId };
     if (isRepairing) yield* repaired(await repairDatabase(place));

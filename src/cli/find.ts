@@ -1,6 +1,7 @@
 /** `statemesh find`: the documents that match a query, as a table of keys and JSON, or as JSON Lines. */
 import type { Command } from 'commander';
 import { messageOf } from '../protocol/control.js';
+import { hintAtMissing } from './collections.js';
 import { badInput } from './failures.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { clean, jsonOf, paint, print, printJson, written } from './output.js';
@@ -39,6 +40,7 @@ export function defineFind(command: Command): void {
       const answer = (await node.call('count', { collection, ...where })) as { count: number };
       if (options.json) printJson(answer);
       else print(String(answer.count));
+      if (answer.count === 0) await hintAtMissing(node, collection, options);
       return;
     }
     const body = {
@@ -48,10 +50,13 @@ export function defineFind(command: Command): void {
       ...numberOption('limit', options.limit),
       ...numberOption('offset', options.offset),
     };
+    let isEmpty = true;
     for await (const item of node.stream('find', { body })) {
+      isEmpty = false;
       const { key, document } = item as { key: string; document: unknown };
       await written(options.json ? jsonOf(item) : `${paint('bold', clean(key))}  ${jsonOf(document)}`);
     }
+    if (isEmpty) await hintAtMissing(node, collection, options);
   });
 }
 

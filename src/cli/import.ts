@@ -60,7 +60,7 @@ async function importFile(collection: string, file: string, options: ImportOptio
     if ((error as { code?: unknown }).code !== 'connectionLost') throw error;
     throw new StatemeshError(
       'connectionLost',
-      `${(error as Error).message} At least ${counted(written, 'document')} were kept.`,
+      `${(error as Error).message} At least ${counted(written, 'document was', 'documents were')} kept.`,
     );
   } finally {
     progress.end();
@@ -68,7 +68,7 @@ async function importFile(collection: string, file: string, options: ImportOptio
     source.stop();
   }
   if (source.isInterrupted) {
-    const message = `The import was interrupted: ${counted(written, 'document')} were written and stay.`;
+    const message = `The import was interrupted: ${counted(written, 'document was written and stays', 'documents were written and stay')}.`;
     return reportFailure(new StatemeshError('cancelled', message), options);
   }
   if (options.json) printJson({ written });

@@ -4,9 +4,9 @@
  * Invariants: the file is readable by its owner only from its first moment; nothing is overwritten unless asked for; the key
  * is never printed.
  */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { encodeClusterKey, limits, parseConfiguration, StatemeshError } from '../index.js';
@@ -48,7 +48,7 @@ way and run there \`statemesh init --from FILE\`. With a passphrase, every node 
 
 Examples:
   statemesh init
-  statemesh init --node-id shop-2 --from shop-1.json
+  statemesh init --node-id shop-2 --from statemesh.json      # on the same machine: writes shop-2.json
   statemesh init --passphrase-stdin --cluster-salt shops-of-rome < passphrase.txt`;
 
 export function defineInit(command: Command): void {
@@ -59,7 +59,7 @@ export function defineInit(command: Command): void {
     .option('--from <file>', 'join the cluster of this configuration: take its key and salt')
     .option('--passphrase-stdin', 'read a passphrase from standard input and use it as the key')
     .option('--cluster-salt <text>', 'with a passphrase: the salt of the cluster, which is no secret; default: random')
-    .option('--force', 'overwrite the file')
+    .option('--force', 'overwrite the file; a cluster key that is only there is lost')
     .option('--json', 'print {"config","nodeId","dataDir"}')
     .addHelpText('after', help)
     .addHelpText('after', exitCodeHelp([exitCodes.ok, exitCodes.failed, exitCodes.badInput]))
@@ -67,10 +67,10 @@ export function defineInit(command: Command): void {
 }
 
 async function init(options: InitOptions): Promise<void> {
-  const path = configPath(options);
   const source = options.from === undefined ? undefined : readConfigurationFile({ config: options.from });
   const cluster = source === undefined ? await newCluster(options) : clusterOf(source, options);
   const nodeId = options.nodeId ?? variable('STATEMESH_NODE_ID') ?? nodeIdOf(hostname(), source?.fields.nodeId);
+  const path = freePath(options, nodeId);
   const named = options.dataDir ?? variable('STATEMESH_DATA_DIR');
   // In the file it is relative to the file.
   const dataDir = named === undefined ? freeDataDir(path, nodeId, source) : fromFile(path, resolve(named));
@@ -125,6 +125,14 @@ export function nodeIdOf(host: string, other: unknown): string {
   return nodeId === other ? `${nodeId}-2` : nodeId;
 }
 
+/** Where the file is to be. A node that joins another one on its machine gets a file under its own name beside that one's. */
+function freePath(options: InitOptions, nodeId: string): string {
+  const path = configPath(options);
+  const isNamed = (options.config ?? variable('STATEMESH_CONFIG')) !== undefined;
+  const isFree = isNamed || options.from === undefined || options.force === true || !existsSync(path);
+  return isFree ? path : join(dirname(path), `${nodeId}.json`);
+}
+
 /** Two nodes cannot share a data directory. */
 function freeDataDir(path: string, nodeId: string, source: ConfigurationFile | undefined): string {
   const isTaken = source !== undefined && fileDataDirOf(source) === resolve(dirname(path), defaultDataDir);
@@ -151,7 +159,20 @@ function write(path: string, contents: string, force: boolean): void {
     const { code } = error as { code?: string };
     if (descriptor !== undefined) rmSync(target, { force: true });
     throw code === 'EEXIST'
-      ? badInput(`${path} exists already: choose another file with --config, or overwrite it with --force.`)
+      ? badInput(`${path} exists already: ${insteadOf(path)}.`)
       : new StatemeshError('configurationUnreadable', `${path} cannot be written (${code}): check its directory.`);
+  }
+}
+
+/** What to do where a file is in the way: never to overwrite the one copy of a cluster key. */
+function insteadOf(path: string): string {
+  const other = 'choose another file with --config';
+  try {
+    const fields = readConfigurationFile({ config: path })?.fields ?? {};
+    if (Object.keys(fields).length === 0) return `${other}, or overwrite it with --force`;
+    const whose = typeof fields.nodeId === 'string' ? `node ${fields.nodeId}` : 'another node';
+    return `it is the configuration of ${whose}. To let another node join its cluster, add --from ${path}; else ${other}`;
+  } catch {
+    return `${other}, or overwrite it with --force`;
   }
 }

@@ -47,6 +47,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'print the documents that match a query',
     load: async () => (await import('./find.js')).defineFind,
   },
+  collections: {
+    summary: 'show which collections there are, with how many documents',
+    load: async () => (await import('./collections.js')).defineCollections,
+  },
   import: {
     summary: 'write documents from JSON Lines',
     load: async () => (await import('./import.js')).defineImport,

@@ -5,7 +5,7 @@
  * (documents, names, failures of peers) reaches a terminal with control characters in it.
  */
 import { styleText } from 'node:util';
-import { foreignText } from '../protocol/control.js';
+import { foreignText, plural } from '../protocol/control.js';
 
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
 
@@ -75,13 +75,13 @@ export function count(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-/** `1 document`, `2 documents`. */
-export function counted(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+/** `1 document`, `2,000 documents`. */
+export function counted(value: number, one: string, many?: string): string {
+  return `${count(value)} ${plural(value, one, many)}`;
 }
 
 export function bytes(value: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const units = [plural(value, 'byte'), 'KiB', 'MiB', 'GiB', 'TiB'];
   const exponent = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, value)) / 10));
   const digits = exponent === 0 ? 0 : 1;
   return `${(value / 1024 ** exponent).toFixed(digits)} ${units[exponent]}`;

@@ -1,6 +1,7 @@
 /** `statemesh remote-peers`, `enable-peer`, `disable-peer` and `remove-peer`: the stored peers of the whole cluster. */
 import type { Command } from 'commander';
 import { removeStoredPeer } from '../index.js';
+import { StatemeshError } from '../protocol/control.js';
 import { PeerType, type RemotePeer } from '../protocol/remote-peer.js';
 import { dataDirOf } from './configuration-file.js';
 import { exitCodes } from './exit-codes.js';
@@ -40,7 +41,6 @@ peers hear of it when it runs again.`;
 
 export function defineRemovePeer(command: Command): void {
   const { taken, database } = exitCodes;
-  const change = { call: 'removePeer', done: 'Removed', idle: 'Removed already', example: 'remove-peer' };
   command
     .argument('<node-id>', 'the NodeId of the remote peer')
     .option('--offline', 'in the database of a node that does not run')
@@ -54,14 +54,21 @@ export function defineRemovePeer(command: Command): void {
   }).action(async (peer: string, options: RemoveOptions) => {
     if (options.offline !== true) {
       if (options.nodeId !== undefined) throw badInput('--node-id is for --offline: a node that runs knows its name.');
-      tellChange(peer, change, options, (await nodeAt(options).call('removePeer', { nodeId: peer })) as Changed);
+      await nodeAt(options).call('removePeer', { nodeId: peer });
+      tellRemoval(peer, options);
       return;
     }
     const dataDir = dataDirOf(options);
     await refuseRunning(dataDir);
     const isChanged = await removeStoredPeer({ dataDir, nodeId: nodeIdOf(options) }, peer);
-    tellChange(peer, change, options, { isChanged });
+    if (!isChanged) throw new StatemeshError('peerUnknown', `There is no remote peer "${clean(peer)}" in ${dataDir}.`);
+    tellRemoval(peer, options);
   });
+}
+
+function tellRemoval(peer: string, { json }: TalkOptions): void {
+  if (json) printJson({ isChanged: true } satisfies Changed);
+  else print(`Removed: ${clean(peer)}, on every node of the cluster.`);
 }
 
 interface Change {

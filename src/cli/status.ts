@@ -4,7 +4,7 @@ import type { GatewayStatus, NodeStatus, PeerStatus, QuarantinedDocument } from 
 import { now } from './ambient.js';
 import { exitCodes } from './exit-codes.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
-import { bytes, clean, count, list, paint, print, printJson, table } from './output.js';
+import { bytes, clean, count, counted, list, paint, print, printJson, table } from './output.js';
 import { behindText, descriptorText, driftText, peerDriftText, refusalTexts } from './troubles.js';
 
 interface StatusOptions extends TalkOptions {
@@ -62,7 +62,7 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
   if (store !== undefined) {
     rows.push(
       ['documents', `${count(store.documents)} (${count(store.tombstones)} deleted)`],
-      ['entries', `${count(store.entries)} of ${count(store.authors)} authors`],
+      ['entries', `${count(store.entries)} of ${counted(store.authors, 'author')}`],
       ['database', `${store.path} (${bytes(store.fileBytes)})`],
     );
   }
@@ -108,7 +108,7 @@ export function certificateText(certificate: NodeStatus['certificate']): string 
   if (certificate === undefined) return undefined;
   const { daysLeft: days } = certificate;
   const until = new Date(certificate.validToMs).toISOString();
-  return days < 0 ? paint('red', `expired at ${until}`) : `good until ${until} (${count(days)} days)`;
+  return days < 0 ? paint('red', `expired at ${until}`) : `good until ${until} (${counted(days, 'day')})`;
 }
 
 /** A document that cannot be used, on one line. */

@@ -7,7 +7,7 @@ import {
   type NodeStatus,
   type PeerStatus,
 } from '../index.js';
-import { clean, count } from './output.js';
+import { clean, count, counted } from './output.js';
 
 /** Below it, a link is worth a word while something waits for it. */
 const slowBytesPerSecond = 125_000;
@@ -24,7 +24,7 @@ export function behindText({
   bytesPerSecond,
 }: Pick<PeerStatus | GatewayStatus, 'backlog' | 'bytesPerSecond'>): string | undefined {
   if (backlog === 0 || bytesPerSecond === undefined || bytesPerSecond > slowBytesPerSecond) return undefined;
-  const entries = `${count(backlog)} ${backlog === 1 ? 'entry' : 'entries'}`;
+  const entries = counted(backlog, 'entry', 'entries');
   return `is behind by ${entries}; the link carries about ${count(Math.round((8 * bytesPerSecond) / 1_000))} kbit/s`;
 }
 
@@ -69,7 +69,7 @@ export function certificateWarning({ field, path, state, daysLeft }: Certificate
     case 'ok':
       return undefined;
     case 'expiring':
-      return `${what} expires in ${count(daysLeft)} days.`;
+      return `${what} expires in ${counted(daysLeft, 'day')}.`;
     case 'expired':
       return `${what} has expired.`;
     case 'early':
@@ -93,7 +93,7 @@ export function leftBehindText(
     return { message, advice: 'Move it to another directory, or delete it, if it is not needed.' };
   }
   const number = entries < limits.leftBehindEntriesMax ? '' : 'at least ';
-  const those = entries === 1 ? '1 entry' : `${number}${count(entries)} entries`;
+  const those = `${number}${counted(entries, 'entry', 'entries')}`;
   const message = `${clean(path)} has ${those} that the database of ${present} lacks; no other node may have them.`;
   const origin = path.endsWith(`/${nodeId}.db`) ? '' : `Name it ${nodeId}.db in a directory of its own. `;
   const advice = `${origin}Stop this node, start that one once more (\`statemesh start --node-id ${nodeId}\`), and change it with \`statemesh reconfigure node-id=${present}\`: everything goes along. Or delete the file if it is not needed.`;

@@ -6,6 +6,7 @@
  * foreign class; documents, keys and tokens never get through, be it by their field or by their class.
  */
 import { BucketMap } from '../core/bucket-map.js';
+import { plural } from '../core/plural.js';
 import { isSealed } from '../core/sealing.js';
 import { Secret } from '../core/secret.js';
 
@@ -27,9 +28,9 @@ const withheldFields = new Set([
 const counted = new Map<string, (value: unknown) => Summary | undefined>([
   ['runs', countRuns],
   ['outbox', countRuns],
-  ['entries', (value) => (Array.isArray(value) ? `[${plural(value.length, 'entry', 'entries')}]` : undefined)],
-  ['payload', (value) => (typeof value === 'string' ? `[${value.length} characters]` : withheld)],
-  ['inFlight', (value) => (Array.isArray(value) ? `[${plural(value.length, 'batch', 'batches')}]` : undefined)],
+  ['entries', (value) => (Array.isArray(value) ? `[${sized(value.length, 'entry', 'entries')}]` : undefined)],
+  ['payload', (value) => (typeof value === 'string' ? `[${sized(value.length, 'character')}]` : withheld)],
+  ['inFlight', (value) => (Array.isArray(value) ? `[${sized(value.length, 'batch', 'batches')}]` : undefined)],
 ]);
 
 /** @returns undefined for what is not shown at all: functions, symbols and undefined */
@@ -60,32 +61,32 @@ export function summarizeField(field: string, value: unknown, depth = 1): Summar
 function summarizeText(text: string): string {
   if (isSealed(text)) return '[sealed]';
   const { textLengthMax } = summaryLimits;
-  return text.length <= textLengthMax ? text : `${text.slice(0, textLengthMax)}… (${text.length} characters)`;
+  return text.length <= textLengthMax ? text : `${text.slice(0, textLengthMax)}… (${sized(text.length, 'character')})`;
 }
 
 function summarizeObject(value: object, depth: number): Summary {
   if (value instanceof Secret) return '[secret]';
   if (isActor(value)) return `[actor ${nameOf(value)}]`;
-  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+  if (ArrayBuffer.isView(value)) return `[${sized(value.byteLength, 'byte')}]`;
   const { depthMax, itemsMax } = summaryLimits;
   if (value instanceof Error) return summarizeError(value);
   if (Array.isArray(value)) {
-    if (depth >= depthMax) return `[${plural(value.length, 'item')}]`;
+    if (depth >= depthMax) return `[${sized(value.length, 'item')}]`;
     return summarizeItems(value.slice(0, itemsMax), value.length, depth);
   }
   if (value instanceof Set) {
-    if (depth >= depthMax) return `[${plural(value.size, 'item')}]`;
+    if (depth >= depthMax) return `[${sized(value.size, 'item')}]`;
     return summarizeItems(first(value, itemsMax), value.size, depth);
   }
   if (value instanceof Map || value instanceof BucketMap) {
-    if (depth >= depthMax) return `[${plural(value.size, 'item')}]`;
+    if (depth >= depthMax) return `[${sized(value.size, 'item')}]`;
     return summarizeFields(first<readonly [unknown, unknown]>(value, summaryLimits.fieldsMax), value.size, depth);
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return `[${value.constructor?.name || 'object'}]`;
   if (isPosition(value)) return `${value.hlc} ${value.hash.slice(0, hashLengthShown)}`;
   const fields = Object.entries(value);
-  return depth >= depthMax ? `[${plural(fields.length, 'field')}]` : summarizeFields(fields, fields.length, depth);
+  return depth >= depthMax ? `[${sized(fields.length, 'field')}]` : summarizeFields(fields, fields.length, depth);
 }
 
 function summarizeItems(shown: readonly unknown[], size: number, depth: number): Summary {
@@ -124,7 +125,7 @@ function countRuns(value: unknown): Summary | undefined {
   if (!Array.isArray(value)) return undefined;
   let entries = 0;
   for (const run of value) entries += (run as { entries?: readonly unknown[] }).entries?.length ?? 0;
-  return `[${plural(entries, 'entry', 'entries')} of ${plural(value.length, 'author')}]`;
+  return `[${sized(entries, 'entry', 'entries')} of ${sized(value.length, 'author')}]`;
 }
 
 /** A root without an id of its own has one that XState counts up: its machine's says more. */
@@ -149,6 +150,6 @@ function isPosition(value: object): value is { readonly hlc: number; readonly ha
 
 const hashLengthShown = 6;
 
-function plural(count: number, one: string, many = `${one}s`): string {
-  return `${count} ${count === 1 ? one : many}`;
+function sized(count: number, one: string, many?: string): string {
+  return `${count} ${plural(count, one, many)}`;
 }

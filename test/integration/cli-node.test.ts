@@ -150,6 +150,33 @@ describe('a node', () => {
     expect((await node.run(['get', 'cities', '2999', '--json'])).stdout).toBe('{"id":2999,"name":"city 2999"}\n');
   });
 
+  test('a collection that is not there: found, counted, exported -> nothing, and a hint; collections -> those that are', async () => {
+    const node = await startNode();
+    expect((await node.run(['collections'])).stdout).toBe('There are no documents yet.\n');
+    await node.run(['put', 'articles', 'a1', '{"name":"Espresso"}']);
+    const hint = 'There is no collection "artciles" with documents: see `statemesh collections`.';
+    const say = (stdout: string, stderr: string) => ({ exitCode: 0, stdout, stderr });
+    expect(await node.run(['find', 'artciles'])).toEqual(say('', `hint:  ${hint}\n`));
+    expect(await node.run(['find', 'artciles', '--count'])).toEqual(say('0\n', `hint:  ${hint}\n`));
+    expect(await node.run(['export', 'artciles', '--json'])).toEqual(say('', `${JSON.stringify({ hint })}\n`));
+    // Nothing matches: that is another thing.
+    expect(await node.run(['find', 'articles', '--where', '{"name":"Tea"}'])).toEqual(say('', ''));
+    expect((await node.run(['collections'])).stdout).toBe('COLLECTION  DOCUMENTS\narticles            1\n');
+    expect((await node.run(['collections', '--json'])).stdout).toBe('{"collection":"articles","documents":1}\n');
+  });
+
+  test('remove-peer: nobody of that name -> 4, and where to look', async () => {
+    const { exitCode, stdout, stderr } = await shared.run(['remove-peer', 'zz']);
+    expect([exitCode, stdout]).toEqual([4, '']);
+    expect(stderr).toContain('There is no remote peer "zz"');
+    expect(stderr).toContain('statemesh remote-peers');
+  });
+
+  test('import: one document before a bad line -> is counted as one', async () => {
+    const { stderr } = await shared.run(['import', 'singles', '-'], { input: '{"key":"a","document":1}\n{\n' });
+    expect(stderr).toContain('1 document was written before and stays.');
+  });
+
   test('import: a bad line -> 2, its number and how many were kept', async () => {
     const node = shared;
     const input = '{"key":"a","document":1}\n{"key":"b","document":2}\nnonsense\n';

@@ -191,7 +191,8 @@ describe('documents of statemesh itself that can be anything', () => {
     const one = await run(['remove-peer', 'constructor', '--offline'], { cwd });
     expect([one.exitCode, one.stdout]).toEqual([0, 'Removed: constructor, on every node of the cluster.\n']);
     const again = await run(['remove-peer', 'constructor', '--offline', '--json'], { cwd });
-    expect([again.exitCode, again.stdout]).toEqual([0, '{"isChanged":false}\n']);
+    expect([again.exitCode, again.stdout]).toEqual([4, '']);
+    expect(JSON.parse(again.stderr)).toMatchObject({ code: 'peerUnknown' });
     await run(['remove-peer', 'node-z', '--offline'], { cwd });
     await withStore(path, async (store) => {
       const { peers: left, quarantined } = await readRemotePeers(store);

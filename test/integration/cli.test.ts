@@ -148,6 +148,46 @@ describe('init', () => {
     expect(stdout + stderr).not.toContain(clusterKey);
   });
 
+  test('--from on the same machine: -> a file under the name of the new node beside that of the first, which stays as it is', async () => {
+    const cwd = await temporaryDirectory();
+    await run(['init', '--node-id', 'till-1'], { cwd });
+    const first = await readFile(join(cwd, 'statemesh.json'), 'utf8');
+    const { exitCode, stdout } = await run(['init', '--from', 'statemesh.json', '--node-id', 'till-2'], { cwd });
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining('Next: statemesh start --config till-2.json')]);
+    expect(await readFile(join(cwd, 'statemesh.json'), 'utf8')).toBe(first);
+    const second = await readJson(join(cwd, 'till-2.json'));
+    expect(second).toMatchObject({
+      nodeId: 'till-2',
+      dataDir: './data-till-2',
+      clusterKey: JSON.parse(first).clusterKey,
+    });
+    const again = await run(['init', '--from', 'statemesh.json', '--node-id', 'till-2'], { cwd });
+    expect([again.exitCode, again.stderr]).toEqual([2, expect.stringContaining('the configuration of node till-2')]);
+    expect(again.stderr).not.toContain('--force');
+  });
+
+  test.each([
+    ['init', ['init']],
+    ['init --config', ['init', '--config', 'statemesh.json']],
+  ])('%s over the configuration of another node: -> 2, and no word of overwriting it', async (_what, args) => {
+    const cwd = await temporaryDirectory();
+    await run(['init', '--node-id', 'till-1'], { cwd });
+    const { exitCode, stderr } = await run([...args, '--node-id', 'till-2'], { cwd });
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('--from')]);
+    expect(stderr).not.toContain('--force');
+  });
+
+  test.each(['start', 'doctor', 'config show'])(
+    '%s without a configuration: -> 2, and what to run first',
+    async (command) => {
+      const cwd = await temporaryDirectory();
+      const { exitCode, stdout, stderr } = await run(command.split(' '), { cwd });
+      expect(exitCode).toBe(2);
+      expect(stdout + stderr).toContain(`There is no statemesh.json in ${cwd}: run \`statemesh init\``);
+      expect(stdout + stderr).not.toMatch(/nodeId|undefined/);
+    },
+  );
+
   test('--passphrase-stdin: -> the first line is the key, and the salt is told for other nodes', async () => {
     const cwd = await temporaryDirectory();
     const input = 'correct horse battery\nsecond line\n';

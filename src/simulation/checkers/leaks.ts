@@ -6,7 +6,7 @@ export const leaks: CheckerFactory = (view, report) => ({
   kind: 'leak',
   closed() {
     const { streams, sockets, events } = view.leftovers;
-    if (streams > 0) report(`${streams} connections are open after everybody has stopped.`);
+    if (streams > 0) report(`Connections that are open after everybody has stopped: ${streams}.`);
     if (sockets > 0) report(`${sockets} listeners and datagram sockets are open after everybody has stopped.`);
     if (events > 0) report(`${events} timers are still running after everybody has stopped.`);
   },

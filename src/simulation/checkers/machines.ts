@@ -26,7 +26,7 @@ export const machines: CheckerFactory = (view, report) => ({
       }
       const { sessions } = view.insideOf(process);
       const done = sessions.filter(({ status }) => status !== 'active');
-      if (done.length > 0) report(`${process.nodeId} keeps ${done.length} sessions that are over.`);
+      if (done.length > 0) report(`${process.nodeId} keeps sessions that are over: ${done.length}.`);
     }
   },
 });

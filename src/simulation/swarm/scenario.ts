@@ -1,4 +1,5 @@
 /** A plan as a test that can be pasted into a file of scenarios, one fault and one write a line. */
+import { plural } from '../../core/plural.js';
 import type { Breach } from '../verdict.js';
 import type { Plan } from './plan.js';
 
@@ -32,7 +33,7 @@ export function scenarioOf(plan: Plan, { breach, command }: ScenarioOptions): st
 function subjectOf({ faults, writes }: Plan): string {
   const kinds = [...new Set(faults.map(({ kind }) => kind))];
   const struck = kinds.length === 0 ? 'no faults' : kinds.join(' and ');
-  return `${struck} with ${writes.length} write${writes.length === 1 ? '' : 's'}`;
+  return `${struck} with ${writes.length} ${plural(writes.length, 'write')}`;
 }
 
 function listed(name: string, items: readonly object[]): string[] {

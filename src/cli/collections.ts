@@ -1,0 +1,38 @@
+/** `statemesh collections`: which collections there are, with how many documents; and what is said of one that is not there. */
+import type { Command } from 'commander';
+import { defineTalking, type NodeAt, nodeAt, type TalkOptions } from './node-at.js';
+import { clean, count, jsonOf, print, printError, table, written } from './output.js';
+
+interface CollectionLine {
+  readonly collection: string;
+  readonly documents: number;
+}
+
+export function defineCollections(command: Command): void {
+  defineTalking(command, {
+    json: 'print one JSON object a line, {"collection","documents"}',
+    examples: ['statemesh collections', 'statemesh collections --json'],
+  }).action(async (options: TalkOptions) => {
+    const lines: CollectionLine[] = [];
+    for await (const line of nodeAt(options).stream('collections', {})) {
+      if (options.json) await written(jsonOf(line));
+      else lines.push(line as CollectionLine);
+    }
+    if (options.json) return;
+    if (lines.length === 0) print('There are no documents yet.');
+    else print(table(['COLLECTION', 'DOCUMENTS'], lines.map(rowOf), [1]));
+  });
+}
+
+/** Says so on standard error, where a command has found nothing in a collection because there is none of that name. */
+export async function hintAtMissing(node: NodeAt, collection: string, { json }: TalkOptions): Promise<void> {
+  for await (const line of node.stream('collections', {})) {
+    if ((line as CollectionLine).collection === collection) return;
+  }
+  const hint = `There is no collection "${clean(collection)}" with documents: see \`statemesh collections\`.`;
+  printError(json ? jsonOf({ hint }) : `hint:  ${hint}`);
+}
+
+function rowOf({ collection, documents }: CollectionLine): string[] {
+  return [clean(collection), count(documents)];
+}
