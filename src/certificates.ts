@@ -1,16 +1,16 @@
-/** Until when certificates are good: of a node that runs, and of the files that a configuration names. */
+/** How long certificates are valid: the one of a running node, and those in files that a configuration names. */
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Configuration } from './protocol/configuration.js';
 
-/** How a certificate is placed in time. */
+/** When a certificate is valid. */
 export interface CertificateStatus {
-  /** From when and until when it is good, ms since 1970. */
+  /** ms since 1970. */
   readonly validFromMs: number;
   readonly validToMs: number;
 }
 
-/** That of a node that runs. */
+/** The certificate of a running node. */
 export interface OwnCertificate extends CertificateStatus {
   /** Negative when it has expired. */
   readonly daysLeft: number;
@@ -24,7 +24,7 @@ export function ownCertificateOf(pem: string, nowMs: number): OwnCertificate | u
 
 const block = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
-/** The shortest of a chain of certificates; undefined for what is none. */
+/** When all certificates of a chain are valid; undefined when the text has none. */
 function certificateStatusOf(pem: string): CertificateStatus | undefined {
   const [first, ...others] = statusesOf(pem);
   if (first === undefined) return undefined;
@@ -47,8 +47,8 @@ export interface CertificateFinding {
 }
 
 /**
- * Looks at the certificates that a configuration names: that of a cloud node, and the authorities that are trusted. Files that cannot be
- * read are left out: starting the node tells of them.
+ * Examines the certificate files that a configuration names: the certificate of a cloud node (`tlsCert`), and the trusted authorities
+ * (`ca`). Leaves out files that cannot be read, which `start` reports.
  *
  * @param nowMs ms since 1970
  */
@@ -58,7 +58,7 @@ export async function examineCertificates(
 ): Promise<CertificateFinding[]> {
   const looked = [
     await findingOf('tlsCert', tlsCert, certificateStatusOf, nowMs),
-    // Of several authorities one that is still good is enough to begin with.
+    // One valid authority of several may be enough, so the last to expire counts.
     await findingOf('ca', ca, latestOf, nowMs),
   ];
   return looked.filter((finding) => finding !== undefined);

@@ -1,6 +1,6 @@
 /**
- * Mends the database of a node that does not run: for programs and the command line. What is removed is removed by ordinary local
- * writes, so the other nodes hear of it when the node runs again.
+ * Repairs the database of a node that does not run, for programs and the command line. Removals are ordinary local writes, so the other
+ * nodes receive them when the node runs again.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,10 +21,10 @@ export interface RepairOptions {
 }
 
 /**
- * Removes the documents of `_system_` collections that cannot be used from the database of a node that does not run, and nothing else.
- * The node may need them removed before it can be asked to: a newer version may have written what this one stumbles over.
+ * Removes unusable documents of `_system_` collections, and nothing else, from the database of a node that does not run. Of a running
+ * node, `removeRemotePeer` removes them one by one.
  *
- * @returns what was removed
+ * @returns the documents that were removed, in the order of removal
  * @throws StatemeshError `nodeIdInvalid`, `databaseInUse` while the node runs, `databaseUnavailable` when there is none,
  * `databaseForeign`, `databaseCorrupt`, `diskFull`
  *
@@ -48,8 +48,8 @@ export function repairDatabase(options: RepairOptions): Promise<readonly Quarant
 /**
  * Forgets a stored peer, as `node.removeRemotePeer` does, in the database of a node that does not run.
  *
- * @param peer Its NodeId; of a document that is no peer, its key
- * @returns false when there was none
+ * @param peer the NodeId of the peer, or the key of an unusable document
+ * @returns false when nothing was stored under it
  * @throws StatemeshError `peerInvalid`, and as {@link repairDatabase}
  *
  * @example
@@ -63,7 +63,7 @@ export function removeStoredPeer(options: RepairOptions, peer: string): Promise<
   });
 }
 
-/** The documents that cannot be used in a database that nobody has open; it is not changed. @throws as {@link repairDatabase} */
+/** Lists the unusable `_system_` documents in the database of a node that does not run, without removing them. @throws as {@link repairDatabase} */
 export function quarantinedIn(options: RepairOptions): Promise<readonly QuarantinedDocument[]> {
   return withStore(options, async (store) => (await readRemotePeers(store)).quarantined);
 }

@@ -1,9 +1,9 @@
 /**
- * A map that is never changed but replaced, as everything is that a context holds, and that may be large: a copy with one entry more or
- * less shares all others with the map before it.
+ * A persistent map for the contexts of machines, which are never changed in place: a copy with one entry more or less shares almost
+ * everything with the map that it was made from.
  *
- * Its entries lie in a fixed number of buckets, of which a change copies one. So what a change costs grows with the number of entries,
- * but by a part of 256 only: with 5,000 of them it copies 20. They are listed in no particular order.
+ * Entries lie in a fixed number of buckets, and a change copies one bucket: the 256th part of the entries, 20 of 5,000. The order of the
+ * entries is not defined.
  */
 
 /** A map whose changes are copies that cost little. */

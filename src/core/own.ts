@@ -1,7 +1,7 @@
 /**
- * A look-up by a name that may come from outside: an id, a field, a variable, a header. On a plain object `constructor`, `toString` and
- * `__proto__` name what every object inherits, so a name that is in nobody's list would be found. Whatever is kept by such names is
- * kept in a Map; this is for the records that come as objects. A test over the syntax tree finds every other way.
+ * Looks up names that may come from outside: ids, fields, variables, headers. On a plain object, `constructor`, `toString` and
+ * `__proto__` name what every object inherits, so a lookup would find names that nobody put there. Collections by such names are Maps;
+ * this function is for records that arrive as objects. A test over the syntax tree finds every other lookup.
  */
 
 /** The value that a record itself has under a name; undefined for what it inherits. */

@@ -1,9 +1,9 @@
 /**
  * Some of the sessions of a cloud node.
  *
- * XState copies the list of an actor's children whenever one of them comes or goes. So that a guest costs the same however many others
- * are there, the reception has wards, and each of them a few dozen sessions. The sessions themselves report to the reception; a ward
- * only begins them and tells when they are over.
+ * XState copies the list of an actor's children whenever one of them starts or stops. To keep the cost of one guest independent of the
+ * number of guests, the reception has wards, and each ward has a few dozen sessions. Sessions report to the reception directly; a ward
+ * only starts them, and reports when they are over.
  */
 import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
 import type { Scope } from '../core/author.js';

@@ -106,9 +106,9 @@ export class Exposition {
     const running = gauge('statemesh_running', 'Whether the node serves.');
     const leader = gauge('statemesh_leader', 'Whether the node leads its cluster.');
     const term = gauge('statemesh_leadership_term', 'Grows with each change of leader that this node has seen.');
-    const impaired = gauge('statemesh_database_impaired', 'Whether the database cannot take writes, or not be read.');
+    const impaired = gauge('statemesh_database_impaired', '1 while the database cannot be read or written.');
     const ahead = gauge('statemesh_clock_ahead_seconds', 'How far the clock is ahead of those of the connected peers.');
-    const certificate = gauge('statemesh_certificate_days_left', 'For how long a certificate of this node is good.', [
+    const certificate = gauge('statemesh_certificate_days_left', 'Days until a certificate of this node expires.', [
       'field',
     ]);
     const store = [
@@ -120,12 +120,12 @@ export class Exposition {
       ['walBytes', gauge('statemesh_wal_bytes', 'Size of the log that is not in the database yet.')],
     ] as const;
     const refused = gauge('statemesh_refused_connections', 'Connections refused since the start.', ['reason']);
-    const quarantined = gauge('statemesh_quarantined_documents', 'Documents of statemesh itself that cannot be used.');
+    const quarantined = gauge('statemesh_quarantined_documents', 'Unusable documents of _system_ collections.');
     const peers = gauge('statemesh_peers', 'Peers by how things stand with them.', ['state']);
     const gateways = gauge('statemesh_gateways', 'Cloud peers by how things stand with them.', ['state']);
     const backlog = gauge('statemesh_peer_backlog_entries', 'Entries that a connected peer lacks.', ['peer']);
     const trip = gauge('statemesh_peer_round_trip_seconds', 'Of a heartbeat and its echo, smoothed.', ['peer']);
-    const rate = gauge('statemesh_peer_bytes_per_second', 'What a slow link was seen to carry.', ['peer']);
+    const rate = gauge('statemesh_peer_bytes_per_second', 'Measured rate of a link that was the bottleneck.', ['peer']);
     const peerAhead = gauge('statemesh_peer_clock_ahead_seconds', 'How far its clock is ahead of ours.', ['peer']);
     const late = gauge('statemesh_event_loop_delay_seconds', 'Since the last look.', ['statistic']);
     const openFiles = gauge('process_open_fds', 'Number of open file descriptors.');

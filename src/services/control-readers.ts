@@ -1,9 +1,9 @@
 /**
- * Who reads from the control socket, and what the others may leave in memory.
+ * Bounds the clients that read streams from the control socket.
  *
- * Invariants: streams take a part of the places only, so that there are always some for `status`, `doctor` and `stop`; a reader that
- * does not read holds one line in memory, all such readers together a bounded number of bytes, and none for ever. Who has to go is
- * the one that has not read for longest.
+ * Invariants: streams use only a part of the places, so that `status`, `doctor` and `stop` always find one. A client that does not read
+ * holds one line in memory; all such clients together hold a bounded number of bytes, for a bounded time. When one has to go, it is the
+ * client that has not read for longest.
  */
 import type { ServerResponse } from 'node:http';
 import type { ControlLimits } from '../protocol/control.js';

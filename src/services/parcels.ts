@@ -1,9 +1,9 @@
 /**
- * Large documents on their way, on both sides of a connection.
+ * Large documents in transfer, on both sides of a connection.
  *
- * Invariants: nothing is allocated for what is announced, only for what has come; what comes is bounded by what was announced, and that
- * by `parcelBytesMax`; what sessions that broke leave behind is bounded by `parcelsKeptBytesMax`, and is of use to the same other side
- * only, so who sends rubbish spoils its own documents and no one else's. Whether a document is what its hash says shows when it is applied.
+ * Invariants: memory is allocated for bytes that have arrived, never for a size that was announced. The announced size, at most
+ * `parcelBytesMax`, bounds what is accepted. Parts left by broken sessions are bounded by `parcelsKeptBytesMax`, and only the same peer
+ * can continue them, so a peer that sends rubbish spoils its own documents only. The hash of a document is checked when it is applied.
  */
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';

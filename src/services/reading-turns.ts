@@ -1,6 +1,6 @@
 /**
- * Whose turn it is to read: all links of a node together take some milliseconds of a turn of the event loop, then sockets, timers
- * and callers have theirs. Links that wait go on in the order in which they came.
+ * Which link may read: all links of a node together use some milliseconds of a turn of the event loop, then sockets, timers and callers
+ * have theirs. Links that wait continue in the order in which they asked.
  */
 import { limits } from '../core/limits.js';
 import type { Time } from '../protocol/ports.js';

@@ -1,12 +1,11 @@
 /**
- * How many bytes the links of a node may hold of what others send: frames that are not complete, and batches that are not on disk.
+ * How many bytes from other nodes the links of a node may hold: incomplete frames, and batches that are not on disk yet.
  *
  * Invariants:
- * - Who holds little is never slowed down, whatever others do.
- * - Who holds much reads no more while it has batches to apply, and, when all together hold too much, until they hold less. One of
- *   them goes on all the while, so that there is always one that can finish what it holds.
- * - While all together hold too much, and it does not become less by itself, the one that holds most of a frame that does not come is
- *   given up, one after the other.
+ * - A link that holds little is never slowed down, no matter what others hold.
+ * - A link that holds much is not read while it has batches to apply, nor while all links together hold too much. One such link is
+ *   always exempt, so that it can complete what it holds.
+ * - While all links together hold too much and nothing moves, the link with the largest stalled frame is given up, then the next one.
  */
 import { limits } from '../core/limits.js';
 import type { Time, Timer } from '../protocol/ports.js';

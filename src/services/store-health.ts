@@ -1,6 +1,6 @@
 /**
- * Follows whether the database takes writes. Looks now and then, too: files vanish without a word, and a disk that has room again is
- * noticed by trying only.
+ * Reports whether the database takes writes. It also polls, since the system announces neither files that vanish nor a disk that has
+ * room again.
  */
 import { type EventObject, fromCallback } from 'xstate';
 import { limits } from '../core/limits.js';

@@ -1,6 +1,6 @@
 /**
- * Streams of answers take turns: one of them works for some milliseconds, then the event loop has its turn, and then the next one. So
- * a hundred streams at once keep nobody from an answer.
+ * Streams of answers take turns: one works for some milliseconds, then the event loop has its turn, then the next stream works. So a
+ * hundred streams at once do not delay other answers.
  */
 import { limits } from '../core/limits.js';
 import type { Time } from '../protocol/ports.js';

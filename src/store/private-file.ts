@@ -1,12 +1,12 @@
-/** Files that nobody else may read, from the moment at which they are there. */
+/** Files that only their owner can read, from the moment they exist. */
 import { closeSync, fchmodSync, openSync, readSync, writeSync } from 'node:fs';
 
 const portionBytes = 1024 * 1024;
 const ownerOnly = 0o600;
 
 /**
- * Makes an empty file of mode 0600 where there is none: for those who open it by name later, as SQLite does, which gives its journals the
- * same mode. What stands there already, a link of somebody else perhaps, is an error.
+ * Makes an empty file of mode 0600 for code that opens it by name later, such as SQLite, which gives its journals the same mode. Fails if
+ * anything exists under the name, since that may be another user's link.
  */
 export function createPrivately(path: string): void {
   closeSync(openPrivately(path));

@@ -1,8 +1,8 @@
 /**
- * Whether anybody listens on a Unix socket, told at once.
+ * Whether anyone listens on a Unix socket, answered synchronously.
  *
- * Node.js connects asynchronously only, and databases are opened in one stretch of code, so another thread asks while this one waits for it:
- * some milliseconds, and only where a socket was left.
+ * Node.js connects only asynchronously, and a database is opened in one stretch of code. So a worker thread connects while this thread
+ * waits: some milliseconds, and only where a socket exists.
  */
 import { Worker } from 'node:worker_threads';
 import { limits } from '../core/limits.js';
