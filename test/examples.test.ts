@@ -35,6 +35,7 @@ const imports: Record<string, string> = {
   removeStoredPeer: '../src/index.js',
   setDatabaseAside: '../src/index.js',
   nodeStatusOf: '../src/index.js',
+  databasesLeftBehind: '../src/index.js',
   examineDatabase: '../src/index.js',
   composeNode: '../src/index.js',
   staticConfiguration: '../src/index.js',

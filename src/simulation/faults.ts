@@ -102,7 +102,8 @@ export abstract class Faults {
    * does not: whatever is promised holds meanwhile.
    *
    * @example
-   * const end = world.strangers(cloud, { perSecond: 40, says: 'nothing' });
+   * const [a] = world.lan('office', ['node-a']);
+   * const end = world.strangers(a, { perSecond: 40, says: 'nothing' });
    */
   strangers(node: WorldNode, options: StrangersOptions): () => void {
     const { clock, hub, processOf } = this.parts;
