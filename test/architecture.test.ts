@@ -31,7 +31,7 @@ const mayImport: Record<string, readonly string[]> = {
 
 /** `node:` modules that a room may use; rooms that are not listed may use all. */
 const nodeModules: Record<string, readonly string[]> = {
-  core: ['node:crypto'],
+  core: ['node:crypto', 'node:util/types'],
   protocol: ['node:path', 'node:buffer'],
   machines: [],
   database: [],

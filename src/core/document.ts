@@ -2,14 +2,18 @@
  * Documents as JSON text: what a local write may hold, and how a stored text is read.
  *
  * Invariants:
- * - What is written reads back as it was given, but for values with a `toJSON` of their own (a Date), which become what
- *   that returns. JSON.stringify alone would drop `undefined` and functions and turn NaN into null without a word.
+ * - What is written reads back as it was given, or is refused with its path: JSON.stringify alone would drop `undefined` and functions,
+ *   turn NaN into null, a Date into a text and a Map into `{}` without a word. The one exception is -0, which JavaScript itself finds
+ *   equal to 0: it becomes 0, so that equal documents have equal texts.
+ * - Getters, proxies and `toJSON` are refused, not asked: they could answer otherwise the second time.
  * - What can be read is what could be written: a stored text that is not the JSON that `encodeDocument` gives is malformed. Of one key
  *   that is there twice, SQLite would take the first and we the last; of numbers, blanks and escapes there are other such cases.
  * - The check runs on every write, so it keeps no path; the path is put together only on the way out of a failure.
  */
-import { isStatemeshError, messageOf, StatemeshError } from './errors.js';
+import { isProxy } from 'node:util/types';
+import { StatemeshError } from './errors.js';
 import { limits } from './limits.js';
+import { reasonForObject, reasonForScalar } from './no-json.js';
 
 export type JsonValue =
   | string
@@ -20,25 +24,16 @@ export type JsonValue =
   | { readonly [field: string]: JsonValue };
 
 /**
- * The JSON text of a document, checked. Fields under symbols are left out, as JSON does.
+ * The JSON text of a document, checked.
  *
  * @param document Any JSON value: an object, a list or a scalar, at most `limits.documentDepthMax` levels deep and
  *   `limits.documentBytesMax` bytes of UTF-8
  * @throws StatemeshError `documentInvalid` (names the JSON path), `documentTooLarge`
  */
 export function encodeDocument(document: unknown): string {
-  let payload: string;
-  try {
-    const problem = findProblem(document, '', 0, { bytes: limits.documentBytesMax });
-    if (problem !== undefined) throw asError(problem);
-    payload = JSON.stringify(document);
-  } catch (error) {
-    if (isStatemeshError(error)) throw error;
-    // A getter or a toJSON of the caller's has thrown.
-    throw new StatemeshError('documentInvalid', `The document cannot be read: ${messageOf(error)}`, { cause: error });
-  }
-  // toJSON is asked a second time here, and may answer otherwise.
-  if (payload === undefined) throw asError({ code: 'documentInvalid', path: [], reason: 'its toJSON returns nothing' });
+  const problem = findProblem(document, 0, { bytes: limits.documentBytesMax });
+  if (problem !== undefined) throw asError(problem);
+  const payload = JSON.stringify(document);
   if (isTooLarge(payload)) throw tooLarge();
   return payload;
 }
@@ -90,61 +85,85 @@ interface Budget {
   bytes: number;
 }
 
-function findProblem(value: unknown, key: string, depth: number, budget: Budget): Problem | undefined {
+// Looked up once: in a context of node:vm, where tests run, a global costs as much as the rest of a step.
+const { keys: keysOf, getPrototypeOf, hasOwn, getOwnPropertyDescriptor, getOwnPropertySymbols } = Object;
+
+function findProblem(value: unknown, depth: number, budget: Budget, isInList = false): Problem | undefined {
   switch (typeof value) {
     case 'string':
       budget.bytes -= value.length + 2;
       return budget.bytes < 0 ? problem('it is too large', 'documentTooLarge') : undefined;
     case 'number':
       budget.bytes -= 1;
-      return Number.isFinite(value) ? undefined : problem(`${value} is not a JSON number`);
+      return Number.isFinite(value) ? undefined : problem(reasonForScalar(value, isInList));
     case 'boolean':
       budget.bytes -= 1;
       return undefined;
     case 'object':
-      return value === null ? undefined : findProblemInObject(value, key, depth, budget);
-    case 'undefined':
-      return problem('undefined is not a JSON value; leave the field out or use null');
+      return value === null ? undefined : findProblemInObject(value, depth, budget);
     default:
-      return problem(`a ${typeof value} is not a JSON value`);
+      return problem(reasonForScalar(value, isInList));
   }
 }
 
-function findProblemInObject(value: object, key: string, depth: number, budget: Budget): Problem | undefined {
-  const { toJSON } = value as { toJSON?: unknown };
-  if (typeof toJSON !== 'function') return findProblemInside(value, depth, budget);
-  const replaced: unknown = toJSON.call(value, key);
-  // An invalid Date says null of itself.
-  if (replaced === null && isInvalidDate(value)) return problem('an invalid Date has no JSON');
-  // JSON asks once: what comes back is taken as it is, whether it has a toJSON or not.
-  return typeof replaced === 'object' && replaced !== null
-    ? findProblemInside(replaced, depth, budget)
-    : findProblem(replaced, key, depth, budget);
-}
-
-function findProblemInside(value: object, depth: number, budget: Budget): Problem | undefined {
+function findProblemInObject(value: object, depth: number, budget: Budget): Problem | undefined {
   if (depth >= limits.documentDepthMax) {
     return problem(`it is nested deeper than ${limits.documentDepthMax} levels, or contains itself`);
   }
+  if (isProxy(value)) return problem('a Proxy may answer otherwise each time; write a copy of what it stands for');
   budget.bytes -= 2;
-  if (Array.isArray(value)) return findProblemInList(value, depth, budget);
-  if (isRawJson?.(value) === true) return problem('a raw JSON text is not a JSON value; parse it first');
-  if (!isPlainObject(value)) return problem(`${nameOf(value)} is not a JSON value; it has no toJSON`);
-  for (const [key, inner] of Object.entries(value)) {
-    budget.bytes -= key.length + 3;
-    const found = findProblem(inner, key, depth + 1, budget);
-    if (found !== undefined) return within(found, key);
-  }
+  const found = Array.isArray(value)
+    ? findProblemInList(value, depth, budget)
+    : findProblemInFields(value, depth, budget);
+  if (found !== undefined) return found;
   return budget.bytes < 0 ? problem('it is too large', 'documentTooLarge') : undefined;
 }
 
+function findProblemInFields(value: object, depth: number, budget: Budget): Problem | undefined {
+  if (isRawJson?.(value) === true) return problem('a raw JSON text is not a JSON value; parse it first');
+  if (!isPlainObject(value)) return problem(reasonForObject(value));
+  for (const key of keysOf(value)) {
+    const { get, set, value: inner } = getOwnPropertyDescriptor(value, key) as PropertyDescriptor;
+    if (get !== undefined || set !== undefined) {
+      return within(problem('a getter is not a JSON value; write a copy, { ...object }'), key);
+    }
+    budget.bytes -= key.length + 3;
+    const found = findProblem(inner, depth + 1, budget);
+    if (found !== undefined) return within(found, key);
+  }
+  return findSymbol(value);
+}
+
 function findProblemInList(list: readonly unknown[], depth: number, budget: Budget): Problem | undefined {
+  if (!isPlainList(list)) return problem(reasonForObject(list));
   for (let index = 0; index < list.length; index++) {
-    const found = findProblem(list[index], String(index), depth + 1, budget);
+    const found = findProblem(elementOf(list, index), depth + 1, budget, true);
     if (found !== undefined) return within(found, index);
     if (budget.bytes < 0) return problem('it is too large', 'documentTooLarge');
   }
-  return undefined;
+  const keys = keysOf(list);
+  if (keys.length === list.length) return findSymbol(list);
+  // A match of a regular expression has such fields, which JSON would drop.
+  return within(problem('a list has no fields by name in JSON; write a copy, [...list]'), keys[list.length] as string);
+}
+
+/** Fields under symbols, but for those that nobody sees: JSON would drop them. */
+function findSymbol(value: object): Problem | undefined {
+  const symbols = getOwnPropertySymbols(value);
+  if (symbols.length === 0) return undefined;
+  const symbol = symbols.find((key) => Object.prototype.propertyIsEnumerable.call(value, key));
+  return symbol === undefined
+    ? undefined
+    : within(problem('JSON has no symbols for names; leave the field out'), symbol);
+}
+
+/** A getter that throws counts as a function: it is as little JSON. */
+function elementOf(list: readonly unknown[], index: number): unknown {
+  try {
+    return list[index];
+  } catch {
+    return elementOf;
+  }
 }
 
 /** Later versions of Node.js take texts into JSON as they are, which would not read back as written. */
@@ -152,13 +171,20 @@ const { isRawJSON: isRawJson } = JSON as { isRawJSON?(value: unknown): boolean }
 
 /** Objects of another realm are plain too, so this asks for the place in the chain of prototypes, not for identity. */
 function isPlainObject(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+  const prototype: object | null = getPrototypeOf(value);
+  // What can be iterated is `arguments`.
+  return prototype === null || (isObjectPrototype(prototype) && !(Symbol.iterator in value));
 }
 
-function isInvalidDate(value: object): boolean {
-  const { getTime } = value as { getTime?: unknown };
-  return typeof getTime === 'function' && Number.isNaN(getTime.call(value));
+/** A list proper, not of a class of its own. */
+function isPlainList(list: readonly unknown[]): boolean {
+  const prototype: object | null = getPrototypeOf(list);
+  return Array.isArray(prototype) && !('toJSON' in prototype) && isObjectPrototype(getPrototypeOf(prototype));
+}
+
+/** One to which somebody has added a `toJSON` would change all documents. */
+function isObjectPrototype(value: object): boolean {
+  return getPrototypeOf(value) === null && hasOwn(value, 'isPrototypeOf') && !('toJSON' in value);
 }
 
 /** Every level opens a bracket, so a text with few of them needs no walk. */
@@ -213,9 +239,4 @@ function tooLarge(): StatemeshError {
     'documentTooLarge',
     `The document is larger than ${limits.documentBytesMax} bytes; split it into several.`,
   );
-}
-
-function nameOf(value: object): string {
-  const name = (value as { constructor?: { name?: unknown } }).constructor?.name;
-  return typeof name === 'string' && name !== '' ? `an object of class ${name.slice(0, 80)}` : 'an object of a class';
 }

@@ -25,7 +25,8 @@ import { decodeFound, type Found, streamDocuments, type WatchOptions, watchDocum
 export { nothing } from 'immer';
 
 /**
- * The documents under one name. A document is any JSON value under a key of 1 to `limits.keyLengthMax` characters.
+ * The documents under one name. A document is any JSON value under a key of 1 to `limits.keyLengthMax` characters. What JSON cannot hold
+ * is refused, never converted: write dates as text, binary data as base64 text.
  *
  * Every method fails with `notRunning` while the node does not run, and with `storeClosed` when the database closes
  * meanwhile. Methods that return a promise reject; `changes` and `watch` throw on a wrong argument at once.

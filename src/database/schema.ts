@@ -4,7 +4,7 @@
  * Invariants:
  * - A schema checks and changes nothing: what is stored is the document as it was given. Storing the schema's output would
  *   strip fields that a newer program on another node has added.
- * - It sees the JSON form of the document, which is what readers get: a Date is a text already.
+ * - It sees the JSON form of the document, which is what readers get: a field that is -0 is 0 already.
  * - It never sees remote entries. Replicas with different schemas would differ for ever.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';

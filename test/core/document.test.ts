@@ -19,6 +19,34 @@ function nested(levels: number, innermost: unknown = 1): unknown {
   return value;
 }
 
+function argumentsOf(..._values: readonly unknown[]): unknown {
+  // biome-ignore lint/complexity/noArguments: they are what is asked about.
+  return arguments;
+}
+
+function throwingList(): unknown {
+  return Object.defineProperty([], 0, {
+    enumerable: true,
+    get: () => {
+      throw new Error('no');
+    },
+  });
+}
+
+function revoked(): unknown {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+/** -0 is told as 0, and an object without a prototype equals one that has it. */
+function plain(value: unknown): unknown {
+  if (value === 0) return 0;
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  return new Map(Object.entries(value).map(([name, inner]) => [name, plain(inner)]));
+}
+
 describe('encodeDocument', () => {
   test('encodeDocument: any JSON value -> reads back as it was', () => {
     fc.assert(
@@ -41,49 +69,131 @@ describe('encodeDocument', () => {
     expect(encodeDocument(document)).toBe(JSON.stringify(document));
   });
 
-  test.each([
-    ['undefined', undefined, '$'],
-    ['an undefined field', { a: { b: undefined } }, '$.a.b'],
-    ['a hole in a list', { a: [1, ...new Array(1), 2] }, '$.a[1]'],
-    ['a list of holes', new Array(5), '$[0]'],
-    ['a function', { lines: [{ f: () => 1 }] }, '$.lines[0].f'],
-    ['a symbol', [Symbol('s')], '$[0]'],
-    ['a bigint', { 'two words': 1n }, '$["two words"]'],
-    ['NaN', { a: Number.NaN }, '$.a'],
-    ['Infinity', [[Number.POSITIVE_INFINITY]], '$[0][0]'],
-    ['a Map', { a: new Map() }, '$.a'],
-    ['an instance of a class', { a: new (class Order {})() }, '$.a'],
-    ['a boxed text', { a: Object('text') }, '$.a'],
-    ['a promise', Promise.resolve(1), '$'],
-    ['an invalid Date', { at: new Date(Number.NaN) }, '$.at'],
-    ['a toJSON that returns nothing', { a: { toJSON: () => undefined } }, '$.a'],
-    ['a toJSON that returns an instance', { a: { toJSON: () => new Set() } }, '$.a'],
-    ['a toJSON that returns NaN inside', { a: { toJSON: () => ({ b: Number.NaN }) } }, '$.a.b'],
-  ])('encodeDocument: %s -> documentInvalid with its path', (_name, document, path) => {
+  test.each<[string, unknown, path: string, advice: string]>([
+    ['undefined', undefined, '$', 'null'],
+    ['an undefined field', { a: { b: undefined } }, '$.a.b', 'leave the field out or use null'],
+    ['undefined in a list', { a: [1, undefined] }, '$.a[1]', 'use null'],
+    ['a hole in a list', { a: [1, ...new Array(1), 2] }, '$.a[1]', 'use null'],
+    ['a list of holes', new Array(5), '$[0]', 'use null'],
+    ['the longest list of holes', new Array(2 ** 32 - 1), '$[0]', 'use null'],
+    ['a function', { lines: [{ f: () => 1 }] }, '$.lines[0].f', 'leave it out'],
+    ['a symbol', [Symbol('s')], '$[0]', 'leave it out'],
+    ['a field under a symbol', { a: { [Symbol('s')]: 1 } }, '$.a["Symbol(s)"]', 'leave the field out'],
+    ['a bigint', { 'two words': 1n }, '$["two words"]', 'String(value)'],
+    ['NaN', { a: Number.NaN }, '$.a', 'use null or a text'],
+    ['Infinity', [[Number.POSITIVE_INFINITY]], '$[0][0]', 'use null or a text'],
+    ['a Buffer', { items: [1, 2, { photo: Buffer.from('x') }] }, '$.items[2].photo', 'base64'],
+    ['a Float64Array', { a: new Float64Array(2) }, '$.a', 'base64'],
+    ['an ArrayBuffer', { a: new ArrayBuffer(2) }, '$.a', 'base64'],
+    ['a SharedArrayBuffer', { a: new SharedArrayBuffer(2) }, '$.a', 'base64'],
+    ['a DataView', { a: new DataView(new ArrayBuffer(2)) }, '$.a', 'base64'],
+    ['a Blob', { a: new Blob([]) }, '$.a', 'base64'],
+    ['a Date', { at: new Date(0) }, '$.at', 'toISOString()'],
+    ['an invalid Date', { at: new Date(Number.NaN) }, '$.at', 'toISOString()'],
+    ['a Map', { a: new Map() }, '$.a', 'Object.fromEntries(map)'],
+    ['a Set', { a: new Set() }, '$.a', '[...set]'],
+    ['a WeakMap', { a: new WeakMap() }, '$.a', 'plain object'],
+    ['an Error', { a: new Error('e') }, '$.a', 'plain object'],
+    ['a regular expression', { a: /a/ }, '$.a', 'plain object'],
+    ['a URL', { a: new URL('http://a') }, '$.a', 'plain object'],
+    ['an instance of a class', { a: new (class Order {})() }, '$.a', 'class Order'],
+    ['an instance of a class from null', { a: Object.create(Object.create(null)) }, '$.a', 'plain object'],
+    ['the arguments of a function', { a: argumentsOf(1) }, '$.a', 'plain object'],
+    ['a list of a class', { a: new (class List extends Array {})() }, '$.a', '[...list]'],
+    ['a list with fields', { a: /b/.exec('abc') }, '$.a.index', '[...list]'],
+    ['a list with a symbol', Object.assign([], { [Symbol('s')]: 1 }), '$["Symbol(s)"]', 'leave the field out'],
+    ['a boxed text', { a: Object('text') }, '$.a', 'valueOf()'],
+    ['a boxed number', { a: Object(1) }, '$.a', 'valueOf()'],
+    ['a boxed bigint', { a: Object(1n) }, '$.a', 'plain object'],
+    ['a promise', Promise.resolve(1), '$', 'plain object'],
+    ['a toJSON', { a: { toJSON: () => 1 } }, '$.a.toJSON', 'leave it out'],
+    ['a getter', { a: { get b(): number { return 1; } } }, '$.a.b', '{ ...object }'], // biome-ignore format: one line a case
+    ['a getter that throws', { a: { get b(): number { throw new Error('no'); } } }, '$.a.b', '{ ...object }'], // biome-ignore format: one line a case
+    ['a getter in a list that throws', { a: throwingList() }, '$.a[0]', 'leave it out'],
+    ['a setter', { set a(_: number) {} }, '$.a', '{ ...object }'],
+    ['a Proxy', { a: new Proxy({ b: 1 }, {}) }, '$.a', 'copy'],
+    ['a Proxy of a list', { a: new Proxy([1], {}) }, '$.a', 'copy'],
+    ['a revoked Proxy', { a: revoked() }, '$.a', 'copy'],
+  ])('encodeDocument: %s -> documentInvalid with its path and advice', (_name, document, path, advice) => {
     const refusal = refusalOf(document);
     expect(refusal?.code).toBe('documentInvalid');
     expect(refusal?.message).toContain(`at ${path}:`);
+    expect(refusal?.message).toContain(advice);
   });
 
-  test('encodeDocument: a Date and other values with toJSON -> what toJSON returns', () => {
-    const money = { toJSON: (key: string) => `${key}: 5 EUR` };
-    expect(encodeDocument({ at: new Date(0), price: money })).toBe(
-      '{"at":"1970-01-01T00:00:00.000Z","price":"price: 5 EUR"}',
+  test('encodeDocument: -0 -> 0, which equals it', () => {
+    expect(encodeDocument({ a: -0 })).toBe('{"a":0}');
+  });
+
+  test('encodeDocument: fields that cannot be enumerated -> left out, as everywhere', () => {
+    expect(encodeDocument(Object.defineProperty({ a: 1 }, 'hidden', { value: new Map() }))).toBe('{"a":1}');
+    expect(encodeDocument(Object.defineProperty([1], 'hidden', { value: 1 }))).toBe('[1]');
+  });
+
+  test('encodeDocument: somebody has added a toJSON to all objects -> refused, and not what it returns', () => {
+    for (const prototype of [Object.prototype, Array.prototype]) {
+      Object.defineProperty(prototype, 'toJSON', { value: () => 'other', configurable: true });
+      const refusal = refusalOf({ a: [1] });
+      Reflect.deleteProperty(prototype, 'toJSON');
+      expect(refusal?.code).toBe('documentInvalid');
+    }
+  });
+
+  test('encodeDocument: anything -> reads back identical, or is refused with its path', () => {
+    const strange = fc.constantFrom<unknown>(
+      ...[undefined, Number.NaN, Number.POSITIVE_INFINITY, () => 1, Symbol('s'), Object(1), new URL('http://a')],
+      ...[new Date(0), new Map([[1, 2]]), new Set([1]), Buffer.from('a'), new Float32Array(1), new ArrayBuffer(1)],
+      ...[/b/.exec('abc'), new Proxy([], {}), { toJSON: () => 1 }],
     );
-  });
-
-  test('encodeDocument: a toJSON that has nothing to say the second time -> documentInvalid', () => {
-    let calls = 0;
-    expect(refusalOf({ toJSON: () => (calls++ === 0 ? 1 : undefined) })?.code).toBe('documentInvalid');
-  });
-
-  test('encodeDocument: a getter that throws -> documentInvalid with its message', () => {
-    const document = {
-      get a(): number {
-        throw new Error('no access');
-      },
-    };
-    expect(refusalOf(document)).toEqual({ code: 'documentInvalid', message: expect.stringContaining('no access') });
+    const numbers = fc.oneof(
+      fc.double(),
+      fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n }),
+      fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n }).map(Number),
+      fc.integer({ min: -1_100, max: 1_030 }).map((exponent) => 2 ** exponent),
+    );
+    const texts = fc.string({
+      unit: fc.oneof(
+        fc.nat(0xffff).map((code) => String.fromCharCode(code)),
+        fc.string(),
+      ),
+    });
+    const { value: documents } = fc.letrec<{ value: unknown }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4, withCrossShrink: true },
+        fc.oneof({ weight: 4, arbitrary: numbers }, { weight: 4, arbitrary: texts }, fc.boolean(), fc.constant(null)),
+        { weight: 1, arbitrary: strange },
+        { weight: 4, arbitrary: fc.array(tie('value'), { maxLength: 4 }) },
+        { weight: 1, arbitrary: fc.sparseArray(tie('value'), { maxLength: 4 }) },
+        { weight: 4, arbitrary: fc.dictionary(texts, tie('value'), { maxKeys: 4 }) },
+        {
+          weight: 1,
+          arbitrary: fc
+            .tuple(texts, tie('value'))
+            .map(([name, value]) =>
+              Object.defineProperty({}, name, { enumerable: true, configurable: true, get: () => value }),
+            ),
+        },
+      ),
+    }));
+    let read = 0;
+    fc.assert(
+      fc.property(documents, (document) => {
+        let payload: string;
+        try {
+          payload = encodeDocument(document);
+        } catch (error) {
+          expect(failureOf(error)).toEqual({
+            code: 'documentInvalid',
+            message: expect.stringMatching(/^Invalid document at \$.*: .+; .+\.$/su),
+          });
+          return;
+        }
+        expect(plain(decodeDocument(payload))).toStrictEqual(plain(document));
+        read += 1;
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(read).toBeGreaterThan(500);
   });
 
   test('encodeDocument: a document that contains itself -> documentInvalid', () => {
