@@ -7,7 +7,20 @@ import { systemTime } from './adapters/time.js';
 import { type NodeId, parseNodeId } from './core/ids.js';
 import { type Examination, type ExaminationOptions, examineDatabase as examine } from './store/examination.js';
 import { type DatabaseLeftBehind, findLeftBehind } from './store/left-behind.js';
+import { assertNativeModule } from './store/sqlite.js';
 import { openSqliteStore } from './store/sqlite-store.js';
+
+/**
+ * Looks whether this installation can open a database, as `statemesh doctor` does first of all.
+ *
+ * @throws StatemeshError `nativeModuleMissing`, with what to run
+ *
+ * @example
+ * examineInstallation();
+ */
+export function examineInstallation(): void {
+  assertNativeModule();
+}
 
 /**
  * Looks at every page and at every entry of a database that nobody has open, and changes nothing in it.

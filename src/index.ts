@@ -36,7 +36,7 @@ export type { Documents, PutManyOptions, PutManyProgress } from './database/put-
 export type { Stream } from './database/streams.js';
 export type { Recipe } from './database/update.js';
 export type { Found, WatchOptions } from './database/watch.js';
-export { databasesLeftBehind, examineDatabase } from './examine.js';
+export { databasesLeftBehind, examineDatabase, examineInstallation } from './examine.js';
 export type { Chart, ChartState, ChartTransition } from './inspector/chart.js';
 export type { History, HistoryBounds } from './inspector/history.js';
 export { createInspector, type Inspector, type InspectorOptions, type Watch } from './inspector/inspector.js';

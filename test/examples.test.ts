@@ -37,6 +37,7 @@ const imports: Record<string, string> = {
   nodeStatusOf: '../src/index.js',
   databasesLeftBehind: '../src/index.js',
   examineDatabase: '../src/index.js',
+  examineInstallation: '../src/index.js',
   composeNode: '../src/index.js',
   staticConfiguration: '../src/index.js',
   fileConfiguration: '../src/index.js',

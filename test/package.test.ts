@@ -1,6 +1,6 @@
 /** The package as its users get it: packed, installed into an empty project, imported, typed, run. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
@@ -112,6 +112,36 @@ describe('the package', () => {
       JSON.stringify({ compilerOptions: { ...options, types: ['node'] }, files: ['program.ts'] }),
     );
     expect(run('node', [join(project, 'node_modules/typescript/bin/tsc'), '-p', directory])).toBe('');
+  }, 60_000);
+
+  it('installed without scripts: a node, start -> nativeModuleMissing and what to run; doctor -> looks', () => {
+    const built = join(directory, 'node_modules/better-sqlite3/build');
+    const main = 'node_modules/statemesh/dist/cli/main.js';
+    const node = (...args: string[]) => spawnSync('node', args, { cwd: directory, encoding: 'utf8' });
+    renameSync(built, `${built}.hidden`);
+    try {
+      writeFileSync(join(directory, 'program.mjs'), readmeProgram());
+      const program = node('program.mjs');
+      expect(program.status).toBe(1);
+      expect(program.stderr).toContain("code: 'nativeModuleMissing'");
+      node(main, 'init', '--node-id', 'till-1');
+      const started = node(main, 'start', '--json');
+      expect(started.status).toBe(1);
+      expect(JSON.parse(started.stdout)).toMatchObject({ event: 'failed', code: 'nativeModuleMissing' });
+      const plain = node(main, 'start');
+      expect(plain.stderr.trim().split('\n').at(-1)).toMatch(/^error: .* npm rebuild .* pnpm rebuild .* yarn rebuild /);
+      writeFileSync(join(directory, 'data', 'till-1.db'), 'SQLite format 3');
+      const looked = node(main, 'doctor', '--json');
+      const findings = looked.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+      expect(findings[0]).toMatchObject({ check: 'installation', state: 'failed', code: 'nativeModuleMissing' });
+      expect([looked.status, findings.filter(({ state }) => state === 'failed')]).toEqual([1, [findings[0]]]);
+    } finally {
+      renameSync(`${built}.hidden`, built);
+      for (const path of ['data', 'statemesh.json']) rmSync(join(directory, path), { recursive: true, force: true });
+    }
   }, 60_000);
 
   it('its command: asked for its version -> is that of the package', () => {

@@ -14,6 +14,7 @@ import {
   databasesLeftBehind,
   examineCertificates,
   examineDatabase,
+  examineInstallation,
   type NodeStatus,
   type PeerStatus,
   parseConfiguration,
@@ -59,7 +60,7 @@ const freeFailureBytes = 16 * 1024 * 1024;
 const clockDriftMaxMs = 60_000;
 
 const help = `
-It looks at the configuration, the data directory, the disk, the database (every page and the hash of every entry), ports and the clock,
+It looks at the installation, the configuration, the data directory, the disk, the database (every page and the hash of every entry), ports and the clock,
 and, when the node runs, at its peers. It changes nothing, but with --repair: then it removes the documents in quarantine (of statemesh itself, and of no use)
 from the database of a node that does not run, and says which; the other nodes hear of it when the node runs again. The exit code is that of the worst finding; warnings leave it at 0.
 
@@ -91,6 +92,8 @@ export function defineDoctor(command: Command): void {
 }
 
 async function* examined(options: Record<string, unknown>): AsyncGenerator<Finding> {
+  const installation = installationFinding();
+  yield installation;
   let configuration: Configuration;
   try {
     const file = readConfigurationFile(options);
@@ -133,15 +136,25 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
     return;
   }
   const findings: Finding[] = [];
-  if (directory.state !== 'failed') {
+  if (directory.state !== 'failed' && installation.state === 'ok') {
     const path = join(dataDir, `${configuration.nodeId}.db`);
     for await (const finding of databaseFindings(path, configuration, isRepairing)) findings.push(finding);
   }
   yield nodeFinding(findings, silence);
   yield* findings;
-  if (!findings.some(({ state }) => state === 'failed')) yield* await leftBehindIn(dataDir, configuration.nodeId);
+  if (installation.state === 'ok' && !findings.some(({ state }) => state === 'failed'))
+    yield* await leftBehindIn(dataDir, configuration.nodeId);
   // It is that node that has the port.
   if (!findings.some(({ code }) => code === 'databaseInUse')) yield await portFinding(configuration);
+}
+
+function installationFinding(): Finding {
+  try {
+    examineInstallation();
+    return ok('installation', `Node.js ${process.version}, and SQLite is there`);
+  } catch (error) {
+    return failure('installation', error);
+  }
 }
 
 /** Of a node that does not answer. Who has its database open runs all the same. */

@@ -28,6 +28,8 @@ export const errorCodes = {
   reconfigurationQueueFull: 'Too many reconfigurations are waiting; try again when some have finished.',
 
   // Store
+  nativeModuleMissing:
+    'The native module of better-sqlite3 is not built for this Node.js; the message says how to build it.',
   databaseInUse: 'Another process has the database file open.',
   databaseForeign: 'The file is a database of another identity, of another program or of a newer version.',
   databaseCorrupt: 'The database file is damaged.',

@@ -6,7 +6,7 @@
  */
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import Sqlite, { type Database } from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { isStatemeshError, messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 import { isNodeId, type NodeId } from '../core/ids.js';
 import type { Randomness } from '../protocol/ports.js';
@@ -15,6 +15,7 @@ import { closeDatabaseFile, fileBytesOf, openDatabaseFile, syncDirectory } from 
 import { lockDatabase } from './database-lock.js';
 import { copyPrivately, createPrivately } from './private-file.js';
 import { applicationIdOf, nodeIdOf, applicationId as ownApplicationId, setIncarnation } from './schema.js';
+import { openSqlite } from './sqlite.js';
 import { databaseError } from './sqlite-errors.js';
 
 /** Some milliseconds of work; between two portions everybody else has a turn. */
@@ -135,7 +136,7 @@ export function setAside({
 }
 
 function ownerOf(draft: string, backup: string): NodeId {
-  const database = new Sqlite(draft, { timeout: 0 });
+  const database = openSqlite(draft, { timeout: 0 });
   try {
     database.pragma('locking_mode = EXCLUSIVE');
     const owner = applicationIdOf(database) === ownApplicationId ? nodeIdOf(database) : undefined;

@@ -24,7 +24,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import Sqlite, { type Database } from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { isStatemeshError, StatemeshError, systemCodeOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import type { Randomness } from '../protocol/ports.js';
@@ -41,6 +41,7 @@ import {
   userVersionOf,
   walBytesKept,
 } from './schema.js';
+import { openSqlite } from './sqlite.js';
 import { databaseError } from './sqlite-errors.js';
 
 export interface DatabaseFileOptions {
@@ -172,7 +173,7 @@ const applicationIdOffset = 68;
 function ownerIn(page: Buffer): string | undefined {
   const bytes = newDatabaseBytes('unknown' as NodeId, '');
   page.copy(bytes, pageBytes, 0, pageBytes);
-  const database = new Sqlite(bytes, { readonly: true });
+  const database = openSqlite(bytes, { readonly: true });
   try {
     return nodeIdOf(database);
   } finally {
@@ -226,7 +227,7 @@ function checkIdentity({ path, nodeId, applicationId, version, owner }: FoundIde
 
 function openExclusively(path: string, options: DatabaseFileOptions): Database {
   // Waiting for a lock would block the event loop.
-  const database = new Sqlite(path, { fileMustExist: true, timeout: 0 });
+  const database = openSqlite(path, { fileMustExist: true, timeout: 0 });
   try {
     database.pragma('locking_mode = EXCLUSIVE');
     database.pragma('journal_mode = WAL');
@@ -262,7 +263,7 @@ function createFile(path: string, { nodeId, randomness }: DatabaseFileOptions): 
 }
 
 function newDatabaseBytes(nodeId: NodeId, incarnation: string): Buffer {
-  const database = new Sqlite(':memory:');
+  const database = openSqlite(':memory:');
   try {
     createSchema(database, nodeId, incarnation);
     return database.serialize();

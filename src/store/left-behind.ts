@@ -9,7 +9,7 @@
  */
 import { lstatSync, readdirSync, rmSync, type Stats, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import Sqlite, { type Database } from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { authorKeyOf, type Incarnation, type Scope } from '../core/author.js';
 import { type Failure, failureOf, StatemeshError } from '../core/errors.js';
 import { isNodeId, type NodeId } from '../core/ids.js';
@@ -19,6 +19,7 @@ import { fileBytesOf, versionOfFile } from './database-file.js';
 import { lockDatabase } from './database-lock.js';
 import { isOpenInProcess } from './lock-holder.js';
 import { nodeIdOf, schemaVersion } from './schema.js';
+import { openSqlite } from './sqlite.js';
 import { databaseError } from './sqlite-errors.js';
 
 /** A database beside the one in use. */
@@ -105,7 +106,7 @@ function locked<T>(path: string, use: () => T): T {
 
 function reading<T>(path: string, use: (database: Database) => T): T {
   const made = ['-wal', '-shm'].map((suffix) => `${path}${suffix}`).filter((name) => statusOf(name) === undefined);
-  const database = new Sqlite(path, { readonly: true, fileMustExist: true, timeout: 0 });
+  const database = openSqlite(path, { readonly: true, fileMustExist: true, timeout: 0 });
   try {
     database.pragma('trusted_schema = OFF');
     return use(database);

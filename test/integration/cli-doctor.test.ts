@@ -63,7 +63,7 @@ describe('doctor', () => {
     const before = await readFile(database);
     const { exitCode, findings } = await doctor(cwd);
     expect(findings.map(({ check, state }) => `${check} ${state}`)).toEqual([
-      ...['configuration ok', 'data directory ok', 'disk ok', 'node ok', 'database ok', 'port ok'],
+      ...['installation ok', 'configuration ok', 'data directory ok', 'disk ok', 'node ok', 'database ok', 'port ok'],
     ]);
     expect(exitCode).toBe(0);
     expect(named(findings, 'database')?.message).toMatch(/^300 entries of 1 author;/);
@@ -86,7 +86,10 @@ describe('doctor', () => {
     const { exitCode, findings } = await doctor(cwd);
     expect([exitCode, findings]).toEqual([
       2,
-      [expect.objectContaining({ code: 'configurationInvalid', state: 'failed' })],
+      [
+        expect.objectContaining({ check: 'installation', state: 'ok' }),
+        expect.objectContaining({ code: 'configurationInvalid', state: 'failed' }),
+      ],
     ]);
   });
 
