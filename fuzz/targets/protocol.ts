@@ -10,6 +10,7 @@ import { limits } from '../../src/core/limits.js';
 import { own } from '../../src/core/own.js';
 import { openSecret, type SealedFor, sealSecret } from '../../src/core/sealing.js';
 import { Secret } from '../../src/core/secret.js';
+import { tokenShapeOf } from '../../src/core/token-shape.js';
 import { type Beacon, decodeBeacon, encodeBeacon } from '../../src/protocol/beacon.js';
 import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
 import type { Frame } from '../../src/protocol/messages.js';
@@ -245,12 +246,13 @@ const claims: Target = {
   open() {
     const expected = {
       issuer: 'https://identity.example.com',
-      audience: 'api',
+      audiences: ['api'],
       scope: 'entgldb:sync',
+      shape: tokenShapeOf({}),
       nowMs: 1_000_000,
     };
     const example = {
-      ...{ iss: expected.issuer, aud: [expected.audience], exp: 5_000, nbf: 1, sub: 'till-1' },
+      ...{ iss: expected.issuer, aud: ['api'], exp: 5_000, nbf: 1, sub: 'till-1' },
       ...{ client_id: 'lan', scope: 'openid entgldb:sync' },
     };
     const part = fc.oneof(anyJson(...Object.keys(example)), fc.constantFrom(...treacherousNames));

@@ -6,13 +6,10 @@
  */
 import { StatemeshError } from './errors.js';
 import { limits } from './limits.js';
+import { type Claims, claimNamed, type TokenShape, type TokenType } from './token-shape.js';
 
 /** Asymmetric ones only: with a public key anybody could make the others. */
 export const tokenAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
-
-/** What a token may say that it is: an access token (RFC 9068), any JWT, or nothing. */
-export const tokenTypes = ['at+jwt', 'JWT', 'absent'] as const;
-export type TokenType = (typeof tokenTypes)[number];
 
 /**
  * Whether a token says that it is of a type that is taken: authorities sign other things with the same keys, such as logout tokens and
@@ -34,8 +31,10 @@ function mediaTypeOf(typ: unknown): string | undefined {
 
 export interface TokenExpectation {
   readonly issuer: string;
-  readonly audience: string;
+  /** One of them. */
+  readonly audiences: readonly string[];
   readonly scope: string;
+  readonly shape: TokenShape;
   /** Wall clock, ms since 1970. */
   readonly nowMs: number;
 }
@@ -53,19 +52,28 @@ export interface TokenGrant {
 const timeMaxMs = 8.64e15;
 const subjectLengthMax = 256;
 
-/** @param claims The payload of a token whose signature holds @throws StatemeshError `tokenRefused` */
-export function checkClaims(claims: unknown, { issuer, audience, scope, nowMs }: TokenExpectation): TokenGrant {
-  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) throw tokenRefused('it has no claims');
-  const { iss, aud, exp, nbf, sub, client_id: clientId, scope: scopes } = claims as Record<string, unknown>;
+/** @param payload Of a token whose signature holds @throws StatemeshError `tokenRefused` */
+export function checkClaims(
+  payload: unknown,
+  { issuer, audiences, scope, shape, nowMs }: TokenExpectation,
+): TokenGrant {
+  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) throw tokenRefused('it has no claims');
+  const claims = payload as Claims;
+  const { iss, exp, nbf, sub, client_id: clientId } = claims;
   if (iss !== issuer) throw tokenRefused('it comes from another issuer');
-  if (!(Array.isArray(aud) ? aud : [aud]).includes(audience)) throw tokenRefused('it is for another audience');
+  if (!shape.isAccessToken(claims)) throw tokenRefused('it is of a type that is not taken');
+  const audience = claimNamed(claims, shape.audienceClaim);
+  if (!listOf(audience).some((each) => audiences.some((ours) => ours === each))) {
+    throw tokenRefused('it is for another audience');
+  }
   if (!isTime(exp)) throw tokenRefused('it does not say when it expires');
   const expiresAtMs = Math.min(exp * 1_000 + limits.tokenClockToleranceMs, timeMaxMs);
   if (expiresAtMs <= nowMs) throw tokenRefused('it has expired');
   if (nbf !== undefined && !(isTime(nbf) && nbf * 1_000 - limits.tokenClockToleranceMs <= nowMs)) {
     throw tokenRefused('it is not valid yet');
   }
-  if (!scopesOf(scopes).includes(scope)) throw tokenRefused('it lacks the scope');
+  const scopes = shape.scopeClaims.flatMap((name) => scopesOf(claimNamed(claims, name)));
+  if (!scopes.includes(scope)) throw tokenRefused('it lacks the scope');
   const subject = sub ?? clientId;
   if (typeof subject !== 'string' || subject === '' || subject.length > subjectLengthMax) {
     throw tokenRefused('it names no subject');
@@ -79,8 +87,11 @@ export function tokenRefused(reason: string, cause?: unknown): StatemeshError {
 
 /** Space separated (RFC 8693, section 4.2), or an array, as some authorities have it. */
 function scopesOf(scopes: unknown): readonly unknown[] {
-  if (typeof scopes === 'string') return scopes.split(' ');
-  return Array.isArray(scopes) ? scopes : [];
+  return typeof scopes === 'string' ? scopes.split(' ') : listOf(scopes);
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [value];
 }
 
 function isTime(value: unknown): value is number {

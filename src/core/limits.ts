@@ -223,6 +223,8 @@ export const limits = {
   /** Of an authority's URL, a client's id or secret, a scope, an audience. */
   oAuth2TextLengthMax: 2_048,
   scopesMax: 64,
+  /** Of a cloud node: where each cluster has an audience of its own, as with Amazon Cognito. */
+  audiencesMax: 1_000,
   gatewaysMax: 32,
   /** However long an authority says that it wants to be left alone. */
   retryAfterMaxMs: 600_000,

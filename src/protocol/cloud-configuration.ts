@@ -1,6 +1,8 @@
-/** What a configuration must have with `role: "cloud"`, as far as no file need be read. */
+/** What a configuration must have with `role: "cloud"`, as far as no file need be read, and what it expects of access tokens. */
+import type { TokenExpectation } from '../core/access-token.js';
 import { isLoopback } from '../core/address.js';
 import { StatemeshError } from '../core/errors.js';
+import { tokenShapeOf } from '../core/token-shape.js';
 import type { Configuration } from './configuration.js';
 
 /** @param host Where it listens @throws StatemeshError `configurationInvalid` naming every wrong field */
@@ -9,6 +11,16 @@ export function checkCloudConfiguration(configuration: Configuration, host: stri
   if (problems.length === 0) return;
   const texts = problems.map(([field, problem]) => `${field}: ${problem}`);
   throw new StatemeshError('configurationInvalid', `Invalid configuration of a cloud node: ${texts.join('; ')}.`);
+}
+
+/** What access tokens must say. @throws StatemeshError `configurationInvalid` unless the configuration is that of a cloud node */
+export function expectationOf(configuration: Configuration): Omit<TokenExpectation, 'nowMs'> {
+  const { authority, audience, scope } = configuration;
+  if (authority === undefined || audience === undefined) {
+    throw new StatemeshError('configurationInvalid', 'A cloud node needs an authority and an audience.');
+  }
+  const audiences = typeof audience === 'string' ? [audience] : audience;
+  return { issuer: authority, audiences, scope, shape: tokenShapeOf(configuration) };
 }
 
 type Problems = Partial<Record<keyof Configuration, string | undefined>>;

@@ -5,7 +5,6 @@
  * unless it is told to.
  */
 import { z } from 'zod';
-import { tokenTypes } from '../core/access-token.js';
 import { parseAddress } from '../core/address.js';
 import type { ConnectionLimits } from '../core/admission.js';
 import { isSafeOrigin } from '../core/authority-target.js';
@@ -14,6 +13,7 @@ import { foreignText } from '../core/foreign-text.js';
 import { isNodeId } from '../core/ids.js';
 import type { ClusterKeySource } from '../core/keys.js';
 import { limits } from '../core/limits.js';
+import { authorityPresets, tokenTypes } from '../core/token-shape.js';
 import { checkCloudConfiguration } from './cloud-configuration.js';
 import { checkInitialPeers, withSeedForm } from './initial-peers.js';
 
@@ -37,6 +37,8 @@ const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'use the
 const origin = z
   .string()
   .refine(isSafeOrigin, 'use an origin such as https://identity.example.com, without a path (http on loopback only)');
+
+const claimName = z.string().min(1).max(128);
 
 /** Unknown fields are refused: a misspelt one would silently leave a default in force. */
 export const configurationSchema = z.strictObject({
@@ -126,15 +128,36 @@ export const configurationSchema = z.strictObject({
   tlsCert: z.string().min(1).optional().describe('Certificate of a cloud node: a PEM file, with its chain.'),
   tlsKey: z.string().min(1).optional().describe('Private key of a cloud node: a PEM file.'),
   authority: z.string().min(1).optional().describe('Issuer of the access tokens that a cloud node takes.'),
-  audience: z.string().min(1).optional().describe('Audience that an access token must have for a cloud node.'),
+  authorityPreset: z
+    .enum(authorityPresets)
+    .optional()
+    .describe(
+      'Product of the authority. Sets scopeClaim, audienceClaim and tokenTypes to what its access tokens have, and refuses its ID tokens. Default: tokens as in RFC 9068.',
+    ),
+  audience: z
+    .string()
+    .min(1)
+    .or(z.array(z.string().min(1)).min(1).max(limits.audiencesMax))
+    .optional()
+    .describe(
+      'Audience that an access token must have for a cloud node; in a file also a list, of which it must have one.',
+    ),
   scope: z.string().min(1).default('entgldb:sync').describe('Scope that an access token must have for a cloud node.'),
+  scopeClaim: claimName
+    .optional()
+    .describe(
+      'Claim of an access token that holds its scopes, as text or list; dots lead into objects (realm_access.roles). Default: scope, or what authorityPreset sets.',
+    ),
+  audienceClaim: claimName
+    .optional()
+    .describe('Claim of an access token that holds its audience. Default: aud, or what authorityPreset sets.'),
   tokenTypes: z
     .array(z.enum(tokenTypes))
     .min(1)
     .max(tokenTypes.length)
-    .default(['at+jwt'])
+    .optional()
     .describe(
-      'Types (typ) of access tokens that a cloud node takes: at+jwt (RFC 9068); JWT or absent for authorities that say no more of theirs.',
+      'Types (typ) of access tokens that a cloud node takes: at+jwt (RFC 9068); JWT or absent for authorities that say no more of theirs. Default: at+jwt, or what authorityPreset sets.',
     ),
   inspector: z
     .strictObject({

@@ -5,9 +5,11 @@
  */
 import { type CompactVerifyResult, type CryptoKey, compactVerify } from 'jose';
 import { fromPromise } from 'xstate';
-import { checkClaims, checkType, type TokenType, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
+import { checkClaims, checkType, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
 import { StatemeshError, systemCodeOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
+import type { TokenType } from '../core/token-shape.js';
+import { expectationOf } from '../protocol/cloud-configuration.js';
 import type { Http, Time } from '../protocol/ports.js';
 import type { VerifiedToken, VerifyTokenInput } from '../protocol/services.js';
 import { AuthorityKeys, type KeySet } from './authority-keys.js';
@@ -16,14 +18,11 @@ import { AuthorityKeys, type KeySet } from './authority-keys.js';
 export function createVerifyToken(ports: { http: Http; time: Time }) {
   let keys: AuthorityKeys | undefined;
   return fromPromise<VerifiedToken, VerifyTokenInput>(async ({ input: { token, configuration, ca }, signal }) => {
-    const { authority, audience, scope, tokenTypes, authorityOrigins: origins } = configuration;
-    if (authority === undefined || audience === undefined) {
-      throw new StatemeshError('configurationInvalid', 'A cloud node needs an authority and an audience.');
-    }
-    const source = { authority, ca, origins };
+    const expected = expectationOf(configuration);
+    const source = { authority: expected.issuer, ca, origins: configuration.authorityOrigins };
     if (keys === undefined || !keys.isOf(source)) keys = new AuthorityKeys(ports, source);
-    const payload = payloadOf(await verifySignature(token.reveal(), keys, signal), tokenTypes);
-    return checkClaims(payload, { issuer: authority, audience, scope, nowMs: ports.time.now() });
+    const payload = payloadOf(await verifySignature(token.reveal(), keys, signal), expected.shape.tokenTypes);
+    return checkClaims(payload, { ...expected, nowMs: ports.time.now() });
   });
 }
 

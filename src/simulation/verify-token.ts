@@ -5,8 +5,8 @@
 import { constants, createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
 import { fromPromise } from 'xstate';
 import { checkClaims, checkType, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
-import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
+import { expectationOf } from '../protocol/cloud-configuration.js';
 import type { Http, Time } from '../protocol/ports.js';
 import type { VerifiedToken, VerifyTokenInput } from '../protocol/services.js';
 import { AuthorityKeys, type KeySet } from '../services/authority-keys.js';
@@ -14,15 +14,12 @@ import { AuthorityKeys, type KeySet } from '../services/authority-keys.js';
 export function createSimulatedVerifyToken(ports: { readonly http: Http; readonly time: Time }) {
   let keys: AuthorityKeys | undefined;
   return fromPromise<VerifiedToken, VerifyTokenInput>(async ({ input: { token, configuration, ca }, signal }) => {
-    const { authority, audience, scope, tokenTypes, authorityOrigins: origins } = configuration;
-    if (authority === undefined || audience === undefined) {
-      throw new StatemeshError('configurationInvalid', 'A cloud node needs an authority and an audience.');
-    }
-    const source = { authority, ca, origins };
+    const expected = expectationOf(configuration);
+    const source = { authority: expected.issuer, ca, origins: configuration.authorityOrigins };
     if (keys === undefined || !keys.isOf(source)) keys = new AuthorityKeys(ports, source);
     const { claims, typ } = await claimsOf(token.reveal(), keys, signal);
-    checkType(typ, tokenTypes);
-    return checkClaims(claims, { issuer: authority, audience, scope, nowMs: ports.time.now() });
+    checkType(typ, expected.shape.tokenTypes);
+    return checkClaims(claims, { ...expected, nowMs: ports.time.now() });
   });
 }
 

@@ -91,12 +91,13 @@ async function makeHarness(): Promise<VerifyTokenHarness> {
   const http = simulatedHttp({ network, time, settled: () => {} });
   const verifyToken = createSimulatedVerifyToken({ http, time });
   const configuration = {
-    ...{ authority: issuer, audience, scope, tokenTypes: ['at+jwt'], authorityOrigins: [] },
+    ...{ authority: issuer, audience, scope, authorityOrigins: [] },
   } as unknown as Configuration;
   /** One after the other, since each moves the clock. */
   let turn: Promise<unknown> = Promise.resolve();
-  const verify: VerifyTokenHarness['verify'] = async (token) => {
-    const actor = createActor(verifyToken, { input: { token: new Secret(token), configuration, ca } });
+  const verify: VerifyTokenHarness['verify'] = async (token, settings = {}) => {
+    const input = { token: new Secret(token), configuration: { ...configuration, ...settings }, ca };
+    const actor = createActor(verifyToken, { input });
     const ended = toPromise(actor);
     let isEnded = false;
     const note = () => {
@@ -109,8 +110,8 @@ async function makeHarness(): Promise<VerifyTokenHarness> {
   };
   return {
     algorithms: [...kinds, 'HS256'],
-    verify: (token) => {
-      const verifying = turn.then(() => verify(token));
+    verify: (token, settings) => {
+      const verifying = turn.then(() => verify(token, settings));
       turn = verifying.catch(() => {});
       return verifying;
     },

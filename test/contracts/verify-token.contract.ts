@@ -3,6 +3,7 @@
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
+import type { Configuration } from '../../src/protocol/configuration.js';
 import type { VerifiedToken } from '../../src/protocol/services.js';
 
 export const issuer = 'https://login.example/realm';
@@ -22,8 +23,8 @@ export interface IssueOptions {
 export interface VerifyTokenHarness {
   /** Whether there are these ways to sign, besides `RS256` and `none`. */
   readonly algorithms: readonly TokenAlgorithm[];
-  /** Verifies as a cloud node does with {@link issuer}, {@link audience} and {@link scope}. */
-  verify(token: string): Promise<VerifiedToken>;
+  /** Verifies as a cloud node does with {@link issuer}, {@link audience} and {@link scope}, and settings of its own. */
+  verify(token: string, settings?: Partial<Configuration>): Promise<VerifiedToken>;
   /** Signs claims with the present key of the authority, `RS256` by default; `kid` is named in place of that key's. */
   issue(claims: object, options?: IssueOptions): Promise<string>;
   /** The authority signs with a new key from now on, and shows that one alone. */
@@ -70,6 +71,24 @@ export function describeVerifyToken(name: string, makeHarness: () => Promise<Ver
         subject: 'client-1',
       });
       expect(await verify({ scope: ['other', scope] })).toMatchObject({ subject: 'site-1' });
+    });
+
+    test('token: of an authority with a preset, and of one whose claims are named -> taken; without these -> tokenRefused', async () => {
+      const cognito = await harness.issue(
+        claims({ aud: undefined, client_id: audience, token_use: 'access', scope: `openid ${scope}` }),
+        { typ: null },
+      );
+      expect(await harness.verify(cognito, { authorityPreset: 'cognito' })).toMatchObject({ subject: 'site-1' });
+      await refused(harness.verify(cognito), /type/);
+      const named = await harness.issue(claims({ scope: undefined, realm_access: { roles: [scope] } }));
+      expect(await harness.verify(named, { scopeClaim: 'realm_access.roles' })).toMatchObject({ subject: 'site-1' });
+      await refused(harness.verify(named), /scope/);
+    });
+
+    test('token: for one of several audiences -> taken; for none of them -> tokenRefused', async () => {
+      const token = await harness.issue(claims());
+      expect(await harness.verify(token, { audience: ['other', audience] })).toMatchObject({ subject: 'site-1' });
+      await refused(harness.verify(token, { audience: ['other', `${audience}-2`] }), /another audience/);
     });
 
     test('token: signed by each algorithm that is allowed -> taken', async () => {

@@ -39,7 +39,7 @@ interface RealHarness extends VerifyTokenHarness {
   readonly time: Time & { advance(ms: number): void };
   /** What a URL answers in place of the authority; undefined: never. */
   answers: (url: string) => HttpResponse | undefined | 'as the authority';
-  start(token: string): { ended: Promise<unknown>; stop(): void };
+  start(token: string, settings?: Partial<Configuration>): { ended: Promise<unknown>; stop(): void };
 }
 
 async function makeHarness(): Promise<RealHarness> {
@@ -79,10 +79,11 @@ async function makeHarness(): Promise<RealHarness> {
   };
   const verifyToken = createVerifyToken({ http, time });
   const configuration = {
-    ...{ authority: issuer, audience, scope, tokenTypes: ['at+jwt'], authorityOrigins: [] },
+    ...{ authority: issuer, audience, scope, authorityOrigins: [] },
   } as unknown as Configuration;
-  const start = (token: string) => {
-    const actor = createActor(verifyToken, { input: { token: new Secret(token), configuration, ca: undefined } });
+  const start = (token: string, settings: Partial<Configuration> = {}) => {
+    const input = { token: new Secret(token), configuration: { ...configuration, ...settings }, ca: undefined };
+    const actor = createActor(verifyToken, { input });
     const ended = toPromise(actor);
     ended.catch(() => {});
     actor.start();
@@ -94,7 +95,7 @@ async function makeHarness(): Promise<RealHarness> {
     time,
     answers: () => 'as the authority',
     start,
-    verify: (token) => start(token).ended as ReturnType<VerifyTokenHarness['verify']>,
+    verify: (token, settings) => start(token, settings).ended as ReturnType<VerifyTokenHarness['verify']>,
     async issue(claims, { alg = 'RS256', kid = kidOf(alg), typ: named = 'at+jwt' } = {}) {
       const typ = named ?? undefined;
       const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');

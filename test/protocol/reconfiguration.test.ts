@@ -82,6 +82,9 @@ describe('plan: of a member', () => {
     [{ logLevel: 'debug' }, ['log'], 'keep'],
     // Of a cloud node: no matter here.
     [{ scope: 'other' }, [], 'keep'],
+    [{ authorityPreset: 'entra' }, [], 'keep'],
+    [{ scopeClaim: 'scp' }, [], 'keep'],
+    [{ audienceClaim: 'client_id' }, [], 'keep'],
     [{ tokenTypes: ['at+jwt', 'JWT'] }, [], 'keep'],
   ];
 
@@ -159,15 +162,19 @@ describe('plan: of a member', () => {
 });
 
 describe('plan: of a cloud node', () => {
-  it.each([
+  it.each<[Partial<ConfigurationInput>, readonly Effect[], Plan['listener']]>([
     [{ authority: 'https://other.example.com' }, ['service'], 'keep'],
     [{ audience: 'urn:y' }, ['service'], 'keep'],
     [{ scope: 'other' }, ['service'], 'keep'],
+    [{ authorityPreset: 'entra' }, ['service'], 'keep'],
+    [{ scopeClaim: 'scp' }, ['service'], 'keep'],
+    [{ audienceClaim: 'client_id' }, ['service'], 'keep'],
+    [{ tokenTypes: ['JWT'] }, ['service'], 'keep'],
     [{ ca: 'ca.pem' }, ['service'], 'keep'],
     [{ tlsCert: 'next.pem' }, ['protection'], 'protect'],
     [{ heartbeatIntervalMs: 500 }, ['intervals'], 'keep'],
     [{ port: 9_001 }, ['listener'], 'beside'],
-  ] as const)('%j -> %j, listener: %s', (changes, expected, listener) => {
+  ])('%j -> %j, listener: %s', (changes, expected, listener) => {
     const planned = plan(cloud, changes);
     expect([effects(planned), planned.listener]).toEqual([expected, listener]);
   });

@@ -268,6 +268,8 @@ describe('what a stored cloud peer may be given', () => {
     expect(codeOf({ authorityOrigins: Array(limits.authorityOriginsMax + 1).fill(origin) })).toBe(
       'configurationInvalid',
     );
+    expect(codeOf({ audience: Array(limits.audiencesMax).fill('till') })).toBe(undefined);
+    expect(codeOf({ audience: Array(limits.audiencesMax + 1).fill('till') })).toBe('configurationInvalid');
   });
 
   it.each([
@@ -280,6 +282,12 @@ describe('what a stored cloud peer may be given', () => {
     { authorityOrigins: ['file:///etc'] },
     { tokenTypes: [] },
     { tokenTypes: ['logout+jwt'] },
+    { authorityPreset: 'azure' },
+    { authorityPreset: 'constructor' },
+    { scopeClaim: '' },
+    { audienceClaim: ['aud'] },
+    { audience: [] },
+    { audience: [7] },
   ])('%j -> configurationInvalid', (input) => {
     expect(codeOf(input)).toBe('configurationInvalid');
   });
@@ -297,6 +305,8 @@ describe('what a stored cloud peer may be given', () => {
     expect(valueUnder('secretVariables', `A=${origin}, B=http://127.0.0.1:1`)).toEqual(expected);
     expect(valueUnder('authorityOrigins', `${origin},https://b.example`)).toEqual([origin, 'https://b.example']);
     expect(valueUnder('tokenTypes', 'at+jwt,JWT')).toEqual(['at+jwt', 'JWT']);
+    expect(valueUnder('audience', 'urn:a,b')).toBe('urn:a,b');
+    expect(valueUnder('authorityPreset', 'entra')).toBe('entra');
     for (const text of ['A', 'A=b=c', `A=${origin}/x`]) expect(() => valueUnder('secretVariables', text)).toThrow();
   });
 

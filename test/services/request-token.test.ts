@@ -113,6 +113,20 @@ describe('requestToken', () => {
     });
   });
 
+  it.each<[string, Partial<CloudPeer['oAuth2']>, object]>([
+    ['Entra ID', { scopes: ['api://statemesh/.default'] }, { scope: 'api://statemesh/.default' }],
+    ['Okta', { scopes: ['entgldb:sync'] }, { scope: 'entgldb:sync' }],
+    ['Auth0', { scopes: [], audience: 'https://cloud.example.com' }, { audience: 'https://cloud.example.com' }],
+    ['Keycloak', { scopes: ['entgldb:sync'] }, { scope: 'entgldb:sync' }],
+    ['Amazon Cognito', { scopes: ['statemesh/sync'] }, { scope: 'statemesh/sync' }],
+  ])('%s, as operations.md has it -> is sent what its documentation asks for', async (_, oAuth2, expected) => {
+    await newService()(peerWith(oAuth2));
+    const { grant_type: type, client_id: __, resource, ...form } = asked[1]?.form ?? {};
+    expect([type, form]).toEqual(['client_credentials', expected]);
+    // Entra ID refuses it beside a scope.
+    if (oAuth2.audience === undefined) expect(resource).toBeUndefined();
+  });
+
   it('again -> its metadata is known; after a failure, asked for anew', async () => {
     const request = newService();
     await request();
