@@ -8,6 +8,7 @@
 import { encodeDocument } from './core/document.js';
 import { failureOf, isStatemeshError, messageOf, StatemeshError } from './core/errors.js';
 import { parseDocumentKey } from './core/ids.js';
+import { parseJsonText } from './core/json-text.js';
 import { own } from './core/own.js';
 import { plural } from './core/plural.js';
 import type { Collection } from './database/collection.js';
@@ -128,19 +129,20 @@ function pairOf(value: object): readonly [string, unknown] {
   return [key, document];
 }
 
-/** Numbers make keys, too: many data sets have them as ids. */
+/** Integers make keys, too: many data sets have them as ids. Beyond 2^53 some of them are one number, so none is taken. */
 function keyIn(value: object, field: string): string {
   const key: unknown = own(value as Record<string, unknown>, field);
   if (typeof key === 'string') return key;
-  if (typeof key === 'number') return String(key);
-  throw wrong(`its field "${field.slice(0, 80)}", the key, is not a text or number`);
+  if (Number.isSafeInteger(key)) return String(key);
+  const what = typeof key === 'number' ? 'is a fraction or beyond 2^53; write it as text' : 'is not a text or number';
+  throw wrong(`its field "${field.slice(0, 80)}", the key, ${what}`);
 }
 
 function parseJson(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return parseJsonText(line);
   } catch (error) {
-    throw wrong(`it is not JSON, ${messageOf(error)}`);
+    throw wrong(messageOf(error));
   }
 }
 

@@ -4,8 +4,8 @@
  * Invariant: a secret is never an argument, which every user of the machine could read: it is named, as a variable of the
  * environment of whoever leads, or comes by standard input and is sealed by the node.
  */
-import { text } from 'node:stream/consumers';
 import { type Command, Option } from 'commander';
+import { standardInput } from './exact-input.js';
 import { badInput } from './failures.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { print, printJson } from './output.js';
@@ -75,7 +75,7 @@ async function secretOf({
     throw badInput('--client-secret-env takes the name of a variable: A-Z a-z 0-9 and _. The secret stays in it.');
   }
   if (!clientSecretStdin) return undefined;
-  const secret = (await text(process.stdin)).replace(/\r?\n$/, '');
+  const secret = (await standardInput()).replace(/\r?\n$/, '');
   if (secret !== '' && secret.length <= secretLengthMax) return secret;
   throw badInput('Standard input holds no secret: one line, as in `--client-secret-stdin < secret.txt`.');
 }

@@ -1,7 +1,7 @@
 /** `statemesh put`, `get` and `delete`: one document. */
-import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { messageOf, StatemeshError } from '../protocol/control.js';
+import { messageOf, parseJsonText, StatemeshError } from '../protocol/control.js';
+import { standardInput } from './exact-input.js';
 import { badInput } from './failures.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { jsonOf, print, printJson } from './output.js';
@@ -18,7 +18,7 @@ export function definePut(command: Command): void {
       'statemesh put articles espresso - < espresso.json',
     ],
   }).action(async (collection: string, key: string, json: string, options: TalkOptions) => {
-    const document = parseDocument(json === '-' ? await text(process.stdin) : json);
+    const document = parseDocument(json === '-' ? await standardInput() : json);
     const written = await nodeAt(options).call('put', { collection, key, document });
     if (options.json) printJson(written);
     else print(`Written: ${key} in ${collection}.`);
@@ -55,9 +55,9 @@ export function defineDelete(command: Command): void {
 
 function parseDocument(json: string): unknown {
   try {
-    return JSON.parse(json);
+    return parseJsonText(json);
   } catch (error) {
-    throw badInput(`The document is not JSON: ${messageOf(error)}.`, 'documentInvalid');
+    throw badInput(`The document cannot be taken: ${messageOf(error)}.`, 'documentInvalid');
   }
 }
 

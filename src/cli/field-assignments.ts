@@ -3,9 +3,9 @@
  *
  * Invariant: a secret is taken from standard input only, since a command line can be read by every user.
  */
-import { text } from 'node:stream/consumers';
 import { configurationFields, fieldValue, secretFields } from '../protocol/configuration-fields.js';
 import { parseConfigurationText } from '../protocol/configuration-text.js';
+import { standardInput } from './exact-input.js';
 import { badInput } from './failures.js';
 
 /** Undefined stands for the default of a field. */
@@ -21,7 +21,7 @@ export async function readAssignments(args: readonly string[], stdin: boolean): 
   if (stdin && process.stdin.isTTY) {
     throw badInput('--stdin reads from a file or a pipe, since a terminal would show the secrets.');
   }
-  const given = stdin ? parseConfigurationText(await text(process.stdin), 'Standard input') : {};
+  const given = stdin ? parseConfigurationText(await standardInput(), 'Standard input') : {};
   const fromInput = Object.entries(given).map(([name, value]) => [name, value === null ? undefined : value]);
   const assignments = { ...Object.fromEntries(fromInput), ...Object.fromEntries(args.map(assignment)) };
   if (Object.keys(assignments).length === 0)

@@ -1,6 +1,6 @@
 /** `statemesh find`: the documents that match a query, as a table of keys and JSON, or as JSON Lines. */
 import type { Command } from 'commander';
-import { messageOf } from '../protocol/control.js';
+import { messageOf, parseJsonText } from '../protocol/control.js';
 import { hintAtMissing } from './collections.js';
 import { badInput } from './failures.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
@@ -62,9 +62,9 @@ export function defineFind(command: Command): void {
 
 function parseWhere(json: string): unknown {
   try {
-    return JSON.parse(json);
+    return parseJsonText(json);
   } catch (error) {
-    throw badInput(`--where is not JSON: ${messageOf(error)}.`, 'queryInvalid');
+    throw badInput(`--where cannot be taken: ${messageOf(error)}.`, 'queryInvalid');
   }
 }
 

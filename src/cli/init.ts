@@ -7,7 +7,6 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
-import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { encodeClusterKey, limits, parseConfiguration, StatemeshError } from '../index.js';
 import { randomKeyBytes } from './ambient.js';
@@ -20,6 +19,7 @@ import {
   readConfigurationFile,
   variable,
 } from './configuration-file.js';
+import { standardInput } from './exact-input.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';
 import { print, printJson } from './output.js';
@@ -96,7 +96,7 @@ async function newCluster({ passphraseStdin, clusterSalt }: InitOptions): Promis
   if (process.stdin.isTTY) {
     throw badInput('--passphrase-stdin reads from a file or a pipe, since a terminal would show the passphrase.');
   }
-  const [passphrase = ''] = (await text(process.stdin)).split(/\r?\n/);
+  const [passphrase = ''] = (await standardInput()).split(/\r?\n/);
   if (passphrase === '') throw badInput('Standard input has no passphrase on its first line.');
   return { clusterKey: passphrase, clusterSalt: salt };
 }

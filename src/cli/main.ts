@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { assertExactArguments } from './exact-input.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput, reportFailure } from './failures.js';
 
@@ -152,6 +153,7 @@ async function run(argv: readonly string[]): Promise<number> {
   process.stderr.on('error', () => {});
   const json = argv.includes('--json');
   try {
+    assertExactArguments(argv);
     const program = await createProgram(argv);
     await program.parseAsync(argv, { from: 'user' });
     return Number(process.exitCode ?? exitCodes.ok);

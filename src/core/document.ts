@@ -229,7 +229,7 @@ function asError({ code, path, reason }: Problem): StatemeshError {
 }
 
 /** The path of something too deep is cut in the middle of nowhere; its start tells enough. */
-function formatLongPath(path: readonly PropertyKey[]): string {
+export function formatLongPath(path: readonly PropertyKey[]): string {
   const stepsMax = 20;
   return path.length > stepsMax ? `${formatJsonPath(path.slice(0, stepsMax))}…` : formatJsonPath(path);
 }

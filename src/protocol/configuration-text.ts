@@ -1,5 +1,6 @@
 /** A configuration as text: JSON, an object. No message quotes it, since it may hold the cluster key: only the place is told. */
 import { StatemeshError } from '../core/errors.js';
+import { JsonTextError, parseJsonText } from '../core/json-text.js';
 import { limits } from '../core/limits.js';
 import type { PeerNodeConfiguration } from './provider.js';
 
@@ -20,8 +21,13 @@ export function parseConfigurationText(text: string, what: string): PeerNodeConf
 
 function parseJson(text: string, what: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJsonText(text);
   } catch (error) {
+    const path = error instanceof JsonTextError ? error.path : undefined;
+    if (path !== undefined) {
+      const message = `${what} has a field twice, or a number with too many digits, at ${path}.`;
+      throw new StatemeshError('configurationUnreadable', message);
+    }
     const position = / at position (\d+)/.exec((error as Error).message)?.[1];
     const before = position === undefined ? [] : text.slice(0, Number(position)).split('\n');
     const place = position === undefined ? '' : ` (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;

@@ -19,6 +19,7 @@ export {
   systemCodeOf,
 } from '../core/errors.js';
 export { foreignText } from '../core/foreign-text.js';
+export { parseJsonText } from '../core/json-text.js';
 export { plural } from '../core/plural.js';
 
 /** One request to the control socket. */

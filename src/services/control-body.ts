@@ -5,6 +5,7 @@
  */
 import type { Readable } from 'node:stream';
 import { messageOf, StatemeshError } from '../core/errors.js';
+import { parseJsonText } from '../core/json-text.js';
 
 const newline = 0x0a;
 
@@ -20,9 +21,9 @@ export async function readJson(body: Readable, bytesMax: number): Promise<{ read
   if (bytes === 0) return { value: undefined };
   const text = decode(Buffer.concat(chunks), 'The body');
   try {
-    return { value: JSON.parse(text) };
+    return { value: parseJsonText(text) };
   } catch (error) {
-    throw invalid(`The body is not JSON: ${messageOf(error)}.`);
+    throw invalid(`The body cannot be taken: ${messageOf(error)}.`);
   }
 }
 

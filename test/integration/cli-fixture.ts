@@ -20,7 +20,7 @@ export interface RunOptions {
   readonly keep?: boolean;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   /** How many files and connections the process may have open. */
   readonly descriptorsMax?: number | undefined;
 }

@@ -1,4 +1,5 @@
 /** The built command line with running nodes, each its own process with its own files. */
+import { spawnSync } from 'node:child_process';
 import { chmod, lstat, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -170,6 +171,38 @@ describe('a node', () => {
     expect([exitCode, stdout]).toEqual([4, '']);
     expect(stderr).toContain('There is no remote peer "zz"');
     expect(stderr).toContain('statemesh remote-peers');
+  });
+
+  test('numbers that would be rounded, fields that are there twice -> refused by every door, with the path', async () => {
+    const results = await Promise.all([
+      shared.run(['put', 'c', 'k', '{"a":[9007199254740993]}', '--json']),
+      shared.run(['put', 'c', 'k', '-', '--json'], { input: '{"a":[1e400]}' }),
+      shared.run(['put', 'c', 'k', '{"a":[{},{"b":1,"b":2}]}', '--json']),
+      shared.run(['find', 'c', '--where', '{"id":{"$eq":12345678901234567890}}', '--json']),
+      shared.run(['find', 'c', '--count', '--where', '{"id":1,"id":2}', '--json']),
+      shared.run(['import', 'c', '-', '--key', 'id', '--json'], { input: '{"id":9007199254740993}\n' }),
+      shared.run(['reconfigure', '--stdin', '--json'], { input: '{"backoffMaxMs":1,"backoffMaxMs":2}' }),
+    ]);
+    expect(results.map(({ exitCode, stderr }) => [exitCode, lastJson(stderr).code, lastJson(stderr).message])).toEqual([
+      [2, 'documentInvalid', expect.stringContaining('at $.a[0]: 9007199254740993 would become 9007199254740992')],
+      [2, 'documentInvalid', expect.stringContaining('at $.a[0]: 1e400')],
+      [2, 'documentInvalid', expect.stringContaining('at $.a[1].b: ')],
+      [2, 'queryInvalid', expect.stringContaining('at $.id["$eq"]: 12345678901234567890')],
+      [2, 'queryInvalid', expect.stringContaining('at $.id: ')],
+      [2, 'importInvalid', expect.stringContaining('Line 1 is not valid: at $.id: 9007199254740993')],
+      [2, 'configurationUnreadable', expect.stringContaining('at $.backoffMaxMs.')],
+    ]);
+  });
+
+  test('bytes that are not UTF-8 -> refused, with the line', async () => {
+    const latin = Buffer.from('{"a":1,\n"name":"caf\u00e9"}', 'latin1');
+    const put = await shared.run(['put', 'c', 'k', '-'], { input: latin });
+    expect([put.exitCode, put.stderr]).toEqual([2, expect.stringContaining('Line 2 of standard input is not UTF-8')]);
+    const script = 'exec "$0" "$1" find c --where "$(printf \'{"a":"caf\\351"}\')" --data-dir data';
+    const main = join(process.cwd(), 'dist/cli/main.js');
+    const find = spawnSync('sh', ['-c', script, process.execPath, main], { cwd: shared.directory, encoding: 'utf8' });
+    expect([find.status, find.stderr]).toEqual([2, expect.stringContaining('An argument is not UTF-8')]);
+    expect((await shared.run(['put', 'c', 'k', '"\ufffd"'])).exitCode).toBe(0);
   });
 
   test('import: one document before a bad line -> is counted as one', async () => {

@@ -124,6 +124,11 @@ describe('import', () => {
 
   test.each([
     ['not JSON', '{"id":', /^Line 3 is not valid: it is not JSON/],
+    ['an id that is rounded', '{"id":9007199254740993}', /^Line 3 is not valid: at \$\.id: .*write it as text/],
+    ['an id beyond 2^53', '{"id":9007199254740992}', /^Line 3 is not valid: its field "id".*write it as text/],
+    ['a fraction as id', '{"id":1.5}', /^Line 3 is not valid: its field "id".*write it as text/],
+    ['a number that is rounded', '{"id":"c","a":[{"n":9007199254740993}]}', /^Line 3 is not valid: at \$\.a\[0\]\.n: /],
+    ['a field twice', '{"id":"c","id":"d"}', /^Line 3 is not valid: at \$\.id: the field is there twice/],
     ['not an object', '[1]', /^Line 3 is not valid: it is not a JSON object/],
     ['without the key field', '{"n":1}', /^Line 3 is not valid: its field "id", the key,/],
     ['with an empty key', '{"id":""}', /^Line 3 is not valid: "" is not a document key/],
