@@ -5,76 +5,103 @@
  * names, documents and queries are checked by the database itself, which knows their rules.
  */
 import { isAbsolute } from 'node:path';
-import { z } from 'zod';
 import { importLines } from './control-import.js';
+import type { Scope } from './core/author.js';
 import { StatemeshError, shortText } from './core/errors.js';
-import { type Cursor, systemPrefix } from './core/ids.js';
-import type { Change } from './database/changes.js';
+import { systemPrefix } from './core/ids.js';
+import { isPlainObject, type Kind, kinds, type OptionsShape, oneOf, readOptions } from './core/options.js';
+import type { Query, Where } from './core/query.js';
+import type { Change, ChangesOptions } from './database/changes.js';
 import type { StatemeshNode } from './node.js';
 import type { ControlCall, ControlCommands } from './protocol/control.js';
+import type { OAuth2Configuration } from './protocol/remote-peer.js';
 import type { BackupProgress } from './protocol/store.js';
 
-const inCollection = { collection: z.string() };
-const keyed = z.strictObject({ ...inCollection, key: z.string() });
-const putBody = z.strictObject({ ...inCollection, key: z.string(), document: z.unknown() });
-/** As it came: a record that is built anew leaves a field called `__proto__` out, and a condition on it, and would find everything. */
-const anyFields = z.custom<Record<string, unknown>>(isObject, 'it is not an object');
-const where = anyFields;
-const countBody = z.strictObject({ ...inCollection, where: where.optional() });
-const orderBy = z.union([z.string(), z.strictObject({ field: z.string(), descending: z.boolean().optional() })]);
-const findBody = z.strictObject({
-  ...inCollection,
-  where: where.optional(),
-  orderBy: z.array(orderBy).optional(),
-  limit: z.number().optional(),
-  offset: z.number().optional(),
-});
+interface InCollection {
+  readonly collection: string;
+}
+
+const { text, boolean, list, any } = kinds;
+/** As it came: which fields there are, the node knows. */
+const fields: Kind = { takes: 'an object', accepts: isPlainObject };
+const wholePath: Kind = {
+  takes: 'a whole path',
+  accepts: (path) => typeof path === 'string' && isAbsolute(path),
+};
 /** What is in a cursor the database checks. */
-const since = z.union([z.literal(0), z.string()]);
-const changesBody = z.strictObject({ collection: z.string().optional(), since: since.optional() }).optional();
-const exportBody = z.strictObject({ collection: z.string().optional(), history: z.boolean().optional() }).optional();
-const backupBody = z.strictObject({ file: z.string().refine(isAbsolute, 'name the whole path') });
-const staticPeerBody = z.strictObject({ nodeId: z.string(), address: z.string() });
-const cloudPeerBody = z.strictObject({
-  nodeId: z.string(),
-  address: z.string(),
-  oAuth2: anyFields,
+const since: Kind = { takes: 'a cursor or 0', accepts: (value) => value === 0 || typeof value === 'string' };
+
+const keyed = body<InCollection & { readonly key: string }>({ collection: text, key: text }, 'collection', 'key');
+const putBody = body<InCollection & { readonly key: string; readonly document: unknown }>(
+  { collection: text, key: text, document: any },
+  ...(['collection', 'key', 'document'] as const),
+);
+const countBody = body<InCollection & { readonly where?: Where }>({ collection: text, where: fields }, 'collection');
+/** What is in a query the database checks. */
+const findBody = body<InCollection & Query>(
+  { collection: text, where: fields, orderBy: list, limit: any, offset: any },
+  'collection',
+);
+const changesBody = body<{ readonly collection?: string; readonly since?: ChangesOptions['since'] }>({
+  collection: text,
+  since,
 });
-const peerBody = z.strictObject({ nodeId: z.string() });
-const reconfigureBody = z.strictObject({ partial: anyFields });
-const digestBody = z.strictObject({ scope: z.enum(['cluster', 'shared']) }).optional();
-const statusBody = z.strictObject({ probe: z.boolean().optional() }).optional();
-const nothingBody = z.strictObject({}).optional();
-const importParameters = z.strictObject({ ...inCollection, key: z.string().min(1).optional() });
+const exportBody = body<{ readonly collection?: string; readonly history?: boolean }>({
+  collection: text,
+  history: boolean,
+});
+const backupBody = body<{ readonly file: string }>({ file: wholePath }, 'file');
+const staticPeerBody = body<{ readonly nodeId: string; readonly address: string }>(
+  { nodeId: text, address: text },
+  ...(['nodeId', 'address'] as const),
+);
+const cloudPeerBody = body<{
+  readonly nodeId: string;
+  readonly address: string;
+  readonly oAuth2: OAuth2Configuration;
+}>({ nodeId: text, address: text, oAuth2: fields }, 'nodeId', 'address', 'oAuth2');
+const peerBody = body<{ readonly nodeId: string }>({ nodeId: text }, 'nodeId');
+const reconfigureBody = body<{ readonly partial: Readonly<Record<string, unknown>> }>({ partial: fields }, 'partial');
+const digestBody = body<{ readonly scope?: Scope }>({ scope: oneOf('cluster', 'shared') });
+const statusBody = body<{ readonly probe?: boolean }>({ probe: boolean });
+const nothingBody = body<Record<never, never>>({});
+const importParameters = body<InCollection & { readonly key?: string }>({ collection: text, key: text }, 'collection');
+
+function body<T extends object>(
+  fields: OptionsShape<T>['fields'],
+  ...required: readonly (keyof T & string)[]
+): OptionsShape<T> {
+  return { complaint: 'Invalid request', code: 'requestInvalid', fields, required };
+}
 
 export function controlCommands(node: StatemeshNode): ControlCommands {
   return {
     /** How the node is, with the id of its process; with `probe` the disk is tried first. */
     async status(call) {
-      if (check(statusBody, call.body)?.probe === true) node.actor.getSnapshot().context.store?.health.probe();
+      if (readOptions(call.body, statusBody).probe === true) node.actor.getSnapshot().context.store?.health.probe();
       return { ...(await node.status()), processId: process.pid };
     },
 
     async peers(call) {
-      check(nothingBody, call.body);
+      readOptions(call.body, nothingBody);
       return node.peers;
     },
 
     /** Where the write is in time and in order of arrival. */
     async put(call) {
-      const { collection, key, document } = check(putBody, call.body);
+      const { collection, key, document } = readOptions(call.body, putBody);
       return node.collection(collection).put(key, document);
     },
 
     /** `found` tells a document that is `null` from none. */
     async get(call) {
-      const { collection, key } = check(keyed, call.body);
+      const { collection, key } = readOptions(call.body, keyed);
       const document = await node.collection(collection).get(key);
       return document === undefined ? { found: false } : { found: true, document };
     },
 
     async delete(call) {
-      const { collection, key } = check(keyed, call.body);
+      const { collection, key } = readOptions(call.body, keyed);
       const written = await node.collection(collection).delete(key);
       return written === undefined ? { found: false } : { found: true, ...written };
     },
@@ -92,8 +119,8 @@ export function controlCommands(node: StatemeshNode): ControlCommands {
     backup: (call) => backUp(node, call),
 
     async count(call) {
-      const { collection, where } = check(countBody, call.body);
-      return { count: await node.collection(collection).count(where as never) };
+      const { collection, where } = readOptions(call.body, countBody);
+      return { count: await node.collection(collection).count(where) };
     },
 
     /** One line for each collection that holds documents, but for those of statemesh itself. */
@@ -101,64 +128,64 @@ export function controlCommands(node: StatemeshNode): ControlCommands {
 
     /** Lines of `{"key","document"}`, or of documents that hold their key in the field that the parameter `key` names. */
     import: (call) => {
-      const { collection, key } = check(importParameters, call.parameters);
+      const { collection, key } = readOptions(call.parameters, importParameters);
       return importLines(node.collection(collection), { lines: call.lines, keyField: key, signal: call.signal });
     },
 
     async addStaticPeer(call) {
-      const { nodeId, address } = check(staticPeerBody, call.body);
+      const { nodeId, address } = readOptions(call.body, staticPeerBody);
       return { isNew: (await node.addStaticPeer(nodeId, address)) !== undefined };
     },
 
     /** What is in `oAuth2` is checked by the node, which seals a literal secret. */
     async addCloudPeer(call) {
-      const { nodeId, address, oAuth2 } = check(cloudPeerBody, call.body);
-      return { isNew: (await node.addCloudPeer(nodeId, address, oAuth2 as never)) !== undefined };
+      const { nodeId, address, oAuth2 } = readOptions(call.body, cloudPeerBody);
+      return { isNew: (await node.addCloudPeer(nodeId, address, oAuth2)) !== undefined };
     },
 
     /** The peers that are stored: cloud nodes and static peers. */
     async remotePeers(call) {
-      check(nothingBody, call.body);
+      readOptions(call.body, nothingBody);
       return node.getAllRemotePeers();
     },
 
     async enablePeer(call) {
-      const { nodeId } = check(peerBody, call.body);
+      const { nodeId } = readOptions(call.body, peerBody);
       return { isChanged: (await node.enablePeer(nodeId)) !== undefined };
     },
 
     async disablePeer(call) {
-      const { nodeId } = check(peerBody, call.body);
+      const { nodeId } = readOptions(call.body, peerBody);
       return { isChanged: (await node.disablePeer(nodeId)) !== undefined };
     },
 
     async removePeer(call) {
-      const { nodeId } = check(peerBody, call.body);
+      const { nodeId } = readOptions(call.body, peerBody);
       if ((await node.removeRemotePeer(nodeId)) !== undefined) return { isChanged: true };
       throw new StatemeshError('peerUnknown', `There is no remote peer "${shortText(nodeId)}" to remove.`);
     },
 
     /** Changes fields of the configuration; `null` stands for a field that goes back to its default. Which fields there are the node knows. */
     async reconfigure(call) {
-      const { partial } = check(reconfigureBody, call.body);
+      const { partial } = readOptions(call.body, reconfigureBody);
       const fields = Object.entries(partial).map(([name, value]) => [name, value === null ? undefined : value]);
       return node.reconfigure(Object.fromEntries(fields));
     },
 
     async databasesLeftBehind(call) {
-      check(nothingBody, call.body);
+      readOptions(call.body, nothingBody);
       return node.databasesLeftBehind();
     },
 
     /** Number and digest of all documents, or of one scope: equal on nodes that hold the same. */
     async digest(call) {
-      const { scope } = check(digestBody, call.body) ?? {};
+      const { scope } = readOptions(call.body, digestBody);
       return node.contentDigest(scope === undefined ? undefined : [scope]);
     },
 
     /** Answers first, then stops the node. The socket goes when the peers have heard goodbye, the process later. */
     async stop(call) {
-      check(nothingBody, call.body);
+      readOptions(call.body, nothingBody);
       const { nodeId } = await node.status();
       void call.answered.then(() => node.stop());
       return { nodeId, processId: process.pid };
@@ -167,13 +194,13 @@ export function controlCommands(node: StatemeshNode): ControlCommands {
 }
 
 async function* find(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
-  const { collection, ...query } = check(findBody, call.body);
+  const { collection, ...query } = readOptions(call.body, findBody);
   // The database checks what is in a query; only its outer shape is known here.
-  yield* node.collection(collection).stream(query as never, { signal: call.signal });
+  yield* node.collection(collection).stream(query, { signal: call.signal });
 }
 
 async function* collections(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
-  check(nothingBody, call.body);
+  readOptions(call.body, nothingBody);
   for (const collection of await node.collections()) {
     if (collection.startsWith(systemPrefix)) continue;
     yield { collection, documents: await node.collection(collection).count() };
@@ -181,8 +208,8 @@ async function* collections(node: StatemeshNode, call: ControlCall): AsyncGenera
 }
 
 async function* changes(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
-  const { collection, since = 'now' } = check(changesBody, call.body) ?? {};
-  const options = { since: since as Cursor | 0 | 'now', signal: call.signal };
+  const { collection, since = 'now' } = readOptions(call.body, changesBody);
+  const options = { since, signal: call.signal };
   yield* collection === undefined ? node.changes(options) : node.collection(collection).changes(options);
 }
 
@@ -191,7 +218,7 @@ async function* changes(node: StatemeshNode, call: ControlCall): AsyncGenerator<
  * now: one that changes meanwhile comes once more, and what comes meanwhile is told, too, or it would be in neither version.
  */
 async function* exported(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
-  const { collection, history = false } = check(exportBody, call.body) ?? {};
+  const { collection, history = false } = readOptions(call.body, exportBody);
   const { cursor: last, store } = await node.status();
   if (store === undefined || store.entries === 0) return;
   let end = last;
@@ -211,7 +238,7 @@ async function* exported(node: StatemeshNode, call: ControlCall): AsyncGenerator
 }
 
 async function* backUp(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
-  const { file } = check(backupBody, call.body);
+  const { file } = readOptions(call.body, backupBody);
   let latest: BackupProgress | undefined;
   let wake = (): void => {};
   let isOver = false;
@@ -242,16 +269,4 @@ async function isPresent(
 ): Promise<boolean> {
   const present = await node.collection(entry.collection).get(entry.key);
   return JSON.stringify(present) === JSON.stringify(entry.document);
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** @throws StatemeshError `requestInvalid` naming every wrong field */
-function check<T>(schema: z.ZodType<T>, value: unknown): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`);
-  throw new StatemeshError('requestInvalid', `Invalid request: ${problems.join('; ')}.`);
 }

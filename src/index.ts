@@ -23,7 +23,7 @@ export { type Hlc, logicOf, wallMsOf } from './core/hlc.js';
 export type { Boot, CollectionName, Cursor, DocumentKey, NodeId } from './core/ids.js';
 export { type ClusterKeys, encodeClusterKey, type PresharedKey } from './core/keys.js';
 export { limits } from './core/limits.js';
-export type { Condition, OrderBy, Query, Scalar, Where } from './core/query.js';
+export type { Condition, FieldPath, OrderBy, Query, Scalar, Where } from './core/query.js';
 export type { RefusalRecord } from './core/refusals.js';
 export type { Origin } from './core/replication.js';
 export { Secret } from './core/secret.js';

@@ -40,17 +40,12 @@ export function encodeDocument(document: unknown): string {
 
 /**
  * The document of a stored text, or undefined if the text is malformed: no JSON text means undefined. Whether a text is malformed is the
- * same for a reader, for a query and for an index, which ask {@link isDocument}.
+ * same for a reader, for a query and for an index.
  */
 export function decodeDocument(payload: string): JsonValue | undefined {
   const document = decodeJson(payload);
   // Our own JSON comes back as it was, so whatever else would read it sees the same in it.
   return document !== undefined && JSON.stringify(document) === payload ? document : undefined;
-}
-
-/** Whether {@link decodeDocument} takes a text. */
-export function isDocument(payload: string): boolean {
-  return decodeDocument(payload) !== undefined;
 }
 
 /** The value of any JSON text that is not nested too deeply, written by whatever program; undefined for other texts. */

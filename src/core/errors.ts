@@ -98,7 +98,8 @@ export const errorCodes = {
   peerInvalid: 'A remote peer has an invalid NodeId, address or type.',
   peerUnknown: 'There is no remote peer with the NodeId.',
   importInvalid: 'A line to import is not valid; the message names it.',
-  requestInvalid: 'A control request or a command line is malformed or unknown; the message says how.',
+  requestInvalid:
+    'A control request, a command line or the options of a call are malformed or unknown; the message says how.',
   documentNotFound: 'There is no document under the key.',
   watcherLimit:
     'As many changes and watch streams wait for commits as a node allows; end some that are no longer needed.',

@@ -10,6 +10,7 @@ import { StatemeshError, shortText } from '../core/errors.js';
 import type { Hlc } from '../core/hlc.js';
 import type { CollectionName, Cursor, DocumentKey, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
+import { kinds, type OptionsShape, readOptions } from '../core/options.js';
 import type { Store, StoredChange } from '../protocol/store.js';
 import type { Stream, StreamScope, Streams } from './streams.js';
 
@@ -34,10 +35,21 @@ export interface Change<T = unknown> {
 /** Where a stream of changes begins, and what ends it. */
 export interface ChangesOptions {
   /** The cursor of the last change already seen, 0 (the default) for all that the oplog has, `now` for what comes. */
-  readonly since?: Cursor | 0 | 'now';
+  readonly since?: Cursor | 0 | 'now' | undefined;
   /** Ends the feed without an error. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
+
+/** @throws StatemeshError `queryInvalid` */
+export function parseChangesOptions(options: ChangesOptions | undefined): ChangesOptions {
+  return readOptions(options, changesShape);
+}
+
+const changesShape: OptionsShape<ChangesOptions> = {
+  complaint: 'Invalid options of changes',
+  code: 'queryInvalid',
+  fields: { since: kinds.any, signal: kinds.signal },
+};
 
 /**
  * The changes behind a cursor, then each new one as it is committed.

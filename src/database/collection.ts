@@ -11,15 +11,31 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { decodeDocument, encodeDocument } from '../core/document.js';
 import { StatemeshError } from '../core/errors.js';
+import { parseField } from '../core/field-path.js';
 import { type CollectionName, isSystemCollection, parseDocumentKey } from '../core/ids.js';
-import { parseQuery, type Query, type Where } from '../core/query.js';
+import { type OptionsShape, objectWith, readOptions } from '../core/options.js';
+import { type FieldPath, parseQuery, type Query, type Where } from '../core/query.js';
 import type { Store, Write, Written } from '../protocol/store.js';
-import { type Change, type ChangesOptions, changes } from './changes.js';
-import { type Documents, type PreparedPut, type PutManyOptions, putDocuments } from './put-many.js';
+import { type Change, type ChangesOptions, changes, parseChangesOptions } from './changes.js';
+import {
+  type Documents,
+  type PreparedPut,
+  type PutManyOptions,
+  parsePutManyOptions,
+  putDocuments,
+} from './put-many.js';
 import { checkDocument, checkDocumentNow } from './schema.js';
 import type { Stream, Streams } from './streams.js';
 import { applyRecipe, type Recipe } from './update.js';
-import { decodeFound, type Found, streamDocuments, type WatchOptions, watchDocument, watchQuery } from './watch.js';
+import {
+  decodeFound,
+  type Found,
+  parseWatchOptions,
+  streamDocuments,
+  type WatchOptions,
+  watchDocument,
+  watchQuery,
+} from './watch.js';
 
 /** Returned by a recipe: delete the document. Immer's own symbol. */
 export { nothing } from 'immer';
@@ -87,31 +103,34 @@ export interface Collection<T = unknown> {
 
   /**
    * Documents that match, in the order asked for, then by key: all of them, in a list.
+   *
+   * A query compares fields, not lists: where the field of some document that it looks at is a list, or lies in one, it fails with
+   * `queryInvalid` instead of leaving that document out. `null` and `{ $ne: null }` ask whether a field is there, lists included.
    * @throws StatemeshError `queryInvalid`; `queryTooLarge` when they are more than `limits.findBytesMax` characters together: give a
    *   limit, or use {@link Collection.stream}
    */
-  find(query?: Query): Promise<Found<T>[]>;
+  find(query?: Query<T>): Promise<Found<T>[]>;
 
   /**
    * Documents that match, in the order asked for, then by key, one after the other: however many there are, a page of
    * `limits.pageBytesMax` characters is in memory. What comes is one state of the database, that of the first step.
    *
-   * @throws StatemeshError from the first step on `queryInvalid`; `storeClosed` when the database closes meanwhile
+   * @throws StatemeshError `queryInvalid`; from the first step on `storeClosed` when the database closes meanwhile
    *
    * @example
    * for await (const { key, document } of orders.stream({ where: { open: true } })) console.log(key, document.total);
    */
-  stream(query?: Query, options?: WatchOptions): Stream<Found<T>>;
+  stream(query?: Query<T>, options?: WatchOptions): Stream<Found<T>>;
 
   /** How many documents match. @throws StatemeshError `queryInvalid` */
-  count(where?: Where): Promise<number>;
+  count(where?: Where<T>): Promise<number>;
 
   /**
    * Makes queries on a field fast, on this node only. Nothing happens when the index is there already.
    * @param field A path such as `address.city`
-   * @throws StatemeshError `queryInvalid`, also for more than `limits.indexesPerCollectionMax` indexes
+   * @throws StatemeshError `queryInvalid`, also for more than `limits.indexesPerCollectionMax` indexes, and for options: there are none
    */
-  createIndex(field: string): Promise<void>;
+  createIndex(field: FieldPath<T>): Promise<void>;
 
   /**
    * The changes of this collection in the local order of arrival, local and remote ones alike.
@@ -123,13 +142,13 @@ export interface Collection<T = unknown> {
    * The document under a key, or the result of a query, now and whenever it differs. While the consumer is busy, values
    * are left out, never the last one. At most `limits.watchersMax` streams of a database wait at once.
    *
-   * @throws StatemeshError `keyInvalid`; from the first step on `queryInvalid`, `queryTooLarge`, `watcherLimit`
+   * @throws StatemeshError `keyInvalid`, `queryInvalid`; from the first step on `queryTooLarge`, `watcherLimit`
    *
    * @example
    * for await (const order of orders.watch('42', { signal })) console.log(order);
    */
   watch(key: string, options?: WatchOptions): Stream<T | undefined>;
-  watch(query: Query, options?: WatchOptions): Stream<Found<T>[]>;
+  watch(query: Query<T>, options?: WatchOptions): Stream<Found<T>[]>;
 }
 
 /** How a collection treats what is written to it here. */
@@ -138,7 +157,32 @@ export interface CollectionOptions<T> {
    * Checks local writes (put, putMany, the result of update) and changes nothing: defaults and conversions of the
    * schema are not stored. Any Standard Schema v1, such as zod's.
    */
-  readonly schema?: StandardSchemaV1<T, unknown>;
+  readonly schema?: StandardSchemaV1<T, unknown> | undefined;
+}
+
+/** @throws StatemeshError `requestInvalid` */
+export function parseCollectionOptions<T>(options: CollectionOptions<T> | undefined): CollectionOptions<T> {
+  return readOptions(options, collectionShape) as CollectionOptions<T>;
+}
+
+const collectionShape: OptionsShape<CollectionOptions<unknown>> = {
+  complaint: 'Invalid options of collection',
+  code: 'requestInvalid',
+  fields: {
+    schema: {
+      takes: 'a Standard Schema (v1), such as one of zod',
+      accepts: (schema) =>
+        objectWith().accepts(schema) && objectWith('validate').accepts((schema as StandardSchemaV1)['~standard']),
+    },
+  },
+};
+
+/** For methods that take options elsewhere: what stands behind their last parameter would be ignored. */
+function refuseMore(method: string, rest: readonly unknown[]): void {
+  if (rest.every((value) => value === undefined)) return;
+  const problem =
+    method === 'createIndex' ? 'it takes a field and no options; indexes are not unique' : 'it takes one object';
+  throw new StatemeshError('queryInvalid', `Invalid arguments of ${method}: ${problem}.`);
 }
 
 /** What a collection is made of. The store is asked for at each use: it is swapped when the node changes identity. */
@@ -170,8 +214,9 @@ export function createCollection<T>({ name, schema, streams, getStore }: Collect
   const write = async (one: Write): Promise<Written | undefined> => (await getStore().write([one]))[0];
 
   function watch(key: string, options?: WatchOptions): Stream<T | undefined>;
-  function watch(query: Query, options?: WatchOptions): Stream<Found<T>[]>;
-  function watch(subject: string | Query, { signal }: WatchOptions = {}): Stream<T | undefined> | Stream<Found<T>[]> {
+  function watch(query: Query<T>, options?: WatchOptions): Stream<Found<T>[]>;
+  function watch(subject: string | Query<T>, options?: WatchOptions): Stream<T | undefined> | Stream<Found<T>[]> {
+    const { signal } = parseWatchOptions('watch', options);
     if (typeof subject === 'object') {
       return watchQuery<T>(getStore(), streams, { collection: name, query: parseQuery(subject), signal });
     }
@@ -204,21 +249,26 @@ export function createCollection<T>({ name, schema, streams, getStore }: Collect
         recipe: (payload) => applyRecipe(payload, recipe, checkNow),
       });
     },
-    async putMany(documents, options = {}) {
+    async putMany(documents, options) {
       requireWritable();
-      return putDocuments(getStore(), prepare, documents, options);
+      return putDocuments(getStore(), prepare, documents, parsePutManyOptions(options));
     },
-    async find(query = {}) {
+    async find(query = {}, ...rest: unknown[]) {
+      refuseMore('find', rest);
       return decodeFound<T>(await getStore().find(name, parseQuery(query)));
     },
-    stream: (query = {}, { signal } = {}) =>
-      streamDocuments<T>(getStore(), streams, { collection: name, query: parseQuery(query), signal }),
-    async count(where) {
-      return getStore().count(name, where);
+    stream(query = {}, options) {
+      const { signal } = parseWatchOptions('stream', options);
+      return streamDocuments<T>(getStore(), streams, { collection: name, query: parseQuery(query), signal });
     },
-    async createIndex(field) {
-      await getStore().createIndex(name, field);
+    async count(where = {}, ...rest: unknown[]) {
+      refuseMore('count', rest);
+      return getStore().count(name, parseQuery({ where }).where);
     },
-    changes: (options = {}) => changes<T>(getStore(), streams, { ...options, collection: name }),
+    async createIndex(field, ...rest: unknown[]) {
+      refuseMore('createIndex', rest);
+      await getStore().createIndex(name, parseField(field));
+    },
+    changes: (options) => changes<T>(getStore(), streams, { ...parseChangesOptions(options), collection: name }),
   };
 }

@@ -8,8 +8,8 @@ import type { Scope } from '../core/author.js';
 import type { StatemeshError } from '../core/errors.js';
 import { type CollectionName, parseCollectionName } from '../core/ids.js';
 import type { ContentDigest, Store } from '../protocol/store.js';
-import { type Change, type ChangesOptions, changes } from './changes.js';
-import { type Collection, type CollectionOptions, createCollection } from './collection.js';
+import { type Change, type ChangesOptions, changes, parseChangesOptions } from './changes.js';
+import { type Collection, type CollectionOptions, createCollection, parseCollectionOptions } from './collection.js';
 import { createStreams, type Stream } from './streams.js';
 
 /** Documents in collections, with a feed of all changes. */
@@ -19,7 +19,7 @@ export interface Database {
    * the node has started.
    *
    * @param name 1 to `limits.collectionNameLengthMax` characters; those that start with `_system_` can only be read
-   * @throws StatemeshError `collectionNameInvalid`
+   * @throws StatemeshError `collectionNameInvalid`, `requestInvalid` for an unknown option
    *
    * @example
    * const orders = node.collection('orders', { schema: z.object({ total: z.number() }) });
@@ -64,12 +64,12 @@ export interface OwnedDatabase extends Database {
 export function createDatabase(getStore: () => Store): OwnedDatabase {
   const streams = createStreams();
   return {
-    collection: <T>(name: string, options: CollectionOptions<T> = {}) =>
-      createCollection<T>({ ...options, name: parseCollectionName(name), streams, getStore }),
+    collection: <T>(name: string, options?: CollectionOptions<T>) =>
+      createCollection<T>({ ...parseCollectionOptions(options), name: parseCollectionName(name), streams, getStore }),
     async collections() {
       return getStore().collections();
     },
-    changes: (options) => changes(getStore(), streams, options),
+    changes: (options) => changes(getStore(), streams, parseChangesOptions(options)),
     async contentDigest(scopes = ['cluster', 'shared']) {
       return getStore().contentDigest(scopes);
     },

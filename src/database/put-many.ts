@@ -6,6 +6,7 @@
  */
 import { isStatemeshError, StatemeshError, shortText } from '../core/errors.js';
 import { limits } from '../core/limits.js';
+import { kinds, type OptionsShape, readOptions } from '../core/options.js';
 import type { Store, Write } from '../protocol/store.js';
 import { ignoreRejection, isThenable } from './schema.js';
 
@@ -19,6 +20,17 @@ export interface PutManyOptions {
   /** Heard after each transaction. */
   readonly onProgress?: ((progress: PutManyProgress) => void) | undefined;
 }
+
+/** @throws StatemeshError `requestInvalid` */
+export function parsePutManyOptions(options: PutManyOptions | undefined): PutManyOptions {
+  return readOptions(options, putManyShape);
+}
+
+const putManyShape: OptionsShape<PutManyOptions> = {
+  complaint: 'Invalid options of putMany',
+  code: 'requestInvalid',
+  fields: { signal: kinds.signal, onProgress: kinds.function },
+};
 
 /** How far a `putMany` is. */
 export interface PutManyProgress {

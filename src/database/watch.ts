@@ -6,6 +6,7 @@
  */
 import { decodeDocument } from '../core/document.js';
 import type { CollectionName, DocumentKey } from '../core/ids.js';
+import { kinds, readOptions } from '../core/options.js';
 import type { Query } from '../core/query.js';
 import { hashTexts } from '../core/text-hash.js';
 import type { Commit, Store, StoredDocument } from '../protocol/store.js';
@@ -15,6 +16,15 @@ import type { Stream, StreamScope, Streams } from './streams.js';
 export interface WatchOptions {
   /** Ends the stream without an error. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** @throws StatemeshError `queryInvalid` */
+export function parseWatchOptions(method: 'stream' | 'watch', options: WatchOptions | undefined): WatchOptions {
+  return readOptions<WatchOptions>(options, {
+    complaint: `Invalid options of ${method}`,
+    code: 'queryInvalid',
+    fields: { signal: kinds.signal },
+  });
 }
 
 /** A document with its key. */

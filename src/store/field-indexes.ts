@@ -5,13 +5,13 @@
  * - From the moment an index exists it is maintained in the transaction of every write, local or remote. It is filled
  *   with the older documents in small transactions between other work, and used by queries once that is done; filling
  *   never overwrites what a write has put there.
- * - Index and unindexed query see the same values, since both come from `sqlValueOf`.
+ * - Index and unindexed query see the same values, since both come from `field-values`.
  */
 import type { Database, Statement } from 'better-sqlite3';
-import { isDocument } from '../core/document.js';
 import { StatemeshError } from '../core/errors.js';
 import type { CollectionName } from '../core/ids.js';
 import { limits } from '../core/limits.js';
+import { defineFieldValues } from './field-values.js';
 import { type CollectionRow, newCollectionRow, type StoreState } from './store-state.js';
 import type { Transactor } from './transaction.js';
 
@@ -19,34 +19,10 @@ export interface FieldIndex {
   /** Names its table; ours, not the user's. */
   readonly number: number;
   readonly field: string;
-  /** The field as a JSON path of SQLite. */
-  readonly path: string;
   readonly put: Statement;
   readonly remove: Statement;
   /** Whether it holds all documents. */
   ready: boolean;
-}
-
-/**
- * The value of a field, such that SQL compares it as queries ask: texts and numbers as they are, booleans and, equal to
- * nothing, objects and arrays as blobs, NULL for null and missing.
- *
- * A peer may have sent any text as a payload, also one in which SQLite would read something else than we do: `is_document` is our own
- * parser, so that readers and queries agree. The guard stands here and not in `apply`, since parsing is paid for only
- * by queries (SQLite keeps the parsed text for the calls that follow), while `apply` is the path that must be fast.
- */
-export function sqlValueOf(payload: string, path: string): string {
-  return `CASE WHEN is_document(${payload}) THEN CASE json_type(${payload}, ${path})
-    WHEN 'true' THEN x'01' WHEN 'false' THEN x'00' WHEN 'object' THEN x'02' WHEN 'array' THEN x'02'
-    ELSE json_extract(${payload}, ${path}) END END`;
-}
-
-/** `address.city` as SQLite writes it. Field names hold no quotes and no backslashes: `parseField` saw to it. */
-export function pathOf(field: string): string {
-  return `$${field
-    .split('.')
-    .map((name) => `."${name}"`)
-    .join('')}`;
 }
 
 export function tableOf(index: FieldIndex): string {
@@ -62,7 +38,7 @@ export class FieldIndexes {
     private readonly state: StoreState,
     private readonly transactor: Transactor,
   ) {
-    database.function('is_document', { deterministic: true }, (payload) => (isDocument(String(payload)) ? 1 : 0));
+    defineFieldValues(database);
     this.lastKeyOfPage = database
       .prepare(`
         SELECT max(key) FROM (SELECT key FROM documents WHERE collection = ? AND key > ? ORDER BY key LIMIT ?)`)
@@ -106,10 +82,10 @@ export class FieldIndexes {
 
   private async fill(index: FieldIndex, name: CollectionName, turn: () => Promise<void>): Promise<void> {
     const collection = this.state.collections.get(name)?.id;
-    const path = index.path;
+    const { field } = index;
     const copyPage = this.database.prepare(`
       INSERT INTO ${tableOf(index)} (key, value)
-      SELECT d.key, ${sqlValueOf('o.payload', '@path')} FROM documents d CROSS JOIN oplog o ON o.seq = d.seq
+      SELECT d.key, field_value(o.payload, @field) FROM documents d CROSS JOIN oplog o ON o.seq = d.seq
       WHERE d.collection = @collection AND d.key > @after AND d.key <= @last AND d.deleted = 0
       ON CONFLICT DO NOTHING`);
     let after = '';
@@ -117,7 +93,7 @@ export class FieldIndexes {
       await turn();
       const last = this.lastKeyOfPage.get(collection, after, fillPageRows) as string | null;
       if (last === null) break;
-      this.transactor.run(() => copyPage.run({ path, collection, after, last }));
+      this.transactor.run(() => copyPage.run({ field, collection, after, last }));
       after = last;
     }
     this.transactor.run(() =>
@@ -130,10 +106,9 @@ export class FieldIndexes {
     const table = `field_index_${stored.number}`;
     const index = {
       ...stored,
-      path: pathOf(stored.field),
       put: this.database.prepare(`
         INSERT INTO ${table} (key, value)
-        SELECT k, ${sqlValueOf('p', 'f')} FROM (SELECT ? AS k, ? AS p, ? AS f) WHERE true
+        SELECT k, field_value(p, f) FROM (SELECT ? AS k, ? AS p, ? AS f) WHERE true
         ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value IS NOT excluded.value`),
       remove: this.database.prepare(`DELETE FROM ${table} WHERE key = ?`),
     };

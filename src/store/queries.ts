@@ -10,7 +10,8 @@ import type { CollectionName } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { Query, Where } from '../core/query.js';
 import type { StoredDocument } from '../protocol/store.js';
-import { compileCount, compileFind, compileSelect } from './query-compiler.js';
+import { isList } from './field-values.js';
+import { type CompiledQuery, compileCount, compileFind, compileListIn, compileSelect } from './query-compiler.js';
 import { newCollectionRow, type StoreState } from './store-state.js';
 
 export class Queries {
@@ -28,7 +29,7 @@ export class Queries {
 
   /** @throws StatemeshError `queryInvalid`, `queryTooLarge` */
   find(name: CollectionName, query: Query): StoredDocument[] {
-    const { sql, parameters } = compileFind(this.collection(name), query);
+    const { sql, parameters } = this.checked(compileFind(this.collection(name), query));
     const found: StoredDocument[] = [];
     let bytes = 0;
     for (const document of this.prepare(sql).iterate(parameters) as IterableIterator<StoredDocument>) {
@@ -41,7 +42,7 @@ export class Queries {
 
   /** Which entries wrote the documents that match, in the order asked for. @throws StatemeshError `queryInvalid` */
   select(name: CollectionName, query: Query): Float64Array {
-    const { sql, parameters } = compileSelect(this.collection(name), query);
+    const { sql, parameters } = this.checked(compileSelect(this.collection(name), query));
     return Float64Array.from(this.prepare(sql).pluck().all(parameters) as number[]);
   }
 
@@ -60,8 +61,16 @@ export class Queries {
 
   /** @throws StatemeshError `queryInvalid` */
   count(name: CollectionName, where: Where): number {
-    const { sql, parameters } = compileCount(this.collection(name), where);
+    const { sql, parameters } = this.checked(compileCount(this.collection(name), where));
     return (this.prepare(sql).get(parameters) as { 'count(*)': number })['count(*)'];
+  }
+
+  /** A search in an index would pass over the lists among its values. @throws StatemeshError `queryInvalid` */
+  private checked(query: CompiledQuery): CompiledQuery {
+    const { compared } = query;
+    if (compared !== undefined && this.prepare(compileListIn(compared)).get() !== undefined)
+      throw isList(compared.field);
+    return query;
   }
 
   /** One that holds nothing stands for a collection that is not there, so that its queries are checked as well. */

@@ -18,12 +18,20 @@ import {
   type Scalar,
   type Where,
 } from '../core/query.js';
-import { type FieldIndex, pathOf, sqlValueOf, tableOf } from './field-indexes.js';
+import { type FieldIndex, tableOf } from './field-indexes.js';
+import { sqlFalse, sqlList, sqlTrue } from './field-values.js';
 import type { CollectionRow } from './store-state.js';
 
 export interface CompiledQuery {
   readonly sql: string;
   readonly parameters: Readonly<Record<string, string | number>>;
+  /** The index whose values are compared: a list among them is to be refused before the query runs. */
+  readonly compared: FieldIndex | undefined;
+}
+
+/** One row, if there is a list, or what lies in one, among the values of an index. */
+export function compileListIn(index: FieldIndex): string {
+  return `SELECT 1 FROM ${tableOf(index)} WHERE value = ${sqlList} LIMIT 1`;
 }
 
 /** Documents as (key, payload), in order. @throws StatemeshError `queryInvalid` */
@@ -52,7 +60,7 @@ function compile(collection: CollectionRow, query: Query, asked: 'documents' | '
   const source = scope.source(asked === 'documents' || driver !== undefined || scope.readsPayload);
   const sql = `SELECT ${columns} FROM ${source} WHERE ${where}
     ORDER BY ${[...order, key].join(', ')} LIMIT ${scope.count(limit ?? -1)} OFFSET ${scope.count(offset ?? 0)}`;
-  return { sql, parameters: scope.parameters };
+  return { sql, parameters: scope.parameters, compared: scope.compared };
 }
 
 /** One row with the number of documents. @throws StatemeshError `queryInvalid` */
@@ -61,7 +69,7 @@ export function compileCount(collection: CollectionRow, where: Where): CompiledQ
   const scope = new Compilation(collection, driverFor(collection, filter));
   const conditions = scope.conditions(filter);
   const sql = `SELECT count(*) FROM ${scope.source(scope.readsPayload)} WHERE ${conditions}`;
-  return { sql, parameters: scope.parameters };
+  return { sql, parameters: scope.parameters, compared: scope.compared };
 }
 
 type Comparing = Extract<Filter, { kind: 'compare' | 'in' }>;
@@ -108,6 +116,8 @@ class Compilation {
   readonly parameters: Record<string, string | number> = {};
   /** Whether a condition looks into documents, and not into the index alone. */
   readsPayload = false;
+  /** The index whose values are compared with something else than null. */
+  compared: FieldIndex | undefined;
   private readonly paths = new Map<string, string>();
   private parametersCount = 0;
 
@@ -135,15 +145,18 @@ class Compilation {
     return this.parameter(value);
   }
 
-  field(field: string): string {
-    if (field === this.driver?.field) return 'f.value';
+  field(field: string, use: 'field_value' | 'compared_value' = 'field_value'): string {
+    if (field === this.driver?.field) {
+      if (use === 'compared_value') this.compared = this.driver;
+      return 'f.value';
+    }
     this.readsPayload = true;
     let path = this.paths.get(field);
     if (path === undefined) {
-      path = this.parameter(pathOf(field));
+      path = this.parameter(field);
       this.paths.set(field, path);
     }
-    return sqlValueOf('o.payload', path);
+    return `${use}(o.payload, ${path})`;
   }
 
   private filter(filter: Filter): string {
@@ -163,7 +176,10 @@ class Compilation {
       case 'in':
         return this.anyOf(filter.field, filter.values);
       case 'compare':
-        return this.comparison(this.field(filter.field), filter);
+        return this.comparison(
+          this.field(filter.field, filter.value === null ? 'field_value' : 'compared_value'),
+          filter,
+        );
     }
   }
 
@@ -186,13 +202,13 @@ class Compilation {
         if (String(value).length > likeLengthMax) {
           throw new StatemeshError('queryInvalid', `Invalid query: $like takes at most ${likeLengthMax} characters.`);
         }
-        return `(typeof(${field}) = 'text' AND ${field} LIKE ${this.scalar(value)})`;
+        return `(typeof(${field}) = 'text' AND ${field} LIKE ${this.scalar(value)} ESCAPE '\\')`;
     }
   }
 
   private anyOf(name: string, values: readonly Scalar[]): string {
     const present = values.filter((value) => value !== null);
-    const field = this.field(name);
+    const field = this.field(name, present.length > 0 ? 'compared_value' : 'field_value');
     const parts =
       present.length > 0 ? [`(${field} IN (${present.map((value) => this.scalar(value)).join(', ')}))`] : [];
     if (present.length < values.length) parts.push(`(${field} IS NULL)`);
@@ -201,8 +217,8 @@ class Compilation {
 
   private scalar(value: Scalar): string {
     if (value === null) return 'NULL';
-    if (value === true) return "x'01'";
-    if (value === false) return "x'00'";
+    if (value === true) return sqlTrue;
+    if (value === false) return sqlFalse;
     return this.parameter(value);
   }
 

@@ -20,8 +20,8 @@ export const pageBytes = 8_192;
 /** What the log may keep of the disk after a large transaction. */
 export const walBytesKept = 64 * 1_024 * 1_024;
 
-/** Each step brings a file from the version of its index to the next; version 1 is what `createSchema` makes. */
-const migrations: readonly ((database: Database) => void)[] = [];
+/** Each step brings a file to the next version: the first one from version 1 to 2. `createSchema` makes the latest. */
+const migrations: readonly ((database: Database) => void)[] = [forgetFieldIndexes];
 export const schemaVersion = migrations.length + 1;
 
 /**
@@ -47,6 +47,13 @@ export function migrate(database: Database): void {
     })();
   }
   if (version < schemaVersion) database.pragma('wal_checkpoint(TRUNCATE)');
+}
+
+/** Version 1 did not tell lists from objects in field indexes, and `key` is reserved since: they are filled again when they are asked for. */
+function forgetFieldIndexes(database: Database): void {
+  const numbers = database.prepare('SELECT number FROM field_indexes').pluck().all() as number[];
+  for (const number of numbers) database.exec(`DROP TABLE field_index_${number}`);
+  database.exec('DELETE FROM field_indexes');
 }
 
 export function applicationIdOf(database: Database): number {

@@ -157,7 +157,7 @@ export class Transaction {
     if (current === 1 && collection.indexes.size > 0) {
       for (const index of collection.indexes.values()) {
         if (deleted === 1) index.remove.run(key);
-        else index.put.run(key, payload, index.path);
+        else index.put.run(key, payload, index.field);
       }
     }
     this.cursor = cursor;

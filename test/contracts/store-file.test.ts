@@ -106,7 +106,25 @@ describe('the database file', () => {
     const newer = new Sqlite(path);
     newer.pragma('user_version = 99');
     newer.close();
-    await expectRefusal(path, { code: 'databaseForeign', message: /version 99.*up to 1/ });
+    await expectRefusal(path, { code: 'databaseForeign', message: /version 99.*up to 2/ });
+  });
+
+  test('file: of schema version 1 with an index -> brought to version 2; its index is filled again when it is asked for', async () => {
+    const path = newPath();
+    const first = await open(path);
+    await first.write([put('a', { tags: ['hot'], n: 1 }), put('b', { n: 2 })]);
+    await first.createIndex(products, 'tags');
+    await first.close();
+    const older = new Sqlite(path);
+    older.exec("UPDATE field_index_1 SET value = x'02' WHERE value = x'03'; PRAGMA user_version = 1");
+    older.close();
+    const store = await open(path);
+    for (const make of [undefined, 'tags', 'n']) {
+      if (make !== undefined) await store.createIndex(products, make);
+      await expect(store.count(products, { tags: 'hot' })).rejects.toMatchObject({ code: 'queryInvalid' });
+      expect(await store.count(products, { n: 2 })).toBe(1);
+    }
+    await store.close();
   });
 
   test('file: text, a few bytes, or a header alone -> refused, untouched', async () => {

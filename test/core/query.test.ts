@@ -1,14 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { isStatemeshError } from '../../src/core/errors.js';
+import { parseField } from '../../src/core/field-path.js';
 import { limits } from '../../src/core/limits.js';
-import { parseCount, parseField, parseOrderBy, parseQuery, parseWhere, type Where } from '../../src/core/query.js';
+import { parseCount, parseOrderBy, parseQuery, parseWhere, type Where } from '../../src/core/query.js';
 
 const refused = expect.objectContaining({ code: 'queryInvalid' });
 
 describe('parsing queries', () => {
   test('query: a field that is none -> queryInvalid, or it would find everything', () => {
     expect(() => parseQuery({ wher: { a: 1 } } as never)).toThrow(refused);
+    for (const query of [null, [], 'a', 1, new Map(), Object.create({ where: {} })])
+      expect(() => parseQuery(query)).toThrow(refused);
     expect(() => parseQuery({ where: {}, orderBy: [], limit: 1, offset: 1 })).not.toThrow();
   });
 
@@ -68,6 +71,56 @@ describe('parsing queries', () => {
     for (const where of wrong) expect(() => parseWhere(where as Where)).toThrow(refused);
   });
 
+  test.each([
+    [{ name: undefined }, 'name is undefined'],
+    [{ name: { $gt: undefined } }, 'name: $gt is undefined'],
+    [{ $or: undefined }, '$or is undefined'],
+    [{ $and: new Array(1) }, 'not undefined'],
+    [{ a: { $in: new Array(1) } }, '$in takes a list of texts'],
+    [Object.create({ a: 1 }), 'where takes an object of fields'],
+    [new Map([['a', 1]]), 'where takes an object of fields'],
+    [{ a: new Date(0) }, 'toISOString'],
+    [{ a: ['x'] }, 'write { $in: [...] }'],
+    [{ address: { city: 'x' } }, 'write "address.city"'],
+    [{ a: { $exists: true } }, '{ $ne: null }'],
+    [{ a: { $lt: '5', $gtee: 1 } }, 'Did you mean "$gte"?'],
+    [{ $ands: [] }, 'Did you mean "$and"?'],
+    [{ $price: 1 }, 'write "\\\\$"'],
+    [{ key: 'p1' }, 'use get(key)'],
+    [{ a: { $like: 'c:\\dir' } }, '$like takes a text with a backslash only before'],
+    [{ [Symbol('a')]: 1 }, 'Symbol(a) is unknown'],
+    [{ $and: Array(1_000_000) }, 'more than'],
+  ])('where: %p -> queryInvalid, with what to write', (where, message) => {
+    expect(() => parseWhere(where)).toThrow(
+      expect.objectContaining({ code: 'queryInvalid', message: expect.stringContaining(message) }),
+    );
+    expect(() => parseQuery({ where })).toThrow(refused);
+  });
+
+  test('where: __proto__ and what else objects inherit -> a field like any other', () => {
+    for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
+      const where = JSON.parse(`{"${name}":1}`) as Where;
+      const filters = [{ kind: 'compare', field: name, operator: '$eq', value: 1 }];
+      expect(parseWhere(where)).toEqual({ kind: 'and', filters });
+      expect(parseWhere(parseQuery({ where }).where)).toEqual({ kind: 'and', filters });
+    }
+  });
+
+  test('query: changed after it was checked, or answering otherwise -> what it was', () => {
+    let reads = 0;
+    const where = {
+      get a() {
+        reads += 1;
+        return reads === 1 ? 1 : undefined;
+      },
+    };
+    const orderBy = ['a'];
+    const query = parseQuery({ where, orderBy });
+    orderBy.push('b');
+    reads = 1;
+    expect(query).toEqual({ where: { a: 1 }, orderBy: [{ field: 'a', descending: false }] });
+  });
+
   test('where: as deep and as many as allowed, and one more -> parsed, refused', () => {
     const nested = (depth: number): Where => (depth === 0 ? { a: 1 } : { $not: nested(depth - 1) });
     const many = (count: number): Where => ({ $and: Array.from({ length: count }, () => ({ a: 1 })) });
@@ -93,8 +146,32 @@ describe('parsing queries', () => {
   });
 
   test('field: paths -> accepted; what could leave a quoted path, or is none -> refused', () => {
-    for (const field of ['a', 'a.b', 'a b', 'größe', 'a$', '0', 'x'.repeat(limits.fieldPathLengthMax)])
+    for (const field of [
+      'a',
+      'a.b',
+      'a b',
+      'größe',
+      'a$',
+      '0',
+      '-a',
+      ' a',
+      'a"b',
+      "a'b",
+      'a\0',
+      'x'.repeat(limits.fieldPathLengthMax),
+    ])
       expect(parseField(field)).toBe(field);
+    for (const [field, shortest] of [
+      ['a\\.b', 'a\\.b'],
+      ['a\\-b', 'a-b'],
+      ['\\$a', '\\$a'],
+      ['a.\\$b', 'a.$b'],
+      ['a\\[0\\]', 'a\\[0\\]'],
+      ['\\key', '\\key'],
+      ['a.key', 'a.key'],
+    ] as const) {
+      expect(parseField(field)).toBe(shortest);
+    }
     for (const field of [
       '',
       '.',
@@ -102,13 +179,13 @@ describe('parsing queries', () => {
       '.a',
       'a..b',
       '$a',
-      'a"b',
-      "a'b",
       'a[0]',
+      'a]',
       'a\\b',
-      ' a',
-      'a\0',
-      'a\nb',
+      'a\\',
+      '\\keys',
+      'key',
+      'a\ud800',
       'x'.repeat(300),
       5,
       null,
@@ -123,7 +200,17 @@ describe('parsing queries', () => {
       { field: 'b', descending: true },
       { field: 'c', descending: false },
     ]);
-    for (const orderBy of ['a', [{}], [null], ['a"'], {}, Array(limits.queryConditionsMax + 1).fill('a')])
+    expect(parseOrderBy(['-a', { field: '-a' }, '\\-a'])).toEqual([
+      { field: 'a', descending: true },
+      { field: '-a', descending: false },
+      { field: '-a', descending: false },
+    ]);
+    const hole: string[] = new Array(1);
+    for (const orderBy of [
+      ...['a', [{}], [null], ['a['], {}, Array(limits.queryConditionsMax + 1).fill('a'), hole, [['a']], ['-'], ['key']],
+      ...[[{ field: 'a', desc: true }], [{ field: 'a', direction: 'desc' }], [{ field: 'a', descending: 'true' }]],
+      ...[[{ field: 'a', descending: null }], [{ field: 'a', descending: 1 }], new Set(['a'])],
+    ])
       expect(() => parseOrderBy(orderBy as string[])).toThrow(refused);
     expect([parseCount('limit', undefined), parseCount('limit', 0), parseCount('offset', 5)]).toEqual([
       undefined,

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { StatemeshError } from '../../src/core/errors.js';
 import { limits } from '../../src/core/limits.js';
+import type { Query } from '../../src/core/query.js';
 import { nothing } from '../../src/database/collection.js';
 import { createDatabase } from '../../src/database/database.js';
 import type { Store, Write } from '../../src/protocol/store.js';
@@ -385,7 +386,7 @@ describe('find, count, createIndex', () => {
   test('find: condition, order, limit and offset -> the documents with their keys', async () => {
     const { items } = await openItems();
     await items.putMany(numbered(10));
-    const query = {
+    const query: Query<Item> = {
       where: { count: { $gte: 3 } },
       orderBy: [{ field: 'count', descending: true }],
       limit: 2,
@@ -409,7 +410,7 @@ describe('find, count, createIndex', () => {
     expect(await codeOf(() => items.find({ where }))).toBe('queryInvalid');
     expect(await codeOf(() => items.find({ limit: -1 }))).toBe('queryInvalid');
     expect(await codeOf(() => items.count(where))).toBe('queryInvalid');
-    expect(await codeOf(() => items.createIndex('a..b'))).toBe('queryInvalid');
+    expect(await codeOf(() => items.createIndex('a..b' as never))).toBe('queryInvalid');
     expect(await codeOf(() => items.watch({ where }).next())).toBe('queryInvalid');
   });
 });
