@@ -16,14 +16,15 @@ import { systemFiles } from './adapters/watched-files.js';
 import { Audit, type AuditLogger, auditCommands, auditHappenings } from './audit.js';
 import { composeNode, createServices, type Ports, type Services } from './compose.js';
 import { controlCommands } from './control-commands.js';
-import { StatemeshError } from './core/errors.js';
+import { StatemeshError, shortText } from './core/errors.js';
 import type { Boot, NodeId } from './core/ids.js';
+import { type OptionsShape, objectWith, readFields, readOptions } from './core/options.js';
 import { createCurrentStore, readFrom } from './database/current-store.js';
 import { createDatabase, type Database } from './database/database.js';
 import { createPeerManagement, type PeerManagement, type PeerStore } from './database/peer-management.js';
 import { type Logger, logHappenings } from './logging.js';
 import type { NodeMachine } from './machines/node.machine.js';
-import type { ConfigurationInput } from './protocol/configuration.js';
+import { type ConfigurationInput, parseConfiguration } from './protocol/configuration.js';
 import type { ControlCommands } from './protocol/control.js';
 import type { Happening } from './protocol/events.js';
 import type { Descriptors, Files } from './protocol/ports.js';
@@ -73,7 +74,7 @@ export interface NodePorts extends Ports {
 }
 
 /** What `on` takes: the type of a happening, or `*` for all. */
-export type HappeningType = Happening['type'];
+export type HappeningType = Happening['type'] | '*';
 
 export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable {
   /** The root actor: subscribe to it, inspect it, take its snapshot. Its `stop()` begins what {@link StatemeshNode.stop} does. */
@@ -130,15 +131,22 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
   start(): Promise<void>;
   /** Says goodbye to the peers, finishes the writes at hand, and resolves when nothing is left open. */
   stop(): Promise<void>;
-  /** Hears what happens. Returns how to stop hearing it. */
+  /**
+   * Hears what happens: happenings of one type, or with `*` all of them. Returns how to stop hearing it.
+   *
+   * @example
+   * const stop = node.on('*', (happening) => console.log(happening.type));
+   */
   on<Type extends HappeningType>(
     type: Type,
-    listener: (happening: Extract<Happening, { type: Type }>) => void,
+    listener: (happening: Type extends '*' ? Happening : Extract<Happening, { type: Type }>) => void,
   ): () => void;
 }
 
 /**
  * Makes a node. It does nothing before `start()`.
+ *
+ * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`; with a provider, `start()` does
  *
  * @example
  * const node = createNode({ nodeId: 'shop-1', dataDir: './data', clusterKey, clusterSalt });
@@ -147,11 +155,11 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
  * await node.stop();
  */
 export function createNode(options: NodeOptions, ports: NodePorts = systemPorts()): StatemeshNode {
-  const { logger, auditLogger = logger, inspect, services, ...rest } = options;
+  const { extras, provider } = parseNodeOptions(options);
+  const { logger, auditLogger = logger, inspect, services } = extras;
   const audit = auditLogger === undefined ? undefined : new Audit(auditLogger, ports.time);
   const commands = (): ControlCommands =>
     audit === undefined ? controlCommands(node) : auditCommands(controlCommands(node), audit, userOfSocket());
-  const provider = 'provider' in rest ? rest.provider : staticConfiguration(rest);
   const machine = composeNode({
     ...createServices(ports, {
       ...{ provider, commands, status: () => node.status() },
@@ -176,6 +184,44 @@ export function createNode(options: NodeOptions, ports: NodePorts = systemPorts(
   if (audit !== undefined) auditHappenings(actor, audit);
   const node = handleOf(actor, ports);
   return node;
+}
+
+/** Takes options apart, and checks them while the caller's line is in the stack. A provider is asked later. */
+function parseNodeOptions(options: NodeOptions): { extras: NodeExtras; provider: PeerNodeConfigurationProvider } {
+  const given = new Map(readFields(options, (problem, cause) => invalidOptions(`createNode: ${problem}`, cause)));
+  const extras = readOptions<NodeExtras>(
+    Object.fromEntries(Object.keys(extrasShape.fields).map((name) => [name, given.get(name)])),
+    extrasShape,
+  );
+  for (const name of Object.keys(extrasShape.fields)) given.delete(name);
+  const provider = given.get('provider');
+  if (provider === undefined) {
+    given.delete('provider');
+    const configuration = Object.fromEntries(given) as unknown as ConfigurationInput;
+    parseConfiguration(configuration);
+    return { extras, provider: staticConfiguration(configuration) };
+  }
+  if (!providerKind.accepts(provider)) throw invalidOptions(`provider: it takes ${providerKind.takes}`);
+  const [other] = [...given.keys()].filter((name) => name !== 'provider' && given.get(name) !== undefined);
+  if (other !== undefined)
+    throw invalidOptions(`${shortText(other)}: it comes from the provider; use mappedConfiguration`);
+  return { extras, provider: provider as PeerNodeConfigurationProvider };
+}
+
+const providerKind = objectWith('getConfiguration', 'onConfigurationChanged');
+const extrasShape: OptionsShape<NodeExtras> = {
+  complaint: 'Invalid configuration: createNode',
+  code: 'configurationInvalid',
+  fields: {
+    logger: objectWith('debug', 'info', 'warn', 'error'),
+    auditLogger: objectWith('info'),
+    inspect: { takes: 'a function or an observer', accepts: (value) => objectWith().accepts(value) },
+    services: objectWith(),
+  },
+};
+
+function invalidOptions(problem: string, cause?: unknown): StatemeshError {
+  return new StatemeshError('configurationInvalid', `Invalid configuration: ${problem.replace(/\.$/, '')}.`, { cause });
 }
 
 /** Whoever can open the control socket is this user, or root: Node.js does not tell which process it is. */

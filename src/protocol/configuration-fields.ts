@@ -7,13 +7,10 @@
 import { z } from 'zod';
 import { StatemeshError, shortText } from '../core/errors.js';
 import { type ConfigurationInput, configurationSchema } from './configuration.js';
+import { problemOf } from './configuration-problems.js';
+import { secretFields } from './secret-fields.js';
 
-/** Never on a command line, where every user of the machine can read it, and never shown. */
-export const secretFields: ReadonlySet<string> = new Set([
-  ...['clusterKey', 'acceptedClusterKeys', 'initialRemotePeers'],
-  // The address of a collector lets in whoever has it.
-  'inspector',
-]);
+export { secretFields };
 
 /** Too much for a variable or an option: in files and programs only. */
 const structuredFields: ReadonlySet<string> = new Set(['initialRemotePeers', 'acceptedClusterKeys', 'inspector']);
@@ -78,9 +75,10 @@ export const configurationFields: readonly Field[] = Object.entries(
 /** @throws StatemeshError `configurationInvalid` naming `origin` */
 export function fieldValue(field: Field, text: string, origin: string): unknown {
   const value = convert(field, text, origin);
-  const result = configurationSchema.shape[field.name].safeParse(value);
+  const schema = configurationSchema.shape[field.name];
+  const result = schema.safeParse(value);
   if (result.success) return value;
-  throw wrong(field, text, origin, result.error.issues.map(({ message }) => message).join('; '));
+  throw wrong(field, text, origin, result.error.issues.map((issue) => problemOf(issue, undefined, schema)).join('; '));
 }
 
 /**

@@ -15,6 +15,7 @@ import type { ClusterKeySource } from '../core/keys.js';
 import { limits } from '../core/limits.js';
 import { authorityPresets, tokenTypes } from '../core/token-shape.js';
 import { checkCloudConfiguration } from './cloud-configuration.js';
+import { problemsOf } from './configuration-problems.js';
 import { checkInitialPeers, withSeedForm } from './initial-peers.js';
 
 const milliseconds = (from: number, to: number) => z.int().min(from).max(to);
@@ -88,7 +89,7 @@ export const configurationSchema = z.strictObject({
       z.strictObject({
         nodeId,
         address: z.string().min(1).max(2_048),
-        type: z.enum(['StaticRemote', 'CloudRemote']).or(z.union([z.literal(1), z.literal(2)])),
+        type: z.literal(['StaticRemote', 'CloudRemote', 1, 2]),
         oAuth2: z
           .strictObject({
             authority: z.string(),
@@ -207,14 +208,8 @@ export interface CheckedConfiguration {
  * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`
  */
 export function parseConfiguration(input: unknown): CheckedConfiguration {
-  const result = configurationSchema.safeParse(withoutSchema(withSeedForm(input)));
-  if (!result.success) {
-    const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'configuration'}: ${issue.message}`);
-    // Names of fields that nobody knows are in it, as a server of configurations may have sent them.
-    const told = foreignText(problems.join('; '), { lengthMax: problemsLengthMax });
-    throw new StatemeshError('configurationInvalid', `Invalid configuration: ${told}.`);
-  }
-  const { clusterKey, acceptedClusterKeys, initialRemotePeers, ...configuration } = result.data;
+  const checked = checkedBy(configurationSchema, withoutSchema(withSeedForm(input)));
+  const { clusterKey, acceptedClusterKeys, initialRemotePeers, ...configuration } = checked;
   if (configuration.role === 'cloud') {
     if (initialRemotePeers.length > 0)
       throw new StatemeshError(
@@ -245,6 +240,23 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
     salt: configuration.clusterSalt,
   };
   return { configuration, keySource, initialRemotePeers };
+}
+
+/** Checks the fields that there are, each by itself. @throws StatemeshError `configurationInvalid` naming every wrong field */
+export function checkFields(fields: unknown): void {
+  checkedBy(configurationSchema.partial(), withoutSchema(withSeedForm(fields)));
+}
+
+function checkedBy<T>(schema: z.ZodType<T>, input: unknown): T {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const { issues } = result.error;
+  // A server of configurations may have sent the names and values that are repeated.
+  const told = foreignText(problemsOf(issues, input, schema), { lengthMax: problemsLengthMax });
+  throw new StatemeshError(
+    'configurationInvalid',
+    `Invalid configuration: ${told.replace(/[.?]$/, '')}${told.endsWith('?') ? '?' : '.'}`,
+  );
 }
 
 const problemsLengthMax = 2_000;

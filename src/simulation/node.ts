@@ -16,6 +16,7 @@ import type { Listening, Network, ServerCertificate } from '../protocol/ports.js
 import type { Reconfiguration } from '../protocol/reconfiguration.js';
 import type { OpenStoreInput } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
+import { staticConfiguration } from '../providers/static.js';
 import { createRequestToken } from '../services/request-token.js';
 import { databaseError } from '../store/sqlite-errors.js';
 import { openSqliteStore, type SqliteStore } from '../store/sqlite-store.js';
@@ -228,15 +229,18 @@ export class NodeProcess {
     );
     const node = createNode(
       {
-        host: this.address,
-        port: defaultPort,
-        lan: true,
-        clusterKey: clusterKeyOfWorlds,
-        clusterSalt: 'simulated',
-        secretVariables: secretVariablesOfWorlds,
-        ...(this.#certificate === undefined ? {} : certificateFiles),
-        ...this.#configuration,
-        dataDir: disks.directoryOf(this.address),
+        // What an operator has written down is refused when the process starts, not when it is made.
+        provider: staticConfiguration({
+          host: this.address,
+          port: defaultPort,
+          lan: true,
+          clusterKey: clusterKeyOfWorlds,
+          clusterSalt: 'simulated',
+          secretVariables: secretVariablesOfWorlds,
+          ...(this.#certificate === undefined ? {} : certificateFiles),
+          ...this.#configuration,
+          dataDir: disks.directoryOf(this.address),
+        }),
         services: {
           configure: createSimulatedConfigure({
             ca,

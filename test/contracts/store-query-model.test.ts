@@ -181,7 +181,8 @@ function compareTexts(a: string, b: string): number {
 
 function likePattern(like: string): RegExp {
   const source = (like.match(/\\.|./gsu) ?? []).map((character) => {
-    if (character.length === 2 && character.startsWith('\\')) return character === '\\_' ? '_' : character;
+    if (character.length === 2 && character.startsWith('\\'))
+      return character === '\\\\' ? character : character.slice(1);
     if (character === '%') return '[^]*';
     if (character === '_') return '[^]';
     return /[a-z]/i.test(character) && character.length === 1 && character < '\x7f'

@@ -5,7 +5,7 @@ import { createHttp } from '../../src/adapters/http.js';
 import { createNetwork } from '../../src/adapters/network.js';
 import { systemRandomness } from '../../src/adapters/randomness.js';
 import { systemTime } from '../../src/adapters/time.js';
-import { PeerType } from '../../src/index.js';
+import { type ConfigurationInput, createNode, PeerType, staticConfiguration } from '../../src/index.js';
 import {
   createFixture,
   type Fixture,
@@ -210,16 +210,17 @@ describe('refusals', () => {
     expect(portOf(again)).toBe(port);
   });
 
-  it('a bad configuration -> start fails with the field named', async () => {
-    const bad = fixture.make('a', { port: 70_000 });
-    await expect(bad.start()).rejects.toMatchObject({
+  it('a bad configuration of a provider -> start fails with the field named', async () => {
+    const failing = (fields: object) => {
+      const nobody = { nodeId: 'a', dataDir: 'nowhere', ...fields } as ConfigurationInput;
+      return createNode({ provider: staticConfiguration(nobody) }).start();
+    };
+    await expect(failing({ port: 70_000 })).rejects.toMatchObject({
       code: 'configurationInvalid',
       message: expect.stringContaining('port'),
     });
-    const misspelt = fixture.make('a', { hots: '127.0.0.1' } as never);
-    await expect(misspelt.start()).rejects.toMatchObject({ message: expect.stringContaining('hots') });
-    const keyless = fixture.make('a', { clusterKey: undefined as never });
-    expect(await codeOf(keyless.start())).toBe('clusterKeyMissing');
+    await expect(failing({ hots: '127.0.0.1' })).rejects.toMatchObject({ message: expect.stringContaining('hots') });
+    expect(await codeOf(failing({}))).toBe('clusterKeyMissing');
   });
 
   it('a database of another identity -> start fails, and names both', async () => {

@@ -1,0 +1,88 @@
+/** Options of nodes and of the calls on them that are wrong: refused at once, in our words, with the caller's line. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { createNode, type NodeOptions, type StatemeshError } from '../../src/index.js';
+
+const right = { nodeId: 'shop-1', clusterKey: 'correct horse battery', clusterSalt: 'a salt of ours' };
+const logger = { debug() {}, info() {}, warn() {}, error() {} };
+const provider = { getConfiguration: async () => right, onConfigurationChanged: () => () => {} };
+
+function refusalOf(options: unknown): StatemeshError {
+  try {
+    createNode(options as NodeOptions);
+  } catch (error) {
+    return error as StatemeshError;
+  }
+  throw new Error('It was accepted.');
+}
+
+describe('options of a node', () => {
+  test('createNode: right options, undefined ones, a provider -> a node', () => {
+    expect(createNode({ ...right, logger, inspect: () => {} }).state).toBe('configuring');
+    expect(createNode({ ...right, logger: undefined, lan: undefined } as never).state).toBe('configuring');
+    expect(createNode({ provider, logger, nodeId: undefined } as never).state).toBe('configuring');
+  });
+
+  test.each([
+    [{ ...right, nodeId: undefined }, 'Invalid configuration: nodeId: it is missing; it takes a text.'],
+    [{}, 'Invalid configuration: nodeId: it is missing; it takes a text.'],
+    [{ ...right, prot: 9000 }, 'Invalid configuration: configuration: "prot" is unknown. Did you mean "port"?'],
+    [{ ...right, port: '9000' }, 'Invalid configuration: port: it takes a whole number, not the text "9000".'],
+    [{ ...right, port: 70_000 }, 'Invalid configuration: port: it takes at most 65535, not 70000.'],
+    [
+      { ...right, port: -1, lan: 'yes' },
+      'Invalid configuration: port: it takes at least 0, not -1; lan: it takes true or false, not the text "yes".',
+    ],
+    [{ ...right, port: 1.5 }, /port: it takes a whole number, not 1.5/],
+    [{ ...right, port: Number.NaN }, /port: it takes a whole number/],
+    [{ ...right, dataDir: '' }, /dataDir: it takes a text that is not empty/],
+    [{ ...right, role: 'server' }, 'Invalid configuration: role: it takes "member" or "cloud", not the text "server".'],
+    [{ ...right, knownPeers: {} }, 'Invalid configuration: knownPeers: it takes a list, not an object.'],
+    [
+      { ...right, knownPeers: [{ nodeId: 'a', adress: 'x' }] },
+      /knownPeers.0.address: it is missing; it takes a text; .*"adress" is unknown; there are nodeId and address. Did you mean "address"\?/,
+    ],
+    [{ ...right, inspector: { prot: 1 } }, /inspector: "prot" is unknown; there are .*Did you mean "port"\?/],
+    [{ ...right, clusterKey: 'too short' }, 'Invalid configuration: clusterKey: it takes at least 12 characters.'],
+    [{ ...right, acceptedClusterKeys: ['secret'] }, /^(?!.*secret)/],
+    [{ ...right, nodeId: 'a b' }, /nodeId: use 1 to .* not the text "a b"/],
+    [{ ...right, logger: {} }, /logger takes an object with debug\(\), info\(\), warn\(\) and error\(\)/],
+    [{ ...right, inspect: 1 }, /inspect takes a function or an observer, not 1/],
+    [
+      { ...right, provider: {} },
+      /provider: it takes an object with getConfiguration\(\) and onConfigurationChanged\(\)/,
+    ],
+    [{ provider, port: 5 }, /port: it comes from the provider/],
+    [null, /createNode: it takes a plain object of fields, not null/],
+    ['shop-1', /plain object/],
+    [Object.create(right), /plain object/],
+  ])('createNode: %j -> configurationInvalid in our words, with the line of the caller', (options, message) => {
+    const error = refusalOf(options);
+    expect(error).toMatchObject({ name: 'StatemeshError', code: 'configurationInvalid' });
+    expect(error.message).toMatch(message);
+    expect(error.message).not.toMatch(/expected|received|Invalid input/);
+    expect(error.stack).toContain('node-options.test.ts');
+  });
+
+  test('createNode: without a cluster key -> clusterKeyMissing at once', () => {
+    expect(refusalOf({ nodeId: 'shop-1' })).toMatchObject({ code: 'clusterKeyMissing' });
+  });
+
+  test("on: '*' -> every happening", async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'statemesh-options-'));
+    const node = createNode({ nodeId: 'shop-1', security: 'none', discovery: false, dataDir });
+    const types: string[] = [];
+    const stop = node.on('*', ({ type }) => types.push(type));
+    await node.start();
+    await node.reconfigure({ logLevel: 'debug' });
+    stop();
+    await node.reconfigure({ logLevel: 'info' });
+    const heard = [...types];
+    await node.stop();
+    rmSync(dataDir, { recursive: true });
+    expect(heard).toContain('reconfiguration.finished');
+    expect(types).toEqual(heard);
+  });
+});
