@@ -4,10 +4,22 @@
  * Invariants: a copy appears under its name whole and on the disk, or not at all; what is put back was checked page by page first, in
  * a copy of its own; what was there is set aside, never deleted.
  */
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Database } from 'better-sqlite3';
-import { isStatemeshError, messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+import { isStatemeshError, messageOf, StatemeshError, shortText, systemCodeOf } from '../core/errors.js';
 import { isNodeId, type NodeId } from '../core/ids.js';
 import type { Randomness } from '../protocol/ports.js';
 import type { BackupProgress } from '../protocol/store.js';
@@ -23,7 +35,7 @@ const pagesPerPortion = 256;
 
 /**
  * @param onProgress Called between portions; what it throws ends the copying
- * @throws StatemeshError `diskFull`, `databaseUnavailable`, or what `onProgress` throws
+ * @throws StatemeshError `diskFull`, `databaseUnavailable`, `databaseInUse` while another backup goes there, or what `onProgress` throws
  */
 export async function copyDatabase(
   database: Database,
@@ -31,25 +43,58 @@ export async function copyDatabase(
   onProgress: (progress: BackupProgress) => void,
 ): Promise<void> {
   const partial = `${path}.partial`;
+  let own: Stats | undefined;
+  if (underWay.has(path)) throw overtaken(path);
+  underWay.add(path);
   try {
+    refuseTarget(path);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     rmSync(partial, { force: true });
     // Born so: the directory may be one that others read, and what SQLite makes beside it has its mode.
-    createPrivately(partial);
+    own = createPrivately(partial);
     await database.backup(partial, {
       progress: ({ totalPages, remainingPages }) => {
         onProgress({ pages: totalPages - remainingPages, pagesTotal: totalPages });
         return pagesPerPortion;
       },
     });
+    if (!isSame(partial, own)) throw overtaken(path);
     syncFile(partial);
     renameSync(partial, path);
+    own = undefined;
     syncDirectory(dirname(path));
   } catch (error) {
-    throw databaseError(error, path);
+    // SQLite says something else of a file that was moved.
+    throw databaseError(own === undefined || isSame(partial, own) ? error : overtaken(path), path);
   } finally {
-    removeDraft(partial);
+    underWay.delete(path);
+    if (own !== undefined && isSame(partial, own)) removeDraft(partial);
   }
+}
+
+/** Where this process copies to at this moment. What another process does there is noticed at the end. */
+const underWay = new Set<string>();
+
+/** What a copy must never take the place of: devices, sockets, and the logs of databases. @throws StatemeshError `databaseUnavailable` */
+function refuseTarget(path: string): void {
+  const refuse = (why: string): StatemeshError =>
+    new StatemeshError('databaseUnavailable', `${shortText(path)} ${why}: name another file for the copy.`);
+  if (path.includes('\0')) throw refuse('is no name of a file');
+  if (/-(wal|shm|journal)$/.test(path)) throw refuse('has the name of a log, without which its database may be lost');
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw refuse('is no ordinary file');
+}
+
+function isSame(path: string, file: Stats): boolean {
+  try {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    return found?.ino === file.ino && found.dev === file.dev;
+  } catch {
+    return false;
+  }
+}
+
+function overtaken(path: string): StatemeshError {
+  return new StatemeshError('databaseInUse', `${path}: Another backup goes there at this moment.`);
 }
 
 /** Which copy goes where. */
@@ -81,6 +126,8 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
   const draft = join(directory, `restore.${incarnation}.new`);
   try {
     if (!existsSync(backup)) throw new StatemeshError('databaseUnavailable', `There is no copy at ${backup}.`);
+    // A pipe or a device may never end.
+    if (!statSync(backup).isFile()) throw new StatemeshError('databaseForeign', `${backup} is no ordinary file.`);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     copyPrivately(backup, draft);
     const owner = ownerOf(draft, backup);

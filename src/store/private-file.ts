@@ -1,5 +1,5 @@
 /** Files that only their owner can read, from the moment they exist. */
-import { closeSync, fchmodSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
 
 const portionBytes = 1024 * 1024;
 const ownerOnly = 0o600;
@@ -7,9 +7,15 @@ const ownerOnly = 0o600;
 /**
  * Makes an empty file of mode 0600 for code that opens it by name later, such as SQLite, which gives its journals the same mode. Fails if
  * anything exists under the name, since that may be another user's link.
+ * @returns which file it is
  */
-export function createPrivately(path: string): void {
-  closeSync(openPrivately(path));
+export function createPrivately(path: string): Stats {
+  const descriptor = openPrivately(path);
+  try {
+    return fstatSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Copies the bytes of a file, and not its mode, as `copyFile` would. */

@@ -1,5 +1,6 @@
 /** The SQLite file: whose it is, who may open it, and what a commit leaves on the disk. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   copyFileSync,
@@ -12,6 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
@@ -219,6 +221,54 @@ describe('durability', () => {
     await store.close();
     expect(readFileSync(victim, 'utf8')).toBe('untouched');
     expect(statSync(join(path, '..', 'copy.db')).mode & 0o777).toBe(0o600);
+  });
+
+  test('backup: onto a device, a socket, a pipe, a directory, the log of a database, or no name at all -> refused, untouched', async () => {
+    const path = newPath();
+    const store = await open(path);
+    await store.write([put('a', 1)]);
+    const at = (name: string) => join(path, '..', name);
+    execFileSync('mkfifo', [at('pipe')]);
+    mkdirSync(at('folder'));
+    const server = createServer().listen(at('socket'));
+    await once(server, 'listening');
+    symlinkSync('/dev/null', at('device'));
+    const before = readdirSync(join(path, '..'));
+    for (const name of ['pipe', 'folder', 'socket', 'device', 'node.db-wal', 'other.db-shm', 'with \0 in it']) {
+      await expect(store.backUp(at(name))).rejects.toMatchObject({ code: 'databaseUnavailable' });
+    }
+    expect(readdirSync(join(path, '..'))).toEqual(before);
+    server.close();
+    await store.write([put('b', 1)]);
+    await store.close();
+  });
+
+  test('backup: two to one file at once -> what is there is whole, and whoever was overtaken is told', async () => {
+    const path = newPath();
+    const store = await open(path);
+    await store.write(Array.from({ length: 2_000 }, (_, index) => put(`k${index}`, 'x'.repeat(2_000))));
+    const copy = join(path, '..', 'copy.db');
+    const outcomes = await Promise.allSettled([store.backUp(copy), store.backUp(copy), store.backUp(copy)]);
+    await store.close();
+    const codes = outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'made'));
+    expect(codes.sort()).toEqual(['databaseInUse', 'databaseInUse', 'made']);
+    const found = new Sqlite(copy, { readonly: true });
+    expect(found.pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(found.prepare('SELECT count(*) FROM oplog').pluck().get()).toBe(2_000);
+    found.close();
+    expect(readdirSync(join(path, '..')).filter((name) => name.includes('partial'))).toEqual([]);
+  });
+
+  test('restore: of a pipe or a device, which may never end -> refused', async () => {
+    const dataDir = join(newPath(), '..');
+    mkdirSync(dataDir, { recursive: true });
+    execFileSync('mkfifo', [join(dataDir, 'pipe')]);
+    for (const backup of [join(dataDir, 'pipe'), '/dev/zero', dataDir]) {
+      expect(() => putBack({ backup, dataDir, randomness: countingRandomness })).toThrow(
+        expect.objectContaining({ code: 'databaseForeign' }),
+      );
+    }
+    expect(readdirSync(dataDir)).toEqual(['pipe']);
   });
 
   test('restore: of a copy that others may read -> what is made of it is for its owner only, and what was there, too', async () => {
