@@ -1,7 +1,7 @@
 /** How long certificates are valid: the one of a running node, and those in files that a configuration names. */
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import type { Configuration } from './protocol/configuration.js';
+import { readPemFile } from './services/certificates.js';
 
 /** When a certificate is valid. */
 export interface CertificateStatus {
@@ -81,7 +81,7 @@ async function findingOf(
 ): Promise<CertificateFinding | undefined> {
   if (path === undefined) return undefined;
   try {
-    const status = statusOf(await readFile(path, 'utf8'));
+    const status = statusOf((await readPemFile(path)) ?? '');
     if (status === undefined) return undefined;
     return { field, path, state: stateOf(status, nowMs), daysLeft: daysUntil(status.validToMs, nowMs) };
   } catch {

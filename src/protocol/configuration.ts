@@ -33,6 +33,11 @@ const address = z.string().refine((text) => {
   }
 }, 'use host:port, for example 192.168.1.50:9000');
 
+/** Of a file or directory. The system ends names at NUL, and Node.js throws at one, in whatever looks at the file. */
+const path = z
+  .string()
+  .min(1)
+  .refine((text) => !text.includes('\0'), 'it is no path: it has a NUL');
 const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'use the name of an environment variable');
 
 const origin = z
@@ -44,7 +49,7 @@ const claimName = z.string().min(1).max(128);
 /** Unknown fields are refused: a misspelt one would silently leave a default in force. */
 export const configurationSchema = z.strictObject({
   nodeId: nodeId.describe('Names this node in its cluster; also names its database file.'),
-  dataDir: z.string().min(1).default('./data').describe('Where the database and the control socket are.'),
+  dataDir: path.default('./data').describe('Where the database and the control socket are.'),
   host: z.string().min(1).optional().describe('Address to listen on. Default: 127.0.0.1, or all interfaces with lan.'),
   port: z.int().min(0).max(65_535).default(0).describe('Port to listen on; 0 lets the system choose one.'),
   lan: z.boolean().default(false).describe('Open up to the local network: listen on and announce to every interface.'),
@@ -117,17 +122,13 @@ export const configurationSchema = z.strictObject({
     .max(limits.authorityOriginsMax)
     .default([])
     .describe('Origins, besides its own, at which an authority may have its token endpoint and its keys.'),
-  ca: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('File of certificates (PEM) to trust for the cloud, not those of the system.'),
+  ca: path.optional().describe('File of certificates (PEM) to trust for the cloud, not those of the system.'),
   plaintextCloud: z
     .boolean()
     .default(false)
     .describe('Allow cloud connections without encryption (tcp://, ws://) on loopback.'),
-  tlsCert: z.string().min(1).optional().describe('Certificate of a cloud node: a PEM file, with its chain.'),
-  tlsKey: z.string().min(1).optional().describe('Private key of a cloud node: a PEM file.'),
+  tlsCert: path.optional().describe('Certificate of a cloud node: a PEM file, with its chain.'),
+  tlsKey: path.optional().describe('Private key of a cloud node: a PEM file.'),
   authority: z.string().min(1).optional().describe('Issuer of the access tokens that a cloud node takes.'),
   authorityPreset: z
     .enum(authorityPresets)
@@ -164,7 +165,7 @@ export const configurationSchema = z.strictObject({
     .strictObject({
       port: z.int().min(0).max(65_535).optional().describe('Serve the page on this port of loopback; 0: any.'),
       collector: z.string().min(1).max(2_048).optional().describe('Send to the inspector of another process: ws://…'),
-      trace: z.string().min(1).optional().describe('Record to this file, which is replaced; older ones get .1, .2, …'),
+      trace: path.optional().describe('Record to this file, which is replaced; older ones get .1, .2, …'),
       stately: z
         .boolean()
         .optional()

@@ -1,6 +1,6 @@
 /** The certificate files that a configuration names: read, and checked to be what they are used for. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 import { Secret } from '../core/secret.js';
@@ -36,13 +36,22 @@ export async function readServerCertificate(tlsCert: string, tlsKey: string): Pr
 }
 
 async function readPem(field: Field, path: string): Promise<string> {
+  let pem: string | undefined;
   try {
-    const { size } = await stat(path);
-    if (size <= fileBytesMax) return await readFile(path, 'utf8');
+    pem = await readPemFile(path);
   } catch (error) {
     throw invalid(field, path, `cannot be read (${reasonOf(error)})`, error);
   }
+  if (pem !== undefined) return pem;
   throw invalid(field, path, 'is too large for a PEM file');
+}
+
+/** Of a device that never ends no more is read than of a file. @returns undefined when it is too large */
+export async function readPemFile(path: string): Promise<string | undefined> {
+  const pieces: Buffer[] = [];
+  for await (const piece of createReadStream(path, { end: fileBytesMax })) pieces.push(piece as Buffer);
+  const pem = Buffer.concat(pieces);
+  return pem.length > fileBytesMax ? undefined : pem.toString('utf8');
 }
 
 /** The first of them, which is the node's own in `tlsCert`. */

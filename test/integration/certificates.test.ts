@@ -7,6 +7,7 @@ import { connect } from 'node:tls';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { generate } from 'selfsigned';
 import { createNode, examineCertificates, type StatemeshNode } from '../../src/index.js';
+import { readAuthorities } from '../../src/services/certificates.js';
 
 let directory = '';
 let node: StatemeshNode | undefined;
@@ -130,6 +131,14 @@ describe('examineCertificates', () => {
       { field: 'tlsCert', path, state, daysLeft },
       { field: 'ca', path, state, daysLeft },
     ]);
+  });
+
+  it('a device that never ends -> as a file that is none, and refused by the node', async () => {
+    expect(await examineCertificates({ tlsCert: '/dev/zero', ca: '/dev/zero' }, Date.now())).toEqual([]);
+    await expect(readAuthorities('/dev/zero')).rejects.toMatchObject({
+      code: 'configurationInvalid',
+      message: expect.stringContaining('is too large'),
+    });
   });
 
   it('files that are none, or not there -> nothing: starting the node tells of them', async () => {

@@ -144,6 +144,19 @@ describe('configuration of a member', () => {
     });
   });
 
+  it.each(['dataDir', 'tlsCert', 'tlsKey', 'ca'])('%s with a NUL -> configurationInvalid that names it', (field) => {
+    // Node.js throws at it in whatever looks at the file, a timer or a watcher included.
+    expect(() => parseConfiguration({ ...member, [field]: 'a\0b' })).toThrow(
+      expect.objectContaining({ code: 'configurationInvalid', message: expect.stringContaining(`: ${field}: `) }),
+    );
+  });
+
+  it('a trace with a NUL -> configurationInvalid', () => {
+    expect(() => parseConfiguration({ ...member, inspector: { trace: '\0' } })).toThrow(
+      expect.objectContaining({ code: 'configurationInvalid' }),
+    );
+  });
+
   it('accepted keys -> a ring, clusterKey first; neither shows in the configuration', async () => {
     const acceptedClusterKeys = ['the key of tomorrow', member.clusterKey];
     const { keys, security, configuration } = await configure({ ...member, acceptedClusterKeys });
