@@ -3,6 +3,7 @@
  *
  * Of a node that runs it asks the node; of one that does not it looks at its files and ports.
  */
+import { createSocket } from 'node:dgram';
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
@@ -56,6 +57,8 @@ interface Finding {
 /** Below these a disk is told of. */
 const freeWarningBytes = 256 * 1024 * 1024;
 const freeFailureBytes = 16 * 1024 * 1024;
+/** A node that is suspended is told soon. */
+const silenceMaxMs = 2_000;
 /** How far ahead of this machine's clock a time stamp may be. */
 const clockDriftMaxMs = 60_000;
 
@@ -120,7 +123,8 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
   let status: (NodeStatus & { processId: number }) | undefined;
   let silence: Failure | undefined;
   try {
-    status = (await callControl(controlSocketPath(dataDir), 'status', { probe: true })) as typeof status;
+    const call = callControl(controlSocketPath(dataDir), 'status', { probe: true }, { idleTimeoutMs: silenceMaxMs });
+    status = (await call) as typeof status;
   } catch (error) {
     silence = failureOf(error);
     if (silence.code === 'controlForeign') {
@@ -145,7 +149,7 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
   if (installation.state === 'ok' && !findings.some(({ state }) => state === 'failed'))
     yield* await leftBehindIn(dataDir, configuration.nodeId);
   // It is that node that has the port.
-  if (!findings.some(({ code }) => code === 'databaseInUse')) yield await portFinding(configuration);
+  if (!findings.some(({ code }) => code === 'databaseInUse')) yield* portFindings(configuration);
 }
 
 function installationFinding(): Finding {
@@ -266,21 +270,37 @@ function isSilence(code: ErrorCode): boolean {
 
 function directoryFinding(dataDir: string): Finding {
   try {
-    const { mode } = statSync(dataDir);
+    const status = statSync(dataDir);
+    if (!status.isDirectory()) return unusable(`${dataDir} is not a directory.`, otherDirectory);
     accessSync(dataDir, constants.W_OK | constants.X_OK);
+    const { mode } = status;
     if ((mode & 0o077) === 0) return ok('data directory', `${dataDir} can be written`);
     const message = `Others can look into ${dataDir}`;
     return { check: 'data directory', state: 'warning', message, advice: `Run chmod 700 ${dataDir}.` };
   } catch (error) {
     const { code } = error as { code?: string };
-    if (code === 'ENOENT') return ok('data directory', `${dataDir} is made when the node starts`);
+    if (code === 'ENOENT') return placeFinding(dataDir);
     const message = `${dataDir} cannot be written (${code}).`;
-    return {
-      ...{ check: 'data directory', state: 'failed', message },
-      advice: 'Check its owner and permissions.',
-      code: 'databaseUnavailable',
-    };
+    return unusable(message, code === 'ENOTDIR' ? otherDirectory : 'Check its owner and permissions.');
   }
+}
+
+/** Of a data directory that is not there yet. */
+function placeFinding(dataDir: string): Finding {
+  let place = dirname(dataDir);
+  while (!existsSync(place)) place = dirname(place);
+  try {
+    accessSync(place, constants.W_OK | constants.X_OK);
+    return ok('data directory', `${dataDir} is made when the node starts`);
+  } catch {
+    return unusable(`${dataDir} cannot be made: ${place} cannot be written.`, 'Check its owner and permissions.');
+  }
+}
+
+const otherDirectory = 'Name another directory with --data-dir, or dataDir in the configuration.';
+
+function unusable(message: string, advice: string): Finding {
+  return { check: 'data directory', state: 'failed', message, advice, code: 'databaseUnavailable' };
 }
 
 function diskFinding(dataDir: string): Finding {
@@ -372,9 +392,34 @@ function refusal({ nodeId, processId }: NodeStatus & { processId: number }): Fin
 const damaged =
   'Put a backup back with `statemesh restore FILE`; or `statemesh restore --from-peers`, and the node fetches its documents from its peers.';
 
-async function portFinding(configuration: Configuration): Promise<Finding> {
+/** Every port that the node binds when it starts. */
+async function* portFindings(configuration: Configuration): AsyncGenerator<Finding> {
+  const { role, discovery, discoveryPort, lan, metricsPort, inspector } = configuration;
+  yield await listeningFinding(configuration);
+  if (discovery && role === 'member') {
+    // Nodes share it; another program may have it for itself.
+    const host = lan ? '0.0.0.0' : '127.255.255.255';
+    const code = await whyNotShared(host, discoveryPort);
+    const advice = `Choose another with --discovery-port, the same on every node of the cluster.`;
+    yield portFinding('discovery port', `${host}:${discoveryPort} (UDP)`, code, advice);
+  }
+  for (const [check, port, option] of [
+    ['metrics port', metricsPort, '--metrics-port'],
+    ['inspector port', inspector?.port, '--inspect'],
+  ] as const) {
+    if (port === undefined || port === 0) continue;
+    const code = await whyNotBound('127.0.0.1', port);
+    yield portFinding(
+      check,
+      `127.0.0.1:${port}`,
+      code,
+      `Choose another with ${option}, or let the system choose one with ${option} 0.`,
+    );
+  }
+}
+
+async function listeningFinding(configuration: Configuration): Promise<Finding> {
   const { port } = configuration;
-  if (port === 0) return ok('port', 'the system chooses one');
   let host = listeningHost(configuration);
   let code = await whyNotBound(host, port);
   // A machine without IPv6, where a node listens on all interfaces of IPv4.
@@ -382,16 +427,22 @@ async function portFinding(configuration: Configuration): Promise<Finding> {
     host = '0.0.0.0';
     code = await whyNotBound(host, port);
   }
+  if (code === undefined && port === 0) return ok('port', 'the system chooses one');
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  if (code === undefined) return ok('port', `${address} is free`);
+  return portFinding('port', address, code, adviceOn('portInUse') ?? '');
+}
+
+/** @param whenTaken What to do when another process has it */
+function portFinding(check: string, address: string, code: string | undefined, whenTaken: string): Finding {
+  if (code === undefined) return ok(check, `${address} is free`);
   const isTaken = code === 'EADDRINUSE';
   return {
     ...{
-      check: 'port',
+      check,
       state: 'failed',
       message: `${address} ${isTaken ? 'is taken by another process' : `cannot be used (${code})`}.`,
     },
-    advice: isTaken ? adviceOn('portInUse') : 'Choose an address of this machine, and a port that this user may use.',
+    advice: isTaken ? whenTaken : 'Choose an address of this machine, and a port that this user may use.',
     code: isTaken ? 'portInUse' : 'addressUnavailable',
   };
 }
@@ -402,6 +453,18 @@ function whyNotBound(host: string, port: number): Promise<string | undefined> {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => done(error.code ?? 'unknown'));
     server.listen(port, host, () => server.close(() => done(undefined)));
+  });
+}
+
+/** The same for a UDP port that several processes may have. */
+function whyNotShared(host: string, port: number): Promise<string | undefined> {
+  return new Promise((done) => {
+    const socket = createSocket({ type: 'udp4', reuseAddr: true });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      socket.close();
+      done(error.code ?? 'unknown');
+    });
+    socket.bind(port, host, () => socket.close(() => done(undefined)));
   });
 }
 

@@ -1,4 +1,5 @@
 /** `statemesh doctor`: on a healthy node, and on nodes with all that it looks for. */
+import { createSocket } from 'node:dgram';
 import { chmod, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { systemTime } from '../../src/adapters/time.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
 import { clusterKey, clusterSalt, run, startNode, temporaryDirectory, until } from './cli-fixture.js';
+import { ownPort } from './own-port.js';
 
 interface Finding {
   readonly check: string;
@@ -64,6 +66,7 @@ describe('doctor', () => {
     const { exitCode, findings } = await doctor(cwd);
     expect(findings.map(({ check, state }) => `${check} ${state}`)).toEqual([
       ...['installation ok', 'configuration ok', 'data directory ok', 'disk ok', 'node ok', 'database ok', 'port ok'],
+      'discovery port ok',
     ]);
     expect(exitCode).toBe(0);
     expect(named(findings, 'database')?.message).toMatch(/^300 entries of 1 author;/);
@@ -159,6 +162,60 @@ describe('doctor', () => {
       `192.0.2.1:${port} cannot be used (EADDRNOTAVAIL).`,
     ]);
     server.close();
+  });
+
+  test('ports besides, and a host that is not here -> each is named, with what to do', async () => {
+    const { cwd } = await place();
+    const metrics = createServer();
+    await new Promise<void>((done) => metrics.listen(0, '127.0.0.1', done));
+    const { port } = metrics.address() as AddressInfo;
+    const beacons = createSocket('udp4');
+    const discoveryPort = ownPort();
+    await new Promise<void>((done) => beacons.bind(discoveryPort, '127.255.255.255', done));
+    const asked = ['--metrics-port', `${port}`, '--discovery-port', `${discoveryPort}`, '--host', '192.0.2.1'];
+    const { exitCode, findings } = await doctor(cwd, asked);
+    metrics.close();
+    beacons.close();
+    expect(exitCode).toBe(5);
+    expect(findings.filter(({ state }) => state === 'failed')).toEqual([
+      expect.objectContaining({ check: 'port', code: 'addressUnavailable' }),
+      expect.objectContaining({
+        check: 'discovery port',
+        message: `127.255.255.255:${discoveryPort} (UDP) is taken by another process.`,
+        advice: expect.stringContaining('--discovery-port'),
+      }),
+      expect.objectContaining({
+        check: 'metrics port',
+        message: `127.0.0.1:${port} is taken by another process.`,
+        advice: expect.stringContaining('--metrics-port'),
+      }),
+    ]);
+  });
+
+  test('a file in place of the data directory -> said so', async () => {
+    const { cwd } = await place();
+    await writeFile(join(cwd, 'file'), '');
+    for (const dataDir of ['file', 'file/below']) {
+      const { exitCode, findings } = await doctor(cwd, ['--data-dir', dataDir]);
+      expect([exitCode, named(findings, 'data directory')]).toEqual([
+        6,
+        expect.objectContaining({ state: 'failed', advice: expect.stringContaining('--data-dir') }),
+      ]);
+    }
+  });
+
+  test('a node that is suspended -> told within five seconds', async () => {
+    const node = await startNode();
+    node.child.kill('SIGSTOP');
+    const began = performance.now();
+    const { exitCode, findings } = await doctor(node.directory);
+    const tookMs = performance.now() - began;
+    node.child.kill('SIGCONT');
+    expect([exitCode, named(findings, 'node')]).toEqual([
+      5,
+      expect.objectContaining({ message: expect.stringContaining('silent'), code: 'databaseInUse' }),
+    ]);
+    expect(tookMs).toBeLessThan(5_000);
   });
 
   test('a node that runs -> it is asked, its peers among what it tells', async () => {
