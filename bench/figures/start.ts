@@ -1,12 +1,14 @@
-/** Time from `start()` to running on an existing database, each time in a fresh process. */
-import { type Bench, type Figure, filledNodeId, nodeDefaults } from '../bench.js';
+/** Time from `start()` to running on an existing database, and of `import 'statemesh'`, each time in a fresh process. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { type Bench, type Figure, filledNodeId, nodeDefaults, type Result } from '../bench.js';
 import type { Opening } from '../limits/opening.js';
 import { interleave, median } from '../measure.js';
 import { formatNumber } from '../report.js';
 
 export const startFigure: Figure = {
   name: 'start',
-  about: 'from start() to running on an existing database',
+  about: 'import, and from start() to running on an existing database',
   async measure(bench) {
     const documents = bench.quick ? 20_000 : 100_000;
     const { dataDir, path } = await bench.filledDatabase(documents);
@@ -25,9 +27,34 @@ export const startFigure: Figure = {
         rounds,
         note: `limit: opening the file, then scrypt, which alone takes ${formatNumber(scryptMs)} ms`,
       },
+      await importFigure(bench),
     ];
   },
 };
+
+/** A program that only imports the package, beside one that imports nothing. */
+async function importFigure(bench: Bench): Promise<Result> {
+  const rounds = bench.rounds({ quick: 5, full: 21 });
+  const entry = new URL('../../../dist/index.js', import.meta.url).href;
+  const measured = await interleave(
+    { rounds, warmUp: true, onRound: bench.show },
+    { statemesh: () => programMs(`import ${JSON.stringify(entry)};`), nothing: () => programMs('') },
+  );
+  return {
+    name: 'a program that imports statemesh',
+    unit: 'ms',
+    value: median(measured.statemesh),
+    limit: median(measured.nothing),
+    rounds,
+    note: 'limit: a program that imports nothing',
+  };
+}
+
+async function programMs(code: string): Promise<number> {
+  const began = performance.now();
+  await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', code]);
+  return performance.now() - began;
+}
 
 async function startOnce({ workers }: Bench, dataDir: string): Promise<number> {
   const worker = workers.start('node');

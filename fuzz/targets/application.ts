@@ -45,7 +45,7 @@ const example = {
   initialRemotePeers: [{ nodeId: 'cloud', address: 'wss://cloud.example.com', type: 'CloudRemote' }],
   inspector: { port: 0 },
 };
-const fieldNames = [...configurationFields.map(({ name }) => name), '$schema', 'Address', 'NodeId', 'AuthToken'];
+const fieldNames = [...configurationFields().map(({ name }) => name), '$schema', 'Address', 'NodeId', 'AuthToken'];
 const refusals = ['configurationInvalid', 'configurationUnreadable', 'clusterKeyMissing', 'peerInvalid'] as const;
 
 const configurations: Target = {
@@ -76,7 +76,7 @@ const variables: Target = {
   open: () => ({
     property: fc.property(
       fc.dictionary(
-        orTreacherous(fc.constantFrom(...configurationFields.map(({ variable }) => variable))),
+        orTreacherous(fc.constantFrom(...configurationFields().map(({ variable }) => variable))),
         fc.string(),
       ),
       (environment) => {

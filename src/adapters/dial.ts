@@ -7,7 +7,7 @@
  */
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import { StatemeshError, shortText } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import type { Connection, DialOptions } from '../protocol/ports.js';
@@ -68,7 +68,7 @@ function dialOnce(options: SingleDialOptions, opened: (socket: Socket) => void):
         settle({ connection: new TcpConnection(socket, remoteAddress, protectionOf(security)) });
         return;
       }
-      upgrade(socket, options, {
+      void upgrade(socket, options, {
         upgraded: (connection) => settle({ connection }),
         refused: (reason) => settle({ error: noWebSocket(options, reason) }),
       });
@@ -108,12 +108,16 @@ interface Upgrade {
 }
 
 /** Its deadline, and the end of the socket, are the dial's business. */
-function upgrade(socket: Socket, options: SingleDialOptions, { upgraded, refused }: Upgrade): void {
+async function upgrade(socket: Socket, options: SingleDialOptions, { upgraded, refused }: Upgrade): Promise<void> {
   const { host, port, security, webSocketPath } = options;
   const scheme = security.kind === 'none' ? 'ws' : 'wss';
   let webSocket: WebSocket;
   try {
-    webSocket = new WebSocket(`${scheme}://${addressText(host, port)}${webSocketPath}`, {
+    // When it is needed: most connections are no WebSockets.
+    const ws = await import('ws');
+    // The dial has settled meanwhile.
+    if (socket.destroyed) return;
+    webSocket = new ws.WebSocket(`${scheme}://${addressText(host, port)}${webSocketPath}`, {
       ...webSocketOptions,
       followRedirects: false,
       createConnection: () => socket,

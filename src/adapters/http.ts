@@ -4,7 +4,7 @@
  * Invariants: a request settles within `httpTimeoutMs`, and no socket outlives it; an answer is cut off as soon as it has grown
  * too long; no redirect is followed, so nobody is sent elsewhere with a secret in hand; certificates are verified always.
  */
-import { Agent, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { StatemeshError, systemCodeOf } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import { limits } from '../core/limits.js';
@@ -16,6 +16,8 @@ export function createHttp(timeoutMs: number = limits.httpTimeoutMs): Http {
 }
 
 async function ask(request: HttpRequest, timeoutMs: number): Promise<HttpResponse> {
+  // When it is needed: most nodes ask no authority, and loading it takes longer than all of a small node.
+  const { Agent } = await import('undici');
   const { signal } = request;
   const { origin, path } = targetOf(request);
   const abort = new AbortController();

@@ -6,7 +6,6 @@
  */
 import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { WebSocketServer } from 'ws';
 import { type Failure, systemCodeOf } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import { type Opening, WebSocketConnection, webSocketOptions } from './web-socket-connection.js';
@@ -27,12 +26,14 @@ export function beginsHttp(firstBytes: Buffer): boolean {
 
 /** Takes sockets from which nothing has been read, or what was read was put back. */
 export function createWebSocketAcceptor(options: WebSocketAcceptorOptions): (socket: Socket) => void {
-  const server = createHttpServer(options);
-  return (socket) => void server.emit('connection', socket);
+  // When it is needed: members take no WebSockets.
+  const loading = createHttpServer(options);
+  return (socket) => void loading.then((server) => server.emit('connection', socket));
 }
 
 /** Neither of the two servers listens: they are handed sockets. */
-function createHttpServer({ openingOf, accepted, refused }: WebSocketAcceptorOptions): Server {
+async function createHttpServer({ openingOf, accepted, refused }: WebSocketAcceptorOptions): Promise<Server> {
+  const { WebSocketServer } = await import('ws');
   const upgrader = new WebSocketServer({ ...webSocketOptions, noServer: true, clientTracking: false });
   const server = createServer({ maxHeaderSize: headerBytesMax, keepAlive: false });
   server.on('upgrade', (request, socket, head) => {

@@ -19,7 +19,7 @@ export const startDefaults: Readonly<Record<string, unknown>> = { control: true 
 
 /** Adds an option for each field that is no secret. */
 export function addFieldOptions(command: Command): void {
-  for (const field of configurationFields.filter(({ name }) => !secretFields.has(name))) {
+  for (const field of configurationFields().filter(({ name }) => !secretFields.has(name))) {
     for (const option of optionsOf(field)) command.addOption(option);
   }
   for (const option of inspectorOptions) command.addOption(option);
@@ -62,7 +62,7 @@ export function gatherConfiguration(
   ) as unknown as ConfigurationInput;
   const known = new Set([
     ...['STATEMESH_CONFIG', 'STATEMESH_CONFIG_URL', 'STATEMESH_CONFIG_TOKEN', 'STATEMESH_INSPECT'],
-    ...configurationFields.map(({ variable }) => variable),
+    ...configurationFields().map(({ variable }) => variable),
   ]);
   return {
     input: input.dataDir === undefined ? input : { ...input, dataDir: resolve(input.dataDir) },
@@ -72,7 +72,7 @@ export function gatherConfiguration(
 }
 
 function fieldsOfOptions(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const fields = configurationFields.flatMap((field) => {
+  const fields = configurationFields().flatMap((field) => {
     const given = options[field.name];
     if (given === undefined) return [];
     const value = typeof given === 'boolean' ? given : fieldValue(field, String(given), field.flag);

@@ -34,7 +34,7 @@ function assignment(argument: string): [name: string, value: unknown] {
   if (rest.length === 0) throw badInput(`"${argument}" is no FIELD=VALUE.`);
   const isSecret = [...secretFields].some((secret) => secret.toLowerCase() === name.replace(/-/g, '').toLowerCase());
   if (isSecret) throw badInput(`${name} does not belong on a command line, which others can read: use --stdin.`);
-  const field = configurationFields.find(({ name: own, flag }) => own === name || flag === `--${name}`);
+  const field = configurationFields().find(({ name: own, flag }) => own === name || flag === `--${name}`);
   if (field === undefined) throw badInput(`There is no field "${name}": see \`statemesh config schema\`.`);
   const value = rest.join('=');
   return [field.name, value === '' ? undefined : fieldValue(field, value, field.name)];

@@ -6,7 +6,7 @@ import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { print, printJson } from './output.js';
 
 export function defineLogs(command: Command): void {
-  const levels = configurationFields.find(({ name }) => name === 'logLevel')?.choices ?? [];
+  const levels = configurationFields().find(({ name }) => name === 'logLevel')?.choices ?? [];
   command
     .addArgument(new Argument('<level>', 'how much').choices(levels))
     .addHelpText('after', '\nLogs go to the standard error of the node. `statemesh config set logLevel=...` lasts.');

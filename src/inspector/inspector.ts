@@ -4,12 +4,12 @@ import { systemRandomness } from '../adapters/randomness.js';
 import { systemTime } from '../adapters/time.js';
 import type { Secret } from '../core/secret.js';
 import type { Randomness, Time } from '../protocol/ports.js';
+import { checkCollectorUrl } from './collector-url.js';
 import { Feed } from './feed.js';
 import { defaultBounds, History, type HistoryBounds } from './history.js';
 import { Recorder } from './recorder.js';
 import type { InspectorRecord, WorldRecord } from './records.js';
-import { checkCollectorUrl, relay } from './relay.js';
-import { type InspectorServer, type ServerOptions, serveInspector } from './server.js';
+import type { InspectorServer, ServerOptions } from './server.js';
 
 /** Where Stately's own inspector is. */
 export const statelyUrl = 'https://stately.ai/inspect';
@@ -88,6 +88,7 @@ export function createInspector(options: InspectorOptions = {}): Inspector {
   };
   let server: InspectorServer | undefined;
   let stopRelay: (() => void) | undefined;
+  let isClosed = false;
   let told = 0;
   return {
     add,
@@ -103,8 +104,13 @@ export function createInspector(options: InspectorOptions = {}): Inspector {
     },
     async open() {
       const { collects = false, controls = [], controller, stately } = options;
-      if (collector !== undefined) stopRelay ??= relay({ url: collector, history, time });
+      // When they are needed: an inspector that only records sends and serves nothing.
+      if (collector !== undefined) {
+        const { relay } = await import('./relay.js');
+        if (!isClosed) stopRelay ??= relay({ url: collector, history, time });
+      }
       if (port === undefined) return { url: undefined, collectorUrl: undefined };
+      const { serveInspector } = await import('./server.js');
       server ??= await serveInspector({
         ...{ history, port, time, title, collects, controls, token: `${randomness.token()}${randomness.token()}` },
         ...(controller !== undefined && { controller }),
@@ -113,6 +119,7 @@ export function createInspector(options: InspectorOptions = {}): Inspector {
       return { url: server.url, collectorUrl: collects ? server.collectorUrl : undefined };
     },
     async close() {
+      isClosed = true;
       // At once, since whoever ends may not wait.
       recorder?.close();
       stopRelay?.();

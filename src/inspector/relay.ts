@@ -3,8 +3,8 @@
  * for who watches.
  */
 import { WebSocket } from 'ws';
-import { StatemeshError } from '../core/errors.js';
 import type { Time, Timer } from '../protocol/ports.js';
+import { checkCollectorUrl } from './collector-url.js';
 import type { History } from './history.js';
 import { pump } from './pump.js';
 
@@ -17,7 +17,6 @@ export interface RelayOptions {
 
 const retryMs = 1_000;
 const handshakeTimeoutMs = 5_000;
-const loopback = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/;
 
 /**
  * @returns how to end it
@@ -49,14 +48,4 @@ export function relay({ url, history, time }: RelayOptions): () => void {
     timer?.cancel();
     socket?.close();
   };
-}
-
-/** @throws StatemeshError `configurationInvalid` */
-export function checkCollectorUrl(text: string): void {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'ws:' && loopback.test(url.hostname)) return;
-  throw new StatemeshError(
-    'configurationInvalid',
-    'Invalid configuration: inspector.collector: use the ws:// address, on this machine, that the collecting inspector gives.',
-  );
 }

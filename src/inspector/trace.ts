@@ -10,10 +10,9 @@ import { systemRandomness } from '../adapters/randomness.js';
 import { systemTime } from '../adapters/time.js';
 import { decodeJson } from '../core/document.js';
 import { messageOf, StatemeshError } from '../core/errors.js';
-import { recordSchema } from './collect.js';
 import { History } from './history.js';
 import { statelyUrl } from './inspector.js';
-import { type InspectorServer, serveInspector } from './server.js';
+import type { InspectorServer } from './server.js';
 
 /** A recording, read into memory. */
 export interface Trace {
@@ -31,6 +30,8 @@ const charactersMax = 2 * 1024 * 1024 * 1024;
  * @throws StatemeshError `traceInvalid`
  */
 export async function readTrace(path: string, onProgress: (bytes: number) => void = () => {}): Promise<Trace> {
+  const { recordSchema } = await import('./collect.js');
+  const isRecord = (value: unknown): boolean => recordSchema.safeParse(value).success;
   const history = new History({ recordsMax, charactersMax });
   const input = createReadStream(path);
   const failed = new Promise<never>((_, reject) => input.once('error', reject));
@@ -48,7 +49,7 @@ export async function readTrace(path: string, onProgress: (bytes: number) => voi
       if (wrong !== undefined) throw invalid(path, `line ${wrong} is no record.`);
       number += 1;
       if (number % progressEvery === 0) onProgress(input.bytesRead);
-      const kind = kindOf(line);
+      const kind = kindOf(line, isRecord);
       if (kind === 'record') history.addLine(line);
       else if (kind === 'wrong') wrong = number;
       if (history.start > 0) throw invalid(path, `it has more than ${recordsMax} records: record less at a time.`);
@@ -67,12 +68,12 @@ export async function readTrace(path: string, onProgress: (bytes: number) => voi
 
 const progressEvery = 10_000;
 
-function kindOf(line: string): 'record' | 'other' | 'wrong' {
+function kindOf(line: string, isRecord: (value: unknown) => boolean): 'record' | 'other' | 'wrong' {
   if (line === '') return 'other';
   const value = decodeJson(line);
   // Traces of simulations tell more than the inspector shows.
   if (typeof value === 'object' && value !== null && 'kind' in value && 'atMs' in value) return 'other';
-  return recordSchema.safeParse(value).success ? 'record' : 'wrong';
+  return isRecord(value) ? 'record' : 'wrong';
 }
 
 function invalid(path: string, why: string, cause?: unknown): StatemeshError {
@@ -88,7 +89,11 @@ export interface ServeTraceOptions {
 }
 
 /** @throws StatemeshError `portInUse`, `addressUnavailable`, `inspectorUnavailable` */
-export function serveTrace({ history }: Trace, { port, title, stately }: ServeTraceOptions): Promise<InspectorServer> {
+export async function serveTrace(
+  { history }: Trace,
+  { port, title, stately }: ServeTraceOptions,
+): Promise<InspectorServer> {
+  const { serveInspector } = await import('./server.js');
   const randomness = systemRandomness();
   return serveInspector({
     ...{ history, port, title, isLive: false, time: systemTime() },

@@ -12,7 +12,7 @@ import { failureOf, messageOf, StatemeshError, systemCodeOf } from '../core/erro
 import type { Meter } from '../protocol/meter.js';
 import { keepPlaces } from '../protocol/server-places.js';
 import type { MetricsInput } from '../protocol/services.js';
-import { type EventLoopDelay, Exposition, type Standing } from './exposition.js';
+import type { EventLoopDelay, Exposition, Standing } from './exposition.js';
 
 const host = '127.0.0.1';
 const headerBytesMax = 8 * 1024;
@@ -23,21 +23,31 @@ const delayResolutionMs = 10;
 
 /** @param standing How the node stands, asked for with each request */
 export function createMetrics({ meter }: { meter: Meter }, standing: () => Promise<Standing>) {
-  return fromCallback<EventObject, MetricsInput>(({ input: { port, parent } }) =>
-    port === undefined ? undefined : serveMetrics({ port, parent, meter, standing }),
-  );
+  return fromCallback<EventObject, MetricsInput>(({ input: { port, parent } }) => {
+    if (port === undefined) return undefined;
+    let end = (): void => {};
+    let isOver = false;
+    // When it is needed: most nodes expose nothing. With it comes `prom-client`.
+    void import('./exposition.js').then(({ Exposition }) => {
+      if (!isOver) end = serveMetrics({ port, parent, meter, standing, exposition: new Exposition() });
+    });
+    return () => {
+      isOver = true;
+      end();
+    };
+  });
 }
 
 interface ServeOptions {
   readonly port: number;
   readonly parent: MetricsInput['parent'];
   readonly meter: Meter;
+  readonly exposition: Exposition;
   standing(): Promise<Standing>;
 }
 
 /** @returns How to end it */
-function serveMetrics({ port, parent, meter, standing }: ServeOptions): () => void {
-  const exposition = new Exposition();
+function serveMetrics({ port, parent, meter, exposition, standing }: ServeOptions): () => void {
   const delay = monitorEventLoopDelay({ resolution: delayResolutionMs });
   const timeouts = {
     headersTimeout: requestTimeoutMs,

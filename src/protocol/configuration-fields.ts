@@ -48,29 +48,35 @@ export function configurationJsonSchema(): object {
   return { $schema, title: 'The configuration of a statemesh node', ...schema, properties };
 }
 
-export const configurationFields: readonly Field[] = Object.entries(
-  z.toJSONSchema(configurationSchema, { io: 'input' }).properties ?? {},
-)
-  .filter(([name]) => !structuredFields.has(name))
-  .map(([name, schema]) => {
-    const { type, description = '', default: defaultValue, enum: choices } = schema as z.core.JSONSchema.JSONSchema;
-    return {
-      name: name as keyof ConfigurationInput,
-      kind:
-        type === 'integer'
-          ? 'integer'
-          : type === 'boolean'
-            ? 'boolean'
-            : type === 'array'
-              ? (listKinds.get(name) ?? 'texts')
-              : 'text',
-      variable: `${variablePrefix}${words(name).join('_').toUpperCase()}`,
-      flag: `--${words(name).join('-')}`,
-      description,
-      defaultValue,
-      choices: choices as string[] | undefined,
-    };
-  });
+let fields: readonly Field[] | undefined;
+
+/** All fields that can be written as a text. Gathered when they are first asked for: most programs never do. */
+export function configurationFields(): readonly Field[] {
+  fields ??= Object.entries(z.toJSONSchema(configurationSchema, { io: 'input' }).properties ?? {})
+    .filter(([name]) => !structuredFields.has(name))
+    .map(fieldOf);
+  return fields;
+}
+
+function fieldOf([name, schema]: [string, unknown]): Field {
+  const { type, description = '', default: defaultValue, enum: choices } = schema as z.core.JSONSchema.JSONSchema;
+  return {
+    name: name as keyof ConfigurationInput,
+    kind:
+      type === 'integer'
+        ? 'integer'
+        : type === 'boolean'
+          ? 'boolean'
+          : type === 'array'
+            ? (listKinds.get(name) ?? 'texts')
+            : 'text',
+    variable: `${variablePrefix}${words(name).join('_').toUpperCase()}`,
+    flag: `--${words(name).join('-')}`,
+    description,
+    defaultValue,
+    choices: choices as string[] | undefined,
+  };
+}
 
 /** @throws StatemeshError `configurationInvalid` naming `origin` */
 export function fieldValue(field: Field, text: string, origin: string): unknown {
@@ -89,7 +95,7 @@ export function fieldsOfEnvironment(
   get: (variable: string) => string | undefined,
   prefix: string = variablePrefix,
 ): Partial<ConfigurationInput> {
-  const fields = configurationFields.flatMap((field) => {
+  const fields = configurationFields().flatMap((field) => {
     const variable = `${prefix}${field.variable.slice(variablePrefix.length)}`;
     const text = get(variable) || undefined;
     return text === undefined ? [] : [[field.name, fieldValue(field, text, variable)] as const];

@@ -3,7 +3,7 @@
  *
  * The keys are kept for all sessions of the node, so a token costs a signature check and no request.
  */
-import { type CompactVerifyResult, type CryptoKey, compactVerify } from 'jose';
+import type { CompactVerifyResult, CryptoKey } from 'jose';
 import { fromPromise } from 'xstate';
 import { checkClaims, checkType, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
 import { StatemeshError, systemCodeOf } from '../core/errors.js';
@@ -12,7 +12,7 @@ import type { TokenType } from '../core/token-shape.js';
 import { expectationOf } from '../protocol/cloud-configuration.js';
 import type { Http, Time } from '../protocol/ports.js';
 import type { VerifiedToken, VerifyTokenInput } from '../protocol/services.js';
-import { AuthorityKeys, type KeySet } from './authority-keys.js';
+import type { AuthorityKeys, KeySet } from './authority-keys.js';
 
 /** @throws StatemeshError `tokenRefused`, `authorityUnavailable`, `authorityInvalid`, `certificateInvalid`, `cancelled` */
 export function createVerifyToken(ports: { http: Http; time: Time }) {
@@ -20,6 +20,8 @@ export function createVerifyToken(ports: { http: Http; time: Time }) {
   return fromPromise<VerifiedToken, VerifyTokenInput>(async ({ input: { token, configuration, ca }, signal }) => {
     const expected = expectationOf(configuration);
     const source = { authority: expected.issuer, ca, origins: configuration.authorityOrigins };
+    // When it is needed: members verify no tokens. With it comes `jose`.
+    const { AuthorityKeys } = await import('./authority-keys.js');
     if (keys === undefined || !keys.isOf(source)) keys = new AuthorityKeys(ports, source);
     const payload = payloadOf(await verifySignature(token.reveal(), keys, signal), expected.shape.tokenTypes);
     return checkClaims(payload, { ...expected, nowMs: ports.time.now() });
@@ -46,6 +48,7 @@ async function verifySignature(token: string, keys: AuthorityKeys, signal: Abort
 }
 
 async function verifyBy(token: string, keys: KeySet): Promise<CompactVerifyResult> {
+  const { compactVerify } = await import('jose');
   const options = { algorithms: [...tokenAlgorithms] };
   try {
     return await compactVerify(token, keys, options);

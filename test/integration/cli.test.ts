@@ -244,10 +244,10 @@ describe('precedence', () => {
   test('fields: all of the schema -> each has its variable', () => {
     // Lists of peers and of keys, and what has fields of its own, are too much for a variable.
     const inTheFileOnly = ['initialRemotePeers', 'acceptedClusterKeys', 'inspector'];
-    expect(configurationFields.map(({ name }) => name)).toEqual(
+    expect(configurationFields().map(({ name }) => name)).toEqual(
       Object.keys(configurationSchema.shape).filter((name) => !inTheFileOnly.includes(name)),
     );
-    const named = new Map(configurationFields.map(({ name, variable }) => [name, variable]));
+    const named = new Map(configurationFields().map(({ name, variable }) => [name, variable]));
     expect(named.get('nodeId')).toBe('STATEMESH_NODE_ID');
     expect(named.get('beaconIntervalMs')).toBe('STATEMESH_BEACON_INTERVAL_MS');
   });

@@ -307,7 +307,7 @@ describe('what a stored cloud peer may be given', () => {
 
   it('as one text, for a variable or an option -> the same lists', () => {
     const valueUnder = (name: string, text: string) => {
-      const field = configurationFields.find((each) => each.name === name);
+      const field = configurationFields().find((each) => each.name === name);
       if (field === undefined) throw new Error(name);
       return fieldValue(field, text, field.flag);
     };
