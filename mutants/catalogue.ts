@@ -12,6 +12,8 @@ const quiet: Plan = { faults: [] };
 /** So few that nobody else brings what one holds back. */
 const quietPairs: Plan = { nodes: [2, 3], durationMs: 60_000, faults: [] };
 const badNetworks: Plan = { nodes: [2, 3], durationMs: 60_000, faults: ['network'] };
+/** Narrow and long lines, and large documents. */
+const slowLines: Plan = { nodes: [2, 3], durationMs: 60_000, faults: ['links'] };
 const badDisks: Plan = { nodes: [2, 3], durationMs: 60_000, faults: ['disk'] };
 const badClocks: Plan = { durationMs: 60_000, faults: ['clock'] };
 const restartsWithBadClocks: Plan = { nodes: [2, 3], durationMs: 60_000, faults: ['clock', 'crash'] };
@@ -653,5 +655,63 @@ export const mutants: readonly Mutant[] = [
     plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
     breaks: ['safety'],
     seedsMax: 30,
+  },
+
+  // --- Narrow and long lines
+  {
+    name: 'patience-fixed',
+    bug: 'A connection on which nothing arrives for 5 s counts as dead, whatever the link carries.',
+    edits: [
+      {
+        file: 'core/link-rate.ts',
+        find: 'return clamp(4 * ((this.#roundTripMs ?? 0) + onItsWayMs), min, max);',
+        replace: 'return Math.min(5_000, onItsWayMs + min + max);',
+      },
+    ],
+    plan: slowLines,
+    breaks: ['safety'],
+    seedsMax: 30,
+  },
+  {
+    name: 'window-unbounded',
+    bug: 'Everything that waits is written at once, however much is on its way.',
+    edits: [
+      {
+        file: 'core/link-rate.ts',
+        find: 'if (this.inFlightBytes < this.windowBytes) return true;',
+        replace: 'if (this.inFlightBytes < Number.MAX_SAFE_INTEGER) return true;',
+      },
+    ],
+    plan: slowLines,
+    breaks: ['safety'],
+    seedsMax: 30,
+  },
+  {
+    name: 'heartbeats-wait',
+    bug: 'A heartbeat waits until the link has carried what can wait itself.',
+    edits: [
+      {
+        file: 'services/link.ts',
+        find: "this.#write({ ...heartbeat, intervalMs, received: this.#received }, 'urgent');",
+        replace:
+          "if (this.#rate.mayWrite()) this.#write({ ...heartbeat, intervalMs, received: this.#received }, 'urgent');",
+      },
+    ],
+    plan: slowLines,
+    breaks: ['safety'],
+    seedsMax: 30,
+  },
+  {
+    name: 'sent-again',
+    bug: 'A sender forgets what it has sent, and reads it again with the next commit.',
+    edits: [
+      {
+        file: 'core/replication.ts',
+        find: 'theirs: furthest(progress.theirs, ends),\n    inFlight: [',
+        replace: 'theirs: progress.theirs,\n    inFlight: [',
+      },
+    ],
+    breaks: ['liveness'],
+    seedsMax: 20,
   },
 ];

@@ -496,7 +496,7 @@ describe('stamps', () => {
 describe('all checkers', () => {
   it('the list -> has each of them once, with a name of its own', () => {
     const names = allCheckers.map((create) => tested(create).checker.name);
-    expect(new Set(names).size).toBe(21);
-    expect(names).toHaveLength(21);
+    expect(new Set(names).size).toBe(22);
+    expect(names).toHaveLength(22);
   });
 });

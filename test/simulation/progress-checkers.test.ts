@@ -1,7 +1,9 @@
 /** The checkers that see whether bytes bring entries nearer, and whether who can be reached is dialed: silent otherwise. */
 import { describe, expect, it } from '@jest/globals';
+import type { ErrorCode } from '../../src/core/errors.js';
 import { packHlc } from '../../src/core/hlc.js';
 import { limits } from '../../src/core/limits.js';
+import { interruptions } from '../../src/simulation/checkers/interruptions.js';
 import { progress } from '../../src/simulation/checkers/progress.js';
 import { reconnections } from '../../src/simulation/checkers/reconnections.js';
 import { worldEpochMs } from '../../src/simulation/node-ports.js';
@@ -120,5 +122,27 @@ describe('reconnections', () => {
     expect(waited(9_000, { attempts: 2 })).toEqual([]);
     expect(waited(60_000, { isUp: false })).toEqual([]);
     expect(waited(60_000, { faultMs: 5_000 })).toEqual([]);
+  });
+});
+
+describe('interruptions', () => {
+  const disconnected = (code: ErrorCode, healthySinceMs: number | undefined, latencyMs = 0) => {
+    const slowest = { bytesPerSecond: 4_000, latencyMs };
+    const { checker, reports } = tested(interruptions, { processes: [a, b], healthySinceMs, slowest });
+    const happening = { type: 'peer.disconnected', nodeId: b.nodeId, failure: { code, message: '' } } as const;
+    checker.happened(a, { nodeId: 'node-a', atMs: 100_000, happening });
+    return reports.length;
+  };
+
+  it('a session is given up although all has long been well -> reported', () => {
+    expect(disconnected('heartbeatMissed', 50_000)).toBe(1);
+    expect(disconnected('connectionTimeout', 50_000)).toBe(1);
+  });
+
+  it('a goodbye; something is wrong, or was a moment ago; a line so long -> silent', () => {
+    expect(disconnected('goodbye', 50_000)).toBe(0);
+    expect(disconnected('heartbeatMissed', undefined)).toBe(0);
+    expect(disconnected('heartbeatMissed', 80_000)).toBe(0);
+    expect(disconnected('heartbeatMissed', 50_000, 2_500)).toBe(0);
   });
 });

@@ -10,6 +10,7 @@ import { failures } from './failures.js';
 import { gateways } from './gateways.js';
 import { identities } from './identities.js';
 import { impairments } from './impairments.js';
+import { interruptions } from './interruptions.js';
 import { lastWriteWins } from './last-write-wins.js';
 import { latency } from './latency.js';
 import { leadership } from './leadership.js';
@@ -45,5 +46,6 @@ export const allCheckers: readonly CheckerFactory[] = [
   deliveries,
   progress,
   reconnections,
+  interruptions,
   leaks,
 ];

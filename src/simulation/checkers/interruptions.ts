@@ -1,0 +1,25 @@
+/**
+ * While all is well nobody gives up a session, however narrow and long the line is: bytes that move, and heartbeats that come when they
+ * are due, keep it.
+ */
+import type { ErrorCode } from '../../core/errors.js';
+import type { CheckerFactory } from '../checker.js';
+
+/** With what one gives up another one that it hears nothing of. */
+const givenUp: ReadonlySet<ErrorCode> = new Set(['heartbeatMissed', 'connectionTimeout']);
+/** Faults that are over may still end what they have delayed. */
+const recoveryMs = 30_000;
+const crossings = 20;
+
+export const interruptions: CheckerFactory = (view, report) => ({
+  name: 'interruptions',
+  kind: 'safety',
+  happened({ nodeId }, { happening }) {
+    if (happening.type !== 'peer.disconnected' || happening.failure === undefined) return;
+    const { code, message } = happening.failure;
+    const { healthySinceMs, nowMs, slowest } = view;
+    if (!givenUp.has(code) || healthySinceMs === undefined) return;
+    if (nowMs - healthySinceMs < recoveryMs + crossings * slowest.latencyMs) return;
+    report(`${nodeId} has given up its session with ${happening.nodeId}, although nothing is wrong: ${message}`);
+  },
+});
