@@ -145,8 +145,9 @@ const machine = setup({
         deferred: { after: { renewalRetry: 'renewing' } },
       },
     },
-    expired: { type: 'final' },
-    refused: { type: 'final' },
+    // Not final: the session ends when it hears of it, and stops this actor. Word of its end would reach a session that has stopped.
+    expired: {},
+    refused: {},
   },
 });
 

@@ -707,6 +707,13 @@ const machine = setup({
                   })),
                   on: {
                     'service.leave': {},
+                    // The uplink has ended.
+                    'leadership.changed': {
+                      actions: [
+                        { type: 'recordLeadership', params: ({ event }) => event },
+                        { type: 'announce', params: ({ event }) => event },
+                      ],
+                    },
                     'xstate.done.actor.membership': '#node.running.service.left',
                   },
                 },

@@ -21,11 +21,18 @@ export const credential = defineWalk({
       unavailable: new StatemeshError('authorityUnavailable', 'It is away.'),
     },
   },
-  resting: [],
+  // The session stops it.
+  resting: ['expired', 'refused'],
   goals: [['expired', 'refused']],
   laws: {
     'nothing is held that was not verified': ({ verified }, leaves) =>
       verified !== undefined || !leaves.some((leaf) => leaf.startsWith('holding')),
   },
-  ignored: [],
+  ignored: [
+    {
+      states: ['expired', 'refused'],
+      events: ['credential.renew'],
+      why: 'The session has been told that this is the end, and closes.',
+    },
+  ],
 });

@@ -123,7 +123,7 @@ export const session = defineWalk({
     'replication.diverged': { '': { type: 'replication.diverged', authors: [author] } },
     'replication.parked': { '': { type: 'replication.parked', authors: [author] } },
   },
-  outputs: { sender: { '': undefined }, receiver: { '': undefined }, credential: { '': undefined } },
+  outputs: { sender: { '': undefined }, receiver: { '': undefined } },
   reports: { credential: ['credential.verified', 'credential.ended'] },
   resting: ['synchronizing'],
   goals: [['closed']],
@@ -159,11 +159,6 @@ export const session = defineWalk({
       states: ['handshaking.introducing', 'comparing', 'synchronizing'],
       events: ['credential.verified'],
       why: 'It is said once, of the first token.',
-    },
-    {
-      states: ['handshaking', 'comparing', 'synchronizing'],
-      events: ['done credential'],
-      why: 'It says credential.ended before it ends, which closes the session.',
     },
     {
       states: [
