@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { systemRandomness } from './adapters/randomness.js';
 import { systemTime } from './adapters/time.js';
 import { type NodeId, parseNodeId } from './core/ids.js';
+import { kinds, type OptionsShape, readOptions } from './core/options.js';
+import { offlineShape } from './repair.js';
 import { type Examination, type ExaminationOptions, examineDatabase as examine } from './store/examination.js';
 import { type DatabaseLeftBehind, findLeftBehind } from './store/left-behind.js';
 import { assertNativeModule } from './store/sqlite.js';
@@ -32,11 +34,17 @@ export function examineInstallation(): void {
  * const { damages } = await examineDatabase({ path: './data/shop-1.db', nodeId: 'shop-1' });
  * if (damages.length > 0) console.log('Restore a backup:', damages);
  */
-export function examineDatabase(
+export async function examineDatabase(
   options: Omit<ExaminationOptions, 'nodeId' | 'time' | 'randomness'> & { readonly nodeId: string },
 ): Promise<Examination> {
-  const nodeId = options.nodeId as NodeId;
-  return examine({ ...options, nodeId, time: systemTime(), randomness: systemRandomness() });
+  const { path, nodeId, onProgress } = readOptions(options, examineShape);
+  return examine({
+    path,
+    nodeId: nodeId as NodeId,
+    ...(onProgress !== undefined && { onProgress }),
+    time: systemTime(),
+    randomness: systemRandomness(),
+  });
 }
 
 /**
@@ -53,8 +61,8 @@ export async function databasesLeftBehind(options: {
   readonly dataDir: string;
   readonly nodeId: string;
 }): Promise<readonly DatabaseLeftBehind[]> {
-  const { dataDir } = options;
-  const nodeId = parseNodeId(options.nodeId);
+  const { dataDir, nodeId: name } = readOptions(options, offlineShape('databasesLeftBehind'));
+  const nodeId = parseNodeId(name);
   const time = systemTime();
   const path = join(dataDir, `${nodeId}.db`);
   // Nothing is made: a node that has never run has nothing.
@@ -67,3 +75,10 @@ export async function databasesLeftBehind(options: {
     await store?.close();
   }
 }
+
+const examineShape: OptionsShape<Pick<ExaminationOptions, 'path' | 'onProgress'> & { readonly nodeId: string }> = {
+  complaint: 'Invalid options of examineDatabase',
+  code: 'requestInvalid',
+  fields: { path: kinds.filledText, nodeId: kinds.text, onProgress: kinds.function },
+  required: ['path', 'nodeId'],
+};

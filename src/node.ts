@@ -18,7 +18,7 @@ import { composeNode, createServices, type Ports, type Services } from './compos
 import { controlCommands } from './control-commands.js';
 import { StatemeshError, shortText } from './core/errors.js';
 import type { Boot, NodeId } from './core/ids.js';
-import { type OptionsShape, objectWith, readFields, readOptions } from './core/options.js';
+import { kinds, type OptionsShape, objectWith, readFields, readOptions } from './core/options.js';
 import { createCurrentStore, readFrom } from './database/current-store.js';
 import { createDatabase, type Database } from './database/database.js';
 import { createPeerManagement, type PeerManagement, type PeerStore } from './database/peer-management.js';
@@ -208,6 +208,18 @@ function parseNodeOptions(options: NodeOptions): { extras: NodeExtras; provider:
   return { extras, provider: provider as PeerNodeConfigurationProvider };
 }
 
+interface BackupArguments {
+  readonly path: string;
+  readonly onProgress?: ((progress: BackupProgress) => void) | undefined;
+}
+
+const backupShape: OptionsShape<BackupArguments> = {
+  complaint: 'Invalid arguments of backUp',
+  code: 'requestInvalid',
+  fields: { path: kinds.filledText, onProgress: kinds.function },
+  required: ['path'],
+};
+
 const providerKind = objectWith('getConfiguration', 'onConfigurationChanged');
 const extrasShape: OptionsShape<NodeExtras> = {
   complaint: 'Invalid configuration: createNode',
@@ -333,7 +345,10 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
         () => actor.getSnapshot().context.store,
         async () => ({ ...(await nodeStatusOf(actor.getSnapshot())), descriptors: ports.descriptors?.() }),
       ),
-    backUp: async (path, onProgress) => getStore().backUp(path, onProgress),
+    async backUp(path, onProgress) {
+      const given = readOptions<BackupArguments>({ path, onProgress }, backupShape);
+      return getStore().backUp(given.path, given.onProgress);
+    },
     async databasesLeftBehind() {
       const { nodeId, clock } = { nodeId: store().nodeId, clock: store().clock() };
       const dataDir = actor.getSnapshot().context.configured?.configuration.dataDir ?? '';

@@ -5,6 +5,7 @@
  */
 import type { ActorRefFrom } from 'xstate';
 import { type Failure, StatemeshError } from './core/errors.js';
+import { readFields } from './core/options.js';
 import type { NodeMachine } from './machines/node.machine.js';
 import type { ConfigurationInput } from './protocol/configuration.js';
 import type { Reconfiguration } from './protocol/reconfiguration.js';
@@ -40,8 +41,9 @@ export function createRequests(actor: ActorRefFrom<NodeMachine>): Requests {
   };
   actor.subscribe({ complete: end, error: end });
   return {
-    reconfigure: (partial) =>
+    reconfigure: (given) =>
       new Promise((resolve, reject) => {
+        const partial: Partial<ConfigurationInput> = Object.fromEntries(readFields(given, notFields));
         if (actor.getSnapshot().status !== 'active') {
           reject(errorOf({ code: 'notRunning', message: 'The node has stopped: make a new one.' }));
           return;
@@ -51,6 +53,10 @@ export function createRequests(actor: ActorRefFrom<NodeMachine>): Requests {
         actor.send({ type: 'node.reconfigure', partial: () => partial, request: count });
       }),
   };
+}
+
+function notFields(problem: string, cause?: unknown): StatemeshError {
+  return new StatemeshError('configurationInvalid', `Invalid configuration: ${problem}`, { cause });
 }
 
 function errorOf({ code, message }: Failure): StatemeshError {

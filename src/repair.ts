@@ -8,6 +8,7 @@ import { systemRandomness } from './adapters/randomness.js';
 import { systemTime } from './adapters/time.js';
 import { StatemeshError } from './core/errors.js';
 import { parseNodeId } from './core/ids.js';
+import { kinds, type OptionsShape, readOptions } from './core/options.js';
 import { createPeerManagement } from './database/peer-management.js';
 import { readRemotePeers } from './database/remote-peers.js';
 import type { QuarantinedDocument } from './protocol/remote-peer.js';
@@ -32,7 +33,7 @@ export interface RepairOptions {
  * const removed = await repairDatabase({ dataDir: './data', nodeId: 'shop-1' });
  */
 export function repairDatabase(options: RepairOptions): Promise<readonly QuarantinedDocument[]> {
-  return withStore(options, async (store) => {
+  return withStore('repairDatabase', options, async (store) => {
     const removed: QuarantinedDocument[] = [];
     for (;;) {
       const { quarantined } = await readRemotePeers(store);
@@ -56,7 +57,7 @@ export function repairDatabase(options: RepairOptions): Promise<readonly Quarant
  * await removeStoredPeer({ dataDir: './data', nodeId: 'shop-1' }, 'cloud-1');
  */
 export function removeStoredPeer(options: RepairOptions, peer: string): Promise<boolean> {
-  return withStore(options, async (store) => {
+  return withStore('removeStoredPeer', options, async (store) => {
     const randomness = systemRandomness();
     const management = createPeerManagement({ getStore: () => store, getKeys: () => undefined, randomness });
     return (await management.removeRemotePeer(peer)) !== undefined;
@@ -65,10 +66,21 @@ export function removeStoredPeer(options: RepairOptions, peer: string): Promise<
 
 /** Lists the unusable `_system_` documents in the database of a node that does not run, without removing them. @throws as {@link repairDatabase} */
 export function quarantinedIn(options: RepairOptions): Promise<readonly QuarantinedDocument[]> {
-  return withStore(options, async (store) => (await readRemotePeers(store)).quarantined);
+  return withStore('quarantinedIn', options, async (store) => (await readRemotePeers(store)).quarantined);
 }
 
-async function withStore<T>({ dataDir, nodeId: name }: RepairOptions, use: (store: Store) => Promise<T>): Promise<T> {
+/** Of a function that works on the database of a node that does not run. */
+export function offlineShape(method: string): OptionsShape<RepairOptions> {
+  return {
+    complaint: `Invalid options of ${method}`,
+    code: 'requestInvalid',
+    fields: { dataDir: kinds.filledText, nodeId: kinds.text },
+    required: ['dataDir', 'nodeId'],
+  };
+}
+
+async function withStore<T>(method: string, options: RepairOptions, use: (store: Store) => Promise<T>): Promise<T> {
+  const { dataDir, nodeId: name } = readOptions(options, offlineShape(method));
   const nodeId = parseNodeId(name);
   const path = join(dataDir, `${nodeId}.db`);
   if (!existsSync(path)) {

@@ -1,6 +1,8 @@
 /** Puts a copy of a database back: for programs and the command line, while the node does not run. */
 import { systemRandomness } from './adapters/randomness.js';
 import { parseNodeId } from './core/ids.js';
+import { kinds, type OptionsShape, readOptions } from './core/options.js';
+import { offlineShape, type RepairOptions } from './repair.js';
 import { putBack, type Restored, type RestoreOptions, setAside } from './store/backup.js';
 
 /**
@@ -9,14 +11,14 @@ import { putBack, type Restored, type RestoreOptions, setAside } from './store/b
  * them.
  *
  * @returns whose database it is, where it is, and where the one is that was there
- * @throws StatemeshError `databaseForeign` when it is no statemesh database or another node's, `databaseCorrupt`, `databaseInUse`,
+ * @throws StatemeshError `requestInvalid`, `databaseForeign` when it is no statemesh database or another node's, `databaseCorrupt`, `databaseInUse`,
  * `databaseUnavailable`, `diskFull`; nothing has changed then
  *
  * @example
  * const { nodeId, setAside } = restoreDatabase({ backup: '/backups/shop-1.db', dataDir: './data' });
  */
 export function restoreDatabase(options: Omit<RestoreOptions, 'randomness'>): Restored {
-  return putBack({ ...options, randomness: systemRandomness() });
+  return putBack({ ...readOptions(options, restoreShape), randomness: systemRandomness() });
 }
 
 /**
@@ -24,11 +26,19 @@ export function restoreDatabase(options: Omit<RestoreOptions, 'randomness'>): Re
  * peers. The node must not run. What has come to no peer is in the file that was set aside only.
  *
  * @returns where the database was, and where it is now
- * @throws StatemeshError `nodeIdInvalid`, `databaseInUse`, `databaseUnavailable`; nothing has changed then
+ * @throws StatemeshError `requestInvalid`, `nodeIdInvalid`, `databaseInUse`, `databaseUnavailable`; nothing has changed then
  *
  * @example
  * const { setAside } = setDatabaseAside({ dataDir: './data', nodeId: 'shop-1' });
  */
-export function setDatabaseAside({ dataDir, nodeId }: { readonly dataDir: string; readonly nodeId: string }): Restored {
+export function setDatabaseAside(options: RepairOptions): Restored {
+  const { dataDir, nodeId } = readOptions(options, offlineShape('setDatabaseAside'));
   return setAside({ dataDir, nodeId: parseNodeId(nodeId), randomness: systemRandomness() });
 }
+
+const restoreShape: OptionsShape<Omit<RestoreOptions, 'randomness'>> = {
+  complaint: 'Invalid options of restoreDatabase',
+  code: 'requestInvalid',
+  fields: { backup: kinds.filledText, dataDir: kinds.filledText, nodeId: kinds.text },
+  required: ['backup', 'dataDir'],
+};

@@ -104,6 +104,15 @@ export const kinds = {
   text: { takes: 'a text', accepts: (value) => typeof value === 'string' },
   filledText: { takes: 'a text that is not empty', accepts: (value) => typeof value === 'string' && value !== '' },
   boolean: { takes: 'true or false', accepts: (value) => typeof value === 'boolean' },
+  share: {
+    takes: 'a share from 0 to 1',
+    accepts: (value) => typeof value === 'number' && value >= 0 && value <= 1,
+  },
+  /** Ms, or bytes a second. */
+  amount: {
+    takes: 'a number from 0',
+    accepts: (value) => typeof value === 'number' && value >= 0 && Number.isFinite(value),
+  },
   function: { takes: 'a function', accepts: isFunction },
   list: { takes: 'a list', accepts: Array.isArray },
   signal: {

@@ -251,7 +251,8 @@ export function createCollection<T>({ name, schema, streams, getStore }: Collect
     },
     async putMany(documents, options) {
       requireWritable();
-      return putDocuments(getStore(), prepare, documents, parsePutManyOptions(options));
+      const checked = parsePutManyOptions(options);
+      return putDocuments(getStore(), prepare, documents, checked);
     },
     async find(query = {}, ...rest: unknown[]) {
       refuseMore('find', rest);

@@ -24,7 +24,8 @@ export function createInspection(ports: InspectionPorts) {
     const open = async (): Promise<void> => {
       inspector = createInspector({
         ...settings,
-        ...ports,
+        time: ports.time,
+        randomness: ports.randomness,
         title: nodeId,
         onTraceError: (error) => fail(traceLost(error)),
       });

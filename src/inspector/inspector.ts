@@ -2,6 +2,7 @@
 import type { AnyActorRef, InspectionEvent } from 'xstate';
 import { systemRandomness } from '../adapters/randomness.js';
 import { systemTime } from '../adapters/time.js';
+import { kinds, type OptionsShape, objectWith, readOptions, wholeNumber } from '../core/options.js';
 import type { Secret } from '../core/secret.js';
 import type { Randomness, Time } from '../protocol/ports.js';
 import { checkCollectorUrl } from './collector-url.js';
@@ -67,7 +68,7 @@ export interface Inspector {
  * Makes an inspector. It sees what is given to it by `watch`, keeps the latest of it in bounded memory, and shows it once it is open.
  * Summaries only: no document, key or token gets into it.
  *
- * @throws StatemeshError `configurationInvalid` for a collector that is not on this machine
+ * @throws StatemeshError `configurationInvalid` for wrong options, and for a collector that is not on this machine
  *
  * @example
  * const inspector = createInspector({ port: 0 });
@@ -75,7 +76,8 @@ export interface Inspector {
  * const { url } = await inspector.open();
  * console.log(`Watch it at ${url?.reveal()}`);
  */
-export function createInspector(options: InspectorOptions = {}): Inspector {
+export function createInspector(given?: InspectorOptions): Inspector {
+  const options = readOptions(given, inspectorShape);
   const { time = systemTime(), randomness = systemRandomness(), port, collector, trace, title = 'statemesh' } = options;
   if (collector !== undefined) checkCollectorUrl(collector);
   const history = new History(options.bounds ?? defaultBounds);
@@ -129,3 +131,21 @@ export function createInspector(options: InspectorOptions = {}): Inspector {
 }
 
 const originLength = 6;
+const inspectorShape: OptionsShape<InspectorOptions> = {
+  complaint: 'Invalid options of createInspector',
+  code: 'configurationInvalid',
+  fields: {
+    port: wholeNumber(0, 65_535),
+    collector: kinds.filledText,
+    trace: kinds.filledText,
+    stately: kinds.boolean,
+    title: kinds.text,
+    collects: kinds.boolean,
+    controls: kinds.list,
+    controller: objectWith(),
+    bounds: objectWith(),
+    onTraceError: kinds.function,
+    time: objectWith('now'),
+    randomness: objectWith('token'),
+  },
+};

@@ -10,6 +10,7 @@ import { systemRandomness } from '../adapters/randomness.js';
 import { systemTime } from '../adapters/time.js';
 import { decodeJson } from '../core/document.js';
 import { messageOf, StatemeshError } from '../core/errors.js';
+import { kinds, type OptionsShape, readOptions, wholeNumber } from '../core/options.js';
 import { History } from './history.js';
 import { statelyUrl } from './inspector.js';
 import type { InspectorServer } from './server.js';
@@ -88,11 +89,16 @@ export interface ServeTraceOptions {
   readonly stately?: boolean | undefined;
 }
 
-/** @throws StatemeshError `portInUse`, `addressUnavailable`, `inspectorUnavailable` */
-export async function serveTrace(
-  { history }: Trace,
-  { port, title, stately }: ServeTraceOptions,
-): Promise<InspectorServer> {
+const serveTraceShape: OptionsShape<ServeTraceOptions> = {
+  complaint: 'Invalid options of serveTrace',
+  code: 'configurationInvalid',
+  fields: { port: wholeNumber(0, 65_535), title: kinds.text, stately: kinds.boolean },
+  required: ['port', 'title'],
+};
+
+/** @throws StatemeshError `configurationInvalid`, `portInUse`, `addressUnavailable`, `inspectorUnavailable` */
+export async function serveTrace({ history }: Trace, options: ServeTraceOptions): Promise<InspectorServer> {
+  const { port, title, stately } = readOptions(options, serveTraceShape);
   const { serveInspector } = await import('./server.js');
   const randomness = systemRandomness();
   return serveInspector({

@@ -1,5 +1,6 @@
 /** A configuration in environment variables, STATEMESH_NODE_ID and so on; read again on SIGHUP, and when a program says so. */
 import { systemEnvironment } from '../adapters/environment.js';
+import { kinds, type OptionsShape, objectWith, readOptions } from '../core/options.js';
 import { fieldsOfEnvironment, variablePrefix } from '../protocol/configuration-fields.js';
 import type { Environment } from '../protocol/ports.js';
 import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
@@ -21,6 +22,17 @@ export interface EnvironmentConfigurationOptions {
   readonly defaults?: Partial<PeerNodeConfiguration>;
 }
 
+const environmentShape: OptionsShape<EnvironmentConfigurationOptions> = {
+  complaint: 'Invalid options of environmentConfiguration',
+  code: 'configurationInvalid',
+  fields: {
+    prefix: kinds.text,
+    environment: objectWith('get'),
+    signals: objectWith('on', 'off'),
+    defaults: objectWith(),
+  },
+};
+
 /** A configuration from environment variables. */
 export interface EnvironmentConfiguration extends PeerNodeConfigurationProvider {
   /** Reads the variables again, as SIGHUP does. */
@@ -28,10 +40,13 @@ export interface EnvironmentConfiguration extends PeerNodeConfigurationProvider 
 }
 
 /**
+ * @throws StatemeshError `configurationInvalid` for wrong options
+ *
  * @example
  * const node = createNode({ provider: environmentConfiguration({ defaults: { nodeId: 'shop-1' } }) });
  */
-export function environmentConfiguration(options: EnvironmentConfigurationOptions = {}): EnvironmentConfiguration {
+export function environmentConfiguration(given?: EnvironmentConfigurationOptions): EnvironmentConfiguration {
+  const options = readOptions(given, environmentShape);
   const { prefix = variablePrefix, environment = systemEnvironment(), signals = process, defaults = {} } = options;
   // Whether the fields are right, and all are there, is for the node to say.
   const read = (): PeerNodeConfiguration =>

@@ -13,6 +13,7 @@ import { systemTime } from '../adapters/time.js';
 import { isLoopback } from '../core/address.js';
 import { failureOf, StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
+import { kinds, type OptionsShape, objectWith, readOptions } from '../core/options.js';
 import type { Secret } from '../core/secret.js';
 import { parseConfiguration } from '../protocol/configuration.js';
 import { parseConfigurationText } from '../protocol/configuration-text.js';
@@ -42,6 +43,26 @@ export interface RemoteConfigurationOptions {
   readonly randomness?: Randomness;
 }
 
+const remoteShape: OptionsShape<RemoteConfigurationOptions> = {
+  complaint: 'Invalid options of remoteConfiguration',
+  code: 'configurationInvalid',
+  fields: {
+    url: kinds.text,
+    cacheFile: kinds.filledText,
+    token: {
+      takes: 'a Secret, or a function that gives one',
+      accepts: (value) => kinds.function.accepts(value) || objectWith('reveal').accepts(value),
+    },
+    intervalMs: kinds.amount,
+    ca: kinds.filledText,
+    check: kinds.function,
+    http: objectWith('request'),
+    time: objectWith('now'),
+    randomness: objectWith('float'),
+  },
+  required: ['url'],
+};
+
 /** A configuration from a web server that is asked again and again. */
 export interface RemoteConfiguration extends PeerNodeConfigurationProvider {
   /** Asks the server now, not only when it is time. */
@@ -61,7 +82,7 @@ interface Cached {
 }
 
 /**
- * @throws StatemeshError `configurationInvalid` for a URL that is none, or not encrypted
+ * @throws StatemeshError `configurationInvalid` for wrong options, and for a URL that is none, or not encrypted
  *
  * @example
  * const provider = remoteConfiguration({
@@ -71,7 +92,8 @@ interface Cached {
  * });
  * const node = createNode({ provider });
  */
-export function remoteConfiguration(options: RemoteConfigurationOptions): RemoteConfiguration {
+export function remoteConfiguration(given: RemoteConfigurationOptions): RemoteConfiguration {
+  const options = readOptions(given, remoteShape);
   const { http = createHttp(), time = systemTime(), randomness = systemRandomness(), cacheFile } = options;
   const { check = parseConfiguration } = options;
   const url = checkUrl(options.url);

@@ -2,6 +2,7 @@
  * What can be done to a world: to its network, its processes, their clocks and their disks. Whatever is done is told to the
  * observers, so that a trace shows it, and so that checkers know that all is not well.
  */
+import { kinds, readOptions } from '../core/options.js';
 import { type Duration, millisecondsOf, type VirtualClock } from './clock.js';
 import type { Backup, SimulatedDisks } from './disk.js';
 import type { DiskFailure } from './failing-disk.js';
@@ -11,6 +12,7 @@ import type { Rule } from './network/rule.js';
 import type { Weather } from './network/weather.js';
 import type { Moment, NodeProcess } from './node.js';
 import type { Observers } from './observer.js';
+import { simulationShape } from './options.js';
 import { Strangers, type StrangersOptions } from './strangers.js';
 import type { WorldNode } from './world-node.js';
 
@@ -45,6 +47,19 @@ export interface Line {
   readonly roundTripMs: number;
 }
 
+const partitionShape = simulationShape<{ readonly oneWay?: boolean }>('partition', { oneWay: kinds.boolean });
+const weatherShape = simulationShape<Partial<Weather>>('weather', {
+  latencyMs: kinds.amount,
+  jitterMs: kinds.amount,
+  loss: kinds.share,
+  duplication: kinds.share,
+});
+const lineShape = simulationShape<Line>(
+  'link',
+  { bytesPerSecond: kinds.amount, backBytesPerSecond: kinds.amount, roundTripMs: kinds.amount },
+  ...(['bytesPerSecond', 'roundTripMs'] as const),
+);
+
 /** How many machines the strangers at one node dial from. */
 const strangersMachines = 2;
 
@@ -55,7 +70,8 @@ export abstract class Faults {
   #strangersCalled = 0;
 
   /** Nothing passes between the two groups until `heal`; with `oneWay`, only from the first to the second nothing. */
-  partition(from: readonly Place[], to: readonly Place[], { oneWay = false } = {}): void {
+  partition(from: readonly Place[], to: readonly Place[], options: { readonly oneWay?: boolean } = {}): void {
+    const { oneWay = false } = readOptions(options, partitionShape);
     const groups = [from, to].map((places) => places.map(({ name }) => name));
     this.meddle(`partition ${namesOf(from)} ${oneWay ? '>' : '|'} ${namesOf(to)}`, groups);
     for (const a of from) {
@@ -89,7 +105,8 @@ export abstract class Faults {
    * const [a, b] = world.lan('office', ['node-a', 'node-b']);
    * world.link(a, b, { bytesPerSecond: 8_000, roundTripMs: 4_000 });
    */
-  link(a: Place, b: Place, line: Line | undefined): void {
+  link(a: Place, b: Place, given: Line | undefined): void {
+    const line = given && readOptions(given, lineShape);
     this.meddle(`link ${a.name} - ${b.name} ${line === undefined ? 'as usual' : JSON.stringify(line)}`);
     const { hub } = this.parts;
     const way = (bytesPerSecond: number) => ({ bytesPerSecond, latencyMs: (line?.roundTripMs ?? 0) / 2 });
@@ -159,7 +176,8 @@ export abstract class Faults {
     this.weather({ loss: share });
   }
 
-  weather(changes: Partial<Weather>): void {
+  weather(given: Partial<Weather>): void {
+    const changes = readOptions(given, weatherShape);
     this.meddle(`weather ${JSON.stringify(changes)}`);
     this.parts.hub.weather = { ...this.parts.hub.weather, ...changes };
   }

@@ -6,8 +6,9 @@
  * runs the world for as long as that takes. While it moves, checkers watch; what one of them finds broken ends the run.
  */
 import { allScopes } from '../core/author.js';
+import { type Kind, kinds, objectWith, oneOf, readOptions, wholeNumber } from '../core/options.js';
 import type { InspectorRecord } from '../inspector/records.js';
-import type { ConfigurationInput } from '../protocol/configuration.js';
+import { type ConfigurationInput, checkFields, configurationSchema } from '../protocol/configuration.js';
 import type { ServerCertificate } from '../protocol/ports.js';
 import type { Reconfiguration } from '../protocol/reconfiguration.js';
 import { type Authority, type AuthorityOptions, defaultAudience } from './authority.js';
@@ -23,6 +24,7 @@ import { NetworkHub } from './network/hub.js';
 import type { Topology } from './network/topology.js';
 import { defaultPort, type NodeProcess, type Surroundings } from './node.js';
 import { type Heard, type Observer, Observers } from './observer.js';
+import { duration, simulationShape } from './options.js';
 import { Oversight } from './oversight.js';
 import { PendingWork } from './pending-work.js';
 import { Population, type Variables } from './population.js';
@@ -100,8 +102,41 @@ const afterlifeMs = 30_000;
  * await world.close();
  */
 export function createWorld(options: WorldOptions): World {
-  return new World(options);
+  return new World(readOptions(options, worldShape));
 }
+
+const worldShape = simulationShape<WorldOptions>(
+  'createWorld',
+  {
+    seed: { takes: 'a finite number', accepts: Number.isFinite },
+    eventsMax: wholeNumber(1),
+    checkers: kinds.list,
+    trace: kinds.any,
+    records: kinds.function,
+    pace: kinds.function,
+    settleAlways: kinds.boolean,
+  },
+  'seed',
+);
+const withinShape = (method: string) =>
+  simulationShape<{ readonly within: Duration }>(method, { within: duration }, 'within');
+const reconfigureShape = simulationShape<{ readonly isWritten?: 'now' | 'then' | 'never' }>('reconfigure', {
+  isWritten: oneOf('now', 'then', 'never'),
+});
+const configurationKinds = Object.fromEntries(
+  Object.keys(configurationSchema.shape).map((name) => [name, kinds.any]),
+) as unknown as { readonly [Name in keyof ConfigurationInput]-?: Kind };
+const authorityShape = simulationShape<AuthorityOptions>('authority', { issuer: kinds.filledText, lifetime: duration });
+const lanShape = simulationShape<LanOptions>('lan', {
+  ...configurationKinds,
+  topology: oneOf('mesh', 'ring', 'chain', 'star'),
+  environment: objectWith(),
+});
+const cloudShape = simulationShape<CloudOptions>(
+  'cloud',
+  { ...configurationKinds, authority: objectWith('register'), environment: objectWith(), certificate: objectWith() },
+  'authority',
+);
 
 /** Machines, networks, disks and clocks in virtual time, with real nodes in them. Made by {@link createWorld}. */
 export class World extends Faults {
@@ -228,11 +263,9 @@ export class World extends Faults {
    * Starts nodes on one local network: they hear each other's beacons. In another topology than a mesh only neighbours reach each
    * other, in the order of the nodes. They trust the certificates of the world.
    */
-  lan<const Ids extends readonly string[]>(
-    segment: string,
-    nodeIds: Ids,
-    { topology = 'mesh', environment = {}, ...configuration }: LanOptions = {},
-  ): NodesOf<Ids> {
+  lan<const Ids extends readonly string[]>(segment: string, nodeIds: Ids, options: LanOptions = {}): NodesOf<Ids> {
+    const { topology = 'mesh', environment = {}, ...configuration } = readOptions(options, lanShape);
+    checkFields(configuration);
     this.#hub.segment(segment, topology);
     const machine = { configuration, environment };
     const nodes = nodeIds.map((nodeId) => this.#begin(this.#population.local(nodeId, [segment], machine)));
@@ -252,14 +285,13 @@ export class World extends Faults {
    * });
    */
   authority(options: AuthorityOptions = {}): Authority {
-    return this.#internet.authority(options);
+    return this.#internet.authority(readOptions(options, authorityShape));
   }
 
   /** Starts cloud nodes, each on a machine in the open with its NodeId as its name: `cloud-1.world`, port 9000. */
-  cloud<const Ids extends readonly string[]>(
-    nodeIds: Ids,
-    { authority, environment = {}, certificate, ...options }: CloudOptions,
-  ): NodesOf<Ids> {
+  cloud<const Ids extends readonly string[]>(nodeIds: Ids, given: CloudOptions): NodesOf<Ids> {
+    const { authority, environment = {}, certificate, ...options } = readOptions(given, cloudShape);
+    checkFields(options);
     const fixed = { role: 'cloud', authority: authority.issuer, audience: defaultAudience } as const;
     const machine = { configuration: { ...fixed, ...options }, environment, certificate };
     const nodes = nodeIds.map((nodeId) => this.#begin(this.#population.cloud(nodeId, machine)));
@@ -299,7 +331,8 @@ export class World extends Faults {
   }
 
   /** Runs until something holds, which is looked at once a virtual ms. @throws Error when it does not within the time */
-  async until(isTrue: () => boolean, { within }: { readonly within: Duration }): Promise<void> {
+  async until(isTrue: () => boolean, options: { readonly within: Duration }): Promise<void> {
+    const { within } = readOptions(options, withinShape('until'));
     let lookedAtMs = Number.NEGATIVE_INFINITY;
     const isDue = () => {
       const { nowMs, nextAtMs = Number.POSITIVE_INFINITY } = this.#clock;
@@ -346,7 +379,8 @@ export class World extends Faults {
    * things: that nothing acknowledged is missing, and that the last writes have won.
    * @throws BreachError of kind `liveness` when that is not reached in time, or of what a checker finds
    */
-  async settle({ within }: { readonly within: Duration }): Promise<void> {
+  async settle(options: { readonly within: Duration }): Promise<void> {
+    const { within } = readOptions(options, withinShape('settle'));
     const missing = () => this.#oversight.unsettled(() => this.converged());
     let lookAtMs = 0;
     const isSettled = () => {
@@ -378,8 +412,9 @@ export class World extends Faults {
   async reconfigure(
     node: WorldNode,
     partial: Partial<ConfigurationInput>,
-    { isWritten = 'now' }: { readonly isWritten?: 'now' | 'then' | 'never' } = {},
+    options: { readonly isWritten?: 'now' | 'then' | 'never' } = {},
   ): Promise<Reconfiguration> {
+    const { isWritten = 'now' } = readOptions(options, reconfigureShape);
     return this.complete(this.reconfiguring(node, partial, isWritten));
   }
 

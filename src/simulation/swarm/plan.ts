@@ -2,11 +2,14 @@
  * What happens in a run of the swarm, as data: which options the nodes have, who writes what when, and which faults strike when.
  * Drawn from the seed, so it can be drawn again; lists, so they can be made shorter.
  */
+
 import { limits } from '../../core/limits.js';
+import { kinds, readOptions, wholeNumber } from '../../core/options.js';
 import type { ConfigurationInput } from '../../protocol/configuration.js';
 import { type DiskFailure, diskFailures } from '../failing-disk.js';
 import type { Topology } from '../network/topology.js';
 import type { Moment } from '../node.js';
+import { simulationShape } from '../options.js';
 import { type RandomStream, randomStream } from '../random.js';
 
 type At<Kind, Details> = { readonly atMs: number; readonly kind: Kind } & Readonly<Details>;
@@ -118,7 +121,34 @@ export interface PlanOptions {
   readonly faults?: readonly FaultDomain[];
 }
 
-export function drawPlan({ seed, nodes: [fewest, most], durationMs, faults = faultDomains }: PlanOptions): Plan {
+const planKinds = {
+  nodes: {
+    takes: 'a list of two whole numbers from 1, the smaller one first',
+    accepts: (value: unknown) =>
+      Array.isArray(value) &&
+      value.length === 2 &&
+      value.every((count) => wholeNumber(1).accepts(count)) &&
+      value[0] <= value[1],
+  },
+  durationMs: kinds.amount,
+  faults: {
+    takes: `a list of some of ${faultDomains.join(', ')}`,
+    accepts: (value: unknown) => Array.isArray(value) && value.every((domain) => faultDomains.includes(domain)),
+  },
+};
+const planShape = simulationShape<PlanOptions>(
+  'drawPlan',
+  { seed: { takes: 'a finite number', accepts: Number.isFinite }, ...planKinds },
+  ...(['seed', 'nodes', 'durationMs'] as const),
+);
+
+export function drawPlan(options: PlanOptions): Plan {
+  const {
+    seed,
+    nodes: [fewest, most],
+    durationMs,
+    faults = faultDomains,
+  } = readOptions(options, planShape);
   const nodes = fewest + randomStream(seed, 'plan nodes').below(most - fewest + 1);
   const cloud = randomStream(seed, 'plan clouds');
   const clouds = cloud.pick([0, 1, 1, 2]);

@@ -4,6 +4,8 @@
  * Invariants: what is reported does not depend on how many players there are, nor on how fast each of them is. Seeds are
  * handed out in order; verdicts are told in order, up to the lowest seed that fails; what was played beyond it is not told.
  */
+import { kinds, objectWith, readOptions, wholeNumber } from '../../core/options.js';
+import { simulationShape } from '../options.js';
 import type { Verdict } from '../verdict.js';
 import { drawPlan, type PlanOptions } from './plan.js';
 import type { Player } from './player.js';
@@ -48,8 +50,24 @@ export interface SwarmResult {
 
 /** @throws what a player rejects with that was not told to stop */
 export async function runSwarm(options: SwarmOptions): Promise<SwarmResult> {
-  return new SwarmRun(options).run();
+  return new SwarmRun(readOptions(options, swarmShape)).run();
 }
+
+const swarmShape = simulationShape<SwarmOptions>(
+  'runSwarm',
+  {
+    from: wholeNumber(0),
+    seeds: { takes: 'a number from 0', accepts: (value) => typeof value === 'number' && value >= 0 },
+    // Checked with the first plan that is drawn.
+    plan: objectWith(),
+    players: kinds.list,
+    signal: kinds.signal,
+    traceFileOf: kinds.function,
+    onVerdict: kinds.function,
+    onProgress: kinds.function,
+  },
+  ...(['from', 'seeds', 'plan', 'players'] as const),
+);
 
 class SwarmRun {
   readonly #options: SwarmOptions;

@@ -1,5 +1,7 @@
 /** A plan as a test that can be pasted into a file of scenarios, one fault and one write a line. */
+import { kinds, objectWith, readOptions } from '../../core/options.js';
 import { plural } from '../../core/plural.js';
+import { simulationShape } from '../options.js';
 import type { Breach } from '../verdict.js';
 import type { Plan } from './plan.js';
 
@@ -10,8 +12,15 @@ export interface ScenarioOptions {
   readonly command?: string;
 }
 
+const scenarioShape = simulationShape<ScenarioOptions>(
+  'scenarioOf',
+  { breach: objectWith(), command: kinds.text },
+  'breach',
+);
+
 /** Expects that nothing is broken, as it will be once the failure is mended. */
-export function scenarioOf(plan: Plan, { breach, command }: ScenarioOptions): string {
+export function scenarioOf(plan: Plan, options: ScenarioOptions): string {
+  const { breach, command } = readOptions(options, scenarioShape);
   const { kind, checker, message, atMs } = breach;
   const { faults, writes, ...rest } = plan;
   const seen = `${kind}: ${checker} at ${atMs.toFixed(1)} ms: ${message}`.replace(/[\s\p{Cc}]+/gu, ' ');

@@ -5,6 +5,8 @@
  * Invariants: the plan that comes out fails as the one that went in; no more than `runsMax` plans are played; the same plan
  * and the same verdicts give the same result.
  */
+import { kinds, objectWith, readOptions, wholeNumber } from '../../core/options.js';
+import { simulationShape } from '../options.js';
 import type { Breach, Verdict } from '../verdict.js';
 import { deltaDebug } from './delta-debug.js';
 import type { Plan } from './plan.js';
@@ -49,7 +51,21 @@ export const shrinkRunsMax = 200;
 const finishingRuns = 8;
 const roundingsMs = [1_000, 100, 10, 1];
 
-export async function shrinkPlan(plan: Plan, options: ShrinkOptions): Promise<ShrunkPlan> {
+const shrinkShape = simulationShape<ShrinkOptions>(
+  'shrinkPlan',
+  {
+    breach: objectWith(),
+    play: kinds.function,
+    isSame: kinds.function,
+    runsMax: wholeNumber(0),
+    signal: kinds.signal,
+    onProgress: kinds.function,
+  },
+  'breach',
+);
+
+export async function shrinkPlan(plan: Plan, given: ShrinkOptions): Promise<ShrunkPlan> {
+  const options = readOptions(given, shrinkShape);
   return new Shrinking(plan, options).run();
 }
 

@@ -4,9 +4,12 @@
  * Invariants: every play is answered: by the worker's verdict, or by a verdict of `crash` when the worker has ended or has
  * not answered in time. A worker that has ended leaves no files, and is replaced when the next plan comes.
  */
+
 import { Worker } from 'node:worker_threads';
 import { StatemeshError } from '../../core/errors.js';
+import { kinds, objectWith, readOptions } from '../../core/options.js';
 import { removeDisksOf } from '../disk-root.js';
+import { simulationShape } from '../options.js';
 import type { Verdict } from '../verdict.js';
 import type { Plan } from './plan.js';
 import { crashed, type Player, type PlayOptions } from './player.js';
@@ -40,8 +43,14 @@ export function wallMsMax(durationMs: number): number {
 type Outcome = Answer | { readonly checker: string; readonly message: string } | { readonly isUnwanted: true };
 
 export function workerPlayer(options: WorkerPlayerOptions): Player {
-  return new WorkerPlayer(options);
+  return new WorkerPlayer(readOptions(options, workerShape));
 }
+
+const workerShape = simulationShape<WorkerPlayerOptions>(
+  'workerPlayer',
+  { timer: kinds.function, wallMs: kinds.amount, program: objectWith() },
+  ...(['timer', 'wallMs'] as const),
+);
 
 class WorkerPlayer implements Player {
   readonly #options: WorkerPlayerOptions;
