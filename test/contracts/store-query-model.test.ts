@@ -7,6 +7,11 @@ import { openInTemporaryDirectory } from './store-temporary.js';
 
 const open = openInTemporaryDirectory();
 
+/** Where integers and doubles of 64 bits, and the texts of both, part ways. */
+const scales = [2 ** 53, 2 ** 60, 2 ** 63, 2 ** 64, 1e21, 5e-324, 2 ** -1022, Number.MAX_VALUE, 0.1 + 0.2]
+  .flatMap((scale) => [scale, scale - 1, scale + 1, 1_152_921_504_606_847_000, -scale])
+  .concat(-0);
+
 const scalars: fc.Arbitrary<Scalar> = fc.oneof(
   fc.constantFrom<Scalar>(
     null,
@@ -28,7 +33,10 @@ const scalars: fc.Arbitrary<Scalar> = fc.oneof(
     '%',
     '\ud800',
   ),
+  // Each several times, since what is drawn evenly is equal to nothing.
+  fc.constantFrom(...scales),
   fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n }).map(Number),
   fc.string({ maxLength: 3 }),
 );
 const ordered = scalars.filter(
