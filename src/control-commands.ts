@@ -5,13 +5,13 @@
  * names, documents and queries are checked by the database itself, which knows their rules.
  */
 import { isAbsolute } from 'node:path';
-import { importLines } from './control-import.js';
+import { importExport, importLines } from './control-import.js';
 import type { Scope } from './core/author.js';
 import { StatemeshError, shortText } from './core/errors.js';
 import { systemPrefix } from './core/ids.js';
 import { isPlainObject, type Kind, kinds, type OptionsShape, oneOf, readOptions } from './core/options.js';
 import type { Query, Where } from './core/query.js';
-import type { Change, ChangesOptions } from './database/changes.js';
+import type { ChangesOptions } from './database/changes.js';
 import type { StatemeshNode } from './node.js';
 import type { ControlCall, ControlCommands } from './protocol/control.js';
 import type { OAuth2Configuration } from './protocol/remote-peer.js';
@@ -65,7 +65,7 @@ const reconfigureBody = body<{ readonly partial: Readonly<Record<string, unknown
 const digestBody = body<{ readonly scope?: Scope }>({ scope: oneOf('cluster', 'shared') });
 const statusBody = body<{ readonly probe?: boolean }>({ probe: boolean });
 const nothingBody = body<Record<never, never>>({});
-const importParameters = body<InCollection & { readonly key?: string }>({ collection: text, key: text }, 'collection');
+const importParameters = body<{ readonly collection?: string; readonly key?: string }>({ collection: text, key: text });
 
 function body<T extends object>(
   fields: OptionsShape<T>['fields'],
@@ -129,7 +129,10 @@ export function controlCommands(node: StatemeshNode): ControlCommands {
     /** Lines of `{"key","document"}`, or of documents that hold their key in the field that the parameter `key` names. */
     import: (call) => {
       const { collection, key } = readOptions(call.parameters, importParameters);
-      return importLines(node.collection(collection), { lines: call.lines, keyField: key, signal: call.signal });
+      const { lines, signal } = call;
+      if (collection !== undefined) return importLines(node.collection(collection), { lines, keyField: key, signal });
+      if (key === undefined) return importExport((name) => node.collection(name), { lines, signal });
+      throw new StatemeshError('requestInvalid', 'Invalid request: documents under a key field need a collection.');
     },
 
     async addStaticPeer(call) {
@@ -202,7 +205,7 @@ async function* find(node: StatemeshNode, call: ControlCall): AsyncGenerator<unk
 async function* collections(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
   readOptions(call.body, nothingBody);
   for (const collection of await node.collections()) {
-    if (collection.startsWith(systemPrefix)) continue;
+    if (!isOfUsers(collection)) continue;
     yield { collection, documents: await node.collection(collection).count() };
   }
 }
@@ -213,28 +216,43 @@ async function* changes(node: StatemeshNode, call: ControlCall): AsyncGenerator<
   yield* collection === undefined ? node.changes(options) : node.collection(collection).changes(options);
 }
 
-/**
- * In the order of arrival, so that nothing has to be in memory but a page. Of a document only the entry is told that says what it is
- * now: one that changes meanwhile comes once more, and what comes meanwhile is told, too, or it would be in neither version.
- */
+/** One line for each document: of each collection one state, that of its first line. */
 async function* exported(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
   const { collection, history = false } = readOptions(call.body, exportBody);
+  if (history) {
+    yield* exportedHistory(node, call, collection);
+    return;
+  }
+  const names = collection === undefined ? (await node.collections()).filter(isOfUsers) : [collection];
+  for (const name of names) {
+    for await (const found of node.collection(name).stream({}, { signal: call.signal })) {
+      yield collection === undefined ? { collection: name, ...found } : found;
+    }
+  }
+}
+
+/** Entries in the order of arrival, up to the last one that there is. */
+async function* exportedHistory(
+  node: StatemeshNode,
+  call: ControlCall,
+  collection: string | undefined,
+): AsyncGenerator<unknown, void, void> {
   const { cursor: last, store } = await node.status();
   if (store === undefined || store.entries === 0) return;
   let end = last;
-  for await (const { cursor, malformed, current, ...entry } of node.changes({ since: 0, signal: call.signal })) {
-    // What statemesh keeps for itself cannot be imported, and may be sealed for this cluster.
-    const isAsked =
-      collection === undefined ? !entry.collection.startsWith(systemPrefix) : entry.collection === collection;
-    if (isAsked && history) yield { ...entry, current };
-    else if (isAsked && !malformed && entry.operation === 'put' && (await isPresent(node, entry))) {
-      const { collection: name, key, document } = entry;
-      yield { ...(collection === undefined && { collection: name }), key, document };
-    }
+  for await (const { cursor, malformed, ...entry } of node.changes({ since: 0, signal: call.signal })) {
+    const isAsked = collection === undefined ? isOfUsers(entry.collection) : entry.collection === collection;
+    if (isAsked) yield malformed ? { ...entry, malformed } : entry;
     if (cursor !== end) continue;
+    // What came meanwhile is told, too.
     end = (await node.status()).cursor;
     if (cursor === end) return;
   }
+}
+
+/** What statemesh keeps for itself cannot be imported, and may be sealed for this cluster. */
+function isOfUsers(collection: string): boolean {
+  return !collection.startsWith(systemPrefix);
 }
 
 async function* backUp(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
@@ -261,12 +279,4 @@ async function* backUp(node: StatemeshNode, call: ControlCall): AsyncGenerator<u
   }
   await copying;
   yield { file };
-}
-
-async function isPresent(
-  node: StatemeshNode,
-  entry: Pick<Change, 'collection' | 'key' | 'document'>,
-): Promise<boolean> {
-  const present = await node.collection(entry.collection).get(entry.key);
-  return JSON.stringify(present) === JSON.stringify(entry.document);
 }

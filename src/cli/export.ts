@@ -17,10 +17,10 @@ interface ExportOptions extends TalkOptions {
 }
 
 const help = `
-Lines are {"key","document"} with a collection named, as \`statemesh import\` takes them, and {"collection","key","document"}
-without; with --history every entry that there ever was, deletions and earlier versions among them: {"collection","key",
+Lines are {"key","document"} with a collection named, and {"collection","key","document"} without: one line for each document, of
+each collection as it was at its first line. \`statemesh import\` takes them, and what --history writes, too. With --history every entry that there ever was, deletions and earlier versions among them: {"collection","key",
 "operation","document","hlc","nodeId","current"}, where current is false for what lost to a write that was there already.
-A document that changes while it runs may come twice, the later version last. What statemesh keeps for itself is left out.`;
+What another node wrote malformed has "malformed":true in place of a document. What statemesh keeps for itself is left out.`;
 
 export function defineExport(command: Command): void {
   command

@@ -18,31 +18,38 @@ interface ImportOptions extends TalkOptions {
 }
 
 const lineHelp = `
-A line is {"key":"...","document":...} or, with --key, a document that has its key in that field. Import stops at the first
-line that is not valid; the lines before it are written. Importing a file again writes the same documents again.`;
+A line is {"key":"...","document":...} or, with --key, a document that has its key in that field. Without a
+collection, lines are what \`statemesh export\` or \`statemesh export --history\` wrote: the documents become what they were there. Import
+stops at the first line that is not valid; the lines before it are written. Importing a file again writes the same documents again.`;
 
 export function defineImport(command: Command): void {
   command
-    .argument('<collection>')
-    .argument('<file>', 'JSON Lines, or - for standard input')
+    .usage('[options] [collection] <file>')
+    .argument('<collection>', 'left out for lines that name their collections, as `statemesh export` writes them')
+    .argument('[file]', 'JSON Lines, or - for standard input')
     .option('--key <field>', 'lines are plain documents, and this field is their key')
     .addHelpText('after', lineHelp);
   defineTalking(command, {
     json: 'print {"written"} at the end',
     examples: [
       'statemesh import cities cities.jsonl --key id',
+      'statemesh export | ssh till-2 statemesh import -',
       'gunzip -c cities.jsonl.gz | statemesh import cities - --key id',
     ],
-  }).action(async (collection: string, file: string, options: ImportOptions) => {
+  }).action(async (first: string, second: string | undefined, options: ImportOptions) => {
+    const [collection, file] = second === undefined ? [undefined, first] : [first, second];
     process.exitCode = await importFile(collection, file, options);
   });
 }
 
-async function importFile(collection: string, file: string, options: ImportOptions): Promise<number> {
+async function importFile(collection: string | undefined, file: string, options: ImportOptions): Promise<number> {
   const node = nodeAt(options);
   const source = openSource(file);
   const progress = createProgress(source);
-  const parameters = { collection, ...(options.key === undefined ? {} : { key: options.key }) };
+  const parameters = {
+    ...(collection === undefined ? {} : { collection }),
+    ...(options.key === undefined ? {} : { key: options.key }),
+  };
   const stop = (): void => {
     // A second Ctrl-C does not wait for anybody.
     if (source.isStopped) process.exit(exitCodes.interrupted);
@@ -72,7 +79,7 @@ async function importFile(collection: string, file: string, options: ImportOptio
     return reportFailure(new StatemeshError('cancelled', message), options);
   }
   if (options.json) printJson({ written });
-  else print(`Imported ${counted(written, 'document')} into ${collection}.`);
+  else print(`Imported ${counted(written, 'document')}${collection === undefined ? '' : ` into ${collection}`}.`);
   return exitCodes.ok;
 }
 

@@ -35,13 +35,33 @@ describe('export', () => {
     expect([exitCode, linesOf(stdout)]).toEqual([
       0,
       [
-        { key: 'c', document: null },
         { key: 'a', document: { n: 2 } },
+        { key: 'c', document: null },
       ],
     ]);
     const imported = await run(['import', 'copies', '-'], { cwd: node.directory, input: stdout });
     expect(imported.exitCode).toBe(0);
     expect((await node.run(['get', 'copies', 'a', '--json'])).stdout).toBe('{"n":2}\n');
+  });
+
+  test('documents that were written again, as they were -> one line each', async () => {
+    for (let time = 0; time < 3; time += 1) {
+      await run(['import', 'again', '-'], { cwd: node.directory, input: '{"key":"k","document":1}\n' });
+    }
+    expect((await node.run(['export', 'again'])).stdout).toBe('{"key":"k","document":1}\n');
+  });
+
+  test('import without a collection: an export of everything, and its history -> taken', async () => {
+    const line = '{"collection":"sent","key":"k","document":1}\n';
+    const sent = await node.run(['import', '-'], { input: line });
+    expect([sent.exitCode, sent.stdout]).toEqual([0, 'Imported 1 document.\n']);
+    const history = (await node.run(['export', 'sent', '--history'])).stdout;
+    expect((await node.run(['import', '-', '--json'], { input: history })).stdout).toBe('{"written":1}\n');
+    const refused = await node.run(['import', 'things', '-'], { input: line });
+    expect([refused.exitCode, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining('leave out the one before the file'),
+    ]);
   });
 
   test('everything -> with its collection, and nothing that statemesh keeps for itself', async () => {
