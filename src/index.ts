@@ -99,6 +99,8 @@ export type {
   ContentDigest,
   ReadOptions,
   ReadResult,
+  Restored,
+  RestoreOptions,
   Store,
   StoredChange,
   StoredDocument,
@@ -130,6 +132,5 @@ export {
   type PeerState,
   type PeerStatus,
 } from './status.js';
-export type { Restored, RestoreOptions } from './store/backup.js';
 export type { Examination, ExaminationOptions } from './store/examination.js';
 export type { DatabaseLeftBehind } from './store/left-behind.js';

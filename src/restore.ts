@@ -2,8 +2,9 @@
 import { systemRandomness } from './adapters/randomness.js';
 import { parseNodeId } from './core/ids.js';
 import { kinds, type OptionsShape, readOptions } from './core/options.js';
+import type { Restored, RestoreOptions } from './protocol/store.js';
 import { offlineShape, type RepairOptions } from './repair.js';
-import { putBack, type Restored, type RestoreOptions, setAside } from './store/backup.js';
+import { putBack, setAside } from './store/backup.js';
 
 /**
  * Puts a copy in the place of a node's database. The node must not run. Every page of the copy is checked first; what the node had is set

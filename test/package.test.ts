@@ -1,6 +1,16 @@
 /** The package as its users get it: packed, installed into an empty project, imported, typed, run. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
@@ -44,6 +54,8 @@ describe('the package', () => {
       'README.md',
       'LICENSE',
       'CHANGELOG.md',
+      'CONTRIBUTING.md',
+      'docs/operations.md',
       'dist/index.js',
       'dist/index.d.ts',
       'dist/cli/main.js',
@@ -52,11 +64,23 @@ describe('the package', () => {
     }
     const strangers = paths.filter(
       (path) =>
-        !/^(dist\/.*\.(js|d\.ts)|dist\/visualizer\/.*\.(html|css|svg|md)|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(
+        !/^(dist\/.*\.(js|d\.ts)|dist\/visualizer\/.*\.(html|css|svg|md)|docs\/.*\.(md|svg|png|json)|package\.json|LICENSE|(README|CHANGELOG|CONTRIBUTING)\.md)$/.test(
           path,
         ),
     );
     expect(strangers).toEqual([]);
+  });
+
+  it('links of the texts in it -> lead to files in it, so that they work offline', () => {
+    const paths = packed.files.map(({ path }) => path);
+    const texts = paths.filter((path) => /^(docs\/.*|[A-Z]+)\.md$/.test(path));
+    const broken = texts.flatMap((text) =>
+      [...readFileSync(text, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)]
+        .map(([, link = '']) => join(text, '..', link))
+        .filter((target) => !paths.includes(target))
+        .map((target) => `${text}: ${target}`),
+    );
+    expect([texts.length, broken]).toEqual([4, []]);
   });
 
   it('publint and attw -> find nothing wrong with what it exports and how it is typed', () => {
@@ -96,7 +120,7 @@ describe('the package', () => {
     expect(run('node', ['program.mjs'])).toContain('Espresso');
   }, 30_000);
 
-  it('the program of the README: compiled under strict rules -> has all its types', () => {
+  it('the program of the README, and every entry point: compiled under strict rules, types of libraries checked -> has all its types', () => {
     writeFileSync(join(directory, 'program.ts'), readmeProgram());
     const options = {
       module: 'nodenext',
@@ -106,12 +130,23 @@ describe('the package', () => {
       types: [],
       skipLibCheck: false,
     };
-    symlinkSync(join(project, 'node_modules', '@types'), join(directory, 'node_modules', '@types'));
+    // As a user has them, not as we do: no types but those of Node.js.
+    mkdirSync(join(directory, 'node_modules/@types'), { recursive: true });
+    for (const name of ['@types/node', 'undici-types']) {
+      rmSync(join(directory, 'node_modules', name), { recursive: true, force: true });
+      symlinkSync(realpathSync(join(project, 'node_modules', name)), join(directory, 'node_modules', name));
+    }
+    const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as { exports: Record<string, unknown> };
+    const entries = Object.keys(exports).filter((path) => !path.endsWith('.json'));
+    expect(entries).toEqual(['.', './simulation']);
+    const imports = entries.map((path, index) => `export * as entry${index} from 'statemesh${path.slice(1)}';\n`);
+    writeFileSync(join(directory, 'entries.ts'), imports.join(''));
     writeFileSync(
       join(directory, 'tsconfig.json'),
-      JSON.stringify({ compilerOptions: { ...options, types: ['node'] }, files: ['program.ts'] }),
+      JSON.stringify({ compilerOptions: { ...options, types: ['node'] }, files: ['program.ts', 'entries.ts'] }),
     );
-    expect(run('node', [join(project, 'node_modules/typescript/bin/tsc'), '-p', directory])).toBe('');
+    const compiler = join(project, 'node_modules/typescript/bin/tsc');
+    expect(spawnSync('node', [compiler, '-p', directory], { encoding: 'utf8' }).stdout).toBe('');
   }, 60_000);
 
   it('installed without scripts: a node, start -> nativeModuleMissing and what to run; doctor -> looks', () => {

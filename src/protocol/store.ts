@@ -12,6 +12,7 @@ import type { CollectionName, Cursor, DocumentKey, NodeId } from '../core/ids.js
 import type { Query, Where } from '../core/query.js';
 import type { Origin } from '../core/replication.js';
 import type { VectorClock } from '../core/vector-clock.js';
+import type { Randomness } from './ports.js';
 
 /** A local write that has been checked already. `update` runs inside the transaction, on what is there then. */
 export type Write =
@@ -117,6 +118,25 @@ export interface ContentDigest {
 export interface BackupProgress {
   readonly pages: number;
   readonly pagesTotal: number;
+}
+
+/** Which copy goes where. */
+export interface RestoreOptions {
+  /** A file that `backUp` has made. */
+  readonly backup: string;
+  readonly dataDir: string;
+  /** Whose it must be; default: whosever it is. */
+  readonly nodeId?: string | undefined;
+  readonly randomness: Randomness;
+}
+
+/** What has become of a database that was put back or set aside. */
+export interface Restored {
+  readonly nodeId: NodeId;
+  /** Where the database is now. */
+  readonly path: string;
+  /** Where the one is now that was there before; undefined when there was none. */
+  readonly setAside: string | undefined;
 }
 
 /** How much there is in a database. */

@@ -22,7 +22,7 @@ import type { Database } from 'better-sqlite3';
 import { isStatemeshError, messageOf, StatemeshError, shortText, systemCodeOf } from '../core/errors.js';
 import { isNodeId, type NodeId } from '../core/ids.js';
 import type { Randomness } from '../protocol/ports.js';
-import type { BackupProgress } from '../protocol/store.js';
+import type { BackupProgress, Restored, RestoreOptions } from '../protocol/store.js';
 import { closeDatabaseFile, fileBytesOf, openDatabaseFile, syncDirectory } from './database-file.js';
 import { lockDatabase } from './database-lock.js';
 import { copyPrivately, createPrivately } from './private-file.js';
@@ -95,25 +95,6 @@ function isSame(path: string, file: Stats): boolean {
 
 function overtaken(path: string): StatemeshError {
   return new StatemeshError('databaseInUse', `${path}: Another backup goes there at this moment.`);
-}
-
-/** Which copy goes where. */
-export interface RestoreOptions {
-  /** A file that `backUp` has made. */
-  readonly backup: string;
-  readonly dataDir: string;
-  /** Whose it must be; default: whosever it is. */
-  readonly nodeId?: string | undefined;
-  readonly randomness: Randomness;
-}
-
-/** What has become of a database that was put back or set aside. */
-export interface Restored {
-  readonly nodeId: NodeId;
-  /** Where the database is now. */
-  readonly path: string;
-  /** Where the one is now that was there before; undefined when there was none. */
-  readonly setAside: string | undefined;
 }
 
 /**
