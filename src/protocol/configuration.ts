@@ -46,6 +46,8 @@ const origin = z
 
 const claimName = z.string().min(1).max(128);
 
+export type { ConfigurationInput } from './configuration-input.js';
+
 /** Unknown fields are refused: a misspelt one would silently leave a default in force. */
 export const configurationSchema = z.strictObject({
   nodeId: nodeId.describe('Names this node in its cluster; also names its database file.'),
@@ -69,9 +71,18 @@ export const configurationSchema = z.strictObject({
     ),
   clusterSalt: z.string().min(8).max(128).optional().describe('Salt of the stretching, the same on every node.'),
   discovery: z.boolean().default(true).describe('Announce this node and find others by UDP beacons.'),
-  discoveryPort: z.int().min(1).max(65_535).default(25_000),
-  beaconIntervalMs: milliseconds(100, 60_000).default(5_000),
-  heartbeatIntervalMs: milliseconds(50, limits.heartbeatIntervalMaxMs).default(1_000),
+  discoveryPort: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .default(25_000)
+    .describe('UDP port of the beacons, the same on every node of the network.'),
+  beaconIntervalMs: milliseconds(100, 60_000)
+    .default(5_000)
+    .describe('How often this node announces itself. Longer: new nodes are found later, with fewer datagrams.'),
+  heartbeatIntervalMs: milliseconds(50, limits.heartbeatIntervalMaxMs)
+    .default(1_000)
+    .describe('How often a session that is silent shows that it lives. Longer: a lost peer is noticed later.'),
   syncIntervalMs: milliseconds(50, 600_000)
     .default(2_000)
     .describe('How often nodes that differ compare vector clocks.'),
@@ -85,7 +96,9 @@ export const configurationSchema = z.strictObject({
     .default('member')
     .describe('cloud: only answers nodes that show an access token; no discovery, no election.'),
   eligible: z.boolean().default(true).describe('Whether this node may be elected leader, and so connect to the cloud.'),
-  electionIntervalMs: milliseconds(100, 600_000).default(5_000),
+  electionIntervalMs: milliseconds(100, 600_000)
+    .default(5_000)
+    .describe('How often nodes agree on who leads. Longer: a lost leader is replaced later.'),
   yieldAfterMs: milliseconds(1_000, 3_600_000)
     .default(90_000)
     .describe('How long a leader may reach no cloud peer before it lets another node lead.'),
@@ -180,11 +193,12 @@ export const configurationSchema = z.strictObject({
     .optional()
     .describe('Serve metrics for Prometheus on this port of loopback, at /metrics; 0: any. Off when left out.'),
   control: z.boolean().default(false).describe('Open the control socket of the command line in dataDir.'),
-  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('The least important messages that are logged.'),
 });
 
-/** What a user writes: everything but `nodeId` has a default. */
-export type ConfigurationInput = z.input<typeof configurationSchema>;
 /** What a node works with: checked and complete, without the secret, so that it may be shown. */
 export type Configuration = Omit<
   z.output<typeof configurationSchema>,
