@@ -12,7 +12,7 @@ import { z } from 'zod';
 import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 import { Secret } from '../core/secret.js';
 import type { Time } from '../protocol/ports.js';
-import { type CallerSocket, keepPlaces } from '../protocol/server-places.js';
+import { answerOnce, type CallerSocket, keepPlaces } from '../protocol/server-places.js';
 import { Access, type Refusal } from './access.js';
 import { type Assets, readAssets } from './assets.js';
 import { collect } from './collect.js';
@@ -124,6 +124,7 @@ class Serving {
       (request, response) => this.#answer(request, response),
     );
     this.#stays = keepPlaces(this.#http, serverLimits);
+    answerOnce(this.#http, requestTimeoutMs);
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 

@@ -10,7 +10,7 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { type EventObject, fromCallback } from 'xstate';
 import { failureOf, messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 import type { Meter } from '../protocol/meter.js';
-import { keepPlaces } from '../protocol/server-places.js';
+import { answerOnce, keepPlaces } from '../protocol/server-places.js';
 import type { MetricsInput } from '../protocol/services.js';
 import type { EventLoopDelay, Exposition, Standing } from './exposition.js';
 
@@ -59,6 +59,7 @@ function serveMetrics({ port, parent, meter, exposition, standing }: ServeOption
     answer(request, response).catch((error: unknown) => respond(response, 500, `${messageOf(error)}\n`));
   });
   keepPlaces(server, callersMax);
+  answerOnce(server, requestTimeoutMs);
   let bound = port;
   let isOver = false;
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

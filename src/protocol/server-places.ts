@@ -65,3 +65,21 @@ export function keepPlaces(
   });
   return answer;
 }
+
+/** A server of `node:http`, as far as it counts the requests of a connection. */
+export interface AnsweringServer {
+  /** What comes after so many is told by `dropRequest`. */
+  maxRequestsPerSocket: number | null;
+  on(event: 'dropRequest', listener: (request: unknown, socket: CallerSocket) => void): unknown;
+  setTimeout(ms: number): unknown;
+}
+
+/**
+ * Gives each connection one answer, and closes it when nothing moves for so long: whoever asks again and again and does not read the
+ * answers would fill the memory, and keep a place for ever. A connection that became a WebSocket is left alone.
+ */
+export function answerOnce(server: AnsweringServer, patienceMs: number): void {
+  server.maxRequestsPerSocket = 1;
+  server.on('dropRequest', (_, socket) => socket.destroy());
+  server.setTimeout(patienceMs);
+}

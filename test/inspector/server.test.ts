@@ -13,7 +13,7 @@ import { relay } from '../../src/inspector/relay.js';
 import { type InspectorServer, type ServerOptions, serveInspector, serverLimits } from '../../src/inspector/server.js';
 import type { Control, ServerMessage } from '../../src/inspector/wire.js';
 import { until } from '../integration/cluster-fixture.js';
-import { silentCallers } from '../integration/crowd.js';
+import { callersThatDoNotRead, silentCallers } from '../integration/crowd.js';
 
 const token = 'a-token-of-the-tests';
 const assets: Assets = new Map([['/index.html', { type: 'text/html', body: Buffer.from('<title>page</title>') }]]);
@@ -362,6 +362,13 @@ describe('other processes', () => {
     expect(viewer.closed).toBe(undefined);
     silent.close();
     more.close();
+  });
+
+  it('local connections that ask and ask and do not read -> the page is served', async () => {
+    await serve();
+    const crowd = await callersThatDoNotRead({ port: server.port, path: '/' }, serverLimits.answeredMax);
+    expect((await get('/')).status).toBe(200);
+    crowd.close();
   });
 
   it('a caller that is refused a stream and stays -> is closed', async () => {

@@ -72,3 +72,26 @@ export async function silentCallers(port: number, count: number): Promise<{ clos
     },
   };
 }
+
+/** Local callers that ask again and again and read none of the answers, until what they send is read no more, or they are closed. */
+export async function callersThatDoNotRead(
+  { port, path }: { readonly port: number; readonly path: string },
+  count: number,
+): Promise<{ close(): void }> {
+  const request = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`.repeat(1_000);
+  const flood = (): Promise<Socket> =>
+    new Promise((resolve) => {
+      const socket = connect(port, '127.0.0.1').pause();
+      const send = (): void => {
+        while (!socket.destroyed && socket.write(request));
+      };
+      const isStuck = (): void => resolve(socket);
+      socket.on('error', isStuck).on('connect', send).on('drain', send).setTimeout(500, isStuck);
+    });
+  const sockets = await Promise.all(Array.from({ length: count }, flood));
+  return {
+    close() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createFixture, type Fixture, isRefused, portOf, type TestNode, until } from './cluster-fixture.js';
-import { silentCallers } from './crowd.js';
+import { callersThatDoNotRead, silentCallers } from './crowd.js';
 
 let fixture: Fixture;
 beforeEach(() => {
@@ -150,5 +150,13 @@ describe('metrics', () => {
     const silent = await silentCallers(port, 100);
     expect((await get(port)).status).toBe(200);
     silent.close();
+  });
+
+  it('local connections that ask and ask and do not read -> whoever else asks is answered', async () => {
+    const node = await fixture.start('a', { discovery: false, metricsPort: 0 });
+    const port = await portOfMetrics(node);
+    const crowd = await callersThatDoNotRead({ port, path: '/metrics' }, 20);
+    expect((await get(port)).status).toBe(200);
+    crowd.close();
   });
 });
