@@ -37,16 +37,23 @@ export class ControlReaders {
     this.#stalledBytes += response.writableLength;
     try {
       await new Promise<void>((resolve, reject) => {
+        // Each takes all of them away: a long answer waits many times.
         const settle = (): void => {
-          response.off('drain', resolve).off('finish', resolve).off('close', gone);
+          response.off('drain', read).off('finish', read).off('close', gone);
           socket?.off('timeout', drop);
         };
-        const gone = (): void => reject(new Error('The caller is gone.'));
+        const read = (): void => {
+          settle();
+          resolve();
+        };
+        const gone = (): void => {
+          settle();
+          reject(new Error('The caller is gone.'));
+        };
         const drop = (): void => void response.destroy();
-        response.once('drain', resolve).once('finish', resolve).once('close', gone);
+        response.once('drain', read).once('finish', read).once('close', gone);
         socket?.once('timeout', drop);
         socket?.setTimeout(this.#limits.readerIdleTimeoutMs);
-        response.once('drain', settle).once('finish', settle).once('close', settle);
         while (this.#stalledBytes > this.#limits.stalledBytesMax && this.#dropStalled()) {}
       });
     } finally {

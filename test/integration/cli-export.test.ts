@@ -64,6 +64,17 @@ describe('export', () => {
     ]);
   });
 
+  test('more than a reader takes at once, many times -> whole, and no warning of the node', async () => {
+    const text = 'x'.repeat(10_000);
+    const lines = Array.from({ length: 1_000 }, (_, n) =>
+      JSON.stringify({ key: String(n).padStart(4, '0'), document: text }),
+    );
+    await node.run(['import', 'large', '-'], { input: lines.join('\n') });
+    expect((await node.run(['export', 'large'])).stdout).toBe(`${lines.join('\n')}\n`);
+    expect((await node.run(['find', 'large', '--json'])).stdout).toBe(`${lines.join('\n')}\n`);
+    expect(node.stderr()).not.toContain('Warning');
+  });
+
   test('everything -> with its collection, and nothing that statemesh keeps for itself', async () => {
     await node.run(['add-static-peer', '--node-id', 'far', '--address', '127.0.0.1:9']);
     const lines = linesOf((await node.run(['export'])).stdout);

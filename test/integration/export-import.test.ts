@@ -129,6 +129,8 @@ test('import: a history with an entry that lost -> left out; one that is malform
     { ...entry, key: 'b', malformed: true },
   ]);
   expect(await exported('of-history', { collection: 'lost' })).toEqual([{ key: 'a', document: 2 }]);
+  await imported('of-history', [{ ...entry, key: 'a', operation: 'delete' }]);
+  expect(await exported('of-history', { collection: 'lost' })).toEqual([]);
 });
 
 test.each([

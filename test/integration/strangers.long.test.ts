@@ -170,8 +170,11 @@ describe('a cloud node', () => {
     const node = await fixture.start('cloud', { ...cloud.cloudOptions, discovery: false });
     const security = { kind: 'verified', ca: readFileSync(cloud.caPath, 'utf8') } as const;
     const token = await tokenFrom(cloud);
-    const signal = new AbortController().signal;
-    const dial = () => network.dial({ host: '127.0.0.1', port: portOf(node), security, timeoutMs: 20_000, signal });
+    // Each with a signal of its own: many that listen to one look like a leak.
+    const dial = () => {
+      const { signal } = new AbortController();
+      return network.dial({ host: '127.0.0.1', port: portOf(node), security, timeoutMs: 20_000, signal });
+    };
     for (let count = 0; count < limits.unauthenticatedMax; count += 32) {
       const dialed = await Promise.all(Array.from({ length: 32 }, dial));
       for (const connection of dialed) connection.attach({ data: () => {}, drained: () => {}, closed: () => {} });
