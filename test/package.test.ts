@@ -1,5 +1,5 @@
 /** The package as its users get it: packed, installed into an empty project, imported, typed, run. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   cpSync,
   mkdirSync,
@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import ts from 'typescript';
 
 const project = resolve('.');
 const directory = mkdtempSync(join(tmpdir(), 'statemesh-package-'));
@@ -44,6 +45,23 @@ function readmeProgram(): string {
   const [, program] = /```ts\n(import \{ createNode[\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
   if (program === undefined) throw new Error('README.md shows no program.');
   return program;
+}
+
+/** The blocks below the heading "Embed it". */
+function embeddingBlocks(): string[] {
+  const [, section = ''] = readFileSync('README.md', 'utf8').split('\n## Embed it\n');
+  const [embedding = ''] = section.split('\n## ');
+  return [...embedding.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code);
+}
+
+function withoutStop(code: string): string {
+  expect(code).toMatch(/\nawait node\.stop\(\);\n$/);
+  return code.replace(/await node\.stop\(\);\n$/, '');
+}
+
+function javascriptOf(code: string): string {
+  const { ESNext: module } = ts.ModuleKind;
+  return ts.transpileModule(code, { compilerOptions: { module, target: ts.ScriptTarget.ES2023 } }).outputText;
 }
 
 describe('the package', () => {
@@ -118,6 +136,45 @@ describe('the package', () => {
   it('the program of the README: run in an empty project -> starts a node, puts, gets and stops', () => {
     writeFileSync(join(directory, 'program.mjs'), readmeProgram());
     expect(run('node', ['program.mjs'])).toContain('Espresso');
+  }, 30_000);
+
+  it('"Embed it" in the README: its two blocks, one after the other -> run to their end', () => {
+    const [first = '', second = ''] = embeddingBlocks();
+    // One program cannot declare a name twice.
+    const going = second.replace('const articles =', 'const priced =').replaceAll('articles.', 'priced.');
+    writeFileSync(join(directory, 'blocks.mjs'), javascriptOf(`${withoutStop(first)}${going}\nawait node.stop();`));
+    const { status, stdout, stderr } = spawnSync('node', ['blocks.mjs'], {
+      cwd: directory,
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toContain("document: { name: 'Espresso', price: 1.3 }");
+  }, 30_000);
+
+  it('"Embed it" in the README: the program without its last line, and a second one beside it -> find each other', async () => {
+    const [first = ''] = embeddingBlocks();
+    const program = `${withoutStop(first)}node.on('peer.connected', ({ nodeId }) => console.log('met', nodeId));`;
+    writeFileSync(join(directory, 'one.mjs'), program);
+    writeFileSync(join(directory, 'two.mjs'), program.replaceAll('till-1', 'till-2').replace('./data', './data-2'));
+    const children = ['one.mjs', 'two.mjs'].map((name) => spawn('node', [name], { cwd: directory }));
+    const met = children.map(
+      (child) =>
+        new Promise<string>((done) => {
+          let text = '';
+          child.stdout.setEncoding('utf8').on('data', (piece) => {
+            text += piece;
+            const [line] = /met till-\d/.exec(text) ?? [];
+            if (line !== undefined) done(line);
+          });
+          child.once('exit', () => done(`ended: ${text}`));
+        }),
+    );
+    try {
+      expect(await Promise.all(met)).toEqual(['met till-2', 'met till-1']);
+    } finally {
+      for (const child of children) child.kill('SIGKILL');
+    }
   }, 30_000);
 
   it('the program of the README, and every entry point: compiled under strict rules, types of libraries checked -> has all its types', () => {
