@@ -23,6 +23,8 @@ export const limits = {
   findBytesMax: 16 * 1024 * 1024,
   /** Of documents or changes that are read at once, in characters; one that is larger comes alone. */
   pageBytesMax: 256 * 1024,
+  /** The same for documents however small, since whoever reads them handles a page in one turn of the event loop. */
+  pageDocumentsMax: 500,
 
   // Local writes
   writesQueuedMax: 100_000,

@@ -7,7 +7,7 @@
  * have brought the document back, since the last write wins.
  */
 import { decodeDocument } from '../core/document.js';
-import { type Failure, isStatemeshError } from '../core/errors.js';
+import { type Failure, isStatemeshError, messageOf } from '../core/errors.js';
 import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { QuarantinedDocument, RemotePeer } from '../protocol/remote-peer.js';
@@ -48,16 +48,15 @@ export async function readRemotePeers(store: Store): Promise<RemotePeers> {
   const peers: RemotePeer[] = [];
   for await (const document of documentsOf(store, remotePeersCollection)) {
     const { key } = document;
-    try {
-      const marker = (await store.get(removedPeersCollection, key))?.payload;
-      // Whether it is removed nobody can say: the marker is what is set aside.
-      if (isRemovedBy(marker) || (marker !== undefined && markerIn(marker) === undefined)) continue;
-      const peer = parseStored(document);
-      if (peers.length === limits.peersMax) return { peers, quarantined, surplus };
-      peers.push(peer);
-    } catch (error) {
-      set({ collection: remotePeersCollection, key, error });
-    }
+    const peer = peerOrError(document);
+    // There may be many that are none, and their markers are not asked for when nothing depends on them.
+    if (peer instanceof Error && quarantined.length === limits.quarantinedMax) continue;
+    const marker = (await store.get(removedPeersCollection, key))?.payload;
+    // Whether it is removed nobody can say: the marker is what is set aside.
+    if (isRemovedBy(marker) || (marker !== undefined && markerIn(marker) === undefined)) continue;
+    if (peer instanceof Error) set({ collection: remotePeersCollection, key, error: peer });
+    else if (peers.length === limits.peersMax) return { peers, quarantined, surplus };
+    else peers.push(peer);
   }
   return { peers, quarantined, surplus: undefined };
 }
@@ -116,6 +115,14 @@ export function isRemovedBy(marker: string | undefined): boolean {
 /** Every NodeId is a document key: its alphabet is narrower and its length smaller. */
 export function keyOf(nodeId: NodeId): DocumentKey {
   return nodeId as string as DocumentKey;
+}
+
+function peerOrError(document: StoredDocument): RemotePeer | Error {
+  try {
+    return parseStored(document);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(messageOf(error));
+  }
 }
 
 function parseStored({ key, payload }: StoredDocument): RemotePeer {

@@ -46,11 +46,12 @@ export class Queries {
     return Float64Array.from(this.prepare(sql).pluck().all(parameters) as number[]);
   }
 
-  /** The next documents of a selection, up to about `limits.pageBytesMax`, and how many of it they are. */
+  /** The next documents of a selection, up to about `limits.pageBytesMax` and `limits.pageDocumentsMax`, and how many of it they are. */
   page(selected: Float64Array, from: number): { readonly documents: StoredDocument[]; readonly next: number } {
     const documents: StoredDocument[] = [];
     let next = from;
-    for (let bytes = 0; next < selected.length && bytes < limits.pageBytesMax; next += 1) {
+    const end = Math.min(from + limits.pageDocumentsMax, selected.length);
+    for (let bytes = 0; next < end && bytes < limits.pageBytesMax; next += 1) {
       const document = this.byCursor.get(selected[next]) as StoredDocument | undefined;
       if (document === undefined) continue;
       documents.push(document);

@@ -341,6 +341,15 @@ export function describeStoreQueries(open: OpenStore): void {
       });
     });
 
+    test('pages: many small documents -> at most limits.pageDocumentsMax at once, and others have their turn between', async () => {
+      const { store } = await open();
+      const count = 2 * limits.pageDocumentsMax + 1;
+      await store.write(Array.from({ length: count }, (_, index) => put(`${index}`, index)));
+      const lengths = [];
+      for await (const page of store.pages(products, {})) lengths.push(page.length);
+      expect(lengths).toEqual([limits.pageDocumentsMax, limits.pageDocumentsMax, 1]);
+    });
+
     test('changes: large documents -> pages of limits.pageBytesMax, one that is larger comes alone, none is left out', async () => {
       const { store } = await open();
       const lengths = [10, 100_000, 200_000, 1_000_000, 10, 1_000_000, 1_000_000, 20];

@@ -185,6 +185,33 @@ describe('peer store', () => {
     );
   });
 
+  test('readRemotePeers: thousands that are none -> others have their turn meanwhile, and few markers are asked for', async () => {
+    const { store } = await openPeers();
+    const count = 4 * limits.pageDocumentsMax;
+    await store.write(
+      Array.from({ length: count }, (_, index) => {
+        const key = `bad-${String(index).padStart(4, '0')}`;
+        return { kind: 'put' as const, collection: collection as never, key: key as never, payload: '1' };
+      }),
+    );
+    let asked = 0;
+    const get: typeof store.get = (...document) => {
+      asked += 1;
+      return store.get(...document);
+    };
+    let turns = 0;
+    let isRead = false;
+    const takeTurn = (): void => {
+      turns += 1;
+      if (!isRead) setImmediate(takeTurn);
+    };
+    setImmediate(takeTurn);
+    await readRemotePeers(Object.assign(Object.create(store), { get }));
+    isRead = true;
+    expect(turns).toBeGreaterThanOrEqual(count / limits.pageDocumentsMax - 1);
+    expect(asked).toBe(limits.quarantinedMax);
+  });
+
   test('parseRemotePeer: of what formatRemotePeer gives -> the same peer', () => {
     for (const input of [gateway, cloud]) {
       const peer = parseRemotePeer(
