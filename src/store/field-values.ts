@@ -9,6 +9,7 @@ import type { Database } from 'better-sqlite3';
 import { decodeDocument, type JsonValue } from '../core/document.js';
 import { StatemeshError, shortText } from '../core/errors.js';
 import { namesOf } from '../core/field-path.js';
+import { isLike } from '../core/like.js';
 import { own } from '../core/own.js';
 
 /** As SQL writes them. Booleans are blobs, which sort behind texts; objects and lists are blobs that equal nothing. */
@@ -31,6 +32,9 @@ const [falseValue, trueValue, objectValue, listValue] = [0, 1, 2, 3].map((byte) 
 export function defineFieldValues(database: Database): void {
   const read = createReader();
   database.function('field_value', { deterministic: true }, (payload, field) => read(String(payload), String(field)));
+  database.function('is_like', { deterministic: true }, (text, pattern) =>
+    isLike(String(text), String(pattern)) ? 1 : 0,
+  );
   database.function('compared_value', { deterministic: true }, (payload, field) => {
     const value = read(String(payload), String(field));
     if (value === listValue) throw isList(String(field));

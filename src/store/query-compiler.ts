@@ -202,8 +202,18 @@ class Compilation {
         if (String(value).length > likeLengthMax) {
           throw new StatemeshError('queryInvalid', `Invalid query: $like takes at most ${likeLengthMax} characters.`);
         }
-        return `(typeof(${field}) = 'text' AND ${field} LIKE ${this.scalar(value)} ESCAPE '\\')`;
+        return this.like(field, String(value));
     }
+  }
+
+  /** SQLite's LIKE, which is fast, does not see what comes behind a NUL. */
+  private like(field: string, pattern: string): string {
+    const parameter = this.scalar(pattern);
+    const exactly = `is_like(${field}, ${parameter})`;
+    const isLike = pattern.includes('\0')
+      ? exactly
+      : `CASE WHEN instr(${field}, char(0)) = 0 THEN ${field} LIKE ${parameter} ESCAPE '\\' ELSE ${exactly} END`;
+    return `(typeof(${field}) = 'text' AND ${isLike})`;
   }
 
   private anyOf(name: string, values: readonly Scalar[]): string {

@@ -67,6 +67,14 @@ export function describeStoreQueries(open: OpenStore): void {
       });
     }
 
+    test('like: a text with a NUL -> is seen to its end', async () => {
+      const { store } = await open();
+      await store.write([put('nul', { name: 'a\0b' }), put('plain', { name: 'a' })]);
+      const patterns = ['a', 'a%b', 'a\0B', 'a_b', '%\0%', 'a\0'];
+      const found = await Promise.all(patterns.map((like) => keysOf(store, { where: { name: { $like: like } } })));
+      expect(found).toEqual([['plain'], ['nul'], ['nul'], ['nul'], ['nul'], []]);
+    });
+
     test('like: case, any text, one character -> as SQL LIKE, one character being one code point', async () => {
       const { store } = await open();
       await store.write(['Anna', 'anne', 'Änne', 'hanna', '😀x'].map((name) => put(name, { name })));

@@ -32,6 +32,8 @@ const scalars: fc.Arbitrary<Scalar> = fc.oneof(
     '\uFFFD',
     '%',
     '\ud800',
+    'a\0b',
+    '\0',
   ),
   // Each several times, since what is drawn evenly is equal to nothing.
   fc.constantFrom(...scales),
@@ -58,7 +60,7 @@ const documents = fc.array(
 );
 const fields = fc.constantFrom('a', 'b', 'b.c', 'missing', '__proto__');
 const pattern = fc
-  .array(fc.constantFrom('%', '_', '\\%', '\\_', '\\\\', 'a', 'B', 'é', '\u{1F600}'), { maxLength: 4 })
+  .array(fc.constantFrom('%', '_', '\\%', '\\_', '\\\\', 'a', 'B', '\0', 'é', '\u{1F600}'), { maxLength: 4 })
   .map((parts) => parts.join(''));
 const conditions: fc.Arbitrary<Where> = fc.oneof(
   fc.tuple(fields, scalars).map(([field, value]) => ({ [field]: value })),
