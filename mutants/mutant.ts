@@ -1,5 +1,5 @@
 /** What a mutant is: a bug that somebody could have written, as a change of the source, and how soon it must be caught. */
-import type { BreachKind, PlanOptions } from 'statemesh/simulation';
+import { type BreachKind, faultDomains, type PlanOptions } from 'statemesh/simulation';
 
 export interface Mutant {
   /** For `--only` and the table. */
@@ -27,7 +27,10 @@ export interface Edit {
 /** From which plans are drawn, one a seed. */
 export type Plans = Omit<PlanOptions, 'seed'>;
 
-export const usualPlans: Plans = { nodes: [3, 5], durationMs: 20_000 };
+/** Over a slow line it takes long until nothing more can come: what hangs is seen sooner without. Strangers only cost time. */
+const usualFaults = faultDomains.filter((domain) => domain !== 'links' && domain !== 'strangers');
+
+export const usualPlans: Plans = { nodes: [3, 5], durationMs: 20_000, faults: usualFaults };
 
 export function plansOf({ plan }: Pick<Mutant, 'plan'>): Plans {
   return { ...usualPlans, ...plan };
