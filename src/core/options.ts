@@ -61,7 +61,7 @@ export function readFields(
     if (!isPlainObject(value)) throw refuse(`it takes a plain object of fields, not ${shownValue(value)}.`);
     return Reflect.ownKeys(value).map((name) => {
       if (typeof name === 'symbol') throw refuse(`${String(name).slice(0, 80)} is unknown: fields are named by texts.`);
-      return [name, Reflect.get(value, name)];
+      return [name, own(value as Record<string, unknown>, name)];
     });
   } catch (error) {
     if (isStatemeshError(error)) throw error;

@@ -14,6 +14,7 @@ const searched = ['src', 'visualizer/src', 'bench', 'fuzz', 'demo', 'mutants'];
 /** Where such a look-up is right, and why. */
 const allowed: ReadonlyMap<string, string> = new Map([
   ['src/core/own.ts', 'the one place that looks up, after it has asked whether the record has the name itself'],
+  ['src/core/options.ts', 'methods that a value must have, also by its class: we name them ourselves'],
   ['src/simulation/world-node.ts', 'a Proxy gives what its target has: programs call its methods by name'],
 ]);
 
