@@ -424,7 +424,7 @@ describe('network errors', () => {
     ['EHOSTUNREACH', 'connectionRefused'],
     ['ETIMEDOUT', 'connectionTimeout'],
     ['ECONNRESET', 'connectionLost'],
-    ['EMFILE', 'connectionLost'],
+    ['EMFILE', 'descriptorsExhausted'],
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'wrongClusterKey'],
     ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', 'wrongClusterKey'],
   ];

@@ -60,8 +60,9 @@ describe('control socket', () => {
     rmSync(socketPath);
     await until(() => callControl(socketPath, 'ping').catch(() => undefined));
     expect(await callControl(socketPath, 'ping')).toBe('pong');
-    rmSync(socketPath);
-    await writeFile(socketPath, 'mine');
+    // At once, or the node would have it again in between.
+    writeFileSync(`${socketPath}.mine`, 'mine');
+    renameSync(`${socketPath}.mine`, socketPath);
     await sleep(100);
     expect(await readFile(socketPath, 'utf8')).toBe('mine');
     rmSync(socketPath);
