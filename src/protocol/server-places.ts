@@ -71,7 +71,8 @@ export interface AnsweringServer {
   /** What comes after so many is told by `dropRequest`. */
   maxRequestsPerSocket: number | null;
   on(event: 'dropRequest', listener: (request: unknown, socket: CallerSocket) => void): unknown;
-  setTimeout(ms: number): unknown;
+  /** How long nothing may move on a connection, ms. */
+  timeout: number;
 }
 
 /**
@@ -81,5 +82,5 @@ export interface AnsweringServer {
 export function answerOnce(server: AnsweringServer, patienceMs: number): void {
   server.maxRequestsPerSocket = 1;
   server.on('dropRequest', (_, socket) => socket.destroy());
-  server.setTimeout(patienceMs);
+  server.timeout = patienceMs;
 }
