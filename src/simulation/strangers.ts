@@ -8,6 +8,7 @@ import type { Connection, Network, Timer } from '../protocol/ports.js';
 import type { VirtualClock } from './clock.js';
 import type { Host, NetworkHub } from './network/hub.js';
 
+/** Machines that belong to nobody and connect to a node. */
 export interface StrangersOptions {
   /** Connections that they open, all together. */
   readonly perSecond: number;
