@@ -51,13 +51,16 @@ export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger, 
 }
 
 /**
- * Which wrong cluster keys the log has warned of. An operator does not mend a key between two attempts, so there is one warning an hour
- * for each peer or address; repeats are logged at level debug.
+ * What the log has warned of, within an hour; repeats are logged at level debug. An operator does not mend a cluster key between two
+ * attempts, so there is one warning of a wrong one for each peer or address. Of documents in quarantine, a peer may write as many as
+ * it likes: the first hundred are enough.
  */
 class WarnedOf {
   readonly #atMs = new Map<string, number>();
+  #quarantined = { sinceMs: Number.NEGATIVE_INFINITY, count: 0 };
 
   isRepeated(happening: Happening, nowMs: number): boolean {
+    if (happening.type === 'document.quarantined') return this.#isOneOfTooMany(nowMs);
     if (happening.type !== 'peer.refused' && happening.type !== 'connection.refused') return false;
     if (happening.failure.code !== 'wrongClusterKey') return false;
     const who = happening.type === 'peer.refused' ? happening.nodeId : addressRange(hostIn(happening.remoteAddress));
@@ -70,6 +73,13 @@ class WarnedOf {
     const [oldest] = this.#atMs.keys();
     if (this.#atMs.size > limits.refusalsRememberedMax && oldest !== undefined) this.#atMs.delete(oldest);
     return false;
+  }
+
+  #isOneOfTooMany(nowMs: number): boolean {
+    const { sinceMs, count } = this.#quarantined;
+    const isOver = nowMs - sinceMs >= limits.refusalNewsMs;
+    this.#quarantined = isOver ? { sinceMs: nowMs, count: 1 } : { sinceMs, count: count + 1 };
+    return this.#quarantined.count > limits.quarantinedMax;
   }
 }
 

@@ -51,6 +51,23 @@ describe('the log', () => {
     expect(levels).toEqual(['warn', 'warn']);
   });
 
+  test('documents in quarantine -> a hundred warnings in an hour, whoever writes more of them', () => {
+    const { levelOf, pass } = setup();
+    const levels = () =>
+      Array.from({ length: limits.quarantinedMax + 1 }, (_, index) =>
+        levelOf({
+          type: 'document.quarantined',
+          collection: 'c',
+          documentKey: `k${index}`,
+          reason: 'It is no object.',
+        }),
+      );
+    const expected = [...Array(limits.quarantinedMax).fill('warn'), 'debug'];
+    expect(levels()).toEqual(expected);
+    pass(limits.refusalNewsMs);
+    expect(levels()).toEqual(expected);
+  });
+
   test('more addresses than are remembered -> the oldest is forgotten', () => {
     const { levelOf } = setup();
     for (let n = 0; n <= limits.refusalsRememberedMax; n += 1) levelOf(turnedAway(`10.1.${n >> 8}.${n & 255}:1`));
