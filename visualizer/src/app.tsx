@@ -44,6 +44,7 @@ export function App({ connection }: { connection: Connection }) {
   const earlier = useMemo(() => timeline.copyAt(timeline.countAt(clock.nowMs - rateSpanMs)), [timeline, tenth]);
   const nodes = nodesOf(fold, timeline.identities);
   const sight = nodes.find((each) => each.node === node);
+  const isPast = condition === 'live' && !clock.isLive;
   const nowMs = useSmoothNow(clock.isLive && condition === 'live', clock.nowMs, timeline.hasWallClock);
   const openActor = useCallback(
     (sessionId: string, of?: string) => {
@@ -75,8 +76,8 @@ export function App({ connection }: { connection: Connection }) {
             </button>
           ))}
         </nav>
-        <span className={`condition condition-${condition}`} role="status">
-          {conditions[condition]}
+        <span className={`condition condition-${isPast ? 'past' : condition}`} role="status">
+          {isPast ? 'in the past' : conditions[condition]}
         </span>
         {scene.stately !== undefined && <StatelyButton url={scene.stately} connection={connection} />}
         <ThemeButton />

@@ -2,7 +2,7 @@
 import { type ReactNode, useMemo, useRef, useState } from 'react';
 import type { ActorState, Fold } from '../../../src/inspector/fold.js';
 import { ChartView } from '../chart/chart-view.js';
-import { nodesOf, stateText } from '../model/cluster.js';
+import { type NodeSight, nodesOf, stateText } from '../model/cluster.js';
 import type { Timeline } from '../model/timeline.js';
 import { sinceText } from '../parts/format.js';
 import { useRowsDrawn } from '../parts/rows-drawn.js';
@@ -23,7 +23,9 @@ export interface ActorsViewProps {
 
 export function ActorsView({ timeline, fold, nowMs, node, selected, onSelectNode, onSelect }: ActorsViewProps) {
   const nodes = nodesOf(fold, timeline.identities).filter(({ rootId }) => rootId !== undefined);
-  const chosen = nodes.find((each) => each.node === node) ?? nodes[0];
+  // Whoever led when the view was opened: an election must not take the reader elsewhere.
+  const [opened] = useState(() => leaderIn(nodes)?.node);
+  const chosen = nodes.find((each) => each.node === (node ?? opened)) ?? leaderIn(nodes) ?? nodes[0];
   const actor =
     (selected === undefined ? undefined : fold.actors.get(selected)) ?? fold.actors.get(chosen?.rootId ?? '');
   const chart = actor?.isMachine ? fold.charts.get(actor.logic) : undefined;
@@ -66,6 +68,11 @@ export function ActorsView({ timeline, fold, nowMs, node, selected, onSelectNode
       {actor !== undefined && <Context actor={actor} />}
     </section>
   );
+}
+
+/** The leader; without one, a node that could be. */
+function leaderIn(nodes: readonly NodeSight[]): NodeSight | undefined {
+  return nodes.find(({ election }) => election === 'leader') ?? nodes.find(({ role }) => role !== 'cloud');
 }
 
 function ActorHead({ actor, timeline, nowMs }: { actor: ActorState; timeline: Timeline; nowMs: number }) {

@@ -12,6 +12,8 @@ import {
   Position,
   ReactFlow,
   useNodesState,
+  useReactFlow,
+  useStore,
 } from '@xyflow/react';
 import { memo, useEffect, useMemo } from 'react';
 import type { Fold } from '../../../src/inspector/fold.js';
@@ -19,6 +21,7 @@ import { type Link, linksOf, type NodeSight, nodesOf } from '../model/cluster.js
 import type { Identity } from '../model/identities.js';
 import { milliseconds } from '../parts/format.js';
 import { cardHeight, cardWidth, type Place, placesOf } from './places.js';
+import { type Way, wayBetween } from './ways.js';
 import '@xyflow/react/dist/style.css';
 import './cluster.css';
 
@@ -39,7 +42,7 @@ type CardData = {
   readonly isSelected: boolean;
 };
 type CardNode = Node<CardData, 'card'>;
-type LinkData = { readonly link: Link; readonly rate: number; readonly isCut: boolean };
+type LinkData = { readonly link: Link; readonly rate: number; readonly isCut: boolean; readonly way: Way | undefined };
 type LinkEdge = Edge<LinkData, 'link'>;
 
 const nodeTypes = { card: memo(Card) };
@@ -50,11 +53,12 @@ export function ClusterView({ fold, identities, earlier, selected, onSelect }: C
   const links = useMemo(() => linksOf(nodes), [nodes]);
   const names = namesOf(nodes, links);
   const key = `${names.members.join()} ${names.clouds.join()}`;
+  const upper = names.clouds.length === 0 ? [] : connectedToCloud(nodes, links);
   const [cards, setCards, onNodesChange] = useNodesState<CardNode>([]);
-  // Where somebody has dragged a card, it stays.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: only when nodes come or go
+  // Where somebody has dragged a card, it stays until then.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only when nodes come or go, or others connect to the cloud
   useEffect(() => {
-    const places = placesOf(names.members, names.clouds);
+    const places = placesOf(names.members, names.clouds, upper);
     setCards((before) =>
       [...places].map(([name, place]) => {
         const known = before.find(({ id }) => id === name);
@@ -67,7 +71,7 @@ export function ClusterView({ fold, identities, earlier, selected, onSelect }: C
         } as CardNode;
       }),
     );
-  }, [key]);
+  }, [key, upper.join()]);
   const cardOf = (name: string): CardData => {
     const node = nodes.find((each) => each.node === name);
     const group = fold.partition.findIndex((each) => each.includes(name));
@@ -80,9 +84,10 @@ export function ClusterView({ fold, identities, earlier, selected, onSelect }: C
     };
   };
   const shown = cards.map((card) => ({ ...card, data: cardOf(card.id) }));
+  const ways = useWays(cards, links);
   const edges = useMemo(
-    () => edgesOf(links, fold, linksOf(nodesOf(earlier, identities)), earlier.atMs),
-    [links, fold, earlier, identities],
+    () => edgesOf({ links, ways, fold, before: linksOf(nodesOf(earlier, identities)), beforeMs: earlier.atMs }),
+    [links, ways, fold, earlier, identities],
   );
   return (
     <section className="cluster" aria-label="Cluster">
@@ -99,13 +104,14 @@ export function ClusterView({ fold, identities, earlier, selected, onSelect }: C
         edgesFocusable={false}
         deleteKeyCode={null}
         fitView
-        fitViewOptions={{ padding: 0.15, maxZoom: 1.3 }}
+        fitViewOptions={fitOptions}
         minZoom={0.2}
         proOptions={{ hideAttribution: true }}
         colorMode="system"
       >
         <Background gap={24} />
         <Controls showInteractive={false} />
+        <Refit />
       </ReactFlow>
       {fold.partition.length > 0 && (
         <p className="cluster-partition" role="status">
@@ -122,6 +128,20 @@ export function ClusterView({ fold, identities, earlier, selected, onSelect }: C
   );
 }
 
+const fitOptions = { padding: 0.15, maxZoom: 1.3 };
+
+/** All nodes stay in sight when the picture gets another size: the window changes, or details are shown beside it. */
+function Refit() {
+  const { fitView } = useReactFlow();
+  const width = useStore((store) => store.width);
+  const height = useStore((store) => store.height);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: at each size
+  useEffect(() => {
+    void fitView(fitOptions);
+  }, [fitView, width, height]);
+  return null;
+}
+
 /** Cloud nodes that nobody watches are known by those who connect to them. */
 function namesOf(nodes: readonly NodeSight[], links: readonly Link[]): { members: string[]; clouds: string[] } {
   const watched = new Map(nodes.map((node) => [node.node, node]));
@@ -136,11 +156,51 @@ function namesOf(nodes: readonly NodeSight[], links: readonly Link[]): { members
   return { members: [...members].filter((name) => !clouds.has(name)).sort(), clouds: [...clouds].sort() };
 }
 
-function edgesOf(links: readonly Link[], fold: Fold, earlier: readonly Link[], earlierMs: number): LinkEdge[] {
-  const before = new Map(earlier.map((link) => [link.key, link]));
-  const spanMs = fold.atMs - earlierMs;
+/** Leaders, who are about to, come first. */
+function connectedToCloud(nodes: readonly NodeSight[], links: readonly Link[]): string[] {
+  const ends = new Set(links.flatMap(({ from, to, isOfGateway }) => (isOfGateway ? [from, to] : [])));
+  const members = nodes.filter(({ role }) => role !== 'cloud');
+  const leaders = members.filter(({ election }) => election === 'leader');
+  const others = members.filter((node) => ends.has(node.node) && !leaders.includes(node));
+  return [...leaders, ...others].map(({ node }) => node);
+}
+
+/** By the key of the link. They are found anew when a card moves, or a link comes or goes, and not at each record. */
+function useWays(cards: readonly CardNode[], links: readonly Link[]): ReadonlyMap<string, Way> {
+  const places = cards.map(({ id, position: { x, y } }) => `${id} ${x} ${y}`).join();
+  const keys = links.map(({ key }) => key).join();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
+  return useMemo(() => {
+    const middles = new Map(cards.map(({ id, position }) => [id, middleOf(position)]));
+    return new Map(
+      links.flatMap(({ key, from, to }) => {
+        const [start, end] = [middles.get(from), middles.get(to)];
+        if (start === undefined || end === undefined) return [];
+        const others = [...middles].flatMap(([id, middle]) => (id === from || id === to ? [] : middle));
+        return [[key, wayBetween(start, end, others)] as const];
+      }),
+    );
+  }, [places, keys]);
+}
+
+function middleOf({ x, y }: Place): Place {
+  return { x: x + cardWidth / 2, y: y + cardHeight / 2 };
+}
+
+interface Linked {
+  readonly links: readonly Link[];
+  readonly ways: ReadonlyMap<string, Way>;
+  readonly fold: Fold;
+  /** For the rates. */
+  readonly before: readonly Link[];
+  readonly beforeMs: number;
+}
+
+function edgesOf({ links, ways, fold, before, beforeMs }: Linked): LinkEdge[] {
+  const known = new Map(before.map((link) => [link.key, link]));
+  const spanMs = fold.atMs - beforeMs;
   return links.map((link) => {
-    const old = before.get(link.key);
+    const old = known.get(link.key);
     const moved = entriesOn(link) - (old === undefined ? 0 : entriesOn(old));
     const [one, other] = [groupOf(fold, link.from), groupOf(fold, link.to)];
     return {
@@ -152,6 +212,7 @@ function edgesOf(links: readonly Link[], fold: Fold, earlier: readonly Link[], e
         link,
         rate: spanMs > 0 ? Math.max(0, (moved * 1_000) / spanMs) : 0,
         isCut: one >= 0 && other >= 0 && one !== other,
+        way: ways.get(link.key),
       },
     };
   });
@@ -210,18 +271,12 @@ function Crown() {
   );
 }
 
-/** From edge to edge of two cards, by the straight line between their middles. */
-function LinkLine({ id, source, target, sourceX, sourceY, targetX, targetY, data }: EdgeProps<LinkEdge>) {
-  if (data === undefined) return null;
-  const { link, rate, isCut } = data;
-  // Handles are at the middle of the upper side.
-  const from = { x: sourceX, y: sourceY + cardHeight / 2 };
-  const to = { x: targetX, y: targetY + cardHeight / 2 };
-  const path = `M${from.x},${from.y}L${to.x},${to.y}`;
+/** Between the middles of two cards, which hide its ends. */
+function LinkLine({ id, source, target, data }: EdgeProps<LinkEdge>) {
+  if (data?.way === undefined) return null;
+  const { link, rate, isCut, way } = data;
+  const { path, label } = way;
   const state = isCut ? 'cut' : stateOf(link);
-  // In the middle of what is to be seen of it, but for a little, since the lines of a full mesh meet there.
-  const at = hidden(from, to) + (1 - 2 * hidden(from, to)) * labelAt;
-  const [x, y] = [from.x + (to.x - from.x) * at, from.y + (to.y - from.y) * at];
   return (
     <>
       <BaseEdge id={id} path={path} className={`link link-${state}`} />
@@ -233,22 +288,14 @@ function LinkLine({ id, source, target, sourceX, sourceY, targetX, targetY, data
       <EdgeLabelRenderer>
         <div
           className={`link-label link-label-${state}`}
-          style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}
-          title={`${source} – ${target}: ${link.sessions.map(({ node, state: each }) => `${node} says ${each}`).join(', ')}`}
+          style={{ transform: `translate(-50%, -50%) translate(${label.x}px, ${label.y}px)` }}
+          title={`${source} – ${target}: ${link.sessions.map(({ node, standing }) => `${node} says ${standing}`).join(', ')}`}
         >
           {labelOf(link, rate, state)}
         </div>
       </EdgeLabelRenderer>
     </>
   );
-}
-
-const labelAt = 0.42;
-
-/** The share of a line that is below the card at its end. */
-function hidden(from: Place, to: Place): number {
-  const [dx, dy] = [Math.abs(to.x - from.x), Math.abs(to.y - from.y)];
-  return Math.min(0.5, cardWidth / 2 / Math.max(dx, 1), cardHeight / 2 / Math.max(dy, 1));
 }
 
 function stateOf({ sessions }: Link): 'well' | 'busy' | 'opening' {

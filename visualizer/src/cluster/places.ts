@@ -1,4 +1,7 @@
-/** Where nodes stand: members in a ring, so that each pair has a straight way; cloud nodes in a row above. */
+/**
+ * Where nodes stand: members in a ring, so that each pair has a straight way; cloud nodes in a row above. Whoever is connected with the
+ * cloud stands at the top of the ring, so that its links run behind no other node.
+ */
 export interface Place {
   readonly x: number;
   readonly y: number;
@@ -10,12 +13,17 @@ export const cardHeight = 92;
 const spacing = 250;
 const cloudGap = 190;
 
-export function placesOf(members: readonly string[], clouds: readonly string[]): Map<string, Place> {
+/** @param upper Members that belong at the top of the ring */
+export function placesOf(
+  members: readonly string[],
+  clouds: readonly string[],
+  upper: readonly string[] = [],
+): Map<string, Place> {
   const places = new Map<string, Place>();
   // Wide rather than high, as windows are; a single one in the middle, two side by side.
   const radius = members.length < 2 ? 0 : Math.max(170, (members.length * spacing) / (2 * Math.PI));
   const start = members.length === 2 ? Math.PI : -Math.PI / 2;
-  for (const [index, node] of members.entries()) {
+  for (const [index, node] of inRing(members, upper).entries()) {
     const angle = start + (index * 2 * Math.PI) / members.length;
     places.set(node, { x: Math.cos(angle) * radius * 1.35, y: Math.sin(angle) * radius });
   }
@@ -24,4 +32,13 @@ export function placesOf(members: readonly string[], clouds: readonly string[]):
     places.set(node, { x: (index - (clouds.length - 1) / 2) * spacing, y: top });
   }
   return places;
+}
+
+/** Clockwise from the top. The upper ones stand at the top and beside it, in turns; the others keep their order. */
+function inRing(members: readonly string[], upper: readonly string[]): readonly string[] {
+  const others = members.filter((member) => !upper.includes(member));
+  const [right, left]: [string[], string[]] = [[], []];
+  for (const [index, member] of upper.filter((each) => members.includes(each)).entries())
+    (index % 2 === 0 && index > 0 ? left : right).push(member);
+  return [...right, ...others, ...left.toReversed()];
 }

@@ -61,7 +61,8 @@ export function reduceClock(timeline: Timeline, state: State, action: ClockActio
     case 'tick': {
       if (state.mode !== 'playing') return state;
       const nowMs = state.nowMs + action.elapsedMs * state.speed;
-      if (nowMs >= timeline.lastMs) return { ...state, ...present, mode: 'still' };
+      // The present has been caught up with: what comes is shown at once.
+      if (nowMs >= timeline.lastMs) return { ...state, ...present, mode: 'live' };
       return { ...state, nowMs, count: timeline.countAt(nowMs) };
     }
   }

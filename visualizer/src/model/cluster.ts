@@ -2,6 +2,7 @@
 import type { ActorState, Fold } from '../../../src/inspector/fold.js';
 import type { StateValue } from '../../../src/inspector/records.js';
 import type { Summary } from '../../../src/inspector/summary.js';
+import { count } from '../parts/format.js';
 import type { Identity } from './identities.js';
 
 export interface NodeSight {
@@ -47,6 +48,8 @@ export interface SessionSight {
   /** Who is on the other side, once that is known. */
   readonly peerId: string | undefined;
   readonly state: string;
+  /** What people want to know of it: `up to date`, `sending 1,200`, `receiving`; its state while it does not synchronize. */
+  readonly standing: string;
   readonly roundTripMs: number | undefined;
   readonly entriesSent: number;
   readonly entriesReceived: number;
@@ -150,6 +153,7 @@ function sessionOf(
     sessionId: actor.sessionId,
     peerId: text(record(actor.context.peer)?.nodeId) ?? text(actor.context.expected),
     state: stateName(actor.value) ?? '',
+    standing: standingOf(actor, sender, receiver),
     roundTripMs: number(actor.context.roundTripMs),
     entriesSent: number(sender?.context.entriesSent) ?? 0,
     entriesReceived: number(receiver?.context.entriesApplied) ?? 0,
@@ -158,6 +162,20 @@ function sessionOf(
       outbox === undefined || /^\[0 /.test(outbox) ? inFlight.replace(/^\[|\]$/g, '') : outbox.replace(/^\[|\]$/g, ''),
     isOfGateway: parents.get(actor.parentId ?? '')?.logic === 'gateway',
   };
+}
+
+function standingOf(session: ActorState, sender: ActorState | undefined, receiver: ActorState | undefined): string {
+  const state = stateName(session.value) ?? '';
+  if (state !== 'synchronizing') return state;
+  const entries = countIn(sender?.context.outbox);
+  if (entries > 0) return `sending ${count(entries)}`;
+  if ((stateName(receiver?.value) ?? 'waiting') !== 'waiting') return 'receiving';
+  return stateName(sender?.value) === 'caughtUp' ? 'up to date' : 'sending';
+}
+
+/** Of a list that is shown by its length: `[1200 entries of 2 authors]`. */
+function countIn(summary: Summary | undefined): number {
+  return Number(/^\[(\d+) /.exec(text(summary) ?? '')?.[1] ?? 0);
 }
 
 function gatewayOf(actor: ActorState): GatewaySight {

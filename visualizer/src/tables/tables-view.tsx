@@ -141,9 +141,9 @@ function peersOf(node: NodeSight, onSelect: (sessionId: string, node: string) =>
 
 function sessionCells(session: NodeSight['sessions'][number] | undefined): string[] {
   if (session === undefined) return ['', '', '', '', ''];
-  const { state, roundTripMs, entriesSent, entriesReceived, isCaughtUp, backlog } = session;
+  const { standing, roundTripMs, entriesSent, entriesReceived, isCaughtUp, backlog } = session;
   return [
-    state,
+    standing,
     roundTripMs === undefined ? '' : milliseconds(roundTripMs),
     count(entriesSent),
     count(entriesReceived),

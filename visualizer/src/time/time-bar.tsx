@@ -127,7 +127,7 @@ function Row({ bands, timeline: { firstMs, lastMs } }: { bands: readonly Band[];
             style={{ insetInlineStart: `${left}%`, width: width > 0 ? `${width}%` : undefined }}
             title={title}
           >
-            {width > 4 ? band.label : ''}
+            {width > 0 ? band.label : ''}
           </span>
         );
       })}
