@@ -1,4 +1,5 @@
 /** Ports of one's own: test files that run at the same time, in several workers or several runs, must not hear each other. */
+import { readFileSync } from 'node:fs';
 
 const workersMax = 8;
 const portsPerWorker = 1_200;
@@ -10,6 +11,27 @@ const first = 20_000 + worker * portsPerWorker + (process.pid % (portsPerWorker 
 let given = 0;
 
 export function ownPort(): number {
-  given += 1;
-  return first + (given % portsPerFile);
+  const taken = portsTaken();
+  do given += 1;
+  while (taken.has(portAt(given)) && given < 2 * portsPerFile);
+  return portAt(given);
+}
+
+function portAt(index: number): number {
+  return first + (index % portsPerFile);
+}
+
+/** By whatever an earlier file of this worker has left running, or another program. */
+function portsTaken(): ReadonlySet<number> {
+  const lines = ['tcp', 'tcp6', 'udp', 'udp6'].flatMap((kind) => linesOf(`/proc/net/${kind}`));
+  return new Set(lines.map((line) => Number.parseInt(/:([0-9A-F]{4}) /.exec(line)?.[1] ?? '', 16)));
+}
+
+function linesOf(path: string): readonly string[] {
+  try {
+    return readFileSync(path, 'utf8').split('\n');
+  } catch {
+    // A kernel without IPv6 has no such file.
+    return [];
+  }
 }
