@@ -19,4 +19,6 @@ export default {
   testTimeout: 60_000,
   // Many tests wait for others: both of two processors are kept busy.
   maxWorkers: '100%',
+  // What a file leaves in the memory of its worker is not given back: after some hundred files the heap would be full.
+  workerIdleMemoryLimit: '1GB',
 };
