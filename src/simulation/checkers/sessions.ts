@@ -1,4 +1,9 @@
-/** Two processes never exchange data over two sessions at once. */
+/**
+ * Two processes never exchange data over two sessions at once.
+ *
+ * A cloud node knows its guests by the subjects of their tokens: whose gateway has got another client may be there under both until
+ * the older connection is given up.
+ */
 import type { CheckerFactory } from '../checker.js';
 
 export const sessions: CheckerFactory = (view, report) => ({
@@ -6,15 +11,16 @@ export const sessions: CheckerFactory = (view, report) => ({
   kind: 'safety',
   look() {
     for (const process of view.processes) {
-      const boots = new Map<string, string>();
+      const sessionIds = new Map<string, string>();
       for (const { value, context } of view.insideOf(process).sessions) {
         if (value !== 'synchronizing' || context.peer === undefined) continue;
         const { boot, nodeId } = context.peer;
-        const other = boots.get(boot);
+        const guest = `${boot} ${context.subject ?? ''}`;
+        const other = sessionIds.get(guest);
         if (other !== undefined) {
           report(`${process.nodeId} exchanges data with ${nodeId} over ${other} and ${context.sessionId} at once.`);
         }
-        boots.set(boot, context.sessionId);
+        sessionIds.set(guest, context.sessionId);
       }
     }
   },
