@@ -25,6 +25,8 @@ export function simulatedTime(clock: VirtualClock, skewMs = 0): SimulatedTime {
   /** What has not fired yet: a process that is gone leaves nothing behind. */
   const planned = new Set<Timer>();
   const schedule = (delayMs: number, callback: () => void, isQuiet: boolean): Timer => {
+    // What was running when the process was killed still comes to its end.
+    if (isRevoked) return { cancel() {} };
     const timer = clock.schedule(
       delayMs,
       () => {

@@ -82,6 +82,16 @@ describe('simulated time', () => {
     expect([time.now(), time.monotonicMs()]).toEqual([worldEpochMs - 2_500, 500]);
   });
 
+  test('revoke: what still runs sets a timer -> nothing is planned', () => {
+    const clock = new VirtualClock();
+    const time = simulatedTime(clock);
+    time.revoke();
+    time.after(10, () => {});
+    time.setTimeout(() => {}, 10);
+    time.soon(() => {});
+    expect(clock.planned).toBe(0);
+  });
+
   test('revoke: timers and turns are waiting -> none of them ever comes', async () => {
     const clock = new VirtualClock();
     const time = simulatedTime(clock);
