@@ -36,7 +36,7 @@ export function readOptions<T extends object>(value: unknown, shape: OptionsShap
   const refuse = (problem: string, cause?: unknown): StatemeshError =>
     new StatemeshError(code, `${complaint}: ${problem}`, { cause });
   const options = new Map<string, unknown>();
-  for (const [name, given] of readFields(value ?? (value === undefined ? {} : value), refuse)) {
+  for (const [name, given] of readFields(value === undefined ? {} : value, refuse)) {
     const kind = own(fields as Readonly<Record<string, Kind>>, name);
     if (kind === undefined) throw refuse(unknownName(name, Object.keys(fields)));
     if (given === undefined) continue;

@@ -4,7 +4,6 @@
 import { hash } from 'node:crypto';
 import { type AuthorKey, allScopes, type Scope } from './author.js';
 import { chainStart, type Position } from './entry.js';
-import type { Hlc } from './hlc.js';
 import { compareCodeUnits } from './ids.js';
 
 /** The last contiguous position applied, per author. An author who is missing is at `chainStart`. */
@@ -12,13 +11,6 @@ export type VectorClock = ReadonlyMap<AuthorKey, Position>;
 
 export function positionOf(clock: VectorClock, author: AuthorKey): Position {
   return clock.get(author) ?? chainStart;
-}
-
-/** The highest of all stamps that the clock covers. */
-export function latestStampOf(clock: VectorClock): Hlc {
-  let latest = chainStart.hlc;
-  for (const { hlc } of clock.values()) if (hlc > latest) latest = hlc;
-  return latest;
 }
 
 /** The part of a clock that may be spoken of where only these scopes are exchanged. */

@@ -914,13 +914,7 @@ const machine = setup({
             retiring: {
               initial: 'starting',
               states: {
-                starting: {
-                  always: [
-                    { guard: 'hasRetiredStore', target: 'gathering' },
-                    { guard: 'hasRetiredListener', target: 'overlapping' },
-                    { target: 'closing' },
-                  ],
-                },
+                starting: { always: [{ guard: 'hasRetiredStore', target: 'gathering' }, { target: 'gathered' }] },
                 /** What peers have sent up to the goodbye. */
                 gathering: {
                   invoke: {
