@@ -8,6 +8,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { WebSocket } from 'ws';
+import { isPort } from '../core/address.js';
 import { StatemeshError, shortText } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import type { Connection, DialOptions } from '../protocol/ports.js';
@@ -40,6 +41,8 @@ function dialOnce(options: SingleDialOptions, opened: (socket: Socket) => void):
     }
     let socket: Socket;
     try {
+      // Node would make a socket first, and keep it for ever when it throws.
+      if (!isPort(port)) throw Object.assign(new RangeError(`${port} is no port`), { code: 'ERR_SOCKET_BAD_PORT' });
       socket = open(options);
     } catch (error) {
       reject(dialError(error, host, port, security.kind));

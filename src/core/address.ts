@@ -13,6 +13,7 @@ export interface Address {
 }
 
 const hostLengthMax = 253;
+const portMax = 65_535;
 const bracketed = /^\[([0-9A-Fa-f:.]+)(%[A-Za-z0-9._-]{1,32})?\]:([1-9]\d{0,4})$/;
 const named = /^([^:[\]]+):([1-9]\d{0,4})$/;
 const hostName = /^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$/;
@@ -82,6 +83,11 @@ export function isLoopback(host: string): boolean {
   return host.toLowerCase() === 'localhost' || (ipv4.test(host) && host.startsWith('127.'));
 }
 
+/** 0 too: to listen on, it is any. */
+export function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 0 && port <= portMax;
+}
+
 /** The text of an address; an IPv6 host gets its brackets. */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
@@ -89,7 +95,7 @@ export function formatAddress({ host, port }: Address): string {
 
 function parsePort(text: string, digits: string): number {
   const port = Number(digits);
-  if (port > 65_535) throw invalid(text, 'has a port outside 1 to 65535');
+  if (!isPort(port)) throw invalid(text, 'has a port outside 1 to 65535');
   return port;
 }
 

@@ -563,6 +563,8 @@ describe('closeAll', () => {
       await network.dial({ host, port, security: kind, timeoutMs: 5_000, signal });
       const ended = await network.dial({ host, port, security: kind, timeoutMs: 5_000, signal });
       ended.end();
+      const nowhere = network.dial({ host, port: 70_000, security: kind, timeoutMs: 5_000, signal });
+      expect(await codeOf(nowhere)).toBe('connectionRefused');
       rawClient(port);
       // On its way when everything closes.
       void network.dial({ host, port, security: kind, timeoutMs: 5_000, signal }).catch(() => {});

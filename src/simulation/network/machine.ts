@@ -1,10 +1,10 @@
 /** A machine on the network: an address, and the ports in use there. Processes come and go; it stays. */
 import { listenError } from '../../adapters/network-errors.js';
+import { isPort } from '../../core/address.js';
 import type { Speech } from './delivery.js';
 import { systemError } from './errors.js';
 import type { Listener } from './listener.js';
 
-const portMax = 65_535;
 /** What Linux hands out by itself. */
 const ephemeralPorts = { first: 32_768, last: 60_999 } as const;
 const anyAddress = ['0.0.0.0', '::'];
@@ -49,8 +49,4 @@ export class Machine {
   #isFree(port: number): boolean {
     return !this.listeners.has(port) && !this.occupied.has(port);
   }
-}
-
-export function isPort(port: number): boolean {
-  return Number.isInteger(port) && port >= 0 && port <= portMax;
 }

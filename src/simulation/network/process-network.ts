@@ -7,6 +7,7 @@
 import { dialCancelled } from '../../adapters/dial.js';
 import { dialByRing, type SingleDialOptions } from '../../adapters/dial-by-ring.js';
 import { dialError } from '../../adapters/network-errors.js';
+import { isPort } from '../../core/address.js';
 import { StatemeshError } from '../../core/errors.js';
 import type {
   Connection,
@@ -22,7 +23,7 @@ import type { Taps } from './delivery.js';
 import { Dialing } from './dialing.js';
 import { systemError } from './errors.js';
 import { Listener } from './listener.js';
-import { isPort, type Machine } from './machine.js';
+import type { Machine } from './machine.js';
 import type { Routes } from './routes.js';
 import type { Endpoint, Stream } from './stream.js';
 import type { StreamEnd } from './stream-end.js';
