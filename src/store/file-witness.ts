@@ -4,10 +4,21 @@
  *
  * Invariant: files are told apart by device and inode; none is opened, since closing any descriptor of a file drops all POSIX locks
  * that the process holds on it. A file that was overwritten or cut in place is noticed by its size, as long as that differs.
+ *
+ * Who asks for the times of the log makes the next commit dear: Linux then gives it a finer time, which its fsync has to write, too
+ * (multigrain timestamps, since 6.13; measured 0.13 ms of 0.5). So the log itself is looked at when its directory has changed, as it
+ * does when a file is deleted, moved or replaced, and now and then for what was done to it in place.
  */
 import { type Stats, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+import type { Time } from '../protocol/ports.js';
 import { walBytesKept } from './schema.js';
+
+/** Of what is done to the log in place, and on a filesystem whose directories do not say when they have changed. */
+const logUnseenMsMax = 100;
+/** A second change may carry the same time as the first. */
+const directoryTickMs = 50;
 
 export class FileWitness {
   private readonly file: Stats;
@@ -15,17 +26,30 @@ export class FileWitness {
   private size: number;
   /** The log shrinks by itself only where a large transaction is over. */
   private walSize = 0;
+  private logSoundAtMs = Number.NEGATIVE_INFINITY;
+  private readonly directoryPath: string;
+  private directory: Stats | undefined;
+  private directoryChangedAtMs = Number.NEGATIVE_INFINITY;
 
   /** @param path The database, which is open; its log is beside it, with `-wal` in its name */
-  constructor(private readonly path: string) {
+  constructor(
+    private readonly path: string,
+    private readonly time: Pick<Time, 'monotonicMs'>,
+  ) {
+    this.directoryPath = dirname(path);
     this.file = statSync(path);
     this.size = this.file.size;
     this.wal = statusOf(`${path}-wal`);
   }
 
-  /** What is wrong with the database or its log; undefined while both are there. Cheap: for each transaction. */
+  /** What is wrong with the database or its log; undefined while both are there. */
   look(): StatemeshError | undefined {
     return this.looking(() => this.lookAtFile() ?? this.lookAtLog());
+  }
+
+  /** The same, cheaply: for each transaction. */
+  lookBeforeCommit(): StatemeshError | undefined {
+    return this.looking(() => this.lookAtFile() ?? this.lookAtLogWhenDue());
   }
 
   /**
@@ -33,7 +57,7 @@ export class FileWitness {
    * is in the log first.
    */
   lookAfterCommit(): StatemeshError | undefined {
-    return this.looking(() => this.lookAtFile({ mayHaveGrown: true }) ?? this.lookAtLog());
+    return this.looking(() => this.lookAtFile({ mayHaveGrown: true }) ?? this.lookAtLogWhenDue());
   }
 
   private lookAtFile({ mayHaveGrown = false } = {}): StatemeshError | undefined {
@@ -44,6 +68,16 @@ export class FileWitness {
     if (mayHaveGrown && found.size > this.size) this.size = found.size;
     if (found.size === this.size) return undefined;
     return lost(path, `was overwritten: it has ${found.size} bytes in place of ${this.size}`);
+  }
+
+  private lookAtLogWhenDue(): StatemeshError | undefined {
+    const nowMs = this.time.monotonicMs();
+    if (this.hasDirectoryChanged()) this.directoryChangedAtMs = nowMs;
+    const isQuiet = nowMs - this.directoryChangedAtMs > directoryTickMs && nowMs - this.logSoundAtMs < logUnseenMsMax;
+    if (isQuiet) return undefined;
+    const lost = this.lookAtLog();
+    this.logSoundAtMs = lost === undefined ? nowMs : Number.NEGATIVE_INFINITY;
+    return lost;
   }
 
   private lookAtLog(): StatemeshError | undefined {
@@ -57,6 +91,14 @@ export class FileWitness {
     if (found.size < least) return lost(path, `was overwritten: it has ${found.size} bytes in place of ${least}`);
     this.walSize = found.size;
     return undefined;
+  }
+
+  private hasDirectoryChanged(): boolean {
+    const before = this.directory;
+    const now = statusOf(this.directoryPath);
+    this.directory = now;
+    if (before === undefined || now === undefined) return true;
+    return !isSame(before, now) || before.mtimeMs !== now.mtimeMs;
   }
 
   private looking(look: () => StatemeshError | undefined): StatemeshError | undefined {

@@ -2,7 +2,8 @@
  * Whether a database can take writes: what kept the last one from the disk, and whether it still does.
  *
  * Invariants:
- * - A write is acknowledged only when the files are where they were, before it and after it.
+ * - A write is acknowledged only when the files are where they were, before it and after it; what is done to the log in place is noticed
+ *   a tenth of a second later.
  * - Only what concerns every write counts: a document that is too large for what is left of a disk leaves the database healthy.
  * - What was wrong is over when a try succeeds, not before, and with each time that it comes back only after the double time without a
  *   failure: a disk that comes and goes moves the other nodes a few times at most. Damage stays: a try would not meet it.
@@ -15,8 +16,9 @@ import type { StoreHealth } from '../protocol/store.js';
 
 export interface HealthOptions {
   readonly time: Time;
-  /** Looks at the database and its log; after a commit, by which the database may have grown. */
+  /** Looks at the database and its log. Around a commit only at what costs little; after it the database may have grown. */
   look(): StatemeshError | undefined;
+  lookBeforeCommit(): StatemeshError | undefined;
   lookAfterCommit(): StatemeshError | undefined;
   /** Whether the lock is still held, or held again. */
   checkLock(): StatemeshError | undefined;
@@ -69,7 +71,7 @@ export class Health implements StoreHealth {
 
   /** @throws StatemeshError `databaseLost` */
   beforeCommit(): void {
-    this.refuseLost(this.unlocked ?? this.options.look());
+    this.refuseLost(this.unlocked ?? this.options.lookBeforeCommit());
   }
 
   /** @throws StatemeshError `databaseLost`: the commit is in files that nobody will find */

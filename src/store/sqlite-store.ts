@@ -318,10 +318,11 @@ export class SqliteStore implements Store {
   }
 
   private createHealth(): Health {
-    const witness = new FileWitness(this.options.path);
+    const witness = new FileWitness(this.options.path, this.time);
     return new Health({
       time: this.time,
       look: () => witness.look(),
+      lookBeforeCommit: () => witness.lookBeforeCommit(),
       checkLock: () => checkLock(this.options.path),
       lookAfterCommit: () => witness.lookAfterCommit(),
       tryDisk: () => {

@@ -12,6 +12,7 @@ import type { ReadOptions, Store, Write } from '../../src/protocol/store.js';
 /** A wall clock that stands still until the test moves it; turns of the event loop are real. */
 export interface ManualTime extends Time {
   wallMs: number;
+  elapsedMs: number;
 }
 
 export interface StoreHarness {
@@ -41,7 +42,10 @@ export function manualTime(): ManualTime {
     now() {
       return this.wallMs;
     },
-    monotonicMs: () => 0,
+    elapsedMs: 0,
+    monotonicMs() {
+      return this.elapsedMs;
+    },
     after: () => {
       throw new Error('The store needs no timers.');
     },

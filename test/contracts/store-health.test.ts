@@ -7,7 +7,7 @@ import { lockPathOf, refuseLocked } from '../../src/store/database-lock.js';
 import { Health } from '../../src/store/health.js';
 import { walBytesKept } from '../../src/store/schema.js';
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite-store.js';
-import { manualTime, nodeA, payloadOf, products, put } from './store-harness.js';
+import { type ManualTime, manualTime, nodeA, payloadOf, products, put } from './store-harness.js';
 import { countingRandomness, temporaryDirectory } from './store-temporary.js';
 
 const directory = temporaryDirectory();
@@ -18,15 +18,23 @@ afterEach(() => {
   for (const store of opened.splice(0)) store.abandon();
 });
 
-async function open(pagesMax?: number): Promise<{ store: SqliteStore; path: string; told: (string | undefined)[] }> {
+interface Opened {
+  readonly store: SqliteStore;
+  readonly path: string;
+  readonly time: ManualTime;
+  readonly told: (string | undefined)[];
+}
+
+async function open(pagesMax?: number): Promise<Opened> {
   files += 1;
   const path = join(directory, `${files}`, 'node.db');
-  const options = { path, nodeId: nodeA, time: manualTime(), randomness: countingRandomness };
+  const time = manualTime();
+  const options = { path, nodeId: nodeA, time, randomness: countingRandomness };
   const store = await openSqliteStore({ ...options, ...(pagesMax === undefined ? {} : { pagesMax }) });
   opened.push(store);
   const told: (string | undefined)[] = [];
   store.health.subscribe(() => told.push(store.health.failure()?.code));
-  return { store, path, told };
+  return { store, path, time, told };
 }
 
 const codeOf = (writing: Promise<unknown>) =>
@@ -115,6 +123,24 @@ describe('store health', () => {
     opened.push(restored);
     expect(await payloadOf(restored, 'a')).toBe(1);
   });
+
+  test.each(vanishings)(
+    'files: %s in the middle of many writes -> noticed within 100 ms, and for good',
+    async (what, vanish) => {
+      const { store, path, time } = await open();
+      // The log was looked at a while ago, and its directory has not changed since.
+      for (const [key, ms] of Object.entries({ a: 0, b: 101, c: 1 })) {
+        time.elapsedMs += ms;
+        await store.write([put(key, 1)]);
+      }
+      vanish(path);
+      if (/^the log is (emptied|cut)/.test(what)) time.elapsedMs += 100;
+      for (const ms of [0, 60, 1]) {
+        time.elapsedMs += ms;
+        expect(await codeOf(store.write([put('d', 1)]))).toBe('databaseLost');
+      }
+    },
+  );
 
   test.each(vanishings)('files: %s while nobody writes -> noticed when somebody looks', async (_, vanish) => {
     const { store, path } = await open();
@@ -218,6 +244,7 @@ function healthOf({ tryDisk = () => {} } = {}) {
   const health = new Health({
     time: { ...manualTime(), monotonicMs: () => nowMs },
     look: () => undefined,
+    lookBeforeCommit: () => undefined,
     lookAfterCommit: () => undefined,
     checkLock: () => undefined,
     tryDisk,
