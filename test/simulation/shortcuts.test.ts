@@ -4,7 +4,7 @@ import type { TraceLine } from '../../src/simulation/index.js';
 import { drawPlan } from '../../src/simulation/swarm/plan.js';
 import { playPlan } from '../../src/simulation/swarm/play.js';
 
-const seeds = [11, 12, 13, 14, 15, 16];
+const seeds = [11, 12, 13];
 const planOf = (seed: number) => drawPlan({ seed, nodes: [3, 5], durationMs: 8_000 });
 
 describe('a run', () => {
@@ -18,7 +18,7 @@ describe('a run', () => {
     },
   );
 
-  it.each(seeds.slice(0, 3))('seed %i: with somebody who reads its trace -> the same run', async (seed) => {
+  it.each(seeds.slice(0, 1))('seed %i: with somebody who reads its trace -> the same run', async (seed) => {
     const lines: TraceLine[] = [];
     const traced = await playPlan(planOf(seed), { trace: (line) => lines.push(line) });
     expect(traced).toEqual(await playPlan(planOf(seed)));
