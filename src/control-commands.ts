@@ -14,6 +14,7 @@ import type { Query, Where } from './core/query.js';
 import type { ChangesOptions } from './database/changes.js';
 import type { StatemeshNode } from './node.js';
 import type { ControlCall, ControlCommands } from './protocol/control.js';
+import type { RecentLog } from './protocol/recent-log.js';
 import type { OAuth2Configuration } from './protocol/remote-peer.js';
 import type { BackupProgress } from './protocol/store.js';
 
@@ -27,6 +28,10 @@ const fields: Kind = { takes: 'an object', accepts: isPlainObject };
 const wholePath: Kind = {
   takes: 'a whole path',
   accepts: (path) => typeof path === 'string' && isAbsolute(path),
+};
+const wholeNumber: Kind = {
+  takes: 'a whole number from 0',
+  accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 };
 /** What is in a cursor the database checks. */
 const since: Kind = { takes: 'a cursor or 0', accepts: (value) => value === 0 || typeof value === 'string' };
@@ -64,6 +69,7 @@ const peerBody = body<{ readonly nodeId: string }>({ nodeId: text }, 'nodeId');
 const reconfigureBody = body<{ readonly partial: Readonly<Record<string, unknown>> }>({ partial: fields }, 'partial');
 const digestBody = body<{ readonly scope?: Scope }>({ scope: oneOf('cluster', 'shared') });
 const statusBody = body<{ readonly probe?: boolean }>({ probe: boolean });
+const logsBody = body<{ readonly last?: number; readonly follow?: boolean }>({ last: wholeNumber, follow: boolean });
 const nothingBody = body<Record<never, never>>({});
 const importParameters = body<{ readonly collection?: string; readonly key?: string }>({ collection: text, key: text });
 
@@ -74,7 +80,7 @@ function body<T extends object>(
   return { complaint: 'Invalid request', code: 'requestInvalid', fields, required };
 }
 
-export function controlCommands(node: StatemeshNode): ControlCommands {
+export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCommands {
   return {
     /** How the node is, with the id of its process; with `probe` the disk is tried first. */
     async status(call) {
@@ -122,6 +128,9 @@ export function controlCommands(node: StatemeshNode): ControlCommands {
       const { collection, where } = readOptions(call.body, countBody);
       return { count: await node.collection(collection).count(where) };
     },
+
+    /** The last lines of the log, then each that comes when they are followed; `{"missed"}` stands for lines that came too fast. */
+    logs: (call) => log.read({ ...readOptions(call.body, logsBody), signal: call.signal }),
 
     /** One line for each collection that holds documents, but for those of statemesh itself. */
     collections: (call) => collections(node, call),

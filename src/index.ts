@@ -45,7 +45,6 @@ export type { InspectorServer } from './inspector/server.js';
 export type { Summary } from './inspector/summary.js';
 export { readTrace, type ServeTraceOptions, serveTrace, type Trace } from './inspector/trace.js';
 export type { Control, Controller, ControlName } from './inspector/wire.js';
-export type { Logger } from './logging.js';
 export { type CredentialMachine, credentialMachine } from './machines/credential.machine.js';
 export { type ElectionMachine, electionMachine } from './machines/election.machine.js';
 export { type GatewayMachine, gatewayMachine } from './machines/gateway.machine.js';
@@ -81,6 +80,7 @@ export type { Happening, Mailbox } from './protocol/events.js';
 export type * as messages from './protocol/messages.js';
 export type * from './protocol/ports.js';
 export type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from './protocol/provider.js';
+export type { Logger } from './protocol/recent-log.js';
 export type { ConfigurationChange, Reconfiguration } from './protocol/reconfiguration.js';
 export {
   type CloudPeer,

@@ -6,18 +6,9 @@ import { limits } from './core/limits.js';
 import { plural } from './core/plural.js';
 import type { NodeMachine } from './machines/node.machine.js';
 import type { Happening } from './protocol/events.js';
+import type { Logger } from './protocol/recent-log.js';
 import { describeChanges } from './protocol/reconfiguration.js';
 import { nodeStateOf } from './status.js';
-
-/** The part of a pino logger that is used. */
-export interface Logger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-  /** Follows `logLevel` when that is reconfigured, if the logger has one. */
-  level?: string;
-}
 
 /** @param monotonicMs Never goes back, ms */
 export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger, monotonicMs: () => number): void {

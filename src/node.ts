@@ -22,13 +22,14 @@ import { kinds, type OptionsShape, objectWith, readFields, readOptions } from '.
 import { createCurrentStore, readFrom } from './database/current-store.js';
 import { createDatabase, type Database } from './database/database.js';
 import { createPeerManagement, type PeerManagement, type PeerStore } from './database/peer-management.js';
-import { type Logger, logHappenings } from './logging.js';
+import { logHappenings } from './logging.js';
 import type { NodeMachine } from './machines/node.machine.js';
 import { type ConfigurationInput, parseConfiguration } from './protocol/configuration.js';
 import type { ControlCommands } from './protocol/control.js';
 import type { Happening } from './protocol/events.js';
 import type { Descriptors, Files } from './protocol/ports.js';
 import type { PeerNodeConfigurationProvider } from './protocol/provider.js';
+import { type Logger, RecentLog } from './protocol/recent-log.js';
 import type { Reconfiguration } from './protocol/reconfiguration.js';
 import type { BackupProgress, Store } from './protocol/store.js';
 import { staticConfiguration } from './providers/static.js';
@@ -156,10 +157,13 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
  */
 export function createNode(options: NodeOptions, ports: NodePorts = systemPorts()): StatemeshNode {
   const { extras, provider } = parseNodeOptions(options);
-  const { logger, auditLogger = logger, inspect, services } = extras;
+  const { logger, inspect, services } = extras;
+  // The command line brings its own, which has what it logs itself, too.
+  const log = logger instanceof RecentLog ? logger : new RecentLog(logger, () => ports.time.now());
+  const auditLogger = extras.auditLogger ?? (logger && log);
   const audit = auditLogger === undefined ? undefined : new Audit(auditLogger, ports.time);
   const commands = (): ControlCommands =>
-    audit === undefined ? controlCommands(node) : auditCommands(controlCommands(node), audit, userOfSocket());
+    audit === undefined ? controlCommands(node, log) : auditCommands(controlCommands(node, log), audit, userOfSocket());
   const machine = composeNode({
     ...createServices(ports, {
       ...{ provider, commands, status: () => node.status() },
@@ -180,7 +184,8 @@ export function createNode(options: NodeOptions, ports: NodePorts = systemPorts(
   });
   // Without an error listener XState reports to the process, which would take the embedding program down.
   actor.subscribe({ error: () => {} });
-  if (logger !== undefined) logHappenings(actor, logger, () => ports.time.monotonicMs());
+  logHappenings(actor, log, () => ports.time.monotonicMs());
+  endWith(actor, log);
   if (audit !== undefined) auditHappenings(actor, audit);
   const node = handleOf(actor, ports);
   return node;
@@ -234,6 +239,17 @@ const extrasShape: OptionsShape<NodeExtras> = {
 
 function invalidOptions(problem: string, cause?: unknown): StatemeshError {
   return new StatemeshError('configurationInvalid', `Invalid configuration: ${problem.replace(/\.$/, '')}.`, { cause });
+}
+
+/** Those who follow the log have read it all when the node stops, and nobody waits for more of it. */
+function endWith(actor: ActorRefFrom<NodeMachine>, log: RecentLog): void {
+  actor.subscribe({
+    next: (snapshot) => {
+      if (nodeStateOf(snapshot) === 'stopping') log.end();
+    },
+    complete: () => log.end(),
+    error: () => log.end(),
+  });
 }
 
 /** Whoever can open the control socket is this user, or root: Node.js does not tell which process it is. */

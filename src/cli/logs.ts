@@ -1,23 +1,74 @@
-/** `statemesh logs`: how much the running node logs, from now on and until its configuration says otherwise. */
+/** `statemesh logs`: what the running node has logged and logs, wherever its standard error goes; and how much it logs. */
 import { Argument, type Command } from 'commander';
 import type { Reconfiguration } from '../index.js';
 import { configurationFields } from '../protocol/configuration-fields.js';
-import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
-import { print, printJson } from './output.js';
+import { limits } from '../protocol/control.js';
+import type { LogLine, MissedLines } from '../protocol/recent-log.js';
+import { badInput } from './failures.js';
+import { untilInterrupted } from './interruption.js';
+import { defineTalking, type NodeAt, nodeAt, type TalkOptions } from './node-at.js';
+import { clean, counted, jsonOf, paint, print, printJson, written } from './output.js';
+
+interface LogsOptions extends TalkOptions {
+  readonly follow?: boolean;
+  readonly lines: string;
+}
+
+const help = `
+Without a level, the last lines of the node's log are shown. The node keeps the last ${limits.logLinesMax} lines in memory, as its level lets them
+through; all of them go to its standard error, which a service manager or a redirection stores. With a level, the node logs
+that much from now on, until its configuration says otherwise (\`statemesh config set logLevel=...\` lasts).`;
 
 export function defineLogs(command: Command): void {
   const levels = configurationFields().find(({ name }) => name === 'logLevel')?.choices ?? [];
   command
-    .addArgument(new Argument('<level>', 'how much').choices(levels))
-    .addHelpText('after', '\nLogs go to the standard error of the node. `statemesh config set logLevel=...` lasts.');
+    .addArgument(new Argument('[level]', 'log this much from now on').choices(levels))
+    .option('-f, --follow', 'go on with what the node logs, until it stops or Ctrl-C')
+    .option('-n, --lines <number>', 'how many of the last lines', '50')
+    .addHelpText('after', help);
   defineTalking(command, {
-    json: 'print {"changes":[{"field","from","to"}],...} as `reconfigure` does',
-    examples: ['statemesh logs debug', 'statemesh logs warn --data-dir ./data'],
-  }).action(async (level: string, options: TalkOptions) => {
-    const answer = (await nodeAt(options).call('reconfigure', { partial: { logLevel: level } })) as Reconfiguration;
-    const [change] = answer.changes;
-    if (options.json) printJson(answer);
-    else if (change === undefined) print(`The node logs at level ${level} already.`);
-    else print(`The node logs at level ${level} now, not ${change.from}.`);
+    json: 'print a JSON line for each, {"atMs","level","message"}, or {"missed"}; with a level, {"changes":[{"field","from","to"}],...} first',
+    examples: [
+      'statemesh logs',
+      'statemesh logs --follow --lines 100',
+      'statemesh logs debug',
+      'statemesh logs debug --follow',
+    ],
+  }).action(async (level: string | undefined, options: LogsOptions) => {
+    if (!/^\d{1,6}$/.test(options.lines)) throw badInput(`--lines is a whole number from 0, not "${options.lines}".`);
+    const node = nodeAt(options);
+    if (level !== undefined) await setLevel(node, level, options);
+    if (level === undefined || options.follow) await show(node, options);
   });
+}
+
+async function setLevel(node: NodeAt, level: string, { json }: LogsOptions): Promise<void> {
+  const answer = (await node.call('reconfigure', { partial: { logLevel: level } })) as Reconfiguration;
+  const [change] = answer.changes;
+  if (json) printJson(answer);
+  else if (change === undefined) print(`The node logs at level ${level} already.`);
+  else print(`The node logs at level ${level} now, not ${change.from}.`);
+}
+
+async function show(node: NodeAt, { lines, follow = false, json }: LogsOptions): Promise<void> {
+  const ending = new AbortController();
+  if (follow) void untilInterrupted().then(() => ending.abort());
+  const { signal } = ending;
+  try {
+    for await (const line of node.stream('logs', { body: { last: Number(lines), follow } }, { signal })) {
+      await written(json ? jsonOf(line) : lineOf(line as LogLine | MissedLines));
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  // The listeners for signals would keep the process.
+  if (follow) process.exit();
+}
+
+const styles = { debug: 'dim', info: 'green', warn: 'yellow', error: 'red' } as const;
+
+function lineOf(line: LogLine | MissedLines): string {
+  if ('missed' in line) return paint('yellow', `... ${counted(line.missed, 'line')} came too fast to be shown`);
+  const { atMs, level, message } = line;
+  return `${paint('dim', new Date(atMs).toISOString())} ${paint(styles[level], level.toUpperCase().padEnd(5))} ${clean(message)}`;
 }

@@ -101,7 +101,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./reconfigure.js')).defineReconfigure,
   },
   logs: {
-    summary: 'let the running node log more, or less',
+    summary: 'show what the running node logs, or let it log more or less',
     load: async () => (await import('./logs.js')).defineLogs,
   },
   config: {

@@ -14,6 +14,7 @@ import {
   type StatemeshNode,
 } from '../index.js';
 import { controlSocketPath, failureOf, StatemeshError } from '../protocol/control.js';
+import { RecentLog } from '../protocol/recent-log.js';
 import { later, now, poll } from './ambient.js';
 import { addFieldOptions } from './configuration-fields.js';
 import { dataDirOf } from './configuration-file.js';
@@ -93,11 +94,11 @@ async function start(options: StartOptions): Promise<number> {
     const source = configurationSource(options);
     const checked = parseConfiguration(await source.provider.getConfiguration());
     const { configuration } = checked;
-    const logger = await createLogger(configuration.logLevel);
-    for (const warning of warningsOn({ ...checked, ...source })) logger.warn(warning);
+    const logger = new RecentLog(await createLogger(configuration.logLevel), now);
+    for (const warning of warningsOn({ ...checked, ...source })) logger.warn({}, warning);
     const auditLog = options.auditLog === undefined ? undefined : createAuditLog(options.auditLog);
     const node = createNode({ provider: source.provider, logger, auditLogger: auditLog?.logger ?? logger });
-    const warn = (message: string): void => logger.warn(message);
+    const warn = (message: string): void => logger.warn({}, message);
     warnOfCertificates(() => node.actor.getSnapshot().context.configured?.configuration ?? configuration, warn);
     const manager = serviceManager(options.daemonReady === true, warn);
     const reload = (): void => {

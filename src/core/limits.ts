@@ -163,6 +163,12 @@ export const limits = {
   unauthenticatedMax: 512,
   /** File descriptors that a listener leaves to the control socket, the metrics and the database. */
   descriptorsReserved: 32,
+  /** Lines of the log that a node keeps in memory, for those who ask for them. */
+  logLinesMax: 1_000,
+  /** Characters of them. */
+  logCharactersMax: 512 * 1024,
+  /** Characters of one of them. */
+  logLineLengthMax: 2_000,
   /** How long a refused connection is news: it is warned of once in this time, and `doctor` tells of it. */
   refusalNewsMs: 3_600_000,
   /** Addresses of which a refusal is remembered, so that it is warned of once. */

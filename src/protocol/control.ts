@@ -20,6 +20,7 @@ export {
 } from '../core/errors.js';
 export { foreignText } from '../core/foreign-text.js';
 export { parseJsonText } from '../core/json-text.js';
+export { limits } from '../core/limits.js';
 export { plural } from '../core/plural.js';
 
 /** One request to the control socket. */

@@ -74,6 +74,32 @@ describe('logs', () => {
     const wrong = await node.run(['logs', 'loud']);
     expect([wrong.exitCode, wrong.stderr]).toEqual([2, expect.stringContaining('Allowed choices are trace, debug')]);
   });
+
+  test('without a level -> the last lines, whatever became of standard error', async () => {
+    const node = await startNode();
+    const { stdout, exitCode } = await node.run(['logs', '--lines', '1']);
+    expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/^\S+Z INFO {2}[^\n]+\n$/)]);
+    const { stdout: all } = await node.run(['logs', '--json', '--lines', '1000']);
+    const lines = all
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.map(({ message }) => message)).toContain('Node running.');
+    expect(await node.run(['logs', '--lines', 'all'])).toMatchObject({ exitCode: 2 });
+    expect((await node.run(['logs', '--lines', '0'])).stdout).toBe('');
+  });
+
+  test('--follow -> what comes, too, until the node stops in good order', async () => {
+    const node = await startNode({ logLevel: 'warn' });
+    const following = open(['logs', 'info', '--follow'], { cwd: node.directory });
+    await until(() => following.stdout().includes('at level info now') || undefined);
+    await node.run(['reconfigure', 'syncIntervalMs=777']);
+    await until(() => following.stdout().includes('syncIntervalMs') || undefined, 'the line');
+    await node.run(['stop']);
+    expect(await following.exitCode).toBe(0);
+    expect(following.stdout()).toContain('Node stopping.');
+    expect(await node.run(['logs'])).toMatchObject({ exitCode: 3 });
+  });
 });
 
 describe('start, and what becomes of its output', () => {

@@ -1,0 +1,143 @@
+/**
+ * The last lines of a node's log, kept in memory: whoever may talk to the node can read them, wherever its standard error goes.
+ *
+ * Invariants: lines, and their characters, are bounded by `limits`; the oldest go first. A reader that falls behind is told how many
+ * lines it has missed, and holds nobody up.
+ */
+import { foreignText } from '../core/foreign-text.js';
+import { limits } from '../core/limits.js';
+
+/** The part of a pino logger that is used. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  /** Follows `logLevel` when that is reconfigured, if the logger has one. */
+  level?: string;
+}
+
+const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+export interface LogLine {
+  /** Wall clock, ms since 1970. */
+  readonly atMs: number;
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly message: string;
+}
+
+/** Stands for lines that were dropped before they could be read. */
+export interface MissedLines {
+  readonly missed: number;
+}
+
+export interface ReadLogOptions {
+  /** How many of the lines that there are; default: all that are kept. */
+  readonly last?: number | undefined;
+  /** Goes on with every new line, until the signal is aborted or the log ends. */
+  readonly follow?: boolean | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Passes on what is logged, and keeps what the level lets through. */
+export class RecentLog implements Logger {
+  readonly #target: Logger | undefined;
+  readonly #now: () => number;
+  /** Where the target has no level of its own. */
+  #level = 'info';
+  #lines: LogLine[] = [];
+  #characters = 0;
+  /** Lines that were there before the first one that is kept. */
+  #dropped = 0;
+  #isEnded = false;
+  readonly #waiting = new Set<() => void>();
+
+  /** @param now Wall clock, ms since 1970 */
+  constructor(target: Logger | undefined, now: () => number) {
+    this.#target = target;
+    this.#now = now;
+  }
+
+  get level(): string {
+    return this.#target?.level ?? this.#level;
+  }
+
+  set level(level: string) {
+    this.#level = level;
+    if (this.#target?.level !== undefined) this.#target.level = level;
+  }
+
+  debug(fields: object, message: string): void {
+    this.#target?.debug(fields, message);
+    this.#keep('debug', message);
+  }
+
+  info(fields: object, message: string): void {
+    this.#target?.info(fields, message);
+    this.#keep('info', message);
+  }
+
+  warn(fields: object, message: string): void {
+    this.#target?.warn(fields, message);
+    this.#keep('warn', message);
+  }
+
+  error(fields: object, message: string): void {
+    this.#target?.error(fields, message);
+    this.#keep('error', message);
+  }
+
+  /** Nothing more comes: who follows has read it all. */
+  end(): void {
+    this.#isEnded = true;
+    this.#wake();
+  }
+
+  /** The lines in their order. */
+  async *read({ last, follow = false, signal }: ReadLogOptions): AsyncGenerator<LogLine | MissedLines, void, void> {
+    const kept = Math.min(last ?? this.#lines.length, this.#lines.length);
+    let place = this.#dropped + this.#lines.length - kept;
+    const end = place + kept;
+    while (!signal.aborted) {
+      if (place < this.#dropped) {
+        yield { missed: this.#dropped - place };
+        place = Math.max(place, this.#dropped);
+      }
+      const line = this.#lines[place - this.#dropped];
+      if (line !== undefined && (follow || place < end)) {
+        place += 1;
+        yield line;
+      } else if (follow && !this.#isEnded) {
+        await this.#next(signal);
+      } else return;
+    }
+  }
+
+  #keep(level: LogLine['level'], message: string): void {
+    if (levels.indexOf(level) < levels.findIndex((each) => each === this.level)) return;
+    const line = { atMs: this.#now(), level, message: foreignText(message, { lengthMax: limits.logLineLengthMax }) };
+    this.#lines.push(line);
+    this.#characters += line.message.length;
+    while (this.#lines.length > limits.logLinesMax || this.#characters > limits.logCharactersMax) {
+      this.#characters -= this.#lines.shift()?.message.length ?? 0;
+      this.#dropped += 1;
+    }
+    this.#wake();
+  }
+
+  #next(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#waiting.delete(done);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.#waiting.add(done);
+      signal.addEventListener('abort', done);
+    });
+  }
+
+  #wake(): void {
+    for (const done of [...this.#waiting]) done();
+  }
+}
