@@ -1,6 +1,7 @@
 /** What happens, in words, for people who read logs. The library itself is silent unless it is given a logger. */
 import type { ActorRefFrom } from 'xstate';
 import { addressRange, hostIn } from './core/address-range.js';
+import type { AuthorKey } from './core/author.js';
 import { shortText } from './core/errors.js';
 import { limits } from './core/limits.js';
 import { plural } from './core/plural.js';
@@ -96,7 +97,7 @@ function describe(happening: Happening): { level: Level; message: string } {
         message: `${happening.nodeId} cannot be reached at ${happening.address}, after ${happening.attempts} ${plural(happening.attempts, 'attempt')}: ${happening.failure.message}`,
       };
     case 'peer.diverged':
-      return { level: 'error', message: `${happening.nodeId} has another history of ${happening.authors.join(', ')}.` };
+      return { level: 'error', message: `${happening.nodeId} has another history of ${listed(happening.authors)}.` };
     case 'node.duplicated':
       return { level: 'error', message: happening.failure.message };
     case 'connection.refused':
@@ -110,7 +111,7 @@ function describe(happening: Happening): { level: Level; message: string } {
     case 'clock.drift':
       return {
         level: 'warn',
-        message: `${happening.nodeId} passed on entries from the future, of ${happening.authors.join(', ')}: check the clocks.`,
+        message: `${happening.nodeId} passed on entries from the future, of ${listed(happening.authors)}: check the clocks.`,
       };
     case 'leadership.changed':
       return { level: 'info', message: leadership(happening) };
@@ -142,6 +143,13 @@ function describe(happening: Happening): { level: Level; message: string } {
     case 'failure':
       return { level: 'error', message: `${happening.where}: ${happening.failure.message}` };
   }
+}
+
+const authorsListedMax = 10;
+
+function listed(authors: readonly AuthorKey[]): string {
+  const more = authors.length - authorsListedMax;
+  return `${authors.slice(0, authorsListedMax).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function others({ suppressed }: Extract<Happening, { type: 'connection.refused' }>): string {

@@ -178,6 +178,8 @@ export const limits = {
   peersMax: 256,
   /** What fits in a frame: a clock that grew honestly must never be refused. */
   authorsPerClockMax: 100_000,
+  /** Authors whom a session remembers on the word of the other side alone: some 250 bytes each. */
+  authorsOnTrustMax: 1_000,
 
   // Backoff
   backoffFirstMs: 100,

@@ -19,6 +19,27 @@ export function clockOfScopes(clock: VectorClock, scopes: readonly Scope[]): Vec
   return new Map([...clock].filter(([author]) => scopes.some((scope) => author.endsWith(`/${scope}`))));
 }
 
+/**
+ * What is worth remembering of another node's clock, which may name any number of authors: of those that we have, in texts of ours where
+ * the positions are equal, so they take no room again; of others only so many. The rest the other side may be sent once in vain.
+ */
+export function clockToRemember(theirs: VectorClock, ours: VectorClock, othersMax: number): VectorClock {
+  const remembered = new Map<AuthorKey, Position>();
+  for (const [author, position] of ours) {
+    const other = theirs.get(author);
+    if (other === undefined) continue;
+    remembered.set(author, other.hlc === position.hlc && other.hash === position.hash ? position : other);
+  }
+  let others = 0;
+  for (const [author, position] of theirs) {
+    if (others >= othersMax) break;
+    if (ours.has(author)) continue;
+    remembered.set(author, position);
+    others += 1;
+  }
+  return remembered;
+}
+
 /** The authors with two different hashes at one and the same stamp: a chain that was forked or altered. */
 export function authorsDiverged(ours: VectorClock, theirs: VectorClock): AuthorKey[] {
   const diverged: AuthorKey[] = [];

@@ -16,7 +16,7 @@ import { limits } from '../core/limits.js';
 import { LinkRate } from '../core/link-rate.js';
 import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
-import { authorsDiverged, clockOfScopes, type VectorClock } from '../core/vector-clock.js';
+import { authorsDiverged, clockOfScopes, clockToRemember, type VectorClock } from '../core/vector-clock.js';
 import type { Configuration } from '../protocol/configuration.js';
 import type {
   CredentialCommand,
@@ -228,7 +228,7 @@ const machine = setup({
     /** Two hashes at one place in a chain are a divergence; that there are none here does not mean that there are none. */
     compareClocks: enqueueActions(({ context, enqueue }, { clock: said }: { clock: VectorClock }) => {
       const ours = context.store.clock();
-      const clock = clockOfScopes(said, context.scopes);
+      const clock = rememberedOf(context, said);
       const diverged = [...context.diverged].filter((author) => !isSamePosition(ours.get(author), clock.get(author)));
       enqueue.assign({ theirClock: clock, diverged: new Set(diverged) });
       if (diverged.length < context.diverged.size && diverged.length === 0) {
@@ -240,7 +240,7 @@ const machine = setup({
     /** Each author once, until both sides have the same again. */
     reportDiverged: enqueueActions(
       ({ context, enqueue }, { authors }: Extract<ReplicationReport, { type: 'replication.diverged' }>) => {
-        const news = authors.filter((author) => !context.diverged.has(author));
+        const news = newsOf(authors, context.diverged);
         if (news.length === 0) return;
         enqueue.assign({ diverged: new Set([...context.diverged, ...news]) });
         enqueue.sendTo(context.parent, { type: 'session.diverged', sessionId: context.sessionId, authors: news });
@@ -254,7 +254,7 @@ const machine = setup({
     /** Each author once: the other side sends its entries again and again until their time has come. */
     reportParked: enqueueActions(
       ({ context, enqueue }, { authors }: Extract<ReplicationReport, { type: 'replication.parked' }>) => {
-        const news = authors.filter((author) => !context.parked.has(author));
+        const news = newsOf(authors, context.parked);
         if (news.length === 0) return;
         enqueue.assign({ parked: new Set([...context.parked, ...news]) });
         const nodeId = context.peer?.nodeId as NodeId;
@@ -646,7 +646,7 @@ const machine = setup({
         'frame.vectorClock': {
           actions: [
             { type: 'compareClocks', params: ({ event }) => event },
-            sendTo('sender', ({ context, event }) => ({ ...event, clock: clockOfScopes(event.clock, context.scopes) })),
+            sendTo('sender', ({ context, event }) => ({ ...event, clock: rememberedOf(context, event.clock) })),
           ],
         },
         'frame.vectorClockRequest': { actions: sendTo('receiver', { type: 'clock.announce' }) },
@@ -711,6 +711,15 @@ function linkOf<Link>(
 
 function isSamePosition(a: Position | undefined, b: Position | undefined): boolean {
   return a !== undefined && b !== undefined && a.hlc === b.hlc && a.hash === b.hash;
+}
+
+function rememberedOf({ store, scopes }: SessionContext, clock: VectorClock): VectorClock {
+  return clockToRemember(clockOfScopes(clock, scopes), store.clock(), limits.authorsOnTrustMax);
+}
+
+/** The authors who are not among those told of, as far as one more may be. */
+function newsOf(authors: readonly AuthorKey[], told: ReadonlySet<AuthorKey>): readonly AuthorKey[] {
+  return authors.filter((author) => !told.has(author)).slice(0, limits.authorsOnTrustMax - told.size);
 }
 
 /** Failures that name files of ours. */

@@ -3,7 +3,13 @@ import fc from 'fast-check';
 import type { AuthorKey } from '../../src/core/author.js';
 import { chainStart, type Position } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
-import { authorsDiverged, digestClock, positionOf, type VectorClock } from '../../src/core/vector-clock.js';
+import {
+  authorsDiverged,
+  clockToRemember,
+  digestClock,
+  positionOf,
+  type VectorClock,
+} from '../../src/core/vector-clock.js';
 
 const keys = fc.constantFrom('a/x/shared', 'a/y/shared', 'b/x/cluster') as fc.Arbitrary<AuthorKey>;
 const positions: fc.Arbitrary<Position> = fc.record({
@@ -42,6 +48,18 @@ describe('vector clocks', () => {
           JSON.stringify([...clock].map(([key, { hlc, hash }]) => `${key} ${hlc} ${hash}`).sort());
         expect(digestClock(one) === digestClock(other)).toBe(sorted(one) === sorted(other));
         expect(digestClock(new Map([...one].reverse()))).toBe(digestClock(one));
+      }),
+    );
+  });
+
+  test('remember: any clock -> its positions of all authors that we have, and of so many others', () => {
+    fc.assert(
+      fc.property(clocks, clocks, fc.nat(3), (ours, theirs, othersMax) => {
+        const remembered = clockToRemember(theirs, ours, othersMax);
+        for (const [key, position] of remembered) expect(theirs.get(key)).toEqual(position);
+        const known = [...theirs.keys()].filter((key) => ours.has(key));
+        for (const key of known) expect(remembered.has(key)).toBe(true);
+        expect(remembered.size - known.length).toBe(Math.min(othersMax, theirs.size - known.length));
       }),
     );
   });

@@ -230,6 +230,29 @@ describe('session: synchronizing', () => {
     expect(reports()).toBe(2);
   });
 
+  it('authors without end on the word of the other side -> a bounded number of them is remembered and told of', () => {
+    const { actor, hear, parent } = reach('synchronizing');
+    const told = () =>
+      parent.events.flatMap((event) => {
+        if (event.type === 'session.diverged') return event.authors;
+        return event.type === 'notice' && event.happening.type === 'clock.drift' ? event.happening.authors : [];
+      });
+    for (let index = 0; index < limits.authorsOnTrustMax + 500; index += 250) {
+      const authors = Array.from({ length: 250 }, (_, offset) => `x/i${index + offset}/shared` as AuthorKey);
+      actor.send({ type: 'replication.diverged', authors });
+      actor.send({ type: 'replication.parked', authors });
+    }
+    expect(told()).toHaveLength(2 * limits.authorsOnTrustMax);
+    const positions = Array.from(
+      { length: 2 * limits.authorsOnTrustMax },
+      (_, index) => [`y/i${index}/shared` as AuthorKey, { hlc: 1 as Hlc, hash: 'theirs' }] as const,
+    );
+    hear({ ...clock, clock: new Map(positions) });
+    const sender = actor.getSnapshot().children.sender as ActorRefFrom<SenderMachine> | undefined;
+    expect(sender?.getSnapshot().context.progress.theirs.size).toBe(limits.authorsOnTrustMax);
+    expect(actor.getSnapshot().context.theirClock.size).toBe(limits.authorsOnTrustMax);
+  });
+
   it('neighbours heard before admission -> are known to the sender', () => {
     const bench = setup('dialed');
     bench.hear(response);
