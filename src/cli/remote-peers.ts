@@ -12,11 +12,11 @@ import { clean, print, printJson, table } from './output.js';
 
 export function defineRemotePeers(command: Command): void {
   defineTalking(command, {
-    json: 'print the peers as one JSON list; secrets are names of variables, or sealed',
+    json: 'print one JSON object a line; secrets are names of variables, or sealed',
     examples: ['statemesh remote-peers', 'statemesh remote-peers --json'],
   }).action(async (options: TalkOptions) => {
     const peers = (await nodeAt(options).call('remotePeers')) as RemotePeer[];
-    if (options.json) printJson(peers);
+    if (options.json) for (const peer of peers) printJson(peer);
     else if (peers.length === 0) print('No remote peers are stored. Add one with add-cloud-peer or add-static-peer.');
     else print(table(columns, peers.map(rowOf)));
   });

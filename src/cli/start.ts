@@ -73,7 +73,10 @@ export function defineStart(command: Command): void {
     )
     .option('--daemon-ready', 'tell systemd when the node serves and when it stops (Type=notify, NotifyAccess=all)')
     .option('--audit-log <file>', 'append the audit log, as JSON lines, to this file and not to standard error')
-    .option('--inspect-url', 'with --json, tell the address of the inspector, too: it lets in whoever has it')
+    .option(
+      '--inspect-url',
+      'tell the whole address of the inspector with --json and in a file, too: it lets in whoever has it',
+    )
     .option('--json', 'print events as JSON lines');
   addFieldOptions(command);
   const { ok, failed, badInput, taken, database, interrupted, terminated } = exitCodes;
@@ -234,15 +237,20 @@ async function announce(
     printJson({ event: 'running', nodeId, host, port, dataDir, processId: process.pid, ...shown });
     return;
   }
-  if (!process.stdout.isTTY) return;
-  print(paint('green', `Node ${nodeId} is running. Ctrl-C stops it.`));
+  const status = `statemesh status${dataDirOf({}) === dataDir ? '' : ` --data-dir ${dataDir}`}`;
+  const watch = (url: string): [string, string] =>
+    // A file or a journal keeps what it is given, and others may read it.
+    process.stdout.isTTY || isUrlAsked
+      ? ['  watch it', url]
+      : ['  watch it', `${new URL(url).origin}, with the token that \`${status}\` shows`];
+  print(paint('green', `Node ${nodeId} is running.${process.stdout.isTTY ? ' Ctrl-C stops it.' : ''}`));
   print(
     list([
       ['  address', `${host}:${port}${host?.startsWith('127.') ? ' (this machine only)' : ''}`],
       ['  database', `${store?.path}`],
       ['  security', security === 'none' ? 'none' : 'encrypted with the cluster key'],
-      ...(inspectorUrl === undefined ? [] : [['  watch it', inspectorUrl] as const]),
-      ['  talk to it', `statemesh status${dataDirOf({}) === dataDir ? '' : ` --data-dir ${dataDir}`}`],
+      ...(inspectorUrl === undefined ? [] : [watch(inspectorUrl)]),
+      ['  talk to it', status],
     ]),
   );
 }

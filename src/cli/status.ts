@@ -36,11 +36,11 @@ export function defineStatus(command: Command): void {
 
 export function definePeers(command: Command): void {
   defineTalking(command, {
-    json: 'print the peers as one JSON list',
+    json: 'print one JSON object a line',
     examples: ['statemesh peers', 'statemesh peers --json'],
   }).action(async (options: TalkOptions) => {
     const peers = (await nodeAt(options).call('peers')) as PeerStatus[];
-    if (options.json) printJson(peers);
+    if (options.json) for (const peer of peers) printJson(peer);
     else if (peers.length === 0)
       print('No peers are known yet. (Nodes with another cluster key, salt or discovery port are not seen.)');
     else print(peerTable(peers));

@@ -25,7 +25,7 @@ describe('remote peers', () => {
     );
     expect(await told('disable-peer', 'cloud-1')).toBe('Disabled: cloud-1, on every node of the cluster.');
     expect(await told('disable-peer', 'cloud-1')).toBe('Disabled already: cloud-1, on every node of the cluster.');
-    const [peer] = JSON.parse(await told('remote-peers', '--json')) as { isEnabled: boolean; oAuth2: object }[];
+    const peer = JSON.parse(await told('remote-peers', '--json')) as { isEnabled: boolean; oAuth2: object };
     expect(peer).toMatchObject({
       isEnabled: false,
       oAuth2: { clientSecret: '$' + '{SHOP_SECRET}', audience: 'urn:cloud' },

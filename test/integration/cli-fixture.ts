@@ -135,6 +135,14 @@ export async function until<T>(look: () => Promise<T | undefined> | T | undefine
   }
 }
 
+/** The JSON of each line of a text. */
+export function jsonLines(text: string): Record<string, unknown>[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+}
+
 /** The JSON of the last line of a text. */
 export function lastJson(text: string): Record<string, unknown> {
   return JSON.parse(text.trim().split('\n').at(-1) ?? '');

@@ -56,6 +56,22 @@ describe('start --inspect', () => {
     expect(await inspecting.exitCode).toBe(0);
   });
 
+  test('in the background, its output in a file -> its address is told; its token, by status, or when asked for', async () => {
+    const cwd = await temporaryDirectory();
+    const options = ['--node-id', 'n', '--security', 'none', '--no-discovery', '--data-dir', join(cwd, 'data')];
+    const node = open(['start', ...options, '--inspect'], { cwd });
+    await until(() => node.stdout().includes('talk to it') || undefined);
+    const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(node.stdout()) ?? [];
+    expect(node.stdout()).not.toContain('token=');
+    const { stdout } = await run(['status', '--data-dir', join(cwd, 'data')], { cwd });
+    expect(stdout).toContain(`${address}/#token=`);
+    node.child.kill('SIGTERM');
+    await node.exitCode;
+    const asked = open(['start', ...options, '--inspect', '--inspect-url'], { cwd });
+    await until(() => asked.stdout().includes('talk to it') || undefined);
+    expect(asked.stdout()).toMatch(/watch it +http:\/\/127\.0\.0\.1:\d+\/#token=/);
+  });
+
   test('no port -> refused, with what to do', async () => {
     const { exitCode, stderr } = await run(['start', '--node-id', 'n', '--security', 'none', '--inspect', 'here']);
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining('use a port')]);

@@ -13,7 +13,16 @@ import { nameOfEnvelope } from '../../src/core/sealing.js';
 import { readRemotePeers } from '../../src/database/remote-peers.js';
 import type { Write } from '../../src/protocol/store.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
-import { clusterKey, clusterSalt, lastJson, run, startNode, temporaryDirectory, until } from './cli-fixture.js';
+import {
+  clusterKey,
+  clusterSalt,
+  jsonLines,
+  lastJson,
+  run,
+  startNode,
+  temporaryDirectory,
+  until,
+} from './cli-fixture.js';
 
 const peers = '_system_remote_peers';
 const removed = '_system_removed_peers';
@@ -126,7 +135,7 @@ describe('documents of statemesh itself that can be anything', () => {
     }, 'all are in quarantine');
     expect(told(quarantined)).toEqual(names);
     expect((await node.run(['get', 'things', 'k'])).stdout).toContain('kept');
-    expect(JSON.parse((await node.run(['remote-peers', '--json'])).stdout)).toMatchObject([
+    expect(jsonLines((await node.run(['remote-peers', '--json'])).stdout)).toMatchObject([
       { nodeId: 'cloud-z' },
       { nodeId: 'node-z' },
     ]);

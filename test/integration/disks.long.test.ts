@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { callControl } from '../../src/cli/control-client.js';
-import { clusterKey, clusterSalt, run, startNode, temporaryDirectory, until } from './cli-fixture.js';
+import { clusterKey, clusterSalt, jsonLines, run, startNode, temporaryDirectory, until } from './cli-fixture.js';
 import { ownPort } from './own-port.js';
 
 const main = join(process.cwd(), 'dist/cli/main.js');
@@ -131,7 +131,7 @@ describe('a disk that is full', () => {
     );
     await peer.run(['import', 'things', '-'], { input: `${lines.join('\n')}\n` });
     const waiting = async () => {
-      const [to] = JSON.parse((await peer.run(['peers', '--json'])).stdout) as { state: string; isCaughtUp: boolean }[];
+      const [to] = jsonLines((await peer.run(['peers', '--json'])).stdout);
       return to;
     };
     await until(async () => (await waiting())?.isCaughtUp === false || undefined, 'the peer waits');

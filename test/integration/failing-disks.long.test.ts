@@ -1,6 +1,6 @@
 /** Disks that fail under one of three real nodes: what each tool says of it, that nobody else is moved, and that all goes on without a restart. */
 import { expect, test } from '@jest/globals';
-import { startNode, until } from './cli-fixture.js';
+import { jsonLines, startNode, until } from './cli-fixture.js';
 import { failuresOfDisk, startOnFailingDisk } from './failing-disk.js';
 import { ownPort } from './own-port.js';
 
@@ -9,7 +9,7 @@ type Runner = { run(args: readonly string[]): Promise<{ exitCode: number | null;
 
 const statusOf = async ({ run }: Runner) => JSON.parse((await run(['status', '--json'])).stdout) as Fields;
 const leaderOf = async (node: Runner) => ((await statusOf(node)).leadership as { leaderId?: string }).leaderId;
-const peersOf = async ({ run }: Runner) => JSON.parse((await run(['peers', '--json'])).stdout) as Fields[];
+const peersOf = async ({ run }: Runner) => jsonLines((await run(['peers', '--json'])).stdout) as Fields[];
 
 test.each(failuresOfDisk)(
   '%s on the leader of three -> it says so, hands over and refuses writes; its sessions stay; mended -> it follows again',
