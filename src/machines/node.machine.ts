@@ -17,6 +17,7 @@ import { type RefusalRecords, withRefusal } from '../core/refusals.js';
 import type { Secret } from '../core/secret.js';
 import { begun, ended, notYet, type Span } from '../core/span.js';
 import { type Configuration, connectionLimitsOf } from '../protocol/configuration.js';
+import type { Configured } from '../protocol/configured.js';
 import type {
   Adjustment,
   Happening,
@@ -42,7 +43,6 @@ import {
   withPartial,
 } from '../protocol/reconfiguration.js';
 import {
-  type Configured,
   type ControlReport,
   close,
   configurationFeed,

@@ -18,6 +18,7 @@ import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
 import { authorsDiverged, clockOfScopes, clockToRemember, type VectorClock } from '../core/vector-clock.js';
 import type { Configuration } from '../protocol/configuration.js';
+import type { Intervals } from '../protocol/configured.js';
 import type {
   CredentialCommand,
   CredentialReport,
@@ -32,7 +33,7 @@ import type {
 } from '../protocol/events.js';
 import { type Frame, type Identity, protocolVersion, type Refusal } from '../protocol/messages.js';
 import type { Connection } from '../protocol/ports.js';
-import { type Intervals, type LinkInput, link } from '../protocol/services.js';
+import { type LinkInput, link } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
 import { credentialMachine } from './credential.machine.js';
 import { receiverMachine } from './receiver.machine.js';

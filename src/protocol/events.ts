@@ -11,11 +11,11 @@ import type { LinkRate } from '../core/link-rate.js';
 import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
 import type { ConfigurationInput } from './configuration.js';
+import type { Configured, Intervals } from './configured.js';
 import type { Frame, Identity, Refusal } from './messages.js';
 import type { Connection, ConnectionSecurity } from './ports.js';
 import type { Effect, Reconfiguration } from './reconfiguration.js';
 import type { CloudPeer, QuarantinedDocument } from './remote-peer.js';
-import type { Configured, Intervals } from './services.js';
 import type { ApplyResult, Commit } from './store.js';
 
 /** All that one actor knows of another: what it can be told. */

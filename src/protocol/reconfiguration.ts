@@ -8,8 +8,8 @@ import { resolve } from 'node:path';
 import { type Failure, failureOf } from '../core/errors.js';
 import type { ClusterKeys } from '../core/keys.js';
 import { type Configuration, type ConfigurationInput, listeningHost, parseConfiguration } from './configuration.js';
+import type { Configured } from './configured.js';
 import type { Listening } from './ports.js';
-import type { Configured } from './services.js';
 
 /** What depends on a field. */
 export type Effect =

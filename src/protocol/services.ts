@@ -2,6 +2,7 @@
  * The slots: every service that a machine invokes, as a typed actor that nobody has provided yet. Machines name them in
  * `setup({ actors })`; `composeNode` fills them. A slot that was forgotten fails with its name.
  */
+
 import { type CallbackLogicFunction, type EventObject, fromCallback, fromPromise } from 'xstate';
 import type { Scope } from '../core/author.js';
 import { type Failure, StatemeshError } from '../core/errors.js';
@@ -10,7 +11,8 @@ import type { ClusterKeys } from '../core/keys.js';
 import type { LinkRate } from '../core/link-rate.js';
 import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
-import type { Configuration, InitialRemotePeer, InspectorSettings } from './configuration.js';
+import type { Configuration, InspectorSettings } from './configuration.js';
+import type { Configured, Intervals } from './configured.js';
 import type {
   Address,
   ApplierCommand,
@@ -61,19 +63,6 @@ export const configurationFeed = callbackSlot<EventObject, { parent: Mailbox<Pro
 
 /** Checks the configuration and derives the keys of the cluster. */
 export const configure = promiseSlot<{ configuration: () => unknown }, Configured>('configure');
-/** A configuration that is checked, with what was derived from it. */
-export interface Configured {
-  readonly configuration: Configuration;
-  /** `psk` or `none` for a member of a cluster; a cloud node has a certificate. */
-  readonly security: ListenSecurity;
-  readonly keys: ClusterKeys | undefined;
-  /** Authorities to trust in place of the system's, for cloud peers and OAuth2: PEM. */
-  readonly ca: string | undefined;
-  /** The initial remote peers of the configuration, ready to be stored: their secrets are sealed. */
-  readonly initialPeers: readonly RemotePeerDocument[];
-  /** The same as they were written. A function, since there may be secrets in them. */
-  readonly initialRemotePeers: () => readonly InitialRemotePeer[];
-}
 
 /** Opens the database of one NodeId, creating it if need be. */
 export const openStore = promiseSlot<OpenStoreInput, Store>('openStore');
@@ -269,12 +258,6 @@ export interface LinkInput {
   readonly intervals: Intervals;
   /** What the connection carries. The link measures it. */
   readonly rate: LinkRate;
-}
-
-/** How often a session beats, and compares clocks. */
-export interface Intervals {
-  readonly heartbeatIntervalMs: number;
-  readonly syncIntervalMs: number;
 }
 
 /** Checks an access token, on a cloud node: signature, issuer, audience, time and scope. */

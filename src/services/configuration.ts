@@ -4,9 +4,9 @@ import { fromPromise } from 'xstate';
 import { deriveClusterKeys, stretch } from '../core/keys.js';
 import { limits } from '../core/limits.js';
 import { type Configuration, parseConfiguration } from '../protocol/configuration.js';
+import type { Configured } from '../protocol/configured.js';
 import { initialPeerDocuments } from '../protocol/initial-peers.js';
 import type { ListenSecurity, Randomness } from '../protocol/ports.js';
-import type { Configured } from '../protocol/services.js';
 import { readAuthorities, readServerCertificate } from './certificates.js';
 
 export interface ConfigurePorts {

@@ -6,9 +6,9 @@ import { hash } from 'node:crypto';
 import { fromPromise } from 'xstate';
 import { deriveClusterKeys } from '../core/keys.js';
 import { parseConfiguration } from '../protocol/configuration.js';
+import type { Configured } from '../protocol/configured.js';
 import { initialPeerDocuments } from '../protocol/initial-peers.js';
 import type { Randomness, ServerCertificate } from '../protocol/ports.js';
-import type { Configured } from '../protocol/services.js';
 
 export interface SimulatedConfigureOptions {
   /** The authorities that the node trusts. */

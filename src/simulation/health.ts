@@ -6,8 +6,8 @@
  */
 import { limits } from '../core/limits.js';
 import type { Inside } from './inside.js';
-import type { NodeProcess } from './node.js';
-import type { Heard, Observer } from './observer.js';
+import type { Heard, NodeProcess } from './node.js';
+import type { Observer } from './observer.js';
 
 export interface HealthOptions {
   nowMs(): number;

@@ -16,7 +16,8 @@ export type { Concern, Moment, Parcel, Rule, Verdict as RuleVerdict } from './ne
 export * as rules from './network/rules.js';
 export type { Topology } from './network/topology.js';
 export type { Weather } from './network/weather.js';
-export type { Acknowledged, Heard, Observer } from './observer.js';
+export type { Acknowledged, Heard, ProcessObserver } from './node.js';
+export type { Observer } from './observer.js';
 export type { StrangersOptions } from './strangers.js';
 export {
   drawPlan,

@@ -8,6 +8,7 @@ import { type AnyActorLogic, fromPromise, type InspectionEvent } from 'xstate';
 import { allScopes } from '../core/author.js';
 import type { Run } from '../core/entry.js';
 import { failureOf, StatemeshError } from '../core/errors.js';
+import type { Hlc } from '../core/hlc.js';
 import type { NodeId } from '../core/ids.js';
 import type { Happening, StatemeshNode } from '../index.js';
 import { createNode } from '../node.js';
@@ -15,7 +16,7 @@ import type { ConfigurationInput } from '../protocol/configuration.js';
 import type { Listening, Network, ServerCertificate } from '../protocol/ports.js';
 import type { Reconfiguration } from '../protocol/reconfiguration.js';
 import type { OpenStoreInput } from '../protocol/services.js';
-import type { Store } from '../protocol/store.js';
+import type { Commit, Store } from '../protocol/store.js';
 import { staticConfiguration } from '../providers/static.js';
 import { createRequestToken } from '../services/request-token.js';
 import { databaseError } from '../store/sqlite-errors.js';
@@ -27,11 +28,40 @@ import { access, type DiskFailure } from './failing-disk.js';
 import { issue } from './network/certificates.js';
 import type { Host, NetworkHub } from './network/hub.js';
 import { type SimulatedTime, simulatedTime } from './node-ports.js';
-import type { Heard, Observers } from './observer.js';
 import type { PendingWork } from './pending-work.js';
 import type { RandomStream } from './random.js';
 import { createSimulatedVerifyToken } from './verify-token.js';
 import { simulatedHttp } from './web/http.js';
+
+/** What a node has told the outside world. */
+export interface Heard {
+  readonly nodeId: string;
+  readonly atMs: number;
+  readonly happening: Happening;
+}
+
+/** A write whose caller has been told that it is on disk. */
+export interface Acknowledged {
+  readonly nodeId: NodeId;
+  readonly hlc: Hlc;
+}
+
+/** Hears what happens to a process, and changes nothing. */
+export interface ProcessObserver {
+  /** A process has opened a database, after a recovery if there was one to be done. */
+  opened?(process: NodeProcess, store: Store): void;
+  /** @param nodeId Whose database it is, if not that of the present identity: a process that changes its identity has two of them for a moment */
+  committed?(process: NodeProcess, commit: Commit, nodeId?: NodeId): void;
+  acknowledged?(process: NodeProcess, write: Acknowledged): void;
+  happened?(process: NodeProcess, heard: Heard): void;
+  /** Killed, or stopped in good order. */
+  ended?(process: NodeProcess): void;
+}
+
+/** All that observe a process. */
+export interface ProcessObservers {
+  tell<Name extends keyof ProcessObserver>(name: Name, ...args: Parameters<NonNullable<ProcessObserver[Name]>>): void;
+}
 
 /** What a machine is, whatever runs on it. */
 export interface MachineIdentity {
@@ -53,7 +83,7 @@ export interface Surroundings {
   readonly hub: NetworkHub;
   readonly disks: SimulatedDisks;
   readonly pending: PendingWork;
-  readonly observers: Observers;
+  readonly observers: ProcessObservers;
   /** The authorities that nodes trust. */
   readonly ca: string;
   random(label: string): RandomStream;

@@ -16,9 +16,9 @@ import { FrameDecoder } from '../protocol/frame-codec.js';
 import type { Frame, Identity } from '../protocol/messages.js';
 import type { Commit } from '../protocol/store.js';
 import type { Delivery } from './network/delivery.js';
-import type { NodeProcess } from './node.js';
+import type { Acknowledged, Heard, NodeProcess } from './node.js';
 import { worldEpochMs } from './node-ports.js';
-import type { Acknowledged, Heard, Observer } from './observer.js';
+import type { Observer } from './observer.js';
 import { TraceHash } from './trace-hash.js';
 
 /** One thing that happened. */

@@ -12,18 +12,8 @@ import { StatemeshError } from '../core/errors.js';
 import type { CollectionName } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import { defineFieldValues } from './field-values.js';
-import { type CollectionRow, newCollectionRow, type StoreState } from './store-state.js';
+import { type CollectionRow, type FieldIndex, newCollectionRow, type StoreState } from './store-state.js';
 import type { Transactor } from './transaction.js';
-
-export interface FieldIndex {
-  /** Names its table; ours, not the user's. */
-  readonly number: number;
-  readonly field: string;
-  readonly put: Statement;
-  readonly remove: Statement;
-  /** Whether it holds all documents. */
-  ready: boolean;
-}
 
 export function tableOf(index: FieldIndex): string {
   return `field_index_${index.number}`;

@@ -18,9 +18,9 @@ import {
   type Scalar,
   type Where,
 } from '../core/query.js';
-import { type FieldIndex, tableOf } from './field-indexes.js';
+import { tableOf } from './field-indexes.js';
 import { sqlFalse, sqlList, sqlTrue } from './field-values.js';
-import type { CollectionRow } from './store-state.js';
+import type { CollectionRow, FieldIndex } from './store-state.js';
 
 export interface CompiledQuery {
   readonly sql: string;

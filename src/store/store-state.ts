@@ -4,14 +4,13 @@
  *
  * Invariant: it moves only after a COMMIT, so a transaction that failed can simply be tried again.
  */
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import { type Author, type AuthorKey, authorKeyOf, type Incarnation, type Scope, scopeOf } from '../core/author.js';
 import { formatCursor } from '../core/cursor.js';
 import type { Position } from '../core/entry.js';
 import { type Hlc, hlcZero } from '../core/hlc.js';
 import type { CollectionName, Cursor, NodeId } from '../core/ids.js';
 import { digestClock } from '../core/vector-clock.js';
-import type { FieldIndex } from './field-indexes.js';
 import { incarnationOf } from './schema.js';
 
 export interface AuthorRow {
@@ -28,6 +27,16 @@ export interface CollectionRow {
   readonly scope: Scope;
   /** Maintained with every write, whether ready for queries or still being filled. */
   readonly indexes: Map<string, FieldIndex>;
+}
+
+export interface FieldIndex {
+  /** Names its table; ours, not the user's. */
+  readonly number: number;
+  readonly field: string;
+  readonly put: Statement;
+  readonly remove: Statement;
+  /** Whether it holds all documents. */
+  ready: boolean;
 }
 
 export class StoreState {

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ClusterKeys } from '../../src/core/keys.js';
 import { Secret } from '../../src/core/secret.js';
 import { type ConfigurationInput, configurationSchema, parseConfiguration } from '../../src/protocol/configuration.js';
+import type { Configured } from '../../src/protocol/configured.js';
 import type { Listening, ListenSecurity } from '../../src/protocol/ports.js';
 import {
   combine,
@@ -12,7 +13,6 @@ import {
   planReconfiguration,
   withPartial,
 } from '../../src/protocol/reconfiguration.js';
-import type { Configured } from '../../src/protocol/services.js';
 
 const base: ConfigurationInput = {
   nodeId: 'a',

@@ -20,7 +20,8 @@ import { ProcessNetwork } from './process-network.js';
 import { Routes } from './routes.js';
 import type { RuleList } from './rule-list.js';
 import { clog, cut, oneWay, retransmitAfterMs } from './rules.js';
-import { type Endpoint, Stream } from './stream.js';
+import { Stream } from './stream.js';
+import type { Endpoint } from './stream-end.js';
 import type { Topology } from './topology.js';
 import { damageOf, fairWeather, paceOf, type Weather } from './weather.js';
 

@@ -25,8 +25,8 @@ import { systemError } from './errors.js';
 import { Listener } from './listener.js';
 import type { Machine } from './machine.js';
 import type { Routes } from './routes.js';
-import type { Endpoint, Stream } from './stream.js';
-import type { StreamEnd } from './stream-end.js';
+import type { Stream } from './stream.js';
+import type { Endpoint, StreamEnd } from './stream-end.js';
 
 export interface ProcessSurroundings {
   readonly machine: Machine;

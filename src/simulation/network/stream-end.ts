@@ -15,7 +15,6 @@ import type { VirtualClock } from '../clock.js';
 import type { Delivery, Speech, Taps } from './delivery.js';
 import { systemError } from './errors.js';
 import type { Lane, Packet } from './lane.js';
-import type { Endpoint } from './stream.js';
 
 /** What the network takes before the other side has read any of it. */
 const windowBytes = 256 * 1024;
@@ -23,6 +22,11 @@ const windowBytes = 256 * 1024;
 const segmentBytesMax = 64 * 1024;
 
 const theEnd = Symbol('the other side has ended');
+
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
 
 export interface StreamEndOptions {
   /** Which stream it is an end of, for those who record what passes. */

@@ -5,12 +5,7 @@
 import type { Speech, Taps } from './delivery.js';
 import { Lane, type Packet } from './lane.js';
 import type { Routes } from './routes.js';
-import { StreamEnd } from './stream-end.js';
-
-export interface Endpoint {
-  readonly address: string;
-  readonly port: number;
-}
+import { type Endpoint, StreamEnd } from './stream-end.js';
 
 export interface StreamOptions {
   /** Counts the streams of the network. */

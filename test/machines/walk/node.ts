@@ -3,8 +3,8 @@ import type { Boot, NodeId } from '../../../src/core/ids.js';
 import { Secret } from '../../../src/core/secret.js';
 import { nodeMachine } from '../../../src/machines/node.machine.js';
 import { type Configuration, parseConfiguration } from '../../../src/protocol/configuration.js';
+import type { Configured } from '../../../src/protocol/configured.js';
 import type { Listening } from '../../../src/protocol/ports.js';
-import type { Configured } from '../../../src/protocol/services.js';
 import { defineWalk } from '../walk.js';
 import { configured as base, connection, lost, store } from './samples.js';
 

@@ -1,11 +1,11 @@
 /** What the alphabets share: who is there, and stand-ins for what nobody touches during a walk. */
 import type { Boot, NodeId } from '../../../src/core/ids.js';
 import type { Configuration } from '../../../src/protocol/configuration.js';
+import type { Configured } from '../../../src/protocol/configured.js';
 import type { Adjustment, Mailbox } from '../../../src/protocol/events.js';
 import type { Identity } from '../../../src/protocol/messages.js';
 import type { Connection } from '../../../src/protocol/ports.js';
 import type { Effect } from '../../../src/protocol/reconfiguration.js';
-import type { Configured } from '../../../src/protocol/services.js';
 import type { Store } from '../../../src/protocol/store.js';
 import { recorder } from '../bench.js';
 
