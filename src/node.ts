@@ -16,7 +16,7 @@ import { systemFiles } from './adapters/watched-files.js';
 import { Audit, type AuditLogger, auditCommands, auditHappenings } from './audit.js';
 import { composeNode, createServices, type Ports, type Services } from './compose.js';
 import { controlCommands } from './control-commands.js';
-import { StatemeshError, shortText } from './core/errors.js';
+import { type Failure, StatemeshError, shortText } from './core/errors.js';
 import type { Boot, NodeId } from './core/ids.js';
 import { kinds, type OptionsShape, objectWith, readFields, readOptions } from './core/options.js';
 import { createCurrentStore, readFrom } from './database/current-store.js';
@@ -374,7 +374,8 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
       if (isStarted) throw new StatemeshError('alreadyStarted', 'The node was started before: make a new one.');
       isStarted = true;
       actor.start();
-      await running(actor);
+      const failure = await running(actor);
+      if (failure !== undefined) throw new StatemeshError(failure.code, failure.message);
     },
     stop,
     on: (type, listener) => {
@@ -394,15 +395,15 @@ function stateOf(actor: ActorRefFrom<NodeMachine>): NodeState {
   return nodeStateOf(actor.getSnapshot());
 }
 
-/** Resolves when the node runs; rejects with the reason when it ends instead. */
-function running(actor: ActorRefFrom<NodeMachine>): Promise<void> {
-  return new Promise((resolve, reject) => {
+/** Resolves when the node runs, or with the reason when it ends instead. */
+function running(actor: ActorRefFrom<NodeMachine>): Promise<Failure | undefined> {
+  return new Promise((resolve) => {
     const look = (): void => {
       const snapshot = actor.getSnapshot();
       if (snapshot.status === 'active' && nodeStateOf(snapshot) !== 'running') return;
       subscription.unsubscribe();
-      if (snapshot.status === 'active') resolve();
-      else reject(reasonOf(snapshot.context.failure ?? { code: 'notRunning', message: 'The node was stopped.' }));
+      if (snapshot.status === 'active') resolve(undefined);
+      else resolve(snapshot.context.failure ?? { code: 'notRunning', message: 'The node was stopped.' });
     };
     const subscription = actor.subscribe({ next: look, complete: look, error: look });
     look();
@@ -414,10 +415,6 @@ function ended(actor: ActorRefFrom<NodeMachine>): Promise<void> {
     if (actor.getSnapshot().status !== 'active') resolve();
     else actor.subscribe({ complete: resolve, error: () => resolve() });
   });
-}
-
-function reasonOf({ code, message }: { code: StatemeshError['code']; message: string }): StatemeshError {
-  return new StatemeshError(code, message);
 }
 
 /**

@@ -1,7 +1,8 @@
 /**
  * Calls that reconfigure a node, each answered by the reconfiguration that took it up: several may have become one.
  *
- * Invariant: every call is answered, also when the node ends before it is.
+ * Invariants: every call is answered, also when the node ends before it is. Its error is made in the call, so that the stack has the
+ * caller's line.
  */
 import type { ActorRefFrom } from 'xstate';
 import { type Failure, StatemeshError } from './core/errors.js';
@@ -14,51 +15,45 @@ export interface Requests {
   reconfigure(partial: Partial<ConfigurationInput>): Promise<Reconfiguration>;
 }
 
-interface Call {
-  readonly resolve: (reconfiguration: Reconfiguration) => void;
-  readonly reject: (error: StatemeshError) => void;
-}
+type Answer = Reconfiguration | { readonly failure: Failure };
 
 export function createRequests(actor: ActorRefFrom<NodeMachine>): Requests {
-  const calls = new Map<number, Call>();
+  const calls = new Map<number, (answer: Answer) => void>();
   let count = 0;
-  const take = (requests: readonly number[]): readonly Call[] =>
-    requests.flatMap((request) => {
-      const call = calls.get(request);
+  const answer = (requests: Iterable<number>, what: Answer): void => {
+    for (const request of requests) {
+      calls.get(request)?.(what);
       calls.delete(request);
-      return call === undefined ? [] : [call];
-    });
+    }
+  };
   actor.on('reconfiguration.finished', ({ requests, changes, tookMs, writesHeldMs, connectionsRefusedMs }) => {
-    for (const { resolve } of take(requests)) resolve({ changes, tookMs, writesHeldMs, connectionsRefusedMs });
+    answer(requests, { changes, tookMs, writesHeldMs, connectionsRefusedMs });
   });
-  actor.on('reconfiguration.failed', ({ requests, failure }) => {
-    for (const { reject } of take(requests)) reject(errorOf(failure));
-  });
+  actor.on('reconfiguration.failed', ({ requests, failure }) => answer(requests, { failure }));
   const end = (): void => {
     const { failure } = actor.getSnapshot().context;
     const message = failure === undefined ? 'The node has stopped.' : `The node has ended: ${failure.message}`;
-    for (const { reject } of take([...calls.keys()])) reject(errorOf({ code: 'notRunning', message }));
+    answer(calls.keys(), { failure: { code: 'notRunning', message } });
   };
   actor.subscribe({ complete: end, error: end });
   return {
-    reconfigure: (given) =>
-      new Promise((resolve, reject) => {
-        const partial: Partial<ConfigurationInput> = Object.fromEntries(readFields(given, notFields));
-        if (actor.getSnapshot().status !== 'active') {
-          reject(errorOf({ code: 'notRunning', message: 'The node has stopped: make a new one.' }));
-          return;
-        }
-        count += 1;
-        calls.set(count, { resolve, reject });
-        actor.send({ type: 'node.reconfigure', partial: () => partial, request: count });
-      }),
+    async reconfigure(given) {
+      const partial: Partial<ConfigurationInput> = Object.fromEntries(readFields(given, notFields));
+      if (actor.getSnapshot().status !== 'active') {
+        throw new StatemeshError('notRunning', 'The node has stopped: make a new one.');
+      }
+      count += 1;
+      const request = count;
+      const answered = await new Promise<Answer>((resolve) => {
+        calls.set(request, resolve);
+        actor.send({ type: 'node.reconfigure', partial: () => partial, request });
+      });
+      if ('failure' in answered) throw new StatemeshError(answered.failure.code, answered.failure.message);
+      return answered;
+    },
   };
 }
 
 function notFields(problem: string, cause?: unknown): StatemeshError {
   return new StatemeshError('configurationInvalid', `Invalid configuration: ${problem}`, { cause });
-}
-
-function errorOf({ code, message }: Failure): StatemeshError {
-  return new StatemeshError(code, message);
 }

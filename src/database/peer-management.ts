@@ -18,6 +18,7 @@ import {
   invalid,
   parseRemotePeer,
   type RemotePeerInput,
+  readPeer,
 } from '../protocol/remote-peer-document.js';
 import type { Store, Write, Written } from '../protocol/store.js';
 import {
@@ -106,9 +107,10 @@ export function createPeerManagement({
   getKeys,
   randomness,
 }: PeerManagementOptions): PeerManagement & PeerStore {
-  const save = async (input: RemotePeerInput): Promise<Written | undefined> => {
+  const save = async (given: RemotePeerInput): Promise<Written | undefined> => {
+    const input = readPeer(given);
     const keys = getKeys();
-    const check = (given: RemotePeerInput) => checkPeer(given, { keys, nonce: () => randomness.token() });
+    const check = (peer: RemotePeerInput) => checkPeer(peer, { keys, nonce: () => randomness.token() });
     const replace = (peer: RemotePeer, present: Present): Present => {
       const stored = peerIn(peer.nodeId, present);
       if (stored !== undefined && isSame(stored, peer, keys)) return present;
@@ -173,8 +175,8 @@ export function createPeerManagement({
 }
 
 /** The sealed secret of a peer that nobody has checked yet: a program may have given anything. */
-function envelopeOf(input: RemotePeerInput): string | undefined {
-  const secret: unknown = input?.oAuth2?.clientSecret;
+function envelopeOf({ oAuth2 }: RemotePeerInput): string | undefined {
+  const secret: unknown = oAuth2?.clientSecret;
   return typeof secret === 'string' && isSealed(secret) ? secret : undefined;
 }
 

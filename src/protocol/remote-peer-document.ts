@@ -10,6 +10,7 @@ import { messageOf, StatemeshError } from '../core/errors.js';
 import { isNodeId, type NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
 import { limits } from '../core/limits.js';
+import { kinds, type OptionsShape, readOptions } from '../core/options.js';
 import { isSealed, openSecret, sealSecret } from '../core/sealing.js';
 import { Secret } from '../core/secret.js';
 import { type OAuth2Configuration, PeerType, type RemotePeer, type RemotePeerDocument } from './remote-peer.js';
@@ -58,9 +59,31 @@ export function formatRemotePeer(peer: RemotePeer): RemotePeerDocument {
   };
 }
 
-/** Checks a peer as an application names it, and seals its secret. @throws StatemeshError `peerInvalid`, naming the field */
+/** What its fields hold is for {@link checkPeer}, which repeats nothing of a secret. */
+const { any } = kinds;
+const peerShape: OptionsShape<RemotePeerInput> = {
+  complaint: 'Invalid remote peer',
+  code: 'peerInvalid',
+  fields: { nodeId: any, address: any, type: any, isEnabled: any, oAuth2: any },
+};
+const oAuth2Shape: OptionsShape<OAuth2Configuration> = {
+  complaint: 'Invalid remote peer, oAuth2',
+  code: 'peerInvalid',
+  fields: { authority: any, clientId: any, clientSecret: any, scopes: any, audience: any },
+};
+
+/**
+ * A copy of what an application has given: its fields are known ones, and hold whatever they hold.
+ * @throws StatemeshError `peerInvalid`, naming what is no field
+ */
+export function readPeer(given: RemotePeerInput): RemotePeerInput {
+  const { oAuth2, ...peer } = readOptions(given, peerShape);
+  return oAuth2 === undefined || oAuth2 === null ? peer : { ...peer, oAuth2: readOptions(oAuth2, oAuth2Shape) };
+}
+
+/** Checks a peer that {@link readPeer} has read, and seals its secret. @throws StatemeshError `peerInvalid`, naming the field */
 export function checkPeer(input: RemotePeerInput, sealing: Sealing): RemotePeer {
-  const { nodeId, address, type, isEnabled = true, oAuth2 } = asFields('The peer', input);
+  const { nodeId, address, type, isEnabled = true, oAuth2 }: Record<string, unknown> = { ...input };
   if (typeof isEnabled !== 'boolean') throw invalid('isEnabled', 'it is not true or false');
   const peer = {
     nodeId: checkNodeId('nodeId', nodeId),
@@ -74,7 +97,7 @@ export function checkPeer(input: RemotePeerInput, sealing: Sealing): RemotePeer 
   if (peer.type === PeerType.CloudRemote) {
     return { ...peer, oAuth2: seal(peer.nodeId, checkOAuth2('oAuth2', oAuth2), sealing) };
   }
-  if (oAuth2 !== undefined && oAuth2 !== null) throw invalid('oAuth2', 'only cloud peers have one');
+  if (oAuth2 !== undefined) throw invalid('oAuth2', 'only cloud peers have one');
   return peer;
 }
 
@@ -190,7 +213,7 @@ function isAuthority(authority: string): boolean {
 }
 
 function asFields(field: string, value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(field, 'it is not an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(field, 'it takes an object');
   return value as Record<string, unknown>;
 }
 

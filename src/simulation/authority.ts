@@ -1,10 +1,12 @@
 /**
  * An OAuth2 authority of a world: a web server in the open that issues tokens, with a clock of its own, and with whatever can go wrong with it.
  */
+import { kinds, readOptions } from '../core/options.js';
 import type { HttpResponse, ServerCertificate } from '../protocol/ports.js';
 import { type Duration, millisecondsOf, type VirtualClock } from './clock.js';
 import type { NetworkHub } from './network/hub.js';
 import { worldEpochMs } from './node-ports.js';
+import { checkArguments, duration, simulationShape } from './options.js';
 import type { WebRequest } from './web/message.js';
 import { type Grant, json, OAuth2, type OAuth2Client, refusedClient } from './web/oauth2.js';
 import { type WebAnswer, WebServer } from './web/server.js';
@@ -15,6 +17,9 @@ export interface AuthorityOptions {
   /** Of the tokens that it issues. Default: an hour. */
   readonly lifetime?: Duration;
 }
+
+type ClientInput = Pick<OAuth2Client, 'clientId' | 'clientSecret'> & Partial<OAuth2Client>;
+type TokenInput = Pick<Grant, 'subject'> & Partial<Pick<Grant, 'audience' | 'scopes'>>;
 
 /** What an authority was asked. */
 export interface AuthorityRequest {
@@ -46,6 +51,18 @@ export const defaultScope = 'entgldb:sync';
 export const defaultAudience = 'https://cloud.world';
 /** How long it takes to think. */
 const answerMs = 2;
+
+const registerShape = simulationShape<ClientInput>(
+  'register',
+  { clientId: kinds.filledText, clientSecret: kinds.text, scopes: kinds.list, audiences: kinds.list },
+  ...(['clientId', 'clientSecret'] as const),
+);
+const rotateShape = simulationShape<{ readonly keepsOld?: boolean }>('rotateKeys', { keepsOld: kinds.boolean });
+const issueShape = simulationShape<TokenInput>(
+  'issue',
+  { subject: kinds.text, audience: kinds.text, scopes: kinds.list },
+  'subject',
+);
 
 export class Authority {
   readonly issuer: string;
@@ -100,11 +117,8 @@ export class Authority {
    * @example
    * const office = world.authority().register({ clientId: 'office', clientSecret: 'open sesame' });
    */
-  register({
-    scopes = [defaultScope],
-    audiences = [defaultAudience],
-    ...client
-  }: Pick<OAuth2Client, 'clientId' | 'clientSecret'> & Partial<OAuth2Client>): OAuth2Client {
+  register(given: ClientInput): OAuth2Client {
+    const { scopes = [defaultScope], audiences = [defaultAudience], ...client } = readOptions(given, registerShape);
     const registered = { ...client, scopes, audiences };
     this.#around.meddle(`${this.name} registers ${client.clientId}`);
     this.#oauth2.register(registered);
@@ -118,19 +132,22 @@ export class Authority {
   }
 
   /** Signs with a new key; without the old ones, earlier tokens do not verify any more. */
-  rotateKeys({ keepsOld = true } = {}): void {
+  rotateKeys(options: { readonly keepsOld?: boolean } = {}): void {
+    const { keepsOld = true } = readOptions(options, rotateShape);
     this.#around.meddle(`${this.name} rotates its keys${keepsOld ? '' : ' and forgets the old ones'}`);
     this.#oauth2.rotateKeys({ keepsOld });
   }
 
   /** How long tokens are valid that it issues from now on. */
   setLifetime(lifetime: Duration): void {
+    checkArguments('setLifetime', { lifetime }, { lifetime: duration });
     this.#around.meddle(`${this.name} issues tokens for ${lifetime}`);
     this.#oauth2.lifetimeMs = millisecondsOf(lifetime);
   }
 
   /** A token, as if somebody had asked for it. */
-  issue({ subject, audience = defaultAudience, scopes = [defaultScope] }: Pick<Grant, 'subject'> & Partial<Grant>) {
+  issue(given: TokenInput) {
+    const { subject, audience = defaultAudience, scopes = [defaultScope] } = readOptions(given, issueShape);
     return this.#oauth2.issue({ subject, audience, scopes });
   }
 
@@ -141,8 +158,9 @@ export class Authority {
 
   /** Moves its clock. */
   skew(by: Duration): void {
+    const byMs = millisecondsOf(by);
     this.#around.meddle(`skew ${this.name} ${by}`);
-    this.#skewMs += millisecondsOf(by);
+    this.#skewMs += byMs;
   }
 
   /** Its process is gone: nobody accepts connections there. */
@@ -158,6 +176,7 @@ export class Authority {
 
   /** Answers so much later. */
   slow(by: Duration): void {
+    checkArguments('slow', { by }, { by: duration });
     this.#break(`answers ${by} later`, { kind: 'slow', byMs: millisecondsOf(by) });
   }
 
@@ -177,8 +196,9 @@ export class Authority {
   }
 
   /** Has too much to do (429), and says for how long it wants to be left alone. */
-  busy(duration: Duration): void {
-    this.#break(`wants to be left alone for ${duration}`, { kind: 'busy', forMs: millisecondsOf(duration) });
+  busy(time: Duration): void {
+    checkArguments('busy', { duration: time }, { duration });
+    this.#break(`wants to be left alone for ${time}`, { kind: 'busy', forMs: millisecondsOf(time) });
   }
 
   /** Answers with a page for people where OpenID Connect has its metadata; where RFC 8414 has it, it is. */

@@ -4,6 +4,8 @@
  * Nothing happens by itself: whoever holds the clock steps it, so the end of a run is always explicit. Two runs that ask for
  * the same things in the same order see the same order of events.
  */
+import { StatemeshError } from '../core/errors.js';
+import { shownValue } from '../core/options.js';
 import type { Timer } from '../protocol/ports.js';
 
 /** Its own timer, since a world plans a million of them. */
@@ -139,11 +141,12 @@ const unitsMs = new Map<string, number>(units);
 /** A length of time: ms as a number, or a text such as `"500ms"`, `"10s"`, `"+20s"`, `"-2min"`, `"1h"`. */
 export type Duration = number | `${'' | '+'}${number}${(typeof units)[number][0]}`;
 
+/** @throws StatemeshError `requestInvalid` for what is none */
 export function millisecondsOf(duration: Duration): number {
-  if (typeof duration === 'number') return duration;
-  const [, amount, unit = ''] = /^([+-]?[\d.]+)(ms|s|min|h)$/.exec(duration) ?? [];
+  if (typeof duration === 'number' && Number.isFinite(duration)) return duration;
+  const [, amount, unit = ''] = /^([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)(ms|s|min|h)$/.exec(String(duration)) ?? [];
   const unitMs = unitsMs.get(unit);
   if (amount === undefined || unitMs === undefined)
-    throw new RangeError(`"${duration}" is not a duration such as "10s" or "500ms".`);
+    throw new StatemeshError('requestInvalid', `${shownValue(duration)} is not a duration such as "10s" or "500ms".`);
   return Number(amount) * unitMs;
 }

@@ -2,17 +2,17 @@
  * What can be done to a world: to its network, its processes, their clocks and their disks. Whatever is done is told to the
  * observers, so that a trace shows it, and so that checkers know that all is not well.
  */
-import { kinds, readOptions } from '../core/options.js';
+import { type Kind, kinds, objectWith, oneOf, readOptions, wholeNumber } from '../core/options.js';
 import { type Duration, millisecondsOf, type VirtualClock } from './clock.js';
 import type { Backup, SimulatedDisks } from './disk.js';
-import type { DiskFailure } from './failing-disk.js';
+import { type DiskFailure, diskFailures } from './failing-disk.js';
 import type { Health } from './health.js';
 import type { NetworkHub } from './network/hub.js';
-import type { Rule } from './network/rule.js';
+import { type Rule, rulePlaces } from './network/rule.js';
 import type { Weather } from './network/weather.js';
-import type { Moment, NodeProcess } from './node.js';
+import { type Moment, moments, type NodeProcess } from './node.js';
 import type { Observers } from './observer.js';
-import { simulationShape } from './options.js';
+import { checkArguments, duration, simulationShape } from './options.js';
 import { Strangers, type StrangersOptions } from './strangers.js';
 import type { WorldNode } from './world-node.js';
 
@@ -60,6 +60,30 @@ const lineShape = simulationShape<Line>(
   ...(['bytesPerSecond', 'roundTripMs'] as const),
 );
 
+const strangersShape = simulationShape<StrangersOptions>(
+  'strangers',
+  { perSecond: kinds.amount, says: oneOf('nothing', 'noise') },
+  ...(['perSecond', 'says'] as const),
+);
+const bytes: Kind = { takes: 'a Uint8Array', accepts: (value) => value instanceof Uint8Array };
+const port = wholeNumber(1, 65_535);
+const ruleShape = simulationShape<Rule>(
+  'rule',
+  {
+    name: kinds.filledText,
+    place: oneOf(...rulePlaces),
+    concerns: kinds.function,
+    untilMs: kinds.amount,
+    judge: kinds.function,
+  },
+  ...(['name', 'place', 'judge'] as const),
+);
+const datagramShape = simulationShape<Datagram>(
+  'inject',
+  { bytes, from: kinds.text, port },
+  ...(['bytes', 'from', 'port'] as const),
+);
+
 /** How many machines the strangers at one node dial from. */
 const strangersMachines = 2;
 
@@ -90,9 +114,10 @@ export abstract class Faults {
   }
 
   /** Holds up what one node sends to another. */
-  clog(from: Place, to: Place, duration: Duration): void {
-    this.meddle(`clog ${from.name} > ${to.name} ${duration}`);
-    const forMs = millisecondsOf(duration);
+  clog(from: Place, to: Place, time: Duration): void {
+    checkArguments('clog', { duration: time }, { duration });
+    this.meddle(`clog ${from.name} > ${to.name} ${time}`);
+    const forMs = millisecondsOf(time);
     this.parts.hub.clog(from.address, to.address, forMs);
     this.parts.health.clogged(this.parts.clock.nowMs + forMs);
   }
@@ -106,7 +131,7 @@ export abstract class Faults {
    * world.link(a, b, { bytesPerSecond: 8_000, roundTripMs: 4_000 });
    */
   link(a: Place, b: Place, given: Line | undefined): void {
-    const line = given && readOptions(given, lineShape);
+    const line = given === undefined ? undefined : readOptions(given, lineShape);
     this.meddle(`link ${a.name} - ${b.name} ${line === undefined ? 'as usual' : JSON.stringify(line)}`);
     const { hub } = this.parts;
     const way = (bytesPerSecond: number) => ({ bytesPerSecond, latencyMs: (line?.roundTripMs ?? 0) / 2 });
@@ -122,7 +147,8 @@ export abstract class Faults {
    * const [a] = world.lan('office', ['node-a']);
    * const end = world.strangers(a, { perSecond: 40, says: 'nothing' });
    */
-  strangers(node: WorldNode, options: StrangersOptions): () => void {
+  strangers(node: WorldNode, given: StrangersOptions): () => void {
+    const options = readOptions(given, strangersShape);
     const { clock, hub, processOf } = this.parts;
     const { name, address, segments, isCloud } = processOf(node);
     this.meddle(`strangers at ${name} ${JSON.stringify(options)}`);
@@ -166,13 +192,16 @@ export abstract class Faults {
    * Says something by datagram to all on a local network, in the name of whoever the datagram says it is from: forged, or one that
    * was overheard and is played back.
    */
-  inject(segment: string, { bytes, from, port }: Datagram): void {
+  inject(segment: string, datagram: Datagram): void {
+    checkArguments('inject', { segment }, { segment: kinds.filledText });
+    const { bytes, from, port } = readOptions(datagram, datagramShape);
     this.meddle(`inject ${bytes.length} bytes into ${segment} as ${from}`);
     this.parts.hub.inject(segment, port, bytes, from);
   }
 
   /** The share of datagrams that are lost, and of segments that are sent again. */
   loss(share: number): void {
+    checkArguments('loss', { share }, { share: kinds.share });
     this.weather({ loss: share });
   }
 
@@ -189,7 +218,8 @@ export abstract class Faults {
    * @example
    * const end = world.rule(rules.latency({ kind: 'lognormal', medianMs: 30, sigma: 1, maxMs: 2_000 }));
    */
-  rule(rule: Rule): () => void {
+  rule(given: Rule): () => void {
+    const rule = readOptions(given, ruleShape);
     this.meddle(`rule ${rule.name}`);
     const end = this.parts.hub.rules.add(rule);
     this.parts.health.bent();
@@ -201,6 +231,7 @@ export abstract class Faults {
 
   /** Sets environment variables of a node, for its processes of now and later; undefined takes one away. */
   environment(node: WorldNode, variables: Readonly<Record<string, string | undefined>>): void {
+    checkArguments('environment', { variables }, { variables: objectWith() });
     // Names only: the values are secrets.
     this.meddle(`set ${Object.keys(variables).join(' ')} of ${node.nodeId}`);
     const { environment } = this.parts.processOf(node);
@@ -218,6 +249,7 @@ export abstract class Faults {
 
   /** kill -9 at the next moment of a kind: when a write is on disk and nobody knows, or when its caller has just been told. */
   crashAt(node: WorldNode, moment: Moment): void {
+    checkArguments('crashAt', { moment }, { moment: oneOf(...moments) });
     this.meddle(`crash ${node.nodeId} at ${moment}`);
     this.parts.processOf(node).crashAt(moment);
   }
@@ -236,8 +268,9 @@ export abstract class Faults {
 
   /** Moves the wall clock of a node, now and for its later processes. */
   skew(node: WorldNode, by: Duration): void {
+    const byMs = millisecondsOf(by);
     this.meddle(`skew ${node.nodeId} ${by}`);
-    this.parts.processOf(node).skew(millisecondsOf(by));
+    this.parts.processOf(node).skew(byMs);
   }
 
   /** Sets the wall clock of a node right. */
@@ -246,15 +279,17 @@ export abstract class Faults {
   }
 
   /** Another program of the machine listens on a port. @returns Whether the port was free */
-  occupy(node: WorldNode, port: number): boolean {
-    this.meddle(`occupy port ${port} of ${node.name}`);
-    return this.parts.hub.occupy(node.address, port);
+  occupy(node: WorldNode, at: number): boolean {
+    checkArguments('occupy', { port: at }, { port });
+    this.meddle(`occupy port ${at} of ${node.name}`);
+    return this.parts.hub.occupy(node.address, at);
   }
 
   /** The other program has gone. */
-  vacate(node: WorldNode, port: number): void {
-    this.meddle(`vacate port ${port} of ${node.name}`);
-    this.parts.hub.vacate(node.address, port);
+  vacate(node: WorldNode, at: number): void {
+    checkArguments('vacate', { port: at }, { port });
+    this.meddle(`vacate port ${at} of ${node.name}`);
+    this.parts.hub.vacate(node.address, at);
   }
 
   /** The disk of a node has no room any more for a database that grows, nor for another one. */
@@ -270,6 +305,7 @@ export abstract class Faults {
 
   /** The disk of a node fails from now on, in one way: what is asked of it is not done. A process that runs goes on. */
   failDisk(node: WorldNode, failure: DiskFailure): void {
+    checkArguments('failDisk', { failure }, { failure: oneOf(...diskFailures) });
     this.meddle(`fail the disk of ${node.nodeId}: ${failure}`);
     this.parts.processOf(node).failDisk(failure);
   }
@@ -294,6 +330,7 @@ export abstract class Faults {
 
   /** Cuts the end off the write-ahead log of a node that is down: the disk did not keep its word. */
   tear(node: WorldNode, shareKept: number): void {
+    checkArguments('tear', { shareKept }, { shareKept: kinds.share });
     const process = this.#down(node);
     this.meddle(`tear the log of ${node.nodeId} to ${shareKept}`);
     if (this.parts.disks.tear(process.address, shareKept)) this.parts.observers.tell('diskLost', process);

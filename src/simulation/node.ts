@@ -113,7 +113,8 @@ interface Life {
 }
 
 /** Where a process can be killed to the point. */
-export type Moment = 'commit' | 'acknowledgement';
+export const moments = ['commit', 'acknowledgement'] as const;
+export type Moment = (typeof moments)[number];
 
 /** What a disk takes at most after its work, in virtual time: others act meanwhile. Most are fast. */
 const diskLatenciesMaxMs = [1, 1, 20];

@@ -6,6 +6,7 @@
  * runs the world for as long as that takes. While it moves, checkers watch; what one of them finds broken ends the run.
  */
 import { allScopes } from '../core/author.js';
+import { isNodeId } from '../core/ids.js';
 import { type Kind, kinds, objectWith, oneOf, readOptions, wholeNumber } from '../core/options.js';
 import type { InspectorRecord } from '../inspector/records.js';
 import { type ConfigurationInput, checkFields, configurationSchema } from '../protocol/configuration.js';
@@ -25,7 +26,7 @@ import type { Topology } from './network/topology.js';
 import type { Heard } from './node.js';
 import { defaultPort, type NodeProcess, type Surroundings } from './node.js';
 import { type Observer, Observers } from './observer.js';
-import { duration, simulationShape } from './options.js';
+import { checkArguments, duration, simulationShape } from './options.js';
 import { Oversight } from './oversight.js';
 import { PendingWork } from './pending-work.js';
 import { Population, type Variables } from './population.js';
@@ -121,12 +122,18 @@ const worldShape = simulationShape<WorldOptions>(
 );
 const withinShape = (method: string) =>
   simulationShape<{ readonly within: Duration }>(method, { within: duration }, 'within');
+const writtenKind = oneOf('now', 'then', 'never');
 const reconfigureShape = simulationShape<{ readonly isWritten?: 'now' | 'then' | 'never' }>('reconfigure', {
-  isWritten: oneOf('now', 'then', 'never'),
+  isWritten: writtenKind,
 });
 const configurationKinds = Object.fromEntries(
   Object.keys(configurationSchema.shape).map((name) => [name, kinds.any]),
 ) as unknown as { readonly [Name in keyof ConfigurationInput]-?: Kind };
+const segmentKind = kinds.filledText;
+const nodeIdsKind = {
+  takes: 'a list of NodeIds',
+  accepts: (value: unknown) => Array.isArray(value) && value.every(isNodeId),
+};
 const authorityShape = simulationShape<AuthorityOptions>('authority', { issuer: kinds.filledText, lifetime: duration });
 const lanShape = simulationShape<LanOptions>('lan', {
   ...configurationKinds,
@@ -265,6 +272,7 @@ export class World extends Faults {
    * other, in the order of the nodes. They trust the certificates of the world.
    */
   lan<const Ids extends readonly string[]>(segment: string, nodeIds: Ids, options: LanOptions = {}): NodesOf<Ids> {
+    checkArguments('lan', { segment, nodeIds }, { segment: segmentKind, nodeIds: nodeIdsKind });
     const { topology = 'mesh', environment = {}, ...configuration } = readOptions(options, lanShape);
     checkFields(configuration);
     this.#hub.segment(segment, topology);
@@ -291,6 +299,7 @@ export class World extends Faults {
 
   /** Starts cloud nodes, each on a machine in the open with its NodeId as its name: `cloud-1.world`, port 9000. */
   cloud<const Ids extends readonly string[]>(nodeIds: Ids, given: CloudOptions): NodesOf<Ids> {
+    checkArguments('cloud', { nodeIds }, { nodeIds: nodeIdsKind });
     const { authority, environment = {}, certificate, ...options } = readOptions(given, cloudShape);
     checkFields(options);
     const fixed = { role: 'cloud', authority: authority.issuer, audience: defaultAudience } as const;
@@ -317,6 +326,7 @@ export class World extends Faults {
 
   /** Puts a node on another local network, too: a bridge between the two. */
   bridge(node: WorldNode, segment: string): void {
+    checkArguments('bridge', { segment }, { segment: segmentKind });
     this.meddle(`bridge ${node.nodeId} to ${segment}`);
     const process = this.#of(node);
     process.segments.add(segment);
@@ -325,14 +335,16 @@ export class World extends Faults {
   }
 
   /** Lets time pass. @throws BreachError; Error when more than `eventsMax` events were fired */
-  async run(duration: Duration): Promise<void> {
-    const endMs = this.#clock.nowMs + millisecondsOf(duration);
+  async run(time: Duration): Promise<void> {
+    checkArguments('run', { duration: time }, { duration });
+    const endMs = this.#clock.nowMs + millisecondsOf(time);
     await this.#timeline.advance(endMs, () => false);
     this.#clock.advanceTo(endMs);
   }
 
   /** Runs until something holds, which is looked at once a virtual ms. @throws Error when it does not within the time */
   async until(isTrue: () => boolean, options: { readonly within: Duration }): Promise<void> {
+    checkArguments('until', { isTrue }, { isTrue: kinds.function });
     const { within } = readOptions(options, withinShape('until'));
     let lookedAtMs = Number.NEGATIVE_INFINITY;
     const isDue = () => {
@@ -425,6 +437,7 @@ export class World extends Faults {
     partial: Partial<ConfigurationInput>,
     isWritten: 'now' | 'then' | 'never',
   ): Promise<Reconfiguration> {
+    checkArguments('reconfiguring', { partial, isWritten }, { partial: objectWith(), isWritten: writtenKind });
     // Names only: there may be secrets in it.
     this.meddle(`reconfigure ${Object.keys(partial).join(' ')} of ${node.name}`);
     return this.#of(node).reconfigure(partial, isWritten);
@@ -432,6 +445,7 @@ export class World extends Faults {
 
   /** Puts a file in the place of a database that a node does not have open: it belongs to nobody. */
   spoil(node: WorldNode, nodeId: string): void {
+    checkArguments('spoil', { nodeId }, { nodeId: kinds.filledText });
     this.meddle(`spoil ${nodeId} of ${node.name}`);
     this.#disks.spoil(this.#of(node).address, `${nodeId}.db`);
   }

@@ -95,7 +95,9 @@ describe('peer store', () => {
   });
 
   test.each<[string, unknown, string]>([
-    ['no object', null, 'The peer'],
+    ['no object', null, ''],
+    ['a misspelt field', { ...gateway, isEnabledd: false }, ''],
+    ['a misspelt field of OAuth2', { ...cloud, oAuth2: { ...oAuth2, scope: [] } }, 'oAuth2'],
     ['a NodeId with a slash', { ...gateway, nodeId: 'a/b' }, 'nodeId'],
     ['no NodeId', { ...gateway, nodeId: undefined }, 'nodeId'],
     ['no port', { ...gateway, address: '192.168.1.50' }, 'address'],
@@ -113,7 +115,7 @@ describe('peer store', () => {
   ])('saveRemotePeer: %s -> peerInvalid naming the field, and nothing is written', async (_name, peer, field) => {
     const { store, peers } = await openPeers();
     const refusal = await refusalOf(() => peers.saveRemotePeer(peer as RemotePeerInput));
-    expect(refusal).toEqual({ code: 'peerInvalid', message: expect.stringContaining(`, ${field}: `) });
+    expect(refusal).toEqual({ code: 'peerInvalid', message: expect.stringContaining(`peer${field && ', '}${field}: `) });
     expect(refusal?.message).not.toContain("secret'");
     expect(store.cursor()).toBe(0);
   });

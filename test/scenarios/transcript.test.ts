@@ -37,7 +37,7 @@ describe('a transcript', () => {
     ['an unknown command', 'jump node-a', /line 3: jump node-a: there is no command "jump", but lan/],
     ['a command without its words', 'partition node-a', /line 3: .*use: partition NODE/],
     ['a node that is not there', 'crash node-b', /line 3: .*there is no node "node-b"/],
-    ['a length of time without unit', 'run 10', /line 3: .*"10" is not a duration/],
+    ['a length of time without unit', 'run 10', /line 3: .*duration takes a duration such as .*"10"/],
     ['a kind of lines that there is not', 'show everything', /line 3: .*no "everything" to show/],
     ['a condition that there is not', 'until happy', /line 3: .*use: until converged/],
   ])('%s -> an error with its line', async (_, command, message) => {

@@ -1,4 +1,7 @@
 /** How long the way takes, as a distribution in ms. */
+import { kinds, oneOf, readOptions } from '../../core/options.js';
+import { own } from '../../core/own.js';
+import { simulationShape } from '../options.js';
 import type { RandomStream } from '../random.js';
 
 /**
@@ -12,6 +15,25 @@ export type Latency =
 
 /** What the way to a public machine takes on top, one way: a line to a data centre in the same country. */
 export const farLatency = { kind: 'uniform', ms: 8, jitterMs: 4 } as const satisfies Latency;
+
+const { amount } = kinds;
+/** What each kind has, all of which it needs. */
+const amountsOf = {
+  constant: ['ms'],
+  uniform: ['ms', 'jitterMs'],
+  lognormal: ['medianMs', 'sigma', 'maxMs'],
+} as const satisfies { readonly [Name in Latency['kind']]: readonly string[] };
+
+/** @throws StatemeshError `requestInvalid`, naming the field */
+export function readLatency(given: Latency): Latency {
+  const kind = oneOf(...Object.keys(amountsOf));
+  const names: readonly string[] = own(amountsOf, Object(given).kind) ?? [];
+  const fields = Object.fromEntries(names.map((name) => [name, amount]));
+  return readOptions<Record<string, unknown>>(
+    given,
+    simulationShape<Record<string, unknown>>('latency', { kind, ...fields }, 'kind', ...names),
+  ) as unknown as Latency;
+}
 
 export function drawLatencyMs(latency: Latency, random: RandomStream): number {
   switch (latency.kind) {

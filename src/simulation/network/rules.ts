@@ -1,5 +1,7 @@
 /** The rules there are. Anybody may write others: a rule is a name, a place in the list, and a function. */
-import { drawLatencyMs, type Latency } from './latency.js';
+import { kinds } from '../../core/options.js';
+import { checkArguments } from '../options.js';
+import { drawLatencyMs, type Latency, readLatency } from './latency.js';
 import type { Concern, Rule } from './rule.js';
 
 type Hosts = string | readonly string[];
@@ -30,6 +32,7 @@ export function cut(concerns: Concern, name = 'cut'): Rule {
 
 /** Holds everything up, datagrams too, and lets it go at once when the time has come. */
 export function clog(concerns: Concern, untilMs: number, name = 'clog'): Rule {
+  checkArguments('clog', { untilMs }, { untilMs: kinds.amount });
   return { name, place: 'barrier', concerns, untilMs, judge: () => ({ verdict: 'hold' }) };
 }
 
@@ -45,6 +48,7 @@ export function refusing(concerns: Concern, name = 'refusing'): Rule {
 
 /** Breaks so large a share of the streams with each parcel of bytes, somewhere in the middle of it. */
 export function resetting(share: number, concerns = everywhere, name = 'resetting'): Rule {
+  checkArguments('resetting', { share }, { share: kinds.share });
   return {
     name,
     place: 'barrier',
@@ -61,6 +65,7 @@ export const retransmitAfterMs = 200;
 
 /** Loses a share of all parcels. Datagrams are gone; streams send again. */
 export function lossy(share: number, concerns = everywhere, name = 'lossy'): Rule {
+  checkArguments('lossy', { share }, { share: kinds.share });
   return {
     name,
     place: 'damage',
@@ -74,6 +79,7 @@ export function lossy(share: number, concerns = everywhere, name = 'lossy'): Rul
 
 /** A share of the datagrams comes twice. */
 export function duplicating(share: number, concerns = everywhere, name = 'duplicating'): Rule {
+  checkArguments('duplicating', { share }, { share: kinds.share });
   return {
     name,
     place: 'damage',
@@ -85,6 +91,7 @@ export function duplicating(share: number, concerns = everywhere, name = 'duplic
 
 /** A share of the datagrams comes up to so much later, after others that were sent later. */
 export function reordering(share: number, byMs: number, concerns = everywhere, name = 'reordering'): Rule {
+  checkArguments('reordering', { share, byMs }, { share: kinds.share, byMs: kinds.amount });
   return {
     name,
     place: 'damage',
@@ -95,7 +102,8 @@ export function reordering(share: number, byMs: number, concerns = everywhere, n
 }
 
 /** Another pace than the weather's for some hosts: a radio link, a line to another site. */
-export function latency(distribution: Latency, concerns = everywhere, name = 'latency'): Rule {
+export function latency(given: Latency, concerns = everywhere, name = 'latency'): Rule {
+  const distribution = readLatency(given);
   return {
     name,
     place: 'pace',

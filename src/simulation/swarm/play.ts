@@ -2,12 +2,14 @@
  * Plays a plan in a world and says what it broke: while it runs, after everything has healed, and when everybody has stopped.
  */
 import { type ErrorCode, failureOf, messageOf } from '../../core/errors.js';
+import { kinds, readOptions } from '../../core/options.js';
 import type { ConfigurationInput } from '../../protocol/configuration.js';
 import type { OAuth2Configuration } from '../../protocol/remote-peer.js';
 import type { Authority } from '../authority.js';
 import type { Backup } from '../disk.js';
 import type { Line } from '../faults.js';
 import { clusterKeyOfWorlds, defaultPort } from '../node.js';
+import { simulationShape } from '../options.js';
 import { type Breach, BreachError, type Verdict } from '../verdict.js';
 import { createWorld, type InitialPeerInput, type World, type WorldOptions } from '../world.js';
 import type { WorldNode } from '../world-node.js';
@@ -40,9 +42,15 @@ const roundTripsMax = 100;
 /** What a write takes besides its document. */
 const writeOverheadBytes = 500;
 
-/** Plays a plan to its end, or to the first promise that is broken. Does not throw: the verdict tells. */
+const openKinds = { trace: kinds.any, records: kinds.function, settleAlways: kinds.boolean };
+const playPlanShape = simulationShape<PlayPlanOptions>('playPlan', openKinds);
+
+/**
+ * Plays a plan to its end, or to the first promise that is broken: the verdict tells.
+ * @throws StatemeshError `requestInvalid` for wrong options, and nothing else
+ */
 export async function playPlan(plan: Plan, options: PlayPlanOptions = {}): Promise<Verdict> {
-  const world = createWorld({ ...options, seed: plan.seed });
+  const world = createWorld({ ...readOptions(options, playPlanShape), seed: plan.seed });
   const run = new Run(plan, world);
   let breach: Verdict['breach'];
   try {
@@ -68,12 +76,24 @@ export interface PerformOptions extends PlayPlanOptions, Pick<WorldOptions, 'pac
   onTurn(what: string): void;
 }
 
+const performShape = simulationShape<PerformOptions>(
+  'performPlan',
+  {
+    ...openKinds,
+    pace: kinds.function,
+    signal: kinds.signal,
+    onStage: kinds.function,
+    onTurn: kinds.function,
+  },
+  ...(['signal', 'onStage', 'onTurn'] as const),
+);
+
 /**
  * Plays a plan for people who look on: in the end all heals, and the world goes on, with nothing planned, until it is told to end.
  * A promise that is broken is told, and ends it.
  */
 export async function performPlan(plan: Plan, options: PerformOptions): Promise<Verdict['breach']> {
-  const { signal, onStage, onTurn, ...others } = options;
+  const { signal, onStage, onTurn, ...others } = readOptions(options, performShape);
   const world = createWorld({ ...others, seed: plan.seed, eventsMax: Number.MAX_SAFE_INTEGER });
   try {
     const run = new Run(plan, world);

@@ -2,6 +2,8 @@
  * Who plays plans for the runner and the shrinker: this thread, or a worker (see worker-player.ts). Whatever goes wrong with
  * a run is a verdict; a player rejects when it was told to stop, and when the trace cannot be written.
  */
+import { kinds, readOptions } from '../../core/options.js';
+import { simulationShape } from '../options.js';
 import type { Verdict } from '../verdict.js';
 import type { Plan } from './plan.js';
 import { playPlan } from './play.js';
@@ -17,10 +19,17 @@ export interface PlayOptions {
 
 /** Plays plans. */
 export interface Player {
-  /** Plays one plan at a time. @throws the reason of the signal; StatemeshError `requestInvalid` for the trace's file */
+  /** Plays one plan at a time. @throws the reason of the signal; StatemeshError `requestInvalid` for wrong options and the trace's file */
   play(plan: Plan, options?: PlayOptions): Promise<Verdict>;
   /** Ends what is under way. */
   close(): Promise<void>;
+}
+
+const playShape = simulationShape<PlayOptions>('play', { signal: kinds.signal, traceFile: kinds.filledText });
+
+/** @throws StatemeshError `requestInvalid` */
+export function readPlayOptions(options: PlayOptions | undefined): PlayOptions {
+  return readOptions(options, playShape);
 }
 
 /**
@@ -29,7 +38,8 @@ export interface Player {
  */
 export function threadPlayer(play: typeof playPlan = playPlan): Player {
   return {
-    async play(plan, { signal, traceFile } = {}) {
+    async play(plan, options) {
+      const { signal, traceFile } = readPlayOptions(options);
       signal?.throwIfAborted();
       const trace = traceFile === undefined ? undefined : openTraceFile(traceFile);
       const verdict = await play(plan, { trace: trace?.write, records: trace?.write }).catch((error: unknown) =>

@@ -12,7 +12,7 @@ import { removeDisksOf } from '../disk-root.js';
 import { simulationShape } from '../options.js';
 import type { Verdict } from '../verdict.js';
 import type { Plan } from './plan.js';
-import { crashed, type Player, type PlayOptions } from './player.js';
+import { crashed, type Player, type PlayOptions, readPlayOptions } from './player.js';
 import type { Answer, Assignment } from './worker.js';
 
 /** Runs a callback later in real time, unless it is cancelled. Given by the caller: nothing in this room knows real time. */
@@ -61,7 +61,8 @@ class WorkerPlayer implements Player {
     this.#options = options;
   }
 
-  async play(plan: Plan, { signal, traceFile }: PlayOptions = {}): Promise<Verdict> {
+  async play(plan: Plan, options?: PlayOptions): Promise<Verdict> {
+    const { signal, traceFile } = readPlayOptions(options);
     signal?.throwIfAborted();
     if (this.#settle !== undefined) throw new Error('A player plays one plan at a time.');
     const { timer, wallMs } = this.#options;
