@@ -115,7 +115,10 @@ describe('peer store', () => {
   ])('saveRemotePeer: %s -> peerInvalid naming the field, and nothing is written', async (_name, peer, field) => {
     const { store, peers } = await openPeers();
     const refusal = await refusalOf(() => peers.saveRemotePeer(peer as RemotePeerInput));
-    expect(refusal).toEqual({ code: 'peerInvalid', message: expect.stringContaining(`peer${field && ', '}${field}: `) });
+    expect(refusal).toEqual({
+      code: 'peerInvalid',
+      message: expect.stringContaining(`peer${field && ', '}${field}: `),
+    });
     expect(refusal?.message).not.toContain("secret'");
     expect(store.cursor()).toBe(0);
   });
