@@ -1,5 +1,5 @@
 /** `statemesh backup` and `statemesh restore`: a copy of the database of a running node, and how it is put back. */
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
@@ -7,6 +7,7 @@ import { restoreDatabase, setDatabaseAside } from '../index.js';
 import { dataDirOf, type PlaceOptions } from './configuration-file.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';
+import { placeFor } from './file-place.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { nodeIdOf, refuseRunning } from './node-at-rest.js';
 import { bytes, print, printJson } from './output.js';
@@ -30,8 +31,7 @@ export function defineBackup(command: Command): void {
     json: 'print {"file","bytes"} at the end',
     examples: ['statemesh backup /backups/shop-1.db', 'statemesh backup --force /backups/latest.db --json'],
   }).action(async (name: string, options: BackupOptions) => {
-    const file = resolve(name);
-    if (existsSync(file) && options.force !== true) throw badInput(`${file} is there already: --force replaces it.`);
+    const file = placeFor(name, options);
     const progress = createProgress();
     try {
       for await (const line of nodeAt(options).stream('backup', { body: { file } })) progress.update(line as Progress);

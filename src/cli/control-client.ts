@@ -113,6 +113,9 @@ export async function* streamControl(
   }
 }
 
+/** There is no socket, no directory for one, or nobody behind it. */
+const nobodyCodes: ReadonlySet<unknown> = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTDIR', 'ELOOP']);
+
 /** One request and its answer. */
 class Exchange {
   readonly #socketPath: string;
@@ -170,7 +173,7 @@ class Exchange {
     if (cause instanceof StatemeshError) return cause;
     if (this.#signal?.aborted) return new StatemeshError('cancelled', 'The call was cancelled.', { cause });
     const code = (cause as { code?: unknown }).code;
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') {
+    if (nobodyCodes.has(code)) {
       return new StatemeshError('controlUnavailable', `No node answers on ${this.#socketPath}.`, { cause });
     }
     if (code === 'EACCES') {
@@ -192,6 +195,8 @@ class Exchange {
       this.#request.end(body);
       return;
     }
+    // The node waits for the first line longer than for the request.
+    this.#request.flushHeaders();
     const watched = watchFailure(body, (error) => {
       this.#failure = error;
     });

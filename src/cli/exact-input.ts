@@ -1,21 +1,59 @@
 /**
  * Texts as the shell hands them over: arguments and standard input, which are bytes.
  *
- * Invariant: bytes that are not UTF-8 are refused. Node.js would put U+FFFD in their place, and so make one text of different ones.
+ * Invariants: bytes that are not UTF-8 are refused. Node.js would put U+FFFD in their place, and so make one text of different ones. No more
+ * is read than a node takes in one request.
  */
-import { readFileSync } from 'node:fs';
-import { buffer } from 'node:stream/consumers';
+import { fstatSync, readFileSync } from 'node:fs';
+import { controlLimits, StatemeshError } from '../protocol/control.js';
 import { badInput } from './failures.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** All of standard input. @throws StatemeshError `requestInvalid` naming the line that is not UTF-8 */
+/** All of standard input. @throws StatemeshError `requestInvalid`: too long, unreadable, or which line is not UTF-8 */
 export async function standardInput(): Promise<string> {
-  const bytes = await buffer(process.stdin);
+  const bytes = await wholeInput();
   const text = decode(bytes);
   if (text !== undefined) return text;
   const line = linesOf(bytes).findIndex((part) => decode(part) === undefined) + 1;
   throw badInput(`Line ${line} of standard input is not UTF-8: convert it, for example with iconv.`);
+}
+
+/** Standard input as it comes. @throws StatemeshError `requestInvalid` for a directory, which Node.js takes for an empty input */
+export function inputStream(): NodeJS.ReadStream {
+  if (isDirectory()) throw badInput('Standard input is a directory: name a file.');
+  return process.stdin;
+}
+
+/** @throws StatemeshError `requestInvalid` */
+export function inputUnreadable(error: unknown, file = 'Standard input'): StatemeshError {
+  return badInput(`${file} cannot be read (${(error as { code?: string }).code ?? 'unknown reason'}).`);
+}
+
+async function wholeInput(): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const piece of inputStream() as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      if (bytes > controlLimits.bodyBytesMax) {
+        throw badInput(`Standard input has more than ${controlLimits.bodyBytesMax} bytes: is it the right one?`);
+      }
+      pieces.push(piece);
+    }
+  } catch (error) {
+    throw error instanceof StatemeshError ? error : inputUnreadable(error);
+  }
+  return Buffer.concat(pieces);
+}
+
+function isDirectory(): boolean {
+  try {
+    return fstatSync(0).isDirectory();
+  } catch {
+    // A closed one is empty.
+    return false;
+  }
 }
 
 /** @throws StatemeshError `requestInvalid` for arguments that are not UTF-8, as far as the system tells what they were */

@@ -1,5 +1,5 @@
 /** `statemesh export`: documents, or the whole history, as JSON Lines. */
-import { createWriteStream, existsSync, renameSync, rmSync } from 'node:fs';
+import { createWriteStream, renameSync, rmSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import cliProgress from 'cli-progress';
@@ -7,6 +7,7 @@ import type { Command } from 'commander';
 import { messageOf, StatemeshError } from '../protocol/control.js';
 import { hintAtMissing } from './collections.js';
 import { badInput } from './failures.js';
+import { placeFor } from './file-place.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { counted, jsonOf, print, printJson } from './output.js';
 
@@ -33,12 +34,12 @@ export function defineExport(command: Command): void {
     json: 'with --to, print {"lines","file"} at the end',
     examples: ['statemesh export articles > articles.jsonl', 'statemesh export --history --to all.jsonl'],
   }).action(async (collection: string | undefined, options: ExportOptions) => {
-    const { to, force = false, history = false } = options;
-    if (to !== undefined && !force && existsSync(to)) throw badInput(`${to} is there already: --force replaces it.`);
+    const { to, history = false } = options;
+    const place = to === undefined ? undefined : placeFor(to, options);
     const body = { ...(collection === undefined ? {} : { collection }), ...(history ? { history } : {}) };
     const node = nodeAt(options);
     const lines = node.stream('export', { body });
-    const count = to === undefined ? await write(lines, process.stdout) : await writeFileOf(lines, to);
+    const count = place === undefined ? await write(lines, process.stdout) : await writeFileOf(lines, place);
     if (count === 0 && collection !== undefined) await hintAtMissing(node, collection, options);
     if (to === undefined) return;
     if (options.json) printJson({ lines: count, file: to });

@@ -7,7 +7,8 @@
 import { createReadStream, statSync } from 'node:fs';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
-import { StatemeshError } from '../protocol/control.js';
+import { controlLimits, StatemeshError } from '../protocol/control.js';
+import { inputStream, inputUnreadable } from './exact-input.js';
 import { exitCodes } from './exit-codes.js';
 import { badInput, reportFailure } from './failures.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
@@ -101,7 +102,7 @@ function openSource(file: string): Source {
   let sentBytes = 0;
   let isComplete = false;
   const totalBytes = file === '-' ? undefined : sizeOf(file);
-  const stream = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 256 * 1024 });
+  const stream = file === '-' ? inputStream() : createReadStream(file, { highWaterMark: 256 * 1024 });
   // It may fail before anybody reads it; who reads it is told.
   stream.on('error', () => {});
   return {
@@ -119,15 +120,19 @@ function openSource(file: string): Source {
     async *lines() {
       stopping.signal.addEventListener('abort', () => stream.destroy());
       let rest: Uint8Array[] = [];
+      let restBytes = 0;
       try {
         for await (const chunk of stream as AsyncIterable<Buffer>) {
-          const end = chunk.lastIndexOf('\n') + 1;
+          restBytes += chunk.length;
+          // What is longer is no line to the node, which says so: there is no need to hold it.
+          const end = restBytes > controlLimits.lineBytesMax ? chunk.length : chunk.lastIndexOf('\n') + 1;
           if (end === 0) {
             rest.push(chunk);
             continue;
           }
           const whole = Buffer.concat([...rest, chunk.subarray(0, end)]);
           rest = [chunk.subarray(end)];
+          restBytes = chunk.length - end;
           sentBytes += whole.length;
           yield whole;
         }
@@ -153,7 +158,7 @@ function sizeOf(file: string): number {
 }
 
 function unreadable(file: string, error: unknown): StatemeshError {
-  return badInput(`${file === '-' ? 'Standard input' : file} cannot be read (${(error as { code?: string }).code}).`);
+  return inputUnreadable(error, file === '-' ? undefined : file);
 }
 
 interface Progress {

@@ -22,6 +22,7 @@ import {
 import { standardInput } from './exact-input.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';
+import { placeFor } from './file-place.js';
 import { print, printJson } from './output.js';
 
 interface InitOptions {
@@ -145,8 +146,9 @@ function fromFile(path: string, target: string): string {
   return inner.startsWith('..') ? target : `./${inner}`;
 }
 
-function write(path: string, contents: string, force: boolean): void {
+function write(name: string, contents: string, force: boolean): void {
   // What is overwritten is replaced as a whole: its old mode does not stay, and a failure leaves it as it was.
+  const path = force ? placeFor(name, { force }) : name;
   const target = force ? `${path}.${process.pid}.new` : path;
   let descriptor: number | undefined;
   try {

@@ -1,9 +1,10 @@
 /** Logs on standard error: for people on a terminal, JSON lines otherwise. */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
 import { StatemeshError } from '../protocol/control.js';
 
 const standardError = 2;
+const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
 
 /** Synchronous, so that the last words before an exit are not lost. */
 export async function createLogger(level: string): Promise<Logger> {
@@ -25,7 +26,8 @@ export async function createLogger(level: string): Promise<Logger> {
 export function createAuditLog(file: string): { readonly logger: Logger; reopen(): void } {
   let stream: ReturnType<typeof sturdy>;
   try {
-    closeSync(openSync(file, 'a', 0o600));
+    // A pipe that nobody reads would be waited for.
+    closeSync(openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o600));
     stream = sturdy({ dest: file, append: true, mode: 0o600 });
   } catch (error) {
     const { code } = error as { code?: string };

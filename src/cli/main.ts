@@ -147,11 +147,11 @@ Examples:
 process.exitCode = await run(process.argv.slice(2));
 
 async function run(argv: readonly string[]): Promise<number> {
+  const json = argv.includes('--json');
   // Whoever reads our output may leave (`| head`): that is no failure of ours.
-  process.stdout.on('error', leaveOnBrokenPipe);
+  process.stdout.on('error', (error) => leaveUnwritten(error, json));
   // Where nothing can be told, nothing is told.
   process.stderr.on('error', () => {});
-  const json = argv.includes('--json');
   try {
     assertExactArguments(argv);
     const program = await createProgram(argv);
@@ -171,7 +171,8 @@ async function createProgram(argv: readonly string[]): Promise<Command> {
     .exitOverride()
     .configureOutput({ outputError: () => {} })
     .addHelpText('after', precedence)
-    .addHelpText('after', exitCodeHelp());
+    .addHelpText('after', exitCodeHelp())
+    .hook('preAction', (_, command) => assertPathsNamed(command));
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const command = program.command(name).description(summary).copyInheritedSettings(program);
     // Of all of them the completion tells.
@@ -193,6 +194,20 @@ function reportUsage(error: CommanderError, argv: readonly string[], json: boole
   return reportFailure(badInput(`${message.replace(/\n/g, ' ').replace(/([^.?)])$/, '$1.')}${advice}`), { json });
 }
 
-function leaveOnBrokenPipe(error: NodeJS.ErrnoException): void {
-  process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failed);
+function leaveUnwritten({ code }: NodeJS.ErrnoException, json: boolean): void {
+  if (code === 'EPIPE') process.exit(exitCodes.ok);
+  process.exit(reportFailure(badInput(`Standard output cannot be written (${code ?? 'unknown reason'}).`), { json }));
+}
+
+/** An empty path is a variable that was not set: it would stand for the working directory. */
+function assertPathsNamed(command: Command): void {
+  const options = command.options.flatMap((option) => {
+    const value: unknown = command.getOptionValue(option.attributeName());
+    return value === '' && /<(file|path)>/.test(option.flags) ? [`${option.long}`] : [];
+  });
+  const operands = command.registeredArguments.flatMap((argument, index) =>
+    command.args[index] === '' && ['file', 'trace'].includes(argument.name()) ? [`<${argument.name()}>`] : [],
+  );
+  const [empty] = [...options, ...operands];
+  if (empty !== undefined) throw badInput(`${empty} is empty: it takes a path.`);
 }

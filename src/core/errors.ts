@@ -137,12 +137,16 @@ export interface Failure {
 
 /**
  * Recognises an error by its shape, not by `instanceof`: errors of other realms (test runners, workers) are errors too.
- * Anything that is not ours becomes `internal`, with its message kept.
+ * Anything that is not ours becomes `internal`, with its message kept; but for want of file descriptors, which can show anywhere.
  */
 export function failureOf(error: unknown): Failure {
   if (isStatemeshError(error)) {
     const { code, message, retryAfterMs } = error;
     return { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  }
+  if (['EMFILE', 'ENFILE'].includes(systemCodeOf(error) ?? '')) {
+    const message = `The process has no file descriptors left (${messageOf(error)}); raise its limit (ulimit -n).`;
+    return { code: 'descriptorsExhausted', message };
   }
   return { code: 'internal', message: messageOf(error) };
 }

@@ -5,7 +5,7 @@
  * `filesMax` of them; only the owner may read them; a disk that does not take them ends the recording, never the node. Lines are
  * gathered for a moment and then written at once, so that nothing is left to be written when a process ends.
  */
-import { closeSync, fchmodSync, fstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { systemCodeOf } from '../core/errors.js';
 import type { Time, Timer } from '../protocol/ports.js';
 import { Fold, recordsOf } from './fold.js';
@@ -21,6 +21,7 @@ export interface RecorderOptions {
   onError(error: unknown): void;
 }
 
+const { O_CREAT, O_NONBLOCK, O_TRUNC, O_WRONLY } = constants;
 const defaultCharactersMax = 64 * 1024 * 1024;
 const defaultFilesMax = 4;
 const gatherMs = 50;
@@ -85,7 +86,8 @@ export class Recorder {
 
   #open(): void {
     this.#characters = 0;
-    this.#descriptor = openSync(this.#options.path, 'w', 0o600);
+    // A pipe that nobody reads would be waited for, and all of the node with it.
+    this.#descriptor = openSync(this.#options.path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o600);
     // One that was there has kept its mode; it is empty now.
     if (fstatSync(this.#descriptor).isFile()) fchmodSync(this.#descriptor, 0o600);
   }

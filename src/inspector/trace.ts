@@ -5,11 +5,11 @@
  * it, is no matter.
  */
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { systemRandomness } from '../adapters/randomness.js';
 import { systemTime } from '../adapters/time.js';
+import { byteLines } from '../core/byte-lines.js';
 import { decodeJson } from '../core/document.js';
-import { messageOf, StatemeshError } from '../core/errors.js';
+import { isStatemeshError, messageOf, StatemeshError } from '../core/errors.js';
 import { kinds, type OptionsShape, readOptions, wholeNumber } from '../core/options.js';
 import { History } from './history.js';
 import { statelyUrl } from './inspector.js';
@@ -24,6 +24,8 @@ export interface Trace {
 
 /** What a browser can be expected to hold. */
 const recordsMax = 5_000_000;
+/** Longer than any record. */
+const lineBytesMax = 64 * 1024 * 1024;
 const charactersMax = 2 * 1024 * 1024 * 1024;
 
 /**
@@ -35,17 +37,10 @@ export async function readTrace(path: string, onProgress: (bytes: number) => voi
   const isRecord = (value: unknown): boolean => recordSchema.safeParse(value).success;
   const history = new History({ recordsMax, charactersMax });
   const input = createReadStream(path);
-  const failed = new Promise<never>((_, reject) => input.once('error', reject));
-  failed.catch(() => {});
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
   let number = 0;
   let wrong: number | undefined;
   try {
-    const iterator = lines[Symbol.asyncIterator]();
-    for (;;) {
-      const next = await Promise.race([iterator.next(), failed]);
-      if (next.done) break;
-      const line = next.value;
+    for await (const line of byteLines(input as AsyncIterable<Buffer>, lineBytesMax)) {
       // One that is wrong and not the last.
       if (wrong !== undefined) throw invalid(path, `line ${wrong} is no record.`);
       number += 1;
@@ -56,10 +51,9 @@ export async function readTrace(path: string, onProgress: (bytes: number) => voi
       if (history.start > 0) throw invalid(path, `it has more than ${recordsMax} records: record less at a time.`);
     }
   } catch (error) {
-    if (error instanceof StatemeshError) throw error;
-    throw invalid(path, messageOf(error), error);
+    if (isStatemeshError(error) && error.code === 'traceInvalid') throw error;
+    throw invalid(path, `${messageOf(error)}.`, error);
   } finally {
-    lines.close();
     input.destroy();
   }
   const { end: records } = history;
@@ -70,7 +64,7 @@ export async function readTrace(path: string, onProgress: (bytes: number) => voi
 const progressEvery = 10_000;
 
 function kindOf(line: string, isRecord: (value: unknown) => boolean): 'record' | 'other' | 'wrong' {
-  if (line === '') return 'other';
+  if (line.trim() === '') return 'other';
   const value = decodeJson(line);
   // Traces of simulations tell more than the inspector shows.
   if (typeof value === 'object' && value !== null && 'kind' in value && 'atMs' in value) return 'other';

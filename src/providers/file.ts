@@ -9,7 +9,7 @@
  * is tried again for a moment, since it may be half written, and is told as trouble then; the last good configuration stays. No
  * message quotes the file, which may hold the cluster key.
  */
-import { type StatWatcher, unwatchFile, watchFile } from 'node:fs';
+import { constants, type StatWatcher, unwatchFile, watchFile } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { systemTime } from '../adapters/time.js';
@@ -116,7 +116,8 @@ async function read(path: string): Promise<PeerNodeConfiguration> {
 
 async function textOf(path: string): Promise<string> {
   try {
-    const file = await open(path, 'r');
+    // A pipe that nobody writes to would keep a thread of the process for as long.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       // One byte more than allowed tells that there are more, whatever `stat` says of a pipe or a device.
       const buffer = Buffer.alloc(limits.configurationBytesMax + 1);

@@ -1,6 +1,7 @@
 /** The certificate files that a configuration names: read, and checked to be what they are used for. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 import { Secret } from '../core/secret.js';
@@ -46,10 +47,15 @@ async function readPem(field: Field, path: string): Promise<string> {
   throw invalid(field, path, 'is too large for a PEM file');
 }
 
-/** Of a device that never ends no more is read than of a file. @returns undefined when it is too large */
+/**
+ * Of a device that never ends no more is read than of a file, and a pipe that nobody writes to is empty: waiting for it would keep a thread of
+ * the process.
+ * @returns undefined when it is too large
+ */
 export async function readPemFile(path: string): Promise<string | undefined> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const pieces: Buffer[] = [];
-  for await (const piece of createReadStream(path, { end: fileBytesMax })) pieces.push(piece as Buffer);
+  for await (const piece of file.createReadStream({ end: fileBytesMax })) pieces.push(piece as Buffer);
   const pem = Buffer.concat(pieces);
   return pem.length > fileBytesMax ? undefined : pem.toString('utf8');
 }
