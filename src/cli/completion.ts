@@ -1,12 +1,10 @@
-/** `statemesh completion`: what a shell needs to complete commands and options, made from the commands themselves. */
-import { type Command, Option } from 'commander';
-import { badInput } from './failures.js';
+/** `statemesh completion`: the script by which a shell asks `statemesh complete` what may stand where the cursor is. */
+import { Argument, type Command } from 'commander';
 import { print } from './output.js';
 
-const shells = ['bash', 'zsh', 'fish'] as const;
-type Shell = (typeof shells)[number];
-
 const help = `
+Commands, options and their values, fields of the configuration, and, of the running node, collections, keys and peers.
+
 Examples:
   statemesh completion bash > /etc/bash_completion.d/statemesh
   statemesh completion zsh > ~/.zsh/completions/_statemesh       # in a directory of $fpath
@@ -14,96 +12,55 @@ Examples:
 
 export function defineCompletion(command: Command): void {
   command
-    .argument('<shell>', shells.join(', '))
+    .addArgument(new Argument('<shell>', 'for which shell').choices(Object.keys(scriptOf)))
     .addHelpText('after', help)
-    .action((shell: string) => {
-      const script = new Map(Object.entries(scriptOf)).get(shell);
-      if (script === undefined) throw badInput(`There is no "${shell}" here: use ${shells.join(', ')}.`);
-      const { parent } = command;
-      const known = (parent?.commands ?? []).map(described);
-      print(script(known));
-    });
+    .action((shell: keyof typeof scriptOf) => print(scriptOf[shell]));
 }
 
-interface Known {
-  readonly name: string;
-  readonly summary: string;
-  readonly options: readonly { readonly flag: string; readonly summary: string; readonly takesFile: boolean }[];
-  readonly subcommands: readonly string[];
-}
-
-function described(command: Command): Known {
-  return {
-    name: command.name(),
-    summary: firstSentence(command.description()),
-    options: [...command.options, new Option('--help', 'show what it does')].flatMap((option) =>
-      option.hidden || option.long == null
-        ? []
-        : [
-            {
-              flag: option.long,
-              summary: firstSentence(option.description),
-              takesFile: /<(file|path)>/.test(option.flags),
-            },
-          ],
-    ),
-    subcommands: command.commands.map((each) => each.name()),
-  };
-}
-
-/** In one line, without what a shell takes for its own. */
-function firstSentence(text: string): string {
-  return (text.split(/[.;:[\n]/)[0] ?? '').replace(/['"`$\\]/g, '').trim();
-}
-
-const scriptOf: Readonly<Record<Shell, (known: readonly Known[]) => string>> = {
-  bash: (known) => `# Completion of statemesh for bash.
+const scriptOf = {
+  bash: `# Completion of statemesh for bash.
 _statemesh() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" words=""
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    words="${known.map(({ name }) => name).join(' ')} --help --version"
-  else
-    case "\${COMP_WORDS[1]}" in
-${known.map(({ name, ...rest }) => `      ${name}) words="${wordsOf(rest)}" ;;`).join('\n')}
+  local current="\${COMP_WORDS[COMP_CWORD]}" value summary
+  COMPREPLY=()
+  while IFS=$'\\t' read -r value summary; do
+    case "$value" in
+      :files) compopt -o filenames 2> /dev/null; while read -r value; do COMPREPLY+=("$value"); done < <(compgen -f -- "$current") ;;
+      :nospace) compopt -o nospace 2> /dev/null ;;
+      *) COMPREPLY+=("$(printf %q "$value")") ;;
     esac
-  fi
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
-  if [ \${#COMPREPLY[@]} -eq 0 ]; then COMPREPLY=($(compgen -f -- "$current")); fi
+  done < <("\${COMP_WORDS[0]}" complete bash -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null)
 }
 complete -F _statemesh statemesh`,
 
-  zsh: (known) => `#compdef statemesh
+  zsh: `#compdef statemesh
 # Completion of statemesh for zsh.
 _statemesh() {
-  local -a commands
-  commands=(
-${known.map(({ name, summary }) => `    '${name}:${summary}'`).join('\n')}
-  )
-  if (( CURRENT == 2 )); then
-    _describe 'command' commands
-    return
-  fi
-  case "\${words[2]}" in
-${known.map(({ name, ...rest }) => `    ${name}) compadd -- ${wordsOf(rest)} ;;`).join('\n')}
-  esac
-  _files
+  local line value
+  local -a found suffix
+  for line in "\${(@f)$("\${words[1]}" complete zsh -- "\${(@Q)words[2,CURRENT]}" 2> /dev/null)}"; do
+    case "$line" in
+      '') ;;
+      :files) _files ;;
+      :nospace) suffix=(-S '') ;;
+      *) value="\${line%%$'\\t'*}"; found+=("\${value//:/\\\\:}:\${line#*$'\\t'}") ;;
+    esac
+  done
+  (( $#found )) && _describe 'value' found "\${suffix[@]}"
 }
 _statemesh "$@"`,
 
-  fish: (known) =>
-    [
-      '# Completion of statemesh for fish.',
-      ...known.flatMap(({ name, summary, options, subcommands }) => [
-        `complete -c statemesh -n __fish_use_subcommand -f -a ${name} -d '${summary}'`,
-        ...subcommands.map((each) => `complete -c statemesh -n '__fish_seen_subcommand_from ${name}' -f -a ${each}`),
-        ...options.map(
-          ({ flag, summary: what, takesFile }) =>
-            `complete -c statemesh -n '__fish_seen_subcommand_from ${name}' -l ${flag.slice(2)}${takesFile ? ' -r' : ''} -d '${what}'`,
-        ),
-      ]),
-    ].join('\n'),
+  fish: `# Completion of statemesh for fish.
+function __statemesh_complete
+  set -l words (commandline -opc) (commandline -ct)
+  for line in ($words[1] complete fish -- $words[2..-1] 2> /dev/null)
+    switch $line
+      case :files
+        __fish_complete_path (commandline -ct)
+      case :nospace
+      case '*'
+        echo $line
+    end
+  end
+end
+complete -c statemesh -f -a '(__statemesh_complete)'`,
 };
-
-function wordsOf({ options, subcommands }: Pick<Known, 'options' | 'subcommands'>): string {
-  return [...subcommands, ...options.map(({ flag }) => flag)].join(' ');
-}

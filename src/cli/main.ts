@@ -10,6 +10,8 @@ import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput, reportFailure } from './failures.js';
 
 interface CommandEntry {
+  /** Not for people. */
+  readonly hidden?: true;
   readonly summary: string;
   /** Loads what adds arguments, options and the action to the command. */
   load(): Promise<(command: Command) => void>;
@@ -124,6 +126,11 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'print what a shell needs to complete commands and options',
     load: async () => (await import('./completion.js')).defineCompletion,
   },
+  complete: {
+    hidden: true,
+    summary: 'what may stand where the cursor is, for the scripts of completion',
+    load: async () => (await import('./complete.js')).defineComplete,
+  },
   inspect: {
     summary: 'look at a recorded trace in the browser',
     load: async () => (await import('./inspect.js')).defineInspect,
@@ -173,10 +180,9 @@ async function createProgram(argv: readonly string[]): Promise<Command> {
     .addHelpText('after', precedence)
     .addHelpText('after', exitCodeHelp())
     .hook('preAction', (_, command) => assertPathsNamed(command));
-  for (const [name, { summary, load }] of Object.entries(commands)) {
-    const command = program.command(name).description(summary).copyInheritedSettings(program);
-    // Of all of them the completion tells.
-    if (argv.includes(name) || argv[0] === 'completion') (await load())(command);
+  for (const [name, { summary, load, hidden = false }] of Object.entries(commands)) {
+    const command = program.command(name, { hidden }).description(summary).copyInheritedSettings(program);
+    if (argv.includes(name)) (await load())(command);
   }
   return program;
 }

@@ -17,7 +17,7 @@ export interface Logger {
   level?: string;
 }
 
-const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const levels: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 export interface LogLine {
   /** Wall clock, ms since 1970. */
@@ -114,7 +114,7 @@ export class RecentLog implements Logger {
   }
 
   #keep(level: LogLine['level'], message: string): void {
-    if (levels.indexOf(level) < levels.findIndex((each) => each === this.level)) return;
+    if (levels.indexOf(level) < levels.indexOf(this.level)) return;
     const line = { atMs: this.#now(), level, message: foreignText(message, { lengthMax: limits.logLineLengthMax }) };
     this.#lines.push(line);
     this.#characters += line.message.length;

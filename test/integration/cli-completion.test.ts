@@ -1,47 +1,82 @@
 /** `statemesh completion`, in the shells that are here. */
 import { spawnSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { run, temporaryDirectory } from './cli-fixture.js';
+import { run, startNode, temporaryDirectory } from './cli-fixture.js';
 
 /** What bash offers for the words so far, the last of which is being written. */
-async function offered(words: readonly string[]): Promise<string[]> {
-  const cwd = await temporaryDirectory();
+async function offered(words: readonly string[], place?: string): Promise<string[]> {
+  const cwd = place ?? (await temporaryDirectory());
   await writeFile(join(cwd, 'completion'), (await run(['completion', 'bash'])).stdout);
-  const program = `source ./completion; COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}
+  await writeFile(
+    join(cwd, 'statemesh'),
+    `#!/bin/sh\nexec "${process.execPath}" "${process.cwd()}/dist/cli/main.js" "$@"\n`,
+  );
+  await chmod(join(cwd, 'statemesh'), 0o755);
+  const program = `source ./completion; COMP_WORDS=(statemesh ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}
     _statemesh; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const { stdout, stderr } = spawnSync('bash', ['-c', program], { cwd, encoding: 'utf8' });
+  const env = { PATH: `${cwd}:${process.env.PATH}`, LANG: 'C.UTF-8' };
+  const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', program], { cwd, encoding: 'utf8', env });
   expect(stderr).toBe('');
   return stdout.trimEnd().split('\n');
 }
 
+const nothing = [''];
+
 describe('completion', () => {
-  test('bash: a command begun, its options, its subcommands, and files for the rest -> are offered', async () => {
-    expect(await offered(['statemesh', 'rem'])).toEqual(['remote-peers', 'remove-peer']);
-    expect(await offered(['statemesh', 'find', '--o'])).toEqual(['--order-by', '--offset']);
-    expect(await offered(['statemesh', 'start', '--inspect'])).toEqual([
-      '--inspect-url',
-      '--inspect',
-      '--inspect-trace',
-    ]);
-    expect(await offered(['statemesh', 'config', 's'])).toEqual(expect.arrayContaining(['show', 'set', 'schema']));
-    expect(await offered(['statemesh', 'inspect', 'compl'])).toEqual(['completion']);
+  test('bash: a command begun, its options, its subcommands, and files where they belong -> are offered', async () => {
+    expect(await offered(['rem'])).toEqual(['remote-peers', 'remove-peer']);
+    expect(await offered(['comp'])).toEqual(['completion']);
+    expect(await offered(['find', '--o'])).toEqual(['--order-by', '--offset']);
+    expect(await offered(['start', '--inspect'])).toEqual(['--inspect-url', '--inspect', '--inspect-trace']);
+    expect(await offered(['config', 's'])).toEqual(['show', 'set', 'schema']);
+    expect(await offered(['inspect', 'compl'])).toEqual(['completion']);
+    expect(await offered(['status', '--config', 'compl'])).toEqual(['completion']);
+    expect(await offered(['nonsense', 'x'])).toEqual(nothing);
   });
 
-  test('every shell: its script -> names every command, and nothing that would end a quotation', async () => {
-    const { stdout: helpText } = await run(['--help']);
-    const listed = helpText.slice(helpText.indexOf('Commands:'), helpText.indexOf('help [command]'));
-    const commands = [...listed.matchAll(/^ {2}([a-z-]+) {2,}/gm)].map(([, name]) => name as string);
-    expect(commands.length).toBeGreaterThan(15);
+  test('bash: values that are known without a node -> are offered', async () => {
+    expect(await offered(['logs', 'de'])).toEqual(['debug']);
+    expect(await offered(['completion', ''])).toEqual(['bash', 'zsh', 'fish']);
+    expect(await offered(['start', '--log-level', 'wa'])).toEqual(['warn']);
+    expect(await offered(['start', '--role', '=', 'cl'])).toEqual(['cloud']);
+    expect(await offered(['config', 'set', 'heartbeat'])).toEqual(['heartbeatIntervalMs=']);
+    // Bash splits words at the equals sign.
+    expect(await offered(['reconfigure', 'port', '=', '1', 'logLevel', '='])).toContain('silent');
+    expect(await offered(['reconfigure', 'logLevel', '=', 'si'])).toEqual(['silent']);
+    expect(await offered(['reconfigure', 'eligible', '=', ''])).toEqual(['true', 'false']);
+    expect(await offered(['reconfigure', 'clusterK'])).toEqual(nothing);
+    expect(await offered(['errors', 'notR'])).toEqual(['notRunning']);
+  }, 30_000);
+
+  test('bash: collections, keys and peers -> those of the running node; without one, nothing', async () => {
+    const node = await startNode();
+    await node.run(['put', 'articles', 'espresso', '1']);
+    await node.run(['put', 'articles', "odd 'key'; $(x)", '1']);
+    await node.run(['put', 'my articles', 'k', '1']);
+    await node.run(['add-static-peer', '--node-id', 'till-9', '--address', '127.0.0.1:1']);
+    const here = (...words: string[]) => offered(words, node.directory);
+    expect(await here('find', '')).toEqual(['articles', 'my\\ articles']);
+    expect(await here('get', 'articles', 'e')).toEqual(['espresso']);
+    expect(await here('get', 'articles', 'o')).toEqual(["odd\\ \\'key\\'\\;\\ \\$\\(x\\)"]);
+    expect(await here('put', 'articles', 'k', '')).toEqual(nothing);
+    expect(await here('remove-peer', 't')).toEqual(['till-9']);
+    const elsewhere = await temporaryDirectory();
+    expect(await offered(['find', ''], elsewhere)).toEqual(nothing);
+    expect(await offered(['find', '--data-dir', join(node.directory, 'data'), 'art'], elsewhere)).toEqual(['articles']);
+  }, 30_000);
+
+  test('every shell: its script, and another shell -> printed, or refused with those that there are', async () => {
+    const cwd = await temporaryDirectory();
     for (const shell of ['bash', 'zsh', 'fish']) {
       const { stdout, exitCode } = await run(['completion', shell]);
-      expect([shell, exitCode, commands.filter((name) => !stdout.includes(name))]).toEqual([shell, 0, []]);
-      for (const line of stdout.split('\n')) expect([line, (line.match(/'/g)?.length ?? 0) % 2]).toEqual([line, 0]);
+      expect([exitCode, stdout]).toEqual([0, expect.stringContaining(`complete ${shell} --`)]);
+      await writeFile(join(cwd, shell), stdout);
+      // Where the shell is installed, it can read it.
+      const { error, status, stderr } = spawnSync(shell, ['-n', join(cwd, shell)], { encoding: 'utf8' });
+      if (error === undefined) expect([shell, status, stderr]).toEqual([shell, 0, '']);
     }
-  });
-
-  test('another shell -> refused, with those that there are', async () => {
     const { exitCode, stderr } = await run(['completion', 'tcsh']);
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining('bash, zsh, fish')]);
   });
