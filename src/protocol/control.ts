@@ -1,8 +1,9 @@
 /**
  * The commands that a running node answers on its control socket: HTTP/1.1 on a Unix socket, `POST /v1/<command>`.
  *
- * A call has a JSON body, or lines (`application/x-ndjson`) with its parameters in the query of the URL. The answer is JSON,
- * or one JSON text a line for commands that give a stream. An error is `{ "code", "message" }`: status 400 when the caller
+ * A connection may be kept for one call after another; the next comes when the answer to the last has ended. A call has a JSON body,
+ * or lines (`application/x-ndjson`) with its parameters in the query of the URL. The answer is JSON, or one JSON text a line for
+ * commands that give a stream. An error is `{ "code", "message" }`: status 400 when the caller
  * can mend it, 404 for an unknown command, 408, 413 and 415 for a body that is too slow, too large or of no known kind,
  * 500 for a bug, 503 when as many streams are open as there may be. In a stream that has begun, the error is the last line, `{ "error": { "code", "message" } }`.
  */

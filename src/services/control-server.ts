@@ -1,7 +1,7 @@
 /**
  * The HTTP side of the control socket: from requests to commands and back.
  *
- * Invariants: everything a caller can make us hold or wait for is bounded by `ControlLimits`; lines are read no faster than a
+ * Invariants: everything a caller can make us hold or wait for is bounded by `ControlLimits`; a connection has one request at a time; lines are read no faster than a
  * command takes them and written no faster than the caller reads; a caller who hangs up aborts the command; no answer
  * carries a stack. A body that nobody wants any more is read and dropped, for a connection closed with unread bytes can lose
  * the answer on its way.
@@ -37,6 +37,7 @@ export function createControlServer(
 ): Server {
   const turns = new StreamTurns(time);
   const readers = new ControlReaders(limits);
+  const isAnswered = oneAtATime();
   const server = createServer(
     {
       maxHeaderSize: headerBytesMax,
@@ -48,11 +49,27 @@ export function createControlServer(
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.max(50, limits.headersTimeoutMs / 5),
     },
-    (request, response) => void answer({ request, response, commands, limits, readers, turns }),
+    (request, response) => {
+      if (isAnswered(request, response)) void answer({ request, response, commands, limits, readers, turns });
+    },
   );
   keepPlaces(server, { waitingMax: limits.connectionsMax, answeredMax: limits.connectionsMax });
   server.on('clientError', refuseClient);
   return server;
+}
+
+/** Whoever asks again before the answer to his last request has left is cut off: his requests would take the turns of other callers. */
+function oneAtATime(): (request: IncomingMessage, response: ServerResponse) => boolean {
+  const asking = new WeakSet<object>();
+  return ({ socket }, response) => {
+    if (asking.has(socket)) {
+      socket.destroy();
+      return false;
+    }
+    asking.add(socket);
+    response.once('close', () => asking.delete(socket));
+    return true;
+  };
 }
 
 interface Exchange {

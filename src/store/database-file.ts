@@ -78,6 +78,8 @@ export function openDatabaseFile(options: DatabaseFileOptions): Database {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     if (options.isLocked !== false) lock = lockApartFromOurselves(path);
+    // A process may have been killed while it made one.
+    rmSync(draftOf(path), { force: true });
     if (fileBytesOf(path) === 0) createFile(path, options);
     inspect(path, options.nodeId);
     const database = openExclusively(path, options);
@@ -252,7 +254,7 @@ function openExclusively(path: string, options: DatabaseFileOptions): Database {
 
 function createFile(path: string, { nodeId, randomness }: DatabaseFileOptions): void {
   const incarnation = randomness.token();
-  const draft = `${path}.${incarnation}.new`;
+  const draft = draftOf(path);
   try {
     writeDurably(draft, newDatabaseBytes(nodeId, incarnation));
     putInPlace(draft, path);
@@ -260,6 +262,11 @@ function createFile(path: string, { nodeId, randomness }: DatabaseFileOptions): 
     rmSync(draft, { force: true });
   }
   syncDirectory(dirname(path));
+}
+
+/** One name for all, which whoever has the lock of the file may use. */
+function draftOf(path: string): string {
+  return `${path}.new`;
 }
 
 function newDatabaseBytes(nodeId: NodeId, incarnation: string): Buffer {

@@ -77,6 +77,15 @@ describe('the database file', () => {
     await withDocument(path);
   });
 
+  test('file: another process was killed while it made it -> what it left goes at the next opening', async () => {
+    const path = newPath();
+    await withDocument(path);
+    writeFileSync(`${path}.new`, 'half of a database');
+    const store = await open(path);
+    expect(readdirSync(join(path, '..')).filter((name) => name.endsWith('.new'))).toEqual([]);
+    await store.close();
+  });
+
   test('file: of another node -> databaseForeign with both names, untouched', async () => {
     const path = newPath();
     await withDocument(path);

@@ -341,6 +341,20 @@ describe('control limits', () => {
     expect(sockets.map(({ closed }) => closed)).toEqual([true, false, false]);
   });
 
+  test('caller: asks again before it has its answer -> is cut off, and only its first request was taken', async () => {
+    let calls = 0;
+    const slow = async ({ signal }: { signal: AbortSignal }) => {
+      calls += 1;
+      await aborted(signal);
+    };
+    const { socketPath } = await opened({ slow });
+    const socket = await connected(socketPath);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write('POST /v1/slow HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n'.repeat(3));
+    await closed;
+    expect({ calls, text: socket.text() }).toEqual({ calls: 1, text: '' });
+  });
+
   test('callers: more being answered than allowed -> the one too many is closed, the others go on', async () => {
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {
