@@ -1,4 +1,4 @@
-/** `statemesh export`: documents, or the whole history, as JSON Lines. */
+/** `statemesh export`: documents, or the whole history, as JSON Lines or CSV. */
 import { createWriteStream, renameSync, rmSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
@@ -6,6 +6,7 @@ import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
 import { messageOf, StatemeshError } from '../protocol/control.js';
 import { hintAtMissing } from './collections.js';
+import { csvOf, isCsvFile } from './csv.js';
 import { badInput } from './failures.js';
 import { placeFor } from './file-place.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
@@ -14,6 +15,7 @@ import { counted, jsonOf, print, printJson } from './output.js';
 interface ExportOptions extends TalkOptions {
   readonly to?: string;
   readonly history?: boolean;
+  readonly csv?: boolean;
   readonly force?: boolean;
 }
 
@@ -21,7 +23,10 @@ const help = `
 Lines are {"key","document"} with a collection named, and {"collection","key","document"} without: one line for each document, of
 each collection as it was at its first line. \`statemesh import\` takes them, and what --history writes, too. With --history every entry that there ever was, deletions and earlier versions among them: {"collection","key",
 "operation","document","hlc","nodeId","current"}, where current is false for what lost to a write that was there already.
-What another node wrote malformed has "malformed":true in place of a document. What statemesh keeps for itself is left out.`;
+What another node wrote malformed has "malformed":true in place of a document. What statemesh keeps for itself is left out.
+
+With --csv, or --to a name that ends with .csv, a collection becomes a table for spreadsheets: a row for each document, a column for each field.
+\`statemesh import\` takes it back as it was. Objects, lists, and texts that look like numbers are written as JSON.`;
 
 export function defineExport(command: Command): void {
   command
@@ -29,17 +34,28 @@ export function defineExport(command: Command): void {
     .option('--to <file>', 'write there; default: standard output')
     .option('--force', 'replace the file if there is one')
     .option('--history', 'every entry, with its time stamp and its author')
+    .option('--csv', 'as CSV, of one collection')
     .addHelpText('after', help);
   defineTalking(command, {
     json: 'with --to, print {"lines","file"} at the end',
-    examples: ['statemesh export articles > articles.jsonl', 'statemesh export --history --to all.jsonl'],
+    examples: [
+      'statemesh export articles > articles.jsonl',
+      'statemesh export articles --to articles.csv',
+      'statemesh export --history --to all.jsonl',
+    ],
   }).action(async (collection: string | undefined, options: ExportOptions) => {
     const { to, history = false } = options;
     const place = to === undefined ? undefined : placeFor(to, options);
     const body = { ...(collection === undefined ? {} : { collection }), ...(history ? { history } : {}) };
     const node = nodeAt(options);
-    const lines = node.stream('export', { body });
-    const count = place === undefined ? await write(lines, process.stdout) : await writeFileOf(lines, place);
+    const isCsv = options.csv ?? (to !== undefined && isCsvFile(to));
+    if (isCsv && (collection === undefined || history))
+      throw badInput('CSV is of one collection, and without --history.');
+    const read = (): AsyncIterable<unknown> => node.stream('export', { body });
+    const lines = isCsv ? csvOf(read) : jsonLinesOf(read());
+    const written = place === undefined ? await write(lines, process.stdout) : await writeFileOf(lines, place);
+    // The header is no document.
+    const count = isCsv ? Math.max(0, written - 1) : written;
     if (count === 0 && collection !== undefined) await hintAtMissing(node, collection, options);
     if (to === undefined) return;
     if (options.json) printJson({ lines: count, file: to });
@@ -47,8 +63,12 @@ export function defineExport(command: Command): void {
   });
 }
 
+async function* jsonLinesOf(lines: AsyncIterable<unknown>): AsyncGenerator<string, void, void> {
+  for await (const line of lines) yield jsonOf(line);
+}
+
 /** Under another name first, so that nobody takes a part of it for the whole. */
-async function writeFileOf(lines: AsyncIterable<unknown>, path: string): Promise<number> {
+async function writeFileOf(lines: AsyncIterable<string>, path: string): Promise<number> {
   const partial = `${path}.partial`;
   rmSync(partial, { force: true });
   // Not over what somebody else may have put there.
@@ -67,7 +87,7 @@ async function writeFileOf(lines: AsyncIterable<unknown>, path: string): Promise
   }
 }
 
-async function write(lines: AsyncIterable<unknown>, target: Writable): Promise<number> {
+async function write(lines: AsyncIterable<string>, target: Writable): Promise<number> {
   const progress = createProgress(target);
   let failure: unknown;
   // One listener for all of it: one a wait would be a leak, and a warning.
@@ -83,7 +103,7 @@ async function write(lines: AsyncIterable<unknown>, target: Writable): Promise<n
       if (failure !== undefined) throw failure;
       count += 1;
       progress.update(count);
-      if (!target.write(`${jsonOf(line)}\n`)) {
+      if (!target.write(`${line}\n`)) {
         await new Promise<void>((resolve) => {
           wake = resolve;
         });

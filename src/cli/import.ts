@@ -1,5 +1,5 @@
 /**
- * `statemesh import`: documents from JSON Lines, with progress on a terminal.
+ * `statemesh import`: documents from JSON Lines or CSV, with progress on a terminal.
  *
  * Invariants: the file is read no faster than the node writes; only whole lines are sent, so that Ctrl-C, which ends the
  * stream and waits for the node's last word, leaves no half document and a true count.
@@ -8,6 +8,7 @@ import { createReadStream, statSync } from 'node:fs';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
 import { controlLimits, StatemeshError } from '../protocol/control.js';
+import { isCsvFile, linesOfCsv } from './csv.js';
 import { inputStream, inputUnreadable } from './exact-input.js';
 import { exitCodes } from './exit-codes.js';
 import { badInput, reportFailure } from './failures.js';
@@ -16,24 +17,34 @@ import { counted, print, printJson } from './output.js';
 
 interface ImportOptions extends TalkOptions {
   readonly key?: string;
+  readonly csv?: boolean;
+  readonly text?: string;
 }
 
 const lineHelp = `
 A line is {"key":"...","document":...} or, with --key, a document that has its key in that field. Without a
 collection, lines are what \`statemesh export\` or \`statemesh export --history\` wrote: the documents become what they were there. Import
-stops at the first line that is not valid; the lines before it are written. Importing a file again writes the same documents again.`;
+stops at the first line that is not valid; the lines before it are written. Importing a file again writes the same documents again.
+
+CSV (--csv, or a name that ends with .csv) has a row for each document and names of fields in the first one, separated by commas, semicolons
+or tabs. The first column is the key and called "key", unless --key names another. A cell that reads as JSON is taken as that: numbers,
+true, false, null, {...}, [...], "..."; any other is text (007, a number that would lose digits), unless it is empty: then the document
+lacks the field. --text keeps a column as it stands.`;
 
 export function defineImport(command: Command): void {
   command
     .usage('[options] [collection] <file>')
     .argument('<collection>', 'left out for lines that name their collections, as `statemesh export` writes them')
-    .argument('[file]', 'JSON Lines, or - for standard input')
+    .argument('[file]', 'JSON Lines or CSV, or - for standard input')
     .option('--key <field>', 'lines are plain documents, and this field is their key')
+    .option('--csv', 'the file is CSV')
+    .option('--text <fields>', 'with CSV: columns that are text whatever they look like, by commas: zip,phone')
     .addHelpText('after', lineHelp);
   defineTalking(command, {
     json: 'print {"written"} at the end',
     examples: [
       'statemesh import cities cities.jsonl --key id',
+      'statemesh import articles articles.csv --key sku --text zip',
       'statemesh export | ssh till-2 statemesh import -',
       'gunzip -c cities.jsonl.gz | statemesh import cities - --key id',
     ],
@@ -45,12 +56,19 @@ export function defineImport(command: Command): void {
 
 async function importFile(collection: string | undefined, file: string, options: ImportOptions): Promise<number> {
   const node = nodeAt(options);
+  const isCsv = options.csv ?? isCsvFile(file);
+  if (isCsv && collection === undefined) throw badInput('CSV names no collections: name the one that it goes into.');
+  if (!isCsv && options.text !== undefined)
+    throw badInput('--text is for CSV: in JSON Lines, texts are in quotation marks.');
   const source = openSource(file);
   const progress = createProgress(source);
   const parameters = {
     ...(collection === undefined ? {} : { collection }),
-    ...(options.key === undefined ? {} : { key: options.key }),
+    ...(options.key === undefined || isCsv ? {} : { key: options.key }),
   };
+  const lines = isCsv
+    ? linesOfCsv(source.lines(), { key: options.key, texts: options.text?.split(',') ?? [] })
+    : source.lines();
   const stop = (): void => {
     // A second Ctrl-C does not wait for anybody.
     if (source.isStopped) process.exit(exitCodes.interrupted);
@@ -59,7 +77,7 @@ async function importFile(collection: string | undefined, file: string, options:
   process.on('SIGINT', stop);
   let written = 0;
   try {
-    for await (const item of node.stream('import', { lines: source.lines(), parameters })) {
+    for await (const item of node.stream('import', { lines, parameters })) {
       written = (item as { written: number }).written;
       progress.update(written);
     }
