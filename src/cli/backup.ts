@@ -3,7 +3,6 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
-import { restoreDatabase, setDatabaseAside } from '../index.js';
 import { dataDirOf, type PlaceOptions } from './configuration-file.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';
@@ -69,6 +68,7 @@ export function defineRestore(command: Command): void {
       }
       const dataDir = dataDirOf(options);
       await refuseRunning(dataDir);
+      const { restoreDatabase, setDatabaseAside } = await import('../index.js');
       const restored =
         file === undefined
           ? setDatabaseAside({ dataDir, nodeId: nodeIdOf(options) })

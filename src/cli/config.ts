@@ -1,48 +1,15 @@
-/**
- * `statemesh config`: the configuration without a running node. `set` changes the file as a whole or not at all; a node that was
- * started with it takes up what has changed.
- */
-import {
-  closeSync,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+/** `statemesh config`: the configuration shown, checked and changed, and its schema. */
 import type { Command } from 'commander';
-import { type Configuration, configurationJsonSchema, parseConfiguration, StatemeshError } from '../index.js';
-import { fieldsOfEnvironment, secretFields } from '../protocol/configuration-fields.js';
-import { gatherConfiguration } from './configuration-fields.js';
-import {
-  type ConfigurationFile,
-  configPath,
-  fileDataDirOf,
-  readConfigurationFile,
-  variable,
-} from './configuration-file.js';
-import { assertNamed } from './configuration-source.js';
+import type { ConfigOptions } from './config-actions.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
-import { badInput } from './failures.js';
-import { assignmentHelp, readAssignments } from './field-assignments.js';
-import { jsonOf, print, printJson, table } from './output.js';
-import { shown } from './reconfigure.js';
-
-interface ConfigOptions {
-  readonly config?: string;
-  readonly json?: boolean;
-  readonly stdin?: boolean;
-}
+import { assignmentHelp } from './field-assignments.js';
 
 const configOption = [
   '--config <file>',
   'the configuration file; default: ./statemesh.json [STATEMESH_CONFIG]',
 ] as const;
+
+const actions = () => import('./config-actions.js');
 
 export function defineConfig(command: Command): void {
   const { ok, failed, badInput: wrong } = exitCodes;
@@ -55,7 +22,7 @@ export function defineConfig(command: Command): void {
   sub('show', 'each value that would be in force, and where it comes from; secrets are not shown')
     .option(...configOption)
     .option('--json', 'print {"field":{"value","origin"}}')
-    .action(show);
+    .action(async (options: ConfigOptions) => (await actions()).show(options));
   sub(
     'check',
     'whether a node would start with it, and with the variables here for what it leaves open; names every wrong field',
@@ -63,7 +30,9 @@ export function defineConfig(command: Command): void {
     .argument('[file]', 'the configuration file; default: as for the other commands')
     .option(...configOption)
     .option('--json', 'print {"nodeId"}')
-    .action((file: string | undefined, options: ConfigOptions) => check({ ...options, ...(file && { config: file }) }));
+    .action(async (file: string | undefined, options: ConfigOptions) =>
+      (await actions()).check({ ...options, ...(file && { config: file }) }),
+    );
   sub('set', 'change fields in the file; a running node takes it up')
     .argument('[assignments...]', 'FIELD=VALUE')
     .option('--stdin', 'read fields as a JSON object from standard input')
@@ -71,93 +40,8 @@ export function defineConfig(command: Command): void {
     .option('--json', 'print {"config","changed":[field]}')
     .addHelpText('after', assignmentHelp)
     .addHelpText('after', '\nExample:\n  statemesh config set port=9001 eligible=false')
-    .action(set);
-  sub('schema', 'print the JSON Schema of the configuration, for editors').action(() =>
-    print(jsonOf(configurationJsonSchema(), 2)),
+    .action(async (args: string[], options: ConfigOptions) => (await actions()).set(args, options));
+  sub('schema', 'print the JSON Schema of the configuration, for editors').action(async () =>
+    (await actions()).schema(),
   );
-}
-
-function show(options: ConfigOptions): void {
-  const file = readConfigurationFile(options);
-  const { input, origins } = gatherConfiguration({}, file);
-  if (file === undefined) assertNamed(input);
-  const { configuration } = parseConfiguration(input);
-  const values = new Map<string, unknown>(Object.entries(configuration));
-  for (const name of secretFields) if (Object.hasOwn(input, name)) values.set(name, '[not shown]');
-  const rows = [...values].map(([name, value]) => [name, value, origins.get(name) ?? 'default'] as const);
-  if (options.json) printJson(Object.fromEntries(rows.map(([name, value, origin]) => [name, { value, origin }])));
-  else
-    print(
-      table(
-        ['FIELD', 'VALUE', 'FROM'],
-        rows.map(([name, value, origin]) => [name, value === undefined ? '-' : shown(value), origin]),
-      ),
-    );
-}
-
-function check(options: ConfigOptions): void {
-  const file = existing(options);
-  const { nodeId } = checked(file);
-  if (options.json) printJson({ nodeId });
-  else print(`${file.path} is a good configuration, of node ${nodeId}.`);
-}
-
-async function set(args: string[], options: ConfigOptions): Promise<void> {
-  const file = existing(options);
-  if (!file.isPlain) throw badInput(`${file.path} is no file that can be changed.`);
-  const assignments = await readAssignments(args, options.stdin === true);
-  const entries = Object.entries({ ...file.fields, ...assignments }).filter(([, value]) => value !== undefined);
-  const fields: Record<string, unknown> = Object.fromEntries(entries);
-  checked({ ...file, fields });
-  const [before, after] = [new Map(Object.entries(file.fields)), new Map(entries)];
-  const isChanged = (name: string) => JSON.stringify(after.get(name)) !== JSON.stringify(before.get(name));
-  const changed = Object.keys(assignments).filter(isChanged);
-  if (changed.length > 0) replace(file.path, `${JSON.stringify(fields, undefined, 2)}\n`);
-  if (options.json) printJson({ config: file.path, changed });
-  else if (changed.length === 0) print(`${file.path} says so already.`);
-  else print(`Changed ${changed.join(', ')} in ${file.path}. A node that was started with it takes it up by itself.`);
-}
-
-function existing(options: ConfigOptions): ConfigurationFile {
-  const file = readConfigurationFile(options);
-  if (file !== undefined) return file;
-  throw new StatemeshError(
-    'configurationUnreadable',
-    `There is no configuration file ${configPath(options)}: create one with \`statemesh init\`.`,
-  );
-}
-
-/**
- * As a node would take it that is started with this file. The environment gives what the file leaves open, often the key, and hides
- * nothing that is wrong in it.
- */
-function checked(file: ConfigurationFile): Configuration {
-  const fields = { ...fieldsOfEnvironment(variable), ...file.fields, dataDir: fileDataDirOf(file) };
-  return parseConfiguration(fields).configuration;
-}
-
-/** Through links, so that the file itself changes. It stays with its owner and mode: the node has to read it, and others must not. */
-function replace(path: string, contents: string): void {
-  let draft: string | undefined;
-  try {
-    const target = realpathSync(path);
-    const { mode, uid, gid } = statSync(target);
-    const name = `${target}.${process.pid}.new`;
-    const descriptor = openSync(name, 'wx', 0o600);
-    draft = name;
-    try {
-      writeFileSync(descriptor, contents);
-      const own = fstatSync(descriptor);
-      if (own.uid !== uid || own.gid !== gid) fchownSync(descriptor, uid, gid);
-      fchmodSync(descriptor, mode & 0o777);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(name, target);
-  } catch (error) {
-    if (draft !== undefined) rmSync(draft, { force: true });
-    const { code } = error as { code?: string };
-    throw new StatemeshError('configurationUnreadable', `${path} cannot be written (${code}): check its directory.`);
-  }
 }

@@ -2,35 +2,11 @@
  * The configuration of `start`, put together from options, environment, file and defaults, in that order: an earlier one of them wins.
  */
 import { resolve } from 'node:path';
-import { type Command, Option } from 'commander';
 import type { ConfigurationInput } from '../index.js';
-import {
-  configurationFields,
-  type Field,
-  fieldsOfEnvironment,
-  fieldValue,
-  secretFields,
-} from '../protocol/configuration-fields.js';
+import { configurationFields, fieldsOfEnvironment, fieldValue } from '../protocol/configuration-fields.js';
 import { StatemeshError } from '../protocol/control.js';
 import { type ConfigurationFile, fileDataDirOf, variable } from './configuration-file.js';
-
-/** Whoever starts a node by the command line means to talk to it by the command line. */
-export const startDefaults: Readonly<Record<string, unknown>> = { control: true };
-
-/** Adds an option for each field that is no secret. */
-export function addFieldOptions(command: Command): void {
-  for (const field of configurationFields().filter(({ name }) => !secretFields.has(name))) {
-    for (const option of optionsOf(field)) command.addOption(option);
-  }
-  for (const option of inspectorOptions) command.addOption(option);
-}
-
-/** `inspector` has fields of its own. */
-const inspectorOptions: readonly Option[] = [
-  new Option('--inspect [port]', 'Watch the statecharts of the node in a browser of this machine. [STATEMESH_INSPECT]'),
-  new Option('--inspect-trace <file>', 'Record what the inspector sees, to look at with `statemesh inspect`.'),
-  new Option('--stately', "Let the inspector's page relay to Stately's public inspector, if you ask it to."),
-];
+import { startDefaults } from './field-options.js';
 
 export interface GatheredConfiguration {
   /** What `createNode` takes; not checked as a whole. */
@@ -96,19 +72,4 @@ function inspectorOf(options: Readonly<Record<string, unknown>>): Pick<Configura
       ...(stately === true && { port: port ?? 0, stately }),
     },
   };
-}
-
-function optionsOf({ name, kind, flag, description, defaultValue: ofSchema, choices, variable }: Field): Option[] {
-  const defaultValue = startDefaults[name] ?? ofSchema;
-  const defaultText = defaultValue === undefined ? '' : ` Default: ${JSON.stringify(defaultValue)}.`;
-  const help = `${description}${defaultText} [${variable}]`.trim();
-  if (kind === 'boolean') {
-    const positive = new Option(flag, help).hideHelp(defaultValue === true);
-    return [positive, new Option(`--no-${flag.slice(2)}`, `Not so: ${help}`).hideHelp(defaultValue !== true)];
-  }
-  const shape = {
-    ...{ integer: 'number', peers: 'nodeId=host:port,...', text: choices?.join('|') ?? 'text' },
-    ...{ variables: 'NAME=origin,...', texts: 'text,...' },
-  }[kind];
-  return [new Option(`${flag} <${shape}>`, help)];
 }

@@ -3,8 +3,8 @@
  *
  * Invariant: a secret is taken from standard input only, since a command line can be read by every user.
  */
-import { configurationFields, fieldValue, secretFields } from '../protocol/configuration-fields.js';
 import { parseConfigurationText } from '../protocol/configuration-text.js';
+import { secretFields } from '../protocol/secret-fields.js';
 import { standardInput } from './exact-input.js';
 import { badInput } from './failures.js';
 
@@ -16,6 +16,8 @@ FIELD is a field of the configuration (port, heartbeatIntervalMs or heartbeat-in
 FIELD= without a value goes back to the default. Secrets and lists of peers come as a JSON object on standard input, with --stdin,
 where null stands for the default.`;
 
+type FieldKinds = Pick<typeof import('../protocol/configuration-fields.js'), 'configurationFields' | 'fieldValue'>;
+
 /** @throws StatemeshError `requestInvalid`, `configurationInvalid`, `configurationUnreadable` */
 export async function readAssignments(args: readonly string[], stdin: boolean): Promise<Assignments> {
   if (stdin && process.stdin.isTTY) {
@@ -23,13 +25,17 @@ export async function readAssignments(args: readonly string[], stdin: boolean): 
   }
   const given = stdin ? parseConfigurationText(await standardInput(), 'Standard input') : {};
   const fromInput = Object.entries(given).map(([name, value]) => [name, value === null ? undefined : value]);
-  const assignments = { ...Object.fromEntries(fromInput), ...Object.fromEntries(args.map(assignment)) };
+  const kinds = await import('../protocol/configuration-fields.js');
+  const assignments = {
+    ...Object.fromEntries(fromInput),
+    ...Object.fromEntries(args.map((argument) => assignment(argument, kinds))),
+  };
   if (Object.keys(assignments).length === 0)
     throw badInput('There is nothing to change: give FIELD=VALUE, or --stdin.');
   return assignments;
 }
 
-function assignment(argument: string): [name: string, value: unknown] {
+function assignment(argument: string, { configurationFields, fieldValue }: FieldKinds): [name: string, value: unknown] {
   const [name = '', ...rest] = argument.split('=');
   if (rest.length === 0) throw badInput(`"${argument}" is no FIELD=VALUE.`);
   const isSecret = [...secretFields].some((secret) => secret.toLowerCase() === name.replace(/-/g, '').toLowerCase());

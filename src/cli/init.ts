@@ -8,7 +8,7 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSy
 import { hostname } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { encodeClusterKey, limits, parseConfiguration, StatemeshError } from '../index.js';
+import { limits, StatemeshError } from '../protocol/control.js';
 import { randomKeyBytes } from './ambient.js';
 import {
   type ConfigurationFile,
@@ -68,8 +68,10 @@ export function defineInit(command: Command): void {
 }
 
 async function init(options: InitOptions): Promise<void> {
+  const { encodeClusterKey, parseConfiguration } = await import('../index.js');
+  const newKey = (bytes?: number) => encodeClusterKey(randomKeyBytes().subarray(0, bytes));
   const source = options.from === undefined ? undefined : readConfigurationFile({ config: options.from });
-  const cluster = source === undefined ? await newCluster(options) : clusterOf(source, options);
+  const cluster = source === undefined ? await newCluster(options, newKey) : clusterOf(source, options);
   const nodeId = options.nodeId ?? variable('STATEMESH_NODE_ID') ?? nodeIdOf(hostname(), source?.fields.nodeId);
   const path = freePath(options, nodeId);
   const named = options.dataDir ?? variable('STATEMESH_DATA_DIR');
@@ -91,9 +93,12 @@ async function init(options: InitOptions): Promise<void> {
   print(`Next: statemesh start${resolve(defaultConfigPath) === path ? '' : ` --config ${shown}`}`);
 }
 
-async function newCluster({ passphraseStdin, clusterSalt }: InitOptions): Promise<ClusterFields> {
-  const salt = clusterSalt ?? encodeClusterKey(randomKeyBytes().subarray(0, 16));
-  if (!passphraseStdin) return { clusterKey: encodeClusterKey(randomKeyBytes()), clusterSalt: salt };
+async function newCluster(
+  { passphraseStdin, clusterSalt }: InitOptions,
+  newKey: (bytes?: number) => string,
+): Promise<ClusterFields> {
+  const salt = clusterSalt ?? newKey(16);
+  if (!passphraseStdin) return { clusterKey: newKey(), clusterSalt: salt };
   if (process.stdin.isTTY) {
     throw badInput('--passphrase-stdin reads from a file or a pipe, since a terminal would show the passphrase.');
   }

@@ -1,7 +1,6 @@
 /** `statemesh inspect`: a recorded trace in the browser, like a live node. */
 import { statSync } from 'node:fs';
 import type { Command } from 'commander';
-import { readTrace, serveTrace } from '../index.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';
 import { untilInterrupted } from './interruption.js';
@@ -39,6 +38,7 @@ export function defineInspect(command: Command): void {
 }
 
 async function inspect(path: string, { port = '0', stately, json = false }: InspectOptions): Promise<number> {
+  const { readTrace, serveTrace } = await import('../index.js');
   const progress = createReadingProgress(sizeOf(path));
   const trace = await readTrace(path, progress.read).finally(progress.end);
   const server = await serveTrace(trace, { port: portOf(port), title: path, stately });

@@ -1,10 +1,10 @@
 /** `statemesh logs`: what the running node has logged and logs, wherever its standard error goes; and how much it logs. */
 import { Argument, type Command } from 'commander';
 import type { Reconfiguration } from '../index.js';
-import { configurationFields } from '../protocol/configuration-fields.js';
 import { limits } from '../protocol/control.js';
 import type { LogLine, MissedLines } from '../protocol/recent-log.js';
 import { badInput } from './failures.js';
+import { writtenFields } from './field-options.js';
 import { untilInterrupted } from './interruption.js';
 import { defineTalking, type NodeAt, nodeAt, type TalkOptions } from './node-at.js';
 import { clean, counted, jsonOf, paint, print, printJson, written } from './output.js';
@@ -20,7 +20,7 @@ through; all of them go to its standard error, which a service manager or a redi
 that much from now on, until its configuration says otherwise (\`statemesh config set logLevel=...\` lasts).`;
 
 export function defineLogs(command: Command): void {
-  const levels = configurationFields().find(({ name }) => name === 'logLevel')?.choices ?? [];
+  const levels = writtenFields().find(({ name }) => name === 'logLevel')?.choices ?? [];
   command
     .addArgument(new Argument('[level]', 'log this much from now on').choices(levels))
     .option('-f, --follow', 'go on with what the node logs, until it stops or Ctrl-C')

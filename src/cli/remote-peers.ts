@@ -1,6 +1,5 @@
 /** `statemesh remote-peers`, `enable-peer`, `disable-peer` and `remove-peer`: the stored peers of the whole cluster. */
 import type { Command } from 'commander';
-import { removeStoredPeer } from '../index.js';
 import { StatemeshError } from '../protocol/control.js';
 import { PeerType, type RemotePeer } from '../protocol/remote-peer.js';
 import { dataDirOf } from './configuration-file.js';
@@ -60,6 +59,7 @@ export function defineRemovePeer(command: Command): void {
     }
     const dataDir = dataDirOf(options);
     await refuseRunning(dataDir);
+    const { removeStoredPeer } = await import('../index.js');
     const isChanged = await removeStoredPeer({ dataDir, nodeId: nodeIdOf(options) }, peer);
     if (!isChanged) throw new StatemeshError('peerUnknown', `There is no remote peer "${clean(peer)}" in ${dataDir}.`);
     tellRemoval(peer, options);

@@ -1,12 +1,6 @@
 /** What `statemesh simulate` says at its end: to people in sentences, to programs as JSON lines. */
-import {
-  type Breach,
-  faultDomains,
-  type Plan,
-  type ShrunkPlan,
-  type SwarmResult,
-  type Verdict,
-} from '../simulation/index.js';
+import type { Breach, Plan, ShrunkPlan, SwarmResult, Verdict } from '../simulation/index.js';
+import { faultDomains } from '../simulation/swarm/plan.js';
 import { clean, count, counted, list, paint } from './output.js';
 import { rangeOf, replayCommand, type SimulateRequest } from './simulate-request.js';
 

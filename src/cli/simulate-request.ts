@@ -2,7 +2,8 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { type FaultDomain, faultDomains, type PlanOptions } from '../simulation/index.js';
+// Not by the index: the words of the command need no world.
+import { type FaultDomain, faultDomains, type PlanOptions } from '../simulation/swarm/plan.js';
 import { badInput } from './failures.js';
 
 export interface SimulateOptions {

@@ -1,34 +1,9 @@
-/**
- * `statemesh start`: a node in the foreground.
- *
- * Invariants: standard output has the greeting or, with --json, one event a line; logs go to standard error. What is told as
- * running answers on its control socket. The first signal ends in good order and in bounded time, the second at once.
- */
+/** `statemesh start`: a node in the foreground. */
 import type { Command } from 'commander';
-import {
-  type Configuration,
-  createNode,
-  examineCertificates,
-  type NodeStatus,
-  parseConfiguration,
-  type StatemeshNode,
-} from '../index.js';
-import { controlSocketPath, failureOf, StatemeshError } from '../protocol/control.js';
-import { RecentLog } from '../protocol/recent-log.js';
-import { later, now, poll } from './ambient.js';
-import { addFieldOptions } from './configuration-fields.js';
-import { dataDirOf } from './configuration-file.js';
-import { configurationSource } from './configuration-source.js';
-import { callControl } from './control-client.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
-import { reportFailure } from './failures.js';
-import { createAuditLog, createLogger } from './logger.js';
-import { list, paint, print, printJson } from './output.js';
-import { serviceManager } from './service-manager.js';
-import { certificateWarning, leftBehindText } from './troubles.js';
-import { warningsOn } from './warnings.js';
+import { addFieldOptions } from './field-options.js';
 
-interface StartOptions extends Record<string, unknown> {
+export interface StartOptions extends Record<string, unknown> {
   readonly config?: string;
   readonly configUrl?: string;
   readonly json?: boolean;
@@ -36,15 +11,6 @@ interface StartOptions extends Record<string, unknown> {
   readonly auditLog?: string;
   readonly inspectUrl?: boolean;
 }
-
-/** After this, a node that has not stopped is left as it is: what it has acknowledged is on disk. */
-const stopDeadlineMs = 1_800;
-/** Whoever sends two signals at once, as a shell and its script may, means one. */
-const secondSignalAfterMs = 100;
-const controlPollMs = 10;
-const controlAttemptsMax = 1_000;
-/** It is told nothing but the question. */
-const ownSocket = { isUntrusted: true };
 
 const help = `
 Every option has an environment variable, shown in brackets. The cluster key has none but STATEMESH_CLUSTER_KEY and the
@@ -85,195 +51,9 @@ export function defineStart(command: Command): void {
   command.action(async (options: StartOptions) => {
     // A node serves on where nobody hears of it, or the disk of its output is full.
     process.stdout.removeAllListeners('error').on('error', () => {});
+    const { start } = await import('./start-node.js');
     process.exitCode = await start(options);
     // Everything is closed by now. What a library may have left open must not keep a stopped node in the process table.
     process.exit();
   });
-}
-
-async function start(options: StartOptions): Promise<number> {
-  const { json = false } = options;
-  try {
-    const source = configurationSource(options);
-    const checked = parseConfiguration(await source.provider.getConfiguration());
-    const { configuration } = checked;
-    const logger = new RecentLog(await createLogger(configuration.logLevel), now);
-    for (const warning of warningsOn({ ...checked, ...source })) logger.warn({}, warning);
-    const auditLog = options.auditLog === undefined ? undefined : createAuditLog(options.auditLog);
-    const node = createNode({ provider: source.provider, logger, auditLogger: auditLog?.logger ?? logger });
-    const warn = (message: string): void => logger.warn({}, message);
-    warnOfCertificates(() => node.actor.getSnapshot().context.configured?.configuration ?? configuration, warn);
-    const manager = serviceManager(options.daemonReady === true, warn);
-    const reload = (): void => {
-      source.reload();
-      // Certificates, which may be others under the same names.
-      void node.reconfigure({}).catch(() => {});
-      auditLog?.reopen();
-    };
-    const stopping = stopOnSignals(node, { warn, reload, asked: () => manager.stopping() });
-    await running(node, configuration, stopping);
-    if (!stopping.isAsked) manager.ready(`Node ${configuration.nodeId} serves.`);
-    if (!stopping.isAsked) await announce(node, configuration, options);
-    warnOfLeftBehind(node, warn);
-    await ended(node);
-    if (json) printJson({ event: 'stopped' });
-    return exitCodes.ok;
-  } catch (error) {
-    if (!json) return reportFailure(error, { isStarting: true });
-    printJson({ event: 'failed', ...failureOf(error) });
-    return reportFailure(error, { isStarting: true, json });
-  }
-}
-
-const dayMs = 24 * 3_600_000;
-
-/** Now, and every day: a node runs for longer than a certificate is good. */
-function warnOfCertificates(
-  inForce: () => Pick<Configuration, 'tlsCert' | 'ca'>,
-  warn: (message: string) => void,
-): void {
-  void examineCertificates(inForce(), now()).then((findings) => {
-    for (const message of findings.map(certificateWarning)) if (message !== undefined) warn(message);
-  });
-  later(dayMs, () => warnOfCertificates(inForce, warn));
-}
-
-/** Once, and beside the work: the node serves already. */
-function warnOfLeftBehind(node: StatemeshNode, warn: (message: string) => void): void {
-  const tell = async (): Promise<void> => {
-    const { nodeId } = await node.status();
-    for (const database of await node.databasesLeftBehind()) {
-      const { message, advice } = leftBehindText(database, nodeId ?? '');
-      warn(`${message} ${advice}`);
-    }
-  };
-  // It may have been stopped meanwhile.
-  tell().catch(() => {});
-}
-
-interface Stopping {
-  /** Whether a signal has asked for it. */
-  isAsked: boolean;
-}
-
-interface SignalOptions {
-  warn(message: string): void;
-  /** Looks at the configuration again. */
-  reload(): void;
-  /** Called when a signal has asked for the end. */
-  asked(): void;
-}
-
-function stopOnSignals(node: StatemeshNode, { warn, reload, asked }: SignalOptions): Stopping {
-  const stopping: Stopping = { isAsked: false };
-  let isPatient = true;
-  const hear = (exitCode: number) => () => {
-    if (stopping.isAsked) {
-      if (!isPatient) process.exit(exitCode);
-      return;
-    }
-    stopping.isAsked = true;
-    asked();
-    void node.stop();
-    later(secondSignalAfterMs, () => {
-      isPatient = false;
-    });
-    later(stopDeadlineMs, () => {
-      warn('The node did not stop in time and is left as it is; what it has acknowledged is on disk.');
-      process.exit(exitCodes.failed);
-    });
-  };
-  process.on('SIGINT', hear(exitCodes.interrupted));
-  process.on('SIGTERM', hear(exitCodes.terminated));
-  // The terminal was closed; without one it is the old way to have a daemon read its configuration again.
-  const hasTerminal = process.stdin.isTTY || process.stdout.isTTY;
-  process.on('SIGHUP', hasTerminal ? hear(129) : reload);
-  return stopping;
-}
-
-/** Resolves when the node runs and its control socket answers, or when it was asked to stop before. */
-async function running(
-  node: StatemeshNode,
-  { control, dataDir }: { control: boolean; dataDir: string },
-  stopping: Stopping,
-): Promise<void> {
-  try {
-    await node.start();
-  } catch (error) {
-    if (stopping.isAsked) return;
-    throw error;
-  }
-  if (!control) return;
-  const look = async (): Promise<true | undefined> => {
-    if (node.state !== 'running') return true;
-    // Another node of the same data directory may be the one that answers; ours fails then.
-    return (await answers(dataDir)) || undefined;
-  };
-  if ((await poll(look, { intervalMs: controlPollMs, attemptsMax: controlAttemptsMax })) === undefined) {
-    throw new StatemeshError('controlUnavailable', `The control socket in ${dataDir} does not answer.`);
-  }
-}
-
-async function answers(dataDir: string): Promise<boolean> {
-  try {
-    const status = (await callControl(controlSocketPath(dataDir), 'status', undefined, ownSocket)) as {
-      processId: number;
-    };
-    return status.processId === process.pid;
-  } catch {
-    return false;
-  }
-}
-
-async function announce(
-  node: StatemeshNode,
-  { dataDir }: { dataDir: string },
-  { json = false, inspectUrl: isUrlAsked = false }: StartOptions,
-): Promise<void> {
-  if (node.state !== 'running') return;
-  const { nodeId, host, port, security, store, inspectorUrl } = await inspected(node);
-  if (json) {
-    const shown = isUrlAsked ? { inspectorUrl } : {};
-    printJson({ event: 'running', nodeId, host, port, dataDir, processId: process.pid, ...shown });
-    return;
-  }
-  const status = `statemesh status${dataDirOf({}) === dataDir ? '' : ` --data-dir ${dataDir}`}`;
-  const watch = (url: string): [string, string] =>
-    // A file or a journal keeps what it is given, and others may read it.
-    process.stdout.isTTY || isUrlAsked
-      ? ['  watch it', url]
-      : ['  watch it', `${new URL(url).origin}, with the token that \`${status}\` shows`];
-  print(paint('green', `Node ${nodeId} is running.${process.stdout.isTTY ? ' Ctrl-C stops it.' : ''}`));
-  print(
-    list([
-      ['  address', `${host}:${port}${host?.startsWith('127.') ? ' (this machine only)' : ''}`],
-      ['  database', `${store?.path}`],
-      ['  security', security === 'none' ? 'none' : 'encrypted with the cluster key'],
-      ...(inspectorUrl === undefined ? [] : [watch(inspectorUrl)]),
-      ['  talk to it', status],
-    ]),
-  );
-}
-
-/** The status, with the address of the inspector's page once that is open; it may fail, too, and is logged then. */
-async function inspected(node: StatemeshNode): Promise<NodeStatus> {
-  const { configured } = node.actor.getSnapshot().context;
-  const isAwaited = configured?.configuration.inspector?.port !== undefined;
-  const look = async (): Promise<NodeStatus | undefined> => {
-    const status = await node.status();
-    const isDecided = status.inspectorUrl !== undefined || status.lastFailure !== undefined;
-    return isAwaited && !isDecided && node.state === 'running' ? undefined : status;
-  };
-  return (await poll(look, { intervalMs: controlPollMs, attemptsMax: controlAttemptsMax })) ?? (await node.status());
-}
-
-/** Resolves when the node has stopped and nothing of it is open. @throws StatemeshError when it failed */
-async function ended(node: StatemeshNode): Promise<void> {
-  await new Promise<void>((resolve) => {
-    if (node.actor.getSnapshot().status !== 'active') resolve();
-    else node.actor.subscribe({ complete: resolve, error: () => resolve() });
-  });
-  await node.stop();
-  const { failure } = node.actor.getSnapshot().context;
-  if (failure !== undefined) throw new StatemeshError(failure.code, failure.message);
 }

@@ -8,35 +8,10 @@ import { z } from 'zod';
 import { StatemeshError, shortText } from '../core/errors.js';
 import { type ConfigurationInput, configurationSchema } from './configuration.js';
 import { problemOf } from './configuration-problems.js';
+import { type Field, fieldsOf, variablePrefix } from './fields.js';
 import { secretFields } from './secret-fields.js';
 
-export { secretFields };
-
-/** Too much for a variable or an option: in files and programs only. */
-const structuredFields: ReadonlySet<string> = new Set(['initialRemotePeers', 'acceptedClusterKeys', 'inspector']);
-
-/** What the names of all variables begin with, unless a program says otherwise. */
-export const variablePrefix = 'STATEMESH_';
-
-type FieldKind = 'text' | 'integer' | 'boolean' | 'peers' | 'variables' | 'texts';
-
-/** How lists are written as one text. */
-const listKinds: ReadonlyMap<string, FieldKind> = new Map([
-  ['knownPeers', 'peers'],
-  ['secretVariables', 'variables'],
-]);
-
-export interface Field {
-  readonly name: keyof ConfigurationInput;
-  readonly kind: FieldKind;
-  /** STATEMESH_DATA_DIR */
-  readonly variable: string;
-  /** --data-dir */
-  readonly flag: string;
-  readonly description: string;
-  readonly defaultValue: unknown;
-  readonly choices: readonly string[] | undefined;
-}
+export { type Field, secretFields, variablePrefix };
 
 /** JSON Schema (draft 2020-12) of a configuration, for editors. */
 export function configurationJsonSchema(): object {
@@ -52,30 +27,8 @@ let fields: readonly Field[] | undefined;
 
 /** All fields that can be written as a text. Gathered when they are first asked for: most programs never do. */
 export function configurationFields(): readonly Field[] {
-  fields ??= Object.entries(z.toJSONSchema(configurationSchema, { io: 'input' }).properties ?? {})
-    .filter(([name]) => !structuredFields.has(name))
-    .map(fieldOf);
+  fields ??= fieldsOf(z.toJSONSchema(configurationSchema, { io: 'input' }).properties ?? {});
   return fields;
-}
-
-function fieldOf([name, schema]: [string, unknown]): Field {
-  const { type, description = '', default: defaultValue, enum: choices } = schema as z.core.JSONSchema.JSONSchema;
-  return {
-    name: name as keyof ConfigurationInput,
-    kind:
-      type === 'integer'
-        ? 'integer'
-        : type === 'boolean'
-          ? 'boolean'
-          : type === 'array'
-            ? (listKinds.get(name) ?? 'texts')
-            : 'text',
-    variable: `${variablePrefix}${words(name).join('_').toUpperCase()}`,
-    flag: `--${words(name).join('-')}`,
-    description,
-    defaultValue,
-    choices: choices as string[] | undefined,
-  };
 }
 
 /** @throws StatemeshError `configurationInvalid` naming `origin` */
@@ -147,8 +100,4 @@ function pairsOf(text: string): (readonly [string, string | undefined])[] {
 function wrong({ name }: Field, text: string, origin: string, reason: string): StatemeshError {
   const shown = secretFields.has(name) ? '' : ` "${shortText(text)}"`;
   return new StatemeshError('configurationInvalid', `Invalid configuration: ${origin}${shown}: ${reason}.`);
-}
-
-function words(name: string): string[] {
-  return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
 }

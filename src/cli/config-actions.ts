@@ -1,0 +1,127 @@
+/**
+ * `statemesh config`: the configuration without a running node. `set` changes the file as a whole or not at all; a node that was
+ * started with it takes up what has changed.
+ */
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { type Configuration, configurationJsonSchema, parseConfiguration, StatemeshError } from '../index.js';
+import { fieldsOfEnvironment, secretFields } from '../protocol/configuration-fields.js';
+import { gatherConfiguration } from './configuration-fields.js';
+import {
+  type ConfigurationFile,
+  configPath,
+  fileDataDirOf,
+  readConfigurationFile,
+  variable,
+} from './configuration-file.js';
+import { assertNamed } from './configuration-source.js';
+import { badInput } from './failures.js';
+import { readAssignments } from './field-assignments.js';
+import { jsonOf, print, printJson, table } from './output.js';
+import { shown } from './reconfigure.js';
+
+export interface ConfigOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly stdin?: boolean;
+}
+
+export function schema(): void {
+  print(jsonOf(configurationJsonSchema(), 2));
+}
+
+export function show(options: ConfigOptions): void {
+  const file = readConfigurationFile(options);
+  const { input, origins } = gatherConfiguration({}, file);
+  if (file === undefined) assertNamed(input);
+  const { configuration } = parseConfiguration(input);
+  const values = new Map<string, unknown>(Object.entries(configuration));
+  for (const name of secretFields) if (Object.hasOwn(input, name)) values.set(name, '[not shown]');
+  const rows = [...values].map(([name, value]) => [name, value, origins.get(name) ?? 'default'] as const);
+  if (options.json) printJson(Object.fromEntries(rows.map(([name, value, origin]) => [name, { value, origin }])));
+  else
+    print(
+      table(
+        ['FIELD', 'VALUE', 'FROM'],
+        rows.map(([name, value, origin]) => [name, value === undefined ? '-' : shown(value), origin]),
+      ),
+    );
+}
+
+export function check(options: ConfigOptions): void {
+  const file = existing(options);
+  const { nodeId } = checked(file);
+  if (options.json) printJson({ nodeId });
+  else print(`${file.path} is a good configuration, of node ${nodeId}.`);
+}
+
+export async function set(args: string[], options: ConfigOptions): Promise<void> {
+  const file = existing(options);
+  if (!file.isPlain) throw badInput(`${file.path} is no file that can be changed.`);
+  const assignments = await readAssignments(args, options.stdin === true);
+  const entries = Object.entries({ ...file.fields, ...assignments }).filter(([, value]) => value !== undefined);
+  const fields: Record<string, unknown> = Object.fromEntries(entries);
+  checked({ ...file, fields });
+  const [before, after] = [new Map(Object.entries(file.fields)), new Map(entries)];
+  const isChanged = (name: string) => JSON.stringify(after.get(name)) !== JSON.stringify(before.get(name));
+  const changed = Object.keys(assignments).filter(isChanged);
+  if (changed.length > 0) replace(file.path, `${JSON.stringify(fields, undefined, 2)}\n`);
+  if (options.json) printJson({ config: file.path, changed });
+  else if (changed.length === 0) print(`${file.path} says so already.`);
+  else print(`Changed ${changed.join(', ')} in ${file.path}. A node that was started with it takes it up by itself.`);
+}
+
+function existing(options: ConfigOptions): ConfigurationFile {
+  const file = readConfigurationFile(options);
+  if (file !== undefined) return file;
+  throw new StatemeshError(
+    'configurationUnreadable',
+    `There is no configuration file ${configPath(options)}: create one with \`statemesh init\`.`,
+  );
+}
+
+/**
+ * As a node would take it that is started with this file. The environment gives what the file leaves open, often the key, and hides
+ * nothing that is wrong in it.
+ */
+function checked(file: ConfigurationFile): Configuration {
+  const fields = { ...fieldsOfEnvironment(variable), ...file.fields, dataDir: fileDataDirOf(file) };
+  return parseConfiguration(fields).configuration;
+}
+
+/** Through links, so that the file itself changes. It stays with its owner and mode: the node has to read it, and others must not. */
+function replace(path: string, contents: string): void {
+  let draft: string | undefined;
+  try {
+    const target = realpathSync(path);
+    const { mode, uid, gid } = statSync(target);
+    const name = `${target}.${process.pid}.new`;
+    const descriptor = openSync(name, 'wx', 0o600);
+    draft = name;
+    try {
+      writeFileSync(descriptor, contents);
+      const own = fstatSync(descriptor);
+      if (own.uid !== uid || own.gid !== gid) fchownSync(descriptor, uid, gid);
+      fchmodSync(descriptor, mode & 0o777);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(name, target);
+  } catch (error) {
+    if (draft !== undefined) rmSync(draft, { force: true });
+    const { code } = error as { code?: string };
+    throw new StatemeshError('configurationUnreadable', `${path} cannot be written (${code}): check its directory.`);
+  }
+}

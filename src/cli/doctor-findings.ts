@@ -1,0 +1,465 @@
+/**
+ * `statemesh doctor`: whether a node can run here, and how things stand with it. Looks only; whatever it finds it says what to do.
+ *
+ * Of a node that runs it asks the node; of one that does not it looks at its files and ports.
+ */
+import { createSocket } from 'node:dgram';
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import {
+  type CertificateFinding,
+  type Configuration,
+  type DatabaseLeftBehind,
+  databasesLeftBehind,
+  examineCertificates,
+  examineDatabase,
+  examineInstallation,
+  type NodeStatus,
+  type PeerStatus,
+  parseConfiguration,
+  type QuarantinedDocument,
+  quarantinedIn,
+  repairDatabase,
+} from '../index.js';
+import { listeningHost } from '../protocol/configuration.js';
+import { controlSocketPath, type ErrorCode, type Failure, failureOf, StatemeshError } from '../protocol/control.js';
+import { now } from './ambient.js';
+import { gatherConfiguration } from './configuration-fields.js';
+import { readConfigurationFile } from './configuration-file.js';
+import { assertNamed } from './configuration-source.js';
+import { callControl } from './control-client.js';
+import { adviceOn, exitCodeOf, exitCodes } from './exit-codes.js';
+import { bytes, clean, count, counted, paint, print, printJson } from './output.js';
+import { quarantineText } from './status.js';
+import {
+  behindText,
+  certificateWarning,
+  descriptorText,
+  driftText,
+  leftBehindText,
+  peerDriftText,
+  refusalTexts,
+} from './troubles.js';
+import { warningsOn } from './warnings.js';
+
+interface Finding {
+  /** What was looked at. */
+  readonly check: string;
+  readonly state: 'ok' | 'warning' | 'failed';
+  readonly message: string;
+  /** What to do; where there is something to be done. */
+  readonly advice?: string | undefined;
+  readonly code?: ErrorCode;
+}
+
+/** Below these a disk is told of. */
+const freeWarningBytes = 256 * 1024 * 1024;
+const freeFailureBytes = 16 * 1024 * 1024;
+/** A node that is suspended is told soon. */
+const silenceMaxMs = 2_000;
+/** How far ahead of this machine's clock a time stamp may be. */
+const clockDriftMaxMs = 60_000;
+
+/** Prints each finding. @returns the exit code: that of the first that has failed */
+export async function examineAll(options: Record<string, unknown>): Promise<number> {
+  const say = options.json === true ? printJson : (finding: Finding) => print(lineOf(finding));
+  let worst: number = exitCodes.ok;
+  for await (const finding of examined(options)) {
+    say(finding);
+    if (finding.state !== 'failed' || worst !== exitCodes.ok) continue;
+    worst = finding.code === undefined ? exitCodes.failed : exitCodeOf(finding.code, { isStarting: true });
+  }
+  return worst;
+}
+
+async function* examined(options: Record<string, unknown>): AsyncGenerator<Finding> {
+  const installation = installationFinding();
+  yield installation;
+  let configuration: Configuration;
+  try {
+    const file = readConfigurationFile(options);
+    const { input, unknownVariables } = gatherConfiguration(options, file);
+    if (file === undefined) assertNamed(input);
+    const checked = parseConfiguration(input);
+    ({ configuration } = checked);
+    yield ok(
+      'configuration',
+      file === undefined ? 'no file: options, environment and defaults' : `${file.path} is valid`,
+    );
+    for (const warning of warningsOn({ ...checked, file, unknownVariables })) {
+      yield { check: 'configuration', state: 'warning', message: warning };
+    }
+  } catch (error) {
+    yield failure('configuration', error);
+    return;
+  }
+  yield* (await examineCertificates(configuration, now())).map(certificateFinding);
+  const dataDir = resolve(configuration.dataDir);
+  const directory = directoryFinding(dataDir);
+  yield directory;
+  if (existsSync(dataDir)) yield diskFinding(dataDir);
+  let status: (NodeStatus & { processId: number }) | undefined;
+  let silence: Failure | undefined;
+  try {
+    const call = callControl(controlSocketPath(dataDir), 'status', { probe: true }, { idleTimeoutMs: silenceMaxMs });
+    status = (await call) as typeof status;
+  } catch (error) {
+    silence = failureOf(error);
+    if (silence.code === 'controlForeign') {
+      yield failure('control socket', error);
+      return;
+    }
+  }
+  const isRepairing = options.repair === true;
+  if (status !== undefined) {
+    yield* ofRunning(status);
+    yield* await leftBehindOf(dataDir, status);
+    if (isRepairing) yield refusal(status);
+    return;
+  }
+  const findings: Finding[] = [];
+  if (directory.state !== 'failed' && installation.state === 'ok') {
+    const path = join(dataDir, `${configuration.nodeId}.db`);
+    for await (const finding of databaseFindings(path, configuration, isRepairing)) findings.push(finding);
+  }
+  yield nodeFinding(findings, silence);
+  yield* findings;
+  if (installation.state === 'ok' && !findings.some(({ state }) => state === 'failed'))
+    yield* await leftBehindIn(dataDir, configuration.nodeId);
+  // It is that node that has the port.
+  if (!findings.some(({ code }) => code === 'databaseInUse')) yield* portFindings(configuration);
+}
+
+function installationFinding(): Finding {
+  try {
+    examineInstallation();
+    return ok('installation', `Node.js ${process.version}, and SQLite is there`);
+  } catch (error) {
+    return failure('installation', error);
+  }
+}
+
+/** Of a node that does not answer. Who has its database open runs all the same. */
+function nodeFinding(ofDatabase: readonly Finding[], silence: Failure | undefined): Finding {
+  const inUse = ofDatabase.find(({ code }) => code === 'databaseInUse');
+  if (inUse === undefined) return ok('node', 'does not run');
+  // Somebody listens there.
+  if (silence !== undefined && silence.code !== 'controlUnavailable') {
+    return {
+      ...{ check: 'node', state: 'failed', message: `runs, but does not answer: ${silence.message} ${inUse.message}` },
+      advice: 'It may be busy or stopped, or have used up its file descriptors: see its log, and /proc/PROCESS/fd.',
+      code: 'databaseInUse',
+    };
+  }
+  return {
+    ...{ check: 'node', state: 'failed', message: `runs, but does not answer. ${inUse.message}` },
+    advice: 'A node opens its control socket again within seconds; one that was started with control: false has none.',
+    code: 'databaseInUse',
+  };
+}
+
+function* ofRunning(status: NodeStatus & { processId: number }): Generator<Finding> {
+  const { nodeId, processId, state, host, port, store, impairment, lastFailure } = status;
+  yield ok('node', `${nodeId} is ${state} at ${host}:${port} (process ${processId})`);
+  if (impairment !== undefined) yield failure('database', new StatemeshError(impairment.code, impairment.message));
+  else if (store !== undefined)
+    yield ok(
+      'database',
+      `${counted(store.entries, 'entry', 'entries')}, ${bytes(store.fileBytes)}; stop the node to look at every page`,
+    );
+  if (lastFailure !== undefined && lastFailure.message !== impairment?.message) {
+    yield {
+      check: 'node',
+      state: 'warning',
+      message: `The last failure: ${clean(lastFailure.message)}`,
+      code: lastFailure.code,
+    };
+  }
+  const drift = driftText(status.clockAheadMs);
+  if (drift !== undefined) {
+    const advice = 'Set it, best by a time service: entries of more than a minute ahead wait at the other nodes.';
+    yield { check: 'clock', state: 'warning', message: `${drift}.`, advice };
+  }
+  yield* status.quarantined.map((document) => quarantineFinding(document, removal.running));
+  yield* status.peers.map(peerFinding);
+  for (const peer of status.peers) {
+    const message = peerDriftText(peer, status.clockAheadMs);
+    if (message === undefined) continue;
+    yield { check: 'clock', state: 'warning', message: `${message}.`, advice: `Set the clock of ${peer.nodeId}.` };
+  }
+  for (const { nodeId: peer, state: gateway, lastFailure: why, ...link } of status.gateways) {
+    const behind = behindText(link);
+    if (gateway === 'online' && behind !== undefined) {
+      yield { check: 'peers', state: 'warning', message: `cloud peer ${peer} ${behind}.`, advice: slowLinkAdvice };
+      continue;
+    }
+    const isWell = gateway === 'online' || gateway === 'standby' || gateway === 'disabled';
+    const message = `cloud peer ${peer}: ${gateway}${why === undefined || isWell ? '' : `: ${clean(why.message)}`}`;
+    yield { check: 'peers', state: isWell ? 'ok' : 'warning', message };
+  }
+  for (const text of refusalTexts(status.refusals, now())) {
+    yield { check: 'refused', state: 'warning', message: text };
+  }
+  const short = descriptorText(status.descriptors);
+  if (short === undefined) return;
+  const advice = 'Raise the limit of the process: ulimit -n, or LimitNOFILE of systemd.';
+  yield { check: 'descriptors', state: 'warning', message: `${short}.`, advice };
+}
+
+function certificateFinding(found: CertificateFinding): Finding {
+  const { field, path, state, daysLeft } = found;
+  const check = 'certificate';
+  const message = certificateWarning(found);
+  if (message === undefined) return ok(check, `${path} (${field}) is good for ${counted(daysLeft, 'day')}`);
+  if (state === 'expiring') return { check, state: 'warning', message, advice: renewal };
+  const advice = state === 'expired' ? renewal : "Set this machine's clock, or use a certificate that is valid now.";
+  return { check, state: 'failed', message, advice, code: 'certificateInvalid' };
+}
+
+const renewal = 'Renew it in its place: the node reads it as soon as it is another one.';
+const slowLinkAdvice = 'It gets there. See what else the link carries, or why it is slow.';
+
+function peerFinding(peer: PeerStatus): Finding {
+  const { nodeId, state, impairment, lastFailure, roundTripMs } = peer;
+  if (state === 'connected' && impairment !== undefined) {
+    const message = `${nodeId} is connected, but says that its database is impaired (${impairment}).`;
+    return { check: 'peers', state: 'warning', message, advice: 'Run `statemesh doctor` there.' };
+  }
+  const behind = behindText(peer);
+  if (state === 'connected' && behind !== undefined) {
+    return { check: 'peers', state: 'warning', message: `${nodeId} ${behind}.`, advice: slowLinkAdvice };
+  }
+  if (state === 'connected') {
+    return ok('peers', `${nodeId} is connected${roundTripMs === undefined ? '' : ` (${roundTripMs.toFixed(1)} ms)`}`);
+  }
+  const why = lastFailure === undefined ? '' : `: ${clean(lastFailure.message)}`;
+  return {
+    ...{ check: 'peers', state: 'warning', message: `${nodeId} is ${state}${why}` },
+    advice: lastFailure === undefined || isSilence(lastFailure.code) ? unreachableAdvice : undefined,
+  };
+}
+
+const unreachableAdvice = 'Is it running, and does no firewall stand between?';
+
+/** Failures of which nobody has said the reason. */
+function isSilence(code: ErrorCode): boolean {
+  return code === 'connectionTimeout' || code === 'handshakeTimeout' || code === 'connectionLost';
+}
+
+function directoryFinding(dataDir: string): Finding {
+  try {
+    const status = statSync(dataDir);
+    if (!status.isDirectory()) return unusable(`${dataDir} is not a directory.`, otherDirectory);
+    accessSync(dataDir, constants.W_OK | constants.X_OK);
+    const { mode } = status;
+    if ((mode & 0o077) === 0) return ok('data directory', `${dataDir} can be written`);
+    const message = `Others can look into ${dataDir}`;
+    return { check: 'data directory', state: 'warning', message, advice: `Run chmod 700 ${dataDir}.` };
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === 'ENOENT') return placeFinding(dataDir);
+    const message = `${dataDir} cannot be written (${code}).`;
+    return unusable(message, code === 'ENOTDIR' ? otherDirectory : 'Check its owner and permissions.');
+  }
+}
+
+/** Of a data directory that is not there yet. */
+function placeFinding(dataDir: string): Finding {
+  let place = dirname(dataDir);
+  while (!existsSync(place)) place = dirname(place);
+  try {
+    accessSync(place, constants.W_OK | constants.X_OK);
+    return ok('data directory', `${dataDir} is made when the node starts`);
+  } catch {
+    return unusable(`${dataDir} cannot be made: ${place} cannot be written.`, 'Check its owner and permissions.');
+  }
+}
+
+const otherDirectory = 'Name another directory with --data-dir, or dataDir in the configuration.';
+
+function unusable(message: string, advice: string): Finding {
+  return { check: 'data directory', state: 'failed', message, advice, code: 'databaseUnavailable' };
+}
+
+function diskFinding(dataDir: string): Finding {
+  const { bavail, bsize } = statfsSync(dataDir);
+  const free = bavail * bsize;
+  const message = `${bytes(free)} are free`;
+  const advice = 'Make room: writes are refused when the disk is full; what was written stays.';
+  if (free < freeFailureBytes) return { check: 'disk', state: 'failed', message, advice, code: 'diskFull' };
+  return free < freeWarningBytes ? { check: 'disk', state: 'warning', message, advice } : ok('disk', message);
+}
+
+async function* databaseFindings(
+  path: string,
+  { nodeId }: Configuration,
+  isRepairing: boolean,
+): AsyncGenerator<Finding> {
+  if (!existsSync(path)) {
+    yield ok('database', 'there is none yet');
+    return;
+  }
+  try {
+    const { entries, authors, latestMs, damages } = await examineDatabase({ path, nodeId });
+    if (damages.length > 0) {
+      const message = `${path} is damaged: ${damages.map(clean).join('; ')}.`;
+      yield { ...{ check: 'database', state: 'failed', message }, advice: damaged, code: 'databaseCorrupt' };
+      return;
+    }
+    const size = `${counted(entries, 'entry', 'entries')} of ${counted(authors, 'author')}`;
+    yield ok('database', `${size}; every page and every hash is right`);
+    const place = { dataDir: dirname(path), nodeId };
+    if (isRepairing) yield* repaired(await repairDatabase(place));
+    else yield* (await quarantinedIn(place)).map((document) => quarantineFinding(document, removal.atRest));
+    const aheadMs = (latestMs ?? 0) - now();
+    if (aheadMs <= clockDriftMaxMs) return;
+    const message = `${path} has entries that are ${count(Math.round(aheadMs / 1_000))} s ahead of this machine's clock.`;
+    const advice = "Set this machine's clock, or that of the node that wrote them.";
+    yield { check: 'clock', state: 'warning', message, advice };
+  } catch (error) {
+    const finding = failure('database', error);
+    yield finding.code === 'databaseCorrupt' ? { ...finding, advice: damaged } : finding;
+  }
+}
+
+/** Asked of the node, whose own database nobody else can read. */
+async function leftBehindOf(dataDir: string, { nodeId }: NodeStatus): Promise<Finding[]> {
+  try {
+    const found = (await callControl(controlSocketPath(dataDir), 'databasesLeftBehind')) as DatabaseLeftBehind[];
+    return found.map((database) => leftBehindFinding(database, nodeId ?? ''));
+  } catch (error) {
+    return [failure('other databases', error)];
+  }
+}
+
+async function leftBehindIn(dataDir: string, nodeId: string): Promise<Finding[]> {
+  try {
+    return (await databasesLeftBehind({ dataDir, nodeId })).map((database) => leftBehindFinding(database, nodeId));
+  } catch (error) {
+    return [failure('other databases', error)];
+  }
+}
+
+function leftBehindFinding(database: DatabaseLeftBehind, nodeId: string): Finding {
+  return { check: 'other databases', state: 'warning', ...leftBehindText(database, nodeId) };
+}
+
+/** What to do about a document in quarantine. */
+const removal = {
+  running:
+    'It harms nothing. Remove it with `statemesh remove-peer KEY`; whoever wrote it has an error, or means harm.',
+  atRest: 'It harms nothing. Remove it with `statemesh doctor --repair`, or by `statemesh remove-peer KEY --offline`.',
+} as const;
+
+function quarantineFinding(document: QuarantinedDocument, advice: string): Finding {
+  return { check: 'quarantine', state: 'warning', message: quarantineText(document), advice };
+}
+
+function repaired(documents: readonly QuarantinedDocument[]): Finding[] {
+  if (documents.length === 0) return [ok('repair', 'there was nothing to repair')];
+  return documents.map((document) => ok('repair', `removed ${quarantineText(document)}`));
+}
+
+function refusal({ nodeId, processId }: NodeStatus & { processId: number }): Finding {
+  const message = `Nothing was repaired: ${nodeId} runs (process ${processId}).`;
+  const advice =
+    'Stop it first, with `statemesh stop`; or remove documents by their key, with `statemesh remove-peer KEY`.';
+  return { check: 'repair', state: 'failed', message, advice, code: 'databaseInUse' };
+}
+
+const damaged =
+  'Put a backup back with `statemesh restore FILE`; or `statemesh restore --from-peers`, and the node fetches its documents from its peers.';
+
+/** Every port that the node binds when it starts. */
+async function* portFindings(configuration: Configuration): AsyncGenerator<Finding> {
+  const { role, discovery, discoveryPort, lan, metricsPort, inspector } = configuration;
+  yield await listeningFinding(configuration);
+  if (discovery && role === 'member') {
+    // Nodes share it; another program may have it for itself.
+    const host = lan ? '0.0.0.0' : '127.255.255.255';
+    const code = await whyNotShared(host, discoveryPort);
+    const advice = `Choose another with --discovery-port, the same on every node of the cluster.`;
+    yield portFinding('discovery port', `${host}:${discoveryPort} (UDP)`, code, advice);
+  }
+  for (const [check, port, option] of [
+    ['metrics port', metricsPort, '--metrics-port'],
+    ['inspector port', inspector?.port, '--inspect'],
+  ] as const) {
+    if (port === undefined || port === 0) continue;
+    const code = await whyNotBound('127.0.0.1', port);
+    yield portFinding(
+      check,
+      `127.0.0.1:${port}`,
+      code,
+      `Choose another with ${option}, or let the system choose one with ${option} 0.`,
+    );
+  }
+}
+
+async function listeningFinding(configuration: Configuration): Promise<Finding> {
+  const { port } = configuration;
+  let host = listeningHost(configuration);
+  let code = await whyNotBound(host, port);
+  // A machine without IPv6, where a node listens on all interfaces of IPv4.
+  if (configuration.host === undefined && host === '::' && code !== undefined && code !== 'EADDRINUSE') {
+    host = '0.0.0.0';
+    code = await whyNotBound(host, port);
+  }
+  if (code === undefined && port === 0) return ok('port', 'the system chooses one');
+  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return portFinding('port', address, code, adviceOn('portInUse') ?? '');
+}
+
+/** @param whenTaken What to do when another process has it */
+function portFinding(check: string, address: string, code: string | undefined, whenTaken: string): Finding {
+  if (code === undefined) return ok(check, `${address} is free`);
+  const isTaken = code === 'EADDRINUSE';
+  return {
+    ...{
+      check,
+      state: 'failed',
+      message: `${address} ${isTaken ? 'is taken by another process' : `cannot be used (${code})`}.`,
+    },
+    advice: isTaken ? whenTaken : 'Choose an address of this machine, and a port that this user may use.',
+    code: isTaken ? 'portInUse' : 'addressUnavailable',
+  };
+}
+
+/** The code of the system's error; undefined when the address can be bound. */
+function whyNotBound(host: string, port: number): Promise<string | undefined> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => done(error.code ?? 'unknown'));
+    server.listen(port, host, () => server.close(() => done(undefined)));
+  });
+}
+
+/** The same for a UDP port that several processes may have. */
+function whyNotShared(host: string, port: number): Promise<string | undefined> {
+  return new Promise((done) => {
+    const socket = createSocket({ type: 'udp4', reuseAddr: true });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      socket.close();
+      done(error.code ?? 'unknown');
+    });
+    socket.bind(port, host, () => socket.close(() => done(undefined)));
+  });
+}
+
+function ok(check: string, message: string): Finding {
+  return { check, state: 'ok', message };
+}
+
+function failure(check: string, error: unknown): Finding {
+  const { code, message } = failureOf(error);
+  return { check, state: 'failed', message, advice: adviceOn(code, { isStarting: true }), code };
+}
+
+const marks = { ok: ['green', '✓'], warning: ['yellow', '!'], failed: ['red', '✗'] } as const;
+
+function lineOf({ check, state, message, advice }: Finding): string {
+  const [colour, mark] = marks[state];
+  const line = `${paint(colour, mark)} ${paint('bold', check)}: ${message}`;
+  return advice === undefined || state === 'ok' ? line : `${line}\n    ${advice}`;
+}

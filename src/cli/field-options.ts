@@ -1,0 +1,44 @@
+/** The options of `start` and `doctor`: one for each field of the configuration, with its words. */
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { type Field, fieldsOf } from '../protocol/fields.js';
+import { secretFields } from '../protocol/secret-fields.js';
+
+/** Whoever starts a node by the command line means to talk to it by the command line. */
+export const startDefaults: Readonly<Record<string, unknown>> = { control: true };
+
+/** Adds an option for each field that is no secret. */
+export function addFieldOptions(command: Command): void {
+  for (const field of writtenFields().filter(({ name }) => !secretFields.has(name))) {
+    for (const option of optionsOf(field)) command.addOption(option);
+  }
+  for (const option of inspectorOptions) command.addOption(option);
+}
+
+/** The fields as the file for editors has them: so a command tells its options without the library of the schema. */
+export function writtenFields(): readonly Field[] {
+  const path = new URL('../../docs/configuration.schema.json', import.meta.url);
+  return fieldsOf(JSON.parse(readFileSync(path, 'utf8')).properties);
+}
+
+/** `inspector` has fields of its own. */
+const inspectorOptions: readonly Option[] = [
+  new Option('--inspect [port]', 'Watch the statecharts of the node in a browser of this machine. [STATEMESH_INSPECT]'),
+  new Option('--inspect-trace <file>', 'Record what the inspector sees, to look at with `statemesh inspect`.'),
+  new Option('--stately', "Let the inspector's page relay to Stately's public inspector, if you ask it to."),
+];
+
+function optionsOf({ name, kind, flag, description, defaultValue: ofSchema, choices, variable }: Field): Option[] {
+  const defaultValue = startDefaults[name] ?? ofSchema;
+  const defaultText = defaultValue === undefined ? '' : ` Default: ${JSON.stringify(defaultValue)}.`;
+  const help = `${description}${defaultText} [${variable}]`.trim();
+  if (kind === 'boolean') {
+    const positive = new Option(flag, help).hideHelp(defaultValue === true);
+    return [positive, new Option(`--no-${flag.slice(2)}`, `Not so: ${help}`).hideHelp(defaultValue !== true)];
+  }
+  const shape = {
+    ...{ integer: 'number', peers: 'nodeId=host:port,...', text: choices?.join('|') ?? 'text' },
+    ...{ variables: 'NAME=origin,...', texts: 'text,...' },
+  }[kind];
+  return [new Option(`${flag} <${shape}>`, help)];
+}

@@ -1,0 +1,48 @@
+/** What the command line loads to tell of itself: its own words, and nothing of a node. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import { run, temporaryDirectory } from './cli-fixture.js';
+
+const hook = pathToFileURL(join(process.cwd(), 'test/integration/loaded-modules.mjs')).href;
+const own = pathToFileURL(join(process.cwd(), 'dist/')).href;
+
+async function loadedBy(...args: string[]): Promise<{ packages: string[]; files: string[] }> {
+  const file = join(await temporaryDirectory(), 'loaded');
+  const { exitCode, stderr } = await run(args, { env: { LOADED: file, NODE_OPTIONS: `--import=${hook}` } });
+  expect([exitCode, stderr]).toEqual([0, '']);
+  const lines = (await readFile(file, 'utf8')).split('\n');
+  const packages = lines.flatMap((line) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(line)?.[1] ?? []);
+  const files = lines.filter((line) => line.startsWith(own)).map((line) => line.slice(own.length));
+  return { packages: [...new Set(packages)].sort(), files };
+}
+
+describe('what the command line loads', () => {
+  test.each([['--version'], ['--help']])('%s: -> commander, and a few files', async (option) => {
+    const { packages, files } = await loadedBy(option);
+    expect(packages).toEqual(['commander']);
+    expect(files).toContain('cli/main.js');
+    expect(files.length).toBeLessThanOrEqual(20);
+  });
+
+  test('the options and the help of every command: -> nothing of a node', async () => {
+    const { packages, files } = await loadedBy('completion', 'bash');
+    // The commands are all there.
+    expect(files).toEqual(
+      expect.arrayContaining(['cli/start.js', 'cli/doctor.js', 'cli/simulate.js', 'cli/config.js']),
+    );
+    const ofBar = [
+      'ansi-regex',
+      'cli-progress',
+      'emoji-regex',
+      'is-fullwidth-code-point',
+      'string-width',
+      'strip-ansi',
+    ];
+    expect(packages.filter((name) => !['commander', ...ofBar].includes(name))).toEqual([]);
+    const rooms = new Set(files.map((file) => (file.includes('/') ? file.split('/')[0] : file)));
+    expect([...rooms].sort()).toEqual(['cli', 'core', 'protocol', 'simulation']);
+    expect(files.filter((file) => file.startsWith('simulation/')).length).toBeLessThanOrEqual(8);
+  });
+});
