@@ -62,13 +62,24 @@ const schema = `
 // Without Long, 64-bit fields are plain numbers; those that are no safe integers are refused below.
 protobuf.util.Long = null as unknown as typeof protobuf.util.Long;
 protobuf.configure();
-const root = protobuf.parse(schema, { keepCase: false }).root;
+
+let root: protobuf.Root | undefined;
+
+/** The schema is read when the first frame comes or goes: a program may import this long before, or never meet a peer. */
+function messageOf(name: string): protobuf.Type {
+  root ??= protobuf.parse(schema, { keepCase: false }).root;
+  return root.lookupType(name);
+}
+
+interface WireType {
+  readonly message: protobuf.Type;
+  readonly shape: FrameShape;
+}
 
 /** How one frame travels: the number of its type, and its fields as protobufjs takes and gives them. */
 interface Codec {
   readonly number: number;
-  readonly message: protobuf.Type;
-  readonly shape: FrameShape;
+  type(): WireType;
   encode(frame: Frame): object;
   decode(fields: never): Frame;
 }
@@ -80,11 +91,17 @@ function codec<Type extends Frame['type'], Fields>(
   decode: (fields: Fields) => Omit<Extract<Frame, { type: Type }>, 'type'>,
 ): Codec {
   const name = type.slice('frame.'.length);
-  const message = root.lookupType(name.charAt(0).toUpperCase() + name.slice(1));
+  let built: WireType | undefined;
+  const build = (): WireType => {
+    const message = messageOf(name.charAt(0).toUpperCase() + name.slice(1));
+    return { message, shape: new FrameShape(message, wireBounds) };
+  };
   return {
     number,
-    message,
-    shape: new FrameShape(message, wireBounds),
+    type() {
+      built ??= build();
+      return built;
+    },
     encode: encode as Codec['encode'],
     decode: (fields) => ({ type, ...decode(fields) }) as Frame,
   };
@@ -228,25 +245,26 @@ const codecsByNumber = new Map(Object.values(codecs).map((each) => [each.number,
  * copied: the bytes are a part of what protobufjs has written to.
  */
 export function encodeMessage(frame: Frame, begin: (writer: protobuf.Writer, number: number) => void): Uint8Array {
-  const { number, message, encode } = codecs[frame.type];
+  const { number, type, encode } = codecs[frame.type];
   const writer = protobuf.Writer.create();
   begin(writer, number);
-  return message.encode(encode(frame), writer).finish(true);
+  return type().message.encode(encode(frame), writer).finish(true);
 }
 
 /** The most bytes that the payload of a frame has, by the number of its type. @throws StatemeshError `frameMalformed` for an unknown one */
 export function payloadBytesMaxOf(number: number): number {
-  return codecOf(number).shape.bytesMax;
+  return codecOf(number).type().shape.bytesMax;
 }
 
 /** The frame behind the number of a type and its payload. @throws StatemeshError `frameMalformed` */
 export function decodeMessage(number: number, payload: Uint8Array): Frame {
   const codec = codecOf(number);
-  codec.shape.check(payload);
+  const { message, shape } = codec.type();
+  shape.check(payload);
   let fields: protobuf.Message;
   try {
     // As a Buffer its texts are read by native code.
-    fields = codec.message.decode(Buffer.from(payload.buffer, payload.byteOffset, payload.length));
+    fields = message.decode(Buffer.from(payload.buffer, payload.byteOffset, payload.length));
   } catch (cause) {
     throw new StatemeshError('frameMalformed', `A frame of type ${number} has broken protobuf.`, { cause });
   }
