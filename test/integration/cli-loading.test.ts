@@ -26,12 +26,11 @@ describe('what the command line loads', () => {
     expect(files.length).toBeLessThanOrEqual(20);
   });
 
-  test('the options and the help of every command: -> nothing of a node', async () => {
-    const { packages, files } = await loadedBy('completion', 'bash');
-    // The commands are all there.
-    expect(files).toEqual(
-      expect.arrayContaining(['cli/start.js', 'cli/doctor.js', 'cli/simulate.js', 'cli/config.js']),
-    );
+  test.each([
+    ...['start', 'doctor', 'simulate', 'config', 'init', 'logs', 'restore', 'inspect', 'remove-peer', 'reconfigure'],
+    ...['status', 'import'],
+  ])('%s --help: -> nothing of a node', async (command) => {
+    const { packages, files } = await loadedBy(command, '--help');
     const ofBar = [
       'ansi-regex',
       'cli-progress',
@@ -42,7 +41,7 @@ describe('what the command line loads', () => {
     ];
     expect(packages.filter((name) => !['commander', ...ofBar].includes(name))).toEqual([]);
     const rooms = new Set(files.map((file) => (file.includes('/') ? file.split('/')[0] : file)));
-    expect([...rooms].sort()).toEqual(['cli', 'core', 'protocol', 'simulation']);
+    expect([...rooms].filter((room) => !['cli', 'core', 'protocol', 'simulation'].includes(`${room}`))).toEqual([]);
     expect(files.filter((file) => file.startsWith('simulation/')).length).toBeLessThanOrEqual(8);
   });
 });
