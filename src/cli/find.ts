@@ -16,7 +16,8 @@ interface FindOptions extends TalkOptions {
 
 const operators = `
 A condition is a JSON object of fields: {"price":1.2} or {"address.city":{"$like":"Ber%"}}, with the operators $eq $ne $gt
-$gte $lt $lte $in $like, and $and, $or (lists of conditions) and $not.`;
+$gte $lt $lte $in $like, and $and, $or (lists of conditions) and $not. A backslash takes the next character of a field literally: {"a\\\\.b":1}
+is the field "a.b". Fields that hold lists cannot be compared yet.`;
 
 export function defineFind(command: Command): void {
   command
