@@ -12,11 +12,11 @@ import { systemPrefix } from './core/ids.js';
 import { isPlainObject, type Kind, kinds, type OptionsShape, oneOf, readOptions } from './core/options.js';
 import type { Query, Where } from './core/query.js';
 import type { ChangesOptions } from './database/changes.js';
-import type { StatemeshNode } from './node.js';
 import type { ControlCall, ControlCommands } from './protocol/control.js';
 import type { RecentLog } from './protocol/recent-log.js';
 import type { OAuth2Configuration } from './protocol/remote-peer.js';
 import type { BackupProgress } from './protocol/store.js';
+import type { StatemeshNode } from './statemesh-node.js';
 
 interface InCollection {
   readonly collection: string;

@@ -59,25 +59,18 @@ export { type UplinkMachine, uplinkMachine } from './machines/uplink.machine.js'
 export { type WardMachine, wardMachine } from './machines/ward.machine.js';
 export {
   createNode,
-  type HappeningType,
   type NodeExtras,
   type NodeOptions,
   type NodePorts,
-  type StatemeshNode,
   systemPorts,
 } from './node.js';
-export {
-  type CheckedConfiguration,
-  type Configuration,
-  type ConfigurationInput,
-  configurationSchema,
-  parseConfiguration,
-} from './protocol/configuration.js';
+export { type Configuration, type ConfigurationInput, configurationSchema } from './protocol/configuration.js';
 export { configurationJsonSchema } from './protocol/configuration-fields.js';
 export type { ControlCall, ControlCommand, ControlCommands } from './protocol/control.js';
 export type * as events from './protocol/events.js';
 export type { Happening, Mailbox } from './protocol/events.js';
 export type * as messages from './protocol/messages.js';
+export { type CheckedConfiguration, parseConfiguration } from './protocol/parse-configuration.js';
 export type * from './protocol/ports.js';
 export type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from './protocol/provider.js';
 export type { Logger } from './protocol/recent-log.js';
@@ -121,6 +114,7 @@ export { type RemoteConfiguration, type RemoteConfigurationOptions, remoteConfig
 export { type StaticConfiguration, staticConfiguration } from './providers/static.js';
 export { quarantinedIn, type RepairOptions, removeStoredPeer, repairDatabase } from './repair.js';
 export { restoreDatabase, setDatabaseAside } from './restore.js';
+export type { HappeningType, StatemeshNode } from './statemesh-node.js';
 export {
   type ElectionState,
   type GatewayState,

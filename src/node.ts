@@ -4,6 +4,7 @@
  * The handle keeps no state of its own. Everything it tells is read from the actors' snapshots, and everything it does is an
  * event or a call on the store that the root actor holds.
  */
+
 import { resolve } from 'node:path';
 import { type ActorOptions, type ActorRefFrom, createActor } from 'xstate';
 import { descriptorsNow } from './adapters/descriptors.js';
@@ -17,36 +18,33 @@ import { Audit, type AuditLogger, auditCommands, auditHappenings } from './audit
 import { composeNode, createServices, type Ports, type Services } from './compose.js';
 import { controlCommands } from './control-commands.js';
 import { type Failure, StatemeshError, shortText } from './core/errors.js';
-import type { Boot, NodeId } from './core/ids.js';
+import type { Boot } from './core/ids.js';
 import { kinds, type OptionsShape, objectWith, readFields, readOptions } from './core/options.js';
 import { createCurrentStore, readFrom } from './database/current-store.js';
-import { createDatabase, type Database } from './database/database.js';
-import { createPeerManagement, type PeerManagement, type PeerStore } from './database/peer-management.js';
+import { createDatabase } from './database/database.js';
+import { createPeerManagement } from './database/peer-management.js';
 import { logHappenings } from './logging.js';
 import type { NodeMachine } from './machines/node.machine.js';
-import { type ConfigurationInput, parseConfiguration } from './protocol/configuration.js';
+import type { ConfigurationInput } from './protocol/configuration.js';
 import type { ControlCommands } from './protocol/control.js';
-import type { Happening } from './protocol/events.js';
+import { parseConfiguration } from './protocol/parse-configuration.js';
 import type { Descriptors, Files } from './protocol/ports.js';
 import type { PeerNodeConfigurationProvider } from './protocol/provider.js';
 import { type Logger, RecentLog } from './protocol/recent-log.js';
-import type { Reconfiguration } from './protocol/reconfiguration.js';
 import type { BackupProgress, Store } from './protocol/store.js';
 import { staticConfiguration } from './providers/static.js';
 import { createRequests } from './reconfigure.js';
+import type { StatemeshNode } from './statemesh-node.js';
 import {
   areWritesHeld,
-  type GatewayStatus,
   gatewayStatusesOf,
   leadershipOf,
   type NodeState,
-  type NodeStatus,
   nodeStateOf,
   nodeStatusOf,
-  type PeerStatus,
   peerStatusesOf,
 } from './status.js';
-import { type DatabaseLeftBehind, findLeftBehind } from './store/left-behind.js';
+import { findLeftBehind } from './store/left-behind.js';
 
 /** What a node is made of besides its configuration. */
 export interface NodeExtras {
@@ -72,76 +70,6 @@ export interface NodePorts extends Ports {
   readonly files?: Files;
   /** How many file descriptors the process has; without it, nothing is told of them. */
   readonly descriptors?: () => Descriptors | undefined;
-}
-
-/** What `on` takes: the type of a happening, or `*` for all. */
-export type HappeningType = Happening['type'] | '*';
-
-export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable {
-  /** The root actor: subscribe to it, inspect it, take its snapshot. Its `stop()` begins what {@link StatemeshNode.stop} does. */
-  readonly actor: ActorRefFrom<NodeMachine>;
-  /** The stored peers as the seed document "Dynamic Reconfiguration" has them; see also {@link PeerManagement}. */
-  readonly peerStore: PeerStore;
-  /** How things stand with each peer. */
-  readonly peers: readonly PeerStatus[];
-  /** How things stand with each cloud peer. Only the leader's gateways connect. */
-  readonly gateways: readonly GatewayStatus[];
-  readonly state: NodeState;
-  /** Whether this node leads its cluster, and so connects to the cloud. `on('leadership.changed')` tells of changes. */
-  readonly isLeader: boolean;
-  /** Who leads, as far as this node knows; undefined while nobody does. */
-  readonly leaderId: NodeId | undefined;
-  /**
-   * Changes some fields of the configuration while the node serves; a field that is `undefined` goes back to its default. Several in
-   * quick succession become one, and the last wins. Where the configuration comes from hears nothing of it: what a provider gives
-   * later replaces it.
-   *
-   * @returns what changed from what to what, how long it took, and how long writes and connections had to wait
-   * @throws StatemeshError `configurationInvalid` and the other errors of `start()`, `reconfigurationQueueFull`, `notRunning`; the
-   * configuration that was in force still is then
-   *
-   * @example
-   * const { changes, tookMs } = await node.reconfigure({ port: 9001 });
-   */
-  reconfigure(partial: Partial<ConfigurationInput>): Promise<Reconfiguration>;
-  /** Lets this node be elected, or not, from now on: `reconfigure({ eligible })`. A leader that may not lead steps down at once. */
-  setEligible(isEligible: boolean): Promise<Reconfiguration>;
-  status(): Promise<NodeStatus>;
-  /**
-   * Copies the database into a file, while the node serves: what `restoreDatabase` puts back. It appears when it is whole; a file of
-   * that name is replaced.
-   *
-   * @throws StatemeshError `diskFull`, `databaseUnavailable`, `storeClosed` when the node stops meanwhile, `notRunning`
-   *
-   * @example
-   * await node.backUp('/backups/shop-1.db', ({ pages, pagesTotal }) => console.log(`${pages} of ${pagesTotal}`));
-   */
-  backUp(path: string, onProgress?: (progress: BackupProgress) => void): Promise<void>;
-  /**
-   * Finds the other databases in the data directory that nobody has open and that have entries which this node lacks: a node that was
-   * stopped and started under another NodeId leaves one, with all that it had sent to nobody. They are read, and not changed.
-   *
-   * @throws StatemeshError `notRunning`
-   */
-  databasesLeftBehind(): Promise<readonly DatabaseLeftBehind[]>;
-  /**
-   * Resolves when the node is running.
-   * @throws StatemeshError `configurationInvalid`, `clusterKeyMissing`, `portInUse`, `addressUnavailable`,
-   * `databaseInUse`, `databaseForeign`, `databaseCorrupt`, `databaseUnavailable`, `controlUnavailable`, `alreadyStarted`
-   */
-  start(): Promise<void>;
-  /** Says goodbye to the peers, finishes the writes at hand, and resolves when nothing is left open. */
-  stop(): Promise<void>;
-  /**
-   * Hears what happens: happenings of one type, or with `*` all of them. Returns how to stop hearing it.
-   *
-   * @example
-   * const stop = node.on('*', (happening) => console.log(happening.type));
-   */
-  on<Type extends HappeningType>(
-    type: Type,
-    listener: (happening: Type extends '*' ? Happening : Extract<Happening, { type: Type }>) => void,
-  ): () => void;
 }
 
 /**

@@ -84,6 +84,32 @@ function targetOf(file: SourceFile, specifier: string): string {
   return relative(source, resolve(source, dirname(file.path), specifier)).replace(/\.js$/, '.ts');
 }
 
+const targetsOf = new Map(
+  files.map((file) => {
+    const ours = file.imports.filter((specifier) => specifier.startsWith('.'));
+    return [file.path, ours.map((specifier) => targetOf(file, specifier))];
+  }),
+);
+
+/** The shortest way over imports from a file back to it, as one text; nothing if there is none. */
+function circleThrough(start: string): string[] {
+  const from = new Map<string, string>();
+  const waiting = [start];
+  for (const path of waiting) {
+    for (const target of targetsOf.get(path) ?? []) {
+      if (target === start) {
+        const way = [start];
+        for (let step = path; step !== start; step = from.get(step) as string) way.unshift(step);
+        return [[start, ...way].join(' -> ')];
+      }
+      if (from.has(target)) continue;
+      from.set(target, path);
+      waiting.push(target);
+    }
+  }
+  return [];
+}
+
 function violations(check: (file: SourceFile) => readonly string[]): string[] {
   return files.flatMap((file) => check(file).map((problem) => `${file.path}: ${problem}`));
 }
@@ -105,6 +131,10 @@ describe('the dependency law', () => {
         .filter((target) => roomOf(target) !== room && !allowed.includes(roomOf(target)));
     });
     expect(found).toEqual([]);
+  });
+
+  it('files: importing each other, types too -> never in a circle', () => {
+    expect(files.flatMap(({ path }) => circleThrough(path))).toEqual([]);
   });
 
   it('rooms: a node: module -> only where it is allowed', () => {

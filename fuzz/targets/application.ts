@@ -20,9 +20,9 @@ import { createPeerManagement } from '../../src/database/peer-management.js';
 import { readRemotePeers, remotePeersCollection, removedPeersCollection } from '../../src/database/remote-peers.js';
 import { resealedSecretsCollection } from '../../src/database/resealed-envelope.js';
 import { readWithResealedSecrets, resealSecrets } from '../../src/database/resealed-secrets.js';
-import { parseConfiguration } from '../../src/protocol/configuration.js';
 import { configurationFields, fieldsOfEnvironment } from '../../src/protocol/configuration-fields.js';
 import { parseConfigurationText } from '../../src/protocol/configuration-text.js';
+import { parseConfiguration } from '../../src/protocol/parse-configuration.js';
 import { readJson, readLines } from '../../src/services/control-body.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
 import {

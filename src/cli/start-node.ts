@@ -23,9 +23,17 @@ import { reportFailure } from './failures.js';
 import { createAuditLog, createLogger } from './logger.js';
 import { list, paint, print, printJson } from './output.js';
 import { serviceManager } from './service-manager.js';
-import type { StartOptions } from './start.js';
 import { certificateWarning, leftBehindText } from './troubles.js';
 import { warningsOn } from './warnings.js';
+
+export interface StartOptions extends Record<string, unknown> {
+  readonly config?: string;
+  readonly configUrl?: string;
+  readonly json?: boolean;
+  readonly daemonReady?: boolean;
+  readonly auditLog?: string;
+  readonly inspectUrl?: boolean;
+}
 
 /** After this, a node that has not stopped is left as it is: what it has acknowledged is on disk. */
 const stopDeadlineMs = 1_800;

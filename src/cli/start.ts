@@ -2,15 +2,7 @@
 import type { Command } from 'commander';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { addFieldOptions } from './field-options.js';
-
-export interface StartOptions extends Record<string, unknown> {
-  readonly config?: string;
-  readonly configUrl?: string;
-  readonly json?: boolean;
-  readonly daemonReady?: boolean;
-  readonly auditLog?: string;
-  readonly inspectUrl?: boolean;
-}
+import type { StartOptions } from './start-node.js';
 
 const help = `
 Every option has an environment variable, shown in brackets. The cluster key has none but STATEMESH_CLUSTER_KEY and the

@@ -7,8 +7,9 @@
 import { resolve } from 'node:path';
 import { type Failure, failureOf } from '../core/errors.js';
 import type { ClusterKeys } from '../core/keys.js';
-import { type Configuration, type ConfigurationInput, listeningHost, parseConfiguration } from './configuration.js';
+import { type Configuration, type ConfigurationInput, listeningHost } from './configuration.js';
 import type { Configured } from './configured.js';
+import { parseConfiguration } from './parse-configuration.js';
 import type { Listening } from './ports.js';
 
 /** What depends on a field. */

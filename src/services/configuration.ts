@@ -3,9 +3,10 @@ import { resolve } from 'node:path';
 import { fromPromise } from 'xstate';
 import { deriveClusterKeys, stretch } from '../core/keys.js';
 import { limits } from '../core/limits.js';
-import { type Configuration, parseConfiguration } from '../protocol/configuration.js';
+import type { Configuration } from '../protocol/configuration.js';
 import type { Configured } from '../protocol/configured.js';
 import { initialPeerDocuments } from '../protocol/initial-peers.js';
+import { parseConfiguration } from '../protocol/parse-configuration.js';
 import type { ListenSecurity, Randomness } from '../protocol/ports.js';
 import { readAuthorities, readServerCertificate } from './certificates.js';
 

@@ -5,9 +5,9 @@
 import { hash } from 'node:crypto';
 import { fromPromise } from 'xstate';
 import { deriveClusterKeys } from '../core/keys.js';
-import { parseConfiguration } from '../protocol/configuration.js';
 import type { Configured } from '../protocol/configured.js';
 import { initialPeerDocuments } from '../protocol/initial-peers.js';
+import { parseConfiguration } from '../protocol/parse-configuration.js';
 import type { Randomness, ServerCertificate } from '../protocol/ports.js';
 
 export interface SimulatedConfigureOptions {

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { failureOf } from '../../src/core/errors.js';
 import { ClusterKeys } from '../../src/core/keys.js';
 import { isSealed } from '../../src/core/sealing.js';
-import { parseConfiguration } from '../../src/protocol/configuration.js';
 import { initialPeerDocuments } from '../../src/protocol/initial-peers.js';
+import { parseConfiguration } from '../../src/protocol/parse-configuration.js';
 
 const member = { nodeId: 'a', clusterKey: 'a key of the tests', clusterSalt: 'salt-of-tests' };
 const reference = '$' + '{SECRET_FROM_ENV}';

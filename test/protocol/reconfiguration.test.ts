@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { ClusterKeys } from '../../src/core/keys.js';
 import { Secret } from '../../src/core/secret.js';
-import { type ConfigurationInput, configurationSchema, parseConfiguration } from '../../src/protocol/configuration.js';
+import { type ConfigurationInput, configurationSchema } from '../../src/protocol/configuration.js';
 import type { Configured } from '../../src/protocol/configured.js';
+import { parseConfiguration } from '../../src/protocol/parse-configuration.js';
 import type { Listening, ListenSecurity } from '../../src/protocol/ports.js';
 import {
   combine,

@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemRandomness } from '../../src/adapters/randomness.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
-import { parseConfiguration } from '../../src/protocol/configuration.js';
+import { parseConfiguration } from '../../src/protocol/parse-configuration.js';
 import type { Timer } from '../../src/protocol/ports.js';
 import type { PeerNodeConfiguration } from '../../src/protocol/provider.js';
 import { environmentConfiguration } from '../../src/providers/environment.js';

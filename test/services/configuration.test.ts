@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
 import { systemRandomness } from '../../src/adapters/randomness.js';
 import { limits } from '../../src/core/limits.js';
-import { type ConfigurationInput, parseConfiguration } from '../../src/protocol/configuration.js';
+import type { ConfigurationInput } from '../../src/protocol/configuration.js';
 import { configurationFields, fieldValue } from '../../src/protocol/configuration-fields.js';
+import { parseConfiguration } from '../../src/protocol/parse-configuration.js';
 import { createConfigure } from '../../src/services/configuration.js';
 import {
   authorityCertificate,

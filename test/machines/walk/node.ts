@@ -2,8 +2,9 @@
 import type { Boot, NodeId } from '../../../src/core/ids.js';
 import { Secret } from '../../../src/core/secret.js';
 import { nodeMachine } from '../../../src/machines/node.machine.js';
-import { type Configuration, parseConfiguration } from '../../../src/protocol/configuration.js';
+import type { Configuration } from '../../../src/protocol/configuration.js';
 import type { Configured } from '../../../src/protocol/configured.js';
+import { parseConfiguration } from '../../../src/protocol/parse-configuration.js';
 import type { Listening } from '../../../src/protocol/ports.js';
 import { defineWalk } from '../walk.js';
 import { configured as base, connection, lost, store } from './samples.js';
