@@ -15,6 +15,8 @@ export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   // Those that take long are for `npm run test:long`.
   testPathIgnorePatterns: ['/node_modules/', '\\.long\\.test\\.ts$'],
+  // Copies of this project, for other versions of Node.js.
+  modulePathIgnorePatterns: ['<rootDir>/build/'],
   // A test waits for conditions, and this only ends one that waits in vain: long enough for a machine that has much else to do.
   testTimeout: 60_000,
   // Many tests wait for others: both of two processors are kept busy.
