@@ -30,8 +30,8 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
   readonly leaderId: NodeId | undefined;
   /**
    * Changes some fields of the configuration while the node serves; a field that is `undefined` goes back to its default. Several in
-   * quick succession become one, and the last wins. Where the configuration comes from hears nothing of it: what a provider gives
-   * later replaces it.
+   * quick succession become one, and the last wins. Where the configuration comes from hears nothing of it: what a provider
+   * changes later replaces it, field by field.
    *
    * @returns what changed from what to what, how long it took, and how long writes and connections had to wait
    * @throws StatemeshError `configurationInvalid` and the other errors of `start()`, `reconfigurationQueueFull`, `notRunning`; the

@@ -1,4 +1,4 @@
-/** `statemesh reconfigure`: changes fields of the running node. Nothing is written: what its configuration says later replaces it. */
+/** `statemesh reconfigure`: changes fields of the running node. Nothing is written: a field stays so until its configuration changes it. */
 import type { Command } from 'commander';
 import type { ConfigurationChange, Reconfiguration } from '../index.js';
 import { assignmentHelp, readAssignments } from './field-assignments.js';

@@ -41,6 +41,7 @@ import {
   type Requested,
   type Wanted,
   withPartial,
+  withProvided,
 } from '../protocol/reconfiguration.js';
 import {
   type ControlReport,
@@ -81,6 +82,8 @@ interface NodeContext extends NodeInput {
   readonly boot: Boot;
   /** What the configuration in force was made of. A function, since it holds secrets and a context is shown. */
   readonly requested: Requested;
+  /** What the provider said when it was made: only what differs from it later is another wish. */
+  readonly provided: Requested;
   /** The configuration in force. */
   readonly configured: Configured | undefined;
   readonly store: Store | undefined;
@@ -108,6 +111,7 @@ interface NodeContext extends NodeInput {
 /** A reconfiguration under way: what it wants, and what of it stands already. */
 interface Target {
   readonly requested: Requested;
+  readonly provided: Requested;
   /** The calls that asked for it. */
   readonly requests: readonly number[];
   readonly startedMs: number;
@@ -196,7 +200,7 @@ const machine = setup({
     hasRetiredListener: ({ context }) => context.target?.retiredListening !== undefined,
   },
   actions: {
-    recordRequested: assign((_, { requested }: { requested: Requested }) => ({ requested })),
+    recordRequested: assign((_, { requested }: { requested: Requested }) => ({ requested, provided: requested })),
     recordConfigured: assign((_, { configured }: { configured: Configured }) => ({ configured })),
     recordStore: assign((_, { store }: { store: Store }) => ({ store })),
     recordListening: assign((_, { listening }: { listening: Listening }) => ({ listening })),
@@ -239,13 +243,14 @@ const machine = setup({
     }),
     // What is asked for: a bad configuration is refused at once, and leaves the good one that waits.
     want: enqueueActions(({ context, enqueue }, { requested }: { requested: Requested }) => {
-      const failure = objectionTo(requested);
+      const wanted = withProvided(context.wanted, context.provided, requested);
+      const failure = objectionTo(requested) ?? objectionIn(context, wanted);
       if (failure !== undefined) {
         enqueue.assign({ lastFailure: failure });
         enqueue.emit({ type: 'reconfiguration.failed', failure, requests: [] });
         return;
       }
-      enqueue.assign({ wanted: { base: requested, partial: () => ({}), requests: context.wanted?.requests ?? [] } });
+      enqueue.assign({ wanted });
     }),
     wantPartial: enqueueActions(({ context, enqueue }, event: Extract<NodeCommand, { type: 'node.reconfigure' }>) => {
       const wanted = withPartial(context.wanted, event.partial, event.request);
@@ -260,7 +265,8 @@ const machine = setup({
       const wanted = context.wanted as Wanted;
       const target: Target = {
         ...{
-          requested: combine(context.requested, wanted),
+          requested: combine(context.requested, context.provided, wanted),
+          provided: wanted.provided ?? context.provided,
           requests: wanted.requests,
           startedMs: context.monotonicMs(),
         },
@@ -293,7 +299,7 @@ const machine = setup({
       if (target === undefined) return {};
       return {
         configured: target.configured,
-        requested: target.requested,
+        ...{ requested: target.requested, provided: target.provided },
         store: target.store ?? store,
         listening: target.listening ?? listening,
         target: {
@@ -367,6 +373,8 @@ const machine = setup({
       enqueue.assign({ lastFailure: target.failure });
       enqueue.emit({ type: 'reconfiguration.failed', failure: target.failure, requests: target.requests });
     }),
+    /** The provider may say now what calls have asked for. */
+    recordProvided: assign(({ context: { target, provided } }) => ({ provided: target?.provided ?? provided })),
     forgetTarget: assign({ target: undefined }),
   },
 }).createMachine({
@@ -374,7 +382,7 @@ const machine = setup({
   context: ({ input }) => ({
     ...input,
     boot: input.newBoot(),
-    requested: () => undefined,
+    ...{ requested: () => undefined, provided: () => undefined },
     configured: undefined,
     store: undefined,
     listening: undefined,
@@ -768,7 +776,11 @@ const machine = setup({
             },
             deciding: {
               always: [
-                { guard: 'isUnchanged', target: 'settled', actions: ['reportFinished', 'forgetTarget'] },
+                {
+                  guard: 'isUnchanged',
+                  target: 'settled',
+                  actions: ['reportFinished', 'recordProvided', 'forgetTarget'],
+                },
                 { guard: 'bindsBeside', target: 'binding' },
                 { guard: { type: 'hasEffect', params: { effect: 'store' } }, target: 'openingStore' },
                 { guard: 'bindsInstead', target: 'rebinding' },
@@ -1002,8 +1014,9 @@ const tooManyWaiting = {
 } as const;
 
 /** Before the configuration is known there is nothing to judge by. */
-function objectionIn({ configured, target, requested }: NodeContext, wanted: Wanted): Failure | undefined {
-  return configured === undefined ? undefined : objectionTo(combine(target?.requested ?? requested, wanted));
+function objectionIn({ configured, target, requested, provided }: NodeContext, wanted: Wanted): Failure | undefined {
+  if (configured === undefined) return undefined;
+  return objectionTo(combine(target?.requested ?? requested, provided, wanted));
 }
 
 const none: ReadonlySet<Effect> = new Set();

@@ -219,21 +219,46 @@ export type Requested = () => unknown;
 
 /** What has been asked for since the last reconfiguration was taken up: several become one. */
 export interface Wanted {
-  /** A whole configuration, which replaces everything before it; undefined: the one in force when it is taken up. */
-  readonly base: Requested | undefined;
-  /** What has been asked for since, field by field: the last wins. */
+  /** What the provider has said since. Of it counts what differs from what it said before: what a call has changed meanwhile stays. */
+  readonly provided: Requested | undefined;
+  /** What calls have asked for since, field by field: the last wins. */
   readonly partial: () => Partial<ConfigurationInput>;
   /** The calls that wait for it. */
   readonly requests: readonly number[];
 }
 
+const nothingWanted: Wanted = { provided: undefined, partial: () => ({}), requests: [] };
+
 export function withPartial(wanted: Wanted | undefined, partial: Wanted['partial'], request: number): Wanted {
-  const { base, partial: before, requests } = wanted ?? { base: undefined, partial: () => ({}), requests: [] };
-  return { base, partial: () => ({ ...before(), ...partial() }), requests: [...requests, request] };
+  const { provided, partial: before, requests } = wanted ?? nothingWanted;
+  return { provided, partial: () => ({ ...before(), ...partial() }), requests: [...requests, request] };
 }
 
-export function combine(inForce: Requested, { base, partial }: Wanted): Requested {
-  return () => ({ ...((base ?? inForce)() as object), ...partial() });
+/** @param said What the provider said when the configuration in force was made */
+export function withProvided(wanted: Wanted | undefined, said: Requested, provided: Requested): Wanted {
+  const { provided: saidSince = said, partial, requests } = wanted ?? nothingWanted;
+  const isLater = (field: string) => Object.hasOwn(differenceOf(saidSince, provided), field);
+  return {
+    provided,
+    partial: () => Object.fromEntries(Object.entries(partial()).filter(([field]) => !isLater(field))),
+    requests,
+  };
+}
+
+/** @param said What the provider said when the configuration in force was made */
+export function combine(inForce: Requested, said: Requested, { provided, partial }: Wanted): Requested {
+  const difference = (): object => (provided === undefined ? {} : differenceOf(said, provided));
+  return () => ({ ...(inForce() as object), ...difference(), ...partial() });
+}
+
+/** The fields that are others, with what they are after; undefined for those that are gone. */
+function differenceOf(before: Requested, after: Requested): Record<string, unknown> {
+  const fields = (requested: Requested) => new Map(Object.entries((requested() ?? {}) as object));
+  const [old, now] = [fields(before), fields(after)];
+  const names = [...new Set([...old.keys(), ...now.keys()])];
+  return Object.fromEntries(
+    names.filter((name) => !isEqual(old.get(name), now.get(name))).map((name) => [name, now.get(name)]),
+  );
 }
 
 /** Why a configuration cannot be: what reading it alone tells. */

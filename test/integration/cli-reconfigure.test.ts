@@ -195,6 +195,14 @@ describe('reconfigure', () => {
     expect((await node.run(['get', 'things', 'x'])).stdout).toBe('1\n');
   });
 
+  test('its NodeId is changed by a call, then its file in another field -> that field only', async () => {
+    const node = await startNode({ discovery: false });
+    expect((await node.run(['reconfigure', 'nodeId=node-z'])).exitCode).toBe(0);
+    expect((await node.run(['config', 'set', 'syncIntervalMs=900'])).exitCode).toBe(0);
+    await until(() => node.stderr().includes('syncIntervalMs: 2000 to 900') || undefined, 'the change');
+    expect(lastJson((await node.run(['status', '--json'])).stdout).nodeId).toBe('node-z');
+  });
+
   test('options and variables -> stay in force over a file that changes', async () => {
     const { cwd } = await withFile({ ...fields, port: 0, discoveryPort: ownPort() });
     const node = open(['start', '--json', '--heartbeat-interval-ms', '700'], { cwd });

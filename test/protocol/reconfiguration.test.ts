@@ -13,6 +13,7 @@ import {
   type Plan,
   planReconfiguration,
   withPartial,
+  withProvided,
 } from '../../src/protocol/reconfiguration.js';
 
 const base: ConfigurationInput = {
@@ -204,21 +205,48 @@ describe('what is wanted', () => {
     const first = withPartial(undefined, () => ({ port: 1, eligible: false }), 1);
     const second = withPartial(first, () => ({ port: 2 }), 2);
     expect(second.requests).toEqual([1, 2]);
-    expect(combine(() => base, second)()).toEqual({ ...base, port: 2, eligible: false });
+    expect(
+      combine(
+        () => base,
+        () => base,
+        second,
+      )(),
+    ).toEqual({ ...base, port: 2, eligible: false });
   });
 
-  it('a whole configuration, then a partial -> over that one, not over what is in force', () => {
-    const wanted = withPartial(
-      { base: () => ({ nodeId: 'z' }), partial: () => ({}), requests: [] },
-      () => ({ port: 2 }),
-      1,
-    );
-    expect(combine(() => base, wanted)()).toEqual({ nodeId: 'z', port: 2 });
+  const said = () => ({ ...base, port: 1, eligible: true });
+  const inForce = () => ({ ...said(), nodeId: 'called', port: 9 });
+
+  it('the provider says something else -> of it counts what has changed, and what a call changed before stays', () => {
+    const wanted = withProvided(undefined, said, () => ({ ...said(), eligible: false }));
+    expect(combine(inForce, said, wanted)()).toEqual({ ...inForce(), eligible: false });
+  });
+
+  it('the provider changes, or leaves out, what a call has changed -> it wins', () => {
+    const wanted = withProvided(undefined, said, () => ({ ...said(), nodeId: 'provided', port: undefined }));
+    expect(combine(inForce, said, wanted)()).toEqual({ ...inForce(), nodeId: 'provided', port: undefined });
+  });
+
+  it('calls and provider by turns -> of each field the last wins', () => {
+    const first = withPartial(undefined, () => ({ port: 2, nodeId: 'called later' }), 1);
+    const second = withProvided(first, said, () => ({ ...said(), port: 3 }));
+    expect(combine(inForce, said, second)()).toEqual({ ...inForce(), nodeId: 'called later', port: 3 });
+    const third = withPartial(second, () => ({ port: 4 }), 2);
+    expect(combine(inForce, said, third)()).toMatchObject({ port: 4 });
+    // Back to what it said at first: neither its own nor the call's.
+    const fourth = withProvided(third, said, said);
+    expect(combine(said, said, fourth)()).toMatchObject({ port: 1 });
   });
 
   it('a field that is undefined -> goes back to its default', () => {
     const wanted = withPartial(undefined, () => ({ port: undefined as never }), 1);
-    const { configuration } = parseConfiguration(combine(() => base, wanted)());
+    const { configuration } = parseConfiguration(
+      combine(
+        () => base,
+        () => base,
+        wanted,
+      )(),
+    );
     expect(configuration.port).toBe(0);
   });
 
