@@ -195,7 +195,8 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
       continue;
     }
     const isWell = gateway === 'online' || gateway === 'standby' || gateway === 'disabled';
-    const message = `cloud peer ${peer}: ${gateway}${why === undefined || isWell ? '' : `: ${clean(why.message)}`}`;
+    const reason = gateway === 'standby' ? standbyReason(status) : isWell ? undefined : why && clean(why.message);
+    const message = `cloud peer ${peer}: ${gateway}${reason === undefined ? '' : `: ${reason}`}`;
     yield { check: 'peers', state: isWell ? 'ok' : 'warning', message };
   }
   for (const text of refusalTexts(status.refusals, now())) {
@@ -205,6 +206,13 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
   if (short === undefined) return;
   const advice = 'Raise the limit of the process: ulimit -n, or LimitNOFILE of systemd.';
   yield { check: 'descriptors', state: 'warning', message: `${short}.`, advice };
+}
+
+/** Of a node that does not lead: how the way to the cloud is only the leader knows. */
+function standbyReason({ leadership }: NodeStatus): string | undefined {
+  if (leadership === undefined || leadership.isLeader) return undefined;
+  const { leaderId } = leadership;
+  return leaderId === undefined ? 'nobody leads' : `${leaderId} leads and connects, so run doctor there, too`;
 }
 
 function certificateFinding(found: CertificateFinding): Finding {

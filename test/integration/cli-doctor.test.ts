@@ -229,3 +229,13 @@ describe('doctor', () => {
     expect(named(findings, 'peers')).toMatchObject({ state: 'warning', message: expect.stringContaining('node-z') });
   });
 });
+
+describe('a node that does not lead', () => {
+  test('a cloud peer -> who connects to it is told, since only there the reason is known', async () => {
+    const node = await startNode({ discovery: false, eligible: false });
+    const peer = ['--node-id', 'cloud-1', '--address', '127.0.0.1:9', '--authority', 'https://identity.example'];
+    expect((await node.run(['add-cloud-peer', ...peer, '--client-id', 'shop'])).exitCode).toBe(0);
+    const messages = async () => (await doctor(node.directory)).findings.map(({ message }) => message);
+    await until(async () => (await messages()).includes('cloud peer cloud-1: standby: nobody leads') || undefined);
+  });
+});
