@@ -122,10 +122,11 @@ const roundTrip: Target = {
   }),
 };
 
-/** Secrets compare by what is in them. */
+/** Secrets compare by what is in them, and clocks by what walking through them gives. */
 function shown(frame: Frame | undefined): unknown {
   const { token, ...rest } = { token: undefined, ...frame } as { token?: Secret | undefined };
-  return { ...rest, token: token?.reveal() };
+  const clock = frame?.type === 'frame.vectorClock' ? new Map(frame.clock) : undefined;
+  return { ...rest, token: token?.reveal(), clock };
 }
 
 const messages: Target = {

@@ -48,7 +48,11 @@ export function acknowledged(progress: Progress, sequence: number): Progress {
  * After a vector clock of the other side: it is the truth, but for the batches that were still on their way when it was
  * written.
  */
-export function reconciled(progress: Progress, clock: VectorClock, received: number): Progress {
+export function reconciled(
+  progress: Progress,
+  clock: Iterable<readonly [AuthorKey, Position]>,
+  received: number,
+): Progress {
   const onTheirWay = progress.inFlight.filter((batch) => batch.sequence > received);
   const theirs = onTheirWay.reduce<VectorClock>((known, { ends }) => furthest(known, ends), new Map(clock));
   return { ...progress, theirs, skipped: new Set() };

@@ -16,26 +16,35 @@ export function positionOf(clock: VectorClock, author: AuthorKey): Position {
 /** The part of a clock that may be spoken of where only these scopes are exchanged. */
 export function clockOfScopes(clock: VectorClock, scopes: readonly Scope[]): VectorClock {
   if (allScopes.every((scope) => scopes.includes(scope))) return clock;
-  return new Map([...clock].filter(([author]) => scopes.some((scope) => author.endsWith(`/${scope}`))));
+  return new Map([...clock].filter(([author]) => isOfScopes(author, scopes)));
+}
+
+function isOfScopes(author: AuthorKey, scopes: readonly Scope[]): boolean {
+  return scopes.some((scope) => author.endsWith(`/${scope}`));
 }
 
 /**
  * What is worth remembering of another node's clock, which may name any number of authors: of those that we have, in texts of ours where
  * the positions are equal, so they take no room again; of others only so many. The rest the other side may be sent once in vain.
+ *
+ * @param ours Our clock, of all scopes
+ * @param scopes What is exchanged with the other side
  */
-export function clockToRemember(theirs: VectorClock, ours: VectorClock, othersMax: number): VectorClock {
+export function clockToRemember(
+  theirs: Iterable<readonly [AuthorKey, Position]>,
+  { ours, scopes, othersMax }: { ours: VectorClock; scopes: readonly Scope[]; othersMax: number },
+): VectorClock {
+  const known = new Map<AuthorKey, Position>();
   const remembered = new Map<AuthorKey, Position>();
+  for (const [author, position] of theirs) {
+    if (!isOfScopes(author, scopes)) continue;
+    if (ours.has(author)) known.set(author, position);
+    else if (remembered.size < othersMax) remembered.set(author, position);
+  }
   for (const [author, position] of ours) {
-    const other = theirs.get(author);
+    const other = known.get(author);
     if (other === undefined) continue;
     remembered.set(author, other.hlc === position.hlc && other.hash === position.hash ? position : other);
-  }
-  let others = 0;
-  for (const [author, position] of theirs) {
-    if (others >= othersMax) break;
-    if (ours.has(author)) continue;
-    remembered.set(author, position);
-    others += 1;
   }
   return remembered;
 }

@@ -180,7 +180,7 @@ const machine = setup({
       enqueue.sendTo(context.parent, { type: 'replication.advanced' });
     }),
     countAttempt: assign(({ context }) => ({ attempts: context.attempts + 1 })),
-    reconcile: assign(({ context }, { clock, received }: { clock: VectorClock; received: number }) => ({
+    reconcile: assign(({ context }, { clock, received }: VectorClockFrame) => ({
       progress: reconciled(context.progress, clock, received),
       stale: true,
       unsure: false,

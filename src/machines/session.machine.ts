@@ -31,7 +31,13 @@ import type {
   SessionOutput,
   SessionReport,
 } from '../protocol/events.js';
-import { type Frame, type Identity, protocolVersion, type Refusal } from '../protocol/messages.js';
+import {
+  type Frame,
+  type Identity,
+  protocolVersion,
+  type Refusal,
+  type VectorClockFrame,
+} from '../protocol/messages.js';
 import type { Connection } from '../protocol/ports.js';
 import { type LinkInput, link } from '../protocol/services.js';
 import type { Store } from '../protocol/store.js';
@@ -227,9 +233,10 @@ const machine = setup({
       }),
     ),
     /** Two hashes at one place in a chain are a divergence; that there are none here does not mean that there are none. */
-    compareClocks: enqueueActions(({ context, enqueue }, { clock: said }: { clock: VectorClock }) => {
+    compareClocks: enqueueActions(({ context, enqueue }, { clock: said }: Pick<VectorClockFrame, 'clock'>) => {
       const ours = context.store.clock();
-      const clock = rememberedOf(context, said);
+      const { scopes } = context;
+      const clock = clockToRemember(said, { ours, scopes, othersMax: limits.authorsOnTrustMax });
       const diverged = [...context.diverged].filter((author) => !isSamePosition(ours.get(author), clock.get(author)));
       enqueue.assign({ theirClock: clock, diverged: new Set(diverged) });
       if (diverged.length < context.diverged.size && diverged.length === 0) {
@@ -647,7 +654,7 @@ const machine = setup({
         'frame.vectorClock': {
           actions: [
             { type: 'compareClocks', params: ({ event }) => event },
-            sendTo('sender', ({ context, event }) => ({ ...event, clock: rememberedOf(context, event.clock) })),
+            sendTo('sender', ({ context, event }) => ({ ...event, clock: context.theirClock })),
           ],
         },
         'frame.vectorClockRequest': { actions: sendTo('receiver', { type: 'clock.announce' }) },
@@ -712,10 +719,6 @@ function linkOf<Link>(
 
 function isSamePosition(a: Position | undefined, b: Position | undefined): boolean {
   return a !== undefined && b !== undefined && a.hlc === b.hlc && a.hash === b.hash;
-}
-
-function rememberedOf({ store, scopes }: SessionContext, clock: VectorClock): VectorClock {
-  return clockToRemember(clockOfScopes(clock, scopes), store.clock(), limits.authorsOnTrustMax);
 }
 
 /** The authors who are not among those told of, as far as one more may be. */

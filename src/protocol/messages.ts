@@ -5,12 +5,12 @@
  * and acknowledgements both ways. Heartbeats start with the admission and never reach a machine, nor do parcels and progress.
  */
 
-import type { Run } from '../core/entry.js';
+import type { AuthorKey } from '../core/author.js';
+import type { Position, Run } from '../core/entry.js';
 import type { ErrorCode } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import type { Presence, RelayedPresence } from '../core/liveness.js';
 import type { Secret } from '../core/secret.js';
-import type { VectorClock } from '../core/vector-clock.js';
 
 /** Raised when two versions cannot understand each other. */
 export const protocolVersion = 1;
@@ -47,7 +47,8 @@ export interface Refusal {
 /** How far the sender of this frame has come in every chain. */
 export interface VectorClockFrame {
   readonly type: 'frame.vectorClock';
-  readonly clock: VectorClock;
+  /** To be walked through: what came from elsewhere is read anew each time, and never whole in memory. */
+  readonly clock: Iterable<readonly [AuthorKey, Position]>;
   /** The last batch that the clock takes into account; later ones were still on their way. */
   readonly received: number;
 }

@@ -30,6 +30,7 @@ const schema = `
     uint32 version = 100; string boot = 101; uint32 port = 102; string refusal_code = 103; string refusal_message = 104;
   }
   message VectorClock { repeated AuthorPosition positions = 1; uint64 received = 2; }
+  message VectorClockHead { uint64 received = 2; }
   message AuthorPosition { string author = 1; uint64 hlc = 2; string hash = 3; }
   message VectorClockRequest {}
   message Batch {
@@ -73,6 +74,8 @@ function messageOf(name: string): protobuf.Type {
 
 interface WireType {
   readonly message: protobuf.Type;
+  /** What is read at once: the message, or the part of it that is not read anew each time. */
+  readonly head: protobuf.Type;
   readonly shape: FrameShape;
 }
 
@@ -81,20 +84,22 @@ interface Codec {
   readonly number: number;
   type(): WireType;
   encode(frame: Frame): object;
-  decode(fields: never): Frame;
+  decode(fields: never, payload: Buffer): Frame;
 }
 
 function codec<Type extends Frame['type'], Fields>(
   type: Type,
   number: number,
   encode: (frame: Extract<Frame, { type: Type }>) => Fields,
-  decode: (fields: Fields) => Omit<Extract<Frame, { type: Type }>, 'type'>,
+  decode: (fields: Fields, payload: Buffer) => Omit<Extract<Frame, { type: Type }>, 'type'>,
+  headName = '',
 ): Codec {
   const name = type.slice('frame.'.length);
   let built: WireType | undefined;
   const build = (): WireType => {
     const message = messageOf(name.charAt(0).toUpperCase() + name.slice(1));
-    return { message, shape: new FrameShape(message, wireBounds) };
+    const head = headName === '' ? message : messageOf(headName);
+    return { message, head, shape: new FrameShape(message, wireBounds) };
   };
   return {
     number,
@@ -103,7 +108,7 @@ function codec<Type extends Frame['type'], Fields>(
       return built;
     },
     encode: encode as Codec['encode'],
-    decode: (fields) => ({ type, ...decode(fields) }) as Frame,
+    decode: (fields, payload) => ({ type, ...decode(fields, payload) }) as Frame,
   };
 }
 
@@ -142,7 +147,8 @@ const codecs: Record<Frame['type'], Codec> = {
       received,
       positions: [...clock].map(([author, { hlc, hash }]) => ({ author: author as string, hlc: hlc as number, hash })),
     }),
-    ({ received, positions }) => ({ received: count(received), clock: decodeClock(positions) }),
+    ({ received }, payload) => ({ received: count(received), clock: new WireClock(payload) }),
+    'VectorClockHead',
   ),
   'frame.vectorClockRequest': codec('frame.vectorClockRequest', 33, nothing, nothing),
   'frame.batch': codec('frame.batch', 34, encodeBatch, (fields) => ({
@@ -259,16 +265,17 @@ export function payloadBytesMaxOf(number: number): number {
 /** The frame behind the number of a type and its payload. @throws StatemeshError `frameMalformed` */
 export function decodeMessage(number: number, payload: Uint8Array): Frame {
   const codec = codecOf(number);
-  const { message, shape } = codec.type();
+  const { head, shape } = codec.type();
   shape.check(payload);
+  // As a Buffer its texts are read by native code.
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
   let fields: protobuf.Message;
   try {
-    // As a Buffer its texts are read by native code.
-    fields = message.decode(Buffer.from(payload.buffer, payload.byteOffset, payload.length));
+    fields = head.decode(bytes);
   } catch (cause) {
     throw new StatemeshError('frameMalformed', `A frame of type ${number} has broken protobuf.`, { cause });
   }
-  return codec.decode(fields as never);
+  return codec.decode(fields as never, bytes);
 }
 
 function codecOf(number: number): Codec {
@@ -381,13 +388,31 @@ function refusalText(message: string): string {
   return message.slice(0, limits.refusalTextLengthMax).toWellFormed();
 }
 
-function decodeClock(positions: readonly { author: string; hlc: number; hash: string }[]): Map<AuthorKey, Position> {
-  const clock = new Map<AuthorKey, Position>();
-  for (const { author, hlc, hash } of positions) {
-    if (parseAuthorKey(author) === undefined) throw malformed('an author is invalid');
-    clock.set(author as AuthorKey, { hlc: stamp(hlc), hash: hashText(hash) });
+/** A clock in the bytes of its frame. It may name 100,000 authors, of whom few are of interest: each walk makes them one by one. */
+class WireClock implements Iterable<readonly [AuthorKey, Position]> {
+  readonly #payload: Buffer;
+
+  /** @throws StatemeshError `frameMalformed` */
+  constructor(payload: Buffer) {
+    this.#payload = payload;
+    // Once, so that no later walk fails.
+    for (const _ of this);
   }
-  return clock;
+
+  *[Symbol.iterator](): Generator<readonly [AuthorKey, Position]> {
+    const authorPosition = messageOf('AuthorPosition');
+    const reader = protobuf.Reader.create(this.#payload);
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32();
+      if (tag >>> 3 === 1) yield decodePosition(authorPosition.decode(reader, reader.uint32()) as never);
+      else reader.skipType(tag & 7);
+    }
+  }
+}
+
+function decodePosition({ author, hlc, hash }: { author: string; hlc: number; hash: string }) {
+  if (parseAuthorKey(author) === undefined) throw malformed('an author is invalid');
+  return [author as AuthorKey, { hlc: stamp(hlc), hash: hashText(hash) }] as const;
 }
 
 function decodeRuns({ runs, collections }: { runs: readonly WireRun[]; collections: readonly string[] }): Run[] {

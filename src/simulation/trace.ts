@@ -210,7 +210,7 @@ function aboutFrame(frame: Frame): string {
     case 'frame.handshakeResponse':
       return frame.refusal === undefined ? frame.identity.nodeId : `refused: ${frame.refusal.code}`;
     case 'frame.vectorClock':
-      return `${aboutClock(frame.clock)}, after batch ${frame.received}`;
+      return `${aboutClock(new Map(frame.clock))}, after batch ${frame.received}`;
     case 'frame.batch':
       return `${frame.sequence}: ${aboutRuns(frame.runs)}`;
     case 'frame.acknowledgement':

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { AuthorKey } from '../../src/core/author.js';
+import { type AuthorKey, allScopes } from '../../src/core/author.js';
 import { chainStart, type Position } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import {
@@ -55,7 +55,7 @@ describe('vector clocks', () => {
   test('remember: any clock -> its positions of all authors that we have, and of so many others', () => {
     fc.assert(
       fc.property(clocks, clocks, fc.nat(3), (ours, theirs, othersMax) => {
-        const remembered = clockToRemember(theirs, ours, othersMax);
+        const remembered = clockToRemember(theirs, { ours, scopes: allScopes, othersMax });
         for (const [key, position] of remembered) expect(theirs.get(key)).toEqual(position);
         const known = [...theirs.keys()].filter((key) => ours.has(key));
         for (const key of known) expect(remembered.has(key)).toBe(true);

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createNetwork } from '../../src/adapters/network.js';
 import { callControl, streamControl } from '../../src/cli/control-client.js';
+import type { AuthorKey } from '../../src/core/author.js';
+import type { Hlc } from '../../src/core/hlc.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { deriveClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
@@ -161,6 +163,14 @@ describe('a node with a heap of 256 MB', () => {
     }
     const ping = encodeFrame({ type: 'frame.ping' });
     (await member(300)).write(Buffer.alloc(100_000 * ping.length, ping));
+    await expectWell();
+    const positions = Array.from(
+      { length: limits.authorsPerClockMax },
+      (_, index) =>
+        [`m/i${index}/shared` as AuthorKey, { hlc: 1 as Hlc, hash: 'h'.repeat(limits.hashLengthMax) }] as const,
+    );
+    const clock = encodeFrame({ type: 'frame.vectorClock', clock: positions, received: 0 });
+    for (let index = 0; index < 24; index += 1) (await member(400 + index)).write(clock);
     await expectWell();
     await network.closeAll();
   }, 120_000);

@@ -230,7 +230,9 @@ describe('session: over a cloud link, what is of the cluster', () => {
     const { hear, commands } = open();
     hear({ type: 'frame.vectorClockRequest' });
     hear({ type: 'heartbeat.differed' });
-    const clocks = frames(commands).flatMap((frame) => (frame.type === 'frame.vectorClock' ? [frame.clock] : []));
+    const clocks = frames(commands).flatMap((frame) =>
+      frame.type === 'frame.vectorClock' ? [new Map(frame.clock)] : [],
+    );
     expect(clocks.map((each) => [...each.keys()])).toEqual([[shared], [shared], [shared]]);
   });
 

@@ -85,7 +85,12 @@ function concatenate(parts: readonly Uint8Array[]): Uint8Array {
 
 function decodeAll(pieces: readonly Uint8Array[], frameBytesMax = limits.frameBytesMax as number): Frame[] {
   const decoder = new FrameDecoder(frameBytesMax);
-  return pieces.flatMap((piece) => [...decoder.push(piece)]);
+  return pieces.flatMap((piece) => [...decoder.push(piece)].map(withWholeClock));
+}
+
+/** A clock is read as it is walked through. */
+function withWholeClock(frame: Frame): Frame {
+  return frame.type === 'frame.vectorClock' ? { ...frame, clock: new Map(frame.clock) } : frame;
 }
 
 function codeOf(run: () => unknown): string | undefined {
