@@ -25,17 +25,25 @@ async function ask(request: HttpRequest, timeoutMs: number): Promise<HttpRespons
   const timer = setTimeout(cancel, timeoutMs);
   signal.addEventListener('abort', cancel, { once: true });
   // One for each request: requests are rare, and so nothing is left open when the node stops.
+  let interim = 0;
   const agent = new Agent({ connect: connectOptions(request), connections: 1, pipelining: 1 });
   try {
     if (signal.aborted) throw cancelled(request);
     const { method, headers, body } = request;
+    const onInfo = (): void => {
+      interim += 1;
+      if (interim > limits.httpInterimMax) abort.abort();
+    };
     const response = await agent.request({
-      ...{ origin, path, method, headers: { ...headers }, signal: abort.signal },
+      ...{ origin, path, method, headers: { ...headers }, signal: abort.signal, onInfo },
       ...(body === undefined ? {} : { body }),
     });
     return { status: response.statusCode, headers: flat(response.headers), body: await readBody(response, request) };
   } catch (error) {
     if (signal.aborted) throw cancelled(request);
+    if (interim > limits.httpInterimMax) {
+      throw new StatemeshError('authorityInvalid', `${originOf(request)} announces its answer again and again.`);
+    }
     if (abort.signal.aborted) throw unavailable(request, `it did not answer within ${timeoutMs} ms`);
     throw httpError(error, request);
   } finally {

@@ -218,6 +218,8 @@ export const limits = {
   /** TCP, TLS, the question and its answer: three round trips of 5 s, and as much again. */
   httpTimeoutMs: 30_000,
   httpBodyBytesMax: 1024 * 1024,
+  /** Answers with a status of 1xx before the real one: without end, they would keep everybody else waiting. */
+  httpInterimMax: 16,
   /** Access tokens are a few KiB; they travel before the other side is known. */
   tokenLengthMax: 8 * 1024,
   tokenRefreshShare: 0.8,
