@@ -63,7 +63,8 @@ export function chainRun(author: Author, after: Position, entries: readonly Omit
   return { author, after, entries: chained };
 }
 
-/** Where a run ends. */
+/** Where a run ends. A position of its own: clocks are kept for long, and an entry would keep its document in memory as well. */
 export function endOf(run: Run): Position {
-  return run.entries.at(-1) ?? run.after;
+  const last = run.entries.at(-1);
+  return last === undefined ? run.after : { hlc: last.hlc, hash: last.hash };
 }

@@ -63,7 +63,7 @@ interface SenderContext extends Omit<SenderInput, 'clock'> {
   readonly isAdvanced: boolean;
   /** To be sent next. */
   readonly outbox: readonly Run[];
-  /** A large entry on its way in parts: a batch that names it follows. */
+  /** A large entry on its way in parts, without its payload, which the link has: a batch that names it follows. */
   readonly carried: Run | undefined;
   /** Authors whose next entry is that one, or another large one after it: what they wrote later has to wait. */
   readonly waiting: ReadonlySet<AuthorKey>;
@@ -122,7 +122,7 @@ const machine = setup({
       }
       enqueue.assign({ stale: true, waiting: new Set([...context.waiting, authorKeyOf(large.author)]) });
       if (context.carried !== undefined) return;
-      enqueue.assign({ carried: large });
+      enqueue.assign({ carried: withoutPayload(large) });
       enqueue.sendTo(context.link, { type: 'link.carry', entry: large.entries[0] as Entry });
     }),
     /** All of it is on its way: what follows on the connection may name it. */
@@ -358,6 +358,11 @@ function largeRunOf(runs: readonly Run[], wholeBytesMax: number): Run | undefine
   const [run] = runs;
   if (runs.length !== 1 || run?.entries.length !== 1) return undefined;
   return (run.entries[0] as Entry).payload.length > wholeBytesMax ? run : undefined;
+}
+
+/** Many sessions may carry one at a time, each for as long as the other side takes. */
+function withoutPayload(run: Run): Run {
+  return { ...run, entries: run.entries.map((entry) => ({ ...entry, payload: '' })) };
 }
 
 function entriesIn(runs: readonly Run[]): number {
