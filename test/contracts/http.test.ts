@@ -77,7 +77,11 @@ describe('http over sockets', () => {
   test.each([
     ['no HTTP', '220 welcome to the mail server\r\n', 'authorityInvalid'],
     ['headers without end', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(40_000)}`, 'authorityInvalid'],
-    ['interim answers without end', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(1_000), 'authorityInvalid'],
+    [
+      'interim answers without end',
+      'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(2 * limits.httpInterimMax),
+      'authorityInvalid',
+    ],
     ['nothing', '', 'authorityUnavailable'],
     ['a body that breaks off', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf', 'authorityUnavailable'],
   ])('request: a server that answers %s -> refused', async (_, text, code) => {
