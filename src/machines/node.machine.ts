@@ -39,6 +39,7 @@ import {
   type Plan,
   planReconfiguration,
   type Requested,
+  taken,
   type Wanted,
   withPartial,
   withProvided,
@@ -200,7 +201,10 @@ const machine = setup({
     hasRetiredListener: ({ context }) => context.target?.retiredListening !== undefined,
   },
   actions: {
-    recordRequested: assign((_, { requested }: { requested: Requested }) => ({ requested, provided: requested })),
+    recordRequested: assign((_, params: { requested: Requested }) => {
+      const requested = taken(params.requested);
+      return { requested, provided: requested };
+    }),
     recordConfigured: assign((_, { configured }: { configured: Configured }) => ({ configured })),
     recordStore: assign((_, { store }: { store: Store }) => ({ store })),
     recordListening: assign((_, { listening }: { listening: Listening }) => ({ listening })),
@@ -243,8 +247,9 @@ const machine = setup({
     }),
     // What is asked for: a bad configuration is refused at once, and leaves the good one that waits.
     want: enqueueActions(({ context, enqueue }, { requested }: { requested: Requested }) => {
-      const wanted = withProvided(context.wanted, context.provided, requested);
-      const failure = objectionTo(requested) ?? objectionIn(context, wanted);
+      const said = taken(requested);
+      const wanted = withProvided(context.wanted, context.provided, said);
+      const failure = objectionTo(said) ?? objectionIn(context, wanted);
       if (failure !== undefined) {
         enqueue.assign({ lastFailure: failure });
         enqueue.emit({ type: 'reconfiguration.failed', failure, requests: [] });

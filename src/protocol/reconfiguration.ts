@@ -217,6 +217,19 @@ function isEqual(a: unknown, b: unknown): boolean {
 /** A configuration as it was written. A function, since there are secrets in it and contexts and events are shown. */
 export type Requested = () => unknown;
 
+/**
+ * What is requested, as it is now: who gave it may change it later, and what is made of it piles up no functions. What cannot be copied is
+ * no configuration, and stays for the check to refuse.
+ */
+export function taken(requested: Requested): Requested {
+  try {
+    const copy = structuredClone(requested());
+    return () => copy;
+  } catch {
+    return requested;
+  }
+}
+
 /** What has been asked for since the last reconfiguration was taken up: several become one. */
 export interface Wanted {
   /** What the provider has said since. Of it counts what differs from what it said before: what a call has changed meanwhile stays. */
@@ -231,24 +244,23 @@ const nothingWanted: Wanted = { provided: undefined, partial: () => ({}), reques
 
 export function withPartial(wanted: Wanted | undefined, partial: Wanted['partial'], request: number): Wanted {
   const { provided, partial: before, requests } = wanted ?? nothingWanted;
-  return { provided, partial: () => ({ ...before(), ...partial() }), requests: [...requests, request] };
+  const fields = { ...before(), ...partial() };
+  return { provided, partial: () => fields, requests: [...requests, request] };
 }
 
 /** @param said What the provider said when the configuration in force was made */
 export function withProvided(wanted: Wanted | undefined, said: Requested, provided: Requested): Wanted {
   const { provided: saidSince = said, partial, requests } = wanted ?? nothingWanted;
-  const isLater = (field: string) => Object.hasOwn(differenceOf(saidSince, provided), field);
-  return {
-    provided,
-    partial: () => Object.fromEntries(Object.entries(partial()).filter(([field]) => !isLater(field))),
-    requests,
-  };
+  const later = differenceOf(saidSince, provided);
+  const fields = Object.fromEntries(Object.entries(partial()).filter(([field]) => !Object.hasOwn(later, field)));
+  return { provided, partial: () => fields, requests };
 }
 
 /** @param said What the provider said when the configuration in force was made */
 export function combine(inForce: Requested, said: Requested, { provided, partial }: Wanted): Requested {
-  const difference = (): object => (provided === undefined ? {} : differenceOf(said, provided));
-  return () => ({ ...(inForce() as object), ...difference(), ...partial() });
+  const difference = provided === undefined ? {} : differenceOf(said, provided);
+  const fields = { ...(inForce() as object), ...difference, ...partial() };
+  return () => fields;
 }
 
 /** The fields that are others, with what they are after; undefined for those that are gone. */

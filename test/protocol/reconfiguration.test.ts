@@ -12,6 +12,7 @@ import {
   objectionTo,
   type Plan,
   planReconfiguration,
+  taken,
   withPartial,
   withProvided,
 } from '../../src/protocol/reconfiguration.js';
@@ -236,6 +237,40 @@ describe('what is wanted', () => {
     // Back to what it said at first: neither its own nor the call's.
     const fourth = withProvided(third, said, said);
     expect(combine(said, said, fourth)()).toMatchObject({ port: 1 });
+  });
+
+  it('changes without end -> what is in force does not grow with them', () => {
+    let current: () => unknown = said;
+    for (let port = 1; port <= 20_000; port += 1) {
+      current = combine(
+        current,
+        said,
+        withPartial(undefined, () => ({ port }), port),
+      );
+    }
+    expect(current()).toEqual({ ...said(), port: 20_000 });
+  });
+
+  it('the provider changes in place what it gave before -> is another wish all the same', () => {
+    const object = { ...base, port: 1 };
+    const before = taken(() => object);
+    object.port = 2;
+    const wanted = withProvided(
+      undefined,
+      before,
+      taken(() => object),
+    );
+    expect(combine(before, before, wanted)()).toMatchObject({ port: 2 });
+  });
+
+  it('what cannot be copied, or cannot be read -> is left to be refused', () => {
+    const odd = () => ({ port: () => 1 });
+    expect(taken(odd)).toBe(odd);
+    expect(() =>
+      taken(() => {
+        throw new Error('no');
+      }),
+    ).not.toThrow();
   });
 
   it('a field that is undefined -> goes back to its default', () => {
