@@ -240,6 +240,8 @@ function parseEdit(line: string, collectionOf: (name: string) => Collection): Ed
 }
 
 function parseObject(line: string): Record<string, unknown> {
+  if (/^\s*\[/.test(line))
+    throw wrong('a list is no JSON Lines: write each document on a line of its own, as `jq -c .[]` does');
   const value = parseJson(line);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('it is not a JSON object');
   return value as Record<string, unknown>;

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
-import { dataDirOf, type PlaceOptions } from './configuration-file.js';
+import { dataDirOf, fileDataDirOf, type PlaceOptions, readConfigurationFile, variable } from './configuration-file.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';
 import { placeFor } from './file-place.js';
@@ -79,8 +79,26 @@ export function defineRestore(command: Command): void {
       }
       if (file !== undefined) print(`The database of ${restored.nodeId} is back: ${restored.path}.`);
       else print(`Start ${restored.nodeId}: it fetches everything from its peers.`);
+      const configured = configuredNodeIdIn(dataDir, options);
+      if (configured !== undefined && configured !== restored.nodeId) print(otherNode(configured, restored.nodeId));
       if (restored.setAside !== undefined) print(`What was there is set aside: ${restored.setAside}.`);
     });
+}
+
+/** Which node the configuration starts in the directory, as far as it can be read: a restore does not depend on it. */
+function configuredNodeIdIn(dataDir: string, options: RestoreOptions): string | undefined {
+  try {
+    const file = readConfigurationFile(options);
+    if (file === undefined || fileDataDirOf(file) !== dataDir) return undefined;
+    const nodeId = variable('STATEMESH_NODE_ID') ?? file.fields.nodeId;
+    return typeof nodeId === 'string' ? nodeId : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function otherNode(configured: string, restored: string): string {
+  return `It is not the database of ${configured}, which the configuration starts: \`statemesh start --node-id ${restored}\` starts with it.`;
 }
 
 type Progress = { readonly pages?: number; readonly pagesTotal?: number };

@@ -1,8 +1,7 @@
 /** `statemesh put`, `get` and `delete`: one document. */
 import type { Command } from 'commander';
-import { messageOf, parseJsonText, StatemeshError } from '../protocol/control.js';
-import { standardInput } from './exact-input.js';
-import { badInput } from './failures.js';
+import { StatemeshError } from '../protocol/control.js';
+import { jsonArgument, standardInput } from './exact-input.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { jsonOf, print, printJson } from './output.js';
 
@@ -18,7 +17,7 @@ export function definePut(command: Command): void {
       'statemesh put articles espresso - < espresso.json',
     ],
   }).action(async (collection: string, key: string, json: string, options: TalkOptions) => {
-    const document = parseDocument(json === '-' ? await standardInput() : json);
+    const document = jsonArgument(json === '-' ? await standardInput() : json, 'The document', 'documentInvalid');
     const written = await nodeAt(options).call('put', { collection, key, document });
     if (options.json) printJson(written);
     else print(`Written: ${key} in ${collection}.`);
@@ -51,14 +50,6 @@ export function defineDelete(command: Command): void {
     if (options.json) printJson(written);
     else print(`Deleted: ${key} in ${collection}.`);
   });
-}
-
-function parseDocument(json: string): unknown {
-  try {
-    return parseJsonText(json);
-  } catch (error) {
-    throw badInput(`The document cannot be taken: ${messageOf(error)}.`, 'documentInvalid');
-  }
 }
 
 function notFound(collection: string, key: string): StatemeshError {

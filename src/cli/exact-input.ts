@@ -5,7 +5,14 @@
  * is read than a node takes in one request.
  */
 import { fstatSync, readFileSync } from 'node:fs';
-import { controlLimits, StatemeshError } from '../protocol/control.js';
+import {
+  controlLimits,
+  type ErrorCode,
+  JsonTextError,
+  messageOf,
+  parseJsonText,
+  StatemeshError,
+} from '../protocol/control.js';
 import { badInput } from './failures.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -53,6 +60,22 @@ function isDirectory(): boolean {
   } catch {
     // A closed one is empty.
     return false;
+  }
+}
+
+/** How to keep a shell from taking a text apart. */
+export const quotingAdvice = 'In a shell, put single quotes around JSON, as in \'{"a":1}\'.';
+
+/**
+ * JSON that stands in an argument.
+ * @throws StatemeshError `code`: what is wrong with it; and how to quote it, if it is not JSON, which it often was before the shell took it
+ */
+export function jsonArgument(json: string, what: string, code: ErrorCode): unknown {
+  try {
+    return parseJsonText(json);
+  } catch (error) {
+    const isChangedByShell = !(error instanceof JsonTextError) || error.path === undefined;
+    throw badInput(`${what} cannot be taken: ${messageOf(error)}.${isChangedByShell ? ` ${quotingAdvice}` : ''}`, code);
   }
 }
 

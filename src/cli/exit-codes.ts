@@ -98,7 +98,6 @@ const advice: Partial<Record<ErrorCode, string>> = {
   portInUse: 'Choose another port with --port, or let the system choose one with --port 0.',
   databaseInUse: 'Perhaps the node runs already: see `statemesh status`.',
   diskFull: 'Nothing of it was kept; what was written before is safe.',
-  documentInvalid: 'In a shell, put single quotes around the JSON, as in \'{"a":1}\'.',
   peerUnknown: 'See `statemesh remote-peers`.',
   connectionLost: 'See `statemesh status`.',
   internal: 'This is a bug in statemesh: please report it.',

@@ -1,7 +1,7 @@
 /** `statemesh find`: the documents that match a query, as a table of keys and JSON, or as JSON Lines. */
 import type { Command } from 'commander';
-import { messageOf, parseJsonText } from '../protocol/control.js';
 import { hintAtMissing } from './collections.js';
+import { jsonArgument, quotingAdvice } from './exact-input.js';
 import { badInput } from './failures.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { clean, jsonOf, paint, print, printJson, written } from './output.js';
@@ -62,11 +62,10 @@ export function defineFind(command: Command): void {
 }
 
 function parseWhere(json: string): unknown {
-  try {
-    return parseJsonText(json);
-  } catch (error) {
-    throw badInput(`--where cannot be taken: ${messageOf(error)}.`, 'queryInvalid');
-  }
+  const where = jsonArgument(json, '--where', 'queryInvalid');
+  // No query can name a field without a name; it is what a shell leaves of "$lt" in double quotes.
+  if (!/(?<!\\)""\s*:/.test(json)) return where;
+  throw badInput(`--where cannot be taken: a name in it is empty. ${quotingAdvice}`, 'queryInvalid');
 }
 
 function parseOrder(field: string): { field: string; descending: boolean } {

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { assertExactArguments } from './exact-input.js';
+import { assertExactArguments, quotingAdvice } from './exact-input.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput, reportFailure } from './failures.js';
 
@@ -55,7 +55,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./collections.js')).defineCollections,
   },
   import: {
-    summary: 'write documents from JSON Lines',
+    summary: 'write documents from JSON Lines or CSV',
     load: async () => (await import('./import.js')).defineImport,
   },
   watch: {
@@ -63,7 +63,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./watch.js')).defineWatch,
   },
   export: {
-    summary: 'write documents, or their whole history, as JSON Lines',
+    summary: 'write documents as JSON Lines or CSV, or their whole history',
     load: async () => (await import('./export.js')).defineExport,
   },
   backup: {
@@ -193,10 +193,14 @@ function reportUsage(error: CommanderError, argv: readonly string[], json: boole
   if (error.code === 'commander.help') return exitCodes.badInput;
   // An unknown option is quoted with its value, which may be a secret.
   const message = error.message.replace(/^error: /, '').replace(/(--[a-z-]+)=[^']*/gi, '$1');
+  // A shell makes many arguments of JSON without quotes.
+  const isTakenApart = error.code === 'commander.excessArguments' && argv.some((argument) => /[{:]/.test(argument));
   const isSecret = argv.some((argument) => /^--(cluster-key|client-secret)/.test(argument));
   const advice = isSecret
     ? ' Secrets do not belong on a command line, which others can read: use STATEMESH_CLUSTER_KEY or the configuration file; for a client secret, --client-secret-env or --client-secret-stdin.'
-    : '';
+    : isTakenApart
+      ? ` ${quotingAdvice}`
+      : '';
   return reportFailure(badInput(`${message.replace(/\n/g, ' ').replace(/([^.?)])$/, '$1.')}${advice}`), { json });
 }
 

@@ -20,7 +20,7 @@ export {
   systemCodeOf,
 } from '../core/errors.js';
 export { foreignText } from '../core/foreign-text.js';
-export { parseJsonText } from '../core/json-text.js';
+export { JsonTextError, parseJsonText } from '../core/json-text.js';
 export { limits } from '../core/limits.js';
 export { plural } from '../core/plural.js';
 

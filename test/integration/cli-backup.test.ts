@@ -102,6 +102,23 @@ describe('backup and restore', () => {
     expect(existsSync(join(cwd, 'data')) ? await readdir(join(cwd, 'data')) : []).toEqual([]);
   });
 
+  test("another node's copy into the directory of a configured one -> back, and it is said that this node does not use it", async () => {
+    const node = await startNode({ control: true });
+    const file = join(node.directory, 'a.db');
+    await node.run(['backup', file]);
+    await stopped(node);
+    const note = /It is not the database of node-b, .*`statemesh start --node-id node-a`/;
+    const restore = async (...args: string[]): Promise<string> =>
+      (await run(['restore', file, ...args], { cwd: node.directory })).stdout;
+    expect(await restore()).not.toMatch(note);
+    await node.run(['config', 'set', 'nodeId=node-b']);
+    expect(await restore()).toMatch(note);
+    expect(await restore('--data-dir', 'data')).toMatch(note);
+    expect(await restore('--data-dir', 'elsewhere')).not.toMatch(note);
+    await writeFile(join(node.directory, 'statemesh.json'), '{');
+    expect(await restore('--data-dir', 'data')).toMatch(/is back/);
+  });
+
   test("another node's copy, and a damaged one -> refused, and what was there stays", async () => {
     const node = await startNode();
     await put(node, 2_000);

@@ -70,6 +70,31 @@ describe('standard input', () => {
   });
 });
 
+describe('quotes', () => {
+  const advice = 'In a shell, put single quotes around JSON';
+
+  test.each([
+    ['put: JSON that the shell takes apart', 'statemesh put c x "{a:1" "b:2}"', true],
+    ['put: without quotes', 'statemesh put c x {"a":1}', true],
+    ['find: without quotes', 'statemesh find c --where {"v":1}', true],
+    ['find: $lt in double quotes', 'statemesh find c --where "{\\"v\\":{\\"$lt\\":2}}"', true],
+    ['find: $or in double quotes', 'statemesh find c --where "{\\"$or\\": [{\\"v\\":1}]}"', true],
+    ['put: a number that would lose digits', 'statemesh put c x \'{"a":9007199254740993}\'', false],
+    ['put: too many arguments', 'statemesh put c x 1 2', false],
+  ])('%s -> 2, and how to quote where that is it', async (_what, line, isAdvised) => {
+    const { exitCode, stderr } = await shell(line);
+    expect(exitCode).toBe(2);
+    expect(stderr.includes(advice)).toBe(isAdvised);
+  });
+
+  test('find: a text with an escaped quote before a colon, a field that is empty in a document -> no advice', async () => {
+    const { exitCode, stderr } = await shell(
+      'statemesh find c --where \'{"v":"\\"\\": "}\'; statemesh put c e \'{"":1}\'',
+    );
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  });
+});
+
 describe('standard output', () => {
   test.each(['status --json', 'find c --json', 'export c --json', 'put c k 1 --json'])(
     '%s: a disk that is full -> 2, and why',
