@@ -14,6 +14,7 @@ import { nodeStateOf } from './status.js';
 /** @param monotonicMs Never goes back, ms */
 export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger, monotonicMs: () => number): void {
   const warned = new WarnedOf();
+  const kinds = new KindsOfLines();
   let before: string | undefined;
   actor.subscribe({
     next: (snapshot) => {
@@ -38,21 +39,20 @@ export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger, 
     follow(logger, happening as Happening);
     const { level, message } = describe(happening as Happening);
     const isKnown = warned.isRepeated(happening as Happening, monotonicMs());
-    logger[isKnown ? 'debug' : level](happening, message);
+    const more = isKnown ? undefined : kinds.countedBefore(happening as Happening, monotonicMs());
+    if (more === undefined) logger.debug(happening, message);
+    else logger[level](happening, more === 0 ? message : `${message} (${more} more like it before)`);
   });
 }
 
 /**
  * What the log has warned of, within an hour; repeats are logged at level debug. An operator does not mend a cluster key between two
- * attempts, so there is one warning of a wrong one for each peer or address. Of documents in quarantine, a peer may write as many as
- * it likes: the first hundred are enough.
+ * attempts, so there is one warning of a wrong one for each peer or address.
  */
 class WarnedOf {
   readonly #atMs = new Map<string, number>();
-  #quarantined = { sinceMs: Number.NEGATIVE_INFINITY, count: 0 };
 
   isRepeated(happening: Happening, nowMs: number): boolean {
-    if (happening.type === 'document.quarantined') return this.#isOneOfTooMany(nowMs);
     if (happening.type !== 'peer.refused' && happening.type !== 'connection.refused') return false;
     if (happening.failure.code !== 'wrongClusterKey') return false;
     const who = happening.type === 'peer.refused' ? happening.nodeId : addressRange(hostIn(happening.remoteAddress));
@@ -66,12 +66,25 @@ class WarnedOf {
     if (this.#atMs.size > limits.refusalsRememberedMax && oldest !== undefined) this.#atMs.delete(oldest);
     return false;
   }
+}
 
-  #isOneOfTooMany(nowMs: number): boolean {
-    const { sinceMs, count } = this.#quarantined;
-    const isOver = nowMs - sinceMs >= limits.refusalNewsMs;
-    this.#quarantined = isOver ? { sinceMs: nowMs, count: 1 } : { sinceMs, count: count + 1 };
-    return this.#quarantined.count > limits.quarantinedMax;
+/**
+ * How many lines of each kind there were. A member may come, go and write as often as it likes: that fills no disk.
+ *
+ * Invariant: as many kinds as there are types of happenings and error codes.
+ */
+class KindsOfLines {
+  readonly #windows = new Map<string, { readonly sinceMs: number; readonly count: number }>();
+
+  /** Counts one more; undefined when it is one too many, else how many were too many in the window before. */
+  countedBefore(happening: Happening, nowMs: number): number | undefined {
+    const kind = `${happening.type} ${'failure' in happening ? happening.failure.code : ''}`;
+    const before = this.#windows.get(kind) ?? { sinceMs: nowMs, count: 0 };
+    const isOver = nowMs - before.sinceMs >= limits.logWindowMs;
+    const window = isOver ? { sinceMs: nowMs, count: 1 } : { ...before, count: before.count + 1 };
+    this.#windows.set(kind, window);
+    if (window.count > limits.logRepeatsMax) return undefined;
+    return isOver ? Math.max(0, before.count - limits.logRepeatsMax) : 0;
   }
 }
 

@@ -169,6 +169,9 @@ export const limits = {
   logCharactersMax: 512 * 1024,
   /** Characters of one of them. */
   logLineLengthMax: 2_000,
+  /** Lines of one kind, by what happened and why, that are logged in a window. What comes beyond is counted, and logged at level debug. */
+  logRepeatsMax: 100,
+  logWindowMs: 60_000,
   /** How long a refused connection is news: it is warned of once in this time, and `doctor` tells of it. */
   refusalNewsMs: 3_600_000,
   /** Addresses of which a refusal is remembered, so that it is warned of once. */

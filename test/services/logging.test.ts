@@ -17,6 +17,7 @@ function setup() {
   const logger = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
   logHappenings(actor as never, logger, () => nowMs);
   return {
+    lines,
     pass(ms: number) {
       nowMs += ms;
     },
@@ -51,26 +52,35 @@ describe('the log', () => {
     expect(levels).toEqual(['warn', 'warn']);
   });
 
-  test('documents in quarantine -> a hundred warnings in an hour, whoever writes more of them', () => {
-    const { levelOf, pass } = setup();
-    const levels = () =>
-      Array.from({ length: limits.quarantinedMax + 1 }, (_, index) =>
-        levelOf({
-          type: 'document.quarantined',
-          collection: 'c',
-          documentKey: `k${index}`,
-          reason: 'It is no object.',
-        }),
-      );
-    const expected = [...Array(limits.quarantinedMax).fill('warn'), 'debug'];
-    expect(levels()).toEqual(expected);
-    pass(limits.refusalNewsMs);
-    expect(levels()).toEqual(expected);
+  test.each([
+    [
+      'documents in quarantine',
+      { type: 'document.quarantined', collection: 'c', documentKey: 'k', reason: 'No object.' },
+    ],
+    ['one node that comes again and again', { type: 'peer.connected', nodeId: 'b', remoteAddress: '10.0.0.1:1' }],
+    ['two nodes of one NodeId', { type: 'node.duplicated', nodeId: 'b', failure: { ...failure, code: 'nodeIdInUse' } }],
+  ])('%s -> so many lines in a window, and how many more there were with the next', (_, happening) => {
+    const { levelOf, pass, lines } = setup();
+    const levels = () => Array.from({ length: limits.logRepeatsMax + 7 }, () => levelOf(happening));
+    const first = levels();
+    expect(first.filter((level) => level !== 'debug')).toHaveLength(limits.logRepeatsMax);
+    expect(first.slice(-7)).toEqual(Array(7).fill('debug'));
+    expect(levelOf({ ...happening, type: 'peer.refused', failure: { ...failure, code: 'connectionLimit' } })).toBe(
+      'warn',
+    );
+    pass(limits.logWindowMs);
+    expect(levelOf(happening)).toBe(first[0]);
+    expect(lines.at(-1)).toContain('(7 more like it before)');
+    levelOf(happening);
+    expect(lines.at(-1)).not.toContain('more like it');
   });
 
   test('more addresses than are remembered -> the oldest is forgotten', () => {
-    const { levelOf } = setup();
-    for (let n = 0; n <= limits.refusalsRememberedMax; n += 1) levelOf(turnedAway(`10.1.${n >> 8}.${n & 255}:1`));
+    const { levelOf, pass } = setup();
+    for (let n = 0; n <= limits.refusalsRememberedMax; n += 1) {
+      pass(limits.logWindowMs / limits.logRepeatsMax);
+      levelOf(turnedAway(`10.1.${n >> 8}.${n & 255}:1`));
+    }
     expect(levelOf(turnedAway('10.1.0.1:1'))).toBe('debug');
     expect(levelOf(turnedAway('10.1.0.0:1'))).toBe('warn');
   });
