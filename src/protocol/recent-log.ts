@@ -100,8 +100,11 @@ export class RecentLog implements Logger {
     const end = place + kept;
     while (!signal.aborted) {
       if (place < this.#dropped) {
-        yield { missed: this.#dropped - place };
-        place = Math.max(place, this.#dropped);
+        const missed = this.#dropped - place;
+        place = this.#dropped;
+        yield { missed };
+        // More may have been dropped before the reader came back.
+        continue;
       }
       const line = this.#lines[place - this.#dropped];
       if (line !== undefined && (follow || place < end)) {
