@@ -30,6 +30,11 @@ export interface Position {
   readonly hash: string;
 }
 
+/** Whether both are there and are the same place of one chain. */
+export function isSamePosition(a: Position | undefined, b: Position | undefined): boolean {
+  return a !== undefined && b !== undefined && a.hlc === b.hlc && a.hash === b.hash;
+}
+
 /** A contiguous stretch of one author's chain; `after` is the position before its first entry. */
 export interface Run {
   readonly author: Author;

@@ -3,7 +3,7 @@
  */
 import { hash } from 'node:crypto';
 import { type AuthorKey, allScopes, type Scope } from './author.js';
-import { chainStart, type Position } from './entry.js';
+import { chainStart, isSamePosition, type Position } from './entry.js';
 import { compareCodeUnits } from './ids.js';
 
 /** The last contiguous position applied, per author. An author who is missing is at `chainStart`. */
@@ -24,8 +24,9 @@ function isOfScopes(author: AuthorKey, scopes: readonly Scope[]): boolean {
 }
 
 /**
- * What is worth remembering of another node's clock, which may name any number of authors: of those that we have, in texts of ours where
- * the positions are equal, so they take no room again; of others only so many. The rest the other side may be sent once in vain.
+ * The part of another node's clock to keep in memory. That clock may name any number of authors. Authors that we know are kept; an equal
+ * position is our own object, so that it takes no room again. Of the others `othersMax` are kept: the entries of the rest may be sent
+ * once to a node that has them already.
  *
  * @param ours Our clock, of all scopes
  * @param scopes What is exchanged with the other side
@@ -44,7 +45,7 @@ export function clockToRemember(
   for (const [author, position] of ours) {
     const other = known.get(author);
     if (other === undefined) continue;
-    remembered.set(author, other.hlc === position.hlc && other.hash === position.hash ? position : other);
+    remembered.set(author, isSamePosition(other, position) ? position : other);
   }
   return remembered;
 }

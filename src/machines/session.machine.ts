@@ -9,7 +9,7 @@
  */
 import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
 import type { AuthorKey, Scope } from '../core/author.js';
-import type { Position, Run } from '../core/entry.js';
+import { isSamePosition, type Run } from '../core/entry.js';
 import { type ErrorCode, errorCodes, type Failure, failureOf } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
@@ -715,10 +715,6 @@ function linkOf<Link>(
   const rate = new LinkRate();
   const isLocal = access.kind === 'cluster';
   return { rate, link: spawn({ parent, connection, store, scopes, isLocal, intervals, rate }) };
-}
-
-function isSamePosition(a: Position | undefined, b: Position | undefined): boolean {
-  return a !== undefined && b !== undefined && a.hlc === b.hlc && a.hash === b.hash;
 }
 
 /** The authors who are not among those told of, as far as one more may be. */

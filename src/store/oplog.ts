@@ -4,7 +4,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { AuthorKey, Scope } from '../core/author.js';
 import { isMarkOf, parseCursor } from '../core/cursor.js';
-import type { Entry, Position, Run } from '../core/entry.js';
+import { type Entry, isSamePosition, type Position, type Run } from '../core/entry.js';
 import { StatemeshError, shortText } from '../core/errors.js';
 import { type Hlc, hlcZero } from '../core/hlc.js';
 import type { Cursor, DocumentKey } from '../core/ids.js';
@@ -61,7 +61,7 @@ export class Oplog {
     let complete = true;
     for (const [key, ours] of this.state.clock) {
       const theirs = positionOf(after, key);
-      if (theirs.hlc > ours.hlc || (theirs.hlc === ours.hlc && theirs.hash === ours.hash)) continue;
+      if (theirs.hlc > ours.hlc || isSamePosition(theirs, ours)) continue;
       const row = this.state.authorOf(key);
       if (!scopes.includes(row.author.scope) || except.has(key)) continue;
       const start = this.startFor(row, theirs);

@@ -3,7 +3,7 @@
  * the clock of a store is at the end of what was committed; after a recovery too.
  */
 import { type AuthorKey, authorKeyOf } from '../../core/author.js';
-import { chainStart, endOf, hashEntry, type Position, type Run } from '../../core/entry.js';
+import { chainStart, endOf, hashEntry, isSamePosition, type Position, type Run } from '../../core/entry.js';
 import type { Store } from '../../protocol/store.js';
 import type { CheckerFactory } from '../checker.js';
 import { PerDatabase } from '../per-database.js';
@@ -22,7 +22,7 @@ export const chains: CheckerFactory = (_, report) => {
       for (const run of runs) {
         const key = authorKeyOf(run.author);
         const before = known.get(key) ?? chainStart;
-        if (!isSame(run.after, before) || !isChain(run, key)) {
+        if (!isSamePosition(run.after, before) || !isChain(run, key)) {
           report(`${process.nodeId} has committed entries of ${key} that do not continue its chain at ${before.hlc}.`);
           return;
         }
@@ -44,7 +44,7 @@ export const chains: CheckerFactory = (_, report) => {
       stores.set(process, nodeId, store);
       if (lost.delete(process, nodeId) || before === undefined) return;
       for (const [key, position] of before) {
-        if (isSame(after.get(key) ?? chainStart, position)) continue;
+        if (isSamePosition(after.get(key) ?? chainStart, position)) continue;
         report(
           `${process.nodeId} had ${key} up to ${position.hlc}, and after its recovery up to ${after.get(key)?.hlc}.`,
         );
@@ -55,10 +55,6 @@ export const chains: CheckerFactory = (_, report) => {
     },
   };
 };
-
-function isSame(a: Position, b: Position): boolean {
-  return a.hlc === b.hlc && a.hash === b.hash;
-}
 
 function isChain({ after, entries }: Run, key: AuthorKey): boolean {
   let { hlc, hash } = after;
