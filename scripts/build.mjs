@@ -74,9 +74,19 @@ function compile() {
     ...['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
     ...['--incremental', '--tsBuildInfoFile', compilerState],
   );
+  if (code !== 0) return code;
   // npm makes commands executable only when it installs.
-  if (code === 0) chmodSync('dist/cli/main.js', 0o755);
-  return code;
+  chmodSync('dist/cli/main.js', 0o755);
+  return writeSchema();
+}
+
+/** What `--help` reads, since the library of the schema takes long to load. */
+function writeSchema() {
+  const { status, stdout } = spawnSync(process.execPath, ['dist/cli/main.js', 'config', 'schema'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (status === 0) writeFileSync('dist/configuration.schema.json', stdout);
+  return status ?? 1;
 }
 
 function run(script, ...args) {

@@ -15,9 +15,9 @@ export function addFieldOptions(command: Command): void {
   for (const option of inspectorOptions) command.addOption(option);
 }
 
-/** The fields as the file for editors has them: so a command tells its options without the library of the schema. */
+/** The fields as the build wrote them beside the program: a command tells its options without loading the library of the schema. */
 export function writtenFields(): readonly Field[] {
-  const path = new URL('../../docs/configuration.schema.json', import.meta.url);
+  const path = new URL('../configuration.schema.json', import.meta.url);
   return fieldsOf(JSON.parse(readFileSync(path, 'utf8')).properties);
 }
 

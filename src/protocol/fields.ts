@@ -1,6 +1,6 @@
 /**
- * What can be written as a text of the configuration, taken from its JSON Schema: from the schema itself, or from the file that is made of
- * it, which takes no library to read.
+ * The fields of the configuration that can be written as a text, taken from its JSON Schema. The schema may come from the library that
+ * defines it, or from a file, which takes no library to read.
  */
 import type { ConfigurationInput } from './configuration-input.js';
 
@@ -36,7 +36,7 @@ export interface Field {
 }
 
 /** The part of a JSON Schema that counts here. */
-export interface PropertySchema {
+interface PropertySchema {
   readonly type?: unknown;
   readonly description?: string | undefined;
   readonly default?: unknown;

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach } from '@jest/globals';
 import { ownPort } from './own-port.js';
 
-const main = join(process.cwd(), 'dist/cli/main.js');
+const builtMain = join(process.cwd(), 'dist/cli/main.js');
 const conditionTimeoutMs = 15_000;
 const cleanups: (() => Promise<unknown>)[] = [];
 
@@ -19,6 +19,8 @@ export interface RunOptions {
   /** It, or its files, outlive the test: the caller ends it. */
   readonly keep?: boolean;
   readonly cwd?: string;
+  /** The program; default: the one that was built. */
+  readonly main?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
   /** How many files and connections the process may have open. */
@@ -54,7 +56,7 @@ export interface Running {
 
 export function open(
   args: readonly string[],
-  { keep = false, cwd = tmpdir(), env = {}, descriptorsMax }: RunOptions = {},
+  { keep = false, cwd = tmpdir(), main = builtMain, env = {}, descriptorsMax }: RunOptions = {},
 ): Running {
   const command = [process.execPath, main, ...args];
   const limited = descriptorsMax === undefined ? [] : ['sh', '-c', `ulimit -n ${descriptorsMax}; exec "$@"`, 'sh'];

@@ -1,5 +1,5 @@
 /** What the command line loads to tell of itself: its own words, and nothing of a node. */
-import { readFile } from 'node:fs/promises';
+import { cp, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
@@ -19,6 +19,19 @@ async function loadedBy(...args: string[]): Promise<{ packages: string[]; files:
 }
 
 describe('what the command line loads', () => {
+  test.each(['start', 'doctor', 'logs'])(
+    '%s --help: from an installation without docs -> its options',
+    async (command) => {
+      const installation = await temporaryDirectory();
+      await cp('dist', join(installation, 'dist'), { recursive: true });
+      await cp('package.json', join(installation, 'package.json'));
+      await symlink(join(process.cwd(), 'node_modules'), join(installation, 'node_modules'));
+      const main = join(installation, 'dist/cli/main.js');
+      const { exitCode, stderr } = await run([command, '--help'], { main });
+      expect([exitCode, stderr]).toEqual([0, '']);
+    },
+  );
+
   test.each([['--version'], ['--help']])('%s: -> commander, and a few files', async (option) => {
     const { packages, files } = await loadedBy(option);
     expect(packages).toEqual(['commander']);

@@ -31,10 +31,13 @@ async function withFile(content: object = fields) {
 }
 
 describe('config', () => {
-  test('schema: docs/configuration.schema.json -> is the present one (`statemesh config schema` prints it)', async () => {
-    const written = JSON.parse(await readFile('docs/configuration.schema.json', 'utf8'));
-    expect(written).toEqual(JSON.parse(JSON.stringify(configurationJsonSchema())));
-  });
+  test.each(['docs', 'dist'])(
+    'schema: %s/configuration.schema.json -> is the present one (`statemesh config schema` prints it)',
+    async (folder) => {
+      const written = JSON.parse(await readFile(`${folder}/configuration.schema.json`, 'utf8'));
+      expect(written).toEqual(JSON.parse(JSON.stringify(configurationJsonSchema())));
+    },
+  );
 
   test('set: some fields -> the file is replaced, with its mode, its order and its other fields', async () => {
     const { cwd, path } = await withFile({ $schema: 'x', ...fields });
