@@ -32,7 +32,7 @@ export function defineComplete(command: Command): void {
       const current = typed.at(-1) ?? '';
       const found = await candidates(command.parent as Command, typed).catch(() => []);
       for (const { value, summary = '' } of found) {
-        if (value.startsWith(':')) print(value);
+        if (isDirective({ value })) print(value);
         else if (value.startsWith(current) && clean(value) === value) print(`${value.slice(offset)}\t${summary}`);
       }
     });
@@ -204,7 +204,7 @@ async function taken(
 }
 
 function isDirective({ value }: Candidate): boolean {
-  return value.startsWith(':');
+  return value === directives.files || value === directives.noSpace;
 }
 
 /** In one line. */

@@ -16,7 +16,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { type Configuration, configurationJsonSchema, parseConfiguration, StatemeshError } from '../index.js';
-import { fieldsOfEnvironment, secretFields } from '../protocol/configuration-fields.js';
+import { fieldsOfEnvironment } from '../protocol/configuration-fields.js';
+import { systemCodeOf } from '../protocol/control.js';
+import { secretFields } from '../protocol/secret-fields.js';
 import { gatherConfiguration } from './configuration-fields.js';
 import {
   type ConfigurationFile,
@@ -121,7 +123,7 @@ function replace(path: string, contents: string): void {
     renameSync(name, target);
   } catch (error) {
     if (draft !== undefined) rmSync(draft, { force: true });
-    const { code } = error as { code?: string };
+    const code = systemCodeOf(error);
     throw new StatemeshError('configurationUnreadable', `${path} cannot be written (${code}): check its directory.`);
   }
 }

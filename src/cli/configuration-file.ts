@@ -9,7 +9,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { configurationBytesMax, parseConfigurationText } from '../protocol/configuration-text.js';
-import { StatemeshError } from '../protocol/control.js';
+import { StatemeshError, systemCodeOf } from '../protocol/control.js';
 
 export const defaultConfigPath = './statemesh.json';
 export const defaultDataDir = './data';
@@ -49,7 +49,7 @@ export function readConfigurationFile(options: PlaceOptions): ConfigurationFile 
     return { path, fields: fieldsIn(text, path), ...rest };
   } catch (error) {
     if (error instanceof StatemeshError) throw error;
-    const { code } = error as { code?: string };
+    const code = systemCodeOf(error);
     if (code === 'ENOENT' && !isNamed) return undefined;
     const advice = code === 'ENOENT' ? 'Create it with `statemesh init`.' : 'Check its path and permissions.';
     throw unreadable(`The configuration file ${path} cannot be read (${code ?? 'unknown reason'}). ${advice}`);

@@ -23,7 +23,14 @@ import {
   repairDatabase,
 } from '../index.js';
 import { listeningHost } from '../protocol/configuration.js';
-import { controlSocketPath, type ErrorCode, type Failure, failureOf, StatemeshError } from '../protocol/control.js';
+import {
+  controlSocketPath,
+  type ErrorCode,
+  type Failure,
+  failureOf,
+  StatemeshError,
+  systemCodeOf,
+} from '../protocol/control.js';
 import { now } from './ambient.js';
 import { gatherConfiguration } from './configuration-fields.js';
 import { readConfigurationFile } from './configuration-file.js';
@@ -265,7 +272,7 @@ function directoryFinding(dataDir: string): Finding {
     const message = `Others can look into ${dataDir}`;
     return { check: 'data directory', state: 'warning', message, advice: `Run chmod 700 ${dataDir}.` };
   } catch (error) {
-    const { code } = error as { code?: string };
+    const code = systemCodeOf(error);
     if (code === 'ENOENT') return placeFinding(dataDir);
     const message = `${dataDir} cannot be written (${code}).`;
     return unusable(message, code === 'ENOTDIR' ? otherDirectory : 'Check its owner and permissions.');

@@ -12,6 +12,7 @@ import {
   messageOf,
   parseJsonText,
   StatemeshError,
+  systemCodeOf,
 } from '../protocol/control.js';
 import { badInput } from './failures.js';
 
@@ -34,7 +35,7 @@ export function inputStream(): NodeJS.ReadStream {
 
 /** @throws StatemeshError `requestInvalid` */
 export function inputUnreadable(error: unknown, file = 'Standard input'): StatemeshError {
-  return badInput(`${file} cannot be read (${(error as { code?: string }).code ?? 'unknown reason'}).`);
+  return badInput(`${file} cannot be read (${systemCodeOf(error) ?? 'unknown reason'}).`);
 }
 
 async function wholeInput(): Promise<Buffer> {

@@ -1,13 +1,15 @@
-/** Where a command writes a file as a whole: under another name first, then in its place. */
+/** Where a command may write a file. */
 import { realpathSync, type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { systemCodeOf } from '../protocol/control.js';
 import { badInput } from './failures.js';
 
 /**
- * The path to write to. A link stays, and the file behind it is replaced; what is no ordinary file, such as a device, a pipe or a directory, is
+ * The whole path to write to. Of a link it is the path of the file behind it, so that the link stays. A device, a pipe or a directory is
  * never replaced.
  *
- * @throws StatemeshError `requestInvalid`
+ * @param force Whether an ordinary file may be replaced; default: false
+ * @throws StatemeshError `requestInvalid` when something is there that may not be replaced
  */
 export function placeFor(name: string, { force = false }: { readonly force?: boolean | undefined }): string {
   const path = resolve(name);
@@ -22,6 +24,6 @@ function statusOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    throw badInput(`${path} cannot be written (${(error as { code?: string }).code}).`);
+    throw badInput(`${path} cannot be written (${systemCodeOf(error)}).`);
   }
 }

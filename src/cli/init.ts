@@ -8,7 +8,7 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSy
 import { hostname } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { limits, StatemeshError } from '../protocol/control.js';
+import { limits, StatemeshError, systemCodeOf } from '../protocol/control.js';
 import { randomKeyBytes } from './ambient.js';
 import {
   type ConfigurationFile,
@@ -163,7 +163,7 @@ function write(name: string, contents: string, force: boolean): void {
     closeSync(descriptor);
     if (force) renameSync(target, path);
   } catch (error) {
-    const { code } = error as { code?: string };
+    const code = systemCodeOf(error);
     if (descriptor !== undefined) rmSync(target, { force: true });
     throw code === 'EEXIST'
       ? badInput(`${path} exists already: ${insteadOf(path)}.`)

@@ -1,7 +1,7 @@
 /** Logs on standard error: for people on a terminal, JSON lines otherwise. */
 import { closeSync, constants, openSync } from 'node:fs';
 import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
-import { StatemeshError } from '../protocol/control.js';
+import { StatemeshError, systemCodeOf } from '../protocol/control.js';
 
 const standardError = 2;
 const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
@@ -30,7 +30,7 @@ export function createAuditLog(file: string): { readonly logger: Logger; reopen(
     closeSync(openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o600));
     stream = sturdy({ dest: file, append: true, mode: 0o600 });
   } catch (error) {
-    const { code } = error as { code?: string };
+    const code = systemCodeOf(error);
     throw new StatemeshError(
       'configurationInvalid',
       `--audit-log ${file} cannot be written (${code ?? 'unknown reason'}).`,

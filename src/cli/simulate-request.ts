@@ -2,6 +2,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { StatemeshError, systemCodeOf } from '../protocol/control.js';
 // Not by the index: the words of the command need no world.
 import { type FaultDomain, faultDomains, type PlanOptions } from '../simulation/swarm/plan.js';
 import { badInput } from './failures.js';
@@ -133,7 +134,8 @@ function checkWritable(path: string): void {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw badInput(`--trace ${path} is a directory.`);
     accessSync(dirname(resolve(path)), constants.W_OK);
   } catch (error) {
-    const { code } = error as { code?: string };
-    throw code === 'requestInvalid' ? error : badInput(`--trace ${path} cannot be written (${code}).`);
+    throw error instanceof StatemeshError
+      ? error
+      : badInput(`--trace ${path} cannot be written (${systemCodeOf(error)}).`);
   }
 }

@@ -137,7 +137,8 @@ export interface Failure {
 
 /**
  * Recognises an error by its shape, not by `instanceof`: errors of other realms (test runners, workers) are errors too.
- * Anything that is not ours becomes `internal`, with its message kept; but for want of file descriptors, which can show anywhere.
+ * A lack of file descriptors, which can show anywhere, becomes `descriptorsExhausted`; any other error that is not ours becomes
+ * `internal`, with its message kept.
  */
 export function failureOf(error: unknown): Failure {
   if (isStatemeshError(error)) {

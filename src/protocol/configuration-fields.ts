@@ -11,8 +11,6 @@ import { problemOf } from './configuration-problems.js';
 import { type Field, fieldsOf, variablePrefix } from './fields.js';
 import { secretFields } from './secret-fields.js';
 
-export { type Field, secretFields, variablePrefix };
-
 /** JSON Schema (draft 2020-12) of a configuration, for editors. */
 export function configurationJsonSchema(): object {
   const { $schema, ...schema } = z.toJSONSchema(configurationSchema, { io: 'input' });

@@ -1,7 +1,8 @@
 /** A configuration in environment variables, STATEMESH_NODE_ID and so on; read again on SIGHUP, and when a program says so. */
 import { systemEnvironment } from '../adapters/environment.js';
 import { kinds, type OptionsShape, objectWith, readOptions } from '../core/options.js';
-import { fieldsOfEnvironment, variablePrefix } from '../protocol/configuration-fields.js';
+import { fieldsOfEnvironment } from '../protocol/configuration-fields.js';
+import { variablePrefix } from '../protocol/fields.js';
 import type { Environment } from '../protocol/ports.js';
 import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
 import { Source } from './source.js';
