@@ -4,7 +4,6 @@
  * The handle keeps no state of its own. Everything it tells is read from the actors' snapshots, and everything it does is an
  * event or a call on the store that the root actor holds.
  */
-
 import { resolve } from 'node:path';
 import { type ActorOptions, type ActorRefFrom, createActor } from 'xstate';
 import { descriptorsNow } from './adapters/descriptors.js';

@@ -24,7 +24,7 @@ export interface Trace {
 
 /** What a browser can be expected to hold. */
 const recordsMax = 5_000_000;
-/** Longer than any record. */
+/** More than any record has. */
 const lineBytesMax = 64 * 1024 * 1024;
 const charactersMax = 2 * 1024 * 1024 * 1024;
 

@@ -717,7 +717,7 @@ function linkOf<Link>(
   return { rate, link: spawn({ parent, connection, store, scopes, isLocal, intervals, rate }) };
 }
 
-/** The authors who are not among those told of, as far as one more may be. */
+/** The authors that were not reported yet, as many as may still be remembered. */
 function newsOf(authors: readonly AuthorKey[], told: ReadonlySet<AuthorKey>): readonly AuthorKey[] {
   return authors.filter((author) => !told.has(author)).slice(0, limits.authorsOnTrustMax - told.size);
 }

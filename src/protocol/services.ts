@@ -2,7 +2,6 @@
  * The slots: every service that a machine invokes, as a typed actor that nobody has provided yet. Machines name them in
  * `setup({ actors })`; `composeNode` fills them. A slot that was forgotten fails with its name.
  */
-
 import { type CallbackLogicFunction, type EventObject, fromCallback, fromPromise } from 'xstate';
 import type { Scope } from '../core/author.js';
 import { type Failure, StatemeshError } from '../core/errors.js';
