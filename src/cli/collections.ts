@@ -25,11 +25,29 @@ export function defineCollections(command: Command): void {
 }
 
 /** Says so on standard error, where a command has found nothing in a collection because there is none of that name. */
-export async function hintAtMissing(node: NodeAt, collection: string, { json }: TalkOptions): Promise<void> {
+export async function hintAtMissing(node: NodeAt, collection: string, options: TalkOptions): Promise<boolean> {
   for await (const line of node.stream('collections', {})) {
-    if ((line as CollectionLine).collection === collection) return;
+    if ((line as CollectionLine).collection === collection) return false;
   }
-  const hint = `There is no collection "${clean(collection)}" with documents: see \`statemesh collections\`.`;
+  hintAt(`There is no collection "${clean(collection)}" with documents: see \`statemesh collections\`.`, options);
+  return true;
+}
+
+/** Says on standard error which of the fields no document has: they are often misspelled, and to a query that is no mistake. */
+export async function hintAtUnknownFields(
+  node: NodeAt,
+  { collection, fields }: { readonly collection: string; readonly fields: Iterable<string> },
+  options: TalkOptions,
+): Promise<void> {
+  for (const field of new Set(fields)) {
+    const body = { collection, where: { [field]: { $ne: null } }, limit: 1 };
+    let isKnown = false;
+    for await (const _ of node.stream('find', { body })) isKnown = true;
+    if (!isKnown) hintAt(`No document in ${clean(collection)} has the field "${clean(field)}".`, options);
+  }
+}
+
+function hintAt(hint: string, { json }: TalkOptions): void {
   printError(json ? jsonOf({ hint }) : `hint:  ${hint}`);
 }
 

@@ -1,9 +1,9 @@
 /** `statemesh find`: the documents that match a query, as a table of keys and JSON, or as JSON Lines. */
 import type { Command } from 'commander';
-import { hintAtMissing } from './collections.js';
+import { hintAtMissing, hintAtUnknownFields } from './collections.js';
 import { jsonArgument, quotingAdvice } from './exact-input.js';
 import { badInput } from './failures.js';
-import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { defineTalking, type NodeAt, nodeAt, type TalkOptions } from './node-at.js';
 import { clean, jsonOf, paint, print, printJson, written } from './output.js';
 
 interface FindOptions extends TalkOptions {
@@ -41,13 +41,14 @@ export function defineFind(command: Command): void {
       const answer = (await node.call('count', { collection, ...where })) as { count: number };
       if (options.json) printJson(answer);
       else print(String(answer.count));
-      if (answer.count === 0) await hintAtMissing(node, collection, options);
+      if (answer.count === 0) await hintAtNothing(node, collection, { ...where, options });
       return;
     }
+    const orderBy = options.orderBy?.split(',').map(parseOrder);
     const body = {
       collection,
       ...where,
-      ...(options.orderBy === undefined ? {} : { orderBy: options.orderBy.split(',').map(parseOrder) }),
+      ...(orderBy === undefined ? {} : { orderBy }),
       ...numberOption('limit', options.limit),
       ...numberOption('offset', options.offset),
     };
@@ -57,7 +58,9 @@ export function defineFind(command: Command): void {
       const { key, document } = item as { key: string; document: unknown };
       await written(options.json ? jsonOf(item) : `${paint('bold', clean(key))}  ${jsonOf(document)}`);
     }
-    if (isEmpty) await hintAtMissing(node, collection, options);
+    if (isEmpty) await hintAtNothing(node, collection, { ...where, options });
+    else if (orderBy !== undefined)
+      await hintAtUnknownFields(node, { collection, fields: orderBy.map(({ field }) => field) }, options);
   });
 }
 
@@ -66,6 +69,24 @@ function parseWhere(json: string): unknown {
   // No query can name a field without a name; it is what a shell leaves of "$lt" in double quotes.
   if (!/(?<!\\)""\s*:/.test(json)) return where;
   throw badInput(`--where cannot be taken: a name in it is empty. ${quotingAdvice}`, 'queryInvalid');
+}
+
+async function hintAtNothing(
+  node: NodeAt,
+  collection: string,
+  { where, options }: { where?: unknown; options: FindOptions },
+): Promise<void> {
+  if (await hintAtMissing(node, collection, options)) return;
+  await hintAtUnknownFields(node, { collection, fields: fieldsOf(where) }, options);
+}
+
+/** The fields that a condition is about; the node has taken it. */
+function fieldsOf(where: unknown): string[] {
+  if (typeof where !== 'object' || where === null) return [];
+  return Object.entries(where).flatMap(([name, condition]) => {
+    if (!name.startsWith('$')) return [name];
+    return Array.isArray(condition) ? condition.flatMap(fieldsOf) : fieldsOf(condition);
+  });
 }
 
 function parseOrder(field: string): { field: string; descending: boolean } {

@@ -120,6 +120,6 @@ function isSame(one: Stats, other: Stats): boolean {
 
 function lost(path: string, what: string): StatemeshError {
   const remedy =
-    'writes are refused. Put it back; or save what the node still has with `statemesh backup FILE`, stop it, and restore that copy.';
+    'writes are refused. Put it back; or save what the node still has with `statemesh backup FILE`, stop it, and restore that copy. Where the directory is gone, make it again first: commands reach the node through it.';
   return new StatemeshError('databaseLost', `${path} ${what} while the node runs: ${remedy}`);
 }

@@ -70,6 +70,27 @@ describe('standard input', () => {
   });
 });
 
+describe('fields that no document has', () => {
+  const hint = 'No document in c has the field "w".';
+
+  test.each([
+    ['where', '\'{"w":1}\'', [hint]],
+    ['where, counting', '\'{"$and":[{"w":1},{"v":2}]}\' --count', [hint]],
+    ['where: a field that is there', '\'{"v":99}\'', []],
+    ['where: null is what a missing field is', '\'{"w":null,"v":1}\'', []],
+    ['order', '\'{"v":1}\' --order-by -w,v', [hint]],
+  ])('find: %s -> said on standard error', async (_what, where, hints) => {
+    const { exitCode, stderr } = await shell(`statemesh find c --where ${where}`);
+    expect(exitCode).toBe(0);
+    expect(stderr).toBe(hints.map((each) => `hint:  ${each}\n`).join(''));
+  });
+
+  test('find --json: nothing is found -> the hint is JSON', async () => {
+    const { stderr } = await shell('statemesh find c --json --where \'{"w":1}\'');
+    expect(JSON.parse(stderr)).toEqual({ hint });
+  });
+});
+
 describe('quotes', () => {
   const advice = 'In a shell, put single quotes around JSON';
 
