@@ -106,9 +106,10 @@ describe('the commands of the README', () => {
   const commands = section
     .replaceAll(/ \\\n\s+/g, ' ')
     .split('\n')
-    .flatMap((line) => /^ {4}(statemesh .*?)(?: +# (.*))?$/.exec(line)?.slice(1) ?? [])
-    .map((text, index, all) => ({ command: text, comment: all[index + 1] ?? '' }))
-    .filter((_, index) => index % 2 === 0);
+    .flatMap((line) => {
+      const [, command, comment = ''] = /^ {4}(statemesh .*?)(?: +# (.*))?$/.exec(line) ?? [];
+      return command === undefined ? [] : [{ command, comment }];
+    });
   /** They go on until they are interrupted. */
   const isEndless = (command: string) => /^statemesh (start|watch|logs --follow)/.test(command);
 
