@@ -17,6 +17,7 @@ import {
   errorCodes,
   messageOf,
   StatemeshError,
+  systemCodeOf,
 } from '../protocol/control.js';
 import { assertOwnSocket } from '../protocol/control-trust.js';
 
@@ -114,7 +115,7 @@ export async function* streamControl(
 }
 
 /** There is no socket, no directory for one, or nobody behind it. */
-const nobodyCodes: ReadonlySet<unknown> = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTDIR', 'ELOOP']);
+const nobodyCodes: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTDIR', 'ELOOP']);
 
 /** One request and its answer. */
 class Exchange {
@@ -172,8 +173,8 @@ class Exchange {
     const cause = this.#failure ?? error;
     if (cause instanceof StatemeshError) return cause;
     if (this.#signal?.aborted) return new StatemeshError('cancelled', 'The call was cancelled.', { cause });
-    const code = (cause as { code?: unknown }).code;
-    if (nobodyCodes.has(code)) {
+    const code = systemCodeOf(cause);
+    if (code !== undefined && nobodyCodes.has(code)) {
       return new StatemeshError('controlUnavailable', `No node answers on ${this.#socketPath}.`, { cause });
     }
     if (code === 'EACCES') {

@@ -1,6 +1,6 @@
 /** The running node that a command talks to, found by its data directory. */
 import type { Command } from 'commander';
-import { controlSocketPath, StatemeshError } from '../protocol/control.js';
+import { controlSocketPath, StatemeshError, systemCodeOf } from '../protocol/control.js';
 import { dataDirOf, type PlaceOptions } from './configuration-file.js';
 import { type CallOptions, callControl, type StreamRequest, streamControl } from './control-client.js';
 import { type ExitCode, exitCodeHelp, exitCodes } from './exit-codes.js';
@@ -63,7 +63,7 @@ export function nodeAt(options: PlaceOptions): NodeAt {
 
 function explain(error: unknown, dataDir: string): unknown {
   if (!(error instanceof StatemeshError) || error.code !== 'controlUnavailable') return error;
-  if ((error.cause as { code?: unknown } | undefined)?.code === 'EACCES') return error;
+  if (systemCodeOf(error.cause) === 'EACCES') return error;
   const message = `No node runs in ${dataDir}: start one with \`statemesh start\`, or name its directory with --data-dir.`;
   return new StatemeshError('controlUnavailable', message, { cause: error });
 }
