@@ -24,6 +24,9 @@ function statusOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    throw badInput(`${path} cannot be written (${systemCodeOf(error)}).`);
+    const code = systemCodeOf(error);
+    // Below a file there is nothing; not every version of Node.js counts that as no entry.
+    if (code === 'ENOTDIR') return undefined;
+    throw badInput(`${path} cannot be written (${code}).`);
   }
 }
