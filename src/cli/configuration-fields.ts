@@ -61,7 +61,14 @@ function fieldsOfOptions(options: Readonly<Record<string, unknown>>): Record<str
 function inspectorOf(options: Readonly<Record<string, unknown>>): Pick<ConfigurationInput, 'inspector'> {
   const { inspect, inspectTrace, stately } = options;
   if (inspect === undefined && inspectTrace === undefined && stately === undefined) return {};
-  const port = inspect === undefined ? undefined : inspect === true ? 0 : Number(inspect);
+  const port =
+    inspect === undefined
+      ? undefined
+      : inspect === true
+        ? 0
+        : /^\d{1,5}$/.test(String(inspect))
+          ? Number(inspect)
+          : Number.NaN;
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
     throw new StatemeshError('configurationInvalid', `Invalid configuration: --inspect "${inspect}": use a port.`);
   }

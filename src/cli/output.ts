@@ -86,3 +86,8 @@ export function bytes(value: number): string {
   const digits = exponent === 0 ? 0 : 1;
   return `${(value / 1024 ** exponent).toFixed(digits)} ${units[exponent]}`;
 }
+
+/** `host:port`, an IPv6 host in brackets. */
+export function addressText(host: string | undefined, port: number | undefined): string {
+  return `${host?.includes(':') ? `[${host}]` : host}:${port}`;
+}

@@ -21,8 +21,9 @@ import { callControl } from './control-client.js';
 import { exitCodes } from './exit-codes.js';
 import { reportFailure } from './failures.js';
 import { createAuditLog, createLogger } from './logger.js';
-import { list, paint, print, printJson } from './output.js';
+import { addressText, list, paint, print, printJson } from './output.js';
 import { serviceManager } from './service-manager.js';
+import { securityText } from './status.js';
 import { certificateWarning, leftBehindText } from './troubles.js';
 import { warningsOn } from './warnings.js';
 
@@ -199,9 +200,9 @@ async function announce(
   print(paint('green', `Node ${nodeId} is running.${process.stdout.isTTY ? ' Ctrl-C stops it.' : ''}`));
   print(
     list([
-      ['  address', `${host}:${port}${host?.startsWith('127.') ? ' (this machine only)' : ''}`],
+      ['  address', `${addressText(host, port)}${host?.startsWith('127.') ? ' (this machine only)' : ''}`],
       ['  database', `${store?.path}`],
-      ['  security', security === 'none' ? 'none' : 'encrypted with the cluster key'],
+      ['  security', securityText({ security })],
       ...(inspectorUrl === undefined ? [] : [watch(inspectorUrl)]),
       ['  talk to it', status],
     ]),

@@ -4,7 +4,7 @@ import type { GatewayStatus, NodeStatus, PeerStatus, QuarantinedDocument } from 
 import { now } from './ambient.js';
 import { exitCodes } from './exit-codes.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
-import { bytes, clean, count, counted, list, paint, print, printJson, table } from './output.js';
+import { addressText, bytes, clean, count, counted, list, paint, print, printJson, table } from './output.js';
 import { behindText, descriptorText, driftText, peerDriftText, refusalTexts } from './troubles.js';
 
 interface StatusOptions extends TalkOptions {
@@ -53,8 +53,8 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
   const rows: [string, string][] = [
     ['node', `${nodeId}`],
     ['state', `${paint(state === 'running' ? 'green' : 'yellow', state)} (process ${processId})`],
-    ['address', `${host}:${port}`],
-    ['security', securityOf(status)],
+    ['address', addressText(host, port)],
+    ['security', securityText(status)],
     ['peers', `${connected} connected of ${peers.length} known`],
   ];
   if (status.leadership !== undefined) rows.push(['leader', leaderOf(status.leadership)]);
@@ -116,7 +116,7 @@ export function quarantineText({ collection, documentKey, reason }: QuarantinedD
   return clean(`${collection} ${JSON.stringify(documentKey)}: ${reason}`);
 }
 
-function securityOf({ security }: NodeStatus): string {
+export function securityText({ security }: Pick<NodeStatus, 'security'>): string {
   if (security === 'none') return paint('yellow', 'none');
   return security === 'server' ? 'TLS with a certificate, and access tokens' : 'encrypted with the cluster key';
 }

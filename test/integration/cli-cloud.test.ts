@@ -92,6 +92,22 @@ describe('a cloud node', () => {
     await cloud.close();
   });
 
+  test('start --role cloud on every address -> says how it is reached, and what protects it', async () => {
+    const cloud = await createCloud();
+    const directory = await temporaryDirectory();
+    const started = open([
+      ...['start', '--node-id', 'cloud-1', '--role', 'cloud', '--host', '::1', '--data-dir', directory],
+      ...['--tls-cert', cloud.certPath, '--tls-key', cloud.keyPath, '--authority', cloud.authority.url],
+      ...['--audience', 'urn:statemesh:test'],
+    ]);
+    await until(() => started.stdout().includes('talk to it') || undefined, 'the greeting');
+    for (const told of [started.stdout(), (await run(['status', '--data-dir', directory])).stdout]) {
+      expect(told).toMatch(/address +\[::1\]:\d+/);
+      expect(told).toMatch(/security +TLS with a certificate, and access tokens/);
+    }
+    await cloud.close();
+  });
+
   test.each([
     ['no certificate', {}, 'tlsCert'],
     ['a certificate that is not there', { tlsCert: '/nowhere.pem', tlsKey: '/nowhere.pem' }, 'tlsCert'],

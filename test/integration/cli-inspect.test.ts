@@ -72,10 +72,13 @@ describe('start --inspect', () => {
     expect(asked.stdout()).toMatch(/watch it +http:\/\/127\.0\.0\.1:\d+\/#token=/);
   });
 
-  test('no port -> refused, with what to do', async () => {
-    const { exitCode, stderr } = await run(['start', '--node-id', 'n', '--security', 'none', '--inspect', 'here']);
-    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('use a port')]);
-  });
+  test.each(['here', '0x10', '1e3', '65536'])(
+    '--inspect %s, which is no port -> refused, with what to do',
+    async (port) => {
+      const { exitCode, stderr } = await run(['start', '--node-id', 'n', '--security', 'none', '--inspect', port]);
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining('use a port')]);
+    },
+  );
 });
 
 describe('inspect', () => {
