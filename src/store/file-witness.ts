@@ -15,6 +15,8 @@ import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 import type { Time } from '../protocol/ports.js';
 import { walBytesKept } from './schema.js';
 
+/** A log that vanishes so shortly before a commit might as well have vanished after it. */
+const betweenLooksMs = 2;
 /** Of what is done to the log in place, and on a filesystem whose directories do not say when they have changed. */
 const logUnseenMsMax = 100;
 /** A second change may carry the same time as the first. */
@@ -27,6 +29,8 @@ export class FileWitness {
   /** The log shrinks by itself only where a large transaction is over. */
   private walSize = 0;
   private logSoundAtMs = Number.NEGATIVE_INFINITY;
+  /** When both were found well after a commit. */
+  private soundAtMs = Number.NEGATIVE_INFINITY;
   private readonly directoryPath: string;
   private directory: Stats | undefined;
   private directoryChangedAtMs = Number.NEGATIVE_INFINITY;
@@ -49,6 +53,7 @@ export class FileWitness {
 
   /** The same, cheaply: for each transaction. */
   lookBeforeCommit(): StatemeshError | undefined {
+    if (this.hasJustLooked()) return undefined;
     return this.looking(() => this.lookAtFile() ?? this.lookAtLogWhenDue());
   }
 
@@ -57,7 +62,14 @@ export class FileWitness {
    * is in the log first.
    */
   lookAfterCommit(): StatemeshError | undefined {
-    return this.looking(() => this.lookAtFile({ mayHaveGrown: true }) ?? this.lookAtLogWhenDue());
+    if (this.hasJustLooked()) return this.looking(() => this.lookAtFile({ mayHaveGrown: true }));
+    const lost = this.looking(() => this.lookAtFile({ mayHaveGrown: true }) ?? this.lookAtLogWhenDue());
+    this.soundAtMs = lost === undefined ? this.time.monotonicMs() : Number.NEGATIVE_INFINITY;
+    return lost;
+  }
+
+  private hasJustLooked(): boolean {
+    return this.time.monotonicMs() - this.soundAtMs < betweenLooksMs;
   }
 
   private lookAtFile({ mayHaveGrown = false } = {}): StatemeshError | undefined {
@@ -74,7 +86,8 @@ export class FileWitness {
     const nowMs = this.time.monotonicMs();
     if (this.hasDirectoryChanged()) this.directoryChangedAtMs = nowMs;
     const isQuiet = nowMs - this.directoryChangedAtMs > directoryTickMs && nowMs - this.logSoundAtMs < logUnseenMsMax;
-    if (isQuiet) return undefined;
+    // A log that was empty tells nothing when it is empty again.
+    if (isQuiet && this.walSize > 0) return undefined;
     const lost = this.lookAtLog();
     this.logSoundAtMs = lost === undefined ? nowMs : Number.NEGATIVE_INFINITY;
     return lost;

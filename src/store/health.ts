@@ -2,8 +2,8 @@
  * Whether a database can take writes: what kept the last one from the disk, and whether it still does.
  *
  * Invariants:
- * - A write is acknowledged only when the files are where they were, before it and after it; what is done to the log in place is noticed
- *   a tenth of a second later.
+ * - A write is acknowledged only when the files were where they belong, the log 2 ms before at most; what is done to the log in place is
+ *   noticed a tenth of a second later.
  * - Only what concerns every write counts: a document that is too large for what is left of a disk leaves the database healthy.
  * - What was wrong is over when a try succeeds, not before, and with each time that it comes back only after the double time without a
  *   failure: a disk that comes and goes moves the other nodes a few times at most. Damage stays: a try would not meet it.
