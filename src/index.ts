@@ -66,6 +66,7 @@ export {
 } from './node.js';
 export { type Configuration, type ConfigurationInput, configurationSchema } from './protocol/configuration.js';
 export { configurationJsonSchema } from './protocol/configuration-fields.js';
+export type { Configured, Intervals } from './protocol/configured.js';
 export type { ControlCall, ControlCommand, ControlCommands } from './protocol/control.js';
 export type * as events from './protocol/events.js';
 export type { Happening, Mailbox } from './protocol/events.js';

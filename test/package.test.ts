@@ -82,7 +82,7 @@ describe('the package', () => {
     }
     const strangers = paths.filter(
       (path) =>
-        !/^(dist\/.*\.(js|d\.ts)|dist\/visualizer\/.*\.(html|css|svg|md)|docs\/.*\.(md|svg|png|json)|package\.json|LICENSE|(README|CHANGELOG|CONTRIBUTING)\.md)$/.test(
+        !/^(dist\/.*\.(js|d\.ts)|dist\/configuration\.schema\.json|dist\/visualizer\/.*\.(html|css|svg|md)|docs\/.*\.(md|svg|png|json)|package\.json|LICENSE|(README|CHANGELOG|CONTRIBUTING)\.md)$/.test(
           path,
         ),
     );

@@ -248,13 +248,15 @@ const machine = setup({
     // What is asked for: a bad configuration is refused at once, and leaves the good one that waits.
     want: enqueueActions(({ context, enqueue }, { requested }: { requested: Requested }) => {
       const said = taken(requested);
-      const wanted = withProvided(context.wanted, context.provided, said);
-      const failure = objectionTo(said) ?? objectionIn(context, wanted);
-      if (failure !== undefined) {
+      const refuse = (failure: Failure): void => {
         enqueue.assign({ lastFailure: failure });
         enqueue.emit({ type: 'reconfiguration.failed', failure, requests: [] });
-        return;
-      }
+      };
+      const unusable = objectionTo(said);
+      if (unusable !== undefined) return refuse(unusable);
+      const wanted = withProvided(context.wanted, context.provided, said);
+      const failure = objectionIn(context, wanted);
+      if (failure !== undefined) return refuse(failure);
       enqueue.assign({ wanted });
     }),
     wantPartial: enqueueActions(({ context, enqueue }, event: Extract<NodeCommand, { type: 'node.reconfigure' }>) => {

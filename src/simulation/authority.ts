@@ -18,8 +18,10 @@ export interface AuthorityOptions {
   readonly lifetime?: Duration;
 }
 
-type ClientInput = Pick<OAuth2Client, 'clientId' | 'clientSecret'> & Partial<OAuth2Client>;
-type TokenInput = Pick<Grant, 'subject'> & Partial<Pick<Grant, 'audience' | 'scopes'>>;
+/** A client to register. Scope and audience are the defaults of cloud nodes if left out. */
+export type ClientInput = Pick<OAuth2Client, 'clientId' | 'clientSecret'> & Partial<OAuth2Client>;
+/** Whom a token is for. Audience and scope are the defaults of cloud nodes if left out. */
+export type TokenInput = Pick<Grant, 'subject'> & Partial<Pick<Grant, 'audience' | 'scopes'>>;
 
 /** What an authority was asked. */
 export interface AuthorityRequest {

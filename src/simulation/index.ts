@@ -2,7 +2,7 @@
  * `statemesh/simulation`: a deterministic world for tests of programs that embed statemesh, and for our own.
  */
 
-export type { Authority, AuthorityOptions, AuthorityRequest } from './authority.js';
+export type { Authority, AuthorityOptions, AuthorityRequest, ClientInput, TokenInput } from './authority.js';
 export type { Checker, CheckerFactory, View } from './checker.js';
 export { allCheckers } from './checkers/index.js';
 export type { Duration } from './clock.js';

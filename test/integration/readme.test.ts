@@ -139,6 +139,11 @@ describe('the commands of the README', () => {
       const { exitCode, text } = begun(local(command));
       outcomes.push(`${command}: ${await exitCode}${(await exitCode) === 0 ? '' : text()}`);
     };
+    const isNode = async (nodeId: string) => {
+      const status = begun('statemesh status');
+      await status.exitCode;
+      return new RegExp(`node +${nodeId}\n`).test(status.text()) || undefined;
+    };
     expect(commands.length).toBeGreaterThan(20);
     for (const { command, comment } of commands) {
       if (isEndless(command)) {
@@ -165,6 +170,9 @@ describe('the commands of the README', () => {
         await until(() => again.text().includes('is running') || undefined, 'start again');
         // The one that was imported is there already.
       } else await finish(command.replace(/export (.*)--to/, 'export --force $1--to'));
+      // The node takes up what is in its file in its own time.
+      const [, nodeId] = /config set nodeId=(\S+)/.exec(command) ?? [];
+      if (nodeId !== undefined) await until(() => isNode(nodeId), command);
     }
     await finish('statemesh stop');
     expect(outcomes.filter((outcome) => !outcome.endsWith(': 0'))).toEqual([]);
