@@ -5,7 +5,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { systemCodeOf } from '../core/errors.js';
+import { lacksDescriptors } from '../core/errors.js';
 import type { Descriptors } from '../protocol/ports.js';
 
 /** Unknown at first, so that the system is asked. */
@@ -19,7 +19,7 @@ export function descriptorsNow(): Descriptors | undefined {
     // One of them is that of the directory itself.
     return { open: readdirSync('/proc/self/fd').length - 1, max };
   } catch (error) {
-    return areUsedUp(error) ? { open: max, max } : undefined;
+    return lacksDescriptors(error) ? { open: max, max } : undefined;
   }
 }
 
@@ -38,12 +38,6 @@ export function descriptorsMax(needed: number): number {
     if (knownMax === 0) knownMax = Number.POSITIVE_INFINITY;
   }
   return knownMax;
-}
-
-/** Of this process (EMFILE) or of the machine (ENFILE). */
-export function areUsedUp(error: unknown): boolean {
-  const code = systemCodeOf(error);
-  return code === 'EMFILE' || code === 'ENFILE';
 }
 
 /** The number of a socket's descriptor, of which the system gives the lowest that is free; undefined where there is none (Windows). */

@@ -11,10 +11,10 @@
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { madeWay, Places, theOldest } from '../core/admission.js';
-import { type Failure, messageOf, systemCodeOf } from '../core/errors.js';
+import { type Failure, lacksDescriptors, messageOf, systemCodeOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Listening, ListenOptions, ListenSecurity, Protection } from '../protocol/ports.js';
-import { areUsedUp, descriptorOf, descriptorsMax } from './descriptors.js';
+import { descriptorOf, descriptorsMax } from './descriptors.js';
 import { addressText, handshakeFailure, listenError, plainHost } from './network-errors.js';
 import { TcpConnection } from './tcp-connection.js';
 import { certificateServerOptions, pskServerOptions } from './tls-options.js';
@@ -287,7 +287,7 @@ class Listener {
   /** The system could not hand over a connection (too many open files): the listener goes on. */
   #acceptFailed(error: unknown): void {
     const reason = systemCodeOf(error) ?? messageOf(error);
-    const failure: Failure = areUsedUp(error)
+    const failure: Failure = lacksDescriptors(error)
       ? descriptorsExhausted()
       : { code: 'connectionLimit', message: `This machine could not accept a connection (${reason}).` };
     this.#options.refused(failure, 'unknown');

@@ -5,10 +5,16 @@
  * binder does not verify, and the client only gets to know an alert; so every alert counts as a wrong key there.
  */
 
-import { type ErrorCode, type Failure, messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+import {
+  type ErrorCode,
+  type Failure,
+  lacksDescriptors,
+  messageOf,
+  StatemeshError,
+  systemCodeOf,
+} from '../core/errors.js';
 import { own } from '../core/own.js';
 import type { DialSecurity, ListenSecurity } from '../protocol/ports.js';
-import { areUsedUp } from './descriptors.js';
 
 /** `host:port` for people, IPv6 in brackets. */
 export function addressText(host: string, port: number): string {
@@ -48,7 +54,7 @@ export function dialError(
   const address = addressText(host, port);
   const code = systemCodeOf(error) ?? '';
   const refused = (ourCode: ErrorCode, message: string) => new StatemeshError(ourCode, message, { cause: error });
-  if (areUsedUp(error)) {
+  if (lacksDescriptors(error)) {
     return refused(
       'descriptorsExhausted',
       `${address} was not dialed, since this process has no file descriptor left (${code}): raise its limit (ulimit -n, LimitNOFILE of systemd).`,

@@ -114,7 +114,7 @@ export async function* streamControl(
   }
 }
 
-/** There is no socket, no directory for one, or nobody behind it. */
+/** There is no socket, no directory for one, or no process that listens on it. */
 const nobodyCodes: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTDIR', 'ELOOP']);
 
 /** One request and its answer. */

@@ -1,5 +1,5 @@
 /**
- * `statemesh doctor`: whether a node can run here, and how things stand with it. Looks only; whatever it finds it says what to do.
+ * `statemesh doctor`: checks whether a node can run here, and what state it is in. It changes nothing, and says what to do about each problem.
  *
  * Of a node that runs it asks the node; of one that does not it looks at its files and ports.
  */
@@ -257,7 +257,7 @@ function peerFinding(peer: PeerStatus): Finding {
 
 const unreachableAdvice = 'Is it running, and does no firewall stand between?';
 
-/** Failures of which nobody has said the reason. */
+/** Failures whose reason was not given. */
 function isSilence(code: ErrorCode): boolean {
   return code === 'connectionTimeout' || code === 'handshakeTimeout' || code === 'connectionLost';
 }
@@ -338,7 +338,7 @@ async function* databaseFindings(
   }
 }
 
-/** Asked of the node, whose own database nobody else can read. */
+/** The node answers this itself: no other process can read a database that it has open. */
 async function leftBehindOf(dataDir: string, { nodeId }: NodeStatus): Promise<Finding[]> {
   try {
     const found = (await callControl(controlSocketPath(dataDir), 'databasesLeftBehind')) as DatabaseLeftBehind[];

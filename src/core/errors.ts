@@ -145,7 +145,7 @@ export function failureOf(error: unknown): Failure {
     const { code, message, retryAfterMs } = error;
     return { code, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   }
-  if (['EMFILE', 'ENFILE'].includes(systemCodeOf(error) ?? '')) {
+  if (lacksDescriptors(error)) {
     const message = `The process has no file descriptors left (${messageOf(error)}); raise its limit (ulimit -n).`;
     return { code: 'descriptorsExhausted', message };
   }
@@ -170,6 +170,12 @@ export function isErrorCode(text: string): text is ErrorCode {
 export function systemCodeOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' ? code : undefined;
+}
+
+/** Whether the file descriptors of this process (EMFILE) or of the machine (ENFILE) are used up. */
+export function lacksDescriptors(error: unknown): boolean {
+  const code = systemCodeOf(error);
+  return code === 'EMFILE' || code === 'ENFILE';
 }
 
 export function messageOf(error: unknown): string {

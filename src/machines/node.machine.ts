@@ -306,7 +306,8 @@ const machine = setup({
       if (target === undefined) return {};
       return {
         configured: target.configured,
-        ...{ requested: target.requested, provided: target.provided },
+        requested: target.requested,
+        provided: target.provided,
         store: target.store ?? store,
         listening: target.listening ?? listening,
         target: {
@@ -389,7 +390,8 @@ const machine = setup({
   context: ({ input }) => ({
     ...input,
     boot: input.newBoot(),
-    ...{ requested: () => undefined, provided: () => undefined },
+    requested: () => undefined,
+    provided: () => undefined,
     configured: undefined,
     store: undefined,
     listening: undefined,

@@ -5,7 +5,9 @@
  * Decoding trusts nothing: how many and how long is checked before an object is made, then every id, stamp, count and text, and
  * what does not fit is `frameMalformed`.
  */
+
 import protobuf from 'protobufjs';
+import { isPort } from '../core/address.js';
 import { type Author, type AuthorKey, authorKeyOf, parseAuthorKey, scopeOf } from '../core/author.js';
 import type { Stance, Uplink } from '../core/ballot.js';
 import type { Entry, Position, Run } from '../core/entry.js';
@@ -360,7 +362,7 @@ function decodeStretch(size: number, offset: number): { readonly size: number; r
 }
 
 function decodePort(port: number): number {
-  if (port > 65_535) throw malformed('its port is invalid');
+  if (!isPort(port)) throw malformed('its port is invalid');
   return port;
 }
 
