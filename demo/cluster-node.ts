@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { callControl, type StreamRequest, streamControl } from '../src/cli/control-client.js';
+import { callControl, type StreamRequest, streamControl } from '../src/control/client.js';
 import type { Cluster } from './cluster.js';
 
 export type MemberName = 'node-a' | 'node-b' | 'node-c';

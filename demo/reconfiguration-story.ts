@@ -2,7 +2,7 @@
  * The last part of the story: everything about the nodes changes while they serve, as the seed document "Dynamic Reconfiguration" has it.
  */
 import { randomBytes } from 'node:crypto';
-import { dial } from '../src/adapters/dial.js';
+import { dial } from '../src/adapters/dialing.js';
 import { deriveClusterKeys } from '../src/core/keys.js';
 import type { Cloud } from './cloud.js';
 import { type Cluster, freePort } from './cluster.js';

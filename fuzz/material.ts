@@ -10,8 +10,8 @@ import type { Hlc } from '../src/core/hlc.js';
 import { type Boot, type CollectionName, type DocumentKey, isNodeId, isToken, type NodeId } from '../src/core/ids.js';
 import { own } from '../src/core/own.js';
 import { Secret } from '../src/core/secret.js';
-import { encodeFrame } from '../src/protocol/frame-codec.js';
-import type { Frame } from '../src/protocol/messages.js';
+import { encodeFrame } from '../src/wire/framing.js';
+import type { Frame } from '../src/wire/messages.js';
 
 export const anyBytes = fc.uint8Array({ maxLength: 2_048 });
 

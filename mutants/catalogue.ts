@@ -614,12 +614,12 @@ export const mutants: readonly Mutant[] = [
     bug: 'Only the first entry of the old database goes along into the new one.',
     edits: [
       {
-        file: 'database/succession.ts',
+        file: 'services/succession.ts',
         find: 'if (complete) return;',
         replace: 'return;',
       },
       {
-        file: 'database/succession.ts',
+        file: 'services/succession.ts',
         find: 'const portion = { scopes: allScopes, entriesMax: 1_000, bytesMax: 2 ** 20 };',
         replace: 'const portion = { scopes: allScopes, entriesMax: 1, bytesMax: 1 };',
       },

@@ -5,15 +5,18 @@
  * `composeNode` here, too.
  */
 
+export type * as events from './actors/mailboxes.js';
+export type { Happening, Mailbox } from './actors/mailboxes.js';
+export * as services from './actors/slots.js';
 export type { SystemTime } from './adapters/time.js';
-export type { AuditLogger } from './audit.js';
-export {
-  type CertificateFinding,
-  type CertificateStatus,
-  examineCertificates,
-  type OwnCertificate,
-} from './certificates.js';
-export { composeNode, composeSession, createServices, type Particulars, type Ports, type Services } from './compose.js';
+export type { Configured, Intervals } from './configuration/configured.js';
+export { configurationJsonSchema } from './configuration/fields.js';
+export { type CheckedConfiguration, parseConfiguration } from './configuration/parse.js';
+export type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from './configuration/provider.js';
+export type { ConfigurationChange, Reconfiguration } from './configuration/reconfiguration.js';
+export { type Configuration, type ConfigurationInput, configurationSchema } from './configuration/schema.js';
+export type { ControlCall, ControlCommand, ControlCommands } from './control/protocol.js';
+export type { Logger } from './control/recent-log.js';
 export type { ConnectionLimits } from './core/admission.js';
 export type { Author, AuthorKey, Incarnation, Scope } from './core/author.js';
 export type { Stance, Standing, Uplink } from './core/ballot.js';
@@ -31,17 +34,15 @@ export type { VectorClock } from './core/vector-clock.js';
 export type { Change, ChangesOptions } from './database/changes.js';
 export { type Collection, type CollectionOptions, nothing } from './database/collection.js';
 export type { Database } from './database/database.js';
-export type { PeerManagement, PeerStore } from './database/peer-management.js';
 export type { Documents, PutManyOptions, PutManyProgress } from './database/put-many.js';
 export type { Stream } from './database/streams.js';
 export type { Recipe } from './database/update.js';
 export type { Found, WatchOptions } from './database/watch.js';
-export { databasesLeftBehind, examineDatabase, examineInstallation } from './examine.js';
 export type { Chart, ChartState, ChartTransition } from './inspector/chart.js';
 export type { History, HistoryBounds } from './inspector/history.js';
 export { createInspector, type Inspector, type InspectorOptions, type Watch } from './inspector/inspector.js';
+export type { InspectorServer } from './inspector/inspector-server.js';
 export type * from './inspector/records.js';
-export type { InspectorServer } from './inspector/server.js';
 export type { Summary } from './inspector/summary.js';
 export { readTrace, type ServeTraceOptions, serveTrace, type Trace } from './inspector/trace.js';
 export type { Control, Controller, ControlName } from './inspector/wire.js';
@@ -57,35 +58,44 @@ export { type SenderMachine, senderMachine } from './machines/sender.machine.js'
 export { type SessionAccess, type SessionMachine, sessionMachine } from './machines/session.machine.js';
 export { type UplinkMachine, uplinkMachine } from './machines/uplink.machine.js';
 export { type WardMachine, wardMachine } from './machines/ward.machine.js';
+export type { AuditLogger } from './node/audit.js';
+export {
+  type CertificateFinding,
+  type CertificateStatus,
+  examineCertificates,
+  type OwnCertificate,
+} from './node/certificates.js';
+export {
+  composeNode,
+  composeSession,
+  createServices,
+  type Particulars,
+  type Ports,
+  type Services,
+} from './node/compose.js';
+export { databasesLeftBehind, examineDatabase, examineInstallation } from './node/examine.js';
 export {
   createNode,
   type NodeExtras,
   type NodeOptions,
   type NodePorts,
   systemPorts,
-} from './node.js';
-export { type Configuration, type ConfigurationInput, configurationSchema } from './protocol/configuration.js';
-export { configurationJsonSchema } from './protocol/configuration-fields.js';
-export type { Configured, Intervals } from './protocol/configured.js';
-export type { ControlCall, ControlCommand, ControlCommands } from './protocol/control.js';
-export type * as events from './protocol/events.js';
-export type { Happening, Mailbox } from './protocol/events.js';
-export type * as messages from './protocol/messages.js';
-export { type CheckedConfiguration, parseConfiguration } from './protocol/parse-configuration.js';
-export type * from './protocol/ports.js';
-export type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from './protocol/provider.js';
-export type { Logger } from './protocol/recent-log.js';
-export type { ConfigurationChange, Reconfiguration } from './protocol/reconfiguration.js';
+} from './node/node.js';
+export { quarantinedIn, type RepairOptions, removeStoredPeer, repairDatabase } from './node/repair.js';
+export { restoreDatabase, setDatabaseAside } from './node/restore.js';
+export type { HappeningType, StatemeshNode } from './node/statemesh-node.js';
 export {
-  type CloudPeer,
-  type OAuth2Configuration,
-  PeerType,
-  type QuarantinedDocument,
-  type RemotePeer,
-  type RemotePeerDocument,
-} from './protocol/remote-peer.js';
-export type { RemotePeerInput } from './protocol/remote-peer-document.js';
-export * as services from './protocol/services.js';
+  type ElectionState,
+  type GatewayState,
+  type GatewayStatus,
+  type LeadershipStatus,
+  type NodeState,
+  type NodeStatus,
+  nodeStatusOf,
+  type PeerState,
+  type PeerStatus,
+} from './node/status.js';
+export type * from './ports/ports.js';
 export type {
   ApplyResult,
   BackupProgress,
@@ -102,7 +112,7 @@ export type {
   StoreStatistics,
   Write,
   Written,
-} from './protocol/store.js';
+} from './ports/store.js';
 export {
   type EnvironmentConfiguration,
   type EnvironmentConfigurationOptions,
@@ -113,19 +123,16 @@ export { type FileConfiguration, fileConfiguration } from './providers/file.js';
 export { mappedConfiguration } from './providers/mapped.js';
 export { type RemoteConfiguration, type RemoteConfigurationOptions, remoteConfiguration } from './providers/remote.js';
 export { type StaticConfiguration, staticConfiguration } from './providers/static.js';
-export { quarantinedIn, type RepairOptions, removeStoredPeer, repairDatabase } from './repair.js';
-export { restoreDatabase, setDatabaseAside } from './restore.js';
-export type { HappeningType, StatemeshNode } from './statemesh-node.js';
+export type { PeerManagement, PeerStore } from './remote-peers/management.js';
+export type { RemotePeerInput } from './remote-peers/peer-document.js';
 export {
-  type ElectionState,
-  type GatewayState,
-  type GatewayStatus,
-  type LeadershipStatus,
-  type NodeState,
-  type NodeStatus,
-  nodeStatusOf,
-  type PeerState,
-  type PeerStatus,
-} from './status.js';
+  type CloudPeer,
+  type OAuth2Configuration,
+  PeerType,
+  type QuarantinedDocument,
+  type RemotePeer,
+  type RemotePeerDocument,
+} from './remote-peers/remote-peer.js';
 export type { Examination, ExaminationOptions } from './store/examination.js';
 export type { DatabaseLeftBehind } from './store/left-behind.js';
+export type * as messages from './wire/messages.js';

@@ -4,8 +4,8 @@ import { connect, type TLSSocket } from 'node:tls';
 import { type Boot, parseNodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
-import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
-import { protocolVersion } from '../../src/protocol/messages.js';
+import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';
+import { protocolVersion } from '../../src/wire/messages.js';
 import { serve } from './serve.js';
 
 export interface Arrival {

@@ -3,8 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { type ConfigurationInput, createNode, limits, type NodeOptions, type StatemeshNode } from 'statemesh';
 import { WebSocket } from 'ws';
-import { encodeFrame } from '../../src/protocol/frame-codec.js';
-import type { BatchFrame } from '../../src/protocol/messages.js';
+import { encodeFrame } from '../../src/wire/framing.js';
+import type { BatchFrame } from '../../src/wire/messages.js';
 import { type BenchDocument, collectionName, documentOf, keyOf, type Pair } from '../documents.js';
 import { millisecondsOf } from '../measure.js';
 import { forgetPeakRss, peakRssBytes, say, serve } from './serve.js';

@@ -4,17 +4,17 @@
  */
 import { join } from 'node:path';
 import { createActor, fromCallback, fromPromise } from 'xstate';
-import { composeReception, createServices } from '../../src/compose.js';
+import type { Mailbox, Notice } from '../../src/actors/mailboxes.js';
+import { parseConfiguration } from '../../src/configuration/parse.js';
 import { type Boot, type NodeId, parseNodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
-import { systemPorts } from '../../src/node.js';
-import type { Mailbox, Notice } from '../../src/protocol/events.js';
-import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
-import { type Frame, protocolVersion } from '../../src/protocol/messages.js';
-import { parseConfiguration } from '../../src/protocol/parse-configuration.js';
-import type { Connection, ConnectionHandlers } from '../../src/protocol/ports.js';
+import { composeReception, createServices } from '../../src/node/compose.js';
+import { systemPorts } from '../../src/node/node.js';
+import type { Connection, ConnectionHandlers } from '../../src/ports/ports.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
+import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';
+import { type Frame, protocolVersion } from '../../src/wire/messages.js';
 import { serve } from './serve.js';
 
 const lifetimeMs = 3_600_000;

@@ -11,6 +11,7 @@ import { startAuthority } from '../../demo/authority.js';
 import { makeCertificates } from '../../demo/certificates.js';
 import { createNetwork } from '../../src/adapters/network.js';
 import { systemTime } from '../../src/adapters/time.js';
+import { controlSocketPath } from '../../src/control/protocol.js';
 import type { NodeId } from '../../src/core/ids.js';
 import { deriveClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
@@ -18,11 +19,10 @@ import { Secret } from '../../src/core/secret.js';
 import { type ConfigurationInput, createNode, type NodeOptions, type StatemeshNode } from '../../src/index.js';
 import { Feed } from '../../src/inspector/feed.js';
 import { History } from '../../src/inspector/history.js';
-import { serveInspector } from '../../src/inspector/server.js';
-import { controlSocketPath } from '../../src/protocol/control.js';
-import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
-import { type Frame, protocolVersion } from '../../src/protocol/messages.js';
-import type { Connection } from '../../src/protocol/ports.js';
+import { serveInspector } from '../../src/inspector/inspector-server.js';
+import type { Connection } from '../../src/ports/ports.js';
+import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';
+import { type Frame, protocolVersion } from '../../src/wire/messages.js';
 import { isConnected, portOf, sessionsOf, until } from '../../test/integration/cluster-fixture.js';
 import {
   anyBoot,

@@ -11,11 +11,11 @@ import { own } from '../../src/core/own.js';
 import { openSecret, type SealedFor, sealSecret } from '../../src/core/sealing.js';
 import { Secret } from '../../src/core/secret.js';
 import { tokenShapeOf } from '../../src/core/token-shape.js';
-import { type Beacon, decodeBeacon, encodeBeacon } from '../../src/protocol/beacon.js';
-import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
-import type { Frame } from '../../src/protocol/messages.js';
-import { parseRemotePeer } from '../../src/protocol/remote-peer-document.js';
-import { decodeMessage } from '../../src/protocol/wire.js';
+import { parseRemotePeer } from '../../src/remote-peers/peer-document.js';
+import { type Beacon, decodeBeacon, encodeBeacon } from '../../src/wire/beacon.js';
+import { decodeMessage } from '../../src/wire/codec.js';
+import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';
+import type { Frame } from '../../src/wire/messages.js';
 import {
   anyBytes,
   anyFrame,

@@ -8,7 +8,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { messageOf, systemCodeOf } from '../core/errors.js';
-import type { DatagramOptions, Datagrams } from '../protocol/ports.js';
+import type { DatagramOptions, Datagrams } from '../ports/ports.js';
 import { lanBroadcastAddresses, loopbackBroadcastAddress } from './broadcast-addresses.js';
 import { addressText, listenError } from './network-errors.js';
 

@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { lacksDescriptors } from '../core/errors.js';
-import type { Descriptors } from '../protocol/ports.js';
+import type { Descriptors } from '../ports/ports.js';
 
 /** Unknown at first, so that the system is asked. */
 let knownMax = 0;

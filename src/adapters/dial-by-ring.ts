@@ -6,7 +6,7 @@
  */
 import { isStatemeshError } from '../core/errors.js';
 import type { PresharedKey } from '../core/keys.js';
-import type { Connection, DialOptions, DialSecurity, Protection } from '../protocol/ports.js';
+import type { Connection, DialOptions, DialSecurity, Protection } from '../ports/ports.js';
 
 /** A dial with one key at most. */
 export interface SingleDialOptions extends Omit<DialOptions, 'security'> {

@@ -8,7 +8,7 @@ import type { Dispatcher } from 'undici';
 import { StatemeshError, systemCodeOf } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import { limits } from '../core/limits.js';
-import type { Http, HttpRequest, HttpResponse } from '../protocol/ports.js';
+import type { Http, HttpRequest, HttpResponse } from '../ports/ports.js';
 import { certificateProblem } from './network-errors.js';
 
 export function createHttp(timeoutMs: number = limits.httpTimeoutMs): Http {

@@ -14,7 +14,7 @@ import {
   systemCodeOf,
 } from '../core/errors.js';
 import { own } from '../core/own.js';
-import type { DialSecurity, ListenSecurity } from '../protocol/ports.js';
+import type { DialSecurity, ListenSecurity } from '../ports/ports.js';
 
 /** `host:port` for people, IPv6 in brackets. */
 export function addressText(host: string, port: number): string {

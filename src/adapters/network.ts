@@ -6,10 +6,10 @@
  */
 import type { Socket } from 'node:net';
 import { StatemeshError } from '../core/errors.js';
-import type { Network } from '../protocol/ports.js';
+import type { Network } from '../ports/ports.js';
 import { type OpenDatagrams, openDatagrams } from './datagrams.js';
-import { dial, dialCancelled } from './dial.js';
-import { listen, type OpenListening } from './listen.js';
+import { dial, dialCancelled } from './dialing.js';
+import { listen, type OpenListening } from './listening.js';
 
 /** A network over this machine's sockets. After `closeAll` it is of no use any more. */
 export function createNetwork(): Network {

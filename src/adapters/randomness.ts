@@ -1,6 +1,6 @@
 /** Randomness as the system has it: both kinds from the generator that is fit for secrets. */
 import { randomBytes, randomInt } from 'node:crypto';
-import type { Randomness } from '../protocol/ports.js';
+import type { Randomness } from '../ports/ports.js';
 
 export function systemRandomness(): Randomness {
   return {

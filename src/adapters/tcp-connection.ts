@@ -7,7 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Failure } from '../core/errors.js';
-import type { Connection, ConnectionHandlers, Protection } from '../protocol/ports.js';
+import type { Connection, ConnectionHandlers, Protection } from '../ports/ports.js';
 import { Linger } from './linger.js';
 import { connectionLost, plainHost } from './network-errors.js';
 

@@ -4,7 +4,7 @@
  * Invariant: a timer that waits keeps the process alive, since a running node should.
  */
 import type { ActorOptions, AnyActorLogic } from 'xstate';
-import type { Time, Timer } from '../protocol/ports.js';
+import type { Time, Timer } from '../ports/ports.js';
 
 /** What XState takes as a clock; it exports the type under no name of its own. */
 type Clock = NonNullable<ActorOptions<AnyActorLogic>['clock']>;

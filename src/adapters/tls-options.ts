@@ -9,7 +9,7 @@ import { constants } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, checkServerIdentity, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { PresharedKey } from '../core/keys.js';
-import type { ServerCertificate } from '../protocol/ports.js';
+import type { ServerCertificate } from '../ports/ports.js';
 
 export interface PskServerOptions {
   readonly keys: readonly PresharedKey[];

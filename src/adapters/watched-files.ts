@@ -6,7 +6,7 @@
  */
 import { type StatWatcher, unwatchFile, watchFile } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Files } from '../protocol/ports.js';
+import type { Files } from '../ports/ports.js';
 
 const lookIntervalMs = 500;
 const quietMs = 300;

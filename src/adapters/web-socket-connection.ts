@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { type Failure, systemCodeOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
-import type { Connection, ConnectionHandlers, Protection } from '../protocol/ports.js';
+import type { Connection, ConnectionHandlers, Protection } from '../ports/ports.js';
 import { Linger } from './linger.js';
 import { connectionLost, plainHost } from './network-errors.js';
 import { sendQueueHighBytes } from './tcp-connection.js';

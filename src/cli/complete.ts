@@ -6,9 +6,9 @@
  * waits long for a node. Names with control characters are left out.
  */
 import { type Command, Option } from 'commander';
-import { configurationFields } from '../protocol/configuration-fields.js';
-import { errorCodes } from '../protocol/control.js';
-import type { RemotePeer } from '../protocol/remote-peer.js';
+import { configurationFields } from '../configuration/fields.js';
+import { errorCodes } from '../control/protocol.js';
+import type { RemotePeer } from '../remote-peers/remote-peer.js';
 import type { PlaceOptions } from './configuration-file.js';
 import { nodeAt } from './node-at.js';
 import { clean, print } from './output.js';

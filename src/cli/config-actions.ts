@@ -15,10 +15,10 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { fieldsOfEnvironment } from '../configuration/fields.js';
+import { secretFields } from '../configuration/secret-fields.js';
+import { systemCodeOf } from '../control/protocol.js';
 import { type Configuration, configurationJsonSchema, parseConfiguration, StatemeshError } from '../index.js';
-import { fieldsOfEnvironment } from '../protocol/configuration-fields.js';
-import { systemCodeOf } from '../protocol/control.js';
-import { secretFields } from '../protocol/secret-fields.js';
 import { gatherConfiguration } from './configuration-fields.js';
 import {
   type ConfigurationFile,

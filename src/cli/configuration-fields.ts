@@ -2,9 +2,9 @@
  * The configuration of `start`, put together from options, environment, file and defaults, in that order: an earlier one of them wins.
  */
 import { resolve } from 'node:path';
+import { configurationFields, fieldsOfEnvironment, fieldValue } from '../configuration/fields.js';
+import { StatemeshError } from '../control/protocol.js';
 import type { ConfigurationInput } from '../index.js';
-import { configurationFields, fieldsOfEnvironment, fieldValue } from '../protocol/configuration-fields.js';
-import { StatemeshError } from '../protocol/control.js';
 import { type ConfigurationFile, fileDataDirOf, variable } from './configuration-file.js';
 import { startDefaults } from './field-options.js';
 

@@ -8,8 +8,8 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { configurationBytesMax, parseConfigurationText } from '../protocol/configuration-text.js';
-import { StatemeshError, systemCodeOf } from '../protocol/control.js';
+import { configurationBytesMax, parseConfigurationText } from '../configuration/text.js';
+import { StatemeshError, systemCodeOf } from '../control/protocol.js';
 
 export const defaultConfigPath = './statemesh.json';
 export const defaultDataDir = './data';

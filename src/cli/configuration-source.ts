@@ -1,5 +1,6 @@
 /** Where `start` has its configuration from: a file or a web server, watched, with options and environment over it. */
 import { join, resolve } from 'node:path';
+import { StatemeshError } from '../control/protocol.js';
 import {
   fileConfiguration,
   mappedConfiguration,
@@ -10,7 +11,6 @@ import {
   Secret,
   staticConfiguration,
 } from '../index.js';
-import { StatemeshError } from '../protocol/control.js';
 import { gatherConfiguration } from './configuration-fields.js';
 import {
   type ConfigurationFile,

@@ -5,7 +5,7 @@
  * texts in quotation marks), else the text that stands there; an empty cell is a field that is not there. So a text that would read as
  * JSON is written as JSON, and a number that would not survive exactly stays a text.
  */
-import { controlLimits, parseJsonText, StatemeshError } from '../protocol/control.js';
+import { controlLimits, parseJsonText, StatemeshError } from '../control/protocol.js';
 import { badInput } from './failures.js';
 import { jsonOf } from './output.js';
 

@@ -7,6 +7,16 @@ import { createSocket } from 'node:dgram';
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
+import { listeningHost } from '../configuration/schema.js';
+import { callControl } from '../control/client.js';
+import {
+  controlSocketPath,
+  type ErrorCode,
+  type Failure,
+  failureOf,
+  StatemeshError,
+  systemCodeOf,
+} from '../control/protocol.js';
 import {
   type CertificateFinding,
   type Configuration,
@@ -22,20 +32,10 @@ import {
   quarantinedIn,
   repairDatabase,
 } from '../index.js';
-import { listeningHost } from '../protocol/configuration.js';
-import {
-  controlSocketPath,
-  type ErrorCode,
-  type Failure,
-  failureOf,
-  StatemeshError,
-  systemCodeOf,
-} from '../protocol/control.js';
 import { now } from './ambient.js';
 import { gatherConfiguration } from './configuration-fields.js';
 import { readConfigurationFile } from './configuration-file.js';
 import { assertNamed } from './configuration-source.js';
-import { callControl } from './control-client.js';
 import { adviceOn, exitCodeOf, exitCodes } from './exit-codes.js';
 import { bytes, clean, count, counted, paint, print, printJson } from './output.js';
 import { quarantineText } from './status.js';

@@ -1,6 +1,6 @@
 /** `statemesh put`, `get` and `delete`: one document. */
 import type { Command } from 'commander';
-import { StatemeshError } from '../protocol/control.js';
+import { StatemeshError } from '../control/protocol.js';
 import { jsonArgument, standardInput } from './exact-input.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { jsonOf, print, printJson } from './output.js';

@@ -1,6 +1,6 @@
 /** `statemesh errors`: the closed list of error codes, with what each means and how a command ends with it. */
 import type { Command } from 'commander';
-import { errorCodes } from '../protocol/control.js';
+import { errorCodes } from '../control/protocol.js';
 import { adviceOn, exitCodeHelp, exitCodeOf, exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';
 import { print, printJson, table } from './output.js';

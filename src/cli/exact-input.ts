@@ -13,7 +13,7 @@ import {
   parseJsonText,
   StatemeshError,
   systemCodeOf,
-} from '../protocol/control.js';
+} from '../control/protocol.js';
 import { badInput } from './failures.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });

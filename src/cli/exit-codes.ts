@@ -1,5 +1,5 @@
 /** Exit codes: the one table, from what went wrong to what a script sees, with what a person can do about it. */
-import type { ErrorCode } from '../protocol/control.js';
+import type { ErrorCode } from '../control/protocol.js';
 
 export const exitCodes = {
   ok: 0,

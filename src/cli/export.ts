@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
-import { messageOf, StatemeshError } from '../protocol/control.js';
+import { messageOf, StatemeshError } from '../control/protocol.js';
 import { hintAtMissing } from './collections.js';
 import { csvOf, isCsvFile } from './csv.js';
 import { badInput } from './failures.js';

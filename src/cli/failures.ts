@@ -1,5 +1,5 @@
 /** How a command ends that has failed: one line what, one line what to do, or `{ code, message }`; never a stack. */
-import { type ErrorCode, failureOf, StatemeshError } from '../protocol/control.js';
+import { type ErrorCode, failureOf, StatemeshError } from '../control/protocol.js';
 import { adviceOn, type ExitCode, exitCodeOf } from './exit-codes.js';
 import { clean, jsonOf, paint, printError } from './output.js';
 

@@ -3,8 +3,9 @@
  *
  * Invariant: a secret is taken from standard input only, since a command line can be read by every user.
  */
-import { parseConfigurationText } from '../protocol/configuration-text.js';
-import { secretFields } from '../protocol/secret-fields.js';
+
+import { secretFields } from '../configuration/secret-fields.js';
+import { parseConfigurationText } from '../configuration/text.js';
 import { standardInput } from './exact-input.js';
 import { badInput } from './failures.js';
 
@@ -16,7 +17,7 @@ FIELD is a field of the configuration (port, heartbeatIntervalMs or heartbeat-in
 FIELD= without a value goes back to the default. Secrets and lists of peers come as a JSON object on standard input, with --stdin,
 where null stands for the default.`;
 
-type FieldKinds = Pick<typeof import('../protocol/configuration-fields.js'), 'configurationFields' | 'fieldValue'>;
+type FieldKinds = Pick<typeof import('../configuration/fields.js'), 'configurationFields' | 'fieldValue'>;
 
 /** @throws StatemeshError `requestInvalid`, `configurationInvalid`, `configurationUnreadable` */
 export async function readAssignments(args: readonly string[], stdin: boolean): Promise<Assignments> {
@@ -25,7 +26,7 @@ export async function readAssignments(args: readonly string[], stdin: boolean): 
   }
   const given = stdin ? parseConfigurationText(await standardInput(), 'Standard input') : {};
   const fromInput = Object.entries(given).map(([name, value]) => [name, value === null ? undefined : value]);
-  const kinds = await import('../protocol/configuration-fields.js');
+  const kinds = await import('../configuration/fields.js');
   const assignments = {
     ...Object.fromEntries(fromInput),
     ...Object.fromEntries(args.map((argument) => assignment(argument, kinds))),

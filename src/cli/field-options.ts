@@ -1,8 +1,8 @@
 /** The options of `start` and `doctor`: one for each field of the configuration, with its words. */
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { type Field, fieldsOf } from '../protocol/fields.js';
-import { secretFields } from '../protocol/secret-fields.js';
+import { secretFields } from '../configuration/secret-fields.js';
+import { type Field, fieldsOf } from '../configuration/text-fields.js';
 
 /** Whoever starts a node by the command line means to talk to it by the command line. */
 export const startDefaults: Readonly<Record<string, unknown>> = { control: true };

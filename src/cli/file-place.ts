@@ -1,7 +1,7 @@
 /** Where a command may write a file. */
 import { realpathSync, type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { systemCodeOf } from '../protocol/control.js';
+import { systemCodeOf } from '../control/protocol.js';
 import { badInput } from './failures.js';
 
 /**

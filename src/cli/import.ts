@@ -7,7 +7,7 @@
 import { createReadStream, statSync } from 'node:fs';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
-import { controlLimits, StatemeshError } from '../protocol/control.js';
+import { controlLimits, StatemeshError } from '../control/protocol.js';
 import { isCsvFile, linesOfCsv } from './csv.js';
 import { inputStream, inputUnreadable } from './exact-input.js';
 import { exitCodes } from './exit-codes.js';

@@ -8,7 +8,7 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSy
 import { hostname } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { limits, StatemeshError, systemCodeOf } from '../protocol/control.js';
+import { limits, StatemeshError, systemCodeOf } from '../control/protocol.js';
 import { randomKeyBytes } from './ambient.js';
 import {
   type ConfigurationFile,

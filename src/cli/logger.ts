@@ -1,7 +1,7 @@
 /** Logs on standard error: for people on a terminal, JSON lines otherwise. */
 import { closeSync, constants, openSync } from 'node:fs';
 import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
-import { StatemeshError, systemCodeOf } from '../protocol/control.js';
+import { StatemeshError, systemCodeOf } from '../control/protocol.js';
 
 const standardError = 2;
 const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;

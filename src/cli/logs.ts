@@ -1,8 +1,8 @@
 /** `statemesh logs`: what the running node has logged and logs, wherever its standard error goes; and how much it logs. */
 import { Argument, type Command } from 'commander';
+import { limits } from '../control/protocol.js';
+import type { LogLine, MissedLines } from '../control/recent-log.js';
 import type { Reconfiguration } from '../index.js';
-import { limits } from '../protocol/control.js';
-import type { LogLine, MissedLines } from '../protocol/recent-log.js';
 import { badInput } from './failures.js';
 import { writtenFields } from './field-options.js';
 import { untilInterrupted } from './interruption.js';

@@ -1,7 +1,8 @@
 /** The node that does not run, of which a command opens the database itself. */
-import { controlSocketPath, StatemeshError } from '../protocol/control.js';
+
+import { callControl } from '../control/client.js';
+import { controlSocketPath, StatemeshError } from '../control/protocol.js';
 import { type PlaceOptions, readConfigurationFile, variable } from './configuration-file.js';
-import { callControl } from './control-client.js';
 import { badInput } from './failures.js';
 
 /** @throws StatemeshError `requestInvalid` when neither an option nor the file names the node */

@@ -1,8 +1,8 @@
 /** The running node that a command talks to, found by its data directory. */
 import type { Command } from 'commander';
-import { controlSocketPath, StatemeshError, systemCodeOf } from '../protocol/control.js';
+import { type CallOptions, callControl, type StreamRequest, streamControl } from '../control/client.js';
+import { controlSocketPath, StatemeshError, systemCodeOf } from '../control/protocol.js';
 import { dataDirOf, type PlaceOptions } from './configuration-file.js';
-import { type CallOptions, callControl, type StreamRequest, streamControl } from './control-client.js';
 import { type ExitCode, exitCodeHelp, exitCodes } from './exit-codes.js';
 
 /** What every command has that talks to a node. */

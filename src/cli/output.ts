@@ -5,7 +5,7 @@
  * (documents, names, failures of peers) reaches a terminal with control characters in it.
  */
 import { styleText } from 'node:util';
-import { foreignText, plural } from '../protocol/control.js';
+import { foreignText, plural } from '../control/protocol.js';
 
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
 

@@ -1,7 +1,7 @@
 /** `statemesh remote-peers`, `enable-peer`, `disable-peer` and `remove-peer`: the stored peers of the whole cluster. */
 import type { Command } from 'commander';
-import { StatemeshError } from '../protocol/control.js';
-import { PeerType, type RemotePeer } from '../protocol/remote-peer.js';
+import { StatemeshError } from '../control/protocol.js';
+import { PeerType, type RemotePeer } from '../remote-peers/remote-peer.js';
 import { dataDirOf } from './configuration-file.js';
 import { exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';

@@ -4,7 +4,7 @@
  * Invariant: nothing depends on it. What cannot be told is a warning, and the node goes on.
  */
 import { spawn } from 'node:child_process';
-import { systemCodeOf } from '../protocol/control.js';
+import { systemCodeOf } from '../control/protocol.js';
 import { variable } from './configuration-file.js';
 
 export interface ServiceManager {

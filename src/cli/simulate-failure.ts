@@ -1,6 +1,6 @@
 /** What `statemesh simulate` does with a seed that failed: plays it again for its trace, and makes it small. */
 import { writeFileSync } from 'node:fs';
-import { messageOf } from '../protocol/control.js';
+import { messageOf } from '../control/protocol.js';
 import {
   drawPlan,
   hangChecker,

@@ -2,7 +2,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { StatemeshError, systemCodeOf } from '../protocol/control.js';
+import { StatemeshError, systemCodeOf } from '../control/protocol.js';
 // Not by the index: the words of the command need no world.
 import { type FaultDomain, faultDomains, type PlanOptions } from '../simulation/swarm/plan.js';
 import { badInput } from './failures.js';

@@ -5,7 +5,7 @@
  * Invariants: the same options give the same output, whatever the number of jobs, but for what it says about time; no run
  * outlives the command; Ctrl-C ends it at once with a true count.
  */
-import { StatemeshError } from '../protocol/control.js';
+import { StatemeshError } from '../control/protocol.js';
 import { type Player, runSwarm, type SwarmResult, wallMsMax, workerPlayer } from '../simulation/index.js';
 import { monotonicMs, timer } from './ambient.js';
 import { type ExitCode, exitCodes } from './exit-codes.js';

@@ -4,6 +4,10 @@
  * Invariants: standard output has the greeting or, with --json, one event a line; logs go to standard error. What is told as
  * running answers on its control socket. The first signal ends in good order and in bounded time, the second at once.
  */
+
+import { callControl } from '../control/client.js';
+import { controlSocketPath, failureOf, StatemeshError } from '../control/protocol.js';
+import { RecentLog } from '../control/recent-log.js';
 import {
   type Configuration,
   createNode,
@@ -12,12 +16,9 @@ import {
   parseConfiguration,
   type StatemeshNode,
 } from '../index.js';
-import { controlSocketPath, failureOf, StatemeshError } from '../protocol/control.js';
-import { RecentLog } from '../protocol/recent-log.js';
 import { later, now, poll } from './ambient.js';
 import { dataDirOf } from './configuration-file.js';
 import { configurationSource } from './configuration-source.js';
-import { callControl } from './control-client.js';
 import { exitCodes } from './exit-codes.js';
 import { reportFailure } from './failures.js';
 import { createAuditLog, createLogger } from './logger.js';

@@ -1,6 +1,6 @@
 /** `statemesh stop`: ends a node in good order and waits until it is gone, so that it can be started again at once. */
 import type { Command } from 'commander';
-import { StatemeshError, systemCodeOf } from '../protocol/control.js';
+import { StatemeshError, systemCodeOf } from '../control/protocol.js';
 import { poll } from './ambient.js';
 import { defineTalking, type NodeAt, nodeAt, type TalkOptions } from './node-at.js';
 import { print, printJson } from './output.js';

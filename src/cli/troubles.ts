@@ -1,6 +1,7 @@
 /** What `status` and `doctor` both tell of a node that runs: links that lag, clocks that differ, connections that were refused. */
+
+import { limits } from '../control/protocol.js';
 import type { CertificateFinding, DatabaseLeftBehind, GatewayStatus, NodeStatus, PeerStatus } from '../index.js';
-import { limits } from '../protocol/control.js';
 import { clean, count, counted } from './output.js';
 
 /** Below it, a link is worth a word while something waits for it. */

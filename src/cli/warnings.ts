@@ -1,6 +1,7 @@
 /** What whoever starts a node should know before it runs: who can read its secret, and who can reach it. */
+
+import { weakKeys } from '../configuration/weak-keys.js';
 import type { Configuration } from '../index.js';
-import { weakKeys } from '../protocol/weak-keys.js';
 import type { ConfigurationFile } from './configuration-file.js';
 
 export interface WarningInput {

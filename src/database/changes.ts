@@ -11,7 +11,7 @@ import type { Hlc } from '../core/hlc.js';
 import type { CollectionName, Cursor, DocumentKey, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import { kinds, type OptionsShape, readOptions } from '../core/options.js';
-import type { Store, StoredChange } from '../protocol/store.js';
+import type { Store, StoredChange } from '../ports/store.js';
 import type { Stream, StreamScope, Streams } from './streams.js';
 
 /** One entry of the oplog as an application sees it. */

@@ -15,8 +15,9 @@ import { parseField } from '../core/field-path.js';
 import { type CollectionName, isSystemCollection, parseDocumentKey } from '../core/ids.js';
 import { type OptionsShape, objectWith, readOptions } from '../core/options.js';
 import { type FieldPath, parseQuery, type Query, type Where } from '../core/query.js';
-import type { Store, Write, Written } from '../protocol/store.js';
+import type { Store, Write, Written } from '../ports/store.js';
 import { type Change, type ChangesOptions, changes, parseChangesOptions } from './changes.js';
+import { checkDocument, checkDocumentNow } from './document-schema.js';
 import {
   type Documents,
   type PreparedPut,
@@ -24,7 +25,6 @@ import {
   parsePutManyOptions,
   putDocuments,
 } from './put-many.js';
-import { checkDocument, checkDocumentNow } from './schema.js';
 import type { Stream, Streams } from './streams.js';
 import { applyRecipe, type Recipe } from './update.js';
 import {

@@ -9,7 +9,7 @@ import { isStatemeshError, StatemeshError } from '../core/errors.js';
 import type { CollectionName } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { Query } from '../core/query.js';
-import type { Store, StoredDocument, Write, Written } from '../protocol/store.js';
+import type { Store, StoredDocument, Write, Written } from '../ports/store.js';
 
 export interface CurrentStoreOptions {
   /** @throws StatemeshError `notRunning` when there is none */

@@ -7,7 +7,7 @@
 import type { Scope } from '../core/author.js';
 import type { StatemeshError } from '../core/errors.js';
 import { type CollectionName, parseCollectionName } from '../core/ids.js';
-import type { ContentDigest, Store } from '../protocol/store.js';
+import type { ContentDigest, Store } from '../ports/store.js';
 import { type Change, type ChangesOptions, changes, parseChangesOptions } from './changes.js';
 import { type Collection, type CollectionOptions, createCollection, parseCollectionOptions } from './collection.js';
 import { createStreams, type Stream } from './streams.js';

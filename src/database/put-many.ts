@@ -7,8 +7,8 @@
 import { isStatemeshError, StatemeshError, shortText } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import { kinds, type OptionsShape, readOptions } from '../core/options.js';
-import type { Store, Write } from '../protocol/store.js';
-import { ignoreRejection, isThenable } from './schema.js';
+import type { Store, Write } from '../ports/store.js';
+import { ignoreRejection, isThenable } from './document-schema.js';
 
 /** Pairs of key and document, as many as there are, read no faster than they are written. */
 export type Documents<T> = Iterable<readonly [key: string, document: T]> | AsyncIterable<readonly [string, T]>;

@@ -14,7 +14,7 @@
  */
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
-import type { Commit, Store } from '../protocol/store.js';
+import type { Commit, Store } from '../ports/store.js';
 
 /** An async iterator to loop over once, with `for await` or by hand. `return()` ends it even while `next()` waits. */
 export interface Stream<T> extends AsyncIterableIterator<T, void, void> {

@@ -7,7 +7,7 @@
 import { type Draft, Immer, nothing } from 'immer';
 import { decodeDocument, encodeDocument } from '../core/document.js';
 import { StatemeshError } from '../core/errors.js';
-import { ignoreRejection, isThenable } from './schema.js';
+import { ignoreRejection, isThenable } from './document-schema.js';
 
 /**
  * What to do with the present document, which is undefined when there is none. Change the draft, or return another document

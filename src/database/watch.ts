@@ -9,7 +9,7 @@ import type { CollectionName, DocumentKey } from '../core/ids.js';
 import { kinds, readOptions } from '../core/options.js';
 import type { Query } from '../core/query.js';
 import { hashTexts } from '../core/text-hash.js';
-import type { Commit, Store, StoredDocument } from '../protocol/store.js';
+import type { Commit, Store, StoredDocument } from '../ports/store.js';
 import type { Stream, StreamScope, Streams } from './streams.js';
 
 /** What ends a watch. */

@@ -6,7 +6,7 @@
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
 import { decodeJson } from '../core/document.js';
-import type { Time } from '../protocol/ports.js';
+import type { Time } from '../ports/ports.js';
 import type { History } from './history.js';
 import type { InspectorRecord } from './records.js';
 

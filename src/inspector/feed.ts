@@ -11,8 +11,8 @@
  */
 
 import type { AnyActorRef, AnyStateMachine, AnyTransitionDefinition, InspectionEvent } from 'xstate';
+import { delayIdsOf } from '../actors/delays.js';
 import { own } from '../core/own.js';
-import { delayIdsOf } from '../protocol/delays.js';
 import { type ChartOf, chartOf } from './chart.js';
 import type { EventSummary, InspectorRecord, SnapshotChange, Stamp, StateValue } from './records.js';
 import { type Summary, summarize, summarizeField } from './summary.js';

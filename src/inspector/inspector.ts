@@ -4,13 +4,13 @@ import { systemRandomness } from '../adapters/randomness.js';
 import { systemTime } from '../adapters/time.js';
 import { kinds, type OptionsShape, objectWith, readOptions, wholeNumber } from '../core/options.js';
 import type { Secret } from '../core/secret.js';
-import type { Randomness, Time } from '../protocol/ports.js';
+import type { Randomness, Time } from '../ports/ports.js';
 import { checkCollectorUrl } from './collector-url.js';
 import { Feed } from './feed.js';
 import { defaultBounds, History, type HistoryBounds } from './history.js';
+import type { InspectorServer, ServerOptions } from './inspector-server.js';
 import { Recorder } from './recorder.js';
 import type { InspectorRecord, WorldRecord } from './records.js';
-import type { InspectorServer, ServerOptions } from './server.js';
 
 /** Where Stately's own inspector is. */
 export const statelyUrl = 'https://stately.ai/inspect';
@@ -112,7 +112,7 @@ export function createInspector(given?: InspectorOptions): Inspector {
         if (!isClosed) stopRelay ??= relay({ url: collector, history, time });
       }
       if (port === undefined) return { url: undefined, collectorUrl: undefined };
-      const { serveInspector } = await import('./server.js');
+      const { serveInspector } = await import('./inspector-server.js');
       server ??= await serveInspector({
         ...{ history, port, time, title, collects, controls, token: `${randomness.token()}${randomness.token()}` },
         ...(controller !== undefined && { controller }),

@@ -5,7 +5,7 @@
  * been forgotten meanwhile, it is dropped, and may come again.
  */
 import type { WebSocket } from 'ws';
-import type { Time, Timer } from '../protocol/ports.js';
+import type { Time, Timer } from '../ports/ports.js';
 import type { History } from './history.js';
 
 const perMessage = { linesMax: 500, charactersMax: 256 * 1024 } as const;

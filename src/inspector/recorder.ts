@@ -7,7 +7,7 @@
  */
 import { closeSync, constants, fchmodSync, fstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { systemCodeOf } from '../core/errors.js';
-import type { Time, Timer } from '../protocol/ports.js';
+import type { Time, Timer } from '../ports/ports.js';
 import { Fold, recordsOf } from './fold.js';
 import type { InspectorRecord } from './records.js';
 

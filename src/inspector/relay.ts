@@ -3,7 +3,7 @@
  * for who watches.
  */
 import { WebSocket } from 'ws';
-import type { Time, Timer } from '../protocol/ports.js';
+import type { Time, Timer } from '../ports/ports.js';
 import { checkCollectorUrl } from './collector-url.js';
 import type { History } from './history.js';
 import { pump } from './pump.js';

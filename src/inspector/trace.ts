@@ -13,7 +13,7 @@ import { isStatemeshError, messageOf, StatemeshError } from '../core/errors.js';
 import { kinds, type OptionsShape, readOptions, wholeNumber } from '../core/options.js';
 import { History } from './history.js';
 import { statelyUrl } from './inspector.js';
-import type { InspectorServer } from './server.js';
+import type { InspectorServer } from './inspector-server.js';
 
 /** A recording, read into memory. */
 export interface Trace {
@@ -93,7 +93,7 @@ const serveTraceShape: OptionsShape<ServeTraceOptions> = {
 /** @throws StatemeshError `configurationInvalid`, `portInUse`, `addressUnavailable`, `inspectorUnavailable` */
 export async function serveTrace({ history }: Trace, options: ServeTraceOptions): Promise<InspectorServer> {
   const { port, title, stately } = readOptions(options, serveTraceShape);
-  const { serveInspector } = await import('./server.js');
+  const { serveInspector } = await import('./inspector-server.js');
   const randomness = systemRandomness();
   return serveInspector({
     ...{ history, port, title, isLive: false, time: systemTime() },

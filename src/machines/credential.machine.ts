@@ -6,12 +6,12 @@
  * a reason that is not its own (the authority is away) waits, on the word of the present token.
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
+import type { CredentialCommand, CredentialReport, Mailbox } from '../actors/mailboxes.js';
+import { type VerifiedToken, verifyToken } from '../actors/slots.js';
+import type { Configuration } from '../configuration/schema.js';
 import { type Failure, failureOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Secret } from '../core/secret.js';
-import type { Configuration } from '../protocol/configuration.js';
-import type { CredentialCommand, CredentialReport, Mailbox } from '../protocol/events.js';
-import { type VerifiedToken, verifyToken } from '../protocol/services.js';
 
 export interface CredentialInput {
   readonly parent: Mailbox<CredentialReport>;

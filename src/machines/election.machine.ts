@@ -10,6 +10,8 @@
  * A node whose own database is impaired does not lead, and says why in its heartbeats: the others replace it at once.
  */
 import { assign, type ErrorActorEvent, enqueueActions, setup } from 'xstate';
+import type { ElectionCommand, LeadershipChanged, LivenessReport, Mailbox } from '../actors/mailboxes.js';
+import { liveness } from '../actors/slots.js';
 import {
   type Ballot,
   highestTerm,
@@ -30,9 +32,7 @@ import {
 import { type ErrorCode, type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
-import type { ElectionCommand, LeadershipChanged, LivenessReport, Mailbox } from '../protocol/events.js';
-import type { Identity } from '../protocol/messages.js';
-import { liveness } from '../protocol/services.js';
+import type { Identity } from '../wire/messages.js';
 
 export interface ElectionInput {
   readonly parent: Mailbox<LeadershipChanged>;

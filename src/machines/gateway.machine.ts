@@ -5,12 +5,6 @@
  * who it is, and rests. A token is kept for as long as it is fresh, so that a cloud node that is down costs no token requests.
  */
 import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, raise, sendTo, setup } from 'xstate';
-import type { Scope } from '../core/author.js';
-import { backoffMs } from '../core/backoff.js';
-import { type ErrorCode, type Failure, failureOf } from '../core/errors.js';
-import type { ClusterKeys } from '../core/keys.js';
-import { limits } from '../core/limits.js';
-import type { Configuration } from '../protocol/configuration.js';
 import type {
   Adjustment,
   GatewayCommand,
@@ -22,12 +16,18 @@ import type {
   SessionIdentified,
   SessionOutput,
   SessionReport,
-} from '../protocol/events.js';
-import type { Identity } from '../protocol/messages.js';
-import type { Connection } from '../protocol/ports.js';
-import type { CloudPeer } from '../protocol/remote-peer.js';
-import { type AccessToken, dialCloud, requestToken } from '../protocol/services.js';
-import type { Store } from '../protocol/store.js';
+} from '../actors/mailboxes.js';
+import { type AccessToken, dialCloud, requestToken } from '../actors/slots.js';
+import type { Configuration } from '../configuration/schema.js';
+import type { Scope } from '../core/author.js';
+import { backoffMs } from '../core/backoff.js';
+import { type ErrorCode, type Failure, failureOf } from '../core/errors.js';
+import type { ClusterKeys } from '../core/keys.js';
+import { limits } from '../core/limits.js';
+import type { Connection } from '../ports/ports.js';
+import type { Store } from '../ports/store.js';
+import type { CloudPeer } from '../remote-peers/remote-peer.js';
+import type { Identity } from '../wire/messages.js';
 import { sessionMachine } from './session.machine.js';
 
 export interface GatewayInput {

@@ -5,13 +5,6 @@
  * A beacon or a stored address only suggests whom to dial; who is there is what an authenticated session says.
  */
 import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
-import { formatAddress } from '../core/address.js';
-import type { Scope } from '../core/author.js';
-import { type Failure, failureOf } from '../core/errors.js';
-import type { NodeId } from '../core/ids.js';
-import type { ClusterKeys } from '../core/keys.js';
-import { limits } from '../core/limits.js';
-import type { Configuration } from '../protocol/configuration.js';
 import type {
   Address,
   Adjustment,
@@ -29,12 +22,19 @@ import type {
   SessionOutput,
   SessionReport,
   Source,
-} from '../protocol/events.js';
-import type { Identity, Refusal } from '../protocol/messages.js';
-import type { Connection, ConnectionSecurity, Protection } from '../protocol/ports.js';
-import type { QuarantinedDocument, RemotePeerDocument } from '../protocol/remote-peer.js';
-import { discovery, knownPeers } from '../protocol/services.js';
-import type { Store } from '../protocol/store.js';
+} from '../actors/mailboxes.js';
+import { discovery, knownPeers } from '../actors/slots.js';
+import type { Configuration } from '../configuration/schema.js';
+import { formatAddress } from '../core/address.js';
+import type { Scope } from '../core/author.js';
+import { type Failure, failureOf } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
+import type { ClusterKeys } from '../core/keys.js';
+import { limits } from '../core/limits.js';
+import type { Connection, ConnectionSecurity, Protection } from '../ports/ports.js';
+import type { Store } from '../ports/store.js';
+import type { QuarantinedDocument, RemotePeerDocument } from '../remote-peers/remote-peer.js';
+import type { Identity, Refusal } from '../wire/messages.js';
 import { peerMachine } from './peer.machine.js';
 import { sessionMachine } from './session.machine.js';
 

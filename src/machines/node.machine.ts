@@ -10,14 +10,6 @@
  * fails before that is closed again, and has changed nothing.
  */
 import { assign, type DoneActorEvent, type ErrorActorEvent, emit, enqueueActions, raise, sendTo, setup } from 'xstate';
-import { type Failure, failureOf } from '../core/errors.js';
-import type { Boot, NodeId } from '../core/ids.js';
-import { limits } from '../core/limits.js';
-import { type RefusalRecords, withRefusal } from '../core/refusals.js';
-import type { Secret } from '../core/secret.js';
-import { begun, ended, notYet, type Span } from '../core/span.js';
-import { type Configuration, connectionLimitsOf } from '../protocol/configuration.js';
-import type { Configured } from '../protocol/configured.js';
 import type {
   Adjustment,
   Happening,
@@ -29,21 +21,7 @@ import type {
   ProviderReport,
   StoreHealthReport,
   UplinkReport,
-} from '../protocol/events.js';
-import type { Identity, Refusal } from '../protocol/messages.js';
-import type { Connection, ConnectionSecurity, Listening } from '../protocol/ports.js';
-import {
-  combine,
-  type Effect,
-  objectionTo,
-  type Plan,
-  planReconfiguration,
-  type Requested,
-  taken,
-  type Wanted,
-  withPartial,
-  withProvided,
-} from '../protocol/reconfiguration.js';
+} from '../actors/mailboxes.js';
 import {
   type ControlReport,
   close,
@@ -62,8 +40,30 @@ import {
   openStore,
   type SuccessionInput,
   storeHealth,
-} from '../protocol/services.js';
-import type { Store } from '../protocol/store.js';
+} from '../actors/slots.js';
+import type { Configured } from '../configuration/configured.js';
+import {
+  combine,
+  type Effect,
+  objectionTo,
+  type Plan,
+  planReconfiguration,
+  type Requested,
+  taken,
+  type Wanted,
+  withPartial,
+  withProvided,
+} from '../configuration/reconfiguration.js';
+import { type Configuration, connectionLimitsOf } from '../configuration/schema.js';
+import { type Failure, failureOf } from '../core/errors.js';
+import type { Boot, NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import { type RefusalRecords, withRefusal } from '../core/refusals.js';
+import type { Secret } from '../core/secret.js';
+import { begun, ended, notYet, type Span } from '../core/span.js';
+import type { Connection, ConnectionSecurity, Listening } from '../ports/ports.js';
+import type { Store } from '../ports/store.js';
+import type { Identity, Refusal } from '../wire/messages.js';
 import { type ElectionOutput, electionMachine } from './election.machine.js';
 import { membershipMachine } from './membership.machine.js';
 import { receptionMachine } from './reception.machine.js';

@@ -6,12 +6,6 @@
  * clone from pushing out the original.
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
-import { formatAddress } from '../core/address.js';
-import type { AuthorKey } from '../core/author.js';
-import { backoffMs } from '../core/backoff.js';
-import { type ErrorCode, type Failure, failureOf } from '../core/errors.js';
-import { compareCodeUnits, type NodeId } from '../core/ids.js';
-import { limits } from '../core/limits.js';
 import type {
   Address,
   Happening,
@@ -20,9 +14,15 @@ import type {
   PeerReport,
   SessionIdentified,
   Source,
-} from '../protocol/events.js';
-import type { Connection, ConnectionSecurity } from '../protocol/ports.js';
-import { dial } from '../protocol/services.js';
+} from '../actors/mailboxes.js';
+import { dial } from '../actors/slots.js';
+import { formatAddress } from '../core/address.js';
+import type { AuthorKey } from '../core/author.js';
+import { backoffMs } from '../core/backoff.js';
+import { type ErrorCode, type Failure, failureOf } from '../core/errors.js';
+import { compareCodeUnits, type NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import type { Connection, ConnectionSecurity } from '../ports/ports.js';
 
 export interface PeerInput {
   readonly nodeId: NodeId;

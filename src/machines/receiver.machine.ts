@@ -9,6 +9,8 @@
  * the other side hears that they are held. So a failed disk ends the receiving for a while, and no session.
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
+import type { ApplierReport, LinkCommand, LinkReport, Mailbox, ReplicationReport } from '../actors/mailboxes.js';
+import { batchApplier } from '../actors/slots.js';
 import type { Scope } from '../core/author.js';
 import { backoffMs } from '../core/backoff.js';
 import { type Failure, failureOf } from '../core/errors.js';
@@ -16,10 +18,8 @@ import { isImpairment } from '../core/impairment.js';
 import { limits } from '../core/limits.js';
 import type { Origin } from '../core/replication.js';
 import { clockOfScopes } from '../core/vector-clock.js';
-import type { ApplierReport, LinkCommand, LinkReport, Mailbox, ReplicationReport } from '../protocol/events.js';
-import type { BatchFrame } from '../protocol/messages.js';
-import { batchApplier } from '../protocol/services.js';
-import type { ApplyResult, Store } from '../protocol/store.js';
+import type { ApplyResult, Store } from '../ports/store.js';
+import type { BatchFrame } from '../wire/messages.js';
 
 export interface ReceiverInput {
   readonly parent: Mailbox<ReplicationReport>;

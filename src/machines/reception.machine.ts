@@ -8,11 +8,7 @@
  * node the one that was opened later stays: whoever dials again has lost the other.
  */
 import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
-import { BucketMap } from '../core/bucket-map.js';
-import { type Failure, failureOf } from '../core/errors.js';
-import { limits } from '../core/limits.js';
-import type { Configuration } from '../protocol/configuration.js';
-import { indexDelays } from '../protocol/delays.js';
+import { indexDelays } from '../actors/delays.js';
 import type {
   Adjustment,
   Happening,
@@ -24,10 +20,14 @@ import type {
   SessionReport,
   WardCommand,
   WardReport,
-} from '../protocol/events.js';
-import type { Identity, Refusal } from '../protocol/messages.js';
-import type { Connection } from '../protocol/ports.js';
-import type { Store } from '../protocol/store.js';
+} from '../actors/mailboxes.js';
+import type { Configuration } from '../configuration/schema.js';
+import { BucketMap } from '../core/bucket-map.js';
+import { type Failure, failureOf } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Connection } from '../ports/ports.js';
+import type { Store } from '../ports/store.js';
+import type { Identity, Refusal } from '../wire/messages.js';
 import { wardMachine } from './ward.machine.js';
 
 export interface ReceptionInput {

@@ -11,6 +11,8 @@
  * that grow. Neither ends the session.
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
+import type { LinkCommand, LinkReport, Mailbox, OplogReport, ReplicationReport } from '../actors/mailboxes.js';
+import { oplogFeed, readBatch } from '../actors/slots.js';
 import { type AuthorKey, authorKeyOf, type Scope } from '../core/author.js';
 import { backoffMs } from '../core/backoff.js';
 import { type Entry, endOf, type Run } from '../core/entry.js';
@@ -33,10 +35,8 @@ import {
   startProgress,
 } from '../core/replication.js';
 import { positionOf, type VectorClock } from '../core/vector-clock.js';
-import type { LinkCommand, LinkReport, Mailbox, OplogReport, ReplicationReport } from '../protocol/events.js';
-import type { Acknowledgement, BatchHeld, VectorClockFrame } from '../protocol/messages.js';
-import { oplogFeed, readBatch } from '../protocol/services.js';
-import type { Commit, Store } from '../protocol/store.js';
+import type { Commit, Store } from '../ports/store.js';
+import type { Acknowledgement, BatchHeld, VectorClockFrame } from '../wire/messages.js';
 
 export interface SenderInput {
   readonly parent: Mailbox<ReplicationReport>;

@@ -8,17 +8,6 @@
  * that was verified. Only `shared` entries are exchanged there: a clock speaks of no others, and a batch with others is refused.
  */
 import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
-import type { AuthorKey, Scope } from '../core/author.js';
-import { isSamePosition, type Run } from '../core/entry.js';
-import { type ErrorCode, errorCodes, type Failure, failureOf } from '../core/errors.js';
-import type { Boot, NodeId } from '../core/ids.js';
-import { limits } from '../core/limits.js';
-import { LinkRate } from '../core/link-rate.js';
-import type { Origin } from '../core/replication.js';
-import type { Secret } from '../core/secret.js';
-import { authorsDiverged, clockOfScopes, clockToRemember, type VectorClock } from '../core/vector-clock.js';
-import type { Configuration } from '../protocol/configuration.js';
-import type { Intervals } from '../protocol/configured.js';
 import type {
   CredentialCommand,
   CredentialReport,
@@ -30,17 +19,22 @@ import type {
   SessionCommand,
   SessionOutput,
   SessionReport,
-} from '../protocol/events.js';
-import {
-  type Frame,
-  type Identity,
-  protocolVersion,
-  type Refusal,
-  type VectorClockFrame,
-} from '../protocol/messages.js';
-import type { Connection } from '../protocol/ports.js';
-import { type LinkInput, link } from '../protocol/services.js';
-import type { Store } from '../protocol/store.js';
+} from '../actors/mailboxes.js';
+import { type LinkInput, link } from '../actors/slots.js';
+import type { Intervals } from '../configuration/configured.js';
+import type { Configuration } from '../configuration/schema.js';
+import type { AuthorKey, Scope } from '../core/author.js';
+import { isSamePosition, type Run } from '../core/entry.js';
+import { type ErrorCode, errorCodes, type Failure, failureOf } from '../core/errors.js';
+import type { Boot, NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import { LinkRate } from '../core/link-rate.js';
+import type { Origin } from '../core/replication.js';
+import type { Secret } from '../core/secret.js';
+import { authorsDiverged, clockOfScopes, clockToRemember, type VectorClock } from '../core/vector-clock.js';
+import type { Connection } from '../ports/ports.js';
+import type { Store } from '../ports/store.js';
+import { type Frame, type Identity, protocolVersion, type Refusal, type VectorClockFrame } from '../wire/messages.js';
 import { credentialMachine } from './credential.machine.js';
 import { receiverMachine } from './receiver.machine.js';
 import { senderMachine } from './sender.machine.js';

@@ -6,11 +6,6 @@
  * such failure, since it would refuse any other node as well.
  */
 import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
-import { backoffMs } from '../core/backoff.js';
-import type { Uplink } from '../core/ballot.js';
-import { failureOf } from '../core/errors.js';
-import { compareCodeUnits, type NodeId } from '../core/ids.js';
-import { limits } from '../core/limits.js';
 import type {
   Adjustment,
   CloudPeersReport,
@@ -24,9 +19,14 @@ import type {
   ResealerReport,
   UplinkCommand,
   UplinkReport,
-} from '../protocol/events.js';
-import type { CloudPeer } from '../protocol/remote-peer.js';
-import { cloudPeers, resealer } from '../protocol/services.js';
+} from '../actors/mailboxes.js';
+import { cloudPeers, resealer } from '../actors/slots.js';
+import { backoffMs } from '../core/backoff.js';
+import type { Uplink } from '../core/ballot.js';
+import { failureOf } from '../core/errors.js';
+import { compareCodeUnits, type NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import type { CloudPeer } from '../remote-peers/remote-peer.js';
 import { type GatewayInput, gatewayMachine } from './gateway.machine.js';
 
 /** What each of its gateways gets, too. */

@@ -6,9 +6,6 @@
  * only starts them, and reports when they are over.
  */
 import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
-import type { Scope } from '../core/author.js';
-import { failureOf } from '../core/errors.js';
-import type { Configuration } from '../protocol/configuration.js';
 import type {
   Adjustment,
   Mailbox,
@@ -17,10 +14,13 @@ import type {
   SessionReport,
   WardCommand,
   WardReport,
-} from '../protocol/events.js';
-import type { Identity, Refusal } from '../protocol/messages.js';
-import type { Connection } from '../protocol/ports.js';
-import type { Store } from '../protocol/store.js';
+} from '../actors/mailboxes.js';
+import type { Configuration } from '../configuration/schema.js';
+import type { Scope } from '../core/author.js';
+import { failureOf } from '../core/errors.js';
+import type { Connection } from '../ports/ports.js';
+import type { Store } from '../ports/store.js';
+import type { Identity, Refusal } from '../wire/messages.js';
 import { sessionMachine } from './session.machine.js';
 
 export interface WardInput {

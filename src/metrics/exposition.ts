@@ -3,7 +3,7 @@
  * how things stand is asked for when somebody looks.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Readings } from '../protocol/meter.js';
+import type { Readings } from '../ports/meter.js';
 
 /** How the node stands: as much of its status as is exposed. */
 export interface Standing {

@@ -1,10 +1,10 @@
 /** A configuration in environment variables, STATEMESH_NODE_ID and so on; read again on SIGHUP, and when a program says so. */
-import { systemEnvironment } from '../adapters/environment.js';
+import { systemEnvironment } from '../adapters/process-environment.js';
+import { fieldsOfEnvironment } from '../configuration/fields.js';
+import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../configuration/provider.js';
+import { variablePrefix } from '../configuration/text-fields.js';
 import { kinds, type OptionsShape, objectWith, readOptions } from '../core/options.js';
-import { fieldsOfEnvironment } from '../protocol/configuration-fields.js';
-import { variablePrefix } from '../protocol/fields.js';
-import type { Environment } from '../protocol/ports.js';
-import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
+import type { Environment } from '../ports/ports.js';
 import { Source } from './source.js';
 
 /** Where signals come from: the process. */

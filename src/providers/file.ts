@@ -13,11 +13,11 @@ import { constants, type StatWatcher, unwatchFile, watchFile } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { systemTime } from '../adapters/time.js';
+import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../configuration/provider.js';
+import { parseConfigurationText } from '../configuration/text.js';
 import { StatemeshError, systemCodeOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
-import { parseConfigurationText } from '../protocol/configuration-text.js';
-import type { Timer } from '../protocol/ports.js';
-import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
+import type { Timer } from '../ports/ports.js';
 import { Source } from './source.js';
 
 const lookIntervalMs = 500;

@@ -1,6 +1,7 @@
 /** A provider whose configurations are changed on their way: fields put over those that it gives, paths made absolute. */
+
+import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../configuration/provider.js';
 import { type Failure, failureOf } from '../core/errors.js';
-import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
 
 /** @param map May throw: what it throws is told as trouble, or to whoever asks */
 export function mappedConfiguration(

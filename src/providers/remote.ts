@@ -10,15 +10,15 @@ import { dirname, resolve } from 'node:path';
 import { createHttp } from '../adapters/http.js';
 import { systemRandomness } from '../adapters/randomness.js';
 import { systemTime } from '../adapters/time.js';
+import { parseConfiguration } from '../configuration/parse.js';
+import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../configuration/provider.js';
+import { parseConfigurationText } from '../configuration/text.js';
 import { isLoopback } from '../core/address.js';
 import { failureOf, StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import { kinds, type OptionsShape, objectWith, readOptions } from '../core/options.js';
 import type { Secret } from '../core/secret.js';
-import { parseConfigurationText } from '../protocol/configuration-text.js';
-import { parseConfiguration } from '../protocol/parse-configuration.js';
-import type { Http, HttpResponse, Randomness, Time, Timer } from '../protocol/ports.js';
-import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
+import type { Http, HttpResponse, Randomness, Time, Timer } from '../ports/ports.js';
 import { Source } from './source.js';
 
 /** Which server, how often, and what is kept for when it is away. */

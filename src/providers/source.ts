@@ -5,8 +5,9 @@
  * says the same is told to nobody; the same trouble in a row is told once, and one that nobody heard waits for the first who listens.
  * What is listened to runs only while somebody listens.
  */
+
+import type { PeerNodeConfiguration } from '../configuration/provider.js';
 import { type Failure, failureOf } from '../core/errors.js';
-import type { PeerNodeConfiguration } from '../protocol/provider.js';
 
 export class Source {
   readonly #watch: () => () => void;

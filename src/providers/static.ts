@@ -1,5 +1,5 @@
 /** A configuration that a program holds, and changes when it likes. */
-import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
+import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../configuration/provider.js';
 import { Source } from './source.js';
 
 /** A configuration that changes when the program says so. */

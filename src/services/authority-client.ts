@@ -8,7 +8,7 @@
 import { isTargetOf, originOf } from '../core/authority-target.js';
 import { type Failure, failureOf, isStatemeshError, StatemeshError } from '../core/errors.js';
 import { retryAfterMs } from '../core/retry-after.js';
-import type { Http, HttpRequest, HttpResponse, Time } from '../protocol/ports.js';
+import type { Http, HttpRequest, HttpResponse, Time } from '../ports/ports.js';
 
 /** Whom to ask, and what is believed of its answers. */
 export interface AuthoritySource {

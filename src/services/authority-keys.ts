@@ -10,7 +10,7 @@ import { isSafeUrl } from '../core/authority-target.js';
 import { backoffMs } from '../core/backoff.js';
 import { failureOf, isStatemeshError, StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
-import type { Http, Time } from '../protocol/ports.js';
+import type { Http, Time } from '../ports/ports.js';
 import {
   AuthorityClient,
   type AuthorityMetadata,

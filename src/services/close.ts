@@ -1,6 +1,6 @@
 /** Closes what a node has open, in the order in which nothing is lost: first nobody comes in any more, then the writes are finished. */
 import { fromPromise } from 'xstate';
-import type { CloseInput } from '../protocol/services.js';
+import type { CloseInput } from '../actors/slots.js';
 
 export function createClose() {
   return fromPromise<void, CloseInput>(async ({ input: { listenings, stores } }) => {

@@ -5,13 +5,13 @@
  * does wrong is told to the caller. When the service stops, its socket, server and connections are gone.
  */
 import { type EventObject, fromCallback } from 'xstate';
-import type { Configuration } from '../protocol/configuration.js';
-import { type ControlCommands, type ControlLimits, controlLimits, controlSocketPath } from '../protocol/control.js';
-import type { Mailbox } from '../protocol/events.js';
-import type { Time, Timer } from '../protocol/ports.js';
-import type { ControlReport } from '../protocol/services.js';
-import { createControlServer } from './control-server.js';
-import { listenAtSocket, type SocketPlace } from './control-socket.js';
+import type { Mailbox } from '../actors/mailboxes.js';
+import type { ControlReport } from '../actors/slots.js';
+import type { Configuration } from '../configuration/schema.js';
+import { type ControlCommands, type ControlLimits, controlLimits, controlSocketPath } from '../control/protocol.js';
+import { createControlServer } from '../control/server.js';
+import { listenAtSocket, type SocketPlace } from '../control/socket.js';
+import type { Time, Timer } from '../ports/ports.js';
 
 const turnsToAnswer = 3;
 

@@ -1,10 +1,10 @@
 /** Opens a connection to a cloud node. Gives up when its gateway no longer waits, and closes what opens too late. */
 import { fromPromise } from 'xstate';
+import type { DialCloudInput } from '../actors/slots.js';
 import { parseCloudAddress } from '../core/address.js';
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
-import type { Connection, Network } from '../protocol/ports.js';
-import type { DialCloudInput } from '../protocol/services.js';
+import type { Connection, Network } from '../ports/ports.js';
 
 /** @throws StatemeshError `peerInvalid`, `plaintextRefused`, and what the network's dial throws */
 export function createDialCloud({ network }: { network: Network }) {

@@ -5,14 +5,14 @@
  * beacon only suggests whom to dial; it proves nothing about who is alive.
  */
 import { fromCallback } from 'xstate';
+import type { DiscoveryCommand, DiscoveryReport, Mailbox } from '../actors/mailboxes.js';
+import type { DiscoveryInput } from '../actors/slots.js';
 import { type Failure, failureOf } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
-import { type Beacon, type BeaconCluster, decodeBeacon, encodeBeacon } from '../protocol/beacon.js';
-import type { DiscoveryCommand, DiscoveryReport, Mailbox } from '../protocol/events.js';
-import type { Identity } from '../protocol/messages.js';
-import type { Datagrams, Network, Time, Timer } from '../protocol/ports.js';
-import type { DiscoveryInput } from '../protocol/services.js';
+import type { Datagrams, Network, Time, Timer } from '../ports/ports.js';
+import { type Beacon, type BeaconCluster, decodeBeacon, encodeBeacon } from '../wire/beacon.js';
+import type { Identity } from '../wire/messages.js';
 import type { Acquaintances } from './acquaintances.js';
 
 interface Surroundings {

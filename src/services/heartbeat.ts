@@ -9,8 +9,8 @@ import { isSameStanding, type Standing } from '../core/ballot.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import { LivenessTable, type Neighbour, type Presence } from '../core/liveness.js';
-import type { Heartbeat } from '../protocol/messages.js';
-import type { Time, Timer } from '../protocol/ports.js';
+import type { Time, Timer } from '../ports/ports.js';
+import type { Heartbeat } from '../wire/messages.js';
 
 /** One connection, as the ticker sees it. */
 export interface Pulse {

@@ -12,6 +12,9 @@
  * one goes out when there is room.
  */
 import { fromCallback } from 'xstate';
+import type { LinkCommand, LinkReport } from '../actors/mailboxes.js';
+import type { LinkInput } from '../actors/slots.js';
+import type { Intervals } from '../configuration/configured.js';
 import type { Entry, Run } from '../core/entry.js';
 import { type Failure, failureOf, StatemeshError } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
@@ -20,13 +23,10 @@ import { limits } from '../core/limits.js';
 import type { LinkRate } from '../core/link-rate.js';
 import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
-import type { Intervals } from '../protocol/configured.js';
-import type { LinkCommand, LinkReport } from '../protocol/events.js';
-import { encodeFrame, FrameDecoder } from '../protocol/frame-codec.js';
-import type { BatchFrame, Frame, Heartbeat, Part } from '../protocol/messages.js';
-import type { Meter, Readings } from '../protocol/meter.js';
-import type { Time } from '../protocol/ports.js';
-import type { LinkInput } from '../protocol/services.js';
+import type { Meter, Readings } from '../ports/meter.js';
+import type { Time } from '../ports/ports.js';
+import { encodeFrame, FrameDecoder } from '../wire/framing.js';
+import type { BatchFrame, Frame, Heartbeat, Part } from '../wire/messages.js';
 import type { Acquaintances } from './acquaintances.js';
 import type { Heartbeats, PulseHandle } from './heartbeat.js';
 import { IncomingParcels, type KeptParcels, OutgoingParcel } from './parcels.js';

@@ -3,9 +3,9 @@
  * a beacon makes nobody live.
  */
 import { fromCallback } from 'xstate';
-import type { LivenessCommand } from '../protocol/events.js';
-import type { Time, Timer } from '../protocol/ports.js';
-import type { LivenessInput } from '../protocol/services.js';
+import type { LivenessCommand } from '../actors/mailboxes.js';
+import type { LivenessInput } from '../actors/slots.js';
+import type { Time, Timer } from '../ports/ports.js';
 import type { Heartbeats, Participation } from './heartbeat.js';
 
 /** Over the heartbeats that the links of the same node use. */

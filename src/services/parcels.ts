@@ -8,7 +8,7 @@
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Origin } from '../core/replication.js';
-import type { Frame, Parcel, ParcelHeld, Part } from '../protocol/messages.js';
+import type { Frame, Parcel, ParcelHeld, Part } from '../wire/messages.js';
 
 /** What we send: the payload of one entry, part by part. */
 export class OutgoingParcel {

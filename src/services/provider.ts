@@ -1,7 +1,7 @@
 /** The configuration provider, as the node machine sees it: asked once, and listened to for as long as the node lives. */
 import { type EventObject, fromCallback, fromPromise } from 'xstate';
-import type { Mailbox, ProviderReport } from '../protocol/events.js';
-import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../protocol/provider.js';
+import type { Mailbox, ProviderReport } from '../actors/mailboxes.js';
+import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../configuration/provider.js';
 
 export function createGetConfiguration(provider: PeerNodeConfigurationProvider) {
   return fromPromise<() => unknown, object>(async () => {

@@ -3,7 +3,7 @@
  * have theirs. Links that wait continue in the order in which they asked.
  */
 import { limits } from '../core/limits.js';
-import type { Time } from '../protocol/ports.js';
+import type { Time } from '../ports/ports.js';
 
 export class ReadingTurns {
   readonly #time: Time;

@@ -8,7 +8,7 @@
  * - While all links together hold too much and nothing moves, the link with the largest stalled frame is given up, then the next one.
  */
 import { limits } from '../core/limits.js';
-import type { Time, Timer } from '../protocol/ports.js';
+import type { Time, Timer } from '../ports/ports.js';
 
 /** A link, as the budget sees it. */
 export interface Holder {

@@ -1,12 +1,12 @@
 /** What sender and receiver ask of the store. Reading and applying wait a turn of the event loop, or queued batches starve it. */
 import { fromCallback, fromPromise } from 'xstate';
+import type { ApplierCommand, ApplierReport, FeedCommand } from '../actors/mailboxes.js';
+import type { ApplierInput, OplogFeedInput } from '../actors/slots.js';
 import { type AuthorKey, authorKeyOf } from '../core/author.js';
 import type { Run } from '../core/entry.js';
 import { failureOf } from '../core/errors.js';
-import type { ApplierCommand, ApplierReport, FeedCommand } from '../protocol/events.js';
-import type { Time } from '../protocol/ports.js';
-import type { ApplierInput, OplogFeedInput } from '../protocol/services.js';
-import type { Commit, ReadOptions, ReadResult, Store } from '../protocol/store.js';
+import type { Time } from '../ports/ports.js';
+import type { Commit, ReadOptions, ReadResult, Store } from '../ports/store.js';
 
 export function createReadBatch({ time }: { time: Time }) {
   return fromPromise<ReadResult, ReadOptions & { store: Store }>(async ({ input: { store, ...options } }) => {

@@ -8,15 +8,15 @@
  */
 import * as oauth from 'oauth4webapi';
 import { fromPromise } from 'xstate';
+import type { AccessToken, RequestTokenInput } from '../actors/slots.js';
 import { isSafeUrl, originOf } from '../core/authority-target.js';
 import { isStatemeshError, StatemeshError } from '../core/errors.js';
 import { oAuth2ErrorOf } from '../core/foreign-text.js';
 import { limits } from '../core/limits.js';
 import { chooseEnvelope, isSealed, openSecret } from '../core/sealing.js';
 import { Secret } from '../core/secret.js';
-import type { Environment, Http, Time } from '../protocol/ports.js';
-import type { CloudPeer } from '../protocol/remote-peer.js';
-import type { AccessToken, RequestTokenInput } from '../protocol/services.js';
+import type { Environment, Http, Time } from '../ports/ports.js';
+import type { CloudPeer } from '../remote-peers/remote-peer.js';
 import { AuthorityClient, type AuthorityMetadata, type AuthoritySource, endpointIn } from './authority-client.js';
 
 export interface RequestTokenPorts {

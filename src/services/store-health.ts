@@ -3,9 +3,9 @@
  * room again.
  */
 import { type EventObject, fromCallback } from 'xstate';
+import type { StoreHealthInput } from '../actors/slots.js';
 import { limits } from '../core/limits.js';
-import type { Time, Timer } from '../protocol/ports.js';
-import type { StoreHealthInput } from '../protocol/services.js';
+import type { Time, Timer } from '../ports/ports.js';
 
 export function createStoreHealth({ time }: { time: Pick<Time, 'after'> }) {
   return fromCallback<EventObject, StoreHealthInput>(({ input: { store, parent } }) => {

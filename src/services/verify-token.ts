@@ -5,13 +5,13 @@
  */
 import type { CompactVerifyResult, CryptoKey } from 'jose';
 import { fromPromise } from 'xstate';
+import type { VerifiedToken, VerifyTokenInput } from '../actors/slots.js';
+import { expectationOf } from '../configuration/cloud.js';
 import { checkClaims, checkType, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
 import { StatemeshError, systemCodeOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { TokenType } from '../core/token-shape.js';
-import { expectationOf } from '../protocol/cloud-configuration.js';
-import type { Http, Time } from '../protocol/ports.js';
-import type { VerifiedToken, VerifyTokenInput } from '../protocol/services.js';
+import type { Http, Time } from '../ports/ports.js';
 import type { AuthorityKeys, KeySet } from './authority-keys.js';
 
 /** @throws StatemeshError `tokenRefused`, `authorityUnavailable`, `authorityInvalid`, `certificateInvalid`, `cancelled` */

@@ -2,7 +2,7 @@
  * An OAuth2 authority of a world: a web server in the open that issues tokens, with a clock of its own, and with whatever can go wrong with it.
  */
 import { kinds, readOptions } from '../core/options.js';
-import type { HttpResponse, ServerCertificate } from '../protocol/ports.js';
+import type { HttpResponse, ServerCertificate } from '../ports/ports.js';
 import { type Duration, millisecondsOf, type VirtualClock } from './clock.js';
 import type { NetworkHub } from './network/hub.js';
 import { worldEpochMs } from './node-ports.js';

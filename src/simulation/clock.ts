@@ -6,7 +6,7 @@
  */
 import { StatemeshError } from '../core/errors.js';
 import { shownValue } from '../core/options.js';
-import type { Timer } from '../protocol/ports.js';
+import type { Timer } from '../ports/ports.js';
 
 /** Its own timer, since a world plans a million of them. */
 class Scheduled implements Timer {

@@ -4,11 +4,11 @@
  */
 import { hash } from 'node:crypto';
 import { fromPromise } from 'xstate';
+import type { Configured } from '../configuration/configured.js';
+import { initialPeerDocuments } from '../configuration/initial-peers.js';
+import { parseConfiguration } from '../configuration/parse.js';
 import { deriveClusterKeys } from '../core/keys.js';
-import type { Configured } from '../protocol/configured.js';
-import { initialPeerDocuments } from '../protocol/initial-peers.js';
-import { parseConfiguration } from '../protocol/parse-configuration.js';
-import type { Randomness, ServerCertificate } from '../protocol/ports.js';
+import type { Randomness, ServerCertificate } from '../ports/ports.js';
 
 export interface SimulatedConfigureOptions {
   /** The authorities that the node trusts. */

@@ -8,7 +8,7 @@
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pageBytes } from '../store/schema.js';
+import { pageBytes } from '../store/tables.js';
 import { makeDiskRoot } from './disk-root.js';
 import { tornLength } from './torn-wal.js';
 

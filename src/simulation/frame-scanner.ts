@@ -1,6 +1,7 @@
-/** Finds frames in a stream of bytes without decoding all of them: see `protocol/frame-codec.ts` for the header. */
-import type { Frame } from '../protocol/messages.js';
-import { decodeMessage } from '../protocol/wire.js';
+/** Finds frames in a stream of bytes without decoding all of them: see `wire/framing.ts` for the header. */
+
+import { decodeMessage } from '../wire/codec.js';
+import type { Frame } from '../wire/messages.js';
 
 type Found = (type: number, frame: Frame | undefined) => void;
 

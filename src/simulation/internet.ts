@@ -2,7 +2,7 @@
  * What of a world stands in the open: cloud machines and authorities, with their addresses, names and certificates. Everybody on any
  * local network reaches it. All certificates are signed by one authority, which all nodes of the world trust if nothing else is said.
  */
-import type { ServerCertificate } from '../protocol/ports.js';
+import type { ServerCertificate } from '../ports/ports.js';
 import { Authority, type AuthorityOptions, type AuthoritySurroundings } from './authority.js';
 import { authorityText, issue } from './network/certificates.js';
 

@@ -3,7 +3,7 @@
  * of its promises settles and nothing reaches its sockets any more.
  */
 import type { SystemTime } from '../adapters/time.js';
-import type { Timer } from '../protocol/ports.js';
+import type { Timer } from '../ports/ports.js';
 import type { VirtualClock } from './clock.js';
 
 export interface SimulatedTime extends SystemTime {

@@ -1,6 +1,6 @@
 /** Makes the machines of a world: each with an address and a name of its own, on a local network or in the open. */
-import type { ConfigurationInput } from '../protocol/configuration.js';
-import type { ServerCertificate } from '../protocol/ports.js';
+import type { ConfigurationInput } from '../configuration/schema.js';
+import type { ServerCertificate } from '../ports/ports.js';
 import type { Internet } from './internet.js';
 import { NodeProcess, type Surroundings } from './node.js';
 

@@ -3,7 +3,7 @@
  * does, so a fault that is taken out of a schedule leaves the rest of the run as it was.
  */
 import { hash } from 'node:crypto';
-import type { Randomness } from '../protocol/ports.js';
+import type { Randomness } from '../ports/ports.js';
 
 export interface RandomStream extends Randomness {
   /** A whole number from 0 up to, not including, `end`. */

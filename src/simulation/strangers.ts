@@ -4,7 +4,7 @@
  *
  * They draw nothing: a world without them runs as before.
  */
-import type { Connection, Network, Timer } from '../protocol/ports.js';
+import type { Connection, Network, Timer } from '../ports/ports.js';
 import type { VirtualClock } from './clock.js';
 import type { Host, NetworkHub } from './network/hub.js';
 

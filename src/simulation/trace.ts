@@ -6,15 +6,15 @@
  * their path, not by the ids that XState counts up.
  */
 import type { AnyActorRef, InspectionEvent } from 'xstate';
+import type { Happening } from '../actors/mailboxes.js';
 import { authorKeyOf } from '../core/author.js';
 import { type ErrorCode, type Failure, messageOf } from '../core/errors.js';
 import { type Hlc, logicOf, wallMsOf } from '../core/hlc.js';
 import { limits } from '../core/limits.js';
 import type { VectorClock } from '../core/vector-clock.js';
-import type { Happening } from '../protocol/events.js';
-import { FrameDecoder } from '../protocol/frame-codec.js';
-import type { Frame, Identity } from '../protocol/messages.js';
-import type { Commit } from '../protocol/store.js';
+import type { Commit } from '../ports/store.js';
+import { FrameDecoder } from '../wire/framing.js';
+import type { Frame, Identity } from '../wire/messages.js';
 import type { Delivery } from './network/delivery.js';
 import type { Acknowledged, Heard, NodeProcess } from './node.js';
 import { worldEpochMs } from './node-ports.js';

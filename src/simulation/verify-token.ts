@@ -4,11 +4,11 @@
  */
 import { constants, createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
 import { fromPromise } from 'xstate';
+import type { VerifiedToken, VerifyTokenInput } from '../actors/slots.js';
+import { expectationOf } from '../configuration/cloud.js';
 import { checkClaims, checkType, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
 import { limits } from '../core/limits.js';
-import { expectationOf } from '../protocol/cloud-configuration.js';
-import type { Http, Time } from '../protocol/ports.js';
-import type { VerifiedToken, VerifyTokenInput } from '../protocol/services.js';
+import type { Http, Time } from '../ports/ports.js';
 import { AuthorityKeys, type KeySet } from '../services/authority-keys.js';
 
 export function createSimulatedVerifyToken(ports: { readonly http: Http; readonly time: Time }) {

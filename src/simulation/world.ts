@@ -5,14 +5,15 @@
  * Nothing moves unless the world is told to: by `run`, by `until`, or by awaiting an operation on one of its nodes, which
  * runs the world for as long as that takes. While it moves, checkers watch; what one of them finds broken ends the run.
  */
+
+import { checkFields } from '../configuration/parse.js';
+import type { Reconfiguration } from '../configuration/reconfiguration.js';
+import { type ConfigurationInput, configurationSchema } from '../configuration/schema.js';
 import { allScopes } from '../core/author.js';
 import { isNodeId } from '../core/ids.js';
 import { type Kind, kinds, objectWith, oneOf, readOptions, wholeNumber } from '../core/options.js';
 import type { InspectorRecord } from '../inspector/records.js';
-import { type ConfigurationInput, configurationSchema } from '../protocol/configuration.js';
-import { checkFields } from '../protocol/parse-configuration.js';
-import type { ServerCertificate } from '../protocol/ports.js';
-import type { Reconfiguration } from '../protocol/reconfiguration.js';
+import type { ServerCertificate } from '../ports/ports.js';
 import { type Authority, type AuthorityOptions, defaultAudience } from './authority.js';
 import type { CheckerFactory } from './checker.js';
 import { allCheckers } from './checkers/index.js';

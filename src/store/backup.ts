@@ -21,14 +21,14 @@ import { dirname, join, resolve } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { isStatemeshError, messageOf, StatemeshError, shortText, systemCodeOf } from '../core/errors.js';
 import { isNodeId, type NodeId } from '../core/ids.js';
-import type { Randomness } from '../protocol/ports.js';
-import type { BackupProgress, Restored, RestoreOptions } from '../protocol/store.js';
+import type { Randomness } from '../ports/ports.js';
+import type { BackupProgress, Restored, RestoreOptions } from '../ports/store.js';
 import { closeDatabaseFile, fileBytesOf, openDatabaseFile, syncDirectory } from './database-file.js';
 import { lockDatabase } from './database-lock.js';
 import { copyPrivately, createPrivately } from './private-file.js';
-import { applicationIdOf, nodeIdOf, applicationId as ownApplicationId, setIncarnation } from './schema.js';
 import { openSqlite } from './sqlite.js';
 import { databaseError } from './sqlite-errors.js';
+import { applicationIdOf, nodeIdOf, applicationId as ownApplicationId, setIncarnation } from './tables.js';
 
 /** Some milliseconds of work; between two portions everybody else has a turn. */
 const pagesPerPortion = 256;

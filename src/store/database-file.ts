@@ -27,9 +27,11 @@ import { dirname, resolve } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { isStatemeshError, StatemeshError, systemCodeOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
-import type { Randomness } from '../protocol/ports.js';
+import type { Randomness } from '../ports/ports.js';
 import { type DatabaseLock, lockDatabase } from './database-lock.js';
 import { isOpenInProcess, lockHolderOf } from './lock-holder.js';
+import { openSqlite } from './sqlite.js';
+import { databaseError } from './sqlite-errors.js';
 import {
   applicationIdOf,
   createSchema,
@@ -40,9 +42,7 @@ import {
   schemaVersion,
   userVersionOf,
   walBytesKept,
-} from './schema.js';
-import { openSqlite } from './sqlite.js';
-import { databaseError } from './sqlite-errors.js';
+} from './tables.js';
 
 export interface DatabaseFileOptions {
   readonly path: string;

@@ -6,7 +6,7 @@ import { type AuthorKey, allScopes, authorKeyOf } from '../core/author.js';
 import { hashEntry, type Position, type Run } from '../core/entry.js';
 import { type Hlc, hlcZero, wallMsOf } from '../core/hlc.js';
 import type { NodeId } from '../core/ids.js';
-import type { Randomness, Time } from '../protocol/ports.js';
+import type { Randomness, Time } from '../ports/ports.js';
 import { closeDatabaseFile, openDatabaseFile } from './database-file.js';
 import { databaseError } from './sqlite-errors.js';
 import { openSqliteStore } from './sqlite-store.js';

@@ -12,8 +12,8 @@
 import { type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
-import type { Time } from '../protocol/ports.js';
-import { walBytesKept } from './schema.js';
+import type { Time } from '../ports/ports.js';
+import { walBytesKept } from './tables.js';
 
 /** A log that vanishes so shortly before a commit might as well have vanished after it. */
 const betweenLooksMs = 2;

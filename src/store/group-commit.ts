@@ -9,9 +9,9 @@
  */
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
-import type { Meter } from '../protocol/meter.js';
-import type { Time } from '../protocol/ports.js';
-import type { Commit, Write, Written } from '../protocol/store.js';
+import type { Meter } from '../ports/meter.js';
+import type { Time } from '../ports/ports.js';
+import type { Commit, Write, Written } from '../ports/store.js';
 import type { LocalWrites } from './local-writes.js';
 import { isSqliteError } from './sqlite-errors.js';
 import type { Transaction, Transactor } from './transaction.js';

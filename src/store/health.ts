@@ -11,8 +11,8 @@
 import { type Failure, failureOf, isStatemeshError, type StatemeshError } from '../core/errors.js';
 import { isImpairment } from '../core/impairment.js';
 import { limits } from '../core/limits.js';
-import type { Time } from '../protocol/ports.js';
-import type { StoreHealth } from '../protocol/store.js';
+import type { Time } from '../ports/ports.js';
+import type { StoreHealth } from '../ports/store.js';
 
 export interface HealthOptions {
   readonly time: Time;

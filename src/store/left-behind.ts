@@ -18,9 +18,9 @@ import { positionOf, type VectorClock } from '../core/vector-clock.js';
 import { fileBytesOf, versionOfFile } from './database-file.js';
 import { lockDatabase } from './database-lock.js';
 import { isOpenInProcess } from './lock-holder.js';
-import { nodeIdOf, schemaVersion } from './schema.js';
 import { openSqlite } from './sqlite.js';
 import { databaseError } from './sqlite-errors.js';
+import { nodeIdOf, schemaVersion } from './tables.js';
 
 /** A database beside the one in use. */
 export interface DatabaseLeftBehind {

@@ -9,9 +9,9 @@ import { type Entry, hashEntry, type Position } from '../core/entry.js';
 import { assert } from '../core/errors.js';
 import { type Hlc, nextHlc } from '../core/hlc.js';
 import type { NodeId } from '../core/ids.js';
-import type { Randomness, Time } from '../protocol/ports.js';
-import type { Write, Written } from '../protocol/store.js';
-import type { Documents } from './documents.js';
+import type { Randomness, Time } from '../ports/ports.js';
+import type { Write, Written } from '../ports/store.js';
+import type { Documents } from './current-documents.js';
 import type { StoreState } from './store-state.js';
 import type { Transaction } from './transaction.js';
 

@@ -10,7 +10,7 @@ import { type Hlc, hlcZero } from '../core/hlc.js';
 import type { Cursor, DocumentKey } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import { positionOf, type VectorClock } from '../core/vector-clock.js';
-import type { ReadOptions, ReadResult, StoredChange } from '../protocol/store.js';
+import type { ReadOptions, ReadResult, StoredChange } from '../ports/store.js';
 import { pruned } from './remote-runs.js';
 import type { AuthorRow, StoreState } from './store-state.js';
 

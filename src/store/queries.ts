@@ -9,7 +9,7 @@ import { StatemeshError } from '../core/errors.js';
 import type { CollectionName } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { Query, Where } from '../core/query.js';
-import type { StoredDocument } from '../protocol/store.js';
+import type { StoredDocument } from '../ports/store.js';
 import { isList } from './field-values.js';
 import { type CompiledQuery, compileCount, compileFind, compileListIn, compileSelect } from './query-compiler.js';
 import { newCollectionRow, type StoreState } from './store-state.js';

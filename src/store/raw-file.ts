@@ -6,7 +6,7 @@
  * holds on it.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { pageBytes } from './schema.js';
+import { pageBytes } from './tables.js';
 
 export class RawFile {
   private descriptor: number | undefined;

@@ -17,8 +17,8 @@ import type { CollectionName, Cursor, DocumentKey, NodeId } from '../core/ids.js
 import type { Query, Where } from '../core/query.js';
 import { type Origin, predecessorOrigin } from '../core/replication.js';
 import { positionOf, type VectorClock } from '../core/vector-clock.js';
-import type { Meter } from '../protocol/meter.js';
-import type { Randomness, Time } from '../protocol/ports.js';
+import type { Meter } from '../ports/meter.js';
+import type { Randomness, Time } from '../ports/ports.js';
 import type {
   ApplyResult,
   BackupProgress,
@@ -32,11 +32,11 @@ import type {
   StoreStatistics,
   Write,
   Written,
-} from '../protocol/store.js';
+} from '../ports/store.js';
 import { copyDatabase } from './backup.js';
+import { Documents } from './current-documents.js';
 import { checkLock, closeDatabaseFile, fileBytesOf, openDatabaseFile } from './database-file.js';
 import { refuseLocked } from './database-lock.js';
-import { Documents } from './documents.js';
 import { FieldIndexes } from './field-indexes.js';
 import { FileWitness } from './file-witness.js';
 import { GroupCommit } from './group-commit.js';

@@ -11,7 +11,7 @@ import type { Position } from '../core/entry.js';
 import { type Hlc, hlcZero } from '../core/hlc.js';
 import type { CollectionName, Cursor, NodeId } from '../core/ids.js';
 import { digestClock } from '../core/vector-clock.js';
-import { incarnationOf } from './schema.js';
+import { incarnationOf } from './tables.js';
 
 export interface AuthorRow {
   readonly id: number;

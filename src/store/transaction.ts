@@ -9,9 +9,9 @@ import { chainStart, type Entry, type Position, type Run } from '../core/entry.j
 import type { Hlc } from '../core/hlc.js';
 import type { CollectionName } from '../core/ids.js';
 import type { Origin } from '../core/replication.js';
-import type { Meter } from '../protocol/meter.js';
-import type { Time } from '../protocol/ports.js';
-import type { Commit } from '../protocol/store.js';
+import type { Meter } from '../ports/meter.js';
+import type { Time } from '../ports/ports.js';
+import type { Commit } from '../ports/store.js';
 import type { Health } from './health.js';
 import { type AuthorRow, type CollectionRow, newCollectionRow, type StoreState } from './store-state.js';
 

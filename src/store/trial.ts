@@ -3,7 +3,7 @@ import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { limits } from '../core/limits.js';
-import { userVersionOf } from './schema.js';
+import { userVersionOf } from './tables.js';
 
 /** @throws what SQLite or the system reports */
 export function tryDisk(database: Database, path: string): void {

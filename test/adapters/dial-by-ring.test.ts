@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { dialByRing, type SingleDialOptions } from '../../src/adapters/dial-by-ring.js';
 import { type ErrorCode, StatemeshError } from '../../src/core/errors.js';
-import type { Connection, DialSecurity } from '../../src/protocol/ports.js';
+import type { Connection, DialSecurity } from '../../src/ports/ports.js';
 
 const connection = {} as Connection;
 const keyOf = (keyId: string) => ({ keyId, key: new Uint8Array(32) });

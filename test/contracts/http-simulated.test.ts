@@ -1,6 +1,6 @@
 /** The simulated HTTP passes the contract of the real one. */
 import { limits } from '../../src/core/limits.js';
-import type { ListenSecurity } from '../../src/protocol/ports.js';
+import type { ListenSecurity } from '../../src/ports/ports.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { authorityText, issue } from '../../src/simulation/network/certificates.js';
 import { NetworkHub } from '../../src/simulation/network/hub.js';

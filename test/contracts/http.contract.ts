@@ -4,7 +4,7 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
-import type { Http, HttpRequest } from '../../src/protocol/ports.js';
+import type { Http, HttpRequest } from '../../src/ports/ports.js';
 
 /** What a web server of the tests gets and gives. */
 export interface ServedRequest {

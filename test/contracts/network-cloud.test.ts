@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
-import type { DialSecurity, ListenSecurity } from '../../src/protocol/ports.js';
+import type { DialSecurity, ListenSecurity } from '../../src/ports/ports.js';
 import {
   bytesOf,
   type ConnectionWay,

@@ -1,7 +1,7 @@
 /** The harness of the network's contract over this machine's sockets. */
 import { createSocket } from 'node:dgram';
 import { createNetwork } from '../../src/adapters/network.js';
-import type { ConnectionSecurity } from '../../src/protocol/ports.js';
+import type { ConnectionSecurity } from '../../src/ports/ports.js';
 import type { ConnectionWay, NetworkHarness } from './network.contract.js';
 
 export const host = '127.0.0.1';

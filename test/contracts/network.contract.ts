@@ -15,7 +15,7 @@ import type {
   Listening,
   ListenOptions,
   Network,
-} from '../../src/protocol/ports.js';
+} from '../../src/ports/ports.js';
 
 /** Two networks that reach each other, and what a test needs to know about them. */
 export interface NetworkHarness {

@@ -16,7 +16,7 @@ import { addressText, dialError, listenError, plainHost } from '../../src/adapte
 import { TcpConnection } from '../../src/adapters/tcp-connection.js';
 import { pskServerOptions } from '../../src/adapters/tls-options.js';
 import type { Failure } from '../../src/core/errors.js';
-import type { ConnectionSecurity } from '../../src/protocol/ports.js';
+import type { ConnectionSecurity } from '../../src/ports/ports.js';
 import { bytesOf, ContractWorld, codeOf, connectionLimits, describeNetwork, record } from './network.contract.js';
 import { certificate, certificateKey } from './network-certificate.js';
 import { type Children, createChildren } from './network-child.js';

@@ -1,6 +1,6 @@
 /** What every configuration provider promises, whatever it reads. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../../src/protocol/provider.js';
+import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../../src/configuration/provider.js';
 
 export interface ProviderHarness {
   readonly provider: PeerNodeConfigurationProvider;

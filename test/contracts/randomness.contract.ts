@@ -1,6 +1,6 @@
 /** The contract of the `Randomness` port: the system's generator and the seeded one both pass it. */
 import { describe, expect, test } from '@jest/globals';
-import type { Randomness } from '../../src/protocol/ports.js';
+import type { Randomness } from '../../src/ports/ports.js';
 
 export function describeRandomness(name: string, make: () => Randomness): void {
   describe(`randomness contract: ${name}`, () => {

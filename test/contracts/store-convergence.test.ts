@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { compareStamps, type Stamp } from '../../src/core/author.js';
-import type { Store } from '../../src/protocol/store.js';
+import type { Store } from '../../src/ports/store.js';
 import { nodeB, products, RemoteChain, stamp } from './store-harness.js';
 import { openInTemporaryDirectory } from './store-temporary.js';
 

@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
 import type { NodeId } from '../../src/core/ids.js';
-import type { Store } from '../../src/protocol/store.js';
+import type { Store } from '../../src/ports/store.js';
 import { putBack } from '../../src/store/backup.js';
 import { closeDatabaseFile, openDatabaseFile } from '../../src/store/database-file.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';

@@ -6,8 +6,8 @@ import { type Author, type Incarnation, type Scope, scopeOf } from '../../src/co
 import { chainRun, chainStart, type Entry, type Run } from '../../src/core/entry.js';
 import { type Hlc, packHlc } from '../../src/core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
-import type { Time } from '../../src/protocol/ports.js';
-import type { ReadOptions, Store, Write } from '../../src/protocol/store.js';
+import type { Time } from '../../src/ports/ports.js';
+import type { ReadOptions, Store, Write } from '../../src/ports/store.js';
 
 /** A wall clock that stands still until the test moves it; turns of the event loop are real. */
 export interface ManualTime extends Time {

@@ -5,8 +5,8 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
 import { lockPathOf, refuseLocked } from '../../src/store/database-lock.js';
 import { Health } from '../../src/store/health.js';
-import { walBytesKept } from '../../src/store/schema.js';
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite-store.js';
+import { walBytesKept } from '../../src/store/tables.js';
 import { type ManualTime, manualTime, nodeA, payloadOf, products, put } from './store-harness.js';
 import { countingRandomness, temporaryDirectory } from './store-temporary.js';
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { DocumentKey } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import type { Query, Where } from '../../src/core/query.js';
-import type { Store } from '../../src/protocol/store.js';
+import type { Store } from '../../src/ports/store.js';
 import { nodeB, type OpenStore, products, put, RemoteChain, remove, stamp } from './store-harness.js';
 
 const documents = {

@@ -4,7 +4,7 @@ import { type AuthorKey, authorKeyOf } from '../../src/core/author.js';
 import type { Entry, Run } from '../../src/core/entry.js';
 import { limits } from '../../src/core/limits.js';
 import { predecessorOrigin } from '../../src/core/replication.js';
-import type { Commit, Store } from '../../src/protocol/store.js';
+import type { Commit, Store } from '../../src/ports/store.js';
 import {
   cursorAt,
   everything,

@@ -1,7 +1,7 @@
 /** Local writes: atomic, ordered, durable, in groups. */
 import { describe, expect, test } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
-import type { Commit, Store, Write } from '../../src/protocol/store.js';
+import type { Commit, Store, Write } from '../../src/ports/store.js';
 import {
   cursorAt,
   everything,

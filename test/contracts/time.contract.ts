@@ -1,6 +1,6 @@
 /** The contract of the `Time` port: the system's time and the virtual one both pass it. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Time } from '../../src/protocol/ports.js';
+import type { Time } from '../../src/ports/ports.js';
 
 export interface TimeHarness {
   readonly time: Time;

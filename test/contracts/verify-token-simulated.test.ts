@@ -1,8 +1,8 @@
 /** The check of tokens in simulated cloud nodes passes the contract of the real one, over simulated HTTP. */
 import { constants, createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { createActor, toPromise } from 'xstate';
+import type { Configuration } from '../../src/configuration/schema.js';
 import { Secret } from '../../src/core/secret.js';
-import type { Configuration } from '../../src/protocol/configuration.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { authorityText, issue as issueCertificate } from '../../src/simulation/network/certificates.js';
 import { NetworkHub } from '../../src/simulation/network/hub.js';

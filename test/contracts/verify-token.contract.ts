@@ -2,9 +2,9 @@
  * The contract of the service `verifyToken`. The real one, over an authority's key set, and a simulated one both pass it.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { VerifiedToken } from '../../src/actors/slots.js';
+import type { Configuration } from '../../src/configuration/schema.js';
 import { limits } from '../../src/core/limits.js';
-import type { Configuration } from '../../src/protocol/configuration.js';
-import type { VerifiedToken } from '../../src/protocol/services.js';
 
 export const issuer = 'https://login.example/realm';
 export const audience = 'statemesh-cloud';

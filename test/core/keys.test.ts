@@ -9,7 +9,7 @@ import {
   encodeClusterKey,
   isEqualInConstantTime,
 } from '../../src/core/keys.js';
-import type { ConnectionSecurity } from '../../src/protocol/ports.js';
+import type { ConnectionSecurity } from '../../src/ports/ports.js';
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 

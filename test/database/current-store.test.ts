@@ -4,7 +4,7 @@ import type { Hlc } from '../../src/core/hlc.js';
 import type { CollectionName, DocumentKey } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { createCurrentStore } from '../../src/database/current-store.js';
-import type { Store, Write } from '../../src/protocol/store.js';
+import type { Store, Write } from '../../src/ports/store.js';
 
 function put(key: string): Write {
   return { kind: 'put', collection: 'things' as CollectionName, key: key as DocumentKey, payload: '1' };

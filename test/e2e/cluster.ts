@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Control, createInspector, type Inspector } from 'statemesh';
-import { callControl } from '../../src/cli/control-client.js';
+import { callControl } from '../../src/control/client.js';
 
 const command = resolve('dist/cli/main.js');
 export const nodeIds = ['node-a', 'node-b', 'node-c'] as const;

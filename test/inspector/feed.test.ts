@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { assign, createActor, fromCallback, fromPromise, sendTo, setup } from 'xstate';
+import { indexDelays } from '../../src/actors/delays.js';
 import { Feed } from '../../src/inspector/feed.js';
 import { Fold } from '../../src/inspector/fold.js';
 import type { EventRecord, InspectorRecord, SnapshotRecord } from '../../src/inspector/records.js';
-import { indexDelays } from '../../src/protocol/delays.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 
 type LampEvent = { type: 'press' } | { type: 'break' } | { type: 'lit' };

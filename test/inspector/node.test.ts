@@ -2,9 +2,9 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Happening } from '../../src/actors/mailboxes.js';
 import { createInspector } from '../../src/inspector/inspector.js';
 import type { InspectorRecord } from '../../src/inspector/records.js';
-import type { Happening } from '../../src/protocol/events.js';
 import {
   clusterKey,
   createFixture,

@@ -7,10 +7,15 @@ import { WebSocket } from 'ws';
 import { systemTime } from '../../src/adapters/time.js';
 import type { Assets } from '../../src/inspector/assets.js';
 import { History } from '../../src/inspector/history.js';
+import {
+  type InspectorServer,
+  type ServerOptions,
+  serveInspector,
+  serverLimits,
+} from '../../src/inspector/inspector-server.js';
 import { closeCodes } from '../../src/inspector/pump.js';
 import type { InspectorRecord } from '../../src/inspector/records.js';
 import { relay } from '../../src/inspector/relay.js';
-import { type InspectorServer, type ServerOptions, serveInspector, serverLimits } from '../../src/inspector/server.js';
 import type { Control, ServerMessage } from '../../src/inspector/wire.js';
 import { until } from '../integration/cluster-fixture.js';
 import { callersThatDoNotRead, silentCallers } from '../integration/crowd.js';

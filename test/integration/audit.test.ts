@@ -1,7 +1,7 @@
 /** The audit log: what is written, and that it cannot be flooded. */
 import { describe, expect, it } from '@jest/globals';
-import { Audit, type AuditRecord, auditCommands } from '../../src/audit.js';
 import { limits } from '../../src/core/limits.js';
+import { Audit, type AuditRecord, auditCommands } from '../../src/node/audit.js';
 import { manualTime } from '../machines/bench.js';
 
 function setup() {

@@ -4,12 +4,12 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { createActor, toPromise } from 'xstate';
 import { type Authority, type AuthorityOptions, startAuthority } from '../../demo/authority.js';
 import { type Certificates, makeCertificates } from '../../demo/certificates.js';
+import type { AccessToken, VerifiedToken } from '../../src/actors/slots.js';
 import { createHttp } from '../../src/adapters/http.js';
 import { systemTime } from '../../src/adapters/time.js';
+import { configurationSchema } from '../../src/configuration/schema.js';
 import type { NodeId } from '../../src/core/ids.js';
-import { configurationSchema } from '../../src/protocol/configuration.js';
-import type { CloudPeer } from '../../src/protocol/remote-peer.js';
-import type { AccessToken, VerifiedToken } from '../../src/protocol/services.js';
+import type { CloudPeer } from '../../src/remote-peers/remote-peer.js';
 import { createRequestToken } from '../../src/services/request-token.js';
 import { createVerifyToken } from '../../src/services/verify-token.js';
 

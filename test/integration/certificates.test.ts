@@ -7,7 +7,7 @@ import { connect } from 'node:tls';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { generate } from 'selfsigned';
 import { createNode, examineCertificates, type StatemeshNode } from '../../src/index.js';
-import { readAuthorities } from '../../src/services/certificates.js';
+import { readAuthorities } from '../../src/services/pem-files.js';
 
 let directory = '';
 let node: StatemeshNode | undefined;

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { callControl } from '../../src/cli/control-client.js';
+import { callControl } from '../../src/control/client.js';
 import { clusterKey, clusterSalt, eventsOf, open, startNode, temporaryDirectory, until } from './cli-fixture.js';
 import { ownPort } from './own-port.js';
 

@@ -6,8 +6,8 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { streamControl } from '../../src/cli/control-client.js';
-import { readPemFile } from '../../src/services/certificates.js';
+import { streamControl } from '../../src/control/client.js';
+import { readPemFile } from '../../src/services/pem-files.js';
 import { clusterKey, clusterSalt, type StartedNode, startNode, temporaryDirectory } from './cli-fixture.js';
 
 const main = join(process.cwd(), 'dist/cli/main.js');

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { chmod, lstat, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { callControl } from '../../src/cli/control-client.js';
-import { controlSocketPath } from '../../src/protocol/control.js';
+import { callControl } from '../../src/control/client.js';
+import { controlSocketPath } from '../../src/control/protocol.js';
 import {
   clusterKey,
   eventsOf,

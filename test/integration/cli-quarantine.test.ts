@@ -10,8 +10,8 @@ import { systemTime } from '../../src/adapters/time.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { nameOfEnvelope } from '../../src/core/sealing.js';
-import { readRemotePeers } from '../../src/database/remote-peers.js';
-import type { Write } from '../../src/protocol/store.js';
+import type { Write } from '../../src/ports/store.js';
+import { readRemotePeers } from '../../src/remote-peers/stored-peers.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
 import {
   clusterKey,

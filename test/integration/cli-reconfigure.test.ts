@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
-import { configurationJsonSchema } from '../../src/protocol/configuration-fields.js';
+import { configurationJsonSchema } from '../../src/configuration/fields.js';
 import {
   clusterKey,
   clusterSalt,

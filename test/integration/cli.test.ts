@@ -9,8 +9,8 @@ import { gatherConfiguration } from '../../src/cli/configuration-fields.js';
 import { exitCodeOf } from '../../src/cli/exit-codes.js';
 import { nodeIdOf } from '../../src/cli/init.js';
 import { warningsOn } from '../../src/cli/warnings.js';
+import { configurationFields } from '../../src/configuration/fields.js';
 import { configurationSchema, errorCodes, parseConfiguration } from '../../src/index.js';
-import { configurationFields } from '../../src/protocol/configuration-fields.js';
 import { clusterKey, clusterSalt, lastJson, readJson, run, temporaryDirectory } from './cli-fixture.js';
 
 const commandNames = 'init start status peers put get delete find import add-static-peer stop simulate'.split(' ');

@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Configured } from '../../src/configuration/configured.js';
 import type { Happening, StatemeshNode } from '../../src/index.js';
-import type { Configured } from '../../src/protocol/configured.js';
 import { type CloudFixture, createCloud } from './cloud-fixture.js';
 import {
   createFixture,

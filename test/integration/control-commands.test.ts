@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { callControl, streamControl } from '../../src/cli/control-client.js';
+import { callControl, streamControl } from '../../src/control/client.js';
+import { controlSocketPath } from '../../src/control/protocol.js';
 import { failureOf } from '../../src/core/errors.js';
 import { createNode, type StatemeshNode } from '../../src/index.js';
-import { controlSocketPath } from '../../src/protocol/control.js';
 import { ownPort } from './own-port.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'statemesh-commands-'));

@@ -9,15 +9,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createActor, fromCallback } from 'xstate';
 import { systemTime } from '../../src/adapters/time.js';
-import { callControl, streamControl } from '../../src/cli/control-client.js';
-import { failureOf, StatemeshError } from '../../src/core/errors.js';
-import type { Configuration } from '../../src/protocol/configuration.js';
+import type { Configuration } from '../../src/configuration/schema.js';
+import { callControl, streamControl } from '../../src/control/client.js';
 import {
   type ControlCommands,
   type ControlLimits,
   controlLimits,
   controlSocketName,
-} from '../../src/protocol/control.js';
+} from '../../src/control/protocol.js';
+import { failureOf, StatemeshError } from '../../src/core/errors.js';
 import { createControl } from '../../src/services/control.js';
 
 const cleanups: (() => unknown)[] = [];

@@ -7,8 +7,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, test } from '@jest/globals';
-import { callControl } from '../../src/cli/control-client.js';
-import { examineDatabase } from '../../src/examine.js';
+import { callControl } from '../../src/control/client.js';
+import { examineDatabase } from '../../src/node/examine.js';
 import { clusterKey, clusterSalt, startNode, temporaryDirectory, until } from './cli-fixture.js';
 import { ownPort } from './own-port.js';
 

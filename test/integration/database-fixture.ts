@@ -9,7 +9,7 @@ import { failureOf } from '../../src/core/errors.js';
 import { packHlc } from '../../src/core/hlc.js';
 import { type CollectionName, type DocumentKey, type NodeId, parseNodeId } from '../../src/core/ids.js';
 import { createDatabase } from '../../src/database/database.js';
-import type { Store } from '../../src/protocol/store.js';
+import type { Store } from '../../src/ports/store.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
 
 const startMs = Date.UTC(2024, 0, 1);

@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import { formatAddress, parseAddress } from '../../src/core/address.js';
 import { type Failure, StatemeshError } from '../../src/core/errors.js';
 import { limits } from '../../src/core/limits.js';
-import { createPeerManagement } from '../../src/database/peer-management.js';
-import { type RemotePeers, readRemotePeers } from '../../src/database/remote-peers.js';
-import { watchRemotePeers } from '../../src/database/watch-remote-peers.js';
-import { PeerType } from '../../src/protocol/remote-peer.js';
-import { formatRemotePeer, parseRemotePeer, type RemotePeerInput } from '../../src/protocol/remote-peer-document.js';
-import type { Store } from '../../src/protocol/store.js';
+import type { Store } from '../../src/ports/store.js';
+import { createPeerManagement } from '../../src/remote-peers/management.js';
+import { formatRemotePeer, parseRemotePeer, type RemotePeerInput } from '../../src/remote-peers/peer-document.js';
+import { PeerType } from '../../src/remote-peers/remote-peer.js';
+import { type RemotePeers, readRemotePeers } from '../../src/remote-peers/stored-peers.js';
+import { watchRemotePeers } from '../../src/remote-peers/watch-peers.js';
 import { applyRemote, codeOf, countSubscribers, intercept, openStore, refusalOf, turn } from './database-fixture.js';
 
 const collection = '_system_remote_peers';

@@ -6,7 +6,7 @@ import type { Cursor } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { createDatabase } from '../../src/database/database.js';
 import { createStreams } from '../../src/database/streams.js';
-import type { Store } from '../../src/protocol/store.js';
+import type { Store } from '../../src/ports/store.js';
 import {
   applyRemote,
   codeOf,

@@ -5,7 +5,7 @@ import { limits } from '../../src/core/limits.js';
 import type { Query } from '../../src/core/query.js';
 import { nothing } from '../../src/database/collection.js';
 import { createDatabase } from '../../src/database/database.js';
-import type { Store, Write } from '../../src/protocol/store.js';
+import type { Store, Write } from '../../src/ports/store.js';
 import {
   applyRemote,
   codeOf,

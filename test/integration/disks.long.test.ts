@@ -7,7 +7,7 @@ import { chmod, mkdir, open as openFile, readdir, rm, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { callControl } from '../../src/cli/control-client.js';
+import { callControl } from '../../src/control/client.js';
 import { clusterKey, clusterSalt, jsonLines, run, startNode, temporaryDirectory, until } from './cli-fixture.js';
 import { ownPort } from './own-port.js';
 

@@ -1,10 +1,10 @@
 /** Property: what `export` writes, `import` puts back, whatever came before, on two nodes that edit the same documents. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { callControl, streamControl } from '../../src/cli/control-client.js';
+import { callControl, streamControl } from '../../src/control/client.js';
+import { controlSocketPath } from '../../src/control/protocol.js';
 import { isDocumentKey } from '../../src/core/ids.js';
 import type { StatemeshNode } from '../../src/index.js';
-import { controlSocketPath } from '../../src/protocol/control.js';
 import { createFixture, untilConverged, untilMeshed } from './cluster-fixture.js';
 
 const fixture = createFixture();

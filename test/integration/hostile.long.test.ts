@@ -12,9 +12,9 @@ import type { Hlc } from '../../src/core/hlc.js';
 import type { Boot, CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { deriveClusterKeys, type PresharedKey } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
-import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
-import { type Frame, protocolVersion } from '../../src/protocol/messages.js';
-import type { Connection, Network } from '../../src/protocol/ports.js';
+import type { Connection, Network } from '../../src/ports/ports.js';
+import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';
+import { type Frame, protocolVersion } from '../../src/wire/messages.js';
 import {
   clusterKey,
   clusterSalt,

@@ -1,18 +1,18 @@
 /** Secrets that follow the cluster key while it is rotated, on one node and on two that meet. */
 import { describe, expect, test } from '@jest/globals';
 import { createActor } from 'xstate';
+import type { ResealerReport } from '../../src/actors/mailboxes.js';
 import { type AuthorKey, allScopes } from '../../src/core/author.js';
 import { StatemeshError } from '../../src/core/errors.js';
 import { ClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
 import { chooseEnvelope, openSecret } from '../../src/core/sealing.js';
-import { createPeerManagement } from '../../src/database/peer-management.js';
-import { resealedSecretsCollection } from '../../src/database/resealed-envelope.js';
-import { readWithResealedSecrets, resealSecrets } from '../../src/database/resealed-secrets.js';
-import { createResealer } from '../../src/database/resealer.js';
-import type { ResealerReport } from '../../src/protocol/events.js';
-import type { CloudPeer } from '../../src/protocol/remote-peer.js';
-import type { Store } from '../../src/protocol/store.js';
+import type { Store } from '../../src/ports/store.js';
+import { createPeerManagement } from '../../src/remote-peers/management.js';
+import type { CloudPeer } from '../../src/remote-peers/remote-peer.js';
+import { resealedSecretsCollection } from '../../src/remote-peers/resealed-envelope.js';
+import { readWithResealedSecrets, resealSecrets } from '../../src/remote-peers/resealed-secrets.js';
+import { createResealer } from '../../src/services/resealer.js';
 import { manualTime, recorder, settled } from '../machines/bench.js';
 import { openStore } from './database-fixture.js';
 

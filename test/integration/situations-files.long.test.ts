@@ -7,7 +7,7 @@ import { systemRandomness } from '../../src/adapters/randomness.js';
 import { systemTime } from '../../src/adapters/time.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
-import type { Store } from '../../src/protocol/store.js';
+import type { Store } from '../../src/ports/store.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
 import { gather, loopbackAddresses } from './crowd.js';
 import { type FailureOfDisk, type NodeOnFailingDisk, startOnFailingDisk } from './failing-disk.js';

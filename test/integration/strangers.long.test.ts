@@ -7,9 +7,9 @@ import type { Boot, NodeId } from '../../src/core/ids.js';
 import { deriveClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
-import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
-import { type Frame, protocolVersion } from '../../src/protocol/messages.js';
-import type { DialSecurity, Network } from '../../src/protocol/ports.js';
+import type { DialSecurity, Network } from '../../src/ports/ports.js';
+import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';
+import { type Frame, protocolVersion } from '../../src/wire/messages.js';
 import { type CloudFixture, createCloud } from './cloud-fixture.js';
 import {
   clusterKey,

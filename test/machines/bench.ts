@@ -1,7 +1,7 @@
 /** A workbench for one machine: a clock that is moved by hand, and mailboxes that write down what they get. */
 import { type ActorOptions, type AnyActorLogic, createActor, fromCallback } from 'xstate';
-import type { Mailbox } from '../../src/protocol/events.js';
-import type { Time } from '../../src/protocol/ports.js';
+import type { Mailbox } from '../../src/actors/mailboxes.js';
+import type { Time } from '../../src/ports/ports.js';
 
 type Clock = NonNullable<ActorOptions<AnyActorLogic>['clock']>;
 

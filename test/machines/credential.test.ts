@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, fromPromise } from 'xstate';
+import type { CredentialReport } from '../../src/actors/mailboxes.js';
+import type { VerifiedToken } from '../../src/actors/slots.js';
+import type { Configuration } from '../../src/configuration/schema.js';
 import { StatemeshError } from '../../src/core/errors.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
 import { credentialMachine } from '../../src/machines/credential.machine.js';
-import type { Configuration } from '../../src/protocol/configuration.js';
-import type { CredentialReport } from '../../src/protocol/events.js';
-import type { VerifiedToken } from '../../src/protocol/services.js';
 import { manualClock, recorder, settled } from './bench.js';
 
 const lifetimeMs = 60_000;

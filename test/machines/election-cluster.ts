@@ -3,11 +3,11 @@
  * those who are linked to it a moment later, and a link that is cut is noticed at once, on both sides.
  */
 import { type ActorRefFrom, createActor, fromCallback } from 'xstate';
+import type { LeadershipChanged, LivenessCommand, LivenessReport, Mailbox } from '../../src/actors/mailboxes.js';
 import type { Standing, Uplink } from '../../src/core/ballot.js';
 import type { ErrorCode } from '../../src/core/errors.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { type ElectionMachine, electionMachine } from '../../src/machines/election.machine.js';
-import type { LeadershipChanged, LivenessCommand, LivenessReport, Mailbox } from '../../src/protocol/events.js';
 import { type ManualClock, manualClock } from './bench.js';
 
 /** From one node to another. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, fromCallback } from 'xstate';
+import type { LeadershipChanged, LivenessCommand } from '../../src/actors/mailboxes.js';
 import type { Standing } from '../../src/core/ballot.js';
 import type { NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { electionMachine } from '../../src/machines/election.machine.js';
-import type { LeadershipChanged, LivenessCommand } from '../../src/protocol/events.js';
 import { manualClock, recorder } from './bench.js';
 import { ElectionCluster, newsMs } from './election-cluster.js';
 import { us } from './walk/samples.js';

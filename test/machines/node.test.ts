@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, fromCallback, fromPromise } from 'xstate';
+import type { Happening } from '../../src/actors/mailboxes.js';
 import type { Boot } from '../../src/core/ids.js';
 import { nodeMachine } from '../../src/machines/node.machine.js';
-import type { Happening } from '../../src/protocol/events.js';
 
 describe('node: stopping', () => {
   it('a service fails meanwhile -> is reported, and the node goes on closing', () => {

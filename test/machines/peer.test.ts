@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, fromPromise } from 'xstate';
+import type { Address, Direction, PeerReport, SessionCommand, SessionIdentified } from '../../src/actors/mailboxes.js';
 import type { AuthorKey } from '../../src/core/author.js';
 import { StatemeshError } from '../../src/core/errors.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { peerMachine } from '../../src/machines/peer.machine.js';
-import type { Address, Direction, PeerReport, SessionCommand, SessionIdentified } from '../../src/protocol/events.js';
-import type { Connection } from '../../src/protocol/ports.js';
+import type { Connection } from '../../src/ports/ports.js';
 import { manualClock, type Recorder, recorder, settled } from './bench.js';
 
 const connection = { remoteAddress: '127.0.0.1:9' } as Connection;

@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, fromCallback } from 'xstate';
+import type { ApplierCommand, LinkCommand, ReplicationReport } from '../../src/actors/mailboxes.js';
+import type { ApplierInput } from '../../src/actors/slots.js';
 import type { AuthorKey } from '../../src/core/author.js';
 import type { Failure } from '../../src/core/errors.js';
 import { limits } from '../../src/core/limits.js';
 import { receiverMachine } from '../../src/machines/receiver.machine.js';
-import type { ApplierCommand, LinkCommand, ReplicationReport } from '../../src/protocol/events.js';
-import type { ApplierInput } from '../../src/protocol/services.js';
-import type { ApplyResult, Store } from '../../src/protocol/store.js';
+import type { ApplyResult, Store } from '../../src/ports/store.js';
 import { manualClock, recorder, settled } from './bench.js';
 
 const author = 'a/i/shared' as AuthorKey;

@@ -1,16 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { type AnyActorRef, createActor, fromPromise } from 'xstate';
+import { delayIdsOf } from '../../src/actors/delays.js';
+import type { Notice, SessionCommand, SessionOutput } from '../../src/actors/mailboxes.js';
+import type { Configuration } from '../../src/configuration/schema.js';
 import type { AuthorKey } from '../../src/core/author.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { receptionMachine } from '../../src/machines/reception.machine.js';
 import type { SessionInput } from '../../src/machines/session.machine.js';
 import { wardMachine } from '../../src/machines/ward.machine.js';
-import type { Configuration } from '../../src/protocol/configuration.js';
-import { delayIdsOf } from '../../src/protocol/delays.js';
-import type { Notice, SessionCommand, SessionOutput } from '../../src/protocol/events.js';
-import type { Connection } from '../../src/protocol/ports.js';
-import type { Store } from '../../src/protocol/store.js';
+import type { Connection } from '../../src/ports/ports.js';
+import type { Store } from '../../src/ports/store.js';
 import { manualClock, recorder, settled } from './bench.js';
 
 const us = { nodeId: 'cloud' as NodeId, boot: 'boot-cloud' as Boot, port: 1 };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, fromCallback, fromPromise } from 'xstate';
+import type { LinkCommand, ReplicationReport } from '../../src/actors/mailboxes.js';
 import { type Author, authorKeyOf, type Incarnation } from '../../src/core/author.js';
 import { chainRun, chainStart, endOf, type Position, type Run } from '../../src/core/entry.js';
 import { StatemeshError } from '../../src/core/errors.js';
@@ -9,8 +10,7 @@ import { limits } from '../../src/core/limits.js';
 import { LinkRate } from '../../src/core/link-rate.js';
 import type { VectorClock } from '../../src/core/vector-clock.js';
 import { senderMachine } from '../../src/machines/sender.machine.js';
-import type { LinkCommand, ReplicationReport } from '../../src/protocol/events.js';
-import type { Commit, ReadOptions, ReadResult, Store } from '../../src/protocol/store.js';
+import type { Commit, ReadOptions, ReadResult, Store } from '../../src/ports/store.js';
 import { manualClock, recorder, settled } from './bench.js';
 
 const author: Author = { nodeId: 'a' as NodeId, incarnation: 'i' as Incarnation, scope: 'shared' };

@@ -1,4 +1,6 @@
 import { createActor, fromCallback, fromPromise } from 'xstate';
+import type { Direction, LinkCommand, LinkReport, SessionReport } from '../../src/actors/mailboxes.js';
+import type { VerifiedToken } from '../../src/actors/slots.js';
 import { allScopes, type Scope } from '../../src/core/author.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import type { Secret } from '../../src/core/secret.js';
@@ -6,11 +8,9 @@ import { credentialMachine } from '../../src/machines/credential.machine.js';
 import { receiverMachine } from '../../src/machines/receiver.machine.js';
 import { senderMachine } from '../../src/machines/sender.machine.js';
 import { type SessionAccess, sessionMachine } from '../../src/machines/session.machine.js';
-import type { Direction, LinkCommand, LinkReport, SessionReport } from '../../src/protocol/events.js';
-import { protocolVersion } from '../../src/protocol/messages.js';
-import type { Connection } from '../../src/protocol/ports.js';
-import type { VerifiedToken } from '../../src/protocol/services.js';
-import type { Store } from '../../src/protocol/store.js';
+import type { Connection } from '../../src/ports/ports.js';
+import type { Store } from '../../src/ports/store.js';
+import { protocolVersion } from '../../src/wire/messages.js';
 import { manualClock, recorder } from './bench.js';
 
 export const us = { nodeId: 'a' as NodeId, boot: 'boot-a' as Boot, port: 1 };

@@ -1,6 +1,8 @@
 /** Sessions over a cloud link: tokens, and what must not leave the cluster. */
 import { describe, expect, it } from '@jest/globals';
 import type { ActorRefFrom } from 'xstate';
+import type { LinkCommand } from '../../src/actors/mailboxes.js';
+import type { Configuration } from '../../src/configuration/schema.js';
 import type { Author, AuthorKey, Incarnation } from '../../src/core/author.js';
 import { chainStart, type Run } from '../../src/core/entry.js';
 import { StatemeshError } from '../../src/core/errors.js';
@@ -10,8 +12,6 @@ import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
 import type { ReceiverMachine } from '../../src/machines/receiver.machine.js';
 import type { SenderMachine } from '../../src/machines/sender.machine.js';
-import type { Configuration } from '../../src/protocol/configuration.js';
-import type { LinkCommand } from '../../src/protocol/events.js';
 import { settled } from './bench.js';
 import { clock, request, response, setup, them, version } from './session-bench.js';
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ActorRefFrom } from 'xstate';
+import type { LinkCommand, LinkReport } from '../../src/actors/mailboxes.js';
 import type { AuthorKey } from '../../src/core/author.js';
 import { errorCodes } from '../../src/core/errors.js';
 import type { Hlc } from '../../src/core/hlc.js';
@@ -7,8 +8,7 @@ import type { NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
 import type { SenderMachine } from '../../src/machines/sender.machine.js';
-import type { LinkCommand, LinkReport } from '../../src/protocol/events.js';
-import type { Frame } from '../../src/protocol/messages.js';
+import type { Frame } from '../../src/wire/messages.js';
 import { clock, request, response, setup, them, version } from './session-bench.js';
 
 type Bench = ReturnType<typeof setup>;

@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, fromCallback } from 'xstate';
+import type { GatewayCommand, GatewayCondition, UplinkReport } from '../../src/actors/mailboxes.js';
+import type { Configuration } from '../../src/configuration/schema.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { uplinkMachine } from '../../src/machines/uplink.machine.js';
-import type { Configuration } from '../../src/protocol/configuration.js';
-import type { GatewayCommand, GatewayCondition, UplinkReport } from '../../src/protocol/events.js';
-import type { CloudPeer } from '../../src/protocol/remote-peer.js';
-import type { Store } from '../../src/protocol/store.js';
+import type { Store } from '../../src/ports/store.js';
+import type { CloudPeer } from '../../src/remote-peers/remote-peer.js';
 import { manualClock, recorder } from './bench.js';
 import { cloudPeer } from './walk/gateway.js';
 import { adjusted } from './walk/samples.js';

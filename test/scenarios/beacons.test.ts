@@ -1,8 +1,8 @@
 /** Beacons that are forged or played back: whoever shouts on UDP can suggest whom to dial, and nothing else. */
 import { describe, expect, it } from '@jest/globals';
 import type { Boot, NodeId } from '../../src/core/ids.js';
-import { encodeBeacon } from '../../src/protocol/beacon.js';
 import type { Datagram, World } from '../../src/simulation/index.js';
+import { encodeBeacon } from '../../src/wire/beacon.js';
 import { meshed, newWorld, office, things, told } from './office.js';
 
 const port = 25_000;

@@ -1,6 +1,6 @@
 /** What every scenario begins and ends with: a world of its own, closed afterwards, so that leaks are looked for each time. */
 import { afterEach, expect } from '@jest/globals';
-import type { Happening } from '../../src/protocol/events.js';
+import type { Happening } from '../../src/actors/mailboxes.js';
 import { createWorld, type World, type WorldNode, type WorldOptions } from '../../src/simulation/index.js';
 
 const open: World[] = [];

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
+import type { DialCloudInput } from '../../src/actors/slots.js';
 import { limits } from '../../src/core/limits.js';
-import type { Connection, DialOptions, Network } from '../../src/protocol/ports.js';
-import type { DialCloudInput } from '../../src/protocol/services.js';
+import type { Connection, DialOptions, Network } from '../../src/ports/ports.js';
 import { createDialCloud } from '../../src/services/dial-cloud.js';
 
 function setup(changes: Partial<DialCloudInput>) {

@@ -1,16 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor } from 'xstate';
+import type { DiscoveryReport, Mailbox } from '../../src/actors/mailboxes.js';
+import type { Configuration } from '../../src/configuration/schema.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { ClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
-import { type BeaconCluster, decodeBeacon, encodeBeacon } from '../../src/protocol/beacon.js';
-import type { Configuration } from '../../src/protocol/configuration.js';
-import type { DiscoveryReport, Mailbox } from '../../src/protocol/events.js';
-import type { DatagramOptions, Network } from '../../src/protocol/ports.js';
+import type { DatagramOptions, Network } from '../../src/ports/ports.js';
 import { Acquaintances } from '../../src/services/acquaintances.js';
 import { createDiscovery } from '../../src/services/discovery.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { simulatedTime } from '../../src/simulation/node-ports.js';
+import { type BeaconCluster, decodeBeacon, encodeBeacon } from '../../src/wire/beacon.js';
 
 const intervalMs = 5_000;
 /** With security `none`. */

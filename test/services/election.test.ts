@@ -1,10 +1,10 @@
 /** Elections over real heartbeats: what the rules promise must hold with the delays and losses that these have. */
 import { describe, expect, it } from '@jest/globals';
 import { type ActorRefFrom, createActor, fromCallback } from 'xstate';
+import type { LeadershipChanged } from '../../src/actors/mailboxes.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { type ElectionMachine, electionMachine } from '../../src/machines/election.machine.js';
-import type { LeadershipChanged } from '../../src/protocol/events.js';
 import { createLiveness } from '../../src/services/liveness.js';
 import { HeartbeatMesh } from './heartbeat-mesh.js';
 

@@ -1,10 +1,10 @@
 /** Nodes that send each other heartbeats over links in memory, on one virtual clock. */
 import type { Standing } from '../../src/core/ballot.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
-import type { Heartbeat } from '../../src/protocol/messages.js';
 import { Heartbeats, type Participation, type PulseHandle } from '../../src/services/heartbeat.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { simulatedTime } from '../../src/simulation/node-ports.js';
+import type { Heartbeat } from '../../src/wire/messages.js';
 
 export const latencyMs = 1;
 export const following: Standing = { isEligible: true, uplink: 'unknown', stance: 'following', term: 0 };

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
-import type { Heartbeat } from '../../src/protocol/messages.js';
 import { Heartbeats } from '../../src/services/heartbeat.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { simulatedTime } from '../../src/simulation/node-ports.js';
+import type { Heartbeat } from '../../src/wire/messages.js';
 
 function setup() {
   const clock = new VirtualClock();

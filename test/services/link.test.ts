@@ -1,20 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor } from 'xstate';
+import type { LinkReport } from '../../src/actors/mailboxes.js';
 import type { Author, Incarnation } from '../../src/core/author.js';
 import { chainRun, chainStart, type Entry } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { Boot, CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { LinkRate } from '../../src/core/link-rate.js';
-import type { LinkReport } from '../../src/protocol/events.js';
-import { encodeFrame, FrameDecoder } from '../../src/protocol/frame-codec.js';
-import type { Frame, Heartbeat } from '../../src/protocol/messages.js';
-import { Meter } from '../../src/protocol/meter.js';
-import type { Connection, ConnectionHandlers } from '../../src/protocol/ports.js';
-import type { Store } from '../../src/protocol/store.js';
+import { Meter } from '../../src/ports/meter.js';
+import type { Connection, ConnectionHandlers } from '../../src/ports/ports.js';
+import type { Store } from '../../src/ports/store.js';
 import { Acquaintances } from '../../src/services/acquaintances.js';
 import { createLink } from '../../src/services/link.js';
 import { KeptParcels } from '../../src/services/parcels.js';
+import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';
+import type { Frame, Heartbeat } from '../../src/wire/messages.js';
 import { recorder } from '../machines/bench.js';
 import { following, HeartbeatMesh } from './heartbeat-mesh.js';
 

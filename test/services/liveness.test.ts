@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor } from 'xstate';
+import type { LivenessReport } from '../../src/actors/mailboxes.js';
 import { limits } from '../../src/core/limits.js';
-import type { LivenessReport } from '../../src/protocol/events.js';
 import { createLiveness } from '../../src/services/liveness.js';
 import { recorder } from '../machines/bench.js';
 import { us } from '../machines/walk/samples.js';

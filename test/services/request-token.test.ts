@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
+import type { AccessToken, RequestTokenInput } from '../../src/actors/slots.js';
 import { createHttp } from '../../src/adapters/http.js';
 import { failureOf } from '../../src/core/errors.js';
 import type { NodeId } from '../../src/core/ids.js';
@@ -12,8 +13,7 @@ import { ClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
 import { sealSecret } from '../../src/core/sealing.js';
 import { Secret } from '../../src/core/secret.js';
-import type { CloudPeer } from '../../src/protocol/remote-peer.js';
-import type { AccessToken, RequestTokenInput } from '../../src/protocol/services.js';
+import type { CloudPeer } from '../../src/remote-peers/remote-peer.js';
 import { createRequestToken } from '../../src/services/request-token.js';
 import { manualTime } from '../machines/bench.js';
 

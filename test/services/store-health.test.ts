@@ -1,10 +1,10 @@
 /** Following whether a database takes writes. */
 import { describe, expect, it } from '@jest/globals';
 import { createActor } from 'xstate';
+import type { Mailbox, StoreHealthReport } from '../../src/actors/mailboxes.js';
 import type { Failure } from '../../src/core/errors.js';
 import { limits } from '../../src/core/limits.js';
-import type { Mailbox, StoreHealthReport } from '../../src/protocol/events.js';
-import type { Store } from '../../src/protocol/store.js';
+import type { Store } from '../../src/ports/store.js';
 import { createStoreHealth } from '../../src/services/store-health.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { simulatedTime } from '../../src/simulation/node-ports.js';

@@ -1,5 +1,5 @@
 /** An authority, and a node's ports on a network with it: for tests of tokens without nodes. */
-import type { Http, HttpRequest, HttpResponse } from '../../src/protocol/ports.js';
+import type { Http, HttpRequest, HttpResponse } from '../../src/ports/ports.js';
 import { Authority, type AuthorityOptions } from '../../src/simulation/authority.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { authorityText, issue } from '../../src/simulation/network/certificates.js';

@@ -1,11 +1,12 @@
 /** A checker alone, with a made-up world around it: what it is told, what it sees, and what it reports. */
+
+import type { ConfigurationInput } from '../../src/configuration/schema.js';
 import { type Author, authorKeyOf, type Incarnation } from '../../src/core/author.js';
 import { chainRun, endOf, type Position, type Run } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import type { VectorClock } from '../../src/core/vector-clock.js';
-import type { ConfigurationInput } from '../../src/protocol/configuration.js';
-import type { Commit, Store } from '../../src/protocol/store.js';
+import type { Commit, Store } from '../../src/ports/store.js';
 import type { Checker, CheckerFactory, View } from '../../src/simulation/checker.js';
 import { insideOf, type Vote } from '../../src/simulation/inside.js';
 import type { NodeProcess } from '../../src/simulation/node.js';

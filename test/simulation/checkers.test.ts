@@ -1,14 +1,12 @@
 /** The checkers themselves: each sees what it is there for, and is silent otherwise. */
 import { describe, expect, it } from '@jest/globals';
+import type { Happening } from '../../src/actors/mailboxes.js';
 import { type AuthorKey, authorKeyOf } from '../../src/core/author.js';
 import { endOf, type Position } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
-import type { Happening } from '../../src/protocol/events.js';
-import { encodeFrame } from '../../src/protocol/frame-codec.js';
-import type { Frame, Refusal } from '../../src/protocol/messages.js';
 import { acknowledgedWrites } from '../../src/simulation/checkers/acknowledged-writes.js';
 import { agreement } from '../../src/simulation/checkers/agreement.js';
 import { authentication } from '../../src/simulation/checkers/authentication.js';
@@ -24,6 +22,8 @@ import { silence } from '../../src/simulation/checkers/silence.js';
 import { stamps } from '../../src/simulation/checkers/stamps.js';
 import { worldEpochMs } from '../../src/simulation/node-ports.js';
 import type { Grant } from '../../src/simulation/web/oauth2.js';
+import { encodeFrame } from '../../src/wire/framing.js';
+import type { Frame, Refusal } from '../../src/wire/messages.js';
 import { authorOf, commitOf, processOf, runOf, sessionOf, storeAt, storeOf, tested } from './checker-bench.js';
 
 const a = processOf('node-a');

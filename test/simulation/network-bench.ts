@@ -1,6 +1,6 @@
 /** Hosts on a simulated network, and what they hear: for tests of the network alone, without nodes. */
 import { limits } from '../../src/core/limits.js';
-import type { Connection, ConnectionSecurity, Datagrams, Network } from '../../src/protocol/ports.js';
+import type { Connection, ConnectionSecurity, Datagrams, Network } from '../../src/ports/ports.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { type Host, NetworkHub } from '../../src/simulation/network/hub.js';
 import { PendingWork } from '../../src/simulation/pending-work.js';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Failure } from '../../src/core/errors.js';
 import { limits } from '../../src/core/limits.js';
-import type { Connection, DialOptions, ListenOptions, Network } from '../../src/protocol/ports.js';
+import type { Connection, DialOptions, ListenOptions, Network } from '../../src/ports/ports.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { authorityText, issue, isTrusted } from '../../src/simulation/network/certificates.js';
 import { NetworkHub } from '../../src/simulation/network/hub.js';

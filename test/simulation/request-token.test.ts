@@ -1,10 +1,10 @@
 /** How nodes of a world ask its authority for access tokens: the real service over the simulated network. */
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
+import type { AccessToken } from '../../src/actors/slots.js';
 import type { NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
-import type { CloudPeer } from '../../src/protocol/remote-peer.js';
-import type { AccessToken } from '../../src/protocol/services.js';
+import type { CloudPeer } from '../../src/remote-peers/remote-peer.js';
 import { createRequestToken } from '../../src/services/request-token.js';
 import type { AuthorityOptions } from '../../src/simulation/authority.js';
 import { authorityText } from '../../src/simulation/network/certificates.js';

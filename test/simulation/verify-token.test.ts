@@ -1,10 +1,10 @@
 /** How simulated cloud nodes check tokens of a world's authority. What they refuse, and why, is in the contract of the service. */
 import { describe, expect, it } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
+import type { VerifiedToken } from '../../src/actors/slots.js';
+import { configurationSchema } from '../../src/configuration/schema.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
-import { configurationSchema } from '../../src/protocol/configuration.js';
-import type { VerifiedToken } from '../../src/protocol/services.js';
 import { cooldownMs, failedMs, freshMs } from '../../src/services/authority-keys.js';
 import { worldEpochMs } from '../../src/simulation/node-ports.js';
 import { createSimulatedVerifyToken } from '../../src/simulation/verify-token.js';

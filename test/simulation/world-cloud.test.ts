@@ -1,9 +1,9 @@
 /** Worlds with cloud nodes, an authority and two sites: what they are made of, and that all of it can be meddled with. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
+import { configurationSchema } from '../../src/configuration/schema.js';
 import { Secret } from '../../src/core/secret.js';
-import { configurationSchema } from '../../src/protocol/configuration.js';
-import type { Connection, Network } from '../../src/protocol/ports.js';
+import type { Connection, Network } from '../../src/ports/ports.js';
 import type { WorldParts } from '../../src/simulation/faults.js';
 import { allCheckers, type TraceLine, World, type WorldOptions } from '../../src/simulation/index.js';
 import { insideOf } from '../../src/simulation/inside.js';

@@ -10,7 +10,7 @@ import { FrameScanner } from '../frame-scanner.js';
 import type { NodeProcess } from '../node.js';
 import { worldEpochMs } from '../node-ports.js';
 
-/** The numbers of frames on the wire: see `protocol/wire.ts`. */
+/** The numbers of frames on the wire: see `wire/codec.ts`. */
 const [handshakeRequest, handshakeResponse, goodbye, tokenRenewal] = [1, 2, 39, 40];
 const handshakes: ReadonlySet<number> = new Set([handshakeRequest, handshakeResponse]);
 const beforeAdmission: ReadonlySet<number> = new Set([...handshakes, goodbye]);

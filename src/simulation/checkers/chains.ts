@@ -4,7 +4,7 @@
  */
 import { type AuthorKey, authorKeyOf } from '../../core/author.js';
 import { chainStart, endOf, hashEntry, isSamePosition, type Position, type Run } from '../../core/entry.js';
-import type { Store } from '../../protocol/store.js';
+import type { Store } from '../../ports/store.js';
 import type { CheckerFactory } from '../checker.js';
 import { PerDatabase } from '../per-database.js';
 

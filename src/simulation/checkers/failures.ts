@@ -2,9 +2,10 @@
  * Nodes report nothing that says that something is broken in them: no bug, no frame where it has no meaning, no divergence, no
  * second process under a NodeId that only one has, and no failure of the store that the world has not brought about.
  */
+
+import type { Happening } from '../../actors/mailboxes.js';
 import type { ErrorCode } from '../../core/errors.js';
 import { isImpairment } from '../../core/impairment.js';
-import type { Happening } from '../../protocol/events.js';
 import type { CheckerFactory, View } from '../checker.js';
 
 /** Codes that a node of ours gives no other node of ours a reason for. */

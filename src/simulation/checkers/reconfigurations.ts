@@ -4,10 +4,10 @@
  * database, and a socket for beacons if it has any to send. In the end every node is as its operator has written it down.
  */
 import type { SnapshotFrom } from 'xstate';
+import type { ReconfigurationFinished } from '../../actors/mailboxes.js';
 import { positionOf } from '../../core/vector-clock.js';
 import type { NodeMachine } from '../../machines/node.machine.js';
-import type { ReconfigurationFinished } from '../../protocol/events.js';
-import type { Store } from '../../protocol/store.js';
+import type { Store } from '../../ports/store.js';
 import type { CheckerFactory, View } from '../checker.js';
 import type { NodeProcess } from '../node.js';
 

@@ -6,7 +6,7 @@
  * shares a line among connections. What is on the line arrives; what waits for it is judged by the rules when its turn comes, so
  * that a cut holds it. A line draws nothing: a world without one runs as before.
  */
-import type { Timer } from '../../protocol/ports.js';
+import type { Timer } from '../../ports/ports.js';
 import type { VirtualClock } from '../clock.js';
 
 /** What one direction of a line can do. */

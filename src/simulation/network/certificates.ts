@@ -6,7 +6,7 @@
  * as certificates do in a file. The authorities of the system have signed nothing in a world, so who trusts no other trusts nobody.
  */
 import { Secret } from '../../core/secret.js';
-import type { ServerCertificate } from '../../protocol/ports.js';
+import type { ServerCertificate } from '../../ports/ports.js';
 
 /** The text of an authority, for those who are to trust it. */
 export function authorityText(name: string): string {

@@ -2,7 +2,7 @@
  * Datagrams: said to all who listen on a port and can be reached, once each, the sender too. They may do anything: be lost,
  * come twice, late, and in another order.
  */
-import type { DatagramOptions } from '../../protocol/ports.js';
+import type { DatagramOptions } from '../../ports/ports.js';
 import type { Taps } from './delivery.js';
 import type { Route, Routes } from './routes.js';
 import type { Holdable } from './rule-list.js';

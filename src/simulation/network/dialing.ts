@@ -5,11 +5,12 @@
  * Invariants, those of the real one: it settles once, within its timeout; whatever opens too late is closed. An attempt whose
  * process is gone never settles.
  */
-import { dialCancelled, noWebSocket } from '../../adapters/dial.js';
+
 import { protectionOf, type SingleDialOptions } from '../../adapters/dial-by-ring.js';
+import { dialCancelled, noWebSocket } from '../../adapters/dialing.js';
 import { dialError, dialTimeout } from '../../adapters/network-errors.js';
 import type { StatemeshError } from '../../core/errors.js';
-import type { Connection, Timer } from '../../protocol/ports.js';
+import type { Connection, Timer } from '../../ports/ports.js';
 import type { VirtualClock } from '../clock.js';
 import { isTrusted } from './certificates.js';
 import type { Taps } from './delivery.js';

@@ -9,7 +9,7 @@
  * - A process that is gone closes its streams on the other side, as far as the network lets that through.
  * - What happens depends on nothing but the seed and the order of what was asked for.
  */
-import type { Network } from '../../protocol/ports.js';
+import type { Network } from '../../ports/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { RandomStream } from '../random.js';
 import type { LineQuality } from './bottleneck.js';

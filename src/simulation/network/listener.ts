@@ -10,7 +10,7 @@ import type { SingleDialOptions } from '../../adapters/dial-by-ring.js';
 import { handshakeFailure } from '../../adapters/network-errors.js';
 import { madeWay, Places, theOldest } from '../../core/admission.js';
 import type { Failure } from '../../core/errors.js';
-import type { Listening, ListenOptions, ListenSecurity, Protection, Timer } from '../../protocol/ports.js';
+import type { Listening, ListenOptions, ListenSecurity, Protection, Timer } from '../../ports/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { Taps } from './delivery.js';
 import { systemError } from './errors.js';

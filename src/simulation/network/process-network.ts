@@ -4,8 +4,9 @@
  * A process that closes its network hears of every end. One that is gone, crashed, hears of nothing: no handler is called any
  * more and no promise settles, or it would go on like a ghost.
  */
-import { dialCancelled } from '../../adapters/dial.js';
+
 import { dialByRing, type SingleDialOptions } from '../../adapters/dial-by-ring.js';
+import { dialCancelled } from '../../adapters/dialing.js';
 import { dialError } from '../../adapters/network-errors.js';
 import { isPort } from '../../core/address.js';
 import { StatemeshError } from '../../core/errors.js';
@@ -17,7 +18,7 @@ import type {
   Listening,
   ListenOptions,
   Network,
-} from '../../protocol/ports.js';
+} from '../../ports/ports.js';
 import type { DatagramExchange, DatagramSocket } from './datagrams.js';
 import type { Taps } from './delivery.js';
 import { Dialing } from './dialing.js';

@@ -5,7 +5,7 @@
  * has come; what is released together is released in the order in which it was held. Nothing here depends on how many other
  * rules there are: each has a name of its own, by which its randomness is drawn.
  */
-import type { Timer } from '../../protocol/ports.js';
+import type { Timer } from '../../ports/ports.js';
 import type { VirtualClock } from '../clock.js';
 import { type Rule, rulePlaces } from './rule.js';
 

@@ -10,7 +10,7 @@ import { lingerMs } from '../../adapters/linger.js';
 import { addressText, connectionLost } from '../../adapters/network-errors.js';
 import { sendQueueHighBytes } from '../../adapters/tcp-connection.js';
 import type { Failure } from '../../core/errors.js';
-import type { Connection, ConnectionHandlers, Protection, Timer } from '../../protocol/ports.js';
+import type { Connection, ConnectionHandlers, Protection, Timer } from '../../ports/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { Delivery, Speech, Taps } from './delivery.js';
 import { systemError } from './errors.js';

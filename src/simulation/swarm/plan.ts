@@ -3,9 +3,9 @@
  * Drawn from the seed, so it can be drawn again; lists, so they can be made shorter.
  */
 
+import type { ConfigurationInput } from '../../configuration/schema.js';
 import { limits } from '../../core/limits.js';
 import { kinds, readOptions, wholeNumber } from '../../core/options.js';
-import type { ConfigurationInput } from '../../protocol/configuration.js';
 import { type DiskFailure, diskFailures } from '../failing-disk.js';
 import type { Topology } from '../network/topology.js';
 import type { Moment } from '../node.js';

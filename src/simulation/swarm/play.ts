@@ -1,10 +1,11 @@
 /**
  * Plays a plan in a world and says what it broke: while it runs, after everything has healed, and when everybody has stopped.
  */
+
+import type { ConfigurationInput } from '../../configuration/schema.js';
 import { type ErrorCode, failureOf, messageOf } from '../../core/errors.js';
 import { kinds, readOptions } from '../../core/options.js';
-import type { ConfigurationInput } from '../../protocol/configuration.js';
-import type { OAuth2Configuration } from '../../protocol/remote-peer.js';
+import type { OAuth2Configuration } from '../../remote-peers/remote-peer.js';
 import type { Authority } from '../authority.js';
 import type { Backup } from '../disk.js';
 import type { Line } from '../faults.js';

@@ -6,7 +6,7 @@
  */
 import { failureOf, StatemeshError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
-import type { Connection, DialSecurity, Http, HttpRequest, HttpResponse, Network, Time } from '../../protocol/ports.js';
+import type { Connection, DialSecurity, Http, HttpRequest, HttpResponse, Network, Time } from '../../ports/ports.js';
 import { MessageReader, requestBytes } from './message.js';
 
 export interface SimulatedHttpOptions {

@@ -2,7 +2,7 @@
  * Requests and answers as they travel over a simulated stream. Not HTTP as it is written on wires, since nobody but the two ends reads it:
  * a line that says what it is, which traces show, then a line of JSON.
  */
-import type { HttpRequest, HttpResponse } from '../../protocol/ports.js';
+import type { HttpRequest, HttpResponse } from '../../ports/ports.js';
 
 export type WebRequest = Pick<HttpRequest, 'method' | 'url' | 'headers' | 'body'>;
 

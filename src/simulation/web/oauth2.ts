@@ -6,7 +6,7 @@
  * thread no virtual clock can order.
  */
 import { createPrivateKey, createPublicKey, hash, type KeyObject, sign } from 'node:crypto';
-import type { HttpResponse } from '../../protocol/ports.js';
+import type { HttpResponse } from '../../ports/ports.js';
 import type { WebRequest } from './message.js';
 
 /** Who may ask for tokens, and for which. */

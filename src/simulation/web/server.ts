@@ -4,7 +4,7 @@
  * Stopped, it refuses connections, and those that are open break off: as a process that is gone.
  */
 import type { ConnectionLimits } from '../../core/admission.js';
-import type { Connection, HttpResponse, ListenSecurity } from '../../protocol/ports.js';
+import type { Connection, HttpResponse, ListenSecurity } from '../../ports/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { Host, NetworkHub } from '../network/hub.js';
 import { MessageReader, responseBytes, type WebRequest } from './message.js';

@@ -1,8 +1,9 @@
 /** The credential: a token that is verified, renewed and expires, and whatever the authority makes of it. */
+
+import type { VerifiedToken } from '../../../src/actors/slots.js';
 import { StatemeshError } from '../../../src/core/errors.js';
 import { Secret } from '../../../src/core/secret.js';
 import { credentialMachine } from '../../../src/machines/credential.machine.js';
-import type { VerifiedToken } from '../../../src/protocol/services.js';
 import { defineWalk } from '../walk.js';
 import { configuration, mailbox } from './samples.js';
 

@@ -2,10 +2,11 @@
  * The election, of a node between a smaller and a larger one: every standing of either that a rule looks at, and of both where
  * it matters, with the uplink and the eligibility of the node itself.
  */
+
+import type { LivenessReport } from '../../../src/actors/mailboxes.js';
 import type { Standing } from '../../../src/core/ballot.js';
 import type { NodeId } from '../../../src/core/ids.js';
 import { electionMachine } from '../../../src/machines/election.machine.js';
-import type { LivenessReport } from '../../../src/protocol/events.js';
 import { defineWalk } from '../walk.js';
 import { larger, mailbox, smaller, us } from './samples.js';
 

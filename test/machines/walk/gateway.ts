@@ -1,14 +1,14 @@
 /** A gateway: its orders, tokens that are fresh or stale, and a session that says who is there, matches, or ends for any reason. */
 
+import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/actors/mailboxes.js';
+import type { AccessToken } from '../../../src/actors/slots.js';
 import type { AuthorKey } from '../../../src/core/author.js';
 import { StatemeshError } from '../../../src/core/errors.js';
 import type { NodeId } from '../../../src/core/ids.js';
 import { Secret } from '../../../src/core/secret.js';
 import { gatewayMachine } from '../../../src/machines/gateway.machine.js';
-import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/protocol/events.js';
-import type { Identity } from '../../../src/protocol/messages.js';
-import type { CloudPeer } from '../../../src/protocol/remote-peer.js';
-import type { AccessToken } from '../../../src/protocol/services.js';
+import type { CloudPeer } from '../../../src/remote-peers/remote-peer.js';
+import type { Identity } from '../../../src/wire/messages.js';
 import { defineWalk } from '../walk.js';
 import {
   adjusted,

@@ -2,11 +2,12 @@
  * Membership: connections, peers and sessions that come and go, for two of each: the limit of sessions, which is a guard,
  * is lowered to that.
  */
+
+import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/actors/mailboxes.js';
 import type { AuthorKey } from '../../../src/core/author.js';
 import type { Boot, CollectionName, DocumentKey, NodeId } from '../../../src/core/ids.js';
 import { membershipMachine } from '../../../src/machines/membership.machine.js';
-import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/protocol/events.js';
-import type { Identity } from '../../../src/protocol/messages.js';
+import type { Identity } from '../../../src/wire/messages.js';
 import { defineWalk } from '../walk.js';
 import { address, adjusted, configuration, connection, larger, lost, mailbox, smaller, store, us } from './samples.js';
 

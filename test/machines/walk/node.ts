@@ -1,11 +1,12 @@
 /** The node: each step of starting, of stopping and of being reconfigured, with everything that can fail in it. */
+
+import type { Configured } from '../../../src/configuration/configured.js';
+import { parseConfiguration } from '../../../src/configuration/parse.js';
+import type { Configuration } from '../../../src/configuration/schema.js';
 import type { Boot, NodeId } from '../../../src/core/ids.js';
 import { Secret } from '../../../src/core/secret.js';
 import { nodeMachine } from '../../../src/machines/node.machine.js';
-import type { Configuration } from '../../../src/protocol/configuration.js';
-import type { Configured } from '../../../src/protocol/configured.js';
-import { parseConfiguration } from '../../../src/protocol/parse-configuration.js';
-import type { Listening } from '../../../src/protocol/ports.js';
+import type { Listening } from '../../../src/ports/ports.js';
 import { defineWalk } from '../walk.js';
 import { configured as base, connection, lost, store } from './samples.js';
 

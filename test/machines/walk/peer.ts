@@ -2,11 +2,12 @@
  * One peer: sightings of every source, sessions of either direction and of two processes, and reports of the session that
  * it has, of the one that contends with it, and of one that it does not know.
  */
+
+import type { Direction, SessionIdentified } from '../../../src/actors/mailboxes.js';
 import type { AuthorKey } from '../../../src/core/author.js';
 import { StatemeshError } from '../../../src/core/errors.js';
 import type { Boot, NodeId } from '../../../src/core/ids.js';
 import { peerMachine } from '../../../src/machines/peer.machine.js';
-import type { Direction, SessionIdentified } from '../../../src/protocol/events.js';
 import { defineWalk } from '../walk.js';
 import { address, connection, larger, lost, mailbox, us } from './samples.js';
 

@@ -2,7 +2,7 @@
 import type { AuthorKey } from '../../../src/core/author.js';
 import { limits } from '../../../src/core/limits.js';
 import { receiverMachine } from '../../../src/machines/receiver.machine.js';
-import type { ApplyResult } from '../../../src/protocol/store.js';
+import type { ApplyResult } from '../../../src/ports/store.js';
 import { defineWalk } from '../walk.js';
 import { lost, mailbox, store } from './samples.js';
 

@@ -1,10 +1,11 @@
 /** Reception: connections and sessions of two sites that come and go; the limit of sessions, which is a guard, is lowered to two. */
+
+import type { SessionIdentified, WardReport } from '../../../src/actors/mailboxes.js';
 import type { AuthorKey } from '../../../src/core/author.js';
 import type { BucketMap } from '../../../src/core/bucket-map.js';
 import type { Boot, NodeId } from '../../../src/core/ids.js';
 import { receptionMachine } from '../../../src/machines/reception.machine.js';
-import type { SessionIdentified, WardReport } from '../../../src/protocol/events.js';
-import type { Identity } from '../../../src/protocol/messages.js';
+import type { Identity } from '../../../src/wire/messages.js';
 import { defineWalk } from '../walk.js';
 import { adjusted, configuration, connection, larger, lost, mailbox, smaller, store, us } from './samples.js';
 

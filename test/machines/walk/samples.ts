@@ -1,12 +1,13 @@
 /** What the alphabets share: who is there, and stand-ins for what nobody touches during a walk. */
+
+import type { Adjustment, Mailbox } from '../../../src/actors/mailboxes.js';
+import type { Configured } from '../../../src/configuration/configured.js';
+import type { Effect } from '../../../src/configuration/reconfiguration.js';
+import type { Configuration } from '../../../src/configuration/schema.js';
 import type { Boot, NodeId } from '../../../src/core/ids.js';
-import type { Configuration } from '../../../src/protocol/configuration.js';
-import type { Configured } from '../../../src/protocol/configured.js';
-import type { Adjustment, Mailbox } from '../../../src/protocol/events.js';
-import type { Identity } from '../../../src/protocol/messages.js';
-import type { Connection } from '../../../src/protocol/ports.js';
-import type { Effect } from '../../../src/protocol/reconfiguration.js';
-import type { Store } from '../../../src/protocol/store.js';
+import type { Connection } from '../../../src/ports/ports.js';
+import type { Store } from '../../../src/ports/store.js';
+import type { Identity } from '../../../src/wire/messages.js';
 import { recorder } from '../bench.js';
 
 export const us: Identity = { nodeId: 'b' as NodeId, boot: 'boot-b' as Boot, port: 1 };

@@ -1,4 +1,6 @@
 /** The sender: commits that follow what was sent, that do not, and that the other side gets elsewhere. */
+
+import type { OplogReport } from '../../../src/actors/mailboxes.js';
 import { type Author, authorKeyOf, type Incarnation } from '../../../src/core/author.js';
 import { chainRun, chainStart, type Position, type Run } from '../../../src/core/entry.js';
 import { StatemeshError } from '../../../src/core/errors.js';
@@ -9,8 +11,7 @@ import { LinkRate } from '../../../src/core/link-rate.js';
 import type { Progress } from '../../../src/core/replication.js';
 import { positionOf } from '../../../src/core/vector-clock.js';
 import { senderMachine } from '../../../src/machines/sender.machine.js';
-import type { OplogReport } from '../../../src/protocol/events.js';
-import type { ReadResult } from '../../../src/protocol/store.js';
+import type { ReadResult } from '../../../src/ports/store.js';
 import { defineWalk } from '../walk.js';
 import { larger, mailbox, smaller, store, us } from './samples.js';
 

@@ -1,12 +1,13 @@
 /** The session: either side of a connection, and every frame in every state. */
+
+import type { Direction } from '../../../src/actors/mailboxes.js';
 import type { AuthorKey, Incarnation, Scope } from '../../../src/core/author.js';
 import { chainStart } from '../../../src/core/entry.js';
 import type { Hlc } from '../../../src/core/hlc.js';
 import { Secret } from '../../../src/core/secret.js';
 import { type SessionAccess, sessionMachine } from '../../../src/machines/session.machine.js';
-import type { Direction } from '../../../src/protocol/events.js';
-import { protocolVersion } from '../../../src/protocol/messages.js';
-import type { Store } from '../../../src/protocol/store.js';
+import type { Store } from '../../../src/ports/store.js';
+import { protocolVersion } from '../../../src/wire/messages.js';
 import { defineWalk } from '../walk.js';
 import { configuration, connection, larger, lost, mailbox, smaller, us } from './samples.js';
 

@@ -1,7 +1,8 @@
 /** The uplink: cloud peers that come, change and go, a leadership that comes and goes, and what two gateways report. */
+
+import type { CloudPeersReport, GatewayCondition, GatewayReport } from '../../../src/actors/mailboxes.js';
 import { uplinkMachine } from '../../../src/machines/uplink.machine.js';
-import type { CloudPeersReport, GatewayCondition, GatewayReport } from '../../../src/protocol/events.js';
-import type { CloudPeer } from '../../../src/protocol/remote-peer.js';
+import type { CloudPeer } from '../../../src/remote-peers/remote-peer.js';
 import { defineWalk } from '../walk.js';
 import { cloudPeer } from './gateway.js';
 import { adjusted, configuration, larger, lost, mailbox, smaller, store, us } from './samples.js';

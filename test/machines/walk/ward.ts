@@ -1,6 +1,7 @@
 /** A ward: sessions that begin and end, two at a time as the reception would have it. */
+
+import type { WardCommand } from '../../../src/actors/mailboxes.js';
 import { wardMachine } from '../../../src/machines/ward.machine.js';
-import type { WardCommand } from '../../../src/protocol/events.js';
 import { defineWalk } from '../walk.js';
 import { adjusted, configuration, connection, lost, mailbox, smaller, store, us } from './samples.js';
 

@@ -2,7 +2,7 @@
  * Writes what happened as a line that reads aloud: when, where, what. Tokens that are drawn at random become numbers in the
  * order in which they first appear, so `node-a#2` is the second incarnation of node-a.
  */
-import { describeChanges } from '../../../src/protocol/reconfiguration.js';
+import { describeChanges } from '../../../src/configuration/reconfiguration.js';
 import type { TraceLine } from '../../../src/simulation/index.js';
 import type { View } from './kinds.js';
 

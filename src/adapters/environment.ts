@@ -1,7 +1,0 @@
-/** The environment variables of this process. */
-import { own } from '../core/own.js';
-import type { Environment } from '../protocol/ports.js';
-
-export function systemEnvironment(): Environment {
-  return { get: (name) => own(process.env, name) };
-}

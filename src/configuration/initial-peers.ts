@@ -1,0 +1,88 @@
+/**
+ * The initial remote peers of a configuration: in our form, or in that of the seed document's `appsettings.json`, where names may be
+ * written in any case; and the documents that are stored of them.
+ */
+import { isStatemeshError, StatemeshError } from '../core/errors.js';
+import { checkPeer, formatRemotePeer, type RemotePeerInput, type Sealing } from '../remote-peers/peer-document.js';
+import { PeerType, type RemotePeerDocument } from '../remote-peers/remote-peer.js';
+import type { InitialRemotePeer } from './schema.js';
+
+/** `{ EntglDb: { InitialRemotePeers: [...] } }` in a configuration, in our form. @throws StatemeshError `configurationInvalid` */
+export function withSeedForm(input: unknown): unknown {
+  if (!isObject(input)) return input;
+  const found = Object.entries(input).find(([name]) => isSameName(name, 'EntglDb'));
+  if (found === undefined) return input;
+  const [key, section] = found;
+  const rest: Record<string, unknown> = Object.fromEntries(Object.entries(input).filter(([name]) => name !== key));
+  if (!isObject(section)) throw invalid(`${key}: it is not an object`);
+  const [name, another] = Object.keys(section);
+  if (another !== undefined && isSameName(`${name}`, another)) throw invalid(`${key}.${another}: it is there twice`);
+  const unknown = Object.keys(section).find((other) => !isSameName(other, 'InitialRemotePeers'));
+  if (unknown !== undefined) throw invalid(`${key}.${unknown}: only InitialRemotePeers is known there`);
+  const [peers] = Object.values(section);
+  if (peers === undefined) return rest;
+  if (!Array.isArray(peers)) throw invalid(`${key}.InitialRemotePeers: it is not a list`);
+  const { initialRemotePeers: present = [] } = rest;
+  // Refused by its name, as anywhere.
+  if (!Array.isArray(present)) return rest;
+  return { ...rest, initialRemotePeers: [...present, ...peers.map(named)] };
+}
+
+/** What is stored of initial peers: their secrets are sealed. @throws StatemeshError `configurationInvalid`, naming the peer and field */
+export function initialPeerDocuments(peers: readonly InitialRemotePeer[], sealing: Sealing): RemotePeerDocument[] {
+  const seen = new Set<string>();
+  return peers.map((peer, index) => {
+    if (seen.has(peer.nodeId)) throw invalid(`initialRemotePeers.${index}.nodeId: "${peer.nodeId}" is there twice`);
+    seen.add(peer.nodeId);
+    try {
+      return formatRemotePeer(checkPeer({ ...peer, type: typeOf(peer.type) } as RemotePeerInput, sealing));
+    } catch (error) {
+      if (!isStatemeshError(error)) throw error;
+      throw invalid(`initialRemotePeers.${index}: ${error.message.replace(/\.$/, '')}`);
+    }
+  });
+}
+
+/**
+ * Whether initial peers can be stored, before there are keys to seal their secrets with.
+ * @param canSeal Whether there will be @throws StatemeshError `configurationInvalid`
+ */
+export function checkInitialPeers(peers: readonly InitialRemotePeer[], canSeal: boolean): void {
+  const nonce = () => '';
+  const withoutSecret = ({ oAuth2, ...peer }: InitialRemotePeer): InitialRemotePeer =>
+    oAuth2 === undefined ? peer : { ...peer, oAuth2: { ...oAuth2, clientSecret: undefined } };
+  initialPeerDocuments(canSeal ? peers.map(withoutSecret) : peers, { keys: undefined, nonce });
+}
+
+function typeOf(type: InitialRemotePeer['type']): PeerType {
+  return type === 'CloudRemote' || type === PeerType.CloudRemote ? PeerType.CloudRemote : PeerType.StaticRemote;
+}
+
+const peerNames = ['nodeId', 'address', 'type', 'oAuth2', 'isEnabled'];
+const oAuth2Names = ['authority', 'clientId', 'clientSecret', 'scopes', 'audience'];
+
+function named(peer: unknown): unknown {
+  const fields = renamed(peer, peerNames);
+  return isObject(fields) && 'oAuth2' in fields ? { ...fields, oAuth2: renamed(fields.oAuth2, oAuth2Names) } : fields;
+}
+
+/** What has no name of ours stays as it is, and is refused later, by its name. */
+function renamed(value: unknown, names: readonly string[]): unknown {
+  if (!isObject(value)) return value;
+  const entries = Object.entries(value);
+  return Object.fromEntries(
+    entries.map(([name, field]) => [names.find((ours) => isSameName(ours, name)) ?? name, field] as const),
+  );
+}
+
+function isSameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function invalid(problem: string): StatemeshError {
+  return new StatemeshError('configurationInvalid', `Invalid configuration: ${problem}.`);
+}

@@ -1,0 +1,83 @@
+/** Checks what a user has configured, and makes of it what a node works with. */
+import type { z } from 'zod';
+import { StatemeshError } from '../core/errors.js';
+import { foreignText } from '../core/foreign-text.js';
+import type { ClusterKeySource } from '../core/keys.js';
+import { checkCloudConfiguration } from './cloud.js';
+import { checkInitialPeers, withSeedForm } from './initial-peers.js';
+import { problemsOf } from './problems.js';
+import { type Configuration, configurationSchema, type InitialRemotePeer, listeningHost } from './schema.js';
+
+/** A configuration that is valid, and apart from it what must not be shown. */
+export interface CheckedConfiguration {
+  readonly configuration: Configuration;
+  /** What the keys of the cluster are derived from; undefined with security `none`, and for a cloud node. */
+  readonly keySource: ClusterKeySource | undefined;
+  /** Not part of what may be shown: there may be secrets in them. */
+  readonly initialRemotePeers: readonly InitialRemotePeer[];
+}
+
+/**
+ * Checks a configuration and fills in the defaults.
+ * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`
+ */
+export function parseConfiguration(input: unknown): CheckedConfiguration {
+  const checked = checkedBy(configurationSchema, withoutSchema(withSeedForm(input)));
+  const { clusterKey, acceptedClusterKeys, initialRemotePeers, ...configuration } = checked;
+  if (configuration.role === 'cloud') {
+    if (initialRemotePeers.length > 0)
+      throw new StatemeshError(
+        'configurationInvalid',
+        'Invalid configuration: initialRemotePeers: a cloud node connects to nobody.',
+      );
+    checkCloudConfiguration(configuration, listeningHost(configuration));
+    // It is a member of no cluster.
+    return { configuration, keySource: undefined, initialRemotePeers: [] };
+  }
+  checkInitialPeers(initialRemotePeers, configuration.security !== 'none');
+  if (configuration.security === 'none') return { configuration, keySource: undefined, initialRemotePeers };
+  if (clusterKey === undefined) {
+    throw new StatemeshError(
+      'clusterKeyMissing',
+      'No clusterKey is configured. Create a configuration with `statemesh init`, or copy clusterKey and clusterSalt from another node of the cluster. (security "none" does without, and trusts everyone who can connect.)',
+    );
+  }
+  if (configuration.clusterSalt === undefined) {
+    throw new StatemeshError(
+      'configurationInvalid',
+      'Invalid configuration: clusterSalt: it goes with clusterKey; copy both.',
+    );
+  }
+  const keySource = {
+    passphrase: clusterKey,
+    acceptedPassphrases: acceptedClusterKeys,
+    salt: configuration.clusterSalt,
+  };
+  return { configuration, keySource, initialRemotePeers };
+}
+
+/** Checks the fields that there are, each by itself. @throws StatemeshError `configurationInvalid` naming every wrong field */
+export function checkFields(fields: unknown): void {
+  checkedBy(configurationSchema.partial(), withoutSchema(withSeedForm(fields)));
+}
+
+function checkedBy<T>(schema: z.ZodType<T>, input: unknown): T {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const { issues } = result.error;
+  // A server of configurations may have sent the names and values that are repeated.
+  const told = foreignText(problemsOf(issues, input, schema), { lengthMax: problemsLengthMax });
+  throw new StatemeshError(
+    'configurationInvalid',
+    `Invalid configuration: ${told.replace(/[.?]$/, '')}${told.endsWith('?') ? '?' : '.'}`,
+  );
+}
+
+const problemsLengthMax = 2_000;
+
+/** What editors want to know of a file is nothing to the node. */
+function withoutSchema(input: unknown): unknown {
+  if (typeof input !== 'object' || input === null || !('$schema' in input)) return input;
+  const { $schema: _, ...fields } = input;
+  return fields;
+}

@@ -1,0 +1,278 @@
+/**
+ * The caller's side of the control socket, for the command line and for programs that steer a node from outside.
+ *
+ * Invariants: whatever goes wrong is a `StatemeshError` with the code that the node gave; a call that ends, fails or is
+ * aborted leaves no connection; a stream is read no faster than it is consumed, and sent no faster than the node reads.
+ */
+import { once } from 'node:events';
+import { lstatSync, type Stats, statSync } from 'node:fs';
+import { Agent, type ClientRequest, type IncomingMessage, request as openRequest } from 'node:http';
+import { dirname } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import {
+  type ControlErrorLine,
+  controlContentTypes,
+  type ErrorCode,
+  errorCodes,
+  messageOf,
+  StatemeshError,
+  systemCodeOf,
+} from './protocol.js';
+import { assertOwnSocket } from './trust.js';
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Silence of the node after which the call fails with `connectionTimeout`; none for streams. */
+  readonly idleTimeoutMs?: number;
+  /** Asks a socket of whomever: for questions that tell nothing, of a node of this very process. */
+  readonly isUntrusted?: boolean;
+}
+
+/** What a stream sends: a JSON body, or lines as they come. */
+export interface StreamRequest {
+  readonly body?: unknown;
+  /** Bytes or texts of JSON Lines, cut anywhere. */
+  readonly lines?: AsyncIterable<string | Uint8Array>;
+  readonly parameters?: Readonly<Record<string, string>>;
+}
+
+const callIdleTimeoutMs = 60_000;
+
+/** @throws StatemeshError `controlForeign` */
+function assertTrusted(path: string): void {
+  const uid = process.geteuid?.();
+  const socket = statusOf(() => lstatSync(path));
+  const directory = statusOf(() => statSync(dirname(path)));
+  // Without one there is nobody to be told anything.
+  if (uid === undefined || socket === undefined || directory === undefined) return;
+  assertOwnSocket({ path, socket, directory }, uid);
+}
+
+/** Undefined also where we may not look: then we may not connect either, and are told so. */
+function statusOf(look: () => Stats): Stats | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Asks a node for one answer.
+ *
+ * @param socketPath `controlSocketPath(dataDir)`
+ * @param command Its name, as in `controlCommands`
+ * @returns The JSON value of the answer
+ * @throws StatemeshError `controlUnavailable` when no node answers there, `controlForeign` when it may be another user's, `connectionLost`, `connectionTimeout`,
+ *   `cancelled` by the signal, and whatever the command fails with
+ *
+ * @example
+ * const { port } = (await callControl(controlSocketPath('./data'), 'status')) as { port: number };
+ */
+export async function callControl(
+  socketPath: string,
+  command: string,
+  body?: unknown,
+  { signal, idleTimeoutMs = callIdleTimeoutMs, isUntrusted = false }: CallOptions = {},
+): Promise<unknown> {
+  const exchange = new Exchange(socketPath, command, { body }, { signal, idleTimeoutMs, isUntrusted });
+  try {
+    return parse(await textOf(await exchange.answer()));
+  } catch (error) {
+    throw exchange.reason(error);
+  } finally {
+    exchange.close();
+  }
+}
+
+/**
+ * Asks a node for a stream of answers, sending it a body or a stream of lines meanwhile.
+ *
+ * @throws StatemeshError as {@link callControl}; also from the middle of the stream
+ *
+ * @example
+ * for await (const found of streamControl(path, 'find', { body: { collection: 'orders' } })) console.log(found);
+ */
+export async function* streamControl(
+  socketPath: string,
+  command: string,
+  request: StreamRequest,
+  { signal, idleTimeoutMs = 0, isUntrusted = false }: CallOptions = {},
+): AsyncGenerator<unknown, void, void> {
+  const exchange = new Exchange(socketPath, command, request, { signal, idleTimeoutMs, isUntrusted });
+  try {
+    for await (const line of linesOf(await exchange.answer())) {
+      const item = parse(line);
+      if (isErrorLine(item)) throw errorOf(item.error);
+      yield item;
+    }
+  } catch (error) {
+    throw exchange.reason(error);
+  } finally {
+    exchange.close();
+  }
+}
+
+/** There is no socket, no directory for one, or no process that listens on it. */
+const nobodyCodes: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTDIR', 'ELOOP']);
+
+/** One request and its answer. */
+class Exchange {
+  readonly #socketPath: string;
+  readonly #signal: AbortSignal | undefined;
+  readonly #request: ClientRequest;
+  // Of its own, and kept alive: the node would close a connection that is not, maybe before we have read its answer.
+  readonly #agent = new Agent({ keepAlive: true });
+  readonly #response: Promise<IncomingMessage>;
+  #failure: unknown;
+
+  constructor(
+    socketPath: string,
+    command: string,
+    request: StreamRequest,
+    {
+      signal,
+      idleTimeoutMs,
+      isUntrusted,
+    }: { signal: AbortSignal | undefined; idleTimeoutMs: number; isUntrusted: boolean },
+  ) {
+    this.#socketPath = socketPath;
+    this.#signal = signal;
+    // First, since they may throw: then there is nothing to close.
+    if (!isUntrusted) assertTrusted(socketPath);
+    const body = request.lines ?? textToSend(request.body);
+    const query = new URLSearchParams(request.parameters).toString();
+    this.#request = openRequest({
+      agent: this.#agent,
+      socketPath,
+      method: 'POST',
+      path: `/v1/${encodeURIComponent(command)}${query === '' ? '' : `?${query}`}`,
+      headers: { 'content-type': request.lines === undefined ? controlContentTypes.json : controlContentTypes.lines },
+      timeout: idleTimeoutMs,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    this.#request.on('timeout', () => this.#request.destroy(timedOut(idleTimeoutMs)));
+    this.#response = once(this.#request, 'response').then(([response]) => response as IncomingMessage);
+    this.#response.catch(() => {});
+    // After the response has come, errors show in it, too.
+    this.#request.on('error', () => {});
+    this.#send(body);
+  }
+
+  /** The answer, once its status says that all is well. */
+  async answer(): Promise<IncomingMessage> {
+    const response = await this.#response;
+    if (response.statusCode === 200) return response;
+    const failure = parse(await textOf(response)) as { code: string; message: string };
+    throw errorOf(failure);
+  }
+
+  /** The reason in our words: what was wrong with our own lines comes before what that did to the connection. */
+  reason(error: unknown): StatemeshError {
+    const cause = this.#failure ?? error;
+    if (cause instanceof StatemeshError) return cause;
+    if (this.#signal?.aborted) return new StatemeshError('cancelled', 'The call was cancelled.', { cause });
+    const code = systemCodeOf(cause);
+    if (code !== undefined && nobodyCodes.has(code)) {
+      return new StatemeshError('controlUnavailable', `No node answers on ${this.#socketPath}.`, { cause });
+    }
+    if (code === 'EACCES') {
+      const message = `The node that runs on ${this.#socketPath} belongs to another user: call as that user.`;
+      return new StatemeshError('controlUnavailable', message, { cause });
+    }
+    if (this.#failure !== undefined) return new StatemeshError('importInvalid', messageOf(cause), { cause });
+    const message = `The node hung up before it had answered (${messageOf(cause)}): it is stopping, or has too many callers.`;
+    return new StatemeshError('connectionLost', message, { cause });
+  }
+
+  close(): void {
+    this.#request.destroy();
+    this.#agent.destroy();
+  }
+
+  #send(body: string | undefined | NonNullable<StreamRequest['lines']>): void {
+    if (body === undefined || typeof body === 'string') {
+      this.#request.end(body);
+      return;
+    }
+    // The node waits for the first line longer than for the request.
+    this.#request.flushHeaders();
+    const watched = watchFailure(body, (error) => {
+      this.#failure = error;
+    });
+    // What breaks here breaks the response, too, and is told there.
+    pipeline(Readable.from(watched, { objectMode: true, highWaterMark: 1 }), this.#request).catch(() => {});
+  }
+}
+
+/** @throws StatemeshError `requestInvalid` for what can be read but not written */
+function textToSend(body: unknown): string | undefined {
+  try {
+    return JSON.stringify(body);
+  } catch (cause) {
+    throw new StatemeshError('requestInvalid', 'The JSON is nested too deeply to be sent.', { cause });
+  }
+}
+
+/** Tells errors of the source from those of the connection. */
+async function* watchFailure<T>(source: AsyncIterable<T>, failed: (error: unknown) => void): AsyncGenerator<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      // Only what `next` throws is of the source: what breaks the request is thrown into this generator, at its yield.
+      const result = await iterator.next().catch((error: unknown) => {
+        failed(error);
+        throw error;
+      });
+      if (result.done === true) return;
+      yield result.value;
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}
+
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void, void> {
+  response.setEncoding('utf8');
+  // A line of megabytes comes in many pieces, which are put together once.
+  let pieces: string[] = [];
+  for await (const chunk of response as AsyncIterable<string>) {
+    let start = 0;
+    for (let end = chunk.indexOf('\n'); end !== -1; end = chunk.indexOf('\n', start)) {
+      pieces.push(chunk.slice(start, end));
+      yield pieces.join('');
+      pieces = [];
+      start = end + 1;
+    }
+    pieces.push(chunk.slice(start));
+  }
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  response.setEncoding('utf8');
+  let text = '';
+  for await (const chunk of response as AsyncIterable<string>) text += chunk;
+  return text;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new StatemeshError('connectionLost', 'What answered is no statemesh node, or was cut short.', { cause });
+  }
+}
+
+function isErrorLine(item: unknown): item is ControlErrorLine {
+  return typeof item === 'object' && item !== null && 'error' in item && !('key' in item);
+}
+
+/** A code that this version does not know came from a newer one. */
+function errorOf({ code, message }: ControlErrorLine['error']): StatemeshError {
+  return new StatemeshError(Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'internal', message);
+}
+
+function timedOut(idleTimeoutMs: number): StatemeshError {
+  return new StatemeshError('connectionTimeout', `The node has been silent for ${idleTimeoutMs} ms: is it suspended?`);
+}

@@ -1,0 +1,245 @@
+/**
+ * The audit log: who connected, who was refused and why, and who changed what.
+ *
+ * Invariants: a line holds no secret and no document, and text from elsewhere only as {@link foreignText} lets it through. Strangers
+ * cannot fill a disk with it: of lines with the same event, reason and network, a few are written in each window, and one more line
+ * says how many were left out.
+ */
+import type { ActorRefFrom } from 'xstate';
+import type { Happening } from '../actors/mailboxes.js';
+import type { ControlCall, ControlCommands } from '../control/protocol.js';
+import { hostIn, neighbourhood } from '../core/address-range.js';
+import { foreignText } from '../core/foreign-text.js';
+import { limits } from '../core/limits.js';
+import type { NodeMachine } from '../machines/node.machine.js';
+import type { Time, Timer } from '../ports/ports.js';
+import type { Commit, Store } from '../ports/store.js';
+import { remotePeersCollection, removedPeersCollection } from '../remote-peers/stored-peers.js';
+
+/** One line: what happened, and to whom. Fields that do not apply are left out. */
+export interface AuditRecord {
+  readonly event:
+    | 'session.opened'
+    | 'session.closed'
+    | 'session.refused'
+    | 'connection.refused'
+    | 'gateway.opened'
+    | 'gateway.closed'
+    | 'gateway.failed'
+    | 'leadership.changed'
+    | 'configuration.changed'
+    | 'configuration.refused'
+    | 'remotePeer.changed'
+    | 'control.called';
+  readonly nodeId?: string;
+  readonly address?: string;
+  /** The client that the access token names. */
+  readonly subject?: string;
+  /** An error code. */
+  readonly reason?: string;
+  /** The names of the fields of the configuration that have changed. */
+  readonly fields?: readonly string[];
+  readonly command?: string;
+  readonly collection?: string;
+  /** Who asked for it: a NodeId, or the user that the control socket belongs to. */
+  readonly by?: string;
+  readonly change?: string;
+  readonly isLeader?: boolean;
+  readonly term?: number;
+  /** How many lines like this one the window left out. */
+  readonly suppressed?: number;
+}
+
+/** Where the lines go: any pino-like logger. */
+export interface AuditLogger {
+  info(fields: object, message: string): void;
+}
+
+/** Commands that change something, or bring documents to where they were not. */
+const audited: ReadonlySet<string> = new Set([
+  ...['put', 'delete', 'import', 'backup', 'addStaticPeer', 'addCloudPeer', 'enablePeer', 'disablePeer', 'removePeer'],
+  ...['reconfigure', 'stop'],
+]);
+
+interface Window {
+  readonly record: AuditRecord;
+  readonly timer: Timer;
+  count: number;
+}
+
+export class Audit {
+  readonly #logger: AuditLogger;
+  readonly #time: Pick<Time, 'after'>;
+  /** By the fields that lines of one kind share. */
+  readonly #windows = new Map<string, Window>();
+
+  constructor(logger: AuditLogger, time: Pick<Time, 'after'>) {
+    this.#logger = logger;
+    this.#time = time;
+  }
+
+  note(record: AuditRecord): void {
+    const key = this.#keyOf(record);
+    const window = this.#windows.get(key) ?? this.#open(key, record);
+    window.count += 1;
+    if (window.count <= limits.auditRepeatsMax) this.#write(record);
+    // The record may stand for others that were left out before it came here.
+    else window.count += record.suppressed ?? 0;
+  }
+
+  /** Writes how many lines were left out. */
+  close(): void {
+    for (const key of [...this.#windows.keys()]) this.#close(key);
+  }
+
+  #open(key: string, record: AuditRecord): Window {
+    const timer = this.#time.after(limits.auditWindowMs, () => this.#close(key));
+    const window = { record, timer, count: 0 };
+    this.#windows.set(key, window);
+    return window;
+  }
+
+  #close(key: string): void {
+    const window = this.#windows.get(key);
+    this.#windows.delete(key);
+    window?.timer.cancel();
+    const suppressed = (window?.count ?? 0) - limits.auditRepeatsMax;
+    if (window === undefined || suppressed <= 0) return;
+    const { event, reason, command } = window.record;
+    const address = rangeOf(window.record.address);
+    this.#write({ event, ...given({ reason, command, address }), suppressed });
+  }
+
+  #keyOf({ event, reason, command, address, nodeId, collection }: AuditRecord): string {
+    const key = JSON.stringify([event, reason, command, rangeOf(address) ?? nodeId, collection]);
+    if (this.#windows.has(key) || this.#windows.size < limits.auditKeysMax) return key;
+    // Strangers from everywhere: from here on, all lines of one event count as alike.
+    return JSON.stringify([event]);
+  }
+
+  #write(record: AuditRecord): void {
+    this.#logger.info({ component: 'audit', ...record }, messageOf(record));
+  }
+}
+
+/** The whole record in words, since a terminal shows nothing else. */
+function messageOf({ event, ...fields }: AuditRecord): string {
+  const words = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
+  return `Audit: ${[event, ...words].join(', ')}.`;
+}
+
+/** Writes what happens to a node, until it ends. */
+export function auditHappenings(actor: ActorRefFrom<NodeMachine>, audit: Audit): void {
+  let followed: Store | undefined;
+  let unfollow = (): void => {};
+  const follow = (store: Store | undefined): void => {
+    if (store === followed) return;
+    unfollow();
+    followed = store;
+    unfollow = store?.subscribe((commit) => notePeerChanges(commit, store.nodeId, audit)) ?? (() => {});
+  };
+  const end = (): void => {
+    follow(undefined);
+    audit.close();
+  };
+  actor.subscribe({ next: ({ context }) => follow(context.store), complete: end, error: end });
+  actor.on('*', (happening) => {
+    const record = recordOf(happening as Happening);
+    if (record !== undefined) audit.note(record);
+  });
+}
+
+/** The commands of the control socket, with an audit line for each call of one that changes something, whether it succeeds or fails. */
+export function auditCommands(commands: ControlCommands, audit: Audit, user: string): ControlCommands {
+  const entries = Object.entries(commands).map(([name, command]) => {
+    if (!audited.has(name)) return [name, command] as const;
+    const noting = (call: ControlCall): ReturnType<typeof command> => {
+      audit.note({ event: 'control.called', command: name, by: user, ...namedIn(call) });
+      return command(call);
+    };
+    return [name, noting] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** The names in a call, never its content. */
+function namedIn({ body, parameters }: ControlCall): Partial<AuditRecord> {
+  const { nodeId, collection = parameters.collection, partial } = Object(body) as Record<string, unknown>;
+  const text = (value: unknown) =>
+    typeof value === 'string' ? foreignText(value, { lengthMax: namesMax }) : undefined;
+  const fields = typeof partial === 'object' && partial !== null ? Object.keys(partial).slice(0, namesMax) : undefined;
+  return given({
+    nodeId: text(nodeId),
+    collection: text(collection),
+    fields: fields?.map((field) => foreignText(field, { lengthMax: namesMax })),
+  });
+}
+
+const namesMax = 128;
+
+function notePeerChanges({ runs, collections, origin }: Commit, own: string, audit: Audit): void {
+  if (!collections.has(remotePeersCollection) && !collections.has(removedPeersCollection)) return;
+  for (const { author, entries } of runs) {
+    for (const { collection, key, operation } of entries) {
+      if (collection !== remotePeersCollection) continue;
+      const by = origin === undefined && author.nodeId === own ? own : author.nodeId;
+      audit.note({ event: 'remotePeer.changed', nodeId: foreignText(key), change: operation, by: foreignText(by) });
+    }
+  }
+}
+
+function recordOf(happening: Happening): AuditRecord | undefined {
+  switch (happening.type) {
+    case 'peer.connected': {
+      const { nodeId, remoteAddress: address, subject } = happening;
+      return { event: 'session.opened', nodeId, address, ...subjectOf(subject) };
+    }
+    case 'peer.disconnected': {
+      const { nodeId, failure, subject } = happening;
+      return { event: 'session.closed', nodeId, reason: failure.code, ...subjectOf(subject) };
+    }
+    case 'peer.refused':
+      return { event: 'session.refused', nodeId: happening.nodeId, reason: happening.failure.code };
+    case 'guest.refused':
+      return { event: 'connection.refused', address: happening.remoteAddress, reason: happening.failure.code };
+    case 'connection.refused': {
+      const { remoteAddress: address, failure, suppressed } = happening;
+      return { event: 'connection.refused', address, reason: failure.code, ...(suppressed > 0 && { suppressed }) };
+    }
+    case 'gateway.connected':
+      return { event: 'gateway.opened', nodeId: happening.nodeId };
+    case 'gateway.disconnected':
+      return { event: 'gateway.closed', nodeId: happening.nodeId, reason: happening.failure.code };
+    case 'gateway.failed':
+    case 'gateway.rejected':
+      return { event: 'gateway.failed', nodeId: happening.nodeId, reason: happening.failure.code };
+    case 'leadership.changed': {
+      const { leaderId, isLeader, term } = happening;
+      return { event: 'leadership.changed', isLeader, term, ...given({ nodeId: leaderId }) };
+    }
+    case 'reconfiguration.finished': {
+      const fields = happening.changes.map(({ field }) => field);
+      return fields.length === 0 ? undefined : { event: 'configuration.changed', fields };
+    }
+    case 'reconfiguration.failed':
+      return { event: 'configuration.refused', reason: happening.failure.code };
+    default:
+      return undefined;
+  }
+}
+
+function subjectOf(subject: string | undefined): Pick<AuditRecord, 'subject'> {
+  return subject === undefined ? {} : { subject: foreignText(subject, { lengthMax: subjectLengthMax }) };
+}
+
+const subjectLengthMax = 256;
+
+/** The network that an address is in, without its port: strangers have many addresses of one. */
+function rangeOf(address: string | undefined): string | undefined {
+  return address === undefined ? undefined : neighbourhood(hostIn(address));
+}
+
+/** Without the fields that are undefined. */
+function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+}

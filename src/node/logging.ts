@@ -1,0 +1,193 @@
+/** What happens, in words, for people who read logs. The library itself is silent unless it is given a logger. */
+import type { ActorRefFrom } from 'xstate';
+import type { Happening } from '../actors/mailboxes.js';
+import { describeChanges } from '../configuration/reconfiguration.js';
+import type { Logger } from '../control/recent-log.js';
+import { addressRange, hostIn } from '../core/address-range.js';
+import type { AuthorKey } from '../core/author.js';
+import { shortText } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import { plural } from '../core/plural.js';
+import type { NodeMachine } from '../machines/node.machine.js';
+import { nodeStateOf } from './status.js';
+
+/** @param monotonicMs Never goes back, ms */
+export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger, monotonicMs: () => number): void {
+  const warned = new WarnedOf();
+  const kinds = new KindsOfLines();
+  let before: string | undefined;
+  actor.subscribe({
+    next: (snapshot) => {
+      const state = nodeStateOf(snapshot);
+      if (state === before) return;
+      before = state;
+      const { configured, listening, failure } = snapshot.context;
+      const configuration = configured?.configuration;
+      const fields = { nodeId: configuration?.nodeId, host: listening?.host, port: listening?.port };
+      if (state === 'failed') logger.error({ ...fields, ...failure }, failure?.message ?? 'The node failed.');
+      else logger.info(fields, `Node ${state}.`);
+      if (state === 'running' && configuration?.security === 'none') {
+        logger.warn(
+          fields,
+          'Security is off: no encryption, and everyone who can connect reads and writes everything.',
+        );
+      }
+    },
+    error: () => {},
+  });
+  actor.on('*', (happening) => {
+    follow(logger, happening as Happening);
+    const { level, message } = describe(happening as Happening);
+    const isKnown = warned.isRepeated(happening as Happening, monotonicMs());
+    const more = isKnown ? undefined : kinds.countedBefore(happening as Happening, monotonicMs());
+    if (more === undefined) logger.debug(happening, message);
+    else logger[level](happening, more === 0 ? message : `${message} (${more} more like it before)`);
+  });
+}
+
+/**
+ * What the log has warned of, within an hour; repeats are logged at level debug. An operator does not mend a cluster key between two
+ * attempts, so there is one warning of a wrong one for each peer or address.
+ */
+class WarnedOf {
+  readonly #atMs = new Map<string, number>();
+
+  isRepeated(happening: Happening, nowMs: number): boolean {
+    if (happening.type !== 'peer.refused' && happening.type !== 'connection.refused') return false;
+    if (happening.failure.code !== 'wrongClusterKey') return false;
+    const who = happening.type === 'peer.refused' ? happening.nodeId : addressRange(hostIn(happening.remoteAddress));
+    const key = `${happening.type} ${who}`;
+    const atMs = this.#atMs.get(key);
+    if (atMs !== undefined && nowMs - atMs < limits.refusalNewsMs) return true;
+    // Moved to the end of the map, whose first entry is therefore the oldest.
+    this.#atMs.delete(key);
+    this.#atMs.set(key, nowMs);
+    const [oldest] = this.#atMs.keys();
+    if (this.#atMs.size > limits.refusalsRememberedMax && oldest !== undefined) this.#atMs.delete(oldest);
+    return false;
+  }
+}
+
+/**
+ * How many lines of each kind there were. A member may come, go and write as often as it likes: that fills no disk.
+ *
+ * Invariant: as many kinds as there are types of happenings and error codes.
+ */
+class KindsOfLines {
+  readonly #windows = new Map<string, { readonly sinceMs: number; readonly count: number }>();
+
+  /** Counts one more; undefined when it is one too many, else how many were too many in the window before. */
+  countedBefore(happening: Happening, nowMs: number): number | undefined {
+    const kind = `${happening.type} ${'failure' in happening ? happening.failure.code : ''}`;
+    const before = this.#windows.get(kind) ?? { sinceMs: nowMs, count: 0 };
+    const isOver = nowMs - before.sinceMs >= limits.logWindowMs;
+    const window = isOver ? { sinceMs: nowMs, count: 1 } : { ...before, count: before.count + 1 };
+    this.#windows.set(kind, window);
+    if (window.count > limits.logRepeatsMax) return undefined;
+    return isOver ? Math.max(0, before.count - limits.logRepeatsMax) : 0;
+  }
+}
+
+function follow(logger: Logger, happening: Happening): void {
+  if (happening.type !== 'reconfiguration.finished' || logger.level === undefined) return;
+  const change = happening.changes.find(({ field }) => field === 'logLevel');
+  if (change !== undefined) logger.level = change.to as string;
+}
+
+type Level = 'debug' | 'info' | 'warn' | 'error';
+
+function describe(happening: Happening): { level: Level; message: string } {
+  switch (happening.type) {
+    case 'peer.connected':
+      return { level: 'info', message: `Connected with ${happening.nodeId} at ${happening.remoteAddress}.` };
+    case 'peer.disconnected':
+      return { level: 'info', message: `Disconnected from ${happening.nodeId}: ${happening.failure.message}` };
+    case 'peer.refused':
+      return { level: 'warn', message: `No session with ${happening.nodeId}: ${happening.failure.message}` };
+    case 'peer.unreachable':
+      return {
+        level: 'warn',
+        message: `${happening.nodeId} cannot be reached at ${happening.address}, after ${happening.attempts} ${plural(happening.attempts, 'attempt')}: ${happening.failure.message}`,
+      };
+    case 'peer.diverged':
+      return { level: 'error', message: `${happening.nodeId} has another history of ${listed(happening.authors)}.` };
+    case 'node.duplicated':
+      return { level: 'error', message: happening.failure.message };
+    case 'connection.refused':
+      return {
+        level: 'warn',
+        message: `Refused ${happening.remoteAddress}${others(happening)}: ${happening.failure.message}`,
+      };
+    case 'guest.refused':
+      // The audit log has it, at most so often.
+      return { level: 'debug', message: `Refused ${happening.remoteAddress}: ${happening.failure.message}` };
+    case 'clock.drift':
+      return {
+        level: 'warn',
+        message: `${happening.nodeId} passed on entries from the future, of ${listed(happening.authors)}: check the clocks.`,
+      };
+    case 'leadership.changed':
+      return { level: 'info', message: leadership(happening) };
+    case 'gateway.connected':
+      return { level: 'info', message: `Connected with the cloud peer ${happening.nodeId}.` };
+    case 'gateway.disconnected':
+      return {
+        level: 'info',
+        message: `Disconnected from the cloud peer ${happening.nodeId}: ${happening.failure.message}`,
+      };
+    case 'gateway.failed':
+    case 'gateway.rejected':
+      return { level: 'warn', message: `No way to the cloud peer ${happening.nodeId}: ${happening.failure.message}` };
+    case 'uplink.changed':
+      return {
+        level: happening.uplink === 'failed' ? 'warn' : 'info',
+        message: `The way to the cloud: ${happening.uplink}.`,
+      };
+    case 'store.impaired':
+      return { level: 'error', message: `The database is impaired: ${happening.failure.message}` };
+    case 'store.recovered':
+      return { level: 'info', message: 'The database takes writes again.' };
+    case 'reconfiguration.finished':
+      return { level: 'info', message: reconfigured(happening) };
+    case 'reconfiguration.failed':
+      return { level: 'error', message: `Nothing was reconfigured: ${happening.failure.message}` };
+    case 'document.quarantined':
+      return { level: 'warn', message: quarantined(happening) };
+    case 'failure':
+      return { level: 'error', message: `${happening.where}: ${happening.failure.message}` };
+  }
+}
+
+const authorsListedMax = 10;
+
+function listed(authors: readonly AuthorKey[]): string {
+  const more = authors.length - authorsListedMax;
+  return `${authors.slice(0, authorsListedMax).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function others({ suppressed }: Extract<Happening, { type: 'connection.refused' }>): string {
+  return suppressed === 0 ? '' : ` and ${suppressed} more`;
+}
+
+function quarantined({
+  collection,
+  documentKey,
+  reason,
+}: Extract<Happening, { type: 'document.quarantined' }>): string {
+  return `${collection} has ${JSON.stringify(shortText(documentKey))}, which cannot be used and is left alone: ${reason}`;
+}
+
+function reconfigured({
+  changes,
+  tookMs,
+  writesHeldMs,
+}: Extract<Happening, { type: 'reconfiguration.finished' }>): string {
+  if (changes.length === 0) return 'Nothing to reconfigure: the configuration is in force already.';
+  const held = writesHeldMs > 0 ? `; writes waited ${Math.round(writesHeldMs)} ms` : '';
+  return `Reconfigured in ${Math.round(tookMs)} ms: ${describeChanges(changes)}${held}.`;
+}
+
+function leadership({ isLeader, leaderId, term }: Extract<Happening, { type: 'leadership.changed' }>): string {
+  if (isLeader) return `This node leads (term ${term}).`;
+  return leaderId === undefined ? 'Nobody leads.' : `${leaderId} leads (term ${term}).`;
+}

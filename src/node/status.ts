@@ -1,0 +1,384 @@
+/** What a node is doing, read from the snapshots of its actors: nothing is kept twice. */
+
+import type { ActorRefFrom, SnapshotFrom } from 'xstate';
+import type { Configuration } from '../configuration/schema.js';
+import type { Uplink } from '../core/ballot.js';
+import { type ErrorCode, type Failure, failureOf } from '../core/errors.js';
+import { type Boot, type Cursor, compareCodeUnits, type NodeId } from '../core/ids.js';
+import { isImpairment } from '../core/impairment.js';
+import { own } from '../core/own.js';
+import type { RefusalRecord } from '../core/refusals.js';
+import type { ElectionMachine } from '../machines/election.machine.js';
+import type { GatewayMachine } from '../machines/gateway.machine.js';
+import type { MembershipMachine } from '../machines/membership.machine.js';
+import type { NodeMachine } from '../machines/node.machine.js';
+import type { PeerMachine } from '../machines/peer.machine.js';
+import type { ReceiverMachine } from '../machines/receiver.machine.js';
+import type { ReceptionMachine } from '../machines/reception.machine.js';
+import type { SenderMachine } from '../machines/sender.machine.js';
+import type { SessionMachine } from '../machines/session.machine.js';
+import type { UplinkMachine } from '../machines/uplink.machine.js';
+import type { Descriptors } from '../ports/ports.js';
+import type { Store, StoreStatistics } from '../ports/store.js';
+import type { QuarantinedDocument } from '../remote-peers/remote-peer.js';
+import { type OwnCertificate, ownCertificateOf } from './certificates.js';
+
+/** How things stand with one peer. */
+export type PeerState = 'idle' | 'dialing' | 'connected' | 'diverged' | 'backingOff' | 'refused';
+
+/** How things stand with one peer. */
+export interface PeerStatus {
+  readonly nodeId: NodeId;
+  readonly state: PeerState;
+  /** `host:port` of the other end of the connection. */
+  readonly remoteAddress: string | undefined;
+  readonly direction: 'dialed' | 'accepted' | undefined;
+  readonly roundTripMs: number | undefined;
+  /** How far its clock is ahead of ours, in ms; negative when it is behind. */
+  readonly clockAheadMs: number | undefined;
+  /** In this session. */
+  readonly entriesSent: number;
+  readonly entriesReceived: number;
+  /** Whether everything we have is there. */
+  readonly isCaughtUp: boolean;
+  /**
+   * Entries that it lacks of those that we have, as far as it has said what it has, counted up to 100,000: those on their way are not
+   * there. Undefined while it is not connected, and where the database is not asked.
+   */
+  readonly backlog: number | undefined;
+  /** What the link was seen to carry when it was what limits, in bytes a second. */
+  readonly bytesPerSecond: number | undefined;
+  /** Attempts that failed in a row, and the last reason. */
+  readonly attempt: number;
+  readonly lastFailure: Failure | undefined;
+  /** Why its database cannot be read or written, as it says itself; undefined while it can. Of nodes of the own cluster only. */
+  readonly impairment: ErrorCode | undefined;
+  /** On a cloud node: whom the access token of the session names. */
+  readonly subject: string | undefined;
+}
+
+/** How things stand with one cloud peer. Only the gateways of the leader leave `standby`. */
+export type GatewayState = 'disabled' | 'standby' | 'authorizing' | 'connecting' | 'online' | 'backingOff' | 'rejected';
+
+/** How things stand with one cloud peer. */
+export interface GatewayStatus {
+  readonly nodeId: NodeId;
+  readonly address: string;
+  readonly state: GatewayState;
+  /** In this session. */
+  readonly entriesSent: number;
+  readonly entriesReceived: number;
+  /** Whether everything we have is there. */
+  readonly isCaughtUp: boolean;
+  /** Entries that it lacks, as with a peer. */
+  readonly backlog: number | undefined;
+  readonly roundTripMs: number | undefined;
+  /** What the link was seen to carry when it was what limits, in bytes a second. */
+  readonly bytesPerSecond: number | undefined;
+  /** When both sides last came to have the same, ms since 1970. */
+  readonly lastSyncedAtMs: number | undefined;
+  /** When the access token expires, ms since 1970; undefined without one. The token itself is nowhere to be seen. */
+  readonly tokenExpiresAtMs: number | undefined;
+  /** Attempts that failed in a row, and the last reason. */
+  readonly attempt: number;
+  readonly lastFailure: Failure | undefined;
+}
+
+/** What a node is in the election. */
+export type ElectionState = 'observer' | 'follower' | 'candidate' | 'leader';
+
+/** Who leads, as this node knows it. */
+export interface LeadershipStatus {
+  readonly state: ElectionState;
+  readonly isLeader: boolean;
+  /** Undefined while nobody leads. */
+  readonly leaderId: NodeId | undefined;
+  readonly term: number;
+  /** Live nodes of the cluster, ourselves not among them. */
+  readonly liveNodes: readonly NodeId[];
+}
+
+/** `configuring`, `openingStore`, `listening`, `running`, `stopping`, `stopped` or `failed`. */
+export type NodeState = 'configuring' | 'openingStore' | 'listening' | 'running' | 'stopping' | 'stopped' | 'failed';
+
+/** How a node is: what `node.status()` and `statemesh status` tell. */
+export interface NodeStatus {
+  readonly nodeId: NodeId | undefined;
+  readonly boot: Boot;
+  readonly state: NodeState;
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+  /** `server`: a cloud node with its certificate. */
+  readonly security: 'psk' | 'none' | 'server' | undefined;
+  /** Names of the cluster keys: the one in use, then those that are accepted beside it. Not secret. */
+  readonly clusterKeyIds: readonly string[];
+  readonly role: Configuration['role'] | undefined;
+  /** Undefined on a cloud node. */
+  readonly leadership: LeadershipStatus | undefined;
+  /** The way to the cloud, as this node knows it. */
+  readonly uplink: Uplink | undefined;
+  readonly gateways: readonly GatewayStatus[];
+  /**
+   * How far our clock is ahead, in ms: of that of our only connected peer; of the median of ours and those of our connected peers, when
+   * there are more. Undefined while there are none.
+   */
+  readonly clockAheadMs: number | undefined;
+  /** Equal on nodes that have the same entries. */
+  readonly clockDigest: string | undefined;
+  /** Of the last entry. */
+  readonly cursor: Cursor | undefined;
+  /** Undefined while there is no database, and while it cannot be read. */
+  readonly store: StoreStatistics | undefined;
+  readonly peers: readonly PeerStatus[];
+  /** How far the reconfiguration under way has come; `settled` when there is none. */
+  readonly reconfiguration: string | undefined;
+  /** The address of the inspector's page, which lets in whoever has it; undefined while there is none. */
+  readonly inspectorUrl: string | undefined;
+  /** Until when the certificate of a cloud node is good, with its chain; undefined without one. */
+  readonly certificate: OwnCertificate | undefined;
+  /** The port of loopback with the metrics; undefined while there are none. */
+  readonly metricsPort: number | undefined;
+  /** What keeps the database from taking writes; undefined while nothing does. */
+  readonly impairment: Failure | undefined;
+  readonly failure: Failure | undefined;
+  readonly lastFailure: Failure | undefined;
+  /** Connections that were refused since the node began, by reason; those of other clusters that announce themselves here, too. */
+  readonly refusals: readonly RefusalRecord[];
+  /** Of the whole process; undefined where the system does not tell. */
+  readonly descriptors: Descriptors | undefined;
+  /** Documents of `_system_` collections that cannot be used, the first 100 of them. They harm nobody, and can be removed. */
+  readonly quarantined: readonly QuarantinedDocument[];
+}
+
+type NodeSnapshot = SnapshotFrom<NodeMachine>;
+
+export function nodeStateOf(snapshot: NodeSnapshot): NodeState {
+  const { value } = snapshot;
+  return (typeof value === 'string' ? value : Object.keys(value)[0]) as NodeState;
+}
+
+/** The state of the region that reconfigures; undefined when the node does not run. */
+export function reconfigurationOf({ value }: NodeSnapshot): string | undefined {
+  const regions = typeof value === 'string' ? undefined : (value as { running?: { reconfiguration: unknown } }).running;
+  if (regions === undefined) return undefined;
+  const { reconfiguration } = regions;
+  return typeof reconfiguration === 'string' ? reconfiguration : Object.keys(reconfiguration as object)[0];
+}
+
+/** From the moment at which the old database finishes its writes to the one at which the new one, or the old one again, takes them. */
+export function areWritesHeld({ context, value }: NodeSnapshot): boolean {
+  return typeof value !== 'string' && context.target?.writesHeld.sinceMs !== undefined;
+}
+
+/** How a node is, by a snapshot of its root actor: for those who run the actor themselves. @throws StatemeshError `storeClosed` */
+export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> {
+  const { configured, boot, listening, store, inspectorUrl, metricsPort, impairment, failure, lastFailure } =
+    snapshot.context;
+  const { configuration, security } = configured ?? {};
+  const peers = await Promise.all(peerRowsOf(snapshot).map((row) => withBacklog(row, store)));
+  return {
+    nodeId: configuration?.nodeId as NodeId | undefined,
+    boot,
+    state: nodeStateOf(snapshot),
+    host: listening?.host,
+    port: listening?.port,
+    security: security?.kind,
+    clusterKeyIds: configured?.keys?.all.map(({ keyId }) => keyId) ?? [],
+    role: configuration?.role,
+    leadership: leadershipOf(snapshot),
+    uplink: uplinkOf(snapshot)?.context.uplink,
+    gateways: await Promise.all(gatewayRowsOf(snapshot).map((row) => withBacklog(row, store))),
+    clockAheadMs: clockAheadOf(peers),
+    clockDigest: store?.digest(['cluster', 'shared']),
+    cursor: store?.position(),
+    store: (await unlessImpaired(store?.statistics())).value,
+    peers,
+    reconfiguration: reconfigurationOf(snapshot),
+    inspectorUrl: inspectorUrl?.reveal(),
+    certificate:
+      security?.kind === 'server' ? ownCertificateOf(security.server.certificate, snapshot.context.now()) : undefined,
+    metricsPort,
+    impairment,
+    failure,
+    lastFailure,
+    refusals: [...snapshot.context.refusals.values()],
+    descriptors: undefined,
+    quarantined: quarantinedOf(snapshot),
+  };
+}
+
+function quarantinedOf({ children }: NodeSnapshot): readonly QuarantinedDocument[] {
+  const membership = children.membership as ActorRefFrom<MembershipMachine> | undefined;
+  return membership?.getSnapshot().context.quarantined ?? [];
+}
+
+function clockAheadOf(peers: readonly PeerStatus[]): number | undefined {
+  const aheads = peers.flatMap(({ clockAheadMs }) => (clockAheadMs === undefined ? [] : [clockAheadMs]));
+  if (aheads.length === 0) return undefined;
+  // Of two nobody can tell whose clock is off: both are told of all of the difference. Of three or more the middle one is taken for right.
+  const inOrder = (aheads.length === 1 ? aheads : [...aheads, 0]).sort((a, b) => a - b);
+  const [low, high] = [inOrder[(inOrder.length - 1) >> 1], inOrder[inOrder.length >> 1]];
+  if (low === undefined || high === undefined) return undefined;
+  // Half against half: nobody can tell who is right, so all are told. Not 0 - 0, which would be a negative zero.
+  return 0 - Math.round(Math.abs(low) > Math.abs(high) ? low : high);
+}
+
+export function leadershipOf({ children }: NodeSnapshot): LeadershipStatus | undefined {
+  const election = (children.election as ActorRefFrom<ElectionMachine> | undefined)?.getSnapshot();
+  if (election === undefined) return undefined;
+  const { value, context } = election;
+  return {
+    state: (typeof value === 'string' ? value : Object.keys(value)[0]) as ElectionState,
+    isLeader: election.matches('leader'),
+    leaderId: context.leaderId,
+    term: context.term,
+    liveNodes: [...context.live.keys()].sort(compareCodeUnits),
+  };
+}
+
+function uplinkOf({ children }: NodeSnapshot): SnapshotFrom<UplinkMachine> | undefined {
+  return (children.uplink as ActorRefFrom<UplinkMachine> | undefined)?.getSnapshot();
+}
+
+export function gatewayStatusesOf(snapshot: NodeSnapshot): GatewayStatus[] {
+  return gatewayRowsOf(snapshot).map(({ status }) => status);
+}
+
+function gatewayRowsOf(snapshot: NodeSnapshot): Row<GatewayStatus>[] {
+  const gateways = Object.entries(uplinkOf(snapshot)?.children ?? {}).filter(([id]) => id.startsWith('gateway-'));
+  return gateways.map(([, gateway]) => gatewayRowOf((gateway as ActorRefFrom<GatewayMachine>).getSnapshot()));
+}
+
+function gatewayRowOf(gateway: SnapshotFrom<GatewayMachine>): Row<GatewayStatus> {
+  const { value, context } = gateway;
+  const session = own(gateway.children, context.session?.sessionId ?? '') as ActorRefFrom<SessionMachine> | undefined;
+  const inside = session?.getSnapshot();
+  const { entriesSent, entriesReceived, isCaughtUp, roundTripMs, bytesPerSecond } = sessionStatusOf(inside);
+  const status: GatewayStatus = {
+    nodeId: context.peer.nodeId,
+    address: context.peer.address,
+    state: (typeof value === 'string' ? value : Object.keys(value)[0]) as GatewayState,
+    ...{ entriesSent, entriesReceived, isCaughtUp, backlog: undefined, roundTripMs, bytesPerSecond },
+    lastSyncedAtMs: context.lastSyncedAtMs,
+    tokenExpiresAtMs: context.token?.expiresAtMs,
+    attempt: context.attempt,
+    lastFailure: context.lastFailure,
+  };
+  return { status, session: inside };
+}
+
+export function peerStatusesOf(snapshot: NodeSnapshot): PeerStatus[] {
+  return peerRowsOf(snapshot).map(({ status }) => status);
+}
+
+interface Row<Status> {
+  readonly status: Status;
+  readonly session: SessionSnapshot | undefined;
+}
+
+type PeerRow = Row<PeerStatus>;
+
+function peerRowsOf(snapshot: NodeSnapshot): PeerRow[] {
+  const reception = snapshot.children.reception as ActorRefFrom<ReceptionMachine> | undefined;
+  if (reception !== undefined) return guestRowsOf(reception.getSnapshot());
+  const membership = snapshot.children.membership as ActorRefFrom<MembershipMachine> | undefined;
+  const children = Object.values(membership?.getSnapshot().children ?? {});
+  const actors = children as readonly (ActorRefFrom<PeerMachine> | ActorRefFrom<SessionMachine>)[];
+  const election = snapshot.children.election as ActorRefFrom<ElectionMachine> | undefined;
+  const live = election?.getSnapshot().context.live;
+  const sessions = new Map(actors.map((actor) => [actor.id, actor as ActorRefFrom<SessionMachine>]));
+  return actors
+    .filter((actor) => actor.id.startsWith('peer-'))
+    .map((actor) => (actor as ActorRefFrom<PeerMachine>).getSnapshot())
+    .map((peer) => {
+      const session = sessions.get(peer.context.session?.sessionId ?? '')?.getSnapshot();
+      return peerRowOf(peer, session, live?.get(peer.context.nodeId)?.impairment);
+    });
+}
+
+/** Whoever is connected with a cloud node: it knows of nobody else. */
+function guestRowsOf({ context }: SnapshotFrom<ReceptionMachine>): PeerRow[] {
+  const rows = [...context.guests].flatMap(([, sessionId]) => context.sessions.get(sessionId) ?? []);
+  return rows
+    .sort((a, b) => a.opened - b.opened)
+    .flatMap(({ guest }) => (guest === undefined ? [] : [guest]))
+    .map(({ identity, subject, session: ref }) => {
+      const session = (ref as ActorRefFrom<SessionMachine>).getSnapshot();
+      const status: PeerStatus = {
+        nodeId: identity.nodeId,
+        state: session.context.diverged.size > 0 ? 'diverged' : 'connected',
+        ...sessionStatusOf(session),
+        ...{ subject, backlog: undefined, impairment: undefined, attempt: 0, lastFailure: undefined },
+      };
+      return { status, session };
+    });
+}
+
+function peerRowOf(
+  peer: SnapshotFrom<PeerMachine>,
+  session: SessionSnapshot | undefined,
+  impairment: ErrorCode | undefined,
+): PeerRow {
+  const { nodeId, attempt, lastFailure } = peer.context;
+  const status: PeerStatus = {
+    ...{ nodeId, state: peerStateOf(peer) },
+    ...sessionStatusOf(session),
+    ...{ subject: undefined, backlog: undefined, impairment, attempt, lastFailure },
+  };
+  return { status, session };
+}
+
+/** How far a backlog is counted: on the way to the end of a large one, nobody needs to know by how much. */
+const backlogMax = 100_000;
+
+async function withBacklog<Status>({ status, session }: Row<Status>, store: Store | undefined): Promise<Status> {
+  const sender = (session?.children.sender as ActorRefFrom<SenderMachine> | undefined)?.getSnapshot();
+  if (sender === undefined || store === undefined) return status;
+  const { progress, scopes } = sender.context;
+  const { value: lacking } = await unlessImpaired(store.lacking(progress.theirs, scopes, backlogMax));
+  // What is on its way may never arrive.
+  const onTheirWay = progress.inFlight.reduce((total, { entries }) => total + entries, 0);
+  return { ...status, backlog: lacking === undefined ? undefined : Math.min(backlogMax, lacking + onTheirWay) };
+}
+
+/** What was read of the database; nothing when its disk fails: the rest of the status can be told all the same. */
+async function unlessImpaired<T>(reading: Promise<T> | undefined): Promise<{ value: T | undefined }> {
+  try {
+    return { value: await reading };
+  } catch (error) {
+    if (!isImpairment(failureOf(error).code)) throw error;
+    return { value: undefined };
+  }
+}
+
+type SessionSnapshot = SnapshotFrom<SessionMachine>;
+type SessionStatus = Omit<
+  PeerStatus,
+  'nodeId' | 'state' | 'backlog' | 'impairment' | 'subject' | 'attempt' | 'lastFailure'
+>;
+
+function sessionStatusOf(session: SessionSnapshot | undefined): SessionStatus {
+  const sender = (session?.children.sender as ActorRefFrom<SenderMachine> | undefined)?.getSnapshot();
+  const receiver = (session?.children.receiver as ActorRefFrom<ReceiverMachine> | undefined)?.getSnapshot();
+  return {
+    remoteAddress: session?.context.connection.remoteAddress,
+    direction: session?.context.direction,
+    roundTripMs: session?.context.roundTripMs,
+    clockAheadMs: session?.context.clockAheadMs,
+    entriesSent: sender?.context.entriesSent ?? 0,
+    entriesReceived: receiver?.context.entriesApplied ?? 0,
+    bytesPerSecond: session?.context.rate.bytesPerSecond,
+    isCaughtUp: isIdle(sender),
+  };
+}
+
+function isIdle(sender: SnapshotFrom<SenderMachine> | undefined): boolean {
+  if (sender?.matches('caughtUp') !== true) return false;
+  return sender.context.progress.inFlight.length === 0 && sender.context.carried === undefined;
+}
+
+function peerStateOf(peer: SnapshotFrom<PeerMachine>): PeerState {
+  if (peer.matches({ connected: { chains: 'diverged' } })) return 'diverged';
+  const { value } = peer;
+  return (typeof value === 'string' ? value : Object.keys(value)[0]) as PeerState;
+}

@@ -1,0 +1,269 @@
+/**
+ * Changes to the remote peers of a cluster: made on any node, effective on all.
+ *
+ * Two edits of one peer converge, since the last write wins. A removal wins over every edit that had not seen it, and only adding
+ * revives: both write the peer's marker, which editing does not touch.
+ */
+import { decodeDocument, encodeDocument } from '../core/document.js';
+import { StatemeshError } from '../core/errors.js';
+import { isDocumentKey, type NodeId } from '../core/ids.js';
+import type { ClusterKeys } from '../core/keys.js';
+import { chooseEnvelope, isSealed, openSecret } from '../core/sealing.js';
+import type { Randomness } from '../ports/ports.js';
+import type { Store, Write, Written } from '../ports/store.js';
+import {
+  checkNodeId,
+  checkPeer,
+  formatRemotePeer,
+  invalid,
+  parseRemotePeer,
+  type RemotePeerInput,
+  readPeer,
+} from './peer-document.js';
+import { type OAuth2Configuration, PeerType, type RemotePeer } from './remote-peer.js';
+import { envelopeIn, keyOfEnvelope, resealedSecretsCollection } from './resealed-envelope.js';
+import {
+  isRemovedBy,
+  keyOf,
+  markerIn,
+  type RemovalMarker,
+  readRemotePeers,
+  remotePeersCollection,
+  removedPeersCollection,
+} from './stored-peers.js';
+
+/** The remote peers of a cluster, as the seed document "Remote Peer Configuration" has them. */
+export interface PeerManagement {
+  /**
+   * Makes a cloud node known to the cluster, or replaces what is known of it; whoever leads connects to it.
+   *
+   * @param address `host:port` (TLS) or `wss://host/path`
+   * @param oAuth2 A `clientSecret` of the form `${NAME}` is kept as it is, and read from the environment of whoever leads; a
+   * literal one is stored sealed with the cluster key
+   * @returns undefined when the same was stored already
+   * @throws StatemeshError `peerInvalid` (names the field), `notRunning`, and of the store
+   *
+   * @example
+   * await node.addCloudPeer('cloud-1', 'cloud.example.com:9000', {
+   *   authority: 'https://identity.example.com',
+   *   clientId: 'corner-shop',
+   *   clientSecret: '${SHOP_SECRET}',
+   *   scopes: ['entgldb:sync'],
+   * });
+   */
+  addCloudPeer(nodeId: string, address: string, oAuth2: OAuth2Configuration): Promise<Written | undefined>;
+  /** Makes a node at a fixed address known to the cluster; every node dials it. @throws as {@link PeerManagement.addCloudPeer} */
+  addStaticPeer(nodeId: string, address: string): Promise<Written | undefined>;
+  /** The stored peers by NodeId, disabled ones too; documents that are no peers are left out. @throws `notRunning` */
+  getAllRemotePeers(): Promise<readonly RemotePeer[]>;
+  /** @returns undefined when it was enabled already. @throws StatemeshError `peerUnknown`, `peerInvalid`, `notRunning` */
+  enablePeer(nodeId: string): Promise<Written | undefined>;
+  /** Keeps a peer, but connects to it no more. @returns and @throws as {@link PeerManagement.enablePeer} */
+  disablePeer(nodeId: string): Promise<Written | undefined>;
+  /**
+   * Forgets a peer, for good unless it is added again; a document that is no peer is removed by its key.
+   * @returns undefined when there was none. @throws StatemeshError `peerInvalid`, `notRunning`
+   */
+  removeRemotePeer(nodeId: string): Promise<Written | undefined>;
+}
+
+/** The same as the seed document "Dynamic Reconfiguration" has it. */
+export interface PeerStore {
+  /**
+   * Adds a peer, or replaces the one with its NodeId. Every node of the cluster comes to know it.
+   *
+   * @returns undefined when the same was stored already
+   * @throws StatemeshError `peerInvalid` (names the field), `notRunning`, and of the store
+   *
+   * @example
+   * await peerStore.saveRemotePeer({ nodeId: 'gateway-1', address: '192.168.1.50:25000', type: PeerType.StaticRemote });
+   */
+  saveRemotePeer(peer: RemotePeerInput): Promise<Written | undefined>;
+  /** As {@link PeerManagement.getAllRemotePeers}. */
+  getRemotePeers(): Promise<readonly RemotePeer[]>;
+  /** As {@link PeerManagement.removeRemotePeer}. */
+  removeRemotePeer(nodeId: string): Promise<Written | undefined>;
+}
+
+export interface PeerManagementOptions {
+  /** The store of the present identity; throws `notRunning` when there is none. */
+  getStore(): Store;
+  /** What secrets are sealed with; undefined with security `none`. */
+  getKeys(): ClusterKeys | undefined;
+  readonly randomness: Randomness;
+}
+
+/** What a change decides on, read in its own transaction: so changes that are asked for at once are made one after the other. */
+interface Present {
+  readonly document: string | undefined;
+  readonly marker: string | undefined;
+}
+
+/** What becomes of both; undefined deletes the document. `resealed` stands for the envelope that was asked about. */
+type Change = (present: Present, resealed: string | undefined) => Present;
+
+export function createPeerManagement({
+  getStore,
+  getKeys,
+  randomness,
+}: PeerManagementOptions): PeerManagement & PeerStore {
+  const save = async (given: RemotePeerInput): Promise<Written | undefined> => {
+    const input = readPeer(given);
+    const keys = getKeys();
+    const check = (peer: RemotePeerInput) => checkPeer(peer, { keys, nonce: () => randomness.token() });
+    const replace = (peer: RemotePeer, present: Present): Present => {
+      const stored = peerIn(peer.nodeId, present);
+      if (stored !== undefined && isSame(stored, peer, keys)) return present;
+      const document = encodeDocument(formatRemotePeer(peer));
+      return { document, marker: markerAfter(present.marker, peer.nodeId, false) };
+    };
+    const envelope = envelopeOf(input);
+    if (envelope === undefined) {
+      const peer = check(input);
+      return change(getStore(), { nodeId: peer.nodeId }, (present) => replace(peer, present));
+    }
+    // As it was read, perhaps before its key left the ring: then it is stored as it was sealed again.
+    const nodeId = checkNodeId('nodeId', input.nodeId);
+    return change(getStore(), { nodeId, envelope }, (present, resealed) => {
+      const clientSecret = chooseEnvelope([envelope, resealed ?? envelope], keys);
+      return replace(check(withSecret(input, clientSecret)), present);
+    });
+  };
+
+  const setEnabled = async (input: string, isEnabled: boolean): Promise<Written | undefined> => {
+    const nodeId = checkNodeId('nodeId', input);
+    return change(getStore(), { nodeId }, (present) => {
+      const { document, marker } = present;
+      if (document === undefined || isRemovedBy(marker)) throw unknown(nodeId);
+      const fields = decodeDocument(document);
+      // Whatever else is in it stays; what is no peer is left to those who can read it.
+      parseRemotePeer(nodeId, fields);
+      return { document: encodeDocument({ ...(fields as object), IsEnabled: isEnabled }), marker };
+    });
+  };
+
+  const remove = async (input: string): Promise<Written | undefined> => {
+    // Not checked as a NodeId: what cannot be used may stand under any key, and is removed by its name, too.
+    const nodeId = checkName(input);
+    const store = getStore();
+    const removed = await change(store, { nodeId }, (present) => {
+      const isMalformed = present.marker !== undefined && markerIn(present.marker) === undefined;
+      if (!isMalformed && (present.document === undefined || isRemovedBy(present.marker))) return present;
+      return { document: undefined, marker: markerAfter(present.marker, nodeId, true) };
+    });
+    const [ofEnvelope] = await store.write([
+      {
+        ...{ kind: 'update', collection: resealedSecretsCollection, key: keyOf(nodeId) },
+        recipe: (payload) => (envelopeIn(payload) === undefined ? undefined : payload),
+      },
+    ]);
+    return removed ?? ofEnvelope;
+  };
+
+  const getAll = async () => (await readRemotePeers(getStore())).peers;
+
+  return {
+    addCloudPeer: (nodeId, address, oAuth2) => save({ nodeId, address, type: PeerType.CloudRemote, oAuth2 }),
+    addStaticPeer: (nodeId, address) => save({ nodeId, address, type: PeerType.StaticRemote }),
+    getAllRemotePeers: getAll,
+    enablePeer: (nodeId) => setEnabled(nodeId, true),
+    disablePeer: (nodeId) => setEnabled(nodeId, false),
+    removeRemotePeer: remove,
+    saveRemotePeer: save,
+    getRemotePeers: getAll,
+  };
+}
+
+/** The sealed secret of a peer that nobody has checked yet: a program may have given anything. */
+function envelopeOf({ oAuth2 }: RemotePeerInput): string | undefined {
+  const secret: unknown = oAuth2?.clientSecret;
+  return typeof secret === 'string' && isSealed(secret) ? secret : undefined;
+}
+
+function withSecret({ oAuth2, ...peer }: RemotePeerInput, clientSecret: string): RemotePeerInput {
+  return oAuth2 === undefined ? peer : { ...peer, oAuth2: { ...oAuth2, clientSecret } };
+}
+
+interface Subject {
+  readonly nodeId: NodeId;
+  readonly envelope?: string;
+}
+
+/** Looks at the marker, decides with the document, and writes both: one request, which is one transaction. */
+async function change(store: Store, { nodeId, envelope }: Subject, decide: Change): Promise<Written | undefined> {
+  const key = keyOf(nodeId);
+  let marker: string | undefined;
+  let resealed: string | undefined;
+  let decided: Present | undefined;
+  const ofMarker = (recipe: (payload: string | undefined) => string | undefined): Write => ({
+    ...{ kind: 'update', collection: removedPeersCollection, key, recipe },
+  });
+  const lookUp = (sealed: string): Write => ({
+    ...{ kind: 'update', collection: resealedSecretsCollection, key: keyOfEnvelope(sealed) },
+    recipe: (payload) => {
+      resealed = envelopeIn(payload);
+      return payload;
+    },
+  });
+  const written = await store.write([
+    ...(envelope === undefined ? [] : [lookUp(envelope)]),
+    ofMarker((payload) => {
+      marker = payload;
+      return payload;
+    }),
+    {
+      kind: 'update',
+      collection: remotePeersCollection,
+      key,
+      recipe: (document) => {
+        decided = decide({ document, marker }, resealed);
+        return decided.document;
+      },
+    },
+    ofMarker((payload) => (decided === undefined ? payload : decided.marker)),
+  ]);
+  const [ofDocument, ofRemoval] = written.slice(-2);
+  return ofDocument ?? ofRemoval;
+}
+
+function peerIn(nodeId: NodeId, { document, marker }: Present): RemotePeer | undefined {
+  if (document === undefined || isRemovedBy(marker)) return undefined;
+  try {
+    return parseRemotePeer(nodeId, decodeDocument(document));
+  } catch {
+    // It is replaced.
+    return undefined;
+  }
+}
+
+/** Counts decisions, so that each is written, with a stamp that says when it was made. */
+function markerAfter(present: string | undefined, nodeId: NodeId, isRemoved: boolean): string {
+  const decisions = (markerIn(present)?.Decisions ?? 0) + 1;
+  return encodeDocument({ NodeId: nodeId, IsRemoved: isRemoved, Decisions: decisions } satisfies RemovalMarker);
+}
+
+/** Two sealings of one secret differ: what counts is what is in them. */
+function isSame(a: RemotePeer, b: RemotePeer, keys: ClusterKeys | undefined): boolean {
+  return JSON.stringify(revealed(a, keys)) === JSON.stringify(revealed(b, keys));
+}
+
+function revealed({ oAuth2, ...peer }: RemotePeer, keys: ClusterKeys | undefined): object {
+  const { clientSecret, ...rest } = oAuth2 ?? {};
+  if (clientSecret === undefined || !isSealed(clientSecret)) return { ...peer, ...rest, clientSecret };
+  const { authority = '', clientId = '' } = rest as Partial<OAuth2Configuration>;
+  try {
+    const owner = { nodeId: peer.nodeId, authority, clientId };
+    return { ...peer, ...rest, secret: openSecret({ keys, peer: owner, envelope: clientSecret }).reveal() };
+  } catch {
+    return { ...peer, ...rest, clientSecret };
+  }
+}
+
+function checkName(input: string): NodeId {
+  if (!isDocumentKey(input)) throw invalid('nodeId', 'it is no name that a stored peer could have');
+  return input as string as NodeId;
+}
+
+function unknown(nodeId: NodeId): StatemeshError {
+  return new StatemeshError('peerUnknown', `There is no remote peer "${nodeId}": it may have been removed.`);
+}

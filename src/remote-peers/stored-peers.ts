@@ -1,0 +1,135 @@
+/**
+ * The remote peers of a cluster as they are stored: documents of the synced collection `_system_remote_peers`, so they survive
+ * restarts and reach every node.
+ *
+ * What came from elsewhere may be anything, so reading sets aside what it cannot use, in quarantine, and reports it. A peer whose marker in
+ * `_system_removed_peers` says so is removed, whatever its document says: an edit on a node that had not heard of the removal may
+ * have brought the document back, since the last write wins.
+ */
+import { decodeDocument } from '../core/document.js';
+import { type Failure, isStatemeshError, messageOf } from '../core/errors.js';
+import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import type { Store, StoredDocument } from '../ports/store.js';
+import { invalid, parseRemotePeer } from './peer-document.js';
+import type { QuarantinedDocument, RemotePeer } from './remote-peer.js';
+import { envelopeIn, resealedSecretsCollection } from './resealed-envelope.js';
+
+export const remotePeersCollection = '_system_remote_peers' as CollectionName;
+export const removedPeersCollection = '_system_removed_peers' as CollectionName;
+
+/** The last word on whether a peer is removed: written by adding and by removing, never by editing. */
+export interface RemovalMarker {
+  readonly NodeId: string;
+  readonly IsRemoved: boolean;
+  /** How often it was added or removed, as far as the one knew who did it last. */
+  readonly Decisions: number;
+}
+
+export interface RemotePeers {
+  /** Ordered by NodeId; at most `limits.peersMax`. The node itself may be among them. */
+  readonly peers: readonly RemotePeer[];
+  /** What cannot be used, the first `limits.quarantinedMax` of it. */
+  readonly quarantined: readonly QuarantinedDocument[];
+  /** Set when there are more than `limits.peersMax`: the rest is left out. */
+  readonly surplus: Failure | undefined;
+}
+
+/** The stored peers with the documents that cannot be used. Never fails for what a document holds. */
+export async function readRemotePeers(store: Store): Promise<RemotePeers> {
+  const quarantined: QuarantinedDocument[] = [];
+  const set = ({ key, collection, error }: Unusable): void => {
+    if (quarantined.length < limits.quarantinedMax) {
+      quarantined.push({ collection, documentKey: key, reason: reasonOf(error) });
+    }
+  };
+  await checkMarkers(store, set);
+  await checkEnvelopes(store, set);
+  const peers: RemotePeer[] = [];
+  for await (const document of documentsOf(store, remotePeersCollection)) {
+    const { key } = document;
+    const peer = peerOrError(document);
+    // There may be many that are none, and their markers are not asked for when nothing depends on them.
+    if (peer instanceof Error && quarantined.length === limits.quarantinedMax) continue;
+    const marker = (await store.get(removedPeersCollection, key))?.payload;
+    // Whether it is removed nobody can say: the marker is what is set aside.
+    if (isRemovedBy(marker) || (marker !== undefined && markerIn(marker) === undefined)) continue;
+    if (peer instanceof Error) set({ collection: remotePeersCollection, key, error: peer });
+    else if (peers.length === limits.peersMax) return { peers, quarantined, surplus };
+    else peers.push(peer);
+  }
+  return { peers, quarantined, surplus: undefined };
+}
+
+interface Unusable {
+  readonly collection: CollectionName;
+  readonly key: DocumentKey;
+  readonly error: unknown;
+}
+
+const surplus: Failure = {
+  code: 'connectionLimit',
+  message: `There are more than ${limits.peersMax} remote peers; those behind them by NodeId are left out.`,
+};
+
+async function checkMarkers(store: Store, set: (unusable: Unusable) => void): Promise<void> {
+  for await (const { key, payload } of documentsOf(store, removedPeersCollection)) {
+    if (markerIn(payload) !== undefined) continue;
+    set({ collection: removedPeersCollection, key, error: invalid('IsRemoved', 'it is no marker of a removed peer') });
+  }
+}
+
+async function checkEnvelopes(store: Store, set: (unusable: Unusable) => void): Promise<void> {
+  for await (const { key, payload } of documentsOf(store, resealedSecretsCollection)) {
+    if (envelopeIn(payload) !== undefined) continue;
+    set({ collection: resealedSecretsCollection, key, error: invalid('Envelope', 'it is no sealed secret') });
+  }
+}
+
+/** Documents of removed peers may have come back. Nobody removes so many. */
+const documentsMax = 64 * limits.peersMax;
+
+async function* documentsOf(store: Store, collection: CollectionName): AsyncGenerator<StoredDocument, void, void> {
+  for await (const page of store.pages(collection, { limit: documentsMax })) yield* page;
+}
+
+/** What is wrong by our own words: an error of another kind could quote the document. */
+function reasonOf(error: unknown): string {
+  return isStatemeshError(error) && error.code === 'peerInvalid' ? error.message : 'It cannot be read.';
+}
+
+/** The marker in a document; undefined when there is none, or the text is none. */
+export function markerIn(payload: string | undefined): RemovalMarker | undefined {
+  if (payload === undefined || payload.length > limits.remotePeerLengthMax) return undefined;
+  const fields = decodeDocument(payload);
+  if (typeof fields !== 'object' || fields === null) return undefined;
+  const { NodeId, IsRemoved, Decisions } = fields as Partial<RemovalMarker>;
+  if (typeof NodeId !== 'string' || typeof IsRemoved !== 'boolean') return undefined;
+  return { NodeId, IsRemoved, Decisions: Number.isSafeInteger(Decisions) ? (Decisions as number) : 0 };
+}
+
+export function isRemovedBy(marker: string | undefined): boolean {
+  return markerIn(marker)?.IsRemoved === true;
+}
+
+/** Every NodeId is a document key: its alphabet is narrower and its length smaller. */
+export function keyOf(nodeId: NodeId): DocumentKey {
+  return nodeId as string as DocumentKey;
+}
+
+function peerOrError(document: StoredDocument): RemotePeer | Error {
+  try {
+    return parseStored(document);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(messageOf(error));
+  }
+}
+
+function parseStored({ key, payload }: StoredDocument): RemotePeer {
+  if (payload.length > limits.remotePeerLengthMax) {
+    throw invalid('The document', `it has more than ${limits.remotePeerLengthMax} characters`);
+  }
+  const document = decodeDocument(payload);
+  if (document === undefined) throw invalid('The document', 'it is not JSON');
+  return parseRemotePeer(key, document);
+}

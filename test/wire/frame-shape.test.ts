@@ -1,0 +1,247 @@
+/** What one frame may cost: refused at its header, or over its bytes, before anything is made of it. */
+import { describe, expect, it } from '@jest/globals';
+import { type Author, authorKeyOf, type Incarnation } from '../../src/core/author.js';
+import type { ErrorCode } from '../../src/core/errors.js';
+import type { Hlc } from '../../src/core/hlc.js';
+import type { Boot, CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
+import { Secret } from '../../src/core/secret.js';
+import { payloadBytesMaxOf } from '../../src/wire/codec.js';
+import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';
+import type { Frame } from '../../src/wire/messages.js';
+
+const nodeId = 'n'.repeat(limits.nodeIdLengthMax) as NodeId;
+const boot = 'b'.repeat(limits.tokenIdLengthMax) as Boot;
+const hash = 'h'.repeat(limits.hashLengthMax);
+const hlc = (2 ** 52) as Hlc;
+const author: Author = { nodeId, incarnation: boot as string as Incarnation, scope: 'cluster' };
+const identity = { nodeId, boot, port: 65_535 };
+const impairment = 'databaseUnavailable';
+const presence = {
+  counter: 2 ** 52,
+  isEligible: true,
+  impairment,
+  uplink: 'failed',
+  stance: 'leading',
+  term: 2 ** 52,
+} as const;
+const refusal = { code: 'reconfigurationQueueFull', message: '€'.repeat(limits.refusalTextLengthMax) } as const;
+const token = new Secret('t'.repeat(limits.tokenLengthMax));
+const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, at) => make(at));
+
+/** As many entries as a batch has, and as many bytes of documents, with the longest names. */
+function batch(): Frame {
+  const payload = JSON.stringify('x'.repeat(Math.floor(limits.documentBytesMax / limits.batchEntriesMax) - 2));
+  const entry = { hlc, key: '€'.repeat(limits.keyLengthMax) as DocumentKey, operation: 'put' as const, payload, hash };
+  const collection = (at: number) =>
+    `_system_${at}${'€'.repeat(limits.collectionNameLengthMax - `_system_${at}`.length)}` as CollectionName;
+  return {
+    type: 'frame.batch',
+    sequence: 2 ** 52,
+    runs: times(limits.batchRunsMax, (at) => ({
+      author,
+      after: { hlc, hash },
+      entries: at < limits.batchEntriesMax ? [{ ...entry, collection: collection(at) }] : [],
+    })),
+  };
+}
+
+/** The largest frame of each type that an honest node can send: a type that is missing here does not compile. */
+const largest: { [Type in Frame['type']]: () => Extract<Frame, { type: Type }> } = {
+  'frame.handshakeRequest': () => ({ type: 'frame.handshakeRequest', version: 2 ** 31, identity, token }),
+  'frame.handshakeResponse': () => ({ type: 'frame.handshakeResponse', version: 2 ** 31, identity, refusal }),
+  'frame.vectorClock': () => {
+    const incarnation = (at: number) => `${at}`.padStart(10, '0') as Incarnation;
+    const clock = times(limits.authorsPerClockMax, (at) => {
+      return [
+        authorKeyOf({ nodeId: 'node-a' as NodeId, incarnation: incarnation(at), scope: 'shared' }),
+        { hlc, hash },
+      ];
+    });
+    return { type: 'frame.vectorClock', received: 2 ** 52, clock: new Map(clock as never) };
+  },
+  'frame.vectorClockRequest': () => ({ type: 'frame.vectorClockRequest' }),
+  'frame.batch': () => batch() as Extract<Frame, { type: 'frame.batch' }>,
+  'frame.acknowledgement': () => ({ type: 'frame.acknowledgement', sequence: 2 ** 52 }),
+  'frame.parcel': () => ({ type: 'frame.parcel', hash, size: limits.parcelBytesMax, offset: limits.parcelBytesMax }),
+  'frame.part': () => ({ type: 'frame.part', bytes: Buffer.alloc(limits.partBytesMax, 0xff), wantsProgress: true }),
+  'frame.parcelHeld': () => ({ type: 'frame.parcelHeld', hash, held: limits.parcelBytesMax }),
+  'frame.progress': () => ({ type: 'frame.progress', received: 2 ** 52 }),
+  'frame.batchHeld': () => ({ type: 'frame.batchHeld', sequence: 2 ** 52, code: 'databaseUnavailable' }),
+  'frame.heartbeat': () => ({
+    type: 'frame.heartbeat',
+    ...{ sequence: 2 ** 52, echo: 2 ** 52, heldMs: 2 ** 31, wallMs: 2 ** 52, digest: hash, presence },
+    intervalMs: limits.heartbeatIntervalMaxMs,
+    neighbours: times(limits.peersMax, () => nodeId),
+    relayed: times(limits.peersMax, () => ({ nodeId, boot, intervalMs: limits.heartbeatIntervalMaxMs, ...presence })),
+  }),
+  'frame.ping': () => ({ type: 'frame.ping' }),
+  'frame.pong': () => ({ type: 'frame.pong' }),
+  'frame.goodbye': () => ({ type: 'frame.goodbye', ...refusal }),
+  'frame.tokenRenewal': () => ({ type: 'frame.tokenRenewal', token }),
+  'frame.relocated': () => ({ type: 'frame.relocated', port: 65_535 }),
+};
+const types = Object.keys(largest) as Frame['type'][];
+const numbers = new Map(types.map((type) => [type, encodeFrame(largest[type]())[4] as number]));
+const numberOf = (type: Frame['type']): number => numbers.get(type) as number;
+
+function read(...pieces: readonly Uint8Array[]): Frame[] {
+  const decoder = new FrameDecoder(limits.frameBytesMax);
+  return pieces.flatMap((piece) => [...decoder.push(piece)]);
+}
+
+function codeOf(run: () => unknown): ErrorCode | undefined {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    return (error as { code: ErrorCode }).code;
+  }
+}
+
+function header(number: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(6);
+  new DataView(bytes.buffer).setInt32(0, length, true);
+  bytes[4] = number;
+  return bytes;
+}
+
+function frameOf(type: Frame['type'], payload: Uint8Array): Uint8Array {
+  return Buffer.concat([header(numberOf(type), payload.length), payload]);
+}
+
+/** An element without anything in it, so often: the tag of the field, and a length of zero. */
+const empties = (field: number, count: number): Buffer => Buffer.alloc(2 * count, Buffer.of((field << 3) | 2, 0));
+
+function inside(field: number, content: Uint8Array): Buffer {
+  const length: number[] = [];
+  for (let rest = content.length; ; rest >>>= 7) {
+    length.push(rest > 127 ? (rest & 127) | 128 : rest);
+    if (rest <= 127) break;
+  }
+  return Buffer.from([(field << 3) | 2, ...length, ...content]);
+}
+
+describe('the largest frame', () => {
+  it.each(types)('%s: as large as an honest node may send -> is read', (type) => {
+    const frame = largest[type]();
+    const [got] = read(encodeFrame(frame));
+    expect(got?.type).toBe(type);
+    if (type !== 'frame.batch' && type !== 'frame.vectorClock') expect(got).toEqual(frame);
+  });
+
+  it.each(types)(
+    '%s: announced one byte longer than its type may be, or of 16 MiB -> frameTooLarge at its header',
+    (type) => {
+      const number = numberOf(type);
+      const bytesMax = payloadBytesMaxOf(number);
+      expect(codeOf(() => read(header(number, bytesMax)))).toBeUndefined();
+      expect(codeOf(() => read(header(number, bytesMax + 1)))).toBe('frameTooLarge');
+      expect(codeOf(() => read(header(number, limits.frameBytesMax + 1)))).toBe('frameTooLarge');
+    },
+  );
+
+  it('every number of a type -> is one of those above, or refused at its header', () => {
+    const known = new Set(types.map(numberOf));
+    const accepted = times(256, (number) => number).filter(
+      (number) => codeOf(() => read(header(number, 1))) === undefined,
+    );
+    expect(accepted.sort()).toEqual([...known].sort());
+  });
+
+  it('a heartbeat and what says less -> have at most some KiB', () => {
+    const small = types.filter((type) => !['frame.batch', 'frame.vectorClock'].includes(type));
+    for (const type of small) expect([type, payloadBytesMaxOf(numberOf(type)) < 128 * 1024]).toEqual([type, true]);
+  });
+});
+
+describe('elements', () => {
+  const million = 1_000_000;
+  it.each<[string, Frame['type'], Uint8Array]>([
+    ['authors of a clock', 'frame.vectorClock', empties(1, million)],
+    ['collections', 'frame.batch', empties(2, million)],
+    ['runs', 'frame.batch', empties(3, million)],
+    ['entries of a run', 'frame.batch', inside(3, empties(4, million))],
+    ['entries of many runs', 'frame.batch', Buffer.concat(times(500, () => inside(3, empties(4, 500))))],
+    ['neighbours', 'frame.heartbeat', empties(6, 10_000)],
+    ['relayed signs of life', 'frame.heartbeat', empties(9, 10_000)],
+    ['a field that comes once', 'frame.heartbeat', empties(8, 10_000)],
+    ['a field of an element that comes once', 'frame.heartbeat', inside(9, empties(4, 10_000))],
+    ['unknown fields', 'frame.batch', empties(15, million)],
+  ])(
+    '%s: millions of them, empty -> frameMalformed within a few milliseconds, with nothing made of them',
+    (_, type, payload) => {
+      const bytes = frameOf(type, payload);
+      const before = process.memoryUsage().heapUsed;
+      const startedAt = process.cpuUsage();
+      expect(codeOf(() => read(bytes))).toBe('frameMalformed');
+      expect(process.cpuUsage(startedAt).user).toBeLessThan(200_000);
+      expect(process.memoryUsage().heapUsed - before).toBeLessThan(8 * 1024 * 1024);
+    },
+  );
+
+  it('as many unknown fields as there may be -> are skipped; one more -> frameMalformed', () => {
+    const send = (count: number) => codeOf(() => read(frameOf('frame.ping', empties(15, count))));
+    expect([send(limits.unknownFieldsMax), send(limits.unknownFieldsMax + 1)]).toEqual([undefined, 'frameMalformed']);
+  });
+
+  it('texts over their bounds -> frameMalformed', () => {
+    const text = (field: number, length: number) => inside(field, Buffer.alloc(length, 'x'));
+    const entry = (payload: number) => inside(3, inside(4, text(5, payload)));
+    const payloads: [Frame['type'], Uint8Array][] = [
+      ['frame.goodbye', text(1, limits.refusalCodeLengthMax + 1)],
+      ['frame.heartbeat', text(4, limits.hashLengthMax + 1)],
+      ['frame.handshakeRequest', text(1, limits.nodeIdLengthMax + 1)],
+      ['frame.batch', text(2, 3 * limits.collectionNameLengthMax + 1)],
+      ['frame.batch', entry(limits.documentBytesMax + 1)],
+      ['frame.batch', Buffer.concat([entry(limits.documentBytesMax), entry(1)])],
+    ];
+    for (const [type, payload] of payloads) {
+      expect([type, codeOf(() => read(frameOf(type, payload)))]).toEqual([type, 'frameMalformed']);
+    }
+  });
+
+  it('a text that is no UTF-8, which would be longer when it is sent on -> frameMalformed', () => {
+    const [goodbye] = [inside(2, Buffer.alloc(300, 0xff))];
+    expect(codeOf(() => read(frameOf('frame.goodbye', goodbye as Buffer)))).toBe('frameMalformed');
+  });
+
+  it('a reason longer than there is room for -> arrives cut short, never in the middle of a character', () => {
+    const message = `${'x'.repeat(limits.refusalTextLengthMax - 1)}😀`;
+    const [got] = read(encodeFrame({ type: 'frame.goodbye', code: 'goodbye', message }));
+    expect(got).toMatchObject({ message: `${'x'.repeat(limits.refusalTextLengthMax - 1)}\ufffd` });
+  });
+
+  it('after a refused frame -> another one is counted from the start', () => {
+    const many = frameOf('frame.heartbeat', empties(6, limits.peersMax + 1));
+    expect(codeOf(() => read(many))).toBe('frameMalformed');
+    expect(read(encodeFrame(largest['frame.heartbeat']()))).toHaveLength(1);
+  });
+});
+
+describe('a frame that is not complete', () => {
+  it('16 bytes of a batch that is announced as the largest -> take a few bytes of memory, and with each piece as much again', () => {
+    const decoder = new FrameDecoder(limits.frameBytesMax);
+    const number = numberOf('frame.batch');
+    const length = payloadBytesMaxOf(number);
+    decoder.feed(Buffer.concat([header(number, length), Buffer.alloc(16)]));
+    expect(decoder.next()).toBeUndefined();
+    expect(decoder.heldBytes).toBeLessThanOrEqual(32);
+    for (let arrived = 16; arrived + 65_536 < length; arrived += 65_536) {
+      decoder.feed(Buffer.alloc(65_536));
+      expect(decoder.next()).toBeUndefined();
+      expect(decoder.heldBytes).toBeLessThanOrEqual(2 * (arrived + 65_536));
+    }
+  });
+
+  it('complete -> holds nothing any more', () => {
+    const decoder = new FrameDecoder(limits.frameBytesMax);
+    const bytes = encodeFrame(largest['frame.batch']());
+    decoder.feed(bytes.subarray(0, 100_000));
+    expect(decoder.next()).toBeUndefined();
+    expect(decoder.heldBytes).toBeGreaterThan(0);
+    decoder.feed(bytes.subarray(100_000));
+    expect(decoder.next()).toMatchObject({ type: 'frame.batch' });
+    expect(decoder.heldBytes).toBe(0);
+  });
+});

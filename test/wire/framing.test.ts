@@ -1,0 +1,248 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { type Author, type AuthorKey, authorKeyOf, type Incarnation } from '../../src/core/author.js';
+import { chainRun, chainStart } from '../../src/core/entry.js';
+import type { Hlc } from '../../src/core/hlc.js';
+import type { Boot, CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
+import { Secret } from '../../src/core/secret.js';
+import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';
+import type { Frame } from '../../src/wire/messages.js';
+
+const identity = { nodeId: 'node-a' as NodeId, boot: 'boot_1' as Boot, port: 9_000 };
+const author: Author = { nodeId: 'node-a' as NodeId, incarnation: 'i1' as Incarnation, scope: 'shared' };
+const hash = 'h'.repeat(43);
+
+const entry = fc.record({
+  collection: fc.constantFrom('things', 'Überall', 'x y').map((name) => name as CollectionName),
+  key: fc.stringMatching(/^[\p{L}0-9]{1,40}$/u).map((key) => key as DocumentKey),
+  content: fc.option(fc.jsonValue(), { nil: undefined }),
+});
+
+const batch = fc.tuple(fc.nat(), fc.array(entry, { maxLength: 20 })).map(([sequence, contents]): Frame => {
+  const entries = contents.map(({ content, ...names }, index) => ({
+    ...names,
+    hlc: (index + 1) as Hlc,
+    operation: content === undefined ? ('delete' as const) : ('put' as const),
+    payload: content === undefined ? '' : JSON.stringify(content),
+  }));
+  return { type: 'frame.batch', sequence, runs: [chainRun(author, chainStart, entries)] };
+});
+
+const clock = new Map([[authorKeyOf(author), { hlc: (2 ** 52) as Hlc, hash }]]);
+const presence = {
+  counter: 7,
+  isEligible: true,
+  impairment: 'diskFull',
+  uplink: 'failed',
+  stance: 'claiming',
+  term: 3,
+} as const;
+const others: Frame[] = [
+  { type: 'frame.handshakeRequest', version: 1, identity, token: undefined },
+  { type: 'frame.handshakeRequest', version: 1, identity, token: new Secret('eyJ.a.b') },
+  { type: 'frame.tokenRenewal', token: new Secret('eyJ.c.d') },
+  { type: 'frame.handshakeResponse', version: 1, identity, refusal: undefined },
+  { type: 'frame.handshakeResponse', version: 1, identity, refusal: { code: 'duplicateNodeId', message: 'no' } },
+  { type: 'frame.vectorClock', clock, received: 7 },
+  { type: 'frame.vectorClock', clock: new Map<AuthorKey, never>(), received: 0 },
+  { type: 'frame.vectorClockRequest' },
+  { type: 'frame.acknowledgement', sequence: 3 },
+  { type: 'frame.batchHeld', sequence: 3, code: 'diskFull' },
+  {
+    ...{
+      type: 'frame.heartbeat',
+      sequence: 1,
+      echo: 0,
+      heldMs: 5,
+      wallMs: 1_700_000_000_000,
+      intervalMs: 1_000,
+      digest: hash,
+    },
+    ...{ neighbours: undefined, presence: undefined, relayed: [] },
+  },
+  {
+    type: 'frame.heartbeat',
+    sequence: 2,
+    echo: 1,
+    heldMs: 0,
+    wallMs: 0,
+    intervalMs: 50,
+    digest: hash,
+    neighbours: ['b' as NodeId],
+    presence,
+    relayed: [{ nodeId: identity.nodeId, boot: identity.boot, intervalMs: 3_000, ...presence }],
+  },
+  { type: 'frame.ping' },
+  { type: 'frame.pong' },
+  { type: 'frame.goodbye', code: 'goodbye', message: 'The node is stopping.' },
+];
+const frame = fc.oneof(fc.constantFrom(...others), batch);
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
+
+function decodeAll(pieces: readonly Uint8Array[], frameBytesMax = limits.frameBytesMax as number): Frame[] {
+  const decoder = new FrameDecoder(frameBytesMax);
+  return pieces.flatMap((piece) => [...decoder.push(piece)].map(withWholeClock));
+}
+
+/** A clock is read as it is walked through. */
+function withWholeClock(frame: Frame): Frame {
+  return frame.type === 'frame.vectorClock' ? { ...frame, clock: new Map(frame.clock) } : frame;
+}
+
+function codeOf(run: () => unknown): string | undefined {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    return (error as { code?: string }).code;
+  }
+}
+
+/** A frame with any type and payload, right or wrong. */
+function rawFrame(type: number, payload: Uint8Array, length = payload.length, compression = 0): Uint8Array {
+  const bytes = new Uint8Array(6 + payload.length);
+  new DataView(bytes.buffer).setInt32(0, length, true);
+  bytes[4] = type;
+  bytes[5] = compression;
+  bytes.set(payload, 6);
+  return bytes;
+}
+
+describe('frame codec', () => {
+  it('frames: encoded, cut anywhere, decoded -> are the same', () => {
+    fc.assert(
+      fc.property(fc.array(frame, { minLength: 1, maxLength: 6 }), fc.array(fc.nat()), (frames, cuts) => {
+        const bytes = concatenate(frames.map(encodeFrame));
+        const places = [...new Set(cuts.map((cut) => cut % bytes.length))].sort((x, y) => x - y);
+        const pieces = [0, ...places].map((from, index) => bytes.subarray(from, places[index] ?? bytes.length));
+        expect(decodeAll(pieces)).toEqual(frames);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('frames: byte by byte -> are the same', () => {
+    const bytes = concatenate(others.map(encodeFrame));
+    expect(decodeAll([...bytes].map((byte) => Uint8Array.of(byte)))).toEqual(others);
+  });
+
+  it('any bytes -> frames, or an error with its code, nothing else', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 5 }), (pieces) => {
+        expect([undefined, 'frameTooLarge', 'frameMalformed']).toContain(codeOf(() => decodeAll(pieces)));
+      }),
+    );
+  });
+
+  it('any payload under a known type -> a frame, or frameMalformed', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(1, 2, 32, 33, 34, 35, 36, 37, 38, 39),
+        fc.uint8Array({ maxLength: 100 }),
+        (type, payload) => {
+          expect([undefined, 'frameMalformed']).toContain(codeOf(() => decodeAll([rawFrame(type, payload)])));
+        },
+      ),
+    );
+  });
+
+  it('a length over the limit, or negative -> frameTooLarge before anything is allocated', () => {
+    const header = (length: number) => rawFrame(34, new Uint8Array(), length);
+    expect(codeOf(() => decodeAll([header(limits.frameBytesMax + 1)]))).toBe('frameTooLarge');
+    expect(codeOf(() => decodeAll([header(-1)]))).toBe('frameTooLarge');
+    expect(codeOf(() => decodeAll([header(2_000)], 1_000))).toBe('frameTooLarge');
+  });
+
+  it('as many authors, runs and entries as there may be -> are read; one more -> frameMalformed', () => {
+    const clockOf = (authors: number): Frame => ({
+      type: 'frame.vectorClock',
+      received: 0,
+      clock: new Map(
+        Array.from({ length: authors }, (_, index) => [
+          authorKeyOf({ ...author, incarnation: `i${index}` as Incarnation }),
+          { hlc: 1 as Hlc, hash },
+        ]),
+      ),
+    });
+    const batchOf = (runs: number, entries: number): Frame => {
+      const one = { hlc: 1 as Hlc, collection: 'c' as CollectionName, key: 'k' as DocumentKey };
+      const made = { ...one, operation: 'put' as const, payload: '1', hash };
+      const run = { author, after: chainStart, entries: Array(entries).fill(made) };
+      return { type: 'frame.batch', sequence: 1, runs: Array(runs).fill(run) };
+    };
+    const refusalOf = (made: Frame) => codeOf(() => decodeAll([encodeFrame(made)]));
+    expect([
+      ...[refusalOf(clockOf(limits.authorsPerClockMax)), refusalOf(clockOf(limits.authorsPerClockMax + 1))],
+      ...[refusalOf(batchOf(limits.batchRunsMax, 0)), refusalOf(batchOf(limits.batchRunsMax + 1, 0))],
+      ...[refusalOf(batchOf(1, limits.batchEntriesMax)), refusalOf(batchOf(1, limits.batchEntriesMax + 1))],
+    ]).toEqual([undefined, 'frameMalformed', undefined, 'frameMalformed', undefined, 'frameMalformed']);
+  });
+
+  it('a heartbeat of somebody who wants to be silent for a day -> counts as one of the longest interval', () => {
+    const [heartbeat] = others.filter(({ type }) => type === 'frame.heartbeat') as Extract<
+      Frame,
+      { type: 'frame.heartbeat' }
+    >[];
+    const [read] = decodeAll([encodeFrame({ ...(heartbeat as typeof heartbeat & Frame), intervalMs: 86_400_000 })]);
+    expect(read).toMatchObject({ intervalMs: limits.heartbeatIntervalMaxMs });
+  });
+
+  it('a compressed frame, an unknown type -> frameMalformed', () => {
+    expect(codeOf(() => decodeAll([rawFrame(37, new Uint8Array(), 0, 1)]))).toBe('frameMalformed');
+    expect(codeOf(() => decodeAll([rawFrame(200, new Uint8Array())]))).toBe('frameMalformed');
+  });
+
+  it('a handshake as the EntglDB peers send it -> decodes, with no version', () => {
+    const bytes = Uint8Array.from(
+      Buffer.from('150000000100' + '0a03636c69' + '1206736563726574' + '1a0662726f746c69', 'hex'),
+    );
+    expect(decodeAll([bytes])).toEqual([
+      {
+        ...{ type: 'frame.handshakeRequest', version: 0, identity: { nodeId: 'cli', boot: '', port: 0 } },
+        token: new Secret('secret'),
+      },
+    ]);
+  });
+
+  it('a token: the longest, before admission -> arrives; longer, or with other than visible characters -> frameMalformed', () => {
+    const send = (text: string) => {
+      const token = new Secret(text);
+      const longestId = { ...identity, nodeId: 'n'.repeat(limits.nodeIdLengthMax) as NodeId };
+      const frames: Frame[] = [
+        { type: 'frame.handshakeRequest', version: 1, identity: longestId, token },
+        { type: 'frame.tokenRenewal', token },
+      ];
+      return frames.flatMap((frame) => decodeAll([encodeFrame(frame)], limits.frameBytesBeforeAdmissionMax));
+    };
+    const longest = 'x'.repeat(limits.tokenLengthMax);
+    const arrived = send(longest).map((frame) => ('token' in frame ? frame.token?.reveal() : undefined));
+    expect(arrived).toEqual([longest, longest]);
+    for (const text of [`${longest}x`, 'a b', 'a\nb', 'ä']) expect(codeOf(() => send(text))).toBe('frameMalformed');
+    expect(codeOf(() => decodeAll([encodeFrame({ type: 'frame.tokenRenewal', token: new Secret('') })]))).toBe(
+      'frameMalformed',
+    );
+  });
+
+  it('entries of the wrong scope, names with control characters, deletes with a payload -> frameMalformed', () => {
+    const good = {
+      hlc: 1 as Hlc,
+      collection: 'c' as CollectionName,
+      key: 'k' as DocumentKey,
+      payload: '1',
+      operation: 'put',
+    } as const;
+    const send = (changes: object) => {
+      const [run] = [chainRun(author, chainStart, [{ ...good, ...changes }])];
+      return codeOf(() => decodeAll([encodeFrame({ type: 'frame.batch', sequence: 1, runs: [run] })]));
+    };
+    expect(send({})).toBeUndefined();
+    expect(send({ collection: '_system_remote_peers' })).toBe('frameMalformed');
+    expect(send({ key: 'a\nb' })).toBe('frameMalformed');
+    expect(send({ operation: 'delete' })).toBe('frameMalformed');
+    expect(send({ hlc: 0 })).toBe('frameMalformed');
+  });
+});
