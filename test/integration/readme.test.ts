@@ -4,65 +4,18 @@
  * What differs from a reader's machine is replaced by rule: hosts by loopback, ports by free ones, absolute paths by a directory of the
  * test; runs that would take minutes are shorter.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { afterEach, describe, expect, test } from '@jest/globals';
-import ts from 'typescript';
-import { temporaryDirectory, until } from './cli-fixture.js';
+import { describe, expect, test } from '@jest/globals';
+import { until } from './cli-fixture.js';
 import { ownPort } from './own-port.js';
-
-const readme = readFileSync('README.md', 'utf8');
-const main = join(process.cwd(), 'dist/cli/main.js');
-const children: ChildProcess[] = [];
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
-});
-
-/** Where a reader would run them: the package is installed, and the discovery port is nobody else's. */
-async function project(): Promise<{ cwd: string; local: (text: string) => string }> {
-  const cwd = await temporaryDirectory();
-  mkdirSync(join(cwd, 'node_modules'));
-  symlinkSync(process.cwd(), join(cwd, 'node_modules/statemesh'));
-  writeFileSync(join(cwd, 'package.json'), '{"type":"module","private":true}');
-  const ports = new Map(['9000', '9001'].map((port) => [port, String(ownPort())]));
-  const local = (text: string) =>
-    text
-      .replace(/\b[a-z]+\.example\.com\b|\b192\.168\.\d+\.\d+\b/g, '127.0.0.1')
-      .replace(/\b900[01]\b/g, (port) => ports.get(port) ?? port)
-      .replace(/(?<=[\s'])\/(etc\/statemesh|backups)\//g, `${cwd}/`)
-      .replace(/--seeds \d+/, '--seeds 2 --seconds 5');
-  return { cwd, local };
-}
+import { blocksOf, commandsOf, outputOf, programOf, project, readme, sectionOf, shellIn } from './readme-fixture.js';
 
 describe('the programs of the README', () => {
-  const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)]
-    .map(([, code = '']) => code)
-    .filter((code) => !code.includes('createWorld'));
+  const blocks = blocksOf(readme, 'ts').filter((code) => !code.includes('createWorld'));
   const [first = '', ...others] = blocks;
   const makesNode = (code: string) => code.includes('createNode(');
   const declarations = (code: string) => /const clusterKey = .*/.exec(code)?.[0] ?? '';
-
-  /** Imports first, each once; then the parts, each in a scope of its own but for the first. */
-  function programOf(parts: readonly string[]): string {
-    const imported = /^import (?:type )?\{ ([^}]+) \} from 'statemesh';$/gm;
-    const names = new Set(
-      parts.flatMap((code) => [...code.matchAll(imported)].flatMap(([, list = '']) => list.split(', '))),
-    );
-    const [head = '', ...rest] = parts.map((code) => code.replace(imported, ''));
-    const source = [`import { ${[...names].join(', ')} } from 'statemesh';`, head, ...rest.map((code) => `{${code}}`)];
-    const { ESNext: module } = ts.ModuleKind;
-    return ts.transpileModule(source.join('\n'), { compilerOptions: { module, target: ts.ScriptTarget.ES2023 } })
-      .outputText;
-  }
-
-  async function outputOf(code: string, cwd: string): Promise<string> {
-    writeFileSync(join(cwd, 'program.js'), code);
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, ['program.js'], { cwd, timeout: 20_000 });
-    expect(stderr).toBe('');
-    return stdout;
-  }
 
   test('the first, and all that go on with its node, in the order of the text -> run to their end', async () => {
     const { cwd, local } = await project();
@@ -102,38 +55,14 @@ describe('the programs of the README', () => {
 });
 
 describe('the commands of the README', () => {
-  const [, section = ''] = /\n## On the command line\n([\s\S]*?)\n## /.exec(readme) ?? [];
-  const commands = section
-    .replaceAll(/ \\\n\s+/g, ' ')
-    .split('\n')
-    .flatMap((line) => {
-      const [, command, comment = ''] = /^ {4}(statemesh .*?)(?: +# (.*))?$/.exec(line) ?? [];
-      return command === undefined ? [] : [{ command, comment }];
-    });
+  const commands = commandsOf(sectionOf('On the command line'));
   /** They go on until they are interrupted. */
   const isEndless = (command: string) => /^statemesh (start|watch|logs --follow)/.test(command);
 
   test('in the order of the text -> each ends with 0, and does what is said', async () => {
     const { cwd, local } = await project();
     writeFileSync(join(cwd, 'articles.jsonl'), '{"sku":"A1","name":"Espresso"}\n');
-    const env = { PATH: process.env.PATH ?? '', STATEMESH_DISCOVERY_PORT: String(ownPort()), SHOP_SECRET: 'x' };
-    const bash = (command: string) =>
-      spawn('bash', ['--norc', '-c', command.replace(/^statemesh/, `exec '${process.execPath}' '${main}'`)], {
-        cwd,
-        env,
-      });
-    const begun = (command: string) => {
-      const child = bash(command);
-      children.push(child);
-      let text = '';
-      const add = (piece: string) => {
-        text += piece;
-      };
-      child.stdout.setEncoding('utf8').on('data', add);
-      child.stderr.setEncoding('utf8').on('data', add);
-      const exitCode = new Promise<number | null>((resolve) => child.once('close', resolve));
-      return { child, exitCode, text: () => text };
-    };
+    const begun = shellIn(cwd, { STATEMESH_DISCOVERY_PORT: String(ownPort()), SHOP_SECRET: 'x' });
     const outcomes: string[] = [];
     const finish = async (command: string): Promise<void> => {
       const { exitCode, text } = begun(local(command));
