@@ -10,12 +10,14 @@ import type { Network } from '../ports/ports.js';
 import { type OpenDatagrams, openDatagrams } from './datagrams.js';
 import { dial, dialCancelled } from './dialing.js';
 import { listen, type OpenListening } from './listening.js';
+import { OpeningTurns } from './opening-turns.js';
 
 /** A network over this machine's sockets. After `closeAll` it is of no use any more. */
 export function createNetwork(): Network {
   const listenings = new Set<OpenListening>();
   const sockets = new Map<Socket, Promise<void>>();
   const datagrams = new Set<OpenDatagrams>();
+  const turns = new OpeningTurns();
   let isClosed = false;
 
   const track = (socket: Socket): void => {
@@ -41,6 +43,8 @@ export function createNetwork(): Network {
 
     async dial(options) {
       assertOpen(isClosed);
+      await turns.next();
+      if (isClosed) throw dialCancelled(options);
       return await dial(options, track).catch((error: unknown) => {
         throw isClosed ? dialCancelled(options) : error;
       });

@@ -7,7 +7,14 @@
  */
 import { constants } from 'node:crypto';
 import { isIP } from 'node:net';
-import { type ConnectionOptions, checkServerIdentity, type TLSSocket, type TlsOptions } from 'node:tls';
+import {
+  type ConnectionOptions,
+  checkServerIdentity,
+  createSecureContext,
+  type SecureContext,
+  type TLSSocket,
+  type TlsOptions,
+} from 'node:tls';
 import type { PresharedKey } from '../core/keys.js';
 import type { ServerCertificate } from '../ports/ports.js';
 
@@ -36,17 +43,20 @@ export function pskServerOptions({ keys, handshakeTimeoutMs, named }: PskServerO
 }
 
 export function pskClientOptions({ keyId, key }: PresharedKey): ConnectionOptions {
+  // A server that ignores our key and shows a certificate instead would pass if that were verified the usual way. So
+  // no authority is trusted, and should one be all the same, no certificate has the right name. With the key agreed,
+  // there is no certificate and Node asks for neither.
+  pskContext ??= createSecureContext({ ...tls13, ca: [] });
   return {
-    ...tls13,
+    secureContext: pskContext,
     pskCallback: () => ({ identity: keyId, psk: key }),
-    // A server that ignores our key and shows a certificate instead would pass if that were verified the usual way. So
-    // no authority is trusted, and should one be all the same, no certificate has the right name. With the key agreed,
-    // there is no certificate and Node asks for neither.
-    ca: [],
     rejectUnauthorized: true,
     checkServerIdentity: () => keyNotProved('the server showed a certificate instead'),
   };
 }
+
+/** One for all dials: it holds no key, and making one is most of the work of a dial. */
+let pskContext: SecureContext | undefined;
 
 export function certificateServerOptions(server: ServerCertificate, handshakeTimeoutMs: number): TlsOptions {
   return {

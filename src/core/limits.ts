@@ -141,6 +141,8 @@ export const limits = {
   handshakeTimeoutMs: 20_000,
   /** TCP, TLS and a WebSocket: three round trips of 5 s. */
   dialTimeoutMs: 20_000,
+  /** Sockets that dials open in one turn of the event loop: some 3 ms. */
+  dialsPerTurnMax: 8,
   /** A vector clock of 10,000 authors over the slowest link. */
   comparingTimeoutMs: 300_000,
   heartbeatsMissedMax: 3,

@@ -45,7 +45,7 @@ export function createChildren(): Children {
 function compileSources(directory: string): void {
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
   symlinkSync(join(process.cwd(), 'node_modules'), join(directory, 'node_modules'));
-  for (const folder of ['adapters', 'core', 'protocol']) {
+  for (const folder of ['adapters', 'core']) {
     const sources = join(process.cwd(), 'src', folder);
     mkdirSync(join(directory, folder));
     for (const file of readdirSync(sources).filter((name) => name.endsWith('.ts'))) {
