@@ -1,18 +1,18 @@
 /**
- * What is measured, as Prometheus takes it: https://prometheus.io/docs/instrumenting/exposition_formats/. Counters begin with the exposition;
- * how things stand is asked for when somebody looks.
+ * The node's metrics in the Prometheus text format: https://prometheus.io/docs/instrumenting/exposition_formats/.
+ * Counters and histograms start with the exposition; gauges are set from the node's status at each scrape.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Readings } from '../ports/meter.js';
 
-/** How the node stands: as much of its status as is exposed. */
+/** The part of the node's status that is exposed. */
 export interface Standing {
   readonly nodeId: string | undefined;
   readonly role: string | undefined;
   readonly state: string;
   readonly leadership: { readonly isLeader: boolean; readonly term: number } | undefined;
   readonly clockAheadMs: number | undefined;
-  /** What keeps the database from taking writes. */
+  /** Why the database takes no writes. */
   readonly impairment: object | undefined;
   readonly certificate: { readonly daysLeft: number } | undefined;
   readonly store:
@@ -43,14 +43,14 @@ interface PeerStanding {
   readonly bytesPerSecond: number | undefined;
 }
 
-/** How late the event loop has been since it was last asked, in seconds. */
+/** Delay of the event loop since the previous scrape, in seconds. */
 export interface EventLoopDelay {
   readonly mean: number;
   readonly p99: number;
   readonly max: number;
 }
 
-/** From a tenth of a millisecond to ten seconds. */
+/** From 0.1 ms to 10 s, in seconds. */
 const buckets = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 const peerStates = ['idle', 'dialing', 'connected', 'diverged', 'backingOff', 'refused'];
 const gatewayStates = ['disabled', 'standby', 'authorizing', 'connecting', 'online', 'backingOff', 'rejected'];
@@ -66,7 +66,7 @@ export class Exposition {
     this.#gauges = this.#standing();
   }
 
-  /** The text of everything, with how the node stands now. */
+  /** All metrics as text, with the gauges set from `standing`. */
   text(standing: Standing, delay: EventLoopDelay): Promise<string> {
     this.#gauges(standing, delay);
     return this.#registry.metrics();
@@ -79,12 +79,19 @@ export class Exposition {
     const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
       new Histogram({ name: `statemesh_${name}`, help, labelNames, buckets, registers });
     const bytes = counter('bytes_total', 'Bytes of frames, before encryption.', ['direction']);
-    const frames = counter('frames_total', 'Frames; a batch is one.', ['direction', 'type']);
-    const commits = counter('commits_total', 'Transactions that brought entries.', ['from']);
-    const entries = counter('entries_committed_total', 'Entries, of this node (local) or of others.', ['from']);
-    const writing = histogram('write_duration_seconds', 'Of a local write, from asking for it to the disk.');
-    const committing = histogram('commit_duration_seconds', 'Of a transaction.', ['from']);
-    const travelling = histogram('batch_round_trip_seconds', 'Of a batch, until it is on the disk of the other side.');
+    const frames = counter('frames_total', 'Frames; a batch counts as one frame.', ['direction', 'type']);
+    const commits = counter('commits_total', 'Transactions that committed entries.', ['from']);
+    const entries = counter(
+      'entries_committed_total',
+      'Entries committed, written by this node (local) or received from others (remote).',
+      ['from'],
+    );
+    const writing = histogram('write_duration_seconds', "Time from a local write's request to its commit on disk.");
+    const committing = histogram('commit_duration_seconds', 'Duration of a database transaction.', ['from']);
+    const travelling = histogram(
+      'batch_round_trip_seconds',
+      'Time from sending a batch until the peer reports it committed to disk.',
+    );
     return {
       bytes: (direction, count) => bytes.inc({ direction }, count),
       frame: (direction, type) => frames.inc({ direction, type: type.slice('frame.'.length) }),
@@ -102,36 +109,52 @@ export class Exposition {
     const registers = [this.#registry];
     const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
       new Gauge({ name, help, labelNames, registers });
-    const node = gauge('statemesh_node_info', 'Who this is.', ['node_id', 'role']);
-    const running = gauge('statemesh_running', 'Whether the node serves.');
-    const leader = gauge('statemesh_leader', 'Whether the node leads its cluster.');
-    const term = gauge('statemesh_leadership_term', 'Grows with each change of leader that this node has seen.');
+    const node = gauge('statemesh_node_info', 'Identity of this node; the value is always 1.', ['node_id', 'role']);
+    const running = gauge('statemesh_running', '1 while the node is running.');
+    const leader = gauge('statemesh_leader', '1 while this node leads its cluster.');
+    const term = gauge(
+      'statemesh_leadership_term',
+      'Leadership term; it grows with each change of leader that this node sees.',
+    );
     const impaired = gauge('statemesh_database_impaired', '1 while the database cannot be read or written.');
-    const ahead = gauge('statemesh_clock_ahead_seconds', 'How far the clock is ahead of those of the connected peers.');
+    const ahead = gauge(
+      'statemesh_clock_ahead_seconds',
+      "How far this node's clock is ahead of the connected peers' clocks.",
+    );
     const certificate = gauge('statemesh_certificate_days_left', 'Days until a certificate of this node expires.', [
       'field',
     ]);
     const store = [
-      ['documents', gauge('statemesh_documents', 'Documents that are there.')],
-      ['tombstones', gauge('statemesh_tombstones', 'Documents that were deleted.')],
+      ['documents', gauge('statemesh_documents', 'Documents in the database, without deleted ones.')],
+      ['tombstones', gauge('statemesh_tombstones', 'Tombstones of deleted documents.')],
       ['entries', gauge('statemesh_entries', 'Entries in the oplog.')],
-      ['authors', gauge('statemesh_authors', 'Chains of entries.')],
-      ['fileBytes', gauge('statemesh_database_bytes', 'Size of the database with its log.')],
-      ['walBytes', gauge('statemesh_wal_bytes', 'Size of the log that is not in the database yet.')],
+      ['authors', gauge('statemesh_authors', 'Authors with entries in the oplog; each has one chain.')],
+      ['fileBytes', gauge('statemesh_database_bytes', 'Size of the database, including its write-ahead log.')],
+      ['walBytes', gauge('statemesh_wal_bytes', 'Size of the write-ahead log that is not yet in the database file.')],
     ] as const;
-    const refused = gauge('statemesh_refused_connections', 'Connections refused since the start.', ['reason']);
-    const quarantined = gauge('statemesh_quarantined_documents', 'Unusable documents of _system_ collections.');
-    const peers = gauge('statemesh_peers', 'Peers by how things stand with them.', ['state']);
-    const gateways = gauge('statemesh_gateways', 'Cloud peers by how things stand with them.', ['state']);
+    const refused = gauge('statemesh_refused_connections', 'Connections refused since the node started.', ['reason']);
+    const quarantined = gauge('statemesh_quarantined_documents', 'Unusable documents in _system_ collections.');
+    const peers = gauge('statemesh_peers', 'Peers by state.', ['state']);
+    const gateways = gauge('statemesh_gateways', 'Cloud peers by state.', ['state']);
     const backlog = gauge('statemesh_peer_backlog_entries', 'Entries that a connected peer lacks.', ['peer']);
-    const trip = gauge('statemesh_peer_round_trip_seconds', 'Of a heartbeat and its echo, smoothed.', ['peer']);
-    const rate = gauge('statemesh_peer_bytes_per_second', 'Measured rate of a link that was the bottleneck.', ['peer']);
-    const peerAhead = gauge('statemesh_peer_clock_ahead_seconds', 'How far its clock is ahead of ours.', ['peer']);
-    const late = gauge('statemesh_event_loop_delay_seconds', 'Since the last look.', ['statistic']);
+    const trip = gauge('statemesh_peer_round_trip_seconds', 'Smoothed round-trip time of heartbeats.', ['peer']);
+    const rate = gauge(
+      'statemesh_peer_bytes_per_second',
+      'Measured rate of the link to a peer, when the link was the bottleneck.',
+      ['peer'],
+    );
+    const peerAhead = gauge(
+      'statemesh_peer_clock_ahead_seconds',
+      "How far the peer's clock is ahead of this node's clock.",
+      ['peer'],
+    );
+    const late = gauge('statemesh_event_loop_delay_seconds', 'Delay of the event loop since the previous scrape.', [
+      'statistic',
+    ]);
     const openFiles = gauge('process_open_fds', 'Number of open file descriptors.');
     const maxFiles = gauge('process_max_fds', 'Maximum number of open file descriptors.');
     const memory = gauge('process_resident_memory_bytes', 'Resident memory size in bytes.');
-    const cpu = gauge('process_cpu_seconds', 'User and system time of the process.');
+    const cpu = gauge('process_cpu_seconds', 'User and system CPU time of the process.');
     return (standing, delay) => {
       for (const each of [node, backlog, trip, rate, peerAhead, refused]) each.reset();
       node.set({ node_id: standing.nodeId ?? '', role: standing.role ?? '' }, 1);
