@@ -1,8 +1,9 @@
 /**
- * Who may talk to the inspector: a browser of this machine that was given the address with its token.
+ * Who may talk to the inspector: a browser on this machine that knows the address with its token.
  *
- * A page on the internet can make a browser send requests to this machine. It neither knows the token, nor can it lie about its own
- * `Origin`; and a name of its own that it points at 127.0.0.1 (DNS rebinding) shows in `Host`.
+ * A page on the internet can make a browser send requests to this machine. Such a page does not know the token and
+ * cannot forge its own `Origin`. If it points a name of its own at 127.0.0.1 (DNS rebinding), that name shows in
+ * `Host`.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -28,7 +29,7 @@ export class Access {
     this.#token = token;
   }
 
-  /** Of every request. */
+  /** Checks every request. */
   objectionToHost({ headers: { host } }: IncomingMessage): Refusal | undefined {
     if (host !== undefined && this.#hosts.has(host)) return undefined;
     return {
@@ -46,19 +47,19 @@ export class Access {
     };
   }
 
-  /** Of a page that wants to see: it must be ours. */
+  /** Checks a page that wants to watch: it must be the inspector's own page. */
   objectionToPage({ headers: { origin, host } }: IncomingMessage): Refusal | undefined {
     if (origin !== undefined && origin === `http://${host}`) return undefined;
     return { status: 403, message: 'Only the page of this inspector may connect to it.' };
   }
 
-  /** Of a process that has something to tell: no page may. */
+  /** Checks a process that sends records: no page may do that. */
   objectionToProcess({ headers: { origin } }: IncomingMessage): Refusal | undefined {
-    return origin === undefined ? undefined : { status: 403, message: 'Pages do not tell what happens.' };
+    return origin === undefined ? undefined : { status: 403, message: 'Pages may not send records.' };
   }
 }
 
-/** In a time that does not depend on how much of them is the same. */
+/** Compares in a time that does not depend on how many characters match. */
 function isSame(one: string, other: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(one), digest(other));

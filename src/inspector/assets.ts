@@ -1,4 +1,4 @@
-/** The page, as it was built into the package. It is read once; a name that is not among its files is not there. */
+/** The page as it was built into the package. The files are read once; a name that is not among them does not exist. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, relative, sep } from 'node:path';
@@ -21,7 +21,7 @@ const types: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 };
 
-/** In the package, seen from its sources as from what is compiled. */
+/** The directory in the package; the path is the same from the sources and from the compiled files. */
 export const pageDirectory = fileURLToPath(new URL('../../dist/visualizer', import.meta.url));
 
 /** @throws StatemeshError `inspectorUnavailable` */

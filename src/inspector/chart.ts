@@ -1,10 +1,9 @@
 /**
- * The statechart of a machine as plain data: what the page draws, what is written into a trace, and what `npm run charts` turns into
- * pictures. It has names only, no functions.
+ * The statechart of a machine as plain data. The page draws it, traces store it, and `npm run charts` turns it into
+ * pictures. It holds names only, no functions.
  */
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 
-/** The statechart of a machine, as data. */
 export interface Chart {
   /** The id of the machine. */
   readonly id: string;
@@ -12,11 +11,11 @@ export interface Chart {
   readonly transitions: readonly ChartTransition[];
 }
 
-/** A state with what leads out of it. */
+/** A state with its transitions and child states. */
 export interface ChartState {
-  /** Of the whole chart: `node.running.service`. */
+  /** The full id: `node.running.service`. */
   readonly id: string;
-  /** Of this state below its parent. */
+  /** The key of this state within its parent. */
   readonly key: string;
   readonly kind: 'atomic' | 'compound' | 'parallel' | 'final' | 'history';
   /** The key of the child that is entered first. */
@@ -27,15 +26,17 @@ export interface ChartState {
   readonly states: readonly ChartState[];
 }
 
-/** A way from a state, and what it depends on. */
+/** A transition. */
 export interface ChartTransition {
-  /** As snapshot records name it. */
+  /** The id that snapshot records use. */
   readonly id: string;
   /** Ids of states. */
   readonly source: string;
-  /** Empty when the transition stays where it is and only acts. */
+  /** Empty for an internal transition, which only runs actions. */
   readonly targets: readonly string[];
-  /** `event`: its type; `delay`: a name or ms; `always`: nothing; `done`, `error`: of which actor or state. */
+  /**
+   * `event`: its type; `delay`: a name or ms; `always`: empty; `done`, `error`: the actor or state that it is about.
+   */
   readonly kind: 'event' | 'delay' | 'always' | 'done' | 'error';
   readonly label: string;
   /** The event type in XState's spelling. */
@@ -45,13 +46,13 @@ export interface ChartTransition {
   readonly reenter: boolean;
 }
 
-/** The chart of a machine, and which transition of the machine is which of the chart. */
+/** The chart of a machine, and a map from the machine's transitions to the chart's. */
 export interface ChartOf {
   readonly chart: Chart;
   idOf(transition: AnyTransitionDefinition): string | undefined;
 }
 
-/** @param machine Whatever XState has made of `createMachine`; with or without implementations */
+/** @param machine A machine that `createMachine` made, with or without implementations */
 export function chartOf(machine: AnyStateMachine): ChartOf {
   const transitions: ChartTransition[] = [];
   const ids = new Map<AnyTransitionDefinition, string>();
@@ -77,7 +78,7 @@ export function chartOf(machine: AnyStateMachine): ChartOf {
   return { chart: { id: machine.id, root, transitions }, idOf: (transition) => ids.get(transition) };
 }
 
-/** Ids of all states that a state value says are active, the root among them. */
+/** Ids of all states that are active in a state value, including the root. */
 export function activeStates({ root }: Chart, value: unknown): Set<string> {
   const active = new Set<string>();
   const enter = (state: ChartState, below: unknown): void => {
@@ -120,13 +121,13 @@ function kindOf(eventType: string): Pick<ChartTransition, 'kind' | 'label'> {
   if (delay !== undefined) return { kind: 'delay', label: /^\d+$/.test(delay) ? `${delay} ms` : delay };
   const [, outcome, whose, what = ''] = /^xstate\.(done|error)\.(actor|state)\.(.*)$/.exec(eventType) ?? [];
   if (outcome === 'done' || outcome === 'error') {
-    // A state tells of its own end only.
+    // A state reports only its own end.
     return { kind: outcome, label: whose === 'state' ? '' : nameOfInvoked(what) };
   }
   return { kind: 'event', label: eventType };
 }
 
-/** XState names what is invoked without an id by its place: `0.node.running`. */
+/** XState names an invoked actor without an id by its place: `0.node.running`. */
 function nameOfInvoked(what: string): string {
   if (what === '*') return 'any actor';
   return /^\d+\./.test(what) ? '' : what;
@@ -139,7 +140,7 @@ function namesOf(actions: readonly unknown[]): string[] {
 function actionName(action: unknown): string {
   if (typeof action === 'string') return action;
   const { type, name, id, sendId } = action as { type?: string; name?: string; id?: unknown; sendId?: unknown };
-  // With these XState begins and ends the delays of a state, which are told as transitions.
+  // XState starts and cancels the delays of a state with these actions; the chart shows delays as transitions.
   if (String(id ?? sendId).startsWith('xstate.after.')) return '';
   return (type ?? name ?? '').replace(/^xstate\./, '');
 }

@@ -1,7 +1,8 @@
 /**
- * Takes the records that another process of this machine sends, into a history.
+ * Takes records from another process on this machine into a history.
  *
- * Invariant: what is taken is well formed, record by record, or the sender is cut off; when a sender is gone, its process has ended.
+ * Invariants: every record is well formed, or the sender is disconnected. When a sender disconnects, its process counts
+ * as ended.
  */
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
@@ -16,7 +17,7 @@ const event = z.looseObject({ type: name });
 const snapshot = z.looseObject({});
 const sent = { sessionId: name, rootId: name, cause: z.int().optional() };
 
-/** As much as the fold relies on; what is shown besides is shown as it is. */
+/** The fields that the fold relies on. Other fields are shown as they came. */
 export const recordSchema = z.discriminatedUnion('type', [
   z.looseObject({
     ...stamp,
@@ -46,7 +47,7 @@ export function collect(socket: WebSocket, history: History, time: Time): void {
   socket.on('message', (data) => {
     const records = parse(String(data));
     if (records === undefined) {
-      socket.close(1_008, 'These are no records.');
+      socket.close(1_008, 'The message does not hold valid records.');
       return;
     }
     for (const record of records) {
@@ -63,7 +64,7 @@ export function collect(socket: WebSocket, history: History, time: Time): void {
 }
 
 function parse(text: string): readonly InspectorRecord[] | undefined {
-  // Not by JSON.parse: what is nested without end could be read, and never be written again.
+  // Not JSON.parse: it reads text that is nested too deeply to be written again.
   const read = messageSchema.safeParse(decodeJson(text));
   return read.success ? (read.data as unknown as readonly InspectorRecord[]) : undefined;
 }

@@ -1,4 +1,4 @@
-/** Where an inspector may send what it sees: to the inspector of another process of this machine. */
+/** Where an inspector may send its records: only to an inspector in another process on this machine. */
 import { StatemeshError } from '../core/errors.js';
 
 const loopback = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/;
@@ -9,6 +9,6 @@ export function checkCollectorUrl(text: string): void {
   if (url?.protocol === 'ws:' && loopback.test(url.hostname)) return;
   throw new StatemeshError(
     'configurationInvalid',
-    'Invalid configuration: inspector.collector: use the ws:// address, on this machine, that the collecting inspector gives.',
+    'Invalid configuration: inspector.collector: use the ws:// address that the collecting inspector on this machine gives.',
   );
 }

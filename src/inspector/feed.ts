@@ -1,13 +1,14 @@
 /**
- * Turns what XState tells of the actors of one process into records, at once, while the actors are at work.
+ * Turns XState's inspection events about the actors of one process into records, synchronously, while the actors run.
  *
- * Invariants: nothing is kept of an event or a context but its summary; what has not changed is not told again; every actor is told of
- * before anything that happens to it; an actor may be met at any time, since whoever looks may come late. Nothing here throws into
- * the actors: what cannot be summarised is told as such.
+ * Invariants: of an event or a context, only its summary is kept. Unchanged fields are not reported again. Every actor
+ * is reported before anything that happens to it. An actor may be met at any time, because a watcher may start late.
+ * Nothing here throws into the actors: a value that cannot be summarized is reported as such.
  *
- * The cause of an event is what its sender is at work on. XState has no word for that, but it works on one event after the other, so
- * the eldest event of an actor that has not led to a snapshot yet is the one. Services send without saying who they are; while actors are
- * at work, it is the one that has begun last, since all of it happens in one stretch of code.
+ * Intuition: the cause of an event is the event that its sender is processing. XState does not report that. But an
+ * actor processes its events one after the other, so the cause is the sender's oldest event that has not led to a
+ * snapshot yet. Services send events without a source. While actors run, the source is then the actor that started
+ * last, because all of them run in one synchronous stretch of code.
  */
 
 import type { AnyActorRef, AnyStateMachine, AnyTransitionDefinition, InspectionEvent } from 'xstate';
@@ -20,20 +21,20 @@ import { type Summary, summarize, summarizeField } from './summary.js';
 export interface FeedOptions {
   /** The name of the process in records. */
   readonly node: string;
-  /** Tells this process from all others: what its actors are named by. */
+  /** Distinguishes this process from all others; the actors' session ids contain it. */
   readonly origin: string;
   now(): number;
   sink(record: InspectorRecord): void;
 }
 
-/** What is known of an actor. */
+/** What the feed knows about an actor. */
 interface Known {
   readonly sessionId: string;
   readonly isMachine: boolean;
   readonly chart: ChartOf | undefined;
-  /** Events that it has been sent and has not worked on yet, the eldest first. */
+  /** Events that were sent to the actor and that it has not processed yet, oldest first. */
   readonly pending: { readonly event: object; readonly id: number }[];
-  /** As it was told last. */
+  /** The values that were reported last. */
   value: unknown;
   context: object | undefined;
   status: string | undefined;
@@ -43,7 +44,7 @@ interface Known {
 
 type Body = InspectorRecord extends infer Each ? (Each extends Stamp ? Omit<Each, keyof Stamp> : never) : never;
 
-/** Beyond this, an actor that gets events but never works on them has none that count. */
+/** An actor that receives events but never processes them remembers only the latest this many. */
 const pendingMax = 256;
 
 export class Feed {
@@ -51,7 +52,7 @@ export class Feed {
   readonly #known = new WeakMap<AnyActorRef, Known>();
   readonly #chartsOf = new WeakMap<object, ChartOf>();
   readonly #charts = new Set<string>();
-  /** Actors at work at this moment, each within the work of the one before. */
+  /** Actors that are processing an event at this moment; each runs within the one before it. */
   #working: Known[] = [];
   readonly #dueAtMs = new WeakMap<ScheduledEvent, number>();
   #records = 0;
@@ -66,7 +67,7 @@ export class Feed {
     const actor = event.actorRef as AnyActorRef;
     switch (event.type) {
       case '@xstate.actor':
-        // It has no state yet: it is told of when it is sent the first event, or has a snapshot.
+        // The actor has no state yet. It is reported with its first event or snapshot.
         return;
       case '@xstate.event':
         this.#sent(actor, event.event, event.sourceRef as AnyActorRef | undefined);
@@ -80,14 +81,14 @@ export class Feed {
     }
   };
 
-  /** Tells of actors that are there already: an actor, and all below it. */
+  /** Reports actors that already run: an actor and all its descendants. */
   meet(actor: AnyActorRef): void {
     this.#knownOf(actor);
     const { children } = actor.getSnapshot() as { children?: Readonly<Record<string, AnyActorRef | undefined>> };
     for (const child of Object.values(children ?? {})) if (child !== undefined) this.meet(child);
   }
 
-  /** Something that no actor knows of. */
+  /** Reports something that no actor knows of. */
   tell(body: Body): void {
     this.#tell(body);
   }
@@ -104,7 +105,7 @@ export class Feed {
       event: summarizeEvent(event),
       ...(cause !== undefined && { cause }),
     });
-    // Who has ended works on nothing any more.
+    // An ended actor processes no more events.
     if (known.status !== 'active') return;
     if (known.pending.length === 0) this.#begin(known);
     if (known.pending.length >= pendingMax) known.pending.shift();
@@ -112,7 +113,7 @@ export class Feed {
   }
 
   #begin(known: Known): void {
-    // Whatever is still there when this stretch of code is over was never worked on.
+    // Events that are still pending when this synchronous stretch ends are never processed.
     if (this.#working.length === 0) queueMicrotask(() => this.#rest());
     this.#working.push(known);
   }
@@ -123,7 +124,7 @@ export class Feed {
   }
 
   #stepped(actor: AnyActorRef, transitions: readonly AnyTransitionDefinition[]): void {
-    // The first steps of an actor come while it is being made.
+    // The first microsteps of an actor come while it is being created.
     const known = this.#known.get(actor);
     if (known?.chart === undefined) return;
     for (const transition of transitions) {
@@ -143,7 +144,7 @@ export class Feed {
     const { transitions } = known;
     known.transitions = [];
     const change = this.#changeOf(known, snapshot);
-    // Delays begin and end with states.
+    // Delays start and end with states.
     const isMoved = transitions.length > 0 || change.status !== undefined || change.value !== undefined;
     const delays = known.isMachine && isMoved ? this.#delaysOf(actor, known) : undefined;
     this.#tell({
@@ -158,7 +159,7 @@ export class Feed {
     });
   }
 
-  /** Tells of an actor when it is first met: its parent before it, and its chart before both. */
+  /** Reports an actor when it is first met: first its parent, then its chart, then the actor. */
   #knownOf(actor: AnyActorRef, cause?: number): Known {
     const met = this.#known.get(actor);
     if (met !== undefined) return met;
@@ -208,7 +209,7 @@ export class Feed {
     return chart;
   }
 
-  /** What is new in a snapshot, field by field: what an actor has not replaced has not changed. */
+  /** The changes of a snapshot, field by field. A field whose value was not replaced has not changed. */
   #changeOf(known: Known, snapshot: unknown): SnapshotChange {
     if (typeof snapshot !== 'object' || snapshot === null) return {};
     const { status, value, context, output, error } = snapshot as Record<string, unknown>;
@@ -258,7 +259,7 @@ export class Feed {
   }
 }
 
-/** XState names what is invoked without an id by its place, as in `0.node.listening`: what it runs says more. */
+/** XState names an invoked actor without an id by its place, as in `0.node.listening`. Its logic's name says more. */
 function nameOf(id: string, src: string): string {
   return /^\d+\./.test(id) ? src : id;
 }
@@ -271,7 +272,7 @@ interface ScheduledEvent {
   readonly delay: number;
 }
 
-/** What XState keeps of its timers; there is no other way to see them. */
+/** Where XState keeps its timers; there is no public way to see them. */
 interface SystemInside {
   readonly _snapshot?: { readonly _scheduledEvents: Readonly<Record<string, ScheduledEvent>> };
 }
@@ -294,14 +295,14 @@ function summarizeEvent(event: { readonly type: string }): EventSummary {
   ) as EventSummary;
 }
 
-/** Whatever is started is given the configuration: the context of the node shows it once. */
+/** Every started actor gets the configuration as input; the context of the node shows it once. */
 function withoutConfiguration({ type, input }: { readonly type: string; readonly input?: unknown }): object {
   if (typeof input !== 'object' || input === null) return { type };
   const { configuration: _, intervals: __, configured: ___, ...others } = input as Fields;
   return { type, input: others };
 }
 
-/** An exotic value must not take the actors down: it is told of as one that cannot be shown. */
+/** An unusual value must not break the actors: the record says that it cannot be shown. */
 function guarded<T extends Summary | undefined>(make: () => T): T | string {
   try {
     return make();

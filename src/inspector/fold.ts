@@ -1,8 +1,9 @@
 /**
- * What records come to: how all actors stand after some of them. Servers keep it for what they have forgotten, the page for the
- * moment that it shows.
+ * The state of all actors after a sequence of records. A server folds the records that it forgets; the page folds up to
+ * the moment that it shows.
  *
- * Invariant: the states of actors are values that are replaced, never changed; so a copy of the maps is a picture that stays.
+ * Invariant: the state of an actor is a value that is replaced, never changed. So a copy of the maps is a snapshot that
+ * stays valid.
  */
 import type { Chart } from './chart.js';
 import type { EventSummary, InspectorRecord, SnapshotChange, StateValue } from './records.js';
@@ -22,13 +23,13 @@ export interface ActorState {
   readonly context: Readonly<Record<string, Summary>>;
   readonly output: Summary | undefined;
   readonly error: Summary | undefined;
-  /** Fields of the context that the latest snapshot has replaced. */
+  /** Fields of the context that the latest snapshot replaced. */
   readonly changed: readonly string[];
-  /** The event that was worked on last, and the transitions that it led to. */
+  /** The event that was processed last, and the transitions that it caused. */
   readonly lastEvent: EventSummary | undefined;
   readonly lastEventId: number | undefined;
   readonly transitions: readonly string[];
-  /** Running delays: due when, in ms, by event type. */
+  /** Running delays: the time when each is due, in ms, by event type. */
   readonly delays: Readonly<Record<string, number>>;
   readonly startedAtMs: number;
   readonly changedAtMs: number;
@@ -40,17 +41,17 @@ export interface ProcessState {
   readonly sinceMs: number;
 }
 
-/** How things stand after some records. */
+/** The state after some records. */
 export class Fold {
   readonly actors: Map<string, ActorState>;
   readonly processes: Map<string, ProcessState>;
-  /** By the id of the machine. They are never forgotten. */
+  /** By machine id. Charts are never forgotten. */
   readonly charts: Map<string, Chart>;
   /** Groups of processes that cannot hear each other; empty when all can. */
   partition: readonly (readonly string[])[];
-  /** Of the latest record. */
+  /** The time of the latest record. */
   atMs: number;
-  /** By actor: those it is the parent of, as long as they are there. */
+  /** The living children of each actor. */
   readonly #children = new Map<string, Set<string>>();
 
   constructor(from?: Fold) {
@@ -63,7 +64,7 @@ export class Fold {
   }
 
   add(record: InspectorRecord): void {
-    // Processes of one machine may tell of the same moment in another order.
+    // Processes of one machine may report the same moment in a different order.
     this.atMs = Math.max(this.atMs, record.atMs);
     switch (record.type) {
       case '@xstate.actor': {
@@ -83,7 +84,8 @@ export class Fold {
       case '@xstate.snapshot': {
         const actor = this.actors.get(record.sessionId);
         if (actor !== undefined) this.actors.set(record.sessionId, after(actor, record));
-        // What has ended is remembered by its records, not by its state, or long runs would never end to grow.
+        // The state of an ended actor is dropped (its records remain), so that the fold of a long run does not grow
+        // forever.
         if (
           record.snapshot.status !== undefined &&
           record.snapshot.status !== 'active' &&
@@ -109,7 +111,7 @@ export class Fold {
   }
 
   #processEvent(node: string, isUp: boolean, atMs: number): void {
-    // Whatever was in a process is gone with it, and with the one before.
+    // When a process begins or ends, all actors of its predecessor are gone.
     for (const { sessionId, node: of } of this.actors.values()) if (of === node) this.#remove(sessionId);
     this.processes.set(node, { node, isUp, sinceMs: atMs });
   }
@@ -131,7 +133,7 @@ export class Fold {
   }
 }
 
-/** The state of a fold as records that lead to it: with them a history begins whose earlier part was forgotten. */
+/** The state of a fold as records that lead to it. A history whose earlier part was forgotten begins with them. */
 export function recordsOf({ actors, processes, charts, partition, atMs }: Fold): InspectorRecord[] {
   const stamp = { id: 0, atMs };
   const records: InspectorRecord[] = [...charts.values()].map((chart) => ({

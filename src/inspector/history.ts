@@ -1,6 +1,6 @@
 /**
- * The latest records, as lines of JSON, within bounds of number and size. What is forgotten is folded into a beginning, so whoever
- * comes later still sees how everything stands, and follows from there.
+ * The latest records as lines of JSON, within bounds of number and size. Forgotten records are folded into a beginning,
+ * so a late reader still sees the whole state and can follow from there.
  */
 import { Fold, recordsOf } from './fold.js';
 import type { InspectorRecord } from './records.js';
@@ -8,7 +8,7 @@ import type { InspectorRecord } from './records.js';
 /** How much is kept. */
 export interface HistoryBounds {
   readonly recordsMax: number;
-  /** Of the text, in characters; they take one or two bytes each. */
+  /** Length of the text in characters; a character takes one or two bytes. */
   readonly charactersMax: number;
 }
 
@@ -18,16 +18,16 @@ export interface Portion {
   readonly charactersMax: number;
 }
 
-/** Some 15 minutes of a busy node. */
+/** About 15 minutes of a busy node. */
 export const defaultBounds: HistoryBounds = { recordsMax: 100_000, charactersMax: 64 * 1024 * 1024 };
 
 /** The latest records, within bounds. */
 export class History {
   readonly #bounds: HistoryBounds;
-  /** How everything stood before the first line that is kept. */
+  /** The state before the first line that is kept. */
   readonly #before = new Fold();
   #lines: string[] = [];
-  /** Lines in front that are forgotten and not cut off yet. */
+  /** Lines at the front that are forgotten but not yet cut off. */
   #gone = 0;
   #forgotten = 0;
   #characters = 0;
@@ -37,7 +37,7 @@ export class History {
     this.#bounds = bounds;
   }
 
-  /** Positions count all records that ever were; those from `start` to `end` are kept. */
+  /** Positions count all records that were ever added; those from `start` to `end` are kept. */
   get start(): number {
     return this.#forgotten;
   }
@@ -61,12 +61,12 @@ export class History {
     for (const listener of this.#listeners) listener();
   }
 
-  /** @param position From `start` on; an earlier one gives undefined: what was there is forgotten */
+  /** @param position From `start` on; an earlier position gives undefined, because its lines are forgotten */
   read(position: number, { linesMax, charactersMax }: Portion): readonly string[] | undefined {
     if (position < this.start) return undefined;
     const from = position - this.#forgotten + this.#gone;
     let [end, characters] = [from, 0];
-    // One that is larger than a portion travels alone.
+    // A record that is larger than a portion travels alone.
     while (end < this.#lines.length && end - from < linesMax && (end === from || characters < charactersMax)) {
       characters += (this.#lines[end] as string).length;
       end += 1;
@@ -74,12 +74,12 @@ export class History {
     return this.#lines.slice(from, end);
   }
 
-  /** Lines that lead to how everything stood at `start`. */
+  /** Lines that lead to the state at `start`. */
   beginning(): readonly string[] {
     return recordsOf(this.#before).map((record) => JSON.stringify(record));
   }
 
-  /** Called when there is something new. Returns how to end that. */
+  /** Calls `listener` when lines were added. Returns a function that removes the listener. */
   onAdded(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -100,5 +100,5 @@ export class History {
   }
 }
 
-/** Cutting off copies the rest. */
+/** Cutting off copies the rest, so it happens rarely. */
 const cutEvery = 8_192;

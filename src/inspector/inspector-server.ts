@@ -1,8 +1,9 @@
 /**
- * Serves the page and the records to browsers of this machine, and takes records of other processes of it.
+ * Serves the page and the records to browsers on this machine, and takes records from other processes on it.
  *
- * Invariants: it listens on loopback only; nothing of the node is told to anybody without the token (the page itself is the same for all); everything that a caller can make us hold is
- * bounded; a slow viewer is dropped, and no viewer delays what is watched.
+ * Invariants: it listens on loopback only. It tells nothing about the node without the token (the page itself is the
+ * same for everyone). All memory that a caller can occupy is bounded. A slow viewer is dropped, and no viewer delays
+ * the actors.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -23,21 +24,21 @@ import type { Control, Controller, ControlName, ServerMessage } from './wire.js'
 
 export interface ServerOptions {
   readonly history: History;
-  /** 0 lets the system choose one. */
+  /** 0 lets the system choose a port. */
   readonly port: number;
-  /** Part of the address; nobody gets in without. */
+  /** Part of the address; without it, no request gets in. */
   readonly token: string;
   readonly time: Time;
-  /** What is being looked at, for the page's title. */
+  /** The name of what is watched, for the page's title. */
   readonly title: string;
-  /** Whether there is more to come. Default: true. */
+  /** Whether more records may come. Default: true. */
   readonly isLive?: boolean;
-  /** What a page may do, if anything. */
+  /** The commands that a page may send, if any. */
   readonly controls?: readonly ControlName[];
   readonly controller?: Controller;
   /** The address of Stately's inspector page, when pages may relay to it. */
   readonly stately?: string | undefined;
-  /** Takes records of other processes. Default: false. */
+  /** Takes records from other processes. Default: false. */
   readonly collects?: boolean;
   readonly assets?: Assets;
 }
@@ -45,7 +46,7 @@ export interface ServerOptions {
 /** The page, served on loopback. */
 export interface InspectorServer {
   readonly port: number;
-  /** The address to open, with the token. It lets in whoever has it. */
+  /** The address to open, with the token. It admits everyone who has it. */
   readonly url: Secret;
   /** Where other processes send their records, with the token. */
   readonly collectorUrl: Secret;
@@ -55,13 +56,13 @@ export interface InspectorServer {
 export const serverLimits = {
   viewersMax: 16,
   collectedMax: 128,
-  /** Callers that say nothing: beyond them, the oldest makes way. */
+  /** Callers that have sent nothing yet; when there are more, the oldest is closed. */
   waitingMax: 64,
   answeredMax: 256,
   headerBytesMax: 8 * 1024,
   requestTimeoutMs: 10_000,
   pageMessageBytesMax: 256 * 1024,
-  /** Commands of one page that are under way. */
+  /** Commands of one page that are in progress. */
   controlsMax: 16,
   pingIntervalMs: 15_000,
 } as const;
@@ -69,7 +70,7 @@ export const serverLimits = {
 const host = '127.0.0.1';
 
 const nodeName = z.string().min(1).max(256);
-/** As they came: a record that is built anew would leave `__proto__` out, which is to be refused by its name. */
+/** Kept as they came: a record that zod rebuilds leaves out `__proto__`, which must be refused by its name. */
 const anyFields = z.custom<Record<string, unknown>>(
   (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
 );
@@ -107,7 +108,7 @@ class Serving {
     perMessageDeflate: false,
   });
   readonly #processes = new WebSocketServer({ noServer: true, maxPayload: 16 * 1024 * 1024, perMessageDeflate: false });
-  /** Told of a caller that has the token: it makes way for nobody. */
+  /** Called for a caller that has the token: it is no longer closed to make room. */
   readonly #stays: (socket: CallerSocket) => void;
   #access: Access | undefined;
 
@@ -138,7 +139,8 @@ class Serving {
         this.#http.on('error', () => {});
         resolve({
           port: bound,
-          // In the fragment, which a browser sends to nobody; the page takes it out of the address bar and the history.
+          // In the fragment, which a browser sends to no server. The page removes it from the address bar and the
+          // history.
           url: new Secret(`http://${host}:${bound}/#token=${token}`),
           collectorUrl: new Secret(`ws://${host}:${bound}/collect?token=${token}`),
           close: () => this.#close(),
@@ -152,7 +154,7 @@ class Serving {
       for (const client of server.clients) client.close(closeCodes.ended, 'The inspector is closed.');
     }
     const { time } = this.#options;
-    // Who does not answer a goodbye is cut off.
+    // A client that does not answer the close frame is cut off.
     const timer = time.after(200, () => {
       for (const server of [this.#viewers, this.#processes]) for (const client of server.clients) client.terminate();
       this.#http.closeAllConnections();
@@ -171,7 +173,7 @@ class Serving {
       return;
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
-      respond(response, 405, 'text/plain; charset=utf-8', Buffer.from('Only GET is understood.\n'));
+      respond(response, 405, 'text/plain; charset=utf-8', Buffer.from('Only GET is supported.\n'));
       return;
     }
     const asset = this.#assets.get(isPage ? '/index.html' : (url?.pathname ?? ''));
@@ -205,7 +207,7 @@ class Serving {
       ? [this.#processes, serverLimits.collectedMax]
       : [this.#viewers, serverLimits.viewersMax];
     if (server.clients.size >= clientsMax) {
-      refuseUpgrade(socket, { status: 403, message: 'Too many are connected; close some of them.' });
+      refuseUpgrade(socket, { status: 403, message: 'Too many viewers are connected; close some of them.' });
       return;
     }
     this.#stays(socket);
@@ -248,7 +250,10 @@ class Serving {
       request = message.request;
       const { control } = message;
       if (controller === undefined || !controls.includes(control.name)) {
-        throw new StatemeshError('requestInvalid', 'This inspector only looks: it was started without controls.');
+        throw new StatemeshError(
+          'requestInvalid',
+          'This inspector takes no commands: it was started without controls.',
+        );
       }
       say({ kind: 'reply', request, isDone: true, message: await controller(control) });
     } catch (error) {
@@ -257,7 +262,7 @@ class Serving {
     }
   }
 
-  /** A viewer whose machine has gone to sleep must not be kept for ever. */
+  /** A viewer whose machine went to sleep must not keep its place forever. */
   #keepAlive(socket: WebSocket): void {
     const { time } = this.#options;
     let isAlive = true;
@@ -288,12 +293,12 @@ function urlOf({ url }: IncomingMessage): URL | undefined {
   }
 }
 
-/** The page loads nothing from elsewhere, is embedded nowhere, and its address is told to nobody. */
+/** The page loads nothing from elsewhere, cannot be embedded, and sends its address to no server. */
 const headers = {
   'content-security-policy': [
     "default-src 'none'",
     "script-src 'self'",
-    // The diagrams place their parts by style attributes.
+    // The diagrams position their parts with style attributes.
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' blob:",
     "font-src 'self'",
@@ -321,7 +326,7 @@ const reasons: Readonly<Record<Refusal['status'], string>> = {
 
 function refuseUpgrade(socket: Duplex, { status, message }: Refusal): void {
   const head = `HTTP/1.1 ${status} ${reasons[status]}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8`;
-  // The server of HTTP has let go of it: nobody else would ever close it.
+  // The HTTP server has handed the socket over and never closes it.
   socket.end(`${head}\r\n\r\n${message}\n`, () => socket.destroy());
 }
 

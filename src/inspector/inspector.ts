@@ -12,28 +12,28 @@ import type { InspectorServer, ServerOptions } from './inspector-server.js';
 import { Recorder } from './recorder.js';
 import type { InspectorRecord, WorldRecord } from './records.js';
 
-/** Where Stately's own inspector is. */
+/** The address of Stately's own inspector. */
 export const statelyUrl = 'https://stately.ai/inspect';
 
-/** What an inspector does with what it sees; nothing of it unless asked for. */
+/** What an inspector does with the records; each output is off by default. */
 export interface InspectorOptions {
-  /** Serves the page on this port of loopback; 0 lets the system choose one. Without a port there is no page. */
+  /** Serves the page on this port of loopback; 0 lets the system choose a port. Without a port there is no page. */
   readonly port?: number | undefined;
-  /** Sends everything to the inspector of another process of this machine: its `collectorUrl`. */
+  /** Sends all records to the inspector of another process on this machine: its `collectorUrl`. */
   readonly collector?: string | undefined;
-  /** Records to this file, JSON lines; when it is large, another one begins, and the older ones get `.1`, `.2`, …. */
+  /** Records to this file as JSON lines. A large file is rotated: older files get `.1`, `.2`, …. */
   readonly trace?: string | undefined;
-  /** Lets pages relay to Stately's public inspector. Nothing is sent there before somebody presses the button. */
+  /** Lets pages relay to Stately's public inspector. Nothing is sent there before a user presses the button. */
   readonly stately?: boolean | undefined;
   /** Shown as the title of the page. */
   readonly title?: string;
-  /** Takes what other processes send. Default: false. */
+  /** Takes records from other processes. Default: false. */
   readonly collects?: boolean;
   readonly controls?: ServerOptions['controls'];
   readonly controller?: ServerOptions['controller'];
   /** How much is kept in memory. */
   readonly bounds?: HistoryBounds;
-  /** Told once, when nothing can be recorded any more. */
+  /** Called once, when recording fails and ends. */
   readonly onTraceError?: (error: unknown) => void;
   readonly time?: Time;
   readonly randomness?: Randomness;
@@ -43,21 +43,22 @@ export interface InspectorOptions {
 export interface Watch {
   /** For `createNode({ inspect })`, `createActor({ inspect })` or `system.inspect`. Synchronous; never throws. */
   readonly inspect: (event: InspectionEvent) => void;
-  /** Takes up an actor that runs already, and all below it. */
+  /** Starts to watch an actor that already runs, and all its descendants. */
   meet(actor: AnyActorRef): void;
 }
 
 /** Sees what the actors of its process do. Made by {@link createInspector}. */
 export interface Inspector {
-  /** @param node Names the node in the page: its NodeId */
+  /** @param node The name of the node in the page: its NodeId */
   watch(node: string): Watch;
   /** Adds records that were made elsewhere. */
   add(record: InspectorRecord): void;
-  /** Tells of something that no actor knows of: a fault, say. */
+  /** Records something that no actor knows of, such as a fault. */
   tell(what: string, details?: Pick<WorldRecord, 'partition'>): void;
   /**
-   * Serves the page, if there is to be one.
-   * @returns its address, which lets in whoever has it
+   * Opens the outputs: serves the page if a port was given, and connects to the collector.
+   *
+   * @returns the address of the page, which admits everyone who has it
    * @throws StatemeshError `portInUse`, `addressUnavailable`, `inspectorUnavailable`
    */
   open(): Promise<{ readonly url: Secret | undefined; readonly collectorUrl: Secret | undefined }>;
@@ -65,8 +66,8 @@ export interface Inspector {
 }
 
 /**
- * Makes an inspector. It sees what is given to it by `watch`, keeps the latest of it in bounded memory, and shows it once it is open.
- * Summaries only: no document, key or token gets into it.
+ * Makes an inspector. It sees the actors that `watch` gives it, keeps their latest records in bounded memory, and shows
+ * them once it is open. It keeps summaries only: no document, key or token gets into it.
  *
  * @throws StatemeshError `configurationInvalid` for wrong options, and for a collector that is not on this machine
  *
@@ -106,7 +107,7 @@ export function createInspector(given?: InspectorOptions): Inspector {
     },
     async open() {
       const { collects = false, controls = [], controller, stately } = options;
-      // When they are needed: an inspector that only records sends and serves nothing.
+      // Loaded on demand: an inspector that only records sends and serves nothing.
       if (collector !== undefined) {
         const { relay } = await import('./relay.js');
         if (!isClosed) stopRelay ??= relay({ url: collector, history, time });
@@ -122,7 +123,7 @@ export function createInspector(given?: InspectorOptions): Inspector {
     },
     async close() {
       isClosed = true;
-      // At once, since whoever ends may not wait.
+      // Synchronously: a process that ends may not wait.
       recorder?.close();
       stopRelay?.();
       await server?.close();

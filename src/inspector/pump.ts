@@ -1,33 +1,33 @@
 /**
- * Sends a history over a WebSocket, no faster than the other side reads: what is there, then what comes.
+ * Sends a history over a WebSocket, no faster than the other side reads: first what is there, then what comes.
  *
- * Invariant: nothing is queued for a slow reader but what the socket holds, within a bound. It goes on from where it was; when that has
- * been forgotten meanwhile, it is dropped, and may come again.
+ * Invariant: a slow reader has nothing queued except what its socket holds, within a bound. The pump continues where it
+ * was. When those lines were forgotten in the meantime, the reader is dropped and may connect again.
  */
 import type { WebSocket } from 'ws';
 import type { Time, Timer } from '../ports/ports.js';
 import type { History } from './history.js';
 
 const perMessage = { linesMax: 500, charactersMax: 256 * 1024 } as const;
-/** Records are sent together that come together. */
+/** Records of this period are sent together. */
 const gatherMs = 40;
 const bufferedBytesMax = 1024 * 1024;
 const drainPollMs = 20;
 
-/** WebSocket close codes of our own. */
+/** WebSocket close codes of the inspector. */
 export const closeCodes = { tooSlow: 4_008, ended: 4_000 } as const;
 
 export interface PumpOptions {
   readonly socket: WebSocket;
   readonly history: History;
   readonly time: Time;
-  /** Puts lines into a message. */
+  /** Builds a message from lines. */
   wrap(lines: readonly string[]): string;
-  /** Everything that was there at the beginning has been sent. */
+  /** Called when everything that was there at the start has been sent. */
   onCaughtUp?(): void;
 }
 
-/** Returns how to end it. */
+/** Returns a function that stops the pump. */
 export function pump({ socket, history, time, wrap, onCaughtUp }: PumpOptions): () => void {
   let position = history.start;
   let timer: Timer | undefined;
@@ -49,7 +49,7 @@ export function pump({ socket, history, time, wrap, onCaughtUp }: PumpOptions): 
       }
       const lines = history.read(position, perMessage);
       if (lines === undefined) {
-        socket.close(closeCodes.tooSlow, 'You read more slowly than things happen.');
+        socket.close(closeCodes.tooSlow, 'You read more slowly than records come.');
         return;
       }
       socket.send(wrap(lines));

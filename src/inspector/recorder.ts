@@ -1,9 +1,9 @@
 /**
- * Writes records to a file, a line of JSON each, and begins another one when it has become large.
+ * Writes records to a file, one line of JSON each, and rotates the file when it is large.
  *
- * Invariants: each file by itself tells how everything stood at its beginning, and so opens like a live node; there are at most
- * `filesMax` of them; only the owner may read them; a disk that does not take them ends the recording, never the node. Lines are
- * gathered for a moment and then written at once, so that nothing is left to be written when a process ends.
+ * Invariants: each file states the full state at its beginning, so it opens by itself like a live node. There are at
+ * most `filesMax` files. Only the owner may read them. A disk error ends the recording, never the node. Lines are
+ * gathered for a moment and then written synchronously, so nothing remains unwritten when a process ends.
  */
 import { closeSync, constants, fchmodSync, fstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { systemCodeOf } from '../core/errors.js';
@@ -12,12 +12,12 @@ import { Fold, recordsOf } from './fold.js';
 import type { InspectorRecord } from './records.js';
 
 export interface RecorderOptions {
-  /** Of the file that is being written; older ones are `path.1`, `path.2`, … */
+  /** The file that is being written; older ones are `path.1`, `path.2`, … */
   readonly path: string;
   readonly charactersMax?: number;
   readonly filesMax?: number;
   readonly time: Time;
-  /** Told once. */
+  /** Called at most once. */
   onError(error: unknown): void;
 }
 
@@ -48,7 +48,7 @@ export class Recorder {
     this.#fold.add(record);
   }
 
-  /** Everything is on its way to the disk then. */
+  /** Writes what was gathered and closes the file. */
   close(): void {
     this.#guarded(() => this.#flush());
     this.#release();
@@ -70,7 +70,7 @@ export class Recorder {
     this.#gatheredCharacters = 0;
     if (this.#descriptor === undefined || text === '') return;
     const bytes = Buffer.from(text);
-    // A disk may take a part only.
+    // A write may take only a part of the bytes.
     for (let written = 0; written < bytes.length; ) written += writeSync(this.#descriptor, bytes, written);
   }
 
@@ -86,9 +86,9 @@ export class Recorder {
 
   #open(): void {
     this.#characters = 0;
-    // A pipe that nobody reads would be waited for, and all of the node with it.
+    // Opening a pipe that has no reader would block the whole node.
     this.#descriptor = openSync(this.#options.path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o600);
-    // One that was there has kept its mode; it is empty now.
+    // A file that existed keeps its mode; it is empty now.
     if (fstatSync(this.#descriptor).isFile()) fchmodSync(this.#descriptor, 0o600);
   }
 

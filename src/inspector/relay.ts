@@ -1,6 +1,6 @@
 /**
- * Sends a history to the inspector of another process of this machine, and connects again when that is gone: what is watched never waits
- * for who watches.
+ * Sends a history to the inspector of another process on this machine, and reconnects when that one is gone. The
+ * watched actors never wait for the watcher.
  */
 import { WebSocket } from 'ws';
 import type { Time, Timer } from '../ports/ports.js';
@@ -9,7 +9,7 @@ import type { History } from './history.js';
 import { pump } from './pump.js';
 
 export interface RelayOptions {
-  /** As the collecting inspector has given it, with its token. */
+  /** The address that the collecting inspector gives, with its token. */
   readonly url: string;
   readonly history: History;
   readonly time: Time;
@@ -19,8 +19,8 @@ const retryMs = 1_000;
 const handshakeTimeoutMs = 5_000;
 
 /**
- * @returns how to end it
- * @throws StatemeshError `configurationInvalid` when the address is not one of this machine
+ * @returns a function that stops the relay
+ * @throws StatemeshError `configurationInvalid` when the address is not on this machine
  */
 export function relay({ url, history, time }: RelayOptions): () => void {
   checkCollectorUrl(url);

@@ -1,9 +1,9 @@
 /**
- * Makes small, plain values of the events and contexts of actors, before anything leaves the process: sizes and counts in place of
- * contents, names in place of actors, and nothing secret.
+ * Turns the events and contexts of actors into small, plain values before anything leaves the process: sizes and counts
+ * instead of contents, names instead of actors, and no secrets.
  *
- * Invariants: what comes out is JSON of bounded size, however large or cyclic what goes in; no function is called and no getter of a
- * foreign class; documents, keys and tokens never get through, be it by their field or by their class.
+ * Invariants: the result is JSON of bounded size, however large or cyclic the input is. No function is called and no
+ * getter of a foreign class. Documents, keys and tokens never pass, whether a field or a class identifies them.
  */
 import { BucketMap } from '../core/bucket-map.js';
 import { plural } from '../core/plural.js';
@@ -18,13 +18,13 @@ export const summaryLimits = { depthMax: 5, itemsMax: 24, fieldsMax: 48, textLen
 
 const withheld = '[withheld]';
 
-/** Fields whose content is nobody's business, wherever they are. */
+/** Fields whose content is never shown, at any depth. */
 const withheldFields = new Set([
   ...['clientSecret', 'resealedSecret', 'secret', 'token', 'accessToken', 'password', 'passphrase'],
   ...['clusterKey', 'acceptedClusterKeys', 'key', 'keys', 'privateKey', 'authorization', 'collector', 'inspectorUrl'],
 ]);
 
-/** Fields of which a count says enough: entries and documents, by how they are stored and sent. */
+/** Fields of entries and documents, as they are stored and sent; only a count is shown. */
 const counted = new Map<string, (value: unknown) => Summary | undefined>([
   ['runs', countRuns],
   ['outbox', countRuns],
@@ -33,7 +33,7 @@ const counted = new Map<string, (value: unknown) => Summary | undefined>([
   ['inFlight', (value) => (Array.isArray(value) ? `[${sized(value.length, 'batch', 'batches')}]` : undefined)],
 ]);
 
-/** @returns undefined for what is not shown at all: functions, symbols and undefined */
+/** @returns undefined for values that are not shown at all: functions, symbols and undefined */
 export function summarize(value: unknown, depth = 0): Summary | undefined {
   switch (typeof value) {
     case 'string':
@@ -51,7 +51,7 @@ export function summarize(value: unknown, depth = 0): Summary | undefined {
   }
 }
 
-/** The fields of an object, each by itself. */
+/** The value of a field, summarized by the field's name. */
 export function summarizeField(field: string, value: unknown, depth = 1): Summary | undefined {
   if (value === undefined || typeof value === 'function') return undefined;
   if (withheldFields.has(field) && value !== null) return withheld;
@@ -94,7 +94,7 @@ function summarizeItems(shown: readonly unknown[], size: number, depth: number):
   return size > shown.length ? [...items, `… ${size - shown.length} more`] : items;
 }
 
-/** What is not shown is not copied: there may be thousands. */
+/** Items beyond the maximum are not copied: there may be thousands. */
 function first<T>(values: Iterable<T>, max: number): T[] {
   const taken: T[] = [];
   for (const value of values) {
@@ -111,7 +111,7 @@ function summarizeFields(fields: readonly (readonly [unknown, unknown])[], size:
     return each === undefined ? [] : [[field, each]];
   });
   if (size > summaryLimits.fieldsMax) shown.push(['…', `${size - summaryLimits.fieldsMax} more`]);
-  // Not by assignment: somebody may call a field `__proto__`.
+  // Not by assignment: a field may be called `__proto__`.
   return Object.fromEntries(shown);
 }
 
@@ -128,7 +128,7 @@ function countRuns(value: unknown): Summary | undefined {
   return `[${sized(entries, 'entry', 'entries')} of ${sized(value.length, 'author')}]`;
 }
 
-/** A root without an id of its own has one that XState counts up: its machine's says more. */
+/** A root without an id gets a counter as its id from XState; the id of its machine says more. */
 function nameOf({ id, logic }: Actor): string {
   return id.startsWith('x:') ? (logic?.id ?? id) : id;
 }
@@ -142,7 +142,7 @@ function isActor(value: object): value is Actor {
   return 'sessionId' in value && typeof (value as { send?: unknown }).send === 'function';
 }
 
-/** A place in the chain of an author, or the entry that stands there. */
+/** A position in an author's chain, or the entry at that position. */
 function isPosition(value: object): value is { readonly hlc: number; readonly hash: string } {
   const { hlc, hash } = value as { readonly hlc?: unknown; readonly hash?: unknown };
   return typeof hlc === 'number' && typeof hash === 'string';

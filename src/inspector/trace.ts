@@ -1,8 +1,8 @@
 /**
- * Recorded traces: what a node has recorded, or a simulation, opened like a live node.
+ * Recorded traces of a node or a simulation, opened like a live node.
  *
- * Invariants: a file that is none is told apart by its first wrong line, with its number; a last line that was cut off, as a crash leaves
- * it, is no matter.
+ * Invariants: a file that is not a trace is refused with the number of its first wrong line. A last line that a crash
+ * cut off is ignored.
  */
 import { createReadStream } from 'node:fs';
 import { systemRandomness } from '../adapters/randomness.js';
@@ -18,7 +18,7 @@ import type { InspectorServer } from './inspector-server.js';
 /** A recording, read into memory. */
 export interface Trace {
   readonly history: History;
-  /** How many records there are. */
+  /** The number of records. */
   readonly records: number;
 }
 
@@ -29,7 +29,7 @@ const lineBytesMax = 64 * 1024 * 1024;
 const charactersMax = 2 * 1024 * 1024 * 1024;
 
 /**
- * @param onProgress Called now and then with the bytes read so far
+ * @param onProgress Called from time to time with the number of bytes read so far
  * @throws StatemeshError `traceInvalid`
  */
 export async function readTrace(path: string, onProgress: (bytes: number) => void = () => {}): Promise<Trace> {
@@ -41,14 +41,14 @@ export async function readTrace(path: string, onProgress: (bytes: number) => voi
   let wrong: number | undefined;
   try {
     for await (const line of byteLines(input as AsyncIterable<Buffer>, lineBytesMax)) {
-      // One that is wrong and not the last.
+      // A wrong line that is not the last one.
       if (wrong !== undefined) throw invalid(path, `line ${wrong} is no record.`);
       number += 1;
       if (number % progressEvery === 0) onProgress(input.bytesRead);
       const kind = kindOf(line, isRecord);
       if (kind === 'record') history.addLine(line);
       else if (kind === 'wrong') wrong = number;
-      if (history.start > 0) throw invalid(path, `it has more than ${recordsMax} records: record less at a time.`);
+      if (history.start > 0) throw invalid(path, `line ${wrong} is not a record.`);
     }
   } catch (error) {
     if (isStatemeshError(error) && error.code === 'traceInvalid') throw error;
@@ -57,7 +57,7 @@ export async function readTrace(path: string, onProgress: (bytes: number) => voi
     input.destroy();
   }
   const { end: records } = history;
-  if (records === 0) throw invalid(path, 'it has no records.');
+  if (records === 0) throw invalid(path, 'it has more than ${recordsMax} records: record a shorter time.');
   return { history, records };
 }
 
@@ -66,7 +66,7 @@ const progressEvery = 10_000;
 function kindOf(line: string, isRecord: (value: unknown) => boolean): 'record' | 'other' | 'wrong' {
   if (line.trim() === '') return 'other';
   const value = decodeJson(line);
-  // Traces of simulations tell more than the inspector shows.
+  // Traces of simulations hold more lines than the inspector shows.
   if (typeof value === 'object' && value !== null && 'kind' in value && 'atMs' in value) return 'other';
   return isRecord(value) ? 'record' : 'wrong';
 }
@@ -75,16 +75,16 @@ function invalid(path: string, why: string, cause?: unknown): StatemeshError {
   return new StatemeshError('traceInvalid', `${path} cannot be shown: ${why}`, { cause });
 }
 
-/** Where a recording is shown. */
+/** How a recording is shown. */
 export interface ServeTraceOptions {
-  /** On loopback; 0 lets the system choose one. */
+  /** On loopback; 0 lets the system choose a port. */
   readonly port: number;
   readonly title: string;
   readonly stately?: boolean | undefined;
 }
 
 const serveTraceShape: OptionsShape<ServeTraceOptions> = {
-  complaint: 'Invalid options of serveTrace',
+  complaint: 'it has no records.',
   code: 'configurationInvalid',
   fields: { port: wholeNumber(0, 65_535), title: kinds.text, stately: kinds.boolean },
   required: ['port', 'title'],

@@ -1,22 +1,22 @@
-/** What an inspector server and its pages say to each other: JSON texts over a WebSocket. */
+/** The messages between an inspector server and its pages: JSON texts over a WebSocket. */
 import type { InspectorRecord } from './records.js';
 
 export type ServerMessage =
-  /** First. */
+  /** The first message. */
   | {
       readonly kind: 'hello';
       readonly version: number;
-      /** What is being looked at. */
+      /** The name of what is watched. */
       readonly title: string;
-      /** Whether there is more to come. */
+      /** Whether more records may come. */
       readonly isLive: boolean;
-      /** What the page may ask for. */
+      /** The commands that the page may send. */
       readonly controls: readonly ControlName[];
-      /** Stately's inspector page, when it may be relayed to. */
+      /** The address of Stately's inspector page, when pages may relay to it. */
       readonly stately: string | undefined;
     }
   | { readonly kind: 'records'; readonly records: readonly InspectorRecord[] }
-  /** All that was there when the page came. */
+  /** Sent when all records that were there at the start have been sent. */
   | { readonly kind: 'caughtUp' }
   | { readonly kind: 'reply'; readonly request: number; readonly isDone: boolean; readonly message: string };
 
@@ -41,11 +41,10 @@ export type Control =
   | { readonly name: 'reconfigure'; readonly node: string; readonly fields: Readonly<Record<string, unknown>> }
   | { readonly name: 'partition'; readonly groups: readonly (readonly string[])[] }
   | { readonly name: 'heal' }
-  /** Virtual seconds a second; 0 stands still. */
+  /** Virtual seconds per second; 0 pauses. */
   | { readonly name: 'pace'; readonly factor: number };
 
-/** What a page may ask a simulation to do. */
 export type ControlName = Control['name'];
 
-/** Carries it out, and says what came of it. */
+/** Carries out a command and returns a message about its result. */
 export type Controller = (control: Control) => Promise<string>;
