@@ -1,14 +1,18 @@
 /**
- * Reading the body of a control request, with bounds: whole as JSON, or line by line.
+ * Reads the body of a control request within bounds: whole as JSON, or line by line.
  *
- * Invariant: leaving off early does not close the request, whose connection still has to carry the answer.
+ * Invariant: stopping early does not close the request, because its connection still has to carry the answer.
  */
 import type { Readable } from 'node:stream';
 import { byteLines, decodeUtf8 } from '../core/byte-lines.js';
 import { messageOf, StatemeshError } from '../core/errors.js';
 import { parseJsonText } from '../core/json-text.js';
 
-/** The value of a JSON body, undefined when it is empty. @throws StatemeshError `requestInvalid` */
+/**
+ * The value of a JSON body, undefined when the body is empty.
+ *
+ * @throws StatemeshError `requestInvalid`
+ */
 export async function readJson(body: Readable, bytesMax: number): Promise<{ readonly value: unknown } | 'tooLarge'> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -26,7 +30,11 @@ export async function readJson(body: Readable, bytesMax: number): Promise<{ read
   }
 }
 
-/** The lines of a body. @throws as {@link byteLines} */
+/**
+ * The lines of a body.
+ *
+ * @throws as {@link byteLines}
+ */
 export function readLines(body: Readable, lineBytesMax: number): AsyncGenerator<string, void, void> {
   return byteLines(chunksOf(body), lineBytesMax);
 }

@@ -1,8 +1,8 @@
 /**
- * The caller's side of the control socket, for the command line and for programs that steer a node from outside.
+ * The caller's side of the control socket, for the command line and for programs that control a node from outside.
  *
- * Invariants: whatever goes wrong is a `StatemeshError` with the code that the node gave; a call that ends, fails or is
- * aborted leaves no connection; a stream is read no faster than it is consumed, and sent no faster than the node reads.
+ * Invariants: every failure is a `StatemeshError` with the code that the node gave. A call that ends, fails or is
+ * aborted leaves no connection. A stream is read no faster than it is consumed, and sent no faster than the node reads.
  */
 import { once } from 'node:events';
 import { lstatSync, type Stats, statSync } from 'node:fs';
@@ -23,16 +23,16 @@ import { assertOwnSocket } from './trust.js';
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Silence of the node after which the call fails with `connectionTimeout`; none for streams. */
+  /** How long the node may be silent before the call fails with `connectionTimeout`; no limit for streams. */
   readonly idleTimeoutMs?: number;
-  /** Asks a socket of whomever: for questions that tell nothing, of a node of this very process. */
+  /** Skips the check of the socket's owner: for questions that carry no secret, about a node in this same process. */
   readonly isUntrusted?: boolean;
 }
 
 /** What a stream sends: a JSON body, or lines as they come. */
 export interface StreamRequest {
   readonly body?: unknown;
-  /** Bytes or texts of JSON Lines, cut anywhere. */
+  /** Bytes or texts of JSON Lines, split at any place. */
   readonly lines?: AsyncIterable<string | Uint8Array>;
   readonly parameters?: Readonly<Record<string, string>>;
 }
@@ -44,12 +44,12 @@ function assertTrusted(path: string): void {
   const uid = process.geteuid?.();
   const socket = statusOf(() => lstatSync(path));
   const directory = statusOf(() => statSync(dirname(path)));
-  // Without one there is nobody to be told anything.
+  // When nothing exists there, no data can leak.
   if (uid === undefined || socket === undefined || directory === undefined) return;
   assertOwnSocket({ path, socket, directory }, uid);
 }
 
-/** Undefined also where we may not look: then we may not connect either, and are told so. */
+/** Undefined also when the caller may not look: then the caller may not connect either, and connecting reports that. */
 function statusOf(look: () => Stats): Stats | undefined {
   try {
     return look();
@@ -64,8 +64,8 @@ function statusOf(look: () => Stats): Stats | undefined {
  * @param socketPath `controlSocketPath(dataDir)`
  * @param command Its name, as in `controlCommands`
  * @returns The JSON value of the answer
- * @throws StatemeshError `controlUnavailable` when no node answers there, `controlForeign` when it may be another user's, `connectionLost`, `connectionTimeout`,
- *   `cancelled` by the signal, and whatever the command fails with
+ * @throws StatemeshError `controlUnavailable` when no node answers there, `controlForeign` when the socket may belong
+ * to another user, `connectionLost`, `connectionTimeout`, `cancelled` by the signal, and the errors of the command
  *
  * @example
  * const { port } = (await callControl(controlSocketPath('./data'), 'status')) as { port: number };
@@ -87,7 +87,7 @@ export async function callControl(
 }
 
 /**
- * Asks a node for a stream of answers, sending it a body or a stream of lines meanwhile.
+ * Asks a node for a stream of answers, and sends it a body or a stream of lines meanwhile.
  *
  * @throws StatemeshError as {@link callControl}; also from the middle of the stream
  *
@@ -114,7 +114,7 @@ export async function* streamControl(
   }
 }
 
-/** There is no socket, no directory for one, or no process that listens on it. */
+/** The socket or its directory does not exist, or no process listens on it. */
 const nobodyCodes: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTDIR', 'ELOOP']);
 
 /** One request and its answer. */
@@ -122,7 +122,8 @@ class Exchange {
   readonly #socketPath: string;
   readonly #signal: AbortSignal | undefined;
   readonly #request: ClientRequest;
-  // Of its own, and kept alive: the node would close a connection that is not, maybe before we have read its answer.
+  // An agent for this exchange only, with keep-alive. Without keep-alive, the node would close the connection, maybe
+  // before the answer is read.
   readonly #agent = new Agent({ keepAlive: true });
   readonly #response: Promise<IncomingMessage>;
   #failure: unknown;
@@ -139,7 +140,7 @@ class Exchange {
   ) {
     this.#socketPath = socketPath;
     this.#signal = signal;
-    // First, since they may throw: then there is nothing to close.
+    // First, because these may throw: then there is nothing to close.
     if (!isUntrusted) assertTrusted(socketPath);
     const body = request.lines ?? textToSend(request.body);
     const query = new URLSearchParams(request.parameters).toString();
@@ -155,12 +156,12 @@ class Exchange {
     this.#request.on('timeout', () => this.#request.destroy(timedOut(idleTimeoutMs)));
     this.#response = once(this.#request, 'response').then(([response]) => response as IncomingMessage);
     this.#response.catch(() => {});
-    // After the response has come, errors show in it, too.
+    // After the response has come, errors show in the response, too.
     this.#request.on('error', () => {});
     this.#send(body);
   }
 
-  /** The answer, once its status says that all is well. */
+  /** The response, once its status is 200. */
   async answer(): Promise<IncomingMessage> {
     const response = await this.#response;
     if (response.statusCode === 200) return response;
@@ -168,7 +169,10 @@ class Exchange {
     throw errorOf(failure);
   }
 
-  /** The reason in our words: what was wrong with our own lines comes before what that did to the connection. */
+  /**
+   * The reason as a `StatemeshError`. An error of the caller's own lines takes precedence over the connection error
+   * that it causes.
+   */
   reason(error: unknown): StatemeshError {
     const cause = this.#failure ?? error;
     if (cause instanceof StatemeshError) return cause;
@@ -196,17 +200,17 @@ class Exchange {
       this.#request.end(body);
       return;
     }
-    // The node waits for the first line longer than for the request.
+    // The node waits longer for the first line than for the request.
     this.#request.flushHeaders();
     const watched = watchFailure(body, (error) => {
       this.#failure = error;
     });
-    // What breaks here breaks the response, too, and is told there.
+    // A failure here also breaks the response, which reports it.
     pipeline(Readable.from(watched, { objectMode: true, highWaterMark: 1 }), this.#request).catch(() => {});
   }
 }
 
-/** @throws StatemeshError `requestInvalid` for what can be read but not written */
+/** @throws StatemeshError `requestInvalid` for a value that can be parsed but not serialized */
 function textToSend(body: unknown): string | undefined {
   try {
     return JSON.stringify(body);
@@ -215,12 +219,13 @@ function textToSend(body: unknown): string | undefined {
   }
 }
 
-/** Tells errors of the source from those of the connection. */
+/** Distinguishes errors of the source from those of the connection. */
 async function* watchFailure<T>(source: AsyncIterable<T>, failed: (error: unknown) => void): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]();
   try {
     for (;;) {
-      // Only what `next` throws is of the source: what breaks the request is thrown into this generator, at its yield.
+      // Only an error from `next` comes from the source. An error of the request is thrown into this generator at its
+      // yield.
       const result = await iterator.next().catch((error: unknown) => {
         failed(error);
         throw error;
@@ -235,7 +240,7 @@ async function* watchFailure<T>(source: AsyncIterable<T>, failed: (error: unknow
 
 async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void, void> {
   response.setEncoding('utf8');
-  // A line of megabytes comes in many pieces, which are put together once.
+  // A line of megabytes comes in many pieces; they are joined once.
   let pieces: string[] = [];
   for await (const chunk of response as AsyncIterable<string>) {
     let start = 0;
@@ -260,7 +265,9 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new StatemeshError('connectionLost', 'What answered is no statemesh node, or was cut short.', { cause });
+    throw new StatemeshError('connectionLost', 'The answer did not come from a statemesh node, or was cut short.', {
+      cause,
+    });
   }
 }
 
@@ -268,7 +275,7 @@ function isErrorLine(item: unknown): item is ControlErrorLine {
   return typeof item === 'object' && item !== null && 'error' in item && !('key' in item);
 }
 
-/** A code that this version does not know came from a newer one. */
+/** An unknown code comes from a newer version. */
 function errorOf({ code, message }: ControlErrorLine['error']): StatemeshError {
   return new StatemeshError(Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'internal', message);
 }

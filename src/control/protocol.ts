@@ -1,11 +1,12 @@
 /**
  * The commands that a running node answers on its control socket: HTTP/1.1 on a Unix socket, `POST /v1/<command>`.
  *
- * A connection may be kept for one call after another; the next comes when the answer to the last has ended. A call has a JSON body,
- * or lines (`application/x-ndjson`) with its parameters in the query of the URL. The answer is JSON, or one JSON text a line for
- * commands that give a stream. An error is `{ "code", "message" }`: status 400 when the caller
- * can mend it, 404 for an unknown command, 408, 413 and 415 for a body that is too slow, too large or of no known kind,
- * 500 for a bug, 503 when as many streams are open as there may be. In a stream that has begun, the error is the last line, `{ "error": { "code", "message" } }`.
+ * A connection may carry several calls, one after another: the next call starts when the previous answer has ended. A
+ * call has a JSON body, or lines (`application/x-ndjson`) with its parameters in the query of the URL. The answer is
+ * JSON, or one JSON text per line for commands that return a stream. An error is `{ "code", "message" }`. Its status is
+ * 400 when the caller can fix the request, 404 for an unknown command, 408, 413 and 415 for a body that is too slow,
+ * too large or of an unknown type, 500 for a bug, and 503 when the maximum of streams is open. In a stream that has
+ * begun, the error is the last line, `{ "error": { "code", "message" } }`.
  */
 import { join, resolve } from 'node:path';
 import { StatemeshError } from '../core/errors.js';
@@ -32,43 +33,43 @@ export interface ControlCall {
   readonly lines: AsyncIterable<string>;
   /** The query of the URL. */
   readonly parameters: Readonly<Record<string, string>>;
-  /** Aborted when the caller has hung up. */
+  /** Aborted when the caller hangs up. */
   readonly signal: AbortSignal;
-  /** Resolves when the answer has left, or its caller has: for what must not happen before. */
+  /** Resolves when the answer was sent or the caller is gone; for work that must wait until then. */
   readonly answered: Promise<void>;
 }
 
-/** Answers a request with a value, or with a stream of them. */
+/** Answers a request with a value, or with a stream of values. */
 export type ControlCommand = (call: ControlCall) => Promise<unknown> | AsyncIterable<unknown>;
-/** By their names. */
+/** The commands by name. */
 export type ControlCommands = Readonly<Record<string, ControlCommand>>;
 
-/** The last line of a stream that failed on its way. */
+/** The last line of a stream that failed midway. */
 export interface ControlErrorLine {
   readonly error: { readonly code: string; readonly message: string };
 }
 
 export const controlContentTypes = { json: 'application/json', lines: 'application/x-ndjson' } as const;
 
-/** What the service allows; a test may ask for less. */
+/** The limits of the service; a test may set lower ones. */
 export interface ControlLimits {
   readonly connectionsMax: number;
-  /** Of the connections; the others are for calls with one answer, such as `status` and `stop`. */
+  /** Maximum of connections that are streams; the others are for calls with one answer, such as `status` and `stop`. */
   readonly streamsMax: number;
-  /** What readers that do not read may leave in memory, all together. */
+  /** Bytes that readers that do not read may hold in memory, all together. */
   readonly stalledBytesMax: number;
-  /** After so long without reading a reader is dropped. */
+  /** A reader that has not read for this long is dropped. */
   readonly readerIdleTimeoutMs: number;
   readonly bodyBytesMax: number;
   readonly lineBytesMax: number;
-  /** From the first byte of a connection, or its opening, to the end of the headers. */
+  /** Time from the first byte of a connection, or from its opening, to the end of the headers. */
   readonly headersTimeoutMs: number;
-  /** Without a byte of a JSON body. */
+  /** Time without a byte of a JSON body. */
   readonly bodyIdleTimeoutMs: number;
-  /** Without a byte of lines: a program at the other end of a pipe may take its time. */
+  /** Time without a byte of lines; longer, because a program at the other end of a pipe may be slow. */
   readonly linesIdleTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
-  /** How often the node looks whether its socket is still there. */
+  /** How often the node checks that its socket still exists. */
   readonly placeCheckMs: number;
 }
 
@@ -89,13 +90,17 @@ export const controlLimits: ControlLimits = {
 /** The socket of a node, in its data directory. */
 export const controlSocketName = 'control.sock';
 
-/** `sun_path` has 104 bytes on macOS and 108 on Linux, one of them for the end; Node.js cuts a longer path in silence. */
+/**
+ * `sun_path` has 104 bytes on macOS and 108 on Linux, one of them for the terminator; Node.js truncates a longer path
+ * silently.
+ */
 const socketPathBytesMax = 103;
-/** The socket is born in a directory of its own beside its place: `.control-123456/s`. */
+/** The socket is created in a temporary directory beside its place: `.control-123456/s`. */
 const nestBytes = '.control-123456/s'.length - controlSocketName.length;
 
 /**
- * Where the control socket of a data directory is.
+ * The path of the control socket of a data directory.
+ *
  * @throws StatemeshError `controlUnavailable` when the path is too long for a Unix socket
  */
 export function controlSocketPath(dataDir: string): string {

@@ -1,9 +1,9 @@
 /**
  * Bounds the clients that read streams from the control socket.
  *
- * Invariants: streams use only a part of the places, so that `status`, `doctor` and `stop` always find one. A client that does not read
- * holds one line in memory; all such clients together hold a bounded number of bytes, for a bounded time. When one has to go, it is the
- * client that has not read for longest.
+ * Invariants: streams use only a part of the connections, so `status`, `doctor` and `stop` always find one. A client
+ * that does not read holds one line in memory. All such clients together hold a bounded number of bytes, for a bounded
+ * time. When one has to be dropped, it is the client that has not read for longest.
  */
 import type { ServerResponse } from 'node:http';
 import type { ControlLimits } from './protocol.js';
@@ -11,7 +11,7 @@ import type { ControlLimits } from './protocol.js';
 export class ControlReaders {
   readonly #limits: ControlLimits;
   readonly #streams = new Set<ServerResponse>();
-  /** Those that do not read, in the order in which they stopped, with what they hold. */
+  /** Clients that do not read, in the order in which they stopped, with the bytes that they hold. */
   readonly #stalled = new Map<ServerResponse, number>();
   #stalledBytes = 0;
 
@@ -19,7 +19,7 @@ export class ControlReaders {
     this.#limits = limits;
   }
 
-  /** Whether there is room for one more stream: one that is not read has to make some. */
+  /** Whether there is room for one more stream; a client that does not read is dropped to make room. */
   takesStream(response: ServerResponse): boolean {
     if (this.#streams.size >= this.#limits.streamsMax) this.#dropStalled();
     if (this.#streams.size >= this.#limits.streamsMax) return false;
@@ -28,7 +28,7 @@ export class ControlReaders {
     return true;
   }
 
-  /** Waits until the caller has read what was written. Rejects when it goes, or has to. */
+  /** Waits until the caller has read what was written. Rejects when the caller disconnects or is dropped. */
   async untilRead(response: ServerResponse): Promise<void> {
     if (response.destroyed) throw new Error('The caller is gone.');
     const { socket } = response;
@@ -37,7 +37,7 @@ export class ControlReaders {
     this.#stalledBytes += response.writableLength;
     try {
       await new Promise<void>((resolve, reject) => {
-        // Each takes all of them away: a long answer waits many times.
+        // Each outcome removes all listeners: a long answer waits many times.
         const settle = (): void => {
           response.off('drain', read).off('finish', read).off('close', gone);
           socket?.off('timeout', drop);

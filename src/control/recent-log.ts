@@ -1,8 +1,9 @@
 /**
- * The last lines of a node's log, kept in memory: whoever may talk to the node can read them, wherever its standard error goes.
+ * The last lines of a node's log, kept in memory. Everyone who may use the control socket can read them, wherever the
+ * node's standard error goes.
  *
- * Invariants: lines, and their characters, are bounded by `limits`; the oldest go first. A reader that falls behind is told how many
- * lines it has missed, and holds nobody up.
+ * Invariants: the number of lines and of their characters is bounded by `limits`; the oldest go first. A reader that
+ * falls behind learns how many lines it has missed, and delays no other reader.
  */
 import { foreignText } from '../core/foreign-text.js';
 import { limits } from '../core/limits.js';
@@ -13,7 +14,7 @@ export interface Logger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
-  /** Follows `logLevel` when that is reconfigured, if the logger has one. */
+  /** Set to `logLevel` when that is reconfigured, if the logger has a level. */
   level?: string;
 }
 
@@ -32,22 +33,22 @@ export interface MissedLines {
 }
 
 export interface ReadLogOptions {
-  /** How many of the lines that there are; default: all that are kept. */
+  /** How many of the existing lines to read; default: all that are kept. */
   readonly last?: number | undefined;
-  /** Goes on with every new line, until the signal is aborted or the log ends. */
+  /** Continues with every new line, until the signal is aborted or the log ends. */
   readonly follow?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Passes on what is logged, and keeps what the level lets through. */
+/** Passes log lines on, and keeps those that the level lets through. */
 export class RecentLog implements Logger {
   readonly #target: Logger | undefined;
   readonly #now: () => number;
-  /** Where the target has no level of its own. */
+  /** Used when the target has no level of its own. */
   #level = 'info';
   #lines: LogLine[] = [];
   #characters = 0;
-  /** Lines that were there before the first one that is kept. */
+  /** Lines that were dropped before the first one that is kept. */
   #dropped = 0;
   #isEnded = false;
   readonly #waiting = new Set<() => void>();
@@ -87,13 +88,13 @@ export class RecentLog implements Logger {
     this.#keep('error', message);
   }
 
-  /** Nothing more comes: who follows has read it all. */
+  /** Ends the log: a following reader ends after the last line. */
   end(): void {
     this.#isEnded = true;
     this.#wake();
   }
 
-  /** The lines in their order. */
+  /** The lines in order. */
   async *read({ last, follow = false, signal }: ReadLogOptions): AsyncGenerator<LogLine | MissedLines, void, void> {
     const kept = Math.min(last ?? this.#lines.length, this.#lines.length);
     let place = this.#dropped + this.#lines.length - kept;
@@ -103,7 +104,7 @@ export class RecentLog implements Logger {
         const missed = this.#dropped - place;
         place = this.#dropped;
         yield { missed };
-        // More may have been dropped before the reader came back.
+        // More lines may have been dropped before the reader came back.
         continue;
       }
       const line = this.#lines[place - this.#dropped];

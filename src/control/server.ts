@@ -1,10 +1,10 @@
 /**
  * The HTTP side of the control socket: from requests to commands and back.
  *
- * Invariants: everything a caller can make us hold or wait for is bounded by `ControlLimits`; a connection has one request at a time; lines are read no faster than a
- * command takes them and written no faster than the caller reads; a caller who hangs up aborts the command; no answer
- * carries a stack. A body that nobody wants any more is read and dropped, for a connection closed with unread bytes can lose
- * the answer on its way.
+ * Invariants: everything that a caller can make the node hold or wait for is bounded by `ControlLimits`. A connection
+ * has one request at a time. Lines are read no faster than the command takes them and written no faster than the caller
+ * reads. A caller that hangs up aborts the command. No answer carries a stack. The rest of an unneeded body is read and
+ * dropped, because closing a connection with unread bytes can lose the answer.
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -26,7 +26,7 @@ import { ControlReaders } from './readers.js';
 import { StreamTurns } from './stream-turns.js';
 
 const headerBytesMax = 16 * 1024;
-/** From here on a stream waits for its reader. */
+/** Above this size, a stream waits for its reader. */
 const answerBytesHigh = 128 * 1024;
 const prefix = '/v1/';
 
@@ -41,10 +41,10 @@ export function createControlServer(
   const server = createServer(
     {
       maxHeaderSize: headerBytesMax,
-      // More than the default of 16 KiB, or a stream would wait for its reader every few documents.
+      // More than the default of 16 KiB; otherwise a stream would wait for its reader every few documents.
       highWaterMark: answerBytesHigh,
       headersTimeout: limits.headersTimeoutMs,
-      // Lines may come for as long as there are some; the idle timeouts bound the rest.
+      // Lines may come for any length of time; the idle timeouts bound the rest.
       requestTimeout: 0,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.max(50, limits.headersTimeoutMs / 5),
@@ -58,7 +58,10 @@ export function createControlServer(
   return server;
 }
 
-/** Whoever asks again before the answer to his last request has left is cut off: his requests would take the turns of other callers. */
+/**
+ * Cuts off a caller that sends its next request before the previous answer has left: its requests would take the turns
+ * of other callers.
+ */
 function oneAtATime(): (request: IncomingMessage, response: ServerResponse) => boolean {
   const asking = new WeakSet<object>();
   return ({ socket }, response) => {
@@ -81,7 +84,7 @@ interface Exchange {
   readonly turns: StreamTurns;
 }
 
-/** An error with the status that HTTP has for it. */
+/** An error with its HTTP status. */
 class Refusal extends Error {
   constructor(
     readonly status: number,
@@ -91,7 +94,7 @@ class Refusal extends Error {
   }
 }
 
-/** Never rejects: whatever goes wrong is the answer. */
+/** Never rejects: every failure becomes the answer. */
 async function answer({ request, response, commands, limits, readers, turns }: Exchange): Promise<void> {
   const hangUp = new AbortController();
   const answered = new Promise<void>((resolve) => {
@@ -100,7 +103,7 @@ async function answer({ request, response, commands, limits, readers, turns }: E
       resolve();
     });
   });
-  // A broken connection also shows as an error of its streams; `close` has told already.
+  // A broken connection also shows as an error of its streams; `close` has reported it already.
   response.on('error', () => {});
   request.on('error', () => {});
   try {
@@ -132,7 +135,7 @@ function route(
     const known = Object.keys(commands).join(', ');
     throw refusal(404, `There is no "${url.pathname.slice(0, 80)}"; ${prefix} is followed by one of ${known}.`);
   }
-  if (request.method !== 'POST') throw refusal(405, `${request.method} is not understood; commands are sent by POST.`);
+  if (request.method !== 'POST') throw refusal(405, `${request.method} is not supported; commands are sent by POST.`);
   return { command, parameters: Object.fromEntries(url.searchParams) };
 }
 
@@ -157,11 +160,14 @@ async function readBody(
   return { body: json.value, lines: noLines };
 }
 
-/** Answers a caller who has fallen silent in the middle of a body, and closes. While a command works nobody has to speak. */
+/**
+ * Answers a caller that falls silent in the middle of a body, and closes. While a command works, the caller may be
+ * silent.
+ */
 function limitIdling(request: IncomingMessage, response: ServerResponse, idleTimeoutMs: number): void {
   const { socket } = request;
   request.setTimeout(idleTimeoutMs, () => {
-    const message = `Nothing of the body came for ${idleTimeoutMs} ms.`;
+    const message = `No byte of the body came for ${idleTimeoutMs} ms.`;
     sendError(response, new Refusal(408, { code: 'connectionTimeout', message }), { close: true });
     response.once('finish', () => socket.destroySoon());
   });
@@ -177,7 +183,7 @@ async function sendLines(
   for await (const item of items) {
     await turns.pass();
     if (signal.aborted) return;
-    // Only now, so that a command that fails before its first item has a status to say so.
+    // Only now: a command that fails before its first item still gets an error status.
     startLines(response);
     if (!response.write(`${JSON.stringify(item)}\n`)) await readers.untilRead(response);
   }
@@ -207,7 +213,7 @@ function sendError(response: ServerResponse, error: unknown, { close = false } =
   sendJson(response, error instanceof Refusal ? error.status : failure.code === 'internal' ? 500 : 400, failure);
 }
 
-/** What is no HTTP, or takes too long to say what it wants. */
+/** Answers a client that speaks no HTTP, or takes too long to send its request. */
 function refuseClient(error: Error, socket: Duplex): void {
   if (!socket.writable) {
     socket.destroy();
@@ -219,7 +225,7 @@ function refuseClient(error: Error, socket: Duplex): void {
       ? ['408 Request Timeout', { code: 'connectionTimeout', message: 'No request came in time.' }]
       : code === 'HPE_HEADER_OVERFLOW'
         ? ['431 Request Header Fields Too Large', requestInvalid(`The headers exceed ${headerBytesMax} bytes.`)]
-        : ['400 Bad Request', requestInvalid('This is no HTTP/1.1 request.')];
+        : ['400 Bad Request', requestInvalid('This is not an HTTP/1.1 request.')];
   const text = `${JSON.stringify(failure)}\n`;
   const head = `HTTP/1.1 ${status}\r\ncontent-type: ${controlContentTypes.json}\r\nconnection: close\r\n`;
   socket.end(`${head}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`, () => socket.destroy());
@@ -230,7 +236,7 @@ function refusal(status: number, message: string): Refusal {
 }
 
 function tooManyStreams({ streamsMax }: ControlLimits): Failure {
-  return { code: 'controlBusy', message: `${streamsMax} streams are open on the control socket, as many as it takes.` };
+  return { code: 'controlBusy', message: `All ${streamsMax} streams of the control socket are in use.` };
 }
 
 function requestInvalid(message: string): Failure {
@@ -241,7 +247,7 @@ function isStream(result: Promise<unknown> | AsyncIterable<unknown>): result is 
   return Symbol.asyncIterator in result;
 }
 
-/** What a command that takes lines finds when it was sent none. */
+/** The lines of a command that takes lines but was sent none. */
 const noLines: AsyncIterable<string> = {
   [Symbol.asyncIterator]: () => ({
     next: () =>

@@ -1,12 +1,14 @@
 /**
- * Claiming the place of the control socket in the data directory.
+ * Claims the place of the control socket in the data directory.
  *
  * Invariants:
- * - Nobody else can connect, from the first moment: the socket is born in a directory of mode 0700, becomes 0600 there, and
- *   only then is linked into place. A umask would do it too, but belongs to the whole process, embedding program included.
- * - One node has the place: `link` fails when there is something. What answers no more is moved aside, and put back if it
- *   turns out to be another one than was asked, since several nodes may find the same stale socket at once.
- * - Only sockets are ever removed, and at the end only our own.
+ * - Only the owner can connect, from the first moment: the socket is created in a directory of mode 0700, becomes 0600
+ *   there, and only then is linked into place. A umask would do it too, but it belongs to the whole process, including
+ *   the embedding program.
+ * - One node has the place: `link` fails when something is there. A socket that no longer answers is moved aside. It is
+ *   put back if it turns out to be a different socket than the one that was checked, because several nodes may find the
+ *   same stale socket at once.
+ * - Only sockets are ever removed, and at the end only the node's own.
  */
 import { chmodSync, linkSync, lstatSync, mkdtempSync, renameSync, rmSync, type Stats } from 'node:fs';
 import { connect, type Server } from 'node:net';
@@ -17,14 +19,15 @@ const claimAttemptsMax = 5;
 
 /** A place in the file system where a server listens. */
 export interface SocketPlace {
-  /** Whether our socket still is what is there. */
+  /** Whether the socket at the path is still the node's own. */
   isOurs(): boolean;
-  /** Removes our socket. */
+  /** Removes the node's own socket. */
   leave(): void;
 }
 
 /**
  * Makes a server listen at a path of the file system.
+ *
  * @returns The place; the server is closed by its owner
  * @throws StatemeshError `controlUnavailable`
  */
@@ -59,7 +62,10 @@ async function claim(server: Server, path: string): Promise<SocketPlace> {
   }
 }
 
-/** Nothing here throws: a node that runs, or stops, would end by what somebody has put in the place of its directory. */
+/**
+ * Nothing here throws: otherwise a file that someone puts in place of the directory would end a node that runs or
+ * stops.
+ */
 function placeOf(path: string, own: Stats): SocketPlace {
   const isOurs = (): boolean => {
     try {
@@ -72,7 +78,7 @@ function placeOf(path: string, own: Stats): SocketPlace {
     try {
       if (isOurs()) rmSync(path, { force: true });
     } catch {
-      // Nobody listens there any more: the next node clears it away.
+      // No process listens there any more: the next node removes it.
     }
   };
   return { isOurs, leave };
@@ -81,7 +87,7 @@ function placeOf(path: string, own: Stats): SocketPlace {
 function listening(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    // Closed before it was open, a server says nothing but this.
+    // A server that is closed before it was open emits only this event.
     server.once('close', () => reject(unavailable('The node was stopped.')));
     server.listen(path, () => {
       server.off('error', reject);
@@ -100,11 +106,11 @@ function isLinked(from: string, to: string): boolean {
   }
 }
 
-/** Removes a socket on which nobody answers. Returns, too, when somebody else did something about it meanwhile. */
+/** Removes a socket on which no process answers. Also returns when another process has dealt with it meanwhile. */
 async function clear(path: string, aside: string): Promise<void> {
   const stale = lstatSync(path, { throwIfNoEntry: false });
   if (stale === undefined) return;
-  if (!stale.isSocket()) throw unavailable(`${path} is in the way and is no socket: move it away.`);
+  if (!stale.isSocket()) throw unavailable(`${path} is in the way and is not a socket: move it away.`);
   if (await answers(path)) throw taken(path);
   if (!isSame(lstatSync(path, { throwIfNoEntry: false }), stale)) return;
   try {
@@ -113,17 +119,17 @@ async function clear(path: string, aside: string): Promise<void> {
     if (systemCodeOf(error) === 'ENOENT') return;
     throw error;
   }
-  // Between the look and the move, another node may have put its own there.
+  // Between the check and the move, another node may have put its own socket there.
   if (!isSame(lstatSync(aside), stale)) isLinked(aside, path);
   rmSync(aside);
 }
 
-/** The number of an inode may be used again, hence its birth. */
+/** The number of an inode may be reused, hence the time of birth. */
 function isSame(one: Stats | undefined, other: Stats): boolean {
   return one?.ino === other.ino && one.birthtimeMs === other.birthtimeMs;
 }
 
-/** Anything but a refusal counts as an answer: a node that is busy, or not ours to talk to, is alive. */
+/** Anything but a refused connection counts as an answer: a node that is busy, or belongs to another user, is alive. */
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);

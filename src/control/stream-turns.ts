@@ -1,6 +1,6 @@
 /**
- * Streams of answers take turns: one works for some milliseconds, then the event loop has its turn, then the next stream works. So a
- * hundred streams at once do not delay other answers.
+ * Streams of answers take turns: one works for some milliseconds, then the event loop has its turn, then the next
+ * stream works. So a hundred streams at once do not delay other answers.
  */
 import { limits } from '../core/limits.js';
 import type { Time } from '../ports/ports.js';
@@ -15,7 +15,10 @@ export class StreamTurns {
     this.#time = time;
   }
 
-  /** Before each step of a stream: waits when others wait, or when there was enough work in this turn of the event loop. */
+  /**
+   * Called before each step of a stream: waits when others wait, or when this turn of the event loop has done enough
+   * work.
+   */
   pass(): Promise<void> | undefined {
     const now = this.#time.monotonicMs();
     const isOver = now - this.#startedMs >= limits.readingPerTurnMs;
