@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 
 describe('a control socket that may be of somebody else', () => {
-  test('in a directory that others may write -> controlForeign, and nothing is sent to it', async () => {
+  test('in a directory that others can write to -> controlForeign, and nothing is sent to it', async () => {
     const cwd = await temporaryDirectory();
     const heard: string[] = [];
     foreign = createServer((request, response) => {
@@ -33,7 +33,7 @@ describe('a control socket that may be of somebody else', () => {
     expect([result.exitCode, JSON.parse(result.stderr)]).toMatchObject([1, { code: 'controlForeign' }]);
     expect(result.stderr).toContain('chmod 700');
     const doctor = await run(['doctor', '--node-id', 'a', '--security', 'none', '--data-dir', cwd], { cwd });
-    expect([doctor.exitCode, doctor.stdout]).toEqual([1, expect.stringContaining('others may write')]);
+    expect([doctor.exitCode, doctor.stdout]).toEqual([1, expect.stringContaining('others can write to')]);
     expect(heard).toEqual([]);
   }, 60_000);
 });
