@@ -1,21 +1,22 @@
 /**
- * What an access token must say for a cloud node to take it (RFC 9068, RFC 7519). Whether it says so with a valid signature is
+ * What the claims of an access token must say before a cloud node accepts it (RFC 9068, RFC 7519). The signature is
  * checked elsewhere.
  *
- * A refusal names its class and nothing of what was expected: it goes to whoever showed the token.
+ * A refusal names the class of the fault but never the expected value, because the sender of the token reads it.
  */
 import { StatemeshError } from './errors.js';
 import { limits } from './limits.js';
 import { type Claims, claimNamed, type TokenShape, type TokenType } from './token-shape.js';
 
-/** Asymmetric ones only: with a public key anybody could make the others. */
+/** Asymmetric algorithms only: with a symmetric one, a node that can verify a token could also forge one. */
 export const tokenAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 
 /**
- * Whether a token says that it is of a type that is taken: authorities sign other things with the same keys, such as logout tokens and
- * ID tokens (RFC 8725, section 3.11).
+ * Refuses a token whose type is not accepted. Authorities sign other things with the same keys, such as logout tokens
+ * and ID tokens (RFC 8725, section 3.11).
  *
- * @param typ Of its header @throws StatemeshError `tokenRefused`
+ * @param typ The `typ` of the token's header
+ * @throws StatemeshError `tokenRefused`
  */
 export function checkType(typ: unknown, allowed: readonly TokenType[]): void {
   const type = typ === undefined ? 'absent' : mediaTypeOf(typ);
@@ -23,7 +24,7 @@ export function checkType(typ: unknown, allowed: readonly TokenType[]): void {
   throw tokenRefused('it is of a type that is not taken');
 }
 
-/** In lower case, without the `application/` that may be left out (RFC 7515, section 4.1.9). */
+/** The media type in lower case, without the optional prefix `application/` (RFC 7515, section 4.1.9). */
 function mediaTypeOf(typ: unknown): string | undefined {
   if (typeof typ !== 'string' || /^(application\/)?absent$/i.test(typ)) return undefined;
   return typ.toLowerCase().replace(/^application\//, '');
@@ -31,7 +32,7 @@ function mediaTypeOf(typ: unknown): string | undefined {
 
 export interface TokenExpectation {
   readonly issuer: string;
-  /** One of them. */
+  /** The token must name one of these. */
   readonly audiences: readonly string[];
   readonly scope: string;
   readonly shape: TokenShape;
@@ -39,7 +40,7 @@ export interface TokenExpectation {
   readonly nowMs: number;
 }
 
-/** Whom a token names, and how long it is good: until its expiry and the tolerance for clocks that differ. */
+/** The subject of an accepted token and its end: the token's expiry plus the tolerance for clocks that differ. */
 export interface TokenGrant {
   readonly subject: string;
   /** Wall clock, ms since 1970. */
@@ -48,11 +49,16 @@ export interface TokenGrant {
   readonly lifetimeMs: number;
 }
 
-/** The latest time that a `Date` can tell. */
+/** The latest time that a `Date` can hold. */
 const timeMaxMs = 8.64e15;
 const subjectLengthMax = 256;
 
-/** @param payload Of a token whose signature holds @throws StatemeshError `tokenRefused` */
+/**
+ * Checks the claims of a token against what this node expects.
+ *
+ * @param payload The payload of a token whose signature is valid
+ * @throws StatemeshError `tokenRefused`
+ */
 export function checkClaims(
   payload: unknown,
   { issuer, audiences, scope, shape, nowMs }: TokenExpectation,
@@ -85,7 +91,7 @@ export function tokenRefused(reason: string, cause?: unknown): StatemeshError {
   return new StatemeshError('tokenRefused', `The access token is refused: ${reason}.`, { cause });
 }
 
-/** Space separated (RFC 8693, section 4.2), or an array, as some authorities have it. */
+/** Scopes separated by spaces (RFC 8693, section 4.2), or the array that some authorities send. */
 function scopesOf(scopes: unknown): readonly unknown[] {
   return typeof scopes === 'string' ? scopes.split(' ') : listOf(scopes);
 }

@@ -1,12 +1,13 @@
 /**
  * Network addresses as people write them: `host:port`, with an IPv6 host in brackets.
  *
- * Invariant: `parseAddress(formatAddress(address))` gives the same address, and what is accepted can be dialed as it is.
+ * Invariant: `parseAddress(formatAddress(address))` returns the same address. An accepted address can be dialed as it
+ * is.
  */
 import { StatemeshError, shortText } from './errors.js';
 
 export interface Address {
-  /** A name, an IPv4 address or an IPv6 address without brackets. */
+  /** A name, an IPv4 address, or an IPv6 address without brackets. */
   readonly host: string;
   /** 1 to 65,535. */
   readonly port: number;
@@ -21,12 +22,12 @@ const byte = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';
 const ipv4 = new RegExp(`^${byte}(\\.${byte}){3}$`);
 
 /**
- * Takes `host:port` or `[IPv6]:port` apart. Names outside ASCII are written as punycode.
+ * Parses `host:port` or `[IPv6]:port`. A host name outside ASCII must be written as punycode.
  *
  * @throws StatemeshError `peerInvalid`
  */
 export function parseAddress(text: string): Address {
-  if (typeof text !== 'string') throw invalid(text, 'is not a text');
+  if (typeof text !== 'string') throw invalid(text, 'is not a string');
   const brackets = bracketed.exec(text);
   if (brackets !== null) {
     const [, address = '', zone = '', port = ''] = brackets;
@@ -40,9 +41,9 @@ export function parseAddress(text: string): Address {
   return { host, port: parsePort(text, port) };
 }
 
-/** Where a cloud node is, and how to reach it. */
+/** Where a cloud node listens, and how to reach it. */
 export interface CloudAddress extends Address {
-  /** Whether by TLS; without it only on loopback, and on request. */
+  /** Whether the connection uses TLS. Plaintext is allowed on loopback only, and only on request. */
   readonly isEncrypted: boolean;
   /** The path and query of a WebSocket; undefined for a plain stream. */
   readonly webSocketPath: string | undefined;
@@ -53,10 +54,10 @@ const cloudAddressLengthMax = 2_048;
 const wssPort = '443';
 
 /**
- * Takes the address of a cloud node apart: `host:port` (TLS), `wss://host[:port]/path`, and for experiments on one machine
- * `tcp://host:port` and `ws://host:port/path`, which are not encrypted.
+ * Parses the address of a cloud node: `host:port` (TLS) or `wss://host[:port]/path`. For experiments on one machine
+ * there are `tcp://host:port` and `ws://host:port/path`, which are not encrypted.
  *
- * @throws StatemeshError `peerInvalid`; `plaintextRefused` for what is not encrypted and not on loopback
+ * @throws StatemeshError `peerInvalid`; `plaintextRefused` for an unencrypted address outside loopback
  */
 export function parseCloudAddress(text: string): CloudAddress {
   if (typeof text !== 'string' || !text.includes('://')) {
@@ -66,7 +67,7 @@ export function parseCloudAddress(text: string): CloudAddress {
   if (url === null) throw invalid(text, 'is not host:port, wss://host/path, tcp://host:port or ws://host:port/path');
   const [, scheme, host = '', port = scheme === 'wss' ? wssPort : undefined, path] = url;
   if (port === undefined) throw invalid(text, 'has no port');
-  if (scheme === 'tcp' && path !== undefined) throw invalid(text, 'has a path, which tcp:// has not');
+  if (scheme === 'tcp' && path !== undefined) throw invalid(text, 'has a path, but tcp:// takes none');
   const address = { ...parseAddress(`${host}:${port}`), isEncrypted: scheme === 'wss' };
   if (!address.isEncrypted && !isLoopback(address.host)) {
     throw new StatemeshError(
@@ -77,18 +78,18 @@ export function parseCloudAddress(text: string): CloudAddress {
   return { ...address, webSocketPath: scheme === 'tcp' ? undefined : (path ?? '/') };
 }
 
-/** Whether a host is this machine, and no other, without asking anybody. */
+/** Whether a host is certainly this machine, decided without a name lookup. */
 export function isLoopback(host: string): boolean {
   if (host.includes(':')) return isIpv6(host) && new URL(`http://[${host}]/`).hostname === '[::1]';
   return host.toLowerCase() === 'localhost' || (ipv4.test(host) && host.startsWith('127.'));
 }
 
-/** 0 too: to listen on, it is any. */
+/** Whether a number is a port. 0 is one: a listener on port 0 takes any free port. */
 export function isPort(port: number): boolean {
   return Number.isInteger(port) && port >= 0 && port <= portMax;
 }
 
-/** The text of an address; an IPv6 host gets its brackets. */
+/** The text of an address. An IPv6 host gets brackets. */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
@@ -101,7 +102,7 @@ function parsePort(text: string, digits: string): number {
 
 function isHost(host: string): boolean {
   if (host.length > hostLengthMax) return false;
-  // A name whose last label is a number is an IPv4 address, or nothing.
+  // A name whose last label is a number is either an IPv4 address or invalid.
   return /(^|\.)\d+$/.test(host) ? ipv4.test(host) : hostName.test(host);
 }
 

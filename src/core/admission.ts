@@ -1,49 +1,52 @@
 /**
- * The places of a listener: which connections it keeps, and which one makes way when there are too many.
+ * Admission to a listener: which connections it keeps, and which one gives up its place when there are too many.
  *
- * A connection waits from the moment it is accepted until its other side has proved who it is, whatever lies between: TLS, an HTTP
- * upgrade, a hello, the verification of a token. Those who wait never keep a newcomer out. When all places are taken, one of the
- * address that holds most of them makes way: one of its older half, drawn at random. So a handshake that is quick enough always
- * comes to its end, and a slow one has a chance however many strangers come in a second.
+ * A connection waits from the moment it is accepted until its other side has proved its identity. TLS, an HTTP upgrade,
+ * a hello and the verification of a token all lie in between. Waiting connections never keep a newcomer out: when all
+ * places are taken, one waiting connection of the address that holds the most places gives way. It is drawn at random
+ * from the older half of them. So a handshake that is quick enough always completes, and a slow one has a chance
+ * however many strangers arrive in a second.
  *
- * Half of the places are kept for addresses of known peers, and the other half for all others: neither crowds out the other.
- * Strangers who share an address with a known peer take places of its half only.
+ * Half of the places belong to addresses of known peers, the other half to all other addresses, and neither group
+ * crowds out the other. Strangers who share an address with a known peer take places of the peers' half only.
  */
 import { addressRange } from './address-range.js';
 import type { Failure } from './errors.js';
 
-/** How many connections there may be. */
+/** How many connections a listener keeps. */
 export interface ConnectionLimits {
-  /** Connections whose other side has proved who it is, from all addresses. */
+  /** Maximum of connections whose other side has proved its identity, from all addresses. */
   readonly connectionsMax: number;
-  /** The same, from one address. */
+  /** The same maximum for one address. */
   readonly connectionsPerAddressMax: number;
-  /** Connections whose other side has not proved who it is: beyond them, one makes way for each newcomer. */
+  /**
+   * Maximum of connections whose other side has not proved its identity. Beyond it, one gives way for each newcomer.
+   */
   readonly unauthenticatedMax: number;
 }
 
-/** Whoever comes in: the address without its port, and whether a peer is known to be there. */
+/** A new connection: its remote address without the port, and whether a known peer lives at that address. */
 export interface Newcomer {
   readonly host: string;
   readonly isFamiliar: boolean;
 }
 
-/** What comes of a newcomer: it has a place, perhaps that of another; or there is none. */
+/** The outcome for a newcomer: it has a place, which another connection may have to give up, or there is none. */
 export type Placing<Holder> = { readonly yields: Holder | undefined } | { readonly failure: Failure };
 
-/** Who waits at one address, in the order in which they came. */
+/** The waiting connections of one address, in order of arrival. */
 interface Range<Holder> {
   readonly waiting: Set<Holder>;
   isFamiliar: boolean;
 }
 
-/** The places of one listener. A holder is what the listener knows a connection by. */
+/** The places of one listener. A holder is the value by which the listener knows a connection. */
 export class Places<Holder> {
-  /** Those who have a place keep it when there are fewer from now on. */
+  /** Lowering a maximum takes no place away: a connection that has one keeps it. */
   limits: ConnectionLimits;
   readonly #random: () => number;
   readonly #ranges = new Map<string, Range<Holder>>();
-  /** Of every connection that has a place, its address. */
+  /** The address of every connection that waits. */
   readonly #waiting = new Map<Holder, string>();
   readonly #admitted = new Map<Holder, string>();
   readonly #admittedByRange = new Map<string, number>();
@@ -54,17 +57,17 @@ export class Places<Holder> {
     this.#random = random;
   }
 
-  /** Connections whose other side has not proved yet who it is. */
+  /** Number of connections whose other side has not proved its identity yet. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Connections whose other side has. */
+  /** Number of connections whose other side has proved its identity. */
   get admitted(): number {
     return this.#admitted.size;
   }
 
-  /** A connection has come in. When another one has to make way for it, that one has lost its place already. */
+  /** Gives a new connection a place. If another connection yields, it has already lost its place when this returns. */
   enter(holder: Holder, { host, isFamiliar }: Newcomer): Placing<Holder> {
     const address = addressRange(host);
     const failure = this.#excess(address);
@@ -79,7 +82,11 @@ export class Places<Holder> {
     return { yields };
   }
 
-  /** The other side has proved who it is. @returns why it cannot stay, when others were quicker; it has no place then */
+  /**
+   * Records that the other side has proved its identity.
+   *
+   * @returns Why the connection cannot stay, if other connections took the last places first; it then has no place
+   */
   admit(holder: Holder): Failure | undefined {
     const address = this.#waiting.get(holder);
     if (address === undefined) return undefined;
@@ -91,7 +98,7 @@ export class Places<Holder> {
     return undefined;
   }
 
-  /** The connection has ended, however far it had come. */
+  /** Frees the place of a connection that has ended, at any stage. */
   leave(holder: Holder): void {
     const waitedAt = this.#waiting.get(holder);
     if (waitedAt !== undefined) {
@@ -116,7 +123,7 @@ export class Places<Holder> {
     return undefined;
   }
 
-  /** Who makes way. */
+  /** Picks the waiting connection that gives way. */
   #draw(): Holder | undefined {
     const ranges = [...this.#ranges.values()];
     const familiar = ranges.filter(({ isFamiliar }) => isFamiliar);
@@ -129,7 +136,7 @@ export class Places<Holder> {
     return crowd[Math.floor(this.#random() * Math.ceil(crowd.length / 2))];
   }
 
-  /** Those of several addresses, in the order in which they came. */
+  /** The waiting connections of several addresses in one order of arrival. */
   #inOrder(crowds: readonly ReadonlySet<Holder>[]): Holder[] {
     const among = new Set(crowds);
     return [...this.#waiting].flatMap(([holder, address]) =>
@@ -138,13 +145,13 @@ export class Places<Holder> {
   }
 }
 
-/** Draws the oldest of those who may have to make way. */
+/** Picks the oldest of the connections that may have to give way. */
 export const theOldest = (): number => 0;
 
-/** What a connection ends with that has made way. */
+/** The failure that ends a connection that gave way. */
 export const madeWay: Failure = {
   code: 'connectionLimit',
-  message: 'The other side did not say who it is before its place was needed for another connection.',
+  message: 'The other side did not prove its identity before another connection needed its place.',
 };
 
 function limitReached(reason: string): Failure {

@@ -1,13 +1,13 @@
 /**
- * Where an OAuth2 authority may send those who ask it: what its metadata names is not believed of other machines, since a client's
- * secret goes there, and the keys come from there by which tokens are believed.
+ * Where an OAuth2 authority may send its clients. Its metadata is not trusted to name other machines: the client's
+ * secret goes to those URLs, and the keys that verify tokens come from them.
  *
- * Invariants: https only, but for loopback; on the authority's own origin, or on one that this machine's configuration lists; on
- * loopback only for an authority on loopback.
+ * Invariants: a URL uses https, except on loopback. It lies on the authority's own origin, or on an origin that this
+ * machine's configuration lists. It lies on loopback only if the authority does.
  */
 import { isLoopback } from './address.js';
 
-/** Whether a URL may be asked at all: by https, or on this machine. */
+/** Whether a URL is safe to request: it uses https, or it is on this machine. */
 export function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password, hostname } = new URL(text);
@@ -15,7 +15,7 @@ export function isSafeUrl(text: string): boolean {
   return protocol === 'https:' || (protocol === 'http:' && isLoopback(bare(hostname)));
 }
 
-/** Whether a text is an origin (RFC 6454) that may be asked, and nothing more. */
+/** Whether a text is exactly one origin (RFC 6454) that is safe to request. */
 export function isSafeOrigin(text: string): boolean {
   return isSafeUrl(text) && `${new URL(text).origin}/` === `${text.replace(/\/$/, '')}/`;
 }
@@ -33,16 +33,18 @@ export function originOf(url: string): string {
   return new URL(url).origin;
 }
 
-/** Names and addresses that lead to this machine, those among them that {@link isLoopback} would not call so without asking. */
+/**
+ * Whether a URL leads to this machine. Also covers the names and addresses that {@link isLoopback} does not recognize.
+ */
 function isOnLoopback(url: string): boolean {
-  // With the dot of a complete name, it is the same name.
+  // A trailing dot marks a complete name; it is the same name.
   const host = bare(new URL(url).hostname).replace(/\.$/, '');
   return (
     isLoopback(host) || host.endsWith('.localhost') || /^(0\.0\.0\.0|::|::ffff:7f[0-9a-f]{2}:[0-9a-f]+)$/.test(host)
   );
 }
 
-/** Without the brackets of an IPv6 address. */
+/** The host without the brackets of an IPv6 address. */
 function bare(hostname: string): string {
   return hostname.replace(/^\[|\]$/g, '');
 }

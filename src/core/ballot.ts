@@ -1,31 +1,31 @@
 /**
- * Who ought to lead: the rule of the bully election (Garcia-Molina, 1982), as in the seed document "Leader Election", with one
- * additions: a node whose way to the cloud has failed stands behind all whose has not, and a node whose own database is impaired
- * does not lead at all.
+ * Which node ought to lead: the rule of the bully election (Garcia-Molina, 1982) with two additions. A node whose
+ * uplink has failed ranks behind every node whose uplink has not. A node whose own database is impaired does not lead
+ * at all. See docs/architecture.md.
  */
 import type { ErrorCode } from './errors.js';
 import { compareCodeUnits, type NodeId } from './ids.js';
 import { limits } from './limits.js';
 
-/** A node's way to the cloud. `unknown`: it has not tried, or not for long enough to tell. */
+/** A node's connection to the cloud. `unknown`: the node has not tried, or not for long enough to tell. */
 export type Uplink = 'unknown' | 'ok' | 'failed';
 
-/** `claiming`: asks the present leader to step down in its favour. */
+/** `claiming`: asks the present leader to step down in this node's favor. */
 export type Stance = 'following' | 'claiming' | 'leading';
 
-/** What a node says of itself in every heartbeat. */
+/** What a node tells about itself in every heartbeat. */
 export interface Standing {
-  /** Whether it may lead, as its configuration says. */
+  /** Whether its configuration allows it to lead. */
   readonly isEligible: boolean;
   /** Why its own database cannot be read or written at present; undefined while it can. */
   readonly impairment?: ErrorCode | undefined;
   readonly uplink: Uplink;
   readonly stance: Stance;
-  /** The highest term it knows of. Advisory: it tells two leaderships apart, and decides nothing. */
+  /** The highest term that the node knows. Advisory: it tells two leaderships apart, and decides nothing. */
   readonly term: number;
 }
 
-/** The cluster as one node sees it: itself, and who else is live. */
+/** The cluster as one node sees it: the node itself and the other live nodes. */
 export interface Ballot extends Candidate {
   readonly live: ReadonlyMap<NodeId, Standing>;
 }
@@ -34,18 +34,21 @@ export interface Candidate extends Pick<Standing, 'isEligible' | 'impairment' | 
   readonly nodeId: NodeId;
 }
 
-/** Whether a node can lead: it is allowed to, and can keep what it gets. */
+/** Whether a node can lead: its configuration allows it, and its database can keep what the node receives. */
 export function mayLead({ isEligible, impairment }: Pick<Standing, 'isEligible' | 'impairment'>): boolean {
   return isEligible && impairment === undefined;
 }
 
-/** Whether one node that may lead ought to lead rather than another: its uplink first, then the smaller NodeId by code units. */
+/**
+ * Whether one node ought to lead rather than another, given that both may lead: first by uplink, then by the smaller
+ * NodeId in code units.
+ */
 export function precedes(a: Candidate, b: Candidate): boolean {
   const [aFailed, bFailed] = [a.uplink === 'failed', b.uplink === 'failed'];
   return aFailed === bFailed ? compareCodeUnits(a.nodeId, b.nodeId) < 0 : bFailed;
 }
 
-/** The one that ought to lead; undefined when nobody may lead. */
+/** The node that ought to lead; undefined if none may lead. */
 export function rightfulLeader(candidates: Iterable<Candidate>): NodeId | undefined {
   let best: Candidate | undefined;
   for (const candidate of candidates) {
@@ -54,26 +57,29 @@ export function rightfulLeader(candidates: Iterable<Candidate>): NodeId | undefi
   return best?.nodeId;
 }
 
-/** Whether a node itself ought to lead. */
+/** Whether the node that holds this ballot ought to lead. */
 export function isRightful(ballot: Ballot): boolean {
   return mayLead(ballot) && rightfulLeader([ballot, ...candidates(ballot.live)]) === ballot.nodeId;
 }
 
 /**
- * The live node that leads: the one known to do so until now, as long as it does; otherwise, of several, the one that precedes the
- * others. Undefined when nobody does.
+ * The live node that leads. The present leader stays the answer while it still leads; otherwise, of several leaders,
+ * the one that precedes the others. Undefined when no live node leads.
  */
 export function leaderAmong(live: ReadonlyMap<NodeId, Standing>, present: NodeId | undefined): NodeId | undefined {
   const leading = candidates(live).filter((other) => mayLead(other) && other.stance === 'leading');
   return leading.some(({ nodeId }) => nodeId === present) ? present : rightfulLeader(leading);
 }
 
-/** Whether a node that leads has no way to the cloud, and somebody may have one. When all have failed, there is nobody to yield to. */
+/**
+ * Whether a leading node must step down because its uplink has failed and another node's may work. If all uplinks have
+ * failed, there is no better node, and it stays.
+ */
 export function mustYield({ uplink, live }: Ballot): boolean {
   return uplink === 'failed' && candidates(live).some((other) => mayLead(other) && other.uplink !== 'failed');
 }
 
-/** Whether one that precedes a node asks it to step down. */
+/** Whether a node that precedes this one asks it to step down. */
 export function isClaimed(ballot: Ballot): boolean {
   return candidates(ballot.live).some(
     (other) => mayLead(other) && other.stance === 'claiming' && precedes(other, ballot),
@@ -81,8 +87,11 @@ export function isClaimed(ballot: Ballot): boolean {
 }
 
 /**
- * Of two that lead, after a partition has healed, the one that precedes the other steps down and waits. So one that comes and goes
- * takes no leadership with it. A leader whose uplink has failed does not count where ours has not: it yields by itself.
+ * Whether a leading node must step down because another node leads, too, as after a healed partition.
+ *
+ * Intuition: of two leaders, the one that precedes the other steps down, then waits before it claims. So a node that
+ * comes and goes does not take the leadership each time. A leader whose uplink has failed does not count if ours has
+ * not: it yields by itself.
  */
 export function isSecondLeader(ballot: Ballot): boolean {
   return candidates(ballot.live).some(
@@ -94,24 +103,26 @@ export function isSecondLeader(ballot: Ballot): boolean {
   );
 }
 
-/** How long one that precedes the leader waits before it claims: longer with each time that it has begun to wait. */
+/**
+ * How long a node that precedes the leader waits before it claims. The wait doubles each time the node begins it again.
+ */
 export function stableMs(returns: number): number {
   return Math.min(limits.stableFirstMs * 2 ** Math.max(0, returns - 1), limits.stableMaxMs);
 }
 
-/** The highest term known after hearing the standings of others. */
+/** The highest term known after hearing the standings of other nodes. */
 export function highestTerm(term: number, live: ReadonlyMap<NodeId, Standing>): number {
   let highest = term;
   for (const standing of live.values()) highest = Math.max(highest, standing.term);
   return highest;
 }
 
-/** The term of a new leadership. A higher one could not be put into a frame. */
+/** The term of a new leadership. It stops at the largest number that a frame can carry. */
 export function nextTerm(term: number): number {
   return Math.min(term + 1, Number.MAX_SAFE_INTEGER);
 }
 
-/** A standing, and nothing else of what has one. */
+/** Copies the standing out of an object that has more fields. */
 export function standingOf({ isEligible, impairment, uplink, stance, term }: Standing): Standing {
   return { isEligible, impairment, uplink, stance, term };
 }

@@ -1,12 +1,12 @@
 /**
- * A persistent map for the contexts of machines, which are never changed in place: a copy with one entry more or less shares almost
- * everything with the map that it was made from.
+ * A persistent map for the contexts of machines, which are never changed in place: a copy with one entry more or less
+ * shares almost everything with its original.
  *
- * Entries lie in a fixed number of buckets, and a change copies one bucket: the 256th part of the entries, 20 of 5,000. The order of the
- * entries is not defined.
+ * Entries lie in a fixed number of buckets. A change copies one bucket, a 256th of the entries (20 of 5,000). The order
+ * of entries is not defined.
  */
 
-/** A map whose changes are copies that cost little. */
+/** A map whose changes are cheap copies. */
 export class BucketMap<V> implements Iterable<readonly [string, V]> {
   readonly size: number;
   readonly #buckets: readonly (ReadonlyMap<string, V> | undefined)[];
@@ -24,12 +24,12 @@ export class BucketMap<V> implements Iterable<readonly [string, V]> {
     return this.#buckets[bucketOf(key)]?.get(key);
   }
 
-  /** The same with this entry, in the place of the one that had its key. */
+  /** A copy with this entry, which replaces the entry of the same key. */
   with(key: string, value: V): BucketMap<V> {
     return this.#replaced(key, new Map(this.#buckets[bucketOf(key)]).set(key, value));
   }
 
-  /** The same without the entry of this key, if there is one. */
+  /** A copy without the entry of this key, or the same map if it has none. */
   without(key: string): BucketMap<V> {
     const bucket = new Map(this.#buckets[bucketOf(key)]);
     return bucket.delete(key) ? this.#replaced(key, bucket) : this;
@@ -54,7 +54,7 @@ export class BucketMap<V> implements Iterable<readonly [string, V]> {
 
 const bucketCount = 256;
 
-/** FNV-1a: keys that count up fall into all buckets alike. */
+/** FNV-1a: spreads keys that count up evenly over all buckets. */
 function bucketOf(key: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);

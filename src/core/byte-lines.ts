@@ -1,11 +1,16 @@
-/** Lines of UTF-8 from bytes that come in pieces, with a bound: what never has an end is not held. */
+/**
+ * Lines of UTF-8 from bytes that arrive in pieces. The length of a line is bounded, so input without a line end cannot
+ * fill the memory.
+ */
 import { StatemeshError } from './errors.js';
 
 const newline = 0x0a;
 
 /**
- * The lines without their ends. The last one needs none.
- * @throws StatemeshError `requestInvalid` for a line that is too long or not UTF-8; the lines before it have been given
+ * The lines without their line ends. The last line needs no end.
+ *
+ * @throws StatemeshError `requestInvalid` for a line that is too long or not UTF-8; the lines before it have been
+ * yielded
  */
 export async function* byteLines(
   chunks: AsyncIterable<Buffer>,
@@ -39,7 +44,12 @@ export async function* byteLines(
 // Drops a byte order mark, which some editors put at the start of a file.
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** @throws StatemeshError `requestInvalid`, naming what it is */
+/**
+ * Decodes bytes strictly.
+ *
+ * @param what Names the bytes in the error message
+ * @throws StatemeshError `requestInvalid`
+ */
 export function decodeUtf8(bytes: Uint8Array, what: string): string {
   try {
     return decoder.decode(bytes);

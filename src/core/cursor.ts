@@ -1,18 +1,19 @@
 /**
- * Cursors: places in the order in which entries have arrived in one database file. Opaque to those who keep them.
+ * Cursors: places in the order in which entries arrived in one database file. Opaque to the programs that keep them.
  *
- * Invariant: a cursor names the incarnation of its file and the entry at its place. So one of another node, of a file that was replaced since by
- * a backup or an empty one, or of a copy that has gone another way, is told apart from one that can be resumed.
+ * Invariant: a cursor names the incarnation of its file and the entry at its place. So a cursor that can be resumed is
+ * told apart from one of another node, one of a file that was since replaced by a backup or an empty file, and one of a
+ * copy that has diverged.
  */
 import type { Cursor } from './ids.js';
 
-/** What a cursor says. */
+/** The fields of a cursor. */
 export interface CursorParts {
-  /** Drawn when the file was made, and again when a backup was put back. */
+  /** Drawn when the file is made, and again when a backup is restored. */
   readonly incarnation: string;
   /** Counted from 1, without holes; 0 before the first entry. */
   readonly place: number;
-  /** Of the entry at the place, the beginning of its hash; empty at 0. */
+  /** The beginning of the hash of the entry at this place; empty at place 0. */
   readonly mark: string;
 }
 
@@ -24,7 +25,7 @@ export function formatCursor({
   return `c${incarnation}.${place}.${hash.slice(0, markLength)}` as Cursor;
 }
 
-/** @returns undefined for what was never a cursor */
+/** @returns The fields of a cursor; undefined for a text that never was one */
 export function parseCursor(text: string): CursorParts | undefined {
   const [, incarnation, place, mark] = pattern.exec(text) ?? [];
   if (incarnation === undefined || place === undefined || mark === undefined) return undefined;

@@ -1,8 +1,8 @@
-/** The name that was meant, when a name is unknown: for the message that refuses it. */
+/** Finds the name that was probably meant, for the message that refuses an unknown name. */
 
-/** The name of `names` that is nearest to a misspelt one; undefined when none is near. Upper and lower case count as the same. */
+/** The nearest of `names` to a misspelled one; undefined if none is near. Upper and lower case count as the same. */
 export function nearestName(wrong: string, names: Iterable<string>): string | undefined {
-  // What is so long is no slip of the finger, and would take long to compare.
+  // A text this long is no typing slip, and comparing it would take long.
   if (wrong.length > comparedMax) return undefined;
   const written = wrong.toLowerCase();
   let nearest: { readonly name: string; readonly distance: number } | undefined;
@@ -21,7 +21,7 @@ export function nearestName(wrong: string, names: Iterable<string>): string | un
 const comparedMax = 64;
 const beginningMin = 3;
 
-/** Characters to insert, remove, replace or swap with the next one (optimal string alignment). */
+/** The number of characters to insert, remove, replace or swap with the next one (optimal string alignment). */
 function distanceBetween(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, column) => column);

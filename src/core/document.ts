@@ -2,13 +2,15 @@
  * Documents as JSON text: what a local write may hold, and how a stored text is read.
  *
  * Invariants:
- * - What is written reads back as it was given, or is refused with its path: JSON.stringify alone would drop `undefined` and functions,
- *   turn NaN into null, a Date into a text and a Map into `{}` without a word. The one exception is -0, which JavaScript itself finds
- *   equal to 0: it becomes 0, so that equal documents have equal texts.
- * - Getters, proxies and `toJSON` are refused, not asked: they could answer otherwise the second time.
- * - What can be read is what could be written: a stored text that is not the JSON that `encodeDocument` gives is malformed. Of one key
- *   that is there twice, SQLite would take the first and we the last; of numbers, blanks and escapes there are other such cases.
- * - The check runs on every write, so it keeps no path; the path is put together only on the way out of a failure.
+ * - A document reads back exactly as it was written, or the write is refused with the path of the fault. JSON.stringify
+ *   alone would silently drop `undefined` and functions, and turn NaN into null, a Date into a string and a Map into
+ *   `{}`. The one exception is -0, which JavaScript itself treats as equal to 0: it becomes 0, so that equal documents
+ *   have equal texts.
+ * - Getters, proxies and `toJSON` are refused without being called: they could answer differently the second time.
+ * - A text is readable only if `encodeDocument` could have written it; any other stored text is malformed. For a
+ *   duplicate key, for example, SQLite would take the first and JavaScript the last; numbers, blanks and escapes have
+ *   similar cases.
+ * - The check runs on every write, so it keeps no path. The path is built only while a failure is passed up.
  */
 import { isProxy } from 'node:util/types';
 import { StatemeshError } from './errors.js';
@@ -24,10 +26,10 @@ export type JsonValue =
   | { readonly [field: string]: JsonValue };
 
 /**
- * The JSON text of a document, checked.
+ * Checks a document and returns its JSON text.
  *
  * @param document Any JSON value: an object, a list or a scalar, at most `limits.documentDepthMax` levels deep and
- *   `limits.documentBytesMax` bytes of UTF-8
+ * `limits.documentBytesMax` bytes of UTF-8
  * @throws StatemeshError `documentInvalid` (names the JSON path), `documentTooLarge`
  */
 export function encodeDocument(document: unknown): string {
@@ -39,16 +41,16 @@ export function encodeDocument(document: unknown): string {
 }
 
 /**
- * The document of a stored text, or undefined if the text is malformed: no JSON text means undefined. Whether a text is malformed is the
- * same for a reader, for a query and for an index.
+ * The document of a stored text; undefined if the text is malformed. No valid text decodes to undefined. A reader, a
+ * query and an index agree on which texts are malformed.
  */
 export function decodeDocument(payload: string): JsonValue | undefined {
   const document = decodeJson(payload);
-  // Our own JSON comes back as it was, so whatever else would read it sees the same in it.
+  // Text in our own form has one meaning for every reader of it, SQLite included.
   return document !== undefined && JSON.stringify(document) === payload ? document : undefined;
 }
 
-/** The value of any JSON text that is not nested too deeply, written by whatever program; undefined for other texts. */
+/** The value of any JSON text, from any program, that is not nested too deeply; undefined for other texts. */
 export function decodeJson(text: string): JsonValue | undefined {
   try {
     const value = JSON.parse(text) as JsonValue;
@@ -58,7 +60,7 @@ export function decodeJson(text: string): JsonValue | undefined {
   }
 }
 
-/** A path in a document for people, in the notation of RFC 9535: `$.lines[0].price`. */
+/** A path in a document in the notation of RFC 9535, for people: `$.lines[0].price`. */
 export function formatJsonPath(path: readonly PropertyKey[]): string {
   const steps = path.map((step) => {
     if (typeof step === 'number') return `[${step}]`;
@@ -70,17 +72,20 @@ export function formatJsonPath(path: readonly PropertyKey[]): string {
 
 interface Problem {
   readonly code: 'documentInvalid' | 'documentTooLarge';
-  /** From the innermost step outwards: each level adds its own while the problem is handed up. */
+  /** From the innermost step outwards: each level adds its own step while it passes the problem up. */
   readonly path: PropertyKey[];
   readonly reason: string;
 }
 
-/** What is left of the size; a lower bound, so that sharing and huge texts end the walk before anything is built. */
+/**
+ * What remains of the maximum size. It is a lower bound, so that shared parts and huge texts end the walk before any
+ * text is built.
+ */
 interface Budget {
   bytes: number;
 }
 
-// Looked up once: in a context of node:vm, where tests run, a global costs as much as the rest of a step.
+// Looked up once: in a `node:vm` context, where tests run, a global costs as much as the rest of a step.
 const { keys: keysOf, getPrototypeOf, hasOwn, getOwnPropertyDescriptor, getOwnPropertySymbols } = Object;
 
 function findProblem(value: unknown, depth: number, budget: Budget, isInList = false): Problem | undefined {
@@ -105,7 +110,7 @@ function findProblemInObject(value: object, depth: number, budget: Budget): Prob
   if (depth >= limits.documentDepthMax) {
     return problem(`it is nested deeper than ${limits.documentDepthMax} levels, or contains itself`);
   }
-  if (isProxy(value)) return problem('a Proxy may answer otherwise each time; write a copy of what it stands for');
+  if (isProxy(value)) return problem('a Proxy may answer differently each time; write a copy of its target');
   budget.bytes -= 2;
   const found = Array.isArray(value)
     ? findProblemInList(value, depth, budget)
@@ -138,21 +143,21 @@ function findProblemInList(list: readonly unknown[], depth: number, budget: Budg
   }
   const keys = keysOf(list);
   if (keys.length === list.length) return findSymbol(list);
-  // A match of a regular expression has such fields, which JSON would drop.
-  return within(problem('a list has no fields by name in JSON; write a copy, [...list]'), keys[list.length] as string);
+  // The result of a regular expression match has such fields, which JSON would drop.
+  return within(problem('a list has no named fields in JSON; write a copy, [...list]'), keys[list.length] as string);
 }
 
-/** Fields under symbols, but for those that nobody sees: JSON would drop them. */
+/** Fields under symbols, which JSON would drop. Symbols that are not enumerable are ignored. */
 function findSymbol(value: object): Problem | undefined {
   const symbols = getOwnPropertySymbols(value);
   if (symbols.length === 0) return undefined;
   const symbol = symbols.find((key) => Object.prototype.propertyIsEnumerable.call(value, key));
   return symbol === undefined
     ? undefined
-    : within(problem('JSON has no symbols for names; leave the field out'), symbol);
+    : within(problem('JSON has no symbols as names; leave the field out'), symbol);
 }
 
-/** A getter that throws counts as a function: it is as little JSON. */
+/** An element of a list. A getter that throws counts as a function, because neither is JSON. */
 function elementOf(list: readonly unknown[], index: number): unknown {
   try {
     return list[index];
@@ -161,28 +166,28 @@ function elementOf(list: readonly unknown[], index: number): unknown {
   }
 }
 
-/** Later versions of Node.js take texts into JSON as they are, which would not read back as written. */
+/** Newer versions of Node.js insert raw JSON texts as they are, so they would not read back as written. */
 const { isRawJSON: isRawJson } = JSON as { isRawJSON?(value: unknown): boolean };
 
-/** Objects of another realm are plain too, so this asks for the place in the chain of prototypes, not for identity. */
+/** Objects of another realm are plain too, so this looks at the place in the prototype chain, not at identity. */
 function isPlainObject(value: object): boolean {
   const prototype: object | null = getPrototypeOf(value);
-  // What can be iterated is `arguments`.
+  // The one plain object that can be iterated is `arguments`.
   return prototype === null || (isObjectPrototype(prototype) && !(Symbol.iterator in value));
 }
 
-/** A list proper, not of a class of its own. */
+/** Whether a list is an ordinary array, not an instance of a subclass. */
 function isPlainList(list: readonly unknown[]): boolean {
   const prototype: object | null = getPrototypeOf(list);
   return Array.isArray(prototype) && !('toJSON' in prototype) && isObjectPrototype(getPrototypeOf(prototype));
 }
 
-/** One to which somebody has added a `toJSON` would change all documents. */
+/** A `toJSON` added to the prototype would change all documents, so such a prototype does not count. */
 function isObjectPrototype(value: object): boolean {
   return getPrototypeOf(value) === null && hasOwn(value, 'isPrototypeOf') && !('toJSON' in value);
 }
 
-/** Every level opens a bracket, so a text with few of them needs no walk. */
+/** Every level opens a bracket, so a text with few brackets needs no walk. */
 function mayBeTooDeep(payload: string): boolean {
   if (payload.length <= 2 * limits.documentDepthMax) return false;
   let brackets = 0;
@@ -203,7 +208,7 @@ function isTooDeep(value: JsonValue, depth: number): boolean {
   return members.some((member) => isTooDeep(member, depth + 1));
 }
 
-/** Counts bytes only where the number of characters leaves it open: a code unit takes one to three bytes in UTF-8. */
+/** Counts bytes only when the number of characters does not decide: a code unit takes one to three bytes in UTF-8. */
 function isTooLarge(payload: string): boolean {
   if (payload.length * 3 <= limits.documentBytesMax) return false;
   return payload.length > limits.documentBytesMax || Buffer.byteLength(payload) > limits.documentBytesMax;
@@ -223,7 +228,7 @@ function asError({ code, path, reason }: Problem): StatemeshError {
   return new StatemeshError('documentInvalid', `Invalid document at ${formatLongPath(path.reverse())}: ${reason}.`);
 }
 
-/** The path of something too deep is cut in the middle of nowhere; its start tells enough. */
+/** Cuts the path of something nested too deeply; the first 20 steps tell enough. */
 export function formatLongPath(path: readonly PropertyKey[]): string {
   const stepsMax = 20;
   return path.length > stepsMax ? `${formatJsonPath(path.slice(0, stepsMax))}…` : formatJsonPath(path);

@@ -1,15 +1,16 @@
 /**
  * Oplog entries and the hash chain that binds them.
  *
- * One change makes one entry. The entries of an author form a chain: each hash covers the entry with its payload and the
- * hash before it, so equal hashes mean equal histories, and neither a gap nor an altered payload goes unnoticed.
+ * One change makes one entry. The entries of an author form a chain: each hash covers its entry, including the payload,
+ * and the hash before it. So equal hashes mean equal histories, and neither a gap nor an altered payload goes
+ * unnoticed.
  */
 import { hash } from 'node:crypto';
 import { type Author, authorKeyOf } from './author.js';
 import type { Hlc } from './hlc.js';
 import type { CollectionName, DocumentKey } from './ids.js';
 
-/** What an entry does with its document. */
+/** What an entry does to its document. */
 export type Operation = 'put' | 'delete';
 
 /** One change of one document, in the chain of its author. */
@@ -24,13 +25,13 @@ export interface Entry {
   readonly hash: string;
 }
 
-/** The last contiguous entry of a chain: how far someone has come. */
+/** The last contiguous entry of a chain that a node has: how far it has come. */
 export interface Position {
   readonly hlc: Hlc;
   readonly hash: string;
 }
 
-/** Whether both are there and are the same place of one chain. */
+/** Whether both positions are defined and name the same place of one chain. */
 export function isSamePosition(a: Position | undefined, b: Position | undefined): boolean {
   return a !== undefined && b !== undefined && a.hlc === b.hlc && a.hash === b.hash;
 }
@@ -68,7 +69,10 @@ export function chainRun(author: Author, after: Position, entries: readonly Omit
   return { author, after, entries: chained };
 }
 
-/** Where a run ends. A position of its own: clocks are kept for long, and an entry would keep its document in memory as well. */
+/**
+ * Where a run ends. Returns a new object: vector clocks live long, and holding the entry would keep its document in
+ * memory.
+ */
 export function endOf(run: Run): Position {
   const last = run.entries.at(-1);
   return last === undefined ? run.after : { hlc: last.hlc, hash: last.hash };

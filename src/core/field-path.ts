@@ -1,34 +1,42 @@
 /**
  * Paths that name a field of documents: `address.city`.
  *
- * A backslash takes the character after it as part of a name, where it would mean something else: `a\.b` is one field called "a.b".
- * Every field whose name is neither empty nor half of a character can be named.
+ * A backslash makes the next character part of a name where it would mean something else: `a\.b` is one field called
+ * "a.b". Every field can be named, except one whose name is empty or has half of a character (a lone surrogate).
  */
 import { StatemeshError, shortText } from './errors.js';
 import { limits } from './limits.js';
 
-/** What a path would mean by itself, so that a backslash before it makes it part of a name. */
+/** Characters with a meaning of their own in a path. A backslash before one makes it part of a name. */
 const special = new Set(['.', '\\', '$', '-', '[', ']']);
-/** Queries by the key of documents will be written so. */
+/** Reserved for queries by document key, which come later. */
 const reserved = 'key';
 
-/** Checks a path from outside and writes it in its one shortest form. @throws StatemeshError `queryInvalid` */
+/**
+ * Checks a path from outside and returns its one shortest form.
+ *
+ * @throws StatemeshError `queryInvalid`
+ */
 export function parseField(field: unknown): string {
-  if (typeof field !== 'string') throw invalid(field, 'it is a text such as "address.city"');
+  if (typeof field !== 'string') throw invalid(field, 'a path is a string such as "address.city"');
   if (field.length > limits.fieldPathLengthMax)
     throw invalid(field, `it is longer than ${limits.fieldPathLengthMax} characters`);
   if (!field.isWellFormed())
-    throw invalid(field, 'half of a character is in it, and no query can name such a field: give it another name');
+    throw invalid(field, 'it contains half of a character, and no query can name such a field: rename the field');
   if (field === reserved) {
     throw invalid(
       field,
-      'queries by the key of documents come later: use get(key). For a field called "key" write "\\\\key"',
+      'queries by document key are not supported yet: use get(key). For a field called "key" write "\\\\key"',
     );
   }
   return formatField(namesOf(field));
 }
 
-/** The names along a path. @throws StatemeshError `queryInvalid` */
+/**
+ * The names along a path.
+ *
+ * @throws StatemeshError `queryInvalid`
+ */
 export function namesOf(field: string): string[] {
   if (field.startsWith('$')) throw invalid(field, 'for a field whose name begins with "$" write "\\\\$"');
   const path = field.replace(/^\\(?=key(?:\.|$))/, '');
@@ -52,7 +60,7 @@ export function namesOf(field: string): string[] {
     }
     names[names.length - 1] += character;
   }
-  if (names.includes('')) throw invalid(field, 'it has an empty name, and no query can name such a field');
+  if (names.includes('')) throw invalid(field, 'it contains an empty name, and no query can name such a field');
   return names;
 }
 
@@ -62,5 +70,5 @@ function formatField(names: readonly string[]): string {
 }
 
 function invalid(field: unknown, reason: string): StatemeshError {
-  return new StatemeshError('queryInvalid', `Invalid query: "${shortText(field)}" is no path of a field: ${reason}.`);
+  return new StatemeshError('queryInvalid', `Invalid query: "${shortText(field)}" is not a field path: ${reason}.`);
 }

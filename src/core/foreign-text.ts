@@ -1,27 +1,27 @@
 /**
- * The one place that decides what of a third party's text may be repeated: a peer's refusal, an authority's answer, the body of a
- * configuration server, a name in a certificate or in a stored document. Everything of the kind passes here before it reaches a log,
- * an error, a status or a terminal.
+ * The one place that decides how much of a third party's text may be repeated: a peer's refusal, an authority's answer,
+ * the body of a configuration server, a name in a certificate or in a stored document. All such text passes through
+ * here before it reaches a log, an error, a status or a terminal.
  *
- * Invariants: what comes out is one line of bounded length, without control characters, terminal escapes or characters that nobody
- * sees; it has no credentials; a text that repeats one of the given secrets, in any encoding that {@link reveals} undoes, is withheld
- * as a whole.
+ * Invariants: the result is one line of bounded length, without control characters, terminal escapes, invisible
+ * characters or credentials. A text that repeats one of the given secrets, in any encoding that {@link reveals} undoes,
+ * is withheld as a whole.
  */
 import type { Secret } from './secret.js';
 
 export interface ForeignTextOptions {
   /** In characters. Default: 200. */
   readonly lengthMax?: number;
-  /** What the third party was given, and must not be seen. */
+  /** Secrets that the third party received and that must not show. */
   readonly secrets?: readonly (Secret | undefined)[];
 }
 
 const lengthDefault = 200;
-/** Nothing behind it is looked at, or repeated. */
+/** Text beyond this length is neither examined nor repeated. */
 const readMax = 16 * 1024;
 const withheld = '[withheld: it repeats a secret]';
 
-/** A third party's text as part of a message of ours. What is no text is told by its type. */
+/** A third party's text as part of one of our messages. A value that is not a text is named by its type. */
 export function foreignText(
   text: unknown,
   { lengthMax = lengthDefault, secrets = [] }: ForeignTextOptions = {},
@@ -35,20 +35,20 @@ export function foreignText(
   return characters.length > lengthMax || text.length > readMax ? `${characters.slice(0, lengthMax).join('')}…` : plain;
 }
 
-/** Codes of RFC 6749 (sections 4.1.2.1 and 5.2): all that is ever repeated of an authority's answer. */
+/** The codes of RFC 6749 (sections 4.1.2.1 and 5.2). Nothing else of an authority's answer is ever repeated. */
 const oAuth2Errors: ReadonlySet<unknown> = new Set([
   ...['invalid_request', 'invalid_client', 'invalid_grant', 'unauthorized_client', 'unsupported_grant_type'],
   ...['invalid_scope', 'access_denied', 'unsupported_response_type', 'server_error', 'temporarily_unavailable'],
 ]);
 
-/** The `error` of an authority's answer, if it is one of the closed list. */
+/** The `error` of an authority's answer, if it is a code of the closed list. */
 export function oAuth2ErrorOf(error: unknown): string | undefined {
   return oAuth2Errors.has(error) ? (error as string) : undefined;
 }
 
 /**
- * Whether a text has a secret in it: as it is, or encoded by percents, as a form, in JSON or HTML escapes, in hexadecimal, in base64
- * or base64url at any alignment, or by two of these, one after the other.
+ * Whether a text contains a secret: as it is, or in one of these encodings, or in two of them one after the other:
+ * percent, form, JSON or HTML escapes, hexadecimal, base64 or base64url at any alignment.
  */
 export function reveals(text: string, secret: Secret): boolean {
   const wanted = secret.reveal();
@@ -67,23 +67,26 @@ export function reveals(text: string, secret: Secret): boolean {
 const decodingsMax = 2;
 const viewsMax = 64;
 
-/** Escapes of terminals (ECMA-48): control sequences, and strings with what is in them. */
+/** Escapes of terminals (ECMA-48): control sequences, and strings with their content. */
 const escapes = [
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern searches for control characters.
   /(?:\u001b[\]PX^_]|[\u0090\u0098\u009d-\u009f])[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)?/gu,
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern searches for control characters.
   /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]?/gu,
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern searches for control characters.
   /\u001b[ -/]*[0-~]?/gu,
 ];
 
-/** Without escapes, and with spaces in place of what is not seen: controls, formats (direction, width 0), half surrogates, unassigned. */
+/**
+ * Removes escapes and replaces invisible characters with spaces: controls, formats (direction, width 0), half
+ * surrogates, unassigned.
+ */
 function oneLine(text: string): string {
   const bare = escapes.reduce((rest, pattern) => rest.replace(pattern, ''), text);
   return bare.replace(/[\p{C}\p{Z}]+/gu, ' ').trim();
 }
 
-/** What looks like a credential, whosever it is. */
+/** Redacts anything that looks like a credential, ours or not. */
 function withoutCredentials(text: string): string {
   return text
     .replace(/\b(Bearer|Basic)\s+[\w+/=.~-]{6,}/giu, '$1 [redacted]')

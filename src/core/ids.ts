@@ -1,6 +1,6 @@
 /**
- * Names as branded types, so that no two of them can be mixed up. Each `parse` function is the only way to get one from
- * outside; it bounds the length and the alphabet.
+ * Names as branded types, so that two kinds of names cannot be mixed up. Each `parse` function is the only way to make
+ * one from outside text; it bounds the length and the alphabet.
  */
 import { StatemeshError, shortText } from './errors.js';
 import { limits } from './limits.js';
@@ -8,25 +8,30 @@ import { limits } from './limits.js';
 declare const brand: unique symbol;
 type Branded<T, B extends string> = T & { readonly [brand]: B };
 
-/** Names a node in its cluster. Ordered by code units. It is also a file name, hence the narrow alphabet. */
+/**
+ * Names a node in its cluster. Ordered by code units. The alphabet is narrow because the NodeId is also a file name.
+ */
 export type NodeId = Branded<string, 'NodeId'>;
 /** Names a collection: 1 to 128 characters, no control characters. */
 export type CollectionName = Branded<string, 'CollectionName'>;
 /** Names a document in its collection: 1 to 512 characters, no control characters. */
 export type DocumentKey = Branded<string, 'DocumentKey'>;
-/** Drawn at random by a process when it starts: tells a restarted node from the one before, and a clone from itself. */
+/**
+ * A random id that a process draws when it starts. Tells a restarted node from its previous run, and a clone from its
+ * original.
+ */
 export type Boot = Branded<string, 'Boot'>;
 
-/** A place in the local order of arrival of one database file; opaque. See `core/cursor`. */
+/** A place in the order of arrival of one database file; opaque. See `core/cursor`. */
 export type Cursor = Branded<string, 'Cursor'>;
 
-/** Collections that start so are written by statemesh itself and never leave the cluster. */
+/** Collections with this prefix are written by statemesh only and never leave the cluster. */
 export const systemPrefix = '_system_';
 
 const nodeIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
-/** The alphabet of ids that we draw ourselves (base64url). */
+/** The alphabet of ids that statemesh draws itself (base64url). */
 const tokenPattern = /^[A-Za-z0-9_-]+$/;
-/** Names must not hold control characters: NUL separates the fields of a hash. */
+/** Names have no control characters, because NUL separates the fields of a hash. */
 const controlCharacters = /\p{Cc}/u;
 
 /** @throws StatemeshError `nodeIdInvalid` */
@@ -41,7 +46,7 @@ export function parseNodeId(value: string): NodeId {
 }
 
 export function isNodeId(value: string): value is NodeId {
-  // A list of texts would be made a text by the pattern.
+  // The pattern alone would convert a list of strings to one string and accept it.
   return typeof value === 'string' && value.length <= limits.nodeIdLengthMax && nodeIdPattern.test(value);
 }
 
@@ -87,13 +92,13 @@ export function isBoot(value: string): value is Boot {
   return isToken(value);
 }
 
-/** Order by code units, which is what every node must agree on; never by locale. */
+/** Order by code units, never by locale: every node must agree on it. */
 export function compareCodeUnits(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function isName(value: unknown, lengthMax: number): boolean {
-  // A lone surrogate would not survive UTF-8, so two nodes would hash different bytes.
+  // A lone surrogate does not survive UTF-8, so two nodes would hash different bytes.
   return (
     typeof value === 'string' &&
     value.length > 0 &&

@@ -1,18 +1,22 @@
 /**
- * JSON texts from outside: what a program or a person wrote, read exactly or refused with the path.
+ * JSON texts from outside, written by a program or a person: read exactly, or refused with the path of the fault.
  *
  * Invariants:
- * - What `JSON.parse` would change without a word is refused: of two fields of one name it drops the first, and it rounds numbers.
- * - A number is taken if its digits come back when it is shown. A fraction may have more digits than a double keeps, which are about 16:
- *   it becomes the nearest double, as in every program that computes with it. Integers are often ids, and are never rounded.
+ * - A text that `JSON.parse` would change silently is refused: JSON.parse drops the first of two fields with one name,
+ *   and rounds numbers.
+ * - A number is accepted if its digits come back when it is printed. A fraction may have more digits than the 16 or so
+ *   that a double keeps: it becomes the nearest double, as in every program that computes with it. Integers are often
+ *   ids, and are never rounded.
  *
- * Node.js 20 does not tell a reviver how a number was written, so {@link findLoss} walks through the text once more, where that is needed.
+ * Node.js 20 does not tell a reviver how a number was written, so {@link findLoss} walks through the text once more
+ * where needed.
  */
 import { formatLongPath } from './document.js';
 import { messageOf } from './errors.js';
 
 /**
  * The value of a JSON text.
+ *
  * @throws JsonTextError
  */
 export function parseJsonText(text: string): unknown {
@@ -22,7 +26,7 @@ export function parseJsonText(text: string): unknown {
   } catch (error) {
     throw new JsonTextError(`it is not JSON, ${messageOf(error)}`);
   }
-  // Most texts are written by a JSON.stringify, and what comes back as it was has lost nothing.
+  // Most texts come from JSON.stringify, and a text that converts back to itself has lost nothing.
   if (isOwnText(value, text)) return value;
   const loss = findLoss(text);
   if (loss !== undefined)
@@ -34,7 +38,7 @@ export function parseJsonText(text: string): unknown {
 export class JsonTextError extends Error {
   constructor(
     message: string,
-    /** Where it is, in JSON that `JSON.parse` would change. */
+    /** The path of the value that `JSON.parse` would change; undefined for text that is not JSON. */
     readonly path?: string,
   ) {
     super(message);
@@ -45,7 +49,7 @@ function isOwnText(value: unknown, text: string): boolean {
   try {
     return JSON.stringify(value) === text;
   } catch {
-    // Nested deeper than can be written.
+    // Nested too deeply for JSON.stringify.
     return false;
   }
 }
@@ -55,15 +59,15 @@ interface Loss {
   readonly reason: string;
 }
 
-/** A list or an object around the present place. */
+/** A list or an object around the current place. */
 interface Level {
-  /** The fields of an object up to here; undefined for a list. */
+  /** The field names of an object so far; undefined for a list. */
   readonly names: Set<string> | undefined;
-  /** The present field or index. */
+  /** The current field or index. */
   step: string | number;
 }
 
-/** The first place at which JSON.parse does not take a text at its word. The text is JSON: JSON.parse has read it. */
+/** The first place where JSON.parse would change the text. The text is valid JSON: JSON.parse has read it. */
 function findLoss(text: string): Loss | undefined {
   const levels: Level[] = [];
   const lossAt = (reason: string): Loss => ({ path: levels.map(({ step }) => step), reason });
@@ -95,7 +99,7 @@ function findLoss(text: string): Loss | undefined {
         const end = endOfText(text, at);
         if (isName && level?.names !== undefined) {
           level.step = JSON.parse(text.slice(at, end)) as string;
-          if (level.names.has(level.step)) return lossAt('the field is there twice; leave one of them out');
+          if (level.names.has(level.step)) return lossAt('the field occurs twice; remove one of them');
           level.names.add(level.step);
         }
         at = end - 1;
@@ -115,7 +119,7 @@ function findLoss(text: string): Loss | undefined {
   return undefined;
 }
 
-/** Behind the quote that ends the text that begins at a place. */
+/** The index after the closing quote of the string that begins at `start`. */
 function endOfText(text: string, start: number): number {
   for (let at = start + 1; ; at += 1) {
     at = text.indexOf('"', at);
@@ -132,7 +136,7 @@ function numberAt(text: string, at: number): string | undefined {
   return number.exec(text)?.[0];
 }
 
-/** Every number of so many digits survives as a double that is not subnormal (DBL_DIG of C). */
+/** Every number with this many digits survives as a double that is not subnormal (DBL_DIG of C). */
 const digitsKept = 15;
 const smallestNormal = 2 ** -1022;
 
@@ -147,12 +151,12 @@ function isExact(literal: string): boolean {
 }
 
 interface Decimal {
-  /** Without zeros on either side; empty for zero, and for what is no number. */
+  /** Without zeros on either side; empty for zero, and for text that is not a number. */
   readonly digits: string;
   readonly exponent: number;
 }
 
-/** `-1.50e3` is 15 with the exponent 2: signs are never lost. */
+/** `-1.50e3` is 15 with the exponent 2. The sign is left out, because a double never loses it. */
 function decimalOf(literal: string): Decimal {
   const [, whole = '', fraction = '', exponent = '0'] = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(literal) ?? [];
   const all = `${whole}${fraction}`;

@@ -1,16 +1,21 @@
 /**
- * Whether a passphrase is easy to guess. scrypt makes each guess dear; what is among the first thousands of guesses falls all the same.
+ * Whether a passphrase is easy to guess. scrypt makes each guess expensive, but a passphrase among the first thousands
+ * of guesses falls all the same.
  *
- * A passphrase is worth what is left of it when everything is taken away that a guesser tries first: words that many use, the names of
- * this cluster, repeated parts and rows of neighbors. This finds what people type in a hurry, and vouches for nothing.
+ * A passphrase is worth what remains after removing everything that an attacker tries first: common words, the names of
+ * this cluster, repeated parts and rows of neighboring characters. This finds what people type in a hurry. A passphrase
+ * that passes is not proved strong.
  */
 
-/** Below these, ms of a guesser's time are not worth mentioning: about six words of a list, or 12 drawn letters and digits. */
+/**
+ * The minimum of bits. With fewer, an attacker's milliseconds of guessing do not add up. It equals about six words of a
+ * list, or 12 random letters and digits.
+ */
 const bitsMin = 50;
 const wordBits = 6;
 const charactersMin = 5;
 
-/** What is tried first, in lower case. */
+/** Words that are tried first, in lower case. */
 const words = [
   ...['password', 'passwort', 'passwd', 'passphrase', 'secret', 'geheim', 'changeme', 'change', 'letmein', 'welcome'],
   ...['admin', 'administrator', 'root', 'user', 'test', 'testing', 'example', 'default', 'cluster', 'clusterkey'],
@@ -31,7 +36,7 @@ const words = [
   ],
 ].sort((a, b) => b.length - a.length);
 
-/** Rows of characters that stand beside each other, on keyboards and in order. */
+/** Rows of neighboring characters, on keyboards and in alphabetical order. */
 const rows = [
   '0123456789',
   'abcdefghijklmnopqrstuvwxyz',
@@ -43,16 +48,17 @@ const rows = [
 ];
 
 /**
- * Why a passphrase is easy to guess, as the end of a sentence without the passphrase; undefined when nothing speaks against it.
+ * Why a passphrase is easy to guess, as the end of a sentence that does not repeat the passphrase; undefined if no
+ * weakness is found.
  *
- * @param names Those of the node, the cluster and the machine, which a guesser knows
+ * @param names The names of the node, the cluster and the machine, which an attacker knows
  */
 export function keyWeakness(passphrase: string, names: readonly string[] = []): string | undefined {
-  if (passphrase.trim() === '') return 'it is nothing but blanks';
+  if (passphrase.trim() === '') return 'it consists of blanks only';
   if (new Set(passphrase).size < charactersMin) return 'it has few different characters';
   const text = passphrase.toLowerCase();
   const known = names.map((name) => name.toLowerCase()).filter((name) => name.length >= wordLengthMin);
-  if (known.some((name) => text === name)) return 'it is a name that the cluster shows to everybody';
+  if (known.some((name) => text === name)) return 'it is a name that the cluster shows publicly';
   let bits = 0;
   let rest = text;
   for (const word of [...known.sort((a, b) => b.length - a.length), ...words]) {
@@ -64,17 +70,19 @@ export function keyWeakness(passphrase: string, names: readonly string[] = []): 
     .split('\0')
     .map((part) => withoutRows(withoutRepeats(part)))
     .reduce((sum, part) => sum + part.length * Math.log2(poolOf(passphrase)), 0);
-  return bits < bitsMin ? 'it is made of what is tried first: common words, names, rows or repeats' : undefined;
+  return bits < bitsMin
+    ? 'it is made of parts that attackers try first: common words, names, rows or repeats'
+    : undefined;
 }
 
 const wordLengthMin = 3;
 
-/** Without what follows itself: `abcabcabc` is `abc`. */
+/** Removes repeats of a part: `abcabcabc` becomes `abc`. */
 function withoutRepeats(text: string): string {
   return text.replace(/(.{1,16}?)\1+/gsu, '$1');
 }
 
-/** Of a row only its first character is left, forwards or backwards. */
+/** Keeps only the first character of a row, in either direction. */
 function withoutRows(text: string): string {
   return [...text]
     .filter((character, index, all) => index === 0 || !isNeighbor(all[index - 1] as string, character))
@@ -88,7 +96,7 @@ function isNeighbor(a: string, b: string): boolean {
   });
 }
 
-/** How many characters a guesser has to try at each place. */
+/** How many characters an attacker has to try at each place. */
 function poolOf(text: string): number {
   const pools: readonly (readonly [RegExp, number])[] = [
     [/[a-z]/, 26],

@@ -1,10 +1,10 @@
 /**
- * The keys of a cluster: a ring of one, or of several while a new one takes the place of an old one. Of each, every key that is
- * needed, from the one passphrase that its members share.
+ * The keys of a cluster: a ring of one key, or of several while a new key replaces an old one. Each key of the ring
+ * derives every key that is needed from one passphrase that the members share.
  *
- * Invariants: the passphrase goes through scrypt exactly once, and each key through HKDF (RFC 5869) under a label of its
- * own, so that what a beacon shows in the clear says nothing about the key that protects connections. Secrets appear
- * neither in `util.inspect` nor in `JSON.stringify`, which is where logs and the inspector would leak them.
+ * Invariants: the passphrase goes through scrypt exactly once, and each derived key through HKDF (RFC 5869) under a
+ * label of its own. So what a beacon shows in the clear tells nothing about the key that protects connections. Secrets
+ * appear neither in `util.inspect` nor in `JSON.stringify`, where logs and the inspector would leak them.
  */
 import { createHmac, hkdfSync, scrypt, timingSafeEqual } from 'node:crypto';
 import { assert, StatemeshError } from './errors.js';
@@ -14,17 +14,20 @@ const redacted = '[redacted]';
 const inspectCustom = Symbol.for('nodejs.util.inspect.custom');
 
 export interface ClusterKeySource {
-  /** What the members of the cluster share; best made by {@link encodeClusterKey}. */
+  /** The secret that the members of the cluster share; best made by {@link encodeClusterKey}. */
   readonly passphrase: string;
-  /** What is accepted beside it, while one takes the place of another. */
+  /** Further passphrases that are accepted while one replaces another. */
   readonly acceptedPassphrases?: readonly string[];
-  /** Not secret, the same in the whole cluster: makes guessing passphrases of many clusters at once no cheaper. */
+  /**
+   * Not secret, and the same in the whole cluster. With it, an attacker cannot guess the passphrases of many clusters
+   * at the cost of one.
+   */
   readonly salt: string;
 }
 
 /**
- * Derives all keys of a cluster. Takes about a tenth of a second for each passphrase, off the event loop, since it must be slow to
- * guess. Equal passphrases are one key.
+ * Derives all keys of a cluster. Takes about a tenth of a second per passphrase, off the event loop, because guessing
+ * must be slow. Equal passphrases make one key.
  *
  * @throws StatemeshError `clusterKeyMissing` for an empty passphrase, `configurationInvalid` for an empty salt
  *
@@ -55,14 +58,14 @@ export async function deriveClusterKeys(
   return new ClusterKeys(first as Uint8Array, ...others);
 }
 
-/** What protects connections. Those of a cluster do not show when they are printed. */
+/** A key that protects connections. The keys of a cluster do not show when printed. */
 export interface PresharedKey {
-  /** Names it on the wire. Not secret. */
+  /** Names the key on the wire. Not secret. */
   readonly keyId: string;
   readonly key: Uint8Array;
 }
 
-/** The ring. The first key is the one to use; whatever was made with another one of it is taken, too. */
+/** The ring of keys. The first key is the one to use; data made with any other key of the ring is accepted, too. */
 export class ClusterKeys {
   readonly first: ClusterKey;
   readonly all: readonly ClusterKey[];
@@ -73,12 +76,12 @@ export class ClusterKeys {
     this.all = [this.first, ...others.map((other) => new ClusterKey(other))];
   }
 
-  /** The key of that name; undefined when it is not, or not any more, in the ring. */
+  /** The key with this name; undefined if the ring does not, or no longer, contain it. */
   find(keyId: string): ClusterKey | undefined {
     return this.all.find((key) => key.keyId === keyId);
   }
 
-  /** What `listen` and `dial` take as `security`. */
+  /** The `security` argument of `listen` and `dial`. */
   get security(): { readonly kind: 'psk'; readonly keys: readonly PresharedKey[] } {
     return { kind: 'psk', keys: this.all.map(({ presharedKey }) => presharedKey) };
   }
@@ -92,11 +95,14 @@ export class ClusterKeys {
   }
 }
 
-/** All that comes of one passphrase. Its secrets are getters of the prototype, so printing, spreading or cloning shows none. */
+/**
+ * Every key that one passphrase yields. The secrets are getters of the prototype, so printing, spreading or cloning
+ * shows none.
+ */
 export class ClusterKey {
   /** Names the pre-shared key on the wire: 12 bytes, base64url. Not secret. */
   readonly keyId: string;
-  /** Names the cluster in beacons: 8 upper-case hex digits. Not secret, and not unique either. */
+  /** Names the cluster in beacons: 8 upper-case hex digits. Neither secret nor unique. */
   readonly clusterHash: string;
   readonly #pskKey: Uint8Array;
   readonly #beaconKey: Uint8Array;
@@ -122,7 +128,7 @@ export class ClusterKey {
     return this.#beaconKey;
   }
 
-  /** Seals secrets that are stored: 32 bytes. */
+  /** Seals stored secrets: 32 bytes. */
   get sealingKey(): Uint8Array {
     return this.#sealingKey;
   }
@@ -141,8 +147,9 @@ export class ClusterKey {
 }
 
 /**
- * The text of a new cluster key, from random bytes that the caller supplies: at least 16, since this text is all that
- * protects the cluster.
+ * The text of a new cluster key.
+ *
+ * @param bytes Random bytes from the caller, at least 16: this text is all that protects the cluster
  */
 export function encodeClusterKey(bytes: Uint8Array): string {
   assert(bytes.length >= clusterKeyBytesMin, `A cluster key needs at least ${clusterKeyBytesMin} random bytes.`);
@@ -154,7 +161,7 @@ export function authenticationCode(key: Uint8Array, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url');
 }
 
-/** Compares without telling by its duration where the difference lies. Lengths are not secret. */
+/** Compares in constant time, so that the duration does not tell where the difference lies. Lengths are not secret. */
 export function isEqualInConstantTime(a: string | Uint8Array, b: string | Uint8Array): boolean {
   const bytesA = Buffer.from(a);
   const bytesB = Buffer.from(b);

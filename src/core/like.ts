@@ -1,16 +1,16 @@
 /**
- * What `$like` means, for texts in which SQLite does not see it: its LIKE ends a text at the first NUL.
+ * The meaning of `$like`, for texts that SQLite cannot match itself: its LIKE ends a text at the first NUL.
  *
- * `%` stands for any text, `_` for one code point, and a backslash before them or another backslash for the character itself. A-Z equal
- * a-z, other letters only themselves.
+ * `%` stands for any text and `_` for one code point. A backslash before `%`, `_` or another backslash makes it
+ * literal. A-Z equal a-z; other letters equal only themselves.
  */
 
-/** Whether a text fits a pattern. Takes at most the product of their lengths, however many `%` there are. */
+/** Whether a text matches a pattern. Takes at most the product of their lengths, however many `%` the pattern has. */
 export function isLike(text: string, pattern: string): boolean {
   const steps = stepsOf(pattern);
   const characters = [...text].map(folded);
   let step = 0;
-  /** Where to go on when what comes behind the last `%` does not fit: the `%` then takes one character more. */
+  /** Where to resume if the part after the last `%` does not match: the `%` then takes one more character. */
   let again: { step: number; at: number } | undefined;
   for (let at = 0; at < characters.length; ) {
     const expected = steps[step];

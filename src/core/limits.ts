@@ -1,6 +1,6 @@
 /**
- * Every bound in one place. Protocol constants are the same in every node, so they may refuse remote entries; anything
- * that a configuration can change binds local writes only, or replicas would differ for ever.
+ * Every bound in one place. A protocol constant is the same in every node, so it may refuse remote entries. A limit
+ * that a configuration can change binds local writes only; otherwise replicas would differ forever.
  */
 export const limits = {
   // Names and documents
@@ -9,7 +9,7 @@ export const limits = {
   keyLengthMax: 512,
   documentBytesMax: 4 * 1024 * 1024,
   documentDepthMax: 100,
-  /** Of ids that are drawn at random: boots and incarnations. */
+  /** Maximum length of random ids: boots and incarnations. */
   tokenIdLengthMax: 32,
   /** SHA-256 as base64url. */
   hashLengthMax: 43,
@@ -19,36 +19,43 @@ export const limits = {
   queryDepthMax: 16,
   queryConditionsMax: 256,
   indexesPerCollectionMax: 32,
-  /** Of the result of one `find`, in characters: what is more is streamed. */
+  /** Maximum size of the result of one `find`, in characters. Larger results must be streamed. */
   findBytesMax: 16 * 1024 * 1024,
-  /** Of documents or changes that are read at once, in characters; one that is larger comes alone. */
+  /** Maximum of documents or changes read at once, in characters. A larger one comes alone. */
   pageBytesMax: 256 * 1024,
-  /** The same for documents however small, since whoever reads them handles a page in one turn of the event loop. */
+  /** Maximum of documents per page, however small: a reader handles a page in one turn of the event loop. */
   pageDocumentsMax: 500,
 
   // Local writes
   writesQueuedMax: 100_000,
-  /** About 12 ms: longer ones would keep peers and other callers waiting. */
+  /** About 12 ms. A longer transaction would keep peers and other callers waiting. */
   writesPerTransactionMax: 500,
   changesPageEntriesMax: 256,
 
   // The lock of a database
-  /** Others may take it and let it go meanwhile. */
+  /** Number of attempts to take the lock, because other processes may take and release it in between. */
   lockAttemptsMax: 20,
-  /** A thread asks whether the holder lives: longer, and it counts as living. */
+  /** How long a thread probes whether the holder of the lock lives. After that, the holder counts as living. */
   lockProbeTimeoutMs: 5_000,
 
   // Other databases in a data directory
   leftBehindFilesMax: 64,
-  /** Whose entries are counted in one, and up to how many: enough to tell that it matters, in some 50 ms. */
+  /**
+   * How many authors of one such database are counted, and how many entries: enough to tell that the database matters,
+   * within some 50 ms.
+   */
   leftBehindAuthorsMax: 2_000,
   leftBehindEntriesMax: 100_000,
 
   // Health of the database
   storeCheckIntervalMs: 1_000,
-  /** A database into which nothing was written for so long is tried, so that an idle node notices a disk that fails. */
+  /**
+   * After this long without a write, a trial write checks the database, so that an idle node notices a failing disk.
+   */
   storeIdleTrialMs: 30_000,
-  /** An impaired database that came back is sound after so long without a failure: doubled with each time. */
+  /**
+   * How long a recovered database must work without a failure before it counts as sound. Doubles with each impairment.
+   */
   storeCalmFirstMs: 1_000,
   storeCalmMaxMs: 60_000,
 
@@ -56,84 +63,89 @@ export const limits = {
   clockDriftMaxMs: 60_000,
 
   // Documents of statemesh itself
-  /** Of the text of a stored peer: a longer one is none, and is not read. */
+  /** Maximum length of the text of a stored peer. A longer text counts as malformed and is not read. */
   remotePeerLengthMax: 512 * 1024,
-  /** Documents that cannot be used are listed up to so many. */
+  /** How many unusable documents are listed. */
   quarantinedMax: 100,
 
   // Reconfiguration
   reconfigurationsWaitingMax: 1_000,
-  /** After sealing again has failed, for want of room on the disk perhaps. */
+  /** Wait before the next attempt after resealing has failed, for example because the disk is full. */
   resealRetryMs: 5_000,
-  /** Of a configuration as text. */
+  /** Maximum size of a configuration as text. */
   configurationBytesMax: 1024 * 1024,
-  /** Cluster keys beside the one in use. */
+  /** Maximum of cluster keys besides the one in use. */
   acceptedKeysMax: 3,
-  /** Both listeners accept for so long: who was about to dial the old port may still. */
+  /** How long both listeners accept after a rebind, so that a peer already dialing the old port still gets in. */
   rebindOverlapMs: 100,
 
   // Frames
-  /** The longest of any type; what each type has at most follows from what its fields may hold. */
+  /** The longest frame of any type. The maximum of each type follows from what its fields may hold. */
   frameBytesMax: 16 * 1024 * 1024,
   frameBytesBeforeAdmissionMax: 16 * 1024,
-  /** Fields of other implementations or later versions in one frame, which are skipped. */
+  /** Maximum of unknown fields in one frame, from other implementations or later versions. They are skipped. */
   unknownFieldsMax: 64,
-  /** Of a code and of the text that tells the other side why it is refused, in characters. */
+  /** Maximum length of a code, and of the text that tells the other side why it is refused, in characters. */
   refusalCodeLengthMax: 64,
   refusalTextLengthMax: 500,
   sendQueueBytesMax: 64 * 1024 * 1024,
 
   // Own database
-  /** A batch that could not be written, or a reading that failed for a reason of the disk, is tried again. */
+  /** First wait before a retry of a batch that could not be written, or of a read that failed because of the disk. */
   diskBackoffFirstMs: 100,
-  /** Less than half of `applyPatienceMs`: the other side hears of each attempt, and waits on. */
+  /** Less than half of `applyPatienceMs`: the other side hears of each attempt and keeps waiting. */
   diskBackoffMaxMs: 4_000,
 
   // Receiving
-  /** Of the event loop, for the frames of all connections together: then everything else has its turn. */
+  /**
+   * How much time of one turn the event loop spends on the frames of all connections together, before other work has
+   * its turn.
+   */
   readingPerTurnMs: 10,
   framesPerTurnMax: 500,
-  /** Of frames that are not complete and batches that are not on disk, over all sessions. */
+  /** Maximum of incomplete frames and of batches that are not yet on disk, over all sessions. */
   receiveBytesMax: 48 * 1024 * 1024,
-  /** Of one session: from here on it is read when its batches are on disk. */
+  /** The same maximum for one session. Beyond it, the session is read again once its batches are on disk. */
   receiveBytesPerSessionMax: 8 * 1024 * 1024,
-  /** Every session has so much, whatever others hold: an ordinary batch. */
+  /** Every session may hold this much, however much other sessions hold: one ordinary batch. */
   receiveBytesGranted: 512 * 1024,
-  /** While the budget is used up, one that does not move is given up each time. */
+  /** While the budget is used up, one session that makes no progress is given up at each of these intervals. */
   receivePatienceMs: 2_000,
 
   // Batches
   batchEntriesMax: 500,
   batchBytesMax: 256 * 1024,
   batchesInFlightMax: 4,
-  /** More would save little and block the event loop longer: two are about 20 ms. */
+  /** A larger value would save little and block the event loop longer: two batches take about 20 ms. */
   batchesPerTransactionMax: 2,
-  /** What a receiver takes in one batch: one entry may exceed `batchBytesMax`, and always travels alone. */
+  /**
+   * Maximum that a receiver accepts in one batch. A single entry may exceed `batchBytesMax`; it always travels alone.
+   */
   batchRunsMax: 500,
 
   // Links: see `core/link-rate.ts`
-  /** Bytes that may be on their way before anything was measured: 4 s of the slowest link. */
+  /** Bytes that may be in flight before anything is measured: 4 s of the slowest link. */
   windowBytesFirst: 16 * 1024,
   windowBytesMin: 4 * 1024,
   windowBytesMax: 8 * 1024 * 1024,
-  /** How long what is written may wait in buffers, beyond the round trip, behind what can wait itself. */
+  /** How long urgent data may wait in buffers behind bulk data, beyond the round trip. */
   queueMsMax: 1_000,
-  /** Large documents travel in parts. */
+  /** The size of the parts in which large documents travel. */
   partBytesMin: 1_024,
   partBytesMax: 64 * 1024,
   /** The longest payload in UTF-8. */
   parcelBytesMax: 4 * 1024 * 1024,
-  /** Of documents whose sessions broke: a node keeps so many bytes of them, to go on from there. */
+  /** How many bytes of partly received documents a node keeps after their sessions broke, to resume from there. */
   parcelsKeptBytesMax: 16 * 1024 * 1024,
-  /** Less is not worth asking whether it has arrived. */
+  /** With fewer bytes written, asking how far the other side has come is not worth it. */
   askBytesMin: 2 * 1024,
   asksMax: 16,
-  /** A shortest round trip that is so old is measured again. */
+  /** A shortest round trip of this age is measured again. */
   roundTripExpiresMs: 30_000,
-  /** Nothing of what is on its way has arrived: a connection counts as dead after so long at the earliest, and at the latest. */
+  /** How long nothing in flight may arrive before a connection counts as dead: the smallest and the largest value. */
   stallPatienceMinMs: 30_000,
   stallPatienceMaxMs: 600_000,
-  /** A batch has arrived, and is not on the disk there. */
+  /** How long a batch that has arrived may take to reach the disk of the other side. */
   applyPatienceMs: 300_000,
 
   // Sessions
@@ -147,52 +159,69 @@ export const limits = {
   comparingTimeoutMs: 300_000,
   heartbeatsMissedMax: 3,
   heartbeatIntervalMaxMs: 60_000,
-  /** Of how many heartbeats on their way it is known when they were sent, to measure the round trip by their echo. */
+  /** How many heartbeats in flight have their time of sending remembered, to measure the round trip by their echo. */
   beatsRememberedMax: 64,
-  /** Two round trips of the longest way: the other side may beat so much later than we. */
+  /** Two round trips of the longest path: the first heartbeat of the other side may come this much later than ours. */
   firstBeatMs: 10_000,
-  /** And two round trips. */
+  /** Plus two round trips. */
   duplicateProbeMs: 1_000,
-  /** A WebSocket carries the stream in messages of this size at most, so little is held of one that is not complete. */
+  /**
+   * Maximum size of the WebSocket messages that carry the stream, so that an incomplete message holds little memory.
+   */
   webSocketMessageBytesMax: 64 * 1024,
   connectionsMax: 256,
   connectionsPerAddressMax: 128,
-  /** Of a cloud node, from all addresses or from one: a whole site may be behind one, or all of them behind a balancer. */
+  /**
+   * Maximum of sessions of a cloud node, from all addresses or from one: a whole site may share one address, and all
+   * sites one balancer.
+   */
   guestsMax: 4_096,
-  /** Whoever is the parent of sessions copies the list of them when one comes or goes: 64 wards of 64 have room for all guests. */
+  /**
+   * Maximum of sessions per parent actor, which copies its list of sessions whenever one comes or goes. 64 wards of 64
+   * have room for all guests.
+   */
   wardSessionsMax: 64,
-  /** Beyond them, one makes way for each newcomer: enough that a handshake ends while 400 strangers a second come in. */
+  /**
+   * Beyond it, one connection gives way for each newcomer. Large enough that a handshake completes while 400 strangers
+   * a second arrive.
+   */
   unauthenticatedMax: 512,
   /** File descriptors that a listener leaves to the control socket, the metrics and the database. */
   descriptorsReserved: 32,
-  /** Lines of the log that a node keeps in memory, for those who ask for them. */
+  /** Lines of the log that a node keeps in memory for later readers. */
   logLinesMax: 1_000,
-  /** Characters of them. */
+  /** Maximum of characters in these lines together. */
   logCharactersMax: 512 * 1024,
-  /** Characters of one of them. */
+  /** Maximum of characters in one of these lines. */
   logLineLengthMax: 2_000,
-  /** Lines of one kind, by what happened and why, that are logged in a window. What comes beyond is counted, and logged at level debug. */
+  /**
+   * Lines with the same event and reason that are logged in one window. Further ones are counted, and logged at level
+   * debug.
+   */
   logRepeatsMax: 100,
   logWindowMs: 60_000,
-  /** How long a refused connection is news: it is warned of once in this time, and `doctor` tells of it. */
+  /** How long a refused connection is news: within this time the log warns of it once, and `doctor` reports it. */
   refusalNewsMs: 3_600_000,
-  /** Addresses of which a refusal is remembered, so that it is warned of once. */
+  /** Number of addresses whose refusal is remembered, so that the log warns of each once. */
   refusalsRememberedMax: 1_000,
-  /** Addresses of known peers, for which a listener keeps places. */
+  /** Number of addresses of known peers for which a listener keeps places. */
   addressesKnownMax: 4_096,
   peersMax: 256,
-  /** What fits in a frame: a clock that grew honestly must never be refused. */
+  /** The number of authors that fits in a frame: a clock that grew honestly must never be refused. */
   authorsPerClockMax: 100_000,
-  /** Authors whom a session remembers on the word of the other side alone: some 250 bytes each. */
+  /** Number of authors that a session remembers on the word of the other side alone: some 250 bytes each. */
   authorsOnTrustMax: 1_000,
 
   // Backoff
   backoffFirstMs: 100,
-  /** So soon a node is met again when nothing but time shows that it is back. */
+  /** Longest wait before a node is met again if only time can show that it is back. */
   backoffMaxMs: 10_000,
-  /** Between attempts to reach a cloud node: many clusters may have lost it at once. */
+  /** Longest wait between attempts to reach a cloud node: many clusters may have lost it at once. */
   gatewayBackoffMaxMs: 30_000,
-  /** Between attempts to reach a peer when there are signs of it: its beacons, or that others have sessions with it. */
+  /**
+   * Longest wait between attempts to reach a peer that shows signs of life: its beacons, or sessions that other nodes
+   * have with it.
+   */
   stirredBackoffMaxMs: 1_000,
   refusedBackoffFirstMs: 5_000,
   refusedBackoffMaxMs: 300_000,
@@ -203,49 +232,56 @@ export const limits = {
   beaconBytesMax: 1_024,
   beaconsPerSecondMax: 500,
   beaconGoneMs: 15_000,
-  /** Of one peer, as its beacons tell: one for each network that both are on. */
+  /** Maximum of addresses of one peer, as its beacons tell them: one for each network that both nodes are on. */
   addressesPerPeerMax: 8,
-  /** So often at most a peer is reported that goes on announcing itself. */
+  /** Shortest interval between reports of a peer that keeps announcing itself. */
   heardAgainMs: 1_000,
 
   // Election
   candidacyMs: 500,
   stableFirstMs: 2_000,
   stableMaxMs: 60_000,
-  /** A leader does not step down for a node that it has heard for less. Shorter than `stableFirstMs`, so no claim waits for it. */
+  /**
+   * A leader does not step down for a node that it has heard for less time. Shorter than `stableFirstMs`, so no claim
+   * waits for it.
+   */
   hearingSteadyMs: 1_500,
-  /** Of one NodeId: more than one only after restarts, or when two processes use it. */
+  /**
+   * Maximum of boots per NodeId. There is more than one only after restarts, or when two processes use the same NodeId.
+   */
   bootsRememberedMax: 4,
-  /** News goes out that soon, and that often at most, besides the regular heartbeats. */
+  /** How soon news goes out besides the regular heartbeats, and the shortest interval between such heartbeats. */
   promptBeatMs: 50,
 
   // Cloud
-  /** TCP, TLS, the question and its answer: three round trips of 5 s, and as much again. */
+  /** TCP, TLS, the request and its response: three round trips of 5 s, and as much again. */
   httpTimeoutMs: 30_000,
   httpBodyBytesMax: 1024 * 1024,
-  /** Answers with a status of 1xx before the real one: without end, they would keep everybody else waiting. */
+  /** Responses with a status of 1xx before the final one. An endless series would keep all other requests waiting. */
   httpInterimMax: 16,
-  /** Access tokens are a few KiB; they travel before the other side is known. */
+  /** Access tokens are a few KiB. They travel before the other side is known. */
   tokenLengthMax: 8 * 1024,
   tokenRefreshShare: 0.8,
   /** The share of the lifetime by which a refresh may come earlier. */
   tokenRefreshJitter: 0.1,
   /** A token, a connection and a handshake, with round trips of 5 s. */
   probeTimeoutMs: 90_000,
-  /** Shorter than the handshake's timeout by a long round trip, so that the other side hears why. */
+  /** Shorter than the handshake's timeout by one long round trip, so that the other side still hears the reason. */
   tokenVerificationTimeoutMs: 12_000,
-  /** When a renewal could not be verified, for a reason that is not the token's: the present token goes on for so long. */
+  /**
+   * How long the present token goes on when its renewal could not be verified for a reason that is not the token's.
+   */
   tokenRenewalRetryMs: 5_000,
   tokenClockToleranceMs: 30_000,
-  /** Of an authority's URL, a client's id or secret, a scope, an audience. */
+  /** Maximum length of an authority's URL, a client's id or secret, a scope, and an audience. */
   oAuth2TextLengthMax: 2_048,
   scopesMax: 64,
-  /** Of a cloud node: where each cluster has an audience of its own, as with Amazon Cognito. */
+  /** Maximum of audiences of a cloud node. With some authorities, such as Amazon Cognito, each cluster has its own. */
   audiencesMax: 1_000,
   gatewaysMax: 32,
-  /** However long an authority says that it wants to be left alone. */
+  /** Longest wait before the next attempt, even if an authority asks for a longer one. */
   retryAfterMaxMs: 600_000,
-  /** After failures in a row; the first wait is shorter. */
+  /** After repeated failures; the first wait is shorter. */
   authorityBackoffMaxMs: 30_000,
   secretVariablesMax: 64,
   authorityOriginsMax: 16,
@@ -253,13 +289,13 @@ export const limits = {
   probeMaxMs: 600_000,
 
   // Audit log
-  /** Lines that are alike, in a window. */
+  /** Similar lines in one window. */
   auditRepeatsMax: 5,
   auditWindowMs: 60_000,
-  /** Kinds of lines that are told apart at a time. */
+  /** Number of kinds of lines that are told apart at a time. */
   auditKeysMax: 1_000,
 
   // Watching
-  /** Streams that wait for a commit. */
+  /** Maximum of streams that wait for a commit. */
   watchersMax: 1_000,
 } as const;

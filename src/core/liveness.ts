@@ -1,13 +1,17 @@
 /**
- * Who is live, as one node can tell from heartbeats: of those with whom it has a session, and of those for whom its neighbours
- * vouch. No clock of its own, no timers: whoever feeds it says what time it is.
+ * Which nodes are live, as far as one node can tell from heartbeats: its own neighbors, and the nodes for which its
+ * neighbors vouch. It has no clock and no timers: each call passes the time.
  *
- * - A session that has been heard shows that its peer lives, until it ends.
- * - Somebody else is live while a neighbour's latest list names it and its counter goes on rising. A counter counts once, whichever
- *   way it came: nodes that tell each other of a dead one never see it rise again, so no ghost outlives its last heartbeat by more
- *   than the patience at each node that it reaches.
- * - Nobody is told what he hears from the same neighbours himself: in a full mesh nothing is relayed, and where two meshes share
- *   a bridge only the bridge relays. So a loss is known everywhere as soon as the one who saw it has said so, but for rings.
+ * Intuition: a neighbor is live because we hear it. A distant node is live because a neighbor still names it and its
+ * heartbeat counter still rises, so its process must still be beating somewhere.
+ *
+ * - A session that has been heard shows that its peer is live, until the session ends.
+ * - A distant node is live while a neighbor's latest list names it and its counter keeps rising. Each counter value
+ *   counts once, whichever path it came by. Nodes that tell each other about a dead node never see its counter rise
+ *   again, so a dead node outlives its last heartbeat by at most the patience at each node that the heartbeat reaches.
+ * - A neighbor is not told what it already hears from the same nodes. In a full mesh nothing is relayed; where two
+ *   meshes share a bridge, only the bridge relays. So a loss is known everywhere as soon as the node that saw it has
+ *   reported it, except in rings.
  */
 import { isSameStanding, type Standing, standingOf } from './ballot.js';
 import type { Boot, NodeId } from './ids.js';
@@ -15,31 +19,31 @@ import { limits } from './limits.js';
 
 /** A sign of life of one process. */
 export interface Presence extends Standing {
-  /** Rises with each heartbeat of that process, whoever it is sent to. */
+  /** Rises with each heartbeat of that process, to any receiver. */
   readonly counter: number;
 }
 
-/** A sign of life of somebody else, as it was heard. */
+/** A sign of life of a node that is not a neighbor, as a neighbor relayed it. */
 export interface RelayedPresence extends Presence {
   readonly nodeId: NodeId;
   readonly boot: Boot;
-  /** The longest heartbeat interval on its way so far: it must not be expected more often. */
+  /** The longest heartbeat interval on its path so far: signs of life cannot be expected more often. */
   readonly intervalMs: number;
 }
 
-/** What one heartbeat says of life. */
+/** The part of one heartbeat that concerns liveness. */
 export interface SignsOfLife {
-  /** How often the neighbour beats. */
+  /** How often the neighbor sends heartbeats. */
   readonly intervalMs: number;
   /** Undefined from a node that takes no part. */
   readonly presence: Presence | undefined;
-  /** Everybody for whom it vouches to us. */
+  /** Every node for which the sender vouches to us. */
   readonly relayed: readonly RelayedPresence[];
-  /** With whom it has sessions, if that has changed. */
+  /** The nodes with which the sender has sessions, if they changed. */
   readonly neighbours: readonly NodeId[] | undefined;
 }
 
-/** A session of ours, as `meet` gives it. What else it holds is the table's own. */
+/** A session of ours, as `meet` returns it. Its other fields belong to the table. */
 export interface Neighbour {
   readonly nodeId: NodeId;
   readonly boot: Boot;
@@ -59,7 +63,7 @@ export class LivenessTable {
     this.#selfId = selfId;
   }
 
-  /** Who is live, without ourselves. It changes in place. */
+  /** The live nodes, without this one. The map changes in place. */
   get live(): ReadonlyMap<NodeId, Standing> {
     return this.#live;
   }
@@ -69,15 +73,18 @@ export class LivenessTable {
     return this.#changes;
   }
 
-  /** Rises with whatever may change who is told what: more often than `changes`, but not with mere counters. */
+  /**
+   * Rises with each change that may alter which nodes are relayed to which neighbors. That is more often than
+   * `changes`, but not for counters alone.
+   */
   get routes(): number {
     return this.#routes;
   }
 
-  /** A session with a peer begins; it counts from its first sign of life on. */
+  /** Records that a session with a peer begins. It counts from its first sign of life. */
   meet({ nodeId, boot }: Neighbour): Neighbour {
     const known = this.#nodes.get(nodeId);
-    // Sessions are bounded by themselves.
+    // Sessions have a maximum of their own.
     if (known === undefined) this.#makeRoom();
     const node = known ?? this.#remember(nodeId);
     const session = new Session(node, boot);
@@ -85,11 +92,11 @@ export class LivenessTable {
     return session;
   }
 
-  /** A session ends, and at once whatever rested on it alone. */
+  /** Records that a session ends. All knowledge that rested on it alone ends at once. */
   part(neighbour: Neighbour, nowMs: number): void {
     const session = neighbour as Session;
     if (!session.node.sessions.delete(session)) return;
-    // What was relayed meanwhile says nothing of the time after.
+    // Relays during the session prove nothing about the time after it.
     if (session.process !== undefined) session.process.risenAtMs = undefined;
     const named = session.vouchesFor;
     session.vouchesFor = new Set();
@@ -109,13 +116,13 @@ export class LivenessTable {
     if (signs.relayed.length > 0 || session.vouchesFor.size > 0) this.#hearRelayed(session, signs, nowMs);
   }
 
-  /** Gives up those whose counters have not risen for too long. To be called about once an interval. */
+  /** Gives up nodes whose counters have not risen for too long. Call it about once per interval. */
   expire(nowMs: number): void {
     if (this.#vouches === 0) return;
     for (const node of this.#nodes.values()) if (node.vouchers.size > 0) this.#settle(node, nowMs);
   }
 
-  /** For whom we vouch to a neighbour, for its next heartbeat. */
+  /** The nodes for which we vouch in the next heartbeat to a neighbor. */
   relayTo(neighbour: Neighbour): readonly RelayedPresence[] {
     const session = neighbour as Session;
     const targets = this.#targetsOf(session);
@@ -123,7 +130,10 @@ export class LivenessTable {
     return session.told;
   }
 
-  /** Whether a neighbour should hear at once that somebody came, went or changed: not of counters, nor of its own neighbours. */
+  /**
+   * Whether a neighbor should hear at once that a node came, left or changed. Counters alone are no news, and neither
+   * are nodes that have become the neighbor's own neighbors.
+   */
   hasNewsFor(neighbour: Neighbour): boolean {
     const session = neighbour as Session;
     const targets = this.#targetsOf(session);
@@ -187,7 +197,7 @@ export class LivenessTable {
     for (const node of touched) this.#settle(node, nowMs);
   }
 
-  /** Whether that is news. */
+  /** Records that a session vouches for a process. @returns Whether that is new */
   #vouch(node: Known, session: Session, boot: Boot): boolean {
     const before = node.vouchers.get(session);
     if (before === boot) return false;
@@ -203,7 +213,7 @@ export class LivenessTable {
     this.#routes += 1;
   }
 
-  /** Draws the consequences of what has changed about a node. */
+  /** Derives the node's liveness from what has changed. */
   #settle(node: Known, nowMs: number): void {
     const process = liveProcessOf(node, nowMs);
     const direct = process !== undefined && isDirect(node, process);
@@ -238,7 +248,10 @@ export class LivenessTable {
     return node;
   }
 
-  /** Forgets whoever is gone, if there are too many; whom somebody still names is needed, lest it seem to rise. */
+  /**
+   * Makes room by forgetting a node that is gone. A node that a neighbor still names stays, because its known counter
+   * would otherwise seem to rise.
+   */
   #makeRoom(): boolean {
     if (this.#nodes.size < limits.peersMax) return true;
     for (const [nodeId, { live, sessions, vouchers }] of this.#nodes) {
@@ -250,15 +263,15 @@ export class LivenessTable {
   }
 }
 
-/** Whatever was heard of one NodeId. */
+/** All that is known about one NodeId. */
 class Known {
   readonly nodeId: NodeId;
   readonly processes = new Map<Boot, Process>();
   /** In order of admission. */
   readonly sessions = new Set<Session>();
-  /** Whose latest list names it, and as which process. */
+  /** The sessions whose latest list names the node, each with the process that it names. */
   readonly vouchers = new Map<Session, Boot>();
-  /** Which of its processes is live, and what is known of it by everybody whom we have told. */
+  /** The live process of the node, and its standing as we have told it to our neighbors. */
   live: Process | undefined;
   standing: Standing | undefined;
   isDirect = false;
@@ -272,12 +285,12 @@ class Session implements Neighbour {
   readonly nodeId: NodeId;
   readonly boot: Boot;
   readonly node: Known;
-  /** Once it has been heard. */
+  /** Set once the session has been heard. */
   process: Process | undefined;
-  /** Whom its latest list names. */
+  /** The nodes that its latest list names. */
   vouchesFor = new Set<Known>();
   neighbours: ReadonlySet<NodeId> = new Set();
-  /** For whom we vouch to it, as of some state of the routes, and what it was told. */
+  /** The nodes for which we vouch to it, as of `routedAt`, and what it was last told. */
   targets: readonly Known[] = [];
   routedAt = -1;
   told = nobody;
@@ -292,18 +305,18 @@ class Session implements Neighbour {
 interface Process {
   readonly boot: Boot;
   standing: Standing;
-  /** As of which counter. */
+  /** The counter of the latest sign of life. */
   counter: number;
-  /** The highest counter heard, whichever way. */
+  /** The highest counter heard, by any path. */
   highest: number;
   intervalMs: number;
   heardAtMs: number;
-  /** When a relayed counter has risen last, since the last session with it ended. */
+  /** When a relayed counter last rose, counted only after the last session with the process ended. */
   risenAtMs: number | undefined;
   patienceMs: number;
 }
 
-/** A session says more than any relay, and the latest one most. */
+/** A session outweighs any relay, and the latest session outweighs earlier ones. */
 function liveProcessOf(node: Known, nowMs: number): Process | undefined {
   let direct: Process | undefined;
   for (const { process } of node.sessions) direct = process ?? direct;
@@ -328,7 +341,10 @@ function isDirect({ sessions }: Known, process: Process): boolean {
   return false;
 }
 
-/** Whether a neighbour would not hear of a node but from us: it has no session with it, nor with any of those who told us. */
+/**
+ * Whether a neighbor hears of a node only from us: it has no session with the node, nor with any node that told us of
+ * it.
+ */
 function isNewTo(session: Session, { nodeId, live, isDirect, vouchers }: Known): boolean {
   const { neighbours } = session;
   if (nodeId === session.nodeId || neighbours.has(nodeId)) return false;
@@ -350,7 +366,7 @@ function believe(process: Process, presence: RelayedPresence, intervalMs: number
   if (!isSameStanding(process.standing, presence)) process.standing = standingOf(presence);
 }
 
-/** Forgets the process that was silent for longest, if there are too many, and one that nobody speaks of. */
+/** Makes room by forgetting the process that was silent for longest, among those that nothing refers to. */
 function makeRoomIn(node: Known): boolean {
   const { processes, vouchers, live } = node;
   if (processes.size < limits.bootsRememberedMax) return true;

@@ -1,4 +1,4 @@
-/** Values that are no JSON: what they are called, and what to write in their place. */
+/** Values that JSON cannot hold: what they are called, and what to write instead. */
 import { limits } from './limits.js';
 
 /** Why a document cannot hold a number, a bigint, a function, a symbol or undefined. */

@@ -1,36 +1,40 @@
 /**
- * Options from a program: objects of named fields, read once and checked whole.
+ * Options from a program: objects of named fields, read once and checked as a whole.
  *
  * Invariants:
- * - An unknown field is refused, with the field that was probably meant; so is a value of another type. A misspelt option
- *   would otherwise leave a default in force without a word.
+ * - An unknown field is refused, with the name of the field that was probably meant; a value of the wrong type is
+ *   refused, too. A misspelled option would otherwise silently leave a default in force.
  * - A field that is `undefined` counts as absent, as TypeScript programs expect.
- * - Each field is read once. What comes back is a copy of ours: a getter or a proxy cannot answer otherwise afterwards, and
- *   changing the object changes nothing.
- * - Only own fields count, and an object that inherits any is refused, because they would be ignored.
+ * - Each field is read once, and the result is our own copy. A getter or a proxy cannot answer differently later, and
+ *   changing the object later has no effect.
+ * - Only own fields count. An object that inherits fields is refused, because they would be ignored.
  */
 import { nearestName } from './did-you-mean.js';
 import { type ErrorCode, isStatemeshError, messageOf, StatemeshError, shortText } from './errors.js';
 import { own } from './own.js';
 
-/** What a field may hold. */
+/** The kind of value that a field accepts. */
 export interface Kind {
   /** For messages, after "takes": "a text". */
   readonly takes: string;
   accepts(value: unknown): boolean;
 }
 
-/** The fields that an options object may have. Each field of its type has to stand here, or this does not compile. */
+/** The fields that an options object may have. A type with a field that is missing here does not compile. */
 export interface OptionsShape<T> {
   /** How a message begins: "Invalid query", "Invalid options of putMany". */
   readonly complaint: string;
   readonly code: ErrorCode;
   readonly fields: { readonly [Name in keyof T]-?: Kind };
-  /** The fields without which nothing can be done. */
+  /** The fields that must be present. */
   readonly required?: readonly (keyof T & string)[];
 }
 
-/** Checks an options object and copies it. `undefined` stands for one without fields. @throws StatemeshError the shape's code */
+/**
+ * Checks an options object and copies it. `undefined` stands for an object without fields.
+ *
+ * @throws StatemeshError the shape's code
+ */
 export function readOptions<T extends object>(value: unknown, shape: OptionsShape<T>): T {
   const { complaint, code, fields, required = [] } = shape;
   const refuse = (problem: string, cause?: unknown): StatemeshError =>
@@ -51,7 +55,8 @@ export function readOptions<T extends object>(value: unknown, shape: OptionsShap
 
 /**
  * The own fields of a plain object, each read once.
- * @param refuse Makes the error for what is no plain object, or cannot be read
+ *
+ * @param refuse Makes the error for a value that is not a plain object or cannot be read
  */
 export function readFields(
   value: unknown,
@@ -60,17 +65,18 @@ export function readFields(
   try {
     if (!isPlainObject(value)) throw refuse(`it takes a plain object of fields, not ${shownValue(value)}.`);
     return Reflect.ownKeys(value).map((name) => {
-      if (typeof name === 'symbol') throw refuse(`${String(name).slice(0, 80)} is unknown: fields are named by texts.`);
+      if (typeof name === 'symbol')
+        throw refuse(`${String(name).slice(0, 80)} is unknown: field names must be strings.`);
       return [name, own(value as Record<string, unknown>, name)];
     });
   } catch (error) {
     if (isStatemeshError(error)) throw error;
-    // A getter or a proxy of the caller's has thrown.
+    // A getter or a proxy of the caller has thrown.
     throw refuse(`it cannot be read: ${messageOf(error)}`, error);
   }
 }
 
-/** What to say of a name that is not in a list. */
+/** The sentence about a name that is not in a list. */
 export function unknownName(name: string, names: readonly string[]): string {
   const nearest = nearestName(name, names);
   const meant = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
@@ -79,13 +85,13 @@ export function unknownName(name: string, names: readonly string[]): string {
   return `"${shortText(name)}" is unknown${listed && '; '}${listed}.${meant}`;
 }
 
-/** A wrong value as part of a message, with its type where both look alike. */
+/** A wrong value as part of a message, with its type where two types look alike. */
 export function shownValue(value: unknown): string {
   if (typeof value === 'string') return `the text "${shortText(value)}"`;
   return shortText(value);
 }
 
-/** Made by `{}` or without a prototype, in whatever realm. */
+/** Whether an object was made by `{}` or without a prototype, in any realm. */
 export function isPlainObject(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -93,7 +99,7 @@ export function isPlainObject(value: unknown): value is object {
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf');
 }
 
-/** Longer lists are in the reference. */
+/** Longer lists stand in the reference. */
 const listedMax = 12;
 
 function listOf(names: readonly string[]): string {
@@ -110,7 +116,7 @@ export const kinds = {
   },
   /** Ms, or bytes a second. */
   amount: {
-    takes: 'a number from 0',
+    takes: 'a number of at least 0',
     accepts: (value) => typeof value === 'number' && value >= 0 && Number.isFinite(value),
   },
   function: { takes: 'a function', accepts: isFunction },
@@ -119,7 +125,7 @@ export const kinds = {
     takes: 'an AbortSignal',
     accepts: (value) => isObject(value) && typeof value.aborted === 'boolean' && isFunction(value.addEventListener),
   },
-  /** Checked by whom it is handed to. */
+  /** Checked by the function that receives it. */
   any: { takes: 'a value', accepts: () => true },
 } as const satisfies Record<string, Kind>;
 
@@ -132,7 +138,7 @@ export function wholeNumber(from: number, to: number = Number.MAX_SAFE_INTEGER):
   };
 }
 
-/** One of some texts. */
+/** One of a few texts. */
 export function oneOf(...values: readonly string[]): Kind {
   return {
     takes: listOf(values.map((value) => `"${value}"`)).replace(/ and (?=[^ ]*$)/, ' or '),
@@ -140,7 +146,7 @@ export function oneOf(...values: readonly string[]): Kind {
   };
 }
 
-/** An object, whatever it is made by, with some methods. */
+/** An object of any class with the given methods. */
 export function objectWith(...methods: readonly string[]): Kind {
   const having = methods.length === 0 ? '' : ` with ${listOf(methods.map((name) => `${name}()`))}`;
   return {

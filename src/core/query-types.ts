@@ -1,14 +1,17 @@
 /**
- * What a query may say, as TypeScript sees it.
+ * The types of queries.
  *
- * On a collection whose documents have a type, only their fields can be named, and compared with values of their type. What is known
- * of the documents decides how much: `any`, `unknown` and types without fields allow every name.
+ * A query of a collection with a document type can name only the fields of that type, and compare them only with values
+ * of their type. `any`, `unknown` and types without fields allow every name.
  */
 
-/** A JSON value that is neither list nor object. */
+/** A JSON value that is neither a list nor an object. */
 export type Scalar = string | number | boolean | null;
 
-/** A value means equality; several operators on one field must all hold. `null` stands for a field that is null or missing. */
+/**
+ * A plain value means equality. Several operators on one field must all hold. `null` matches a field that is null or
+ * missing.
+ */
 export type Condition<V extends Scalar = Scalar> =
   | V
   | null
@@ -21,40 +24,40 @@ export type Condition<V extends Scalar = Scalar> =
       readonly $lte?: Extract<V, string | number>;
       readonly $in?: readonly (V | null)[];
       /**
-       * `%` stands for any text, `_` for one character; without regard to case for A-Z, as SQL LIKE. A backslash takes the `%`,
-       * `_` or backslash after it literally.
+       * `%` stands for any text, `_` for one character. A-Z match in either case, as in SQL LIKE. A backslash makes the
+       * `%`, `_` or backslash after it literal.
        */
       readonly $like?: Extract<V, string> extends never ? never : string;
     };
 
 /** All fields and operators must hold. */
-// biome-ignore lint/suspicious/noExplicitAny: of documents of whatever type.
+// biome-ignore lint/suspicious/noExplicitAny: documents may have any type.
 export type Where<T = any> = (HasFields<T> extends true ? TypedFields<T> : AnyFields) & {
   readonly $and?: readonly Where<T>[];
   readonly $or?: readonly Where<T>[];
   readonly $not?: Where<T>;
 };
 
-/** Which documents to find, in what order, and how many of them. */
-// biome-ignore lint/suspicious/noExplicitAny: of documents of whatever type.
+/** Which documents to find, in which order, and how many of them. */
+// biome-ignore lint/suspicious/noExplicitAny: documents may have any type.
 export interface Query<T = any> {
   readonly where?: Where<T> | undefined;
-  /** Fields in order of importance; documents that are equal in all of them are ordered by key. */
+  /** Fields in order of importance. Documents that are equal in all of them are ordered by key. */
   readonly orderBy?: readonly OrderBy<T>[] | undefined;
   readonly limit?: number | undefined;
   readonly offset?: number | undefined;
 }
 
-/** A field by its path, ascending; descending with a `-` before it, or as an object. */
-// biome-ignore lint/suspicious/noExplicitAny: of documents of whatever type.
+/** A field by its path, ascending. A leading `-` or the object form makes it descending. */
+// biome-ignore lint/suspicious/noExplicitAny: documents may have any type.
 export type OrderBy<T = any> =
   | FieldPath<T>
   | `-${FieldPath<T>}`
   | { readonly field: FieldPath<T>; readonly descending?: boolean | undefined };
 
 /**
- * A field of a document by its path: `address.city`. A backslash takes a `.`, `[`, `]`, `\` or a leading `$` or `-` as part of a name;
- * paths with a backslash are checked when they are used. A field called "key" is `\key`.
+ * A field of a document by its path: `address.city`. A backslash makes a `.`, `[`, `]`, `\` or a leading `$` or `-`
+ * part of a name; paths with a backslash are checked at run time. A field called "key" is `\key`.
  */
 export type FieldPath<T> = HasFields<T> extends true ? PathIn<T, Depth> | EscapedPath : string;
 
@@ -68,16 +71,16 @@ type TypedFields<T> = {
   readonly [Path in PathIn<T, Depth>]?: Condition<Extract<ValueAt<T, Path>, Scalar>>;
 } & { readonly [path: EscapedPath]: Condition };
 
-/** Whether the fields of T are known: not of `any`, `unknown`, scalars, lists, `object` and `{}`. */
+/** Whether the fields of T are known. They are not for `any`, `unknown`, scalars, lists, `object` and `{}`. */
 type HasFields<T> = 0 extends 1 & T ? false : unknown extends T ? false : [FieldsOf<T>] extends [never] ? false : true;
 
-/** Names of fields; of a union, those of all its members. */
+/** Names of fields; for a union, those of all its members. */
 type FieldsOf<T> = T extends Leaf ? never : keyof T & (string | number);
 
-/** What no path goes into. */
+/** Types that no path leads into. */
 type Leaf = Scalar | undefined | readonly unknown[] | Date | ((...args: never[]) => unknown);
 
-/** How deep paths are known: types may contain themselves. */
+/** How many levels of a path are checked: types may contain themselves. */
 type Depth = [1, 1, 1, 1, 1];
 
 type PathIn<T, Left extends readonly unknown[]> = T extends Leaf
@@ -95,12 +98,12 @@ type PathThrough<V, Name extends string, Left extends readonly unknown[]> =
           : `${Name}.${PathIn<V, Rest>}`
       : `${Name}.${string}`);
 
-/** Names that a path would read otherwise are written with a backslash. */
+/** Names that a path would read differently must be written with a backslash. */
 type Named<Name extends string> = Name extends `${string}${'.' | '[' | ']' | '\\'}${string}` | `$${string}` | 'key'
   ? never
   : Name;
 
-/** The value at a path; of a union, that of every member that has it. */
+/** The type of the value at a path; for a union, that of every member that has the path. */
 type ValueAt<T, Path extends string> = 0 extends 1 & T
   ? Scalar
   : unknown extends T
@@ -123,5 +126,5 @@ type ValueAt<T, Path extends string> = 0 extends 1 & T
                 : never
             : never;
 
-/** What nothing is known of may be any scalar. */
+/** A value of unknown type may be any scalar. */
 type Known<V> = unknown extends V ? Scalar : V;

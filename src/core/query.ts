@@ -1,11 +1,11 @@
 /**
- * Queries over the JSON fields of documents: the check of what comes from outside, and the parts that a store compiles.
+ * Queries over the JSON fields of documents: the check of queries from outside, and the parts that a store compiles.
  *
- * A field is named by its path, `address.city`. Values compare only with values of their own JSON type: a number is never
- * greater than a text. `null` equals a field that is null or missing.
+ * A field is named by its path, `address.city`. Values compare only with values of their own JSON type: a number is
+ * never greater than a text. `null` equals a field that is null or missing.
  *
- * Invariant: what a query means is decided when it is made. An unknown field, a value that is `undefined` and a wrong type are
- * refused, since a condition left out would find everything.
+ * Invariant: the meaning of a query is fixed when it is made. An unknown field, an `undefined` value and a wrong type
+ * are refused, because leaving the condition out would match every document.
  */
 import { StatemeshError, shortText } from './errors.js';
 import { parseField } from './field-path.js';
@@ -24,7 +24,7 @@ import type { OrderBy, Query, Scalar, Where } from './query-types.js';
 
 export type { Condition, FieldPath, OrderBy, Query, Scalar, Where } from './query-types.js';
 
-/** A query taken apart: what a store compiles. */
+/** A parsed query: what a store compiles. */
 export type Filter =
   | { readonly kind: 'and' | 'or'; readonly filters: readonly Filter[] }
   | { readonly kind: 'not'; readonly filter: Filter }
@@ -54,7 +54,8 @@ const orderShape: OptionsShape<Order> = {
 };
 
 /**
- * Checks a whole query, and copies it: nobody can change it afterwards, and it need not be checked again.
+ * Checks a whole query and copies it. Later changes of the original have no effect, and the copy needs no second check.
+ *
  * @throws StatemeshError `queryInvalid`
  */
 export function parseQuery(query: unknown): Query {
@@ -68,12 +69,20 @@ export function parseQuery(query: unknown): Query {
   };
 }
 
-/** Checks a condition from outside and takes it apart. @throws StatemeshError `queryInvalid` */
+/**
+ * Checks a condition from outside and parses it.
+ *
+ * @throws StatemeshError `queryInvalid`
+ */
 export function parseWhere(where: unknown): Filter {
   return parseAll(copyOfWhere(where), 0, { conditions: limits.queryConditionsMax });
 }
 
-/** Checks ordering: `name`, `-name` for descending, or an object. @throws StatemeshError `queryInvalid` */
+/**
+ * Checks ordering: `name`, `-name` for descending, or an object.
+ *
+ * @throws StatemeshError `queryInvalid`
+ */
 export function parseOrderBy(orderBy: unknown): Order[] {
   if (!Array.isArray(orderBy)) throw invalid(`orderBy takes a list of fields, not ${shownValue(orderBy)}.`);
   if (orderBy.length > limits.queryConditionsMax)
@@ -91,7 +100,11 @@ export function parseOrderBy(orderBy: unknown): Order[] {
   });
 }
 
-/** Checks limit and offset. @throws StatemeshError `queryInvalid` */
+/**
+ * Checks limit and offset.
+ *
+ * @throws StatemeshError `queryInvalid`
+ */
 export function parseCount(name: 'limit' | 'offset', value: number | undefined): number | undefined {
   if (value !== undefined && !count.accepts(value)) {
     throw invalid(`${name} takes ${count.takes}, not ${shownValue(value)}.`);
@@ -99,7 +112,7 @@ export function parseCount(name: 'limit' | 'offset', value: number | undefined):
   return value;
 }
 
-/** More than any condition that is within the limits has. */
+/** More than any condition within the limits can have. */
 const valuesMax = 64 * limits.queryConditionsMax;
 
 interface Copying {
@@ -145,9 +158,9 @@ function parseAll(where: unknown, depth: number, budget: { conditions: number })
 const logic = ['$and', '$or', '$not'];
 const operators = ['$eq', '$ne', '$gt', '$gte', '$lt', '$lte', '$in', '$like'];
 
-/** What to write in place of operators that other databases have. */
+/** What to write instead of operators that other databases have. */
 const advice: ReadonlyMap<string, string> = new Map([
-  ['$exists', 'Write { $ne: null } for a field that is there, null for one that is not.'],
+  ['$exists', 'Write { $ne: null } for a field that is present, null for one that is missing.'],
   ['$nin', 'Write { $not: { field: { $in: [...] } } }.'],
   ['$regex', 'Write $like, where % stands for any text.'],
 ]);
@@ -224,7 +237,7 @@ function isScalar(value: unknown): value is Scalar {
 
 function isUndefined(name: string): StatemeshError {
   return invalid(
-    `${shortText(name)} is undefined, which compares with nothing: leave it out, or write null for a field that is null or missing.`,
+    `${shortText(name)} is undefined and matches nothing: leave it out, or write null for a field that is null or missing.`,
   );
 }
 

@@ -1,30 +1,30 @@
 /**
- * What a node remembers of the connections that it has refused, so that whoever asks is told of them later.
+ * What a node remembers about the connections that it refused, so that `doctor` and the status can report them later.
  *
- * Invariant: one record for each reason, of which there are as many as error codes.
+ * Invariant: there is one record per reason, so at most as many as error codes.
  */
 import type { ErrorCode, Failure } from './errors.js';
 
 /** Connections that were refused for one reason. */
 export interface RefusalRecord {
   readonly code: ErrorCode;
-  /** Of the last one. */
+  /** Of the last refusal. */
   readonly message: string;
   readonly remoteAddress: string;
-  /** Since the node began, as far as they were reported. */
+  /** Since the node started, as far as they were reported. */
   readonly count: number;
-  /** Of the last one, ms since 1970. */
+  /** Of the last refusal, ms since 1970. */
   readonly lastAtMs: number;
 }
 
-/** By reason. */
+/** Records by reason. */
 export type RefusalRecords = ReadonlyMap<ErrorCode, RefusalRecord>;
 
 /** One more report of refused connections. */
 export interface RefusalNews {
   readonly remoteAddress: string;
   readonly failure: Failure;
-  /** How many more there were that were not reported. */
+  /** How many further refusals were not reported. */
   readonly suppressed: number;
 }
 

@@ -1,16 +1,16 @@
 /**
  * What a sender believes the other side has, and what follows from it.
  *
- * Invariant: nothing is sent that is not contiguous with what the other side has or has on its way, so a sender never
- * makes a gap. What is left out (relays that the other side gets elsewhere) is remembered as skipped, and is not sent
- * again before a vector clock has shown what is really missing.
+ * Invariant: a sender sends only entries that are contiguous with what the other side has or has in flight, so it never
+ * makes a gap. Entries that it leaves out (relays that reach the other side by another path) are remembered as skipped.
+ * They are not sent again before a vector clock has shown what is really missing.
  */
 import { type Author, type AuthorKey, authorKeyOf, parseAuthorKey } from './author.js';
 import { endOf, type Position, type Run } from './entry.js';
 import type { NodeId } from './ids.js';
 import { positionOf, type VectorClock } from './vector-clock.js';
 
-/** A batch sent and not yet acknowledged: where it takes the other side. */
+/** A batch that is sent and not yet acknowledged, with the positions to which it takes the other side. */
 export interface InFlight {
   readonly sequence: number;
   readonly entries: number;
@@ -21,7 +21,7 @@ export interface Progress {
   /** What the other side has, or will have when the batches in flight have arrived. */
   readonly theirs: VectorClock;
   readonly inFlight: readonly InFlight[];
-  /** Authors of whom entries were left out since the last vector clock. */
+  /** Authors with entries left out since the last vector clock. */
   readonly skipped: ReadonlySet<AuthorKey>;
 }
 
@@ -29,7 +29,7 @@ export function startProgress(theirs: VectorClock): Progress {
   return { theirs, inFlight: [], skipped: new Set() };
 }
 
-/** After sending a batch. */
+/** Records a sent batch. */
 export function sent(progress: Progress, sequence: number, runs: readonly Run[]): Progress {
   const ends = endsOf(runs);
   const entries = runs.reduce((total, run) => total + run.entries.length, 0);
@@ -45,8 +45,8 @@ export function acknowledged(progress: Progress, sequence: number): Progress {
 }
 
 /**
- * After a vector clock of the other side: it is the truth, but for the batches that were still on their way when it was
- * written.
+ * Takes over a vector clock of the other side. It is the truth, except for the batches that were still in flight when
+ * the other side wrote it.
  */
 export function reconciled(
   progress: Progress,
@@ -58,41 +58,43 @@ export function reconciled(
   return { ...progress, theirs, skipped: new Set() };
 }
 
-/** After the other side has sent us something: it has that. */
+/** Records runs that the other side has sent us: it has those entries. */
 export function credited(progress: Progress, runs: readonly Run[]): Progress {
   return { ...progress, theirs: furthest(progress.theirs, endsOf(runs)) };
 }
 
 /**
- * Whom a commit came from: a NodeId on the local network. Over a cloud link it has a slash, which a NodeId has not, since the
- * nodes of two clusters that meet on a cloud node may have one NodeId.
+ * The peer that a commit came from. On the local network it is a NodeId. Over a cloud link it contains a slash, which a
+ * NodeId cannot: the nodes of two clusters that meet on a cloud node may share one NodeId.
  */
 export type Origin = string;
 
-/** Where a database has from what it took over from the one before it: no NodeId is empty. */
+/** The origin of entries that a database took over from its predecessor. A NodeId is never empty. */
 export const predecessorOrigin: Origin = '';
 
-/** What to do about a commit, once the other side had everything before it. */
+/** What to do about a commit, given that the other side had everything before it. */
 export interface Push {
   readonly progress: Progress;
   /** To send at once, from memory. */
   readonly runs: readonly Run[];
   /** The other side lacks entries before these: read them from the store. */
   readonly lagging: boolean;
-  /** It may lack entries that were left out before: ask for its vector clock. */
+  /** The other side may lack entries that were left out before: ask for its vector clock. */
   readonly unsure: boolean;
 }
 
 export interface PushContext {
-  /** What we wrote ourselves, in an earlier incarnation, the other side gets from nobody but us. */
+  /** This node. Entries of its own earlier incarnations reach the other side from no other node. */
   readonly selfId: NodeId;
-  /** Undefined over a cloud link: nodes of several clusters may have one NodeId, so that it says nothing of an author there. */
+  /**
+   * Undefined over a cloud link: nodes of several clusters may share a NodeId, so there it does not identify an author.
+   */
   readonly peerId: NodeId | undefined;
-  /** What the other side is the origin of. */
+  /** The origin that stands for the other side. */
   readonly peerOrigin: Origin;
   /** Where the commit came from; undefined for local writes. */
   readonly origin: Origin | undefined;
-  /** The peers with whom the other side has a session of its own: what they write reaches it without us. */
+  /** The peers with which the other side has sessions of its own: their writes reach it without us. */
   readonly neighbours: ReadonlySet<NodeId>;
 }
 
@@ -123,7 +125,7 @@ export function push(progress: Progress, runs: readonly Run[], context: PushCont
   return { progress: { ...progress, skipped }, runs: toSend, lagging, unsure };
 }
 
-/** Whether what an author writes reaches the other side without us; it may be the author itself. */
+/** Whether an author's writes reach the other side without us. The other side may be the author itself. */
 function reachesOtherwise({ nodeId }: Author, { selfId, peerId, neighbours }: Ways): boolean {
   return nodeId !== selfId && (nodeId === peerId || neighbours.has(nodeId));
 }
@@ -131,21 +133,21 @@ function reachesOtherwise({ nodeId }: Author, { selfId, peerId, neighbours }: Wa
 type Ways = Pick<PushContext, 'selfId' | 'peerId' | 'neighbours'>;
 
 /**
- * After a digest has matched: the other side has what we have. What was skipped stays so: more of it would be skipped, too, and
- * nothing of it is missing.
+ * Records that a digest has matched: the other side has what we have. Skipped authors stay skipped: more of their
+ * entries would be skipped, too, and none is missing.
  */
 export function matched(progress: Progress, ours: VectorClock): Progress {
   return { ...progress, theirs: ours };
 }
 
-/** Whether the other side may lack entries that were left out, since what it got them by is gone. */
+/** Whether the other side may lack entries that were left out, because the path that brought them is gone. */
 export function isCutOff({ skipped }: Progress, ways: Ways): boolean {
   return [...skipped].some((key) => !reachesOtherwise(parseAuthorKey(key) as Author, ways));
 }
 
 /**
- * The authors of whom nothing more need be heard as long as neither the skipped ones nor the neighbours change: another relay of
- * theirs would be skipped like the one before.
+ * The authors of which no further commits need attention while neither the skipped authors nor the neighbors change:
+ * another relay of theirs would be skipped like the one before.
  */
 export function authorsLeftOut({ skipped }: Progress, context: Ways): ReadonlySet<AuthorKey> {
   return new Set([...skipped].filter((key) => reachesOtherwise(parseAuthorKey(key) as Author, context)));

@@ -1,19 +1,20 @@
 /**
- * Sealed secrets: what stands in place of a client secret in a document that every node and every backup holds.
+ * Sealed secrets: what a document, which every node and every backup holds, contains in place of a client secret.
  *
  * Invariants:
- * - A sealed secret opens only for the peer that it was sealed for: its NodeId, authority and client are authenticated with
- *   it, so whoever edits the document cannot have the secret sent to another authority.
- * - The text names its version and the key, neither of which is secret; what cannot be opened says why.
+ * - A sealed secret opens only for the peer that it was sealed for. The peer's NodeId, authority and client are
+ *   authenticated with it, so editing the document cannot send the secret to another authority.
+ * - The text names its version and its key, neither of which is secret. A secret that cannot be opened yields the
+ *   reason.
  *
- * Source: AES-256-GCM, NIST SP 800-38D. Nonces are 96 random bits, fit for some 2^32 secrets under one key.
+ * Source: AES-256-GCM, NIST SP 800-38D. Nonces are 96 random bits, enough for some 2^32 secrets under one key.
  */
 import { createCipheriv, createDecipheriv, hash } from 'node:crypto';
 import { assert, StatemeshError } from './errors.js';
 import type { ClusterKeys } from './keys.js';
 import { Secret } from './secret.js';
 
-/** Whom a secret is for: it opens for no other. */
+/** The peer that a secret is for: it opens for no other. */
 export interface SealedFor {
   readonly nodeId: string;
   readonly authority: string;
@@ -23,7 +24,7 @@ export interface SealedFor {
 export interface SealOptions {
   readonly keys: ClusterKeys;
   readonly peer: SealedFor;
-  /** 12 bytes, base64url, as the randomness port gives them; never used before. */
+  /** 12 bytes, base64url, from the randomness port; never used before. */
   readonly nonce: string;
   readonly secret: Secret;
 }
@@ -35,7 +36,7 @@ export interface OpenOptions {
   readonly envelope: string;
 }
 
-/** The envelope of a secret: `sealed:1:<keyId>:<nonce>:<ciphertext and tag>`, each base64url. */
+/** Seals a secret in an envelope: `sealed:1:<keyId>:<nonce>:<ciphertext and tag>`, each part base64url. */
 export function sealSecret({ keys, peer, nonce, secret }: SealOptions): string {
   const iv = Buffer.from(nonce, 'base64url');
   assert(iv.length === nonceBytes && iv.toString('base64url') === nonce, 'A nonce is 12 bytes, base64url.');
@@ -47,7 +48,7 @@ export function sealSecret({ keys, peer, nonce, secret }: SealOptions): string {
 }
 
 /**
- * The secret in an envelope.
+ * Opens the secret in an envelope.
  *
  * @throws StatemeshError `secretUnsealable`, naming the peer and the reason
  */
@@ -57,7 +58,7 @@ export function openSecret({ keys, peer, envelope }: OpenOptions): Secret {
   if (parts === null) throw unsealable(peer, 'it is damaged, or was sealed by a newer version');
   const [, keyId = '', nonce = '', body = ''] = parts;
   const key = keys.find(keyId);
-  if (key === undefined) throw unsealable(peer, 'it was sealed with another cluster key than those that this node has');
+  if (key === undefined) throw unsealable(peer, 'it was sealed with another cluster key, which this node does not have');
   const sealed = Buffer.from(body, 'base64url');
   const iv = Buffer.from(nonce, 'base64url');
   if (sealed.length < tagBytes) throw unsealable(peer, 'it is damaged');
@@ -73,8 +74,8 @@ export function openSecret({ keys, peer, envelope }: OpenOptions): Secret {
 }
 
 /**
- * Which of several envelopes of one secret to open: one of the first key of the ring, else one of another key of it; the first of them
- * when there is neither, so that opening says why not.
+ * Which of several envelopes of one secret to open: one of the first key of the ring, or else of another key of the
+ * ring. If there is none, the first envelope, so that opening it yields the reason.
  */
 export function chooseEnvelope(envelopes: readonly [string, ...string[]], keys: ClusterKeys | undefined): string {
   const sealers = keys?.all.map(({ keyId }) => keyId) ?? [];
@@ -85,18 +86,21 @@ export function chooseEnvelope(envelopes: readonly [string, ...string[]], keys: 
   return envelopes[0];
 }
 
-/** Whether a secret has to be sealed again: with the first key of the ring, while the one that it is sealed with is still in it. */
+/**
+ * Whether a secret must be sealed again with the first key of the ring. That takes the key that it is sealed with, so
+ * that key must still be in the ring.
+ */
 export function isOutdated(envelope: string, keys: ClusterKeys): boolean {
   const keyId = keyIdOf(envelope);
   return keyId !== keys.first.keyId && keys.find(keyId) !== undefined;
 }
 
-/** A name for an envelope that says nothing of what is in it: SHA-256, base64url. */
+/** A name for an envelope that does not reveal its content: SHA-256, base64url. */
 export function nameOfEnvelope(envelope: string): string {
   return hash('sha256', envelope, 'base64url');
 }
 
-/** Whether a text is an envelope, of this version or of another, intact or not: such a text is never a secret itself. */
+/** Whether a text is an envelope of any version, intact or not. Such a text is never a secret itself. */
 export function isSealed(text: string): boolean {
   return text.startsWith(prefix);
 }
@@ -108,12 +112,12 @@ const prefix = 'sealed:';
 const version = 1;
 const envelopePattern = /^sealed:1:([A-Za-z0-9_-]+):([A-Za-z0-9_-]{16}):([A-Za-z0-9_-]+)$/;
 
-/** The key that an envelope names; "" when it is none. */
+/** The key that an envelope names; "" if the text is not a valid envelope. */
 function keyIdOf(envelope: string): string {
   return envelopePattern.exec(envelope)?.[1] ?? '';
 }
 
-/** As JSON, so that no two different peers give the same bytes. */
+/** As JSON, so that two different peers never yield the same bytes. */
 function additionalDataOf({ nodeId, authority, clientId }: SealedFor): Buffer {
   return Buffer.from(JSON.stringify(['statemesh sealed secret', version, nodeId, authority, clientId]), 'utf8');
 }

@@ -1,6 +1,9 @@
-/** How long something lasted, in parts: a time that may still go on. All in ms of a clock that never goes back. */
+/**
+ * How long something has lasted in total, with a current stretch that may still run. All in ms of a clock that never
+ * goes back.
+ */
 export interface Span {
-  /** Undefined while it does not go on. */
+  /** Undefined while no stretch runs. */
   readonly sinceMs: number | undefined;
   readonly lastedMs: number;
 }
@@ -11,7 +14,7 @@ export function begun({ lastedMs }: Span, nowMs: number): Span {
   return { sinceMs: nowMs, lastedMs };
 }
 
-/** Ends what does not go on, too: without effect. */
+/** Ends the current stretch. Has no effect if none runs. */
 export function ended({ sinceMs, lastedMs }: Span, nowMs: number): Span {
   return { sinceMs: undefined, lastedMs: lastedMs + (sinceMs === undefined ? 0 : nowMs - sinceMs) };
 }

@@ -1,26 +1,26 @@
 /**
- * How the access tokens of well-known authorities differ from RFC 9068: what their header says, which claims hold scope and audience,
- * and what tells an access token from the other tokens that the authority signs with the same keys.
+ * How the access tokens of well-known authorities differ from RFC 9068: what their header says, which claims hold scope
+ * and audience, and what tells an access token from other tokens that the authority signs with the same keys.
  *
- * Sources: Entra ID "Access token claims reference", Okta "Validate access tokens", Auth0 "Access token profiles", Keycloak "Server
- * administration: OIDC token mappings", Amazon Cognito "Understanding the access token".
+ * Sources: Entra ID "Access token claims reference", Okta "Validate access tokens", Auth0 "Access token profiles",
+ * Keycloak "Server administration: OIDC token mappings", Amazon Cognito "Understanding the access token".
  */
 import { own } from './own.js';
 
-/** What a token may say that it is: an access token (RFC 9068), any JWT, or nothing. */
+/** The type that a token's header may declare: an access token (RFC 9068), any JWT, or none. */
 export const tokenTypes = ['at+jwt', 'JWT', 'absent'] as const;
 export type TokenType = (typeof tokenTypes)[number];
 
-/** The claims of a token whose signature holds. */
+/** The claims of a token whose signature is valid. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** What tells an access token of an authority. */
+/** How an authority writes its access tokens. */
 export interface TokenShape {
   readonly tokenTypes: readonly TokenType[];
-  /** The scope stands in one of these. */
+  /** The claims that may hold the scope; one of them suffices. */
   readonly scopeClaims: readonly string[];
   readonly audienceClaim: string;
-  /** Whether it is an access token, as far as its claims tell: an ID token with the same header must not pass. */
+  /** Whether the claims are those of an access token: an ID token with the same header must not pass. */
   isAccessToken(claims: Claims): boolean;
 }
 
@@ -39,19 +39,19 @@ const presets: Readonly<Record<AuthorityPreset, TokenShape>> = {
   entra: {
     ...standard,
     tokenTypes: ['at+jwt', 'JWT'],
-    // What a user has consented to, and what an application was assigned.
+    // Scopes that a user consented to, and roles assigned to an application.
     scopeClaims: ['scp', 'roles'],
-    // The client that asked for it (v2, v1): an ID token, which may have roles, has neither.
+    // The client that requested the token (v2, v1). An ID token, which may have roles, has neither.
     isAccessToken: (claims) => isText(own(claims, 'azp')) || isText(own(claims, 'appid')),
   },
-  // Its ID tokens have no `scp`.
+  // Okta's ID tokens have no `scp`.
   okta: { ...standard, tokenTypes: ['at+jwt', 'JWT', 'absent'], scopeClaims: ['scp'] },
-  // Its ID tokens have no `scope`.
+  // Auth0's ID tokens have no `scope`.
   auth0: { ...standard, tokenTypes: ['at+jwt', 'JWT'] },
   keycloak: {
     ...standard,
     tokenTypes: ['at+jwt', 'JWT'],
-    // ID, refresh and logout tokens say so here.
+    // ID, refresh and logout tokens have another value here.
     isAccessToken: (claims) => own(claims, 'typ') === 'Bearer',
   },
   cognito: {
@@ -70,7 +70,7 @@ export interface TokenShapeSettings {
   readonly tokenTypes?: readonly TokenType[] | undefined;
 }
 
-/** The shape that the preset says, or RFC 9068 without one; what is set for itself counts more. */
+/** The shape of the preset, or of RFC 9068 without a preset. Settings of their own override the preset. */
 export function tokenShapeOf({
   authorityPreset,
   scopeClaim,
@@ -87,8 +87,8 @@ export function tokenShapeOf({
 }
 
 /**
- * The claim of a name that a configuration gives. A claim within another one is named with dots (`realm_access.roles`), unless there
- * is one of exactly this name, such as `https://example.com/roles`.
+ * The claim with a configured name. Dots name a claim within another one (`realm_access.roles`), unless there is a
+ * claim with exactly this name, such as `https://example.com/roles`.
  */
 export function claimNamed(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name) || !name.includes('.')) return own(claims, name);

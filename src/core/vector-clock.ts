@@ -1,19 +1,17 @@
-/**
- * How far a node has come in the chain of each author, and what follows from comparing two such clocks.
- */
+/** How far a node has come in the chain of each author, and what follows from comparing two such clocks. */
 import { hash } from 'node:crypto';
 import { type AuthorKey, allScopes, type Scope } from './author.js';
 import { chainStart, isSamePosition, type Position } from './entry.js';
 import { compareCodeUnits } from './ids.js';
 
-/** The last contiguous position applied, per author. An author who is missing is at `chainStart`. */
+/** The last contiguous position applied, per author. A missing author is at `chainStart`. */
 export type VectorClock = ReadonlyMap<AuthorKey, Position>;
 
 export function positionOf(clock: VectorClock, author: AuthorKey): Position {
   return clock.get(author) ?? chainStart;
 }
 
-/** The part of a clock that may be spoken of where only these scopes are exchanged. */
+/** The part of a clock that may be told to the other side when only these scopes are exchanged. */
 export function clockOfScopes(clock: VectorClock, scopes: readonly Scope[]): VectorClock {
   if (allScopes.every((scope) => scopes.includes(scope))) return clock;
   return new Map([...clock].filter(([author]) => isOfScopes(author, scopes)));
@@ -24,12 +22,12 @@ function isOfScopes(author: AuthorKey, scopes: readonly Scope[]): boolean {
 }
 
 /**
- * The part of another node's clock to keep in memory. That clock may name any number of authors. Authors that we know are kept; an equal
- * position is our own object, so that it takes no room again. Of the others `othersMax` are kept: the entries of the rest may be sent
- * once to a node that has them already.
+ * The part of another node's clock to keep in memory. That clock may name any number of authors. Authors that we know
+ * are kept; an equal position is our own object, so it takes no memory twice. Of the other authors, `othersMax` are
+ * kept. Entries of the rest may be sent once to a node that already has them.
  *
  * @param ours Our clock, of all scopes
- * @param scopes What is exchanged with the other side
+ * @param scopes The scopes exchanged with the other side
  */
 export function clockToRemember(
   theirs: Iterable<readonly [AuthorKey, Position]>,
@@ -50,7 +48,7 @@ export function clockToRemember(
   return remembered;
 }
 
-/** The authors with two different hashes at one and the same stamp: a chain that was forked or altered. */
+/** The authors with two different hashes at the same stamp: their chain was forked or altered. */
 export function authorsDiverged(ours: VectorClock, theirs: VectorClock): AuthorKey[] {
   const diverged: AuthorKey[] = [];
   for (const [author, position] of ours) {

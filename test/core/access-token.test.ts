@@ -1,4 +1,6 @@
-/** Tokens of well-known authorities: headers and claims as their documentation shows them, with our scope and audience. */
+/**
+ * Tokens of well-known authorities: headers and claims as their documentation shows them, with our scope and audience.
+ */
 import { describe, expect, it } from '@jest/globals';
 import { checkClaims, checkType } from '../../src/core/access-token.js';
 import { failureOf } from '../../src/core/errors.js';
@@ -21,9 +23,9 @@ interface Authority {
   readonly issuer: string;
   readonly audience: string;
   readonly scope: string;
-  /** By what its documentation calls them. */
+  /** Accepted tokens, by the name in the authority's documentation. */
   readonly taken: Readonly<Record<string, Token & { readonly subject: string }>>;
-  /** What the authority signs with the same keys, or for others. */
+  /** Other tokens that the authority signs with the same keys, or for other clients. */
   readonly refused: Readonly<Record<string, Token>>;
 }
 
@@ -237,12 +239,12 @@ function refusalOf(...args: Parameters<typeof check>): { readonly code: string; 
 describe.each(authorityPresets)('tokens of %s', (authorityPreset) => {
   const authority = authorities[authorityPreset];
 
-  it.each(Object.keys(authority.taken))('an access token, %s -> taken by the preset', (name) => {
+  it.each(Object.keys(authority.taken))('an access token, %s -> accepted with the preset', (name) => {
     const token = authority.taken[name] as Authority['taken'][string];
     expect(check(token, authority, { authorityPreset }).subject).toBe(token.subject);
   });
 
-  it.each(Object.keys(authority.refused))('%s -> tokenRefused, without a word on what was expected', (name) => {
+  it.each(Object.keys(authority.refused))('%s -> tokenRefused, without the expected value', (name) => {
     const { code, message } = refusalOf(authority.refused[name] as Token, authority, { authorityPreset });
     expect(code).toBe('tokenRefused');
     for (const expected of [authority.issuer, authority.audience, authority.scope, authorityPreset]) {
@@ -256,7 +258,7 @@ describe('settings of claims', () => {
   const token: Token = keycloak.taken['client credentials'] as Token;
   const withClaims = (claims: object): Token => ({ ...token, claims: { ...token.claims, ...claims } });
 
-  it('a setting beside a preset -> counts more than the preset; what it does not say stays', () => {
+  it('a setting beside a preset -> overrides the preset; other fields keep the preset', () => {
     const settings = { authorityPreset: 'keycloak', scopeClaim: 'realm_access.roles' } as const;
     expect(check(token, { ...keycloak, scope: 'sync' }, settings)).toBeDefined();
     expect(refusalOf(token, keycloak, settings).message).toMatch(/scope/);
@@ -267,7 +269,7 @@ describe('settings of claims', () => {
     expect(refusalOf(token, keycloak, { authorityPreset: 'keycloak', tokenTypes: ['at+jwt'] }).message).toMatch(/type/);
   });
 
-  it('claims by name, without a preset -> those are read, as text or list', () => {
+  it('claim names without a preset -> those claims are read, as a text or a list', () => {
     const settings = { scopeClaim: 'scp', audienceClaim: 'client_id', tokenTypes: ['JWT'] } as const;
     const authority = { ...keycloak, audience: 'till' };
     expect(check(withClaims({ scp: 'a entgldb:sync' }), authority, settings)).toBeDefined();
@@ -278,7 +280,7 @@ describe('settings of claims', () => {
     }
   });
 
-  it('a claim whose name has dots, as namespaces have -> is read by its whole name', () => {
+  it('a claim whose name contains dots, like a namespace -> is read by its whole name', () => {
     const scopeClaim = 'https://example.com/roles';
     const named = withClaims({ [scopeClaim]: ['entgldb:sync'] });
     expect(check(named, keycloak, { scopeClaim, tokenTypes: ['JWT'] })).toBeDefined();

@@ -4,7 +4,7 @@ import { limits } from '../../src/core/limits.js';
 
 const small: ConnectionLimits = { connectionsMax: 3, connectionsPerAddressMax: 2, unauthenticatedMax: 8 };
 
-/** A number generator of the tests' own: the same numbers each time. */
+/** A number generator for tests: the same numbers each time. */
 function numbers(seed = 1): () => number {
   let state = seed;
   return () => {
@@ -13,7 +13,7 @@ function numbers(seed = 1): () => number {
   };
 }
 
-/** Places with holders that are called by their hosts and numbers: `10.0.0.1/3`. */
+/** Places with holders named by host and number: `10.0.0.1/3`. */
 function setup(options: Partial<ConnectionLimits> = {}, random = theOldest) {
   const places = new Places<string>({ ...small, ...options }, random);
   let count = 0;
@@ -29,7 +29,7 @@ function setup(options: Partial<ConnectionLimits> = {}, random = theOldest) {
 }
 
 describe('Places', () => {
-  test('fewer wait than may -> nobody makes way', () => {
+  test('fewer wait than the maximum -> no connection gives way', () => {
     const { places, fill } = setup();
     expect(fill('a', 8).map((placing) => placing)).toEqual(
       Array.from({ length: 8 }, (_, index) => ({ holder: `a/${index + 1}`, yields: undefined })),
@@ -37,7 +37,7 @@ describe('Places', () => {
     expect([places.waiting, places.admitted]).toEqual([8, 0]);
   });
 
-  test('all places are taken -> one of the address that holds most of them makes way, the oldest first', () => {
+  test('all places are taken -> the oldest of the address that holds the most gives way', () => {
     const { places, enter, fill } = setup();
     fill('quiet', 2);
     fill('crowd', 6);
@@ -46,7 +46,7 @@ describe('Places', () => {
     expect(places.waiting).toBe(8);
   });
 
-  test('the draw -> falls on the older half only, on each of it', () => {
+  test('the draw -> picks from the older half only, and every member of it at times', () => {
     const drawn = new Set<unknown>();
     const random = numbers();
     for (let time = 0; time < 200; time += 1) {
@@ -57,7 +57,7 @@ describe('Places', () => {
     expect([...drawn].sort()).toEqual(['crowd/1', 'crowd/2', 'crowd/3', 'crowd/4']);
   });
 
-  test('each stranger from an address of its own -> one of the older half of all makes way', () => {
+  test('each stranger from its own address -> one of the older half of all gives way', () => {
     const { enter } = setup();
     for (let host = 0; host < 8; host += 1) enter(`stranger-${host}`);
     expect(enter('new')).toMatchObject({ yields: 'stranger-0/1' });
@@ -67,23 +67,26 @@ describe('Places', () => {
     ['two addresses', 2, 400],
     ['a hundred addresses', 100, 400],
     ['its own address', 0, 400],
-  ])('400 strangers a second from %s -> whoever proves itself within 300 ms stays', (_, hosts, perSecond) => {
-    const { enter, places } = setup({ unauthenticatedMax: limits.unauthenticatedMax }, numbers());
-    const stranger = (index: number) => enter(hosts === 0 ? 'honest' : `stranger-${index % hosts}`);
-    for (let index = 0; index < 2_000; index += 1) stranger(index);
-    for (let guest = 0; guest < 50; guest += 1) {
-      const { holder } = enter('honest');
-      const dropped = Array.from({ length: perSecond * 0.3 }, (__, index) => stranger(index) as { yields?: string });
-      expect(dropped.map(({ yields }) => yields)).not.toContain(holder);
-      expect(places.waiting).toBe(limits.unauthenticatedMax);
-      places.leave(holder);
-    }
-  });
+  ])(
+    '400 strangers a second from %s -> a connection that proves its identity within 300 ms stays',
+    (_, hosts, perSecond) => {
+      const { enter, places } = setup({ unauthenticatedMax: limits.unauthenticatedMax }, numbers());
+      const stranger = (index: number) => enter(hosts === 0 ? 'honest' : `stranger-${index % hosts}`);
+      for (let index = 0; index < 2_000; index += 1) stranger(index);
+      for (let guest = 0; guest < 50; guest += 1) {
+        const { holder } = enter('honest');
+        const dropped = Array.from({ length: perSecond * 0.3 }, (__, index) => stranger(index) as { yields?: string });
+        expect(dropped.map(({ yields }) => yields)).not.toContain(holder);
+        expect(places.waiting).toBe(limits.unauthenticatedMax);
+        places.leave(holder);
+      }
+    },
+  );
 
-  test('a crowd at known addresses -> half of the places are theirs; the other half is for everybody else', () => {
+  test('a crowd at known addresses -> keeps half of the places; the other half is for all other addresses', () => {
     const { enter, fill } = setup();
     fill('stranger', 8);
-    // Known addresses take places from strangers, as long as they hold half of them or less.
+    // Known addresses take places from strangers while they hold half of them or less.
     for (let index = 0; index < 5; index += 1) {
       expect(enter('known', true)).toMatchObject({ yields: expect.stringMatching(/^stranger/) });
     }
@@ -101,7 +104,7 @@ describe('Places', () => {
     expect(enter('10.0.0.2')).toMatchObject({ yields: '10.0.0.1/6' });
   });
 
-  test('admitted -> makes way for nobody, and its place is free for another', () => {
+  test('admitted -> never gives way, and its waiting place is free for another', () => {
     const { places, enter, fill } = setup();
     const { holder } = enter('a');
     expect(places.admit(holder)).toBe(undefined);
@@ -111,7 +114,7 @@ describe('Places', () => {
     expect([places.waiting, places.admitted]).toEqual([8, 0]);
   });
 
-  test('connectionsPerAddressMax, connectionsMax admitted -> a newcomer is refused, and told which; one leaves -> it is taken', () => {
+  test('connectionsPerAddressMax, connectionsMax admitted -> a newcomer is refused with the reason; one leaves -> a newcomer is accepted', () => {
     const { places, enter } = setup();
     const admitted = [enter('a'), enter('a')].map(({ holder }) => holder);
     for (const holder of admitted) places.admit(holder);
@@ -127,7 +130,7 @@ describe('Places', () => {
     expect(enter('a')).toMatchObject({ yields: undefined });
   });
 
-  test('more prove themselves than there are places -> the last is told, and holds none', () => {
+  test('more prove their identity than there are places -> the last is refused, and holds none', () => {
     const { places, fill } = setup();
     const [first, second, third] = fill('a', 3).map(({ holder }) => holder) as [string, string, string];
     expect([places.admit(first), places.admit(second)]).toEqual([undefined, undefined]);

@@ -38,7 +38,7 @@ describe('the order of writes', () => {
     expect([...ascending].reverse().sort(compareStamps)).toEqual(ascending);
   });
 
-  test('wins: nothing there, later, equal, earlier -> yes, yes, no, no', () => {
+  test('wins: nothing present, later, equal, earlier -> yes, yes, no, no', () => {
     const [early, late] = [1, 2].map((hlc) => ({ hlc, nodeId: 'a', incarnation: 'x' }) as Stamp) as [Stamp, Stamp];
     expect([wins(early, undefined), wins(late, early), wins(early, early), wins(early, late)]).toEqual([
       true,
@@ -60,7 +60,7 @@ describe('the order of writes', () => {
 });
 
 describe('authors', () => {
-  test('key: any author -> parsed back to the same', () => {
+  test('key: any author -> parses back to the same author', () => {
     fc.assert(
       fc.property(names, tokens, fc.constantFrom<Scope>('cluster', 'shared'), (nodeId, incarnation, scope) => {
         const author = { nodeId: nodeId as NodeId, incarnation: incarnation as Incarnation, scope };
@@ -69,7 +69,7 @@ describe('authors', () => {
     );
   });
 
-  test('key: malformed -> none', () => {
+  test('key: malformed -> undefined', () => {
     for (const key of [
       '',
       'a',

@@ -23,7 +23,7 @@ describe('isTargetOf', () => {
     [local, 'http://127.0.0.1:4001/token', [], false],
     [local, 'http://127.0.0.1:4001/token', ['http://127.0.0.1:4001'], true],
     [local, 'no URL', [], false],
-  ])('%s sends to %s, where %j is listed -> %j', (from, to, origins, expected) => {
+  ])('%s sends to %s, with %j listed -> %j', (from, to, origins, expected) => {
     expect(isTargetOf(from, to, origins)).toBe(expected);
   });
 });

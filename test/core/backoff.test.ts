@@ -9,7 +9,7 @@ const options = fc.record({
   random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
 });
 
-test('backoff: any attempt -> between half of and all of the exponential wait, whole milliseconds, bounded', () => {
+test('backoff: any attempt -> between half of the exponential wait and all of it, whole milliseconds, bounded', () => {
   fc.assert(
     fc.property(options, (given) => {
       const ceiling = Math.min(given.maxMs, given.firstMs * 2 ** Math.min(given.attempt, 1_000));

@@ -44,7 +44,7 @@ const clusters = fc.uniqueArray(
   { selector: ({ nodeId }) => nodeId, minLength: 1 },
 );
 
-/** The cluster as each of its nodes sees it, when all see each other. */
+/** The cluster as each of its nodes sees it, if all see each other. */
 function views(cluster: readonly (Candidate & Standing)[]): (Ballot & Standing)[] {
   return cluster.map((self) => ({
     ...self,
@@ -52,8 +52,8 @@ function views(cluster: readonly (Candidate & Standing)[]): (Ballot & Standing)[
   }));
 }
 
-describe('who ought to lead', () => {
-  test('precedes: uplinks and NodeIds -> one that has not failed first, then by code units', () => {
+describe('which node ought to lead', () => {
+  test('precedes: uplinks and NodeIds -> a node whose uplink has not failed first, then by code units', () => {
     const of = (nodeId: string, uplink: Candidate['uplink']) => ({
       nodeId: nodeId as NodeId,
       isEligible: true,
@@ -66,7 +66,7 @@ describe('who ought to lead', () => {
     expect(precedes(of('a', 'failed'), of('b', 'failed'))).toBe(true);
   });
 
-  test('precedes: any two nodes -> exactly one of them; any three -> in an order', () => {
+  test('precedes: any two nodes -> exactly one precedes; any three nodes -> a consistent order', () => {
     fc.assert(
       fc.property(candidates, candidates, candidates, (x, y, z) => {
         if (x.nodeId !== y.nodeId) expect(precedes(x, y)).toBe(!precedes(y, x));
@@ -75,7 +75,7 @@ describe('who ought to lead', () => {
     );
   });
 
-  test('rightful leader: any nodes -> eligible, whatever the order, and exactly that one finds itself rightful', () => {
+  test('rightful leader: any nodes, in any order -> an eligible one, and only that node finds itself rightful', () => {
     fc.assert(
       fc.property(clusters, (cluster) => {
         const leader = rightfulLeader(cluster);
@@ -87,15 +87,15 @@ describe('who ought to lead', () => {
   });
 });
 
-describe('who leads', () => {
-  test('leader among: the present one and a preceding one lead -> the present one stays', () => {
+describe('which node leads', () => {
+  test('leader among: the present leader and a preceding one lead -> the present one stays', () => {
     const { live } = ballot(c, { a: { stance: 'leading' }, b: { stance: 'leading' } });
     expect(leaderAmong(live, b)).toBe(b);
     expect(leaderAmong(live, undefined)).toBe(a);
     expect(leaderAmong(live, c)).toBe(a);
   });
 
-  test('leader among: it is gone, follows, or is not eligible -> is leader no more', () => {
+  test('leader among: the leader is gone, follows, or is not eligible -> it leads no more', () => {
     expect(leaderAmong(new Map(), b)).toBeUndefined();
     expect(leaderAmong(ballot(a, { b: {} }).live, b)).toBeUndefined();
     expect(leaderAmong(ballot(a, { b: { stance: 'leading', isEligible: false } }).live, b)).toBeUndefined();
@@ -104,7 +104,7 @@ describe('who leads', () => {
 });
 
 describe('when a leader steps down', () => {
-  test('its uplink has failed -> if there is an eligible one whose has not', () => {
+  test('its uplink has failed -> steps down if an eligible node has one that has not', () => {
     const failed = { uplink: 'failed' } as const;
     expect(mustYield(ballot(a, { b: {} }, failed))).toBe(true);
     expect(mustYield(ballot(a, { b: failed, c: { isEligible: false } }, failed))).toBe(false);
@@ -112,21 +112,21 @@ describe('when a leader steps down', () => {
     expect(mustYield(ballot(b, { a: { uplink: 'ok' } }))).toBe(false);
   });
 
-  test('somebody claims -> if it is eligible and precedes', () => {
+  test('a node claims -> the leader steps down if that node is eligible and precedes it', () => {
     expect(isClaimed(ballot(b, { a: { stance: 'claiming' } }))).toBe(true);
     expect(isClaimed(ballot(b, { a: { stance: 'claiming', isEligible: false } }))).toBe(false);
     expect(isClaimed(ballot(b, { a: { stance: 'claiming', uplink: 'failed' } }))).toBe(false);
     expect(isClaimed(ballot(b, { a: {}, c: { stance: 'claiming' } }))).toBe(false);
   });
 
-  test('another one leads -> the one that precedes gives way, unless the other must yield anyway', () => {
+  test('another node leads -> the one that precedes steps down, unless the other must yield anyway', () => {
     expect(isSecondLeader(ballot(a, { b: { stance: 'leading' } }))).toBe(true);
     expect(isSecondLeader(ballot(b, { a: { stance: 'leading' } }))).toBe(false);
     expect(isSecondLeader(ballot(b, { a: { stance: 'leading', uplink: 'failed' } }))).toBe(false);
     expect(isSecondLeader(ballot(a, { b: { stance: 'leading', uplink: 'failed' } }, { uplink: 'failed' }))).toBe(true);
   });
 
-  test('any leaders that see each other -> one stays, or somebody is there to yield to', () => {
+  test('any leaders that see each other -> one stays, or there is a better node to yield to', () => {
     fc.assert(
       fc.property(clusters, (cluster) => {
         const leaders = views(cluster).filter(({ stance, isEligible }) => stance === 'leading' && isEligible);
@@ -142,12 +142,12 @@ describe('when a leader steps down', () => {
 });
 
 describe('how long it takes', () => {
-  test('stable: each return -> twice as long, up to the maximum', () => {
+  test('stable wait: each return -> twice as long, up to the maximum', () => {
     expect([1, 2, 3, 5, 6, 7, 1_000].map(stableMs)).toEqual([2_000, 4_000, 8_000, 32_000, 60_000, 60_000, 60_000]);
     expect(stableMs(0)).toBe(limits.stableFirstMs);
   });
 
-  test('term: those of others -> the highest, and the next one fits into a frame', () => {
+  test('term: terms of other nodes -> the highest, and the next one fits into a frame', () => {
     expect(highestTerm(3, ballot(a, { b: { term: 7 }, c: { term: 2 } }).live)).toBe(7);
     expect(highestTerm(9, ballot(a, { b: { term: 7 } }).live)).toBe(9);
     expect(nextTerm(7)).toBe(8);

@@ -4,10 +4,10 @@ import { BucketMap } from '../../src/core/bucket-map.js';
 const sorted = (entries: Iterable<readonly [string, number]>) => [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
 
 describe('a map of buckets', () => {
-  it('anything that is put and removed -> is as in a Map', () => {
+  it('any series of puts and removals -> the same content as in a Map', () => {
     let map = BucketMap.empty<number>();
     const model = new Map<string, number>();
-    // A fixed sequence that comes back to keys that it has had.
+    // A fixed sequence that returns to keys that it has used before.
     let number = 1;
     for (let step = 0; step < 5_000; step += 1) {
       number = (number * 48_271) % 2_147_483_647;
@@ -25,7 +25,7 @@ describe('a map of buckets', () => {
     expect([...map.values()].sort()).toEqual([...model.values()].sort());
   });
 
-  it('a change -> leaves the map before it as it was', () => {
+  it('a change -> leaves the map before it unchanged', () => {
     const one = BucketMap.empty<number>().with('a', 1);
     const two = one.with('a', 2).with('b', 3);
     expect([sorted(one), sorted(two), sorted(two.without('a'))]).toEqual([
@@ -39,7 +39,7 @@ describe('a map of buckets', () => {
     expect(one.without('nobody')).toBe(one);
   });
 
-  it('names that every object has -> are keys like others', () => {
+  it('names that every object inherits -> ordinary keys', () => {
     const map = BucketMap.empty<number>();
     expect(map.get('constructor')).toBeUndefined();
     expect(sorted(map.with('__proto__', 1).with('constructor', 2))).toEqual([

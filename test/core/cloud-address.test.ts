@@ -14,7 +14,7 @@ describe('parseCloudAddress', () => {
     ['tcp://127.0.0.1:9000', { host: '127.0.0.1', port: 9000, isEncrypted: false, webSocketPath: undefined }],
     ['ws://localhost:9000/sync', { host: 'localhost', port: 9000, isEncrypted: false, webSocketPath: '/sync' }],
     ['ws://[::1]:9000', { host: '::1', port: 9000, isEncrypted: false, webSocketPath: '/' }],
-  ])('cloud address: %s -> is taken apart', (text, parts) => {
+  ])('cloud address: %s -> is parsed', (text, parts) => {
     expect(parseCloudAddress(text)).toEqual(parts);
   });
 
@@ -47,7 +47,7 @@ describe('parseCloudAddress', () => {
   });
 
   it.each(['tcp://10.0.0.1:9000', 'ws://cloud.example:80/sync', 'ws://127.0.0.1.example:80/'])(
-    'cloud address: %s, not encrypted and not on loopback -> plaintextRefused',
+    'cloud address: %s, unencrypted outside loopback -> plaintextRefused',
     (text) => {
       expect(() => parseCloudAddress(text)).toThrow(expect.objectContaining({ code: 'plaintextRefused' }));
     },
@@ -59,7 +59,7 @@ describe('isLoopback', () => {
     expect(isLoopback(host)).toBe(true);
   });
   it.each(['128.0.0.1', '127.0.0.1.example', '127.1', '0.0.0.0', '::', '::2', 'localhost.example'])(
-    'host: %s -> is not',
+    'host: %s -> is not loopback',
     (host) => {
       expect(isLoopback(host)).toBe(false);
     },

@@ -20,7 +20,7 @@ function nested(levels: number, innermost: unknown = 1): unknown {
 }
 
 function argumentsOf(..._values: readonly unknown[]): unknown {
-  // biome-ignore lint/complexity/noArguments: they are what is asked about.
+  // biome-ignore lint/complexity/noArguments: `arguments` is what the test is about.
   return arguments;
 }
 
@@ -39,7 +39,7 @@ function revoked(): unknown {
   return proxy;
 }
 
-/** -0 is told as 0, and an object without a prototype equals one that has it. */
+/** Turns -0 into 0, and gives an object without a prototype the usual one. */
 function plain(value: unknown): unknown {
   if (value === 0) return 0;
   if (Array.isArray(value)) return value.map(plain);
@@ -48,7 +48,7 @@ function plain(value: unknown): unknown {
 }
 
 describe('encodeDocument', () => {
-  test('encodeDocument: any JSON value -> reads back as it was', () => {
+  test('encodeDocument: any JSON value -> reads back unchanged', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 8 }), (document) => {
         expect(decodeDocument(encodeDocument(document))).toEqual(JSON.parse(JSON.stringify(document)));
@@ -107,8 +107,8 @@ describe('encodeDocument', () => {
     ['a boxed bigint', { a: Object(1n) }, '$.a', 'plain object'],
     ['a promise', Promise.resolve(1), '$', 'plain object'],
     ['a toJSON', { a: { toJSON: () => 1 } }, '$.a.toJSON', 'leave it out'],
-    ['a getter', { a: { get b(): number { return 1; } } }, '$.a.b', '{ ...object }'], // biome-ignore format: one line a case
-    ['a getter that throws', { a: { get b(): number { throw new Error('no'); } } }, '$.a.b', '{ ...object }'], // biome-ignore format: one line a case
+    ['a getter', { a: { get b(): number { return 1; } } }, '$.a.b', '{ ...object }'], // biome-ignore format: one line per case
+    ['a getter that throws', { a: { get b(): number { throw new Error('no'); } } }, '$.a.b', '{ ...object }'], // biome-ignore format: one line per case
     ['a getter in a list that throws', { a: throwingList() }, '$.a[0]', 'leave it out'],
     ['a setter', { set a(_: number) {} }, '$.a', '{ ...object }'],
     ['a Proxy', { a: new Proxy({ b: 1 }, {}) }, '$.a', 'copy'],
@@ -121,16 +121,16 @@ describe('encodeDocument', () => {
     expect(refusal?.message).toContain(advice);
   });
 
-  test('encodeDocument: -0 -> 0, which equals it', () => {
+  test('encodeDocument: -0 -> 0, which equals -0', () => {
     expect(encodeDocument({ a: -0 })).toBe('{"a":0}');
   });
 
-  test('encodeDocument: fields that cannot be enumerated -> left out, as everywhere', () => {
+  test('encodeDocument: fields that are not enumerable -> left out, as JSON.stringify does', () => {
     expect(encodeDocument(Object.defineProperty({ a: 1 }, 'hidden', { value: new Map() }))).toBe('{"a":1}');
     expect(encodeDocument(Object.defineProperty([1], 'hidden', { value: 1 }))).toBe('[1]');
   });
 
-  test('encodeDocument: somebody has added a toJSON to all objects -> refused, and not what it returns', () => {
+  test('encodeDocument: a toJSON on Object.prototype -> refused, and its result is not used', () => {
     for (const prototype of [Object.prototype, Array.prototype]) {
       Object.defineProperty(prototype, 'toJSON', { value: () => 'other', configurable: true });
       const refusal = refusalOf({ a: [1] });
@@ -139,7 +139,7 @@ describe('encodeDocument', () => {
     }
   });
 
-  test('encodeDocument: anything -> reads back identical, or is refused with its path', () => {
+  test('encodeDocument: any value -> reads back identical, or is refused with its path', () => {
     const strange = fc.constantFrom<unknown>(
       ...[undefined, Number.NaN, Number.POSITIVE_INFINITY, () => 1, Symbol('s'), Object(1), new URL('http://a')],
       ...[new Date(0), new Map([[1, 2]]), new Set([1]), Buffer.from('a'), new Float32Array(1), new ArrayBuffer(1)],
@@ -262,7 +262,7 @@ describe('decodeDocument', () => {
     '"\\u0041"',
     '"\\/"',
     '{"b":1,"1":2}',
-  ])('decodeDocument: %j, which no node of ours would write -> undefined', (payload) => {
+  ])('decodeDocument: %j, which encodeDocument never writes -> undefined', (payload) => {
     expect(decodeDocument(payload)).toBeUndefined();
   });
 
@@ -273,7 +273,7 @@ describe('decodeDocument', () => {
     '9007199254740992',
     '"a\\u0000b"',
     '{"constructor":1}',
-  ])('decodeDocument: %j -> as it is', (payload) => {
+  ])('decodeDocument: %j -> unchanged', (payload) => {
     expect(JSON.stringify(decodeDocument(payload))).toBe(payload);
   });
 

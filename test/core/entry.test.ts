@@ -7,7 +7,7 @@ import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js'
 
 type Unhashed = Omit<Entry, 'hash'>;
 
-/** Short texts of few letters, so that what one field ends with another may begin with. */
+/** Short texts of few letters, so that the end of one field can equal the beginning of another. */
 const texts = fc.stringMatching(/^[ab/:]{1,3}$/);
 const entries: fc.Arbitrary<Unhashed> = fc.record({
   hlc: fc.integer({ min: 1, max: 12 }) as fc.Arbitrary<Hlc>,
@@ -19,7 +19,7 @@ const entries: fc.Arbitrary<Unhashed> = fc.record({
 const author: Author = { nodeId: 'a' as NodeId, incarnation: 'x' as Incarnation, scope: 'shared' };
 
 describe('the hash chain', () => {
-  test('hash: two inputs that differ anywhere, if only in one field -> two hashes', () => {
+  test('hash: two inputs that differ in any one field -> two hashes', () => {
     const fields = ['hlc', 'collection', 'key', 'operation', 'payload'] as const;
     fc.assert(
       fc.property(entries, entries, texts, texts, (one, other, author, previous) => {
@@ -46,7 +46,7 @@ describe('the hash chain', () => {
     expect(hashEntry(base, 'k', 'p')).not.toBe(hashEntry(base, 'pk', ''));
   });
 
-  test('chain: split anywhere -> the same hashes; changed anywhere -> every later hash is another', () => {
+  test('chain: split anywhere -> the same hashes; changed anywhere -> every later hash differs', () => {
     const chains = fc.array(entries, { minLength: 1, maxLength: 6 });
     fc.assert(
       fc.property(chains, fc.nat(5), (list, at) => {
@@ -65,7 +65,7 @@ describe('the hash chain', () => {
     );
   });
 
-  test('end: of a run, and of an empty one -> its last entry, and where it would begin', () => {
+  test('end: of a run, and of an empty run -> its last entry, and where it would begin', () => {
     const run = chainRun(author, chainStart, [
       { hlc: 1 as Hlc, collection: 'a' as CollectionName, key: 'b' as DocumentKey, operation: 'put', payload: '1' },
     ]);

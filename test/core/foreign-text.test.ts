@@ -1,4 +1,4 @@
-/** What may be repeated of what others write. */
+/** How much of a third party's text may be repeated. */
 import { describe, expect, it } from '@jest/globals';
 import { foreignText, oAuth2ErrorOf, reveals } from '../../src/core/foreign-text.js';
 import { Secret } from '../../src/core/secret.js';
@@ -30,7 +30,7 @@ describe('foreignText', () => {
     expect(foreignText(given)).toBe(expected);
   });
 
-  it('text: too long -> cut between characters, and says so', () => {
+  it('text: too long -> cut between characters, with an ellipsis', () => {
     expect(foreignText('😀'.repeat(300))).toBe(`${'😀'.repeat(200)}…`);
     expect(foreignText('x'.repeat(10), { lengthMax: 4 })).toBe('xxxx…');
     expect(foreignText('\u0001'.repeat(1_000_000)).length).toBeLessThan(3);
@@ -42,7 +42,7 @@ describe('foreignText', () => {
     [7, '[number]'],
     [['a'], '[a list]'],
     [{}, '[object]'],
-  ])('text: %j, which is none -> named by its type', (given, expected) => {
+  ])('text: %j, which is not a text -> named by its type', (given, expected) => {
     expect(foreignText(given)).toBe(expected);
   });
 
@@ -66,12 +66,12 @@ describe('foreignText', () => {
     ['base64url', Buffer.from(`ab:${text}`).toString('base64url')],
     ['base64 of a form', Buffer.from(new URLSearchParams({ a: text }).toString()).toString('base64')],
     ['with escapes in between', text.replace('secret', 'sec\u001b[0mret')],
-  ])('secret: repeated in %s -> withheld, whatever is around it', (_, form) => {
+  ])('secret: repeated in %s -> withheld, with all text around it', (_, form) => {
     expect(reveals(`no: ${form} !`.replace('\u001b[0m', ''), secret)).toBe(true);
     expect(foreignText(`no: ${form} !`, { secrets: [undefined, secret] })).toBe('[withheld: it repeats a secret]');
   });
 
-  it('secret: not in it -> the text is repeated', () => {
+  it('secret: not in the text -> the text is repeated', () => {
     expect(foreignText('no: planted', { secrets: [secret, new Secret('')] })).toBe('no: planted');
   });
 });

@@ -7,7 +7,7 @@ const logics = fc.integer({ min: 0, max: 4_095 });
 const stamps = fc.tuple(walls, logics).map(([wallMs, logic]) => packHlc(wallMs, logic));
 
 describe('hybrid logical clock', () => {
-  test('pack: any wall clock and counter -> a safe integer that gives both back', () => {
+  test('pack: any wall clock and counter -> a safe integer that yields both again', () => {
     fc.assert(
       fc.property(walls, logics, (wallMs, logic) => {
         const hlc = packHlc(wallMs, logic);
@@ -25,7 +25,7 @@ describe('hybrid logical clock', () => {
     );
   });
 
-  test('next: any wall clock, also one set back or before the epoch -> above the last, and not below the wall', () => {
+  test('next: any wall clock, even one set back or before the epoch -> above the last stamp, and not below the wall clock', () => {
     fc.assert(
       fc.property(
         stamps,

@@ -13,7 +13,7 @@ import {
 import { limits } from '../../src/core/limits.js';
 
 describe('names', () => {
-  test('NodeId: of the alphabet and not too long -> accepted; anything else -> nodeIdInvalid', () => {
+  test('NodeId: within the alphabet and the maximum length -> accepted; anything else -> nodeIdInvalid', () => {
     for (const name of ['a', 'Node-1.shop_2', '0', 'x'.repeat(limits.nodeIdLengthMax)])
       expect(parseNodeId(name)).toBe(name);
     for (const name of [
@@ -41,7 +41,7 @@ describe('names', () => {
     );
   });
 
-  test('collection and key: empty, too long, control characters, lone surrogates -> refused by their codes', () => {
+  test('collection and key: empty, too long, control characters, lone surrogates -> refused with their codes', () => {
     const bad = ['', 'a\0b', 'a\nb', '\x7f', '\u0085', 'a\ud800', '\udc00'];
     for (const name of [...bad, 'x'.repeat(limits.collectionNameLengthMax + 1)]) {
       expect(() => parseCollectionName(name)).toThrow(expect.objectContaining({ code: 'collectionNameInvalid' }));
@@ -53,7 +53,7 @@ describe('names', () => {
       expect([isCollectionName(value), isDocumentKey(value)]).toEqual([false, false]);
   });
 
-  test('collection and key: any text that is accepted -> survives UTF-8, and has no NUL to separate fields with', () => {
+  test('collection and key: any accepted text -> survives UTF-8, and has no NUL, which separates fields', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 20 }), (name) => {
         if (!isDocumentKey(name)) return;
@@ -64,12 +64,12 @@ describe('names', () => {
     );
   });
 
-  test('token: base64url of 12 bytes -> accepted; a slash, nothing, too much -> refused', () => {
+  test('token: base64url of 12 bytes -> accepted; a slash, an empty text, a text too long -> refused', () => {
     expect(['AZaz09_-', 'a'.repeat(32)].map(isToken)).toEqual([true, true]);
     expect(['', 'a/b', 'a'.repeat(33), 'a b'].map(isToken)).toEqual([false, false, false, false]);
   });
 
-  test('order: any texts -> by code units, as an array of them would sort', () => {
+  test('order: any texts -> by code units, as Array.sort orders them', () => {
     fc.assert(
       fc.property(fc.array(fc.string()), (texts) => {
         expect([...texts].sort(compareCodeUnits)).toEqual([...texts].sort());

@@ -30,7 +30,7 @@ describe('numbers', () => {
     [`{"x":"1e400, [\\"{","y":9007199254740993}`, '$.y', '9007199254740992'],
     [`{"\\\\":"\\\\","y":9007199254740993}`, '$.y', '9007199254740992'],
     [`1${'0'.repeat(1_000)}`, '$', 'larger than any number'],
-  ])('%s -> refused at its path, with what it would become', (text, path, what) => {
+  ])('%s -> refused at its path, with the value that it would become', (text, path, what) => {
     const message = refusalOf(text);
     expect(message).toContain(`at ${path}: `);
     expect(message).toContain(what);
@@ -52,11 +52,11 @@ describe('numbers', () => {
     ['52.5200065999999987', 52.5200066],
     ['1.00000000000000000001', 1],
     ['179769313486231570000e288', Number.MAX_VALUE],
-  ])('%s -> taken', (text, value) => {
+  ])('%s -> accepted', (text, value) => {
     expect(parseJsonText(text)).toBe(value);
   });
 
-  test('integers up to 2^64 -> taken when their digits come back, otherwise refused', () => {
+  test('integers up to 2^64 -> accepted if their digits come back, otherwise refused', () => {
     const integers = fc.oneof(
       fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n }),
       fc.bigInt({ min: -5n, max: 5n }).map((offset) => 2n ** 53n + offset),
@@ -74,7 +74,7 @@ describe('numbers', () => {
       .map((n) => new Float64Array(BigUint64Array.of(n).buffer)[0] ?? 0);
     fc.assert(
       fc.property(bits.filter(Number.isFinite), (double) => {
-        // With more digits than are needed, an integer has others, and so may have what is next to 0.
+        // With more digits than needed, an integer has different ones, and so may a value next to 0.
         const isRound = Number.isInteger(double) || Math.abs(double) < 2 ** -1022;
         const texts = [String(double), double.toExponential(), ...(isRound ? [] : [double.toPrecision(17)])];
         for (const text of texts) expect(parseJsonText(` ${text}`)).toBe(double);
@@ -90,12 +90,12 @@ describe('fields', () => {
     ['[{"b":{"__proto__":1,"__proto__":2}}]', '$[0].b.__proto__'],
     ['{"":1,"":2}', '$[""]'],
     ['{"a":{"a":1},"b":[{"a":1},{"a":1,"a":2}]}', '$.b[1].a'],
-  ])('%s -> refused at the path of the second one', (text, path) => {
-    expect(refusalOf(text)).toContain(`at ${path}: the field is there twice`);
+  ])('%s -> refused at the path of the second field', (text, path) => {
+    expect(refusalOf(text)).toContain(`at ${path}: the field occurs twice`);
   });
 });
 
-test('any JSON, with any blanks -> what JSON.parse reads', () => {
+test('any JSON, with any blanks -> the value that JSON.parse reads', () => {
   const blanks = fc.constantFrom('', ' ', '\n', '\t', '\r\n');
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 5 }), blanks, (value, blank) => {
@@ -105,7 +105,7 @@ test('any JSON, with any blanks -> what JSON.parse reads', () => {
   );
 });
 
-test.each(['', '{', '{"a":}', '01', "{'a':1}", '[1,]'])('%j -> refused as no JSON', (text) => {
+test.each(['', '{', '{"a":}', '01', "{'a':1}", '[1,]'])('%j -> refused as not JSON', (text) => {
   expect(refusalOf(text)).toMatch(/^it is not JSON, /);
 });
 

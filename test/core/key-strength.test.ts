@@ -1,4 +1,4 @@
-/** What is easy to guess. */
+/** Which passphrases are easy to guess. */
 import { describe, expect, it } from '@jest/globals';
 import { keyWeakness } from '../../src/core/key-strength.js';
 
@@ -25,7 +25,7 @@ describe('keyWeakness', () => {
     'TILL-1 corner-shop',
     '201120262011',
     '😀😀😀😀😀😀😀😀😀😀😀😀',
-  ])('%j -> weak, in words that do not have it', (passphrase) => {
+  ])('%j -> weak, with a reason that does not contain it', (passphrase) => {
     const weakness = keyWeakness(passphrase, ['till-1', 'corner-shop']);
     expect(weakness).toBeDefined();
     expect(weakness).not.toContain(passphrase.trim() || '\t');
@@ -38,7 +38,7 @@ describe('keyWeakness', () => {
     'Qm7zKd2wPx9v',
     '3q2-7wAtHv4mYk8sRzLb5nEc6gUj1xPd9oQfTiWuZaM',
     'ein langer Satz mit Umlauten: äöü',
-  ])('%j -> nothing is said', (passphrase) => {
+  ])('%j -> no weakness found', (passphrase) => {
     expect(keyWeakness(passphrase, ['till-1', 'corner-shop', 'a', ''])).toBeUndefined();
   });
 });

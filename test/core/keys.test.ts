@@ -38,7 +38,7 @@ describe('deriveClusterKeys', () => {
     });
   });
 
-  test('cluster keys: what they are used for -> the right shapes, all different', () => {
+  test('cluster keys: by purpose -> the right shapes, all different', () => {
     expect(isToken(keys.keyId)).toBe(true);
     expect(Buffer.from(keys.keyId, 'base64url')).toHaveLength(12);
     expect(keys.clusterHash).toMatch(/^[0-9A-F]{8}$/);
@@ -93,7 +93,7 @@ describe('deriveClusterKeys', () => {
       const looks = [
         hex(secret).slice(0, 6),
         Buffer.from(secret).toString('base64').slice(0, 6),
-        // A Uint8Array and a Buffer as they are inspected, and as they are stringified.
+        // A Uint8Array and a Buffer as inspected, and as stringified.
         `${first}, ${second}`,
         hex(secret.subarray(0, 3)).replace(/(..)(?!$)/g, '$1 '),
         `"0":${first},"1":${second}`,
@@ -103,7 +103,7 @@ describe('deriveClusterKeys', () => {
     expect(printed).toContain('[redacted]');
   });
 
-  test('cluster keys: as security -> the key ids and the keys, the first one first', async () => {
+  test('cluster keys: as security -> the key ids and the keys, the first key first', async () => {
     const source = {
       passphrase: 'correct horse battery staple',
       acceptedPassphrases: ['the next one'],
@@ -118,7 +118,7 @@ describe('deriveClusterKeys', () => {
     expect(all).toHaveLength(2);
   });
 
-  test('cluster keys: one passphrase twice -> one key; a key by its name -> that of the ring, or none', async () => {
+  test('cluster keys: one passphrase twice -> one key; a key by its name -> that of the ring, or undefined', async () => {
     const passphrase = 'correct horse battery staple';
     const twice = await deriveClusterKeys({
       passphrase,

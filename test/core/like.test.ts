@@ -4,7 +4,7 @@ import { isLike } from '../../src/core/like.js';
 
 const characters = ['a', 'B', '_', '%', '\\', '\0', '\n', '\u{1F600}', 'é'];
 
-test('isLike: any text and pattern -> what a regular expression of the same meaning says', () => {
+test('isLike: any text and pattern -> agrees with the equivalent regular expression', () => {
   const texts = fc.array(fc.constantFrom(...characters), { maxLength: 8 }).map((parts) => parts.join(''));
   const patterns = fc.array(fc.constantFrom('%', '_', '\\%', '\\_', '\\\\', 'A', 'b', '\0', '\u{1F600}', 'É'), {
     maxLength: 6,
@@ -23,7 +23,7 @@ test('isLike: any text and pattern -> what a regular expression of the same mean
   );
 });
 
-test('isLike: any text, escaped -> found by it literally, and nothing else', () => {
+test('isLike: any text, escaped -> matches that text literally, and no other', () => {
   const texts = fc.string({ unit: fc.constantFrom(...characters), maxLength: 6 });
   const escaped = (text: string) => text.replace(/[\\%_]/g, '\\$&');
   fc.assert(
@@ -35,6 +35,6 @@ test('isLike: any text, escaped -> found by it literally, and nothing else', () 
   );
 });
 
-test('isLike: a pattern of many % -> an answer at once', () => {
+test('isLike: a pattern with many % -> an answer at once', () => {
   expect(isLike('a'.repeat(5_000), `${'%a'.repeat(500)}%b`)).toBe(false);
 });

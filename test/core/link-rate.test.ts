@@ -2,13 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
 import { LinkRate } from '../../src/core/link-rate.js';
 
-/** A link with a queue without end, as modems have them: what is written leaves at its rate and arrives half a round trip later. */
+/**
+ * A link with an endless queue, as modems have: data leaves at the link's rate and arrives half a round trip later.
+ */
 class Pipe {
   nowMs = 0;
   readonly rate = new LinkRate();
   #freeAtMs = 0;
   readonly #arrivals: { atMs: number; written: number; asks: boolean }[] = [];
-  /** How long the last byte to be written waited for the link. */
+  /** How long the last byte written waited for the link. */
   waitMs = 0;
 
   constructor(
@@ -24,7 +26,7 @@ class Pipe {
     this.#arrivals.push({ atMs: this.#freeAtMs + this.roundTripMs, written: this.rate.written, asks });
   }
 
-  /** Sends as much as the rule allows, for so long. Gives the bytes that have arrived. */
+  /** Sends as much as the rule allows, for this long. Returns the bytes that have arrived. */
   run(forMs: number, { hasMore = true } = {}): number {
     const before = this.rate.arrived;
     const untilMs = this.nowMs + forMs;
@@ -42,35 +44,32 @@ class Pipe {
   }
 }
 
-/** From 32 kbit/s to 1 Gbit/s, bytes a second. */
+/** From 32 kbit/s to 1 Gbit/s, in bytes a second. */
 const rates = [4_000, 8_000, 64_000, 125_000, 1_250_000, 125_000_000];
 const roundTrips = [1, 50, 600, 5_000];
 const links = rates.flatMap((rate) => roundTrips.map((roundTripMs) => [rate, roundTripMs] as const));
 
 describe('link rate', () => {
-  it.each(links)(
-    'a link of %d bytes/s with a round trip of %d ms -> is filled, and no more than that',
-    (rate, trip) => {
-      const pipe = new Pipe(rate, trip);
-      pipe.rate.roundTrip(trip, 0);
-      pipe.run(20_000 + 30 * trip);
-      const carried = pipe.run(60_000) / 60;
-      const most = Math.min(rate, (1_000 * limits.windowBytesMax) / trip);
-      expect(carried).toBeGreaterThan(0.85 * most);
-      // What is written now waits for about as long as was promised.
-      const waits = Array.from({ length: 50 }, () => {
-        pipe.run(97);
-        return pipe.waitMs;
-      });
-      expect(Math.max(...waits)).toBeLessThanOrEqual(1.5 * limits.queueMsMax + (1_000 * limits.windowBytesMin) / rate);
-      if (most === rate) {
-        expect(pipe.rate.bytesPerSecond).toBeGreaterThan(0.8 * rate);
-        expect(pipe.rate.bytesPerSecond).toBeLessThan(1.3 * rate);
-      }
-    },
-  );
+  it.each(links)('a link of %d bytes/s with a round trip of %d ms -> is filled, and no more', (rate, trip) => {
+    const pipe = new Pipe(rate, trip);
+    pipe.rate.roundTrip(trip, 0);
+    pipe.run(20_000 + 30 * trip);
+    const carried = pipe.run(60_000) / 60;
+    const most = Math.min(rate, (1_000 * limits.windowBytesMax) / trip);
+    expect(carried).toBeGreaterThan(0.85 * most);
+    // A write now waits for about as long as promised.
+    const waits = Array.from({ length: 50 }, () => {
+      pipe.run(97);
+      return pipe.waitMs;
+    });
+    expect(Math.max(...waits)).toBeLessThanOrEqual(1.5 * limits.queueMsMax + (1_000 * limits.windowBytesMin) / rate);
+    if (most === rate) {
+      expect(pipe.rate.bytesPerSecond).toBeGreaterThan(0.8 * rate);
+      expect(pipe.rate.bytesPerSecond).toBeLessThan(1.3 * rate);
+    }
+  });
 
-  it('nothing was measured -> little is on its way, and batches are small', () => {
+  it('nothing measured yet -> few bytes in flight, and small batches', () => {
     const rate = new LinkRate();
     expect(rate.bytesPerSecond).toBeUndefined();
     expect(rate.windowBytes).toBe(limits.windowBytesFirst);
@@ -79,7 +78,7 @@ describe('link rate', () => {
     expect(rate.wholeBytesMax).toBe(limits.windowBytesFirst);
   });
 
-  it('a fast link -> batches are as large as they may be, within few round trips', () => {
+  it('a fast link -> batches reach their maximum within a few round trips', () => {
     const pipe = new Pipe(125_000_000, 1);
     pipe.rate.roundTrip(1, 0);
     pipe.run(8);
@@ -90,7 +89,7 @@ describe('link rate', () => {
     expect(pipe.rate.windowBytes).toBe(limits.windowBytesMax);
   });
 
-  it('the slowest link -> parts and batches are small, and never nothing', () => {
+  it('the slowest link -> parts and batches are small, but never empty', () => {
     const pipe = new Pipe(1_000, 10);
     pipe.rate.roundTrip(10, 0);
     pipe.run(25_000);
@@ -99,7 +98,7 @@ describe('link rate', () => {
     expect(pipe.rate.partBytes).toBe(limits.partBytesMin);
   });
 
-  it('a link becomes a hundred times slower -> what waits in buffers runs down, and the rate is known', () => {
+  it('a link becomes a hundred times slower -> the queue in buffers shrinks, and the rate is known', () => {
     const pipe = new Pipe(1_250_000, 20);
     pipe.rate.roundTrip(20, 0);
     pipe.run(10_000);
@@ -118,7 +117,7 @@ describe('link rate', () => {
     expect(pipe.run(10_000)).toBeGreaterThan(0.85 * 1_250_000);
   });
 
-  it('the round trip grows for good -> the link is filled again after a while', () => {
+  it('the round trip grows permanently -> the link is filled again after a while', () => {
     const pipe = new Pipe(64_000, 20);
     pipe.rate.roundTrip(20, 0);
     pipe.run(30_000);
@@ -127,7 +126,7 @@ describe('link rate', () => {
     expect(pipe.run(20_000)).toBeGreaterThan(0.85 * 20 * 64_000);
   });
 
-  it('small things only -> say nothing of the rate', () => {
+  it('small writes only -> tell nothing about the rate', () => {
     const pipe = new Pipe(125_000, 5);
     for (let count = 0; count < 100; count += 1) {
       pipe.write(300);
@@ -137,7 +136,7 @@ describe('link rate', () => {
     expect(pipe.rate.windowBytes).toBe(limits.windowBytesFirst);
   });
 
-  it('less than is worth it -> is not asked for; nor are there more questions than may be open', () => {
+  it('too few bytes -> no question; and never more open questions than the maximum', () => {
     const rate = new LinkRate();
     expect(rate.shouldAsk(limits.askBytesMin - 1, 1_000)).toBe(false);
     for (let count = 0; count < limits.asksMax; count += 1) {
@@ -149,7 +148,7 @@ describe('link rate', () => {
     expect(rate.shouldAsk(10_000, 10_000)).toBe(true);
   });
 
-  it('numbers that cannot be -> are ignored', () => {
+  it('impossible numbers -> are ignored', () => {
     const rate = new LinkRate();
     rate.wrote(5_000, 0, 'asking');
     rate.answered(6_000, 1);
@@ -161,7 +160,7 @@ describe('link rate', () => {
     expect(rate.inFlightBytes).toBe(1_000);
   });
 
-  it('nothing arrives -> is told for how long; patience follows the link, within its bounds', () => {
+  it('nothing arrives -> the stall is measured; patience follows the link, within its bounds', () => {
     const rate = new LinkRate();
     expect(rate.stalledMs(1_000)).toBe(0);
     rate.wrote(100, 5_000, 'urgent');
@@ -175,7 +174,7 @@ describe('link rate', () => {
     expect(rate.patienceMs).toBe(limits.stallPatienceMaxMs);
   });
 
-  it('a round trip that is looked at afresh before the rate is known -> is not taken for longer than it is', () => {
+  it('a fresh look at the round trip before the rate is known -> does not overestimate the round trip', () => {
     const pipe = new Pipe(4_000, 100);
     pipe.rate.roundTrip(1, 0);
     pipe.run(limits.roundTripExpiresMs + 1_000, { hasMore: false });
@@ -183,7 +182,7 @@ describe('link rate', () => {
     expect(pipe.waitMs).toBeLessThanOrEqual(1.5 * limits.queueMsMax + (1_000 * limits.windowBytesMin) / 4_000);
   });
 
-  it('what is on its way -> tells how long the next will wait', () => {
+  it('bytes in flight -> tell how long the next write will wait', () => {
     const pipe = new Pipe(8_000, 10);
     pipe.rate.roundTrip(10, 0);
     expect(pipe.rate.queueMs).toBe(0);
@@ -192,7 +191,7 @@ describe('link rate', () => {
     expect(pipe.rate.queueMs).toBeLessThanOrEqual(limits.queueMsMax);
   });
 
-  it('far more on its way than the link seems to carry -> tells limits.queueMsMax', () => {
+  it('far more in flight than the link seems to carry -> reports limits.queueMsMax', () => {
     const pipe = new Pipe(8_000, 10);
     pipe.rate.roundTrip(10, 0);
     pipe.run(60_000);

@@ -31,7 +31,7 @@ function setup() {
       nowMs,
     );
   };
-  /** A neighbour that has been heard, and what it has said. */
+  /** A neighbor that has been heard, and what it said. */
   const neighbour = (nodeId: string, signs: Partial<SignsOfLife> = {}) => {
     const met = meet(nodeId);
     hear(met, 0, signs);
@@ -55,14 +55,14 @@ describe('a node with a session', () => {
     expect(live()).toEqual([]);
   });
 
-  test('it takes part no more -> is live no more', () => {
+  test('it stops taking part -> is no longer live', () => {
     const { hear, neighbour, live } = setup();
     const a = neighbour('a');
     hear(a, 1, { presence: undefined });
     expect(live()).toEqual([]);
   });
 
-  test('counters rise, and nothing else -> no change; another standing -> one', () => {
+  test('only counters rise -> no change; another standing -> one change', () => {
     const { table, hear, neighbour } = setup();
     const a = neighbour('a');
     const before = [table.changes, table.routes];
@@ -84,7 +84,7 @@ describe('a node with a session', () => {
     expect(live()).toEqual([]);
   });
 
-  test('a relay says what it has not said itself -> its own word counts', () => {
+  test("a relay disagrees with the node itself -> the node's own word counts", () => {
     const { table, hear, neighbour } = setup();
     const b = neighbour('b');
     const a = neighbour('a', { presence: presence(5) });
@@ -96,7 +96,7 @@ describe('a node with a session', () => {
 });
 
 describe('a node without a session', () => {
-  test('a neighbour names it, then does not -> live, then not, at once', () => {
+  test('a neighbor names it, then stops -> live, then at once not live', () => {
     const { hear, neighbour, live } = setup();
     const a = neighbour('a', { relayed: [entry('x', 1)] });
     expect(live()).toEqual(['a', 'x']);
@@ -104,7 +104,7 @@ describe('a node without a session', () => {
     expect(live()).toEqual(['a']);
   });
 
-  test('the neighbour that names it goes -> both go', () => {
+  test('the neighbor that names it leaves -> both are gone', () => {
     const { table, neighbour, live } = setup();
     const a = neighbour('a', { relayed: [entry('x', 1)] });
     const b = neighbour('b', { relayed: [entry('x', 1)] });
@@ -114,7 +114,7 @@ describe('a node without a session', () => {
     expect(live()).toEqual([]);
   });
 
-  test('its counter stands still -> live for three missed heartbeats and one, by the slowest on its way', () => {
+  test('its counter stands still -> live for three missed heartbeats and one more, at the slowest interval on the path', () => {
     const { table, hear, neighbour, live } = setup();
     const a = neighbour('a');
     const named = (counter: number) => ({ relayed: [entry('x', counter, { intervalMs: 5_000 })], intervalMs: 2_000 });
@@ -131,7 +131,7 @@ describe('a node without a session', () => {
     expect(live()).toEqual(['a', 'x']);
   });
 
-  test('its session has ended, others name it -> live again only with a counter above all that was heard', () => {
+  test('its session has ended, other neighbors name it -> live again only with a counter above all heard before', () => {
     const { table, hear, neighbour, live } = setup();
     const b = neighbour('b');
     const x = neighbour('x', { presence: presence(3) });
@@ -144,7 +144,7 @@ describe('a node without a session', () => {
     expect(live()).toEqual(['b', 'x']);
   });
 
-  test('it was relayed while there was a session -> that says nothing after its end', () => {
+  test('relayed during its session -> proves nothing after the session ends', () => {
     const { table, hear, neighbour, live } = setup();
     const b = neighbour('b');
     const x = neighbour('x', { presence: presence(7) });
@@ -155,7 +155,7 @@ describe('a node without a session', () => {
     expect(live()).toEqual(['b', 'x']);
   });
 
-  test('it has started anew -> as the new process, once nobody names the old one', () => {
+  test('restarted -> live as the new process, once no neighbor names the old one', () => {
     const { hear, neighbour, table, told } = setup();
     const again = entry('x', 1, { boot: 'boot-2' as Boot, uplink: 'ok' });
     const a = neighbour('a', { relayed: [entry('x', 90)] });
@@ -166,7 +166,7 @@ describe('a node without a session', () => {
     expect(told(b)).toEqual(['a', 'x']);
   });
 
-  test('more processes of one NodeId than are remembered, all of them named -> the last one waits for room', () => {
+  test('more named processes of one NodeId than are remembered -> the last one waits for room', () => {
     const { hear, neighbour, live } = setup();
     const named = (boot: number) => ({ relayed: [entry('x', 1, { boot: `boot-${boot}` as Boot })] });
     const boots = Array.from({ length: limits.bootsRememberedMax + 1 }, (_, boot) => boot);
@@ -177,7 +177,7 @@ describe('a node without a session', () => {
     expect(live()).toContain('x');
   });
 
-  test('named are we, or the one who speaks -> nothing', () => {
+  test('a list that names us, or its sender -> ignored', () => {
     const { neighbour, live } = setup();
     neighbour('a', { presence: undefined, relayed: [entry('us', 1), entry('a', 1)] });
     expect(live()).toEqual([]);
@@ -190,7 +190,7 @@ describe('a node without a session', () => {
     hear(a, 1, { relayed: many('x') });
     expect(live()).toHaveLength(limits.peersMax);
     hear(a, 2, { relayed: many('y') });
-    // Those named before leave the list only with it, so they are in the way once.
+    // Earlier names leave the list only with this heartbeat, so they take up room once more.
     hear(a, 3, { relayed: many('y') });
     expect(live()).toHaveLength(limits.peersMax);
     expect(live()).toContain('y0');
@@ -202,7 +202,7 @@ describe('a node without a session', () => {
 });
 
 describe('what is relayed', () => {
-  test('a full mesh -> nothing', () => {
+  test('a full mesh -> nothing is relayed', () => {
     const { neighbour, told } = setup();
     const met = ['a', 'b', 'c'].map((id) =>
       neighbour(id, { neighbours: ['us', 'a', 'b', 'c'].filter((other) => other !== id) as NodeId[] }),
@@ -210,7 +210,7 @@ describe('what is relayed', () => {
     expect(met.map(told)).toEqual([[], [], []]);
   });
 
-  test('a neighbour without a session with another one -> hears of it, with its counter and interval', () => {
+  test('a neighbor without a session with a third node -> hears of it, with its counter and interval', () => {
     const { table, neighbour } = setup();
     const a = neighbour('a', { presence: presence(5, { uplink: 'ok' }), intervalMs: 3_000 });
     const b = neighbour('b');
@@ -218,7 +218,7 @@ describe('what is relayed', () => {
     expect(table.relayTo(a).map(({ nodeId }) => nodeId)).toEqual(['b']);
   });
 
-  test('relayed on -> with the longest interval of its way', () => {
+  test('relayed on -> with the longest interval on its path', () => {
     const { table, neighbour } = setup();
     neighbour('a', { intervalMs: 2_000, relayed: [entry('x', 1), entry('y', 1, { intervalMs: 4_000 })] });
     const b = neighbour('b');
@@ -229,7 +229,7 @@ describe('what is relayed', () => {
     ]);
   });
 
-  test('what one neighbour alone told us -> not back to it, nor to those who have it as a neighbour', () => {
+  test('news from one neighbor only -> not relayed back to it, nor to nodes that have it as a neighbor', () => {
     const { neighbour, told } = setup();
     const bridge = neighbour('bridge', { relayed: [entry('x', 1)], neighbours: ['us', 'a'] as NodeId[] });
     const a = neighbour('a', { neighbours: ['us', 'bridge'] as NodeId[] });
@@ -239,7 +239,7 @@ describe('what is relayed', () => {
     expect(told(c)).toEqual(['bridge', 'x', 'a']);
   });
 
-  test('news: somebody comes, changes, goes -> each is; counters, and what it now hears itself -> none', () => {
+  test('news: a node comes, changes, leaves -> each is news; counters, and what the neighbor now hears itself -> none', () => {
     const { table, hear, neighbour } = setup();
     const a = neighbour('a');
     const b = neighbour('b');
@@ -262,7 +262,7 @@ describe('what is relayed', () => {
   });
 });
 
-/** Nodes that beat each second, each at a moment of its own, over links that take their time and come and go. */
+/** Nodes that beat each second, each at its own moment, over links with delays that come and go. */
 class Gossip {
   readonly tables: LivenessTable[];
   readonly #counters: number[];
@@ -328,7 +328,7 @@ class Gossip {
     }
   }
 
-  /** Lets time pass. A connection keeps its order, whatever its delays, since each has one delay. */
+  /** Lets time pass. A connection keeps the order of its messages, because each connection has one fixed delay. */
   run(forMs: number, phases: readonly number[], everyMs: (nowMs: number) => void = () => {}): void {
     const endMs = this.nowMs + forMs;
     for (; this.nowMs < endMs; this.nowMs += 50) {
@@ -363,7 +363,7 @@ const delays = fc.array(fc.integer({ min: 1, max: delayMaxMs }), {
   minLength: count * count,
   maxLength: count * count,
 });
-/** A tree, so that all are connected, and more links at random. */
+/** A tree, so that all nodes are connected, plus further links at random. */
 const graphs = fc
   .tuple(fc.array(fc.nat(count), { minLength: count, maxLength: count }), fc.array(pairs, { maxLength: 4 }))
   .map(([parents, more]) => [
@@ -372,7 +372,7 @@ const graphs = fc
   ]);
 
 describe('gossip', () => {
-  test('any connected cluster -> each node comes to know all others as live, and a dead one as dead', () => {
+  test('any connected cluster -> each node finds all others live, and a dead node dead', () => {
     fc.assert(
       fc.property(graphs, phases, delays, indexes, (links, phase, delay, dead) => {
         const gossip = new Gossip(count, links, (x, y) => delay[x * count + y] ?? 1);
@@ -382,7 +382,7 @@ describe('gossip', () => {
         gossip.run(20_000, phase);
         expect(gossip.tables.map(({ live }) => live.size)).toEqual(Array(count).fill(count - 1));
         gossip.kill(dead);
-        // Its last counter may reach the farthest node, which then waits for the next.
+        // Its last counter may reach the farthest node, which then waits for the next one.
         gossip.run(patienceMs + count * hopMs, phase);
         expect(gossip.seers(dead)).toEqual([]);
       }),
@@ -390,7 +390,7 @@ describe('gossip', () => {
     );
   });
 
-  test('links that come and go among those who survive -> the dead node stays dead', () => {
+  test('links between survivors come and go -> the dead node stays dead', () => {
     const flaps = fc.array(fc.tuple(pairs, fc.boolean()), { maxLength: 60 });
     fc.assert(
       fc.property(graphs, phases, delays, indexes, flaps, (links, phase, delay, dead, changes) => {

@@ -35,7 +35,7 @@ const refusing = (options: unknown): string => {
 };
 
 describe('options', () => {
-  test('options: right ones, none, undefined ones -> a copy with those that are there', () => {
+  test('options: valid ones, none, undefined ones -> a copy of those that are present', () => {
     const { signal } = new AbortController();
     const options = { limit: 5, descending: undefined, signal, mode: 'slow' };
     expect(readOptions(options, shape)).toEqual({ limit: 5, signal, mode: 'slow' });
@@ -79,7 +79,7 @@ describe('options', () => {
     [{ constructor: 1 }, /"constructor" is unknown/],
     [{ [Symbol('limit')]: 5 }, /Symbol\(limit\) is unknown/],
     [Object.defineProperty({}, 'limt', { value: 5 }), /"limt" is unknown/],
-  ])('options: %p -> refused with what to write', (options, message) => {
+  ])('options: %p -> refused, with what to write', (options, message) => {
     expect(refusing(options)).toMatch(message);
   });
 
@@ -107,7 +107,7 @@ describe('options', () => {
     );
   });
 
-  test('options: any value at all -> accepted or refused with the code of the shape', () => {
+  test('options: any value -> accepted, or refused with the code of the shape', () => {
     fc.assert(
       fc.property(fc.anything({ withNullPrototype: true, withMap: true, withDate: true }), (value) => {
         refusing(value);
@@ -117,14 +117,14 @@ describe('options', () => {
     );
   });
 
-  test('options: a required field that is missing -> refused by its name', () => {
+  test('options: a required field is missing -> refused by its name', () => {
     const required: OptionsShape<Example> = { ...shape, required: ['mode'] };
     expect(() => readOptions({ mode: undefined }, required)).toThrow('mode is missing: it takes "fast" or "slow".');
     expect(readOptions({ mode: 'fast' }, required)).toEqual({ mode: 'fast' });
   });
 });
 
-describe('the name that was meant', () => {
+describe('the name that was probably meant', () => {
   test.each([
     ['limt', 'limit'],
     ['Limit', 'limit'],

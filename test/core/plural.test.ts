@@ -6,7 +6,7 @@ describe('plural', () => {
     [0, 'documents', 'entries'],
     [1, 'document', 'entry'],
     [2, 'documents', 'entries'],
-  ])('%d: of a regular and an irregular noun -> %s, %s', (count, regular, irregular) => {
+  ])('%d: with a regular and an irregular noun -> %s, %s', (count, regular, irregular) => {
     expect([plural(count, 'document'), plural(count, 'entry', 'entries')]).toEqual([regular, irregular]);
   });
 });

@@ -8,14 +8,14 @@ import { parseCount, parseOrderBy, parseQuery, parseWhere, type Where } from '..
 const refused = expect.objectContaining({ code: 'queryInvalid' });
 
 describe('parsing queries', () => {
-  test('query: a field that is none -> queryInvalid, or it would find everything', () => {
+  test('query: an unknown field -> queryInvalid, because ignoring it would match everything', () => {
     expect(() => parseQuery({ wher: { a: 1 } } as never)).toThrow(refused);
     for (const query of [null, [], 'a', 1, new Map(), Object.create({ where: {} })])
       expect(() => parseQuery(query)).toThrow(refused);
     expect(() => parseQuery({ where: {}, orderBy: [], limit: 1, offset: 1 })).not.toThrow();
   });
 
-  test('where: fields, operators and logic -> taken apart', () => {
+  test('where: fields, operators and logic -> parsed', () => {
     const where: Where = {
       a: 1,
       b: { $gt: 'x', $ne: null },
@@ -97,7 +97,7 @@ describe('parsing queries', () => {
     expect(() => parseQuery({ where })).toThrow(refused);
   });
 
-  test('where: __proto__ and what else objects inherit -> a field like any other', () => {
+  test('where: __proto__ and other inherited names -> ordinary fields', () => {
     for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
       const where = JSON.parse(`{"${name}":1}`) as Where;
       const filters = [{ kind: 'compare', field: name, operator: '$eq', value: 1 }];
@@ -106,7 +106,7 @@ describe('parsing queries', () => {
     }
   });
 
-  test('query: changed after it was checked, or answering otherwise -> what it was', () => {
+  test('query: changed after the check, or answering differently -> stays as checked', () => {
     let reads = 0;
     const where = {
       get a() {
@@ -121,7 +121,7 @@ describe('parsing queries', () => {
     expect(query).toEqual({ where: { a: 1 }, orderBy: [{ field: 'a', descending: false }] });
   });
 
-  test('where: as deep and as many as allowed, and one more -> parsed, refused', () => {
+  test('where: at the maximum depth and number of conditions, and one more -> parsed, refused', () => {
     const nested = (depth: number): Where => (depth === 0 ? { a: 1 } : { $not: nested(depth - 1) });
     const many = (count: number): Where => ({ $and: Array.from({ length: count }, () => ({ a: 1 })) });
     const among = (count: number): Where => ({ a: { $in: Array.from({ length: count }, () => 1) } });
@@ -133,7 +133,7 @@ describe('parsing queries', () => {
     expect(() => parseWhere(among(limits.queryConditionsMax))).toThrow(refused);
   });
 
-  test('where: anything that JSON can say -> parsed, or refused with queryInvalid', () => {
+  test('where: any JSON value -> parsed, or refused with queryInvalid', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         try {
@@ -145,7 +145,7 @@ describe('parsing queries', () => {
     );
   });
 
-  test('field: paths -> accepted; what could leave a quoted path, or is none -> refused', () => {
+  test('field: paths -> accepted; paths that could escape their quotes, or are invalid -> refused', () => {
     for (const field of [
       'a',
       'a.b',
@@ -194,7 +194,7 @@ describe('parsing queries', () => {
     }
   });
 
-  test('order, limit and offset: shapes and numbers -> taken apart, or refused', () => {
+  test('order, limit and offset: shapes and numbers -> parsed, or refused', () => {
     expect(parseOrderBy(['a', { field: 'b', descending: true }, { field: 'c' }])).toEqual([
       { field: 'a', descending: false },
       { field: 'b', descending: true },

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../src/core/errors.js';
 import { type RefusalRecords, withRefusal } from '../../src/core/refusals.js';
 
 describe('withRefusal', () => {
-  test('reports of several reasons -> one record each, which counts what was left out and knows the last', () => {
+  test('reports of several reasons -> one record each, which counts unreported refusals and keeps the last report', () => {
     const none: RefusalRecords = new Map();
     const refused = (records: RefusalRecords, code: ErrorCode, port: number, suppressed = 0) =>
       withRefusal(

@@ -27,7 +27,7 @@ const keyA = authorKeyOf(authorOf(a));
 const keyC = authorKeyOf(authorOf(c));
 
 describe('push', () => {
-  it('over a cloud link: an author with the NodeId of the other side, or of ours -> is another node, and gets it at once', () => {
+  it('over a cloud link: an author with the NodeId of the other side, or with ours -> is another node, and its entries are sent at once', () => {
     const ways = { ...alone, peerId: undefined, peerOrigin: 'north/b', origin: 'south/b' };
     for (const nodeId of [a, b]) {
       const run = runOf(nodeId, chainStart, [1]);
@@ -35,7 +35,7 @@ describe('push', () => {
     }
   });
 
-  it('over a cloud link: what came from the other side itself -> is credited, not sent back', () => {
+  it('over a cloud link: entries of the other side itself -> are credited, not sent back', () => {
     const ways = { ...alone, peerId: undefined, peerOrigin: 'north/b', origin: 'north/b' };
     expect(push(startProgress(new Map()), [runOf(b, chainStart, [1])], ways).runs).toEqual([]);
   });
@@ -46,19 +46,19 @@ describe('push', () => {
     expect(result).toMatchObject({ runs: [run], lagging: false, unsure: false });
   });
 
-  it('a local commit: the peer lacks what is before it -> is left to a reading', () => {
+  it('a local commit: the peer lacks entries before it -> is left to a read of the store', () => {
     const first = runOf(a, chainStart, [1]);
     const second = runOf(a, endOf(first), [2]);
     expect(push(startProgress(new Map()), [second], alone)).toMatchObject({ runs: [], lagging: true });
   });
 
-  it('a commit: the peer has it already -> nothing is sent', () => {
+  it('a commit: the peer already has it -> nothing is sent', () => {
     const run = runOf(a, chainStart, [1]);
     const result = push(startProgress(new Map([[keyA, endOf(run)]])), [run], alone);
     expect(result).toMatchObject({ runs: [], lagging: false, unsure: false });
   });
 
-  it('a commit that came from the peer -> is not sent back, and counts as had', () => {
+  it('a commit from the peer -> is credited, not sent back', () => {
     const run = runOf(c, chainStart, [5]);
     const { progress, runs } = push(startProgress(new Map()), [run], { ...alone, origin: b });
     expect(runs).toEqual([]);
@@ -85,14 +85,14 @@ describe('push', () => {
     expect(push(startProgress(new Map()), [run], { ...alone, origin: c }).runs).toEqual([run]);
   });
 
-  it('a relay of our own lost entries: the peer has a session with us -> is sent, nobody else can', () => {
+  it('a relay of our own lost entries: the peer has a session with us -> is sent, because only we can', () => {
     const run = runOf(a, chainStart, [5]);
     expect(push(startProgress(new Map()), [run], { ...alone, origin: c, neighbours: new Set([a, c]) }).runs).toEqual([
       run,
     ]);
   });
 
-  it('a relay after others were skipped: the peer lost the author -> its clock is asked for, nothing is guessed', () => {
+  it('a relay after others were skipped: the peer lost the author -> its clock is requested, nothing is guessed', () => {
     const first = runOf(c, chainStart, [5]);
     const second = runOf(c, endOf(first), [6]);
     const skipped = push(startProgress(new Map()), [first], { ...alone, origin: c, neighbours: new Set([c]) }).progress;
@@ -105,17 +105,17 @@ describe('reconciled', () => {
   const second = runOf(a, endOf(first), [2]);
   const inFlight = sent(sent(startProgress(new Map()), 1, [first]), 2, [second]);
 
-  it('a vector clock: batches still on their way -> count as had', () => {
+  it('a vector clock: batches still in flight -> are credited', () => {
     const progress = reconciled(inFlight, new Map([[keyA, endOf(first)]]), 1);
     expect(progress.theirs.get(keyA)).toEqual(endOf(second));
   });
 
-  it('a vector clock: a batch that arrived but could not be applied -> is lacking again', () => {
+  it('a vector clock: a batch that arrived but could not be applied -> counts as missing again', () => {
     const progress = reconciled(inFlight, new Map(), 2);
     expect(progress.theirs.has(keyA)).toBe(false);
   });
 
-  it('a vector clock: written before a batch arrived that it includes -> does not go back', () => {
+  it('a vector clock: older than a batch that has arrived -> does not go back', () => {
     const progress = reconciled(inFlight, new Map([[keyA, endOf(second)]]), 0);
     expect(progress.theirs.get(keyA)).toEqual(endOf(second));
   });
@@ -125,12 +125,12 @@ describe('reconciled', () => {
   });
 });
 
-describe('what was skipped', () => {
+describe('skipped authors', () => {
   const first = runOf(c, chainStart, [5]);
   const viaNeighbour = { ...alone, origin: c, neighbours: new Set([c]) };
   const { progress: skipping } = push(startProgress(new Map()), [first], viaNeighbour);
 
-  it('the digests match -> is known to have come, and the next is skipped without another word', () => {
+  it('the digests match -> the entries are known to have arrived, and the next ones are skipped silently', () => {
     const progress = matched(skipping, new Map([[keyC, endOf(first)]]));
     expect(progress.theirs.get(keyC)).toEqual(endOf(first));
     const next = push(progress, [runOf(c, endOf(first), [6])], viaNeighbour);
@@ -138,7 +138,7 @@ describe('what was skipped', () => {
     expect(next.progress.skipped).toBe(progress.skipped);
   });
 
-  it('the digests matched, then the peer loses the author -> the next is sent, since it follows what they have', () => {
+  it('the digests matched, then the peer loses the author -> the next entries are sent, because they follow what the peer has', () => {
     const progress = matched(skipping, new Map([[keyC, endOf(first)]]));
     const second = runOf(c, endOf(first), [6]);
     expect(push(progress, [second], { ...alone, origin: c }).runs).toEqual([second]);

@@ -1,4 +1,4 @@
-/** How long a server wants to be left alone. */
+/** How long a server asks its clients to wait. */
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
 import { retryAfterMs } from '../../src/core/retry-after.js';
@@ -14,7 +14,7 @@ describe('retryAfterMs', () => {
     [{ 'retry-after': '99999999999999999999' }, limits.retryAfterMaxMs],
     [{ 'retry-after': inAMinute }, 60_000],
     [{ 'retry-after': inAMinute, date: new Date(nowMs + 30_000).toUTCString() }, 30_000],
-    // Its clock, or ours, is off by years.
+    // The server's clock, or ours, is off by years.
     [{ 'retry-after': 'Wed, 01 Jan 2020 00:01:00 GMT', date: 'Wed, 01 Jan 2020 00:00:00 GMT' }, 60_000],
     [{ 'retry-after': 'Wed, 01 Jan 2020 00:01:00 GMT' }, 0],
     [{ 'retry-after': 'Fri, 01 Jan 2100 00:01:00 GMT' }, limits.retryAfterMaxMs],

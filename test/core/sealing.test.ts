@@ -31,7 +31,7 @@ function refusalOf(envelope: string, options: { keys?: ClusterKeys | undefined; 
 }
 
 describe('sealing', () => {
-  test('sealSecret: a known secret -> the envelope that it has always had', () => {
+  test('sealSecret: a known secret -> the envelope of every version', () => {
     expect(seal('s3cr3t')).toBe(`sealed:1:${keys.first.keyId}:${nonce}:T_8uM6ajVZiVBXXH7a8sJ4gNyQ085g`);
   });
 
@@ -54,7 +54,7 @@ describe('sealing', () => {
     ['authority', { ...peer, authority: 'https://identity.example.org' }],
     ['clientId', { ...peer, clientId: 'other' }],
     ['split of its names', { ...peer, authority: `${peer.authority}","lan`, clientId: '' }],
-  ])('openSecret: another %s than it was sealed for -> secretUnsealable naming the peer', (_name, other) => {
+  ])('openSecret: a different %s than it was sealed for -> secretUnsealable naming the peer', (_name, other) => {
     expect(refusalOf(seal('s3cr3t'), { peer: other })).toEqual({
       code: 'secretUnsealable',
       message: expect.stringContaining(`"${other.nodeId}" cannot be opened: it was sealed for another NodeId`),
@@ -72,7 +72,7 @@ describe('sealing', () => {
     expect(isOutdated('no envelope', ring)).toBe(false);
   });
 
-  test('chooseEnvelope: of several -> that of the first key, else of one in the ring, else the first of them', () => {
+  test('chooseEnvelope: several -> that of the first key, or else of a key in the ring, or else the first', () => {
     const [one, two, three] = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte)) as [Root, Root, Root];
     const by = (root: Root) => sealSecret({ keys: new ClusterKeys(root), peer, nonce, secret: new Secret('s3cr3t') });
     const both = [by(one), by(two)] as const;
@@ -84,7 +84,7 @@ describe('sealing', () => {
     expect(chooseEnvelope(['no envelope', both[1]], new ClusterKeys(two))).toBe(both[1]);
   });
 
-  test('openSecret: another cluster key, or none -> secretUnsealable saying so', () => {
+  test('openSecret: another cluster key, or none -> secretUnsealable with the reason', () => {
     expect(refusalOf(seal('s3cr3t'), { keys: keysFrom(2) })?.message).toContain('another cluster key');
     expect(refusalOf(seal('s3cr3t'), { keys: undefined })).toMatchObject({
       code: 'secretUnsealable',
@@ -96,7 +96,7 @@ describe('sealing', () => {
     const envelope = seal('s3cr3t');
     for (let index = 0; index < envelope.length; index += 1) {
       const changed = envelope[index] === 'A' ? 'B' : 'A';
-      // The last character has spare bits, so the same bytes can be spelt in several ways.
+      // The last character has spare bits, so the same bytes can be spelled in several ways.
       if (index < envelope.length - 1) {
         const damaged = `${envelope.slice(0, index)}${changed}${envelope.slice(index + 1)}`;
         expect([index, refusalOf(damaged)?.code]).toEqual([index, 'secretUnsealable']);
@@ -111,7 +111,7 @@ describe('sealing', () => {
     expect(isSealed(text)).toBe(false);
   });
 
-  test('isSealed: what another version wrote, and what is damaged -> yes, it is no secret either', () => {
+  test('isSealed: an envelope of another version, or damaged -> yes, because it is no secret either', () => {
     expect(isSealed('sealed:2:whatever')).toBe(true);
     expect(isSealed('sealed:1:')).toBe(true);
   });

@@ -8,7 +8,7 @@ describe('span', () => {
     expect(ended(begun(once, 100), 103)).toEqual({ sinceMs: undefined, lastedMs: 8 });
   });
 
-  it('ended without having begun -> nothing', () => {
+  it('ended without a beginning -> 0', () => {
     expect(ended(notYet, 15)).toEqual(notYet);
   });
 });

@@ -21,7 +21,7 @@ const clocks: fc.Arbitrary<VectorClock> = fc
   .map((list) => new Map(list));
 
 describe('vector clocks', () => {
-  test('compare: any two -> diverged where one stamp has two hashes, and nowhere else', () => {
+  test('compare: any two clocks -> diverged exactly where one stamp has two hashes', () => {
     fc.assert(
       fc.property(clocks, clocks, (ours, theirs) => {
         const diverged = authorsDiverged(ours, theirs);
@@ -33,7 +33,7 @@ describe('vector clocks', () => {
     );
   });
 
-  test('compare: a clock with itself -> nothing', () => {
+  test('compare: a clock with itself -> not diverged', () => {
     fc.assert(
       fc.property(clocks, (clock) => {
         expect(authorsDiverged(clock, clock)).toEqual([]);
@@ -41,7 +41,7 @@ describe('vector clocks', () => {
     );
   });
 
-  test('digest: any two clocks -> equal exactly when the clocks are, in whatever order they were filled', () => {
+  test('digest: any two clocks -> equal exactly if the clocks are, in any order of filling', () => {
     fc.assert(
       fc.property(clocks, clocks, (one, other) => {
         const sorted = (clock: VectorClock) =>
@@ -52,7 +52,7 @@ describe('vector clocks', () => {
     );
   });
 
-  test('remember: any clock -> its positions of all authors that we have, and of so many others', () => {
+  test('remember: any clock -> its positions of all authors that we have, and of the allowed number of others', () => {
     fc.assert(
       fc.property(clocks, clocks, fc.nat(3), (ours, theirs, othersMax) => {
         const remembered = clockToRemember(theirs, { ours, scopes: allScopes, othersMax });
@@ -64,7 +64,7 @@ describe('vector clocks', () => {
     );
   });
 
-  test('position: an author of whom nothing is known -> the start of the chain', () => {
+  test('position: an unknown author -> the start of the chain', () => {
     expect(positionOf(new Map(), 'a/x/shared' as AuthorKey)).toBe(chainStart);
   });
 });

@@ -128,7 +128,7 @@ describe('import', () => {
     ['an id beyond 2^53', '{"id":9007199254740992}', /^Line 3 is not valid: its field "id".*write it as text/],
     ['a fraction as id', '{"id":1.5}', /^Line 3 is not valid: its field "id".*write it as text/],
     ['a number that is rounded', '{"id":"c","a":[{"n":9007199254740993}]}', /^Line 3 is not valid: at \$\.a\[0\]\.n: /],
-    ['a field twice', '{"id":"c","id":"d"}', /^Line 3 is not valid: at \$\.id: the field is there twice/],
+    ['a field twice', '{"id":"c","id":"d"}', /^Line 3 is not valid: at \$\.id: the field occurs twice/],
     ['not an object', '"a"', /^Line 3 is not valid: it is not a JSON object/],
     ['a list', '[{"id":"c"}]', /^Line 3 is not valid: a list is no JSON Lines: .*`jq -c \.\[\]`/],
     ['the first line of an indented list', '[', /^Line 3 is not valid: a list is no JSON Lines/],
