@@ -58,7 +58,8 @@ export function openSecret({ keys, peer, envelope }: OpenOptions): Secret {
   if (parts === null) throw unsealable(peer, 'it is damaged, or was sealed by a newer version');
   const [, keyId = '', nonce = '', body = ''] = parts;
   const key = keys.find(keyId);
-  if (key === undefined) throw unsealable(peer, 'it was sealed with another cluster key, which this node does not have');
+  if (key === undefined)
+    throw unsealable(peer, 'it was sealed with another cluster key, which this node does not have');
   const sealed = Buffer.from(body, 'base64url');
   const iv = Buffer.from(nonce, 'base64url');
   if (sealed.length < tagBytes) throw unsealable(peer, 'it is damaged');
