@@ -47,7 +47,8 @@ export async function hintAtUnknownFields(
   }
 }
 
-function hintAt(hint: string, { json }: TalkOptions): void {
+/** Says on standard error what no failure is, but worth knowing. */
+export function hintAt(hint: string, { json }: TalkOptions): void {
   printError(json ? jsonOf({ hint }) : `hint:  ${hint}`);
 }
 

@@ -6,6 +6,7 @@
  * JSON is written as JSON, and a number that would not survive exactly stays a text.
  */
 import { controlLimits, parseJsonText, StatemeshError } from '../control/protocol.js';
+import { jsonNumberOf, type TextNumbers } from './decimal-commas.js';
 import { badInput } from './failures.js';
 import { jsonOf } from './output.js';
 
@@ -32,6 +33,10 @@ export interface CsvInputOptions {
   readonly key: string | undefined;
   /** Columns that are taken as text. */
   readonly texts: readonly string[];
+  /** Columns of numbers with decimal commas. */
+  readonly decimalCommas?: readonly string[];
+  /** Is told of cells that are text, in columns of which the caller has not said what they are. */
+  readonly textNumbers?: TextNumbers;
 }
 
 /**
@@ -41,7 +46,7 @@ export interface CsvInputOptions {
  */
 export async function* linesOfCsv(
   chunks: AsyncIterable<Uint8Array>,
-  { key, texts }: CsvInputOptions,
+  options: CsvInputOptions,
 ): AsyncGenerator<string, void, void> {
   let columns: readonly string[] | undefined;
   for await (const { cells, line, lines } of rowsOf(decoded(chunks))) {
@@ -49,44 +54,64 @@ export async function* linesOfCsv(
     const blank = '\n'.repeat(lines);
     if (cells.length === 1 && cells[0] === '') yield blank;
     else if (columns === undefined) {
-      columns = checkedHeader(cells, key, line);
+      columns = checkedHeader(cells, options, line);
       yield blank;
-    } else yield documentLine(cells, { columns, key, texts, line }) + blank;
+    } else yield documentLine(cells, { ...options, columns, line }) + blank;
   }
 }
 
-function checkedHeader(cells: readonly string[], key: string | undefined, line: number): readonly string[] {
+function checkedHeader(
+  cells: readonly string[],
+  { key, texts, decimalCommas = [] }: CsvInputOptions,
+  line: number,
+): readonly string[] {
   if (key === undefined && cells[0] !== keyColumn) {
     throw wrong(
       line,
       `the first column is called "${shown(cells[0] ?? '')}" and not "key": name the one that is the key with --key`,
     );
   }
-  if (key !== undefined && !cells.includes(key)) throw wrong(line, `there is no column "${shown(key)}"`);
+  for (const name of [...(key === undefined ? [] : [key]), ...texts, ...decimalCommas]) {
+    if (!cells.includes(name)) throw wrong(line, `there is no column "${shown(name)}"`);
+  }
   const fields = key === undefined ? cells.slice(1) : cells;
   const twice = fields.find((name, index) => fields.indexOf(name) !== index && name !== '');
   if (twice !== undefined) throw wrong(line, `the column "${shown(twice)}" is there twice`);
   return cells;
 }
 
-interface Header {
+interface Place extends CsvInputOptions {
   readonly columns: readonly string[];
-  readonly key: string | undefined;
-  readonly texts: readonly string[];
   readonly line: number;
 }
 
-function documentLine(cells: readonly string[], { columns, key, texts, line }: Header): string {
+function documentLine(cells: readonly string[], place: Place): string {
+  const { columns, key, line } = place;
   if (cells.length !== columns.length) {
     throw wrong(line, `it has ${cells.length} cells, and the header ${columns.length}`);
   }
   const fields = columns.flatMap((name, index): [string, unknown][] => {
     const cell = cells[index] ?? '';
     if (cell === '' || (key === undefined && index === 0)) return [];
-    return [[name, texts.includes(name) ? cell : readCell(cell)]];
+    return [[name, cellValue(cell, name, place)]];
   });
   const ownKey = cells[key === undefined ? 0 : columns.indexOf(key)];
   return JSON.stringify({ key: ownKey, document: Object.fromEntries(fields) });
+}
+
+function cellValue(cell: string, name: string, { texts, decimalCommas = [], textNumbers, line }: Place): unknown {
+  if (texts.includes(name)) return cell;
+  if (decimalCommas.includes(name)) {
+    const value = readCell(jsonNumberOf(cell) ?? '');
+    if (typeof value === 'number') return value;
+    throw wrong(
+      line,
+      `"${shown(cell)}" in the column "${shown(name)}" is no number with a decimal comma, or has too many digits for one`,
+    );
+  }
+  const value = readCell(cell);
+  if (value === cell) textNumbers?.notice(name, cell, line);
+  return value;
 }
 
 const number = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;

@@ -8,17 +8,20 @@ import { createReadStream, statSync } from 'node:fs';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
 import { controlLimits, StatemeshError } from '../control/protocol.js';
+import { hintAt } from './collections.js';
 import { isCsvFile, linesOfCsv } from './csv.js';
+import { TextNumbers } from './decimal-commas.js';
 import { inputStream, inputUnreadable } from './exact-input.js';
 import { exitCodes } from './exit-codes.js';
 import { badInput, reportFailure } from './failures.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
-import { counted, print, printJson } from './output.js';
+import { clean, counted, print, printJson } from './output.js';
 
 interface ImportOptions extends TalkOptions {
   readonly key?: string;
   readonly csv?: boolean;
   readonly text?: string;
+  readonly decimalComma?: string;
 }
 
 const lineHelp = `
@@ -29,7 +32,8 @@ stops at the first line that is not valid; the lines before it are written. Impo
 CSV (--csv, or a name that ends with .csv) has a row for each document and names of fields in the first one, separated by commas, semicolons
 or tabs. The first column is the key and called "key", unless --key names another. A cell that reads as JSON is taken as that: numbers,
 true, false, null, {...}, [...], "..."; any other is text (007, a number that would lose digits), unless it is empty: then the document
-lacks the field. --text keeps a column as it stands.`;
+lacks the field. --text keeps a column as it stands. --decimal-comma names columns of numbers such as 1,5 or 1.234,5; without it they are text,
+which the command says.`;
 
 export function defineImport(command: Command): void {
   command
@@ -39,12 +43,13 @@ export function defineImport(command: Command): void {
     .option('--key <field>', 'lines are plain documents, and this field is their key')
     .option('--csv', 'the file is CSV')
     .option('--text <fields>', 'with CSV: columns that are text whatever they look like, by commas: zip,phone')
+    .option('--decimal-comma <fields>', 'with CSV: columns of numbers with a decimal comma: price,weight')
     .addHelpText('after', lineHelp);
   defineTalking(command, {
     json: 'print {"written"} at the end',
     examples: [
       'statemesh import cities cities.jsonl --key id',
-      'statemesh import articles articles.csv --key sku --text zip',
+      'statemesh import articles articles.csv --key sku --text zip --decimal-comma price',
       'statemesh export | ssh till-2 statemesh import -',
       'gunzip -c cities.jsonl.gz | statemesh import cities - --key id',
     ],
@@ -60,14 +65,19 @@ async function importFile(collection: string | undefined, file: string, options:
   if (isCsv && collection === undefined) throw badInput('CSV names no collections: name the one that it goes into.');
   if (!isCsv && options.text !== undefined)
     throw badInput('--text is for CSV: in JSON Lines, texts are in quotation marks.');
+  if (!isCsv && options.decimalComma !== undefined)
+    throw badInput('--decimal-comma is for CSV: JSON has decimal points.');
   const source = openSource(file);
   const progress = createProgress(source);
   const parameters = {
     ...(collection === undefined ? {} : { collection }),
     ...(options.key === undefined || isCsv ? {} : { key: options.key }),
   };
+  const textNumbers = new TextNumbers();
+  const texts = options.text?.split(',') ?? [];
+  const decimalCommas = options.decimalComma?.split(',') ?? [];
   const lines = isCsv
-    ? linesOfCsv(source.lines(), { key: options.key, texts: options.text?.split(',') ?? [] })
+    ? linesOfCsv(source.lines(), { key: options.key, texts, decimalCommas, textNumbers })
     : source.lines();
   const stop = (): void => {
     // A second Ctrl-C does not wait for anybody.
@@ -92,6 +102,8 @@ async function importFile(collection: string | undefined, file: string, options:
     progress.end();
     process.off('SIGINT', stop);
     source.stop();
+    const hint = textNumbers.hint();
+    if (hint !== undefined) hintAt(clean(hint), options);
   }
   if (source.isInterrupted) {
     const message = `The import was interrupted: ${counted(written, 'document was written and stays', 'documents were written and stay')}.`;

@@ -106,4 +106,33 @@ describe('csv', () => {
       expect([args, (await node.run(args)).exitCode]).toEqual([args, 2]);
     }
   }, 30_000);
+
+  test('numbers with decimal commas -> stay text, of which the command tells, or are numbers where it is said so', async () => {
+    const node = await startNode();
+    const csv = 'sku;price;name;size\nA1;"1,5";Espresso;"7,5"\nA2;2;Latte;large\nA3;"-1.234,25";Tea;small\n';
+    const imported = (...args: string[]) =>
+      node.run(['import', 'articles', '-', '--csv', '--key', 'sku', ...args], { input: csv });
+    const prices = async () =>
+      jsonLines((await node.run(['find', 'articles', '--json', '--order-by', 'sku'])).stdout).map(
+        ({ document }) => (document as { price: unknown }).price,
+      );
+    const plain = await imported();
+    expect(plain.exitCode).toBe(0);
+    expect(plain.stderr).toContain('"price" (such as "1,5" on line 2)');
+    expect(plain.stderr).toContain('--decimal-comma price');
+    expect(await prices()).toEqual(['1,5', 2, '-1.234,25']);
+    expect(JSON.parse((await imported('--json')).stderr)).toEqual({ hint: expect.stringContaining('"price"') });
+    expect((await imported('--text', 'price')).stderr).toBe('');
+    const converted = await imported('--decimal-comma', 'price');
+    expect([converted.exitCode, converted.stderr]).toEqual([0, '']);
+    expect(await prices()).toEqual([1.5, 2, -1234.25]);
+    for (const [args, why] of [
+      [['--decimal-comma', 'name'], 'Line 2 is not valid: "Espresso" in the column "name" is no number'],
+      [['--decimal-comma', 'prices'], 'there is no column "prices"'],
+      [['--text', 'prices'], 'there is no column "prices"'],
+    ] as const) {
+      const refused = await imported(...args);
+      expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining(why)]);
+    }
+  }, 30_000);
 });
