@@ -21,7 +21,7 @@ export type { ConnectionLimits } from './core/admission.js';
 export type { Author, AuthorKey, Incarnation, Scope } from './core/author.js';
 export type { Stance, Standing, Uplink } from './core/ballot.js';
 export type { Entry, Operation, Position, Run } from './core/entry.js';
-export { type ErrorCode, errorCodes, type Failure, StatemeshError } from './core/errors.js';
+export { type ErrorCode, errorCodes, type Failure, type PastFailure, StatemeshError } from './core/errors.js';
 export { type Hlc, logicOf, wallMsOf } from './core/hlc.js';
 export type { Boot, CollectionName, Cursor, DocumentKey, NodeId } from './core/ids.js';
 export { type ClusterKeys, encodeClusterKey, type PresharedKey } from './core/keys.js';

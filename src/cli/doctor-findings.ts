@@ -40,10 +40,12 @@ import { adviceOn, exitCodeOf, exitCodes } from './exit-codes.js';
 import { bytes, clean, count, counted, paint, print, printJson } from './output.js';
 import { quarantineText } from './status.js';
 import {
+  agoText,
   behindText,
   certificateWarning,
   descriptorText,
   driftText,
+  isNews,
   leftBehindText,
   peerDriftText,
   refusalTexts,
@@ -175,11 +177,12 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
       'database',
       `${counted(store.entries, 'entry', 'entries')}, ${bytes(store.fileBytes)}; stop the node to look at every page`,
     );
-  if (lastFailure !== undefined && lastFailure.message !== impairment?.message) {
+  const isRecent = lastFailure !== undefined && isNews(lastFailure.atMs, now());
+  if (isRecent && lastFailure.message !== impairment?.message) {
     yield {
       check: 'node',
       state: 'warning',
-      message: `The last failure: ${clean(lastFailure.message)}`,
+      message: `The last failure, ${agoText(lastFailure.atMs, now())}: ${clean(lastFailure.message)}`,
       code: lastFailure.code,
     };
   }

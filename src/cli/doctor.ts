@@ -7,6 +7,7 @@ const help = `
 It looks at the installation, the configuration, the data directory, the disk, the database (every page and the hash of every entry), ports and the clock,
 and, when the node runs, at its peers. It changes nothing, but with --repair: then it removes the documents in quarantine (of statemesh itself, and of no use)
 from the database of a node that does not run, and says which; the other nodes hear of it when the node runs again. The exit code is that of the worst finding; warnings leave it at 0.
+Of a failure that is over it tells for two hours; \`statemesh status\` shows the last one and its age for as long as the node runs.
 
 With --json, standard output has one line a finding, {"check","state","message","advice"?,"code"?}, where state is ok, warning or failed.
 

@@ -5,7 +5,7 @@ import { now } from './ambient.js';
 import { exitCodes } from './exit-codes.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { addressText, bytes, clean, count, counted, list, paint, print, printJson, table } from './output.js';
-import { behindText, descriptorText, driftText, peerDriftText, refusalTexts } from './troubles.js';
+import { agoText, behindText, descriptorText, driftText, peerDriftText, refusalTexts } from './troubles.js';
 
 interface StatusOptions extends TalkOptions {
   readonly inspectUrl?: boolean;
@@ -79,7 +79,9 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
   if (status.metricsPort !== undefined) rows.push(['metrics', `http://127.0.0.1:${status.metricsPort}/metrics`]);
   for (const document of status.quarantined) rows.push(['quarantine', paint('yellow', quarantineText(document))]);
   const isTold = lastFailure?.message === status.impairment?.message;
-  if (lastFailure !== undefined && !isTold) rows.push(['last failure', clean(lastFailure.message)]);
+  if (lastFailure !== undefined && !isTold) {
+    rows.push(['last failure', clean(`${agoText(lastFailure.atMs, now())}: ${lastFailure.message}`)]);
+  }
   return rows;
 }
 
@@ -132,7 +134,9 @@ function describeGateway(gateway: GatewayStatus): string {
   if (state === 'online') parts.push(isCaughtUp ? 'caught up' : 'catching up');
   if (lastSyncedAtMs !== undefined) parts.push(`last synced ${new Date(lastSyncedAtMs).toISOString()}`);
   if (tokenExpiresAtMs !== undefined) parts.push(`token until ${new Date(tokenExpiresAtMs).toISOString()}`);
-  if (lastFailure !== undefined) parts.push(clean(`${lastFailure.code}: ${lastFailure.message}`));
+  if (lastFailure !== undefined) {
+    parts.push(clean(`${agoText(lastFailure.atMs, now())}: ${lastFailure.code}: ${lastFailure.message}`));
+  }
   return parts.join(', ');
 }
 

@@ -8,8 +8,11 @@ import { clean, count, counted } from './output.js';
 const slowBytesPerSecond = 125_000;
 /** Clocks that differ by less are not worth a word. */
 const driftToldMs = 2_000;
-/** How long a refused connection is told of: `limits.refusalNewsMs` passes between two reports of a beacon, and a little more. */
-const refusalToldMs = 2 * 3_600_000;
+/**
+ * How long `doctor` judges by a failure, and a refused connection is told of: `limits.refusalNewsMs` passes between two reports of a beacon, and a
+ * little more.
+ */
+const newsMs = 2 * 3_600_000;
 /** More than these should be left. */
 const descriptorsLeftMin = 64;
 
@@ -46,14 +49,26 @@ function aheadText(aheadMs: number): string {
   return `${count(Math.round(Math.abs(aheadMs) / 1_000))} s ${aheadMs > 0 ? 'ahead of' : 'behind'}`;
 }
 
+/** Whether something happened so short a time ago that it says how things are. */
+export function isNews(atMs: number, nowMs: number): boolean {
+  return nowMs - atMs < newsMs;
+}
+
+/** `5 min ago`, `3 h ago`, `12 days ago`. */
+export function agoText(atMs: number, nowMs: number): string {
+  const minutes = Math.max(0, Math.round((nowMs - atMs) / 60_000));
+  if (minutes < 120) return `${minutes} min ago`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} h ago` : `${count(Math.round(hours / 24))} days ago`;
+}
+
 /** The connections that were refused of late, a line for each reason. */
 export function refusalTexts(refusals: NodeStatus['refusals'], nowMs: number): string[] {
   return refusals
-    .filter(({ lastAtMs }) => nowMs - lastAtMs < refusalToldMs)
+    .filter(({ lastAtMs }) => isNews(lastAtMs, nowMs))
     .map(({ remoteAddress, count: times, message, lastAtMs }) => {
-      const minutes = Math.max(0, Math.round((nowMs - lastAtMs) / 60_000));
       const others = times > 1 ? ` and ${count(times - 1)} more` : '';
-      return clean(`${remoteAddress}${others}, last ${minutes} min ago: ${message}`);
+      return clean(`${remoteAddress}${others}, last ${agoText(lastAtMs, nowMs)}: ${message}`);
     });
 }
 

@@ -135,6 +135,12 @@ export interface Failure {
   readonly retryAfterMs?: number;
 }
 
+/** A failure, and when it happened. */
+export interface PastFailure extends Failure {
+  /** In ms since 1970, by this machine's clock. */
+  readonly atMs: number;
+}
+
 /**
  * Turns any error into a failure. Recognizes a StatemeshError by its shape, not by `instanceof`, so that errors of
  * other realms (test runners, workers) count too. A lack of file descriptors, which can show anywhere, becomes

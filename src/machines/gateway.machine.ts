@@ -21,7 +21,7 @@ import { type AccessToken, dialCloud, requestToken } from '../actors/slots.js';
 import type { Configuration } from '../configuration/schema.js';
 import type { Scope } from '../core/author.js';
 import { backoffMs } from '../core/backoff.js';
-import { type ErrorCode, type Failure, failureOf } from '../core/errors.js';
+import { type ErrorCode, type Failure, failureOf, type PastFailure } from '../core/errors.js';
 import type { ClusterKeys } from '../core/keys.js';
 import { limits } from '../core/limits.js';
 import type { Connection } from '../ports/ports.js';
@@ -57,7 +57,7 @@ interface GatewayContext extends GatewayInput {
   readonly attempt: number;
   /** Renewals of the token that failed in a row. */
   readonly refreshAttempt: number;
-  readonly lastFailure: Failure | undefined;
+  readonly lastFailure: PastFailure | undefined;
   /** The reason that the outside world was told last. */
   readonly toldFailure: string | undefined;
   readonly toldCondition: GatewayCondition | undefined;
@@ -200,11 +200,11 @@ const machine = setup({
       enqueue.sendTo(context.session.ref, { type: 'session.renew', token: context.token.token });
     }),
     recordFailure: assign(({ context }, { failure }: { failure: Failure }) => ({
-      lastFailure: failure,
+      lastFailure: { ...failure, atMs: context.now() },
       attempt: context.attempt + 1,
     })),
     recordRefreshFailure: assign(({ context }, { failure }: { failure: Failure }) => ({
-      lastFailure: failure,
+      lastFailure: { ...failure, atMs: context.now() },
       refreshAttempt: context.refreshAttempt + 1,
     })),
     recordSync: assign(({ context }) => ({ lastSyncedAtMs: context.now() })),

@@ -55,7 +55,7 @@ import {
   withProvided,
 } from '../configuration/reconfiguration.js';
 import { type Configuration, connectionLimitsOf } from '../configuration/schema.js';
-import { type Failure, failureOf } from '../core/errors.js';
+import { type Failure, failureOf, type PastFailure } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import { type RefusalRecords, withRefusal } from '../core/refusals.js';
@@ -106,7 +106,7 @@ interface NodeContext extends NodeInput {
   /** Why the node ended, if it did not end by itself. */
   readonly failure: Failure | undefined;
   /** The latest thing that went wrong while it ran. */
-  readonly lastFailure: Failure | undefined;
+  readonly lastFailure: PastFailure | undefined;
 }
 
 /** A reconfiguration under way: what it wants, and what of it stands already. */
@@ -220,7 +220,7 @@ const machine = setup({
     recordLeadership: assign((_, leadership: LeadershipChanged) => ({ leadership })),
     tellHealth: enqueueActions(({ context, enqueue }, report: StoreHealthReport) => {
       const impairment = report.type === 'store.impaired' ? report.failure : undefined;
-      enqueue.assign({ impairment, lastFailure: impairment ?? context.lastFailure });
+      enqueue.assign({ impairment, ...(impairment === undefined ? {} : troubled(context, impairment)) });
       enqueue.emit(report);
     }),
     /** It was that of another database. */
@@ -237,19 +237,19 @@ const machine = setup({
       const suppressed = happening.type === 'connection.refused' ? happening.suppressed : 0;
       return { refusals: withRefusal(context.refusals, { remoteAddress, failure, suppressed }, context.now()) };
     }),
-    recordTrouble: assign(({ context }, happening: Happening) => ({
-      lastFailure:
-        happening.type === 'node.duplicated' || happening.type === 'failure' ? happening.failure : context.lastFailure,
-    })),
-    report: enqueueActions(({ enqueue }, { where, failure }: { where: string; failure: Failure }) => {
-      enqueue.assign({ lastFailure: failure });
+    recordTrouble: assign(({ context }, happening: Happening) => {
+      const isTrouble = happening.type === 'node.duplicated' || happening.type === 'failure';
+      return isTrouble ? troubled(context, happening.failure) : {};
+    }),
+    report: enqueueActions(({ context, enqueue }, { where, failure }: { where: string; failure: Failure }) => {
+      enqueue.assign(troubled(context, failure));
       enqueue.emit({ type: 'failure', where, failure });
     }),
     // What is asked for: a bad configuration is refused at once, and leaves the good one that waits.
     want: enqueueActions(({ context, enqueue }, { requested }: { requested: Requested }) => {
       const said = taken(requested);
       const refuse = (failure: Failure): void => {
-        enqueue.assign({ lastFailure: failure });
+        enqueue.assign(troubled(context, failure));
         enqueue.emit({ type: 'reconfiguration.failed', failure, requests: [] });
       };
       const unusable = objectionTo(said);
@@ -376,9 +376,10 @@ const machine = setup({
         connectionsRefusedMs: connectionsRefused.lastedMs,
       });
     }),
-    reportObstacle: enqueueActions(({ context: { target }, enqueue }) => {
+    reportObstacle: enqueueActions(({ context, enqueue }) => {
+      const { target } = context;
       if (target?.failure === undefined) return;
-      enqueue.assign({ lastFailure: target.failure });
+      enqueue.assign(troubled(context, target.failure));
       enqueue.emit({ type: 'reconfiguration.failed', failure: target.failure, requests: target.requests });
     }),
     /** The provider may say now what calls have asked for. */
@@ -1032,6 +1033,10 @@ const none: ReadonlySet<Effect> = new Set();
 
 function targetWith({ target }: NodeContext, parts: Partial<Target>): { target: Target | undefined } {
   return { target: target && { ...target, ...parts } };
+}
+
+function troubled({ now }: NodeContext, failure: Failure): { lastFailure: PastFailure } {
+  return { lastFailure: { ...failure, atMs: now() } };
 }
 
 function configurationOf(configured: Configured | undefined): Configuration {

@@ -3,7 +3,7 @@
 import type { ActorRefFrom, SnapshotFrom } from 'xstate';
 import type { Configuration } from '../configuration/schema.js';
 import type { Uplink } from '../core/ballot.js';
-import { type ErrorCode, type Failure, failureOf } from '../core/errors.js';
+import { type ErrorCode, type Failure, failureOf, type PastFailure } from '../core/errors.js';
 import { type Boot, type Cursor, compareCodeUnits, type NodeId } from '../core/ids.js';
 import { isImpairment } from '../core/impairment.js';
 import { own } from '../core/own.js';
@@ -81,7 +81,7 @@ export interface GatewayStatus {
   readonly tokenExpiresAtMs: number | undefined;
   /** Attempts that failed in a row, and the last reason. */
   readonly attempt: number;
-  readonly lastFailure: Failure | undefined;
+  readonly lastFailure: PastFailure | undefined;
 }
 
 /** What a node is in the election. */
@@ -141,7 +141,8 @@ export interface NodeStatus {
   /** What keeps the database from taking writes; undefined while nothing does. */
   readonly impairment: Failure | undefined;
   readonly failure: Failure | undefined;
-  readonly lastFailure: Failure | undefined;
+  /** What went wrong last while it ran, however long ago. */
+  readonly lastFailure: PastFailure | undefined;
   /** Connections that were refused since the node began, by reason; those of other clusters that announce themselves here, too. */
   readonly refusals: readonly RefusalRecord[];
   /** Of the whole process; undefined where the system does not tell. */

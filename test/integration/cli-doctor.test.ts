@@ -238,4 +238,26 @@ describe('a node that does not lead', () => {
     const messages = async () => (await doctor(node.directory)).findings.map(({ message }) => message);
     await until(async () => (await messages()).includes('cloud peer cloud-1: standby: nobody leads') || undefined);
   });
+
+  test('a failure that is over -> a warning for two hours; status says how long ago it was', async () => {
+    const node = await startNode();
+    const other = await startNode({ nodeId: 'node-b' });
+    const beforeMs = Date.now();
+    await node.run(['reconfigure', `port=${other.port}`]);
+    const { lastFailure } = JSON.parse((await node.run(['status', '--json'])).stdout);
+    expect(lastFailure.code).toBe('portInUse');
+    expect([lastFailure.atMs >= beforeMs, lastFailure.atMs <= Date.now()]).toEqual([true, true]);
+    const preload = `--import=${join(process.cwd(), 'test/integration/shifted-clock.mjs')}`;
+    const later = async (hours: number, command: string) => {
+      const shift = join(node.directory, 'shift');
+      await writeFile(shift, String(hours * 3_600_000));
+      const env = { NODE_OPTIONS: preload, CLOCK_SHIFT_FILE: shift };
+      return (await node.run([command], { env })).stdout;
+    };
+    expect(await later(0, 'doctor')).toContain('The last failure, 0 min ago: ');
+    expect(await later(1, 'doctor')).toContain('The last failure, 60 min ago: ');
+    expect(await later(3, 'doctor')).not.toContain('The last failure');
+    expect(await later(3, 'status')).toMatch(/last failure +3 h ago: Cannot listen on/);
+    expect(await later(72, 'status')).toMatch(/last failure +3 days ago: /);
+  }, 30_000);
 });
