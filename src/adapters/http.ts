@@ -35,7 +35,7 @@ async function ask(request: HttpRequest, timeoutMs: number): Promise<HttpRespons
       if (interim > limits.httpInterimMax) abort.abort();
     };
     const response = await agent.request({
-      ...{ origin, path, method, headers: { ...headers }, signal: abort.signal, onInfo },
+      ...{ origin, path, method, headers: { ...asIs, ...headers }, signal: abort.signal, onInfo },
       ...(body === undefined ? {} : { body }),
     });
     return { status: response.statusCode, headers: flat(response.headers), body: await readBody(response, request) };
@@ -52,6 +52,9 @@ async function ask(request: HttpRequest, timeoutMs: number): Promise<HttpRespons
     await agent.destroy();
   }
 }
+
+/** Who says nothing may be sent something compressed. */
+const asIs = { 'accept-encoding': 'identity' } as const;
 
 function connectOptions({ ca }: HttpRequest): object {
   // Said aloud, since the environment can switch the default off.

@@ -8,7 +8,7 @@
 import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
 import { isSafeUrl } from '../core/authority-target.js';
 import { backoffMs } from '../core/backoff.js';
-import { failureOf, isStatemeshError, StatemeshError } from '../core/errors.js';
+import { failureOf, StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Http, Time } from '../ports/ports.js';
 import {
@@ -20,9 +20,9 @@ import {
 } from './authority-client.js';
 
 export const cooldownMs = 10_000;
-/** Then they are asked for again: a key that was withdrawn is believed no longer, as far as the authority can be reached. */
+/** Then they are asked for again: a key that was withdrawn is believed no longer, as far as the authority answers with keys. */
 export const freshMs = 60_000;
-/** While the authority cannot be reached, those that it had last are believed for so long. */
+/** While the authority shows no keys, for whatever reason, those that it had last are believed for so long. */
 export const staleMaxMs = 3_600_000;
 /** After a failure: who waits is told of it, without a new request. Longer after several in a row, up to `authorityBackoffMaxMs`. */
 export const failedMs = 1_000;
@@ -74,8 +74,8 @@ export class AuthorityKeys {
     try {
       return (await (ageMs < staleMaxMs ? this.#within(patienceMs, fetched, latest) : fetched)).keys;
     } catch (error) {
-      const isAway = isStatemeshError(error) && error.code === 'authorityUnavailable';
-      if (isAway && ageMs < staleMaxMs) return latest.keys;
+      // A page that says "maintenance" withdraws no key, nor does an answer that stops half-way: only another set of keys does.
+      if (ageMs < staleMaxMs && failureOf(error).code !== 'cancelled') return latest.keys;
       throw error;
     }
   }

@@ -74,6 +74,12 @@ describe('http over sockets', () => {
     return createHttp(timeoutMs).request({ method: 'GET', url, headers: {}, body: undefined, ca, signal });
   };
 
+  test('request: to a server that compresses what it may -> it is asked for its answer as it is', async () => {
+    const server = createServer((request, response) => response.end(String(request.headers['accept-encoding'])));
+    const port = await listen(server, servers);
+    expect(await ask(`http://${host}:${port}/`)).toMatchObject({ body: 'identity' });
+  });
+
   test.each([
     ['no HTTP', '220 welcome to the mail server\r\n', 'authorityInvalid'],
     ['headers without end', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(40_000)}`, 'authorityInvalid'],

@@ -203,11 +203,18 @@ export function describeVerifyToken(name: string, makeHarness: () => Promise<Ver
       await expect(verify()).rejects.toMatchObject({ code: 'authorityInvalid' });
     });
 
-    test('authority: unreachable after its keys were read -> tokens are taken all the same', async () => {
-      await verify();
-      harness.setAuthority('unreachable');
-      harness.advance(20 * 60_000);
-      expect(await verify({ exp: seconds(harness.nowMs()) + 600 })).toMatchObject({ subject: 'site-1' });
-    });
+    test.each(['unreachable', 'rubbish', 'other issuer'] as const)(
+      'authority: %s after its keys were read -> tokens are taken all the same, for an hour',
+      async (state) => {
+        await verify();
+        harness.setAuthority(state);
+        harness.advance(20 * 60_000);
+        expect(await verify({ exp: seconds(harness.nowMs()) + 600 })).toMatchObject({ subject: 'site-1' });
+        harness.advance(60 * 60_000);
+        await expect(verify({ exp: seconds(harness.nowMs()) + 600 })).rejects.toMatchObject({
+          code: expect.stringMatching(/^authority/),
+        });
+      },
+    );
   });
 }
