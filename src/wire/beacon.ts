@@ -1,10 +1,10 @@
 /**
- * Beacons: what a node shouts on UDP so that others find it, in the format of EntglDB (`entgldb-wire.md`) with a version,
- * the boot, a sequence number and an HMAC added.
+ * Beacons: the UDP datagrams by which nodes find each other. They have the format of EntglDB, with a version, the boot,
+ * a sequence number and an HMAC added (see docs/architecture.md).
  *
- * Invariants: `decodeBeacon` takes any bytes and never throws; what it returns as a beacon is validated in every field.
- * With a key, nothing that its holder has not written passes. A replayed beacon does pass: boot and sequence are there for
- * the reader to notice, and a beacon only ever suggests whom to dial.
+ * Invariants: `decodeBeacon` accepts any bytes and never throws. Every field of a beacon that it returns is validated.
+ * With a key, only beacons written by a holder of the key pass. A replayed beacon does pass: boot and sequence let the
+ * reader notice it, and a beacon only ever suggests which node to dial.
  */
 import { assert } from '../core/errors.js';
 import { type Boot, isBoot, isNodeId, type NodeId } from '../core/ids.js';
@@ -32,8 +32,9 @@ export type DecodedBeacon =
   | {
       readonly ok: false;
       /**
-       * `foreignCluster`: of another cluster, or of a node of this one that has another key. `malformed`: no beacon of statemesh; that includes
-       * EntglDB's own, which name no boot. `forged`: claims our cluster without its key.
+       * `foreignCluster`: of another cluster, or of a node of this cluster that has another key. `malformed`: not a
+       * beacon of statemesh; that includes EntglDB's own beacons, which name no boot. `forged`: claims our cluster
+       * without its key.
        */
       readonly reason: 'foreignCluster' | 'malformed' | 'forged';
     };
@@ -54,11 +55,15 @@ export function encodeBeacon(beacon: Beacon, cluster: BeaconCluster): Uint8Array
   return bytes;
 }
 
-/** @param clusters One for each key of the ring: a beacon is taken that any of them has signed */
+/**
+ * Decodes and checks a datagram.
+ *
+ * @param clusters One for each key of the ring: a beacon signed with any of them is accepted
+ */
 export function decodeBeacon(bytes: Uint8Array, ...clusters: readonly BeaconCluster[]): DecodedBeacon {
   const value = parse(bytes);
   if (value === undefined) return { ok: false, reason: 'malformed' };
-  // First, since a foreign cluster may well run another version with other fields.
+  // First, because a foreign cluster may run another version with other fields.
   const { cluster_hash } = value;
   const claimed = clusters.filter(({ clusterHash }) => clusterHash === cluster_hash);
   if (typeof cluster_hash === 'string' && claimed.length === 0) {
@@ -106,7 +111,7 @@ function areBeaconFields(value: object): value is BeaconFields & { mac?: unknown
     typeof cluster_hash === 'string' &&
     Array.isArray(interests) &&
     interests.every((interest) => typeof interest === 'string') &&
-    // A later version may add fields; the handshake decides whether the two understand each other.
+    // A later version may add fields; the handshake decides whether the two nodes understand each other.
     isIntegerWithin(v, beaconVersion, Number.MAX_SAFE_INTEGER) &&
     typeof boot === 'string' &&
     isBoot(boot) &&
@@ -125,7 +130,7 @@ function isAuthentic(fields: BeaconFields & { mac?: unknown }, beaconKey: Uint8A
   );
 }
 
-/** The text under the HMAC: a JSON array, so that no two different beacons have the same text. */
+/** The text under the HMAC: a JSON array, so that two different beacons never have the same text. */
 function canonicalText({ v, node_id, tcp_port, cluster_hash, interests, boot, seq }: BeaconFields): string {
   return JSON.stringify(['statemesh beacon', v, node_id, tcp_port, cluster_hash, interests, boot, seq]);
 }

@@ -1,8 +1,8 @@
-/** What every text and every list on the wire has at most. A field that is missing here keeps the node from loading. */
+/** The maximum size of every text and every list on the wire. If a field is missing here, the node does not load. */
 import { limits } from '../core/limits.js';
 import type { Bounds } from './frame-shape.js';
 
-/** A character of a name, which may be any, takes up to three bytes for each unit of UTF-16. */
+/** A UTF-16 unit of a name takes up to three bytes in UTF-8. */
 const bytesPerCharacter = 3;
 
 const nodeId = { bytesMax: limits.nodeIdLengthMax };
@@ -26,7 +26,7 @@ export const wireBounds: Bounds = {
     runs: { countMax: limits.batchRunsMax },
   },
   Run: { author, afterHash: hash, entries: { countMax: limits.batchEntriesMax } },
-  // One large document travels alone, and small ones are fewer bytes than that together.
+  // One large document travels alone, and the small documents of a batch together have fewer bytes than that.
   Entry: { key, payload: { bytesMax: limits.documentBytesMax, totalBytesMax: limits.documentBytesMax }, hash },
   Heartbeat: {
     digest: hash,

@@ -1,9 +1,9 @@
 /**
- * Messages as protobuf. Types 1 and 2 are those of the EntglDB peers (`node_id`, `accepted`) with our own fields from 100
- * up; everything else has a type of its own in the range that is free for extensions, from 32 up.
+ * Messages as protobuf. Types 1 and 2 are those of EntglDB peers (`node_id`, `accepted`), with our own fields from 100
+ * up. Every other message has a type of its own in the range that is free for extensions, from 32 up.
  *
- * Decoding trusts nothing: how many and how long is checked before an object is made, then every id, stamp, count and text, and
- * what does not fit is `frameMalformed`.
+ * Decoding trusts nothing. Counts and lengths are checked before any object is made, then every id, stamp, count and
+ * text. Anything out of bounds is `frameMalformed`.
  */
 
 import protobuf from 'protobufjs';
@@ -62,13 +62,16 @@ const schema = `
   message Relocated { uint32 port = 1; }
 `;
 
-// Without Long, 64-bit fields are plain numbers; those that are no safe integers are refused below.
+// Without Long, 64-bit fields are plain numbers; those that are not safe integers are refused below.
 protobuf.util.Long = null as unknown as typeof protobuf.util.Long;
 protobuf.configure();
 
 let root: protobuf.Root | undefined;
 
-/** The schema is read when the first frame comes or goes: a program may import this long before, or never meet a peer. */
+/**
+ * Parses the schema when the first frame is sent or received: a program may import this long before, or never meet a
+ * peer.
+ */
 function messageOf(name: string): protobuf.Type {
   root ??= protobuf.parse(schema, { keepCase: false }).root;
   return root.lookupType(name);
@@ -76,12 +79,12 @@ function messageOf(name: string): protobuf.Type {
 
 interface WireType {
   readonly message: protobuf.Type;
-  /** What is read at once: the message, or the part of it that is not read anew each time. */
+  /** The part that is decoded at once: the whole message, or all of it but a part that is decoded on each walk. */
   readonly head: protobuf.Type;
   readonly shape: FrameShape;
 }
 
-/** How one frame travels: the number of its type, and its fields as protobufjs takes and gives them. */
+/** How one frame travels: the number of its type, and its fields as protobufjs accepts and returns them. */
 interface Codec {
   readonly number: number;
   type(): WireType;
@@ -249,8 +252,8 @@ const codecs: Record<Frame['type'], Codec> = {
 const codecsByNumber = new Map(Object.values(codecs).map((each) => [each.number, each]));
 
 /**
- * The protobuf payload of a frame behind as many bytes as `begin` writes, which is told the number of its type first. Nothing is
- * copied: the bytes are a part of what protobufjs has written to.
+ * Encodes a frame as protobuf, after the header that `begin` writes. `begin` gets the number of the frame's type.
+ * Nothing is copied: the result is a part of the buffer that protobufjs has written to.
  */
 export function encodeMessage(frame: Frame, begin: (writer: protobuf.Writer, number: number) => void): Uint8Array {
   const { number, type, encode } = codecs[frame.type];
@@ -259,17 +262,25 @@ export function encodeMessage(frame: Frame, begin: (writer: protobuf.Writer, num
   return type().message.encode(encode(frame), writer).finish(true);
 }
 
-/** The most bytes that the payload of a frame has, by the number of its type. @throws StatemeshError `frameMalformed` for an unknown one */
+/**
+ * The maximum of payload bytes of a frame, by the number of its type.
+ *
+ * @throws StatemeshError `frameMalformed` for an unknown type
+ */
 export function payloadBytesMaxOf(number: number): number {
   return codecOf(number).type().shape.bytesMax;
 }
 
-/** The frame behind the number of a type and its payload. @throws StatemeshError `frameMalformed` */
+/**
+ * Decodes a payload by the number of its type.
+ *
+ * @throws StatemeshError `frameMalformed`
+ */
 export function decodeMessage(number: number, payload: Uint8Array): Frame {
   const codec = codecOf(number);
   const { head, shape } = codec.type();
   shape.check(payload);
-  // As a Buffer its texts are read by native code.
+  // Native code reads the texts of a Buffer.
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
   let fields: protobuf.Message;
   try {
@@ -310,7 +321,7 @@ interface WireBatch {
   readonly wantsProgress: boolean;
 }
 
-/** Collection names travel once a batch; entries name them by index. */
+/** Collection names travel once per batch; entries refer to them by index. */
 function encodeBatch({ sequence, runs, isCarried = false, wantsProgress = false }: BatchFrame): WireBatch {
   const indexes = new Map<CollectionName, number>();
   const indexOf = (name: CollectionName): number => {
@@ -340,12 +351,12 @@ function encodeBatch({ sequence, runs, isCarried = false, wantsProgress = false 
 function carriedRun(runs: readonly Run[]): readonly Run[] {
   const entry = runs[0]?.entries[0];
   if (runs.length !== 1 || runs[0]?.entries.length !== 1 || entry?.operation !== 'put' || entry.payload !== '') {
-    throw malformed('it does not say which entry has come in parts');
+    throw malformed('it does not name the one entry that came in parts');
   }
   return runs;
 }
 
-/** Who does not say says 0. */
+/** A sender that does not report it sends 0. */
 function receivedOf(received: number): { readonly received: number } | undefined {
   return received === 0 ? undefined : { received: count(received) };
 }
@@ -357,7 +368,7 @@ function decodeStretch(size: number, offset: number): { readonly size: number; r
       `A parcel of ${size} bytes is refused; at most ${limits.parcelBytesMax}.`,
     );
   }
-  if (count(offset) > size) throw malformed('it begins behind its end');
+  if (count(offset) > size) throw malformed('its offset is beyond its size');
   return { size, offset };
 }
 
@@ -368,36 +379,39 @@ function decodePort(port: number): number {
 
 function decodeIdentity({ nodeId, boot, port }: { nodeId: string; boot: string; port: number }): Identity {
   if (!isNodeId(nodeId)) throw malformed('its NodeId is invalid');
-  // Other implementations have no boot: the session refuses them by their version, with a message they can show.
+  // Other implementations have no boot: the session refuses them by their version, with a message that they can show.
   if (boot !== '' && !isBoot(boot)) throw malformed('its boot is invalid');
   return { nodeId, boot: boot as Identity['boot'], port: decodePort(port) };
 }
 
-/** Visible characters, as RFC 6750 has it. */
+/** Visible characters, as RFC 6750 requires. */
 function decodeToken(token: string): Secret {
   if (!/^[!-~]+$/.test(token)) throw malformed('its token is invalid');
   return new Secret(token);
 }
 
-/** A code from a newer version is not ours: it is shown as `goodbye`, with its text. */
+/** A code of a newer version is unknown here: it is shown as `goodbye`, with its text. */
 function decodeRefusal(code: string, message: string): Refusal {
   const text = foreignText(message, { lengthMax: limits.refusalTextLengthMax });
   return { code: isErrorCode(code) ? code : 'goodbye', message: text };
 }
 
-/** What there is room for. */
+/** Cut to the maximum length. */
 function refusalText(message: string): string {
   return message.slice(0, limits.refusalTextLengthMax).toWellFormed();
 }
 
-/** A clock in the bytes of its frame. It may name 100,000 authors, of whom few are of interest: each walk makes them one by one. */
+/**
+ * A clock kept as the bytes of its frame. It may name 100,000 authors, of which few matter, so each walk decodes them
+ * one by one.
+ */
 class WireClock implements Iterable<readonly [AuthorKey, Position]> {
   readonly #payload: Buffer;
 
   /** @throws StatemeshError `frameMalformed` */
   constructor(payload: Buffer) {
     this.#payload = payload;
-    // Once, so that no later walk fails.
+    // Walks once, so that no later walk fails.
     for (const _ of this);
   }
 
@@ -433,7 +447,7 @@ function decodeEntries(entries: readonly WireEntry[], names: readonly Collection
   return entries.map((entry) => {
     const collection = names[entry.collection];
     if (collection === undefined) throw malformed('an entry names no collection');
-    // What must not leave the cluster has a chain of its own; a mixed chain would break that promise.
+    // Entries that must not leave the cluster have a chain of their own; a mixed chain would break that promise.
     if (scopeOf(collection) !== author.scope) throw malformed('an entry has the wrong scope');
     if (!isDocumentKey(entry.key)) throw malformed('a key is invalid');
     if (entry.deleted && entry.payload !== '') throw malformed('a delete has a payload');
@@ -466,7 +480,7 @@ interface WirePresence {
   readonly uplink: number;
   readonly stance: number;
   readonly term: number;
-  /** The code of an error; empty when nothing is wrong. */
+  /** An error code; empty when nothing is wrong. */
   readonly impairment: string;
 }
 
@@ -477,7 +491,7 @@ interface WireRelayed {
   readonly presence: WirePresence | null;
 }
 
-/** By their numbers on the wire. */
+/** In the order of their numbers on the wire. */
 const uplinks: readonly Uplink[] = ['unknown', 'ok', 'failed'];
 const stances: readonly Stance[] = ['following', 'claiming', 'leading'];
 
@@ -496,7 +510,7 @@ function decodePresence(fields: WirePresence): Presence {
   return { counter: count(counter), isEligible, impairment, uplink, stance, term: count(term) };
 }
 
-/** A code from a newer version is not ours: the database is impaired all the same. */
+/** A code of a newer version is unknown here: the database is impaired all the same. */
 function impairmentNamed(code: string): ErrorCode {
   return isErrorCode(code) ? code : 'databaseUnavailable';
 }

@@ -1,23 +1,23 @@
 /**
- * How large a message may be: checked over its bytes, before an object is made of any of them.
+ * The maximum size of a message, checked over its bytes before any of them becomes an object.
  *
- * Every text and every repeated field has a bound of its own, or the shape cannot be built, so none is forgotten. From these bounds
- * follows the most bytes that a frame of its type has, which is checked at the header. Counts and totals hold over the whole frame,
- * wherever in it an element stands. A field that is not repeated comes once: protobuf lets a later one replace it, and each one
- * before would be made for nothing.
+ * Every text and every repeated field has a bound of its own; without one, the shape cannot be built, so no bound is
+ * forgotten. The bounds yield the maximum of bytes of a frame of each type, which is checked at the header. Counts and
+ * totals hold over the whole frame, wherever in it an element stands. A field that is not repeated may occur only once:
+ * protobuf lets a later occurrence replace an earlier one, which would be decoded for nothing.
  */
 import { isUtf8 } from 'node:buffer';
 import protobuf from 'protobufjs';
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 
-/** What one field may hold. */
+/** The bounds of one field. */
 export interface FieldBounds {
-  /** Of each text, in bytes of UTF-8. */
+  /** Maximum of each text, in bytes of UTF-8. */
   readonly bytesMax?: number;
-  /** Of all its texts in the frame together. */
+  /** Maximum of all texts of the field in one frame together. */
   readonly totalBytesMax?: number;
-  /** Elements of a repeated field in the frame. */
+  /** Maximum of elements of a repeated field in one frame. */
   readonly countMax?: number;
 }
 
@@ -29,9 +29,9 @@ interface Field extends FieldBounds {
   readonly wireType: number;
   readonly isRepeated: boolean;
   readonly isText: boolean;
-  /** Which count and total are its own. */
+  /** The index of the field's own count and total. */
   readonly slot: number;
-  /** One bit, to notice a field that comes twice. */
+  /** One bit, to notice a field that occurs twice. */
   readonly bit: number;
   /** Undefined for a number or text. */
   readonly message: readonly (Field | undefined)[] | undefined;
@@ -46,7 +46,7 @@ const overheadBytes = 7;
 const varintBytesMax = 10;
 
 export class FrameShape {
-  /** The longest payload that keeps the bounds, with some room for fields that are not known here. */
+  /** The longest payload within the bounds, with some room for unknown fields. */
   readonly bytesMax: number;
   readonly #message: readonly (Field | undefined)[];
   readonly #counts: number[] = [];
@@ -63,7 +63,11 @@ export class FrameShape {
     );
   }
 
-  /** @throws StatemeshError `frameMalformed` */
+  /**
+   * Checks a payload against the bounds.
+   *
+   * @throws StatemeshError `frameMalformed`
+   */
   check(payload: Uint8Array): void {
     this.#counts.fill(0);
     this.#totals.fill(0);
@@ -137,7 +141,7 @@ export class FrameShape {
     if (length > (field.bytesMax as number) || total > (field.totalBytesMax ?? Number.POSITIVE_INFINITY)) {
       throw malformed(`its "${field.name}" is too long`);
     }
-    // Broken texts would be mended while they are read, and be longer than what came.
+    // The decoder would repair a broken text, which may then be longer than the bytes that arrived.
     if (field.isText && length > 0 && !isUtf8(this.#bytes.subarray(this.#position, inner))) {
       throw malformed(`its "${field.name}" is not UTF-8`);
     }
@@ -150,7 +154,7 @@ export class FrameShape {
     if (count > (field.countMax as number)) throw malformed(`it has more than ${field.countMax} "${field.name}"`);
   }
 
-  /** Other implementations, and later versions, have fields that mean nothing here. */
+  /** Skips a field of another implementation or a later version. */
   #skipUnknown(wireType: number, end: number): void {
     this.#unknown += 1;
     if (this.#unknown > limits.unknownFieldsMax) throw malformed('it has too many unknown fields');
@@ -158,7 +162,7 @@ export class FrameShape {
     else if (wireType === bytesType) this.#skip(this.#varint(end), end);
     else if (wireType === fixed64Type) this.#skip(8, end);
     else if (wireType === fixed32Type) this.#skip(4, end);
-    else throw malformed('it has a field of no known kind');
+    else throw malformed('it has a field of an unknown kind');
   }
 
   #skip(length: number, end: number): void {
@@ -166,7 +170,9 @@ export class FrameShape {
     if (this.#position > end) throw malformed('a field is cut off');
   }
 
-  /** What does not fit in 32 bits is no length and no tag; its value does not matter here. */
+  /**
+   * Reads a number. A value beyond 32 bits is neither a length nor a tag, and its exact value does not matter here.
+   */
   #varint(end: number): number {
     let value = 0;
     let scale = 1;
@@ -188,12 +194,12 @@ const basicTypes = new Map<string, number>(Object.entries(protobuf.types.basic))
 function wireTypeOf(field: protobuf.Field): number {
   const wireType = basicTypes.get(field.type);
   if (wireType !== undefined && wireType !== varintType && wireType !== bytesType) {
-    throw new StatemeshError('internal', `The field ${field.name} is of a kind that no shape knows.`);
+    throw new StatemeshError('internal', `The field ${field.name} is of a kind that frame shapes do not support.`);
   }
   return wireType ?? bytesType;
 }
 
-/** The most bytes that so many messages have together. */
+/** The maximum of bytes that this many messages have together. */
 function sizeOf(message: readonly (Field | undefined)[], count: number): number {
   return message.reduce((sum, field) => {
     if (field === undefined) return sum;

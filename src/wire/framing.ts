@@ -1,7 +1,7 @@
 /**
- * Frames on a byte stream: `[length: int32 LE, of the payload][type: u8][compression: u8][payload]`, as the EntglDB
- * peers have it, but with an upper bound on the length for each type: it is checked before anything is allocated. What is
- * kept of a frame that is not complete grows with what has arrived, never with what was announced.
+ * Frames on a byte stream: `[length: int32 LE, of the payload][type: u8][compression: u8][payload]`, as EntglDB peers
+ * have them, but with an upper bound on the length for each type. The bound is checked before anything is allocated.
+ * The memory held for an incomplete frame grows with the bytes that have arrived, never with the announced length.
  */
 import type { Writer } from 'protobufjs';
 import { StatemeshError } from '../core/errors.js';
@@ -19,16 +19,16 @@ export function encodeFrame(frame: Frame): Uint8Array {
   return bytes;
 }
 
-/** The header, with a length that is not known yet. Both numbers are below 128, so that each is one byte. */
+/** Writes the header with a length that is not known yet. Both numbers are below 128, so each takes one byte. */
 function beginFrame(writer: Writer, type: number): void {
   writer.fixed32(0).uint32(type).uint32(uncompressed);
 }
 
-/** Cuts a byte stream into frames, whatever the pieces in which it arrives. */
+/** Cuts a byte stream into frames, in whatever pieces it arrives. */
 export class FrameDecoder {
   readonly #header = new Uint8Array(headerBytes);
   #headerFilled = 0;
-  /** What has arrived of a frame that is not complete, with room for at most as much again. */
+  /** The part of an incomplete frame that has arrived, with room for at most as much again. */
   #payload: Uint8Array | undefined;
   #payloadFilled = 0;
   #payloadLength = 0;
@@ -41,26 +41,34 @@ export class FrameDecoder {
   constructor(public frameBytesMax: number) {}
 
   /**
-   * The frames that are complete with these bytes, one after the other: what the reader of one changes holds for the next.
-   * @throws StatemeshError `frameTooLarge`, `frameMalformed`; the stream is of no use afterwards
+   * The frames that these bytes complete, one after the other. A change that the reader makes after one frame applies
+   * to the next.
+   *
+   * @throws StatemeshError `frameTooLarge`, `frameMalformed`; the stream is unusable afterwards
    */
   *push(bytes: Uint8Array): Generator<Frame> {
     this.feed(bytes);
     for (let frame = this.next(); frame !== undefined; frame = this.next()) yield frame;
   }
 
-  /** Bytes of memory that a frame which is not complete takes. */
+  /** Bytes of memory that an incomplete frame takes. */
   get heldBytes(): number {
     return this.#payload?.length ?? 0;
   }
 
-  /** As `push`, for those who read many frames: these bytes are next. Those before must have been read to their end. */
+  /**
+   * Like `push`, for readers of many frames: sets the next bytes. The bytes before must have been read to their end.
+   */
   feed(bytes: Uint8Array): void {
     this.#bytes = bytes;
     this.#offset = 0;
   }
 
-  /** The next frame that is complete; undefined when more bytes are needed. @throws as {@link FrameDecoder.push} */
+  /**
+   * The next complete frame; undefined when more bytes are needed.
+   *
+   * @throws as {@link FrameDecoder.push}
+   */
   next(): Frame | undefined {
     const bytes = this.#bytes;
     while (this.#offset < bytes.length) {
@@ -90,7 +98,7 @@ export class FrameDecoder {
     return undefined;
   }
 
-  /** Takes the next bytes of the frame that is not complete. */
+  /** Adds the next bytes to the incomplete frame. */
   #collect(bytes: Uint8Array): void {
     const taken = Math.min(this.#payloadLength - this.#payloadFilled, bytes.length);
     const filled = this.#payloadFilled + taken;

@@ -1,8 +1,9 @@
 /**
- * What two nodes say to each other. Each frame on the wire becomes one event of a session, named `frame.*`.
+ * The messages between two nodes. Each frame on the wire becomes one event of a session, named `frame.*`.
  *
- * Order on a connection: handshake request (by the dialer) and response, one vector clock from each side, then batches
- * and acknowledgements both ways. Heartbeats start with the admission and never reach a machine, nor do parcels and progress.
+ * Order on a connection: the handshake request (by the dialer) and the response, one vector clock from each side, then
+ * batches and acknowledgements both ways. Heartbeats start at admission. Heartbeats, parcels and progress never reach a
+ * machine.
  */
 
 import type { AuthorKey } from '../core/author.js';
@@ -12,14 +13,14 @@ import type { Boot, NodeId } from '../core/ids.js';
 import type { Presence, RelayedPresence } from '../core/liveness.js';
 import type { Secret } from '../core/secret.js';
 
-/** Raised when two versions cannot understand each other. */
+/** Raised when two versions can no longer understand each other. */
 export const protocolVersion = 1;
 
-/** Who a node says it is. The cluster key proves membership; within the cluster the word of a member counts. */
+/** The identity that a node claims. The cluster key proves membership; within the cluster, a member's word counts. */
 export interface Identity {
   readonly nodeId: NodeId;
   readonly boot: Boot;
-  /** Where it listens, so that a peer whom it dialed can dial back. */
+  /** Where it listens, so that a peer that it dialed can dial back. */
   readonly port: number;
 }
 
@@ -27,7 +28,7 @@ export interface HandshakeRequest {
   readonly type: 'frame.handshakeRequest';
   readonly version: number;
   readonly identity: Identity;
-  /** The OAuth2 access token, to a cloud node; on the local network the cluster key has been proved already. */
+  /** The OAuth2 access token, for a cloud node. On the local network the cluster key has already been proved. */
   readonly token: Secret | undefined;
 }
 
@@ -35,7 +36,7 @@ export interface HandshakeResponse {
   readonly type: 'frame.handshakeResponse';
   readonly version: number;
   readonly identity: Identity;
-  /** Why not; undefined when accepted. */
+  /** The reason for a refusal; undefined when accepted. */
   readonly refusal: Refusal | undefined;
 }
 
@@ -47,13 +48,13 @@ export interface Refusal {
 /** How far the sender of this frame has come in every chain. */
 export interface VectorClockFrame {
   readonly type: 'frame.vectorClock';
-  /** To be walked through: what came from elsewhere is read anew each time, and never whole in memory. */
+  /** An iterable: a received clock is decoded on each walk, and never held in memory as a whole. */
   readonly clock: Iterable<readonly [AuthorKey, Position]>;
-  /** The last batch that the clock takes into account; later ones were still on their way. */
+  /** The last batch that the clock takes into account; later ones were still in flight. */
   readonly received: number;
 }
 
-/** Asks for a vector clock: the sender has left entries out and wants to know whether they came by another way. */
+/** Asks for a vector clock: the sender has left entries out and needs to know whether they arrived by another path. */
 export interface VectorClockRequest {
   readonly type: 'frame.vectorClockRequest';
 }
@@ -63,20 +64,23 @@ export interface BatchFrame {
   /** 1, 2, 3, ... on a connection. */
   readonly sequence: number;
   readonly runs: readonly Run[];
-  /** Its only entry has come without its payload, which was sent before, in the parts of a {@link Parcel}. */
+  /** The only entry of the batch comes without its payload, which was sent before in the parts of a {@link Parcel}. */
   readonly isCarried?: boolean;
-  /** Asks for {@link ProgressFrame}. */
+  /** Asks for a {@link ProgressFrame}. */
   readonly wantsProgress?: boolean;
 }
 
-/** A large document is coming, in parts, between which other frames come. One at a time on a connection; another one takes its place. */
+/**
+ * Announces a large document that comes in parts, between which other frames come. A connection carries one at a time;
+ * a new parcel replaces the one before.
+ */
 export interface Parcel {
   readonly type: 'frame.parcel';
-  /** Of the entry: says what it is, should it be sent again in another session. */
+  /** The hash of the entry. It identifies the document if it is sent again in another session. */
   readonly hash: string;
-  /** Of its payload as UTF-8. */
+  /** Size of the entry's payload as UTF-8. */
   readonly size: number;
-  /** Where the parts begin: what is before is there already. */
+  /** Where the parts begin: the receiver already holds the bytes before it. */
   readonly offset: number;
 }
 
@@ -87,20 +91,23 @@ export interface Part {
   readonly wantsProgress?: boolean;
 }
 
-/** So much of the parcel is there, of an earlier session: go on from here. */
+/** How much of the parcel the receiver holds from an earlier session: the sender continues there. */
 export interface ParcelHeld {
   readonly type: 'frame.parcelHeld';
   readonly hash: string;
   readonly held: number;
 }
 
-/** An answer to whoever asked: so many bytes of the connection have been read. Heartbeats and acknowledgements say it, too. */
+/**
+ * The answer to a request for progress: how many bytes of the connection have been read. Heartbeats and
+ * acknowledgements tell it, too.
+ */
 export interface ProgressFrame {
   readonly type: 'frame.progress';
   readonly received: number;
 }
 
-/** The batch is on the disk of the receiver, as far as it could be applied. */
+/** The batch is on the receiver's disk, as far as it could be applied. */
 export interface Acknowledgement {
   readonly type: 'frame.acknowledgement';
   readonly sequence: number;
@@ -108,7 +115,10 @@ export interface Acknowledgement {
   readonly received?: number;
 }
 
-/** The batch has arrived, but cannot be written: the receiver tries again, and says so each time. The sender waits, and sends no more than its window. */
+/**
+ * The batch has arrived but cannot be written. The receiver tries again, and sends this frame at each attempt. The
+ * sender waits, and sends no more than its window.
+ */
 export interface BatchHeld {
   readonly type: 'frame.batchHeld';
   readonly sequence: number;
@@ -121,29 +131,32 @@ export interface Heartbeat {
   /** The last heartbeat heard from the other side and how long ago, to measure the round trip. */
   readonly echo: number;
   readonly heldMs: number;
-  /** The sender's wall clock, ms since 1970: so nodes notice whose clock is wrong. Nothing is decided by it. */
+  /** The sender's wall clock, ms since 1970, by which nodes notice a wrong clock. It decides nothing. */
   readonly wallMs: number;
-  /** How often the sender beats: it must not be judged by another measure. */
+  /** How often the sender sends heartbeats; its silence is judged by this interval. */
   readonly intervalMs: number;
   /** Digest of the vector clock. */
   readonly digest: string;
   /** How many bytes of the connection have been read. The link adds it. */
   readonly received?: number;
-  /** With whom else the sender has a session; only when it changed since the last heartbeat. Never over a cloud link. */
+  /**
+   * The other nodes with which the sender has sessions; only if they changed since the last heartbeat. Never over a
+   * cloud link.
+   */
   readonly neighbours: readonly NodeId[] | undefined;
-  /** How the sender is. Undefined over a cloud link, and from a node that takes no part in elections. */
+  /** The sender's own sign of life. Undefined over a cloud link, and from a node that takes no part in elections. */
   readonly presence: Presence | undefined;
-  /** Those whom the sender knows to be live, and who have no session with the receiver: all of them, each time. */
+  /** The nodes that the sender knows to be live and that have no session with the receiver: all of them, each time. */
   readonly relayed: readonly RelayedPresence[];
 }
 
-/** To a cloud node: a fresh access token, before the one of the handshake, or of the last renewal, expires. */
+/** A new access token for a cloud node, before the token of the handshake or of the last renewal expires. */
 export interface TokenRenewal {
   readonly type: 'frame.tokenRenewal';
   readonly token: Secret;
 }
 
-/** Are you there? Sent when somebody else claims the receiver's NodeId. */
+/** Asks whether the receiver is still there. Sent when another process claims the receiver's NodeId. */
 export interface Ping {
   readonly type: 'frame.ping';
 }
@@ -152,7 +165,7 @@ export interface Pong {
   readonly type: 'frame.pong';
 }
 
-/** The sender listens on another port from now on, and on the one of its handshake only for a moment. */
+/** The sender listens on another port from now on. The port of its handshake stays open only for a moment. */
 export interface Relocated {
   readonly type: 'frame.relocated';
   readonly port: number;

@@ -22,7 +22,7 @@ const beacons: fc.Arbitrary<Beacon> = fc.record({
 });
 
 describe('beacon', () => {
-  test('beacon: on the wire -> the fields of EntglDB, and ours', () => {
+  test('beacon: on the wire -> the fields of EntglDB and our own', () => {
     expect(fields(encodeBeacon(beacon, keyed))).toEqual({
       node_id: 'till-3',
       tcp_port: 9000,
@@ -31,13 +31,13 @@ describe('beacon', () => {
       v: 1,
       boot: 'boot-1',
       seq: 12,
-      // HMAC-SHA256 of ["statemesh beacon",1,"till-3",9000,"A1B2C3D4",[],"boot-1",12], computed apart.
+      // HMAC-SHA256 of ["statemesh beacon",1,"till-3",9000,"A1B2C3D4",[],"boot-1",12], computed independently.
       mac: '8E2hxRags-3QHRhQ-e7ZqMpUGNoVRXLSseZnEXI6G6s',
     });
     expect(fields(encodeBeacon(beacon, open))).not.toHaveProperty('mac');
   });
 
-  test('beacon: any, with a key or without -> comes back the same, within the limit', () => {
+  test('beacon: any, with a key or without -> decodes to the same beacon, within the limit', () => {
     fc.assert(
       fc.property(beacons, fc.constantFrom(keyed, open), (any, cluster) => {
         const bytes = encodeBeacon(any, cluster);
@@ -47,13 +47,13 @@ describe('beacon', () => {
     );
   });
 
-  test('beacon: another cluster hash -> foreignCluster, whatever else it holds', () => {
+  test('beacon: another cluster hash -> foreignCluster, with any other content', () => {
     expect(decodeBeacon(encodeBeacon(beacon, open), keyed)).toEqual(foreign);
     expect(decodeBeacon(encodeBeacon(beacon, keyed), open)).toEqual(foreign);
     expect(decodeBeacon(bytesOf({ cluster_hash: 'FFFFFFFF', v: 99 }), keyed)).toEqual(foreign);
   });
 
-  test('beacon: no mac, a wrong one or one by another key -> forged', () => {
+  test('beacon: no mac, a wrong one, or one by another key -> forged', () => {
     const { mac, ...unsigned } = fields(encodeBeacon(beacon, keyed));
     expect(decodeBeacon(bytesOf(unsigned), keyed)).toEqual(forged);
     for (const wrong of ['', 'x', 5, null, [mac], `${mac}=`, ` ${mac}`, String(mac).toLowerCase()]) {
@@ -63,7 +63,7 @@ describe('beacon', () => {
     expect(decodeBeacon(encodeBeacon(beacon, otherKey), keyed)).toEqual(forged);
   });
 
-  test('beacon: by any key of the ring -> taken; forged with the hash of one -> forged', () => {
+  test('beacon: signed with any key of the ring -> accepted; with the hash of one but not its key -> forged', () => {
     const other: BeaconCluster = { clusterHash: 'FFFF0000', beaconKey: new Uint8Array(32).fill(9) };
     for (const cluster of [keyed, other])
       expect(decodeBeacon(encodeBeacon(beacon, cluster), keyed, other).ok).toBe(true);
@@ -102,17 +102,17 @@ describe('beacon', () => {
     }
   });
 
-  test('beacon: of EntglDB itself -> malformed, since it names no boot', () => {
+  test('beacon: of EntglDB itself -> malformed, because it names no boot', () => {
     const theirs = { node_id: 'till-3', tcp_port: 9000, cluster_hash: '', interests: ['users'] };
     expect(decodeBeacon(bytesOf(theirs), open)).toEqual(malformed);
   });
 
-  test('beacon: of a later version, with fields that we do not know -> is understood', () => {
+  test('beacon: of a later version, with unknown fields -> accepted', () => {
     const later = { ...fields(encodeBeacon(beacon, open)), v: 2, colour: 'green' };
     expect(decodeBeacon(bytesOf(later), open)).toEqual({ ok: true, beacon });
   });
 
-  test('beacon: larger than the limit, no JSON, no UTF-8, no object -> malformed', () => {
+  test('beacon: larger than the limit, not JSON, not UTF-8, not an object -> malformed', () => {
     const valid = encodeBeacon(beacon, open);
     const padded = (length: number) => Buffer.concat([valid, Buffer.alloc(length - valid.length, ' ')]);
     expect(decodeBeacon(padded(limits.beaconBytesMax), open)).toEqual({ ok: true, beacon });
@@ -120,14 +120,14 @@ describe('beacon', () => {
     for (const text of ['', '{', 'null', '5', '"x"', '[]', 'true', '[['.repeat(500)]) {
       expect(decodeBeacon(Buffer.from(text), open)).toEqual(malformed);
     }
-    // In a field that nobody reads, so that only the encoding is wrong.
+    // In a field that is not read, so that only the encoding is wrong.
     const notUtf8 = Buffer.from(bytesOf({ ...fields(valid), colour: 'green' }));
     expect(decodeBeacon(notUtf8, open)).toEqual({ ok: true, beacon });
     notUtf8[notUtf8.indexOf('green')] = 0xff;
     expect(decodeBeacon(notUtf8, open)).toEqual(malformed);
   });
 
-  test('decode: any bytes -> never throws, and never a beacon without the key', () => {
+  test('decode: any bytes -> never throws, and never yields a beacon without the key', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 1_200 }), (bytes) => {
         expect(decodeBeacon(bytes, keyed).ok).toBe(false);
@@ -149,7 +149,7 @@ describe('beacon', () => {
     );
   });
 
-  test('decode: any JSON in the place of any field -> never throws, and what passes is valid', () => {
+  test('decode: any JSON in place of any field -> never throws, and every accepted beacon is valid', () => {
     const valid = fields(encodeBeacon(beacon, open));
     fc.assert(
       fc.property(fc.constantFrom(...Object.keys(valid)), fc.jsonValue(), (name, value) => {

@@ -1,4 +1,4 @@
-/** What one frame may cost: refused at its header, or over its bytes, before anything is made of it. */
+/** How much one frame may cost: it is refused at its header, or over its bytes, before it becomes objects. */
 import { describe, expect, it } from '@jest/globals';
 import { type Author, authorKeyOf, type Incarnation } from '../../src/core/author.js';
 import type { ErrorCode } from '../../src/core/errors.js';
@@ -29,7 +29,7 @@ const refusal = { code: 'reconfigurationQueueFull', message: '€'.repeat(limits
 const token = new Secret('t'.repeat(limits.tokenLengthMax));
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, at) => make(at));
 
-/** As many entries as a batch has, and as many bytes of documents, with the longest names. */
+/** A batch with the maximum of entries and of document bytes, with the longest names. */
 function batch(): Frame {
   const payload = JSON.stringify('x'.repeat(Math.floor(limits.documentBytesMax / limits.batchEntriesMax) - 2));
   const entry = { hlc, key: '€'.repeat(limits.keyLengthMax) as DocumentKey, operation: 'put' as const, payload, hash };
@@ -46,7 +46,7 @@ function batch(): Frame {
   };
 }
 
-/** The largest frame of each type that an honest node can send: a type that is missing here does not compile. */
+/** The largest frame of each type that an honest node can send. A missing type does not compile. */
 const largest: { [Type in Frame['type']]: () => Extract<Frame, { type: Type }> } = {
   'frame.handshakeRequest': () => ({ type: 'frame.handshakeRequest', version: 2 ** 31, identity, token }),
   'frame.handshakeResponse': () => ({ type: 'frame.handshakeResponse', version: 2 ** 31, identity, refusal }),
@@ -110,7 +110,7 @@ function frameOf(type: Frame['type'], payload: Uint8Array): Uint8Array {
   return Buffer.concat([header(numberOf(type), payload.length), payload]);
 }
 
-/** An element without anything in it, so often: the tag of the field, and a length of zero. */
+/** Empty elements, `count` times: the tag of the field, and a length of zero. */
 const empties = (field: number, count: number): Buffer => Buffer.alloc(2 * count, Buffer.of((field << 3) | 2, 0));
 
 function inside(field: number, content: Uint8Array): Buffer {
@@ -131,7 +131,7 @@ describe('the largest frame', () => {
   });
 
   it.each(types)(
-    '%s: announced one byte longer than its type may be, or of 16 MiB -> frameTooLarge at its header',
+    '%s: announced one byte longer than its type allows, or with 16 MiB -> frameTooLarge at its header',
     (type) => {
       const number = numberOf(type);
       const bytesMax = payloadBytesMaxOf(number);
@@ -141,7 +141,7 @@ describe('the largest frame', () => {
     },
   );
 
-  it('every number of a type -> is one of those above, or refused at its header', () => {
+  it('every type number -> is one of those above, or refused at its header', () => {
     const known = new Set(types.map(numberOf));
     const accepted = times(256, (number) => number).filter(
       (number) => codeOf(() => read(header(number, 1))) === undefined,
@@ -149,7 +149,7 @@ describe('the largest frame', () => {
     expect(accepted.sort()).toEqual([...known].sort());
   });
 
-  it('a heartbeat and what says less -> have at most some KiB', () => {
+  it('a heartbeat and smaller frames -> have at most some KiB', () => {
     const small = types.filter((type) => !['frame.batch', 'frame.vectorClock'].includes(type));
     for (const type of small) expect([type, payloadBytesMaxOf(numberOf(type)) < 128 * 1024]).toEqual([type, true]);
   });
@@ -169,7 +169,7 @@ describe('elements', () => {
     ['a field of an element that comes once', 'frame.heartbeat', inside(9, empties(4, 10_000))],
     ['unknown fields', 'frame.batch', empties(15, million)],
   ])(
-    '%s: millions of them, empty -> frameMalformed within a few milliseconds, with nothing made of them',
+    '%s: millions of empty ones -> frameMalformed within a few milliseconds, without making objects',
     (_, type, payload) => {
       const bytes = frameOf(type, payload);
       const before = process.memoryUsage().heapUsed;
@@ -180,7 +180,7 @@ describe('elements', () => {
     },
   );
 
-  it('as many unknown fields as there may be -> are skipped; one more -> frameMalformed', () => {
+  it('the maximum of unknown fields -> are skipped; one more -> frameMalformed', () => {
     const send = (count: number) => codeOf(() => read(frameOf('frame.ping', empties(15, count))));
     expect([send(limits.unknownFieldsMax), send(limits.unknownFieldsMax + 1)]).toEqual([undefined, 'frameMalformed']);
   });
@@ -201,26 +201,26 @@ describe('elements', () => {
     }
   });
 
-  it('a text that is no UTF-8, which would be longer when it is sent on -> frameMalformed', () => {
+  it('a text that is not UTF-8, which would grow when sent on -> frameMalformed', () => {
     const [goodbye] = [inside(2, Buffer.alloc(300, 0xff))];
     expect(codeOf(() => read(frameOf('frame.goodbye', goodbye as Buffer)))).toBe('frameMalformed');
   });
 
-  it('a reason longer than there is room for -> arrives cut short, never in the middle of a character', () => {
+  it('a reason longer than its maximum -> arrives cut short, never in the middle of a character', () => {
     const message = `${'x'.repeat(limits.refusalTextLengthMax - 1)}😀`;
     const [got] = read(encodeFrame({ type: 'frame.goodbye', code: 'goodbye', message }));
     expect(got).toMatchObject({ message: `${'x'.repeat(limits.refusalTextLengthMax - 1)}\ufffd` });
   });
 
-  it('after a refused frame -> another one is counted from the start', () => {
+  it('after a refused frame -> the next one is counted from the start', () => {
     const many = frameOf('frame.heartbeat', empties(6, limits.peersMax + 1));
     expect(codeOf(() => read(many))).toBe('frameMalformed');
     expect(read(encodeFrame(largest['frame.heartbeat']()))).toHaveLength(1);
   });
 });
 
-describe('a frame that is not complete', () => {
-  it('16 bytes of a batch that is announced as the largest -> take a few bytes of memory, and with each piece as much again', () => {
+describe('an incomplete frame', () => {
+  it('16 bytes of a batch announced with the maximum size -> take a few bytes of memory, and with each piece as much again', () => {
     const decoder = new FrameDecoder(limits.frameBytesMax);
     const number = numberOf('frame.batch');
     const length = payloadBytesMaxOf(number);
@@ -234,7 +234,7 @@ describe('a frame that is not complete', () => {
     }
   });
 
-  it('complete -> holds nothing any more', () => {
+  it('complete -> no memory is held', () => {
     const decoder = new FrameDecoder(limits.frameBytesMax);
     const bytes = encodeFrame(largest['frame.batch']());
     decoder.feed(bytes.subarray(0, 100_000));

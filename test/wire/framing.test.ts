@@ -88,7 +88,7 @@ function decodeAll(pieces: readonly Uint8Array[], frameBytesMax = limits.frameBy
   return pieces.flatMap((piece) => [...decoder.push(piece)].map(withWholeClock));
 }
 
-/** A clock is read as it is walked through. */
+/** A received clock is decoded while it is walked. */
 function withWholeClock(frame: Frame): Frame {
   return frame.type === 'frame.vectorClock' ? { ...frame, clock: new Map(frame.clock) } : frame;
 }
@@ -102,7 +102,7 @@ function codeOf(run: () => unknown): string | undefined {
   }
 }
 
-/** A frame with any type and payload, right or wrong. */
+/** A frame with any type and payload, valid or not. */
 function rawFrame(type: number, payload: Uint8Array, length = payload.length, compression = 0): Uint8Array {
   const bytes = new Uint8Array(6 + payload.length);
   new DataView(bytes.buffer).setInt32(0, length, true);
@@ -113,7 +113,7 @@ function rawFrame(type: number, payload: Uint8Array, length = payload.length, co
 }
 
 describe('frame codec', () => {
-  it('frames: encoded, cut anywhere, decoded -> are the same', () => {
+  it('frames: encoded, cut anywhere, decoded -> the same frames', () => {
     fc.assert(
       fc.property(fc.array(frame, { minLength: 1, maxLength: 6 }), fc.array(fc.nat()), (frames, cuts) => {
         const bytes = concatenate(frames.map(encodeFrame));
@@ -125,12 +125,12 @@ describe('frame codec', () => {
     );
   });
 
-  it('frames: byte by byte -> are the same', () => {
+  it('frames: byte by byte -> the same frames', () => {
     const bytes = concatenate(others.map(encodeFrame));
     expect(decodeAll([...bytes].map((byte) => Uint8Array.of(byte)))).toEqual(others);
   });
 
-  it('any bytes -> frames, or an error with its code, nothing else', () => {
+  it('any bytes -> frames, or an error with its code', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 5 }), (pieces) => {
         expect([undefined, 'frameTooLarge', 'frameMalformed']).toContain(codeOf(() => decodeAll(pieces)));
@@ -157,7 +157,7 @@ describe('frame codec', () => {
     expect(codeOf(() => decodeAll([header(2_000)], 1_000))).toBe('frameTooLarge');
   });
 
-  it('as many authors, runs and entries as there may be -> are read; one more -> frameMalformed', () => {
+  it('the maximum of authors, runs and entries -> are read; one more -> frameMalformed', () => {
     const clockOf = (authors: number): Frame => ({
       type: 'frame.vectorClock',
       received: 0,
@@ -182,7 +182,7 @@ describe('frame codec', () => {
     ]).toEqual([undefined, 'frameMalformed', undefined, 'frameMalformed', undefined, 'frameMalformed']);
   });
 
-  it('a heartbeat of somebody who wants to be silent for a day -> counts as one of the longest interval', () => {
+  it('a heartbeat that announces an interval of a day -> counts as one with the longest interval', () => {
     const [heartbeat] = others.filter(({ type }) => type === 'frame.heartbeat') as Extract<
       Frame,
       { type: 'frame.heartbeat' }
@@ -196,7 +196,7 @@ describe('frame codec', () => {
     expect(codeOf(() => decodeAll([rawFrame(200, new Uint8Array())]))).toBe('frameMalformed');
   });
 
-  it('a handshake as the EntglDB peers send it -> decodes, with no version', () => {
+  it('a handshake as EntglDB peers send it -> decodes, without a version', () => {
     const bytes = Uint8Array.from(
       Buffer.from('150000000100' + '0a03636c69' + '1206736563726574' + '1a0662726f746c69', 'hex'),
     );
@@ -208,7 +208,7 @@ describe('frame codec', () => {
     ]);
   });
 
-  it('a token: the longest, before admission -> arrives; longer, or with other than visible characters -> frameMalformed', () => {
+  it('a token: the longest, before admission -> arrives; longer, or with invisible characters -> frameMalformed', () => {
     const send = (text: string) => {
       const token = new Secret(text);
       const longestId = { ...identity, nodeId: 'n'.repeat(limits.nodeIdLengthMax) as NodeId };
