@@ -1,26 +1,26 @@
 /**
- * What is measured of a node while it works. The services tell it to the node's meter, which passes it on to whoever counts, and costs next to
- * nothing while nobody does.
+ * Measurements of a node while it works. The services report to the node's meter, which passes them on to its readings.
+ * Without readings, measuring costs next to nothing.
  */
 import type { Frame } from '../wire/messages.js';
 
-/** Which way something goes, as this node sees it. */
+/** The direction of traffic, as this node sees it. */
 export type Way = 'sent' | 'received';
 
-/** Who counts. Durations are in seconds. */
+/** Receives the measurements. Durations are in seconds. */
 export interface Readings {
   bytes(way: Way, bytes: number): void;
   frame(way: Way, type: Frame['type']): void;
-  /** From the sending of a batch to its acknowledgement: the other side has it on its disk. */
+  /** Time from sending a batch to its acknowledgement, when the other side has it on disk. */
   batchAcknowledged(seconds: number): void;
-  /** A local write, from the moment it was asked for to the one at which it is on the disk. */
+  /** Time from a local write's request to its commit on disk. */
   written(seconds: number): void;
-  /** A transaction that brought so many entries, of this node or of others. */
+  /** A transaction with this many entries, of this node or of others, and how long it took. */
   committed(entries: number, from: 'local' | 'remote', seconds: number): void;
 }
 
-/** One of a node. */
+/** The meter of one node. */
 export class Meter {
-  /** Undefined: nobody counts. */
+  /** Undefined: nothing is measured. */
   readings: Readings | undefined;
 }

@@ -1,8 +1,8 @@
 /**
- * Ports: what the node needs of the outside world. Adapters implement them over sockets, files and the system clock;
- * the deterministic world implements them over virtual ones. Both pass the same contract suites.
+ * Ports: what a node needs of the outside world. Adapters implement them over sockets, files and the system clock; the
+ * deterministic world implements them over virtual ones. Both pass the same contract suites.
  *
- * Ports never throw into their caller's stack from a callback: they report failure as data or reject with a
+ * Ports never throw into their caller's stack from a callback: they report failure as data, or reject with a
  * `StatemeshError`.
  */
 import type { ConnectionLimits } from '../core/admission.js';
@@ -10,25 +10,25 @@ import type { Failure } from '../core/errors.js';
 import type { PresharedKey } from '../core/keys.js';
 import type { Secret } from '../core/secret.js';
 
-/** A call that is to come. */
+/** A scheduled call. */
 export interface Timer {
   cancel(): void;
 }
 
-/** Clocks and timers. The wall clock may jump; the monotonic one never goes back. */
+/** Clocks and timers. The wall clock may jump; the monotonic clock never goes back. */
 export interface Time {
   /** Wall clock, ms since 1970. May jump. */
   now(): number;
   /** Monotonic clock, ms, fractions allowed. Never goes back. */
   monotonicMs(): number;
   after(delayMs: number, callback: () => void): Timer;
-  /** Runs a callback in the next turn of the event loop: the beat of group commit. */
+  /** Runs a callback in the next turn of the event loop; group commit works at this pace. */
   soon(callback: () => void): void;
-  /** Resolves in the next turn of the event loop: lets sockets and timers have their turn between batches. */
+  /** Resolves in the next turn of the event loop, so that sockets and timers get their turn between batches. */
   turn(): Promise<void>;
 }
 
-/** Where everything that is drawn comes from. */
+/** The source of everything random. */
 export interface Randomness {
   /** Uniform in [0, 1). */
   float(): number;
@@ -37,44 +37,53 @@ export interface Randomness {
 }
 
 /**
- * How connections are protected. With a ring of keys a listener takes any of them, and a dial tries one after the other. `none` is plain
- * TCP and trusts everybody who can connect.
+ * How connections are protected. With a ring of keys, a listener accepts any of them, and a dial tries one after the
+ * other. `none` is plain TCP and trusts every host that can connect.
  */
 export type ConnectionSecurity =
   | { readonly kind: 'psk'; readonly keys: readonly PresharedKey[] }
   | { readonly kind: 'none' };
 
-/** What a server shows that it is who it claims to be: PEM. The key does not show when it is printed. */
+/** The certificate with which a server proves its identity, and its key: PEM. The key does not show when printed. */
 export interface ServerCertificate {
   readonly certificate: string;
   readonly key: Secret;
 }
 
-/** How a listener protects its connections. `server`: TLS 1.3 with a certificate; who dials proves itself later, by a token. */
+/**
+ * How a listener protects its connections. `server`: TLS 1.3 with a certificate; the dialer proves its identity later,
+ * with a token.
+ */
 export type ListenSecurity = ConnectionSecurity | { readonly kind: 'server'; readonly server: ServerCertificate };
 
-/** How a dialer does. `verified`: TLS 1.3, and the server's certificate is verified against the system's authorities, or `ca`. */
+/**
+ * How a dialer protects its connections. `verified`: TLS 1.3, with the server's certificate verified against the
+ * system's authorities, or against `ca`.
+ */
 export type DialSecurity =
   | ConnectionSecurity
   | { readonly kind: 'verified' /** PEM, in place of the system's authorities. */; readonly ca: string | undefined };
 
-/** How a connection really is protected, for whoever takes it over: the rules may have changed while it was opened. */
+/**
+ * How an open connection is actually protected. Its new owner checks this, because the rules may have changed while it
+ * was opened.
+ */
 export type Protection =
   | { readonly kind: 'psk'; readonly keyId: string }
   | { readonly kind: 'none' | 'server' | 'verified' };
 
-/** What the owner of a connection hears of it. */
+/** The events of a connection, for its owner. */
 export interface ConnectionHandlers {
   data(bytes: Uint8Array): void;
-  /** The queue of bytes to send is empty again after `write` had returned false. */
+  /** The send queue is empty again after `write` returned false. */
   drained(): void;
-  /** The connection has ended, from either side; called once, and nothing is called after it. */
+  /** The connection has ended, from either side. Called once, and no handler is called after it. */
   closed(failure: Failure | undefined): void;
 }
 
 /**
  * An open, reliable, ordered stream of bytes to another node. It is paused until handlers are attached, so nothing is
- * lost between opening it and the session that takes it over.
+ * lost between its opening and the session that takes it over.
  */
 export interface Connection {
   /** `host:port` of the other end, for people. */
@@ -82,23 +91,23 @@ export interface Connection {
   /** The host of the other end, to dial it back. */
   readonly remoteHost: string;
   readonly protection: Protection;
-  /** The other side has proved who it is: the connection makes way for no stranger any more. */
+  /** Records that the other side has proved its identity: the connection no longer gives way to newcomers. */
   admitted(): void;
   attach(handlers: ConnectionHandlers): void;
   /**
-   * Queues bytes; false when the queue is long and the writer should wait for `drained`. Also false, and without effect,
-   * once the connection was ended by either side: there, `closed` is what comes.
+   * Queues bytes. Returns false when the queue is long and the writer should wait for `drained`. Also returns false,
+   * without effect, once either side has ended the connection; `closed` follows then.
    */
   write(bytes: Uint8Array): boolean;
   /** Bytes queued and not yet taken by the network. */
   readonly queuedBytes: number;
   /**
-   * Stops reading until `resume`: what the other side sends waits with it. A little that was read already may still come. To be
-   * called once handlers are attached; without effect on a closed connection.
+   * Stops reading until `resume`; the other side's data waits with it. A little data that was already read may still
+   * arrive. Call it after handlers are attached; it has no effect on a closed connection.
    */
   pause(): void;
   resume(): void;
-  /** Sends what is queued, then closes; soon, even if the other side takes nothing. */
+  /** Sends what is queued, then closes; soon, even if the other side reads nothing. */
   end(): void;
   /** Closes at once. Without effect on a closed connection. */
   destroy(): void;
@@ -107,21 +116,21 @@ export interface Connection {
 /** File descriptors of the process of a node. */
 export interface Descriptors {
   readonly open: number;
-  /** How many may be open (`ulimit -n`). */
+  /** Maximum that may be open (`ulimit -n`). */
   readonly max: number;
 }
 
 /** A port on which connections are accepted. */
 export interface Listening {
   readonly host: string;
-  /** The port in use: the one asked for, or the one that the system chose for 0. */
+  /** The port in use: the requested one, or the one that the system chose for 0. */
   readonly port: number;
   /**
-   * Accepts in another way from now on, at the same port, which stays open. Handshakes under way are cut off: what they would prove
-   * does not count any more. Connections that were accepted stay.
+   * Changes how connections are accepted from now on. The port stays open. Handshakes under way are cut off, because
+   * what they would prove no longer counts. Accepted connections stay.
    */
   protect(how: Pick<ListenOptions, 'security' | 'acceptsWebSockets'> & Partial<Pick<ListenOptions, 'limits'>>): void;
-  /** Accepts no more, and frees the port. Connections that were accepted stay open. */
+  /** Stops accepting and frees the port. Accepted connections stay open. */
   close(): Promise<void>;
 }
 
@@ -134,65 +143,71 @@ export interface ListenOptions {
   readonly acceptsWebSockets?: boolean;
   readonly limits: ConnectionLimits;
   readonly handshakeTimeoutMs: number;
-  /** Uniform in [0, 1): draws who makes way when too many wait to prove who they are; the oldest when left out. */
+  /**
+   * Uniform in [0, 1): picks the connection that gives way when too many have not proved their identity. Default: the
+   * oldest gives way.
+   */
   random?(): number;
-  /** Whether a peer is known to be at an address: places are kept for those. Nobody is known when left out. */
+  /** Whether a known peer lives at an address; places are kept for such addresses. Default: no address is known. */
   isFamiliar?(host: string): boolean;
-  /** One that is not `admitted` may have to make way for another: then it closes with `connectionLimit`. */
+  /**
+   * Called with each new connection. Until it is `admitted`, it may have to give way to another; then it closes with
+   * `connectionLimit`.
+   */
   accepted(connection: Connection): void;
-  /** A connection that came to nothing: a wrong key, bytes that are no handshake, too many at once. */
+  /** Called for each failed connection: a wrong key, bytes that are not a handshake, too many at once. */
   refused(failure: Failure, remoteAddress: string): void;
 }
 
-/** Whom to connect to, and what the other side has to prove. */
+/** Where to connect, and what the other side has to prove. */
 export interface DialOptions {
   readonly host: string;
   readonly port: number;
   readonly security: DialSecurity;
-  /** The path, when the other side is to be reached by WebSocket. */
+  /** The path, when the other side is reached by WebSocket. */
   readonly webSocketPath?: string | undefined;
   readonly timeoutMs: number;
-  /** Gives up, and closes what opens too late. */
+  /** Gives up the attempt; a connection that opens later is closed. */
   readonly signal: AbortSignal;
 }
 
-/** A socket for datagrams, open. */
+/** An open socket for datagrams. */
 export interface Datagrams {
   /**
-   * Sends to everyone who listens in the scope, the sender too. Datagrams may be lost, duplicated and reordered. A function is asked
-   * for each network that the datagram goes to.
+   * Sends to every listener in the scope, the sender included. Datagrams may be lost, duplicated and reordered. A
+   * function is called for each network that the datagram goes to.
    */
   broadcast(bytes: Uint8Array | (() => Uint8Array)): void;
   close(): void;
 }
 
-/** Where datagrams are sent and heard. */
+/** Where datagrams are sent and received. */
 export interface DatagramOptions {
   readonly port: number;
   /** `loopback`: this machine only. `lan`: the broadcast address of every interface. */
   readonly scope: 'loopback' | 'lan';
   received(bytes: Uint8Array, senderHost: string): void;
   failed(failure: Failure): void;
-  /** This machine is on other networks than at the broadcast before. */
+  /** Called when this machine is on other networks than at the previous broadcast. */
   interfacesChanged?(): void;
 }
 
-/** Connections and datagrams: the only way to other nodes. */
+/** Connections and datagrams: the only path to other nodes. */
 export interface Network {
   /** @throws StatemeshError `portInUse`, `addressUnavailable` */
   listen(options: ListenOptions): Promise<Listening>;
   /**
-   * @throws StatemeshError `wrongClusterKey`, `certificateInvalid`, `connectionRefused`, `connectionTimeout`, `connectionLost`,
-   * `protocolUnsupported`, `cancelled`
+   * @throws StatemeshError `wrongClusterKey`, `certificateInvalid`, `connectionRefused`, `connectionTimeout`,
+   * `connectionLost`, `protocolUnsupported`, `cancelled`
    */
   dial(options: DialOptions): Promise<Connection>;
   /** @throws StatemeshError `portInUse`, `addressUnavailable` */
   openDatagrams(options: DatagramOptions): Promise<Datagrams>;
-  /** Closes every socket that is still open. For good: whatever is asked for afterwards rejects with `notRunning`. */
+  /** Closes every open socket permanently: each later call rejects with `notRunning`. */
   closeAll(): Promise<void>;
 }
 
-/** What is asked of an HTTP server, the OAuth2 authority mostly. */
+/** A request to an HTTP server, usually the OAuth2 authority. */
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   /** `http:` or `https:`. */
@@ -204,7 +219,7 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
 }
 
-/** What it has answered, whole. */
+/** The complete response of the server. */
 export interface HttpResponse {
   readonly status: number;
   /** Names in lower case. */
@@ -212,15 +227,17 @@ export interface HttpResponse {
   readonly body: string;
 }
 
-/** Asks a web server. Redirects are not followed, and an answer is bounded by `limits.httpBodyBytesMax` and `httpTimeoutMs`. */
+/** An HTTP client. It does not follow redirects. `limits.httpBodyBytesMax` and `httpTimeoutMs` bound a response. */
 export interface Http {
-  /** @throws StatemeshError `authorityUnavailable`, `authorityInvalid` (too large), `certificateInvalid`, `cancelled` */
+  /**
+   * @throws StatemeshError `authorityUnavailable`, `authorityInvalid` (too large), `certificateInvalid`, `cancelled`
+   */
   request(request: HttpRequest): Promise<HttpResponse>;
 }
 
-/** Files that others may replace. */
+/** Files that other programs may replace. */
 export interface Files {
-  /** Tells of changes of files by their names, however they come about. Returns how to stop. */
+  /** Reports changes of files by their names, however they are made. Returns a function that stops it. */
   watch(paths: readonly string[], changed: () => void): () => void;
 }
 
