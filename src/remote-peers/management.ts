@@ -1,8 +1,8 @@
 /**
  * Changes to the remote peers of a cluster: made on any node, effective on all.
  *
- * Two edits of one peer converge, since the last write wins. A removal wins over every edit that had not seen it, and only adding
- * revives: both write the peer's marker, which editing does not touch.
+ * Two edits of one peer converge, because the last write wins. A removal wins over every edit that had not seen it, and
+ * only adding the peer again revives it: adding and removing write the peer's marker, which editing does not touch.
  */
 import { decodeDocument, encodeDocument } from '../core/document.js';
 import { StatemeshError } from '../core/errors.js';
@@ -32,15 +32,15 @@ import {
   removedPeersCollection,
 } from './stored-peers.js';
 
-/** The remote peers of a cluster, as the seed document "Remote Peer Configuration" has them. */
+/** The remote peers of a cluster. See docs/architecture.md. */
 export interface PeerManagement {
   /**
-   * Makes a cloud node known to the cluster, or replaces what is known of it; whoever leads connects to it.
+   * Makes a cloud node known to the cluster, or replaces what is known of it. The leader connects to it.
    *
    * @param address `host:port` (TLS) or `wss://host/path`
-   * @param oAuth2 A `clientSecret` of the form `${NAME}` is kept as it is, and read from the environment of whoever leads; a
-   * literal one is stored sealed with the cluster key
-   * @returns undefined when the same was stored already
+   * @param oAuth2 A `clientSecret` of the form `${NAME}` is stored as it is, and the leader reads the variable from its
+   * own environment. A literal secret is stored sealed with the cluster key.
+   * @returns undefined if the same peer was already stored
    * @throws StatemeshError `peerInvalid` (names the field), `notRunning`, and of the store
    *
    * @example
@@ -52,31 +52,54 @@ export interface PeerManagement {
    * });
    */
   addCloudPeer(nodeId: string, address: string, oAuth2: OAuth2Configuration): Promise<Written | undefined>;
-  /** Makes a node at a fixed address known to the cluster; every node dials it. @throws as {@link PeerManagement.addCloudPeer} */
+  /**
+   * Makes a node at a fixed address known to the cluster. Every node dials it.
+   *
+   * @throws as {@link PeerManagement.addCloudPeer}
+   */
   addStaticPeer(nodeId: string, address: string): Promise<Written | undefined>;
-  /** The stored peers by NodeId, disabled ones too; documents that are no peers are left out. @throws `notRunning` */
+  /**
+   * The stored peers by NodeId, including disabled ones. Documents that are not valid peers are left out.
+   *
+   * @throws `notRunning`
+   */
   getAllRemotePeers(): Promise<readonly RemotePeer[]>;
-  /** @returns undefined when it was enabled already. @throws StatemeshError `peerUnknown`, `peerInvalid`, `notRunning` */
+  /**
+   * Enables a peer.
+   *
+   * @returns undefined if it was already enabled
+   * @throws StatemeshError `peerUnknown`, `peerInvalid`, `notRunning`
+   */
   enablePeer(nodeId: string): Promise<Written | undefined>;
-  /** Keeps a peer, but connects to it no more. @returns and @throws as {@link PeerManagement.enablePeer} */
+  /**
+   * Keeps a peer, but stops connecting to it.
+   *
+   * @returns and @throws as {@link PeerManagement.enablePeer}
+   */
   disablePeer(nodeId: string): Promise<Written | undefined>;
   /**
-   * Forgets a peer, for good unless it is added again; a document that is no peer is removed by its key.
-   * @returns undefined when there was none. @throws StatemeshError `peerInvalid`, `notRunning`
+   * Removes a peer, permanently unless it is added again. A document that is not a valid peer is removed by its key.
+   *
+   * @returns undefined if there was none
+   * @throws StatemeshError `peerInvalid`, `notRunning`
    */
   removeRemotePeer(nodeId: string): Promise<Written | undefined>;
 }
 
-/** The same as the seed document "Dynamic Reconfiguration" has it. */
+/**
+ * The remote peers of a cluster as one saves, reads and removes them whole. Has the same effects as
+ * {@link PeerManagement}.
+ */
 export interface PeerStore {
   /**
-   * Adds a peer, or replaces the one with its NodeId. Every node of the cluster comes to know it.
+   * Adds a peer, or replaces the one with its NodeId. Every node of the cluster learns of it.
    *
-   * @returns undefined when the same was stored already
+   * @returns undefined if the same peer was already stored
    * @throws StatemeshError `peerInvalid` (names the field), `notRunning`, and of the store
    *
    * @example
-   * await peerStore.saveRemotePeer({ nodeId: 'gateway-1', address: '192.168.1.50:25000', type: PeerType.StaticRemote });
+   * await peerStore.saveRemotePeer({ nodeId: 'gateway-1', address: '192.168.1.50:25000', type: PeerType.StaticRemote
+   * });
    */
   saveRemotePeer(peer: RemotePeerInput): Promise<Written | undefined>;
   /** As {@link PeerManagement.getAllRemotePeers}. */
@@ -86,20 +109,26 @@ export interface PeerStore {
 }
 
 export interface PeerManagementOptions {
-  /** The store of the present identity; throws `notRunning` when there is none. */
+  /** The store of the present identity; throws `notRunning` if there is none. */
   getStore(): Store;
-  /** What secrets are sealed with; undefined with security `none`. */
+  /** The keys that seal secrets; undefined with security `none`. */
   getKeys(): ClusterKeys | undefined;
   readonly randomness: Randomness;
 }
 
-/** What a change decides on, read in its own transaction: so changes that are asked for at once are made one after the other. */
+/**
+ * The stored state on which a change decides. It is read in the change's own transaction, so concurrent changes are
+ * made one after the other.
+ */
 interface Present {
   readonly document: string | undefined;
   readonly marker: string | undefined;
 }
 
-/** What becomes of both; undefined deletes the document. `resealed` stands for the envelope that was asked about. */
+/**
+ * Returns the new state; undefined deletes the document. `resealed` is the resealed form of the envelope that was
+ * looked up.
+ */
 type Change = (present: Present, resealed: string | undefined) => Present;
 
 export function createPeerManagement({
@@ -122,7 +151,7 @@ export function createPeerManagement({
       const peer = check(input);
       return change(getStore(), { nodeId: peer.nodeId }, (present) => replace(peer, present));
     }
-    // As it was read, perhaps before its key left the ring: then it is stored as it was sealed again.
+    // The envelope may have been read before its key left the ring. Then its resealed form is stored.
     const nodeId = checkNodeId('nodeId', input.nodeId);
     return change(getStore(), { nodeId, envelope }, (present, resealed) => {
       const clientSecret = chooseEnvelope([envelope, resealed ?? envelope], keys);
@@ -136,14 +165,14 @@ export function createPeerManagement({
       const { document, marker } = present;
       if (document === undefined || isRemovedBy(marker)) throw unknown(nodeId);
       const fields = decodeDocument(document);
-      // Whatever else is in it stays; what is no peer is left to those who can read it.
+      // Keeps unknown fields. Throws for a document that is not a valid peer.
       parseRemotePeer(nodeId, fields);
       return { document: encodeDocument({ ...(fields as object), IsEnabled: isEnabled }), marker };
     });
   };
 
   const remove = async (input: string): Promise<Written | undefined> => {
-    // Not checked as a NodeId: what cannot be used may stand under any key, and is removed by its name, too.
+    // Not checked as a NodeId: an unusable document may have any key, and is removed by that key, too.
     const nodeId = checkName(input);
     const store = getStore();
     const removed = await change(store, { nodeId }, (present) => {
@@ -174,7 +203,7 @@ export function createPeerManagement({
   };
 }
 
-/** The sealed secret of a peer that nobody has checked yet: a program may have given anything. */
+/** The sealed secret of an unchecked peer, in which a program may have put any value. */
 function envelopeOf({ oAuth2 }: RemotePeerInput): string | undefined {
   const secret: unknown = oAuth2?.clientSecret;
   return typeof secret === 'string' && isSealed(secret) ? secret : undefined;
@@ -189,7 +218,7 @@ interface Subject {
   readonly envelope?: string;
 }
 
-/** Looks at the marker, decides with the document, and writes both: one request, which is one transaction. */
+/** Reads the marker, decides with the document, and writes both: one request, which is one transaction. */
 async function change(store: Store, { nodeId, envelope }: Subject, decide: Change): Promise<Written | undefined> {
   const key = keyOf(nodeId);
   let marker: string | undefined;
@@ -231,18 +260,18 @@ function peerIn(nodeId: NodeId, { document, marker }: Present): RemotePeer | und
   try {
     return parseRemotePeer(nodeId, decodeDocument(document));
   } catch {
-    // It is replaced.
+    // An invalid document is replaced.
     return undefined;
   }
 }
 
-/** Counts decisions, so that each is written, with a stamp that says when it was made. */
+/** Counts decisions, so that each one is written, with a stamp that tells when it was made. */
 function markerAfter(present: string | undefined, nodeId: NodeId, isRemoved: boolean): string {
   const decisions = (markerIn(present)?.Decisions ?? 0) + 1;
   return encodeDocument({ NodeId: nodeId, IsRemoved: isRemoved, Decisions: decisions } satisfies RemovalMarker);
 }
 
-/** Two sealings of one secret differ: what counts is what is in them. */
+/** Two sealings of one secret differ, so the secrets themselves are compared. */
 function isSame(a: RemotePeer, b: RemotePeer, keys: ClusterKeys | undefined): boolean {
   return JSON.stringify(revealed(a, keys)) === JSON.stringify(revealed(b, keys));
 }
@@ -260,7 +289,7 @@ function revealed({ oAuth2, ...peer }: RemotePeer, keys: ClusterKeys | undefined
 }
 
 function checkName(input: string): NodeId {
-  if (!isDocumentKey(input)) throw invalid('nodeId', 'it is no name that a stored peer could have');
+  if (!isDocumentKey(input)) throw invalid('nodeId', 'it is not a possible name of a stored peer');
   return input as string as NodeId;
 }
 

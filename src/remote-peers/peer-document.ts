@@ -1,8 +1,10 @@
 /**
- * Remote peers as documents, and as programs and configurations name them: what is a valid one, and what of it is stored.
+ * Remote peers as stored documents, and as programs and configurations name them: which ones are valid, and what is
+ * stored.
  *
- * Invariants: a document has exactly the schema of the seed document "Remote Peer Configuration"; no literal secret is in it, since
- * it is readable on every node and in every backup: a secret is sealed, or `${NAME}` says where it is.
+ * Invariants: a document has exactly the fields of {@link RemotePeerDocument}, which EntglDB defines. It never contains
+ * a literal secret, because every node and every backup can read it: a secret is sealed, or `${NAME}` names the
+ * variable that holds it.
  */
 import { isLoopback, parseAddress, parseCloudAddress } from '../core/address.js';
 import { decodeJson } from '../core/document.js';
@@ -18,20 +20,20 @@ import { type OAuth2Configuration, PeerType, type RemotePeer, type RemotePeerDoc
 /** A peer as an application names it. */
 export interface RemotePeerInput extends Omit<RemotePeer, 'nodeId' | 'isEnabled'> {
   readonly nodeId: string;
-  /** True when left out. */
+  /** Default: true. */
   readonly isEnabled?: boolean;
 }
 
-/** What a literal secret is sealed with. */
+/** The means to seal a literal secret. */
 export interface Sealing {
   /** Undefined with security `none`. */
   readonly keys: ClusterKeys | undefined;
-  /** 12 random bytes, base64url, a new one for each secret. */
+  /** 12 random bytes, base64url, different for each secret. */
   nonce(): string;
 }
 
 /**
- * The peer of a stored document. Fields that the schema does not have are ignored.
+ * The peer of a stored document. Unknown fields are ignored.
  *
  * @param key The document's key, which is the peer's NodeId
  * @throws StatemeshError `peerInvalid`, naming the field
@@ -48,7 +50,7 @@ export function parseRemotePeer(key: string, document: unknown): RemotePeer {
   return { ...peer, oAuth2: checkOAuth2('OAuth2Json', parseOAuth2Json(fields.OAuth2Json)) };
 }
 
-/** The document of a peer, field by field as in the seed document. */
+/** The document of a peer. */
 export function formatRemotePeer(peer: RemotePeer): RemotePeerDocument {
   return {
     NodeId: peer.nodeId,
@@ -59,7 +61,7 @@ export function formatRemotePeer(peer: RemotePeer): RemotePeerDocument {
   };
 }
 
-/** What its fields hold is for {@link checkPeer}, which repeats nothing of a secret. */
+/** {@link checkPeer} checks the values of the fields; it never repeats a secret. */
 const { any } = kinds;
 const peerShape: OptionsShape<RemotePeerInput> = {
   complaint: 'Invalid remote peer',
@@ -73,15 +75,20 @@ const oAuth2Shape: OptionsShape<OAuth2Configuration> = {
 };
 
 /**
- * A copy of what an application has given: its fields are known ones, and hold whatever they hold.
- * @throws StatemeshError `peerInvalid`, naming what is no field
+ * A copy of a peer from an application. Its fields are known ones, with unchecked values.
+ *
+ * @throws StatemeshError `peerInvalid`, naming the unknown field
  */
 export function readPeer(given: RemotePeerInput): RemotePeerInput {
   const { oAuth2, ...peer } = readOptions(given, peerShape);
   return oAuth2 === undefined || oAuth2 === null ? peer : { ...peer, oAuth2: readOptions(oAuth2, oAuth2Shape) };
 }
 
-/** Checks a peer that {@link readPeer} has read, and seals its secret. @throws StatemeshError `peerInvalid`, naming the field */
+/**
+ * Checks a peer that {@link readPeer} has read, and seals its secret.
+ *
+ * @throws StatemeshError `peerInvalid`, naming the field
+ */
 export function checkPeer(input: RemotePeerInput, sealing: Sealing): RemotePeer {
   const { nodeId, address, type, isEnabled = true, oAuth2 }: Record<string, unknown> = { ...input };
   if (typeof isEnabled !== 'boolean') throw invalid('isEnabled', 'it is not true or false');
@@ -92,7 +99,7 @@ export function checkPeer(input: RemotePeerInput, sealing: Sealing): RemotePeer 
     isEnabled,
   };
   if (peer.type === PeerType.LanDiscovered) {
-    throw invalid('type', 'peers that beacons have found are not stored; use PeerType.StaticRemote');
+    throw invalid('type', 'peers found by beacons are not stored; use PeerType.StaticRemote');
   }
   if (peer.type === PeerType.CloudRemote) {
     return { ...peer, oAuth2: seal(peer.nodeId, checkOAuth2('oAuth2', oAuth2), sealing) };
@@ -114,18 +121,18 @@ function checkAddress(field: string, value: unknown, type: PeerType): string {
     else parseAddress(value as string);
     return value as string;
   } catch (error) {
-    // It ends with a full stop, and so will ours.
+    // The inner message ends with a full stop, and the outer one adds its own.
     throw invalid(field, messageOf(error).replace(/\.$/, ''), { cause: error });
   }
 }
 
-/** Says nothing of what stands there: who wrote it may have put a password into it. */
+/** Does not repeat the stored address: its author may have put a password into it. */
 function checkStoredAddress(value: unknown, type: PeerType): string {
   try {
     return checkAddress('Address', value, type);
   } catch (error) {
     const form = type === PeerType.CloudRemote ? 'host:port or wss://host/path' : 'host:port';
-    throw invalid('Address', `it is no address of the form ${form}`, { cause: error });
+    throw invalid('Address', `it is not an address of the form ${form}`, { cause: error });
   }
 }
 
@@ -135,7 +142,7 @@ function checkType(field: string, value: unknown): PeerType {
   throw invalid(field, 'it is not 0 (LAN), 1 (static) or 2 (cloud)');
 }
 
-/** Other implementations write its names in other cases. */
+/** Other implementations write the names in other cases. */
 function parseOAuth2Json(value: unknown): unknown {
   const configuration = typeof value === 'string' ? decodeJson(value) : undefined;
   if (configuration === undefined) throw invalid('OAuth2Json', 'it is not a JSON text, which a cloud peer needs');
@@ -168,7 +175,10 @@ function checkOAuth2(field: string, value: unknown): OAuth2Configuration {
 
 const variable = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
 
-/** What was read from another node may be stored again; what cannot be opened would only fail later. */
+/**
+ * A sealed secret that was read from another node may be stored again. One that cannot be opened would only fail later,
+ * so it is refused.
+ */
 function seal(nodeId: NodeId, oAuth2: OAuth2Configuration, { keys, nonce }: Sealing): OAuth2Configuration {
   const { clientSecret, authority, clientId } = oAuth2;
   if (clientSecret === undefined || variable.test(clientSecret)) return oAuth2;
@@ -202,7 +212,7 @@ function optionalText<F extends string>(path: string, field: F, value: unknown):
 const notText = `it is not a text of at most ${limits.oAuth2TextLengthMax} characters`;
 
 function isText(value: unknown): value is string {
-  // A sealed secret is longer than what is in it.
+  // A sealed secret is longer than the secret in it.
   return typeof value === 'string' && value.length <= (isSealed(value) ? 2 : 1) * limits.oAuth2TextLengthMax;
 }
 

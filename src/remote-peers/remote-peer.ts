@@ -1,7 +1,7 @@
-/** Remote peers: nodes outside the reach of beacons, as the seed document "Remote Peer Configuration" describes them. */
+/** Remote peers: nodes outside the reach of beacons. */
 import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
 
-/** What kind of peer it is: the numbers of the seed document. */
+/** The kind of a peer. The numbers are those that EntglDB stores. */
 export const PeerType = {
   /** Found by its beacons; never stored. */
   LanDiscovered: 0,
@@ -14,16 +14,16 @@ export type PeerType = (typeof PeerType)[keyof typeof PeerType];
 
 /** How to get an access token for a cloud peer: the client credentials grant (RFC 6749, section 4.4). */
 export interface OAuth2Configuration {
-  /** The issuer's URL; https, but for loopback. */
+  /** The issuer's URL; https, except on loopback. */
   readonly authority: string;
   readonly clientId: string;
-  /** `${NAME}` names an environment variable; anything else is stored sealed. */
+  /** `${NAME}` names an environment variable; any other text is stored sealed. */
   readonly clientSecret?: string;
   readonly scopes: readonly string[];
   readonly audience?: string;
 }
 
-/** A peer that is stored: a cloud node, or one with a fixed address. */
+/** A stored peer: a cloud node, or one with a fixed address. */
 export interface RemotePeer {
   readonly nodeId: NodeId;
   /** `host:port` or `[IPv6]:port`; a cloud peer may also have `wss://host/path`. */
@@ -35,26 +35,28 @@ export interface RemotePeer {
   readonly oAuth2?: OAuth2Configuration;
 }
 
-/** A cloud peer, as its gateway takes it. */
+/** A cloud peer in the form that its gateway takes. */
 export interface CloudPeer extends RemotePeer {
   readonly oAuth2: OAuth2Configuration;
-  /** The same secret as in `oAuth2`, sealed again since the cluster key has changed. Either may be the one that can be opened. */
+  /**
+   * The secret of `oAuth2`, sealed again after the cluster key changed. A node may be able to open only one of the two.
+   */
   readonly resealedSecret?: string;
 }
 
 /**
- * A document of a `_system_` collection that cannot be used: another program has written it, a newer version of this one, or somebody
- * who means harm. It is left alone until it is removed by its name.
+ * A document of a `_system_` collection that cannot be used: another program, a newer version of this one, or an
+ * attacker has written it. It stays untouched until it is removed by its name.
  */
 export interface QuarantinedDocument {
   readonly collection: CollectionName;
-  /** Its key: of a remote peer the NodeId, if it is one. */
+  /** Its key; for a remote peer the NodeId, if the key is one. */
   readonly documentKey: DocumentKey;
-  /** Names the field and what is wrong with it; repeats nothing of its content. */
+  /** Names the field and its fault; never repeats the content. */
   readonly reason: string;
 }
 
-/** A stored peer, as the seed document has it. */
+/** A remote peer as it is stored. */
 export interface RemotePeerDocument {
   readonly NodeId: string;
   readonly Address: string;

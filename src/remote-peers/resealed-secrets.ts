@@ -1,11 +1,12 @@
 /**
- * Secrets of remote peers, sealed again: when a new cluster key has become the first, what was sealed with an older one of the ring
- * has to stand sealed with it before the older one is dropped.
+ * Resealing the secrets of remote peers. When a new cluster key becomes the first of the ring, secrets sealed with an
+ * older key are sealed again with the new one, before the older key is dropped.
  *
- * The documents of the peers are not touched, or a concurrent edit, made a moment earlier elsewhere, would be lost to ours. The new
- * envelope stands beside them, in a synced collection, under a key made of the old one. So it stands for that very envelope: an edit
- * brings another one, and is never outranked. It does not take the old one's place: a rotation may be abandoned, or have come less
- * far on some nodes, and then the old one is the one that can be opened.
+ * The documents of the peers stay untouched; otherwise a concurrent edit, made a moment earlier on another node, would
+ * lose to the resealing. The new envelope stands beside them in a synced collection, under a key derived from the old
+ * envelope. So it stands for that very envelope: an edit brings another envelope and is never outranked. The new
+ * envelope does not replace the old one either. A rotation may be abandoned, or may have come less far on some nodes,
+ * and then only the old envelope can be opened.
  */
 import { encodeDocument } from '../core/document.js';
 import type { DocumentKey } from '../core/ids.js';
@@ -17,7 +18,7 @@ import type { CloudPeer, RemotePeer } from './remote-peer.js';
 import { envelopeIn, keyOfEnvelope, resealedSecretsCollection } from './resealed-envelope.js';
 import { type RemotePeers, readRemotePeers } from './stored-peers.js';
 
-/** The remote peers, and their secrets as they were sealed again. */
+/** The remote peers, with their secrets in resealed form where there is one. */
 export async function readWithResealedSecrets(store: Store): Promise<RemotePeers> {
   const { peers, ...others } = await readRemotePeers(store);
   return { ...others, peers: await Promise.all(peers.map((peer) => withResealedSecret(store, peer))) };
@@ -31,12 +32,15 @@ async function withResealedSecret(store: Store, peer: RemotePeer): Promise<Remot
   return resealedSecret === undefined ? peer : { ...peer, oAuth2, resealedSecret };
 }
 
-/** What stands for an envelope; undefined when it was not sealed again. */
+/** The resealed form of an envelope; undefined if it was not sealed again. */
 async function resealedEnvelope(store: Store, envelope: string): Promise<string | undefined> {
   return envelopeIn((await store.get(resealedSecretsCollection, keyOfEnvelope(envelope)))?.payload);
 }
 
-/** Of an envelope and what stands for it, the one that a node with this ring can open; the envelope itself when it can open neither. */
+/**
+ * Of an envelope and its resealed form, the one that a node with this ring can open; the envelope itself if it can open
+ * neither.
+ */
 async function usableEnvelope(store: Store, envelope: string, keys: ClusterKeys): Promise<string> {
   const resealed = await resealedEnvelope(store, envelope);
   return resealed === undefined ? envelope : chooseEnvelope([envelope, resealed], keys);
@@ -49,8 +53,9 @@ export interface ResealOptions {
 }
 
 /**
- * Seals again what is not sealed with the first key of the ring, and forgets what stands for envelopes that no peer has any more.
- * What cannot be opened stays as it is: whoever needs it says so.
+ * Seals again every secret that is not sealed with the first key of the ring, and deletes resealed forms of envelopes
+ * that no peer has any more. A secret that cannot be opened stays as it is; the gateway that needs it reports the
+ * failure.
  */
 export async function resealSecrets({ store, keys, randomness }: ResealOptions): Promise<void> {
   const writes: Write[] = [];
@@ -72,7 +77,7 @@ export async function resealSecrets({ store, keys, randomness }: ResealOptions):
   if (writes.length > 0) await store.write(writes);
 }
 
-/** Peers with the envelopes that their own documents have. */
+/** Peers with the envelopes of their own documents. */
 async function sealedPeers(store: Store): Promise<(readonly [RemotePeer, string])[]> {
   const { peers } = await readRemotePeers(store);
   return peers.flatMap((peer) => {

@@ -1,10 +1,10 @@
 /**
- * The remote peers of a cluster as they are stored: documents of the synced collection `_system_remote_peers`, so they survive
- * restarts and reach every node.
+ * The remote peers of a cluster as they are stored: documents of the synced collection `_system_remote_peers`, so they
+ * survive restarts and reach every node.
  *
- * What came from elsewhere may be anything, so reading sets aside what it cannot use, in quarantine, and reports it. A peer whose marker in
- * `_system_removed_peers` says so is removed, whatever its document says: an edit on a node that had not heard of the removal may
- * have brought the document back, since the last write wins.
+ * A document from another node may contain anything, so reading sets unusable documents aside, in quarantine, and
+ * reports them. A peer whose marker in `_system_removed_peers` says so is removed, even if its document exists: because
+ * the last write wins, an edit on a node that had not heard of the removal may have brought the document back.
  */
 import { decodeDocument } from '../core/document.js';
 import { type Failure, isStatemeshError, messageOf } from '../core/errors.js';
@@ -18,24 +18,24 @@ import { envelopeIn, resealedSecretsCollection } from './resealed-envelope.js';
 export const remotePeersCollection = '_system_remote_peers' as CollectionName;
 export const removedPeersCollection = '_system_removed_peers' as CollectionName;
 
-/** The last word on whether a peer is removed: written by adding and by removing, never by editing. */
+/** Decides whether a peer is removed. Written by adding and by removing, never by editing. */
 export interface RemovalMarker {
   readonly NodeId: string;
   readonly IsRemoved: boolean;
-  /** How often it was added or removed, as far as the one knew who did it last. */
+  /** How often the peer was added or removed, as far as the last node to decide knew. */
   readonly Decisions: number;
 }
 
 export interface RemotePeers {
   /** Ordered by NodeId; at most `limits.peersMax`. The node itself may be among them. */
   readonly peers: readonly RemotePeer[];
-  /** What cannot be used, the first `limits.quarantinedMax` of it. */
+  /** The first `limits.quarantinedMax` unusable documents. */
   readonly quarantined: readonly QuarantinedDocument[];
-  /** Set when there are more than `limits.peersMax`: the rest is left out. */
+  /** Set if there are more than `limits.peersMax` peers: the rest is left out. */
   readonly surplus: Failure | undefined;
 }
 
-/** The stored peers with the documents that cannot be used. Never fails for what a document holds. */
+/** The stored peers, and the documents that cannot be used. Never fails because of a document's content. */
 export async function readRemotePeers(store: Store): Promise<RemotePeers> {
   const quarantined: QuarantinedDocument[] = [];
   const set = ({ key, collection, error }: Unusable): void => {
@@ -49,10 +49,10 @@ export async function readRemotePeers(store: Store): Promise<RemotePeers> {
   for await (const document of documentsOf(store, remotePeersCollection)) {
     const { key } = document;
     const peer = peerOrError(document);
-    // There may be many that are none, and their markers are not asked for when nothing depends on them.
+    // There may be many invalid documents; their markers are not read if nothing depends on them.
     if (peer instanceof Error && quarantined.length === limits.quarantinedMax) continue;
     const marker = (await store.get(removedPeersCollection, key))?.payload;
-    // Whether it is removed nobody can say: the marker is what is set aside.
+    // An invalid marker does not tell whether the peer is removed; the marker itself is set aside.
     if (isRemovedBy(marker) || (marker !== undefined && markerIn(marker) === undefined)) continue;
     if (peer instanceof Error) set({ collection: remotePeersCollection, key, error: peer });
     else if (peers.length === limits.peersMax) return { peers, quarantined, surplus };
@@ -69,36 +69,43 @@ interface Unusable {
 
 const surplus: Failure = {
   code: 'connectionLimit',
-  message: `There are more than ${limits.peersMax} remote peers; those behind them by NodeId are left out.`,
+  message: `There are more than ${limits.peersMax} remote peers; the rest, in order of NodeId, is left out.`,
 };
 
 async function checkMarkers(store: Store, set: (unusable: Unusable) => void): Promise<void> {
   for await (const { key, payload } of documentsOf(store, removedPeersCollection)) {
     if (markerIn(payload) !== undefined) continue;
-    set({ collection: removedPeersCollection, key, error: invalid('IsRemoved', 'it is no marker of a removed peer') });
+    set({
+      collection: removedPeersCollection,
+      key,
+      error: invalid('IsRemoved', 'it is not a marker of a removed peer'),
+    });
   }
 }
 
 async function checkEnvelopes(store: Store, set: (unusable: Unusable) => void): Promise<void> {
   for await (const { key, payload } of documentsOf(store, resealedSecretsCollection)) {
     if (envelopeIn(payload) !== undefined) continue;
-    set({ collection: resealedSecretsCollection, key, error: invalid('Envelope', 'it is no sealed secret') });
+    set({ collection: resealedSecretsCollection, key, error: invalid('Envelope', 'it is not a sealed secret') });
   }
 }
 
-/** Documents of removed peers may have come back. Nobody removes so many. */
+/**
+ * Larger than the maximum of peers, because documents of removed peers may have come back. More removals than this are
+ * not expected.
+ */
 const documentsMax = 64 * limits.peersMax;
 
 async function* documentsOf(store: Store, collection: CollectionName): AsyncGenerator<StoredDocument, void, void> {
   for await (const page of store.pages(collection, { limit: documentsMax })) yield* page;
 }
 
-/** What is wrong by our own words: an error of another kind could quote the document. */
+/** The fault in our own words: an error of another kind could quote the document. */
 function reasonOf(error: unknown): string {
   return isStatemeshError(error) && error.code === 'peerInvalid' ? error.message : 'It cannot be read.';
 }
 
-/** The marker in a document; undefined when there is none, or the text is none. */
+/** The marker in a document; undefined if there is no document, or it is not a marker. */
 export function markerIn(payload: string | undefined): RemovalMarker | undefined {
   if (payload === undefined || payload.length > limits.remotePeerLengthMax) return undefined;
   const fields = decodeDocument(payload);

@@ -1,8 +1,8 @@
 /**
- * Tells a listener of the known peers: now, and after each commit that touches them.
+ * Reports the known peers to a listener: now, and after each commit that touches them.
  *
- * Invariants: one reading at a time, and another one after it if a commit came meanwhile, so the last state is always told;
- * the listener is never called from inside the store's notification; nothing that goes wrong reaches the store.
+ * Invariants: there is one read at a time, and another one after it if a commit came meanwhile, so the last state is
+ * always reported. The listener is never called from inside the store's notification. No failure reaches the store.
  */
 import { type Failure, failureOf } from '../core/errors.js';
 import type { Commit, Store } from '../ports/store.js';
@@ -10,11 +10,13 @@ import { resealedSecretsCollection } from './resealed-envelope.js';
 import { type RemotePeers, readRemotePeers, remotePeersCollection, removedPeersCollection } from './stored-peers.js';
 
 /**
- * @param listener Hears the peers and the documents that are none; commits in quick succession are told as one
- * @param onFailure Hears that the peers could not be read, or that the listener has thrown; the watch goes on with the next
- *   commit. A closed store is the end, not a failure
- * @param read How to read them
- * @returns How to stop; nothing is told afterwards
+ * Watches the remote peers.
+ *
+ * @param listener Receives the peers and the invalid documents; commits in quick succession are reported as one
+ * @param onFailure Receives a failure to read the peers, or an error of the listener; the watch continues with the next
+ * commit. A closed store is the end, not a failure
+ * @param read How to read the peers
+ * @returns A function that stops the watch; nothing is reported afterwards
  */
 export function watchRemotePeers(
   store: Store,
@@ -48,7 +50,7 @@ export function watchRemotePeers(
     try {
       onFailure(failure);
     } catch {
-      // Whoever reports by throwing has nobody left to tell.
+      // There is no other place to report an error of the failure handler.
     }
   };
 

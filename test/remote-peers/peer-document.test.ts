@@ -1,4 +1,4 @@
-/** The bounds of remote peers as documents; what else is valid is in test/integration/database-remote-peers.test.ts. */
+/** The bounds of remote peers as documents; other cases are in test/integration/database-remote-peers.test.ts. */
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
 import { parseRemotePeer } from '../../src/remote-peers/peer-document.js';
@@ -21,7 +21,7 @@ function problemOf(changes: object): string | undefined {
 }
 
 describe('parseRemotePeer', () => {
-  it('texts and scopes as long and many as there may be -> taken; beyond -> peerInvalid', () => {
+  it('texts and scopes at their maximum -> accepted; beyond -> peerInvalid', () => {
     for (const field of ['clientId', 'clientSecret', 'audience']) {
       expect([field, problemOf({ [field]: 'x'.repeat(limits.oAuth2TextLengthMax) })]).toEqual([field, undefined]);
       expect([field, problemOf({ [field]: 'x'.repeat(limits.oAuth2TextLengthMax + 1) })]).toEqual([
