@@ -1,11 +1,19 @@
-/** What a configuration must have with `role: "cloud"`, as far as no file need be read, and what it expects of access tokens. */
+/**
+ * What a configuration with `role: "cloud"` must contain, as far as that can be checked without reading a file, and
+ * what the node expects of access tokens.
+ */
 import type { TokenExpectation } from '../core/access-token.js';
 import { isLoopback } from '../core/address.js';
 import { StatemeshError } from '../core/errors.js';
 import { tokenShapeOf } from '../core/token-shape.js';
 import type { Configuration } from './schema.js';
 
-/** @param host Where it listens @throws StatemeshError `configurationInvalid` naming every wrong field */
+/**
+ * Checks the configuration of a cloud node.
+ *
+ * @param host Where it listens
+ * @throws StatemeshError `configurationInvalid` naming every wrong field
+ */
 export function checkCloudConfiguration(configuration: Configuration, host: string): void {
   const problems = Object.entries(problemsOf(configuration, host)).filter(([, problem]) => problem !== undefined);
   if (problems.length === 0) return;
@@ -13,7 +21,11 @@ export function checkCloudConfiguration(configuration: Configuration, host: stri
   throw new StatemeshError('configurationInvalid', `Invalid configuration of a cloud node: ${texts.join('; ')}.`);
 }
 
-/** What access tokens must say. @throws StatemeshError `configurationInvalid` unless the configuration is that of a cloud node */
+/**
+ * What access tokens must say.
+ *
+ * @throws StatemeshError `configurationInvalid` unless the configuration is that of a cloud node
+ */
 export function expectationOf(configuration: Configuration): Omit<TokenExpectation, 'nowMs'> {
   const { authority, audience, scope } = configuration;
   if (authority === undefined || audience === undefined) {
@@ -35,7 +47,7 @@ function problemsOf(configuration: Configuration, host: string): Problems {
 }
 
 function problemOfAuthority(authority: string): string | undefined {
-  if (!URL.canParse(authority)) return 'it is no URL';
+  if (!URL.canParse(authority)) return 'it is not a URL';
   const { protocol, hostname, search, hash, username, password } = new URL(authority);
   if (search !== '' || hash !== '' || username !== '' || password !== '') {
     return 'an issuer has neither user, query nor fragment';
@@ -48,7 +60,7 @@ function problemsOfCertificate({ tlsCert, tlsKey, plaintextCloud }: Configuratio
   if (tlsCert !== undefined && tlsKey !== undefined) return {};
   if (tlsCert !== undefined) return { tlsKey: 'the private key of tlsCert is missing' };
   if (tlsKey !== undefined) return { tlsCert: 'the certificate of tlsKey is missing' };
-  if (!plaintextCloud) return { tlsCert: 'the certificate is missing (plaintextCloud does without, on loopback)' };
+  if (!plaintextCloud) return { tlsCert: 'the certificate is missing (on loopback, plaintextCloud works without one)' };
   return isLoopback(host)
     ? {}
     : { tlsCert: 'the certificate is missing, and plaintextCloud is allowed on a loopback host only' };

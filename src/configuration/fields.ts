@@ -1,8 +1,9 @@
 /**
- * The configuration field by field: every field of the schema has an environment variable and, unless it is secret, an option of the
- * command line, both named after it (`dataDir`: STATEMESH_DATA_DIR, --data-dir).
+ * The configuration field by field. Every field of the schema has an environment variable and, unless it is secret, a
+ * command-line option, both named after it (`dataDir`: STATEMESH_DATA_DIR, --data-dir).
  *
- * Invariants: a wrong value is reported under the name by which it came; the value of a secret field is never shown.
+ * Invariants: a wrong value is reported under the name by which it was given. The value of a secret field is never
+ * shown.
  */
 import { z } from 'zod';
 import { StatemeshError, shortText } from '../core/errors.js';
@@ -23,13 +24,18 @@ export function configurationJsonSchema(): object {
 
 let fields: readonly Field[] | undefined;
 
-/** All fields that can be written as a text. Gathered when they are first asked for: most programs never do. */
+/** All fields that can be written as a text. Built on first use, because most programs never need them. */
 export function configurationFields(): readonly Field[] {
   fields ??= fieldsOf(z.toJSONSchema(configurationSchema, { io: 'input' }).properties ?? {});
   return fields;
 }
 
-/** @throws StatemeshError `configurationInvalid` naming `origin` */
+/**
+ * The value of a field from its text.
+ *
+ * @param origin Names the source of the text, for the error
+ * @throws StatemeshError `configurationInvalid` naming `origin`
+ */
 export function fieldValue(field: Field, text: string, origin: string): unknown {
   const value = convert(field, text, origin);
   const schema = configurationSchema.shape[field.name];
@@ -39,7 +45,8 @@ export function fieldValue(field: Field, text: string, origin: string): unknown 
 }
 
 /**
- * The fields that the environment sets. An empty variable counts as not set, which is how many tools unset one.
+ * The fields that the environment sets. An empty variable counts as not set, because many tools unset one that way.
+ *
  * @throws StatemeshError `configurationInvalid` naming the variable
  */
 export function fieldsOfEnvironment(
@@ -65,8 +72,7 @@ function convert(field: Field, text: string, origin: string): unknown {
       throw wrong(field, text, origin, 'use true or false');
     case 'peers':
       return pairsOf(text).map(([nodeId, address]) => {
-        if (address === undefined)
-          throw wrong(field, text, origin, 'write NODEID=HOST:PORT, with commas between several');
+        if (address === undefined) throw wrong(field, text, origin, 'write NODEID=HOST:PORT, separated by commas');
         return { nodeId, address };
       });
     case 'variables':
@@ -76,7 +82,7 @@ function convert(field: Field, text: string, origin: string): unknown {
             field,
             text,
             origin,
-            'write NAME=ORIGIN, as in SHOP_SECRET=https://identity.example.com, with commas between several',
+            'write NAME=ORIGIN, as in SHOP_SECRET=https://identity.example.com, separated by commas',
           );
         return { name: variable, origin: authority };
       });
@@ -87,7 +93,7 @@ function convert(field: Field, text: string, origin: string): unknown {
   }
 }
 
-/** `a=b,c=d`; the second is undefined where there is not exactly one `=`. */
+/** Parses `a=b,c=d`. The second part is undefined unless there is exactly one `=`. */
 function pairsOf(text: string): (readonly [string, string | undefined])[] {
   return text.split(',').map((pair) => {
     const [first = '', second, ...rest] = pair.trim().split('=');

@@ -1,13 +1,17 @@
 /**
- * The initial remote peers of a configuration: in our form, or in that of the seed document's `appsettings.json`, where names may be
- * written in any case; and the documents that are stored of them.
+ * The initial remote peers of a configuration, and the documents that are stored for them. They may be written in our
+ * form, or in the form of EntglDB's `appsettings.json`, where names may have any case.
  */
 import { isStatemeshError, StatemeshError } from '../core/errors.js';
 import { checkPeer, formatRemotePeer, type RemotePeerInput, type Sealing } from '../remote-peers/peer-document.js';
 import { PeerType, type RemotePeerDocument } from '../remote-peers/remote-peer.js';
 import type { InitialRemotePeer } from './schema.js';
 
-/** `{ EntglDb: { InitialRemotePeers: [...] } }` in a configuration, in our form. @throws StatemeshError `configurationInvalid` */
+/**
+ * Converts `{ EntglDb: { InitialRemotePeers: [...] } }` in a configuration to our form.
+ *
+ * @throws StatemeshError `configurationInvalid`
+ */
 export function withSeedForm(input: unknown): unknown {
   if (!isObject(input)) return input;
   const found = Object.entries(input).find(([name]) => isSameName(name, 'EntglDb'));
@@ -18,17 +22,21 @@ export function withSeedForm(input: unknown): unknown {
   const [name, another] = Object.keys(section);
   if (another !== undefined && isSameName(`${name}`, another)) throw invalid(`${key}.${another}: it is there twice`);
   const unknown = Object.keys(section).find((other) => !isSameName(other, 'InitialRemotePeers'));
-  if (unknown !== undefined) throw invalid(`${key}.${unknown}: only InitialRemotePeers is known there`);
+  if (unknown !== undefined) throw invalid(`${key}.${unknown}: only InitialRemotePeers is allowed here`);
   const [peers] = Object.values(section);
   if (peers === undefined) return rest;
   if (!Array.isArray(peers)) throw invalid(`${key}.InitialRemotePeers: it is not a list`);
   const { initialRemotePeers: present = [] } = rest;
-  // Refused by its name, as anywhere.
+  // The schema refuses it under its own name.
   if (!Array.isArray(present)) return rest;
   return { ...rest, initialRemotePeers: [...present, ...peers.map(named)] };
 }
 
-/** What is stored of initial peers: their secrets are sealed. @throws StatemeshError `configurationInvalid`, naming the peer and field */
+/**
+ * The documents to store for initial peers, with their secrets sealed.
+ *
+ * @throws StatemeshError `configurationInvalid`, naming the peer and field
+ */
 export function initialPeerDocuments(peers: readonly InitialRemotePeer[], sealing: Sealing): RemotePeerDocument[] {
   const seen = new Set<string>();
   return peers.map((peer, index) => {
@@ -44,8 +52,10 @@ export function initialPeerDocuments(peers: readonly InitialRemotePeer[], sealin
 }
 
 /**
- * Whether initial peers can be stored, before there are keys to seal their secrets with.
- * @param canSeal Whether there will be @throws StatemeshError `configurationInvalid`
+ * Checks whether initial peers can be stored, before there are keys to seal their secrets with.
+ *
+ * @param canSeal Whether there will be keys
+ * @throws StatemeshError `configurationInvalid`
  */
 export function checkInitialPeers(peers: readonly InitialRemotePeer[], canSeal: boolean): void {
   const nonce = () => '';
@@ -66,7 +76,12 @@ function named(peer: unknown): unknown {
   return isObject(fields) && 'oAuth2' in fields ? { ...fields, oAuth2: renamed(fields.oAuth2, oAuth2Names) } : fields;
 }
 
-/** What has no name of ours stays as it is, and is refused later, by its name. */
+/**
+ * A name that is not one of ours stays unchanged, and is refused later under that name.
+ * ~it is there twice`);
+ *   const unknown~~it occurs twice`);
+ *   const unknown
+ */
 function renamed(value: unknown, names: readonly string[]): unknown {
   if (!isObject(value)) return value;
   const entries = Object.entries(value);

@@ -1,4 +1,4 @@
-/** Checks what a user has configured, and makes of it what a node works with. */
+/** Checks a user's configuration and completes it. */
 import type { z } from 'zod';
 import { StatemeshError } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
@@ -8,17 +8,18 @@ import { checkInitialPeers, withSeedForm } from './initial-peers.js';
 import { problemsOf } from './problems.js';
 import { type Configuration, configurationSchema, type InitialRemotePeer, listeningHost } from './schema.js';
 
-/** A configuration that is valid, and apart from it what must not be shown. */
+/** A valid configuration, with its secrets kept apart. */
 export interface CheckedConfiguration {
   readonly configuration: Configuration;
-  /** What the keys of the cluster are derived from; undefined with security `none`, and for a cloud node. */
+  /** The source of the cluster's keys; undefined with security `none`, and for a cloud node. */
   readonly keySource: ClusterKeySource | undefined;
-  /** Not part of what may be shown: there may be secrets in them. */
+  /** Kept apart from the configuration, because they may contain secrets. */
   readonly initialRemotePeers: readonly InitialRemotePeer[];
 }
 
 /**
  * Checks a configuration and fills in the defaults.
+ *
  * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`
  */
 export function parseConfiguration(input: unknown): CheckedConfiguration {
@@ -28,10 +29,10 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
     if (initialRemotePeers.length > 0)
       throw new StatemeshError(
         'configurationInvalid',
-        'Invalid configuration: initialRemotePeers: a cloud node connects to nobody.',
+        'Invalid configuration: initialRemotePeers: a cloud node connects to no peers.',
       );
     checkCloudConfiguration(configuration, listeningHost(configuration));
-    // It is a member of no cluster.
+    // A cloud node belongs to no cluster.
     return { configuration, keySource: undefined, initialRemotePeers: [] };
   }
   checkInitialPeers(initialRemotePeers, configuration.security !== 'none');
@@ -39,13 +40,13 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
   if (clusterKey === undefined) {
     throw new StatemeshError(
       'clusterKeyMissing',
-      'No clusterKey is configured. Create a configuration with `statemesh init`, or copy clusterKey and clusterSalt from another node of the cluster. (security "none" does without, and trusts everyone who can connect.)',
+      'No clusterKey is configured. Create a configuration with `statemesh init`, or copy clusterKey and clusterSalt from another node of the cluster. (security "none" needs no key, and trusts every host that can connect.)',
     );
   }
   if (configuration.clusterSalt === undefined) {
     throw new StatemeshError(
       'configurationInvalid',
-      'Invalid configuration: clusterSalt: it goes with clusterKey; copy both.',
+      'Invalid configuration: clusterSalt is missing: it belongs to clusterKey; copy both.',
     );
   }
   const keySource = {
@@ -56,7 +57,11 @@ export function parseConfiguration(input: unknown): CheckedConfiguration {
   return { configuration, keySource, initialRemotePeers };
 }
 
-/** Checks the fields that there are, each by itself. @throws StatemeshError `configurationInvalid` naming every wrong field */
+/**
+ * Checks the given fields, each by itself.
+ *
+ * @throws StatemeshError `configurationInvalid` naming every wrong field
+ */
 export function checkFields(fields: unknown): void {
   checkedBy(configurationSchema.partial(), withoutSchema(withSeedForm(fields)));
 }
@@ -65,7 +70,7 @@ function checkedBy<T>(schema: z.ZodType<T>, input: unknown): T {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
   const { issues } = result.error;
-  // A server of configurations may have sent the names and values that are repeated.
+  // A configuration server may have sent the names and values that the text repeats.
   const told = foreignText(problemsOf(issues, input, schema), { lengthMax: problemsLengthMax });
   throw new StatemeshError(
     'configurationInvalid',
@@ -75,7 +80,7 @@ function checkedBy<T>(schema: z.ZodType<T>, input: unknown): T {
 
 const problemsLengthMax = 2_000;
 
-/** What editors want to know of a file is nothing to the node. */
+/** Removes `$schema`, which is for editors only. */
 function withoutSchema(input: unknown): unknown {
   if (typeof input !== 'object' || input === null || !('$schema' in input)) return input;
   const { $schema: _, ...fields } = input;

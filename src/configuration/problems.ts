@@ -1,4 +1,7 @@
-/** What is wrong with a configuration, in our words: which field, what it takes, and what it has instead. No secret is repeated. */
+/**
+ * What is wrong with a configuration, in our own words: which field, what it takes, and what it contains instead.
+ * Secrets are never repeated.
+ */
 import { z } from 'zod';
 import { shownValue, unknownName } from '../core/options.js';
 import { own } from '../core/own.js';
@@ -6,14 +9,23 @@ import { secretFields } from './secret-fields.js';
 
 type Issue = z.core.$ZodIssue;
 
-/** @param input What was checked @param schema What it was checked by */
+/**
+ * All problems as one text.
+ *
+ * @param input The value that was checked
+ * @param schema The schema that checked it
+ */
 export function problemsOf(issues: readonly Issue[], input: unknown, schema: z.ZodType): string {
   return issues
     .map((issue) => `${issue.path.join('.') || 'configuration'}: ${problemOf(issue, input, schema)}`)
     .join('; ');
 }
 
-/** The problem alone, without the field, without a dot. @param input undefined when its value must not be repeated */
+/**
+ * One problem without the field's name and without a full stop.
+ *
+ * @param input undefined when its value must not be repeated
+ */
 export function problemOf(issue: Issue, input: unknown, schema: z.ZodType): string {
   const value = valueAt(input, issue.path);
   const isShown = value !== undefined && typeof value !== 'object' && !secretFields.has(String(issue.path[0]));
@@ -32,7 +44,7 @@ export function problemOf(issue: Issue, input: unknown, schema: z.ZodType): stri
     case 'unrecognized_keys':
       return issue.keys.map((key) => unknownName(key, namesAt(schema, issue.path)).replace(/\.$/, '')).join('; ');
     default:
-      // What we check ourselves has a message of ours.
+      // Our own checks have messages of their own.
       return `${issue.message}${instead}`;
   }
 }

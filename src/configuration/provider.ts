@@ -1,24 +1,28 @@
-/** Where a node gets its configuration from, and hears of each change: the interface of the seed document "Dynamic Reconfiguration". */
+/** The source of a node's configuration, which also reports each change. See docs/architecture.md. */
 import type { Failure } from '../core/errors.js';
 import type { ConfigurationInput } from './schema.js';
 
 /** A configuration as its user writes it. */
 export type PeerNodeConfiguration = ConfigurationInput;
 
-/** Where a node gets its configuration, and hears of changes. */
+/** Supplies the configuration of a node, and reports changes. */
 export interface PeerNodeConfigurationProvider {
-  /** @throws StatemeshError when there is none, or it cannot be read: what it says is shown to whoever starts the node */
+  /**
+   * @throws StatemeshError if there is no configuration, or it cannot be read; the user who starts the node sees the
+   * message
+   */
   getConfiguration(): Promise<PeerNodeConfiguration>;
   /**
-   * Hears of each change, whole. Whether the fields are right is checked by the node, which refuses what is wrong. Who listens before
-   * he asks misses no change in between.
-   * @returns how to stop hearing of them
+   * Calls back with the complete configuration at each change. The node checks the fields and refuses wrong ones.
+   * Subscribe before the first read, and you miss nothing.
+   *
+   * @returns A function that unsubscribes
    */
   onConfigurationChanged(callback: (configuration: PeerNodeConfiguration) => void): () => void;
   /**
-   * Hears what keeps a change from being read, such as a file that is no JSON or a server that is away; the last good configuration
-   * stays. Not every provider has such troubles. What nobody has heard, such as a server that was away at the start, is told to the
-   * first who listens.
+   * Calls back with the reason why a change cannot be read, such as a file that is not JSON or a server that does not
+   * answer; the last good configuration stays in force. Not every provider has such failures. A failure from before the
+   * first subscription, such as a server that was away at the start, goes to the first subscriber.
    */
   onTrouble?(callback: (failure: Failure) => void): () => void;
 }

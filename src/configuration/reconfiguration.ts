@@ -1,8 +1,8 @@
 /**
- * What a reconfiguration changes, and so what has to be done for it: a pure function from the configuration in force and the one
- * that is asked for.
+ * What a reconfiguration changes, and what the node has to do for it: a pure function from the configuration in force
+ * and the requested one.
  *
- * Every field of the schema stands in one table with what depends on it; the compiler asks for a row when a field is added.
+ * One table lists every field of the schema with its effects. A new field does not compile without a row.
  */
 import { resolve } from 'node:path';
 import { type Failure, failureOf } from '../core/errors.js';
@@ -12,15 +12,15 @@ import type { Configured } from './configured.js';
 import { parseConfiguration } from './parse.js';
 import { type Configuration, type ConfigurationInput, listeningHost } from './schema.js';
 
-/** What depends on a field. */
+/** A part of the node that a field affects. */
 export type Effect =
   /** Another database. */
   | 'store'
-  /** The parts that serve say goodbye and begin anew, as another node would. */
+  /** The parts that serve say goodbye and start again, as another node would. */
   | 'service'
   /** Where the node listens. */
   | 'listener'
-  /** How it protects what it accepts. */
+  /** How the node protects the connections that it accepts. */
   | 'protection'
   | 'keys'
   | 'discovery'
@@ -32,7 +32,7 @@ export type Effect =
   | 'observation'
   | 'log';
 
-/** One field that changes. Values of secret fields are told by names that are not secret, or not at all. */
+/** One field that changes. A secret value is shown by a name that is not secret, or not at all. */
 export interface ConfigurationChange {
   readonly field: string;
   readonly from: unknown;
@@ -43,21 +43,21 @@ export interface Plan {
   readonly changes: readonly ConfigurationChange[];
   readonly effects: ReadonlySet<Effect>;
   /**
-   * `beside`: the new listener is bound while the old one still accepts. `instead`: that is impossible, since the two overlap, so
-   * the old one is closed first. `protect`: the same listener accepts in another way.
+   * `beside`: the new listener is bound while the old one still accepts. `instead`: the two overlap, so the old one is
+   * closed first. `protect`: the same listener accepts with another protection.
    */
   readonly listener: 'keep' | 'protect' | 'beside' | 'instead';
 }
 
-/** What a reconfiguration came to. */
+/** The result of a reconfiguration. */
 export interface Reconfiguration {
-  /** Empty when the configuration asked for was in force already. */
+  /** Empty if the requested configuration was already in force. */
   readonly changes: readonly ConfigurationChange[];
-  /** From the moment at which it was taken up to the one at which the new configuration served. */
+  /** Time from the start of the reconfiguration until the new configuration served. */
   readonly tookMs: number;
-  /** For how long local writes had to wait. */
+  /** How long local writes had to wait. */
   readonly writesHeldMs: number;
-  /** For how long connections were refused. */
+  /** How long connections were refused. */
   readonly connectionsRefusedMs: number;
 }
 
@@ -101,7 +101,7 @@ const effectsOfMember: Readonly<Record<Field, readonly Effect[]>> = {
   logLevel: ['log'],
 };
 
-/** A cloud node has its own: whoever was let in by other rules has to show its token again. */
+/** A cloud node differs: a session that was admitted under other rules must show its token again. */
 const effectsOfCloudNode: Readonly<Partial<Record<Field, readonly Effect[]>>> = {
   security: [],
   clusterSalt: [],
@@ -119,7 +119,11 @@ const effectsOfCloudNode: Readonly<Partial<Record<Field, readonly Effect[]>>> = 
   tlsKey: ['protection'],
 };
 
-/** @param listening Where the node listens at present: a port that the system has chosen is as good as one that was asked for */
+/**
+ * Compares two configurations.
+ *
+ * @param listening Where the node listens at present: a port that the system chose counts like a requested one
+ */
 export function planReconfiguration(present: Configured, next: Configured, listening: Listening): Plan {
   const effects = new Set<Effect>();
   const changes: ConfigurationChange[] = [];
@@ -137,13 +141,13 @@ export function planReconfiguration(present: Configured, next: Configured, liste
   return { changes, effects, listener: listenerOf({ before, after, listening, isSecuredAnew }) };
 }
 
-/** A directory is the same by whatever way it is named. */
+/** A directory is the same under any path that leads to it. */
 function isSame(field: Field, before: Configuration, after: Configuration): boolean {
   if (field === 'dataDir') return resolve(before.dataDir) === resolve(after.dataDir);
   return isEqual(before[field], after[field]);
 }
 
-/** As it may be told: the address of a collecting inspector lets in whoever has it. */
+/** The value to show. The address of a collector is a secret, because it admits anyone who has it. */
 function shown(field: Field, configuration: Configuration): unknown {
   if (field !== 'inspector' || configuration.inspector?.collector === undefined) return configuration[field];
   return { ...configuration.inspector, collector: '[secret]' };
@@ -155,7 +159,7 @@ function effectsOf(field: Field, { role }: Configuration): readonly Effect[] {
 
 type Note = (field: string, from: unknown, to: unknown, effects: readonly Effect[]) => void;
 
-/** What is behind a field: secrets, and files that may have been replaced under their names. */
+/** Changes behind a field: secrets, and files that were replaced under the same name. */
 function noteContents(present: Configured, next: Configured, note: Note): void {
   const [before, after] = [present.configuration, next.configuration];
   if (present.keys !== undefined && next.keys !== undefined) {
@@ -200,7 +204,7 @@ function listenerOf({ before, after, listening, isSecuredAnew }: Placing): Plan[
   const isSameHost = host === listeningHost(before);
   const isSamePort = after.port === listening.port || (after.port === 0 && before.port === 0);
   if (isSameHost && isSamePort) return isSecuredAnew ? 'protect' : 'keep';
-  // An address and all addresses cannot be listened on side by side at one port.
+  // One address and the wildcard address cannot be bound at the same port at the same time.
   const isOverlap = after.port === listening.port && !isSameHost && (isWildcard(host) || isWildcard(listening.host));
   return isOverlap ? 'instead' : 'beside';
 }
@@ -209,17 +213,17 @@ function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-/** Configurations are JSON, and their schema gives the fields of an object one order. */
+/** Configurations are JSON, and their schema fixes the order of an object's fields. */
 function isEqual(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** A configuration as it was written. A function, since there are secrets in it and contexts and events are shown. */
+/** A configuration as written. A function, because it contains secrets, while contexts and events are shown. */
 export type Requested = () => unknown;
 
 /**
- * What is requested, as it is now: who gave it may change it later, and what is made of it piles up no functions. What cannot be copied is
- * no configuration, and stays for the check to refuse.
+ * A copy of a requested configuration: its owner may change the original later, and copies do not pile up functions. A
+ * value that cannot be copied is not a configuration; it stays as it is, and the check refuses it.
  */
 export function taken(requested: Requested): Requested {
   try {
@@ -230,13 +234,16 @@ export function taken(requested: Requested): Requested {
   }
 }
 
-/** What has been asked for since the last reconfiguration was taken up: several become one. */
+/** The requests since the last reconfiguration began: several become one. */
 export interface Wanted {
-  /** What the provider has said since. Of it counts what differs from what it said before: what a call has changed meanwhile stays. */
+  /**
+   * What the provider has said since. Only the fields that differ from what it said before count; fields that a call
+   * changed in between stay.
+   */
   readonly provided: Requested | undefined;
-  /** What calls have asked for since, field by field: the last wins. */
+  /** The fields that calls have requested since; for each field the last call wins. */
   readonly partial: () => Partial<ConfigurationInput>;
-  /** The calls that wait for it. */
+  /** The calls that wait for the result. */
   readonly requests: readonly number[];
 }
 
@@ -248,7 +255,7 @@ export function withPartial(wanted: Wanted | undefined, partial: Wanted['partial
   return { provided, partial: () => fields, requests: [...requests, request] };
 }
 
-/** @param said What the provider said when the configuration in force was made */
+/** @param said What the provider had said when the configuration in force was made */
 export function withProvided(wanted: Wanted | undefined, said: Requested, provided: Requested): Wanted {
   const { provided: saidSince = said, partial, requests } = wanted ?? nothingWanted;
   const later = differenceOf(saidSince, provided);
@@ -256,14 +263,14 @@ export function withProvided(wanted: Wanted | undefined, said: Requested, provid
   return { provided, partial: () => fields, requests };
 }
 
-/** @param said What the provider said when the configuration in force was made */
+/** @param said What the provider had said when the configuration in force was made */
 export function combine(inForce: Requested, said: Requested, { provided, partial }: Wanted): Requested {
   const difference = provided === undefined ? {} : differenceOf(said, provided);
   const fields = { ...(inForce() as object), ...difference, ...partial() };
   return () => fields;
 }
 
-/** The fields that are others, with what they are after; undefined for those that are gone. */
+/** The fields that differ, with their new values; undefined for removed fields. */
 function differenceOf(before: Requested, after: Requested): Record<string, unknown> {
   const fields = (requested: Requested) => new Map(Object.entries((requested() ?? {}) as object));
   const [old, now] = [fields(before), fields(after)];
@@ -273,7 +280,7 @@ function differenceOf(before: Requested, after: Requested): Record<string, unkno
   );
 }
 
-/** Why a configuration cannot be: what reading it alone tells. */
+/** Why a configuration is impossible, as far as parsing it shows. */
 export function objectionTo(requested: Requested): Failure | undefined {
   try {
     parseConfiguration(requested());

@@ -1,10 +1,10 @@
 /**
- * The fields of the configuration that can be written as a text, taken from its JSON Schema. The schema may come from the library that
- * defines it, or from a file, which takes no library to read.
+ * The fields of the configuration that can be written as a text, taken from its JSON Schema. The schema may come from
+ * the library that defines it, or from a file, which needs no library.
  */
 import type { ConfigurationInput } from './input.js';
 
-/** Too much for a variable or an option: in files and programs only. */
+/** Too complex for a variable or an option: allowed in files and programs only. */
 const structuredFields: ReadonlySet<string> = new Set([
   '$schema',
   'initialRemotePeers',
@@ -12,7 +12,7 @@ const structuredFields: ReadonlySet<string> = new Set([
   'inspector',
 ]);
 
-/** What the names of all variables begin with, unless a program says otherwise. */
+/** The prefix of all variables, unless a program sets another one. */
 export const variablePrefix = 'STATEMESH_';
 
 type FieldKind = 'text' | 'integer' | 'boolean' | 'peers' | 'variables' | 'texts';
@@ -35,7 +35,7 @@ export interface Field {
   readonly choices: readonly string[] | undefined;
 }
 
-/** The part of a JSON Schema that counts here. */
+/** The part of a JSON Schema that is used here. */
 interface PropertySchema {
   readonly type?: unknown;
   readonly description?: string | undefined;
@@ -43,7 +43,7 @@ interface PropertySchema {
   readonly enum?: readonly unknown[] | undefined;
 }
 
-/** All fields that can be written as a text, of the properties of the schema. */
+/** All fields of the schema's properties that can be written as a text. */
 export function fieldsOf(properties: Readonly<Record<string, unknown>>): readonly Field[] {
   return Object.entries(properties)
     .filter(([name]) => !structuredFields.has(name))

@@ -1,14 +1,19 @@
-/** A configuration as text: JSON, an object. No message quotes it, since it may hold the cluster key: only the place is told. */
+/**
+ * A configuration as text: a JSON object. Error messages name the place but never quote the text, which may contain the
+ * cluster key.
+ */
 import { StatemeshError } from '../core/errors.js';
 import { JsonTextError, parseJsonText } from '../core/json-text.js';
 import { limits } from '../core/limits.js';
 import type { PeerNodeConfiguration } from './provider.js';
 
-/** For the command line, which knows no core. */
+/** For the command line, which does not import core. */
 export const { configurationBytesMax } = limits;
 
 /**
- * @param what What it is, as a sentence begins: `The configuration file /etc/statemesh.json`
+ * Parses the text of a configuration.
+ *
+ * @param what Names the source, as the beginning of a sentence: `The configuration file /etc/statemesh.json`
  * @throws StatemeshError `configurationUnreadable`
  */
 export function parseConfigurationText(text: string, what: string): PeerNodeConfiguration {
@@ -25,7 +30,7 @@ function parseJson(text: string, what: string): unknown {
   } catch (error) {
     const path = error instanceof JsonTextError ? error.path : undefined;
     if (path !== undefined) {
-      const message = `${what} has a field twice, or a number with too many digits, at ${path}.`;
+      const message = `${what} has a duplicate field, or a number with too many digits, at ${path}.`;
       throw new StatemeshError('configurationUnreadable', message);
     }
     const position = / at position (\d+)/.exec((error as Error).message)?.[1];

@@ -1,8 +1,11 @@
-/** What is to be said of the cluster keys of a configuration: which of them are easy to guess, and what to do. No key is in it. */
+/**
+ * Warnings about the cluster keys of a configuration: which of them are easy to guess, and what to do. No warning
+ * contains a key.
+ */
 import { keyWeakness } from '../core/key-strength.js';
 import type { ClusterKeySource } from '../core/keys.js';
 
-/** One sentence or two for each key that is easy to guess. */
+/** One or two sentences for each key that is easy to guess. */
 export function weakKeys({
   configuration: { nodeId },
   keySource,
@@ -21,4 +24,4 @@ export function weakKeys({
   ];
 }
 
-const remedy = 'Who guesses it reads and writes everything: replace it by one that `statemesh init` draws.';
+const remedy = 'An attacker who guesses it can read and write everything: replace it with a key from `statemesh init`.';

@@ -25,7 +25,7 @@ const refusalOf = (configuration: object) => {
 };
 
 describe('initial remote peers', () => {
-  it("the seed's appsettings, in its case and in another one -> the same as in our form", () => {
+  it('appsettings of EntglDB, in the original case and in another -> the same as in our form', () => {
     const inOurForm = parse({ ...member, initialRemotePeers: [cloud] });
     expect(inOurForm).toEqual([cloud]);
     expect(parse({ ...member, EntglDb: { InitialRemotePeers: [cloud] } })).toEqual(inOurForm);
@@ -35,7 +35,7 @@ describe('initial remote peers', () => {
     expect(parse({ ...member, entglDb: { initialRemotePeers: [pascal] } })).toEqual(inOurForm);
   });
 
-  it('what may be shown of a configuration -> does not hold them', () => {
+  it('a configuration that may be shown -> does not contain them', () => {
     const { configuration } = parseConfiguration({ ...member, initialRemotePeers: [cloud] });
     expect(JSON.stringify(configuration)).not.toContain('cloud-node-1');
   });
@@ -63,13 +63,13 @@ describe('initial remote peers', () => {
       },
       'clientSecret',
     ],
-  ])('%s -> configurationInvalid, naming it', (_, configuration, name) => {
+  ])('%s -> configurationInvalid, with its name', (_, configuration, name) => {
     expect(refusalOf(configuration)).toMatch(/^configurationInvalid: /);
     expect(refusalOf(configuration)).toContain(name);
     expect(refusalOf(configuration)).not.toContain('literal secret is');
   });
 
-  it('a reference and a literal secret, stored -> the one as it is, the other sealed', () => {
+  it('a reference and a literal secret, stored -> unchanged and sealed', () => {
     const literal = { ...cloud, nodeId: 'cloud-2', oAuth2: { ...oAuth2, clientSecret: 'open sesame' } };
     const keys = new ClusterKeys(new Uint8Array(32).fill(1));
     const peers = parse({ ...member, initialRemotePeers: [cloud, literal] });

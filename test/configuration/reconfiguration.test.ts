@@ -29,7 +29,7 @@ const cloud: ConfigurationInput = {
 };
 const roots = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte)) as [Uint8Array, Uint8Array, Uint8Array];
 
-/** As the node has it, with the keys and files that are named. */
+/** A configuration as the node holds it, with the given keys and files. */
 function configured(input: ConfigurationInput, parts: Partial<Configured> = {}): Configured {
   const { configuration, keySource, initialRemotePeers } = parseConfiguration(input);
   const keys = keySource === undefined ? undefined : new ClusterKeys(roots[0]);
@@ -52,7 +52,7 @@ function effects({ effects: all }: Plan): readonly Effect[] {
   return [...all].sort();
 }
 
-describe('plan: of a member', () => {
+describe('plan: for a member', () => {
   const table: readonly (readonly [Partial<ConfigurationInput>, readonly Effect[], Plan['listener']])[] = [
     [{}, [], 'keep'],
     [{ nodeId: 'b' }, ['service', 'store'], 'keep'],
@@ -83,7 +83,7 @@ describe('plan: of a member', () => {
     [{ inspector: { port: 0 } }, ['observation'], 'keep'],
     [{ metricsPort: 0 }, ['observation'], 'keep'],
     [{ logLevel: 'debug' }, ['log'], 'keep'],
-    // Of a cloud node: no matter here.
+    // Of a cloud node: no effect here.
     [{ scope: 'other' }, [], 'keep'],
     [{ authorityPreset: 'entra' }, [], 'keep'],
     [{ scopeClaim: 'scp' }, [], 'keep'],
@@ -91,7 +91,7 @@ describe('plan: of a member', () => {
     [{ tokenTypes: ['at+jwt', 'JWT'] }, [], 'keep'],
   ];
 
-  it('the same directory, spelt in another way -> nothing changes', () => {
+  it('the same directory, spelled differently -> nothing changes', () => {
     expect(plan(base, { dataDir: `${process.cwd()}/data/.` }).changes).toEqual([]);
   });
 
@@ -116,13 +116,13 @@ describe('plan: of a member', () => {
     expect(Object.keys(configurationSchema.shape).filter((field) => !covered.has(field))).toEqual([]);
   });
 
-  it('a port that the system has chosen: asked for by its number -> kept; any port again -> kept', () => {
+  it('a port that the system chose: requested by its number -> kept; any port again -> kept', () => {
     const chosen = { host: '127.0.0.1', port: 41_234 } as Listening;
     expect(plan({ ...base, port: 0 }, { port: 41_234 }, chosen).listener).toBe('keep');
     expect(plan({ ...base, port: 0 }, { eligible: false }, chosen).listener).toBe('keep');
   });
 
-  it('the cluster key: another first one, another one accepted -> told by their names, and the listener takes others', () => {
+  it('the cluster key: another first key, another accepted key -> shown by their names, and the listener accepts others', () => {
     const ring = (...keys: readonly Uint8Array[]) => {
       const [first = roots[0], ...others] = keys;
       const made = new ClusterKeys(first, ...others);
@@ -154,7 +154,7 @@ describe('plan: of a member', () => {
     expect(other.changes).toEqual([{ field: 'initialRemotePeers', from: ['c'], to: ['c'] }]);
   });
 
-  it('authorities in a file that was replaced -> a change, though the field is the same', () => {
+  it('certificate authorities in a replaced file -> a change, though the field is the same', () => {
     const withCa = (ca: string) => configured({ ...base, ca: 'ca.pem' }, { ca });
     const planned = planReconfiguration(withCa('one'), withCa('two'), listening);
     expect([planned.changes, effects(planned)]).toEqual([
@@ -164,7 +164,7 @@ describe('plan: of a member', () => {
   });
 });
 
-describe('plan: of a cloud node', () => {
+describe('plan: for a cloud node', () => {
   it.each<[Partial<ConfigurationInput>, readonly Effect[], Plan['listener']]>([
     [{ authority: 'https://other.example.com' }, ['service'], 'keep'],
     [{ audience: 'urn:y' }, ['service'], 'keep'],
@@ -182,7 +182,7 @@ describe('plan: of a cloud node', () => {
     expect([effects(planned), planned.listener]).toEqual([expected, listener]);
   });
 
-  it('its certificate was renewed under the same name -> is shown from then on', () => {
+  it('its certificate was renewed under the same name -> the new one is shown from then on', () => {
     const server = { kind: 'server', server: { certificate: 'two', key: new Secret('two') } } as const;
     const planned = planReconfiguration(configured(cloud), configured(cloud, { security: server }), listening);
     expect([planned.changes, planned.listener]).toEqual([
@@ -191,7 +191,7 @@ describe('plan: of a cloud node', () => {
     ]);
   });
 
-  it('a member becomes one -> the parts begin anew, behind another protection', () => {
+  it('a member becomes a cloud node -> its parts start again, behind another protection', () => {
     const planned = planReconfiguration(configured(base), configured({ ...cloud, nodeId: 'a' }), listening);
     expect([planned.listener, planned.effects.has('service'), planned.effects.has('store')]).toEqual([
       'protect',
@@ -201,8 +201,8 @@ describe('plan: of a cloud node', () => {
   });
 });
 
-describe('what is wanted', () => {
-  it('several partials -> the last of each field wins, and every call is remembered', () => {
+describe('requests', () => {
+  it('several partial requests -> the last of each field wins, and every call is remembered', () => {
     const first = withPartial(undefined, () => ({ port: 1, eligible: false }), 1);
     const second = withPartial(first, () => ({ port: 2 }), 2);
     expect(second.requests).toEqual([1, 2]);
@@ -218,28 +218,28 @@ describe('what is wanted', () => {
   const said = () => ({ ...base, port: 1, eligible: true });
   const inForce = () => ({ ...said(), nodeId: 'called', port: 9 });
 
-  it('the provider says something else -> of it counts what has changed, and what a call changed before stays', () => {
+  it('the provider changes its configuration -> only its changes count, and earlier changes by a call stay', () => {
     const wanted = withProvided(undefined, said, () => ({ ...said(), eligible: false }));
     expect(combine(inForce, said, wanted)()).toEqual({ ...inForce(), eligible: false });
   });
 
-  it('the provider changes, or leaves out, what a call has changed -> it wins', () => {
+  it('the provider changes or removes a field that a call has changed -> the provider wins', () => {
     const wanted = withProvided(undefined, said, () => ({ ...said(), nodeId: 'provided', port: undefined }));
     expect(combine(inForce, said, wanted)()).toEqual({ ...inForce(), nodeId: 'provided', port: undefined });
   });
 
-  it('calls and provider by turns -> of each field the last wins', () => {
+  it('calls and provider by turns -> for each field the last wins', () => {
     const first = withPartial(undefined, () => ({ port: 2, nodeId: 'called later' }), 1);
     const second = withProvided(first, said, () => ({ ...said(), port: 3 }));
     expect(combine(inForce, said, second)()).toEqual({ ...inForce(), nodeId: 'called later', port: 3 });
     const third = withPartial(second, () => ({ port: 4 }), 2);
     expect(combine(inForce, said, third)()).toMatchObject({ port: 4 });
-    // Back to what it said at first: neither its own nor the call's.
+    // Back to the provider's first value: neither its later one nor the call's.
     const fourth = withProvided(third, said, said);
     expect(combine(said, said, fourth)()).toMatchObject({ port: 1 });
   });
 
-  it('changes without end -> what is in force does not grow with them', () => {
+  it('endless changes -> the configuration in force does not grow', () => {
     let current: () => unknown = said;
     for (let port = 1; port <= 20_000; port += 1) {
       current = combine(
@@ -251,7 +251,7 @@ describe('what is wanted', () => {
     expect(current()).toEqual({ ...said(), port: 20_000 });
   });
 
-  it('the provider changes in place what it gave before -> is another wish all the same', () => {
+  it('the provider changes its object in place -> still counts as a change', () => {
     const object = { ...base, port: 1 };
     const before = taken(() => object);
     object.port = 2;
@@ -263,7 +263,7 @@ describe('what is wanted', () => {
     expect(combine(before, before, wanted)()).toMatchObject({ port: 2 });
   });
 
-  it('what cannot be copied, or cannot be read -> is left to be refused', () => {
+  it('a request that cannot be copied or read -> is left for the check to refuse', () => {
     const odd = () => ({ port: () => 1 });
     expect(taken(odd)).toBe(odd);
     expect(() =>
@@ -273,7 +273,7 @@ describe('what is wanted', () => {
     ).not.toThrow();
   });
 
-  it('a field that is undefined -> goes back to its default', () => {
+  it('a field that is undefined -> returns to its default', () => {
     const wanted = withPartial(undefined, () => ({ port: undefined as never }), 1);
     const { configuration } = parseConfiguration(
       combine(
@@ -285,13 +285,13 @@ describe('what is wanted', () => {
     expect(configuration.port).toBe(0);
   });
 
-  it('what cannot be, or throws -> an objection that names the field', () => {
+  it('an impossible configuration, or one that throws -> an objection that names the field', () => {
     expect(objectionTo(() => ({ ...base, port: -1 }))?.message).toContain('port');
     expect(objectionTo(() => undefined)?.code).toBe('configurationInvalid');
     expect(objectionTo(() => base)).toBeUndefined();
   });
 
-  it('changes in words -> from what to what', () => {
+  it('changes in words -> from the old value to the new one', () => {
     expect(
       describeChanges([
         { field: 'port', from: 1, to: 2 },

@@ -1,4 +1,4 @@
-/** Editors, reference, command line and JSON Schema say the same of each field of the configuration. */
+/** Editors, reference, command line and JSON Schema use the same words for each field of the configuration. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import ts from 'typescript';
@@ -7,10 +7,10 @@ import { configurationJsonSchema } from '../../src/configuration/fields.js';
 import type { ConfigurationInput, configurationSchema } from '../../src/configuration/schema.js';
 
 type Schema = z.input<typeof configurationSchema>;
-/** Compiles as long as the schema takes what the interface says, and the other way round. */
+/** Compiles only if the schema accepts exactly what the interface allows. */
 const isSame: [ConfigurationInput, Schema] extends [Schema, ConfigurationInput] ? true : false = true;
 
-test('configuration: the comment of each field -> the words of the schema, of the JSON Schema in docs, too', () => {
+test('configuration: the comment of each field -> the words of the schema, and of the JSON Schema in docs', () => {
   expect(isSame).toBe(true);
   const path = 'src/configuration/input.ts';
   const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true);
