@@ -1,5 +1,6 @@
 /**
- * An OAuth2 authority of a world: a web server in the open that issues tokens, with a clock of its own, and with whatever can go wrong with it.
+ * An OAuth2 authority of a world: a public web server that issues tokens, with a clock of its own and with faults that
+ * a test can switch on.
  */
 import { kinds, readOptions } from '../core/options.js';
 import type { HttpResponse, ServerCertificate } from '../ports/ports.js';
@@ -12,21 +13,24 @@ import { type Grant, json, OAuth2, type OAuth2Client, refusedClient } from './we
 import { type WebAnswer, WebServer } from './web/server.js';
 
 export interface AuthorityOptions {
-  /** Where it is, and who its tokens say has issued them. Its host name ends with `.world`. Default: `https://authority.world`. */
+  /**
+   * The URL of the authority, which its tokens name as their issuer. Its host name ends with `.world`. Default:
+   * `https://authority.world`.
+   */
   readonly issuer?: string;
-  /** Of the tokens that it issues. Default: an hour. */
+  /** Lifetime of the tokens that it issues. Default: an hour. */
   readonly lifetime?: Duration;
 }
 
-/** A client to register. Scope and audience are the defaults of cloud nodes if left out. */
+/** A client to register. Scope and audience default to those of cloud nodes. */
 export type ClientInput = Pick<OAuth2Client, 'clientId' | 'clientSecret'> & Partial<OAuth2Client>;
-/** Whom a token is for. Audience and scope are the defaults of cloud nodes if left out. */
+/** The subject of a token. Audience and scope default to those of cloud nodes. */
 export type TokenInput = Pick<Grant, 'subject'> & Partial<Pick<Grant, 'audience' | 'scopes'>>;
 
-/** What an authority was asked. */
+/** A request that the authority received. */
 export interface AuthorityRequest {
   readonly atMs: number;
-  /** The address of who has asked. */
+  /** The address of the caller. */
   readonly from: string;
   readonly method: string;
   readonly path: string;
@@ -38,7 +42,7 @@ export interface AuthoritySurroundings {
   readonly address: string;
   readonly certificate: ServerCertificate;
   readonly seed: number;
-  /** Tells the observers that somebody meddles with the world. */
+  /** Tells the observers about a change of the world. */
   meddle(what: string): void;
 }
 
@@ -47,11 +51,11 @@ type Fault =
   | { readonly kind: 'busy'; readonly forMs: number }
   | { readonly kind: 'rubbish' | 'refuse' | 'fail' | 'hang' | 'half' | 'echo' };
 
-/** The scope that tokens are for, if nothing else is said: what a cloud node asks for by default. */
+/** The default scope of tokens: what a cloud node requires by default. */
 export const defaultScope = 'entgldb:sync';
-/** The audience of tokens, if nothing else is said. */
+/** The default audience of tokens. */
 export const defaultAudience = 'https://cloud.world';
-/** How long it takes to think. */
+/** How long it takes to answer. */
 const answerMs = 2;
 
 const registerShape = simulationShape<ClientInput>(
@@ -68,11 +72,11 @@ const issueShape = simulationShape<TokenInput>(
 
 export class Authority {
   readonly issuer: string;
-  /** Its host name, by which traces call it. */
+  /** Its host name, as it appears in traces. */
   readonly name: string;
-  /** Of its machine, as rules of the network name it. */
+  /** The address of its machine, as rules of the network name it. */
   readonly address: string;
-  /** Everything that it was asked, in order. */
+  /** All requests that it received, in order. */
   readonly requests: AuthorityRequest[] = [];
   readonly #around: AuthoritySurroundings;
   readonly #oauth2: OAuth2;
@@ -114,7 +118,7 @@ export class Authority {
   }
 
   /**
-   * Registers a client, or changes one. Scope and audience are the defaults of cloud nodes if left out.
+   * Registers a client, or changes one. Scope and audience default to those of cloud nodes.
    *
    * @example
    * const office = world.authority().register({ clientId: 'office', clientSecret: 'open sesame' });
@@ -133,27 +137,27 @@ export class Authority {
     this.#oauth2.forget(clientId);
   }
 
-  /** Signs with a new key; without the old ones, earlier tokens do not verify any more. */
+  /** Signs with a new key; without the old keys, earlier tokens no longer verify. */
   rotateKeys(options: { readonly keepsOld?: boolean } = {}): void {
     const { keepsOld = true } = readOptions(options, rotateShape);
     this.#around.meddle(`${this.name} rotates its keys${keepsOld ? '' : ' and forgets the old ones'}`);
     this.#oauth2.rotateKeys({ keepsOld });
   }
 
-  /** How long tokens are valid that it issues from now on. */
+  /** Sets the lifetime of the tokens that it issues from now on. */
   setLifetime(lifetime: Duration): void {
     checkArguments('setLifetime', { lifetime }, { lifetime: duration });
     this.#around.meddle(`${this.name} issues tokens for ${lifetime}`);
     this.#oauth2.lifetimeMs = millisecondsOf(lifetime);
   }
 
-  /** A token, as if somebody had asked for it. */
+  /** Issues a token without a request. */
   issue(given: TokenInput) {
     const { subject, audience = defaultAudience, scopes = [defaultScope] } = readOptions(given, issueShape);
     return this.#oauth2.issue({ subject, audience, scopes });
   }
 
-  /** What a token was issued for; undefined when it is none of this authority. */
+  /** What a token was issued for; undefined when this authority did not issue it. */
   grantOf(token: string): Grant | undefined {
     return this.#oauth2.grantOf(token);
   }
@@ -165,7 +169,7 @@ export class Authority {
     this.#skewMs += byMs;
   }
 
-  /** Its process is gone: nobody accepts connections there. */
+  /** Stops its process: it accepts no connections. */
   down(): void {
     this.#around.meddle(`${this.name} is down`);
     this.#server.stop();
@@ -176,56 +180,56 @@ export class Authority {
     this.#server.start();
   }
 
-  /** Answers so much later. */
+  /** Answers later by this time. */
   slow(by: Duration): void {
     checkArguments('slow', { by }, { by: duration });
     this.#break(`answers ${by} later`, { kind: 'slow', byMs: millisecondsOf(by) });
   }
 
-  /** Answers every request with a page for people. */
+  /** Answers every request with an HTML page. */
   rubbish(): void {
     this.#break('answers rubbish', { kind: 'rubbish' });
   }
 
-  /** Refuses every client, whatever its secret. */
+  /** Refuses every client, even with the right secret. */
   refuse(): void {
     this.#break('refuses every client', { kind: 'refuse' });
   }
 
-  /** Answers that it is out of order (503). */
+  /** Answers every request with 503. */
   fail(): void {
     this.#break('fails', { kind: 'fail' });
   }
 
-  /** Has too much to do (429), and says for how long it wants to be left alone. */
+  /** Answers every request with 429 and a `Retry-After` of this time. */
   busy(time: Duration): void {
     checkArguments('busy', { duration: time }, { duration });
     this.#break(`wants to be left alone for ${time}`, { kind: 'busy', forMs: millisecondsOf(time) });
   }
 
-  /** Answers with a page for people where OpenID Connect has its metadata; where RFC 8414 has it, it is. */
+  /** Answers with an HTML page at the metadata address of OpenID Connect; the one of RFC 8414 works. */
   halfDiscovery(): void {
     this.#break('has its metadata at one address only', { kind: 'half' });
   }
 
-  /** Refuses every client, and repeats what it was sent. */
+  /** Refuses every client, and repeats the request in its answer. */
   echo(): void {
     this.#break('repeats what it is sent', { kind: 'echo' });
   }
 
-  /** Takes requests, and never answers. */
+  /** Accepts requests and never answers. */
   hang(): void {
     this.#break('hangs', { kind: 'hang' });
   }
 
-  /** Ends all faults, and sets the clock right. */
+  /** Ends all faults and sets the clock right. */
   mend(): void {
     this.#break('is in order', undefined);
     this.#skewMs = 0;
     this.#server.start();
   }
 
-  /** For the end of the world. */
+  /** Called at the end of the world. */
   close(): void {
     this.#server.stop();
   }

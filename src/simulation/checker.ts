@@ -1,7 +1,8 @@
 /**
- * What a checker is: an observer that knows what must hold, and says when it does not.
+ * A checker is an observer that knows an invariant and reports when it is violated.
  *
- * One a file in `checkers/`. To add one, write it and put it on the list in `checkers/index.ts`, or pass it to `createWorld`.
+ * Each file in `checkers/` holds one checker. To add one, write it and put it on the list in `checkers/index.ts`, or
+ * pass it to `createWorld`.
  */
 import type { Scope } from '../core/author.js';
 import type { Inside } from './inside.js';
@@ -16,53 +17,66 @@ export interface View {
   readonly nowMs: number;
   readonly processes: readonly NodeProcess[];
   /**
-   * Since when everything has been well on the local networks: nothing cut, held up or lost, every process up and connected with all that
-   * it reaches, no disk full or failing, clocks close to each other. Undefined while something is wrong. Whatever is wrong with the cloud, or with
-   * the way to it, does not count.
+   * The time since which the local networks have been healthy: nothing cut, held up or lost, every process up and
+   * connected with all nodes that it reaches, no disk full or failing, clocks close to each other. Undefined while
+   * something is wrong. Faults of the cloud, or of the way to it, do not count.
    */
   readonly healthySinceMs: number | undefined;
-  /** Whether networks, processes and clocks are well, whatever is wrong with disks. */
+  /** Whether networks, processes and clocks are healthy; disks do not count. */
   readonly isCalm: boolean;
-  /** How long a datagram or a segment takes at most on a local network, one way. */
+  /** The longest time that a datagram or a segment takes on a local network, one way. */
   readonly latencyMaxMs: number;
-  /** The worst that a line does that is narrow or long, one way, on top of that: no latency and no end of bytes when there is none. */
+  /**
+   * The worst of all narrow or long lines, one way, in addition to `latencyMaxMs`. Without such a line: no latency and
+   * unlimited bandwidth.
+   */
   readonly slowest: LineQuality;
-  /** How many connections lie between two nodes on local networks when all are well; undefined when there is no way. */
+  /**
+   * The number of connections between two nodes on local networks when all are healthy; undefined when there is no
+   * path.
+   */
   hopsBetween(from: NodeProcess, to: NodeProcess): number | undefined;
-  /** Whether what one sends does not reach the other, and since when; undefined when it does. */
+  /** The time since which nothing that one node sends reaches the other; undefined when it does. */
   cutSinceMs(from: NodeProcess, to: NodeProcess): number | undefined;
   /**
-   * Whether what one node writes in a scope is to reach the other, when all is well: within a site everything, and what is shared between
-   * all that use the same cloud nodes.
+   * Whether writes of one node in a scope must reach the other when everything is healthy: within a site all writes,
+   * and shared writes between all nodes that use the same cloud nodes.
    */
   shares(scope: Scope, a: NodeProcess, b: NodeProcess): boolean;
-  /** What an authority of the world has issued a token for; undefined when none has. */
+  /** What a token was issued for; undefined when no authority of the world has issued it. */
   grantOf(token: string): Grant | undefined;
   /** The ports on which a machine accepts connections. */
   portsOf(process: NodeProcess): readonly number[];
-  /** How many datagram sockets it has open. */
+  /** The number of open datagram sockets of a machine. */
   datagramSocketsOf(process: NodeProcess): number;
   /** The peers, sessions and gateways of a node. */
   insideOf(process: NodeProcess): Inside;
-  /** What is left of the world when everybody has stopped. */
+  /** What is left of the world when all nodes have stopped. */
   readonly leftovers: { readonly streams: number; readonly sockets: number; readonly events: number };
   /** Runs the world until a promise settles. */
   complete<T>(promise: Promise<T>): Promise<T>;
 }
 
-/** Watches a world for a promise that is broken. */
+/** Watches a world for a violation of one invariant. */
 export interface Checker extends Observer {
   readonly name: string;
   readonly kind: BreachKind;
   /** Called often while the world runs, after an event. */
   look?(): void;
-  /** What is missing for the world to be settled, in a word or two (`led`), as far as this checker can tell; undefined when nothing is. */
+  /**
+   * What the world lacks to be settled, in a word or two (`led`), as far as this checker can tell; undefined when
+   * nothing is missing.
+   */
   missing?(): string | undefined;
-  /** Called when everything has healed, and the nodes agree. */
+  /** Called when everything has healed and the nodes agree. */
   settled?(): Promise<void>;
-  /** Called when everybody has stopped, and time has passed since. */
+  /** Called when all nodes have stopped and some time has passed since. */
   closed?(): void;
 }
 
-/** Makes a checker for one world. @param report Takes note of what is broken; the world stops there */
+/**
+ * Makes a checker for one world.
+ *
+ * @param report Records a breach; the world stops there
+ */
 export type CheckerFactory = (view: View, report: (message: string) => void) => Checker;

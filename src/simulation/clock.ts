@@ -1,14 +1,14 @@
 /**
- * Virtual time: a heap of what is to happen, ordered by time and then by the order in which it was asked for.
+ * Virtual time: a heap of scheduled events, ordered by time and then by the order of scheduling.
  *
- * Nothing happens by itself: whoever holds the clock steps it, so the end of a run is always explicit. Two runs that ask for
- * the same things in the same order see the same order of events.
+ * Nothing happens by itself: the owner of the clock steps it, so the end of a run is always explicit. Two runs that
+ * schedule the same events in the same order see the same order of events.
  */
 import { StatemeshError } from '../core/errors.js';
 import { shownValue } from '../core/options.js';
 import type { Timer } from '../ports/ports.js';
 
-/** Its own timer, since a world plans a million of them. */
+/** A timer class of its own, because a world schedules a million of them. */
 class Scheduled implements Timer {
   readonly atMs: number;
   readonly sequence: number;
@@ -39,7 +39,7 @@ export class VirtualClock {
     return this.#nowMs;
   }
 
-  /** How many events have been fired. */
+  /** The number of events that have fired. */
   get events(): number {
     return this.#events;
   }
@@ -49,23 +49,23 @@ export class VirtualClock {
     return this.#wasQuiet;
   }
 
-  /** When the next event is due; undefined when nothing is planned. */
+  /** When the next event is due; undefined when none is scheduled. */
   get nextAtMs(): number | undefined {
     this.#dropCancelled();
     return this.#heap[0]?.atMs;
   }
 
-  /** How many events are planned. */
+  /** The number of scheduled events. */
   get planned(): number {
     return this.#heap.filter(({ callback }) => callback !== undefined).length;
   }
 
-  /** @param isQuiet Whether it settles no promise by itself, so that nothing need be waited for after it */
+  /** @param isQuiet Whether the event settles no promise by itself, so that no work need be awaited after it */
   schedule(delayMs: number, callback: () => void, isQuiet = false): Timer {
     return this.scheduleAt(this.#nowMs + Math.max(0, delayMs), callback, isQuiet);
   }
 
-  /** At a moment, not after a delay: of two that are equal, rounding must not make the later one the earlier. */
+  /** Takes an absolute time, not a delay: when two times are equal, rounding must not reverse their order. */
   scheduleAt(atMs: number, callback: () => void, isQuiet = false): Timer {
     this.#sequence += 1;
     const scheduled = new Scheduled(Math.max(this.#nowMs, atMs), this.#sequence, callback, isQuiet);
@@ -73,7 +73,7 @@ export class VirtualClock {
     return scheduled;
   }
 
-  /** Fires the next event; false when nothing is planned. */
+  /** Fires the next event; false when none is scheduled. */
   step(): boolean {
     this.#dropCancelled();
     const next = this.#pop();
@@ -85,7 +85,7 @@ export class VirtualClock {
     return true;
   }
 
-  /** Lets time pass to a moment at which nothing happens. */
+  /** Advances the time to a moment at which nothing happens. */
   advanceTo(atMs: number): void {
     this.#nowMs = Math.max(this.#nowMs, atMs);
   }
@@ -141,7 +141,7 @@ const unitsMs = new Map<string, number>(units);
 /** A length of time: ms as a number, or a text such as `"500ms"`, `"10s"`, `"+20s"`, `"-2min"`, `"1h"`. */
 export type Duration = number | `${'' | '+'}${number}${(typeof units)[number][0]}`;
 
-/** @throws StatemeshError `requestInvalid` for what is none */
+/** @throws StatemeshError `requestInvalid` for a value that is not a duration */
 export function millisecondsOf(duration: Duration): number {
   if (typeof duration === 'number' && Number.isFinite(duration)) return duration;
   const [, amount, unit = ''] = /^([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)(ms|s|min|h)$/.exec(String(duration)) ?? [];

@@ -1,6 +1,7 @@
 /**
- * The configuration of a simulated node is the production one, but for the stretching of the key (scrypt runs on another thread for as
- * long as the machine likes, which no virtual clock can order) and for certificates: worlds have no files of them.
+ * Configures a simulated node as the production code does, with two exceptions. The key is not stretched: scrypt runs
+ * on another thread and takes real time, which no virtual clock can order. And certificates do not come from files,
+ * because worlds have none.
  */
 import { hash } from 'node:crypto';
 import { fromPromise } from 'xstate';
@@ -13,7 +14,7 @@ import type { Randomness, ServerCertificate } from '../ports/ports.js';
 export interface SimulatedConfigureOptions {
   /** The authorities that the node trusts. */
   readonly ca: string;
-  /** What it shows to who dials it while it is a cloud node. */
+  /** The certificate that it presents while it is a cloud node. */
   readonly certificate: ServerCertificate;
   readonly randomness: Randomness;
 }
@@ -37,7 +38,7 @@ export function createSimulatedConfigure({ ca, certificate, randomness }: Simula
   });
 }
 
-/** scrypt would take its time, and on a thread, which a world cannot wait for. */
+/** Instead of scrypt, which runs on a thread that a world cannot wait for. */
 async function derive(passphrase: string, salt: string): Promise<Uint8Array> {
   return Buffer.from(hash('sha256', `${salt}/${passphrase}`, 'hex'), 'hex');
 }

@@ -1,6 +1,6 @@
 /**
- * Where the simulated disks of a world are: a directory that carries the process and the thread in its name, so that what a
- * thread has left that was ended in the midst of a run can be found. It is memory that nobody else would free.
+ * The directory of a world's simulated disks. Its name contains the process and the thread, so that the disks of a
+ * thread that was terminated during a run can be found and removed. They occupy memory that is not freed otherwise.
  */
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,10 +1,10 @@
 /**
  * The disks of simulated machines: real SQLite files, on tmpfs where there is one.
  *
- * A crash leaves what had been written to the files at that moment: they are copied aside, and the next process opens the
- * copy, so it goes through a real recovery. The old process, which runs no code any more, keeps the old files.
+ * A crash keeps what had been written to the files at that moment: they are copied, and the next process opens the
+ * copy, so it goes through a real recovery. The old process runs no more code and keeps the old files.
  *
- * Disks also lie: a backup that is put back is older than what was acknowledged since, and a log may come back cut.
+ * Disks also lie: a restored backup is older than later acknowledged writes, and a log may come back truncated.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ export class SimulatedDisks {
     return directory;
   }
 
-  /** Keeps what a process that crashed has left for the next one. */
+  /** Keeps the files that a crashed process left, for the next process. */
   crash(machine: string): void {
     this.#renew(machine, this.directoryOf(machine));
   }
@@ -43,19 +43,21 @@ export class SimulatedDisks {
     return { directory, atMs };
   }
 
-  /** Puts a backup in place of what a machine has; no process may run on it. */
+  /** Replaces the files of a machine by a backup; no process may run on the machine. */
   restore(machine: string, { directory }: Backup): void {
     this.#renew(machine, directory);
   }
 
-  /** Gives a machine a copy of what another one has. */
+  /** Gives a machine a copy of another machine's files. */
   clone(from: string, to: string): void {
     this.#renew(to, this.directoryOf(from));
   }
 
   /**
-   * Cuts the end off each write-ahead log: writes that the disk had promised to keep are gone. No process may run on it.
-   * @param share How much of it stays, from 0 to 1
+   * Cuts the end off each write-ahead log: writes that the disk had promised to keep are gone. No process may run on
+   * the machine.
+   *
+   * @param share The share of the log that stays, from 0 to 1
    * @returns Whether there was anything to cut
    */
   tear(machine: string, share: number): boolean {
@@ -72,8 +74,8 @@ export class SimulatedDisks {
   }
 
   /**
-   * Writes noise over all that a machine has, but for the pages that say whose it is, so that what opens it finds out late. No
-   * process may run on it.
+   * Overwrites all files of a machine with noise, except the pages that identify the database, so that a process that
+   * opens it finds the damage late. No process may run on the machine.
    */
   damage(machine: string): void {
     const directory = this.directoryOf(machine);
@@ -84,13 +86,13 @@ export class SimulatedDisks {
     }
   }
 
-  /** Puts a file that is no database where there is none. */
+  /** Puts a file that is not a database where there is no file. */
   spoil(machine: string, name: string): void {
     const path = join(this.directoryOf(machine), name);
-    if (!existsSync(path)) writeFileSync(path, 'This is no database.');
+    if (!existsSync(path)) writeFileSync(path, 'This is not a database.');
   }
 
-  /** Moves the files of a machine out of the way: the next process finds none. No process may run on it. */
+  /** Moves the files of a machine away: the next process finds none. No process may run on the machine. */
   wipe(machine: string): void {
     this.#generations.set(machine, (this.#generations.get(machine) ?? 0) + 1);
   }
@@ -105,5 +107,5 @@ export class SimulatedDisks {
   }
 }
 
-/** No byte that begins a page of a database. */
+/** No page of a database begins with this byte. */
 const noise = 0xff;

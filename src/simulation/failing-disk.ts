@@ -1,10 +1,11 @@
 /**
- * How the disk of a simulated machine fails, as SQLite reports it: the real files stay as they are, and nothing of the operation is done.
+ * How the disk of a simulated machine fails, as SQLite reports it. The real files stay as they are, and the operation
+ * has no effect.
  */
 
 /**
- * `full`: nothing can be written (ENOSPC). `io`: nothing can be read or written (EIO). `readOnly`: the file system was mounted anew
- * (EROFS). `sync`: what was written does not get to the disk (fsync fails).
+ * `full`: nothing can be written (ENOSPC). `io`: nothing can be read or written (EIO). `readOnly`: the file system was
+ * remounted read-only (EROFS). `sync`: writes do not reach the disk (fsync fails).
  */
 export type DiskFailure = 'full' | 'io' | 'readOnly' | 'sync';
 
@@ -18,7 +19,11 @@ const writeErrors: Readonly<Record<DiskFailure, readonly [code: string, message:
   sync: ['SQLITE_IOERR_FSYNC', 'disk I/O error'],
 };
 
-/** What an access meets on a disk that fails. @throws an error as SQLite throws it */
+/**
+ * Throws the error of an access to a failing disk.
+ *
+ * @throws an error as SQLite throws it
+ */
 export function access(failure: DiskFailure | undefined, kind: 'read' | 'write'): void {
   if (failure === undefined || (kind === 'read' && failure !== 'io')) return;
   const [code, message] = kind === 'read' ? ['SQLITE_IOERR_READ', 'disk I/O error'] : writeErrors[failure];

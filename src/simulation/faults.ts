@@ -1,6 +1,6 @@
 /**
- * What can be done to a world: to its network, its processes, their clocks and their disks. Whatever is done is told to the
- * observers, so that a trace shows it, and so that checkers know that all is not well.
+ * Faults that can be injected into a world: into its network, its processes, their clocks and their disks. Every fault
+ * is reported to the observers, so that traces show it and checkers know that the world is not healthy.
  */
 import { type Kind, kinds, objectWith, oneOf, readOptions, wholeNumber } from '../core/options.js';
 import { type Duration, millisecondsOf, type VirtualClock } from './clock.js';
@@ -16,7 +16,7 @@ import { checkArguments, duration, simulationShape } from './options.js';
 import { Strangers, type StrangersOptions } from './strangers.js';
 import type { WorldNode } from './world-node.js';
 
-/** The parts of a world that can be meddled with. */
+/** The parts of a world that faults act on. */
 export interface WorldParts {
   readonly clock: VirtualClock;
   readonly hub: NetworkHub;
@@ -26,7 +26,7 @@ export interface WorldParts {
   processOf(node: WorldNode): NodeProcess;
 }
 
-/** What somebody shouts on a local network: beacons are such. */
+/** A datagram on a local network, such as a beacon. */
 export interface Datagram {
   readonly bytes: Uint8Array;
   /** The address that its sender has, or claims to have. */
@@ -39,11 +39,11 @@ export type Place = Pick<WorldNode, 'name' | 'address'>;
 
 /** A line between two machines, as its owner would describe it. */
 export interface Line {
-  /** What it carries, each way unless `backBytesPerSecond` says otherwise. Several connections share it. */
+  /** Bandwidth, each way unless `backBytesPerSecond` says otherwise. All connections between the machines share it. */
   readonly bytesPerSecond: number;
-  /** From the second machine to the first. */
+  /** Bandwidth from the second machine to the first. */
   readonly backBytesPerSecond?: number;
-  /** There and back, on top of what the weather takes. */
+  /** Round-trip time, in addition to the latency of the weather. */
   readonly roundTripMs: number;
 }
 
@@ -89,11 +89,11 @@ const strangersMachines = 2;
 
 export abstract class Faults {
   protected abstract readonly parts: WorldParts;
-  /** Those who are still there. */
+  /** Strangers that have not ended yet. */
   readonly #strangers = new Set<Strangers>();
   #strangersCalled = 0;
 
-  /** Nothing passes between the two groups until `heal`; with `oneWay`, only from the first to the second nothing. */
+  /** Cuts the network between the two groups until `heal`; with `oneWay`, only from the first to the second. */
   partition(from: readonly Place[], to: readonly Place[], options: { readonly oneWay?: boolean } = {}): void {
     const { oneWay = false } = readOptions(options, partitionShape);
     const groups = [from, to].map((places) => places.map(({ name }) => name));
@@ -106,14 +106,14 @@ export abstract class Faults {
     }
   }
 
-  /** Ends partitions, clogs and bad weather. What has waited in a partition arrives now, stale as it is. */
+  /** Ends partitions, clogs and bad weather. Bytes that waited in a partition arrive now, although they are old. */
   heal(): void {
     this.meddle('heal', []);
     this.parts.hub.heal();
     this.parts.health.healed();
   }
 
-  /** Holds up what one node sends to another. */
+  /** Delays everything that one node sends to another. */
   clog(from: Place, to: Place, time: Duration): void {
     checkArguments('clog', { duration: time }, { duration });
     this.meddle(`clog ${from.name} > ${to.name} ${time}`);
@@ -123,8 +123,8 @@ export abstract class Faults {
   }
 
   /**
-   * Makes the line between two machines narrow and long, or with `undefined` as all others are. A line is no fault: it stays as it is
-   * when the world heals, and nothing is wrong meanwhile.
+   * Makes the line between two machines narrow and long; `undefined` makes it like all others again. A line is not a
+   * fault: it stays when the world heals, and the world counts as healthy meanwhile.
    *
    * @example
    * const [a, b] = world.lan('office', ['node-a', 'node-b']);
@@ -140,8 +140,8 @@ export abstract class Faults {
   }
 
   /**
-   * Connections of nobody keep coming in at a node, on the local network or in the open, and take places. The result ends them; `heal`
-   * does not: whatever is promised holds meanwhile.
+   * Unknown machines keep connecting to a node, on the local network or in the open, and occupy places. The returned
+   * function ends them; `heal` does not: all invariants hold meanwhile.
    *
    * @example
    * const [a] = world.lan('office', ['node-a']);
@@ -154,7 +154,7 @@ export abstract class Faults {
     this.meddle(`strangers at ${name} ${JSON.stringify(options)}`);
     this.#strangersCalled += 1;
     const number = this.#strangersCalled;
-    // A network of their own with the node, so that its neighbors stay its neighbors.
+    // A network that only they and the node share, so that the node's neighbors stay its neighbors.
     const segment = `strangers ${number}`;
     const addresses = Array.from({ length: strangersMachines }, (_, index) => `10.66.${number}.${index + 1}`);
     if (!isCloud) {
@@ -170,13 +170,15 @@ export abstract class Faults {
     };
   }
 
-  /** Breaks what is open between two nodes, in the middle of whatever is on its way. */
+  /** Breaks the open connections between two nodes, in the middle of the bytes in flight. */
   reset(a: Place, b: Place): void {
     this.meddle(`reset ${a.name} - ${b.name}`);
     this.parts.hub.reset(a.address, b.address);
   }
 
-  /** Listens in: the result takes in every datagram that is said from now on, whoever hears it. */
+  /**
+   * Eavesdrops: the returned list receives every datagram that is sent from now on, whether or not a node receives it.
+   */
   overhear(): readonly Datagram[] {
     const overheard: Datagram[] = [];
     const others = this.parts.hub.onBroadcast;
@@ -189,8 +191,8 @@ export abstract class Faults {
   }
 
   /**
-   * Says something by datagram to all on a local network, in the name of whoever the datagram says it is from: forged, or one that
-   * was overheard and is played back.
+   * Sends a datagram to all nodes on a local network with the sender that the datagram names: a forged one, or the
+   * replay of an overheard one.
    */
   inject(segment: string, datagram: Datagram): void {
     checkArguments('inject', { segment }, { segment: kinds.filledText });
@@ -199,7 +201,7 @@ export abstract class Faults {
     this.parts.hub.inject(segment, port, bytes, from);
   }
 
-  /** The share of datagrams that are lost, and of segments that are sent again. */
+  /** Sets the share of datagrams that are lost, and of segments that are sent again. */
   loss(share: number): void {
     checkArguments('loss', { share }, { share: kinds.share });
     this.weather({ loss: share });
@@ -212,8 +214,8 @@ export abstract class Faults {
   }
 
   /**
-   * Adds a rule to the network: the first one that has an opinion of what passes wins. The result takes it out again; `heal` takes
-   * all of them out. Until then the world does not count as healthy.
+   * Adds a rule to the network: the first rule that returns a verdict on a parcel wins. The returned function removes
+   * the rule; `heal` removes all rules. Until then the world does not count as healthy.
    *
    * @example
    * const end = world.rule(rules.latency({ kind: 'lognormal', medianMs: 30, sigma: 1, maxMs: 2_000 }));
@@ -229,7 +231,7 @@ export abstract class Faults {
     };
   }
 
-  /** Sets environment variables of a node, for its processes of now and later; undefined takes one away. */
+  /** Sets environment variables of a node, for its present and later processes; undefined removes one. */
   environment(node: WorldNode, variables: Readonly<Record<string, string | undefined>>): void {
     checkArguments('environment', { variables }, { variables: objectWith() });
     // Names only: the values are secrets.
@@ -241,26 +243,29 @@ export abstract class Faults {
     }
   }
 
-  /** kill -9. What was not committed is lost; what was acknowledged is not. */
+  /** kill -9. Uncommitted writes are lost; acknowledged writes are not. */
   crash(node: WorldNode): void {
     this.meddle(`crash ${node.nodeId}`);
     this.parts.processOf(node).crash();
   }
 
-  /** kill -9 at the next moment of a kind: when a write is on disk and nobody knows, or when its caller has just been told. */
+  /**
+   * kill -9 at the next moment of a kind: when a write is on disk but unreported, or when its caller has just been
+   * told.
+   */
   crashAt(node: WorldNode, moment: Moment): void {
     checkArguments('crashAt', { moment }, { moment: oneOf(...moments) });
     this.meddle(`crash ${node.nodeId} at ${moment}`);
     this.parts.processOf(node).crashAt(moment);
   }
 
-  /** Takes {@link World.crashAt} back, if its moment has not come. */
+  /** Cancels {@link World.crashAt}, if its moment has not come. */
   spare(node: WorldNode): void {
     this.meddle(`spare ${node.nodeId}`);
     this.parts.processOf(node).crashAt(undefined);
   }
 
-  /** Starts a node again, after a crash or a stop, on what is on its disk. */
+  /** Starts a node again, after a crash or a stop, with the files on its disk. */
   restart(node: WorldNode): void {
     this.meddle(`restart ${node.nodeId}`);
     this.parts.processOf(node).start();
@@ -278,21 +283,25 @@ export abstract class Faults {
     this.skew(node, -this.parts.processOf(node).skewMs);
   }
 
-  /** Another program of the machine listens on a port. @returns Whether the port was free */
+  /**
+   * Lets another program of the machine listen on a port.
+   *
+   * @returns Whether the port was free
+   */
   occupy(node: WorldNode, at: number): boolean {
     checkArguments('occupy', { port: at }, { port });
     this.meddle(`occupy port ${at} of ${node.name}`);
     return this.parts.hub.occupy(node.address, at);
   }
 
-  /** The other program has gone. */
+  /** Ends the other program. */
   vacate(node: WorldNode, at: number): void {
     checkArguments('vacate', { port: at }, { port });
     this.meddle(`vacate port ${at} of ${node.name}`);
     this.parts.hub.vacate(node.address, at);
   }
 
-  /** The disk of a node has no room any more for a database that grows, nor for another one. */
+  /** Leaves no room on the disk of a node for a growing database or for another one. */
   fillDisk(node: WorldNode): void {
     this.meddle(`fill the disk of ${node.nodeId}`);
     this.parts.processOf(node).fillDisk(true);
@@ -303,7 +312,9 @@ export abstract class Faults {
     this.parts.processOf(node).fillDisk(false);
   }
 
-  /** The disk of a node fails from now on, in one way: what is asked of it is not done. A process that runs goes on. */
+  /**
+   * Lets the disk of a node fail from now on, in one way: its operations have no effect. A running process continues.
+   */
   failDisk(node: WorldNode, failure: DiskFailure): void {
     checkArguments('failDisk', { failure }, { failure: oneOf(...diskFailures) });
     this.meddle(`fail the disk of ${node.nodeId}: ${failure}`);
@@ -320,7 +331,7 @@ export abstract class Faults {
     return this.parts.disks.backUp(this.parts.processOf(node).address, this.parts.clock.nowMs);
   }
 
-  /** Puts a backup in place of the files of a node that is down. What was written since is gone from this disk. */
+  /** Replaces the files of a stopped node by a backup. Later writes are gone from this disk. */
   restore(node: WorldNode, backup: Backup): void {
     const process = this.#down(node);
     this.meddle(`restore ${node.nodeId} as of ${backup.atMs.toFixed(0)} ms`);
@@ -328,7 +339,7 @@ export abstract class Faults {
     this.parts.observers.tell('diskLost', process);
   }
 
-  /** Cuts the end off the write-ahead log of a node that is down: the disk did not keep its word. */
+  /** Cuts the end off the write-ahead log of a stopped node: the disk broke its promise. */
   tear(node: WorldNode, shareKept: number): void {
     checkArguments('tear', { shareKept }, { shareKept: kinds.share });
     const process = this.#down(node);
@@ -336,7 +347,7 @@ export abstract class Faults {
     if (this.parts.disks.tear(process.address, shareKept)) this.parts.observers.tell('diskLost', process);
   }
 
-  /** Writes noise over the files of a node that is down: its database is damaged beyond repair. */
+  /** Overwrites the files of a stopped node with noise: its database is damaged beyond repair. */
   damage(node: WorldNode): void {
     const process = this.#down(node);
     this.meddle(`damage the database of ${node.nodeId}`);
@@ -344,7 +355,7 @@ export abstract class Faults {
     this.parts.observers.tell('diskLost', process);
   }
 
-  /** Moves the files of a node that is down away: it begins anew, with what its peers have. */
+  /** Moves the files of a stopped node away: it starts empty, and receives what its peers have. */
   wipe(node: WorldNode): void {
     const process = this.#down(node);
     this.meddle(`wipe ${node.nodeId}`);
@@ -357,7 +368,7 @@ export abstract class Faults {
     this.#strangers.clear();
   }
 
-  /** @param partition Who cannot hear whom from now on, if that changes: groups of names */
+  /** @param partition The groups of names that cannot hear each other from now on, if that changes */
   protected meddle(what: string, partition?: readonly (readonly string[])[]): void {
     this.parts.observers.tell('meddled', what, ...(partition === undefined ? [] : [partition]));
   }

@@ -11,12 +11,12 @@ export class FrameScanner {
   #payload: number[] | undefined;
   #left = 0;
 
-  /** @param decoded The types of frames that are looked into, by their numbers; of all others only the type is told */
+  /** @param decoded The numbers of the frame types to decode; of other frames only the type is reported */
   constructor(decoded: ReadonlySet<number>) {
     this.#decoded = decoded;
   }
 
-  /** @param found Hears of each frame: of one that is decoded when it is whole, of another one when it begins */
+  /** @param found Called for each frame: when a decoded frame is complete, and when any other frame begins */
   push(bytes: Uint8Array, found: Found): void {
     let offset = 0;
     while (offset < bytes.length) {
@@ -39,7 +39,7 @@ export class FrameScanner {
     if (this.#left === 0) this.#finish(found);
   }
 
-  /** At the end of a frame; whether there was one. */
+  /** Ends a frame; returns whether there was one. */
   #finish(found: Found): boolean {
     const payload = this.#payload;
     const wasWithin = this.#header.length === headerBytes;

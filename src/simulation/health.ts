@@ -1,8 +1,8 @@
 /**
- * How a world is: what has been done to it that is not over, who is connected with whom, and since when all is well. This is what
- * checkers measure promises by that hold only while nothing is wrong.
+ * The health of a world: which faults are active, which nodes are connected, and since when everything has been
+ * healthy. Checkers use it for invariants that hold only while nothing is wrong.
  *
- * All of that is about local networks: they are to be well whatever becomes of the cloud.
+ * All of this is about local networks: they must be healthy whatever happens to the cloud.
  */
 import { limits } from '../core/limits.js';
 import type { Inside } from './inside.js';
@@ -13,7 +13,7 @@ export interface HealthOptions {
   nowMs(): number;
   processes(): readonly NodeProcess[];
   insideOf(process: NodeProcess): Inside;
-  /** Whether what is sent may have to be sent again, and nobody can say how often. */
+  /** Whether the network loses parcels, so that bytes may have to be sent again any number of times. */
   isLossy(): boolean;
   /** Whether two machines, by their addresses, are wired to each other on a local network. */
   areLocal(a: string, b: string): boolean;
@@ -27,7 +27,7 @@ interface Cut {
 
 export class Health implements Observer {
   readonly #options: HealthOptions;
-  /** By ordered pairs of addresses between which nothing passes. */
+  /** Cuts by ordered pair of addresses between which nothing passes. */
   readonly #cuts = new Map<string, Cut>();
   #cloggedUntilMs = 0;
   #isBent = false;
@@ -46,7 +46,7 @@ export class Health implements Observer {
     return this.#cuts.get(`${from.address} ${to.address}`)?.sinceMs;
   }
 
-  /** Nothing passes from one address to the other. */
+  /** Cuts the way from one address to the other. */
   cut(from: string, to: string): void {
     const pair = `${from} ${to}`;
     if (!this.#cuts.has(pair)) this.#cuts.set(pair, { from, to, sinceMs: this.#options.nowMs() });
@@ -56,7 +56,7 @@ export class Health implements Observer {
     this.#cloggedUntilMs = Math.max(this.#cloggedUntilMs, untilMs);
   }
 
-  /** A rule of somebody's own is in force: until the next heal nobody knows how well things are. */
+  /** A custom rule is in force: the health is unknown until the next heal. */
   bent(): void {
     this.#isBent = true;
   }
@@ -67,7 +67,7 @@ export class Health implements Observer {
     this.#cloggedUntilMs = 0;
   }
 
-  /** The machines have changed, or who reaches whom. */
+  /** The machines have changed, or their connectivity. */
   rewired(): void {
     this.#hops = undefined;
     this.#healthySinceMs = undefined;
@@ -95,7 +95,7 @@ export class Health implements Observer {
     else this.#healthySinceMs ??= this.#options.nowMs();
   }
 
-  /** Whether each node that is up has a session with each other one that it reaches on a local network. */
+  /** Whether each node that is up has a session with every other node that it reaches on a local network. */
   isMeshed(): boolean {
     const up = this.#options.processes().filter(({ isUp }) => isUp);
     return up.every((process) => {
@@ -108,7 +108,7 @@ export class Health implements Observer {
     });
   }
 
-  /** The number of connections on the shortest way over local networks; undefined when there is none. */
+  /** The number of connections on the shortest path over local networks; undefined when there is no path. */
   hopsBetween(from: NodeProcess, to: NodeProcess): number | undefined {
     this.#hops ??= new Map();
     let hops = this.#hops.get(from);
@@ -121,7 +121,7 @@ export class Health implements Observer {
 
   #hopsFrom(from: NodeProcess): Map<NodeProcess, number> {
     const hops = new Map([[from, 0]]);
-    // A map gives its entries in the order in which they were added, those added meanwhile too: breadth first.
+    // Iterating over a map visits entries in insertion order, also those that are added meanwhile: breadth first.
     for (const [process, count] of hops) {
       for (const other of this.#options.processes()) {
         if (!hops.has(other) && this.#areLocal(process, other)) hops.set(other, count + 1);
@@ -130,12 +130,12 @@ export class Health implements Observer {
     return hops;
   }
 
-  /** A cloud node is on no local network, wherever its machine stands. */
+  /** A cloud node is on no local network, wherever its machine is. */
   #areLocal(a: NodeProcess, b: NodeProcess): boolean {
     return !a.isCloud && !b.isCloud && this.#options.areLocal(a.address, b.address);
   }
 
-  /** Whether nothing is wrong but disks: networks, processes and clocks are well. */
+  /** Whether only disks may be failing: networks, processes and clocks are healthy. */
   get isCalm(): boolean {
     const { processes: all, areLocal, isLossy, nowMs } = this.#options;
     const processes = all().filter(({ isCloud }) => !isCloud);

@@ -1,5 +1,6 @@
 /**
- * `statemesh/simulation`: a deterministic world for tests of programs that embed statemesh, and for our own.
+ * `statemesh/simulation`: a deterministic world for tests of programs that embed statemesh, and for the tests of
+ * statemesh itself.
  */
 
 export type { Authority, AuthorityOptions, AuthorityRequest, ClientInput, TokenInput } from './authority.js';

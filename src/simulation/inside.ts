@@ -1,4 +1,4 @@
-/** The actors inside a node, as checkers look at them: snapshots only, nothing is sent. */
+/** The actors inside a node, as checkers see them: snapshots only, no events are sent. */
 import type { ActorRefFrom, AnyActorRef, SnapshotFrom } from 'xstate';
 import type { Standing, Uplink } from '../core/ballot.js';
 import type { NodeId } from '../core/ids.js';
@@ -11,39 +11,39 @@ import type { NodeProcess } from './node.js';
 export type SessionSnapshot = SnapshotFrom<SessionMachine>;
 export type PeerSnapshot = SnapshotFrom<PeerMachine>;
 
-/** Where a node stands in the election of its cluster. */
+/** The state of a node in the election of its cluster. */
 export interface Vote {
-  /** For whom it votes: while a node changes its NodeId, still the old one. */
+  /** The NodeId for which it votes: still the old one while a node changes its NodeId. */
   readonly nodeId: NodeId;
   /** `observer`, `follower`, `candidate` or `leader`. */
   readonly state: string;
   readonly leaderId: NodeId | undefined;
   readonly term: number;
-  /** Who it takes for live besides itself, and what they say of themselves. */
+  /** The other nodes that it considers live, and what they say about themselves. */
   readonly live: ReadonlyMap<NodeId, Standing>;
   readonly uplink: Uplink;
 }
 
-/** A node's way to one cloud node. */
+/** A node's gateway to one cloud node. */
 export interface GatewaySight {
   /** The cloud node. */
   readonly nodeId: string;
   /** `standby`, `authorizing`, `connecting`, `online`, `backingOff`, `rejected` or `disabled`. */
   readonly state: string;
-  /** Its own, over the cloud link, while there is one. */
+  /** Its session over the cloud link, while there is one. */
   readonly session: SessionSnapshot | undefined;
 }
 
 export interface Inside {
-  /** With whomever: nodes of the cluster, the cloud, and, in a cloud node, those who have dialed it. */
+  /** Sessions with nodes of the cluster, with the cloud and, in a cloud node, with its clients. */
   readonly sessions: readonly SessionSnapshot[];
   readonly peers: readonly PeerSnapshot[];
   readonly gateways: readonly GatewaySight[];
-  /** Undefined where there is no election: in a cloud node. */
+  /** Undefined in a cloud node, which has no election. */
   readonly vote: Vote | undefined;
 }
 
-/** Looks into each node once an event, however many ask. */
+/** Looks into each node at most once per event, however many checkers ask. */
 export function insides(eventOf: () => number): (process: NodeProcess) => Inside {
   const seen = new Map<NodeProcess, Inside>();
   let seenAtEvent = -1;
@@ -60,7 +60,6 @@ export function insides(eventOf: () => number): (process: NodeProcess) => Inside
 
 /** What is inside a node; nothing while it is down. */
 export function insideOf(process: NodeProcess): Inside {
-  // A node that is down has no actor to look at.
   if (!process.isUp) return { sessions: [], peers: [], gateways: [], vote: undefined };
   const { membership, election, uplink, reception } = childrenOf(process.node.actor);
   const gateways = childrenNamed(uplink, 'gateway-').map(gatewayOf);
@@ -95,7 +94,7 @@ export function* actorsOf(actor: AnyActorRef, path = ''): Generator<{ path: stri
 
 type Children = Readonly<Record<string, AnyActorRef | undefined>>;
 
-/** By name, since which children a node has depends on its role. */
+/** By name, because the children of a node depend on its role. */
 function childrenOf(actor: AnyActorRef): Children {
   const { children = {} } = actor.getSnapshot() as { children?: Children };
   return children;
@@ -123,7 +122,7 @@ function voteOf(election: AnyActorRef, process: NodeProcess): Vote {
   return { nodeId: identity.nodeId, state: topStateOf(election), leaderId, term, live, uplink };
 }
 
-/** Of a machine: the outermost state that it is in. */
+/** The topmost active state of a machine. */
 function topStateOf(actor: AnyActorRef): string {
   const { value } = actor.getSnapshot() as { value?: unknown };
   return typeof value === 'string' ? value : (Object.keys(value ?? {})[0] ?? '');

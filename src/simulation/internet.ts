@@ -1,17 +1,18 @@
 /**
- * What of a world stands in the open: cloud machines and authorities, with their addresses, names and certificates. Everybody on any
- * local network reaches it. All certificates are signed by one authority, which all nodes of the world trust if nothing else is said.
+ * The public part of a world: cloud machines and authorities, with their addresses, names and certificates. Every
+ * machine on a local network can reach it. One authority signs all certificates, and all nodes of the world trust it by
+ * default.
  */
 import type { ServerCertificate } from '../ports/ports.js';
 import { Authority, type AuthorityOptions, type AuthoritySurroundings } from './authority.js';
 import { authorityText, issue } from './network/certificates.js';
 
-/** A machine in the open. */
+/** A public machine. */
 export interface PublicPlace {
   readonly address: string;
   /** In lower case, as host names are compared. */
   readonly hostName: string;
-  /** For its name and its address. */
+  /** Issued for its name and its address. */
   readonly certificate: ServerCertificate;
 }
 
@@ -19,7 +20,7 @@ export interface PublicPlace {
 const domain = 'world';
 
 export class Internet {
-  /** Who has signed the certificates here. */
+  /** The authority that signs the certificates here. */
   readonly ca = authorityText(domain);
   readonly authorities: Authority[] = [];
   readonly #around: Omit<AuthoritySurroundings, 'address' | 'certificate'>;
@@ -29,7 +30,7 @@ export class Internet {
     this.#around = around;
   }
 
-  /** @throws Error when something has its host name already */
+  /** @throws Error when the host name is already in use */
   authority(options: AuthorityOptions = {}): Authority {
     const { hostname } = new URL(options.issuer ?? 'https://authority.world');
     const authority = new Authority(options, { ...this.#around, ...this.#place(hostname) });
@@ -37,21 +38,21 @@ export class Internet {
     return authority;
   }
 
-  /** Where a cloud machine is: `cloud-1.world`. */
+  /** The place of a cloud machine: `cloud-1.world`. */
   cloud(name: string): PublicPlace {
     return this.#place(`${name}.${domain}`);
   }
 
-  /** The authority that has an address. */
+  /** The authority at an address. */
   authorityAt(address: string): Authority | undefined {
     return this.authorities.find((authority) => authority.address === address);
   }
 
   #place(name: string): PublicPlace {
     const hostName = name.toLowerCase();
-    if (this.#places.has(hostName)) throw new Error(`There is a ${hostName} in this world already.`);
+    if (this.#places.has(hostName)) throw new Error(`This world already has a machine named ${hostName}.`);
     const number = this.#places.size + 1;
-    // TEST-NET-3 (RFC 5737), and beyond it if a world is that large.
+    // TEST-NET-3 (RFC 5737), and beyond it in a world that is that large.
     const address = `203.0.${113 + (number >> 8)}.${number & 255}`;
     const place = { address, hostName, certificate: issue(this.ca, [hostName, address]) };
     this.#places.set(hostName, place);

@@ -1,6 +1,6 @@
 /**
- * A simulated node: the production actors, services, store and codec in a process of their own that can be crashed,
- * restarted and skewed. Its address and its disk stay with it, as those of a machine do.
+ * A simulated node: the production actors, services, store and codec in a simulated process that can be crashed,
+ * restarted and skewed. Its address and its disk stay, as those of a machine do.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ import type { RandomStream } from './random.js';
 import { createSimulatedVerifyToken } from './verify-token.js';
 import { simulatedHttp } from './web/http.js';
 
-/** What a node has told the outside world. */
+/** An event that a node has emitted. */
 export interface Heard {
   readonly nodeId: string;
   readonly atMs: number;
@@ -46,34 +46,37 @@ export interface Acknowledged {
   readonly hlc: Hlc;
 }
 
-/** Hears what happens to a process, and changes nothing. */
+/** Observes a process, and changes nothing. */
 export interface ProcessObserver {
-  /** A process has opened a database, after a recovery if there was one to be done. */
+  /** A process has opened a database, after a recovery if one was needed. */
   opened?(process: NodeProcess, store: Store): void;
-  /** @param nodeId Whose database it is, if not that of the present identity: a process that changes its identity has two of them for a moment */
+  /**
+   * @param nodeId The owner of the database, if not the present identity: a process that changes its identity has two
+   * databases for a moment
+   */
   committed?(process: NodeProcess, commit: Commit, nodeId?: NodeId): void;
   acknowledged?(process: NodeProcess, write: Acknowledged): void;
   happened?(process: NodeProcess, heard: Heard): void;
-  /** Killed, or stopped in good order. */
+  /** Killed, or stopped gracefully. */
   ended?(process: NodeProcess): void;
 }
 
-/** All that observe a process. */
+/** All observers of a process. */
 export interface ProcessObservers {
   tell<Name extends keyof ProcessObserver>(name: Name, ...args: Parameters<NonNullable<ProcessObserver[Name]>>): void;
 }
 
-/** What a machine is, whatever runs on it. */
+/** The identity of a machine, independent of its processes. */
 export interface MachineIdentity {
   readonly nodeId: string;
-  /** For people: its NodeId, with a count where others have it too. */
+  /** A readable name: its NodeId, with a count where other machines have the same one. */
   readonly name: string;
   readonly address: string;
   /** The local networks that it is on. */
   readonly segments: Iterable<string>;
-  /** How the network names it; its address if it has no name. */
+  /** Its name on the network; its address if it has no name. */
   readonly hostName: string;
-  /** Of a machine in the open: what it shows to who dials it. */
+  /** For a public machine: the certificate that it presents. */
   readonly certificate: ServerCertificate | undefined;
 }
 
@@ -87,7 +90,7 @@ export interface Surroundings {
   /** The authorities that nodes trust. */
   readonly ca: string;
   random(label: string): RandomStream;
-  /** Sees every event and snapshot of the actors; undefined when nobody looks, since it costs. */
+  /** Receives every event and snapshot of the actors; undefined when there is no inspector, because it costs time. */
   readonly inspect: ((process: NodeProcess, event: InspectionEvent) => void) | undefined;
 }
 
@@ -100,7 +103,7 @@ interface Process {
   readonly life: Life;
 }
 
-/** What a process was asked for, and whether its operator has written it down. */
+/** A requested configuration change, and whether the operator has written it down. */
 interface Edit {
   readonly partial: Partial<ConfigurationInput>;
   readonly isWritten: boolean;
@@ -108,24 +111,24 @@ interface Edit {
 
 interface Life {
   isOver: boolean;
-  /** It was killed: nobody hears of it any more. */
+  /** The process was killed and emits no events any more. */
   isKilled: boolean;
 }
 
-/** Where a process can be killed to the point. */
+/** The exact moments at which a process can be killed. */
 export const moments = ['commit', 'acknowledgement'] as const;
 export type Moment = (typeof moments)[number];
 
-/** What a disk takes at most after its work, in virtual time: others act meanwhile. Most are fast. */
+/** Longest latency of a disk operation, in virtual ms: others act meanwhile. Most disks are fast. */
 const diskLatenciesMaxMs = [1, 1, 20];
-/** What it takes at most to open another database. */
+/** Longest time to open another database. */
 const openingsMaxMs = [1, 20, 1_000];
-/** What the configuration of a cloud node has to name. Nobody reads them: worlds have no such files. */
+/** File names that the configuration of a cloud node must contain. The files are never read: worlds have none. */
 export const certificateFiles = { tlsCert: 'certificate.pem', tlsKey: 'key.pem' };
-/** What the environment of nodes is for, if nothing else is said: the secret that they show to the authority of the world. */
+/** The default use of a node's environment: the secret that it shows to the authority of the world. */
 const secretVariablesOfWorlds = [{ name: 'CLOUD_SECRET', origin: 'https://authority.world' }];
 export const clusterKeyOfWorlds = 'the key of a simulated cluster';
-/** Where nodes listen, if nothing else is said. */
+/** The default port of nodes. */
 export const defaultPort = 9_000;
 const all = Number.MAX_SAFE_INTEGER;
 const nothingToDo: Reconfiguration = { changes: [], tookMs: 0, writesHeldMs: 0, connectionsRefusedMs: 0 };
@@ -142,11 +145,17 @@ export class NodeProcess {
   readonly heard: Heard[] = [];
   readonly #certificate: ServerCertificate | undefined;
   readonly #surroundings: Surroundings;
-  /** What its operator has written down, for the processes to come: in the beginning, and since. What is refused is crossed out again. */
+  /**
+   * What its operator has written down for later processes: initially and since then. A refused change is removed
+   * again.
+   */
   readonly #written: Partial<ConfigurationInput> & { readonly nodeId: string };
   #edits: readonly Edit[] = [];
   #configuration: Partial<ConfigurationInput> & { readonly nodeId: string };
-  /** The slowest beats and elections that it has ever been told of: what began by them may still be under way. */
+  /**
+   * The longest heartbeat and election intervals that it was ever configured with: work that started under them may
+   * still be in progress.
+   */
   readonly #slowest = { heartbeatIntervalMs: 0, electionIntervalMs: 0 };
   #process: Process | undefined;
   #starts = 0;
@@ -170,17 +179,17 @@ export class NodeProcess {
     this.#slow(options);
   }
 
-  /** What its process goes by at present; of one that is down, what the next one will. */
+  /** The NodeId of its process; while it is down, that of the next process. */
   get nodeId(): NodeId {
     return this.store?.nodeId ?? (this.#configuration.nodeId as NodeId);
   }
 
-  /** What its operator has written down. */
+  /** The configuration that its operator has written down. */
   get wanted(): Partial<ConfigurationInput> {
     return this.#configuration;
   }
 
-  /** The same, but as slow as it has ever been. */
+  /** The same, with the longest intervals that it ever had. */
   get options(): Partial<ConfigurationInput> {
     const { heartbeatIntervalMs, electionIntervalMs } = this.#slowest;
     return {
@@ -190,7 +199,7 @@ export class NodeProcess {
     };
   }
 
-  /** Whether it is a node of the cloud, not of a local network. */
+  /** Whether it is a cloud node. */
   get isCloud(): boolean {
     const { configured } = this.#process?.node.actor.getSnapshot().context ?? {};
     return (configured?.configuration ?? this.#configuration).role === 'cloud';
@@ -200,7 +209,7 @@ export class NodeProcess {
     return this.#process?.node.state === 'running';
   }
 
-  /** Whether there is a process, in whatever state. */
+  /** Whether there is a process, in any state. */
   get isThere(): boolean {
     return this.#process !== undefined;
   }
@@ -223,7 +232,7 @@ export class NodeProcess {
     return this.#diskFailure;
   }
 
-  /** Whether anything is wrong with its disk. */
+  /** Whether its disk has no fault. */
   get isDiskSound(): boolean {
     return !this.#isDiskFull && this.#diskFailure === undefined;
   }
@@ -233,7 +242,7 @@ export class NodeProcess {
     throw this.#failure ?? new Error(`${this.nodeId} is not up: start it first.`);
   }
 
-  /** How many databases its process has open. */
+  /** The number of databases that its process has open. */
   get openDatabases(): number {
     return this.#process?.stores.size ?? 0;
   }
@@ -242,7 +251,7 @@ export class NodeProcess {
     return this.#process?.node.actor.getSnapshot().context.store;
   }
 
-  /** Begins a new process; it is up when the world has run a little. */
+  /** Starts a new process; it is up after the world has run a little. */
   start(): void {
     if (this.#process !== undefined) throw new Error(`${this.nodeId} is up already.`);
     const { clock, hub, disks, pending, random, inspect, ca } = this.#surroundings;
@@ -253,14 +262,14 @@ export class NodeProcess {
     const network = notingNetwork(hub.join(host), pending);
     const http = simulatedHttp({ network, time, settled: () => pending.note() });
     const environment = { get: (name: string) => this.environment.get(name) };
-    // The actor tells of itself while it is being made, before there is a process to ask.
+    // The actor reports events while it is being created, before there is a process to ask.
     const life: Life = { isOver: false, isKilled: false };
     const openStore = fromPromise<Store, OpenStoreInput>(({ input, signal }) =>
       this.#openStore(process, input, { randomness: stream, signal }),
     );
     const node = createNode(
       {
-        // What an operator has written down is refused when the process starts, not when it is made.
+        // A written configuration is refused when the process starts, not when it is created.
         provider: staticConfiguration({
           host: this.address,
           port: defaultPort,
@@ -309,26 +318,29 @@ export class NodeProcess {
     for (const store of process.stores) store.abandon();
   }
 
-  /** Kills the process when it next has written to disk, or when it next tells a caller so; or spares it after all. */
+  /**
+   * Kills the process when it next has written to disk, or when it next reports that to a caller; undefined cancels
+   * this.
+   */
   crashAt(moment: Moment | undefined): void {
     this.#dyingAt = moment;
   }
 
-  /** A graceful stop; done when the world has run a little. */
+  /** Stops gracefully; done after the world has run a little. */
   async stop(): Promise<void> {
     await this.#process?.node.stop();
   }
 
   /**
-   * Asks the process for another configuration. Its operator writes it down at once, or when it is in force, or not at all.
-   * Without a process it is only written down.
+   * Asks the process for another configuration. Its operator writes it down at once, when it is in force, or not at
+   * all. Without a process it is only written down.
    */
   async reconfigure(
     partial: Partial<ConfigurationInput>,
     isWritten: 'now' | 'then' | 'never',
   ): Promise<Reconfiguration> {
     this.#slow(partial);
-    // In the order in which it was asked for, whenever it is written down: what is asked for later replaces it.
+    // In the order of the requests, whenever they are written down: a later request replaces an earlier one.
     const edit: Edit = { partial, isWritten: isWritten === 'now' };
     this.#edit([...this.#edits, edit]);
     const process = this.#process;
@@ -342,7 +354,7 @@ export class NodeProcess {
       return done;
     } catch (error) {
       if (process.life.isKilled) return new Promise(() => {});
-      // Of a node that has stopped nobody knows yet whether it takes it.
+      // When a node has stopped, it is still unknown whether it accepts the change.
       if (failureOf(error).code !== 'notRunning') this.#edit(this.#edits.filter((each) => each !== edit));
       throw error;
     }
@@ -354,7 +366,7 @@ export class NodeProcess {
     this.#configuration = Object.assign({}, this.#written, ...written);
   }
 
-  /** All that a database of this machine has which no process has open at present. */
+  /** All entries of a database of this machine that no process has open. */
   async readAside(nodeId: NodeId): Promise<readonly Run[]> {
     const { clock, disks, random } = this.#surroundings;
     const path = join(disks.directoryOf(this.address), `${nodeId}.db`);
@@ -382,13 +394,13 @@ export class NodeProcess {
     this.#process?.time.skew(byMs);
   }
 
-  /** Whether the database may grow. */
+  /** Sets whether the database may grow. */
   fillDisk(isFull: boolean): void {
     this.#isDiskFull = isFull;
     for (const store of this.#process?.stores ?? []) store.limitPages(isFull ? 1 : undefined);
   }
 
-  /** How the disk fails from now on, if it does. */
+  /** Sets how the disk fails from now on; undefined ends the failure. */
   failDisk(failure: DiskFailure | undefined): void {
     this.#diskFailure = failure;
   }
@@ -430,7 +442,7 @@ export class NodeProcess {
     const write = store.write.bind(store);
     store.write = (writes) =>
       write(writes).then((written) => {
-        // A process that is gone tells nobody anything.
+        // A process that is gone acknowledges nothing.
         if (process.life.isOver) return new Promise(() => {});
         for (const each of written) {
           if (each !== undefined) observers.tell('acknowledged', this, { nodeId: store.nodeId, hlc: each.hlc });
@@ -443,7 +455,10 @@ export class NodeProcess {
     return store;
   }
 
-  /** Beside one that serves, or nothing could ever come while a node is about to change its NodeId. It never opens for who has stopped. */
+  /**
+   * Slow while another database serves: otherwise no event could come while a node is about to change its NodeId. It
+   * never opens for a node that has stopped.
+   */
   async #openSlowly({ stores, time, life }: Process, signal: AbortSignal): Promise<void> {
     if (stores.size === 0) return;
     const disk = this.#surroundings.random(`opening ${this.address} ${this.#openings}`);
@@ -452,7 +467,7 @@ export class NodeProcess {
     if (life.isOver || signal.aborted) await new Promise(() => {});
   }
 
-  /** What a peer is sent and what it sends takes its time after the work too, or nothing could ever come between. */
+  /** Sending and receiving also take time after the work; otherwise no event could come between. */
   #slowDown(store: SqliteStore, { time }: Process): void {
     const disk = this.#surroundings.random(`disk ${this.address} start ${this.#starts}`);
     const latencyMaxMs = disk.pick(diskLatenciesMaxMs);
@@ -486,7 +501,11 @@ export class NodeProcess {
   }
 }
 
-/** A disk that fails cannot open a database either. @throws StatemeshError `diskFull`, `databaseUnavailable` */
+/**
+ * Throws when the disk fails: then it cannot open a database.
+ *
+ * @throws StatemeshError `diskFull`, `databaseUnavailable`
+ */
 function openingMeets(failure: DiskFailure | undefined, path: string): void {
   try {
     access(failure, 'write');
@@ -495,7 +514,10 @@ function openingMeets(failure: DiskFailure | undefined, path: string): void {
   }
 }
 
-/** A service that says when it begins and ends: what it awaits first may have settled already, and whoever it waits for is told. */
+/**
+ * A service that reports when it begins and ends: the first promise that it awaits may already have settled, and its
+ * end is reported to the actor that waits for it.
+ */
 function noted<Logic extends AnyActorLogic>(logic: Logic, pending: PendingWork): Logic {
   return {
     ...logic,
@@ -510,7 +532,7 @@ function noted<Logic extends AnyActorLogic>(logic: Logic, pending: PendingWork):
   };
 }
 
-/** A network that says when it is asked for a promise: some of them settle at once. */
+/** A network that reports each request for a promise: some of them settle at once. */
 function notingNetwork(network: Network, pending: PendingWork): Network {
   const noted = <T>(promise: Promise<T>): Promise<T> => {
     pending.note();

@@ -1,20 +1,20 @@
 /**
- * What can be seen of a world while it runs. Checkers and traces are observers: they hear of things at the moment at which
- * they happen, and change nothing.
+ * What can be seen of a world while it runs. Checkers and traces are observers: they are called at the moment of an
+ * event, and change nothing.
  */
 import type { Delivery } from './network/delivery.js';
 import type { NodeProcess, ProcessObserver } from './node.js';
 
-/** Hears what happens in a world, and changes nothing. */
+/** Observes a world, and changes nothing. */
 export interface Observer extends ProcessObserver {
   delivered?(delivery: Delivery): void;
-  /** The disk of a machine has lost what it had promised to keep. */
+  /** The disk of a machine has lost data that it had promised to keep. */
   diskLost?(process: NodeProcess): void;
-  /** Somebody has meddled with the world: a fault, or the end of one. */
+  /** The world was changed: a fault, or the end of one. */
   meddled?(what: string, partition?: readonly (readonly string[])[]): void;
 }
 
-/** Tells all observers. */
+/** Calls all observers. */
 export class Observers {
   readonly #observers: Observer[] = [];
 

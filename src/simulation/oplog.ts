@@ -1,4 +1,4 @@
-/** Reading all that a node has, past every window and limit. */
+/** Reads all entries of a node, without windows and limits. */
 import { allScopes } from '../core/author.js';
 import type { Run } from '../core/entry.js';
 import type { View } from './checker.js';

@@ -1,4 +1,4 @@
-/** The options of worlds and swarms: what they have in common. */
+/** What the options of worlds and swarms have in common. */
 import { type Kind, type OptionsShape, readOptions } from '../core/options.js';
 import { type Duration, millisecondsOf } from './clock.js';
 
@@ -14,13 +14,17 @@ export const duration: Kind = {
   },
 };
 
-/** What a method of worlds takes one by one: all of it is needed. @throws StatemeshError `requestInvalid`, naming the argument */
+/**
+ * Checks the positional arguments of a world's method; all are required.
+ *
+ * @throws StatemeshError `requestInvalid`, naming the argument
+ */
 export function checkArguments<T extends object>(method: string, given: T, fields: OptionsShape<T>['fields']): void {
   const required = Object.keys(fields) as (keyof T & string)[];
   readOptions(given, { complaint: `Invalid arguments of ${method}`, code: 'requestInvalid', fields, required });
 }
 
-/** Options of a method of worlds, or of a function beside them. */
+/** The shape of the options of a world's method, or of a function of this room. */
 export function simulationShape<T>(
   method: string,
   fields: OptionsShape<T>['fields'],

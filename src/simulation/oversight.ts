@@ -1,6 +1,6 @@
 /**
- * The checkers of a world, and what they have found. The first breach counts, and ends the run: what comes after it may be its
- * consequence.
+ * The checkers of a world, and what they have found. The first breach counts, and ends the run: later breaches may be
+ * its consequences.
  */
 import { messageOf } from '../core/errors.js';
 import type { Checker, CheckerFactory, View } from './checker.js';
@@ -41,12 +41,12 @@ export class Oversight {
     });
   }
 
-  /** Something has happened besides heartbeats, so the next look is worth its while. */
+  /** Something other than heartbeats has happened, so the next look is useful. */
   stir(): void {
     this.#hasStirred = true;
   }
 
-  /** Lets the checkers look around: soon after something has happened, else now and then, since silence counts too. */
+  /** Lets the checkers look: soon after an event, otherwise from time to time, because silence counts too. */
   look(): void {
     const { nowMs } = this.#options.clock;
     if (!this.#hasStirred && nowMs < this.#lookedAtMs + restMs) return;
@@ -56,12 +56,12 @@ export class Oversight {
     for (const checker of this.checkers) checker.look?.();
   }
 
-  /** @throws BreachError when something was found broken */
+  /** @throws BreachError when a checker has found a breach */
   check(): void {
     if (this.#breach !== undefined) throw new BreachError(this.#breach);
   }
 
-  /** What is missing for the world to be settled; undefined when it is. */
+  /** What the world lacks to be settled; undefined when it is settled. */
   unsettled(isAgreed: () => boolean): string | undefined {
     const processes = this.#options.processes();
     if (processes.some(({ isUp }) => !isUp)) return 'up';
@@ -75,14 +75,22 @@ export class Oversight {
     return undefined;
   }
 
-  /** The world has not settled in time. @throws BreachError of kind `liveness` */
+  /**
+   * The world has not settled in time.
+   *
+   * @throws BreachError of kind `liveness`
+   */
   blameUnsettled(what: string, within: string | number): never {
     const states = this.#options.processes().map((process) => `${process.nodeId}: ${stateOf(process)}`);
     this.#blame('liveness', 'agreement', `Not all nodes are ${what} within ${within}. ${states.join('; ')}`);
     throw new BreachError(this.#breach as Breach);
   }
 
-  /** Everything has healed, and the nodes agree. @throws BreachError */
+  /**
+   * Everything has healed, and the nodes agree.
+   *
+   * @throws BreachError
+   */
   async settled(): Promise<void> {
     for (const checker of this.checkers) {
       await checker.settled?.();
@@ -90,7 +98,11 @@ export class Oversight {
     }
   }
 
-  /** Everybody has stopped. @throws BreachError */
+  /**
+   * All nodes have stopped.
+   *
+   * @throws BreachError
+   */
   closed(): void {
     for (const checker of this.checkers) checker.closed?.();
     this.check();

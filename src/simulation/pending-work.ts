@@ -1,11 +1,13 @@
 /**
- * Lets everything asynchronous that an event has set off run to its end before the next event: a tick of the process comes after
- * all promises that can go on by themselves, however long their chains. Counting microtasks instead would break with each change.
- * Now and then it is a real turn of the event loop, so that signals, messages and timers of the process have theirs.
+ * Runs all asynchronous work that an event has started to its end before the next event.
  *
- * Most events set off nothing of the kind (a timer, a heartbeat that arrives), and a turn costs more than they do. So whoever
- * hands out or settles a promise says so; after all other events the next one follows at once. A test plays runs both ways and
- * compares.
+ * Intuition: a tick of the process comes after all promises that can continue by themselves, however long their chains
+ * are; counting microtasks instead would break with each change of the code. From time to time the wait is a real turn
+ * of the event loop, so that signals, messages and timers of the process are handled.
+ *
+ * Most events start no such work (a timer, a heartbeat that arrives), and a turn costs more than they do. So code that
+ * hands out or settles a promise notes it; after all other events the next event follows at once. A test plays runs
+ * both ways and compares.
  */
 const settledPerTurn = 256;
 
@@ -15,7 +17,7 @@ export class PendingWork {
 
   constructor(private readonly always = false) {}
 
-  /** Something asynchronous has begun or gone on. */
+  /** Notes that asynchronous work has begun or continued. */
   note(): void {
     this.#isNoted = true;
   }
@@ -32,7 +34,7 @@ export class PendingWork {
         resolve();
       };
       if (this.#settled % settledPerTurn === 0) setImmediate(rest);
-      // A tick that is asked for outside of promises would come before them.
+      // A tick that is requested outside of promises would run before them.
       else queueMicrotask(() => process.nextTick(rest));
     });
   }

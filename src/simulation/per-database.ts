@@ -1,4 +1,4 @@
-/** Something of each database: a machine has one for each identity that it has ever had. */
+/** A value per database: a machine has one database for each identity that it has ever had. */
 import type { NodeId } from '../core/ids.js';
 import type { NodeProcess } from './node.js';
 

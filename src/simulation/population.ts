@@ -1,4 +1,4 @@
-/** Makes the machines of a world: each with an address and a name of its own, on a local network or in the open. */
+/** Makes the machines of a world: each with its own address and name, on a local network or in the open. */
 import type { ConfigurationInput } from '../configuration/schema.js';
 import type { ServerCertificate } from '../ports/ports.js';
 import type { Internet } from './internet.js';
@@ -13,14 +13,14 @@ export interface MachineOptions {
 }
 
 export interface CloudMachineOptions extends MachineOptions {
-  /** In place of one that is signed by the authority of the world, for its name and its address. */
+  /** Replaces the certificate that the authority of the world signs for its name and its address. */
   readonly certificate: ServerCertificate | undefined;
 }
 
 export interface PopulationOptions {
   readonly internet: Internet;
   readonly surroundings: Surroundings;
-  /** Those that there are. */
+  /** The existing processes. */
   processes(): readonly NodeProcess[];
 }
 
@@ -32,10 +32,16 @@ export class Population {
     this.#options = options;
   }
 
-  /** A machine on local networks. @throws Error when it is to be a cloud node */
+  /**
+   * Makes a machine on local networks.
+   *
+   * @throws Error when it is configured as a cloud node
+   */
   local(nodeId: string, segments: Iterable<string>, { configuration, environment }: MachineOptions): NodeProcess {
     if (configuration.role === 'cloud') {
-      throw new Error(`${nodeId} is to be a cloud node, and so to stand in the open: make it with world.cloud().`);
+      throw new Error(
+        `${nodeId} is configured as a cloud node, which must be a public machine: make it with world.cloud().`,
+      );
     }
     this.#addresses += 1;
     const address = `10.0.${this.#addresses >> 8}.${this.#addresses & 255}`;
@@ -44,7 +50,7 @@ export class Population {
     return furnished(new NodeProcess(identity, configuration, this.#options.surroundings), environment);
   }
 
-  /** A machine in the open. Of two with the same NodeId, the second one has another host name. */
+  /** Makes a public machine. A second machine with the same NodeId gets another host name. */
   cloud(nodeId: string, { configuration, environment, certificate }: CloudMachineOptions): NodeProcess {
     const name = this.#nameFor(nodeId);
     const place = this.#options.internet.cloud(name.replace(/\((\d+)\)$/, '-copy-$1'));
@@ -52,7 +58,7 @@ export class Population {
     return furnished(new NodeProcess(identity, configuration, this.#options.surroundings), environment);
   }
 
-  /** Another machine like one that there is, in the same networks or beside it in the open. */
+  /** Makes another machine like an existing one, on the same networks or beside it in the open. */
   copy({ nodeId, segments, options: configuration, environment: variables, isCloud }: NodeProcess): NodeProcess {
     const environment = Object.fromEntries(variables);
     if (isCloud) return this.cloud(nodeId, { configuration, environment, certificate: undefined });

@@ -1,6 +1,6 @@
 /**
- * One seed draws everything, through sub-streams with labels: what one part of the world draws never shifts what another
- * does, so a fault that is taken out of a schedule leaves the rest of the run as it was.
+ * One seed draws everything, through sub-streams with labels. The draws of one part of the world never shift those of
+ * another, so removing a fault from a schedule leaves the rest of the run as it was.
  */
 import { hash } from 'node:crypto';
 import type { Randomness } from '../ports/ports.js';

@@ -1,4 +1,4 @@
-/** What the inspector shows of a world: the records of the actors of all its processes, and what was done to it. */
+/** The inspector's records of a world: of the actors of all its processes, and of what was done to it. */
 import type { InspectionEvent } from 'xstate';
 import { Feed } from '../inspector/feed.js';
 import type { InspectorRecord } from '../inspector/records.js';
@@ -7,14 +7,14 @@ import type { Observer } from './observer.js';
 
 export interface RecordsOptions {
   nowMs(): number;
-  /** Where the simulated disks are: a path that is drawn by the system. */
+  /** The directory of the simulated disks: a path that the system chooses. */
   readonly diskRoot: string;
   sink(record: InspectorRecord): void;
 }
 
 export class Records implements Observer {
   readonly #options: RecordsOptions;
-  /** Of the processes that live. */
+  /** The feeds of living processes. */
   readonly #feeds = new Map<NodeProcess, Feed>();
   #processes = 0;
   #meddlings = 0;

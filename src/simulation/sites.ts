@@ -1,9 +1,9 @@
 /**
- * Which nodes are to hold the same: what has cluster scope, those of one site; what is shared, those of all sites that use the same
- * cloud nodes, and these.
+ * Which nodes must hold the same data: entries of cluster scope, the nodes of one site; shared entries, the nodes of
+ * all sites that use the same cloud nodes, and those cloud nodes.
  *
- * A site is whoever reaches each other over local networks, if only by way of others, faults aside. Sites are joined by the gateways that
- * their nodes have: one that is disabled, or rejected, joins nobody.
+ * A site is the set of nodes that reach each other over local networks, also through other nodes, apart from faults.
+ * The gateways of its nodes join sites; a disabled or rejected gateway joins none.
  */
 import type { Scope } from '../core/author.js';
 import type { Inside } from './inside.js';
@@ -12,13 +12,13 @@ import type { NodeProcess } from './node.js';
 export interface SitesOptions {
   processes(): readonly NodeProcess[];
   insideOf(process: NodeProcess): Inside;
-  /** Whether there is a way between two nodes over local networks. */
+  /** Whether there is a path between two nodes over local networks. */
   isOneSite(a: NodeProcess, b: NodeProcess): boolean;
-  /** Counts events: sites are looked at anew after each. */
+  /** Counts events: sites are computed again after each. */
   eventOf(): number;
 }
 
-/** States in which a gateway is none. */
+/** States in which a gateway joins no sites. */
 const notJoined: ReadonlySet<string> = new Set(['disabled', 'rejected']);
 
 export class Sites {
@@ -30,13 +30,13 @@ export class Sites {
     this.#options = options;
   }
 
-  /** Whether what one node writes is to reach the other. */
+  /** Whether writes of one node must reach the other. */
   shares(scope: Scope, a: NodeProcess, b: NodeProcess): boolean {
     if (a === b || this.#options.isOneSite(a, b)) return true;
     return scope === 'shared' && this.#realmOf(a) === this.#realmOf(b);
   }
 
-  /** Nodes that are to hold the same, together. */
+  /** Groups of nodes that must hold the same data. */
   groups(scope: Scope): readonly (readonly NodeProcess[])[] {
     const groups: NodeProcess[][] = [];
     for (const process of this.#options.processes()) {
@@ -47,7 +47,7 @@ export class Sites {
     return groups;
   }
 
-  /** The first node of all that a node is joined with: the same one for all of them. */
+  /** The first node of all that a node is joined with: it is the same for all of them. */
   #realmOf(process: NodeProcess): NodeProcess {
     if (this.#lookedAtEvent !== this.#options.eventOf()) {
       this.#lookedAtEvent = this.#options.eventOf();

@@ -1,14 +1,14 @@
 /**
- * Machines that nobody knows, on the way to one node: they dial it at a steady pace, and none of their connections ever says who it
- * is. Each takes a place until the node has waited for long enough, needs the place, or does not understand what it hears.
+ * Unknown machines that dial one node at a steady pace; none of their connections ever identifies itself. Each occupies
+ * a place until the node has waited long enough, needs the place, or receives bytes that it does not understand.
  *
- * They draw nothing: a world without them runs as before.
+ * They draw no random numbers: a world without them runs as before.
  */
 import type { Connection, Network, Timer } from '../ports/ports.js';
 import type { VirtualClock } from './clock.js';
 import type { Host, NetworkHub } from './network/hub.js';
 
-/** Machines that belong to nobody and connect to a node. */
+/** Machines that belong to no node and connect to one. */
 export interface StrangersOptions {
   /** Connections that they open, all together. */
   readonly perSecond: number;
@@ -19,9 +19,9 @@ export interface StrangersOptions {
 export interface StrangersSurroundings {
   readonly clock: VirtualClock;
   readonly hub: NetworkHub;
-  /** The machine that they dial, on whatever port it listens. */
+  /** The machine that they dial, on any port on which it listens. */
   readonly target: string;
-  /** Where they dial from, and on which network. */
+  /** The addresses that they dial from, and their network. */
   readonly addresses: readonly string[];
   readonly segment: string;
 }
@@ -65,9 +65,9 @@ export class Strangers {
     const port = ports[this.#dials % ports.length];
     const machine = this.#machines[this.#dials % this.#machines.length];
     this.#dials += 1;
-    // Nobody is there at the moment.
+    // No listener is there at the moment.
     if (port === undefined || machine === undefined) return;
-    // Leaving the network ends the dials that are still under way.
+    // Leaving the network ends the dials that are still in progress.
     const { signal } = new AbortController();
     machine.network.dial({ host: target, port, security: { kind: 'none' }, timeoutMs: dialTimeoutMs, signal }).then(
       (connection) => this.#opened(connection),

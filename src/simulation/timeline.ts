@@ -1,6 +1,4 @@
-/**
- * Runs a world: event after event, with everything asynchronous that each sets off, up to an explicit end.
- */
+/** Runs a world: event after event, with all asynchronous work that each starts, up to an explicit end. */
 import type { VirtualClock } from './clock.js';
 import type { PendingWork } from './pending-work.js';
 
@@ -9,7 +7,7 @@ export interface TimelineOptions {
   readonly pending: PendingWork;
   /** A run that fires more events is stuck in a loop, and fails. */
   readonly eventsMax: number;
-  /** Called after events, but no more than once in so many virtual ms; throws to end the run. */
+  /** `look` is called after events, at most once per this many virtual ms; it throws to end the run. */
   readonly lookEveryMs: number;
   /** Waits until it is time for an event of that moment; undefined lets time pass as fast as it can. */
   readonly pace: ((atMs: number) => Promise<void>) | undefined;
@@ -27,8 +25,9 @@ export class Timeline {
   }
 
   /**
-   * Fires events up to a moment, or until something holds; whether it does. Whoever called may have begun something, so what is
-   * asynchronous comes first.
+   * Fires events up to a moment, or until `isDone` holds; returns whether it does. The caller may have started work, so
+   * asynchronous work comes first.
+   *
    * @throws Error when more than `eventsMax` events were fired
    */
   async advance(endMs: number, isDone: () => boolean): Promise<boolean> {
@@ -40,14 +39,14 @@ export class Timeline {
       if (isDone()) return true;
       if (pace !== undefined) {
         await pace(Math.min(clock.nextAtMs ?? endMs, endMs));
-        // Whoever looks on may have done something meanwhile.
+        // A viewer may have done something meanwhile.
         pending.note();
       }
       if ((clock.nextAtMs ?? Number.POSITIVE_INFINITY) > endMs) return false;
       clock.step();
       if (!clock.wasQuiet) pending.note();
       if (clock.events > eventsMax) {
-        throw new Error(`More than ${eventsMax} events: something is going round in circles.`);
+        throw new Error(`More than ${eventsMax} events: the run is stuck in a loop.`);
       }
       if (clock.nowMs >= this.#lookAtMs) {
         this.#lookAtMs = clock.nowMs + this.#options.lookEveryMs;

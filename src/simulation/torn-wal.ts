@@ -1,6 +1,6 @@
 /**
- * Where a write-ahead log can have been cut by a disk that did not keep its word. What a checkpoint has copied into the database
- * was on disk before that, so a cut lies behind it: anything else would be a file that no crash leaves.
+ * Where a disk that broke its promise can have cut a write-ahead log. What a checkpoint has copied into the database
+ * was on disk before that, so a cut lies behind it: any other cut would give a file that no crash leaves.
  *
  * Source: the SQLite documentation, "WAL-mode File Format": a header of 32 bytes, then frames of 24 bytes and a page.
  */
@@ -30,7 +30,7 @@ export function tornLength(wal: Buffer, database: Buffer, shareKept: number): nu
   const last = startOf(frames - 1);
   const content = wal.subarray(last + frameHeaderBytes, last + frameBytes);
   const page = wal.readUInt32BE(last);
-  // A checkpoint copies all frames or none, since nobody reads meanwhile: the last one speaks for all.
+  // A checkpoint copies all frames or none, because no reader is active meanwhile: the last frame stands for all.
   if (database.subarray((page - 1) * pageBytes, page * pageBytes).equals(content)) return undefined;
   return startOf(Math.floor(frames * shareKept));
 }

@@ -1,7 +1,7 @@
 /**
- * One number for a whole run: 64 bits over everything that was delivered, committed and told, and when. Equal runs have equal
- * hashes, in any process; that two different runs do is no accident that one lives to see. Mixed with MurmurHash3's steps
- * (Appleby), since SHA-256 would cost as much as the run.
+ * One number for a whole run: 64 bits over everything that was delivered, committed and reported, and when. Equal runs
+ * have equal hashes, in any process; a collision of two different runs is practically impossible. Mixed with
+ * MurmurHash3's steps (Appleby), because SHA-256 would cost as much as the run.
  */
 export class TraceHash {
   readonly #float = new Float64Array(1);

@@ -1,9 +1,9 @@
 /**
- * The record of a run: a hash over it always, and its lines if somebody wants them.
+ * The record of a run: always a hash over it, and its lines if a sink takes them.
  *
- * A line tells what happened when and where, with the words of the protocol: frames that arrived, states that changed, commits,
- * what nodes told the outside world, and what was done to the world. Nothing in it depends on the process: actors are named by
- * their path, not by the ids that XState counts up.
+ * A line tells what happened when and where, in the words of the protocol: frames that arrived, states that changed,
+ * commits, events that nodes emitted, and changes of the world. No line depends on the process: actors are named by
+ * their path, not by XState's counted ids.
  */
 import type { AnyActorRef, InspectionEvent } from 'xstate';
 import type { Happening } from '../actors/mailboxes.js';
@@ -21,7 +21,7 @@ import { worldEpochMs } from './node-ports.js';
 import type { Observer } from './observer.js';
 import { TraceHash } from './trace-hash.js';
 
-/** One thing that happened. */
+/** One line of a trace. */
 export type TraceLine = { readonly atMs: number } & (
   | { readonly kind: 'world'; readonly what: string }
   | { readonly kind: 'beacon'; readonly from: string; readonly to: string }
@@ -41,7 +41,7 @@ export type TraceLine = { readonly atMs: number } & (
       readonly connection: number | undefined;
       readonly what: 'accepted' | 'refused' | 'closed' | 'reset';
     }
-  /** A request to a web server, or its answer: with what and whereto, or the status. */
+  /** A request to a web server, with method and URL, or its answer, with the status. */
   | {
       readonly kind: 'request';
       readonly from: string;
@@ -55,12 +55,12 @@ export type TraceLine = { readonly atMs: number } & (
       readonly actor: string;
       readonly from: string;
       readonly to: string;
-      /** Who is on the other side of a session, once that is known. */
+      /** The other side of a session, once it is known. */
       readonly peer: string | undefined;
-      /** What has led to a state that nobody wanted. */
+      /** What caused an unwanted state. */
       readonly cause: ErrorCode | undefined;
     }
-  /** Its process is gone: stopped in good order, or killed. */
+  /** The process is gone: stopped gracefully, or killed. */
   | { readonly kind: 'end'; readonly node: string }
   | { readonly kind: 'commit'; readonly node: string; readonly about: string }
   | { readonly kind: 'acknowledgement'; readonly node: string; readonly hlc: number }
@@ -72,11 +72,11 @@ export type TraceSink = (line: TraceLine) => void;
 
 export interface TraceOptions {
   nowMs(): number;
-  /** Of the machine at an address. */
+  /** The name of the machine at an address. */
   nameOf(address: string): string;
-  /** Where the simulated disks are: a path that is drawn by the system. */
+  /** The directory of the simulated disks: a path that the system chooses. */
   readonly diskRoot: string;
-  /** Takes the lines. Without one they are not made, since that costs more than the run. */
+  /** Takes the lines. Without a sink no lines are made, because making them costs more than the run. */
   readonly sink: TraceSink | undefined;
 }
 
@@ -123,7 +123,7 @@ export class Trace implements Observer {
   }
 
   happened({ name }: NodeProcess, { happening }: Heard): void {
-    // A failure of the database names its file, which is elsewhere in each run.
+    // A failure of the database names its file, whose path differs from run to run.
     const text = JSON.stringify(happening).replaceAll(this.#options.diskRoot, '');
     this.#hash.number(this.#options.nowMs());
     this.#hash.text(text);
@@ -134,7 +134,7 @@ export class Trace implements Observer {
     this.#say(() => [{ kind: 'end', node: name }]);
   }
 
-  /** For `createActor`: tells of each state that an actor enters. */
+  /** For `createActor`: records each state that an actor enters. */
   inspected({ name }: NodeProcess, event: InspectionEvent): void {
     if (event.type !== '@xstate.snapshot') return;
     const { value, context } = event.snapshot as { value?: unknown; context?: unknown };
@@ -152,7 +152,7 @@ export class Trace implements Observer {
   #linesOf(delivery: Delivery): Line[] {
     const from = this.#options.nameOf(delivery.from);
     const to = this.#options.nameOf(delivery.to);
-    // Nodes say nothing else by datagram.
+    // Nodes send no other datagrams.
     if (delivery.kind === 'datagram') return [{ kind: 'beacon', from, to }];
     const { stream: connection } = delivery;
     if (delivery.kind === 'http') {
@@ -193,7 +193,7 @@ function pathOf(actor: AnyActorRef): string {
   return above === 'node' ? actor.id : `${above}/${actor.id}`;
 }
 
-/** What the contexts of our machines have in common, as far as they have it. */
+/** What the contexts of statemesh's machines have in common, as far as they have it. */
 interface ContextOfAny {
   readonly peer?: Identity | undefined;
   readonly failure?: Failure | undefined;
@@ -224,7 +224,7 @@ function aboutFrame(frame: Frame): string {
   }
 }
 
-/** What a message over HTTP begins with: its headers and body may hold secrets. */
+/** The first line of an HTTP message: its headers and body may hold secrets. */
 function firstLineOf(bytes: Uint8Array | undefined): string {
   return (
     Buffer.from(bytes ?? [])
@@ -239,7 +239,7 @@ function aboutClock(clock: VectorClock): string {
   return positions.length === 0 ? 'nothing' : `${positions.join(' ')}${more}`;
 }
 
-/** Ms since the world began by the wall clock of whoever wrote it, and the count within the ms if there is one. */
+/** Ms since the world began by the wall clock of the writer, and the count within the ms if there is one. */
 function stampText(hlc: Hlc): string {
   const logic = logicOf(hlc);
   return `${wallMsOf(hlc) - worldEpochMs}${logic === 0 ? '' : `+${logic}`}`;

@@ -1,15 +1,15 @@
-/** What a run of the world has shown. */
+/** The result of a run of a world. */
 
 /**
- * What kind of promise was broken. `safety`: something that must never be was; `latency`: a write was not seen in time on a
- * healthy network; `liveness`: the nodes did not agree, or find each other, after everything had healed; `leak`: something
- * was left over after everybody had stopped; `crash`: the run itself failed, by an error that nobody expects.
+ * The kind of a breach. `safety`: a safety property was violated; `latency`: a write was not visible in time on a
+ * healthy network; `liveness`: the nodes did not agree, or find each other, after everything had healed; `leak`:
+ * something was left over after all nodes had stopped; `crash`: the run itself failed with an unexpected error.
  */
 export const breachKinds = ['safety', 'latency', 'liveness', 'leak', 'crash'] as const;
-/** What kind of promise was broken. */
+/** The kind of a breach. */
 export type BreachKind = (typeof breachKinds)[number];
 
-/** A promise that was broken. */
+/** A violated invariant. */
 export interface Breach {
   readonly kind: BreachKind;
   /** The checker that noticed it, such as `acknowledged-writes`. */
@@ -20,21 +20,21 @@ export interface Breach {
   readonly atMs: number;
 }
 
-/** How the run of one plan went. */
+/** The result of the run of one plan. */
 export interface Verdict {
   readonly seed: number;
-  /** Undefined when nothing was broken. */
+  /** Undefined when no invariant was violated. */
   readonly breach: Breach | undefined;
   /** Events of the virtual clock. */
   readonly events: number;
   readonly virtualMs: number;
   /** Writes that were acknowledged. */
   readonly acknowledged: number;
-  /** Equal for equal runs: over everything that was delivered, committed and told. */
+  /** A hash over everything that was delivered, committed and reported; equal for equal runs. */
   readonly traceHash: string;
 }
 
-/** Thrown by a checker; the player makes a {@link Breach} of it. */
+/** Thrown by a checker; the player turns it into a {@link Breach}. */
 export class BreachError extends Error {
   override readonly name = 'BreachError';
 

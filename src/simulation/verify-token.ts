@@ -1,6 +1,7 @@
 /**
- * Checks access tokens as the production service does, with the same keys and the same claims, but their signatures at once: `jose`
- * verifies by WebCrypto, which settles on another thread for as long as the machine likes, and no virtual clock can order that.
+ * Checks access tokens as the production service does, with the same keys and the same claims, but verifies signatures
+ * synchronously: `jose` verifies by WebCrypto, which settles on another thread in real time, and no virtual clock can
+ * order that.
  */
 import { constants, createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
 import { fromPromise } from 'xstate';
@@ -34,7 +35,7 @@ interface Signed {
   readonly signature: Buffer;
 }
 
-/** The claims of a token that the authority has signed, and what it says that it is. */
+/** The claims of a token that the authority has signed, and the claims that it makes. */
 async function claimsOf(
   token: string,
   keys: AuthorityKeys,
@@ -45,22 +46,22 @@ async function claimsOf(
   const parsed = parse(token);
   let candidates = keysFor(parsed, present);
   if (candidates.length === 0) {
-    // Signed with a key that we do not know: the authority may have a new one.
+    // The key is unknown: the authority may have a new one.
     const newer = await keys.newerThan(present, signal);
     candidates = newer === undefined ? [] : keysFor(parsed, newer);
     if (candidates.length === 0) throw tokenRefused('it is signed with an unknown key');
   }
-  if (!candidates.some((key) => isSigned(parsed, key))) throw tokenRefused('its signature does not hold');
+  if (!candidates.some((key) => isSigned(parsed, key))) throw tokenRefused('its signature is invalid');
   const claims = jsonOf(parsed.claims);
-  if (claims === undefined) throw tokenRefused('it is no token');
+  if (claims === undefined) throw tokenRefused('it is not a token');
   return { claims, typ: parsed.typ };
 }
 
 function parse(token: string): Signed {
   const [header = '', claims = '', signature, ...rest] = token.split('.');
   const { alg, kid, typ } = jsonOf(decoded(header)) ?? {};
-  if (signature === undefined || rest.length > 0 || typeof alg !== 'string') throw tokenRefused('it is no token');
-  if (!isAllowed(alg)) throw tokenRefused('it is signed in a way that is not allowed');
+  if (signature === undefined || rest.length > 0 || typeof alg !== 'string') throw tokenRefused('it is not a token');
+  if (!isAllowed(alg)) throw tokenRefused('it is signed with an algorithm that is not allowed');
   return {
     alg,
     kid,
@@ -77,7 +78,7 @@ function isAllowed(alg: string): alg is Algorithm {
 
 const keyTypes: Readonly<Record<Algorithm, string>> = { RS256: 'RSA', PS256: 'RSA', ES256: 'EC', EdDSA: 'OKP' };
 
-/** Those that may have signed a token: by its id if it names one, else all of the kind. */
+/** The keys that may have signed a token: by its key id if it names one, otherwise all keys of the type. */
 function keysFor({ alg, kid }: Signed, keys: KeySet): readonly KeyObject[] {
   const suitable = (keys.jwks().keys as readonly JsonWebKey[]).filter(
     (key) => key.kty === keyTypes[alg] && (key.alg ?? alg) === alg && (kid === undefined || key.kid === kid),

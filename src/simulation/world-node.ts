@@ -1,21 +1,21 @@
-/** A node of a world as tests hold it. */
+/** A node of a world as tests use it. */
 import type { Collection, CollectionOptions, StatemeshNode } from '../index.js';
 import type { NodeProcess } from './node.js';
 
 /** A node of a world. Operations on its collections run the world until they are done. */
 export interface WorldNode {
-  /** What it goes by at present; its name stays. */
+  /** Its present NodeId; its name stays the same. */
   readonly nodeId: string;
-  /** What traces call it: its NodeId, with a count if it is a clone, as in `till(2)`. */
+  /** Its name in traces: its NodeId, with a count if it is a clone, as in `till(2)`. */
   readonly name: string;
-  /** Of its machine, as rules of the network name it. */
+  /** The address of its machine, as rules of the network name it. */
   readonly address: string;
-  /** How the network names its machine: `cloud-1.world`, or its address if it stands on a local network. */
+  /** The name of its machine on the network: `cloud-1.world`, or its address if it is on a local network. */
   readonly hostName: string;
   readonly isUp: boolean;
   /** Why its last process did not start; undefined when it did. */
   readonly failure: unknown;
-  /** The node as a program embeds it. What it promises settles only while the world runs. */
+  /** The node as a program embeds it. Its promises settle only while the world runs. */
   readonly node: StatemeshNode;
   collection<T = unknown>(name: string, options?: CollectionOptions<T>): Collection<T>;
 }
@@ -44,7 +44,7 @@ export function handleOf(process: NodeProcess, complete: Complete): WorldNode {
   };
 }
 
-/** Members of a collection that return at once. Streams are left as they are: they end when their reader says so. */
+/** Members of a collection that return at once. Streams are left unchanged: they end when their reader says so. */
 const immediate: readonly PropertyKey[] = ['changes', 'watch', 'name'];
 
 /** A collection whose promises run the world. */

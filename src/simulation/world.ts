@@ -1,9 +1,9 @@
 /**
- * The deterministic world: production nodes in one process, on a virtual clock and a simulated network and disk, all drawn
- * from one seed. The same seed gives the same run.
+ * The deterministic world: production nodes in one process, on a virtual clock and a simulated network and disk, all
+ * drawn from one seed. The same seed gives the same run.
  *
- * Nothing moves unless the world is told to: by `run`, by `until`, or by awaiting an operation on one of its nodes, which
- * runs the world for as long as that takes. While it moves, checkers watch; what one of them finds broken ends the run.
+ * Nothing moves unless the world is told to: by `run`, by `until`, or by awaiting an operation on one of its nodes,
+ * which runs the world for as long as that takes. Meanwhile checkers watch; a breach ends the run.
  */
 
 import { checkFields } from '../configuration/parse.js';
@@ -39,19 +39,25 @@ import { Trace, type TraceSink } from './trace.js';
 import type { Grant, OAuth2Client } from './web/oauth2.js';
 import { handleOf, type WorldNode } from './world-node.js';
 
-/** From what a world is made. */
+/** The options of a world. */
 export interface WorldOptions {
   /** Draws everything: latencies, jitter, ids. */
   readonly seed: number;
   /** A run that fires more events is stuck in a loop, and fails. Default 5,000,000. */
   readonly eventsMax?: number;
-  /** What must hold while the world runs. Default: everything that statemesh promises. */
+  /** The invariants to check while the world runs. Default: all invariants of statemesh. */
   readonly checkers?: readonly CheckerFactory[];
-  /** Takes a line for each frame, state, commit and happening. It makes runs several times slower, and changes nothing. */
+  /**
+   * Takes a line for each frame, state, commit and emitted event. It makes runs several times slower, and changes
+   * nothing.
+   */
   readonly trace?: TraceSink | undefined;
-  /** Takes what the inspector shows: each event and each state of each actor. It makes runs several times slower, and changes nothing. */
+  /**
+   * Takes what the inspector shows: each event and each state of each actor. It makes runs several times slower, and
+   * changes nothing.
+   */
   readonly records?: ((record: InspectorRecord) => void) | undefined;
-  /** Waits until it is time for a moment of the world: for people who look on. Default: time passes as fast as it can. */
+  /** Waits until it is time for a moment of the world: for viewers. Default: time passes as fast as it can. */
   readonly pace?: ((atMs: number) => Promise<void>) | undefined;
   /** Waits for promises after every event, not only where there are some: slower, and the same run. */
   readonly settleAlways?: boolean;
@@ -65,29 +71,29 @@ interface NodesOptions extends Partial<ConfigurationInput> {
   readonly environment?: Variables;
 }
 
-/** What a LAN of a world is like. */
+/** The options of a LAN of a world. */
 export interface LanOptions extends NodesOptions {
   readonly topology?: Topology;
 }
 
-/** What a cloud node of a world is like. */
+/** The options of cloud nodes of a world. */
 export interface CloudOptions extends Omit<NodesOptions, 'authority' | 'role'> {
-  /** Who issues the tokens that they take. */
+  /** The authority that issues the tokens that they accept. */
   readonly authority: Authority;
-  /** In place of one that is signed by the authority of the world, for the names and addresses of the nodes. */
+  /** Replaces the certificate that the authority of the world signs for the names and addresses of the nodes. */
   readonly certificate?: ServerCertificate;
 }
 
-/** Named by reference, so that it is stored as it is written. */
+/** Given by reference, so that it is stored unchanged. */
 // biome-ignore lint/suspicious/noTemplateCurlyInString: that is how configurations refer to the environment.
 const secretOfEnvironment = '${CLOUD_SECRET}';
 
 const eventsMaxDefault = 5_000_000;
 /** How long an awaited operation may take in virtual time. */
 const operationTimeoutMs = 60_000;
-/** How often checkers look around, in virtual time. */
+/** How often checkers look, in virtual time. */
 const lookEveryMs = 25;
-/** What still happens after everybody has stopped (a connection that lingers) happens within this time. */
+/** Events that come after all nodes have stopped (a connection that lingers) come within this time. */
 const afterlifeMs = 30_000;
 
 /**
@@ -254,7 +260,7 @@ export class World extends Faults {
     return this.#clock.events;
   }
 
-  /** Over everything that was delivered, committed and told so far: equal for equal runs. */
+  /** A hash over everything that was delivered, committed and reported so far; equal for equal runs. */
   get traceHash(): string {
     return this.#trace.hash;
   }
@@ -263,14 +269,14 @@ export class World extends Faults {
     return [...this.#processes.keys()];
   }
 
-  /** The authorities of the world, in the order of their making. */
+  /** The authorities of the world, in the order of creation. */
   get authorities(): readonly Authority[] {
     return this.#internet.authorities;
   }
 
   /**
-   * Starts nodes on one local network: they hear each other's beacons. In another topology than a mesh only neighbours reach each
-   * other, in the order of the nodes. They trust the certificates of the world.
+   * Starts nodes on one local network: they receive each other's beacons. In a topology other than a mesh only
+   * neighbors reach each other, in the order of the nodes. They trust the certificates of the world.
    */
   lan<const Ids extends readonly string[]>(segment: string, nodeIds: Ids, options: LanOptions = {}): NodesOf<Ids> {
     checkArguments('lan', { segment, nodeIds }, { segment: segmentKind, nodeIds: nodeIdsKind });
@@ -283,7 +289,7 @@ export class World extends Faults {
   }
 
   /**
-   * Makes an OAuth2 authority, in the open: `https://authority.world` if nothing else is said.
+   * Makes a public OAuth2 authority; by default at `https://authority.world`.
    *
    * @example
    * const authority = world.authority();
@@ -298,7 +304,7 @@ export class World extends Faults {
     return this.#internet.authority(readOptions(options, authorityShape));
   }
 
-  /** Starts cloud nodes, each on a machine in the open with its NodeId as its name: `cloud-1.world`, port 9000. */
+  /** Starts cloud nodes, each on a public machine with its NodeId as its name: `cloud-1.world`, port 9000. */
   cloud<const Ids extends readonly string[]>(nodeIds: Ids, given: CloudOptions): NodesOf<Ids> {
     checkArguments('cloud', { nodeIds }, { nodeIds: nodeIdsKind });
     const { authority, environment = {}, certificate, ...options } = readOptions(given, cloudShape);
@@ -309,7 +315,10 @@ export class World extends Faults {
     return nodes as NodesOf<Ids>;
   }
 
-  /** How nodes name a cloud node in their `initialRemotePeers`; the secret is taken from their environment if none is given. */
+  /**
+   * The entry of a cloud node in the `initialRemotePeers` of other nodes; by default the secret is taken from their
+   * environment.
+   */
   cloudPeer(cloud: WorldNode, client: OAuth2Client, clientSecret = secretOfEnvironment): InitialPeerInput {
     const { nodeId, hostName, options } = this.#of(cloud);
     const { clientId, scopes, audiences } = client;
@@ -325,7 +334,7 @@ export class World extends Faults {
     };
   }
 
-  /** Puts a node on another local network, too: a bridge between the two. */
+  /** Adds a node to another local network: it becomes a bridge between the two. */
   bridge(node: WorldNode, segment: string): void {
     checkArguments('bridge', { segment }, { segment: segmentKind });
     this.meddle(`bridge ${node.nodeId} to ${segment}`);
@@ -335,7 +344,11 @@ export class World extends Faults {
     this.#health.rewired();
   }
 
-  /** Lets time pass. @throws BreachError; Error when more than `eventsMax` events were fired */
+  /**
+   * Lets time pass.
+   *
+   * @throws BreachError; Error when more than `eventsMax` events were fired
+   */
   async run(time: Duration): Promise<void> {
     checkArguments('run', { duration: time }, { duration });
     const endMs = this.#clock.nowMs + millisecondsOf(time);
@@ -343,14 +356,19 @@ export class World extends Faults {
     this.#clock.advanceTo(endMs);
   }
 
-  /** Runs until something holds, which is looked at once a virtual ms. @throws Error when it does not within the time */
+  /**
+   * Runs until `isTrue` holds, which is checked once per virtual ms.
+   *
+   * @throws Error when it does not hold within the time
+   */
   async until(isTrue: () => boolean, options: { readonly within: Duration }): Promise<void> {
     checkArguments('until', { isTrue }, { isTrue: kinds.function });
     const { within } = readOptions(options, withinShape('until'));
     let lookedAtMs = Number.NEGATIVE_INFINITY;
     const isDue = () => {
       const { nowMs, nextAtMs = Number.POSITIVE_INFINITY } = this.#clock;
-      // Before a pause in any case, or what has come true meanwhile would be noticed at its end.
+      // Checked before a pause in any case; otherwise a condition that became true would be noticed only after the
+      // pause.
       if (Math.max(nowMs, nextAtMs) < lookedAtMs + 1) return false;
       lookedAtMs = nowMs;
       return isTrue();
@@ -359,7 +377,11 @@ export class World extends Faults {
     throw new Error(`Seed ${this.#seed}: not within ${within}, at ${this.#clock.nowMs.toFixed(1)} ms: ${isTrue}`);
   }
 
-  /** Runs the world until a promise of one of its nodes settles. @throws what the promise rejects with */
+  /**
+   * Runs the world until a promise of one of its nodes settles.
+   *
+   * @throws the promise's rejection
+   */
   async complete<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const settle = () => {
@@ -371,8 +393,8 @@ export class World extends Faults {
   }
 
   /**
-   * Whether all nodes that are up hold the same entries: within each site all of them, and those that are shared wherever sites use the
-   * same cloud nodes.
+   * Whether all nodes that are up hold the same entries: within each site all of them, and between sites that use the
+   * same cloud nodes the shared ones.
    */
   converged(): boolean {
     return allScopes.every((scope) =>
@@ -383,15 +405,17 @@ export class World extends Faults {
     );
   }
 
-  /** Whether each node that is up has a session with each other one that it reaches on a local network. */
+  /** Whether each node that is up has a session with every other node that it reaches on a local network. */
   meshed(): boolean {
     return this.#health.isMeshed();
   }
 
   /**
-   * Runs until all nodes are up, connected, agreed and at rest, and then asks the checkers about what must hold at the end of all
-   * things: that nothing acknowledged is missing, and that the last writes have won.
-   * @throws BreachError of kind `liveness` when that is not reached in time, or of what a checker finds
+   * Runs until all nodes are up, connected, agreed and at rest, and then runs the final checks: that no acknowledged
+   * write is missing, and that the last writes have won.
+   *
+   * @throws BreachError of kind `liveness` when that is not reached in time, or of another kind when a checker finds a
+   * breach
    */
   async settle(options: { readonly within: Duration }): Promise<void> {
     const { within } = readOptions(options, withinShape('settle'));
@@ -408,16 +432,17 @@ export class World extends Faults {
     await this.#oversight.settled();
   }
 
-  /** Stops a node in good order. */
+  /** Stops a node gracefully. */
   async stop(node: WorldNode): Promise<void> {
     this.meddle(`stop ${node.nodeId}`);
     await this.complete(this.#of(node).stop());
   }
 
   /**
-   * Asks a node for another configuration, and runs the world until it is in force. The operator of the machine writes it down at once,
-   * so that a process to come has it, or only when it is in force.
-   * @throws what the node refuses it with
+   * Asks a node for another configuration, and runs the world until it is in force. The operator of the machine writes
+   * it down at once, so that a later process has it, only when it is in force, or never.
+   *
+   * @throws the error with which the node refuses it
    *
    * @example
    * const [a] = world.lan('office', ['node-a', 'node-b']);
@@ -432,26 +457,29 @@ export class World extends Faults {
     return this.complete(this.reconfiguring(node, partial, isWritten));
   }
 
-  /** The same, but time does not pass meanwhile by itself. */
+  /** The same, without letting time pass. */
   reconfiguring(
     node: WorldNode,
     partial: Partial<ConfigurationInput>,
     isWritten: 'now' | 'then' | 'never',
   ): Promise<Reconfiguration> {
     checkArguments('reconfiguring', { partial, isWritten }, { partial: objectWith(), isWritten: writtenKind });
-    // Names only: there may be secrets in it.
+    // Names only: the values may be secrets.
     this.meddle(`reconfigure ${Object.keys(partial).join(' ')} of ${node.name}`);
     return this.#of(node).reconfigure(partial, isWritten);
   }
 
-  /** Puts a file in the place of a database that a node does not have open: it belongs to nobody. */
+  /** Puts a file that is not a database in the place of a database that a node does not have open. */
   spoil(node: WorldNode, nodeId: string): void {
     checkArguments('spoil', { nodeId }, { nodeId: kinds.filledText });
     this.meddle(`spoil ${nodeId} of ${node.name}`);
     this.#disks.spoil(this.#of(node).address, `${nodeId}.db`);
   }
 
-  /** Starts another machine, under the same NodeId, on a copy of a node's files: what a careless administrator does. */
+  /**
+   * Starts another machine, under the same NodeId, on a copy of a node's files: the mistake of a careless
+   * administrator.
+   */
   clone(node: WorldNode): WorldNode {
     const original = this.#of(node);
     this.meddle(`clone ${original.nodeId}`);
@@ -460,17 +488,21 @@ export class World extends Faults {
     return this.#begin(process);
   }
 
-  /** Whether a node has a process, in whatever state. */
+  /** Whether a node has a process, in any state. */
   isThere(node: WorldNode): boolean {
     return this.#of(node).isThere;
   }
 
-  /** What a node has told the outside world, with the time. */
+  /** The events that a node has emitted, with their times. */
   heard(node: WorldNode): readonly Heard[] {
     return this.#of(node).heard;
   }
 
-  /** Stops what is up, and removes the files. @throws BreachError of kind `leak` when something is left over */
+  /**
+   * Stops the running nodes, and removes the files.
+   *
+   * @throws BreachError of kind `leak` when something is left over
+   */
   async close(): Promise<void> {
     try {
       this.heal();
@@ -484,7 +516,7 @@ export class World extends Faults {
     }
   }
 
-  /** Kills what is up, and removes the files: for a world that nobody asks any more what it has left over. */
+  /** Kills the running nodes and removes the files, without checking for leaks. */
   abandon(): void {
     this.dismissStrangers();
     for (const process of this.#all) if (process.isThere) process.crash();

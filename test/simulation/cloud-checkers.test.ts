@@ -187,7 +187,7 @@ describe('deliveries', () => {
   };
 
   it('what was written while no link was open, and is not in the cloud -> reported', async () => {
-    expect(await settled()).toEqual([expect.stringContaining('cloud-1 lacks what node-a wrote at 100000 ms')]);
+    expect(await settled()).toEqual([expect.stringContaining('cloud-1 lacks a write of node-a at 100000 ms')]);
   });
 
   it('it has arrived, there was a link, it is not to be shared, the disk has lost it, it was relayed -> silent', async () => {
@@ -204,6 +204,6 @@ describe('deliveries', () => {
     const { checker, reports } = tested(deliveries, { processes: [cloud, member] });
     checker.committed(cloud, commitOf([run]));
     await checker.settled();
-    expect(reports).toEqual([expect.stringContaining('node-b lacks what cloud-1 wrote')]);
+    expect(reports).toEqual([expect.stringContaining('node-b lacks a write of cloud-1')]);
   });
 });

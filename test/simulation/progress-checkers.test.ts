@@ -28,7 +28,7 @@ describe('progress', () => {
   };
 
   it('two megabytes of which nothing is committed -> reported', () => {
-    expect(moved(40)[0]).toMatch(/^node-b has got \d+ bytes of node-a that are in none of its commits\.$/);
+    expect(moved(40)[0]).toMatch(/^node-b has received \d+ bytes from node-a that are in none of its commits\.$/);
   });
 
   it('some of it in commits, a fault now and then, heartbeats only, or a full disk -> silent', () => {
@@ -115,7 +115,7 @@ describe('reconnections', () => {
   };
 
   it('a peer that is there is backed off from for eleven seconds after healing -> reported', () => {
-    expect(waited(11_000)[0]).toMatch(/^node-a has backed off from node-b, which it reaches, for \d+ ms\.$/);
+    expect(waited(11_000)[0]).toMatch(/^node-a has backed off from node-b, which is reachable, for \d+ ms\.$/);
   });
 
   it('for nine seconds, twice; one that is down; or with a fault since -> silent', () => {

@@ -104,7 +104,7 @@ describe('reconfigurations, failed and finished', () => {
       checker.happened(process, { nodeId: 'a', atMs: 0, happening });
       return reports;
     };
-    expect(told('port', 1, 2)).toEqual(['a tells that its port is 2 now, and it is 1.']);
+    expect(told('port', 1, 2)).toEqual(['a reports that its port is 2, but it is still 1.']);
     expect(told('port', 2, 1)).toEqual([]);
     expect(told('clusterKey', 'k1', 'k2')).toEqual([]);
   });
@@ -133,7 +133,7 @@ describe('reconfigurations, in the end', () => {
       return reports;
     };
     expect(await settled({ port: 1 })).toEqual([]);
-    expect(await settled({ port: 2 })).toEqual(['The port of a is to be 2, and is 1.']);
+    expect(await settled({ port: 2 })).toEqual(['The port of a should be 2, but is 1.']);
   });
 });
 
@@ -198,7 +198,7 @@ describe('leadership, and identities that are gone', () => {
   }
 
   it('it follows for long who is not there -> reported; for a moment, or one that is -> silent', () => {
-    expect(reported(60_000, 'gone')).toEqual(['a follows gone, which nobody has been since 0 ms.']);
+    expect(reported(60_000, 'gone')).toEqual(['a follows gone; no process has had that NodeId since 0 ms.']);
     expect(reported(5_000, 'gone')).toEqual([]);
     expect(reported(60_000, 'b')).toEqual([]);
   });
@@ -224,7 +224,7 @@ describe('cluster-keys', () => {
   }
 
   it('a session by a key that is not in the ring, for long -> reported; for a moment, or by one that is -> silent', () => {
-    expect(reported(20_000, ['two'], 'one')).toEqual([expect.stringContaining('by a key that it dropped')]);
+    expect(reported(20_000, ['two'], 'one')).toEqual([expect.stringContaining('under a key that it had dropped')]);
     expect(reported(3_000, ['two'], 'one')).toEqual([]);
     expect(reported(20_000, ['two', 'one'], 'one')).toEqual([]);
   });

@@ -196,7 +196,7 @@ describe('two sites and a cloud', () => {
         ...{ clientSecret: expect.stringMatching(/^\$\{CLOUD_SECRET\}$/), scopes: ['entgldb:sync'] },
       },
     });
-    expect(() => world.authority()).toThrow(/There is a authority\.world in this world already/);
+    expect(() => world.authority()).toThrow(/This world already has a machine named authority\.world/);
   });
 });
 

@@ -1,10 +1,10 @@
 /**
- * What a caller was told is on disk is never lost: it is there after a crash, and in the end everywhere where it belongs: on the site where
- * it was written, and, if it is shared, wherever the same cloud nodes are used. What was acknowledged under an identity that its node does
- * not go by any more is in the database of that identity.
+ * A write that was acknowledged to its caller is never lost. It is there after a crash. In the end it is everywhere on
+ * the site where it was written and, if it is shared, on all sites that use the same cloud nodes. A write that was
+ * acknowledged under a former identity of a node is in the database of that identity.
  *
- * A disk that lies (a backup put back, a log cut) may lose it, but only where no other machine had it: what the others have,
- * comes back from them.
+ * A disk that lies (a restored backup, a truncated log) may lose it, but only where no other machine had it: writes
+ * that others have come back from them.
  */
 import { type AuthorKey, authorKeyOf, parseAuthorKey, type Scope } from '../../core/author.js';
 import type { Run } from '../../core/entry.js';
@@ -22,9 +22,9 @@ interface Write {
 }
 
 interface Acknowledged extends Write {
-  /** Whose caller was told. */
+  /** The process whose caller received the acknowledgement. */
   readonly by: NodeProcess;
-  /** Its database has lost it since. */
+  /** Whether its database has lost the write since. */
   readonly isLost: boolean;
 }
 
@@ -45,10 +45,10 @@ export const acknowledgedWrites: CheckerFactory = (view, report) => {
     return author !== undefined && (clock?.get(author)?.hlc ?? 0) >= hlc;
   };
 
-  /** Whether the process still goes by the identity that has acknowledged a write. */
+  /** Whether the process still has the identity under which it acknowledged a write. */
   const isServed = ({ by, nodeId }: Acknowledged): boolean => by.nodeId === nodeId;
 
-  /** Whether a write has to be wherever it belongs: whoever goes on has it, or has it back. */
+  /** Whether a write must be everywhere it belongs: a running node still has it, or has it back. */
   const isDue = (id: string, write: Acknowledged): boolean =>
     isServed(write) && !write.isLost ? true : view.processes.some(({ store }) => isIn(store?.clock(), id, write));
 
@@ -86,7 +86,7 @@ export const acknowledgedWrites: CheckerFactory = (view, report) => {
       const own = [...store.clock()].filter(([author]) => author.startsWith(`${nodeId}/`));
       const recovered = Math.max(0, ...own.map(([, { hlc }]) => hlc));
       if (recovered < last) {
-        report(`${nodeId} has acknowledged a write at ${last}, and after its recovery has up to ${recovered}.`);
+        report(`${nodeId} acknowledged a write at ${last}; after its recovery it has writes only up to ${recovered}.`);
       }
     },
     async settled() {
@@ -99,7 +99,7 @@ export const acknowledgedWrites: CheckerFactory = (view, report) => {
         report(`${process.nodeId} lacks the write ${missing[0]}, which was acknowledged.`);
         return;
       }
-      // Of identities that are not served any more: in their own databases, which are closed.
+      // Writes of former identities are in their own databases, which are closed.
       const aside = new PerDatabase<Set<string>>();
       for (const [id, write] of acknowledged) {
         const { by, nodeId } = write;

@@ -1,6 +1,6 @@
 /**
- * When everything has healed and the nodes say the same, nothing is pending any more: all is sent and acknowledged, nothing waits
- * to be applied, and no peer counts as diverged.
+ * When everything has healed and the nodes agree, nothing is pending: everything is sent and acknowledged, nothing
+ * waits to be applied, and no peer counts as diverged.
  */
 import type { CheckerFactory } from '../checker.js';
 import { insideOf, receiverOf, senderOf } from '../inside.js';
@@ -17,7 +17,7 @@ export const agreement: CheckerFactory = (view, report) => ({
   },
 });
 
-/** What a node has not finished, in words; undefined when it rests. */
+/** What a node has not finished, in words; undefined when nothing is pending. */
 export function pendingIn(process: NodeProcess): string | undefined {
   const { sessions, peers } = insideOf(process);
   const diverged = peers.find((peer) => peer.matches({ connected: { chains: 'diverged' } }));

@@ -1,7 +1,7 @@
 /**
- * Nobody sends data over a connection before the other side has said, in a handshake, who it is: vector clocks and batches go only
- * to whom one knows. A cloud node knows only who shows a token that its authority has issued for it, and only until it expires; and
- * nobody shows a token to anybody else.
+ * A node sends no data over a connection before the other side has identified itself in a handshake: vector clocks and
+ * batches go only to known nodes. A cloud node accepts only clients whose token was issued for it by its authority, and
+ * only until the token expires. No node sends a token to anything but a cloud node.
  */
 
 import { defaultScope } from '../authority.js';
@@ -16,19 +16,19 @@ const handshakes: ReadonlySet<number> = new Set([handshakeRequest, handshakeResp
 const beforeAdmission: ReadonlySet<number> = new Set([...handshakes, goodbye]);
 const decoded: ReadonlySet<number> = new Set([...handshakes, tokenRenewal]);
 
-/** How far the clocks of authority and cloud node may be apart. */
+/** How far the clocks of authority and cloud node may differ. */
 const toleranceMs = 30_000;
-/** What a cloud node takes to check a token, to end a session, and for what its clock was moved by meanwhile. */
+/** Time for a cloud node to check a token and to end a session, and for a move of its clock meanwhile. */
 const patienceMs = 15_000;
 
 /** What has passed on one stream. */
 interface Introduction {
-  /** The end of it that is a cloud node. */
+  /** The end that is a cloud node. */
   readonly cloud: NodeProcess | undefined;
-  /** Who has heard a handshake of the other side. */
+  /** The ends that have received a handshake from the other side. */
   readonly known: Set<string>;
   readonly scanners: Map<string, FrameScanner>;
-  /** Until when a token that was shown entitles the other end; undefined when none does. */
+  /** When the token that was shown expires for the other end; undefined when no valid token was shown. */
   entitledUntilMs: number | undefined;
 }
 
@@ -46,7 +46,7 @@ export const authentication: CheckerFactory = (view, report) => {
 
   const show = (introduction: Introduction, token: string, to: string): void => {
     const { cloud } = introduction;
-    if (cloud?.address !== to) report(`A token was shown to ${to}, which is no cloud node.`);
+    if (cloud?.address !== to) report(`A token was shown to ${to}, which is not a cloud node.`);
     else introduction.entitledUntilMs = entitledUntilMs(view, cloud, token) ?? introduction.entitledUntilMs;
   };
 
@@ -54,25 +54,25 @@ export const authentication: CheckerFactory = (view, report) => {
     name: 'authentication',
     kind: 'safety',
     delivered({ from, to, kind, stream, bytes }) {
-      // Kept when an end is closed: what the other one has sent is still on its way.
+      // Kept when one end is closed: bytes of the other end are still in flight.
       if (stream === undefined || kind !== 'bytes' || bytes === undefined) return;
       const introduction = introductionOf(stream, [from, to]);
       const { cloud, known, scanners } = introduction;
-      // Both know each other, and nothing can be sent too early any more; but tokens may be renewed.
+      // When both ends know each other, nothing can be sent too early; only tokens may still be renewed.
       if (known.size === 2 && cloud?.address !== to) return;
       const scanner = scanners.get(from) ?? new FrameScanner(decoded);
       scanners.set(from, scanner);
       scanner.push(bytes, (type, frame) => {
         if (handshakes.has(type)) known.add(to);
         else if (!known.has(from) && !beforeAdmission.has(type)) {
-          report(`${from} has sent frame ${type} to ${to} before a handshake had come from there.`);
+          report(`${from} sent frame ${type} to ${to} before it received a handshake from there.`);
         }
         if (frame?.type === 'frame.handshakeRequest' || frame?.type === 'frame.tokenRenewal') {
           if (frame.token !== undefined) show(introduction, frame.token.reveal(), to);
         }
         const admits = frame?.type === 'frame.handshakeResponse' && frame.refusal === undefined;
         if (admits && cloud?.address === from && introduction.entitledUntilMs === undefined) {
-          report(`${cloud.nodeId} has admitted ${to}, which has shown no token that entitles it.`);
+          report(`${cloud.nodeId} admitted ${to}, which showed no valid token.`);
         }
       });
     },
@@ -90,7 +90,7 @@ export const authentication: CheckerFactory = (view, report) => {
   };
 };
 
-/** Until when, in virtual ms, a token entitles its bearer at a cloud node; undefined when it does not. */
+/** Until when, in virtual ms, a token admits its bearer at a cloud node; undefined when it does not. */
 function entitledUntilMs(
   { nowMs, grantOf }: View,
   { options, skewMs }: NodeProcess,

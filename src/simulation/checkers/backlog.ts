@@ -1,15 +1,18 @@
-/** How many bytes were written, and how many of them a node lacks: for promises that depend on what a line has to carry. */
+/**
+ * How many bytes were written, and how many of them a node lacks: for invariants that depend on how much a line has to
+ * carry.
+ */
 import { type AuthorKey, authorKeyOf } from '../../core/author.js';
 import type { Run } from '../../core/entry.js';
 import type { Hlc } from '../../core/hlc.js';
 import type { NodeProcess } from '../node.js';
 
-/** What an entry takes besides its document: its author, names, hashes and stamps, and a frame. */
+/** Bytes of an entry besides its document: author, names, hashes, stamps and a frame. */
 const entryOverheadBytes = 400;
 
 interface Written {
   readonly hlc: Hlc;
-  /** By this author, up to here. */
+  /** Written by this author, up to this entry. */
   readonly bytes: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A vector clock never runs ahead of the contiguous log: each committed run continues the chain of its author, link by link, and
- * the clock of a store is at the end of what was committed; after a recovery too.
+ * A vector clock never runs ahead of the contiguous log. Each committed run continues the chain of its author, link by
+ * link, and the clock of a store stands at the end of what was committed, also after a recovery.
  */
 import { type AuthorKey, authorKeyOf } from '../../core/author.js';
 import { chainStart, endOf, hashEntry, isSamePosition, type Position, type Run } from '../../core/entry.js';
@@ -23,7 +23,7 @@ export const chains: CheckerFactory = (_, report) => {
         const key = authorKeyOf(run.author);
         const before = known.get(key) ?? chainStart;
         if (!isSamePosition(run.after, before) || !isChain(run, key)) {
-          report(`${process.nodeId} has committed entries of ${key} that do not continue its chain at ${before.hlc}.`);
+          report(`${process.nodeId} committed entries of ${key} that do not continue its chain at ${before.hlc}.`);
           return;
         }
         known.set(key, endOf(run));
@@ -31,7 +31,7 @@ export const chains: CheckerFactory = (_, report) => {
       for (const run of runs) {
         const key = authorKeyOf(run.author);
         const ours = known.get(key) ?? chainStart;
-        // Later commits of the same turn are told later.
+        // Later commits of the same turn are reported later.
         if ((clock.get(key)?.hlc ?? 0) >= ours.hlc) continue;
         report(`The clock of ${process.nodeId} stands at ${clock.get(key)?.hlc} for ${key}, behind ${ours.hlc}.`);
       }

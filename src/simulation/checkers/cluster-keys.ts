@@ -1,4 +1,4 @@
-/** Nobody is connected by a cluster key that a node has dropped, longer than it takes to say so. */
+/** After a node drops a cluster key, no session continues under that key for longer than a goodbye takes. */
 import type { CheckerFactory } from '../checker.js';
 import type { SessionSnapshot } from '../inside.js';
 import type { NodeProcess } from '../node.js';
@@ -6,7 +6,7 @@ import type { NodeProcess } from '../node.js';
 const patienceMs = 4_000;
 
 export const clusterKeys: CheckerFactory = (view, report) => {
-  /** Since when a session has gone on with a key that is not in the ring. */
+  /** When each session was first seen with a key that is no longer in the ring. */
   let stale = new Map<string, number>();
   return {
     name: 'cluster-keys',
@@ -23,7 +23,9 @@ export const clusterKeys: CheckerFactory = (view, report) => {
           const sinceMs = stale.get(name) ?? view.nowMs;
           now.set(name, sinceMs);
           if (view.nowMs - sinceMs <= patienceMs) continue;
-          report(`${process.nodeId} goes on with ${name} by a key that it dropped at ${sinceMs.toFixed(0)} ms.`);
+          report(
+            `Since ${sinceMs.toFixed(0)} ms, ${process.nodeId} has continued ${name} under a key that it had dropped.`,
+          );
         }
       }
       stale = now;
@@ -35,7 +37,7 @@ function ringOf({ node }: NodeProcess): readonly string[] | undefined {
   return node.actor.getSnapshot().context.configured?.keys?.all.map(({ keyId }) => keyId);
 }
 
-/** Of a session of the local network that is in use. */
+/** The key of a session of the local network that is in use. */
 function keyOf({ value, context }: SessionSnapshot): string | undefined {
   const { protection } = context.connection;
   return value === 'synchronizing' && protection?.kind === 'psk' ? protection.keyId : undefined;

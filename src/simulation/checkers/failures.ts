@@ -1,6 +1,6 @@
 /**
- * Nodes report nothing that says that something is broken in them: no bug, no frame where it has no meaning, no divergence, no
- * second process under a NodeId that only one has, and no failure of the store that the world has not brought about.
+ * Nodes report no failure of their own code: no bug, no frame that is illegal in its state, no divergence, no duplicate
+ * of a NodeId that only one process has, and no store failure that the world has not caused.
  */
 
 import type { Happening } from '../../actors/mailboxes.js';
@@ -8,7 +8,7 @@ import type { ErrorCode } from '../../core/errors.js';
 import { isImpairment } from '../../core/impairment.js';
 import type { CheckerFactory, View } from '../checker.js';
 
-/** Codes that a node of ours gives no other node of ours a reason for. */
+/** Codes that nodes of this implementation never give each other a reason for. */
 const neverBetweenUs: ReadonlySet<ErrorCode> = new Set([
   'internal',
   'unexpectedFrame',
@@ -21,12 +21,12 @@ const neverBetweenUs: ReadonlySet<ErrorCode> = new Set([
   'databaseForeign',
 ]);
 
-/** A node is told to be what it cannot be, and says so: that is as it should be. */
+/** A node is told to take an identity that it cannot have, and reports that: this is correct behavior. */
 function isOfOperator(happening: Happening): boolean {
   return happening.type === 'reconfiguration.failed' && happening.failure.code === 'databaseForeign';
 }
 
-/** Who is no node of this world may say what it likes. */
+/** A machine that is not a node of this world may send anything. */
 function isOfStranger(happening: Happening, { processes }: View): boolean {
   if (happening.type !== 'connection.refused') return false;
   return !processes.some(({ address }) => happening.remoteAddress.startsWith(`${address}:`));

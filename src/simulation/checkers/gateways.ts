@@ -1,16 +1,17 @@
 /**
- * Only who leads holds a link to the cloud. Whoever does not has let go of it a second later; a probe, which says goodbye at once, holds
- * none for so long. In the end who leads has a link to each cloud node that is there and wants it.
+ * Only the leader holds a link to the cloud. A node that no longer leads has released its link a second later. A probe
+ * says goodbye at once and never holds a link for that long. In the end the leader has a link to each cloud node that
+ * runs and accepts it.
  */
 import type { CheckerFactory } from '../checker.js';
 
-/** How long it may take to say goodbye. */
+/** How long a goodbye may take. */
 const patienceMs = 1_000;
-/** States in which a gateway has all that it will get. */
+/** States in which a gateway waits for nothing more. */
 const atRest: ReadonlySet<string> = new Set(['online', 'disabled', 'rejected']);
 
 export const gateways: CheckerFactory = (view, report) => {
-  /** Since when a session over a cloud link has been held by who does not lead. */
+  /** Since when a node that does not lead has held a session over a cloud link. */
   let heldSinceMs = new Map<string, number>();
   return {
     name: 'gateways',

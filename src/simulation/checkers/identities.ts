@@ -1,6 +1,6 @@
 /**
- * No session outlives the identity of the other side for long: who goes on under another NodeId says goodbye, or falls silent. And
- * each identity begins a life of its own: no boot is ever that of two.
+ * No session outlives the identity of the other side for long: a process that changes its NodeId says goodbye or falls
+ * silent. And each identity starts with a boot of its own: no two identities ever share a boot.
  */
 import type { Boot, NodeId } from '../../core/ids.js';
 import { limits } from '../../core/limits.js';
@@ -8,11 +8,11 @@ import type { CheckerFactory, View } from '../checker.js';
 import type { SessionSnapshot } from '../inside.js';
 import type { NodeProcess } from '../node.js';
 
-/** What saying goodbye may take, and acting on it. */
+/** Time for a goodbye and for the reaction to it. */
 const patienceMs = 4_000;
 
 export const identities: CheckerFactory = (view, report) => {
-  /** Since when a session has been with somebody who is not there any more. */
+  /** Since when a session has been with an identity that no process has any more. */
   let orphaned = new Map<string, number>();
   const nodeIdOf = new Map<Boot, NodeId>();
   return {
@@ -35,11 +35,11 @@ export const identities: CheckerFactory = (view, report) => {
           const name = `${process.address} ${session.context.sessionId} ${gone}`;
           const sinceMs = orphaned.get(name) ?? view.nowMs;
           now.set(name, sinceMs);
-          // Without a goodbye, the heartbeats that may be missed.
+          // Without a goodbye, the session ends after the heartbeats that may be missed.
           const boundMs = patienceMs + (limits.heartbeatsMissedMax + 3) * intervalMs(process);
           if (view.nowMs - sinceMs <= boundMs) continue;
           report(
-            `${process.nodeId} still has a session with ${gone}, which nobody has been since ${sinceMs.toFixed(0)} ms.`,
+            `${process.nodeId} still has a session with ${gone}; no process has had that NodeId since ${sinceMs.toFixed(0)} ms.`,
           );
         }
       }
@@ -48,7 +48,7 @@ export const identities: CheckerFactory = (view, report) => {
   };
 };
 
-/** The NodeId of the other side of a session, if the process there goes by another one. */
+/** The NodeId of the other side of a session, if the process there now has another one. */
 function goneIn({ processes }: View, { value, context }: SessionSnapshot): string | undefined {
   if (value !== 'synchronizing') return undefined;
   const other = processes.find(({ address }) => address === context.connection.remoteHost);

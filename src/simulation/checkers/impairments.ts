@@ -1,7 +1,8 @@
 /**
- * A disk that fails is the trouble of its own node. That node does not lead while it knows of it, and knows no longer than the disk fails,
- * but for the time in which it has to prove sound. No session ends for the sake of a disk. The others go on: while nothing is wrong but disks, no node whose disk is sound begins
- * to lead, or loses its link to the cloud, more than a few times.
+ * A failing disk affects only its own node. That node does not lead while it knows of the failure. It considers itself
+ * impaired only while the disk fails, plus the time that the disk has to prove sound. No session ends because of a
+ * disk. The other nodes continue: while only disks are failing, no node with a sound disk starts to lead, or loses its
+ * link to the cloud, more than a few times.
  */
 
 import type { Failure } from '../../core/errors.js';
@@ -10,18 +11,21 @@ import { limits } from '../../core/limits.js';
 import type { CheckerFactory, View } from '../checker.js';
 import type { NodeProcess } from '../node.js';
 
-/** What a node takes to step down. */
+/** Time that a node takes to step down. */
 const patienceMs = 100;
-/** For each other node that hands over, and once more when two leaders met. */
+/** One start for each other node that hands over, and one more when two leaders met. */
 const beginningsMax = 3;
-/** The first moments after a fault are still its consequence: sessions end, two leaders meet, the smaller one claims again. */
+/**
+ * The first moments after a fault still show its consequences: sessions end, two leaders meet, the smaller one claims
+ * again.
+ */
 const aftermathMs = 2 * limits.stableMaxMs;
 
 export const impairments: CheckerFactory = (view, report) => {
-  /** Since when one has led although it is impaired, by its address. */
+  /** Since when an impaired node has led, by its address. */
   let leadingSinceMs = new Map<string, number>();
   let disturbedAtMs = 0;
-  /** What has happened to nodes with sound disks since nothing was wrong but disks, by what it was. */
+  /** Events at nodes with sound disks since the last other fault, counted by kind. */
   let counts = new Map<string, number>();
 
   const disturbed = (): void => {
@@ -41,7 +45,7 @@ export const impairments: CheckerFactory = (view, report) => {
       if (happening.type === 'reconfiguration.finished' || happening.type === 'uplink.changed') disturbed();
       const isEnd = happening.type === 'peer.disconnected' || happening.type === 'gateway.disconnected';
       if (isEnd && isImpairment(happening.failure.code)) {
-        report(`${process.nodeId} has lost a session for the sake of a disk: ${JSON.stringify(happening)}`);
+        report(`${process.nodeId} has lost a session because of a disk: ${JSON.stringify(happening)}`);
       }
       const isBeginning = happening.type === 'leadership.changed' && happening.isLeader;
       if (!isBeginning && happening.type !== 'gateway.disconnected') return;
@@ -51,7 +55,7 @@ export const impairments: CheckerFactory = (view, report) => {
       counts.set(what, count);
       if (count > beginningsMax) {
         report(
-          `${what} ${count} times since ${disturbedAtMs.toFixed(0)} ms, while nothing was wrong but disks of others.`,
+          `${what} ${count} times since ${disturbedAtMs.toFixed(0)} ms, while the only faults were disks of other nodes.`,
         );
       }
     },
@@ -59,7 +63,7 @@ export const impairments: CheckerFactory = (view, report) => {
       if (!view.isCalm) disturbed();
       const leading = new Map<string, number>();
       for (const process of view.processes) {
-        // What is known of its inside may be of a moment ago.
+        // A look inside a node may be a moment old.
         if (!process.isUp) continue;
         const { vote } = view.insideOf(process);
         if (vote?.state !== 'leader' || impairmentOf(process) === undefined) continue;
@@ -77,15 +81,15 @@ export const impairments: CheckerFactory = (view, report) => {
   };
 };
 
-/** Who is taken for impaired, by itself or by others, although all disks are sound. */
+/** Nodes that count as impaired, for themselves or for others, although all disks are sound. */
 function mistakesIn({ processes, insideOf }: View): readonly string[] {
   return processes
     .filter(({ isUp }) => isUp)
     .flatMap((process) => {
       const others = [...(insideOf(process).vote?.live ?? [])].filter(([, { impairment }]) => impairment !== undefined);
-      const taken = others.map(([nodeId]) => `${process.nodeId} still takes the database of ${nodeId} for impaired.`);
+      const taken = others.map(([nodeId]) => `${process.nodeId} still considers the database of ${nodeId} impaired.`);
       const isOwn = impairmentOf(process) !== undefined;
-      return isOwn ? [`${process.nodeId} still takes its database for impaired.`, ...taken] : taken;
+      return isOwn ? [`${process.nodeId} still considers its own database impaired.`, ...taken] : taken;
     });
 }
 

@@ -1,4 +1,4 @@
-/** All checkers, in the order in which they are asked. A new one is one file, and one line here. */
+/** All checkers, in the order in which they run. A new checker is one file, and one line here. */
 import type { CheckerFactory } from '../checker.js';
 import { acknowledgedWrites } from './acknowledged-writes.js';
 import { agreement } from './agreement.js';
@@ -23,9 +23,9 @@ import { sessions } from './sessions.js';
 import { silence } from './silence.js';
 import { stamps } from './stamps.js';
 
-/** Every promise of statemesh that can be checked from outside. */
+/** Every invariant of statemesh that can be checked from outside. */
 export const allCheckers: readonly CheckerFactory[] = [
-  // First: others read what the nodes hold, and meanwhile time goes on.
+  // First, because other checkers read what the nodes hold, and time passes meanwhile.
   leadership,
   agreement,
   acknowledgedWrites,

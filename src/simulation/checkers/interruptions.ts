@@ -1,13 +1,13 @@
 /**
- * While all is well nobody gives up a session, however narrow and long the line is: bytes that move, and heartbeats that come when they
- * are due, keep it.
+ * While the network is healthy, no node gives up a session, however narrow and long the line is: moving bytes and
+ * timely heartbeats keep it.
  */
 import type { ErrorCode } from '../../core/errors.js';
 import type { CheckerFactory } from '../checker.js';
 
-/** With what one gives up another one that it hears nothing of. */
+/** Codes with which a node gives up a peer that is silent. */
 const givenUp: ReadonlySet<ErrorCode> = new Set(['heartbeatMissed', 'connectionTimeout']);
-/** Faults that are over may still end what they have delayed. */
+/** Faults that have ended may still end sessions that they delayed. */
 const recoveryMs = 30_000;
 const crossings = 20;
 

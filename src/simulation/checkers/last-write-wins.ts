@@ -1,7 +1,7 @@
 /**
- * In the end every node holds the same documents, and of each document the write that is last in the total order of all writes,
- * deletes included: computed anew from all entries, without the store's help. All documents within a site, and those that are shared
- * wherever sites use the same cloud nodes.
+ * In the end all nodes hold the same documents. Each document is the last write in the total order of all writes,
+ * including deletes; the checker computes it from all entries, independently of the store. Within a site this holds for
+ * all documents; between sites that use the same cloud nodes it holds for shared documents.
  */
 import { hash } from 'node:crypto';
 import { type Scope, type Stamp, scopeOf, wins } from '../../core/author.js';
@@ -22,11 +22,11 @@ export const lastWriteWins: CheckerFactory = (view, report) => ({
       if (wrong !== undefined) report(`${process.nodeId} ${wrong}`);
       replicas.push({ process, digests: { cluster: digest, shared: digestOfShared(winners) } });
     }
-    // A site holds everything together, so there the digest is that of all documents.
+    // All nodes of a site hold everything, so there the digest covers all documents.
     for (const scope of ['cluster', 'shared'] as const) {
       const [first, second] = differing(view, scope, replicas) ?? [];
       if (first === undefined || second === undefined) continue;
-      report(`Equal vector clocks, but other documents in ${first.process.nodeId} and ${second.process.nodeId}.`);
+      report(`${first.process.nodeId} and ${second.process.nodeId} have equal vector clocks but different documents.`);
       return;
     }
   },
@@ -63,7 +63,10 @@ async function winnersOf(view: View, process: NodeProcess): Promise<ReadonlyMap<
   return winners;
 }
 
-/** Of entries that the documents have been compared with, so it is one of the documents too. */
+/**
+ * The digest of the entries. The entries were compared with the documents before, so it is also a digest of the
+ * documents.
+ */
 function digestOfShared(winners: ReadonlyMap<string, Winner>): string {
   const shared = [...winners].filter(([, { entry }]) => scopeOf(entry.collection) === 'shared');
   const lines = shared.map(([name, { entry }]) => JSON.stringify([name, entry.operation, entry.payload])).sort();
@@ -76,7 +79,7 @@ async function wrongIn(process: NodeProcess, winners: ReadonlyMap<string, Winner
     const expected = operation === 'delete' ? undefined : payload;
     const held = (await process.store?.get(collection, key))?.payload;
     if (held === expected) continue;
-    return `holds ${shown(held)} as ${collection}/${key}, and its entries make it ${shown(expected)}.`;
+    return `holds ${shown(held)} as ${collection}/${key}, but its entries give ${shown(expected)}.`;
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * While all is well, a write is seen on every node within a moment. A lost wake-up shows nowhere else, since anti-entropy mends it
- * a sync interval later.
+ * While everything is healthy, a write is visible on every node within a moment. A lost wake-up shows nowhere else,
+ * because anti-entropy repairs it one sync interval later.
  */
 import { type AuthorKey, authorKeyOf } from '../../core/author.js';
 import { type Hlc, isTooFarAhead } from '../../core/hlc.js';
@@ -10,18 +10,25 @@ import type { NodeProcess } from '../node.js';
 import { worldEpochMs } from '../node-ports.js';
 import { Backlog } from './backlog.js';
 
-/** What a node takes for its own work, batches in a queue included. */
+/** Time that a node takes for its own work, including batches in a queue. */
 const patienceMs = 400;
-/** Times that an entry crosses the network for each hop: it, the acknowledgements it waits for, and both again. */
+/**
+ * How often an entry crosses the network per hop: the entry, the acknowledgements that it waits for, and both again.
+ */
 const crossingsPerHop = 6;
-/** Faults that are over still have their after-effects: what was queued, what was refused. */
+/** Faults that have ended still have after-effects: queued and refused work. */
 const recoveryMs = 5_000;
 const expectationsMax = 10_000;
-/** On a narrow line: how often its bytes cross each hop at most, by two ways at once and with all that is around them. */
+/**
+ * On a narrow line: how often the bytes cross each hop at most, over two paths at once and with everything around them.
+ */
 const passagesPerHop = 3;
-/** On a long line: it is found out by doubling what is on its way, once a round trip, and looked at afresh now and then. */
+/**
+ * On a long line: the sender measures it by doubling the bytes in flight once per round trip, and measures again from
+ * time to time.
+ */
 const crossingsToMeasure = 22;
-/** What a heartbeat or a batch waits for at most behind what is on a narrow line already, each way. */
+/** How long a heartbeat or a batch waits at most behind bytes that are already on a narrow line, each way. */
 const queueMs = 2_000;
 
 interface Expectation {
@@ -32,7 +39,7 @@ interface Expectation {
   readonly atMs: number;
   readonly dueMs: number;
   readonly hops: number;
-  /** What somebody lacked at that moment, and what all had written by then. */
+  /** Bytes that a node lacked at that moment, and bytes that all nodes had written by then. */
   readonly lackedBytes: number;
   readonly writtenBytes: number;
 }
@@ -40,7 +47,7 @@ interface Expectation {
 export const latency: CheckerFactory = (view, report) => {
   let expected: Expectation[] = [];
   const backlog = new Backlog();
-  /** A narrow line has to carry first what was written before, and shares itself among what comes meanwhile. */
+  /** A narrow line first carries older writes, and shares its capacity with writes that come meanwhile. */
   const dueMsOf = ({ dueMs, hops, lackedBytes, writtenBytes }: Expectation): number => {
     const { bytesPerSecond, latencyMs } = view.slowest;
     if (bytesPerSecond === Number.POSITIVE_INFINITY) return dueMs;
@@ -78,7 +85,7 @@ export const latency: CheckerFactory = (view, report) => {
     },
     meddled: forget,
     ended: forget,
-    // Another database takes the place of one.
+    // The store was replaced by another database.
     opened: forget,
     look() {
       if (expected.length === 0) return;
@@ -91,7 +98,7 @@ export const latency: CheckerFactory = (view, report) => {
       if (late === undefined) return;
       const { from, to, author, hlc, atMs } = late;
       const waitedMs = (view.nowMs - atMs).toFixed(0);
-      report(`${to.nodeId} has not seen the write ${author} ${hlc} of ${from.nodeId} after ${waitedMs} ms.`);
+      report(`After ${waitedMs} ms, ${to.nodeId} has not seen the write ${author} ${hlc} of ${from.nodeId}.`);
     },
   };
 };

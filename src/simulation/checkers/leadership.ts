@@ -1,20 +1,20 @@
 /**
- * Two nodes that are connected do not both lead for longer than it takes to hear of each other, and nobody follows for long whom
- * no process goes by any more, be it gone or another one by now. In the end each site has one leader, whom
- * all of it follow: of those that are eligible the one that precedes the others.
+ * Two connected nodes do not both lead for longer than it takes them to hear of each other. No node follows a leader
+ * for long that no process is any more. In the end each site has one leader, and all its nodes follow it: the eligible
+ * node that precedes all other eligible nodes.
  */
 import { rightfulLeader } from '../../core/ballot.js';
 import { limits } from '../../core/limits.js';
 import type { CheckerFactory, View } from '../checker.js';
 import type { NodeProcess } from '../node.js';
 
-/** What a node takes to act on what it has heard. */
+/** Time that a node takes to act on what it has heard. */
 const patienceMs = 1_000;
 
 export const leadership: CheckerFactory = (view, report) => {
-  /** Since when two have both led while they were connected, by their addresses. */
+  /** Since when two connected nodes have both led, by their addresses. */
   let rivals = new Map<string, number>();
-  /** Since when one has followed a leader that is not there, by its address and the leader's NodeId. */
+  /** Since when a node has followed a leader that does not exist, by its address and the leader's NodeId. */
   let forlorn = new Map<string, number>();
   return {
     name: 'leadership',
@@ -41,7 +41,9 @@ export const leadership: CheckerFactory = (view, report) => {
   };
 };
 
-/** What one leader says reaches the other one with a heartbeat for each connection in between, and one may come late. */
+/**
+ * What one leader says reaches the other with one heartbeat per connection in between, and one heartbeat may be late.
+ */
 function boundMs({ processes, slowest }: View): number {
   const intervalMs = Math.max(...processes.map(({ options }) => options.heartbeatIntervalMs ?? 1_000));
   const electionMs = Math.max(...processes.map(({ options }) => options.electionIntervalMs ?? 5_000));
@@ -49,7 +51,7 @@ function boundMs({ processes, slowest }: View): number {
   return beats * (intervalMs + 2 * slowest.latencyMs) + electionMs + patienceMs;
 }
 
-/** @returns who follows a leader that is not there, and since when */
+/** @returns the nodes that follow a leader that does not exist, and since when */
 function lookForForlorn(
   view: View,
   before: ReadonlyMap<string, number>,
@@ -64,19 +66,19 @@ function lookForForlorn(
     const sinceMs = before.get(name) ?? view.nowMs;
     now.set(name, sinceMs);
     if (view.nowMs - sinceMs <= forlornBoundMs(view)) continue;
-    report(`${process.nodeId} follows ${leaderId}, which nobody has been since ${sinceMs.toFixed(0)} ms.`);
+    report(`${process.nodeId} follows ${leaderId}; no process has had that NodeId since ${sinceMs.toFixed(0)} ms.`);
   }
   return now;
 }
 
-/** Each node on the way may vouch for a dead one as long as it may miss its heartbeats. */
+/** Each node on the path may vouch for a dead node for as long as its heartbeats may be missed. */
 function forlornBoundMs(view: View): number {
   const intervalMs = Math.max(...view.processes.map(({ options }) => options.heartbeatIntervalMs ?? 1_000));
   const patienceMs = (limits.heartbeatsMissedMax + 1) * intervalMs + 5 * view.slowest.latencyMs;
   return boundMs(view) + view.processes.length * patienceMs;
 }
 
-/** Pairs of leaders that are connected, if only by way of others. */
+/** Pairs of leaders that are connected, also through other nodes. */
 function rivalsIn(view: View): readonly (readonly [NodeProcess, NodeProcess])[] {
   const leaders = view.processes.filter((process) => view.insideOf(process).vote?.state === 'leader');
   if (leaders.length < 2) return [];
@@ -86,14 +88,14 @@ function rivalsIn(view: View): readonly (readonly [NodeProcess, NodeProcess])[] 
   });
 }
 
-/** Everybody on a way of sessions that both sides take for open. */
+/** All nodes on a path of sessions that both sides consider open. */
 function connectedWith(view: View, start: NodeProcess): ReadonlySet<NodeProcess> {
   const members = view.processes.filter(({ isUp, isCloud }) => isUp && !isCloud);
   const neighbours = new Map(members.map((process) => [process, addressesOfPeers(view, process)]));
   const isLinked = (a: NodeProcess, b: NodeProcess) =>
     neighbours.get(a)?.has(b.address) === true && neighbours.get(b)?.has(a.address) === true;
   const connected = new Set([start]);
-  // A set gives what was added meanwhile, too.
+  // Iterating over a set also visits elements that are added meanwhile.
   for (const process of connected) for (const other of members) if (isLinked(process, other)) connected.add(other);
   return connected;
 }
@@ -114,7 +116,7 @@ function sitesOf({ processes, shares }: View): readonly (readonly NodeProcess[])
   return sites;
 }
 
-/** What is wrong with the leadership of a site; undefined when nothing is, or when nobody votes there. */
+/** What is wrong with the leadership of a site; undefined when nothing is, or when no node votes there. */
 function disorderIn({ insideOf }: View, site: readonly NodeProcess[]): string | undefined {
   const votes = site.flatMap((process) => {
     const { vote } = insideOf(process);
@@ -124,8 +126,8 @@ function disorderIn({ insideOf }: View, site: readonly NodeProcess[]): string | 
   const rightful = rightfulLeader(votes);
   const leaders = votes.filter(({ state }) => state === 'leader').map(({ nodeId }) => nodeId);
   if (leaders.length > 1 || leaders[0] !== rightful) {
-    return `${leaders.join(' and ') || 'Nobody'} leads, and ${rightful ?? 'nobody'} ought to.`;
+    return `${leaders.join(' and ') || 'No node'} leads; the leader should be ${rightful ?? 'no node'}.`;
   }
   const stray = votes.find(({ leaderId }) => leaderId !== rightful);
-  return stray && `${stray.nodeId} follows ${stray.leaderId ?? 'nobody'}, and ${rightful ?? 'nobody'} leads.`;
+  return stray && `${stray.nodeId} follows ${stray.leaderId ?? 'no node'}, but the leader is ${rightful ?? 'no node'}.`;
 }

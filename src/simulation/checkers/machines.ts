@@ -17,7 +17,7 @@ export const machines: CheckerFactory = (view, report) => ({
       for (const session of sessions) lookAt(session, process.nodeId, report);
     }
   },
-  // Every single actor is looked at once, when nothing should be on its way any more.
+  // Looks at every actor once, when nothing should be in flight any more.
   async settled() {
     for (const process of view.processes) {
       for (const { path, actor } of actorsOf(process.node.actor)) {
@@ -26,7 +26,7 @@ export const machines: CheckerFactory = (view, report) => ({
       }
       const { sessions } = view.insideOf(process);
       const done = sessions.filter(({ status }) => status !== 'active');
-      if (done.length > 0) report(`${process.nodeId} keeps sessions that are over: ${done.length}.`);
+      if (done.length > 0) report(`${process.nodeId} keeps ${done.length} sessions that have ended.`);
     }
   },
 });

@@ -1,8 +1,9 @@
 /**
- * Bytes that move bring entries nearer: while nobody meddles with the world, a node does not get the same bytes again and again. What
- * comes to it, beyond heartbeats and the like, turns into commits, but for what is still on its way: a large document, and some batches.
+ * Bytes that move bring entries nearer: while the world is left alone, a node does not receive the same bytes again and
+ * again. Bytes that it receives, apart from heartbeats and the like, become commits, except for those still in flight:
+ * a large document and some batches.
  *
- * Sessions that end and begin again without a fault are seen by this, too, when each of them begins with the same bytes.
+ * This also detects sessions that end and begin again without a fault, when each of them begins with the same bytes.
  */
 import { type Hlc, hlcZero, isTooFarAhead } from '../../core/hlc.js';
 import { limits } from '../../core/limits.js';
@@ -10,18 +11,18 @@ import type { CheckerFactory } from '../checker.js';
 import type { NodeProcess } from '../node.js';
 import { worldEpochMs } from '../node-ports.js';
 
-/** Smaller pieces are heartbeats, acknowledgements, clocks and greetings, which go on when nothing else does. */
+/** Smaller pieces are heartbeats, acknowledgements, clocks and greetings, which continue when nothing else does. */
 const pieceBytesMin = 1_000;
-/** What is around a document on its way, and how often it may come from one node: before and after a session breaks. */
+/** Bytes around a document in flight, and how often a node may send it: before and after a session breaks. */
 const entryOverheadBytes = 1_000;
 const passages = 2;
 const batchesBytesMax = limits.batchesInFlightMax * limits.batchBytesMax;
 
-/** What has come to a node. */
+/** Bytes that a node received. */
 interface Receipts {
-  /** What its commits account for: each node that it is connected with may have brought all of it. */
+  /** Bytes that its commits account for: each node that it is connected with may have sent all of them. */
   committedBytes: number;
-  /** By the address of who sent it. */
+  /** Received bytes by the sender's address. */
   readonly movedBytes: Map<string, number>;
 }
 
@@ -35,7 +36,10 @@ export const progress: CheckerFactory = (view, report) => {
     return known;
   };
   const processAt = (address: string) => view.processes.find((process) => process.address === address);
-  /** Nothing becomes a commit there, or not yet: for want of a disk, or since it was written by a clock that is too far ahead. */
+  /**
+   * Received entries become commits late or never there: the disk fails or is full, or the writer's clock is too far
+   * ahead.
+   */
   const mayKeepOut = ({ isDiskFull, diskFailure, skewMs }: NodeProcess) => {
     const wallMs = worldEpochMs + view.nowMs + skewMs;
     return isDiskFull || diskFailure !== undefined || isTooFarAhead(latestHlc, wallMs, limits.clockDriftMaxMs);
@@ -62,7 +66,7 @@ export const progress: CheckerFactory = (view, report) => {
         return;
       }
       const sender = processAt(from)?.nodeId;
-      report(`${receiver?.nodeId} has got ${excessBytes} bytes of ${sender} that are in none of its commits.`);
+      report(`${receiver?.nodeId} has received ${excessBytes} bytes from ${sender} that are in none of its commits.`);
     },
     committed({ address }, { runs }) {
       const known = receiptsAt(address);

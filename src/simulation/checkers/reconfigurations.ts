@@ -1,7 +1,9 @@
 /**
- * A reconfiguration that fails leaves the configuration that was in force, and the node serves by it; one that is told to be in force is.
- * What was written to the old database is in the new one, and nothing is written to the old one any more. None loses a port: whenever a node has settled it has open what it needs, and nothing else: one listener, where it says, one
- * database, and a socket for beacons if it has any to send. In the end every node is as its operator has written it down.
+ * A reconfiguration that fails keeps the previous configuration, and the node serves by it. A configuration that is
+ * reported as in force is in force. The new database holds what was written to the old one, and nothing more is written
+ * to the old one. No reconfiguration loses a port: a settled node has open what it needs and nothing else, that is one
+ * listener at its configured address, one database, and a socket for beacons if it sends any. In the end every node has
+ * the configuration that its operator wrote.
  */
 import type { SnapshotFrom } from 'xstate';
 import type { ReconfigurationFinished } from '../../actors/mailboxes.js';
@@ -11,13 +13,16 @@ import type { Store } from '../../ports/store.js';
 import type { CheckerFactory, View } from '../checker.js';
 import type { NodeProcess } from '../node.js';
 
-/** What a node goes by. */
+/** What a node works by. */
 interface InForce {
   readonly configuration: string;
   readonly store: Store | undefined;
 }
 
-/** Steps in which a node goes by what it has not told of yet: what is refused meanwhile says nothing about that. */
+/**
+ * Steps in which a node already uses a configuration that it has not reported yet; a refusal meanwhile says nothing
+ * about it.
+ */
 const untold: ReadonlySet<unknown> = new Set(['leaving', 'ending']);
 
 export const reconfigurations: CheckerFactory = (view, report) => {
@@ -73,7 +78,7 @@ function contextOf({ node }: NodeProcess): SnapshotFrom<NodeMachine>['context'] 
 
 function inForceIn(process: NodeProcess): InForce {
   const { configured, store } = contextOf(process);
-  // The directory is another one in each run.
+  // The directory differs from run to run.
   return { configuration: JSON.stringify({ ...configured?.configuration, dataDir: undefined }), store };
 }
 
@@ -82,7 +87,10 @@ function stepOf({ node }: NodeProcess): unknown {
   return (value as { running?: { reconfiguration?: unknown } }).running?.reconfiguration;
 }
 
-/** What is told to be in force, and is not. Secrets and files are told by other names than what they are. */
+/**
+ * A change that is reported as in force but is not. Secrets and files are reported under names that are not their
+ * values.
+ */
 function lackingIn(process: NodeProcess, { changes }: ReconfigurationFinished): string | undefined {
   const configuration = new Map<string, unknown>(Object.entries(contextOf(process).configured?.configuration ?? {}));
   const isLacking = ({ field, from, to }: (typeof changes)[number]) =>
@@ -90,25 +98,30 @@ function lackingIn(process: NodeProcess, { changes }: ReconfigurationFinished): 
     JSON.stringify(configuration.get(field)) !== JSON.stringify(to) &&
     JSON.stringify(configuration.get(field)) === JSON.stringify(from);
   const change = changes.find(isLacking);
-  return change && `${process.nodeId} tells that its ${change.field} is ${change.to} now, and it is ${change.from}.`;
+  return (
+    change && `${process.nodeId} reports that its ${change.field} is ${change.to}, but it is still ${change.from}.`
+  );
 }
 
-/** What a node has written under another identity, and does not take along. What peers sent up to the goodbye may follow. */
+/**
+ * Writes of a node under its former identity that the new database lacks. Writes that peers sent until the goodbye may
+ * follow later.
+ */
 function leftBehindBy(process: NodeProcess): string | undefined {
   const { store, target } = contextOf(process);
   const { nodeId } = target?.retiredStore ?? {};
   const own = [...(target?.retiredStore?.clock() ?? [])].filter(([author]) => author.startsWith(`${nodeId}/`));
   const author = own.find(([key, { hlc }]) => positionOf(store?.clock() ?? new Map(), key).hlc < hlc)?.[0];
-  return author && `${store?.nodeId} has not taken along all that ${author} has written.`;
+  return author && `${store?.nodeId} has not taken over all writes of ${author}.`;
 }
 
 const judged = ['nodeId', 'port', 'eligible', 'discovery'] as const;
 
-/** What its operator has asked for, and was forgotten. */
+/** A change that its operator asked for and that was forgotten. */
 function missingIn({ nodeId, wanted, node }: NodeProcess): string | undefined {
   const { configuration } = node.actor.getSnapshot().context.configured ?? {};
   const field = judged.find((name) => wanted[name] !== undefined && wanted[name] !== configuration?.[name]);
-  return field && `The ${field} of ${nodeId} is to be ${wanted[field]}, and is ${configuration?.[field]}.`;
+  return field && `The ${field} of ${nodeId} should be ${wanted[field]}, but is ${configuration?.[field]}.`;
 }
 
 function wrongWith(view: View, process: NodeProcess): string | undefined {
@@ -116,16 +129,16 @@ function wrongWith(view: View, process: NodeProcess): string | undefined {
   const { nodeId } = process;
   const ports = view.portsOf(process);
   if (listening === undefined || ports.length !== 1 || ports[0] !== listening.port) {
-    return `${nodeId} says that it listens on ${listening?.port}, and listens on ${ports.join(', ') || 'none'}.`;
+    return `${nodeId} reports that it listens on ${listening?.port}, but listens on ${ports.join(', ') || 'none'}.`;
   }
   const { port, nodeId: name, discovery, role } = configured?.configuration ?? {};
   if (port !== 0 && port !== listening.port)
-    return `${nodeId} is to listen on ${port}, and listens on ${listening.port}.`;
-  if (process.openDatabases !== 1) return `${nodeId} has ${process.openDatabases} databases open, where one serves.`;
+    return `${nodeId} should listen on ${port}, but listens on ${listening.port}.`;
+  if (process.openDatabases !== 1) return `${nodeId} has ${process.openDatabases} databases open; one is expected.`;
   if (store?.nodeId !== name) return `${name} has the database of ${store?.nodeId} open.`;
   const sockets = view.datagramSocketsOf(process);
   const socketsMax = discovery === true && role !== 'cloud' ? 1 : 0;
   return sockets > socketsMax
-    ? `${nodeId} has ${sockets} sockets for beacons open, where ${socketsMax} would do.`
+    ? `${nodeId} has ${sockets} sockets for beacons open; at most ${socketsMax} are expected.`
     : undefined;
 }

@@ -1,13 +1,14 @@
 /**
- * Who can be reached again is dialed soon: when the world has healed, no peer waits for long before it tries again, since a beacon, the
- * peer's own dial or another sign of life ends the wait. A backoff alone would take up to half a minute.
+ * A peer that becomes reachable is dialed soon. When the world has healed, no peer waits for long before it tries
+ * again, because a beacon, the peer's own dial or another sign of life ends the wait. A backoff alone would take up to
+ * half a minute.
  */
 import type { CheckerFactory, View } from '../checker.js';
 import type { NodeProcess } from '../node.js';
 
-/** Two beacons, and a moment. */
+/** Two beacon intervals, and a moment. */
 const waitMsMax = 10_000;
-/** What is done to a world that heals: each may send somebody into another wait, none keeps anybody out. */
+/** Actions on a world that is healing: each may start another wait, none keeps a peer unreachable. */
 const mending = /^(heal$|restart |free |vacate |skew |spare |reconfigure )/;
 
 interface Wait {
@@ -16,7 +17,7 @@ interface Wait {
 }
 
 export const reconnections: CheckerFactory = (view, report) => {
-  /** Since when nothing has been wrong but what nodes mend themselves; undefined while there are faults. */
+  /** Since when the only trouble has been what nodes repair themselves; undefined while there are faults. */
   let healedAtMs: number | undefined;
   let waits = new Map<string, Wait>();
   return {
@@ -43,7 +44,7 @@ export const reconnections: CheckerFactory = (view, report) => {
           now.set(name, wait);
           const waitedMs = view.nowMs - Math.max(wait.sinceMs, healedAtMs);
           if (waitedMs <= waitMsMax + 5 * view.slowest.latencyMs) continue;
-          report(`${process.nodeId} has backed off from ${nodeId}, which it reaches, for ${waitedMs.toFixed(0)} ms.`);
+          report(`${process.nodeId} has backed off from ${nodeId}, which is reachable, for ${waitedMs.toFixed(0)} ms.`);
         }
       }
       waits = now;
@@ -51,7 +52,7 @@ export const reconnections: CheckerFactory = (view, report) => {
   };
 };
 
-/** Whether the peer is there, on the same local network, under this NodeId. */
+/** Whether the peer runs on the same local network, under this NodeId. */
 function isReachable({ processes, hopsBetween }: View, process: NodeProcess, nodeId: string): boolean {
   const peer = processes.find((other) => other !== process && other.isUp && other.nodeId === nodeId);
   return process.isUp && peer !== undefined && hopsBetween(process, peer) === 1;

@@ -1,8 +1,8 @@
 /**
  * Two processes never exchange data over two sessions at once.
  *
- * A cloud node knows its guests by the subjects of their tokens: whose gateway has got another client may be there under both until
- * the older connection is given up.
+ * A cloud node identifies its clients by the subjects of their tokens. When a gateway has changed its client, it may be
+ * connected under both until the older connection is given up.
  */
 import type { CheckerFactory } from '../checker.js';
 

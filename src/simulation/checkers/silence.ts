@@ -3,16 +3,21 @@ import { limits } from '../../core/limits.js';
 import type { CheckerFactory, View } from '../checker.js';
 
 interface Sight {
-  /** When the session was seen first. */
+  /** When the session was first seen. */
   readonly atMs: number;
-  /** The longest that the weather took since, one way: who was far away is given time for a while after. */
+  /**
+   * The longest latency of the weather since then, one way: a peer that was far away is given more time for a while.
+   */
   readonly latencyMaxMs: number;
 }
 
-/** In fair weather nothing takes longer, one way. */
+/** In fair weather nothing takes longer than this, one way. */
 const nearMs = 1;
 
-/** Who is far away is heard later: two round trips, and what waits before each of the beats, by which the next one is announced later. */
+/**
+ * Extra time for a peer that is far away: two round trips, and the queues before each heartbeat, because each heartbeat
+ * announces the next one.
+ */
 function farPatienceMs({ slowest }: View, latencyMaxMs: number): number {
   const queuesMs = limits.heartbeatsMissedMax * limits.queueMsMax;
   const weatherMs = 5 * latencyMaxMs + (latencyMaxMs > nearMs ? queuesMs : 0);
@@ -41,17 +46,17 @@ export const silence: CheckerFactory = (view, report) => {
           const other = view.processes.find(({ address }) => address === context.connection.remoteHost);
           const sinceMs = other === undefined ? undefined : view.cutSinceMs(other, process);
           if (other === undefined || sinceMs === undefined) continue;
-          // Each side is judged by how often it beats itself.
+          // Each side is judged by its own heartbeat interval.
           const theirs = other.options.heartbeatIntervalMs ?? 0;
           const intervalMs = Math.max(context.intervals.heartbeatIntervalMs, theirs);
-          // One interval until the ticker looks, one for what was on its way when the cut came, one to spare.
+          // One interval until the ticker looks, one for bytes in flight when the cut came, one to spare.
           const expectedMs = (limits.heartbeatsMissedMax + 3) * intervalMs + farPatienceMs(view, latencyMaxMs);
-          // Who may not have been heard before the cut may be about to be admitted on the other side.
+          // A node that the other side had not heard before the cut may be about to be admitted there.
           const isYoung = atMs > sinceMs - expectedMs;
           const patienceMs = isYoung ? expectedMs + limits.firstBeatMs : expectedMs;
           if (view.nowMs - sinceMs <= patienceMs) continue;
           report(
-            `${process.nodeId} still has a session with ${other.nodeId}, of which nothing has come since ${sinceMs} ms.`,
+            `${process.nodeId} still has a session with ${other.nodeId}, which has sent nothing since ${sinceMs} ms.`,
           );
         }
       }

@@ -1,6 +1,6 @@
 /**
- * The stamps of an identity's own writes on a machine strictly increase, across restarts and whatever its clock does. What a new database
- * begins with is at the beginning of time.
+ * The stamps of an identity's own writes on a machine strictly increase, across restarts and all moves of its clock.
+ * Initial entries of a new database are stamped at the beginning of time.
  */
 import type { Author } from '../../core/author.js';
 import type { Entry, Position } from '../../core/entry.js';
@@ -16,12 +16,12 @@ export const stamps: CheckerFactory = (_, report) => {
     kind: 'safety',
     committed(process, { runs, origin }, nodeId = process.nodeId) {
       if (origin !== undefined) return;
-      // Those of initial writes are at the beginning of time, in chains of their own.
+      // Initial writes are stamped at the beginning of time, in chains of their own.
       const written = runs.filter(({ author, after, entries }) => !isInitial(author, after, entries));
       const own = written.flatMap(({ entries }) => entries.map(({ hlc }) => hlc)).sort((a, b) => a - b);
       const last = lastOf.get(process, nodeId) ?? 0;
       if (own[0] !== undefined && own[0] <= last) {
-        report(`${process.nodeId} has stamped a write ${own[0]} after one that it had stamped ${last}.`);
+        report(`${process.nodeId} stamped a write ${own[0]} after it had stamped one ${last}.`);
       }
       const highest = own.at(-1);
       if (highest !== undefined) lastOf.set(process, nodeId, highest);
@@ -30,14 +30,14 @@ export const stamps: CheckerFactory = (_, report) => {
       const { nodeId = process.nodeId } = store;
       if (known.get(process, nodeId)) return;
       known.set(process, nodeId, true);
-      // A process that starts may find a copy of another machine's database; one that runs makes a new one.
+      // A process that starts may find a copy of another machine's database; a running process makes a new one.
       if (!process.isUp) return;
       for (const [author, { hlc }] of store.clock()) {
         if (!author.startsWith(`${nodeId}/`) || hlc <= initialStampsMax) continue;
-        report(`What ${nodeId} begins with is stamped ${hlc}, and so outranks what others have written.`);
+        report(`An initial entry of ${nodeId} is stamped ${hlc}, and so outranks the writes of others.`);
       }
     },
-    // What a disk has forgotten it cannot take into account.
+    // A disk that has lost its stamps cannot take them into account.
     diskLost(process) {
       lastOf.deleteAll(process);
     },
@@ -47,7 +47,7 @@ export const stamps: CheckerFactory = (_, report) => {
 /** Initial writes count from 1. */
 const initialStampsMax = 1_000;
 
-/** What initial peers are written as: a chain of its own from the first stamp there is. */
+/** Initial peers are written as a chain of their own that begins at the first possible stamp. */
 function isInitial({ scope }: Author, after: Position, [first]: readonly Entry[]): boolean {
   return scope === 'cluster' && after.hlc === 0 && first?.hlc === 1;
 }

@@ -1,37 +1,41 @@
 /**
- * One direction of a line between two machines that is narrow or long: what a machine sends waits until the line has carried what
- * was sent before.
+ * One direction of a narrow or long line between two machines: what a machine sends waits until the line has carried
+ * what was sent before.
  *
- * Invariants: streams that want to send take turns, each with a piece that is small enough for the others not to wait long, as TCP
- * shares a line among connections. What is on the line arrives; what waits for it is judged by the rules when its turn comes, so
- * that a cut holds it. A line draws nothing: a world without one runs as before.
+ * Invariants: streams that want to send take turns, each with a piece that is small enough not to make the others wait
+ * long, as TCP shares a line among connections. A piece on the line arrives. A waiting piece is judged by the rules
+ * when its turn comes, so that a cut holds it. A line draws no random numbers: a world without one runs as before.
  */
 import type { Timer } from '../../ports/ports.js';
 import type { VirtualClock } from '../clock.js';
 
-/** What one direction of a line can do. */
+/** The bandwidth and latency of one direction of a line. */
 export interface LineQuality {
   readonly bytesPerSecond: number;
-  /** Added to what the weather takes, one way. */
+  /** Added to the latency of the weather, one way. */
   readonly latencyMs: number;
 }
 
-/** What takes turns on a line. */
+/** A stream direction that takes turns on a line. */
 export interface Sender {
-  /** Its turn has come. @returns What goes on the line now, at most so many bytes; undefined when there is nothing */
+  /**
+   * Takes its turn.
+   *
+   * @returns What goes on the line now, at most `bytesMax` bytes; undefined when there is nothing
+   */
   takeTurn(bytesMax: number): Piece | undefined;
-  /** The line is none any more: nothing has to wait for it. */
+  /** The line was removed: nothing has to wait for it. */
   release(): void;
 }
 
 /** What a sender puts on the line at once. */
 export interface Piece {
   readonly bytes: number;
-  /** The line has carried it: it is under way to the other side. */
+  /** Called when the line has carried it: it is in flight to the other side. */
   sent(): void;
 }
 
-/** A piece keeps the line busy for about so long, unless that were less than a packet or more than one reads at once. */
+/** A piece occupies the line for about this long, unless that would be less than a packet or more than one read. */
 const turnMs = 5;
 /** What TCP puts into one packet on Ethernet. */
 const packetBytes = 1_448;
@@ -50,18 +54,18 @@ export class Bottleneck {
     this.quality = quality;
   }
 
-  /** How long so many bytes keep the line busy. */
+  /** How long the line is busy with this many bytes. */
   busyMs(bytes: number): number {
     return (1_000 * bytes) / this.quality.bytesPerSecond;
   }
 
-  /** A sender has something to send. */
+  /** Adds a sender that has something to send. */
   admit(sender: Sender): void {
     this.#senders.add(sender);
     this.#takeTurns();
   }
 
-  /** Lets everything go that has waited for it. */
+  /** Removes the line and releases everything that has waited for it. */
   dissolve(): void {
     this.#current?.timer.cancel();
     this.#isTakingTurns = true;
@@ -79,7 +83,7 @@ export class Bottleneck {
       this.#senders.delete(sender);
       const piece = sender.takeTurn(this.#pieceBytes());
       if (piece === undefined) continue;
-      // Behind all others.
+      // The sender queues behind all others again.
       this.#senders.add(sender);
       if (piece.bytes === 0) piece.sent();
       else this.#carry(piece);

@@ -1,13 +1,13 @@
 /**
- * Datagrams: said to all who listen on a port and can be reached, once each, the sender too. They may do anything: be lost,
- * come twice, late, and in another order.
+ * Datagrams: each goes to all sockets that listen on the port and can be reached, including the sender's. They may be
+ * lost, duplicated, delayed and reordered.
  */
 import type { DatagramOptions } from '../../ports/ports.js';
 import type { Taps } from './delivery.js';
 import type { Route, Routes } from './routes.js';
 import type { Holdable } from './rule-list.js';
 
-/** The most that fits into one (UDP over IPv4). */
+/** The largest payload of a datagram (UDP over IPv4). */
 const datagramBytesMax = 65_507;
 const reportIntervalMs = 60_000;
 
@@ -57,7 +57,7 @@ export class DatagramExchange {
     }
   }
 
-  /** Says something in a segment in the name of somebody. No rule concerns it, since nobody knows where it comes from. */
+  /** Sends a datagram in a segment under a claimed sender. No rule concerns it, because its true source is unknown. */
   inject(segment: string, port: number, bytes: Uint8Array, senderHost: string): void {
     const { segments, clock } = this.#routes;
     for (const hearer of this.#sockets) {
@@ -75,7 +75,7 @@ export class DatagramExchange {
 
   #send(from: string, hearer: DatagramSocket, bytes: Uint8Array): void {
     const route = this.#routes.of(from, hearer.address);
-    // A single packet does not wait for the streams: routers let such go between theirs.
+    // A single packet does not wait for the streams: routers let it go between theirs.
     const busyMs = route.bottleneck?.busyMs(bytes.length) ?? 0;
     const depart = (latencyMs: number) =>
       void this.#routes.clock.schedule(latencyMs + busyMs, () => this.#deliver(from, hearer, bytes), true);

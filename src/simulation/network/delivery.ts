@@ -1,9 +1,9 @@
-/** What passes on the network, for those who record it. Costs nothing when nobody does. */
+/** What passes on the network, for observers that record it. Costs nothing when none does. */
 
-/** What is said over a stream: frames, HTTP, or nothing that means anything. */
+/** What a stream carries: frames, HTTP, or meaningless noise. */
 export type Speech = 'bytes' | 'http' | 'noise';
 
-/** Something has reached its destination. */
+/** Something that has reached its destination. */
 export interface Delivery {
   /** Virtual ms since the world began. */
   readonly atMs: number;
@@ -11,18 +11,18 @@ export interface Delivery {
   readonly from: string;
   readonly to: string;
   /**
-   * `accepted`, `refused`: what came of a dial. `bytes`: frames of a node, or parts of them; `http`: bytes from and to a web server;
-   * `noise`: bytes from and to a stranger.
-   * `closed`: the other side has ended a stream. `reset`: a stream has broken.
+   * `accepted`, `refused`: the result of a dial. `bytes`: frames of a node, or parts of them; `http`: bytes from and to
+   * a web server; `noise`: bytes from and to a stranger. `closed`: the other side has ended a stream. `reset`: a stream
+   * has broken.
    */
   readonly kind: 'accepted' | 'refused' | Speech | 'datagram' | 'closed' | 'reset';
-  /** Which stream; undefined for datagrams, and for dials that have found nobody. */
+  /** The number of the stream; undefined for datagrams, and for dials that reached no listener. */
   readonly stream?: number;
-  /** What arrived; not to be changed. */
+  /** The bytes that arrived; not to be changed. */
   readonly bytes: Uint8Array | undefined;
 }
 
-/** Something was said to all who listen, whoever hears it. */
+/** A datagram that was sent, whether or not a node receives it. */
 export interface Broadcast {
   readonly atMs: number;
   readonly from: string;

@@ -1,9 +1,10 @@
 /**
- * One attempt to open a connection, step by step as on the wire: the dial, its answer, the handshake (with a cluster key the proof of
- * each side to the other, else the certificate of the server), and the upgrade to a WebSocket if it is to be one.
+ * One attempt to open a connection, step by step as on the wire: the dial, its answer, the handshake (with a cluster
+ * key, each side proves it to the other; otherwise the server shows its certificate), and the upgrade to a WebSocket if
+ * it is to be one.
  *
- * Invariants, those of the real one: it settles once, within its timeout; whatever opens too late is closed. An attempt whose
- * process is gone never settles.
+ * Invariants, as in the real network: an attempt settles once, within its timeout; a connection that opens too late is
+ * closed. An attempt whose process is gone never settles.
  */
 
 import { protectionOf, type SingleDialOptions } from '../../adapters/dial-by-ring.js';
@@ -25,11 +26,11 @@ export interface DialingOptions {
   readonly stream: Stream;
   /** Whether a router lets the dial through to that machine, when it arrives. */
   isAdmitted(): boolean;
-  /** Who accepts connections there, when the dial arrives. */
+  /** The listener that accepts connections there, when the dial arrives. */
   listener(): Listener | undefined;
   opened(connection: Connection): void;
   failed(error: StatemeshError): void;
-  /** Either of the two, or given up. */
+  /** Called when the attempt has opened, failed or been given up. */
   settled(): void;
 }
 
@@ -38,7 +39,7 @@ export class Dialing {
   readonly #timeout: Timer;
   readonly #cancel = () => this.#fail(dialCancelled(this.#options.dial));
   #isConnected = false;
-  /** As secure as it is to be. */
+  /** Whether the handshake is complete. */
   #isSecure = false;
   #isSettled = false;
 
@@ -59,12 +60,12 @@ export class Dialing {
     this.#cancel();
   }
 
-  /** The process is gone, and nobody is there to hear of it. */
+  /** The process is gone and receives no result. */
   abandon(): void {
     if (this.#settle()) this.#giveUp();
   }
 
-  /** At the machine that was dialed. */
+  /** The dial has arrived at the machine. */
   #arrived(): void {
     const { stream, dial, isAdmitted, listener: find } = this.#options;
     if (!isAdmitted()) return;
@@ -81,7 +82,7 @@ export class Dialing {
     });
   }
 
-  /** At the listener, which now knows of the connection. */
+  /** Starts the handshake at the listener, which now knows of the connection. */
   #handshake(listener: Listener): void {
     const { stream, dial } = this.#options;
     listener.connected(stream.accepted, {
@@ -120,7 +121,7 @@ export class Dialing {
     this.#options.opened(dialed);
   }
 
-  /** Whoever answers with other bytes has understood neither the handshake nor the upgrade. */
+  /** Other bytes mean that the listener understands neither the handshake nor the upgrade. */
   #misunderstood(): void {
     const { dial } = this.#options;
     if (this.#isSecure && dial.webSocketPath !== undefined) this.#fail(noWebSocket(dial, 'it answers otherwise'));

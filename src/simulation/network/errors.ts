@@ -1,4 +1,6 @@
-/** Errors as the system would raise them, so that the simulated network speaks of them in the words of the real one. */
+/**
+ * Errors as the system would raise them, so that the simulated network reports them in the same words as the real one.
+ */
 
 export function systemError(code: string): Error {
   return Object.assign(new Error(code), { code });

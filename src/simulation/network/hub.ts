@@ -1,13 +1,13 @@
 /**
- * The simulated network: all machines, the segments that connect them, and the rules that decide what becomes of everything
- * that one sends to another.
+ * The simulated network: all machines, the segments that connect them, and the rules that decide what happens to
+ * everything that is sent.
  *
  * Invariants:
  * - Bytes of one direction of a stream arrive in the order in which they were sent, or not at all.
- * - A partition breaks nothing by itself: what is sent into it waits, and arrives when it heals. That is what a cable does,
- *   and it is why silence has to be noticed by heartbeats.
+ * - A partition breaks nothing by itself: bytes that are sent into it wait, and arrive when it heals. A pulled cable
+ *   does the same, and that is why heartbeats must notice silence.
  * - A process that is gone closes its streams on the other side, as far as the network lets that through.
- * - What happens depends on nothing but the seed and the order of what was asked for.
+ * - What happens depends only on the seed and on the order of requests.
  */
 import type { Network } from '../../ports/ports.js';
 import type { VirtualClock } from '../clock.js';
@@ -25,22 +25,24 @@ import type { Endpoint } from './stream-end.js';
 import type { Topology } from './topology.js';
 import { damageOf, fairWeather, paceOf, type Weather } from './weather.js';
 
-/** Nothing is lost so often in a row, but once in thousands of times. */
+/** A parcel is lost this often in a row only once in thousands of times. */
 const resendsMax = 5;
 
-/** One process on the network. Its address is that of its machine: a new process of the same node may have the same one. */
+/**
+ * One process on the network. Its address is that of its machine: a new process of the same node may have the same one.
+ */
 export interface Host {
   readonly address: string;
-  /** The local networks that its machine is on; with two of them it is a bridge. */
+  /** The local networks of its machine; a machine with two of them is a bridge. */
   readonly segments: ReadonlySet<string>;
-  /** What is said over connections that it accepts, for those who listen in; frames when left out. */
+  /** What connections that it accepts carry, for observers; frames by default. */
   readonly speaks?: Speech;
 }
 
 export class NetworkHub implements Taps {
-  /** Called with all that reaches its destination. Costs nothing when unused. */
+  /** Called with everything that reaches its destination. Costs nothing when unused. */
   onDelivery: ((delivery: Delivery) => void) | undefined;
-  /** Called with all that is said by datagram, before anything has happened to it: for beacons that are to be played back. */
+  /** Called with every datagram that is sent, before any rule applies: for replaying beacons. */
   onBroadcast: ((broadcast: Broadcast) => void) | undefined;
   readonly #routes: Routes;
   readonly #exchange: DatagramExchange;
@@ -61,7 +63,10 @@ export class NetworkHub implements Taps {
     this.#exchange = new DatagramExchange(this.#routes, this);
   }
 
-  /** What the network does, in order: the first rule that answers wins, and last comes the weather, which lets all pass. */
+  /**
+   * What the network does, in order: the first rule that returns a verdict wins. The weather comes last and lets
+   * everything pass.
+   */
   get rules(): RuleList {
     return this.#routes.rules;
   }
@@ -76,13 +81,16 @@ export class NetworkHub implements Taps {
     return listeners + this.#exchange.openSockets;
   }
 
-  /** How long a parcel takes at most, one way, as far as the weather goes; the lost ones are sent again, and few so often as that. */
+  /**
+   * The longest time that the weather lets a parcel take, one way, including retransmissions of lost ones; few are lost
+   * that often.
+   */
   get latencyMaxMs(): number {
     const { latencyMs, jitterMs, loss } = this.#weather;
     return latencyMs + jitterMs + (loss > 0 ? resendsMax * retransmitAfterMs : 0);
   }
 
-  /** The worst of all lines that are not as all others are. */
+  /** The worst bandwidth and latency of all narrow or long lines. */
   get slowest(): LineQuality {
     const lines = [...this.#lines.values()];
     return {
@@ -91,7 +99,7 @@ export class NetworkHub implements Taps {
     };
   }
 
-  /** What becomes of everything that no rule concerns. */
+  /** What happens to everything that no rule concerns. */
   get weather(): Weather {
     return this.#weather;
   }
@@ -123,12 +131,12 @@ export class NetworkHub implements Taps {
     return network;
   }
 
-  /** A process is gone, crashed or stopped: its sockets with it, and it hears of nothing any more. */
+  /** Removes a process that crashed or stopped, with its sockets: it receives nothing any more. */
   leave(host: Host): void {
     this.#processes.get(host)?.leave();
   }
 
-  /** Says how the machines of a segment are wired; a mesh when nothing was said. */
+  /** Sets how the machines of a segment are wired; a mesh by default. */
   segment(name: string, topology: Topology): void {
     this.#routes.segments.setTopology(name, topology);
   }
@@ -138,61 +146,71 @@ export class NetworkHub implements Taps {
     this.#routes.segments.place(address, segments);
   }
 
-  /** Puts a machine where every other one reaches it, under a name and by its address. */
+  /** Makes a machine public: every other machine reaches it, by a name and by its address. */
   publish(address: string, name: string): void {
     this.#names.set(name.toLowerCase(), address);
     this.#routes.segments.publish(address);
   }
 
-  /** Where a machine accepts connections. */
+  /** The ports on which a machine accepts connections. */
   portsOf(address: string): readonly number[] {
     return [...(this.#machines.get(address)?.listeners.keys() ?? [])];
   }
 
-  /** How many datagram sockets a machine has open. */
+  /** The number of open datagram sockets of a machine. */
   datagramSocketsOf(address: string): number {
     return this.#exchange.openSocketsOf(address);
   }
 
-  /** Some other program of a machine listens on a port. @returns Whether the port was free */
+  /**
+   * Lets another program of a machine listen on a port.
+   *
+   * @returns Whether the port was free
+   */
   occupy(address: string, port: number): boolean {
     return this.#machines.get(address)?.occupy(port) ?? false;
   }
 
-  /** It does not any more. */
+  /** Ends the other program. */
   vacate(address: string, port: number): void {
     this.#machines.get(address)?.occupied.delete(port);
   }
 
-  /** Whether two machines are on one local network, and wired to each other, faults aside. */
+  /** Whether two machines are on one local network and wired to each other, apart from faults. */
   areLocal(a: string, b: string): boolean {
     return this.#routes.of(a, b).isLocal;
   }
 
-  /** Whether anything that one machine sends can get to the other, faults aside. */
+  /** Whether bytes of one machine can reach the other, apart from faults. */
   reach(from: string, to: string): boolean {
     return this.#routes.of(from, to).isReachable;
   }
 
-  /** Nothing passes from one address to the other until `heal`, or until the result is called. One way only. */
+  /**
+   * Cuts the way from one address to the other, in this direction only, until `heal` or until the returned function is
+   * called.
+   */
   cut(from: string, to: string): () => void {
     return this.rules.add(cut(oneWay(from, to), `cut ${from} -> ${to}`));
   }
 
-  /** Holds up what one address sends to another for some time. */
+  /** Holds everything that one address sends to another for some time. */
   clog(from: string, to: string, forMs: number): () => void {
     const untilMs = this.#routes.clock.nowMs + forMs;
     return this.rules.add(clog(oneWay(from, to), untilMs, `clog ${from} -> ${to}`));
   }
 
-  /** How narrow and long the line from one address to the other is; undefined makes it as all others are. It outlasts `heal`. */
+  /**
+   * Sets the bandwidth and latency of the line from one address to the other; undefined makes it like all others again.
+   * It outlasts `heal`.
+   */
   line(from: string, to: string, quality: LineQuality | undefined): void {
     this.#routes.of(from, to).quality = quality;
     if (quality === undefined) this.#lines.delete(`${from} ${to}`);
     else this.#lines.set(`${from} ${to}`, quality);
   }
 
-  /** The line from one address to the other, if it is not as all others are. */
+  /** The line from one address to the other, if it is narrow or long. */
   lineBetween(from: string, to: string): LineQuality | undefined {
     return this.#lines.get(`${from} ${to}`);
   }
@@ -202,7 +220,7 @@ export class NetworkHub implements Taps {
     for (const stream of [...this.#streams]) if (stream.isBetween(a, b)) stream.break();
   }
 
-  /** Ends all faults and bad weather. What has waited goes on its way now, stale as it is. */
+  /** Ends all faults and bad weather. Bytes that waited are sent now, although they are old. */
   heal(): void {
     this.#endDamage = [];
     this.#weather = fairWeather;
@@ -210,7 +228,7 @@ export class NetworkHub implements Taps {
     this.rules.clear();
   }
 
-  /** Says something by datagram to all in a segment who listen on a port, forged or played back. */
+  /** Sends a forged or replayed datagram to all sockets in a segment that listen on the port. */
   inject(segment: string, port: number, bytes: Uint8Array, senderHost: string): void {
     this.#exchange.inject(segment, port, bytes, senderHost);
   }

@@ -1,8 +1,8 @@
 /**
  * One direction of a stream: packets arrive in the order in which they were sent, or not at all.
  *
- * What a rule holds keeps back everything behind it, as a lost segment does in TCP. What has departed arrives. On a narrow line
- * packets wait for their turn, and depart in pieces.
+ * A packet that a rule holds keeps back everything behind it, as a lost segment does in TCP. A packet that has departed
+ * arrives. On a narrow line packets wait for their turn, and depart in pieces.
  */
 import type { VirtualClock } from '../clock.js';
 import type { Piece, Sender } from './bottleneck.js';
@@ -10,12 +10,12 @@ import type { Route } from './routes.js';
 import type { ParcelKind } from './rule.js';
 import type { Holdable, RuleList } from './rule-list.js';
 
-/** Bytes, or something that happens at the other end when it arrives. */
+/** Bytes, or a callback that runs at the other end on arrival. */
 export interface Packet {
   readonly kind: ParcelKind;
   readonly bytes: Uint8Array | undefined;
   readonly arrive: (() => void) | undefined;
-  /** Has no place among the bytes of the stream: on a narrow line it overtakes those that wait. */
+  /** Not part of the bytes of the stream: on a narrow line it overtakes the packets that wait. */
   readonly isUrgent?: boolean;
 }
 
@@ -24,13 +24,13 @@ export interface LaneOptions {
   readonly rules: RuleList;
   readonly route: Route;
   received(bytes: Uint8Array): void;
-  /** A rule breaks the stream: so much of what was sent shall still arrive, then the error. */
+  /** A rule breaks the stream: `rest`, a part of what was sent, still arrives, then the error. */
   broken(code: string, rest: Packet | undefined): void;
 }
 
 export class Lane implements Holdable, Sender {
   readonly #options: LaneOptions;
-  /** Not judged yet, or held: by a rule, or for a turn on a narrow line. */
+  /** Packets that are not judged yet, or held: by a rule, or for a turn on a narrow line. */
   readonly #waiting: Packet[] = [];
   readonly #travelling: Packet[] = [];
   readonly #deliver = () => this.#arrived();
@@ -58,7 +58,7 @@ export class Lane implements Holdable, Sender {
     if (!this.#isHeld) this.#judge();
   }
 
-  /** Takes nothing more and gives up what waits; what travels arrives, and this behind it. */
+  /** Accepts no more packets and drops those that wait. Packets in flight arrive, and `last` behind them. */
   shut(...last: readonly (Packet | undefined)[]): void {
     if (this.#isShut) return;
     this.#isShut = true;
@@ -70,7 +70,7 @@ export class Lane implements Holdable, Sender {
     }
   }
 
-  /** Nobody at the other end wants what still waits for its turn on a narrow line. */
+  /** Drops what still waits for its turn on a narrow line; the other end no longer needs it. */
   discardQueue(): void {
     if (this.#options.route.bottleneck !== undefined && !this.#isHeld) this.#waiting.length = 0;
   }
@@ -112,7 +112,7 @@ export class Lane implements Holdable, Sender {
     }
   }
 
-  /** How long a packet takes; undefined when it does not depart, since a rule holds it or has broken the stream. */
+  /** How long a packet takes; undefined when it does not depart, because a rule holds it or has broken the stream. */
   #latencyOf(packet: Packet): number | undefined {
     const { route, rules, broken } = this.#options;
     const answer = route.ask(packet.kind, packet.bytes?.length ?? 0);

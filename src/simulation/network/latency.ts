@@ -1,23 +1,24 @@
-/** How long the way takes, as a distribution in ms. */
+/** The latency of a path, as a distribution in ms. */
 import { kinds, oneOf, readOptions } from '../../core/options.js';
 import { own } from '../../core/own.js';
 import { simulationShape } from '../options.js';
 import type { RandomStream } from '../random.js';
 
 /**
- * `uniform`: `ms` and up to `jitterMs` on top. `lognormal`: half of all take less than `medianMs`, a few very much longer,
- * the more the larger `sigma` is (1 is a bad radio link: one in 100 takes ten times the median), and none longer than `maxMs`.
+ * `uniform`: `ms` plus up to `jitterMs`. `lognormal`: half of all parcels take less than `medianMs` and a few very much
+ * longer, the more the larger `sigma` is (1 is a bad radio link: one in 100 takes ten times the median); none takes
+ * longer than `maxMs`.
  */
 export type Latency =
   | { readonly kind: 'constant'; readonly ms: number }
   | { readonly kind: 'uniform'; readonly ms: number; readonly jitterMs: number }
   | { readonly kind: 'lognormal'; readonly medianMs: number; readonly sigma: number; readonly maxMs: number };
 
-/** What the way to a public machine takes on top, one way: a line to a data centre in the same country. */
+/** Additional latency to a public machine, one way: a line to a data center in the same country. */
 export const farLatency = { kind: 'uniform', ms: 8, jitterMs: 4 } as const satisfies Latency;
 
 const { amount } = kinds;
-/** What each kind has, all of which it needs. */
+/** The fields of each kind; all are required. */
 const amountsOf = {
   constant: ['ms'],
   uniform: ['ms', 'jitterMs'],
@@ -46,7 +47,7 @@ export function drawLatencyMs(latency: Latency, random: RandomStream): number {
   }
 }
 
-/** Box and Muller. One minus, since the logarithm of 0 is none. */
+/** The Box-Muller transform. One minus, because 0 has no logarithm. */
 function drawNormal(random: RandomStream): number {
   return Math.sqrt(-2 * Math.log(1 - random.float())) * Math.cos(2 * Math.PI * random.float());
 }

@@ -1,9 +1,9 @@
 /**
  * A port on which connections are accepted, with its limits.
  *
- * Invariants, those of the real one: each connection ends in exactly one of `accepted`, `refused` or the close of the listener;
- * those that wait to prove who they are make way for newcomers when there are too many; a handshake has a deadline; closing leaves
- * accepted connections alone.
+ * Invariants, as in the real network: each connection ends in exactly one of `accepted`, `refused` or the close of the
+ * listener. When too many connections wait to identify themselves, the oldest make way for new ones. A handshake has a
+ * deadline. Closing leaves accepted connections open.
  */
 
 import type { SingleDialOptions } from '../../adapters/dial-by-ring.js';
@@ -16,23 +16,23 @@ import type { Taps } from './delivery.js';
 import { systemError } from './errors.js';
 import type { StreamEnd } from './stream-end.js';
 
-/** What a listener shows for itself in a handshake: that it has the key too, or a certificate. */
+/** What a listener proves in a handshake: that it has the same key, or a certificate. */
 export type Proof = { readonly kind: 'key' } | { readonly kind: 'certificate'; readonly certificate: string };
 
-/** What the one that dials wants, and what it hears. */
+/** What the dialer wants, and callbacks for what it learns. */
 export interface Handshake {
   readonly security: SingleDialOptions['security'];
-  /** Whether the connection is to become a WebSocket, once it is secure. */
+  /** Whether the connection becomes a WebSocket after the handshake. */
   readonly isUpgrading: boolean;
   answered(proof: Proof): void;
   refused(): void;
-  /** It is a WebSocket now. */
+  /** Called when it has become a WebSocket. */
   upgraded(): void;
 }
 
-/** The first bytes of a TLS handshake, for one who expects none. */
+/** The first bytes of a TLS handshake, sent to a listener that expects none. */
 const clientHello = Uint8Array.of(22, 3, 1, 0, 4, 1, 0, 0, 0);
-/** The first bytes of a request to become a WebSocket, likewise. */
+/** The first bytes of a WebSocket request, sent to a listener that expects none. */
 const upgradeRequest = new TextEncoder().encode('GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n');
 
 export class Listener {
@@ -41,7 +41,7 @@ export class Listener {
   #how: Pick<ListenOptions, 'security' | 'acceptsWebSockets'>;
   readonly #clock: VirtualClock;
   readonly #taps: Taps;
-  /** Whose process is to end what comes of it when it ends itself. */
+  /** Registers a connection with its process, which ends it when the process ends. */
   readonly #adopt: (end: StreamEnd) => void;
   readonly #places: Places<StreamEnd>;
   readonly #handshaking = new Map<StreamEnd, { readonly handshake: Handshake; readonly timer: Timer }>();
@@ -106,14 +106,14 @@ export class Listener {
     }
   }
 
-  /** Secure as it is to be: a stream, or what is to become a WebSocket. */
+  /** The handshake is complete: hands over a stream, or one that becomes a WebSocket. */
   #begin(end: StreamEnd, { isUpgrading, upgraded }: Handshake): void {
     const isUnderstood = this.#how.acceptsWebSockets === true;
     this.#accept(end, isUpgrading && !isUnderstood ? upgradeRequest : undefined);
     if (isUpgrading && isUnderstood) end.signal(upgraded);
   }
 
-  /** @param first What has been sent to it already, for want of understanding */
+  /** @param first Bytes that were already sent to a listener that does not understand them */
   #accept(end: StreamEnd, first?: Uint8Array): void {
     end.release();
     end.onAdmitted = () => {
@@ -125,7 +125,7 @@ export class Listener {
     if (first !== undefined) end.received(first);
   }
 
-  /** Its place is needed. */
+  /** Ends a connection whose place is needed. */
   #cutOff(end: StreamEnd): void {
     if (this.#handshaking.has(end)) this.#refuse(end, madeWay);
     else end.lose(madeWay);
@@ -161,7 +161,7 @@ export class Listener {
     return handshakeFailure(error, this.#how.security.kind);
   }
 
-  /** The handshake that is over now; undefined when there was none, or none any more. */
+  /** Ends a handshake; undefined when there was none, or when it is over. */
   #endHandshake(end: StreamEnd): Handshake | undefined {
     const handshaking = this.#handshaking.get(end);
     handshaking?.timer.cancel();
@@ -180,10 +180,10 @@ export class Listener {
 }
 
 const wrongKey = 'ERR_SSL_BINDER_DOES_NOT_VERIFY';
-/** No key at all, which sends OpenSSL looking for a certificate. */
+/** The dialer offers no key, so OpenSSL looks for a certificate. */
 const noKey = 'ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM';
 
-/** What one side can show the other for itself; undefined when it refuses, for want of the same key. */
+/** What one side can prove to the other; undefined when it refuses, because the keys differ. */
 function proofOf(ours: ListenSecurity, theirs: SingleDialOptions['security']): Proof | undefined {
   if (ours.kind === 'server') return { kind: 'certificate', certificate: ours.server.certificate };
   if (ours.kind !== 'psk' || theirs.kind !== 'psk') return undefined;

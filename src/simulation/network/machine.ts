@@ -1,18 +1,18 @@
-/** A machine on the network: an address, and the ports in use there. Processes come and go; it stays. */
+/** A machine on the network: an address, and the ports in use there. Processes come and go; the machine stays. */
 import { listenError } from '../../adapters/network-errors.js';
 import { isPort } from '../../core/address.js';
 import type { Speech } from './delivery.js';
 import { systemError } from './errors.js';
 import type { Listener } from './listener.js';
 
-/** What Linux hands out by itself. */
+/** The range that Linux assigns from. */
 const ephemeralPorts = { first: 32_768, last: 60_999 } as const;
 const anyAddress = ['0.0.0.0', '::'];
 
 export class Machine {
   readonly address: string;
   readonly listeners = new Map<number, Listener>();
-  /** Ports on which some other program of the machine listens. It answers nobody. */
+  /** Ports on which another program of the machine listens. It answers no connection. */
   readonly occupied = new Set<number>();
   #nextPort: number = ephemeralPorts.first;
 
@@ -23,7 +23,7 @@ export class Machine {
     this.address = address;
   }
 
-  /** A port for one end of a connection that is dialed from here, or for a listener that takes any. */
+  /** A free port for one end of a connection that is dialed from here, or for a listener on any port. */
   freePort(): number {
     do {
       this.#nextPort = this.#nextPort === ephemeralPorts.last ? ephemeralPorts.first : this.#nextPort + 1;
@@ -31,7 +31,11 @@ export class Machine {
     return this.#nextPort;
   }
 
-  /** The port to listen on. @throws StatemeshError `portInUse`, `addressUnavailable` */
+  /**
+   * Checks that a port can be listened on.
+   *
+   * @throws StatemeshError `portInUse`, `addressUnavailable`
+   */
   assertFree(host: string, port: number): void {
     if (host !== this.address && !anyAddress.includes(host))
       throw listenError(systemError('EADDRNOTAVAIL'), host, port);

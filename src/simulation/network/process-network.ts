@@ -1,8 +1,8 @@
 /**
- * The network as one process sees it: the port, and what becomes of all that it has opened when it ends.
+ * The network port of one process, and the cleanup of everything that it has opened when it ends.
  *
- * A process that closes its network hears of every end. One that is gone, crashed, hears of nothing: no handler is called any
- * more and no promise settles, or it would go on like a ghost.
+ * A process that closes its network receives the close of every connection. A crashed process receives nothing: no
+ * handler is called and no promise settles, otherwise it would continue like a ghost.
  */
 
 import { dialByRing, type SingleDialOptions } from '../../adapters/dial-by-ring.js';
@@ -34,7 +34,7 @@ export interface ProcessSurroundings {
   readonly routes: Routes;
   readonly taps: Taps;
   readonly exchange: DatagramExchange;
-  /** The address behind a name or an address; undefined when there is none of the name. */
+  /** The address of a name or an address; undefined for an unknown name. */
   resolve(host: string): string | undefined;
   openStream(dialer: Endpoint, listener: Endpoint): Stream;
   listenerAt(address: string, port: number): Listener | undefined;
@@ -124,11 +124,11 @@ export class ProcessNetwork implements Network {
     for (const dialing of [...this.#dialings]) dialing.cancel();
     for (const end of [...this.#ends]) end.destroy();
     for (const socket of [...this.#sockets]) this.#closeSocket(socket);
-    // Behind what the ends have just planned: to tell their handlers.
+    // After the events that the ends have just scheduled for their handlers.
     return new Promise((resolve) => this.#around.routes.clock.schedule(0, () => this.#isGone || resolve()));
   }
 
-  /** The process is gone, whether or not it has closed anything before. What it had open ends for the others. */
+  /** The process is gone, whether or not it has closed anything before. Its connections end for the other sides. */
   leave(): void {
     this.#isGone = true;
     this.#isClosed = true;

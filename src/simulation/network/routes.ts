@@ -1,9 +1,9 @@
 /**
  * The way from one machine to another: which rules concern it, and how long it takes.
  *
- * Most of the time nothing is wrong, so each route remembers which rules concern it and asks again only when the list has
- * changed; a parcel on a clear route costs one draw of the latency. What a route draws, for each rule and for the latency,
- * is its own, so that no parcel shifts what happens on another route.
+ * Most of the time nothing is wrong. So each route remembers which rules concern it and asks again only when the list
+ * has changed; a parcel on a clear route costs one draw of the latency. Each route has its own random stream for each
+ * rule and for the latency, so no parcel changes what happens on another route.
  */
 import type { VirtualClock } from '../clock.js';
 import type { RandomStream } from '../random.js';
@@ -13,10 +13,10 @@ import type { ParcelKind, Verdict } from './rule.js';
 import { type ListedRule, RuleList } from './rule-list.js';
 import { Segments } from './segments.js';
 
-/** From a process to itself or to another one of its machine. */
+/** From a process to itself or to another process on its machine. */
 const loopbackLatencyMs = 0.02;
 
-/** A host that is not there: nothing passes and nobody says so. Before all other rules. */
+/** The rule for a host that does not exist: nothing passes and no error comes back. It precedes all other rules. */
 const unreachable: ListedRule = {
   label: 'unreachable',
   rule: {
@@ -34,7 +34,7 @@ export interface Answer {
 export class Routes {
   readonly rules: RuleList;
   readonly segments = new Segments(() => this.rules.changed(unreachable));
-  /** How long the way takes when no rule says otherwise. */
+  /** The latency when no rule says otherwise. */
   pace: Latency;
   readonly clock: VirtualClock;
   readonly random: (label: string) => RandomStream;
@@ -73,7 +73,7 @@ export class Route {
   #isLocal = false;
   #isFar = false;
   #bottleneck: Bottleneck | undefined;
-  /** Of the list, when it was last looked at. */
+  /** The version of the list when this route last looked at it. */
   #version = -1;
 
   constructor(routes: Routes, from: string, to: string) {
@@ -94,23 +94,23 @@ export class Route {
     return this.#isLocal;
   }
 
-  /** Whether no rule concerns this route, so that nobody has to be asked. */
+  /** Whether no rule concerns this route, so that none has to be asked. */
   get isClear(): boolean {
     this.#look();
     return this.#concerned.length === 0;
   }
 
-  /** What carries everything that goes this way; undefined when it has room for all of it. */
+  /** The line that carries everything on this route; undefined when its bandwidth is unlimited. */
   get bottleneck(): Bottleneck | undefined {
     return this.#bottleneck;
   }
 
-  /** What the line adds to the weather. */
+  /** What the line adds to the latency of the weather. */
   get lineLatencyMs(): number {
     return this.#bottleneck?.quality.latencyMs ?? 0;
   }
 
-  /** Makes the line as narrow and as long as that, or as wide and short as all others are. */
+  /** Makes the line narrow and long; undefined makes it like all others again. */
   set quality(quality: LineQuality | undefined) {
     const before = this.#bottleneck;
     if (quality === undefined) {
@@ -123,7 +123,9 @@ export class Route {
     }
   }
 
-  /** What becomes of a parcel; undefined when no rule has an opinion, and it passes as the weather has it. */
+  /**
+   * The verdict on a parcel; undefined when no rule returns one, and the parcel passes with the latency of the weather.
+   */
   ask(kind: ParcelKind, bytes: number): Answer | undefined {
     this.#look();
     const parcel = { from: this.from, to: this.to, kind, bytes };

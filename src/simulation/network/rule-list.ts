@@ -1,9 +1,9 @@
 /**
  * The rules of the network in their order, and what they hold.
  *
- * Invariants: the first rule that answers wins. What a rule holds is judged anew when the rule leaves the list or its time
- * has come; what is released together is released in the order in which it was held. Nothing here depends on how many other
- * rules there are: each has a name of its own, by which its randomness is drawn.
+ * Invariants: the first rule that returns a verdict wins. A held parcel is judged again when the rule leaves the list
+ * or its time has come; parcels that are released together are released in the order in which they were held. Nothing
+ * depends on the number of other rules: each rule has a label of its own, which selects its random stream.
  */
 import type { Timer } from '../../ports/ports.js';
 import type { VirtualClock } from '../clock.js';
@@ -12,13 +12,13 @@ import { type Rule, rulePlaces } from './rule.js';
 /** A rule as it stands in the list. */
 export interface ListedRule {
   readonly rule: Rule;
-  /** Its own: a rule of the same name that was added at another time has another one. */
+  /** Unique: a rule of the same name that is added at another time has another label. */
   readonly label: string;
 }
 
-/** What may be held up. */
+/** What a rule may hold. */
 export interface Holdable {
-  /** Is to be judged anew. */
+  /** Called when it is to be judged again. */
   release(): void;
 }
 
@@ -39,7 +39,7 @@ export class RuleList {
     this.#clock = clock;
   }
 
-  /** Counts up whenever an earlier answer to the question of whom which rules concern may be wrong. */
+  /** Counts up whenever an earlier answer about which rules concern a route may have become wrong. */
   get version(): number {
     return this.#version;
   }
@@ -49,7 +49,7 @@ export class RuleList {
     return this.#rules;
   }
 
-  /** Adds a rule; the result takes it out again, and releases what it holds. */
+  /** Adds a rule; the returned function removes it, and releases what it holds. */
   add(rule: Rule): () => void {
     const listed = { rule, label: this.#labelOf(rule) };
     const place = rulePlaces.indexOf(rule.place);
@@ -61,7 +61,7 @@ export class RuleList {
     return remove;
   }
 
-  /** Takes all rules out at once, so that nothing that one has held runs into another. */
+  /** Removes all rules at once, so that a released parcel does not meet another rule. */
   clear(): void {
     for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
@@ -70,7 +70,9 @@ export class RuleList {
     this.#releaseWhere(() => true);
   }
 
-  /** Who reaches whom has changed, so everybody must look at the list anew, and what could not pass may. */
+  /**
+   * Connectivity has changed: all routes must look at the list again, and parcels that could not pass are judged again.
+   */
   changed(by: ListedRule): void {
     this.#version += 1;
     this.#releaseWhere((hold) => hold.by === by);
@@ -81,7 +83,7 @@ export class RuleList {
     this.#held.set(what, { by, timer });
   }
 
-  /** What was held is of no interest any more. */
+  /** Forgets a held parcel that is no longer needed. */
   forget(what: Holdable): void {
     this.#held.get(what)?.timer?.cancel();
     this.#held.delete(what);

@@ -1,4 +1,4 @@
-/** The rules there are. Anybody may write others: a rule is a name, a place in the list, and a function. */
+/** The built-in rules. Tests may write others: a rule is a name, a place in the list, and a function. */
 import { kinds } from '../../core/options.js';
 import { checkArguments } from '../options.js';
 import { drawLatencyMs, type Latency, readLatency } from './latency.js';
@@ -6,13 +6,13 @@ import type { Concern, Rule } from './rule.js';
 
 type Hosts = string | readonly string[];
 
-/** What goes from the first hosts to the second. */
+/** Parcels from the first hosts to the second. */
 export function oneWay(from: Hosts, to: Hosts): Concern {
   const [sources, targets] = [setOf(from), setOf(to)];
   return (source, target) => sources.has(source) && targets.has(target);
 }
 
-/** What goes between two groups of hosts, either way. */
+/** Parcels between two groups of hosts, in both directions. */
 export function bothWays(a: Hosts, b: Hosts): Concern {
   const [there, back] = [oneWay(a, b), oneWay(b, a)];
   return (from, to) => there(from, to) || back(from, to);
@@ -20,7 +20,7 @@ export function bothWays(a: Hosts, b: Hosts): Concern {
 
 const everywhere: Concern = () => true;
 
-/** A cable that is pulled: streams wait, datagrams are lost. Nobody is told, so silence must be noticed. */
+/** A pulled cable: streams wait, datagrams are lost. No side is notified, so silence must be noticed. */
 export function cut(concerns: Concern, name = 'cut'): Rule {
   return {
     name,
@@ -30,13 +30,13 @@ export function cut(concerns: Concern, name = 'cut'): Rule {
   };
 }
 
-/** Holds everything up, datagrams too, and lets it go at once when the time has come. */
+/** Holds everything, including datagrams, and releases it at once at the given time. */
 export function clog(concerns: Concern, untilMs: number, name = 'clog'): Rule {
   checkArguments('clog', { untilMs }, { untilMs: kinds.amount });
   return { name, place: 'barrier', concerns, untilMs, judge: () => ({ verdict: 'hold' }) };
 }
 
-/** Dials find nobody; open streams go on. */
+/** Dials are refused; open streams continue. */
 export function refusing(concerns: Concern, name = 'refusing'): Rule {
   return {
     name,
@@ -46,7 +46,7 @@ export function refusing(concerns: Concern, name = 'refusing'): Rule {
   };
 }
 
-/** Breaks so large a share of the streams with each parcel of bytes, somewhere in the middle of it. */
+/** Breaks a share of the streams with each parcel of bytes, somewhere in the middle of it. */
 export function resetting(share: number, concerns = everywhere, name = 'resetting'): Rule {
   checkArguments('resetting', { share }, { share: kinds.share });
   return {
@@ -60,7 +60,7 @@ export function resetting(share: number, concerns = everywhere, name = 'resettin
   };
 }
 
-/** How long a sender waits for an acknowledgement before it sends again: what Linux takes at least. */
+/** How long a sender waits for an acknowledgement before it sends again: the minimum in Linux. */
 export const retransmitAfterMs = 200;
 
 /** Loses a share of all parcels. Datagrams are gone; streams send again. */
@@ -77,7 +77,7 @@ export function lossy(share: number, concerns = everywhere, name = 'lossy'): Rul
   };
 }
 
-/** A share of the datagrams comes twice. */
+/** Duplicates a share of the datagrams. */
 export function duplicating(share: number, concerns = everywhere, name = 'duplicating'): Rule {
   checkArguments('duplicating', { share }, { share: kinds.share });
   return {
@@ -89,7 +89,7 @@ export function duplicating(share: number, concerns = everywhere, name = 'duplic
   };
 }
 
-/** A share of the datagrams comes up to so much later, after others that were sent later. */
+/** Delays a share of the datagrams by up to `byMs`, so that later datagrams overtake them. */
 export function reordering(share: number, byMs: number, concerns = everywhere, name = 'reordering'): Rule {
   checkArguments('reordering', { share, byMs }, { share: kinds.share, byMs: kinds.amount });
   return {
@@ -101,7 +101,7 @@ export function reordering(share: number, byMs: number, concerns = everywhere, n
   };
 }
 
-/** Another pace than the weather's for some hosts: a radio link, a line to another site. */
+/** A different latency than the weather's for some hosts: a radio link, a line to another site. */
 export function latency(given: Latency, concerns = everywhere, name = 'latency'): Rule {
   const distribution = readLatency(given);
   return {

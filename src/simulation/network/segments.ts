@@ -1,11 +1,11 @@
 /**
- * Which machines are on which local networks, which stand in the open, and so who reaches whom.
+ * Which machines are on which local networks, which are public, and so which machines reach each other.
  *
- * A public machine is on no local network. Whoever is on one reaches it, and gets its answers, but cannot be dialed by it: a router
- * stands between them.
+ * A public machine is on no local network. Machines on a local network can dial it and receive its answers, but it
+ * cannot dial them: a router stands between.
  *
- * Invariant: a machine keeps its place in a segment while it is in it, whatever happens to its processes; places are in the
- * order of joining, since a ring or a star depends on it.
+ * Invariant: a machine keeps its place in a segment while it is in it, whatever happens to its processes. Places follow
+ * the order of joining, because a ring or a star depends on it.
  */
 import { areNeighbours, type Topology } from './topology.js';
 
@@ -19,7 +19,7 @@ export class Segments {
   readonly #public = new Set<string>();
   readonly #changed: () => void;
 
-  /** `changed` is called when somebody may reach others than before. */
+  /** `changed` is called when connectivity may have changed. */
   constructor(changed: () => void) {
     this.#changed = changed;
   }
@@ -45,7 +45,7 @@ export class Segments {
     if (isChanged) this.#changed();
   }
 
-  /** Puts a machine where everybody reaches it. */
+  /** Makes a machine public: all machines reach it. */
   publish(address: string): void {
     if (this.#public.has(address)) return;
     this.#public.add(address);
@@ -60,17 +60,17 @@ export class Segments {
     return this.#segments.get(name)?.addresses.includes(address) ?? false;
   }
 
-  /** Whether anything that one sends can get to the other, if only as an answer. */
+  /** Whether bytes of one machine can reach the other, if only as an answer. */
   reach(from: string, to: string): boolean {
     return this.#public.has(from) || this.#public.has(to) || this.areLocal(from, to);
   }
 
-  /** Whether one may open a connection to the other. */
+  /** Whether one machine may open a connection to the other. */
   mayDial(from: string, to: string): boolean {
     return this.#public.has(to) || this.areLocal(from, to);
   }
 
-  /** Whether they are wired to each other on a local network: they hear each other's datagrams. */
+  /** Whether two machines are wired to each other on a local network: they receive each other's datagrams. */
   areLocal(from: string, to: string): boolean {
     if (from === to) return true;
     for (const { topology, addresses } of this.#segments.values()) {

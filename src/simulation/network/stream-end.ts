@@ -1,9 +1,10 @@
 /**
- * One end of a stream, as a socket is: with a queue of its own, a window for what is under way, and an end of each direction.
+ * One end of a stream, like a socket: with its own queue, a window for bytes in flight, and an end of each direction.
  *
- * Invariants, those of the port: nothing is read before `attach`, so nothing is lost; handlers are never called from inside
- * `attach`, `write`, `end` or `destroy`; `closed` is called exactly once, and nothing after it; an end that was ended goes away
- * even if the other does not. As with sockets, what the network has taken arrives even if its sender is gone.
+ * Invariants, as for the port: nothing is read before `attach`, so nothing is lost. Handlers are never called from
+ * inside `attach`, `write`, `end` or `destroy`. `closed` is called exactly once, and nothing after it. An end that was
+ * ended closes even if the other end does not. As with sockets, bytes that the network has accepted arrive even if
+ * their sender is gone.
  */
 
 import { lingerMs } from '../../adapters/linger.js';
@@ -16,9 +17,9 @@ import type { Delivery, Speech, Taps } from './delivery.js';
 import { systemError } from './errors.js';
 import type { Lane, Packet } from './lane.js';
 
-/** What the network takes before the other side has read any of it. */
+/** Bytes that the network accepts before the other side has read any of them. */
 const windowBytes = 256 * 1024;
-/** What arrives at once at most, so that a long write comes in parts. */
+/** The largest piece that arrives at once, so that a long write comes in parts. */
 const segmentBytesMax = 64 * 1024;
 
 const theEnd = Symbol('the other side has ended');
@@ -29,7 +30,7 @@ export interface Endpoint {
 }
 
 export interface StreamEndOptions {
-  /** Which stream it is an end of, for those who record what passes. */
+  /** The number of its stream, for observers. */
   readonly stream: number;
   readonly speech: Speech;
   readonly clock: VirtualClock;
@@ -38,7 +39,7 @@ export interface StreamEndOptions {
   readonly remote: Endpoint;
 }
 
-/** Who sees to an end before there is a connection to hand over. */
+/** The handler of an end before there is a connection to hand over. */
 export interface Usher {
   data(bytes: Uint8Array): void;
   closed(cause: Error | undefined): void;
@@ -48,14 +49,14 @@ export class StreamEnd implements Connection {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly remoteAddress: string;
-  /** Set when it has been proved. */
+  /** Set when the handshake has proved it. */
   protection: Protection = { kind: 'none' };
   queuedBytes = 0;
   isClosed = false;
-  /** Set by the listener that has accepted it: called when the other side has proved who it is. */
+  /** Set by the listener that accepted it: called when the other side has identified itself. */
   onAdmitted: (() => void) | undefined;
   other!: StreamEnd;
-  /** To the other end. */
+  /** The lane to the other end. */
   out!: Lane;
   /** Counts the streams of the network. */
   readonly stream: number;
@@ -117,7 +118,7 @@ export class StreamEnd implements Connection {
     });
   }
 
-  /** Takes the bytes as they are: from now on they belong to the network, and must not be changed. */
+  /** Takes the bytes without copying: from now on they belong to the network, and must not be changed. */
   write(bytes: Uint8Array): boolean {
     if (this.isClosed || this.#hasEnded) return false;
     this.#sending.push(bytes);
@@ -146,13 +147,14 @@ export class StreamEnd implements Connection {
 
   destroy(): void {
     if (this.isClosed) return;
-    // As a socket does that is closed before all was read: the other side must not believe that it was.
+    // A socket that is closed before everything was read resets the connection: the other side must not believe that
+    // everything was read.
     if (this.#unread.some((item) => item !== theEnd)) this.#sendReset();
     else this.#sendEnd();
     this.close();
   }
 
-  /** Closes at once, for a reason that its owner is told. */
+  /** Closes at once, for a reason that its owner receives. */
   lose(failure: Failure): void {
     this.#failure = failure;
     this.destroy();
@@ -160,31 +162,31 @@ export class StreamEnd implements Connection {
 
   // What the network does with it
 
-  /** Lets an usher see to this end until `release`. Nothing else must have been attached. */
+  /** Lets an usher handle this end until `release`. Nothing else may have been attached. */
   usher(usher: Usher): void {
     this.#handlers = { data: (bytes) => usher.data(bytes), drained: () => {}, closed: () => usher.closed(this.#cause) };
     this.#isFlowing = true;
     this.#read();
   }
 
-  /** From here on whatever arrives waits for who attaches. */
+  /** From here on, arriving bytes wait for `attach`. */
   release(): void {
     this.#handlers = undefined;
     this.#isFlowing = false;
   }
 
-  /** A step of the handshake. */
+  /** Sends a step of the handshake. */
   signal(arrive: () => void): void {
     this.out.send({ kind: 'dial', bytes: undefined, arrive });
   }
 
-  /** The process at this end is gone: nobody here hears anything any more. */
+  /** The process at this end is gone: no handler is called any more. */
   vanish(): void {
     this.#handlers = undefined;
     this.destroy();
   }
 
-  /** Nothing more goes out but the rest of what was being sent, and the news that the stream has broken. */
+  /** Sends only the rest of the current packet, and then the news that the stream has broken. */
   breakOut(code: string, rest?: Packet): void {
     this.out.shut(rest, { kind: 'bytes', bytes: undefined, arrive: () => this.other.broken(code) });
   }
@@ -234,7 +236,10 @@ export class StreamEnd implements Connection {
     }
   }
 
-  /** Tells the other end that it may send more. Only one that waits notices, so only then it takes its way. */
+  /**
+   * Tells the other end that it may send more. Only an end that waits notices, so only then the message takes time on
+   * the network.
+   */
   #acknowledge(bytes: number): void {
     const { other } = this;
     if (other.#sending.length === 0) other.#underWayBytes -= bytes;
@@ -299,7 +304,7 @@ export class StreamEnd implements Connection {
     if (this.#hasSentEnd && this.#hasHeardEnd) this.close();
   }
 
-  /** An ended connection that stands still is destroyed. */
+  /** Destroys an ended connection that makes no progress. */
   #startLinger(): void {
     if (this.#linger !== undefined || this.isClosed) return;
     const wait = (queuedBefore: number): void => {

@@ -1,5 +1,6 @@
 /**
- * A stream between two machines: two ends and a lane each way. It breaks whole: when one direction breaks, both have.
+ * A stream between two machines: two ends and one lane in each direction. It breaks whole: when one direction breaks,
+ * both do.
  */
 
 import type { Speech, Taps } from './delivery.js';
@@ -15,7 +16,7 @@ export interface StreamOptions {
   readonly taps: Taps;
   readonly dialer: Endpoint;
   readonly listener: Endpoint;
-  /** Neither end is open any more. */
+  /** Called when both ends are closed. */
   forgotten(stream: Stream): void;
 }
 
@@ -45,13 +46,13 @@ export class Stream {
     return (local.address === a && remote.address === b) || (local.address === b && remote.address === a);
   }
 
-  /** Breaks the stream on both sides. What is on its way to an end arrives before the end hears of it. */
+  /** Breaks the stream on both sides. Bytes in flight to an end arrive before the end learns of the break. */
   break(code = 'ECONNRESET'): void {
     this.dialed.breakOut(code);
     this.accepted.breakOut(code);
   }
 
-  /** The dialer has given up before anybody has answered: nobody will ever know. */
+  /** The dialer gave up before the listener answered: the listener never learns of it. */
   discard(): void {
     this.dialed.out.shut();
     this.accepted.out.shut();

@@ -1,8 +1,8 @@
-/** Who is wired to whom within one segment. Pure: places are counted in the order in which hosts have joined. */
+/** Which hosts of one segment are wired to each other. Pure: places are counted in the order in which hosts joined. */
 
 /**
- * `mesh`: everybody to everybody. `ring`: each to the one before and the one after, the last to the first. `chain`: a ring
- * that is open between the last and the first. `star`: everybody to the first, and to nobody else.
+ * `mesh`: every host to every other. `ring`: each to its predecessor and its successor, the last to the first. `chain`:
+ * a ring that is open between the last and the first. `star`: every host to the first only.
  */
 export type Topology = 'mesh' | 'ring' | 'chain' | 'star';
 

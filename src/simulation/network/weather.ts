@@ -1,4 +1,4 @@
-/** The weather of the whole network, as a few numbers. Fair weather is what is left when all faults have ended. */
+/** The weather of the whole network, as a few numbers. Fair weather is what remains when all faults have ended. */
 import type { Latency } from './latency.js';
 import type { Rule } from './rule.js';
 import { duplicating, lossy } from './rules.js';
@@ -7,11 +7,11 @@ import { duplicating, lossy } from './rules.js';
 export interface Weather {
   /** One way, in ms, before jitter. */
   readonly latencyMs: number;
-  /** Added at random, up to so much. */
+  /** The maximum of the random addition to the latency. */
   readonly jitterMs: number;
   /** The share of parcels that are lost: datagrams for good, bytes of streams until they are sent again. */
   readonly loss: number;
-  /** The share of datagrams that come twice. */
+  /** The share of datagrams that are duplicated. */
   readonly duplication: number;
 }
 

@@ -1,9 +1,9 @@
 /**
- * Delta debugging: makes a list that fails shorter, for as long as it still fails. The algorithm is ddmin (Zeller and
+ * Delta debugging: makes a failing list shorter, for as long as it still fails. The algorithm is ddmin (Zeller and
  * Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002), with the empty list tried first.
  *
- * Invariants: what comes out fails, given that what went in does; its items keep their order; no list is tried twice, and no
- * more than `runsMax` are; the same answers give the same result.
+ * Invariants: the result fails, given that the input does. Its items keep their order. No list is tried twice, and at
+ * most `runsMax` lists are tried. The same answers give the same result.
  */
 
 export interface Reduced<T> {
@@ -18,7 +18,7 @@ export interface Reduced<T> {
 type Positions = readonly number[];
 
 /**
- * @param fails Whether a list fails as the first one does; the first one itself is not asked about
+ * @param fails Whether a list fails as the first one does; it is not called for the first one itself
  * @param runsMax How often `fails` may be called
  */
 export async function deltaDebug<T>(
@@ -29,7 +29,7 @@ export async function deltaDebug<T>(
   const tried = new Set<string>();
   let runs = 0;
   let isExhausted = false;
-  /** A list that was tried before did not fail, or we would have gone on from it. */
+  /** A list that was tried before did not fail: otherwise the search would have continued from it. */
   const isFailing = async (positions: Positions): Promise<boolean> => {
     const name = positions.join();
     if (tried.has(name)) return false;
@@ -64,7 +64,7 @@ export async function deltaDebug<T>(
   return { items: current.map((position) => items[position] as T), runs, isMinimal: !isExhausted };
 }
 
-/** Into so many parts of nearly one size, or of one item each. */
+/** Splits into parts of nearly equal size, or of one item each. */
 function split(positions: Positions, parts: number): Positions[] {
   const count = Math.min(parts, positions.length);
   return Array.from({ length: count }, (_, part) =>

@@ -1,6 +1,6 @@
 /**
- * What happens in a run of the swarm, as data: which options the nodes have, who writes what when, and which faults strike when.
- * Drawn from the seed, so it can be drawn again; lists, so they can be made shorter.
+ * What happens in a run of the swarm, as data: the options of the nodes, the writes and their times, and the faults and
+ * their times. A plan is drawn from the seed, so it can be drawn again; it consists of lists, so it can be shortened.
  */
 
 import type { ConfigurationInput } from '../../configuration/schema.js';
@@ -14,21 +14,21 @@ import { type RandomStream, randomStream } from '../random.js';
 
 type At<Kind, Details> = { readonly atMs: number; readonly kind: Kind } & Readonly<Details>;
 
-/** Nodes are meant by their number, from 0. */
+/** Nodes are given by their number, from 0. */
 export type Fault =
   | At<'partition', { group: readonly number[]; oneWay: boolean }>
   | At<'heal', object>
   | At<'clog', { from: number; to: number; forMs: number }>
   | At<'weather', { loss: number; duplication: number; latencyMs: number }>
-  /** Breaks what is open between two nodes, wherever in a frame they are. */
+  /** Breaks the open connections between two nodes, at any place within a frame. */
   | At<'reset', { from: number; to: number }>
   | At<'crash' | 'stop', { node: number; downMs: number }>
   | At<'crashAt', { node: number; moment: Moment; downMs: number }>
   | At<'skew', { node: number; byMs: number }>
   | At<'fillDisk', { node: number; forMs: number }>
-  /** Reads or writes fail for a while. Cloud nodes come behind the others in the numbers. */
+  /** Reads or writes fail for a while. Cloud nodes are numbered after the others. */
   | At<'failDisk', { node: number; failure: DiskFailure; forMs: number }>
-  /** What `restore` puts back. */
+  /** The state that `restore` puts back. */
   | At<'backUp', { node: number }>
   /** Killed, and started with the files of the last backup. */
   | At<'restore', { node: number; downMs: number }>
@@ -38,31 +38,34 @@ export type Fault =
   /** Nothing passes between a node and a cloud node until the next heal. */
   | At<'uplink', { node: number; cloud: number }>
   | At<'authority', { trouble: AuthorityTrouble; forMs: number }>
-  /** Somebody disables a cloud peer on one node, and enables it again on another one. */
+  /** An operator disables a cloud peer on one node, and enables it again on another. */
   | At<'maintenance', { node: number; cloud: number; other: number; forMs: number }>
   /** A node may not lead for a while. */
   | At<'ineligible', { node: number; forMs: number }>
   /** Some fields change, for good. */
   | At<'reconfigure', { node: number; partial: Partial<ConfigurationInput>; isWritten: 'now' | 'then' }>
-  /** Goes on under another NodeId, and after a while under its own again. */
+  /** Continues under another NodeId, and after a while under its own again. */
   | At<'rename', { node: number; nodeId: string; forMs: number; isWritten: 'now' | 'then' }>
-  /** Is to listen where it cannot, or to be somebody whose database is none: nothing may come of it. */
+  /**
+   * Is asked to listen at an impossible address, to take an identity whose database is invalid, or for an invalid
+   * field: the change must have no effect.
+   */
   | At<'misconfigure', { node: number; what: 'address' | 'database' | 'field' }>
   /** Several reconfigurations at once: the last wins. */
   | At<'waver', { node: number; ports: readonly number[] }>
   /** The cluster key is replaced on all nodes, in three steps. */
   | At<'rotate', { key: string; stepMs: number }>
-  /** Is to listen where some other program does for a while. */
+  /** Is asked to listen on a port that another program occupies for a while. */
   | At<'occupy', { node: number; port: number; forMs: number }>
-  /** Is to go on under another NodeId, at another port, while its disk has no room for another database. */
+  /** Is asked for another NodeId and another port, while its disk has no room for another database. */
   | At<'cramp', { node: number; nodeId: string; port: number; forMs: number }>
-  /** Is told where some others are: where they are now, whatever becomes of them. */
+  /** Learns the addresses of some other nodes as they are now, even if they change later. */
   | At<'acquaint', { node: number; peers: readonly number[] }>
-  /** The line between two nodes is as narrow and as long as that from then on. */
+  /** The line between two nodes has this bandwidth and latency from then on. */
   | At<'link', { from: number; to: number; bytesPerSecond: number; roundTripMs: number }>
   /** The line between a node and a cloud node. */
   | At<'cloudLink', { node: number; cloud: number; bytesPerSecond: number; roundTripMs: number }>
-  /** Connections of nobody come in for a while. Cloud nodes come behind the others in the numbers. */
+  /** Unknown machines connect for a while. Cloud nodes are numbered after the others. */
   | At<'strangers', { node: number; perSecond: number; says: 'nothing' | 'noise'; forMs: number }>;
 
 export const authorityTroubles = ['down', 'slow', 'rubbish', 'refuse', 'fail', 'hang', 'rotate'] as const;
@@ -73,23 +76,25 @@ export interface PlannedWrite {
   readonly atMs: number;
   readonly node: number;
   readonly key: string;
-  /** Undefined is a delete. */
+  /** Undefined means a delete. */
   readonly value: number | undefined;
-  /** How much the document is filled up with. */
+  /** The size to which the document is padded. */
   readonly bytes?: number;
 }
 
-/** How the nodes are wired: as one local network, as two that one node connects, or as two that only the cloud connects. */
+/**
+ * How the nodes are wired: as one local network, as two that one node connects, or as two that only the cloud connects.
+ */
 export type Wiring = Topology | 'bridge' | 'sites';
 
-/** A run of a world as data: who is there, what they write, and what goes wrong when. */
+/** A run of a world as data: the nodes, their writes, and the faults. */
 export interface Plan {
   readonly seed: number;
   readonly nodes: number;
   readonly wiring: Wiring;
-  /** How many cloud nodes there are. They come behind the others in the numbers of writers. */
+  /** The number of cloud nodes. They are numbered after the other writers. */
   readonly clouds: number;
-  /** How long an access token holds. */
+  /** The lifetime of an access token. */
   readonly tokenLifetimeMs: number;
   readonly durationMs: number;
   readonly options: Partial<ConfigurationInput>;
@@ -111,13 +116,13 @@ export const faultDomains = [
 /** A kind of trouble that can be drawn. */
 export type FaultDomain = (typeof faultDomains)[number];
 
-/** From what a plan is drawn. */
+/** The parameters from which a plan is drawn. */
 export interface PlanOptions {
   readonly seed: number;
-  /** How many nodes at least and at most. */
+  /** The minimum and maximum number of nodes. */
   readonly nodes: readonly [number, number];
   readonly durationMs: number;
-  /** From where faults may come; all of them when left out. */
+  /** The allowed kinds of faults; all by default. */
   readonly faults?: readonly FaultDomain[];
 }
 
@@ -165,7 +170,7 @@ export function drawPlan(options: PlanOptions): Plan {
       ...drawWrites(randomStream(seed, 'plan writes'), nodes + clouds, durationMs),
       ...(faults.includes('links') ? drawLargeWrites(randomStream(seed, 'plan large writes'), nodes, durationMs) : []),
     ].sort((a, b) => a.atMs - b.atMs),
-    // Each domain draws for itself, so that leaving one out leaves the others as they were.
+    // Each domain draws for itself, so that leaving one out does not change the others.
     faults: faultDomains
       .filter((domain) => faults.includes(domain))
       .flatMap((domain) => streamsOf(domain).map((label) => ({ label, draw: draws[label] })))
@@ -190,7 +195,7 @@ function drawOptions(random: RandomStream): Plan['options'] {
 /** From few documents, which collide, to many. */
 const keysInAll = [3, 20, 200];
 
-/** Names that mean something to JavaScript: documents and nodes may go by them. */
+/** Names that mean something to JavaScript: documents and nodes may have them. */
 const treacherousKeys = ['__proto__', 'constructor', 'toString'];
 const treacherousNodeIds = ['constructor', 'hasOwnProperty', 'isPrototypeOf', 'toString', 'valueOf'];
 
@@ -226,7 +231,7 @@ function drawWrites(random: RandomStream, nodes: number, durationMs: number): Pl
   return writes;
 }
 
-/** In some runs, one or two documents that a narrow line takes minutes for. */
+/** In some runs, one or two documents that take minutes on a narrow line. */
 function drawLargeWrites(random: RandomStream, nodes: number, durationMs: number): PlannedWrite[] {
   if (random.float() < 0.7) return [];
   return Array.from({ length: 1 + random.below(2) }, (_, value) => ({
@@ -251,7 +256,7 @@ function drawLine(random: RandomStream): { bytesPerSecond: number; roundTripMs: 
   };
 }
 
-/** Obstacles and failing disks draw for themselves, too, so that all else is the same without them. */
+/** Obstacles and failing disks draw for themselves, too, so that everything else stays the same without them. */
 type FaultStream = FaultDomain | 'obstacles' | 'failing disks';
 
 function streamsOf(domain: FaultDomain): readonly FaultStream[] {
@@ -259,7 +264,7 @@ function streamsOf(domain: FaultDomain): readonly FaultStream[] {
   return domain === 'disk' ? [domain, 'failing disks'] : [domain];
 }
 
-/** Between two faults. In some runs a domain is quiet: what one fault shows, another may hide. */
+/** Between two faults. In some runs a domain is quiet, because one fault may hide what another shows. */
 const meanGapsMs = [2_000, 6_000, 20_000, Number.POSITIVE_INFINITY];
 /** Each group of strangers opens hundreds of connections. */
 const meanGapsOfStrangersMs = [30_000, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
@@ -341,7 +346,7 @@ const draws: Readonly<Record<FaultStream, DrawFault>> = {
     return { atMs, kind, node, moment: random.pick(['commit', 'acknowledgement']), downMs };
   },
   clock(random, atMs, nodes) {
-    // Mostly within what nodes put up with, sometimes beyond.
+    // Mostly within what nodes tolerate, sometimes beyond.
     const reachMs = random.pick([50, 20_000, 20_000, 90_000]);
     return { atMs, kind: 'skew', node: random.below(nodes), byMs: Math.round((random.float() * 2 - 1) * reachMs) };
   },
@@ -378,9 +383,9 @@ const draws: Readonly<Record<FaultStream, DrawFault>> = {
       case 'reconfigure':
         return { atMs, kind, node, partial: drawPartial(random), isWritten };
       case 'rename': {
-        // Before all others in the order of elections, or behind them.
+        // Before all others in the order of elections, or after them.
         const [name, number] = [random.pick(['a', 'node-b', 'z']), random.below(3)];
-        // Of each node another one, or two would go by the same.
+        // A different one for each node; otherwise two nodes would have the same NodeId.
         const treacherous = name === 'node-b' && number === 0 ? treacherousNodeIds[node] : undefined;
         const nodeId = treacherous ?? `${name}-${node}-${number}`;
         return { atMs, kind, node, nodeId, forMs: random.pick([200, 3_000, 15_000]), isWritten };
@@ -411,7 +416,7 @@ const draws: Readonly<Record<FaultStream, DrawFault>> = {
     }
   },
   links(random, atMs, nodes, clouds) {
-    // Most lines are there from the beginning.
+    // Most lines exist from the start.
     const at = { atMs: random.float() < 0.7 ? 0 : atMs };
     const [node, line] = [random.below(nodes), drawLine(random)];
     if (clouds > 0 && random.float() < 0.4) {

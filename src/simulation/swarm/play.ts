@@ -1,5 +1,6 @@
 /**
- * Plays a plan in a world and says what it broke: while it runs, after everything has healed, and when everybody has stopped.
+ * Plays a plan in a world and reports which invariant was violated: while it runs, after everything has healed, and
+ * when all nodes have stopped.
  */
 
 import type { ConfigurationInput } from '../../configuration/schema.js';
@@ -17,16 +18,16 @@ import type { WorldNode } from '../world-node.js';
 import type { AuthorityTrouble, Fault, Plan, PlannedWrite } from './plan.js';
 import { setStage } from './stage.js';
 
-/** What of its world a plan leaves open. */
+/** The options of the world that a plan leaves open. */
 export type PlayPlanOptions = Pick<WorldOptions, 'trace' | 'records' | 'settleAlways'>;
 
 /** Why a write may be refused in a world of faults. */
 const refusals: ReadonlySet<ErrorCode> = new Set([
   ...(['notRunning', 'storeClosed', 'diskFull', 'databaseUnavailable'] as const),
 ]);
-/** Why a reconfiguration may come to nothing: for the same reasons. */
+/** Why a reconfiguration may be refused: for the same reasons. */
 const refusalsOfReconfiguring = refusals;
-/** What stands in the way of one that cannot be, and of those that become one with it. */
+/** Why an impossible reconfiguration is refused, and others that are merged with it. */
 const refusalsOfMisconfiguring: ReadonlySet<ErrorCode> = new Set([
   ...refusalsOfReconfiguring,
   ...(['addressUnavailable', 'portInUse', 'databaseForeign', 'configurationInvalid'] as const),
@@ -36,18 +37,19 @@ const refusalsOfChanges: ReadonlySet<ErrorCode> = new Set([...refusals, 'peerUnk
 
 /** How long a healed world may take to agree: longer than the longest backoff, and than any clock was ahead. */
 const liveWithinMs = 240_000;
-/** How often what was written crosses each of the lines on its way at most. */
+/** How often written bytes cross each line on their way at most. */
 const passagesMax = 3;
-/** Round trips in which nodes find each other, say who they are and compare clocks, several times over. */
+/** Round trips in which nodes find each other, identify themselves and compare clocks, several times over. */
 const roundTripsMax = 100;
-/** What a write takes besides its document. */
+/** Bytes of a write besides its document. */
 const writeOverheadBytes = 500;
 
 const openKinds = { trace: kinds.any, records: kinds.function, settleAlways: kinds.boolean };
 const playPlanShape = simulationShape<PlayPlanOptions>('playPlan', openKinds);
 
 /**
- * Plays a plan to its end, or to the first promise that is broken: the verdict tells.
+ * Plays a plan to its end, or to the first breach, which the verdict reports.
+ *
  * @throws StatemeshError `requestInvalid` for wrong options, and nothing else
  */
 export async function playPlan(plan: Plan, options: PlayPlanOptions = {}): Promise<Verdict> {
@@ -69,11 +71,11 @@ export async function playPlan(plan: Plan, options: PlayPlanOptions = {}): Promi
 }
 
 export interface PerformOptions extends PlayPlanOptions, Pick<WorldOptions, 'pace'> {
-  /** Ends it. */
+  /** Ends the performance. */
   readonly signal: AbortSignal;
-  /** Called when the stage is set: whoever looks on may do something to the world, between its events. */
+  /** Called when the nodes exist: a viewer may change the world between its events. */
   onStage(world: World, nodes: readonly WorldNode[]): void;
-  /** Told in plain words, when it happens: everything planned has happened, or a promise was broken. */
+  /** Called with a sentence at each turn: everything planned has happened, or an invariant was violated. */
   onTurn(what: string): void;
 }
 
@@ -90,8 +92,8 @@ const performShape = simulationShape<PerformOptions>(
 );
 
 /**
- * Plays a plan for people who look on: in the end all heals, and the world goes on, with nothing planned, until it is told to end.
- * A promise that is broken is told, and ends it.
+ * Plays a plan for viewers. In the end everything heals, and the world continues without planned events until it is
+ * told to end. A breach is reported, and ends the performance.
  */
 export async function performPlan(plan: Plan, options: PerformOptions): Promise<Verdict['breach']> {
   const { signal, onStage, onTurn, ...others } = readOptions(options, performShape);
@@ -116,7 +118,7 @@ export async function performPlan(plan: Plan, options: PerformOptions): Promise<
 const lookOnMs = 100;
 
 async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  // What it comes to after that is of no interest.
+  // Its result after that is irrelevant.
   work.catch(() => {});
   const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   await Promise.race([work, aborted]);
@@ -143,12 +145,12 @@ class Run {
   readonly #cloudPeers: ReadonlyMap<WorldNode, readonly InitialPeerInput[]>;
   readonly #authority: Authority | undefined;
   #isRotating = false;
-  /** What a fault has brought about and will end. */
+  /** Steps that end the effects of earlier faults. */
   readonly #due: Step[] = [];
   readonly #backups = new Map<WorldNode, Backup>();
   readonly #nodeIds: ReadonlyMap<WorldNode, string>;
   #clusterKey = clusterKeyOfWorlds;
-  /** By node, what it was asked for that cannot be: how often so far, and how much of it is under way. */
+  /** For each node, its impossible requests: how many so far, and how many are pending. */
   readonly #impossible = new Map<WorldNode, { asked: number; waiting: number }>();
   readonly #occupied = new Map<WorldNode, Set<number>>();
   /** By the names of both ends. */
@@ -165,7 +167,7 @@ class Run {
     this.#nodeIds = new Map(nodes.map((node) => [node, node.nodeId]));
   }
 
-  /** Everything that is planned, in the order of time. */
+  /** Plays all planned steps, in the order of time. */
   async play(): Promise<void> {
     const steps: Step[] = [
       ...this.#plan.writes.map((write) => ({ atMs: write.atMs, act: () => this.#write(write) })),
@@ -179,7 +181,7 @@ class Run {
     if (this.#breach !== undefined) throw new BreachError(this.#breach);
   }
 
-  /** Ends all faults, starts who is down, and waits until all agree. */
+  /** Ends all faults, starts the nodes that are down, and waits until all agree. */
   async recover(): Promise<void> {
     this.#world.heal();
     this.#authority?.mend();
@@ -196,7 +198,7 @@ class Run {
     await this.#world.settle({ within: this.#liveWithinMs });
   }
 
-  /** Lines stay as they are: the narrowest may have to carry all that was written, on each part of the longest way. */
+  /** Lines stay as they are: the narrowest may have to carry all written bytes, on each part of the longest path. */
   get #liveWithinMs(): number {
     const lines = [...this.#lines.values()];
     const bytesPerSecond = Math.min(...lines.map((line) => line.bytesPerSecond));
@@ -206,7 +208,7 @@ class Run {
     return liveWithinMs + (1_000 * passagesMax * hops * bytes) / bytesPerSecond + roundTripsMax * roundTripMs;
   }
 
-  /** What a node is to be in the end: itself, in the way of all others. */
+  /** The configuration of a node at the end: its own identity, and the common settings of all nodes. */
   #usual(node: WorldNode): Partial<ConfigurationInput> {
     return {
       ...{ nodeId: this.#nodeIds.get(node) ?? node.nodeId, eligible: true, discovery: true, discoveryPort: undefined },
@@ -214,7 +216,7 @@ class Run {
     };
   }
 
-  /** Once a node is up, and itself: its cloud peers are enabled. */
+  /** When a node is up under its own identity, its cloud peers are enabled. */
   async #admit(node: WorldNode): Promise<void> {
     await this.#world.until(() => node.isUp, { within: liveWithinMs });
     await this.#world.reconfigure(node, this.#usual(node));
@@ -370,7 +372,7 @@ class Run {
         for (const port of fault.ports) this.#reconfigure(this.#node(fault.node), { port });
         break;
       case 'rotate': {
-        // One after the other, or the nodes would have no key in common.
+        // One rotation after the other; otherwise the nodes would have no key in common.
         if (this.#isRotating) break;
         this.#isRotating = true;
         const [old, key] = [this.#clusterKey, fault.key];
@@ -406,7 +408,9 @@ class Run {
     }
   }
 
-  /** It may come to it all the same: when whatever it waits for takes longer. */
+  /**
+   * The reconfiguration may succeed all the same, when something that it waits for takes longer than the occupation.
+   */
   #occupy(node: WorldNode, port: number, forMs: number): void {
     if (!this.#world.occupy(node, port)) return;
     const occupied = this.#occupied.get(node) ?? new Set();
@@ -418,7 +422,10 @@ class Run {
     });
   }
 
-  /** A key that was dropped while nobody led has taken the secrets with it that were sealed with it: somebody saves them again. */
+  /**
+   * A key that was dropped while there was no leader invalidates the secrets that were sealed with it: an operator
+   * saves them again.
+   */
   async #saveSecrets(node: WorldNode): Promise<void> {
     for (const { nodeId, address, oAuth2 } of this.#cloudPeers.get(node) ?? []) {
       const saving = node.node.addCloudPeer(nodeId, address, oAuth2 as OAuth2Configuration);
@@ -426,7 +433,7 @@ class Run {
     }
   }
 
-  /** By call, not by the file, so that the next process starts. */
+  /** By a call, not in the file, so that the next process starts. */
   #misconfigure(node: WorldNode, what: 'address' | 'database' | 'field'): void {
     const partial = { address: { host: '10.99.0.1' }, database: { nodeId: 'foreign' }, field: { port: -1 } }[what];
     if (what === 'database') this.#world.spoil(node, 'foreign');
@@ -446,7 +453,7 @@ class Run {
     }
     const { asked, waiting } = impossible;
     const refused = (error: unknown) => {
-      // Several become one, which fails when one of them cannot be.
+      // Several requests become one, which fails when one of them is impossible.
       const isTainted = waiting > 0 || impossible.asked > asked;
       this.#refused(node, error, isTainted ? refusalsOfMisconfiguring : refusalsOfReconfiguring);
     };
@@ -458,7 +465,7 @@ class Run {
       });
   }
 
-  /** Faults on the way to the cloud, or of those who could go it. */
+  /** Faults on the way to the cloud, or of the nodes that could connect to it. */
   #strikeCloud(fault: CloudFault): void {
     const world = this.#world;
     switch (fault.kind) {
@@ -531,7 +538,7 @@ class Run {
     this.#later(fault.downMs, () => this.#revive(node));
   }
 
-  /** It may have come to nothing (no write, no crash), or something else may have started it meanwhile. */
+  /** The fault may have had no effect (no write, no crash), or another step may have started the node meanwhile. */
   #revive(node: WorldNode): void {
     if (this.#world.isThere(node)) this.#world.spare(node);
     else this.#world.restart(node);
@@ -553,7 +560,7 @@ class Run {
 
 interface ReconfigureOptions {
   readonly isWritten?: 'now' | 'then' | 'never';
-  /** Unless what stands in its way is gone by the time of its turn. */
+  /** Whether it must fail, unless the obstacle is gone by the time of its turn. */
   readonly isImpossible?: boolean;
 }
 
@@ -562,7 +569,7 @@ function portOf(node: WorldNode): number {
   return listening?.port ?? defaultPort;
 }
 
-/** Whoever was asked is gone: that is for its checkers to judge. */
+/** The process that was asked is gone: checkers judge that. */
 function ended(): void {}
 
 function stackOf(error: unknown): string {

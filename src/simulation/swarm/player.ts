@@ -1,6 +1,7 @@
 /**
- * Who plays plans for the runner and the shrinker: this thread, or a worker (see worker-player.ts). Whatever goes wrong with
- * a run is a verdict; a player rejects when it was told to stop, and when the trace cannot be written.
+ * Players play plans for the runner and the shrinker: in this thread, or in a worker (see worker-player.ts). Every
+ * failure of a run becomes a verdict. A player rejects only when it was told to stop, and when the trace cannot be
+ * written.
  */
 import { kinds, readOptions } from '../../core/options.js';
 import { simulationShape } from '../options.js';
@@ -11,17 +12,21 @@ import { openTraceFile } from './trace-file.js';
 
 /** How a plan is played. */
 export interface PlayOptions {
-  /** The run is of no interest any more: a worker is ended at once, this thread plays to the end. */
+  /** Aborted when the run is no longer needed: a worker is ended at once, this thread plays to the end. */
   readonly signal?: AbortSignal | undefined;
-  /** Where the trace goes; the file is replaced. */
+  /** The file of the trace; an existing file is replaced. */
   readonly traceFile?: string | undefined;
 }
 
 /** Plays plans. */
 export interface Player {
-  /** Plays one plan at a time. @throws the reason of the signal; StatemeshError `requestInvalid` for wrong options and the trace's file */
+  /**
+   * Plays one plan at a time.
+   *
+   * @throws the reason of the signal; StatemeshError `requestInvalid` for wrong options and the trace's file
+   */
   play(plan: Plan, options?: PlayOptions): Promise<Verdict>;
-  /** Ends what is under way. */
+  /** Ends the run that is in progress. */
   close(): Promise<void>;
 }
 
@@ -32,10 +37,7 @@ export function readPlayOptions(options: PlayOptions | undefined): PlayOptions {
   return readOptions(options, playShape);
 }
 
-/**
- * Plays in this thread. For a debugger, and for tests: a run that goes round in circles, or an error that nobody catches,
- * takes the process with it.
- */
+/** Plays in this thread. For a debugger, and for tests: an endless loop or an uncaught error ends the whole process. */
 export function threadPlayer(play: typeof playPlan = playPlan): Player {
   return {
     async play(plan, options) {
@@ -53,7 +55,7 @@ export function threadPlayer(play: typeof playPlan = playPlan): Player {
   };
 }
 
-/** The verdict on a run that has none of its own. */
+/** The verdict on a run that produced none. */
 export function crashed({ seed }: Plan, { checker, message }: { checker: string; message: string }): Verdict {
   const breach = { kind: 'crash', checker, message, atMs: 0 } as const;
   return { seed, breach, events: 0, virtualMs: 0, acknowledged: 0, traceHash: '' };

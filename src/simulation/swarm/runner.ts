@@ -1,8 +1,8 @@
 /**
  * Plays many seeds with several players and stops at the first failure.
  *
- * Invariants: what is reported does not depend on how many players there are, nor on how fast each of them is. Seeds are
- * handed out in order; verdicts are told in order, up to the lowest seed that fails; what was played beyond it is not told.
+ * Invariants: the report does not depend on the number of players or on their speed. Seeds are handed out in order.
+ * Verdicts are reported in order, up to the lowest seed that fails; verdicts of later seeds are not reported.
  */
 import { kinds, objectWith, readOptions, wholeNumber } from '../../core/options.js';
 import { simulationShape } from '../options.js';
@@ -14,24 +14,24 @@ import type { Player } from './player.js';
 export interface SwarmOptions {
   /** The first seed. */
   readonly from: number;
-  /** How many seeds. */
+  /** The number of seeds. */
   readonly seeds: number;
   readonly plan: Omit<PlanOptions, 'seed'>;
   /** Each plays one seed at a time. The caller closes them. */
   readonly players: readonly Player[];
-  /** Ends the run early; what was told until then is the result. */
+  /** Ends the run early; the result covers the verdicts that were reported until then. */
   readonly signal?: AbortSignal | undefined;
-  /** The file that takes the trace of a seed. */
+  /** The trace file of a seed. */
   readonly traceFileOf?: ((seed: number) => string | undefined) | undefined;
-  /** Takes the verdicts in the order of their seeds. */
+  /** Receives the verdicts in the order of their seeds. */
   readonly onVerdict?: ((verdict: Verdict) => void) | undefined;
-  /** Told after each seed that was played, in any order. */
+  /** Called after each seed that was played, in any order. */
   readonly onProgress?: ((progress: SwarmProgress) => void) | undefined;
 }
 
-/** How far a swarm is. */
+/** The progress of a swarm. */
 export interface SwarmProgress {
-  /** Seeds that were played. */
+  /** The number of seeds that were played. */
   readonly played: number;
   readonly virtualMs: number;
 }
@@ -40,15 +40,15 @@ export interface SwarmProgress {
 export interface SwarmResult {
   /** How many seeds have passed, all below the one that failed. */
   readonly passed: number;
-  /** The verdict on the lowest seed that failed; on the lowest known, when interrupted. */
+  /** The verdict on the lowest seed that failed; when interrupted, on the lowest known one. */
   readonly failure: Verdict | undefined;
   readonly events: number;
   readonly virtualMs: number;
-  /** Ended by the signal. */
+  /** Whether the signal ended it. */
   readonly isInterrupted: boolean;
 }
 
-/** @throws what a player rejects with that was not told to stop */
+/** @throws the rejection of a player that was not told to stop */
 export async function runSwarm(options: SwarmOptions): Promise<SwarmResult> {
   return new SwarmRun(readOptions(options, swarmShape)).run();
 }
@@ -71,14 +71,17 @@ const swarmShape = simulationShape<SwarmOptions>(
 
 class SwarmRun {
   readonly #options: SwarmOptions;
-  /** The next to be handed out. */
+  /** The next seed to be handed out. */
   #next: number;
-  /** The lowest seed that failed so far; what lies beyond it is of no interest. */
+  /** The lowest seed that has failed so far; higher seeds are no longer needed. */
   #lowest: Verdict | undefined;
-  /** No seed is handed out any more. */
+  /** Whether no more seeds are handed out. */
   #isOver = false;
   readonly #underWay = new Map<number, AbortController>();
-  /** Verdicts that wait for those of lower seeds: as many as the others play while one takes the longest that it may. */
+  /**
+   * Verdicts that wait for those of lower seeds: at most as many as the other players play while one takes its maximum
+   * time.
+   */
   readonly #waiting = new Map<number, Verdict>();
   #told: number;
   #result: Omit<SwarmResult, 'isInterrupted'> = { passed: 0, failure: undefined, events: 0, virtualMs: 0 };
@@ -102,11 +105,11 @@ class SwarmRun {
       await Promise.all(players.map((player) => this.#playAll(player)));
     } finally {
       signal?.removeEventListener('abort', interrupt);
-      // Where one player has rejected, the others need not go on.
+      // When one player has rejected, the others need not continue.
       interrupt();
     }
     const isComplete = this.#result.failure !== undefined || this.#result.passed === this.#options.seeds;
-    // Interrupted before all lower seeds had ended: what failed is worth knowing all the same.
+    // Interrupted before all lower seeds had ended: the failure is reported all the same.
     return { ...this.#result, failure: this.#lowest, isInterrupted: !isComplete };
   }
 
@@ -120,7 +123,7 @@ class SwarmRun {
     }
   }
 
-  /** @returns undefined when the seed is of no interest any more */
+  /** @returns undefined when the seed is no longer needed */
   async #playOne(player: Player, seed: number): Promise<Verdict | undefined> {
     const { plan, traceFileOf } = this.#options;
     const controller = new AbortController();

@@ -1,4 +1,4 @@
-/** A plan as a test that can be pasted into a file of scenarios, one fault and one write a line. */
+/** Writes a plan as a test that can be pasted into a file of scenarios, with one fault and one write per line. */
 import { kinds, objectWith, readOptions } from '../../core/options.js';
 import { plural } from '../../core/plural.js';
 import { simulationShape } from '../options.js';
@@ -8,7 +8,7 @@ import type { Plan } from './plan.js';
 /** How a plan is written as a test. */
 export interface ScenarioOptions {
   readonly breach: Breach;
-  /** What the comment names as the way to see the whole run. */
+  /** The command that the comment names for showing the whole run. */
   readonly command?: string;
 }
 
@@ -18,7 +18,7 @@ const scenarioShape = simulationShape<ScenarioOptions>(
   'breach',
 );
 
-/** Expects that nothing is broken, as it will be once the failure is mended. */
+/** The test expects no breach, as is right once the failure is fixed. */
 export function scenarioOf(plan: Plan, options: ScenarioOptions): string {
   const { breach, command } = readOptions(options, scenarioShape);
   const { kind, checker, message, atMs } = breach;
@@ -38,7 +38,7 @@ export function scenarioOf(plan: Plan, options: ScenarioOptions): string {
   ].join('\n');
 }
 
-/** What strikes, and how much is written. */
+/** Which faults strike, and how much is written. */
 function subjectOf({ faults, writes }: Plan): string {
   const kinds = [...new Set(faults.map(({ kind }) => kind))];
   const struck = kinds.length === 0 ? 'no faults' : kinds.join(' and ');
@@ -50,7 +50,7 @@ function listed(name: string, items: readonly object[]): string[] {
   return [`    ${name}: [`, ...items.map((item) => `      ${literal(item)},`), '    ],'];
 }
 
-/** A value of plain data as TypeScript, in the house's format. */
+/** A value of plain data as TypeScript, in the project's format. */
 export function literal(value: unknown): string {
   if (typeof value === 'number') return numeral(value);
   if (typeof value === 'string') return quoted(value);
@@ -60,7 +60,7 @@ export function literal(value: unknown): string {
   return fields.length === 0 ? '{}' : `{ ${fields.join(', ')} }`;
 }
 
-/** Underscores between the thousands of what is at least 1,000. */
+/** Numbers of at least 1,000 get underscores between the thousands. */
 function numeral(value: number): string {
   const [, sign = '', whole = '', rest = ''] = /^(-?)(\d+)(\.\d+)?$/.exec(String(value)) ?? [];
   return whole === '' ? String(value) : `${sign}${whole.replace(/\B(?=(\d{3})+$)/g, '_')}${rest}`;

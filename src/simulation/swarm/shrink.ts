@@ -1,9 +1,9 @@
 /**
- * Makes a plan that fails smaller, for as long as it fails in the same way: first its faults, by delta debugging, then its
+ * Makes a failing plan smaller, for as long as it fails in the same way: first its faults, by delta debugging, then its
  * writes, then its length, and at last its numbers.
  *
- * Invariants: the plan that comes out fails as the one that went in; no more than `runsMax` plans are played; the same plan
- * and the same verdicts give the same result.
+ * Invariants: the resulting plan fails as the given one does. At most `runsMax` plans are played. The same plan and the
+ * same verdicts give the same result.
  */
 import { kinds, objectWith, readOptions, wholeNumber } from '../../core/options.js';
 import { simulationShape } from '../options.js';
@@ -12,16 +12,16 @@ import { deltaDebug } from './delta-debug.js';
 import type { Plan } from './plan.js';
 import { playPlan } from './play.js';
 
-/** How long to look for a smaller plan. */
+/** The limits of the search for a smaller plan. */
 export interface ShrinkOptions {
   /** How the plan fails. */
   readonly breach: Breach;
-  /** Plays a candidate; in this thread when left out. */
+  /** Plays a candidate; by default in this thread. */
   readonly play?: (plan: Plan) => Promise<Verdict>;
-  /** Whether a candidate fails in the same way; by kind and checker when left out. */
+  /** Whether a candidate fails in the same way; by default, when kind and checker are equal. */
   readonly isSame?: (found: Breach, sought: Breach) => boolean;
   readonly runsMax?: number;
-  /** No more candidates are played; the smallest plan so far is the result. */
+  /** When aborted, no more candidates are played; the smallest plan so far is the result. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: ShrinkProgress) => void) | undefined;
 }
@@ -37,7 +37,7 @@ export interface ShrinkProgress {
 /** The smallest plan found that still fails. */
 export interface ShrunkPlan {
   readonly plan: Plan;
-  /** How the shrunk plan fails: elsewhere in time, perhaps, and in other words. */
+  /** How the shrunk plan fails: perhaps at another time, and with another message. */
   readonly breach: Breach;
   /** How many plans were played. */
   readonly runs: number;
@@ -45,9 +45,9 @@ export interface ShrunkPlan {
   readonly isMinimal: boolean;
 }
 
-/** How many runs shrinking takes at most, unless it is told otherwise. */
+/** The default maximum of runs of a shrinking. */
 export const shrinkRunsMax = 200;
-/** Kept for the length and the numbers, which make a plan much easier to read. */
+/** Reserved for the length and the numbers, which make a plan much easier to read. */
 const finishingRuns = 8;
 const roundingsMs = [1_000, 100, 10, 1];
 
@@ -84,7 +84,7 @@ class Shrinking {
   }
 
   async run(): Promise<ShrunkPlan> {
-    // What was to come after the breach has no part in it, unless the plan was over by then.
+    // Steps after the breach have no part in it, unless the plan was over by then.
     await this.#tryOut(upTo(this.#plan, this.#breach.atMs));
     const isMinimal = await this.#reduceAll();
     await this.#shorten();
@@ -92,7 +92,7 @@ class Shrinking {
     return { plan: this.#plan, breach: this.#breach, runs: this.#runs, isMinimal };
   }
 
-  /** Again and again, since a fault may matter for the sake of a write that is no longer there. */
+  /** Repeated, because a fault may matter only together with a write that has since been removed. */
   async #reduceAll(): Promise<boolean> {
     for (;;) {
       const before = this.#plan;
@@ -110,7 +110,7 @@ class Shrinking {
     return isMinimal && !this.#isOver;
   }
 
-  /** Ends with the last thing that happens, or else with the breach. */
+  /** Lets the plan end with its last step, or else with the breach. */
   async #shorten(): Promise<void> {
     for (const endMs of [lastMs(this.#plan), this.#breach.atMs]) {
       const durationMs = Math.ceil(endMs);

@@ -1,4 +1,4 @@
-/** The nodes that a plan is played with: wired as it says, and their cloud. */
+/** The nodes that a plan is played with, wired as it says, and their cloud. */
 import type { Authority } from '../authority.js';
 import type { Topology } from '../network/topology.js';
 import type { InitialPeerInput, World } from '../world.js';
@@ -20,7 +20,7 @@ export function setStage(world: World, plan: Plan): Stage {
   const cloudPeers = new Map<WorldNode, readonly InitialPeerInput[]>();
   const start = (segment: string, nodeIds: readonly string[], topology: Topology): readonly WorldNode[] => {
     const client = authority?.register({ clientId: segment, clientSecret: `the secret of the ${segment}` });
-    // A literal secret, so that it has to be sealed, and to be opened elsewhere.
+    // A literal secret, so that it has to be sealed here and opened elsewhere.
     const initialRemotePeers =
       client === undefined ? [] : clouds.map((cloud) => world.cloudPeer(cloud, client, client.clientSecret));
     const nodes = world.lan(segment, nodeIds, { ...plan.options, initialRemotePeers, topology });
@@ -31,7 +31,7 @@ export function setStage(world: World, plan: Plan): Stage {
   const { wiring } = plan;
   const common = { clouds, cloudPeers, authority };
   if (wiring !== 'bridge' && wiring !== 'sites') return { nodes: start('office', nodeIds, wiring), ...common };
-  // Two local networks; as a bridge, the first node of the second one is on both.
+  // Two local networks; as a bridge, the first node of the second network is on both.
   const half = Math.ceil(nodeIds.length / 2);
   const office = start('office', nodeIds.slice(0, half), 'mesh');
   const shop = start('shop', nodeIds.slice(half), 'mesh');

@@ -1,9 +1,9 @@
 /**
- * The trace of a run as a file of JSON lines: what happened in the words of the protocol, for readers and their tools, and between
- * them the records of the inspector, for `statemesh inspect`.
+ * The trace of a run as a file of JSON lines: what happened in the words of the protocol, for readers and their tools,
+ * and between them the records of the inspector, for `statemesh inspect`.
  *
- * Invariants: each line is written before the run goes on, so that the trace of a run that hangs or dies ends where it did.
- * What goes wrong with the file never disturbs the run: it is told at the end.
+ * Invariants: each line is written before the run continues, so the trace of a run that hangs or dies ends where the
+ * run did. A failure of the file never disturbs the run: it is reported at the end.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { StatemeshError } from '../../core/errors.js';
@@ -16,7 +16,11 @@ export interface TraceFile {
   close(): void;
 }
 
-/** Replaces the file. @throws StatemeshError `requestInvalid` when it cannot be written */
+/**
+ * Replaces the file.
+ *
+ * @throws StatemeshError `requestInvalid` when it cannot be written
+ */
 export function openTraceFile(path: string): TraceFile {
   const guarded = <T>(act: () => T): T => {
     try {

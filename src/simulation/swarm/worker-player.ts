@@ -1,8 +1,8 @@
 /**
  * Plays in a worker thread, which may hang or die without harm to others.
  *
- * Invariants: every play is answered: by the worker's verdict, or by a verdict of `crash` when the worker has ended or has
- * not answered in time. A worker that has ended leaves no files, and is replaced when the next plan comes.
+ * Invariants: every play is answered: with the worker's verdict, or with a verdict of `crash` when the worker has ended
+ * or has not answered in time. A worker that has ended leaves no files, and is replaced when the next plan comes.
  */
 
 import { Worker } from 'node:worker_threads';
@@ -15,31 +15,40 @@ import type { Plan } from './plan.js';
 import { crashed, type Player, type PlayOptions, readPlayOptions } from './player.js';
 import type { Answer, Assignment } from './worker.js';
 
-/** Runs a callback later in real time, unless it is cancelled. Given by the caller: nothing in this room knows real time. */
+/**
+ * Runs a callback later in real time, unless it is cancelled. The caller provides it: nothing in this room knows real
+ * time.
+ */
 export type RealTimer = (delayMs: number, callback: () => void) => { cancel(): void };
 
 /** How a plan is played in a thread of its own. */
 export interface WorkerPlayerOptions {
   readonly timer: RealTimer;
-  /** How long one run may take in real time, such as {@link wallMsMax} says. */
+  /** How long one run may take in real time, for example {@link wallMsMax}. */
   readonly wallMs: number;
-  /** The worker's program; a test may have its own. */
+  /** The worker's program; a test may provide its own. */
   readonly program?: URL;
 }
 
-/** The checker of a run that has not ended in time. */
+/** The checker name of a run that has not ended in time. */
 export const hangChecker = 'wall-limit';
-/** What a world may take; beyond it the worker dies, and not the process. */
+/** The heap limit of a worker; beyond it the worker dies, but not the process. */
 const heapMegabytesMax = 1_024;
-/** Most of what a world makes is gone within an event: with more room it is collected for a seventh less of the time. */
+/**
+ * Most objects of a world are garbage after one event: with a larger young generation, garbage collection takes a
+ * seventh less of the time.
+ */
 const youngMegabytes = 128;
 
-/** The real time that a run may take: a minute, and two seconds for each virtual one. Some fifty times what five nodes need. */
+/**
+ * The real time that a run may take: a minute, and two seconds for each virtual one. About fifty times what five nodes
+ * need.
+ */
 export function wallMsMax(durationMs: number): number {
   return 60_000 + 2 * durationMs;
 }
 
-/** What became of a play: the worker's answer, why there is none, or nothing, since nobody wants it any more. */
+/** The outcome of a play: the worker's answer, why there is none, or nothing, because the run is no longer needed. */
 type Outcome = Answer | { readonly checker: string; readonly message: string } | { readonly isUnwanted: true };
 
 export function workerPlayer(options: WorkerPlayerOptions): Player {
@@ -68,7 +77,7 @@ class WorkerPlayer implements Player {
     const { timer, wallMs } = this.#options;
     const leave = (): void => this.#settle?.({ isUnwanted: true });
     const limit = timer(wallMs, () => {
-      this.#settle?.({ checker: hangChecker, message: `It has not ended within ${wallMs / 1_000} s of real time.` });
+      this.#settle?.({ checker: hangChecker, message: `The run did not end within ${wallMs / 1_000} s of real time.` });
     });
     signal?.addEventListener('abort', leave);
     const outcome = await new Promise<Outcome>((resolve) => {
@@ -101,7 +110,7 @@ class WorkerPlayer implements Player {
     worker.on('error', (error: unknown) => this.#settle?.({ checker: 'worker', message: String(error) }));
     worker.on('exit', (code) => {
       removeDisksOf(threadId);
-      // One that we have ended has its successor already.
+      // A worker that the player has ended already has its successor.
       if (this.#worker !== worker) return;
       this.#worker = undefined;
       this.#settle?.({ checker: 'worker', message: `The worker ended by itself, with exit code ${code}.` });

@@ -1,6 +1,6 @@
 /**
- * The program of a worker thread: plays the plans that it is sent, one after the other, and answers with verdicts. An error
- * that nobody catches ends it, and the player that has sent the plan makes a verdict of that.
+ * The program of a worker thread: plays the plans that it receives, one after the other, and answers with verdicts. An
+ * uncaught error ends it, and the player that sent the plan turns that into a verdict.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
@@ -20,7 +20,7 @@ const player = threadPlayer();
 
 parentPort?.on('message', async (assignment: Assignment) => {
   const answer = await answerTo(assignment);
-  // What fails right after the run belongs to it.
+  // An error right after the run belongs to it.
   await turn();
   parentPort?.postMessage(answer);
 });

@@ -1,6 +1,6 @@
 /**
- * The `Http` port over the simulated network: each request has a connection of its own, so it takes the time of the way, hangs in a
- * partition until its timeout, and breaks with a reset.
+ * The `Http` port over the simulated network: each request has a connection of its own, so it takes network latency,
+ * hangs in a partition until its timeout, and breaks with a reset.
  *
  * Invariant: a request settles once, within `limits.httpTimeoutMs`, and leaves no timer and no connection behind.
  */
@@ -12,7 +12,7 @@ import { MessageReader, requestBytes } from './message.js';
 export interface SimulatedHttpOptions {
   readonly network: Network;
   readonly time: Time;
-  /** A promise has settled: see `PendingWork`. */
+  /** Called when a promise has settled: see `PendingWork`. */
   settled(): void;
 }
 
@@ -109,7 +109,7 @@ function tooLarge(url: string): StatemeshError {
   return new StatemeshError('authorityInvalid', message);
 }
 
-/** What may be told of a URL: a query can hold secrets. */
+/** The part of a URL that may be shown: a query can hold secrets. */
 function originOf(url: string): string {
   return new URL(url).origin;
 }

@@ -1,6 +1,6 @@
 /**
- * Requests and answers as they travel over a simulated stream. Not HTTP as it is written on wires, since nobody but the two ends reads it:
- * a line that says what it is, which traces show, then a line of JSON.
+ * Requests and answers as they travel over a simulated stream. The format is not HTTP, because only the two ends read
+ * it: a title line, which traces show, then a line of JSON.
  */
 import type { HttpRequest, HttpResponse } from '../../ports/ports.js';
 
@@ -8,7 +8,7 @@ export type WebRequest = Pick<HttpRequest, 'method' | 'url' | 'headers' | 'body'
 
 export function requestBytes({ method, url, headers, body }: WebRequest): Uint8Array {
   const { origin, pathname } = new URL(url);
-  // Without the query, which may hold secrets, since traces show the title.
+  // Without the query, which may hold secrets, because traces show the title.
   return encode(`${method} ${origin}${pathname}`, { method, url, headers: lowered(headers), body: body ?? null });
 }
 
@@ -16,19 +16,19 @@ export function responseBytes(response: HttpResponse): Uint8Array {
   return encode(String(response.status), { ...response, headers: lowered(response.headers) });
 }
 
-/** Puts a message together from what arrives; `undefined` until it is whole. */
+/** Assembles a message from the bytes that arrive; `undefined` until it is complete. */
 export class MessageReader<Message extends WebRequest | HttpResponse> {
   readonly #parts: Uint8Array[] = [];
 
   push(bytes: Uint8Array): Message | undefined {
     this.#parts.push(bytes);
-    // Neither line has a line break within, since JSON writes them as \n.
+    // Neither line contains a line break, because JSON writes line breaks as \n.
     const [, json, end] = Buffer.concat(this.#parts).toString().split('\n');
     return json === undefined || end === undefined ? undefined : (JSON.parse(json) as Message);
   }
 }
 
-/** Names of headers do not differ by case. */
+/** Names of headers are case-insensitive. */
 function lowered(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }

@@ -1,20 +1,20 @@
 /**
- * An OAuth2 authority without a network: discovery (RFC 8414, OpenID Connect Discovery), access tokens by client credentials (RFC 6749,
- * section 4.4) and the keys by which they are verified (RFC 7517).
+ * An OAuth2 authority without a network: discovery (RFC 8414, OpenID Connect Discovery), access tokens by client
+ * credentials (RFC 6749, section 4.4) and the keys by which they are verified (RFC 7517).
  *
- * Deterministic: its keys come from a label, Ed25519 draws nothing to sign, and everything settles at once, since what settles on another
- * thread no virtual clock can order.
+ * Deterministic: its keys come from a label, Ed25519 draws nothing to sign, and everything settles at once, because no
+ * virtual clock can order work that settles on another thread.
  */
 import { createPrivateKey, createPublicKey, hash, type KeyObject, sign } from 'node:crypto';
 import type { HttpResponse } from '../../ports/ports.js';
 import type { WebRequest } from './message.js';
 
-/** Who may ask for tokens, and for which. */
+/** A client that may request tokens, and for which scopes and audiences. */
 export interface OAuth2Client {
   readonly clientId: string;
   readonly clientSecret: string;
   readonly scopes: readonly string[];
-  /** The first one is meant when a request names none. */
+  /** The first one is used when a request names none. */
   readonly audiences: readonly string[];
 }
 
@@ -30,7 +30,7 @@ export interface Grant {
 
 export interface OAuth2Options {
   readonly issuer: string;
-  /** What keys are drawn from. */
+  /** The seed of its keys. */
   readonly seed: string;
   readonly lifetimeMs: number;
   /** The clock of the authority, ms since 1970. */
@@ -43,12 +43,12 @@ interface SigningKey {
 }
 
 export class OAuth2 {
-  /** Of the tokens that it issues from now on. */
+  /** Lifetime of the tokens that it issues from now on. */
   lifetimeMs: number;
   readonly #options: OAuth2Options;
   readonly #clients = new Map<string, OAuth2Client>();
   readonly #grants = new Map<string, Grant>();
-  /** Those that are published; the last one signs. */
+  /** The published keys; the last one signs. */
   readonly #keys: SigningKey[] = [];
   #keysDrawn = 0;
 
@@ -58,17 +58,19 @@ export class OAuth2 {
     this.rotateKeys();
   }
 
-  /** Adds a client, or puts one in the place of another with the same id. */
+  /** Adds a client, or replaces the one with the same id. */
   register(client: OAuth2Client): void {
     this.#clients.set(client.clientId, client);
   }
 
-  /** The client gets no tokens any more; those that it has stay valid, as tokens do. */
+  /** The client gets no more tokens; those that it has stay valid, as tokens do. */
   forget(clientId: string): void {
     this.#clients.delete(clientId);
   }
 
-  /** Signs with a new key from now on. Tokens signed with the earlier ones verify for as long as those are published. */
+  /**
+   * Signs with a new key from now on. Tokens signed with the earlier keys verify for as long as those are published.
+   */
   rotateKeys({ keepsOld = true } = {}): void {
     if (!keepsOld) this.#keys.length = 0;
     this.#keysDrawn += 1;
@@ -76,7 +78,7 @@ export class OAuth2 {
     this.#keys.push({ kid, privateKey: privateKeyOf(`${this.#options.seed}/${this.#options.issuer}/${kid}`) });
   }
 
-  /** What a token was issued for; undefined when it is none of this authority. */
+  /** What a token was issued for; undefined when this authority did not issue it. */
   grantOf(token: string): Grant | undefined {
     return this.#grants.get(token);
   }
@@ -120,7 +122,7 @@ export class OAuth2 {
     const scopes = form.get('scope')?.split(' ').filter(Boolean) ?? client.scopes;
     if (scopes.some((scope) => !client.scopes.includes(scope))) return json(400, { error: 'invalid_scope' });
     const audience = form.get('audience') ?? client.audiences[0];
-    // RFC 8707, which speaks of resources; authorities that take audiences say the same of them.
+    // RFC 8707 speaks of resources; authorities that take audiences use the same error for them.
     if (audience !== undefined && !client.audiences.includes(audience)) return json(400, { error: 'invalid_target' });
     return json(200, {
       access_token: this.issue({ subject: client.clientId, audience, scopes }),
@@ -130,7 +132,7 @@ export class OAuth2 {
     });
   }
 
-  /** A signed token (RFC 9068), for who needs one without asking for it over the network. */
+  /** Issues a signed token (RFC 9068) without a request over the network. */
   issue({ subject, audience, scopes }: Pick<Grant, 'subject' | 'audience' | 'scopes'>): string {
     const { issuer, now } = this.#options;
     const { kid, privateKey } = this.#keys.at(-1) as SigningKey;
@@ -164,7 +166,7 @@ export function json(status: number, body: object): HttpResponse {
   return { status, headers, body: JSON.stringify(body) };
 }
 
-/** That a client is unknown, or its secret wrong. */
+/** The answer to an unknown client or a wrong secret. */
 export const refusedClient: HttpResponse = {
   ...json(401, { error: 'invalid_client', error_description: 'unknown client, or wrong secret' }),
   headers: { 'content-type': 'application/json', 'www-authenticate': 'Basic realm="world"' },

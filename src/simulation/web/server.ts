@@ -1,7 +1,7 @@
 /**
- * A web server on the simulated network: what stands behind it says what it answers, and when.
+ * A web server on the simulated network; its handler decides what it answers, and when.
  *
- * Stopped, it refuses connections, and those that are open break off: as a process that is gone.
+ * A stopped server refuses connections and breaks the open ones, as a process that is gone.
  */
 import type { ConnectionLimits } from '../../core/admission.js';
 import type { Connection, HttpResponse, ListenSecurity } from '../../ports/ports.js';
@@ -9,7 +9,7 @@ import type { VirtualClock } from '../clock.js';
 import type { Host, NetworkHub } from '../network/hub.js';
 import { MessageReader, responseBytes, type WebRequest } from './message.js';
 
-/** What comes of a request: an answer after some time, or none at all. */
+/** The answer to a request after some time, or none at all. */
 export type WebAnswer = { readonly response: HttpResponse; readonly afterMs: number } | 'never';
 
 export interface WebServerOptions {
@@ -43,7 +43,7 @@ export class WebServer {
     if (this.#host !== undefined) return;
     const { hub, address, port, security } = this.#options;
     this.#host = { address, segments: new Set(), speaks: 'http' };
-    // Listens at once: what it promises is only that nothing stands in its way.
+    // Listens at once: its promise only reports that the port is free.
     void hub.join(this.#host).listen({
       ...{ host: address, port, security },
       ...{ limits: plenty, handshakeTimeoutMs: 5_000 },
