@@ -20,7 +20,7 @@ export class AuthorityBench {
   readonly meddled: string[] = [];
   readonly authority: Authority;
   readonly http: Http;
-  /** As a world has it: it waits for promises only where somebody has said that there are some. */
+  /** As in a world: it waits for promises only where some are noted. */
   readonly #pending = new PendingWork();
 
   constructor(options: AuthorityOptions = {}, seed = 1) {
@@ -39,12 +39,12 @@ export class AuthorityBench {
     return this.http.request({ method: 'GET', headers: {}, body: undefined, ca, signal, ...request });
   }
 
-  /** Asks, and lets the world go on until there is an answer. */
+  /** Sends a request, and runs the world until there is an answer. */
   ask(request: Partial<HttpRequest> & Pick<HttpRequest, 'url'>): Promise<HttpResponse> {
     return this.settle(this.request(request));
   }
 
-  /** Lets the world go on until a promise has settled. */
+  /** Runs the world until a promise has settled. */
   async settle<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const note = () => {

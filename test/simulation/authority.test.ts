@@ -1,4 +1,4 @@
-/** The authority of a world: what it answers, over the simulated network, and that it always answers the same. */
+/** The authority of a world: its answers over the simulated network are right and always the same. */
 import { createPublicKey, verify } from 'node:crypto';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import * as oauth from 'oauth4webapi';
@@ -19,7 +19,7 @@ function askedBy(bench: AuthorityBench, fields: Record<string, string>, authoriz
 const posted = { client_id: office.clientId, client_secret: office.clientSecret };
 
 describe('the authority', () => {
-  it('a token: asked for in the form or by HTTP Basic -> signed, with what it is for', async () => {
+  it('a token: requested in the form or by HTTP Basic -> signed, with its claims', async () => {
     const bench = new AuthorityBench({ lifetime: '10min' });
     bench.authority.register(office);
     const basic = Buffer.from(
@@ -57,13 +57,13 @@ describe('the authority', () => {
     expect([answer.status, JSON.parse(answer.body).error]).toEqual([status, error]);
   });
 
-  it('two authorities of one seed -> the same tokens; of another seed -> others', async () => {
+  it('two authorities: one seed -> the same tokens; different seeds -> different tokens', async () => {
     const token = (seed: number) => new AuthorityBench({}, seed).authority.issue({ subject: 'office' });
     expect(token(1)).toBe(token(1));
     expect(token(2)).not.toBe(token(1));
   });
 
-  it('rotated keys: with the old ones -> both are published; without -> the new one only', async () => {
+  it('rotated keys: the old ones kept -> both are published; not kept -> only the new one', async () => {
     const bench = new AuthorityBench();
     const kids = async () =>
       JSON.parse((await bench.ask({ url: 'https://authority.world/jwks' })).body).keys.map(
@@ -75,7 +75,7 @@ describe('the authority', () => {
     expect(await kids()).toEqual(['key-3']);
   });
 
-  it('an issuer with a path -> is found at both well-known places', async () => {
+  it('an issuer: with a path -> is found at both well-known places', async () => {
     const bench = new AuthorityBench({ issuer: 'https://login.world:8443/shops' });
     for (const url of [
       'https://login.world:8443/shops/.well-known/openid-configuration',
@@ -89,7 +89,7 @@ describe('the authority', () => {
     }
   });
 
-  it('whatever is done to it -> is told to the world', () => {
+  it('a fault: any -> is reported to the world', () => {
     const bench = new AuthorityBench();
     bench.authority.slow('2s');
     bench.authority.skew('-1min');
@@ -105,7 +105,7 @@ describe('the authority', () => {
 describe('requests to it', () => {
   const url = 'https://authority.world/jwks';
 
-  it('fair weather -> there and back and there again, and it knows who has asked', async () => {
+  it('a request: in fair weather -> takes two round trips, and the authority records the caller', async () => {
     const bench = new AuthorityBench();
     await bench.ask({ url });
     expect(bench.clock.nowMs).toBeGreaterThan(4 * 8);
@@ -121,7 +121,7 @@ describe('requests to it', () => {
     expect(bench.clock.nowMs).toBeLessThanOrEqual(limits.httpTimeoutMs);
   });
 
-  it('fail, rubbish, slow -> what comes of it, and mended all is as before', async () => {
+  it('fail, rubbish, slow: switched on -> have their effect; mended -> all is as before', async () => {
     const bench = new AuthorityBench();
     bench.authority.fail();
     expect((await bench.ask({ url })).status).toBe(503);
@@ -138,7 +138,7 @@ describe('requests to it', () => {
     expect((await bench.ask({ url })).status).toBe(200);
   });
 
-  it('refuse -> every client is refused, and the keys are there', async () => {
+  it('refuse: switched on -> every client is refused, and the keys are still published', async () => {
     const bench = new AuthorityBench();
     bench.authority.register(office);
     bench.authority.refuse();
@@ -146,7 +146,7 @@ describe('requests to it', () => {
     expect((await bench.ask({ url })).status).toBe(200);
   });
 
-  it('a partition -> hangs until the timeout; after the heal -> is answered', async () => {
+  it('a partition: cuts the way -> the request hangs until the timeout; after the heal -> is answered', async () => {
     const bench = new AuthorityBench();
     bench.hub.cut(nodeAddress, bench.authority.address);
     expect(await bench.codeOf(bench.request({ url }))).toBe('authorityUnavailable');
@@ -156,7 +156,7 @@ describe('requests to it', () => {
     expect((await asking).status).toBe(200);
   });
 
-  it('a reset meanwhile -> authorityUnavailable', async () => {
+  it('a reset: during a request -> authorityUnavailable', async () => {
     const bench = new AuthorityBench();
     bench.authority.slow('1s');
     const asking = bench.codeOf(bench.request({ url }));
@@ -164,7 +164,7 @@ describe('requests to it', () => {
     expect(await asking).toBe('authorityUnavailable');
   });
 
-  it('given up -> cancelled at once, and nothing is left over', async () => {
+  it('a request: aborted -> cancelled at once, and nothing is left over', async () => {
     const bench = new AuthorityBench();
     bench.authority.hang();
     const controller = new AbortController();
@@ -175,7 +175,7 @@ describe('requests to it', () => {
     expect([bench.hub.openStreams, bench.clock.planned]).toEqual([0, 0]);
   });
 
-  it('an authority that is not trusted, a name that nobody has, no address at all -> each its code', async () => {
+  it('an untrusted authority, an unknown name, no valid address: asked -> each its code', async () => {
     const bench = new AuthorityBench();
     expect(await bench.codeOf(bench.request({ url, ca: authorityText('two') }))).toBe('certificateInvalid');
     expect(await bench.codeOf(bench.request({ url, ca: undefined }))).toBe('certificateInvalid');
@@ -190,7 +190,7 @@ describe('oauth4webapi over it', () => {
     jest.restoreAllMocks();
   });
 
-  /** As a service would use it: its requests go over the port. */
+  /** As a service uses it: its requests go over the port. */
   async function tokenBy(bench: AuthorityBench, authentication: oauth.ClientAuth): Promise<unknown> {
     const customFetch = async (url: string, options: oauth.CustomFetchOptions<string, unknown>): Promise<Response> => {
       const { status, headers, body } = await bench.http.request({
@@ -220,8 +220,8 @@ describe('oauth4webapi over it', () => {
   it.each([
     ['HTTP Basic', oauth.ClientSecretBasic],
     ['the form', oauth.ClientSecretPost],
-  ])('by %s, while only noted promises are waited for -> a token, at the same moment each time', async (_, by) => {
-    // The world waits for promises, not for the event loop: nothing in here may need a turn of it.
+  ])('a token: by %s, while only noted promises are waited for -> the same moment each time', async (_, by) => {
+    // The world waits for promises, not for the event loop: no step may need a turn of it.
     const turns = jest.spyOn(globalThis, 'setImmediate');
     const moments = new Set<number>();
     for (let run = 0; run < 20; run += 1) {
@@ -235,7 +235,7 @@ describe('oauth4webapi over it', () => {
     expect(turns).not.toHaveBeenCalled();
   });
 
-  it('a refused client -> the error of the library', async () => {
+  it('a refused client: asks -> the error of the library', async () => {
     const bench = new AuthorityBench();
     await expect(bench.settle(tokenBy(bench, oauth.ClientSecretPost('x')))).rejects.toMatchObject({ status: 401 });
   });

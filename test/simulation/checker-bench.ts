@@ -1,4 +1,4 @@
-/** A checker alone, with a made-up world around it: what it is told, what it sees, and what it reports. */
+/** One checker with a made-up world around it: what it is told, what it sees, and what it reports. */
 
 import type { ConfigurationInput } from '../../src/configuration/schema.js';
 import { type Author, authorKeyOf, type Incarnation } from '../../src/core/author.js';
@@ -12,7 +12,7 @@ import { insideOf, type Vote } from '../../src/simulation/inside.js';
 import type { NodeProcess } from '../../src/simulation/node.js';
 
 interface Tested {
-  /** With every method, so that a test can call what it knows to be there. */
+  /** With every method, so that a test can call those that it knows to exist. */
   readonly checker: Required<Checker>;
   readonly reports: readonly string[];
 }
@@ -54,11 +54,11 @@ interface Inside {
   readonly peers?: readonly object[];
   readonly store?: Store;
   readonly digest?: string;
-  /** Of an actor beside membership. */
+  /** The status of an actor beside membership. */
   readonly status?: string;
-  /** Its configuration, as far as it matters; `role` makes it a cloud node. */
+  /** The relevant part of its configuration; `role` makes it a cloud node. */
   readonly options?: Partial<ConfigurationInput>;
-  /** Of its election; without one it takes no part in any. */
+  /** Its election; without one it takes part in none. */
   readonly vote?: Partial<Vote>;
   readonly gateways?: readonly { readonly nodeId: string; readonly state: string; readonly session?: object }[];
 }
@@ -108,7 +108,7 @@ interface SessionParts {
   readonly stream?: number;
 }
 
-/** A session at rest, but for what is said. */
+/** A session at rest, except for the given parts. */
 export function sessionOf(parts: SessionParts = {}): object {
   const { id = 'session-1', peer = 'node-b', value = 'synchronizing', status = 'active' } = parts;
   const { sender = 'caughtUp', inFlight = 0, receiver = 'waiting', queued = 0, stream } = parts;
@@ -136,7 +136,7 @@ export function authorOf(nodeId: string): Author {
 
 const start: Position = { hlc: 0 as Hlc, hash: '' };
 
-/** Entries at these stamps; each a put of its stamp under `k`. */
+/** Entries at these stamps; each is a put of its stamp under `k`. */
 export function runOf(nodeId: string, hlcs: readonly number[], after = start): Run {
   const entries = hlcs.map((hlc) => ({
     hlc: hlc as Hlc,
@@ -152,7 +152,7 @@ export function commitOf(runs: readonly Run[], origin?: string): Commit {
   return { runs, origin: origin as NodeId | undefined, collections: new Set(), cursor: 0 };
 }
 
-/** A store with these runs in its oplog, and some document under `k`. */
+/** A store with these runs in its oplog, and a document under `k`. */
 export function storeOf(runs: readonly Run[], payload?: string): Store {
   const clock = new Map(runs.map((run) => [authorKeyOf(run.author), endOf(run)]));
   const store: Pick<Store, 'clock' | 'read' | 'get'> = {
@@ -163,7 +163,7 @@ export function storeOf(runs: readonly Run[], payload?: string): Store {
   return store as Store;
 }
 
-/** A store of which nothing is asked but how far it has come. */
+/** A store that only knows its clock. */
 export function storeAt(clock: VectorClock): Store {
   const store: Pick<Store, 'clock'> = { clock: () => clock };
   return store as Store;

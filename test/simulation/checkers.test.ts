@@ -1,4 +1,4 @@
-/** The checkers themselves: each sees what it is there for, and is silent otherwise. */
+/** The checkers themselves: each reports the breach that it is for, and is silent otherwise. */
 import { describe, expect, it } from '@jest/globals';
 import type { Happening } from '../../src/actors/mailboxes.js';
 import { type AuthorKey, authorKeyOf } from '../../src/core/author.js';
@@ -40,7 +40,7 @@ describe('acknowledged-writes', () => {
     return test.reports;
   };
 
-  it('a recovery without the last write -> reported; with it -> silent', () => {
+  it('a recovery: without the last write -> reported; with it -> silent', () => {
     expect(recovered(2)).toEqual([expect.stringContaining('node-a acknowledged a write at 3')]);
     expect(recovered(3)).toEqual([]);
   });
@@ -48,7 +48,7 @@ describe('acknowledged-writes', () => {
   it.each([
     [2, ['node-b lacks the write node-a 3, which was acknowledged.']],
     [3, []],
-  ])('in the end %i of 3 entries on another node -> %j', async (kept, expected) => {
+  ])('the end: another node has %i of 3 entries -> %j', async (kept, expected) => {
     const b = processOf('node-b', { store: storeOf([runOf('node-a', [1, 2, 3].slice(0, kept))]) });
     const { checker, reports } = tested(acknowledgedWrites, { processes: [b] });
     checker.acknowledged(a, acknowledged(3));
@@ -56,7 +56,7 @@ describe('acknowledged-writes', () => {
     expect(reports).toEqual(expected);
   });
 
-  it('in the end a node of another site lacks what is not shared with it -> silent; what is -> reported', async () => {
+  it('the end: a node of another site lacks unshared entries -> silent; shared ones -> reported', async () => {
     const settled = async (isShared: boolean, scope: 'shared' | 'cluster') => {
       const b = processOf('node-b', { store: storeOf([]) });
       const shares = (asked: string) => asked === 'shared' && isShared;
@@ -71,7 +71,7 @@ describe('acknowledged-writes', () => {
     expect(await settled(true, 'cluster')).toBe(0);
   });
 
-  it('a disk that has lost what nobody else had -> silent', async () => {
+  it('a disk: has lost entries that no other node had -> silent', async () => {
     const b = processOf('node-b', { store: storeOf([]) });
     const { checker, reports } = tested(acknowledgedWrites, { processes: [b] });
     checker.committed(a, commitOf([run]));
@@ -88,13 +88,13 @@ describe('agreement', () => {
     ['a batch in flight', sessionOf({ inFlight: 1 }), 'still sending'],
     ['a sender that reads', sessionOf({ sender: 'reading' }), 'still sending'],
     ['a receiver that applies', sessionOf({ receiver: 'applying' }), 'still receiving'],
-  ])('%s -> reported', async (_, session, message) => {
+  ])('a node: %s -> reported', async (_, session, message) => {
     const { checker, reports } = tested(agreement, { processes: [processOf('node-a', { sessions: [session] })] });
     await checker.settled();
     expect(reports).toEqual([expect.stringContaining(message)]);
   });
 
-  it('a peer that counts as diverged -> reported; nothing pending -> silent', async () => {
+  it('a peer: counts as diverged -> reported; nothing pending -> silent', async () => {
     const peer = (isDiverged: boolean) => ({ matches: () => isDiverged, context: { nodeId: 'node-b' } });
     const report = async (isDiverged: boolean) => {
       const process = processOf('node-a', { sessions: [sessionOf()], peers: [peer(isDiverged)] });
@@ -122,9 +122,9 @@ describe('authentication', () => {
     return reports;
   };
 
-  it('a vector clock to one who has not said who he is -> reported', () => {
+  it("a vector clock: sent before the other side's handshake -> reported", () => {
     expect(heard([['a', 'b', clock]])).toEqual([expect.stringContaining('a sent frame 32 to b')]);
-    // That it has introduced itself does not entitle it to send.
+    // Its own handshake does not entitle it to send.
     expect(
       heard([
         ['a', 'b', hello],
@@ -133,7 +133,7 @@ describe('authentication', () => {
     ).toHaveLength(1);
   });
 
-  it('after the handshake of the other side -> silent', () => {
+  it("a vector clock: sent after the other side's handshake -> silent", () => {
     expect(
       heard([
         ['b', 'a', hello],
@@ -184,7 +184,7 @@ describe('authentication of a cloud node', () => {
   const asking = (token?: string) => ['at-node-a', hello(token)] as const;
   const admitting = ['at-cloud-1', answer()] as const;
 
-  it('admits who has shown a token of its authority, for it -> silent', () => {
+  it('an admission: with a token of the right authority for this node -> silent', () => {
     expect(heard([asking('good'), admitting])).toEqual([]);
   });
 
@@ -193,21 +193,21 @@ describe('authentication of a cloud node', () => {
     ['for another audience', { audience: 'https://bank.world' }],
     ['without the scope', { scopes: ['other'] }],
     ['that has expired', { expiresAtMs: worldEpochMs }],
-  ])('admits who has shown a token %s -> reported', (_, changes) => {
+  ])('an admission: with a token %s -> reported', (_, changes) => {
     const nowMs = 100_000;
     expect(heard([asking('good'), admitting], { granted: { ...grant, ...changes }, nowMs })).toEqual([
       expect.stringContaining('cloud-1 admitted at-node-a'),
     ]);
   });
 
-  it('admits who has shown none, or one that nobody has issued -> reported; refuses -> silent', () => {
+  it('an admission: with no token or an unissued one -> reported; a refusal -> silent', () => {
     expect(heard([asking(), admitting])).toHaveLength(1);
     expect(heard([asking('forged'), admitting])).toHaveLength(1);
     const refusal = { code: 'tokenRefused', message: '' } as const;
     expect(heard([asking('forged'), ['at-cloud-1', answer(refusal)]])).toEqual([]);
   });
 
-  it('a session that outlives its token -> reported; not yet, or the token was renewed -> silent', () => {
+  it('a session: outlives its token -> reported; not yet, or the token was renewed -> silent', () => {
     const dialog = [asking('good'), admitting] as const;
     expect(heard(dialog, { atMs: 260_000 })).toEqual([expect.stringContaining('whose token has expired')]);
     expect(heard(dialog, { atMs: 240_000 })).toEqual([]);
@@ -216,7 +216,7 @@ describe('authentication of a cloud node', () => {
     expect(renewed).toEqual([]);
   });
 
-  it('a token shown to who is no cloud node -> reported', () => {
+  it('a token: shown to a node that is not a cloud node -> reported', () => {
     expect(heard([asking('good')], { processes: [processOf('node-b')] })).toEqual([
       expect.stringContaining('A token was shown to at-node-b'),
     ]);
@@ -236,21 +236,21 @@ describe('chains', () => {
     return reports;
   };
 
-  it('entries that leave a hole, or with a wrong hash -> reported; one after the other -> silent', () => {
+  it('entries: with a gap or a wrong hash -> reported; contiguous -> silent', () => {
     expect(told(run, runOf('node-a', [6], endOf(next)))).toHaveLength(1);
     const altered = { ...next, entries: next.entries.map((entry) => ({ ...entry, payload: '"altered"' })) };
     expect(told(run, altered)).toHaveLength(1);
     expect(told(run, next)).toEqual([]);
   });
 
-  it('a clock behind what was committed -> reported', () => {
+  it('a clock: behind committed entries -> reported', () => {
     const { checker, reports } = tested(chains);
     checker.opened(a, storeOf([]));
     checker.committed(a, commitOf([run]));
     expect(reports).toEqual([expect.stringContaining('The clock of node-a stands at undefined')]);
   });
 
-  it('a recovery that goes back -> reported; of a disk that has lost something -> silent', () => {
+  it('a recovery: goes back -> reported; on a disk that has lost data -> silent', () => {
     const { checker, reports } = tested(chains);
     checker.opened(a, storeOf([run]));
     checker.diskLost(a);
@@ -271,14 +271,14 @@ describe('failures', () => {
     return reports.length;
   };
 
-  it('a divergence, a contained failure, a frame out of place, a double that is none -> reported', () => {
+  it('a failure: a divergence, a contained failure, an unexpected frame, a false double -> reported', () => {
     expect(told({ type: 'peer.diverged', nodeId, authors: [] })).toBe(1);
     expect(told({ type: 'failure', where: 'x', failure: failure('goodbye') })).toBe(1);
     expect(told({ type: 'peer.disconnected', nodeId, failure: failure('unexpectedFrame') })).toBe(1);
     expect(told({ type: 'node.duplicated', failure: failure('goodbye') })).toBe(1);
   });
 
-  it('a connection that speaks no protocol -> reported of a node, not of a stranger', () => {
+  it('a connection without the protocol: from a node -> reported; from a stranger -> silent', () => {
     const refused = (remoteAddress: string) =>
       told({
         type: 'connection.refused',
@@ -290,7 +290,7 @@ describe('failures', () => {
     expect(refused('10.66.1.1:40000')).toBe(0);
   });
 
-  it('a goodbye, a peer that connects, a double that the world has made -> silent', () => {
+  it('a happening: a goodbye, a peer that connects, a double that the world made -> silent', () => {
     expect(told({ type: 'peer.disconnected', nodeId, failure: failure('goodbye') })).toBe(0);
     expect(told({ type: 'peer.connected', nodeId, remoteAddress: '' })).toBe(0);
     expect(told({ type: 'node.duplicated', failure: failure('goodbye') }, [a, processOf('node-a')])).toBe(0);
@@ -308,12 +308,12 @@ describe('last-write-wins', () => {
     return reports;
   };
 
-  it('an earlier write that stands, or one that is gone -> reported on each node', async () => {
+  it('a document: an earlier write won, or one is missing -> reported on each node', async () => {
     expect(await settled('2')).toHaveLength(2);
     expect(await settled(undefined)).toHaveLength(2);
   });
 
-  it('other documents on one node -> reported; the last write everywhere -> silent', async () => {
+  it('documents: different on one node -> reported; the last write everywhere -> silent', async () => {
     expect(await settled('3', ['one', 'another'])).toEqual([expect.stringContaining('but different documents')]);
     expect(await settled('3')).toEqual([]);
   });
@@ -333,7 +333,7 @@ describe('last-write-wins on several sites', () => {
     return reports;
   };
 
-  it('other documents that are not shared -> silent; other shared ones -> reported', async () => {
+  it('documents of two sites: different unshared ones -> silent; different shared ones -> reported', async () => {
     expect(await settled([run])).toEqual([]);
     expect(await settled([runOf('node-a', [1, 2])])).toEqual([expect.stringContaining('but different documents')]);
   });
@@ -363,17 +363,17 @@ describe('latency', () => {
     return reports;
   };
 
-  it('a write that another node sees after a second -> reported', () => {
+  it('a write: visible on another node only after a second -> reported', () => {
     expect(later(1_000)).toEqual([expect.stringContaining('node-b has not seen the write')]);
   });
 
-  it('on a narrow line -> may take what its bytes and its round trips take, and is reported beyond that', () => {
+  it('a write: on a narrow line -> may take the time of its bytes and round trips, and is reported beyond that', () => {
     const slowest = { bytesPerSecond: 1_000, latencyMs: 500 };
     expect(later(6_000, { slowest })).toEqual([]);
     expect(later(30_000, { slowest })).toEqual([expect.stringContaining('node-b has not seen the write')]);
   });
 
-  it('seen at once; or late, but not long after a fault, or with one meanwhile -> silent', () => {
+  it('a write: visible at once, or late soon after or during a fault -> silent', () => {
     expect(later(100)).toEqual([]);
     expect(later(1_000, { healthySinceMs: 99_000 })).toEqual([]);
     expect(later(1_000, { faultBetween: true })).toEqual([]);
@@ -387,7 +387,7 @@ describe('leaks', () => {
     return reports.length;
   };
 
-  it('a connection, a socket, a timer left over -> reported each; nothing -> silent', () => {
+  it('left over: a connection, a socket, a timer -> reported each; nothing -> silent', () => {
     expect(closed({ streams: 1, sockets: 1, events: 1 })).toBe(3);
     expect(closed({ streams: 0, sockets: 0, events: 0 })).toBe(0);
   });
@@ -400,18 +400,18 @@ describe('machines', () => {
     return reports;
   };
 
-  it('a session in error, too much in flight, too much queued, too many sessions -> reported', () => {
+  it('a maximum: a session in error, too much in flight or queued, too many sessions -> reported', () => {
     expect(looked(sessionOf({ status: 'error' }))).toEqual([expect.stringContaining('is in error')]);
     expect(looked(sessionOf({ inFlight: limits.batchesInFlightMax + 1 }))).toHaveLength(1);
     expect(looked(sessionOf({ queued: limits.sendQueueBytesMax + 1 }))).toHaveLength(1);
     expect(looked(...Array(limits.connectionsMax + limits.unauthenticatedMax + 1).fill(sessionOf()))).toHaveLength(1);
   });
 
-  it('everything at its maximum -> silent', () => {
+  it('a maximum: everything exactly at it -> silent', () => {
     expect(looked(sessionOf({ inFlight: limits.batchesInFlightMax, queued: limits.sendQueueBytesMax }))).toEqual([]);
   });
 
-  it('in the end an actor in error, or a session that is over -> reported; none -> silent', async () => {
+  it('the end: an actor in error, or an ended session -> reported; none -> silent', async () => {
     const settled = async (status: string, session: object) => {
       const process = processOf('node-a', { status, sessions: [session] });
       const { checker, reports } = tested(machines, { processes: [process] });
@@ -432,20 +432,20 @@ describe('sessions', () => {
     return reports;
   };
 
-  it('two that exchange data with one process -> reported', () => {
+  it('two sessions: exchange data with one process -> reported', () => {
     expect(looked(sessionOf({ id: 'session-2' }))).toEqual([
       expect.stringContaining('session-1 and session-2 at once'),
     ]);
   });
 
-  it('with two processes, or one of them still in the handshake -> silent', () => {
+  it('two sessions: with two processes, or one still in the handshake -> silent', () => {
     expect(looked(sessionOf({ id: 'session-2', peer: 'node-c' }))).toEqual([]);
     expect(looked(sessionOf({ id: 'session-2', value: 'comparing' }))).toEqual([]);
   });
 });
 
 describe('silence', () => {
-  /** A session that began so long before the cut, in this weather. */
+  /** A session that began this long before the cut, in this weather. */
   const looked = (cutForMs: number, { ageMs = 20_000, latencyMaxMs = 1, isCut = true } = {}) => {
     const processes = [processOf('node-a', { sessions: [sessionOf()] }), processOf('node-b')];
     let nowMs = 0;
@@ -464,13 +464,13 @@ describe('silence', () => {
     return reports.length;
   };
 
-  it('a session that lives 7 s after the cut -> reported; 3 s after it, or no cut -> silent', () => {
+  it('a session: lives 7 s after the cut -> reported; 3 s after it, or no cut -> silent', () => {
     expect(looked(7_000)).toBe(1);
     expect(looked(3_000)).toBe(0);
     expect(looked(60_000, { isCut: false })).toBe(0);
   });
 
-  it('one that has just begun, or is far away -> reported later', () => {
+  it('a session: has just begun, or is far away -> reported later', () => {
     expect(looked(7_000, { ageMs: 1_000 })).toBe(0);
     expect(looked(17_000, { ageMs: 1_000 })).toBe(1);
     expect(looked(7_000, { latencyMaxMs: 100 })).toBe(0);
@@ -486,7 +486,7 @@ describe('stamps', () => {
     return reports.length;
   };
 
-  it('a stamp that does not rise -> reported; one that does, or of another node -> silent', () => {
+  it('a stamp: does not rise -> reported; rises, or belongs to another node -> silent', () => {
     expect(told(3)).toBe(1);
     expect(told(4)).toBe(0);
     expect(told(1, 'node-b')).toBe(0);
@@ -494,7 +494,7 @@ describe('stamps', () => {
 });
 
 describe('all checkers', () => {
-  it('the list -> has each of them once, with a name of its own', () => {
+  it('the list: of all checkers -> has each of them once, with a name of its own', () => {
     const names = allCheckers.map((create) => tested(create).checker.name);
     expect(new Set(names).size).toBe(22);
     expect(names).toHaveLength(22);

@@ -1,4 +1,6 @@
-/** The checkers of elections, gateways and deliveries: each sees what it is there for, and is silent otherwise. */
+/**
+ * The checkers of elections, gateways and deliveries: each reports the breach that it is for, and is silent otherwise.
+ */
 import { describe, expect, it } from '@jest/globals';
 import { type AuthorKey, authorKeyOf } from '../../src/core/author.js';
 import type { Uplink } from '../../src/core/ballot.js';
@@ -21,7 +23,7 @@ function watched(
   step: (checker: Checker) => void = () => {},
 ) {
   let nowMs = 100_000;
-  // Not spread: what the view has as getters is asked for each time.
+  // Not spread: getters of the view must be evaluated each time.
   const timed = Object.defineProperty(view, 'nowMs', { get: () => nowMs, enumerable: true });
   const { checker, reports } = tested(create, timed);
   checker.look();
@@ -38,7 +40,7 @@ describe('leadership', () => {
       sessions: peers.map((peer) => sessionOf({ id: `session-${peer}`, peer })),
     });
 
-  it('two that lead over a way of sessions for 20 s -> reported; for 5 s -> silent', () => {
+  it('two leaders: connected by sessions for 20 s -> reported; for 5 s -> silent', () => {
     const processes = [
       member('node-a', 'leader', ['node-b']),
       member('node-b', 'follower', ['node-a', 'node-c']),
@@ -50,14 +52,14 @@ describe('leadership', () => {
     expect(watched(leadership, { processes }, 5_000)).toEqual([]);
   });
 
-  it('two that lead with a session that only one of them takes for open, or none -> silent', () => {
+  it('two leaders: with a session that only one side considers open, or none -> silent', () => {
     const halfOpen = [member('node-a', 'leader', ['node-b']), member('node-b', 'leader')];
     expect(watched(leadership, { processes: halfOpen }, 20_000)).toEqual([]);
     const apart = [member('node-a', 'leader'), member('node-b', 'leader')];
     expect(watched(leadership, { processes: apart }, 20_000)).toEqual([]);
   });
 
-  it('two that lead, then one of them, then both again -> the time begins anew', () => {
+  it('two leaders: then one of them, then both again -> the time starts again', () => {
     const processes = [member('node-a', 'leader', ['node-b']), member('node-b', 'leader', ['node-a'])];
     let votes: readonly NodeProcess[] = processes;
     const view: Partial<View> = {
@@ -93,7 +95,7 @@ describe('leadership', () => {
       [member('node-a', 'leader', [], follows(nodeA, 'failed')), member('node-b', 'follower', [], follows(nodeA))],
     ],
     ['one leads that is not eligible any more', [member('node-a', 'observer', [], follows(nodeA))]],
-  ])('in the end %s -> missing, and reported', async (_, processes) => {
+  ])('the end: %s -> missing, and reported', async (_, processes) => {
     const { checker, reports } = tested(leadership, { processes });
     expect(checker.missing()).toBe('led');
     await checker.settled();
@@ -111,14 +113,14 @@ describe('leadership', () => {
     ],
     ['nobody is eligible', [member('node-a', 'observer', [], follows(undefined))]],
     ['nobody votes', [processOf('node-a'), processOf('cloud-1', { options: cloudOptions })]],
-  ])('in the end %s -> nothing is missing', async (_, processes) => {
+  ])('the end: %s -> nothing is missing', async (_, processes) => {
     const { checker, reports } = tested(leadership, { processes });
     expect(checker.missing()).toBeUndefined();
     await checker.settled();
     expect(reports).toEqual([]);
   });
 
-  it('in the end two sites -> each has its own leader', async () => {
+  it('the end: two sites -> each has its own leader', async () => {
     const processes = [member('node-a', 'leader', [], follows(nodeA)), member('node-b', 'leader', [], follows(nodeB))];
     const { checker } = tested(leadership, { processes, shares: (_, first, second) => first === second });
     expect(checker.missing()).toBeUndefined();
@@ -132,7 +134,7 @@ describe('gateways', () => {
       gateways: [{ nodeId: 'cloud-1', state: 'online', session: sessionOf({ peer: 'cloud-1', value }) }],
     });
 
-  it('a follower that holds a link for more than a second -> reported; less, or still in the handshake -> silent', () => {
+  it('a follower: holds a link for more than a second -> reported; less, or still in the handshake -> silent', () => {
     expect(watched(gateways, { processes: [holding('follower')] }, 1_100)).toEqual([
       expect.stringContaining('node-b, a follower, has held a link to cloud-1'),
     ]);
@@ -140,7 +142,7 @@ describe('gateways', () => {
     expect(watched(gateways, { processes: [holding('follower', 'handshaking')] }, 5_000)).toEqual([]);
   });
 
-  it('who leads, or takes no part in elections -> silent', () => {
+  it('a link: held by the leader, or by a node without elections -> silent', () => {
     expect(watched(gateways, { processes: [holding('leader')] }, 5_000)).toEqual([]);
     expect(watched(gateways, { processes: [processOf('node-a')] }, 5_000)).toEqual([]);
   });
@@ -151,7 +153,7 @@ describe('gateways', () => {
     ['rejected', 'leader', undefined],
     ['disabled', 'leader', undefined],
     ['standby', 'follower', undefined],
-  ])('in the end %s as %s -> missing: %s', (state, vote, missing) => {
+  ])('the end: %s as %s -> missing: %s', (state, vote, missing) => {
     const member = processOf('node-a', { vote: { state: vote }, gateways: [{ nodeId: 'cloud-1', state }] });
     const cloud = processOf('cloud-1', { options: cloudOptions });
     expect(tested(gateways, { processes: [member, cloud] }).checker.missing()).toBe(missing);
@@ -186,11 +188,11 @@ describe('deliveries', () => {
     return reports;
   };
 
-  it('what was written while no link was open, and is not in the cloud -> reported', async () => {
+  it('a write: made while no link was open, and missing in the cloud -> reported', async () => {
     expect(await settled()).toEqual([expect.stringContaining('cloud-1 lacks a write of node-a at 100000 ms')]);
   });
 
-  it('it has arrived, there was a link, it is not to be shared, the disk has lost it, it was relayed -> silent', async () => {
+  it('a write: arrived, had a link, unshared, lost with its disk, or relayed -> silent', async () => {
     expect(await settled({ isThere: true })).toEqual([]);
     expect(await settled({ isOnline: true })).toEqual([]);
     expect(await settled({ isShared: false })).toEqual([]);
@@ -198,7 +200,7 @@ describe('deliveries', () => {
     expect(await settled({ by: 'node-b' })).toEqual([]);
   });
 
-  it('what was written in the cloud while nobody had dialed it, and is not on a site -> reported', async () => {
+  it('a write in the cloud: made while no node had dialed it, and missing on a site -> reported', async () => {
     const cloud = processOf('cloud-1', { options: cloudOptions, store: storeOf([run]) });
     const member = processOf('node-b', { store: storeAt(new Map()) });
     const { checker, reports } = tested(deliveries, { processes: [cloud, member] });

@@ -5,7 +5,7 @@ import { deltaDebug } from '../../src/simulation/swarm/delta-debug.js';
 const enough = 10_000;
 const lengthMax = 12;
 
-/** A list, and which of its sublists fail, in no order at all: by a table of bits drawn for them. The whole list fails. */
+/** A list, and which of its sublists fail, without any pattern: by a table of drawn bits. The whole list fails. */
 const anyFailure = fc
   .tuple(fc.integer({ min: 0, max: lengthMax }), fc.infiniteStream(fc.boolean()))
   .map(([length, answers]) => {

@@ -40,12 +40,12 @@ describe('determinism', () => {
     expect(await hashesOf(seeds.slice(0, 1))).toEqual({ 1: hashes[1] });
   });
 
-  it('begun outside of any promise, as a message or a timer does: -> the same hash', async () => {
+  it('a run: started outside of any promise, as by a message or a timer -> the same hash', async () => {
     const verdict = await new Promise<Verdict>((resolve) => setImmediate(() => void playPlan(planOf(1)).then(resolve)));
     expect(verdict.traceHash).toBe(hashes[1]);
   });
 
-  it('a failure that names a file: in two worlds, with their files elsewhere -> the same hash and trace', async () => {
+  it('a failure that names a file: in two worlds, with different directories -> the same hash and trace', async () => {
     const plan: Plan = {
       ...{ seed: 1, nodes: 2, wiring: 'mesh', clouds: 0, tokenLifetimeMs: 60_000, durationMs: 10_000, options: {} },
       faults: [{ atMs: 5_000, kind: 'fillDisk', node: 1, forMs: 1_000 }],

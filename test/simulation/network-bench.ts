@@ -1,4 +1,4 @@
-/** Hosts on a simulated network, and what they hear: for tests of the network alone, without nodes. */
+/** Hosts on a simulated network, and what they receive: for tests of the network alone, without nodes. */
 import { limits } from '../../src/core/limits.js';
 import type { Connection, ConnectionSecurity, Datagrams, Network } from '../../src/ports/ports.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
@@ -71,7 +71,7 @@ export class Bench {
     return from.network.dial({ host: to.address, port, security, timeoutMs, signal });
   }
 
-  /** What comes of a dial within its time: `resolved`, or the code of the error. */
+  /** The result of a dial within its time: `resolved`, or the code of the error. */
   async outcome(from: BenchHost, to: BenchHost, timeoutMs = 5_000): Promise<unknown> {
     let outcome: unknown = 'nothing';
     this.dial(from, to, timeoutMs).then(

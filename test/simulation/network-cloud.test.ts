@@ -1,4 +1,4 @@
-/** Servers with certificates, machines that everybody reaches, and names: what the cloud is to the simulated network. */
+/** Servers with certificates, public machines, and names: the cloud as the simulated network knows it. */
 import { describe, expect, it } from '@jest/globals';
 import type { Failure } from '../../src/core/errors.js';
 import { limits } from '../../src/core/limits.js';
@@ -52,7 +52,7 @@ class Site {
       },
     );
     await stepUntil(this.clock, () => outcome !== undefined);
-    // What the other side makes of it.
+    // How the other side sees it.
     await stepUntil(this.clock, () => this.clock.nextAtMs === undefined || this.accepted.length > 0);
     return outcome;
   }
@@ -63,13 +63,13 @@ class Site {
 }
 
 describe('certificates', () => {
-  it('a host that is named, an authority that is trusted, alone or among others -> trusted', () => {
+  it('a certificate: for the named host, by a trusted authority, alone or among others -> trusted', () => {
     const { certificate } = server.server;
     expect(isTrusted(certificate, { ca, host: 'Cloud.World' })).toBe(true);
     expect(isTrusted(certificate, { ca: `${authorityText('two')}\n${ca}`, host: cloudAddress })).toBe(true);
   });
 
-  it('another host, another authority, the authorities of the system, no certificate -> not', () => {
+  it('a certificate: for another host, by another authority, by those of the system, or none -> not trusted', () => {
     const { certificate } = server.server;
     expect(isTrusted(certificate, { ca, host: 'world' })).toBe(false);
     expect(isTrusted(certificate, { ca: authorityText('two'), host: 'cloud.world' })).toBe(false);
@@ -86,12 +86,12 @@ describe('a server with a certificate', () => {
     return [result, site.accepted.length, site.refused.map(({ code }) => code)];
   };
 
-  it('dialed by who trusts its authority, by name or address -> opens', async () => {
+  it("a dial: trusts the server's authority, by name or address -> opens", async () => {
     expect(await outcome({}, {})).toEqual(['opened', 1, []]);
     expect(await outcome({}, { host: cloudAddress })).toEqual(['opened', 1, []]);
   });
 
-  it('dialed by who trusts another one, or none -> certificateInvalid, and the server sees the connection break', async () => {
+  it('a dial: trusts another authority, or none -> certificateInvalid, and the server sees the connection break', async () => {
     const lost = ['certificateInvalid', 0, ['connectionLost']];
     expect(await outcome({}, { security: { kind: 'verified', ca: authorityText('two') } })).toEqual(lost);
     expect(await outcome({}, { security: { kind: 'verified', ca: undefined } })).toEqual(lost);
@@ -102,14 +102,14 @@ describe('a server with a certificate', () => {
     ['the cluster key', 'a server', server, psk, 'wrongClusterKey', ['connectionLost']],
     ['who verifies', 'the cluster key', psk, verified, 'protocolUnsupported', ['wrongClusterKey']],
     ['who says nothing', 'a server', server, none, 'opened', ['handshakeTimeout']],
-  ] as const)('%s at %s -> comes to nothing', async (_, __, listening, dialing, code, refused) => {
+  ] as const)('%s at %s -> fails', async (_, __, listening, dialing, code, refused) => {
     const site = new Site();
     site.listen(site.cloud, cloudAddress, { security: listening });
     expect(await site.outcome(site.office, { security: dialing })).toBe(code);
     expect(site.refused.map((failure) => failure.code)).toEqual(refused);
   });
 
-  it('who verifies at plain text -> protocolUnsupported when it answers, and it has got the hello as bytes', async () => {
+  it('a verifying dial: at plain text -> protocolUnsupported when it answers, and it has received the hello as bytes', async () => {
     const site = new Site();
     site.listen(site.cloud, cloudAddress, {
       security: none,
@@ -127,7 +127,7 @@ describe('a WebSocket', () => {
     ['a certificate', server, verified],
     ['the cluster key', psk, psk],
     ['plain text', none, none],
-  ] as const)('with %s, at a listener that takes them -> a stream', async (_, listening, security) => {
+  ] as const)('a dial: with %s, at a listener that accepts WebSockets -> a stream', async (_, listening, security) => {
     const site = new Site();
     site.listen(site.cloud, cloudAddress, { security: listening, acceptsWebSockets: true });
     let opened: Connection | undefined;
@@ -148,7 +148,7 @@ describe('a WebSocket', () => {
     ['a certificate', server, verified],
     ['plain text', none, none],
   ] as const)(
-    'with %s, at a listener that does not -> protocolUnsupported, and it gets the request as bytes',
+    'a dial: with %s, at a listener that does not -> protocolUnsupported, and the listener receives the request as bytes',
     async (_, listening, security) => {
       const site = new Site();
       let heard = '';
@@ -172,7 +172,7 @@ describe('a WebSocket', () => {
 });
 
 describe('a public machine', () => {
-  it('dialed from any local network -> answers; a dial from there to a local network -> connectionTimeout', async () => {
+  it('a public machine: dialed from any local network -> answers; a dial from it to a local network -> connectionTimeout', async () => {
     const site = new Site();
     site.listen(site.cloud, cloudAddress, {});
     site.listen(site.office, '10.0.0.1', { security: none });
@@ -183,7 +183,7 @@ describe('a public machine', () => {
     expect(await site.outcome(site.desk, { host: '10.0.0.1', security: none })).toBe('opened');
   });
 
-  it('what is said by datagram -> is heard on the local network only', async () => {
+  it('a datagram: sent on a local network -> is heard on that network only', async () => {
     const site = new Site();
     const heard: string[] = [];
     const open = (network: Network, name: string) =>
@@ -197,7 +197,7 @@ describe('a public machine', () => {
     expect(heard.sort()).toEqual(['desk', 'office']);
   });
 
-  it('the way there -> takes longer than the way on a local network, and a cut holds it up', async () => {
+  it('the way to a public machine: compared with a local network -> takes longer, and a cut holds it up', async () => {
     const site = new Site();
     site.listen(site.cloud, cloudAddress, {});
     site.listen(site.desk, '10.0.0.2', { security: none });
@@ -210,7 +210,7 @@ describe('a public machine', () => {
     expect(await site.outcome(site.shop)).toBe('opened');
   });
 
-  it('a name that nobody has -> connectionRefused, as when it cannot be resolved', async () => {
+  it('an unknown name: dialed -> connectionRefused, as when it cannot be resolved', async () => {
     const site = new Site();
     expect(await site.outcome(site.office, { host: 'nowhere.world' })).toBe('connectionRefused');
   });

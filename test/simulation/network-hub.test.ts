@@ -1,4 +1,7 @@
-/** Segments, processes that come and go, forged datagrams and records: what the simulated network has and no port shows. */
+/**
+ * Segments, processes that come and go, forged datagrams and records: features of the simulated network that no port
+ * has.
+ */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Broadcast, Delivery } from '../../src/simulation/network/delivery.js';
 import { bytesOf, record } from '../contracts/network.contract.js';
@@ -25,7 +28,7 @@ describe('segments', () => {
     expect([...bridge.heard].sort()).toEqual(['10.0.0.1: from the left', '10.0.0.2: to all']);
   });
 
-  test('two segments in common: a datagram -> comes once', async () => {
+  test('two segments in common: a datagram -> arrives once', async () => {
     const a = await bench.host('10.0.0.1', 'cable', 'radio');
     const b = await bench.host('10.0.0.2', 'cable', 'radio');
     a.datagrams.broadcast(bytesOf('hello'));
@@ -33,7 +36,7 @@ describe('segments', () => {
     expect(b.heard).toEqual(['10.0.0.1: hello']);
   });
 
-  test('ring: four hosts -> only neighbours reach each other; as a mesh again, all do, and what waited arrives', async () => {
+  test('ring: four hosts -> only neighbors reach each other; as a mesh again, all do, and bytes that waited arrive', async () => {
     const hosts = (await bench.hosts('10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4')) as [
       BenchHost,
       BenchHost,
@@ -64,7 +67,7 @@ describe('segments', () => {
     expect(await bench.outcome(a, b, 1_000)).toBe('resolved');
   });
 
-  test('an address that nobody has -> connectionTimeout, as of a machine that is switched off', async () => {
+  test('an unknown address: dialed -> connectionTimeout, as of a machine that is switched off', async () => {
     const a = await bench.host('10.0.0.1');
     expect(await bench.outcome(a, { ...a, address: '10.9.9.9' }, 1_000)).toBe('connectionTimeout');
     expect(bench.hub.openStreams).toBe(0);
@@ -79,7 +82,7 @@ describe('processes', () => {
     [a, b] = (await bench.hosts('10.0.0.1', '10.0.0.2')) as [BenchHost, BenchHost];
   });
 
-  test('leave: streams are open -> the other side hears of the end; nobody calls the one that is gone', async () => {
+  test('leave: streams are open -> the other side receives the end; the process that left gets no call', async () => {
     const { near, far, nearHeard, farHeard } = await bench.pair(a, b);
     near.write(bytesOf('last words'));
     far.write(bytesOf('too late'));
@@ -91,7 +94,7 @@ describe('processes', () => {
     expect(bench.hub.openStreams).toBe(0);
   });
 
-  test('leave: into a partition -> the other side hears of it after the heal', async () => {
+  test('leave: into a partition -> the other side receives the end after the heal', async () => {
     const { farHeard } = await bench.pair(a, b);
     bench.hub.cut(a.address, b.address);
     bench.hub.leave(a.host);
@@ -102,7 +105,7 @@ describe('processes', () => {
     expect([farHeard.closures.length, bench.hub.openStreams]).toEqual([1, 0]);
   });
 
-  test('leave: a dial is on its way, one is asked for afterwards -> neither settles, and nothing is accepted', async () => {
+  test('leave: one dial in flight, one requested afterwards -> neither settles, and nothing is accepted', async () => {
     const settled: string[] = [];
     const note = (name: string, promise: Promise<unknown>) =>
       promise.then(
@@ -118,7 +121,7 @@ describe('processes', () => {
     expect(bench.clock.nextAtMs).toBeUndefined();
   });
 
-  test('leave, and another process of the same machine -> it takes the port and the place in the ring', async () => {
+  test('leave: and another process of the same machine starts -> it takes the port and the place in the ring', async () => {
     const [c] = (await bench.hosts('10.0.0.3', '10.0.0.4')) as [BenchHost];
     bench.hub.segment('office', 'ring');
     bench.hub.leave(b.host);
@@ -134,7 +137,7 @@ describe('processes', () => {
   test.each([
     ['much is on its way to it', 0],
     ['much has arrived, and nobody reads it', 10],
-  ])('destroy: %s -> the writer hears at once that the stream broke', async (_, afterMs) => {
+  ])('destroy: %s -> the writer learns at once that the stream broke', async (_, afterMs) => {
     const dialing = bench.dial(a, b);
     await bench.run(10);
     const near = await dialing;
@@ -148,7 +151,7 @@ describe('processes', () => {
     expect(bench.hub.openStreams).toBe(0);
   });
 
-  test('destroy: the other side has ended, which nobody has read -> it hears of an end in good order', async () => {
+  test('destroy: the other side has ended, unread -> it receives a normal end', async () => {
     const dialing = bench.dial(a, b);
     await bench.run(10);
     const near = await dialing;
@@ -170,7 +173,7 @@ describe('processes', () => {
 });
 
 describe('datagrams', () => {
-  test('broadcast: recorded and played back in another name -> all of the segment hear it, and nobody else', async () => {
+  test('broadcast: recorded and replayed under another name -> all of the segment hear it, and no other host', async () => {
     const a = await bench.host('10.0.0.1', 'office');
     const b = await bench.host('10.0.0.2', 'office');
     const elsewhere = await bench.host('10.0.1.1', 'shop');
@@ -218,7 +221,7 @@ describe('datagrams', () => {
 });
 
 describe('onDelivery', () => {
-  test('everything that arrives -> is told, in order, with what it carried', async () => {
+  test('onDelivery: everything that arrives -> is reported, in order, with its bytes', async () => {
     const [a, b] = (await bench.hosts('10.0.0.1', '10.0.0.2')) as [BenchHost, BenchHost];
     const told: string[] = [];
     bench.hub.onDelivery = ({ from, to, kind, bytes }: Delivery) => {

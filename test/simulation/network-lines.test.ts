@@ -1,4 +1,4 @@
-/** What a narrow or long line does to streams and datagrams, and what a sender notices of it. */
+/** What a narrow or long line does to streams and datagrams, and how a sender notices it. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { sendQueueHighBytes } from '../../src/adapters/tcp-connection.js';
 import { fairWeather } from '../../src/simulation/network/weather.js';
@@ -64,7 +64,7 @@ describe('a narrow line', () => {
     expect(heard(other)).toBe(200_000);
   });
 
-  test('line: more than the system takes -> is queued, and the writer hears when it has gone', async () => {
+  test('line: more than the system accepts -> is queued, and the writer is called when it has gone', async () => {
     const pair = await bench.pair(a, b);
     line({ bytesPerSecond: 100_000 });
     expect(pair.near.write(new Uint8Array(kernelBytes))).toBe(true);
@@ -93,7 +93,7 @@ describe('a narrow line', () => {
     expect(pair.nearHeard.text().length).toBeGreaterThan(390_000);
   });
 
-  test('line: is cut -> what waits for it stays, and goes on when it heals', async () => {
+  test('line: is cut -> waiting bytes stay, and continue when it heals', async () => {
     const pair = await bench.pair(a, b);
     line();
     pair.near.write(new Uint8Array(20_000));
@@ -108,7 +108,7 @@ describe('a narrow line', () => {
     expect(heard(pair)).toBe(20_000);
   });
 
-  test('line: the stream is reset -> what waits for it is gone, and the next one has it for itself', async () => {
+  test('line: the stream is reset -> waiting bytes are gone, and the next stream has the line for itself', async () => {
     const pair = await bench.pair(a, b);
     line();
     pair.near.write(new Uint8Array(100_000));
@@ -122,7 +122,7 @@ describe('a narrow line', () => {
     expect(heard(next)).toBe(9_000);
   });
 
-  test('line: its sender is gone -> what the system has taken arrives, unless the other side is gone, too', async () => {
+  test('line: its sender is gone -> bytes that the system accepted arrive, unless the other side is gone, too', async () => {
     const [kept, given] = [await bench.pair(a, b), await bench.pair(a, b)];
     line();
     for (const { near } of [kept, given]) near.write(new Uint8Array(50_000));
@@ -137,7 +137,7 @@ describe('a narrow line', () => {
     expect(bench.clock.nextAtMs).toBeUndefined();
   });
 
-  test('line: becomes as wide as all others -> what waited goes at once, in order', async () => {
+  test('line: becomes as wide as all others -> waiting bytes go at once, in order', async () => {
     const pair = await bench.pair(a, b);
     line();
     pair.near.write(bytesOf('x'.repeat(4_000)));
@@ -160,7 +160,7 @@ describe('a narrow line', () => {
     expect(bench.hub.lineBetween(b.address, a.address)).toBeUndefined();
   });
 
-  test('line: its rate changes -> counts for what is sent from then on', async () => {
+  test('line: its rate changes -> applies to bytes that are sent from then on', async () => {
     const pair = await bench.pair(a, b);
     line();
     pair.near.write(new Uint8Array(200_000));
@@ -185,7 +185,7 @@ describe('a long line', () => {
     expect(b.heard).toEqual(['10.0.0.1: hello']);
   });
 
-  test('line: wide and long -> carries no more at a time than the system takes before it hears of it', async () => {
+  test('line: wide and long -> carries no more at a time than the system accepts before it gets an acknowledgement', async () => {
     const pair = await bench.pair(a, b);
     for (const [from, to] of [
       [a, b],

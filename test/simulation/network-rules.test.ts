@@ -61,7 +61,7 @@ describe('the list', () => {
     expect(places).toEqual(['barrier', 'barrier', 'damage', 'damage', 'pace']);
   });
 
-  test('rules: a pair that they do not concern -> is not asked about', async () => {
+  test('rules: a pair that they do not concern -> are not asked', async () => {
     const rule = { ...always({ verdict: 'drop' }), concerns: oneWay(a.address, b.address) };
     bench.hub.rules.add(rule);
     a.datagrams.broadcast(bytesOf('hello'));
@@ -69,7 +69,7 @@ describe('the list', () => {
     expect([b.heard, c.heard]).toEqual([[], ['10.0.0.1: hello']]);
   });
 
-  test('rule: would drop or duplicate a part of a stream -> is an error, since no network can', async () => {
+  test('rule: would drop or duplicate a part of a stream -> is an error, because no network can', async () => {
     const { near } = await bench.pair(a, b);
     for (const verdict of ['drop', 'duplicate'] as const) {
       const end = bench.hub.rules.add(always({ verdict }));
@@ -78,7 +78,7 @@ describe('the list', () => {
     }
   });
 
-  test('rules: two hold the same, one ends -> the other goes on holding', async () => {
+  test('rules: two hold the same bytes, one ends -> the other still holds them', async () => {
     const { near, farHeard } = await bench.pair(a, b);
     const endFirst = bench.hub.cut(a.address, b.address);
     const endSecond = bench.hub.cut(a.address, b.address);
@@ -117,7 +117,7 @@ describe('the list', () => {
 });
 
 describe('what a rule draws', () => {
-  /** Which of a hundred datagrams b has heard from a. */
+  /** Which of a hundred datagrams b has received from a. */
   async function heardWith(...rules: Rule[]): Promise<string[]> {
     bench = new Bench();
     [a, b] = (await bench.hosts('10.0.0.1', '10.0.0.2')) as [BenchHost, BenchHost];
@@ -151,7 +151,7 @@ describe('what a rule draws', () => {
     expect(new Set(bench.hub.rules.rules.map(({ label }) => label)).size).toBe(3);
   });
 
-  test('draws: more is said on another route -> are the same', async () => {
+  test('draws: more is sent on another route -> are the same', async () => {
     const arrivals = async (isBusy: boolean) => {
       bench = new Bench();
       [a, b, c] = (await bench.hosts('10.0.0.1', '10.0.0.2', '10.0.0.3')) as [BenchHost, BenchHost, BenchHost];
@@ -171,7 +171,7 @@ describe('what a rule draws', () => {
 });
 
 describe('barriers', () => {
-  test('cut one way: bytes and datagrams -> wait and are lost; the other way all is well', async () => {
+  test('cut one way: bytes and datagrams -> wait and are lost; the other way is not affected', async () => {
     const { near, far, nearHeard, farHeard } = await bench.pair(a, b);
     const end = bench.hub.cut(a.address, b.address);
     near.write(bytesOf('there'));
@@ -195,12 +195,12 @@ describe('barriers', () => {
     bench.hub.cut(b.address, a.address);
     expect(await bench.outcome(a, b, 100)).toBe('connectionTimeout');
     bench.hub.heal();
-    // What waited is of dials that nobody waits for any more: nothing comes of it.
+    // The waiting steps belong to dials that have been given up: they have no effect.
     await bench.run(10_000);
     expect([a.accepted, b.accepted]).toEqual([[], []]);
   });
 
-  test('cut: while bytes are waiting -> the writer is told to wait, and drained after the heal', async () => {
+  test('cut: while bytes are waiting -> the writer has to wait, and is drained after the heal', async () => {
     const { near, nearHeard, farHeard } = await bench.pair(a, b);
     bench.hub.cut(b.address, a.address);
     const chunk = new Uint8Array(64 * 1024);
@@ -216,7 +216,7 @@ describe('barriers', () => {
     expect([nearHeard.drains, near.queuedBytes]).toEqual([1, 0]);
   });
 
-  test('clog: bytes and datagrams -> wait for its time, then come at once and in order; it is gone by then', async () => {
+  test('clog: bytes and datagrams -> wait for its time, then arrive at once and in order; then the rule is gone', async () => {
     const { near, farHeard } = await bench.pair(a, b);
     bench.hub.rules.add(clog(oneWay(a.address, b.address), bench.clock.nowMs + 500));
     near.write(bytesOf('one '));
@@ -231,7 +231,7 @@ describe('barriers', () => {
     expect(bench.hub.rules.rules).toEqual([]);
   });
 
-  test('refusing: a dial -> connectionRefused; an open stream -> goes on', async () => {
+  test('refusing: a dial -> connectionRefused; an open stream -> continues', async () => {
     const { near, farHeard } = await bench.pair(a, b);
     bench.hub.rules.add(refusing(oneWay(a.address, b.address)));
     expect(await bench.outcome(a, b)).toBe('connectionRefused');
@@ -240,7 +240,7 @@ describe('barriers', () => {
     expect(farHeard.text()).toBe('still here');
   });
 
-  test('resetting: bytes -> a part of them arrives, then both sides hear that the stream broke', async () => {
+  test('resetting: bytes -> a part of them arrives, then both sides learn that the stream broke', async () => {
     const { near, far, nearHeard, farHeard } = await bench.pair(a, b);
     const end = bench.hub.rules.add(resetting(1, oneWay(a.address, b.address)));
     near.write(new Uint8Array(10_000));
@@ -330,7 +330,7 @@ describe('damage and pace', () => {
     expect(farHeard.text()).toBe(sent.join(''));
   });
 
-  test('latency: of one pair -> is theirs alone; bytes stay in order however it is drawn', async () => {
+  test('latency: of one pair -> applies to that pair only; bytes stay in order with every draw', async () => {
     const { near, farHeard } = await bench.pair(a, b);
     const there = oneWay(a.address, b.address);
     bench.hub.rules.add(latency({ kind: 'lognormal', medianMs: 50, sigma: 2, maxMs: 2_000 }, there));
@@ -343,7 +343,7 @@ describe('damage and pace', () => {
     expect(farHeard.text()).toBe(sent.join(''));
   });
 
-  test('latency: a distribution -> has the middle and the bounds that it says', () => {
+  test('latency: a distribution -> has the stated median and bounds', () => {
     const draw = (distribution: Parameters<typeof drawLatencyMs>[0]) => {
       const random = randomStream(1, 'latency');
       return Array.from({ length: 10_000 }, () => drawLatencyMs(distribution, random)).sort((x, y) => x - y);
@@ -360,7 +360,7 @@ describe('damage and pace', () => {
     expect(tailed.at(-1)).toBe(300);
   });
 
-  test('weather: loss and duplication -> concern datagrams between machines, not those within one', async () => {
+  test('weather: loss and duplication -> affect datagrams between machines, not those within one', async () => {
     bench.hub.weather = { ...fairWeather, loss: 1 };
     a.datagrams.broadcast(bytesOf('hello'));
     await bench.run(10);

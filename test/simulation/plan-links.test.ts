@@ -31,7 +31,7 @@ describe('slow lines in plans', () => {
     expect(withoutClouds.some(({ kind }) => kind === 'cloudLink')).toBe(false);
   });
 
-  it('links: some plans -> large documents, up to the largest that there may be', () => {
+  it('links: some plans -> large documents, up to the maximum size', () => {
     const largest = plans.map(({ writes }) => Math.max(...writes.map(({ bytes = 0 }) => bytes)));
     const withLarge = largest.filter((bytes) => bytes > 300_000);
     expect(withLarge.length / plans.length).toBeGreaterThan(0.2);
@@ -50,7 +50,7 @@ describe('slow lines in plans', () => {
     }
   });
 
-  it('links: a line from a node to itself, one to a cloud that is not there -> nothing happens', async () => {
+  it('links: a line from a node to itself, one to a missing cloud node -> nothing happens', async () => {
     const plan = drawPlan({ seed: 1, nodes: [2, 2], durationMs: 1_000, faults: [] });
     const line = { atMs: 0, bytesPerSecond: 4_000, roundTripMs: 100 } as const;
     const faults: Fault[] = [

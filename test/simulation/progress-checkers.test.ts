@@ -1,4 +1,6 @@
-/** The checkers that see whether bytes bring entries nearer, and whether who can be reached is dialed: silent otherwise. */
+/**
+ * The checkers that see whether bytes bring entries nearer, and whether reachable peers are dialed: silent otherwise.
+ */
 import { describe, expect, it } from '@jest/globals';
 import type { ErrorCode } from '../../src/core/errors.js';
 import { packHlc } from '../../src/core/hlc.js';
@@ -12,7 +14,7 @@ import { commitOf, processOf, runOf, storeOf, tested } from './checker-bench.js'
 const [a, b] = [processOf('node-a'), processOf('node-b')];
 
 describe('progress', () => {
-  /** So many pieces come to b from a, with something in between now and then. */
+  /** Moves this many pieces from a to b, with something in between from time to time. */
   const moved = (
     pieces: number,
     { bytes = 50_000, between = (_: ReturnType<typeof tested>['checker']) => {}, isDiskFull = false } = {},
@@ -27,11 +29,11 @@ describe('progress', () => {
     return reports;
   };
 
-  it('two megabytes of which nothing is committed -> reported', () => {
+  it('a node: receives two megabytes and commits nothing -> reported', () => {
     expect(moved(40)[0]).toMatch(/^node-b has received \d+ bytes from node-a that are in none of its commits\.$/);
   });
 
-  it('some of it in commits, a fault now and then, heartbeats only, or a full disk -> silent', () => {
+  it('a node: some bytes in commits, a fault from time to time, heartbeats only, or a full disk -> silent', () => {
     const payload = 'x'.repeat(500_000);
     const run = runOf('node-a', [1]);
     const large = { ...run, entries: run.entries.map((entry) => ({ ...entry, payload })) };
@@ -43,7 +45,7 @@ describe('progress', () => {
     expect(moved(100, { isDiskFull: true })).toEqual([]);
   });
 
-  it('what another node has brought already, and is in commits -> silent, also after a fault; the same once more -> reported', () => {
+  it('bytes of committed entries: sent by a second node -> silent, also after a fault; a second time -> reported', () => {
     const { checker, reports } = tested(progress, { processes: [a, b] });
     const run = runOf('node-c', [1]);
     const large = { ...run, entries: run.entries.map((entry) => ({ ...entry, payload: 'x'.repeat(3_000_000) })) };
@@ -57,7 +59,7 @@ describe('progress', () => {
     expect(reports).toHaveLength(1);
   });
 
-  it('another database takes the place of the one with the commits -> they count no more', () => {
+  it('commits: their database is replaced by another -> they count no more', () => {
     const { checker, reports } = tested(progress, { processes: [a, b] });
     const delivery = { atMs: 0, from: a.address, to: b.address, kind: 'bytes', stream: 1 } as const;
     const run = runOf('node-c', [1]);
@@ -68,7 +70,7 @@ describe('progress', () => {
     expect(reports).toHaveLength(1);
   });
 
-  it('entries of a clock that is too far ahead -> silent', () => {
+  it('entries: of a clock that is too far ahead -> silent', () => {
     const { checker, reports } = tested(progress, { processes: [a, b] });
     const delivery = { atMs: 0, from: a.address, to: b.address, kind: 'bytes', stream: 1 } as const;
     const aheadMs = worldEpochMs + 100_000 + limits.clockDriftMaxMs + 1_000;
@@ -77,7 +79,7 @@ describe('progress', () => {
     expect(reports).toEqual([]);
   });
 
-  it('a document as large as that on its way -> silent until it has come twice', () => {
+  it('a document: as large as that in flight -> silent until it has come twice', () => {
     const payload = 'x'.repeat(2_000_000);
     const run = runOf('node-a', [1]);
     const large = { ...run, entries: run.entries.map((entry) => ({ ...entry, payload })) };
@@ -114,11 +116,11 @@ describe('reconnections', () => {
     return reports;
   };
 
-  it('a peer that is there is backed off from for eleven seconds after healing -> reported', () => {
+  it('a reachable peer: backed off from for eleven seconds after healing -> reported', () => {
     expect(waited(11_000)[0]).toMatch(/^node-a has backed off from node-b, which is reachable, for \d+ ms\.$/);
   });
 
-  it('for nine seconds, twice; one that is down; or with a fault since -> silent', () => {
+  it('a peer: backed off from for nine seconds, twice; down; or with a fault since -> silent', () => {
     expect(waited(9_000, { attempts: 2 })).toEqual([]);
     expect(waited(60_000, { isUp: false })).toEqual([]);
     expect(waited(60_000, { faultMs: 5_000 })).toEqual([]);
@@ -134,12 +136,12 @@ describe('interruptions', () => {
     return reports.length;
   };
 
-  it('a session is given up although all has long been well -> reported', () => {
+  it('a session: given up although all has long been healthy -> reported', () => {
     expect(disconnected('heartbeatMissed', 50_000)).toBe(1);
     expect(disconnected('connectionTimeout', 50_000)).toBe(1);
   });
 
-  it('a goodbye; something is wrong, or was a moment ago; a line so long -> silent', () => {
+  it('a session: ends with a goodbye; with a fault now or a moment ago; on a line this long -> silent', () => {
     expect(disconnected('goodbye', 50_000)).toBe(0);
     expect(disconnected('heartbeatMissed', undefined)).toBe(0);
     expect(disconnected('heartbeatMissed', 80_000)).toBe(0);

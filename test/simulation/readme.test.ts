@@ -9,7 +9,11 @@ const programs = [...readFileSync('README.md', 'utf8').matchAll(/```ts\n([\s\S]*
   .map((match) => match[1] as string)
   .filter((code) => code.includes('createWorld'));
 
-/** What it prints. @throws Error when it ends with another code than 0 */
+/**
+ * What it prints.
+ *
+ * @throws Error when it ends with a code other than 0
+ */
 async function run(code: string): Promise<string> {
   const { outputText } = ts.transpileModule(code, {
     compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
@@ -19,12 +23,12 @@ async function run(code: string): Promise<string> {
 }
 
 describe('README', () => {
-  it('the world of the example: run as written -> ends in good order, with its document everywhere', async () => {
+  it('the world of the example: run as written -> ends normally, with its document everywhere', async () => {
     const [example = ''] = programs;
     expect(await run(example)).toContain('Espresso');
   });
 
-  it('the checker of its own: run as written -> sees what is wrong', async () => {
+  it('the custom checker: run as written -> sees what is wrong', async () => {
     const [, checker = ''] = programs;
     const writing = (count: number) => `
       const [shop] = world.lan('office', ['shop']);

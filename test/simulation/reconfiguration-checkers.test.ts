@@ -1,4 +1,4 @@
-/** The checkers of reconfigurations: each sees what it is there for, and is silent otherwise. */
+/** The checkers of reconfigurations: each reports the breach that it is for, and is silent otherwise. */
 import { describe, expect, it } from '@jest/globals';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { NodeId } from '../../src/core/ids.js';
@@ -20,7 +20,7 @@ interface InForce {
   readonly keys?: readonly string[];
 }
 
-/** A node with a configuration in force that can change. */
+/** A node whose configuration in force can change. */
 function configured(nodeId: string, inForce: InForce, sessions: readonly object[] = []) {
   const process = processOf(nodeId, { sessions });
   const state = { ...inForce };
@@ -42,7 +42,7 @@ const failed = {
 } as const;
 
 describe('reconfigurations', () => {
-  it('one fails, and the configuration is the same -> silent; another one -> reported', () => {
+  it('a reconfiguration: fails, and the configuration is the same -> silent; another one -> reported', () => {
     const { process, state } = configured('a', { port: 1 });
     const { checker, reports } = tested(reconfigurations, { processes: [process], portsOf: () => [1] });
     checker.look();
@@ -61,7 +61,7 @@ describe('reconfigurations', () => {
     ['not where it was told to', { port: 1, listening: 2 }, [2], 1],
     ['where the system has put it', { port: 0, listening: 41_000 }, [41_000], 0],
     ['at two ports, while it moves', { port: 1, step: 'retiring' }, [1, 2], 0],
-  ] as const)('it listens %s -> %s', (_, inForce, ports, count) => {
+  ] as const)('a node: listens %s -> %s', (_, inForce, ports, count) => {
     const { process } = configured('a', inForce);
     const { checker, reports } = tested(reconfigurations, { processes: [process], portsOf: () => ports });
     checker.look();
@@ -70,7 +70,7 @@ describe('reconfigurations', () => {
 });
 
 describe('reconfigurations, failed and finished', () => {
-  it('one fails, and the node has another database -> reported; in a new process -> silent', () => {
+  it('a reconfiguration: fails, and the node has another database -> reported; in a new process -> silent', () => {
     const { process, state } = configured('a', { port: 1, store: {} });
     const { checker, reports } = tested(reconfigurations, { processes: [process], portsOf: () => [1] });
     checker.look();
@@ -79,23 +79,26 @@ describe('reconfigurations, failed and finished', () => {
     Object.assign(state, { store: {} });
     checker.happened(process, failed);
     expect(reports).toEqual([expect.stringContaining('has another database now')]);
-    // Looked at as it was, so that only this is new.
+    // A look at the present state, so that only this is new.
     checker.look();
     checker.ended(process);
     checker.happened(process, failed);
     expect(reports).toHaveLength(1);
   });
 
-  it.each(['leaving', 'ending'])('one is refused while another is %s and not told of yet -> silent', (step) => {
-    const { process, state } = configured('a', { port: 1 });
-    const { checker, reports } = tested(reconfigurations, { processes: [process], portsOf: () => [1] });
-    checker.look();
-    Object.assign(state, { port: 2, step });
-    checker.happened(process, failed);
-    expect(reports).toEqual([]);
-  });
+  it.each(['leaving', 'ending'])(
+    'a reconfiguration: refused while another is %s and not reported yet -> silent',
+    (step) => {
+      const { process, state } = configured('a', { port: 1 });
+      const { checker, reports } = tested(reconfigurations, { processes: [process], portsOf: () => [1] });
+      checker.look();
+      Object.assign(state, { port: 2, step });
+      checker.happened(process, failed);
+      expect(reports).toEqual([]);
+    },
+  );
 
-  it('one is told to be in force, and is not -> reported; is, or is a secret -> silent', () => {
+  it('a change: reported as in force, but is not -> reported; is in force, or is a secret -> silent', () => {
     const { process } = configured('a', { port: 1 });
     const told = (field: string, from: unknown, to: unknown) => {
       const { checker, reports } = tested(reconfigurations, { processes: [process] });
@@ -114,7 +117,7 @@ describe('reconfigurations, failed and finished', () => {
     ['a socket for beacons that it does not send', {}, 1, false, 1],
     ['two sockets for beacons', {}, 2, true, 1],
     ['one of each', {}, 1, true, 0],
-  ] as const)('it has %s open -> %s', (_, parts, sockets, discovery, count) => {
+  ] as const)('a node: has %s open -> %s', (_, parts, sockets, discovery, count) => {
     const { process } = configured('a', { port: 1, discovery });
     const processes = [{ ...process, ...parts } as NodeProcess];
     const around = { processes, portsOf: () => [1], datagramSocketsOf: () => sockets };
@@ -125,7 +128,7 @@ describe('reconfigurations, failed and finished', () => {
 });
 
 describe('reconfigurations, in the end', () => {
-  it('a node is not as its operator wants it -> reported', async () => {
+  it('a node: is not as its operator wants it -> reported', async () => {
     const { process } = configured('a', { port: 1 });
     const settled = async (wanted: object) => {
       const { checker, reports } = tested(reconfigurations, { processes: [{ ...process, wanted } as NodeProcess] });
@@ -138,7 +141,7 @@ describe('reconfigurations, in the end', () => {
 });
 
 describe('identities', () => {
-  /** What is reported about a session with `peer`, of which the process goes by `nodeId`, after so many ms. */
+  /** What is reported about a session with `peer`, whose process has the NodeId `nodeId`, after this many ms. */
   function reported(ms: number, peer: string, nodeId: string) {
     const a = processOf('a', { sessions: [sessionOf({ peer })] });
     const other = { ...processOf(nodeId), address: `at-${peer}` } as NodeProcess;
@@ -156,7 +159,7 @@ describe('identities', () => {
     return reports;
   }
 
-  it('the other side goes by another NodeId for long -> reported; for a moment, or by the same -> silent', () => {
+  it('the other side: has another NodeId for long -> reported; for a moment, or the same -> silent', () => {
     expect(reported(20_000, 'b', 'x')).toEqual([expect.stringContaining('a still has a session with b')]);
     expect(reported(3_000, 'b', 'x')).toEqual([]);
     expect(reported(20_000, 'b', 'b')).toEqual([]);
@@ -164,7 +167,7 @@ describe('identities', () => {
 });
 
 describe('identities, in their boots', () => {
-  it('a boot that was that of another NodeId -> reported; of the same -> silent', () => {
+  it('a boot: was that of another NodeId -> reported; of the same -> silent', () => {
     const met = (second: string) => {
       const [a, b] = [processOf('a', { sessions: [sessionOf({ peer: 'x' })] }), processOf('b')];
       const session = sessionOf({ peer: second }) as { context: { peer: object } };
@@ -180,7 +183,7 @@ describe('identities, in their boots', () => {
 });
 
 describe('leadership, and identities that are gone', () => {
-  /** What is reported of a node that follows `leaderId` for so many ms, where only `b` is besides it. */
+  /** What is reported about a node that follows `leaderId` for this many ms, where `b` is the only other node. */
   function reported(ms: number, leaderId: string) {
     const processes = [processOf('a', { vote: { state: 'follower', leaderId: leaderId as NodeId } }), processOf('b')];
     let nowMs = 0;
@@ -197,7 +200,7 @@ describe('leadership, and identities that are gone', () => {
     return reports;
   }
 
-  it('it follows for long who is not there -> reported; for a moment, or one that is -> silent', () => {
+  it('a node: follows a missing leader for long -> reported; for a moment, or an existing one -> silent', () => {
     expect(reported(60_000, 'gone')).toEqual(['a follows gone; no process has had that NodeId since 0 ms.']);
     expect(reported(5_000, 'gone')).toEqual([]);
     expect(reported(60_000, 'b')).toEqual([]);
@@ -223,7 +226,7 @@ describe('cluster-keys', () => {
     return reports;
   }
 
-  it('a session by a key that is not in the ring, for long -> reported; for a moment, or by one that is -> silent', () => {
+  it('a session: by a key that is not in the ring, for long -> reported; for a moment, or by one that is -> silent', () => {
     expect(reported(20_000, ['two'], 'one')).toEqual([expect.stringContaining('under a key that it had dropped')]);
     expect(reported(3_000, ['two'], 'one')).toEqual([]);
     expect(reported(20_000, ['two', 'one'], 'one')).toEqual([]);
@@ -237,13 +240,13 @@ describe('databases that have lost something', () => {
   it.each([
     ['a node that goes on has it', 'b', 1],
     ['only a database that nobody has open has it', 'x', 0],
-  ] as const)('%s, and not everybody in the end -> %s: %i reported', async (_, served, count) => {
+  ] as const)('a database: %s, and not every node has it in the end -> %s: %i reported', async (_, served, count) => {
     const a = processOf('a', { store: storeOf([]) });
     const b = processOf('b', { store: storeOf(served === 'b' ? [run] : []) });
     const { checker, reports } = tested(acknowledgedWrites, { processes: [a, b] });
     checker.committed(a, commitOf([run]));
     checker.acknowledged(a, write);
-    // The machine of b had another identity once, and has what it knew aside.
+    // The machine of b had another identity once, and keeps that identity's database.
     checker.opened(b, { ...storeOf([run]), nodeId: 'x' as NodeId } as never);
     checker.diskLost(a);
     checker.opened(a, storeOf([]));
@@ -259,7 +262,7 @@ describe('databases of several identities', () => {
   it.each([
     [3, []],
     [2, ['The database of x lacks the write x 3, which it has acknowledged.']],
-  ])('%i of 3 writes are in the database of an identity that is not served any more -> %j', async (kept, expected) => {
+  ])('the database of a former identity: has %i of 3 writes -> %j', async (kept, expected) => {
     const aside = async () => [runOf('x', [1, 2, 3].slice(0, kept))];
     const a = { ...processOf('a', { store: storeOf([]) }), readAside: aside } as unknown as NodeProcess;
     const { checker, reports } = tested(acknowledgedWrites, { processes: [a] });
@@ -268,7 +271,7 @@ describe('databases of several identities', () => {
     expect(reports).toEqual(expected);
   });
 
-  it('commits in the old database while the new one is open -> each continues its own chains', () => {
+  it('commits: in the old database while the new one is open -> each continues its own chains', () => {
     const a = processOf('a');
     const { checker, reports } = tested(chains);
     const [old, next] = ['a', 'x'].map((nodeId) => ({

@@ -56,7 +56,7 @@ describe('requestToken in a world', () => {
     jest.restoreAllMocks();
   });
 
-  it('the authority is well -> a token for the client, at the same moment in each run, without a turn of the loop', async () => {
+  it('the authority: works -> a token for the client, at the same moment in each run, without a turn of the loop', async () => {
     const turns = jest.spyOn(globalThis, 'setImmediate');
     const moments = new Set<number>();
     for (let run = 0; run < 20; run += 1) {
@@ -73,7 +73,7 @@ describe('requestToken in a world', () => {
     expect(turns).not.toHaveBeenCalled();
   });
 
-  it('an issuer with a path -> a token', async () => {
+  it('an issuer: with a path -> a token', async () => {
     const bench = new Requesting({ issuer: 'https://login.world:8443/shops' });
     const { token } = await bench.settle(bench.token());
     expect(bench.authority.grantOf(token.reveal())).toMatchObject({ subject: office.clientId });
@@ -94,7 +94,7 @@ describe('requestToken in a world', () => {
     expect(await bench.codeOf(bench.token())).toBe('resolved');
   });
 
-  it('its metadata is known, and then it fails -> asked for its metadata anew', async () => {
+  it('an authority: known metadata, and then it fails -> its metadata is fetched again', async () => {
     const bench = new Requesting();
     await bench.settle(bench.token());
     await bench.settle(bench.token());
@@ -118,13 +118,13 @@ describe('requestToken in a world', () => {
     expect(await bench.codeOf(bench.token(oAuth2))).toBe(code);
   });
 
-  it('a certificate that is not trusted -> certificateInvalid, and nothing was asked', async () => {
+  it('a certificate: untrusted -> certificateInvalid, and no request is sent', async () => {
     const bench = new Requesting();
     expect(await bench.codeOf(bench.token({}, authorityText('two')))).toBe('certificateInvalid');
     expect(bench.paths).toEqual([]);
   });
 
-  it('a partition in the middle -> authorityUnavailable; after the heal, a token', async () => {
+  it('a partition: during the request -> authorityUnavailable; after the heal, a token', async () => {
     const bench = new Requesting();
     bench.authority.slow('1s');
     bench.clock.schedule(1_500, () => bench.hub.cut(bench.authority.address, nodeAddress));
@@ -133,7 +133,7 @@ describe('requestToken in a world', () => {
     expect(await bench.codeOf(bench.token())).toBe('resolved');
   });
 
-  it('nobody waits any more -> given up at once, and nothing is left over', async () => {
+  it('a request: aborted -> given up at once, and nothing is left over', async () => {
     const bench = new Requesting();
     bench.authority.hang();
     const actor = bench.start();

@@ -35,12 +35,12 @@ function manualPlayers(count: number) {
   return { plays, players: Array.from({ length: count }, () => player) };
 }
 
-/** All that promises set off has happened by then. */
+/** By then, everything that promises started has happened. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 const plan: SwarmOptions['plan'] = { nodes: [3, 3], durationMs: 1_000 };
 
-/** Ends the runs that are under way, in the order that the test wants, until none is left. */
+/** Ends the runs in progress, in the order that the test wants, until none is left. */
 async function drive(plays: Play[], { order, failing }: { order: 'first' | 'last'; failing: readonly number[] }) {
   for (await settled(); plays.length > 0; await settled()) {
     const play = order === 'first' ? plays.shift() : plays.pop();
@@ -72,7 +72,7 @@ describe('runSwarm', () => {
     },
   );
 
-  it('a failure: while others are under way -> lower ones finish, higher ones end, no new ones begin', async () => {
+  it('a failure: while others are in progress -> lower ones finish, higher ones end, no new ones start', async () => {
     const { plays, players } = manualPlayers(3);
     const running = runSwarm({ from: 1, seeds: 100, plan, players });
     await settled();
@@ -97,7 +97,7 @@ describe('runSwarm', () => {
     expect(seen).toEqual([1, 2, 3]);
   });
 
-  it('interrupted: under way -> ends at once with what was told', async () => {
+  it('interrupted: during runs -> ends at once with the verdicts so far', async () => {
     const { plays, players } = manualPlayers(2);
     const interruption = new AbortController();
     const running = runSwarm({ from: 1, seeds: 10, plan, players, signal: interruption.signal });
@@ -109,7 +109,7 @@ describe('runSwarm', () => {
     expect(plays).toHaveLength(3);
   });
 
-  it('interrupted: after a failure, while a lower seed is under way -> the failure is reported all the same', async () => {
+  it('interrupted: after a failure, while a lower seed is in progress -> the failure is reported all the same', async () => {
     const { plays, players } = manualPlayers(2);
     const interruption = new AbortController();
     const running = runSwarm({ from: 1, seeds: 10, plan, players, signal: interruption.signal });

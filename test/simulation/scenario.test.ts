@@ -12,7 +12,7 @@ const header = [
   "import { playPlan } from '../../src/simulation/swarm/play.js';",
 ].join('\n');
 
-/** Registers the one test of a scenario, and hands over its title and body. */
+/** Registers the one test of a scenario, and returns its title and body. */
 function paste(scenario: string, play: typeof playPlan): { title: string; body: () => Promise<void> } {
   const { outputText } = ts.transpileModule(scenario, { compilerOptions: { target: ts.ScriptTarget.ES2022 } });
   const found: { title: string; body: () => Promise<void> }[] = [];

@@ -1,4 +1,4 @@
-/** What makes a world faster, or lets it be watched, changes nothing in it. */
+/** Features that make a world faster, or let it be watched, change nothing in it. */
 import { describe, expect, it } from '@jest/globals';
 import type { TraceLine } from '../../src/simulation/index.js';
 import { drawPlan } from '../../src/simulation/swarm/plan.js';
@@ -18,7 +18,7 @@ describe('a run', () => {
     },
   );
 
-  it.each(seeds.slice(0, 1))('seed %i: with somebody who reads its trace -> the same run', async (seed) => {
+  it.each(seeds.slice(0, 1))('seed %i: with a reader of its trace -> the same run', async (seed) => {
     const lines: TraceLine[] = [];
     const traced = await playPlan(planOf(seed), { trace: (line) => lines.push(line) });
     expect(traced).toEqual(await playPlan(planOf(seed)));

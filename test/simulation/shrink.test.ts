@@ -55,14 +55,14 @@ describe('shrinkPlan', () => {
     expect(rest).toEqual({ seed: 5, nodes: 5, wiring: 'mesh', clouds: 0, tokenLifetimeMs: 60_000, options: {} });
   });
 
-  it('a safety breach: before any other try -> what comes after it is cut off', async () => {
+  it('a safety breach: before any other try -> the steps after it are cut off', async () => {
     const { play, played } = player(() => breach);
     await shrinkPlan(plan, { breach, play });
     expect(played[0]?.durationMs).toBe(50_001);
     expect(Math.max(...(played[0]?.writes ?? []).map(({ atMs }) => atMs))).toBeLessThanOrEqual(breach.atMs);
   });
 
-  it('a fault that matters for the sake of a write: -> gone along with it', async () => {
+  it('a fault that matters only with a write: the write is removed -> the fault is removed, too', async () => {
     // With the write of k3, the partition is needed; without it, neither is.
     const fails = (candidate: Plan) => hasCrash(candidate) && (!hasKey(candidate) || strikes('partition')(candidate));
     const late: Breach = { ...breach, atMs: 90_000 };
@@ -85,7 +85,7 @@ describe('shrinkPlan', () => {
     expect(hasCrash(shrunk.plan) && hasKey(shrunk.plan)).toBe(true);
   });
 
-  it('isSame: given by the caller -> says what counts', async () => {
+  it('isSame: given by the caller -> decides which failures count', async () => {
     const { play } = player((candidate) => (hasCrash(candidate) ? breach : { ...breach, checker: 'digest' }));
     const shrunk = await shrinkPlan(plan, { breach, play, isSame: (a, b) => a.kind === b.kind });
     expect(shrunk.plan.faults).toEqual([]);
@@ -102,7 +102,7 @@ describe('shrinkPlan', () => {
     expect(fails(shrunk.plan)).toBe(true);
   });
 
-  it('progress: each run -> told, with the smallest plan so far', async () => {
+  it('progress: each run -> reported, with the smallest plan so far', async () => {
     const { play } = player((candidate) => (hasCrash(candidate) ? breach : undefined));
     const told: number[] = [];
     let sizes: number[] = [];

@@ -19,7 +19,7 @@ describe('neighbours', () => {
   });
 
   test.each(['mesh', 'ring', 'chain', 'star'] as const)(
-    '%s: any size -> mutual, connected, nobody alone',
+    '%s: any size -> mutual, connected, no host alone',
     (topology) => {
       for (let count = 1; count <= 7; count += 1) {
         const all = Array.from({ length: count }, (_, index) => neighbours(topology, index, count));

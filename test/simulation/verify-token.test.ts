@@ -1,4 +1,7 @@
-/** How simulated cloud nodes check tokens of a world's authority. What they refuse, and why, is in the contract of the service. */
+/**
+ * How simulated cloud nodes check tokens of a world's authority. The contract of the service covers what they refuse,
+ * and why.
+ */
 import { describe, expect, it } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
 import type { VerifiedToken } from '../../src/actors/slots.js';
@@ -31,14 +34,14 @@ class Verifying extends AuthorityBench {
 const discovery = '/.well-known/openid-configuration';
 
 describe('verifyToken', () => {
-  it('a token of the authority -> whom it names, and until when', async () => {
+  it('a token: of the authority -> its subject, and its expiry', async () => {
     const bench = new Verifying({ lifetime: '10min' });
     const verified = await bench.settle(bench.verify(bench.authority.issue({ subject: 'office' })));
     const expiresAtMs = worldEpochMs + 600_000 + limits.tokenClockToleranceMs;
     expect(verified).toEqual({ subject: 'office', expiresAtMs, lifetimeMs: expiresAtMs - bench.time.now() });
   });
 
-  it('a token of another authority, with the same key ids -> tokenRefused', async () => {
+  it('a token: of another authority, with the same key ids -> tokenRefused', async () => {
     const bench = new Verifying();
     const other = new Verifying({ issuer: 'https://other.world' });
     expect(await bench.codeOf(bench.verify(other.authority.issue({ subject: 'office' })))).toBe('tokenRefused');
@@ -62,7 +65,7 @@ describe('verifyToken', () => {
     ['hang', 'authorityUnavailable'],
     ['fail', 'authorityUnavailable'],
     ['rubbish', 'authorityInvalid'],
-  ] as const)('the authority: %s -> %s; mended -> the token is taken a moment later', async (fault, code) => {
+  ] as const)('the authority: %s -> %s; mended -> the token is accepted a moment later', async (fault, code) => {
     const bench = new Verifying();
     const token = bench.authority.issue({ subject: 'office' });
     bench.authority[fault]();
@@ -72,7 +75,7 @@ describe('verifyToken', () => {
     expect(await bench.codeOf(bench.verify(token))).toBe('resolved');
   });
 
-  it('the keys: known and fresh -> not asked for again; old while nothing passes -> used, after a moment of patience', async () => {
+  it('the keys: known and fresh -> not fetched again; old while nothing passes -> used, after a moment of patience', async () => {
     const bench = new Verifying({ lifetime: '2h' });
     const token = bench.authority.issue({ subject: 'office' });
     await bench.settle(Promise.all([bench.verify(token), bench.verify(token)]));
@@ -85,7 +88,7 @@ describe('verifyToken', () => {
     expect(bench.clock.nowMs - beforeMs).toBe(2_000);
   });
 
-  it('rotated keys -> fetched when a token names a new one, but not again soon', async () => {
+  it('rotated keys: a token names a new one -> fetched, but not again soon', async () => {
     const bench = new Verifying();
     await bench.settle(bench.verify(bench.authority.issue({ subject: 'office' })));
     bench.authority.rotateKeys();
@@ -97,7 +100,7 @@ describe('verifyToken', () => {
     expect(bench.fetches).toHaveLength(4);
   });
 
-  it('a key that the authority has forgotten -> its tokens are refused, once that is known', async () => {
+  it('a key: removed by the authority -> its tokens are refused, once that is known', async () => {
     const bench = new Verifying();
     const token = bench.authority.issue({ subject: 'office' });
     await bench.settle(bench.verify(token));

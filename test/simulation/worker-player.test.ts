@@ -1,4 +1,4 @@
-/** The player around a worker, with programs that misbehave; the real one plays in the tests of determinism. */
+/** The player of a worker, with programs that misbehave; the determinism tests play in the real one. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,7 +74,7 @@ describe('workerPlayer', () => {
     expect(second.events).not.toBe(first.events);
   });
 
-  it('a worker that goes round in circles: beyond the wall limit -> crash, and another one plays the next plan', async () => {
+  it('a worker: in an endless loop beyond the wall limit -> crash, and another one plays the next plan', async () => {
     const { player, limits } = playerOf('if (seed === 1) for (;;); else passed(seed)');
     const playing = player.play(planOf(1));
     limits[0]?.fire();
@@ -82,7 +82,7 @@ describe('workerPlayer', () => {
     expect(await player.play(planOf(2))).toMatchObject({ seed: 2 });
   });
 
-  it('a run of no interest: in circles -> ended with the reason of the signal, and another one plays the next plan', async () => {
+  it('a run that is not needed: in an endless loop -> ended with the reason of the signal, and another one plays the next plan', async () => {
     const { player } = playerOf('if (seed === 1) for (;;); else passed(seed)');
     const interruption = new AbortController();
     const playing = player.play(planOf(1), { signal: interruption.signal });
@@ -91,7 +91,7 @@ describe('workerPlayer', () => {
     expect(await player.play(planOf(2))).toMatchObject({ seed: 2 });
   });
 
-  it('closed: under way -> the run is ended', async () => {
+  it('closed: during a run -> the run is ended', async () => {
     const { player } = playerOf('for (;;);');
     const playing = player.play(planOf(1));
     const rejected = expect(playing).rejects.toThrow('closed');
@@ -107,14 +107,14 @@ describe('workerPlayer', () => {
     await playing;
   });
 
-  it('wall limit: of a longer run -> longer, and what a timer of Node.js can hold even for a day', () => {
+  it('wall limit: of a longer run -> longer, and within what a timer of Node.js can hold even for a day', () => {
     expect(wallMsMax(60_000)).toBeGreaterThan(wallMsMax(1_000));
     expect(wallMsMax(86_400_000)).toBeLessThan(2 ** 31);
   });
 });
 
 describe('a trace', () => {
-  it('its file: not writable -> rejects as bad input, and breaks no promise of the run', async () => {
+  it('its file: not writable -> rejects as invalid input, and reports no breach of the run', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'statemesh-trace-'));
     const playing = threadPlayer().play(planOf(1), { traceFile: directory });
     await expect(playing).rejects.toMatchObject({ code: 'requestInvalid' });

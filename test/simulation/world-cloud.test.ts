@@ -1,4 +1,4 @@
-/** Worlds with cloud nodes, an authority and two sites: what they are made of, and that all of it can be meddled with. */
+/** Worlds with cloud nodes, an authority and two sites: what they consist of, and that faults reach all of it. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
 import { configurationSchema } from '../../src/configuration/schema.js';
@@ -41,7 +41,7 @@ function twoSites(options: Partial<WorldOptions> = {}) {
   return { authority, client, cloud, office, shop };
 }
 
-/** A machine in the office that is no node. */
+/** A machine in the office that is not a node. */
 const guest = '10.9.9.9';
 const ca = authorityText('world');
 
@@ -80,7 +80,7 @@ async function outcome(host: string, trusted = ca): Promise<unknown> {
 }
 
 describe('a cloud node', () => {
-  it('its name and its address -> are reached under its certificate, from every local network', async () => {
+  it('a cloud node: dialed by name or address -> is reached under its certificate, from every local network', async () => {
     const { cloud } = twoSites();
     expect(cloud.hostName).toBe('cloud-1.world');
     await world.run('1s');
@@ -90,7 +90,7 @@ describe('a cloud node', () => {
     expect(await outcome('cloud-1.world', authorityText('other'))).toBe('certificateInvalid');
   });
 
-  it('crashed, partitioned, restarted, stopped -> as other nodes are', async () => {
+  it('a cloud node: crashed, partitioned, restarted, stopped -> behaves as other nodes do', async () => {
     const { cloud, office } = twoSites();
     await world.run('1s');
     world.crash(cloud);
@@ -108,7 +108,7 @@ describe('a cloud node', () => {
     expect(office.every(({ isUp }) => isUp)).toBe(true);
   });
 
-  it('a clone of it -> stands beside it under a name of its own', async () => {
+  it('a cloud node: cloned -> the clone stands beside it under a name of its own', async () => {
     const { cloud } = twoSites();
     await world.run('1s');
     const clone = world.clone(cloud);
@@ -116,14 +116,14 @@ describe('a cloud node', () => {
     expect([clone.name, clone.hostName, clone.isUp]).toEqual(['cloud-1(2)', 'cloud-1-copy-2.world', true]);
   });
 
-  it('its role on a local network -> an error that says how to make one', () => {
+  it('a cloud node: on a local network -> an error that says how to make one', () => {
     newWorld();
     expect(() => world.lan('office', ['node-a'], { role: 'cloud' })).toThrow(/make it with world\.cloud\(\)/);
   });
 });
 
 describe('two sites and a cloud', () => {
-  it('left alone -> each site is a mesh of its own, and the world settles and ends without leaks', async () => {
+  it('two sites: left alone -> each is a mesh of its own, and the world settles and ends without leaks', async () => {
     const { office, shop } = twoSites();
     await world.until(() => world.nodes.every(({ isUp }) => isUp) && world.meshed(), { within: '10s' });
     await office[0].collection('things').put('k', 1);
@@ -133,7 +133,7 @@ describe('two sites and a cloud', () => {
     expect([peersOf(office), peersOf(shop)]).toEqual([['node-b'], ['node-d']]);
   });
 
-  it('the cloud and its authority away -> writes on the local networks are expected as soon as ever', async () => {
+  it('two sites: the cloud and its authority are away -> writes on the local networks are expected as soon as ever', async () => {
     const { authority, cloud, office } = twoSites();
     await world.until(() => world.nodes.every(({ isUp }) => isUp) && world.meshed(), { within: '10s' });
     world.crash(cloud);
@@ -153,7 +153,7 @@ describe('two sites and a cloud', () => {
     await world.settle({ within: '120s' });
   });
 
-  it('the same seed -> the same hash and trace, requests to the authority among them', async () => {
+  it('two sites: the same seed -> the same hash and trace, including requests to the authority', async () => {
     const play = async () => {
       const lines: TraceLine[] = [];
       const { authority, office } = twoSites({ trace: (line) => lines.push(line), settleAlways: true });
@@ -177,7 +177,7 @@ describe('two sites and a cloud', () => {
     expect(await play()).toEqual(first);
   });
 
-  it('the environment -> of each node, across restarts, and its values are told to nobody', async () => {
+  it('the environment: of each node -> survives restarts, and its values are reported nowhere', async () => {
     const lines: TraceLine[] = [];
     const { office, shop } = twoSites({ trace: (line) => lines.push(line) });
     world.environment(office[0], { CLOUD_SECRET: undefined, OTHER: 'hush' });
@@ -187,7 +187,7 @@ describe('two sites and a cloud', () => {
     expect(JSON.stringify(lines)).not.toMatch(/hush|open sesame/);
   });
 
-  it('how a site names the cloud -> an initial remote peer, with its secret by reference', () => {
+  it("the entry for a cloud node: in a site's configuration -> an initial remote peer, with its secret by reference", () => {
     const { cloud, client } = twoSites();
     expect(world.cloudPeer(cloud, client)).toEqual({
       ...{ nodeId: 'cloud-1', address: 'cloud-1.world:9000', type: 'CloudRemote' },
@@ -208,7 +208,7 @@ describe('who holds the same', () => {
     const sites = new Sites({
       processes: () => processes,
       insideOf,
-      // Sites go by the first letter.
+      // The first letter names the site.
       isOneSite: (a, b) => a.nodeId[0] === b.nodeId[0],
       eventOf: () => 1,
     });
@@ -217,14 +217,14 @@ describe('who holds the same', () => {
     );
   };
 
-  it('two sites with gateways to one cloud node -> share what is shared', () => {
+  it('two sites: with gateways to one cloud node -> share shared entries', () => {
     expect(groups([member('a1', 'standby'), member('a2', 'online'), cloud, member('b1', 'backingOff')])).toEqual([
       ['a1 a2', 'cloud-1', 'b1'],
       ['a1 a2 cloud-1 b1'],
     ]);
   });
 
-  it.each(['disabled', 'rejected'])('gateways that are %s, or to nobody who is there -> share nothing', (state) => {
+  it.each(['disabled', 'rejected'])('gateways: %s, or to a missing cloud node -> share nothing', (state) => {
     expect(groups([member('a1', state), processOf('a2'), cloud, member('b1', 'online')])).toEqual([
       ['a1 a2', 'cloud-1', 'b1'],
       ['a1 a2', 'cloud-1 b1'],

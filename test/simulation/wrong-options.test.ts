@@ -1,4 +1,7 @@
-/** Every function that takes options refuses unknown fields and wrong types, and says which field was probably meant. */
+/**
+ * Every function that takes options refuses unknown fields and wrong types, and names the field that was probably
+ * meant.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,7 +56,7 @@ const url = 'https://config.example.com/a.json';
 const nobody = createNode({ nodeId: 'a', security: 'none' });
 const collection = nobody.collection('things');
 
-/** [what is called, its options, a misspelt field, what was meant, a field of a wrong type] */
+/** [the function, its options, a misspelled field, the intended field, a field of a wrong type] */
 const calls: readonly [string, (options: never) => unknown, object, string, string, object][] = [
   ['createWorld', createWorld, { seed: 1 }, 'eventMax', 'eventsMax', { seed: '1' }],
   ['lan', (options) => world.lan('office', ['a'], options), {}, 'topolgy', 'topology', { topology: 'tree' }],
@@ -123,7 +126,7 @@ const calls: readonly [string, (options: never) => unknown, object, string, stri
   ['collection', (options) => nobody.collection('things', options), {}, 'schme', 'schema', { schema: {} }],
 ];
 
-/** [what is called with an argument that it does not take, how the argument is called] */
+/** [the function called with a wrong argument, the name of the argument] */
 const misuses: readonly [string, () => unknown, string][] = [
   ['run for NaN', () => world.run(Number.NaN), 'duration'],
   ['run back in time', () => world.run('-1s'), 'duration'],
@@ -153,7 +156,7 @@ const misuses: readonly [string, () => unknown, string][] = [
   ['setLifetime to a word', () => authority.setLifetime('long' as never), 'lifetime'],
 ];
 
-/** What a node that does not run is asked for. */
+/** Requests to a node that does not run. */
 const requests: readonly [string, (options: never) => unknown][] = [
   ['backUp', (options) => nobody.backUp(options)],
   ['reconfigure', (options) => nobody.reconfigure(options)],
@@ -171,7 +174,7 @@ async function refusalOf(call: () => unknown): Promise<Error> {
 
 describe('options of functions', () => {
   test.each(calls)(
-    '%s: a misspelt field, a wrong type, no object -> refused',
+    '%s: a misspelled field, a wrong type, no object -> refused',
     async (_, call, right, misspelt, meant, wrong) => {
       for (const [options, message] of [
         [{ ...right, [misspelt]: 1 }, `Did you mean "${meant}"?`],
@@ -199,7 +202,7 @@ describe('options of functions', () => {
     expect(error.stack).toContain('wrong-options.test.ts');
   });
 
-  test('addCloudPeer: a wrong value -> names its field, and shows nothing of it', async () => {
+  test('addCloudPeer: a wrong value -> names its field, and shows no part of it', async () => {
     for (const [field, wrong] of [
       ['authority', 5],
       ['clientId', null],
