@@ -1,10 +1,10 @@
-/** What a figure is, and what it works with. */
+/** A figure of the bench, and what it works with. */
 import type { NodeOptions } from 'statemesh';
 import type { Workers } from './workers.js';
 import type { Workspace } from './workspace.js';
 
 export interface Figure {
-  /** For `--only`. */
+  /** The name for `--only`. */
   readonly name: string;
   readonly about: string;
   measure(bench: Bench): Promise<Result[]>;
@@ -15,9 +15,9 @@ export interface Result {
   readonly name: string;
   readonly unit: string;
   readonly value: number;
-  /** What the bare parts reach, in the same unit; left out where there is no such thing. */
+  /** What the bare parts reach, in the same unit; left out when nothing comparable exists. */
   readonly limit?: number;
-  /** What the ratio of value to limit should be; left out where nothing was promised. */
+  /** What the ratio of value to limit should be; left out when there is no promise. */
   readonly target?: Target;
   readonly rounds: number;
   readonly note: string;
@@ -29,10 +29,10 @@ export interface Bench {
   readonly quick: boolean;
   readonly workspace: Workspace;
   readonly workers: Workers;
-  /** The rounds asked for on the command line, or else the figure's own. */
+  /** The rounds from the command line, otherwise the figure's own. */
   rounds(usual: { quick: number; full: number }): number;
   show(text: string): void;
-  /** The directory of a database of node `filledNodeId` with as many documents, which no process has open. */
+  /** The directory of a database of the node `filledNodeId` with this many documents; no process has it open. */
   filledDatabase(documents: number): Promise<FilledDatabase>;
 }
 
@@ -43,7 +43,7 @@ export interface FilledDatabase {
 
 export const filledNodeId = 'sender';
 
-/** Every node of the bench is of one cluster, and alone with the peers that it is told of. */
+/** All nodes of the bench are in one cluster, and know only the peers that they are given. */
 export const nodeDefaults = {
   clusterKey: 'the bench has no secrets',
   clusterSalt: 'statemesh-bench',

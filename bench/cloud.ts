@@ -15,7 +15,7 @@ const client = { id: 'bench', secret: randomBytes(24).toString('base64url') };
 export interface Cloud {
   readonly worker: Worker<NodeHandlers>;
   readonly port: number;
-  /** Of its certificate, and where it is on the disk. */
+  /** The authority of its certificate, and the path of its file. */
   readonly ca: string;
   readonly caPath: string;
   /** For `initialRemotePeers`. */

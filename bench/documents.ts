@@ -37,7 +37,7 @@ export function pairsFrom(first: number, count: number): Pair[] {
   return Array.from({ length: count }, (_, offset) => [keyOf(first + offset), documentOf(first + offset)] as const);
 }
 
-/** The numbers below `count` in an order that jumps about, the same every time. */
+/** The numbers below `count` in a shuffled order that is the same every time. */
 export function shuffled(count: number): number[] {
   const numbers = Array.from({ length: count }, (_, index) => index);
   let state = 1;

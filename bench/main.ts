@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: each figure of statemesh beside its limit.
  *
- * Nothing here judges speed. Results go to standard output, everything else to standard error.
+ * The bench does not judge speed. Results go to standard output, everything else to standard error.
  */
 import { type Bench, createBench, type Figure, type Result } from './bench.js';
 import { failoverFigure } from './figures/failover.js';

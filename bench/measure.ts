@@ -1,6 +1,6 @@
 /** Clocks and statistics. */
 
-/** The middle of the values; of an even number of them the mean of the two in the middle. */
+/** The middle value; for an even number of values the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = sortedOf(values);
   const middle = sorted.length / 2;
@@ -13,7 +13,7 @@ export function percentile(values: readonly number[], share: number): number {
   return at(sorted, Math.max(0, Math.ceil(share * sorted.length) - 1));
 }
 
-/** How many of `count` things a second, when `work` does them all. */
+/** How many of `count` operations are done per second, when `work` does them all. */
 export async function perSecond(count: number, work: () => unknown): Promise<number> {
   const milliseconds = await millisecondsOf(work);
   return (count * 1_000) / milliseconds;
@@ -25,20 +25,21 @@ export async function millisecondsOf(work: () => unknown): Promise<number> {
   return performance.now() - start;
 }
 
-/** One side of a comparison: measures once and says what it measured. */
+/** One side of a comparison: measures once and returns its measurement. */
 export type Contender<T> = (round: number) => T | Promise<T>;
 
 export interface Rounds {
   readonly rounds: number;
-  /** Adds a round 0 that does not count, for code that is to be warm. */
+  /** Adds a round 0 that does not count, to warm up the code. */
   readonly warmUp: boolean;
   onRound(text: string): void;
 }
 
 /**
- * Measures the contenders in turn, round after round (A B A B ...), so that what else the machine does meets them all.
+ * Measures the contenders in turn, round after round (A B A B ...), so that other load on the machine affects them all.
  * Medians of several rounds then leave out the rounds that were disturbed.
- * @returns What each of them measured, in the order of the rounds
+ *
+ * @returns The measurements of each contender, in the order of the rounds
  */
 export async function interleave<C extends Record<string, Contender<unknown>>>(
   { rounds, warmUp, onRound }: Rounds,

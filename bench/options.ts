@@ -25,7 +25,7 @@ export function parseOptions(args: readonly string[], figureNames: readonly stri
   });
   const only = values.only.flatMap((names) => names.split(','));
   const unknown = only.find((name) => !figureNames.includes(name));
-  if (unknown !== undefined) throw new Error(`There is no figure "${unknown}": choose of ${figureNames.join(', ')}.`);
+  if (unknown !== undefined) throw new Error(`There is no figure "${unknown}": choose from ${figureNames.join(', ')}.`);
   return { quick: values.quick, json: values.json, help: values.help, only, rounds: parseRounds(values.rounds) };
 }
 
@@ -45,16 +45,15 @@ export function helpText(figures: readonly { readonly name: string; readonly abo
 Measures statemesh beside its limits: what the bare parts below it reach in the same run.
 
 Options:
-  --quick        smaller databases and fewer rounds: some two minutes instead of eight
+  --quick        smaller databases and fewer rounds: about two minutes instead of eight
   --json         one JSON line for each figure instead of the table
   --only NAME    only this figure; may be given more than once
   --rounds N     how often each side is measured; the medians count
-  --help         this text
+  --help         show this text
 
 Figures:
 ${list.join('\n')}
 
 The databases are written to the system's temporary directory (TMPDIR) and removed at the end.
-Exit codes: 0 measured, 1 something is broken, 2 wrong arguments, 130 interrupted. Slow is not broken.
-`;
+Exit codes: 0 measured, 1 a measurement failed, 2 wrong arguments, 130 interrupted. A slow result is not a failure.`;
 }

@@ -1,4 +1,4 @@
-/** One of the simulated clusters of the bench, in a process of its own for a profiler to look at: see CONTRIBUTING.md. */
+/** Runs one of the simulated clusters of the bench in a process of its own, for a profiler: see CONTRIBUTING.md. */
 import { simulate } from './simulate.js';
 
 const [nodes = 5, putsPerSecond = 10, virtualSeconds = 60] = process.argv.slice(2).map(Number);

@@ -1,4 +1,4 @@
-/** One line on a terminal that says what is being measured; nothing anywhere else. */
+/** One line on a terminal that says what is being measured; without a terminal, nothing. */
 
 export interface Progress {
   show(text: string): void;

@@ -1,4 +1,4 @@
-/** Results as people and programs read them. */
+/** Results as text and as JSON. */
 import { cpus } from 'node:os';
 import type { Result, Target } from './bench.js';
 import type { Workspace } from './workspace.js';
@@ -11,7 +11,7 @@ export function describeRun(workspace: Workspace): string {
   return `${date}, ${machine}, Node ${process.versions.node} on ${process.platform}, databases on ${workspace.fileSystem}`;
 }
 
-/** A table in Markdown, so that it can be pasted, with columns that line up, so that it can be read. */
+/** A table in Markdown, so that it can be pasted, with aligned columns, so that it can be read. */
 export function tableOf(results: readonly Result[]): string {
   const head = ['figure', 'value', 'unit', 'limit', 'ratio', 'target', 'note'];
   const rows = results.map((result) => [
@@ -44,7 +44,7 @@ export function jsonOf(result: Result): string {
   });
 }
 
-/** 41,234 or 2.31: three digits that count, at least. */
+/** 41,234 or 2.31: at least three significant digits. */
 export function formatNumber(value: number): string {
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });

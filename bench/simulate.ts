@@ -1,4 +1,4 @@
-/** Simulates a cluster at rest or at work, and says what that has cost. */
+/** Simulates an idle or busy cluster, and measures its cost. */
 import { createWorld, type WorldNode } from 'statemesh/simulation';
 
 export interface SimulationRun {
@@ -6,7 +6,7 @@ export interface SimulationRun {
   /** On each node; 0 is an idle cluster. */
   readonly putsPerSecond: number;
   readonly virtualSeconds: number;
-  /** Go before these, for the code to get warm. */
+  /** Run before these, to warm up the code. */
   readonly warmUpSeconds: number;
 }
 
@@ -17,7 +17,7 @@ export interface SimulationSample {
 
 const keysInAll = 1_000;
 
-/** Processor time of the run alone: neither the start of the nodes nor the end of the world is in it. */
+/** Processor time of the run alone, without the start of the nodes and the end of the world. */
 export async function simulate({
   nodes: count,
   putsPerSecond,
@@ -51,6 +51,6 @@ export async function simulate({
 }
 
 function put({ node }: WorldNode, count: number): void {
-  // One that fails ends the process, and with it the figure.
+  // A put that fails ends the process, and with it the figure.
   void node.collection<{ count: number }>('things').put(`key-${count % keysInAll}`, { count });
 }

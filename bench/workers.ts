@@ -1,8 +1,8 @@
 /**
- * Worker processes: what is measured across processes, or must not know of what ran before, runs in one of these.
+ * Worker processes, for figures that are measured across processes or must not depend on earlier runs.
  *
- * Invariants: every call is answered, fails with its worker, or times out; no worker outlives the bench, however it ends
- * (a worker exits by itself when its channel closes).
+ * Invariants: every call is answered, fails with its worker, or times out. No worker outlives the bench, however the
+ * bench ends (a worker exits by itself when its channel closes).
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ import type { RelayHandlers } from './workers/relay.js';
 import type { Answer, Handlers, Request } from './workers/serve.js';
 import type { SimulationHandlers } from './workers/simulation.js';
 
-/** The programs in `bench/workers`, and what they can be asked. */
+/** The programs in `bench/workers`, and their methods. */
 export interface Programs {
   readonly node: NodeHandlers;
   readonly bare: BareHandlers;
@@ -27,11 +27,11 @@ export interface Programs {
 
 export interface Worker<H extends Handlers> {
   call<M extends keyof H & string>(method: M, ...args: Parameters<H[M]>): Promise<Awaited<ReturnType<H[M]>>>;
-  /** Asks without an answer; if it fails, the worker ends. */
+  /** Calls without an answer; if the call fails, the worker ends. */
   tell<M extends keyof H & string>(method: M, ...args: Parameters<H[M]>): void;
-  /** Resolves when the worker says this the next time. */
+  /** Resolves when the worker next emits this event. */
   heard(event: string): Promise<void>;
-  /** kill -9: it says and finishes nothing. */
+  /** kill -9: the worker reports and finishes nothing. */
   kill(): Promise<void>;
   /** Lets the worker clean up and end. */
   close(): Promise<void>;
@@ -39,7 +39,7 @@ export interface Worker<H extends Handlers> {
 
 export interface Workers {
   start<P extends keyof Programs>(program: P): Worker<Programs[P]>;
-  /** Kills what is left. */
+  /** Kills the remaining workers. */
   killAll(): Promise<void>;
 }
 
@@ -135,7 +135,7 @@ interface Waiting {
 const answerTimeoutMs = 120_000;
 const closeTimeoutMs = 10_000;
 
-/** To a worker that is gone nothing can be sent; its exit says so. */
+/** A worker that is gone receives nothing; its exit reports that. */
 function send(child: ChildProcess, request: Request): void {
   if (child.connected) child.send(request, () => {});
 }

@@ -1,4 +1,4 @@
-/** The directory of one run: on a real disk, and gone afterwards. */
+/** The directory of one run: on a real disk, and removed afterwards. */
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';
@@ -6,18 +6,18 @@ import { fileURLToPath } from 'node:url';
 
 export interface Workspace {
   readonly path: string;
-  /** Its file system, for people: `ext4 on /`. */
+  /** Its file system as readable text: `ext4 on /`. */
   readonly fileSystem: string;
   /** A new directory with a telling name. */
   directory(name: string): string;
   remove(): void;
 }
 
-/** @throws Error when every place for it is in memory */
+/** @throws Error when every candidate directory is in memory */
 export function createWorkspace(): Workspace {
   const parent = [tmpdir(), process.cwd(), buildDirectory].find((candidate) => !isInMemory(candidate));
   if (parent === undefined) {
-    throw new Error(`${tmpdir()} is in memory, which would measure no disk: set TMPDIR to a directory on a disk.`);
+    throw new Error(`${tmpdir()} is in memory, so no disk would be measured: set TMPDIR to a directory on a disk.`);
   }
   const path = realpathSync(mkdtempSync(join(parent, 'statemesh-bench-')));
   let count = 0;
@@ -50,7 +50,7 @@ function fileSystemOf(path: string): string {
     .map((line) => line.split(' '))
     .map(([, mountPoint = '', type = '']) => ({ mountPoint, type }))
     .filter(({ mountPoint }) => mountPoint !== '' && isWithin(path, mountPoint));
-  // The longest one holds; of equal ones the last, which lies on top.
+  // The longest mount point wins; of equal ones the last, which lies on top.
   const mount = mounts.reduce((best, next) => (next.mountPoint.length >= best.mountPoint.length ? next : best), {
     mountPoint: '',
     type: 'unknown file system',

@@ -1,9 +1,9 @@
 /**
- * Fail-over: from the kill of the leader until the first change that the next leader delivers is on the cloud node, each node a
- * process of its own, with a real OAuth2 authority.
+ * Fail-over: from the kill of the leader until the first change that the next leader delivers is on the cloud node.
+ * Each node is a process of its own, with a real OAuth2 authority.
  *
- * The limit is what no node could do without: the candidacy of the next leader, which waits to see whether a smaller NodeId lives,
- * then an access token and a connection to the cloud node, measured in the same rounds.
+ * The limit is the part that no node can avoid: the candidacy of the next leader, which waits to see whether a smaller
+ * NodeId is alive, then an access token and a connection to the cloud node, measured in the same rounds.
  */
 import { connect } from 'node:tls';
 import { limits, type NodeOptions } from 'statemesh';
@@ -52,7 +52,7 @@ export const failoverFigure: Figure = {
           value: Math.max(...stage.connections),
           limit: 1,
           rounds,
-          note: 'the most that the cloud node held at the end of a round',
+          note: 'the maximum that the cloud node had at the end of a round',
         },
       ];
     } finally {
@@ -64,7 +64,7 @@ export const failoverFigure: Figure = {
 type NodeWorker = Worker<NodeHandlers>;
 
 interface Stage {
-  /** The most connections that were seen at once, round by round. */
+  /** The most connections that existed at once, per round. */
   readonly connections: readonly number[];
   tokenAndConnectionMs(): Promise<number>;
   /** Kills the leader, and starts it again when the change has arrived. */
@@ -73,7 +73,7 @@ interface Stage {
 }
 
 const members = ['member-1', 'member-2', 'member-3', 'member-4', 'member-5'];
-/** All nodes of a run, alone on a port of their own. */
+/** All nodes of a run use a discovery port of their own. */
 const discoveryPort = 30_000 + (process.pid % 20_000);
 
 async function setStage(bench: Bench): Promise<Stage> {

@@ -1,4 +1,4 @@
-/** Reading by key: against a prepared select on the same layout and JSON.parse. */
+/** Reading by key, compared with a prepared select on the same layout and JSON.parse. */
 import { join } from 'node:path';
 import { createNode } from 'statemesh';
 import { type Bench, type Figure, filledNodeId, nodeDefaults } from '../bench.js';
@@ -9,7 +9,7 @@ import { interleave, median, perSecond } from '../measure.js';
 
 export const getFigure: Figure = {
   name: 'get',
-  about: 'documents read a second by key, awaited one at a time',
+  about: 'documents read per second by key, awaited one at a time',
   async measure(bench) {
     const documents = bench.quick ? 20_000 : 100_000;
     const { dataDir } = await bench.filledDatabase(documents);
@@ -41,7 +41,7 @@ export const getFigure: Figure = {
           limit: median(measured.bare),
           target: { atLeast: 0.5 },
           rounds,
-          note: `keys at random of ${documents.toLocaleString('en-US')} documents`,
+          note: `random keys of ${documents.toLocaleString('en-US')} documents`,
         },
       ];
     } finally {

@@ -1,9 +1,9 @@
 /**
- * Guests of a cloud node: what one of them costs, when few are there and when many are. The limit of each figure is the same with few
- * guests: what a node does for one must not depend on how many others there are.
+ * Guests of a cloud node: the cost of one guest, when few are present and when many are. The limit of each figure is
+ * the cost with few guests: the work for one guest must not depend on how many others there are.
  *
- * Once of the whole process, where TLS and the verification of the token are most of it; once of the reception and its sessions alone,
- * where nothing hides what they do.
+ * Measured once for the whole process, where TLS and the verification of the token dominate, and once for the reception
+ * and its sessions alone, where nothing hides their cost.
  */
 
 import type { Bench, Figure } from '../bench.js';
@@ -14,10 +14,13 @@ import type { Worker } from '../workers.js';
 
 const few = 500;
 const many = 4_000;
-/** As many come while the processor time is measured, the last of those that are there then. */
+/** The number of guests that come while the processor time is measured; they are the last of those present then. */
 const measured = 200;
 const stepGuests = 100;
-/** Guests that go and come while the reception is measured: often enough that a pause of the garbage collector does not count. */
+/**
+ * Guests that leave and come while the reception is measured: so many that a pause of the garbage collector does not
+ * count.
+ */
 const turnedOver = 200;
 const turnovers = 6;
 
@@ -36,35 +39,35 @@ export const guestsFigure: Figure = {
     );
     return [
       {
-        name: `a guest more, with ${many} there`,
+        name: `one more guest, with ${many} present`,
         unit: 'ms of CPU',
         value: median(samples.map(({ withMany }) => withMany)),
         limit: median(samples.map(({ withFew }) => withFew)),
         target: { atMost: 1.2 },
         rounds,
-        note: `limit: the same with ${few} there; TLS and the token's verification included`,
+        note: `limit: the same with ${few} present; including TLS and verification of the token`,
       },
       {
-        name: `a guest comes, one goes: reception, ${many} there`,
+        name: `one guest comes, one leaves: reception, ${many} present`,
         unit: 'ms of CPU',
         value: median(withMany),
         limit: median(withFew),
         target: { atMost: 1.2 },
         rounds,
-        note: `limit: the same with ${few} there; reception and sessions alone, over connections that lead nowhere`,
+        note: `limit: the same with ${few} present; reception and sessions alone, over connections that lead nowhere`,
       },
     ];
   },
 };
 
 async function measureOnce(bench: Bench): Promise<{ withFew: number; withMany: number }> {
-  // So rare are the heartbeats of those who are there that they do not count among what a newcomer costs.
+  // Heartbeats of present guests are so rare that they do not count in the cost of a new guest.
   const cloud = await startCloud(bench, { heartbeatIntervalMs: 60_000 });
   const guests = bench.workers.start('guests');
   try {
     await cloud.worker.call('raiseConnectionLimits', many + measured);
     const house = new House(cloud, guests, await cloud.token(), bench.show);
-    // The code for it gets warm, and nobody is left of those who came for that.
+    // Warms the code up; the guests of the warm-up leave again.
     await house.costAt(few);
     await house.clear();
     return { withFew: await house.costAt(few), withMany: await house.costAt(many) };
@@ -74,7 +77,7 @@ async function measureOnce(bench: Bench): Promise<{ withFew: number; withMany: n
   }
 }
 
-/** A process for each, so that none is slowed by what another has left. */
+/** A process for each, so that garbage of one measurement slows no other. */
 async function measureReception({ workers, workspace, show }: Bench, present: number): Promise<number> {
   const worker = workers.start('reception');
   try {
@@ -83,7 +86,7 @@ async function measureReception({ workers, workspace, show }: Bench, present: nu
       await worker.call('arrive', stepGuests);
       show(`${there + stepGuests} guests of the reception`);
     }
-    // The code gets warm, and who leaves is no longer one of the first.
+    // Warms the code up, until the guests that leave are no longer the first ones.
     for (let warmUp = 0; warmUp < turnovers; warmUp += 1) await worker.call('turnOver', turnedOver);
     let cpuMs = 0;
     for (let turnover = 0; turnover < turnovers; turnover += 1) cpuMs += await worker.call('turnOver', turnedOver);
@@ -103,7 +106,7 @@ class House {
     private readonly show: (text: string) => void,
   ) {}
 
-  /** What each of the last guests has cost, in ms, when so many are there. */
+  /** The cost of each of the last guests, in ms, when this many are present. */
   async costAt(present: number): Promise<number> {
     while (this.#present < present - measured)
       await this.#let(Math.min(stepGuests, present - measured - this.#present));

@@ -1,4 +1,4 @@
-/** What a node costs that has nothing to do: ten sessions, beside the same process with none. */
+/** The cost of an idle node with ten sessions, beside the same process with none. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type Bench, type Figure, nodeDefaults, type Result } from '../bench.js';
@@ -52,8 +52,8 @@ interface MeshOptions {
 }
 
 /**
- * The same process first alone, then in a full mesh with the other nodes, which share one more process. Every round has a
- * new process: once it has had sessions, a node dials for a while after those that are gone.
+ * The same process first alone, then in a full mesh with the other nodes, which share one more process. Every round has
+ * a new process: after it has had sessions, a node dials lost peers for a while.
  */
 async function measureOnce({ workers, workspace }: Bench, options: MeshOptions, times: Times) {
   const [node, peers] = [workers.start('node'), workers.start('node')];
@@ -74,14 +74,14 @@ async function measureIdle(
   { sessions, settleMs, windowMs }: Times & { readonly sessions: number },
 ): Promise<IdleSample> {
   await node.call('connectedPeers', sessions);
-  // Starting and connecting have their aftermath: code to compile, garbage, first heartbeats.
+  // Starting and connecting have after-effects: code to compile, garbage, first heartbeats.
   await node.call('idle', settleMs);
   const sample = await node.call('idle', windowMs);
-  if (sample.sessions !== sessions) throw new Error(`Of ${sessions} sessions ${sample.sessions} are left.`);
+  if (sample.sessions !== sessions) throw new Error(`${sample.sessions} of ${sessions} sessions are left.`);
   return sample;
 }
 
-/** A port of UDP that nobody uses, so that no other node hears this bench. */
+/** An unused UDP port, so that no other node hears this bench. */
 async function freeUdpPort(): Promise<number> {
   const socket = createSocket('udp4');
   socket.bind(0, '127.0.0.1');

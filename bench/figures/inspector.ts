@@ -1,4 +1,4 @@
-/** What it costs to be inspected: the same initial sync without an inspector, with one, and with somebody who looks at it. */
+/** The cost of inspection: the same initial sync without an inspector, with one, and with a browser that watches it. */
 import type { Figure } from '../bench.js';
 import { interleave, median } from '../measure.js';
 import { type SyncSample, syncOnce } from './sync.js';

@@ -1,9 +1,9 @@
 /**
  * Latency: from the call of `put` on one node until `changes` of another, in another process, shows the document.
  *
- * Both processes read the clock of the machine (`process.hrtime` is CLOCK_MONOTONIC), so one way is measured, not a round
- * trip halved. The limit is a bare TLS round trip with a commit on each side, measured by its first process alone.
- * Each put waits for the one before it to be seen.
+ * Both processes read the clock of the machine (`process.hrtime` is CLOCK_MONOTONIC), so one way is measured, not half
+ * a round trip. The limit is a bare TLS round trip with a commit on each side, measured by its first process alone.
+ * Each put waits until the one before it is seen.
  */
 import { join } from 'node:path';
 import { type Bench, type Figure, nodeDefaults } from '../bench.js';
@@ -43,7 +43,7 @@ export const latencyFigure: Figure = {
       const latencies = (await latenciesOf(writer, reader, puts)).slice(warmUpPuts);
       const roundTrips = (await requester.call('roundTrips')).slice(warmUpPuts);
       return [0.5, 0.99].map((share) => ({
-        name: `a put is seen on the other node, p${share * 100}`,
+        name: `a put is visible on the other node, p${share * 100}`,
         unit: 'ms',
         value: percentile(latencies, share),
         limit: percentile(roundTrips, share),
@@ -58,7 +58,7 @@ export const latencyFigure: Figure = {
 };
 
 const warmUpPuts = 500;
-/** Short rounds, as what disturbs lasts about a second. */
+/** Short rounds, because a disturbance lasts about a second. */
 const putsPerRound = 20;
 
 async function startNodes({ workers, workspace }: Bench): Promise<[Worker<NodeHandlers>, Worker<NodeHandlers>]> {

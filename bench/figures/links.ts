@@ -1,9 +1,10 @@
 /**
- * Slow links: how long documents take from the call of `put` until the other node has them on its disk, beside what the line itself takes:
- * their bytes as frames at its rate, and two round trips.
+ * Slow links: how long documents take from the call of `put` until the other node has them on its disk, beside the time
+ * of the line itself: their bytes as frames at its rate, and two round trips.
  *
- * Two nodes, each in a process of its own, with a relay in a third one between them: it paces by a token bucket, adds its latency and
- * reads ahead 10 ms, so that it hides no queue. Kernels that shape traffic (`tc` with netem) are few, and want to be asked as root.
+ * There are two nodes, each in a process of its own, with a relay in a third process between them. The relay paces with
+ * a token bucket, adds its latency and reads ahead 10 ms, so that it hides no queue. Few kernels shape traffic (`tc`
+ * with netem), and doing so requires root.
  */
 import { type Bench, type Figure, nodeDefaults, type Result } from '../bench.js';
 import { interleave, median } from '../measure.js';
@@ -35,15 +36,15 @@ const runs: readonly Run[] = [
   { line: radio, load: small },
   { line: fiber, load: small },
 ];
-/** So that the line has been measured by those who use it, and, where it is fast enough for that to count, the code is warm. */
+/** During this time both nodes measure the line and, where it is fast enough to matter, their code warms up. */
 const warmUpSeconds = 2;
-/** About. */
+/** Approximate. */
 const framedDocumentBytes = 280;
 const warmUpDocumentsRange = { least: 50, most: 4_000 };
 
 export const linksFigure: Figure = {
   name: 'links',
-  about: 'documents over slow lines, beside what the line itself takes',
+  about: 'documents over slow lines, beside the time of the line itself',
   async measure(bench) {
     const rounds = bench.rounds({ quick: 1, full: 2 });
     const contenders = Object.fromEntries(runs.map((run) => [nameOf(run), () => measureOnce(bench, run)]));
@@ -67,7 +68,7 @@ export const linksFigure: Figure = {
   },
 };
 
-/** Both sides listen where the other one cannot dial: there is no way around the relay. */
+/** Each side listens where the other cannot dial it: the only path goes through the relay. */
 const hosts = { sender: '127.0.0.2', receiver: '127.0.0.3' };
 
 async function measureOnce({ workers, workspace }: Bench, { line, load }: Run) {

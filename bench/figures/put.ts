@@ -11,7 +11,7 @@ import { formatNumber } from '../report.js';
 
 export const putFigure: Figure = {
   name: 'put',
-  about: 'documents written a second, each durable when its put resolves',
+  about: 'documents written per second, each durable when its put resolves',
   async measure(bench) {
     const node = createNode({ ...nodeDefaults, nodeId: 'writer', dataDir: bench.workspace.directory('put') });
     const bareDirectory = bench.workspace.directory('put-bare');
@@ -24,7 +24,7 @@ export const putFigure: Figure = {
         await measurePuts(contenders, {
           name: 'put, awaited one at a time',
           inFlight: 1,
-          // Short rounds: the disk's moods last about a second, and must meet all contenders.
+          // Short rounds: variations of the disk last about a second, and must affect all contenders.
           puts: 50,
           rounds: { quick: 25, full: 101 },
           target: { atLeast: 0.8 },
@@ -57,7 +57,7 @@ interface Contenders {
 interface Load {
   readonly name: string;
   readonly inFlight: number;
-  /** In one round. */
+  /** Puts in one round. */
   readonly puts: number;
   readonly rounds: { readonly quick: number; readonly full: number };
   readonly target: Target;
@@ -67,7 +67,7 @@ async function measurePuts({ bench, node, naive, own }: Contenders, load: Load):
   const { name, inFlight, puts, target } = load;
   const rounds = bench.rounds(load.rounds);
   const firstIndex = inFlight * 100_000;
-  // Each round writes new documents, the same ones to each contender.
+  // Each round writes new documents, the same ones with each contender.
   const documentsOf = (round: number): Pair[] => pairsFrom(firstIndex + round * puts, puts);
   const putBare = (store: BareStore, pairs: readonly Pair[]): void => {
     for (let first = 0; first < puts; first += inFlight) store.put(pairs.slice(first, first + inFlight));
@@ -99,7 +99,7 @@ async function measurePuts({ bench, node, naive, own }: Contenders, load: Load):
   };
 }
 
-/** So many writers, each of which awaits its put before the next one. */
+/** This many writers; each awaits its put before the next one. */
 async function putAll(node: StatemeshNode, pairs: readonly Pair[], inFlight: number): Promise<void> {
   const collection = node.collection<BenchDocument>(collectionName);
   let next = 0;

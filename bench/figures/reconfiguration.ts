@@ -1,7 +1,8 @@
 /**
- * Live reconfiguration under write load: until the new port, or the new identity, serves, and the longest that a write waited.
+ * Live reconfiguration under write load: the time until the new port, or the new identity, serves, and the longest wait
+ * of a write.
  *
- * The limits are the bare cost of closing and opening a listener, and a database, in the same rounds.
+ * The limits are the bare costs of closing and opening a listener, and a database, in the same rounds.
  */
 import { type Figure, nodeDefaults, type Result } from '../bench.js';
 import { interleave, median } from '../measure.js';
@@ -60,7 +61,7 @@ function resultsOf(what: string, changes: readonly Change[], limit: number, bare
 
 let nextPort = 20_000 + (process.pid % 20_000);
 
-/** Another one each time; in the range that the system does not hand out by itself. */
+/** A different port each time, outside the range that the system assigns from. */
 function freePort(): number {
   nextPort = nextPort >= 32_000 ? 20_000 : nextPort + 1;
   return nextPort;

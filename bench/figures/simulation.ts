@@ -1,8 +1,8 @@
 /**
- * How fast worlds run: virtual seconds for each second of a processor, for clusters at rest and at work.
+ * The speed of worlds: virtual seconds per second of a processor, for idle and busy clusters.
  *
- * There is no limit that says anything: the virtual clock alone fires some millions of events a second, and what fills them is
- * the production code, whose own figures stand above.
+ * A limit would say nothing: the virtual clock alone fires some millions of events per second, and the events run the
+ * production code, whose own figures stand above.
  */
 import type { Bench, Figure, Result } from '../bench.js';
 import { interleave, median } from '../measure.js';
@@ -11,7 +11,7 @@ import type { SimulationRun, SimulationSample } from '../simulate.js';
 
 type Run = Omit<SimulationRun, 'warmUpSeconds'>;
 
-/** Some seconds of a processor each, since most of the first one goes into compiling what has become hot. */
+/** Several processor seconds each, because most of the first second goes into compiling hot code. */
 const runs: readonly Run[] = [
   { nodes: 3, putsPerSecond: 0, virtualSeconds: 10_000 },
   { nodes: 5, putsPerSecond: 0, virtualSeconds: 8_000 },
@@ -25,12 +25,12 @@ const runs: readonly Run[] = [
   { nodes: 5, putsPerSecond: 10, virtualSeconds: 80 },
 ];
 const quickShare = 0.25;
-/** Of the full run, in a quick one too: cold code takes twice as long. */
+/** Share of the full run, also in a quick run: cold code takes twice as long. */
 const warmUpShare = 0.25;
 
 export const simulationFigure: Figure = {
   name: 'simulation',
-  about: 'virtual seconds a processor second of simulated clusters',
+  about: 'virtual seconds of simulated clusters per processor second',
   async measure(bench) {
     const rounds = bench.rounds({ quick: 1, full: 3 });
     const measured = await interleave(
@@ -53,7 +53,7 @@ export const simulationFigure: Figure = {
   },
 };
 
-/** A process for each, so that none is warmed by another, or slowed by what it has left. */
+/** A process for each, so that no run warms another up or slows it with its garbage. */
 async function measureOnce(bench: Bench, run: Run): Promise<SimulationSample> {
   const worker = bench.workers.start('simulation');
   try {

@@ -1,4 +1,6 @@
-/** Time from `start()` to running on an existing database, and of `import 'statemesh'`, each time in a fresh process. */
+/**
+ * Time from `start()` to running on an existing database, and time of `import 'statemesh'`, each in a fresh process.
+ */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type Bench, type Figure, filledNodeId, nodeDefaults, type Result } from '../bench.js';

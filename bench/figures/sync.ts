@@ -1,8 +1,8 @@
 /**
- * Initial sync: an empty node in one process, a full one in another, TLS on loopback between them, both on disk.
+ * Initial sync: an empty node in one process, a full node in another, TLS on loopback between them, both on disk.
  *
  * The sender is a process that has opened an existing database, so its memory is that of sending, not of writing. Every
- * round is a fresh pair of processes with cold code, and the limit a fresh process too.
+ * round is a new pair of processes with cold code, and the limit is a new process, too.
  */
 
 import { rmSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { formatNumber } from '../report.js';
 
 export const syncFigure: Figure = {
   name: 'sync',
-  about: 'initial sync of an empty node: entries a second, and the memory of both sides',
+  about: 'initial sync of an empty node: entries per second, and the memory of both sides',
   async measure(bench) {
     const small = await measureSync(bench, 10_000);
     const large = await measureSync(bench, bench.quick ? 20_000 : 100_000);
@@ -21,7 +21,7 @@ export const syncFigure: Figure = {
   },
 };
 
-/** What DESIGN.md streams in one batch. */
+/** The number of entries that a node sends in one batch. */
 const batchEntries = 500;
 
 async function measureSync(bench: Bench, documents: number): Promise<{ speed: Result; memory: Result[] }> {
@@ -62,17 +62,17 @@ async function measureSync(bench: Bench, documents: number): Promise<{ speed: Re
 export interface SyncSample {
   readonly fromRunningMs: number;
   readonly fromConnectedMs: number;
-  /** The sender's, once it runs and before it syncs. */
+  /** The sender's memory while it runs and before it syncs. */
   readonly idleRssBytes: number;
   readonly senderPeakBytes: number;
   readonly receiverPeakBytes: number;
 }
 
-/** What may differ from one sync to another. */
+/** The options of one sync. */
 export interface SyncVariant {
   /** Both nodes have an inspector. */
   readonly isInspected?: boolean;
-  /** Somebody looks at its page. */
+  /** A browser watches its page. */
   readonly isWatched?: boolean;
 }
 

@@ -1,9 +1,9 @@
 /**
- * Bare better-sqlite3 with a hash chain: what a program pays that keeps documents and a log of their changes durably, without
- * a node around it. The layout of the tables is a parameter.
+ * Bare better-sqlite3 with a hash chain: the cost for a program that keeps documents and a log of their changes
+ * durably, without a node around it. The layout of the tables is a parameter.
  *
- * Durability, page size and locking are those of statemesh: WAL, synchronous=FULL, 8 KiB, exclusive (which saves every read
- * the system calls of a lock). What differs is the layout alone.
+ * Durability, page size and locking are those of statemesh: WAL, synchronous=FULL, 8 KiB, exclusive (which saves the
+ * system calls for a lock at every read). Only the layout differs.
  */
 import { hash } from 'node:crypto';
 import Sqlite, { type Database, type Statement } from 'better-sqlite3';
@@ -27,7 +27,7 @@ export interface Layout {
 export interface LayoutStatements {
   /** Writes the document (last write wins) and the oplog row. */
   write(entry: BareEntry): void;
-  /** Gives the JSON text of a document. */
+  /** Returns the JSON text of a document. */
   readonly payload: Statement;
 }
 
@@ -53,14 +53,14 @@ export class BareStore {
     this.commit = this.database.prepare('COMMIT');
   }
 
-  /** Writes documents of our own in one transaction. */
+  /** Writes the node's own documents in one transaction. */
   put(pairs: readonly Pair[]): void {
     this.begin.run();
     for (const [key, document] of pairs) this.statements.write(this.chain.next(key, JSON.stringify(document)));
     this.commit.run();
   }
 
-  /** Checks the chain of entries that came from elsewhere and writes them in one transaction. */
+  /** Checks the chain of entries from another node and writes them in one transaction. */
   apply(entries: readonly BareEntry[]): void {
     this.begin.run();
     for (const entry of entries) {

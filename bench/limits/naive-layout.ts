@@ -1,4 +1,4 @@
-/** The limit's layout: two tables that each say everything in full, with the payload in both. */
+/** The limit's layout: two tables that each store everything in full, with the payload in both. */
 import { collectionName } from '../documents.js';
 import { author, type Layout } from './bare-store.js';
 

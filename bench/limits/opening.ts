@@ -1,4 +1,6 @@
-/** What starting a node cannot do without: opening its file, and stretching the passphrase of its cluster. */
+/**
+ * The part of starting a node that cannot be avoided: opening its file, and stretching the passphrase of its cluster.
+ */
 import { scryptSync } from 'node:crypto';
 import Sqlite from 'better-sqlite3';
 
@@ -7,7 +9,7 @@ export interface Opening {
   readonly scryptMs: number;
 }
 
-/** The file as SQLite opens it, up to the first row that was read; then scrypt at the cost of `src/core/keys.ts`. */
+/** Opens the file with SQLite, up to the first row that is read; then runs scrypt at the cost of `src/core/keys.ts`. */
 export function openBare(path: string, passphrase: string, salt: string): Opening {
   const start = performance.now();
   const database = new Sqlite(path, { fileMustExist: true });

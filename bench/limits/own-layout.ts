@@ -1,4 +1,6 @@
-/** statemesh's own layout, bare: the payload once, names interned, the stamp in one integer. See `src/store/tables.ts`. */
+/**
+ * statemesh's own layout, bare: the payload once, names interned, the stamp in one integer. See `src/store/tables.ts`.
+ */
 import type { Layout } from './bare-store.js';
 
 export const ownLayout: Layout = {

@@ -1,4 +1,7 @@
-/** What changing a port, or an identity, cannot do without: closing one listener, or one database, and opening another. */
+/**
+ * The part of changing a port, or an identity, that cannot be avoided: closing one listener, or one database, and
+ * opening another.
+ */
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createServer, type Server } from 'node:tls';
@@ -6,7 +9,11 @@ import Sqlite from 'better-sqlite3';
 
 const tls13 = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ciphers: 'TLS_AES_128_GCM_SHA256' } as const;
 
-/** A listener of TLS with a pre-shared key is bound to a free port, then another one, and the first is closed. @returns ms */
+/**
+ * Binds a TLS listener with a pre-shared key to a free port, then another one, and closes the first.
+ *
+ * @returns ms
+ */
 export async function reopenListener(): Promise<number> {
   const first = await listen();
   const start = performance.now();
@@ -25,7 +32,11 @@ async function listen(): Promise<Server> {
   return server;
 }
 
-/** A database with a row in its log is closed, and another one opened, up to its first row. @returns ms */
+/**
+ * Closes a database with a row in its log, and opens another one, up to its first row.
+ *
+ * @returns ms
+ */
 export function reopenDatabase(directory: string): number {
   const [old, next] = ['old', 'next'].map((name) => join(directory, `${name}.db`));
   openBare(next).close();

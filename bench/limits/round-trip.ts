@@ -1,7 +1,8 @@
 /**
  * The limit of latency: a commit here, the document over TLS, a commit there, and the answer back.
  *
- * The same TLS as statemesh's: 1.3 with a pre-shared key, no delay. Messages have fixed sizes, so framing costs nothing.
+ * The TLS settings are those of statemesh: 1.3 with a pre-shared key, no delay. Messages have fixed sizes, so framing
+ * costs nothing.
  */
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
@@ -43,7 +44,7 @@ export async function answerRequests(store: BareStore): Promise<{ port: number; 
 }
 
 export interface Requester {
-  /** Commits a document, sends it, and waits for the answer: the milliseconds of all that. */
+  /** Commits a document, sends it, and waits for the answer; returns the milliseconds. */
   request(): Promise<number>;
   close(): void;
 }

@@ -1,4 +1,4 @@
-/** A process with the limits in it: nothing of statemesh. */
+/** A process that runs the limits, without statemesh. */
 import { performance } from 'node:perf_hooks';
 import { BareStore, Chain } from '../limits/bare-store.js';
 import { naiveLayout } from '../limits/naive-layout.js';
@@ -12,7 +12,7 @@ const roundTrips: number[] = [];
 let requester: Requester | undefined;
 
 const handlers = {
-  /** Milliseconds of applying as many entries in batches; making them does not count. */
+  /** Milliseconds of applying this many entries in batches, without the time to make them. */
   applyEntries(path: string, entries: number, batchEntries: number) {
     const store = openStore(path);
     const chain = new Chain();
@@ -41,7 +41,7 @@ const handlers = {
     closers.push(requester.close);
   },
 
-  /** Measures one round trip, and says `answered` at its end. */
+  /** Measures one round trip, and emits `answered` at its end. */
   async request() {
     if (requester === undefined) throw new Error('Not connected.');
     roundTrips.push(await requester.request());

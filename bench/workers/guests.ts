@@ -1,4 +1,7 @@
-/** A process of guests of a cloud node: they say who they are, show their token, and stay, with no node behind them. */
+/**
+ * A process of guests of a cloud node: they identify themselves, show their token, and stay, without a node behind
+ * them.
+ */
 import { once } from 'node:events';
 import { connect, type TLSSocket } from 'node:tls';
 import { type Boot, parseNodeId } from '../../src/core/ids.js';
@@ -16,11 +19,11 @@ export interface Arrival {
 }
 
 const guests: TLSSocket[] = [];
-/** As many are at the door at once: fewer than a node takes of those who have not said yet who they are. */
+/** The number of guests that connect at once: fewer than a node's maximum of unidentified connections. */
 const atOnce = 16;
 
 const handlers = {
-  /** Resolves when so many more were admitted. */
+  /** Resolves when `count` more guests were admitted. */
   async arrive({ count, ...where }: Arrival) {
     let left = count;
     const next = async (): Promise<void> => {
@@ -33,7 +36,7 @@ const handlers = {
     return guests.length;
   },
 
-  /** All of them go. */
+  /** Disconnects all guests. */
   leave() {
     for (const guest of guests.splice(0)) guest.destroy();
   },

@@ -1,4 +1,4 @@
-/** A process with statemesh nodes in it, used as any program would. */
+/** A process with statemesh nodes in it, used as by any program. */
 
 import { randomBytes } from 'node:crypto';
 import { type ConfigurationInput, createNode, limits, type NodeOptions, type StatemeshNode } from 'statemesh';
@@ -12,7 +12,7 @@ import { forgetPeakRss, peakRssBytes, say, serve } from './serve.js';
 const nodes: StatemeshNode[] = [];
 
 const handlers = {
-  /** Starts a node; the first one is what the other methods work with. */
+  /** Starts a node; the other methods work with the first one. */
   async start(options: NodeOptions) {
     const { node, startMs } = await startNode(options);
     const { port, store } = await node.status();
@@ -38,34 +38,35 @@ const handlers = {
     await node().collection<BenchDocument>(collectionName).putMany(documents(count, first));
   },
 
-  /** Writes one document of so many bytes. */
+  /** Writes one document of this many bytes. */
   async putLarge(bytes: number) {
     await node()
       .collection<{ text: string }>(collectionName)
       .put('large', { text: textOf(bytes) });
   },
 
-  /** Resolves when as many entries are on the disk of this node. */
+  /** Resolves when this many entries are on the disk of this node. */
   async holds(entries: number) {
     await entriesArrived(node(), entries);
   },
 
-  /** From here on `framedBytes` counts. */
+  /** Sets the start of what `framedBytes` counts. */
   mark() {
-    // A copy: the store's own goes on.
+    // A copy: the store's own clock goes on.
     marked = new Map(storeOf(node()).clock());
   },
 
-  /** What the entries written since `mark` take as one frame. */
+  /** The size of the entries written since `mark`, as one frame. */
   async framedBytes() {
     const everything = { scopes: ['cluster', 'shared'] as const, except: new Set<never>() };
     const { runs } = await storeOf(node()).read({ ...everything, after: marked, entriesMax: 1e6, bytesMax: 1e9 });
-    // The nodes are those of the package, the codec is not in it: the same types of two builds.
+    // The nodes come from the package, which does not contain the codec: the types are the same in two builds.
     return encodeFrame({ type: 'frame.batch', sequence: 1, runs: runs as unknown as BatchFrame['runs'] }).length;
   },
 
   /**
    * Starts an empty node that knows a peer, and waits until it has as many entries as the peer.
+   *
    * @returns Milliseconds from running, and from connected, to the commit of the last entry
    */
   async receive(options: NodeOptions, entries: number, isWatched = false) {
@@ -78,13 +79,13 @@ const handlers = {
     return { fromRunningMs: end - start, fromConnectedMs: end - Math.max(start, connected() ?? start) };
   },
 
-  /** Looks at the inspector's page from now on, as a browser does that only reads. */
+  /** Watches the inspector's page from now on, as a browser that only reads. */
   watch: () => watch(node()),
 
   contentDigest: () => node().contentDigest(),
   peakRssBytes,
 
-  /** Puts one document and notes the time of the call. */
+  /** Puts one document and records the time of the call. */
   async put(index: number) {
     const [key, document] = [keyOf(index), documentOf(index)];
     const collection = node().collection<BenchDocument>(collectionName);
@@ -92,7 +93,7 @@ const handlers = {
     await collection.put(key, document);
   },
 
-  /** Notes from now on when `changes` shows a document, and says `seen` each time. */
+  /** Records from now on when `changes` shows a document, and emits `seen` each time. */
   watchChanges() {
     const watched = node();
     const changes = watched.collection<BenchDocument>(collectionName).changes({ since: 'now' });
@@ -102,17 +103,17 @@ const handlers = {
         say('seen');
       }
     })().catch((error: unknown) => {
-      // The feed ends with an error when its node stops; before that it is broken, and so is the bench.
+      // The feed ends with an error when its node stops; an earlier error fails the bench.
       if (watched.state === 'running') throw error;
     });
   },
 
-  /** For figures about more connections than a node takes, all of them from this machine. */
+  /** For figures with more connections from this machine than a node accepts. */
   raiseConnectionLimits(connections: number) {
     Object.assign(limits, { guestsMax: connections });
   },
 
-  /** Processor time that this process has taken so far. */
+  /** Processor time of this process so far. */
   cpuMs() {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1_000;
@@ -127,8 +128,9 @@ const handlers = {
   },
 
   /**
-   * Reconfigures the node while it is written to, one document after the other.
-   * @returns Milliseconds from taking it up until it served, and the longest that a write took meanwhile
+   * Reconfigures the node while documents are written to it, one after the other.
+   *
+   * @returns Milliseconds from the request until it served, and the longest time of a write meanwhile
    */
   async reconfigure(partial: Partial<ConfigurationInput>): Promise<{ tookMs: number; longestWriteMs: number }> {
     const collection = node().collection<BenchDocument>(collectionName);
@@ -146,7 +148,7 @@ const handlers = {
     return { tookMs: (await done).tookMs, longestWriteMs };
   },
 
-  /** How many sessions there are now. */
+  /** The number of sessions now. */
   sessions: () => node().peers.filter(({ state }) => state === 'connected').length,
 
   /** Resolves when this node leads and its gateways are online. */
@@ -154,7 +156,7 @@ const handlers = {
     await until('a gateway to be online', () => node().gateways.some(({ state }) => state === 'online'));
   },
 
-  /** What the process uses over a time in which nobody asks anything of it. */
+  /** What the process uses over a time without requests. */
   async idle(windowMs: number) {
     const before = process.cpuUsage();
     const elapsedMs = await millisecondsOf(() => delay(windowMs));
@@ -196,7 +198,7 @@ async function stop(): Promise<void> {
   await Promise.all(nodes.splice(0).map((one) => one.stop()));
 }
 
-/** Listens to the store itself: reading along with `changes` would be a load of its own. */
+/** Observes the store itself: reading `changes` would be a load of its own. */
 function entriesArrived({ actor }: Pick<StatemeshNode, 'actor'>, entries: number): Promise<void> {
   const store = storeOf({ actor });
   return new Promise((resolve) => {
@@ -216,7 +218,7 @@ function storeOf({ actor }: Pick<StatemeshNode, 'actor'>) {
   return store;
 }
 
-/** Words that nothing on the way could make shorter. */
+/** Incompressible text. */
 function textOf(bytes: number): string {
   return randomBytes(bytes).toString('base64').slice(0, bytes);
 }

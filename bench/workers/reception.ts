@@ -1,6 +1,6 @@
 /**
- * The reception of a cloud node, and its sessions with guests whose connections lead nowhere: all that a guest costs but what the
- * operating system, TLS and the signature of its token do.
+ * The reception of a cloud node, and its sessions with guests whose connections lead nowhere: the whole cost of a guest
+ * without the operating system, TLS and the signature of its token.
  */
 import { join } from 'node:path';
 import { createActor, fromCallback, fromPromise } from 'xstate';
@@ -29,10 +29,14 @@ const handlers = {
     house = await openHouse(directory);
   },
 
-  /** Lets so many more in. */
+  /** Admits this many more guests. */
   arrive: (count: number) => there().arrive(count),
 
-  /** So many go, who have been there for longest, and as many come. @returns What that took: ms of processor time */
+  /**
+   * Disconnects the `count` oldest guests, and admits as many new ones.
+   *
+   * @returns The time in ms of processor time
+   */
   async turnOver(count: number) {
     const before = process.cpuUsage();
     await there().leave(count);
@@ -86,14 +90,15 @@ async function openHouse(directory: string) {
     input: {
       parent: parent as unknown as Mailbox<Notice>,
       identity: { nodeId: parseNodeId('cloud'), boot: 'boot-cloud' as Boot, port: 1 },
-      // After the first heartbeat none comes: it would count among what a newcomer costs, and guests do not answer it.
+      // Only the first heartbeat comes: later ones would count in the cost of a new guest, and guests do not answer
+      // them.
       configuration: { ...configuration, heartbeatIntervalMs: 24 * 3_600_000 },
       ...{ store, ca: undefined, random: Math.random },
     },
   }).start();
   const guests: Guest[] = [];
   let count = 0;
-  /** Until the sessions have done what they do a turn later, and nobody is on the way. */
+  /** Waits until the sessions have done their work of the next turns, and no guest is in between. */
   const settle = async (expected: number): Promise<void> => {
     while (present !== expected) await ports.time.turn();
     for (let turn = 0; turn < 4; turn += 1) await ports.time.turn();

@@ -1,4 +1,7 @@
-/** A process that is a slow line: it passes on what two sides of TCP say, at a rate and after a time, as a router does between two networks. */
+/**
+ * A process that is a slow line: it forwards what two TCP sides send, at a rate and after a delay, as a router does
+ * between two networks.
+ */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { serve } from './serve.js';
@@ -34,9 +37,9 @@ serve(handlers, async () => {
   for (const socket of sockets) socket.destroy();
 });
 
-/** What is read ahead of the line, in ms of it: less than anybody would notice, so that queues form at the senders, not here. */
+/** How far the relay reads ahead of the line, in ms: so little that queues form at the senders, not here. */
 const aheadMs = 10;
-/** The depth of the bucket: what this process was late for it may make up for. */
+/** The depth of the bucket: delays of this process that it may catch up. */
 const burstMs = 10;
 /** What TCP puts into one packet on Ethernet. */
 const packetBytes = 1_448;
@@ -74,6 +77,7 @@ class Way {
 
   /**
    * Takes from a socket as much as the line carries soon; the rest waits in the socket, and then at its sender.
+   *
    * @returns after how many ms the line carries more; 0 when there is no more
    */
   #carry(from: Socket, to: Socket): number {

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 export type Handlers = Record<string, (...args: any[]) => unknown>;
 
 export interface Request {
-  /** 0 asks for no answer: writing one would take time that is being measured. */
+  /** 0 requests no answer: writing one would take time that is being measured. */
   readonly id: number;
   readonly method: string;
   readonly args: readonly unknown[];
@@ -19,7 +19,7 @@ export interface Answer {
   readonly event?: string;
 }
 
-/** Answers calls until `close` is asked for, which `cleanUp` precedes, or the bench is gone. */
+/** Answers calls until `close` is called, which runs `cleanUp` first, or the bench is gone. */
 export function serve(handlers: Handlers, cleanUp: () => Promise<void>): void {
   process.on('disconnect', () => process.exit(1));
   process.on('message', (request: Request) => {
@@ -30,14 +30,14 @@ export function serve(handlers: Handlers, cleanUp: () => Promise<void>): void {
   process.on('SIGINT', () => {});
 }
 
-/** Tells the bench that something happened. */
+/** Emits an event to the bench. */
 export function say(event: string): void {
   reply({ event });
 }
 
 /**
- * The most memory that this process has had in RAM, since it started or `forgetPeakRss` was called. `maxRSS`, all there is
- * outside Linux, cannot forget, and begins with what the parent process had when it forked.
+ * The peak memory of this process in RAM, since it started or since `forgetPeakRss` was called. `maxRSS`, the only
+ * value outside Linux, cannot be reset, and begins with what the parent process had when it forked.
  */
 export function peakRssBytes(): number {
   if (!isLinux) return process.resourceUsage().maxRSS * 1_024;
@@ -46,7 +46,7 @@ export function peakRssBytes(): number {
   return Number(line[1]) * 1_024;
 }
 
-/** Starting a node takes 32 MiB for scrypt and gives them back: what comes later must not hide behind that. */
+/** Starting a node takes 32 MiB for scrypt and frees them: they must not hide later peaks. */
 export function forgetPeakRss(): void {
   // See proc(5), /proc/pid/clear_refs.
   if (isLinux) writeFileSync('/proc/self/clear_refs', '5');
@@ -61,7 +61,7 @@ async function answer(handlers: Handlers, { id, method, args }: Request): Promis
     const value = await handler(...args);
     if (id !== 0) reply({ id, value });
   } catch (error) {
-    // Nobody waits for the answer, so the worker ends, which the bench hears.
+    // No call waits for the answer, so the worker ends, which the bench notices.
     if (id === 0) throw error;
     reply({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }

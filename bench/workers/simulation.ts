@@ -1,4 +1,4 @@
-/** A process that simulates: one world after the other. */
+/** A process that simulates one world after the other. */
 import { simulate } from '../simulate.js';
 import { serve } from './serve.js';
 

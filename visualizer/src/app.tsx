@@ -27,7 +27,7 @@ const conditions: Readonly<Record<Condition, string>> = {
   refused: 'refused: open the whole address, with its token',
 };
 
-/** How far back rates look. */
+/** The time span over which rates are computed. */
 const rateSpanMs = 1_000;
 
 export function App({ connection }: { connection: Connection }) {
@@ -38,7 +38,7 @@ export function App({ connection }: { connection: Connection }) {
   const [node, setNode] = useState<string>();
   const [actor, setActor] = useState<string>();
   const fold = timeline.foldAt(clock.count);
-  // Once a rate's tenth is often enough, and looking back is work.
+  // Ten times per span is often enough, because computing a past state takes work.
   const tenth = Math.floor(clock.nowMs / (rateSpanMs / 10));
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   const earlier = useMemo(() => timeline.copyAt(timeline.countAt(clock.nowMs - rateSpanMs)), [timeline, tenth]);
@@ -141,7 +141,7 @@ export function App({ connection }: { connection: Connection }) {
   );
 }
 
-/** Live, time goes on between records, and countdowns with it. */
+/** In a live view, time and countdowns also advance between records. */
 function useSmoothNow(isLive: boolean, nowMs: number, hasWallClock: boolean): number {
   const [wallMs, setWallMs] = useState(() => Date.now());
   const ticks = isLive && hasWallClock;
@@ -158,7 +158,7 @@ type Dispatch = ReturnType<typeof useClock>['dispatch'];
 function useKeys(dispatch: Dispatch, isPlaying: boolean): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      // Fields, buttons and lists have their own use for keys.
+      // Fields, buttons and lists use keys themselves.
       if (event.target !== document.body || event.ctrlKey || event.metaKey || event.altKey) return;
       const actions = new Map<string, () => void>([
         [' ', () => dispatch({ type: isPlaying ? 'pause' : 'play' })],

@@ -1,4 +1,4 @@
-/** The actors of a node as a tree, and the statechart and the context of the one that is chosen. */
+/** The actors of a node as a tree, and the statechart and the context of the selected actor. */
 import { type ReactNode, useMemo, useRef, useState } from 'react';
 import type { ActorState, Fold } from '../../../src/inspector/fold.js';
 import { ChartView } from '../chart/chart-view.js';
@@ -23,7 +23,7 @@ export interface ActorsViewProps {
 
 export function ActorsView({ timeline, fold, nowMs, node, selected, onSelectNode, onSelect }: ActorsViewProps) {
   const nodes = nodesOf(fold, timeline.identities).filter(({ rootId }) => rootId !== undefined);
-  // Whoever led when the view was opened: an election must not take the reader elsewhere.
+  // The leader at the time when the view was opened: an election must not switch the view to another node.
   const [opened] = useState(() => leaderIn(nodes)?.node);
   const chosen = nodes.find((each) => each.node === (node ?? opened)) ?? leaderIn(nodes) ?? nodes[0];
   const actor =
@@ -60,7 +60,7 @@ export function ActorsView({ timeline, fold, nowMs, node, selected, onSelectNode
             <ActorHead actor={actor} timeline={timeline} nowMs={nowMs} />
             {chart !== undefined && <ChartView key={chart.id} chart={chart} actor={actor} nowMs={nowMs} />}
             {chart === undefined && (
-              <p className="empty">A service has no statechart: it is what touches the world outside.</p>
+              <p className="empty">A service has no statechart: it does the work outside the actors.</p>
             )}
           </>
         )}
@@ -70,7 +70,7 @@ export function ActorsView({ timeline, fold, nowMs, node, selected, onSelectNode
   );
 }
 
-/** The leader; without one, a node that could be. */
+/** The leader; without one, the first node that is not a cloud node. */
 function leaderIn(nodes: readonly NodeSight[]): NodeSight | undefined {
   return nodes.find(({ election }) => election === 'leader') ?? nodes.find(({ role }) => role !== 'cloud');
 }
@@ -107,14 +107,14 @@ function Context({ actor }: { actor: ActorState }) {
   );
 }
 
-/** Until it is measured: a row without a last event has one line. */
+/** Used until the row is measured: a row without a last event has one line. */
 const rowHeight = 38;
 
 interface TreeProps {
   readonly fold: Fold;
   readonly rootId: string | undefined;
   readonly selected: string | undefined;
-  /** What scrolls. */
+  /** The element that scrolls. */
   readonly scroller: HTMLElement | null;
   onSelect(sessionId: string): void;
 }
@@ -236,7 +236,7 @@ function rowsOf(fold: Fold, rootId: string | undefined, folded: ReadonlySet<stri
   }
   const rows: Row[] = [];
   const visit = (actor: ActorState, depth: number): void => {
-    // Machines first: they are what one looks for.
+    // Machines first: readers look for them.
     const below = (children.get(actor.sessionId) ?? []).toSorted(
       (one, other) => Number(other.isMachine) - Number(one.isMachine) || (one.name < other.name ? -1 : 1),
     );

@@ -1,4 +1,4 @@
-/** The statechart of an actor at the moment that is shown: to pan, to zoom, and to take away. */
+/** The statechart of an actor at the shown moment, with panning, zooming and download. */
 import {
   Background,
   Controls,
@@ -116,7 +116,7 @@ function Flow({ chart, actor, nowMs }: ChartViewProps) {
   );
 }
 
-/** The whole chart; of one that is too large to be read so, what is active. */
+/** Shows the whole chart; if that would be too small to read, the active states. */
 function viewportOn(layout: ChartLayout, active: ReadonlySet<string>, frame: { width: number; height: number }) {
   const whole = Math.min(frame.width / (layout.width + 40), frame.height / (layout.height + 40), zoomMax);
   const zoom = Math.max(whole, readableZoom);

@@ -1,10 +1,10 @@
 /**
- * Where everything of a statechart is drawn: pure, given ELK, and the same in the browser and in Node.
+ * The layout of a statechart: pure, given ELK, and the same in the browser and in Node.
  *
- * Rules: states lie in the state that they belong to; a transition is an arrow when its ends are neighbours, that is siblings or a state
- * and a sibling of its parent; one that leads farther is a line in its state that names where, since arrows across a whole chart
- * are what makes charts unreadable. Transitions with the same ends share an arrow. Sizes of texts are estimated from their lengths, a
- * little too large, so that nothing depends on a browser.
+ * Rules: a state lies in its parent state. A transition between neighbors (siblings, or a state and a sibling of its
+ * parent) is an arrow. A longer transition is a line of text in its state that names its target, because arrows across
+ * a whole chart make it unreadable. Transitions with the same ends share an arrow. Text sizes are estimated from text
+ * lengths, a little too large, so that nothing depends on a browser.
  */
 import type { ELK, ElkExtendedEdge, ElkNode } from 'elkjs/lib/elk-api.js';
 import type { Chart, ChartState, ChartTransition } from '../../../src/inspector/chart.js';
@@ -19,13 +19,13 @@ interface Box extends Point {
   readonly height: number;
 }
 
-/** A line of text in a state or on an arrow, and the transitions that it speaks of. */
+/** A line of text in a state or on an arrow, and the transitions that it is about. */
 export interface Line {
   readonly text: string;
-  /** What did not fit, too. */
+  /** The whole text, including what did not fit. */
   readonly whole: string;
   readonly transitionIds: readonly string[];
-  /** Of delays: their event types, for the countdown. */
+  /** For delays: their event types, for the countdown. */
   readonly eventTypes: readonly string[];
 }
 
@@ -53,7 +53,7 @@ export interface ChartLayout {
   readonly height: number;
   readonly states: readonly StateBox[];
   readonly arrows: readonly Arrow[];
-  /** Dots from which an arrow leads to the first state. */
+  /** Dots from which an arrow leads to the initial state. */
   readonly starts: readonly Point[];
 }
 
@@ -74,7 +74,7 @@ export async function layoutChart(chart: Chart, elk: ELK): Promise<ChartLayout> 
   return plan.read(placed);
 }
 
-/** What is to be laid out, and what becomes of it. */
+/** Builds the graph for ELK and reads its result. */
 class Plan {
   readonly graph: ElkNode;
   readonly #states = new Map<
@@ -142,7 +142,7 @@ class Plan {
     for (const child of state.states) this.#learn(child, state, depth + 1);
   }
 
-  /** An arrow, or a line in the state. */
+  /** Decides whether a transition is an arrow or a line in its state. */
   #sort(transition: ChartTransition): void {
     const { source, targets, reenter } = transition;
     const [target] = targets;
@@ -196,7 +196,7 @@ class Plan {
       if (child.key !== state.initial || state.kind === 'parallel') return node;
       return { ...node, layoutOptions: { ...node.layoutOptions, 'elk.layered.layering.layerConstraint': 'FIRST' } };
     });
-    // Wide enough for its own lines, too: it is at least as wide as its widest child.
+    // Wide enough for its own lines, too: a state is at least as wide as its widest child.
     const inner = Math.max(...children.map((child) => child.width ?? 0));
     const right = Math.max(16, width - inner - paddingLeft);
     return {
@@ -246,7 +246,7 @@ class Plan {
   }
 }
 
-/** Beside the upper left corner of the state that is entered first. */
+/** Beside the upper left corner of the initial state. */
 const startDistance = 20;
 const startDrop = 11;
 
@@ -268,7 +268,7 @@ const stateOptions = {
   'elk.edgeLabels.placement': 'CENTER',
 } as const;
 
-/** Regions have no arrows between them, and so are packed like boxes. */
+/** Regions have no arrows between them, so they are packed like boxes. */
 const regionOptions = {
   'elk.algorithm': 'rectpacking',
   'elk.hierarchyHandling': 'SEPARATE_CHILDREN',
@@ -276,7 +276,7 @@ const regionOptions = {
   'elk.spacing.nodeNode': '18',
 } as const;
 
-/** Names without the place that XState gives to what has none. */
+/** The name without the place that XState gives to an invoked actor that has no id. */
 function nameOfInvoke({ id, logic }: ChartState['invokes'][number]): string {
   return /^\d+\./.test(id) || id === logic ? logic : `${id}: ${logic}`;
 }
@@ -299,7 +299,7 @@ function lineOf(whole: string, transitions: readonly ChartTransition[], lengthMa
   };
 }
 
-/** What leads to a transition, in a few words. */
+/** What triggers a transition, in a few words. */
 export function textOf({ kind, label, guard }: ChartTransition): string {
   const condition = guard === undefined ? '' : `[${guard}]`;
   const words: Readonly<Record<ChartTransition['kind'], string>> = {
@@ -316,7 +316,7 @@ function actionsOf({ actions }: ChartTransition): string {
   return actions.length === 0 ? '' : ` / ${actions.join(', ')}`;
 }
 
-/** Half pixels would differ from machine to machine, and nobody sees them. */
+/** Half pixels would differ from machine to machine without being visible. */
 function round(value = 0): number {
   return Math.round(value);
 }

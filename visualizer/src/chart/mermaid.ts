@@ -1,4 +1,4 @@
-/** A statechart as Mermaid's `stateDiagram-v2`, for documents that draw such texts. */
+/** A statechart as Mermaid's `stateDiagram-v2`, for documents that render Mermaid. */
 import type { Chart, ChartState } from '../../../src/inspector/chart.js';
 import { textOf } from './layout.js';
 
@@ -31,7 +31,7 @@ export function mermaidOf({ root, transitions }: Chart): string {
   for (const transition of transitions) {
     const { source, targets } = transition;
     const [target] = targets;
-    // Mermaid has no word for what stays where it is, nor for what leaves the whole chart.
+    // Mermaid has no notation for internal transitions, or for transitions of the whole chart.
     if (target === undefined || target === source || source === root.id) continue;
     const text = escaped(textOf(transition));
     lines.push(`  ${nameOf(source)} --> ${nameOf(target)}${text === '' ? '' : `: ${text}`}`);
@@ -39,7 +39,7 @@ export function mermaidOf({ root, transitions }: Chart): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Of letters, digits and underscores only. */
+/** Letters, digits and underscores only. */
 function nameOf(id: string): string {
   return id.replace(/[^A-Za-z0-9]/g, '_');
 }

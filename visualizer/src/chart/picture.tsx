@@ -1,4 +1,4 @@
-/** A statechart as a picture. The page shows it, and it is what is taken away and what stands in the documentation. */
+/** A statechart as a picture: for the page, for downloads and for the documentation. */
 import type { ActorState } from '../../../src/inspector/fold.js';
 import { type Arrow, type ChartLayout, type Line, metrics, type Point, type StateBox } from './layout.js';
 
@@ -9,11 +9,11 @@ export interface PictureProps {
   readonly active?: ReadonlySet<string>;
   /** Ids of the transitions that were just taken. */
   readonly taken?: ReadonlySet<string>;
-  /** What is left of running delays, by event type. */
+  /** The remaining time of running delays, by event type. */
   readonly countdowns?: ReadonlyMap<string, string>;
-  /** The state that is pointed at: what leads away from it is marked. */
+  /** The state under the pointer: its outgoing transitions are highlighted. */
   readonly near?: string | undefined;
-  /** Whether it stands alone, with paper of its own. */
+  /** Whether the picture stands alone, with a background of its own. */
   readonly isAlone?: boolean;
   readonly onNear?: (state: string | undefined) => void;
 }
@@ -203,7 +203,7 @@ function towards(from: Point, to: Point, by: number): Point {
   };
 }
 
-/** What is left of the delays of an actor. */
+/** The remaining time of an actor's delays. */
 export function countdownsOf({ delays }: Pick<ActorState, 'delays'>, nowMs: number): ReadonlyMap<string, string> {
   return new Map(
     Object.entries(delays).map(([eventType, dueMs]) => [

@@ -1,4 +1,4 @@
-/** How charts look: with the colours of the page, or with both sets of them in a picture that stands alone. */
+/** The style of charts: with the colors of the page, or with both color sets in a standalone picture. */
 import theme from '../theme.css?raw';
 
 const rules = `
@@ -27,10 +27,10 @@ const rules = `
 .chart .line-waiting { fill: var(--waiting); font-weight: 600; }
 `;
 
-/** In the page, whose colours are there already. */
+/** For the page, which defines the colors. */
 export const pageStyle = rules;
 
-/** In a picture that stands alone. */
+/** For a standalone picture. */
 export const standaloneStyle = ((): string => {
   const pairs = [...theme.matchAll(/(--[a-z-]+): light-dark\((#[0-9a-f]+), (#[0-9a-f]+)\)/g)];
   const values = (index: 2 | 3): string => pairs.map((pair) => `${pair[1]}: ${pair[index]};`).join(' ');

@@ -17,7 +17,7 @@ export function svgOf(
 /** Twice as large as on the screen, for print. */
 const pixelRatio = 2;
 
-/** Of what the page shows: in its colours of the moment. */
+/** The picture that the page shows, in its present colors. */
 export async function pngOf(
   layout: ChartLayout,
   active: ReadonlySet<string>,

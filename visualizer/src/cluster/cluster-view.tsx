@@ -1,4 +1,4 @@
-/** The cluster at the moment that is shown: nodes as they stand, who leads, and the sessions between them. */
+/** The cluster at the shown moment: its nodes and their states, the leader, and the sessions between nodes. */
 import {
   Background,
   BaseEdge,
@@ -28,7 +28,7 @@ import './cluster.css';
 export interface ClusterViewProps {
   readonly fold: Fold;
   readonly identities: ReadonlyMap<string, Identity>;
-  /** A second earlier, for the rates. */
+  /** The state a second earlier, for the rates. */
   readonly earlier: Fold;
   readonly selected: string | undefined;
   onSelect(node: string | undefined): void;
@@ -55,7 +55,7 @@ export function ClusterView({ fold, identities, earlier, selected, onSelect }: C
   const key = `${names.members.join()} ${names.clouds.join()}`;
   const upper = names.clouds.length === 0 ? [] : connectedToCloud(nodes, links);
   const [cards, setCards, onNodesChange] = useNodesState<CardNode>([]);
-  // Where somebody has dragged a card, it stays until then.
+  // A card that the user has dragged stays where it is until then.
   // biome-ignore lint/correctness/useExhaustiveDependencies: only when nodes come or go, or others connect to the cloud
   useEffect(() => {
     const places = placesOf(names.members, names.clouds, upper);
@@ -130,7 +130,7 @@ export function ClusterView({ fold, identities, earlier, selected, onSelect }: C
 
 const fitOptions = { padding: 0.15, maxZoom: 1.3 };
 
-/** All nodes stay in sight when the picture gets another size: the window changes, or details are shown beside it. */
+/** All nodes stay visible when the picture changes its size: the window changes, or details appear beside it. */
 function Refit() {
   const { fitView } = useReactFlow();
   const width = useStore((store) => store.width);
@@ -142,7 +142,7 @@ function Refit() {
   return null;
 }
 
-/** Cloud nodes that nobody watches are known by those who connect to them. */
+/** Cloud nodes that are not watched are known from the nodes that connect to them. */
 function namesOf(nodes: readonly NodeSight[], links: readonly Link[]): { members: string[]; clouds: string[] } {
   const watched = new Map(nodes.map((node) => [node.node, node]));
   const clouds = new Set(nodes.filter(({ role }) => role === 'cloud').map(({ node }) => node));
@@ -156,7 +156,7 @@ function namesOf(nodes: readonly NodeSight[], links: readonly Link[]): { members
   return { members: [...members].filter((name) => !clouds.has(name)).sort(), clouds: [...clouds].sort() };
 }
 
-/** Leaders, who are about to, come first. */
+/** Leaders come first; they connect to the cloud next. */
 function connectedToCloud(nodes: readonly NodeSight[], links: readonly Link[]): string[] {
   const ends = new Set(links.flatMap(({ from, to, isOfGateway }) => (isOfGateway ? [from, to] : [])));
   const members = nodes.filter(({ role }) => role !== 'cloud');
@@ -165,7 +165,7 @@ function connectedToCloud(nodes: readonly NodeSight[], links: readonly Link[]): 
   return [...leaders, ...others].map(({ node }) => node);
 }
 
-/** By the key of the link. They are found anew when a card moves, or a link comes or goes, and not at each record. */
+/** By the key of the link. Computed again when a card moves or a link appears or disappears, not at each record. */
 function useWays(cards: readonly CardNode[], links: readonly Link[]): ReadonlyMap<string, Way> {
   const places = cards.map(({ id, position: { x, y } }) => `${id} ${x} ${y}`).join();
   const keys = links.map(({ key }) => key).join();
@@ -271,7 +271,7 @@ function Crown() {
   );
 }
 
-/** Between the middles of two cards, which hide its ends. */
+/** Between the centers of two cards, which cover its ends. */
 function LinkLine({ id, source, target, data }: EdgeProps<LinkEdge>) {
   if (data?.way === undefined) return null;
   const { link, rate, isCut, way } = data;

@@ -1,4 +1,4 @@
-/** What may be done to a demo or a simulation. It exists only where the server was started with control allowed. */
+/** The commands for a demo or a simulation. Shown only when the server was started with controls. */
 import { type FormEvent, useState } from 'react';
 import type { Control, ControlName } from '../../../src/inspector/wire.js';
 import type { NodeSight } from '../model/cluster.js';
@@ -45,7 +45,7 @@ export function ControlsPanel({ controls, nodes, selected, run }: ControlsProps)
   return (
     <section className="controls" aria-label="Controls">
       <h3>{chosen === undefined ? 'Controls' : chosen.nodeId}</h3>
-      {chosen === undefined && <p className="soft">Choose a node to crash it, write into it or reconfigure it.</p>}
+      {chosen === undefined && <p className="soft">Select a node to crash it, write to it or reconfigure it.</p>}
       {chosen !== undefined && (
         <div className="controls-row">
           {allows('crash') && (

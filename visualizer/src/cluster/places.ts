@@ -1,6 +1,6 @@
 /**
- * Where nodes stand: members in a ring, so that each pair has a straight way; cloud nodes in a row above. Whoever is connected with the
- * cloud stands at the top of the ring, so that its links run behind no other node.
+ * The positions of nodes: members in a ring, so that each pair has a straight line; cloud nodes in a row above. Members
+ * that are connected with the cloud are at the top of the ring, so that their links run behind no other node.
  */
 export interface Place {
   readonly x: number;
@@ -20,7 +20,7 @@ export function placesOf(
   upper: readonly string[] = [],
 ): Map<string, Place> {
   const places = new Map<string, Place>();
-  // Wide rather than high, as windows are; a single one in the middle, two side by side.
+  // Wider than high, as windows are; a single member in the middle, two side by side.
   const radius = members.length < 2 ? 0 : Math.max(170, (members.length * spacing) / (2 * Math.PI));
   const start = members.length === 2 ? Math.PI : -Math.PI / 2;
   for (const [index, node] of inRing(members, upper).entries()) {
@@ -34,7 +34,10 @@ export function placesOf(
   return places;
 }
 
-/** Clockwise from the top. The upper ones stand at the top and beside it, in turns; the others keep their order. */
+/**
+ * Clockwise from the top. The upper members stand at the top and beside it, alternating sides; the others keep their
+ * order.
+ */
 function inRing(members: readonly string[], upper: readonly string[]): readonly string[] {
   const others = members.filter((member) => !upper.includes(member));
   const [right, left]: [string[], string[]] = [[], []];

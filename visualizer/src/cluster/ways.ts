@@ -1,18 +1,18 @@
-/** How a link runs from one card to another: straight, or in a bow around the cards of nodes that it has nothing to do with. */
+/** The path of a link from one card to another: straight, or curved around the cards of other nodes. */
 import { cardHeight, cardWidth, type Place } from './places.js';
 
 export interface Way {
-  /** As SVG has it. */
+  /** As an SVG path. */
   readonly path: string;
-  /** Where its label stands. */
+  /** The position of its label. */
   readonly label: Place;
 }
 
-/** Between a card and a link of others. */
+/** Between a card and a link of other nodes. */
 const margin = 14;
 const labelWidth = 120;
 const labelHeight = 24;
-/** How far the middle of a bow is from the straight line; to both sides, the nearest first. */
+/** The distance of a curve's middle from the straight line; on both sides, the nearest first. */
 const bowStep = 30;
 const bowsMax = 24;
 const bows = Array.from(
@@ -20,11 +20,11 @@ const bows = Array.from(
   (_, index) => Math.ceil(index / 2) * bowStep * (index % 2 === 0 ? -1 : 1),
 );
 const samples = 48;
-/** Not in the middle, where the lines of a full mesh meet. */
+/** Not in the middle, where the lines of a full mesh cross. */
 const labelShares = [0.42, 0.5, 0.34, 0.58, 0.26, 0.66, 0.74];
 
 /**
- * @param from Middle of a card, as are the others
+ * @param from The center of a card, as are the others
  * @param others Cards of other nodes
  */
 export function wayBetween(from: Place, to: Place, others: readonly Place[]): Way {
@@ -36,7 +36,7 @@ export function wayBetween(from: Place, to: Place, others: readonly Place[]): Wa
   return { path: `M${from.x},${from.y}${curve}`, label: labelPlace(points, others) ?? middleOf(from, to) };
 }
 
-/** Within reach of the farthest bow: others cannot be in its way. */
+/** Cards within reach of the farthest curve: others cannot be in its way. */
 function mayBeMet(card: Place, from: Place, to: Place): boolean {
   const reach = bowsMax * bowStep;
   return (
@@ -47,7 +47,7 @@ function mayBeMet(card: Place, from: Place, to: Place): boolean {
   );
 }
 
-/** The first that meets no card; among very many, that which is behind them for the shortest part. */
+/** The first curve that meets no card; otherwise the one that is hidden for the shortest part. */
 function freestBow(from: Place, to: Place, cards: readonly Place[]): number {
   let best = { bow: 0, met: Number.POSITIVE_INFINITY };
   for (const bow of bows) {
@@ -63,7 +63,7 @@ function isWithin(point: Place, card: Place, around: number): boolean {
   return Math.abs(point.x - card.x) < cardWidth / 2 + around && Math.abs(point.y - card.y) < cardHeight / 2 + around;
 }
 
-/** Of the quadratic curve whose middle is `bow` away from the straight line. */
+/** The control point of the quadratic curve whose middle is `bow` away from the straight line. */
 function controlOf(from: Place, to: Place, bow: number): Place {
   const [dx, dy] = [to.x - from.x, to.y - from.y];
   const length = Math.max(1, Math.hypot(dx, dy));
@@ -84,7 +84,7 @@ function pointsOn(from: Place, to: Place, bow: number): Place[] {
   });
 }
 
-/** On what is to be seen of the way, where no card is, if there is such a place. */
+/** A point on the visible part of the path that no card covers, if there is one. */
 function labelPlace(points: readonly Place[], cards: readonly Place[]): Place | undefined {
   const candidates = labelShares.flatMap((share) => points[Math.floor(points.length * share)] ?? []);
   const isOpen = (place: Place) =>

@@ -1,4 +1,4 @@
-/** One event: what it says, what it comes from, and what came of it. */
+/** One event: its content, its cause, and its effects. */
 import type { EventRecord, InspectorRecord } from '../../../src/inspector/records.js';
 import { stateText } from '../model/cluster.js';
 import type { Timeline } from '../model/timeline.js';
@@ -57,7 +57,7 @@ function EventBody({ timeline, causes, record, onJump, onSelectActor }: BodyProp
         <dt>because of</dt>
         <dd>
           {cause === undefined ? (
-            <span className="soft">nothing that an actor did</span>
+            <span className="soft">no actor's event</span>
           ) : (
             <Jump record={records[cause] as InspectorRecord} position={cause} timeline={timeline} onJump={onJump} />
           )}

@@ -1,4 +1,4 @@
-/** What nodes and actors have said to each other: a sequence diagram, from top to bottom, of as many events as there are. */
+/** The events between nodes and actors: a sequence diagram, from top to bottom, of any length. */
 import { memo, useEffect, useMemo, useReducer, useRef, useState } from 'react';
 import type { EventRecord, InspectorRecord } from '../../../src/inspector/records.js';
 import type { ActorName, Timeline } from '../model/timeline.js';
@@ -27,7 +27,7 @@ const laneWidth = 168;
 /** Time and margin on the left. */
 const gutter = 96;
 const labelWidthMax = 380;
-/** A piece of work between two frames. */
+/** The number of records that are processed between two frames. */
 const recordsPerFrameMax = 20_000;
 const mermaidRowsMax = 200;
 
@@ -184,7 +184,7 @@ export function EventsView(props: EventsViewProps) {
   );
 }
 
-/** Rows and causes, brought up to date in pieces. */
+/** Rows and causes, updated in pieces. */
 function useRows(timeline: Timeline, version: number, filter: Filter): { rows: Rows; causes: Causes } {
   const [, refresh] = useReducer((before: number) => before + 1, 0);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new timeline begins anew
@@ -355,9 +355,9 @@ function ArrowCell({ record, places }: { record: EventRecord; places: Places }) 
   const isInside = from === to;
   const label = `${name} ← ${record.event.type}`;
   const end = middleOf(to);
-  // What comes from outside comes from nowhere far.
+  // An event from outside gets a short arrow.
   const start = from === undefined ? end - 26 : middleOf(from);
-  // On the side to which the arrow comes, so that it covers no lane between.
+  // On the side from which the arrow comes, so that it covers no lane between.
   const isLeft = !isInside && start > end;
   return (
     <span className="sequence-cell">
@@ -387,13 +387,13 @@ interface FiltersProps {
   readonly filter: Filter;
   readonly field: React.RefObject<HTMLInputElement | null>;
   readonly types: ReadonlyMap<string, number>;
-  /** The one that is chosen elsewhere. */
+  /** The actor that is selected elsewhere. */
   readonly actor: ActorName | undefined;
   onChange(filter: Filter): void;
 }
 
 function Filters({ filter, field, types, actor, onChange }: FiltersProps) {
-  // Each session that ends is an event type of its own.
+  // Without a limit there would be too many: each session that ends has an event type of its own.
   const sorted = [...types].sort(([, one], [, other]) => other - one).slice(0, typesOfferedMax);
   return (
     <search className="events-filters">

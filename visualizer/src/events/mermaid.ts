@@ -1,4 +1,4 @@
-/** A stretch of the sequence as Mermaid's `sequenceDiagram`. */
+/** A part of the sequence as Mermaid's `sequenceDiagram`. */
 import type { InspectorRecord } from '../../../src/inspector/records.js';
 import { arrowOf, type Lane, type Places, pathOf } from './rows.js';
 

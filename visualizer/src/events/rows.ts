@@ -1,24 +1,24 @@
 /**
- * Which records are rows of the sequence, and from where to where their arrows go. Pure; grows with the records, in pieces, so that no
- * filter ever makes the page wait.
+ * Which records are rows of the sequence, and the ends of their arrows. Pure; grows with the records, in pieces, so
+ * that no filter ever blocks the page.
  */
 import type { EventRecord, InspectorRecord } from '../../../src/inspector/records.js';
 import type { ActorName } from '../model/timeline.js';
 
 export interface Filter {
-  /** An actor; what is below it counts, too. */
+  /** An actor; its descendants count, too. */
   readonly actor: string | undefined;
   /** An event type; `*` stands for anything. */
   readonly type: string;
-  /** Anywhere in what is shown of the event. */
+  /** Anywhere in the shown event. */
   readonly text: string;
-  /** XState's own events and what beats all the time. */
+  /** XState's own events and periodic ones. */
   readonly showsNoise: boolean;
 }
 
 export const everything: Filter = { actor: undefined, type: '', text: '', showsNoise: false };
 
-/** What beats all the time, and what XState says by itself. */
+/** Periodic events, and XState's own. */
 const noise = /^(xstate\.(init|stop)|heartbeat\.|link\.send|standing\.changed|liveness\.changed)/;
 
 export function matches(
@@ -45,20 +45,24 @@ function isWithin(sessionId: string | undefined, above: string, directory: Reado
   return false;
 }
 
-/** The whole type when it has a `*`, else a part of it. */
+/** The whole type when it has a `*`, otherwise a part of it. */
 function patternOf(type: string): RegExp {
   const escaped = type.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
   return type.includes('*') ? new RegExp(`^${escaped.join('.*')}$`, 'i') : new RegExp(escaped.join(''), 'i');
 }
 
-/** Positions of records, as they come. */
+/** Positions of records, in order. */
 export class Rows {
   readonly positions: number[] = [];
   #next = 0;
 
   constructor(readonly filter: Filter) {}
 
-  /** Looks at so many records more. @returns whether all were looked at */
+  /**
+   * Processes up to `recordsMax` more records.
+   *
+   * @returns whether all were processed
+   */
   advance(records: readonly InspectorRecord[], directory: ReadonlyMap<string, ActorName>, recordsMax: number): boolean {
     const end = Math.min(records.length, this.#next + recordsMax);
     for (; this.#next < end; this.#next++) {
@@ -80,8 +84,8 @@ export class Rows {
 }
 
 /**
- * What led to what: each record names the event record that it comes from, by its number within one process, of which the root actor
- * tells which.
+ * Causes and effects: each record names the event record that caused it by its number within one process, which the
+ * root actor identifies.
  */
 export class Causes {
   readonly #positions = new Map<string, number>();
@@ -90,7 +94,7 @@ export class Causes {
   readonly #types = new Map<string, number>();
   #next = 0;
 
-  /** Event types with how often each has come. */
+  /** Event types with their counts. */
   get types(): ReadonlyMap<string, number> {
     return this.#types;
   }
@@ -101,18 +105,18 @@ export class Causes {
     return this.#next === records.length;
   }
 
-  /** The position of the event that an event comes from. */
+  /** The position of an event's cause. */
   causeOf(record: InspectorRecord): number | undefined {
     if (!('cause' in record) || record.cause === undefined) return undefined;
     return this.#positions.get(keyOf(record.rootId, record.cause));
   }
 
-  /** Positions of what came of an event: events, new actors, and the snapshot that it led to. */
+  /** Positions of an event's effects: events, new actors, and the snapshot. */
   effectsOf({ rootId, id }: EventRecord): readonly number[] {
     return this.#effects.get(keyOf(rootId, id)) ?? [];
   }
 
-  /** The NodeId of who is at the other end of a session. */
+  /** The NodeId of the other end of a session. */
   peerOf(sessionId: string): string | undefined {
     return this.#peers.get(sessionId);
   }
@@ -146,11 +150,11 @@ export interface Lane {
   readonly actor: string | undefined;
 }
 
-/** From which lane to which, by their numbers; undefined is outside. */
+/** The numbers of the lanes of both ends; undefined is outside. */
 export interface Arrow {
   readonly from: number | undefined;
   readonly to: number;
-  /** It has come over the network. */
+  /** Whether it came over the network. */
   readonly isRemote: boolean;
   readonly isTimer: boolean;
 }
@@ -159,7 +163,7 @@ export interface Places {
   readonly lanes: ReadonlyMap<string, number>;
   readonly directory: ReadonlyMap<string, ActorName>;
   readonly causes: Causes;
-  /** The process that goes by a NodeId. */
+  /** The process that has a NodeId. */
   processOf(nodeId: string): string | undefined;
 }
 
@@ -169,7 +173,7 @@ export function arrowOf(record: EventRecord, { lanes, directory, causes, process
   const { sourceId } = record;
   const isTimer = sourceId === record.sessionId;
   if (isTimer) return { from: to, to, isRemote: false, isTimer };
-  // A frame comes from the node at the other end, not from the socket that gave it to us.
+  // A frame comes from the node at the other end, not from the socket that delivered it.
   if (record.event.type.startsWith('frame.') && (sourceId === undefined || directory.get(sourceId)?.logic === 'link')) {
     const peer = causes.peerOf(record.sessionId);
     const process = peer === undefined ? undefined : processOf(peer);
@@ -184,7 +188,7 @@ export function arrowOf(record: EventRecord, { lanes, directory, causes, process
   };
 }
 
-/** The lane of an actor, or of what it belongs to. */
+/** The lane of an actor, or of an ancestor. */
 function laneOf(
   sessionId: string,
   lanes: ReadonlyMap<string, number>,

@@ -1,4 +1,4 @@
-/** What lasted for a time: who led, which processes were down, and what was done to the world. */
+/** Periods of time: who led, which processes were down, and the faults of the world. */
 import type { Fold } from '../../../src/inspector/fold.js';
 import type { InspectorRecord } from '../../../src/inspector/records.js';
 import type { Identity } from './identities.js';
@@ -7,7 +7,7 @@ export interface Band {
   readonly kind: 'leader' | 'down' | 'partition' | 'world';
   readonly label: string;
   readonly fromMs: number;
-  /** The same as `fromMs` for what has no duration. */
+  /** The same as `fromMs` for an event without duration. */
   readonly toMs: number;
 }
 
@@ -59,7 +59,7 @@ export class Bands {
     return [...this.#closed, ...[...this.#open.values()].map((open) => ({ ...open, toMs: nowMs }))];
   }
 
-  /** An election that has ended leads no more: it is gone from the fold by now. */
+  /** The election actor has ended, so its node no longer leads; the fold has already removed the actor. */
   #endIfElection(node: string, fold: Fold, atMs: number): void {
     for (const actor of fold.actors.values()) if (actor.node === node && actor.logic === 'election') return;
     this.#turn(`leader ${node}`, false, atMs, { kind: 'leader', label: node });

@@ -1,15 +1,15 @@
-/** The moment that the page shows: the present of what is live, or any moment before, standing still or playing. */
+/** The moment that the page shows: the present of a live source, or any earlier moment, paused or playing. */
 import { useEffect, useReducer, useRef } from 'react';
 import type { Timeline } from './timeline.js';
 
 export interface Clock {
-  /** The right end: what comes is shown at once. */
+  /** At the right end: new records are shown at once. */
   readonly isLive: boolean;
   readonly isPlaying: boolean;
   readonly speed: number;
   /** How many records are in the past. */
   readonly count: number;
-  /** The time shown, in ms of the records. */
+  /** The shown time, in ms of the records. */
   readonly nowMs: number;
 }
 
@@ -41,7 +41,7 @@ export function reduceClock(timeline: Timeline, state: State, action: ClockActio
     case 'pause':
       return { ...state, ...at, mode: 'still' };
     case 'play':
-      // From the end one begins anew.
+      // Playing from the end starts again at the beginning.
       if (at.count >= timeline.length) return { ...state, mode: 'playing', count: 0, nowMs: timeline.firstMs };
       return { ...state, ...at, mode: 'playing' };
     case 'seekMs': {
@@ -61,14 +61,17 @@ export function reduceClock(timeline: Timeline, state: State, action: ClockActio
     case 'tick': {
       if (state.mode !== 'playing') return state;
       const nowMs = state.nowMs + action.elapsedMs * state.speed;
-      // The present has been caught up with: what comes is shown at once.
+      // The present is reached: new records are shown at once.
       if (nowMs >= timeline.lastMs) return { ...state, ...present, mode: 'live' };
       return { ...state, nowMs, count: timeline.countAt(nowMs) };
     }
   }
 }
 
-/** @param isLive Whether more is to come: then one begins at the present, else at the end of what there is */
+/**
+ * @param isLive Whether more records may come: then the clock starts at the present, otherwise at the end of the
+ * records
+ */
 export function useClock(timeline: Timeline): { clock: Clock; dispatch: (action: ClockAction) => void } {
   const latest = useRef(timeline);
   latest.current = timeline;
@@ -87,7 +90,7 @@ export function useClock(timeline: Timeline): { clock: Clock; dispatch: (action:
     });
     return () => cancelAnimationFrame(frame);
   }, [isPlaying]);
-  // In another timeline the same moment is at another place.
+  // In another timeline the same moment has another position.
   // biome-ignore lint/correctness/useExhaustiveDependencies: only when the timeline is another one
   useEffect(() => {
     if (state.mode !== 'live') dispatch({ type: 'seekMs', ms: state.nowMs });

@@ -1,4 +1,7 @@
-/** The cluster as its actors tell of it: nodes, sessions between them, leaders, gateways. Everything is read from their contexts. */
+/**
+ * The cluster as its actors describe it: nodes, sessions between them, leaders, gateways. Everything is read from the
+ * actors' contexts.
+ */
 import type { ActorState, Fold } from '../../../src/inspector/fold.js';
 import type { StateValue } from '../../../src/inspector/records.js';
 import type { Summary } from '../../../src/inspector/summary.js';
@@ -25,7 +28,7 @@ export interface NodeSight {
   readonly peers: readonly PeerSight[];
   readonly sessions: readonly SessionSight[];
   readonly gateways: readonly GatewaySight[];
-  /** Documents of statemesh itself that it cannot use. */
+  /** Statemesh's own documents that the node cannot use. */
   readonly quarantined: readonly QuarantinedSight[];
 }
 
@@ -45,10 +48,13 @@ export interface PeerSight {
 
 export interface SessionSight {
   readonly sessionId: string;
-  /** Who is on the other side, once that is known. */
+  /** The NodeId of the other side, once it is known. */
   readonly peerId: string | undefined;
   readonly state: string;
-  /** What people want to know of it: `up to date`, `sending 1,200`, `receiving`; its state while it does not synchronize. */
+  /**
+   * A readable state: `up to date`, `sending 1,200`, `receiving`; the state's name while the session does not
+   * synchronize.
+   */
   readonly standing: string;
   readonly roundTripMs: number | undefined;
   readonly entriesSent: number;
@@ -123,7 +129,7 @@ function quarantinedOf(membership: ActorState | undefined): QuarantinedSight[] {
     return {
       collection: text(document?.collection) ?? '',
       documentKey: text(document?.documentKey) ?? '',
-      // How many there are more.
+      // How many more there are.
       reason: text(document?.reason) ?? text(each) ?? '',
     };
   });
@@ -173,7 +179,7 @@ function standingOf(session: ActorState, sender: ActorState | undefined, receive
   return stateName(sender?.value) === 'caughtUp' ? 'up to date' : 'sending';
 }
 
-/** Of a list that is shown by its length: `[1200 entries of 2 authors]`. */
+/** The length of a list that is summarized: `[1200 entries of 2 authors]`. */
 function countIn(summary: Summary | undefined): number {
   return Number(/^\[(\d+) /.exec(text(summary) ?? '')?.[1] ?? 0);
 }
@@ -199,7 +205,7 @@ export interface Link {
   readonly isOfGateway: boolean;
 }
 
-/** Pairs of nodes between which there are sessions. A peer that is not watched itself is named by its NodeId. */
+/** Pairs of nodes that have sessions. A peer that is not watched itself is named by its NodeId. */
 export function linksOf(nodes: readonly NodeSight[]): Link[] {
   const processOf = new Map(nodes.map(({ nodeId, node }) => [nodeId, node]));
   const links = new Map<string, Link>();
@@ -225,7 +231,7 @@ export function stateName(value: StateValue | Summary | undefined): string | und
   return Object.keys(value)[0];
 }
 
-/** A state as one line: `running.service.member`, or its regions by commas. */
+/** A state as one line: `running.service.member`, or its regions separated by commas. */
 export function stateText(value: StateValue | undefined): string {
   if (value === undefined) return '';
   if (typeof value === 'string') return value;

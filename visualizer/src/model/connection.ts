@@ -1,8 +1,8 @@
 /**
- * The way to the server of this page: records come, controls go.
+ * The connection to the server of this page: records come, commands go.
  *
- * Invariant: when the way is lost, the page keeps what it has and tries again; a server that comes back tells everything anew, so the
- * timeline begins anew with it, at the moment at which its first record is there.
+ * Invariant: when the connection is lost, the page keeps its records and tries again. A server that comes back sends
+ * everything again, so a new timeline replaces the old one when the first record arrives.
  */
 import { type InspectorRecord, recordsVersion } from '../../../src/inspector/records.js';
 import type { Control, ControlName, PageMessage, ServerMessage } from '../../../src/inspector/wire.js';
@@ -16,11 +16,11 @@ export interface Scene {
   readonly title: string;
   readonly controls: readonly ControlName[];
   readonly stately: string | undefined;
-  /** Grows with each change of any of it. */
+  /** Grows with each change of any field. */
   readonly version: number;
 }
 
-/** Of a live cluster; a trace is shown whole. */
+/** Limit for a live cluster; a trace is shown whole. */
 const liveRecordsMax = 600_000;
 const retryFirstMs = 500;
 const retryMaxMs = 5_000;
@@ -44,7 +44,7 @@ export class Connection {
   #isDue = false;
   readonly #token: string;
 
-  /** @param token What lets this page in */
+  /** @param token The token that admits this page */
   constructor(token: string) {
     this.#token = token;
   }
@@ -56,7 +56,7 @@ export class Connection {
 
   readonly getScene = (): Scene => this.#scene;
 
-  /** Hears each record as it comes. */
+  /** Calls the listener with each record. */
   onRecords(listener: (records: readonly InspectorRecord[]) => void): () => void {
     this.#recordListeners.add(listener);
     return () => void this.#recordListeners.delete(listener);
@@ -82,14 +82,14 @@ export class Connection {
       for (const reply of this.#replies.values()) reply({ isDone: false, message: 'The connection was lost.' });
       this.#replies.clear();
       if (this.#scene.condition === 'complete' || this.#scene.condition === 'refused') return;
-      // A wrong token does not become a right one; but a server that was never reached may still begin.
+      // A wrong token stays wrong; but a server that was never reached may still start.
       this.#change({ condition: this.#wasOpen || code !== 1_006 || this.#attempt < 3 ? 'lost' : 'refused' });
       this.#attempt += 1;
       setTimeout(() => this.connect(), Math.min(retryMaxMs, retryFirstMs * 2 ** this.#attempt));
     };
   }
 
-  /** @returns what came of it; never rejects */
+  /** @returns the result of the command; never rejects */
   control(control: Control): Promise<{ isDone: boolean; message: string }> {
     const socket = this.#socket;
     if (socket?.readyState !== WebSocket.OPEN) {
@@ -137,7 +137,7 @@ export class Connection {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Once a frame, however much comes. */
+  /** Once per frame, however much comes. */
   #changeSoon(): void {
     if (this.#isDue) return;
     this.#isDue = true;

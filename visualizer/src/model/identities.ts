@@ -1,4 +1,6 @@
-/** Who a process is, by what its root actor has said last: its name in the records need not be its NodeId. */
+/**
+ * The identity of a process, from the last report of its root actor: its name in the records need not be its NodeId.
+ */
 import type { InspectorRecord } from '../../../src/inspector/records.js';
 
 export interface Identity {

@@ -1,6 +1,6 @@
 /**
- * Records as the events that Stately's own inspector takes (`@statelyai/inspect`): with whole snapshots, which records do not have, and
- * with machines as it reads them.
+ * Records as the events that Stately's own inspector takes (`@statelyai/inspect`): with whole snapshots, which records
+ * do not have, and with machines in its format.
  */
 import type { StatelyInspectionEvent } from '@statelyai/inspect';
 import type { Chart, ChartState, ChartTransition } from '../../../src/inspector/chart.js';
@@ -13,7 +13,7 @@ const version = '0.7.2';
 export class StatelyConverter {
   readonly #fold = new Fold();
 
-  /** Takes records as past: what comes of them is told as the beginning. */
+  /** Takes records of the past: they become the initial state. */
   begin(records: readonly InspectorRecord[]): StatelyInspectionEvent[] {
     for (const record of records) this.#fold.add(record);
     return [...this.#fold.actors.values()].map((actor) => this.#actorEvent(actor, actor.startedAtMs));

@@ -1,15 +1,15 @@
 /**
- * Everything that has happened, in order, and how everything stood at any moment of it.
+ * Everything that has happened, in order, and the state at any moment of it.
  *
- * Invariants: records only come at the end; times never go back; the state at a position is found from the nearest checkpoint before
- * it, so any moment costs at most `checkpointEvery` records.
+ * Invariants: records are only added at the end. Times never go back. The state at a position is computed from the
+ * nearest checkpoint before it, so any moment costs at most `checkpointEvery` records.
  */
 import { Fold, recordsOf } from '../../../src/inspector/fold.js';
 import type { InspectorRecord } from '../../../src/inspector/records.js';
 import { type Band, Bands } from './bands.js';
 import { type Identity, learn } from './identities.js';
 
-/** An actor by name, also when it is long gone. */
+/** An actor's name, also when the actor has ended. */
 export interface ActorName {
   readonly sessionId: string;
   readonly parentId: string | undefined;
@@ -26,16 +26,16 @@ const earliestDateMs = 1e12;
 
 export class Timeline {
   readonly records: InspectorRecord[] = [];
-  /** Of each record; processes of one machine may tell of a moment late, so it is the latest that was told until then. */
+  /** The time of each record. Processes of one machine may report late, so it is the latest time so far. */
   readonly times: number[] = [];
   readonly directory = new Map<string, ActorName>();
-  /** What each process was last known as: also of those that are down. */
+  /** The last known identity of each process, also of processes that are down. */
   readonly identities = new Map<string, Identity>();
-  /** By start: who leads, and what was done to the world. */
+  /** By start: leaders, and faults of the world. */
   readonly #bands = new Bands();
   readonly #checkpoints: Fold[] = [new Fold()];
   readonly #latest = new Fold();
-  /** The state that was asked for last, and where that was: the next one is mostly near. */
+  /** The last requested state and its position: the next request is mostly near. */
   #found = { count: 0, fold: new Fold() };
 
   get length(): number {
@@ -66,7 +66,7 @@ export class Timeline {
     }
   }
 
-  /** The latest so many records, after how everything stood before them: what a page can hold has an end, too. */
+  /** A timeline of the latest `count` records, after the state before them: a page has limited memory. */
   latest(count: number): Timeline {
     const begin = Math.max(0, this.records.length - count);
     const timeline = new Timeline();
@@ -77,7 +77,7 @@ export class Timeline {
     return timeline;
   }
 
-  /** How everything stood after so many records. It must not be changed. */
+  /** The state after this many records. It must not be changed. */
   foldAt(count: number): Fold {
     if (count >= this.records.length) return this.#latest;
     const checkpoint = Math.floor(count / checkpointEvery);
@@ -90,12 +90,12 @@ export class Timeline {
     return fold;
   }
 
-  /** The same, as a picture that stays, for whoever keeps it while more comes. */
+  /** The same as a copy, for callers that keep it while more records come. */
   copyAt(count: number): Fold {
     return new Fold(this.foldAt(count));
   }
 
-  /** Whether times are those of the day: a simulation counts its own. */
+  /** Whether times are wall-clock times: a simulation counts from 0. */
   get hasWallClock(): boolean {
     return this.firstMs > earliestDateMs;
   }
@@ -111,7 +111,7 @@ export class Timeline {
     return low;
   }
 
-  /** When the last of so many records came. */
+  /** The time of the last of the first `count` records. */
   timeAt(count: number): number {
     return this.times[Math.min(count, this.times.length) - 1] ?? this.firstMs;
   }

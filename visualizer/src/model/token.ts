@@ -1,6 +1,6 @@
 /**
- * The token in the address by which the page was opened. It lets in whoever has it, so it stays neither in the address bar nor in the
- * history; the tab keeps it, for when the page is loaded again.
+ * The token in the address by which the page was opened. It admits everyone who has it, so it stays neither in the
+ * address bar nor in the history; the tab keeps it for reloads.
  */
 const name = 'token';
 
@@ -12,7 +12,7 @@ export function takeToken(): string {
   try {
     sessionStorage.setItem(name, given);
   } catch {
-    // A browser that keeps nothing: then the whole address is needed again.
+    // The browser stores nothing: after a reload the whole address is needed again.
   }
   return given;
 }

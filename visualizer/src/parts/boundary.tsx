@@ -1,8 +1,8 @@
-/** What a page shows when one of its views cannot be drawn: the others still can. */
+/** What the page shows when one of its views cannot be drawn; the other views still work. */
 import { Component, type ReactNode } from 'react';
 
 interface BoundaryProps {
-  /** Another one begins anew. */
+  /** A change of the name resets it. */
   readonly name: string;
   readonly children: ReactNode;
 }

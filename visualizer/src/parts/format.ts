@@ -1,6 +1,6 @@
-/** Times and numbers as people read them. */
+/** Readable times and numbers. */
 
-/** Since the beginning of what is shown: `12.345 s`, `3:04.500`, `1:02:03.500`. */
+/** Time since the beginning of the records: `12.345 s`, `3:04.500`, `1:02:03.500`. */
 export function sinceText(atMs: number, firstMs: number): string {
   const ms = Math.max(0, atMs - firstMs);
   const seconds = (ms / 1_000) % 60;
@@ -11,7 +11,7 @@ export function sinceText(atMs: number, firstMs: number): string {
   return `${seconds.toFixed(3)} s`;
 }
 
-/** The time of day, where records have one: those of simulations count from their beginning. */
+/** The time of day; undefined in simulations, whose records count from 0. */
 export function clockText(atMs: number): string | undefined {
   return atMs < earliestDateMs ? undefined : new Date(atMs).toLocaleTimeString();
 }

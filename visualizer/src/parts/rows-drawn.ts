@@ -1,6 +1,6 @@
 /**
- * Which rows of a long list are drawn: those that can be seen and a few around them, and never more than a maximum, whatever the
- * layout says of the height of the list. A list that was given all the height it asked for would draw every row, and hang the page.
+ * Which rows of a long list are drawn: the visible rows and a few around them, and never more than a maximum, whatever
+ * height the layout reports. A list with unlimited height would draw every row, and hang the page.
  */
 import { defaultRangeExtractor, type Range, useVirtualizer, type Virtualizer } from '@tanstack/react-virtual';
 import { type RefObject, useLayoutEffect, useState } from 'react';
@@ -10,9 +10,9 @@ export const rowsDrawnMax = 200;
 
 export interface RowsDrawnOptions {
   readonly count: number;
-  /** What scrolls; a state, not a ref, since a list below it is laid out before the ref is set. */
+  /** The scrolling element; a state, not a ref, because a list below it is laid out before the ref is set. */
   readonly scroller: HTMLElement | null;
-  /** What holds the rows, where something else stands above it in what scrolls. */
+  /** The element that holds the rows, when the scroller holds something else above it. */
   readonly holder?: RefObject<HTMLElement | null>;
   readonly rowHeight: number;
 }
@@ -24,7 +24,7 @@ export function useRowsDrawn<Row extends Element>({
   rowHeight,
 }: RowsDrawnOptions): Virtualizer<HTMLElement, Row> {
   const [scrollMargin, setScrollMargin] = useState(0);
-  // After each drawing, since what stands above may have grown.
+  // After each render, because the content above may have grown.
   useLayoutEffect(() => {
     if (scroller === null || holder?.current == null) return;
     const above = holder.current.getBoundingClientRect().top - scroller.getBoundingClientRect().top;

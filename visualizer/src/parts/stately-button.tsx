@@ -1,10 +1,13 @@
-/** Relays what comes to Stately's public inspector, in a window of its own. Only when somebody presses the button: it leaves this machine. */
+/**
+ * Relays events to Stately's public inspector, in a window of its own. Only after the user presses the button, because
+ * the events leave this machine.
+ */
 import { createBrowserInspector } from '@statelyai/inspect';
 import { useEffect, useRef, useState } from 'react';
 import type { Connection } from '../model/connection.js';
 import { StatelyConverter } from '../model/stately.js';
 
-/** Their page is for looking at a few actors: older events than these are not sent. */
+/** Stately's page is made for a few actors: only this many past events are sent. */
 const eventsFirstMax = 2_000;
 
 export function StatelyButton({ url, connection }: { url: string; connection: Connection }) {

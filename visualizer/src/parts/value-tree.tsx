@@ -1,4 +1,4 @@
-/** A summarised value, to be unfolded where it has parts. */
+/** A summarized value, with parts that can be unfolded. */
 import type { Summary } from '../../../src/inspector/summary.js';
 
 export function ValueTree({ value, name, isFresh = false }: { value: Summary; name: string; isFresh?: boolean }) {

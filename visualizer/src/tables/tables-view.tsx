@@ -124,7 +124,7 @@ function peersOf(node: NodeSight, onSelect: (sessionId: string, node: string) =>
       ],
     };
   });
-  // A cloud node knows of nobody but who is connected.
+  // A cloud node knows only the clients that are connected.
   const known = new Set(node.peers.map(({ nodeId }) => nodeId));
   const guests = node.sessions.filter(
     ({ peerId, isOfGateway }) => peerId !== undefined && !known.has(peerId) && !isOfGateway,
@@ -155,14 +155,14 @@ interface TableProps {
   readonly caption: string;
   readonly heads: readonly string[];
   readonly rows: readonly Row[];
-  /** What scrolls. */
+  /** The element that scrolls. */
   readonly scroller: HTMLElement | null;
 }
 
-/** Until it is measured: a long failure takes more lines. */
+/** Used until the row is measured: a long error message takes more lines. */
 const rowHeight = 29;
 
-/** Only the rows that can be seen: a cloud node has thousands of peers. Two empty rows stand for those above and below. */
+/** Only the visible rows: a cloud node has thousands of peers. Two empty rows stand for those above and below. */
 function Table({ caption, heads, rows, scroller }: TableProps) {
   const body = useRef<HTMLTableSectionElement>(null);
   const virtual = useRowsDrawn<HTMLTableRowElement>({ count: rows.length, scroller, holder: body, rowHeight });

@@ -1,4 +1,4 @@
-/** Time over everything at once: a slider with what lasted for a while as bands, and play, pause, step, speed, live. */
+/** The time control above all views: a slider with bands for periods, and play, pause, step, speed, live. */
 import { useMemo } from 'react';
 import type { Band } from '../model/bands.js';
 import { type Clock, type ClockAction, speeds } from '../model/clock.js';
@@ -26,7 +26,7 @@ export function TimeBar({ timeline, version, clock, isLive, dispatch }: TimeBarP
           className="time-live"
           aria-pressed={clock.isLive}
           onClick={() => dispatch({ type: 'live' })}
-          title="Show what is there, and what comes (End)"
+          title="Show the present, and new records as they come (End)"
         >
           {isLive ? 'Live' : 'End'}
         </button>
