@@ -1,4 +1,7 @@
-/** The authority as a process of its own: options as JSON in the environment, its URL as JSON on standard output when it runs. */
+/**
+ * The authority as a process of its own: options as JSON in the environment, its URL as JSON on standard output when it
+ * runs.
+ */
 import { type AuthorityOptions, startAuthority } from './authority.js';
 
 const { url } = await startAuthority(JSON.parse(process.env.AUTHORITY_OPTIONS ?? '{}') as AuthorityOptions);

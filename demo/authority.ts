@@ -16,7 +16,7 @@ export interface AuthorityOptions {
   readonly clients: readonly { readonly id: string; readonly secret: string }[];
   readonly scope: string;
   readonly audience: string;
-  /** How long a token holds, in seconds. */
+  /** The lifetime of a token, in seconds. */
   readonly lifetimeSeconds: number;
   /** 0: the system chooses. */
   readonly port?: number;
@@ -25,9 +25,9 @@ export interface AuthorityOptions {
 }
 
 export interface Authority {
-  /** What nodes are told: the issuer. */
+  /** The issuer, for the configuration of nodes. */
   readonly url: string;
-  /** The tokens given so far: tests look for them where they must not be. */
+  /** The tokens issued so far: tests check that they do not show up where they must not. */
   readonly tokens: readonly string[];
   close(): Promise<void>;
 }
@@ -54,7 +54,7 @@ export async function startAuthority(options: AuthorityOptions): Promise<Authori
   };
 }
 
-/** By a name of its own: with its default store in memory the provider warns of a production that this is not. */
+/** A class of its own: with its default in-memory store the provider warns against production use. */
 class Volatile extends MemoryAdapter {}
 
 function providerOf(url: string, options: AuthorityOptions, key: KeyObject): Provider {
@@ -84,7 +84,7 @@ function providerOf(url: string, options: AuthorityOptions, key: KeyObject): Pro
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,
-        // Whatever audience a client names, and one for those that name none.
+        // Accepts every audience that a client names, and one for clients that name none.
         defaultResource: () => `urn:audience:${audience}`,
         getResourceServerInfo: () => resource,
       },

@@ -1,8 +1,11 @@
-/** Certificates for the cloud nodes and the authority of the demo: made at each run, trusted by nobody else. */
+/**
+ * Certificates for the cloud nodes and the authority of the demo: created at each run, trusted only by the demo's
+ * nodes.
+ */
 import { generate } from 'selfsigned';
 
 export interface Certificates {
-  /** PEM: what the nodes are told to trust. */
+  /** PEM: the authority that the nodes trust. */
   readonly ca: string;
   /** PEM, for 127.0.0.1 and localhost. */
   readonly certificate: string;
@@ -12,7 +15,7 @@ export interface Certificates {
 const subject = (name: string) => [{ name: 'commonName', value: name }];
 const keyType = { keyType: 'ec', curve: 'P-256', algorithm: 'sha256' } as const;
 
-/** An authority, and a server certificate by it. */
+/** An authority, and a server certificate that it signed. */
 export async function makeCertificates(): Promise<Certificates> {
   const ca = await generate(subject('statemesh demo authority'), {
     ...keyType,

@@ -1,6 +1,6 @@
 /**
- * The second half of the story: the use cases of the seed document "Remote Peer Configuration", on a running cluster, and the death
- * of its leader.
+ * The second part of the story: a cloud node is added, disabled, enabled and replaced on a running cluster, and the
+ * leader dies.
  */
 import type { Cloud } from './cloud.js';
 import type { Cluster } from './cluster.js';
@@ -11,7 +11,7 @@ import { assert, connectedTo, isLedBy, sharedDigestOf, statusOf } from './questi
 import { number } from './screen.js';
 import type { Step } from './story.js';
 
-/** Written while the cloud cannot hear of it. */
+/** Orders that are written while the cloud is away. */
 const ordersWhileAway = 200;
 
 export function cloudSteps(cluster: Cluster, cloud: Cloud, orders: Orders): Step[] {
@@ -31,8 +31,8 @@ export function cloudSteps(cluster: Cluster, cloud: Cloud, orders: Orders): Step
       async run() {
         await until(signal, 'all three agree that node-a leads', () => isLedBy(nodes, a));
         return {
-          title: 'node-a leads: the smallest NodeId of those that are live',
-          details: ['Only the leader connects to the cloud; any other could take over.'],
+          title: 'node-a leads: the smallest NodeId among the live nodes',
+          details: ['Only the leader connects to the cloud; any other node could take over.'],
         };
       },
     },
@@ -67,7 +67,7 @@ export function cloudSteps(cluster: Cluster, cloud: Cloud, orders: Orders): Step
         assert(connected.length === 1, `cloud-1 has ${connected.length} connections from a cluster of three`);
         return {
           title: `cloud-1 has all ${number(documents)} documents, over one connection`,
-          details: ['The digests over everything but the settings of the cluster are equal.'],
+          details: ['The digests over everything except the settings of the cluster are equal.'],
         };
       },
     },
@@ -75,7 +75,11 @@ export function cloudSteps(cluster: Cluster, cloud: Cloud, orders: Orders): Step
       title: 'Use case 2: disabled for maintenance, and enabled again',
       async run() {
         await b.call('disablePeer', { nodeId: old.name });
-        await until(signal, 'nobody is connected to cloud-1', async () => (await connectedTo(nodes, old)).length === 0);
+        await until(
+          signal,
+          'no node is connected to cloud-1',
+          async () => (await connectedTo(nodes, old)).length === 0,
+        );
         await orders.write([a, b, c], ordersWhileAway);
         const before = await orders.countOn(old);
         assert(before === 0, `cloud-1 has ${before} orders although it is disabled`);

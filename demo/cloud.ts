@@ -1,8 +1,9 @@
 /**
- * What the cluster connects to: an OAuth2 authority and two cloud nodes, each a process of its own, with certificates of an
- * authority that this demo makes.
+ * What the cluster connects to: an OAuth2 authority and two cloud nodes, each a process of its own, with certificates
+ * of an authority that this demo creates.
  *
- * Invariant: the client secret is in the memory of this process and of the authority, and sealed in the databases of the cluster.
+ * Invariant: the client secret exists only in the memory of this process and of the authority, and sealed in the
+ * databases of the cluster.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -18,7 +19,7 @@ import { ClusterNode, commandPath, environment } from './cluster-node.js';
 const scope = 'entgldb:sync';
 const audience = 'urn:statemesh:demo';
 const clientId = 'the-cluster';
-/** Short enough for a token to be renewed while the story is told. */
+/** Short enough for a token to be renewed during the story. */
 const tokenLifetimeSeconds = 20;
 const authorityWithinMs = 20_000;
 
@@ -34,7 +35,7 @@ export class Cloud {
     this.nodes = [new ClusterNode('cloud-1', cluster), new ClusterNode('cloud-2', cluster)];
   }
 
-  /** Where tokens come from. */
+  /** The URL of the authority. */
   get url(): string {
     return this.#url;
   }
@@ -43,7 +44,7 @@ export class Cloud {
     return this.#authority?.pid;
   }
 
-  /** Certificates, and configurations that trust them: before any node starts. */
+  /** Creates certificates, and configurations that trust them, before any node starts. */
   async initialize(): Promise<void> {
     const { ca, certificate, key } = await makeCertificates();
     for (const [name, text] of Object.entries({ ca, certificate, key })) {
@@ -90,7 +91,7 @@ export class Cloud {
     await node.start();
   }
 
-  /** As a person does it, on any node: by the command line, with the secret on standard input. */
+  /** Adds a cloud peer as a user does, on any node: with the command line, and the secret on standard input. */
   async addTo(node: ClusterNode, { name }: ClusterNode, port: number): Promise<void> {
     const child = execFile(process.execPath, [
       ...[commandPath, 'add-cloud-peer', '--data-dir', node.directory],

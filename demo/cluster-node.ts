@@ -1,7 +1,7 @@
 /**
  * One node: its directory, and the process of the real command line that works on it.
  *
- * Invariant: a process that ends without being told to is reported to the cluster.
+ * Invariant: a process that ends unexpectedly is reported to the cluster.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
@@ -20,10 +20,10 @@ export const commandPath = fileURLToPath(new URL('../../dist/cli/main.js', impor
 const logLinesShown = 8;
 const startWithinMs = 20_000;
 const stopWithinMs = 10_000;
-/** How long a call that failed waits for the news that its node has died. */
+/** How long a call that failed waits for the report that its node has died. */
 const newsWithinMs = 500;
 const pollIntervalMs = 50;
-/** Of pino: warnings and worse. */
+/** Pino's level for warnings; errors are above it. */
 const problemLevel = 40;
 const problemsShown = 5;
 
@@ -55,18 +55,18 @@ export class ClusterNode<Name extends NodeName = NodeName> {
     return this.#child?.pid;
   }
 
-  /** It has said so, and has not ended since. */
+  /** Whether it has reported that it runs, and has not ended since. */
   get isRunning(): boolean {
     return this.#hasStarted && this.#isAlive;
   }
 
-  /** Resolves when the node says that it runs. */
+  /** Resolves when the node reports that it runs. */
   async start(): Promise<void> {
     this.cluster.signal.throwIfAborted();
     const { collectorUrl: collector } = this.cluster.watch;
     if (collector !== undefined) this.configure({ inspector: { collector } });
     const log = openSync(this.logPath, 'a', 0o600);
-    // In a process group of its own: Ctrl-C is for the demo, which then stops its nodes.
+    // In a process group of its own: Ctrl-C goes to the demo, which then stops its nodes.
     const child = spawn(process.execPath, [commandPath, 'start', '--json', '--config', this.configPath], {
       detached: true,
       env: environment(),
@@ -87,7 +87,7 @@ export class ClusterNode<Name extends NodeName = NodeName> {
     this.#hasStarted = true;
   }
 
-  /** Nothing is said, nothing is finished. */
+  /** The process reports and finishes nothing. */
   async kill(): Promise<Ending> {
     this.#isAwaited = true;
     this.#child?.kill('SIGKILL');
@@ -107,7 +107,7 @@ export class ClusterNode<Name extends NodeName = NodeName> {
     if (this.#isAlive) this.#child?.kill('SIGKILL');
   }
 
-  /** Asks the node on its control socket. */
+  /** Calls the node on its control socket. */
   async call<T>(name: string, body?: unknown): Promise<T> {
     try {
       return (await callControl(this.#socketPath, name, body, { signal: this.cluster.signal })) as T;
@@ -124,13 +124,15 @@ export class ClusterNode<Name extends NodeName = NodeName> {
     }
   }
 
-  /** Edits its configuration file, as a person would: the node takes it up by itself. Undefined takes a field out. */
+  /**
+   * Edits its configuration file, as a user would: the node takes the change up by itself. Undefined removes a field.
+   */
   configure(fields: Readonly<Record<string, unknown>>): void {
     const configuration = { ...JSON.parse(readFileSync(this.configPath, 'utf8')), ...fields };
     writeFileSync(this.configPath, `${JSON.stringify(configuration, undefined, 2)}\n`);
   }
 
-  /** A field as its configuration file has it. */
+  /** The value of a field in its configuration file. */
   configured(field: string): unknown {
     return new Map(Object.entries(JSON.parse(readFileSync(this.configPath, 'utf8')))).get(field);
   }
@@ -144,14 +146,14 @@ export class ClusterNode<Name extends NodeName = NodeName> {
     throw new Error(`${this.name} did not run within ${startWithinMs / 1_000} s`);
   }
 
-  /** A person may have brought the node back from another terminal. */
+  /** A user may have started the node again from another terminal. */
   async #stopOther(): Promise<void> {
     try {
       const { processId } = (await callControl(this.#socketPath, 'stop')) as { processId: number };
       const startedMs = performance.now();
       while (isAlive(processId) && performance.now() - startedMs < stopWithinMs) await sleep(pollIntervalMs);
     } catch {
-      // Nobody is there.
+      // No process answers.
     }
   }
 
@@ -169,7 +171,7 @@ export class ClusterNode<Name extends NodeName = NodeName> {
     return join(this.directory, 'control.sock');
   }
 
-  /** That a node has died says more than that it does not answer. */
+  /** The death of a node is a better reason than a missing answer. */
   async #reason(error: unknown): Promise<unknown> {
     const { signal } = this.cluster;
     if (!signal.aborted && !this.#isAwaited) await Promise.race([this.#ended, sleep(newsWithinMs)]);
@@ -182,12 +184,12 @@ export function nameOf({ code, signal }: Ending): string {
   return signal ?? `exit code ${code}`;
 }
 
-/** Ours, without what would override the configuration of the nodes. */
+/** This process's environment, without variables that would override the configuration of the nodes. */
 export function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('STATEMESH_')));
 }
 
-/** Waits for the line on standard output that says so. */
+/** Waits for the line on standard output that reports the start. */
 function untilRunning({ stdout }: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
     if (stdout === null) return;
@@ -203,7 +205,7 @@ function readLog(path: string): string[] {
   return existsSync(path) ? readFileSync(path, 'utf8').trimEnd().split('\n') : [];
 }
 
-/** What is no log line, such as the trace of a crash, is a problem. */
+/** A line that is not a log line, such as the trace of a crash, is a problem. */
 function levelOf(line: string): number {
   try {
     return (JSON.parse(line) as { level: number }).level;

@@ -1,8 +1,8 @@
 /**
  * Three nodes in one temporary directory, with one cluster key, and a cloud for them.
  *
- * Invariants: every process started here is gone when `stop` has resolved, and in any case when this process exits; one that
- * ends without being told to fails the story, with its last log lines.
+ * Invariants: every process that is started here is gone when `stop` has resolved, and in any case when this process
+ * exits. A process that ends unexpectedly fails the story, with its last log lines.
  */
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -23,7 +23,7 @@ export class Cluster {
   readonly nodes: readonly [Member, Member, Member];
   readonly cloud: Cloud;
   readonly watch: Watch;
-  /** What happens when a node ends without being told to. */
+  /** Called when a node ends unexpectedly. */
   lost = (node: ClusterNode, ending: Ending): void => {
     const lines = node.lastLogLines().map((line) => `  ${line}`);
     this.abort(
@@ -33,7 +33,7 @@ export class Cluster {
   readonly #trouble = new AbortController();
 
   constructor({ keep }: { readonly keep: boolean }) {
-    // Each call in flight listens to it.
+    // Each call in flight listens to the signal.
     setMaxListeners(0, this.#trouble.signal);
     this.nodes = [new ClusterNode('node-a', this), new ClusterNode('node-b', this), new ClusterNode('node-c', this)];
     this.cloud = new Cloud(this);
@@ -45,7 +45,7 @@ export class Cluster {
     });
   }
 
-  /** A fresh cluster key that all three share, and a discovery port that nobody else uses. */
+  /** A new cluster key that all three share, and an unused discovery port. */
   async initialize(): Promise<void> {
     await this.watch.open();
     const [first, ...others] = this.nodes;
@@ -78,7 +78,7 @@ export class Cluster {
     return [...this.nodes, ...this.cloud.nodes].flatMap((node) => node.problems());
   }
 
-  /** Stops every node in good order. */
+  /** Stops every node gracefully. */
   async stop(): Promise<void> {
     await Promise.all([...this.nodes.map((node) => node.stop()), this.cloud.stop()]);
     await this.watch.close();
@@ -90,7 +90,7 @@ async function configure({ name, directory, configPath }: ClusterNode, ...option
   await promisify(execFile)(process.execPath, [commandPath, ...args], { env: environment() });
 }
 
-/** A port of TCP that nobody has at this moment. */
+/** A TCP port that is free at this moment. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -102,7 +102,7 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Asked of the system, so that several demos on one machine do not hear each other. */
+/** Chosen by the system, so that several demos on one machine do not hear each other. */
 function freeDiscoveryPort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = createSocket('udp4');

@@ -9,21 +9,21 @@ import { tellStory } from './story.js';
 const help = `npm run demo -- [options]
 
 Three statemesh nodes on this machine find each other, share a real data set, survive a kill
-and end with the same content. Then they connect to the cloud: an OAuth2 server and two cloud nodes,
-one in place of the other, and a new leader when the first is killed. Then everything about them is
-changed while they run: ports, leaders, names, the key. They stay up for you to play with, until Ctrl-C.
+and end with the same content. Then they connect to the cloud: an OAuth2 server and two cloud nodes.
+The second cloud node replaces the first, and a new leader takes over when the first is killed.
+Then everything about the nodes changes while they run: ports, leaders, names, the key.
+At the end they stay up for you to try commands, until Ctrl-C.
 Everything stays on the loopback interface and in a temporary directory.
 
   --check   play the story only: "ok <step>" lines, exit code 1 when a step fails
   --keep    keep the data and the logs
-  --help    show this
-`;
+  --help    show this text`;
 
-/** A child of a shell that is gone has nobody left to stop it. */
+/** When the parent shell is gone, nothing else would stop the demo. */
 const parentPollMs = 500;
 
 process.exitCode = await main(process.argv.slice(2));
-// What a failed story has left open must not keep us.
+// Open handles of a failed story must not keep the process alive.
 process.exit();
 
 async function main(args: readonly string[]): Promise<number> {
@@ -62,7 +62,7 @@ async function run(check: boolean, keep: boolean): Promise<number> {
   }
 }
 
-/** Aborts the cluster when it is time to go. What comes after that changes nothing: we are on our way. */
+/** Aborts the cluster when it is time to end. The first reason decides the exit code; later ones change nothing. */
 function untilTold(cluster: Cluster): { exitCode(): number | undefined } {
   let exitCode: number | undefined;
   const end = (reason: string, code: number): void => {
@@ -72,7 +72,7 @@ function untilTold(cluster: Cluster): { exitCode(): number | undefined } {
   process.on('SIGINT', () => end('interrupted', 130));
   process.on('SIGTERM', () => end('terminated', 143));
   process.on('SIGHUP', () => end('the terminal was closed', 129));
-  process.stdout.on('error', () => end('nobody reads the output', 1));
+  process.stdout.on('error', () => end('the reader of the output is gone', 1));
   const { ppid } = process;
   const look = (): void => {
     if (process.ppid !== ppid) end('the shell that started this is gone', 143);

@@ -1,4 +1,4 @@
-/** Orders with consecutive numbers, so that one that is missing, or there twice, shows. */
+/** Orders with consecutive numbers, so that a missing or duplicate order shows. */
 import type { ClusterNode } from './cluster-node.js';
 import { assert } from './questions.js';
 import { runAll } from './writes.js';
@@ -6,7 +6,7 @@ import { runAll } from './writes.js';
 export class Orders {
   total = 0;
 
-  /** Each on the next node in turn. */
+  /** Writes the orders on the nodes in turn. */
   async write(nodes: readonly ClusterNode[], count: number): Promise<void> {
     const writes = Array.from({ length: count }, (_, index) => {
       const order = this.total + index;
@@ -22,7 +22,7 @@ export class Orders {
     return (await node.call<{ count: number }>('count', { collection: 'orders' })).count;
   }
 
-  /** @throws Error unless every order is there, once, as it was written */
+  /** @throws Error unless every order exists exactly once, as it was written */
   async verify(node: ClusterNode): Promise<void> {
     const seen = new Set<number>();
     for await (const { key, document } of node.stream<{ key: string; document: { order: number } }>('find', {

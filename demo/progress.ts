@@ -1,4 +1,4 @@
-/** Waiting for conditions, and meanwhile showing how many cities each node has. */
+/** Waits for conditions, and meanwhile shows how many cities each node has. */
 import type { Cluster } from './cluster.js';
 import type { ClusterNode } from './cluster-node.js';
 import { bar, type Screen } from './screen.js';
@@ -18,18 +18,22 @@ export class Progress {
     readonly total: number,
   ) {}
 
-  /** How many cities a node was last seen to have. */
+  /** The number of cities that a node had at the last look. */
   countOf(node: ClusterNode): number {
     return this.#counts.get(node) ?? 0;
   }
 
-  /** Says something beside the bar of a node. */
+  /** Shows a note beside the bar of a node. */
   note(node: ClusterNode, note: string): void {
     this.#notes.set(node, note);
     this.#draw();
   }
 
-  /** Looks again and again, with bars. @throws Error that says what did not come true in time */
+  /**
+   * Polls the condition, and shows bars.
+   *
+   * @throws Error that names the condition that was not met in time
+   */
   async until(what: string, isTrue: () => boolean): Promise<void> {
     await until(this.cluster.signal, what, async () => {
       await Promise.all(this.cluster.nodes.filter(({ isRunning }) => isRunning).map((node) => this.look(node)));
@@ -52,7 +56,7 @@ export class Progress {
   }
 }
 
-/** @throws Error that says what did not come true in time */
+/** @throws Error that names the condition that was not met in time */
 export async function until(signal: AbortSignal, what: string, look: () => Promise<boolean>): Promise<void> {
   const startedMs = performance.now();
   while (!(await look())) {

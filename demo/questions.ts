@@ -1,4 +1,4 @@
-/** What the story asks of the nodes. */
+/** The questions that the story asks the nodes. */
 import { type City, linesOf } from './cities.js';
 import type { ClusterNode } from './cluster-node.js';
 
@@ -42,18 +42,18 @@ export async function digestsOf(node: ClusterNode): Promise<{ documents: number;
   return { documents, clock: await clockDigestOf(node), content: digest };
 }
 
-/** Number and digest of what leaves the cluster, too: all but its own settings. */
+/** Number and digest of the documents that also go to the cloud: all except the cluster's own settings. */
 export function sharedDigestOf(node: ClusterNode): Promise<{ documents: number; digest: string }> {
   return node.call<{ documents: number; digest: string }>('digest', { scope: 'shared' });
 }
 
-/** Whether the leader of all of these nodes is this one. */
+/** Whether all of these nodes follow this leader. */
 export async function isLedBy(nodes: readonly ClusterNode[], leader: ClusterNode): Promise<boolean> {
   const statuses = await Promise.all(nodes.map(statusOf));
   return statuses.every(({ leadership }) => leadership?.leaderId === leader.name);
 }
 
-/** Which of these nodes have an open gateway to a cloud node. */
+/** The nodes that have an open gateway to a cloud node. */
 export async function connectedTo(nodes: readonly ClusterNode[], cloudNode: ClusterNode): Promise<readonly string[]> {
   const statuses = await Promise.all(nodes.map(async (node) => ({ node, status: await statusOf(node) })));
   return statuses
@@ -63,7 +63,7 @@ export async function connectedTo(nodes: readonly ClusterNode[], cloudNode: Clus
     .map(({ node }) => node.name);
 }
 
-/** Whether there is one encrypted session for each pair: all are connected, and of the two ends of a session one has dialed. */
+/** Whether there is one encrypted session for each pair: all are connected, and one end of each session has dialed. */
 export async function areMeshed(nodes: readonly ClusterNode[]): Promise<boolean> {
   const statuses = await Promise.all(nodes.map(statusOf));
   assert(

@@ -1,6 +1,4 @@
-/**
- * The last part of the story: everything about the nodes changes while they serve, as the seed document "Dynamic Reconfiguration" has it.
- */
+/** The last part of the story: ports, leaders, names and the cluster key change while the nodes serve. */
 import { randomBytes } from 'node:crypto';
 import { dial } from '../src/adapters/dialing.js';
 import { deriveClusterKeys } from '../src/core/keys.js';
@@ -14,10 +12,10 @@ import { number } from './screen.js';
 import type { Step } from './story.js';
 
 const ordersEachTime = 100;
-/** What node-c calls itself for a while. */
+/** The temporary name of node-c. */
 const otherName = 'node-d';
 
-/** What a reconfiguration came to. */
+/** The report of a reconfiguration. */
 interface Report {
   readonly tookMs: number;
   readonly writesHeldMs: number;
@@ -43,7 +41,10 @@ export function reconfigurationSteps(cluster: Cluster, cloud: Cloud, orders: Ord
   const untilNamed = (node: ClusterNode, nodeId: string) =>
     until(signal, `${node.name} goes by ${nodeId}`, async () => (await statusOf(node)).nodeId === nodeId);
 
-  /** What the leader has sealed again, on every node: from then on nobody needs the old key. */
+  /**
+   * Waits until every node has the secrets that the leader sealed with the new key: from then on the old key is not
+   * needed.
+   */
   const untilSealed = () =>
     until(signal, 'the secret of the cloud peer is sealed with the new key', async () => {
       const sealed = nodes.map(async (node) => {
@@ -53,7 +54,7 @@ export function reconfigurationSteps(cluster: Cluster, cloud: Cloud, orders: Ord
       return (await Promise.all(sealed)).every(Boolean);
     });
 
-  /** What becomes of a connection with a key: `connected`, or the code of the error. */
+  /** The result of a connection with a key: `connected`, or the code of the error. */
   const dialed = async (port: number, passphrase: string): Promise<string> => {
     const { security } = await deriveClusterKeys({ passphrase, salt: `${a.configured('clusterSalt')}` });
     const options = { host: '127.0.0.1', port, security, timeoutMs: 5_000, signal };
@@ -76,7 +77,7 @@ export function reconfigurationSteps(cluster: Cluster, cloud: Cloud, orders: Ord
         const { tookMs, connectionsRefusedMs } = await reconfigure(a, { port });
         const after = await connectionsOf(a);
         assert((await statusOf(a)).port === port, `node-a does not listen on ${port}`);
-        assert(after.join() === before.join(), `its connections were ${before.join()}, and are ${after.join()}`);
+        assert(after.join() === before.join(), `its connections were ${before.join()}, and are now ${after.join()}`);
         assert(connectionsRefusedMs === 0, `connections were refused for ${connectionsRefusedMs} ms`);
         return {
           title: `node-a moved from port ${old} to ${port} in ${Math.round(tookMs)} ms; its sessions stayed`,
@@ -116,10 +117,10 @@ export function reconfigurationSteps(cluster: Cluster, cloud: Cloud, orders: Ord
         const remotePeers = await c.call<{ nodeId: string }[]>('remotePeers');
         assert(
           remotePeers.some(({ nodeId }) => nodeId === cloudNode.name),
-          'the cloud peer did not go along',
+          'the cloud peer was not taken over',
         );
         return {
-          title: `node-c goes by ${otherName}, with a database of its own, and has synced ${number(store.documents)} documents`,
+          title: `node-c is now ${otherName}, with a database of its own, and has synced ${number(store.documents)} documents`,
           details: ['By its configuration file: a new identity, a new database, the same process.'],
         };
       },
@@ -136,7 +137,7 @@ export function reconfigurationSteps(cluster: Cluster, cloud: Cloud, orders: Ord
         await orders.verify(c);
         return {
           title: `node-c is back, with its old database: ${number(count)} cities were there at once`,
-          details: ['What was written meanwhile has come from the others.'],
+          details: ['Documents written meanwhile came from the other nodes.'],
         };
       },
     },
@@ -175,14 +176,14 @@ export function reconfigurationSteps(cluster: Cluster, cloud: Cloud, orders: Ord
           title: `The cluster has another key, and all ${number(orders.total)} orders are everywhere`,
           details: [
             'In three rounds: the new key accepted, used, and the old one dropped.',
-            'The secret of the cloud peer was sealed with the new one before.',
-            `${number(rounds.length * ordersEachTime)} orders were written meanwhile. Whoever has only the old key is refused.`,
+            'The secret of the cloud peer was sealed with the new key before.',
+            `${number(rounds.length * ordersEachTime)} orders were written meanwhile. A client that has only the old key is refused.`,
           ],
         };
       },
     },
     {
-      title: 'The page of the inspector has seen it all',
+      title: 'The page of the inspector has seen everything',
       async run() {
         const { nodes: seen, records } = await cluster.watch.look();
         const expected = [...nodes, ...cloud.nodes].map(({ name }) => name);

@@ -1,12 +1,12 @@
 /**
- * What a person sees: the steps of the story with their timings, and below them a few lines that move.
+ * The output of the demo: the steps of the story with their timings, and below them a few lines that are redrawn.
  *
- * Invariants: escape codes go to a terminal only, colours only where they are wanted (NO_COLOR); the moving lines are
- * always the last ones, and nothing of them stays when the screen is closed.
+ * Invariants: escape codes go only to a terminal, colors only where they are wanted (NO_COLOR). The redrawn lines are
+ * always the last ones, and none of them stays when the screen is closed.
  */
 import { stripVTControlCharacters } from 'node:util';
 
-/** What a step has shown. */
+/** The result of a step. */
 export interface Outcome {
   /** What is now true, in one line. */
   readonly title: string;
@@ -20,7 +20,7 @@ export interface Screen {
   done(outcome: Outcome, seconds: number): void;
   failed(title: string, reason: string): void;
   say(...lines: string[]): void;
-  /** Shows moving lines in place of those before; nothing where nothing can move. */
+  /** Replaces the redrawn lines; does nothing when the output cannot be redrawn. */
   show(lines: readonly string[]): void;
   /** The story is over. */
   total(passed: number, failed: number): void;
@@ -44,7 +44,7 @@ export function createCheckScreen(stream: NodeJS.WriteStream): Screen {
   };
 }
 
-/** The story, for people. */
+/** The story, for a terminal. */
 export function createStoryScreen(stream: NodeJS.WriteStream): Screen {
   const style = styleFor(stream);
   const moving = new MovingLines(stream);
@@ -97,12 +97,12 @@ export function bar(label: string, value: number, total: number, note = ''): str
   return `${label}  ${'█'.repeat(full)}${'░'.repeat(barWidth - full)} ${percent} ${number(value).padStart(8)}  ${note}`;
 }
 
-/** With separators of thousands. */
+/** With thousands separators. */
 export function number(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-/** Rows under each other, each column as wide as its widest cell; numbers to the right. */
+/** Rows in aligned columns, each as wide as its widest cell; numbers are right-aligned. */
 export function table(rows: readonly (readonly (string | number)[])[]): string[] {
   const texts = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? number(cell) : cell)));
   const columns = Math.max(...rows.map((row) => row.length));
@@ -118,7 +118,7 @@ export function table(rows: readonly (readonly (string | number)[])[]): string[]
   );
 }
 
-/** The last lines of a terminal, which are drawn again and again. */
+/** The last lines of a terminal, which are redrawn. */
 class MovingLines {
   readonly #stream: NodeJS.WriteStream;
   readonly #canMove: boolean;
@@ -129,7 +129,7 @@ class MovingLines {
     this.#canMove = stream.isTTY === true && process.env.TERM !== 'dumb';
   }
 
-  /** Writes lines that stay, above those that move. */
+  /** Writes permanent lines above the redrawn ones. */
   above(lines: readonly string[]): void {
     this.#stream.write(`${this.#erasing()}${lines.map((line) => `${line}\n`).join('')}${this.#drawing()}`);
   }

@@ -1,4 +1,4 @@
-/** After the story: the nodes stay up, with commands to try and a line that shows what becomes of them. */
+/** After the story: the nodes stay up, with commands to try and a line that shows their state. */
 import { setTimeout } from 'node:timers/promises';
 import type { Cluster } from './cluster.js';
 import { type ClusterNode, commandPath, nameOf } from './cluster-node.js';
@@ -6,7 +6,7 @@ import { number, type Screen } from './screen.js';
 
 const lookIntervalMs = 1_000;
 
-/** Resolves when the cluster is aborted: by Ctrl-C, in general. */
+/** Resolves when the cluster is aborted, usually by Ctrl-C. */
 export async function stay(cluster: Cluster, screen: Screen): Promise<void> {
   const { nodes, signal } = cluster;
   cluster.lost = (node, ending) => {
@@ -28,7 +28,7 @@ export async function stay(cluster: Cluster, screen: Screen): Promise<void> {
 function invitation({ directory, nodes, watch }: Cluster): string[] {
   const [, , c] = nodes;
   return [
-    'The nodes stay up. Watch their statecharts, and take part, in a browser:',
+    'The nodes stay up. Watch their statecharts, and send commands, in a browser:',
     '',
     `  ${watch.url}`,
     '',
@@ -65,7 +65,7 @@ function invitation({ directory, nodes, watch }: Cluster): string[] {
   ];
 }
 
-/** Whoever started it: a node that was killed can be brought back from another terminal. */
+/** Whoever started the process: a killed node can be started again from another terminal. */
 async function look(node: ClusterNode): Promise<{ text: string; clockDigest: string | undefined }> {
   try {
     const { clockDigest, store } = await node.call<{ clockDigest: string; store: { documents: number } }>('status');

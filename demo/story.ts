@@ -1,6 +1,4 @@
-/**
- * The story, step by step. Each step waits for its condition, never for a time, and says what it has proved.
- */
+/** The story, step by step. Each step waits for its condition, never for a time, and reports what it has shown. */
 import type { City } from './cities.js';
 import { cloudSteps } from './cloud-story.js';
 import type { Cluster } from './cluster.js';
@@ -12,7 +10,10 @@ import { reconfigurationSteps } from './reconfiguration-story.js';
 import { number, type Outcome, type Screen, table } from './screen.js';
 import { differenceOf, planWrites, type WriteResult, writeEverywhere } from './writes.js';
 
-/** Where node-c is killed: far enough to have something to lose, early enough to have much left to do. */
+/**
+ * The share of cities at which node-c is killed: late enough that it has something to lose, early enough that much is
+ * left to do.
+ */
 const killFrom = 0.3;
 const killBefore = 0.8;
 const shownCountry = { code: 'JP', name: 'Japan' };
@@ -30,7 +31,7 @@ export interface Step {
   run(): Promise<Outcome>;
 }
 
-/** After a step that failed, the others are not tried. */
+/** After a failed step, the others are not tried. */
 export async function tellStory(input: StoryInput): Promise<{ passed: number; failed: number }> {
   const { cluster, screen } = input;
   const orders = new Orders();
@@ -49,7 +50,7 @@ export async function tellStory(input: StoryInput): Promise<{ passed: number; fa
       passed += 1;
     } catch (error) {
       const problems = cluster.signal.aborted ? [] : cluster.problems();
-      // What this step has begun must not go on.
+      // Work that this step has started must not continue.
       cluster.abort(error);
       screen.failed(title, [error instanceof Error ? error.message : String(error), ...problems].join('\n'));
       return { passed, failed: 1 };
@@ -101,7 +102,7 @@ function stepsOf({ cluster, screen, cities }: StoryInput): Step[] {
       title: `node-a imports ${number(total)} cities, the others follow`,
       async run() {
         importing = importCities(a, cities);
-        // Its failure is told by the step that waits for it.
+        // The step that waits for the import reports its failure.
         importing.catch(() => {});
         await progress.until('node-b and node-c have the first cities', () =>
           [b, c].every((node) => progress.countOf(node) > 0),
@@ -145,7 +146,7 @@ function stepsOf({ cluster, screen, cities }: StoryInput): Step[] {
         assert(found >= killed, `it had ${number(killed)} cities before the kill, and ${number(found)} after it`);
         return {
           title: `node-c opened its directory again: ${number(found)} cities are there`,
-          details: [`${number(killed)} were counted before the kill; it goes on from where it was.`],
+          details: [`${number(killed)} were counted before the kill; it continues from there.`],
         };
       },
     },
@@ -177,15 +178,15 @@ function stepsOf({ cluster, screen, cities }: StoryInput): Step[] {
       },
     },
     {
-      title: 'All three are written to at once',
+      title: 'All three nodes are written to at once',
       async run() {
         written = await writeEverywhere(nodes, planWrites(cities, shownCountry.code), total);
         const { writes, last } = written;
         return {
           title: `${number(writes)} writes on all three at once`,
           details: [
-            'Puts and deletions, each on disk before it was answered.',
-            `${last.size} of the cities were written by all three.`,
+            'Puts and deletions; each was on disk before it was answered.',
+            `${last.size} of the cities were written by all three nodes.`,
           ],
         };
       },
@@ -203,7 +204,7 @@ function stepsOf({ cluster, screen, cities }: StoryInput): Step[] {
         const won = nodes.map(({ name }) => `${name} ${[...last.values()].filter(({ node }) => node === name).length}`);
         return {
           title: 'They agree again: the same last write won everywhere',
-          details: [`The last word on these ${last.size}: ${won.join(', ')}.`],
+          details: [`The last writes on these ${last.size}: ${won.join(', ')}.`],
         };
       },
     },

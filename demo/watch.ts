@@ -1,6 +1,8 @@
-/** The inspector's page for all processes of the demo: they send what their actors do, and a person may take part. */
+/**
+ * The inspector's page for all processes of the demo: they send records of their actors, and a user may send commands.
+ */
 
-// As a program has it: with the page that is built into the package.
+// Created as in a program: with the page that is built into the package.
 import { type Control, type ControlName, createInspector, type Inspector } from 'statemesh';
 import { WebSocket } from 'ws';
 import type { ServerMessage } from '../src/inspector/wire.js';
@@ -35,12 +37,12 @@ export class Watch {
     return this.#urls.url?.reveal() ?? '';
   }
 
-  /** Where the nodes send their records. */
+  /** The address to which the nodes send their records. */
   get collectorUrl(): string | undefined {
     return this.#urls.collectorUrl?.reveal();
   }
 
-  /** What a browser is told when it opens the page: the processes, and how many records of theirs. */
+  /** What a browser receives when it opens the page: the processes, and the number of their records. */
   async look(): Promise<Sight> {
     const page = await fetch(this.url);
     if (!page.ok) throw new Error(`The page answers with the status ${page.status}.`);
@@ -73,7 +75,7 @@ export class Watch {
 
 async function carryOut(control: Control, nodes: readonly ClusterNode[]): Promise<string> {
   const named = (name: string): ClusterNode => {
-    // Processes are named by the NodeId with which they began.
+    // Processes are named by the NodeId with which they started.
     const node = nodes.find((each) => each.name === name);
     if (node === undefined) throw new Error(`There is no node "${name}".`);
     return node;
@@ -98,6 +100,6 @@ async function carryOut(control: Control, nodes: readonly ClusterNode[]): Promis
       return `${control.node} was reconfigured in ${report.tookMs.toFixed(1)} ms.`;
     }
     default:
-      throw new Error(`Real processes know no "${control.name}": try it in a simulation.`);
+      throw new Error(`Real processes do not support "${control.name}": try it in a simulation.`);
   }
 }

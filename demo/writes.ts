@@ -1,8 +1,9 @@
 /**
- * Writes on all nodes at once, some of them on the same documents, and who must win there.
+ * Writes on all nodes at once, some of them to the same documents, and the writes that must win.
  *
- * The rule is last write wins by hybrid logical clock, of equal stamps the greater NodeId. Each node says the stamp of each
- * of its writes, so the outcome can be told from outside and compared with what every node holds in the end.
+ * The rule is last write wins by hybrid logical clock; among equal stamps the greater NodeId wins. Each node reports
+ * the stamp of each of its writes, so the result can be computed outside and compared with what every node holds in the
+ * end.
  */
 import type { City } from './cities.js';
 import type { ClusterNode, MemberName } from './cluster-node.js';
@@ -11,12 +12,12 @@ type Member = ClusterNode<MemberName>;
 
 const notesPerNode = 100;
 const contestedCities = 100;
-/** Every so many contested cities node-c deletes what the others write. */
+/** node-c deletes one in this many contested cities, which the others write. */
 const deletionInterval = 4;
 const deletionsPerNode = 50;
 const callsInFlightMax = 8;
 
-/** Which cities are written to. */
+/** The cities that are written. */
 export interface WritePlan {
   readonly contested: readonly City[];
   readonly deleted: Readonly<Record<MemberName, readonly City[]>>;
@@ -37,7 +38,7 @@ export interface Write {
   readonly isDeletion: boolean;
 }
 
-/** Leaves the cities of one country as they are. */
+/** Leaves the cities of one country unchanged. */
 export function planWrites(cities: readonly City[], keptCountry: string): WritePlan {
   const bySize = cities.filter(({ country }) => country !== keptCountry).sort((a, b) => b.population - a.population);
   const smallest = bySize.slice(-3 * deletionsPerNode);
@@ -79,7 +80,7 @@ export async function writeEverywhere(
   };
 }
 
-/** How a node's contested cities differ from what they must be; undefined when they do not. */
+/** How a node's contested cities differ from the expected result; undefined when they do not. */
 export async function differenceOf(node: Member, { last }: WriteResult): Promise<string | undefined> {
   const found = new Map<string, string>();
   const body = { collection: 'cities', where: { signedBy: { $in: ['node-a', 'node-b', 'node-c'] } } };
@@ -102,7 +103,7 @@ async function sign(node: Member, city: City): Promise<number> {
   return (await node.call<{ hlc: number }>('put', body)).hlc;
 }
 
-/** A deletion of what has been deleted elsewhere, and is gone here already, changes nothing. */
+/** Deleting a city that another node has deleted before changes nothing. */
 async function remove(node: Member, city: City): Promise<number> {
   const body = { collection: 'cities', key: keyOf(city) };
   return (await node.call<{ hlc?: number }>('delete', body)).hlc ?? 0;
@@ -119,7 +120,7 @@ function isLater(write: Write, other: Write | undefined): boolean {
   return write.node > other.node;
 }
 
-/** A few at a time: a node takes a bounded number of callers at once. */
+/** A few at a time: a node accepts a bounded number of callers at once. */
 export async function runAll(tasks: readonly (() => Promise<unknown>)[]): Promise<void> {
   const rest = tasks.values();
   const work = async (): Promise<void> => {

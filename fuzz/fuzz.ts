@@ -1,13 +1,13 @@
-/** Tries a target over and over with what is drawn from a seed. */
+/** Runs a target many times with inputs that are drawn from a seed. */
 import fc from 'fast-check';
 import type { Opened, Target } from './target.js';
 
 export interface Fuzzed {
   readonly target: string;
   readonly seed: number;
-  /** How often it was tried. */
+  /** The number of runs. */
   readonly runs: number;
-  /** What did not hold, with the smallest input for it that was found; undefined when all was well. */
+  /** The property that failed, with the smallest failing input that was found; undefined when none failed. */
   readonly finding: string | undefined;
 }
 

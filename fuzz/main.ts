@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz`: what strangers send, without end.
+ * `npm run fuzz`: tests the code that reads untrusted input, without end.
  *
  * Results go to standard output, everything else to standard error.
  */
@@ -82,5 +82,5 @@ function tableText(tries: ReadonlyMap<string, number>): string {
 }
 
 function findingText({ target, seed, finding }: Fuzzed): string {
-  return `\n${target} does not hold what it promises.\n${finding}\n\nAgain: npm run fuzz -- --only ${target} --seed ${seed}\n`;
+  return `\n${target} breaks its promise.\n${finding}\n\nAgain: npm run fuzz -- --only ${target} --seed ${seed}\n`;
 }

@@ -1,4 +1,4 @@
-/** What the targets are fed: bytes, texts and values that are wrong in every way, most of them nearly right. */
+/** Inputs for the targets: bytes, texts and values that are wrong in every way, most of them nearly right. */
 
 import fc from 'fast-check';
 import type { Author, Incarnation } from '../src/core/author.js';
@@ -15,11 +15,11 @@ import type { Frame } from '../src/wire/messages.js';
 
 export const anyBytes = fc.uint8Array({ maxLength: 2_048 });
 
-/** Names that mean something to JavaScript: on a plain object most of them are there although nobody has put them there. */
+/** Names that mean something to JavaScript: a plain object inherits most of them. */
 export const treacherousNames = [...Object.getOwnPropertyNames(Object.prototype), 'prototype', 'toJSON', 'then'];
 const treacherous = [...treacherousNames, ''];
 
-/** Names from outside of which some are treacherous. */
+/** Names from `names`, and some treacherous ones. */
 export function orTreacherous(
   names: fc.Arbitrary<string>,
   isPossible: (name: string) => boolean = () => true,
@@ -37,7 +37,7 @@ export function anyJson(...names: readonly string[]): fc.Arbitrary<unknown> {
       fc.array(tie('value'), { maxLength: 5 }),
       fc
         .array(fc.tuple(key, tie('value')), { maxLength: 8 })
-        // As JSON.parse makes it: a field called __proto__ is one of its own.
+        // As JSON.parse makes it: `__proto__` is an own field.
         .map((fields) => JSON.parse(`{${fields.map(([name, value]) => `${JSON.stringify(name)}:${textOf(value)}`)}}`)),
     ),
   })).value;
@@ -54,7 +54,7 @@ function textOf(value: unknown): string {
   return JSON.stringify(value) ?? 'null';
 }
 
-/** A value with some of its parts, wherever they are, replaced or taken away. */
+/** A value with some of its parts, at any depth, replaced or removed. */
 export function spoilt(value: unknown, part: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
   const change = fc.tuple(fc.constantFrom(...pathsIn(value)), fc.option(part, { nil: undefined }));
   return fc
@@ -78,7 +78,7 @@ function replaced(value: unknown, [name, ...rest]: Path, replacement: unknown): 
   return Object.fromEntries(inner === undefined ? others : [...others, [name, inner]]);
 }
 
-/** Bytes with a few flipped, put in, cut out, or everything after one place missing. */
+/** Bytes with a few flipped, inserted or cut out, or truncated at one place. */
 export function damaged(source: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
   const place = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
   const damage = fc.record({
@@ -102,7 +102,7 @@ export function damaged(source: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Arr
   });
 }
 
-/** A text damaged as bytes are, which need not be UTF-8 any more. */
+/** A text damaged as bytes, so it may no longer be UTF-8. */
 export function damagedText(source: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return damaged(source.map((text) => Buffer.from(text))).map((bytes) => Buffer.from(bytes).toString());
 }
@@ -120,7 +120,7 @@ export function inPieces(bytes: Uint8Array, sizes: readonly number[]): Uint8Arra
 
 export const pieceSizes = fc.array(fc.integer({ min: 0, max: 64 }), { maxLength: 20 });
 
-/** Records as programs make them: fast-check likes to leave their prototype out. */
+/** Records as programs make them: by default fast-check sometimes leaves their prototype out. */
 function record<T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
   return fc.record(fields, { noNullPrototype: true }) as fc.Arbitrary<T>;
 }
@@ -131,7 +131,7 @@ export const anyNodeId = orTreacherous(
   isNodeId,
 ) as fc.Arbitrary<NodeId>;
 const nodeId = anyNodeId;
-/** Boots, incarnations and whatever else nodes draw for themselves. */
+/** Boots, incarnations and other tokens that nodes draw. */
 const token = orTreacherous(fc.stringMatching(/^[A-Za-z0-9_-]{1,32}$/), isToken);
 export const anyBoot = token as fc.Arbitrary<Boot>;
 const port = fc.integer({ min: 0, max: 65_535 });
@@ -142,7 +142,7 @@ const identity = record({ nodeId, boot: token as unknown as fc.Arbitrary<Boot>, 
 const secret = fc.stringMatching(/^[!-~]{1,200}$/).map((text) => new Secret(text));
 const refusal = record({
   code: fc.constantFrom(...(Object.keys(errorCodes) as (keyof typeof errorCodes)[])),
-  // As whoever reads it repeats it: on one line, without white space at its ends.
+  // As a reader repeats it: on one line, without white space at its ends.
   message: fc.string({ maxLength: 80 }).map((text) => foreignText(text)),
 });
 const author: fc.Arbitrary<Author> = record({
@@ -162,7 +162,7 @@ const relayed = fc
   .tuple(record({ nodeId, boot: token as unknown as fc.Arbitrary<Boot>, intervalMs: fc.nat(60_000) }), presence)
   .map(([who, how]) => ({ ...who, ...how }));
 
-/** Where strangers' documents go: never where what is to stay as it is stands. */
+/** The collection of foreign documents: it never holds documents that must stay unchanged. */
 export const fuzzCollection = 'fuzz' as CollectionName;
 
 const entry = record({
@@ -183,7 +183,7 @@ const run = fc.tuple(author, fc.array(entry, { maxLength: 5 }), fc.boolean()).ma
   return { ...made, entries: made.entries.map((each) => ({ ...each, payload: each.payload && '"other"' })) };
 });
 
-/** Any frame that is well formed, whatever it claims. */
+/** Any well-formed frame, with any claims. */
 export const anyFrame: fc.Arbitrary<Frame> = fc.oneof<fc.Arbitrary<Frame>[]>(
   record({
     type: fc.constant('frame.handshakeRequest' as const),
@@ -237,7 +237,7 @@ export const anyFrame: fc.Arbitrary<Frame> = fc.oneof<fc.Arbitrary<Frame>[]>(
 
 export const anyFrameBytes = anyFrame.map(encodeFrame);
 
-/** Frames as hostile as they come on a stream: whole, damaged, none at all, or with a header that lies. */
+/** Hostile input of a stream: whole frames, damaged ones, no frames, or headers that lie. */
 export const hostileFrames: fc.Arbitrary<Uint8Array> = fc
   .array(
     fc.oneof(

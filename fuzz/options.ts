@@ -8,7 +8,7 @@ export interface Options {
   readonly only: readonly string[];
   /** Undefined: without end. */
   readonly seconds: number | undefined;
-  /** Where the first round begins; undefined: drawn. */
+  /** The seed of the first round; undefined: drawn. */
   readonly seed: number | undefined;
 }
 
@@ -26,7 +26,7 @@ export function parseOptions(args: readonly string[], names: readonly string[]):
   });
   const only = values.only.flatMap((list) => list.split(','));
   const unknown = only.find((name) => !names.includes(name));
-  if (unknown !== undefined) throw new Error(`There is no target "${unknown}": choose of ${names.join(', ')}.`);
+  if (unknown !== undefined) throw new Error(`There is no target "${unknown}": choose from ${names.join(', ')}.`);
   const { help, json } = values;
   return { help, json, only, seconds: whole('--seconds', values.seconds), seed: whole('--seed', values.seed) };
 }
@@ -43,19 +43,18 @@ export function helpText(targets: readonly { readonly name: string; readonly pro
   const list = targets.map(({ name, promise }) => `  ${name.padEnd(width)}  ${promise}`);
   return `Usage: npm run fuzz -- [options]
 
-Feeds everything that takes what strangers send with bytes, texts and values that are wrong in every way, and looks whether what is
-promised of it still holds. Round after round over all targets, until something does not, the time is over, or Ctrl-C.
+Feeds the code that reads untrusted input with bytes, texts and values that are wrong in every way, and checks whether its promises
+still hold. Runs round after round over all targets, until a promise is broken, the time is over, or Ctrl-C.
 
 Options:
-  --seconds N    end after about so long; without it there is no end
-  --seed N       begin with this seed; a finding names the one of its round, with which it comes again at once
+  --seconds N    end after about this many seconds; the default is no end
+  --seed N       start with this seed; a finding names the seed of its round, with which it comes again at once
   --only NAME    only this target; may be given more than once
   --json         one JSON line for each target and round
-  --help         this text
+  --help         show this text
 
 Targets:
 ${list.join('\n')}
 
-Exit codes: 0 all held, 1 something did not, 2 wrong arguments.
-`;
+Exit codes: 0 all promises held, 1 a promise was broken, 2 wrong arguments.`;
 }

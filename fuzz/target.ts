@@ -1,14 +1,14 @@
-/** A target of the fuzzing: something that takes what strangers send, and what must hold whatever that is. */
+/** A target of the fuzzing: code that reads untrusted input, and the promise that it must keep for every input. */
 import type { IRawProperty } from 'fast-check';
 import { type ErrorCode, isStatemeshError } from '../src/core/errors.js';
 
 export interface Target {
   readonly name: string;
-  /** What must hold, for people. */
+  /** The promise, as a sentence. */
   readonly promise: string;
-  /** How often it is tried where the budget is a number of times. */
+  /** The number of runs when the budget is a number of runs. */
   readonly runs: number;
-  /** Gets ready what all tries share. */
+  /** Prepares what all runs share. */
   open(): Promise<Opened> | Opened;
 }
 
@@ -19,8 +19,8 @@ export interface Opened {
 }
 
 /**
- * What a call gives; undefined when it refuses with one of the codes. Every other error goes on: hostile input may be refused, but only
- * by a name for what is wrong with it.
+ * The result of a call; undefined when it refuses with one of the codes. Every other error is passed on: hostile input
+ * may be refused, but only with an expected code.
  */
 export async function refusing<T>(codes: readonly ErrorCode[], call: () => T | Promise<T>): Promise<T | undefined> {
   try {
@@ -30,7 +30,7 @@ export async function refusing<T>(codes: readonly ErrorCode[], call: () => T | P
   }
 }
 
-/** As {@link refusing}, for what answers at once: many tries a second. */
+/** As {@link refusing}, for synchronous calls, which run many times a second. */
 export function refusingNow<T>(codes: readonly ErrorCode[], call: () => T): T | undefined {
   try {
     return call();
@@ -47,5 +47,5 @@ export function passOnUnless(codes: readonly ErrorCode[], error: unknown): undef
 
 /** @throws Error unless it holds */
 export function must(holds: unknown, what: string): asserts holds {
-  if (!holds) throw new Error(`It does not hold that ${what}.`);
+  if (!holds) throw new Error(`This does not hold: ${what}.`);
 }

@@ -1,4 +1,4 @@
-/** Everything that takes what strangers send. */
+/** All code that reads untrusted input. */
 import type { Target } from './target.js';
 import { applicationTargets } from './targets/application.js';
 import { fileTargets } from './targets/files.js';

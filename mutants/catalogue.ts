@@ -1,15 +1,15 @@
 /**
- * The planted bugs. Each is one that somebody could have written: it compiles, and a test that looks at one node would pass.
+ * The planted bugs. Each is a plausible mistake: it compiles, and a test that looks at one node would pass.
  *
- * A change of the source may make one stale, which the tests say: then find where the bug would stand now.
+ * A change of the source may make one stale, which the tests report: then find where the bug would stand now.
  */
 import type { Mutant, Plans } from './mutant.js';
 
 type Plan = Partial<Plans>;
 
-/** Nothing is wrong with the world. */
+/** A world without faults. */
 const quiet: Plan = { faults: [] };
-/** So few that nobody else brings what one holds back. */
+/** So few nodes that no other node delivers what one holds back. */
 const quietPairs: Plan = { nodes: [2, 3], durationMs: 60_000, faults: [] };
 const badNetworks: Plan = { nodes: [2, 3], durationMs: 60_000, faults: ['network'] };
 /** Narrow and long lines, and large documents. */
@@ -64,7 +64,7 @@ export const mutants: readonly Mutant[] = [
   // --- Clocks
   {
     name: 'hlc-not-persisted',
-    bug: 'The hybrid clock starts anew with each process: stamps may go back across a restart.',
+    bug: 'The hybrid clock starts again with each process: stamps may go back across a restart.',
     edits: [
       {
         file: 'store/store-state.ts',
@@ -92,7 +92,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'digest-of-names',
-    bug: 'The digest of a vector clock covers whom it knows, but not how far each has come.',
+    bug: 'The digest of a vector clock covers its authors, but not their positions.',
     edits: [
       {
         file: 'core/vector-clock.ts',
@@ -110,7 +110,7 @@ export const mutants: readonly Mutant[] = [
   // --- What is on disk
   {
     name: 'acknowledged-before-commit',
-    bug: 'COMMIT waits for company: callers are answered although only every fourth transaction is on disk.',
+    bug: 'COMMIT waits for more transactions: callers are answered although only every fourth transaction is on disk.',
     edits: [
       {
         file: 'store/transaction.ts',
@@ -141,7 +141,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'batch-without-transaction',
-    bug: 'What peers send is applied statement by statement, without a transaction around it.',
+    bug: 'Entries from peers are applied statement by statement, without a transaction around them.',
     edits: [
       {
         file: 'store/transaction.ts',
@@ -156,7 +156,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'backup-keeps-chain',
-    bug: 'A database that is opened goes on with the chain it has: one restored from a backup forks it.',
+    bug: 'A database that is opened continues its old chain: one restored from a backup forks it.',
     edits: [
       {
         file: 'store/local-writes.ts',
@@ -190,7 +190,7 @@ export const mutants: readonly Mutant[] = [
 
   {
     name: 'impaired-leads',
-    bug: 'A node whose database is impaired goes on leading.',
+    bug: 'A node whose database is impaired continues to lead.',
     edits: [
       {
         file: 'core/ballot.ts',
@@ -218,7 +218,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'impaired-for-ever',
-    bug: 'A node whose disk is mended goes on taking its database for impaired.',
+    bug: 'A node whose disk has recovered still considers its database impaired.',
     edits: [
       {
         file: 'store/health.ts',
@@ -248,7 +248,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'known-applied-again',
-    bug: 'Entries that are known already are applied once more.',
+    bug: 'Entries that are already known are applied once more.',
     edits: [
       {
         file: 'store/remote-runs.ts',
@@ -279,7 +279,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'relay-dropped',
-    bug: 'What came from a peer is never passed on: whoever cannot reach its author waits for the anti-entropy.',
+    bug: 'Entries from a peer are never passed on: a node that cannot reach their author waits for anti-entropy.',
     edits: [
       {
         file: 'core/replication.ts',
@@ -328,7 +328,7 @@ export const mutants: readonly Mutant[] = [
         replace: 'stale: !read.complete',
       },
     ],
-    // Where nothing else is wrong, a write that waits for the next one is late.
+    // Without other faults, a write that waits for the next one is late.
     plan: { faults: [], durationMs: 60_000 },
     breaks: ['latency', 'liveness'],
     seedsMax: 40,
@@ -337,7 +337,7 @@ export const mutants: readonly Mutant[] = [
   // --- Peers and sessions
   {
     name: 'two-sessions',
-    bug: 'Two connections between the same two processes are both taken.',
+    bug: 'Two connections between the same two processes are both accepted.',
     edits: [
       {
         file: 'machines/peer.machine.ts',
@@ -376,7 +376,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'goodbye-unknown',
-    bug: 'The goodbye of a peer that stops in good order counts as a violation of the protocol.',
+    bug: 'The goodbye of a peer that stops gracefully counts as a violation of the protocol.',
     edits: [
       {
         file: 'machines/session.machine.ts',
@@ -389,7 +389,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'session-never-reaped',
-    bug: 'Sessions that are over stay children of the membership.',
+    bug: 'Sessions that have ended stay children of the membership.',
     edits: [
       {
         file: 'machines/membership.machine.ts',
@@ -402,7 +402,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'ticker-never-stopped',
-    bug: 'The heartbeats of a connection go on after its end.',
+    bug: 'The heartbeats of a connection continue after its end.',
     edits: [
       {
         file: 'services/heartbeat.ts',
@@ -415,7 +415,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'beacon-never-stopped',
-    bug: 'A node that has stopped goes on announcing itself.',
+    bug: 'A node that has stopped continues to announce itself.',
     edits: [
       {
         file: 'services/discovery.ts',
@@ -443,7 +443,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'rivals-both-stay',
-    bug: 'Two leaders that meet after a partition both go on leading.',
+    bug: 'Two leaders that meet after a partition both continue to lead.',
     edits: [
       {
         file: 'core/ballot.ts',
@@ -457,7 +457,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'claim-ignored',
-    bug: 'A leader does not step down when the node that ought to lead claims to.',
+    bug: 'A leader does not step down when the rightful leader claims.',
     edits: [
       {
         file: 'core/ballot.ts',
@@ -484,7 +484,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'settings-cross',
-    bug: 'What is of a cluster is offered to the cloud, too.',
+    bug: 'Documents of cluster scope are offered to the cloud, too.',
     edits: [
       {
         file: 'machines/gateway.machine.ts',
@@ -499,7 +499,7 @@ export const mutants: readonly Mutant[] = [
   // --- Reconfiguration
   {
     name: 'old-listener-stays',
-    bug: 'A listener that was replaced goes on accepting.',
+    bug: 'A listener that was replaced continues to accept.',
     edits: [
       {
         file: 'machines/node.machine.ts',
@@ -527,7 +527,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'failure-is-kept',
-    bug: 'The new configuration is in force before anybody knows whether it can be.',
+    bug: 'The new configuration is in force before it has been checked.',
     edits: [
       {
         file: 'machines/node.machine.ts',
@@ -541,7 +541,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'new-key-is-untold',
-    bug: 'Peers are dialed with the cluster key of the beginning, whatever has become of it.',
+    bug: 'Peers are dialed with the first cluster key, even after it has changed.',
     edits: [
       {
         file: 'machines/peer.machine.ts',
@@ -555,7 +555,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'old-key-lives-on',
-    bug: 'Connections by a cluster key that was dropped go on.',
+    bug: 'Connections by a dropped cluster key continue.',
     edits: [
       {
         file: 'machines/membership.machine.ts',
@@ -569,7 +569,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'change-during-change-is-lost',
-    bug: 'What is asked for while a reconfiguration is under way is forgotten with it.',
+    bug: 'A request that comes during a reconfiguration is forgotten with it.',
     edits: [
       {
         file: 'machines/node.machine.ts',
@@ -583,7 +583,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'writes-not-held',
-    bug: 'Local writes go on into the old database while the new one is opened.',
+    bug: 'Local writes continue into the old database while the new one is opened.',
     edits: [
       {
         file: 'machines/node.machine.ts',
@@ -611,7 +611,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'writes-stay-behind',
-    bug: 'Only the first entry of the old database goes along into the new one.',
+    bug: 'Only the first entry of the old database is copied into the new one.',
     edits: [
       {
         file: 'services/succession.ts',
@@ -630,7 +630,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'identity-keeps-boot',
-    bug: 'A node that goes on under another NodeId keeps the boot of its old one.',
+    bug: 'A node that continues under another NodeId keeps the boot of its old one.',
     edits: [
       {
         file: 'machines/node.machine.ts',
@@ -644,7 +644,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'undone-listener-stays',
-    bug: 'A reconfiguration that comes to nothing leaves the listener open that was made for it.',
+    bug: 'A reconfiguration that fails leaves open the listener that was made for it.',
     edits: [
       {
         file: 'machines/node.machine.ts',
@@ -674,7 +674,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'window-unbounded',
-    bug: 'Everything that waits is written at once, however much is on its way.',
+    bug: 'All waiting bytes are written at once, however many are in flight.',
     edits: [
       {
         file: 'core/link-rate.ts',
@@ -688,7 +688,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'heartbeats-wait',
-    bug: 'A heartbeat waits until the link has carried what can wait itself.',
+    bug: 'A heartbeat waits until the link has carried bytes that could wait themselves.',
     edits: [
       {
         file: 'services/link.ts',

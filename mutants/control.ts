@@ -1,4 +1,4 @@
-/** The control: the build without a bug, over all the seeds that the mutants are hunted with. */
+/** The control: plays the build without a bug over all the seeds with which the mutants are hunted. */
 import { type Player, runSwarm, type Verdict } from 'statemesh/simulation';
 import { type Mutant, type Plans, plansOf } from './mutant.js';
 
@@ -8,13 +8,13 @@ export interface Control {
   readonly seeds: number;
 }
 
-/** A seed on which the build without a bug was broken: that a mutant is caught there means nothing. */
+/** A seed on which the build without a bug fails: catching a mutant there means nothing. */
 export interface FalseAlarm {
   readonly plan: Plans;
   readonly verdict: Verdict;
 }
 
-/** Every seed once that the hunts may play. */
+/** Every seed that the hunts may play, once. */
 export function controlsOf(mutants: readonly Pick<Mutant, 'plan' | 'seedsMax'>[]): Control[] {
   const controls = new Map<string, Control>();
   for (const mutant of mutants) {
@@ -25,7 +25,11 @@ export function controlsOf(mutants: readonly Pick<Mutant, 'plan' | 'seedsMax'>[]
   return [...controls.values()];
 }
 
-/** @returns The first false alarm. @throws the reason of the signal */
+/**
+ * @returns The first false alarm
+ *
+ * @throws the reason of the signal
+ */
 export async function playControl(
   { plan, seeds }: Control,
   players: readonly Player[],

@@ -1,4 +1,4 @@
-/** Looks for one mutant, seed after seed. */
+/** Hunts one mutant, seed after seed. */
 import { type Breach, type Player, runSwarm } from 'statemesh/simulation';
 import { type Mutant, plansOf, StaleError } from './mutant.js';
 import { plant } from './plant.js';
@@ -6,7 +6,7 @@ import { withPlayers } from './players.js';
 
 export type Outcome =
   | { readonly kind: 'caught'; readonly breach: Breach; readonly seed: number }
-  /** Something was noticed, but not what is wrong. */
+  /** A checker reported a breach, but of the wrong kind. */
   | { readonly kind: 'mistaken'; readonly breach: Breach; readonly seed: number }
   | { readonly kind: 'escaped' }
   | { readonly kind: 'stale'; readonly message: string };
@@ -18,7 +18,11 @@ export interface Hunted {
   readonly elapsedMs: number;
 }
 
-/** Plants a mutant and hunts it. @throws the reason of the signal */
+/**
+ * Plants a mutant and hunts it.
+ *
+ * @throws the reason of the signal
+ */
 export async function huntPlanted(mutant: Mutant, project: string, signal: AbortSignal): Promise<Hunted> {
   const startedAtMs = performance.now();
   const hunted = (outcome: Outcome): Hunted => ({ mutant, outcome, elapsedMs: performance.now() - startedAtMs });
@@ -30,7 +34,11 @@ export async function huntPlanted(mutant: Mutant, project: string, signal: Abort
   }
 }
 
-/** Plays seeds from 1 until one shows that something is broken. @throws the reason of the signal */
+/**
+ * Plays seeds from 1 until one shows a breach.
+ *
+ * @throws the reason of the signal
+ */
 export async function hunt(
   mutant: Pick<Mutant, 'plan' | 'breaks' | 'seedsMax'>,
   players: readonly Player[],

@@ -1,5 +1,6 @@
 /**
- * `npm run mutants`: proof that the simulation catches bugs. Plants one after the other and says how soon each is noticed.
+ * `npm run mutants`: proves that the simulation catches bugs. Plants one bug after the other and reports how soon each
+ * is noticed.
  *
  * Results go to standard output, everything else to standard error.
  */

@@ -1,17 +1,17 @@
-/** What a mutant is: a bug that somebody could have written, as a change of the source, and how soon it must be caught. */
+/** A mutant: a plausible bug, as a change of the source, and how soon it must be caught. */
 import { type BreachKind, faultDomains, type PlanOptions } from 'statemesh/simulation';
 
 export interface Mutant {
-  /** For `--only` and the table. */
+  /** The name for `--only` and the table. */
   readonly name: string;
   /** What is wrong, in one sentence. */
   readonly bug: string;
   readonly edits: readonly Edit[];
-  /** Where the swarm has to look: the mutant's part of the plan options, above the usual ones. */
+  /** The mutant's own plan options, which override the usual ones. */
   readonly plan?: Partial<Plans>;
-  /** What kinds of promises it breaks: seen as anything else it has not been understood. */
+  /** The kinds of breaches that it may cause: a breach of another kind means that the bug was not understood. */
   readonly breaks: readonly BreachKind[];
-  /** It must be caught by one of the seeds from 1 up to this one. */
+  /** One of the seeds from 1 up to this one must catch it. */
   readonly seedsMax: number;
 }
 
@@ -24,10 +24,13 @@ export interface Edit {
   readonly replace: string;
 }
 
-/** From which plans are drawn, one a seed. */
+/** The options from which plans are drawn, one per seed. */
 export type Plans = Omit<PlanOptions, 'seed'>;
 
-/** Over a slow line it takes long until nothing more can come: what hangs is seen sooner without. Strangers only cost time. */
+/**
+ * With slow lines it takes long until nothing more can come, so hangs are noticed sooner without them. Strangers only
+ * cost time.
+ */
 const usualFaults = faultDomains.filter((domain) => domain !== 'links' && domain !== 'strangers');
 
 export const usualPlans: Plans = { nodes: [3, 5], durationMs: 20_000, faults: usualFaults };
@@ -36,12 +39,12 @@ export function plansOf({ plan }: Pick<Mutant, 'plan'>): Plans {
   return { ...usualPlans, ...plan };
 }
 
-/** The source has moved on, and the mutant with it has to. */
+/** The source has changed, and the mutant must follow. */
 export class StaleError extends Error {
   override readonly name = 'StaleError';
 }
 
-/** @throws StaleError when what is to be replaced is not there, or more than once */
+/** @throws StaleError when the text to replace is missing, or occurs more than once */
 export function applyEdit(text: string, { file, find, replace }: Edit): string {
   const [before, after, ...rest] = text.split(find);
   if (before === undefined || after === undefined) throw new StaleError(`src/${file} does not contain: ${find}`);

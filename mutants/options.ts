@@ -20,7 +20,7 @@ export function parseOptions(args: readonly string[], names: readonly string[]):
   });
   const only = values.only.flatMap((list) => list.split(','));
   const unknown = only.find((name) => !names.includes(name));
-  if (unknown !== undefined) throw new Error(`There is no mutant "${unknown}": choose of ${names.join(', ')}.`);
+  if (unknown !== undefined) throw new Error(`There is no mutant "${unknown}": choose from ${names.join(', ')}.`);
   return { json: values.json, help: values.help, only };
 }
 
@@ -29,17 +29,17 @@ export function helpText(mutants: readonly { readonly name: string; readonly bug
   const list = mutants.map(({ name, bug }) => `  ${name.padEnd(width)}  ${bug}`);
   return `Usage: npm run mutants -- [options]
 
-Plants bugs in a copy of the build, one at a time, and plays the swarm until its checkers notice. First the same seeds
-are played on the build as it is, which must be clean.
+Plants bugs in a copy of the build, one at a time, and plays the swarm until its checkers notice. Before that, the same seeds
+are played on the unchanged build, which must have no breach.
 
 Options:
   --json         one JSON line for each mutant instead of the table
   --only NAME    only this mutant; may be given more than once
-  --help         this text
+  --help         show this text
 
 Mutants:
 ${list.join('\n')}
 
-Exit codes: 0 all caught, 1 one escapes, is stale or is mistaken for another bug, or the build as it is has failed, 2 wrong arguments, 130 interrupted.
-`;
+Exit codes: 0 all mutants caught; 1 a mutant escaped, is stale or was mistaken for another bug, or the unchanged build has failed;
+2 wrong arguments; 130 interrupted.`;
 }

@@ -1,14 +1,18 @@
 /**
- * Plants a mutant: a copy of the build in which the files it changes are compiled anew.
+ * Plants a mutant: makes a copy of the build in which the changed files are compiled again.
  *
- * The copies lie in `build/planted`, from where the dependencies are found and nothing is shipped.
+ * The copies lie in `build/planted`: the dependencies are found from there, and nothing in it is shipped.
  */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { applyEdit, type Mutant } from './mutant.js';
 
-/** @returns the directory that stands for `dist`. @throws StaleError */
+/**
+ * @returns the directory that replaces `dist`
+ *
+ * @throws StaleError
+ */
 export function plant({ name, edits }: Pick<Mutant, 'name' | 'edits'>, project: string): string {
   const texts = new Map<string, string>();
   for (const edit of edits) {
@@ -25,14 +29,18 @@ export function plant({ name, edits }: Pick<Mutant, 'name' | 'edits'>, project: 
   return planted;
 }
 
-/** Compiles one file as the build does. @throws Error when it is not TypeScript */
+/**
+ * Compiles one file as the build does.
+ *
+ * @throws Error when it is not TypeScript
+ */
 export function compile(text: string, fileName: string, project: string): string {
   const { outputText, diagnostics = [] } = ts.transpileModule(text, {
     fileName,
     reportDiagnostics: true,
     compilerOptions: {
       ...buildOptions(project),
-      // Alone a file does not know of the package.json that makes it a module.
+      // A single file does not see the package.json that makes it a module.
       module: ts.ModuleKind.ESNext,
       moduleResolution: ts.ModuleResolutionKind.Bundler,
     },

@@ -1,9 +1,9 @@
-/** Who plays a build: worker threads, since a planted one may loop for ever, eat memory or die. */
+/** Plays a build in worker threads, because a planted build may loop forever, use up memory or die. */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Player, type RealTimer, workerPlayer } from 'statemesh/simulation';
 
-/** Many times what a run takes on a slow machine. */
+/** Many times the duration of a run on a slow machine. */
 const wallMs = 60_000;
 
 /** Opens players of a build (`dist`, or a planted one) for as long as they are used. */

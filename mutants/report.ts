@@ -1,8 +1,8 @@
-/** What the hunt has found, as people and programs read it. */
+/** The result of the hunt, as text and as JSON. */
 import type { FalseAlarm } from './control.js';
 import type { Hunted, Outcome } from './hunt.js';
 
-/** A table in Markdown, so that it can be pasted, with columns that line up, so that it can be read. */
+/** A table in Markdown, so that it can be pasted, with aligned columns, so that it can be read. */
 export function tableOf(all: readonly Hunted[]): string {
   const head = ['bug', 'what is wrong', 'caught by', 'seeds', 'of at most'];
   const rows = all.map(({ mutant: { name, bug, seedsMax }, outcome }) => [
@@ -38,7 +38,7 @@ export function jsonOf({ mutant: { name, bug, seedsMax }, outcome, elapsedMs }: 
   return JSON.stringify({ name, bug, outcome: { ...outcome, ...short }, seedsMax, elapsedMs: Math.round(elapsedMs) });
 }
 
-/** One line while the hunt goes on. */
+/** One line during the hunt. */
 export function lineOf({ mutant: { name, seedsMax }, outcome, elapsedMs }: Hunted): string {
   const seconds = `${(elapsedMs / 1_000).toFixed(1)} s`;
   switch (outcome.kind) {

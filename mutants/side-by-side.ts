@@ -1,4 +1,9 @@
-/** Runs jobs in the order of the list, some at a time. @returns The results in that order. @throws what the first to fail throws */
+/**
+ * Runs jobs in the order of the list, several at a time.
+ *
+ * @returns The results in that order
+ * @throws the error of the first job that fails
+ */
 export async function sideBySide<Job, Result>(
   jobs: readonly Job[],
   atATime: number,
@@ -6,7 +11,7 @@ export async function sideBySide<Job, Result>(
 ): Promise<Result[]> {
   const results: Result[] = [];
   const waiting = jobs.entries();
-  // All take what is next from the one iterator.
+  // All workers take the next job from the one iterator.
   const work = async (): Promise<void> => {
     for (const [index, job] of waiting) results[index] = await run(job);
   };

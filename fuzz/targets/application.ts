@@ -1,4 +1,4 @@
-/** What programs, files and people hand in: configurations, documents, queries, imports and requests. */
+/** Input from programs, files and users: configurations, documents, queries, imports and requests. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -50,7 +50,7 @@ const refusals = ['configurationInvalid', 'configurationUnreadable', 'clusterKey
 
 const configurations: Target = {
   name: 'configurations',
-  promise: 'a configuration is taken whole or refused by name, and no refusal tells the cluster key',
+  promise: 'a configuration is accepted whole or refused by code, and no refusal contains the cluster key',
   runs: 1_000,
   open() {
     const whole = JSON.stringify(example, null, 2);
@@ -90,7 +90,7 @@ const variables: Target = {
 
 const documents: Target = {
   name: 'documents',
-  promise: 'what is written reads back as it was given, or is refused by name',
+  promise: 'a written document reads back as it was given, or is refused by code',
   runs: 1_000,
   open: () => ({
     property: fc.property(
@@ -129,7 +129,7 @@ async function openDatabase(): Promise<{ database: Database; close(): Promise<vo
 
 const queries: Target = {
   name: 'queries',
-  promise: 'a query is answered, with as many documents as it counts, or refused by name; it changes nothing',
+  promise: 'a query returns as many documents as it counts, or is refused by code; it changes nothing',
   runs: 300,
   async open() {
     const { database, close } = await openDatabase();
@@ -171,7 +171,7 @@ const queries: Target = {
 
 const imports: Target = {
   name: 'imports',
-  promise: 'an import writes every line before the first wrong one, and says how many',
+  promise: 'an import writes every line before the first wrong one, and reports how many',
   runs: 100,
   async open() {
     const { database, close } = await openDatabase();
@@ -211,8 +211,7 @@ function lineOf([key, document]: readonly [number, unknown]): string {
 
 const systemDocuments: Target = {
   name: 'system-documents',
-  promise:
-    'documents of statemesh itself are used, removed or set aside, whatever stands in them, and go by their name',
+  promise: 'documents of statemesh itself are used, removed or set aside, whatever they contain, and keep their names',
   runs: 100,
   async open() {
     const directory = mkdtempSync(join(tmpdir(), 'statemesh-fuzz-'));
@@ -243,7 +242,10 @@ const systemDocuments: Target = {
         const names = [...peers.map(({ nodeId }) => nodeId), ...quarantined.map(({ documentKey }) => documentKey)];
         for (const name of names) await management.removeRemotePeer(name);
         const left = await readRemotePeers(store);
-        must(left.peers.length === 0 && left.quarantined.length === 0, 'what is removed by its name is gone');
+        must(
+          left.peers.length === 0 && left.quarantined.length === 0,
+          'a document that is removed by its name is gone',
+        );
       }),
     };
   },
@@ -251,7 +253,7 @@ const systemDocuments: Target = {
 
 const bodies: Target = {
   name: 'bodies',
-  promise: 'the body of a request is JSON within its limit, or refused by name',
+  promise: 'the body of a request is JSON within its limit, or refused by code',
   runs: 500,
   open() {
     const json = Buffer.from(JSON.stringify({ collection: 'things', key: 'k', document: { ü: [1, 2, { a: null }] } }));
@@ -259,7 +261,7 @@ const bodies: Target = {
       property: fc.asyncProperty(fc.oneof(anyBytes, damaged(fc.constant(json))), pieceSizes, async (bytes, sizes) => {
         const body = Readable.from(inPieces(bytes, sizes), { objectMode: false });
         const answer = await refusing(['requestInvalid'], () => readJson(body, 1_024));
-        must(answer !== 'tooLarge' || bytes.length > 1_024, 'only what is too large is called so');
+        must(answer !== 'tooLarge' || bytes.length > 1_024, 'only a body above the limit is called too large');
       }),
     };
   },

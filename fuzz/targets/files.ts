@@ -1,4 +1,4 @@
-/** Files that a disk, a backup or somebody else has damaged: databases and traces. */
+/** Files that a disk, a backup or a program has damaged: databases and traces. */
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ async function makeDatabase(directory: string): Promise<void> {
 
 const databases: Target = {
   name: 'databases',
-  promise: 'a damaged database is opened and read, or refused by name, and one that cannot be opened stays as it is',
+  promise: 'a damaged database is opened and read, or refused by code, and one that cannot be opened stays as it is',
   runs: 60,
   async open() {
     const directory = mkdtempSync(join(tmpdir(), 'statemesh-fuzz-'));
@@ -74,7 +74,7 @@ const databases: Target = {
           const isUsed = await refusing(codes, use);
           must(
             isUsed || examined === undefined || examined.damages.length > 0,
-            'who looks hears of it before it is used',
+            'an examination reports the damage before the database is used',
           );
         },
       ),
@@ -84,7 +84,7 @@ const databases: Target = {
 
 const traces: Target = {
   name: 'traces',
-  promise: 'a file is a trace that can be shown, or refused by name; records of strangers fold into a picture',
+  promise: 'a file is a trace that can be shown, or refused by code; records from strangers fold into a state',
   runs: 200,
   open() {
     const directory = mkdtempSync(join(tmpdir(), 'statemesh-fuzz-'));
@@ -125,7 +125,7 @@ const traces: Target = {
           const path = join(directory, name);
           writeFileSync(path, lines.join('\n'));
           await refusing(['traceInvalid'], () => readTrace(path));
-          // As a collector does it, with bounds so narrow that nearly all is folded.
+          // As a collector does it, with bounds so narrow that nearly everything is folded.
           const history = new History({ recordsMax: 2, charactersMax: 10_000 });
           for (const text of lines) {
             const read = recordSchema.safeParse(decodeJson(text));

@@ -1,4 +1,4 @@
-/** Nodes that run, over real sockets: strangers and members on the network, and local programs. */
+/** Running nodes, over real sockets: strangers and members on the network, and local programs. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
@@ -42,7 +42,7 @@ import { must, type Opened, type Target } from '../target.js';
 const clusterKey = 'the key of the fuzzed cluster';
 const clusterSalt = 'fuzz-salt';
 
-/** Some nodes in a temporary directory, without discovery: who talks to whom is said. */
+/** Some nodes in a temporary directory, without discovery: connections are configured. */
 class Nodes {
   readonly directory = mkdtempSync(join(tmpdir(), 'statemesh-fuzz-'));
   readonly #nodes: StatemeshNode[] = [];
@@ -65,7 +65,7 @@ class Nodes {
   }
 }
 
-/** What must hold of a node after each attack. */
+/** What must hold for a node after each attack. */
 async function checkUnharmed(node: StatemeshNode, friend?: StatemeshNode): Promise<void> {
   must(node.state === 'running', 'the node runs');
   await until('the sessions of strangers are over', () => sessionsOf(node) <= (friend === undefined ? 0 : 1));
@@ -75,7 +75,7 @@ async function checkUnharmed(node: StatemeshNode, friend?: StatemeshNode): Promi
   must(isConnected(node, friendId), 'other peers are undisturbed');
 }
 
-/** Who says hello: as a name that means something to JavaScript, too. */
+/** The visitor's identity, which may be a name that means something to JavaScript. */
 const visitors = fc.record({
   nodeId: fc.oneof(anyNodeId, fc.constant('mallory' as NodeId)).filter((name) => !['a', 'b', 'cloud'].includes(name)),
   boot: anyBoot,
@@ -91,12 +91,12 @@ const helloWith = (token: Secret | undefined, { nodeId, boot }: Visitor): Frame 
 });
 const clock: Frame = { type: 'frame.vectorClock', clock: new Map(), received: 0 };
 
-/** How far a member goes in good order before it attacks. */
+/** How far a member follows the protocol before it attacks. */
 const stages = ['connected', 'greeted', 'compared', 'synchronized'] as const;
 
 const members: Target = {
   name: 'members',
-  promise: 'a member of the cluster that sends anything, in any state of its session, harms nobody',
+  promise: 'a member of the cluster that sends anything, in any state of its session, does no harm',
   runs: 60,
   async open(): Promise<Opened> {
     const nodes = new Nodes();
@@ -121,7 +121,7 @@ const members: Target = {
   },
 };
 
-/** Anything at all, from somebody who has come so far in good order. */
+/** Any bytes, from a visitor that has followed the protocol up to this stage. */
 function attacks(dial: () => Promise<Connection>, token: Secret | undefined, check: () => Promise<void>) {
   const stage = fc.constantFrom(...stages);
   return fc.asyncProperty(stage, visitors, hostileFrames, pieceSizes, async (end, visitor, bytes, sizes) => {
@@ -152,13 +152,13 @@ async function advance(connection: Connection, hello: Frame, stage: (typeof stag
   for (const [frame, answer] of steps.slice(0, stages.indexOf(stage))) {
     connection.write(encodeFrame(frame));
     await until(`there is a ${answer}`, () => isOver || heard.includes(answer));
-    must(heard.includes(answer), `whoever keeps to the protocol hears a ${answer}`);
+    must(heard.includes(answer), `a visitor that follows the protocol receives a ${answer}`);
   }
 }
 
 const guests: Target = {
   name: 'guests',
-  promise: 'a node that a cloud node has let in by its token harms nobody there, whatever it sends in whatever state',
+  promise: 'a node that a cloud node has admitted by its token does no harm there, whatever it sends in any state',
   runs: 60,
   async open(): Promise<Opened> {
     const nodes = new Nodes();
@@ -190,7 +190,7 @@ const guests: Target = {
   },
 };
 
-/** A cloud node with a certificate of its own making. */
+/** A cloud node with a self-made certificate. */
 async function startCloud(nodes: Nodes, options: { authority: string; audience: string; scope?: string }) {
   const certificates = await makeCertificates();
   const pathOf = (name: string): string => join(nodes.directory, `${name}.pem`);
@@ -203,7 +203,7 @@ async function startCloud(nodes: Nodes, options: { authority: string; audience: 
   return { node, certificates };
 }
 
-/** Writes bytes in pieces to a socket, and waits for its end, which the other side may bring about earlier. */
+/** Writes bytes in pieces to a socket, and waits for its end; the other side may end it earlier. */
 function pour(socket: Socket, bytes: Uint8Array, sizes: readonly number[]): Promise<void> {
   socket.on('error', () => {});
   socket.resume();
@@ -229,7 +229,7 @@ const openings = fc.oneof(
 
 const strangers: Target = {
   name: 'strangers',
-  promise: 'whoever has no key reaches nothing behind the port of a member',
+  promise: 'without the key, a connection reaches nothing behind the port of a member',
   runs: 60,
   async open() {
     const nodes = new Nodes();
@@ -247,11 +247,11 @@ const strangers: Target = {
 
 const cloud: Target = {
   name: 'cloud',
-  promise: 'whoever has no token reaches nothing on a cloud node, by frames or by WebSocket',
+  promise: 'without a token, a connection reaches nothing on a cloud node, by frames or by WebSocket',
   runs: 60,
   async open() {
     const nodes = new Nodes();
-    // Nobody is there: what claims to be a token cannot be checked.
+    // No authority runs: a claimed token cannot be checked.
     const { node, certificates } = await startCloud(nodes, { authority: 'https://127.0.0.1:9', audience: 'fuzz' });
     return {
       close: () => nodes.close(),
@@ -273,7 +273,7 @@ const control: Target = {
     const node = await nodes.start('a', { control: true });
     await node.collection('things').put('k', 'untouched');
     const socketPath = controlSocketPath(join(nodes.directory, 'a'));
-    // Those that end the node, write files or change what the other tries rely on have tests of their own.
+    // Commands that end the node, write files or change what other runs rely on have tests of their own.
     const commands = ['status', 'peers', 'put', 'get', 'delete', 'find', 'count', 'export', 'import', 'digest'];
     const peerCommands = ['addStaticPeer', 'addCloudPeer', 'remotePeers', 'enablePeer', 'disablePeer', 'removePeer'];
     const name = fc.oneof(
@@ -298,7 +298,7 @@ const control: Target = {
     return {
       close: () => nodes.close(),
       property: fc.asyncProperty(name, body, type, async (command, text, contentType) => {
-        // Only what is written elsewhere, by commands of the list or by such as there are not.
+        // Only requests to other collections, with commands of the list or unknown ones.
         if (text.includes('"things"') || ['changes', 'stop', 'backup', 'reconfigure'].includes(command)) return;
         const status = await post(socketPath, `/v1/${encodeURIComponent(command)}`, text, contentType);
         must([200, 400, 404, 413, 415].includes(status), `an answer is no ${status}`);
@@ -322,13 +322,13 @@ function post(socketPath: string, path: string, body: string, contentType: strin
 
 const inspectors: Target = {
   name: 'inspectors',
-  promise: 'the inspector shows nothing to whoever has no token, and nothing that is sent to it harms the node',
+  promise: 'without the token, the inspector shows nothing, and nothing that is sent to it harms the node',
   runs: 100,
   async open() {
     const nodes = new Nodes();
     const history = new History();
     const feed = new Feed({ node: 'a', origin: 'a', now: Date.now, sink: (record) => history.add(record) });
-    // The page itself is no matter.
+    // The page itself is irrelevant.
     const assets = new Map([['/index.html', { type: 'text/html', body: Buffer.from('page') }]]);
     const time = systemTime();
     const server = await serveInspector({ ...{ history, assets, time }, port: 0, token: clusterKey, title: 'fuzz' });
@@ -353,7 +353,7 @@ const inspectors: Target = {
           said += text.toString('latin1');
         });
         await pour(socket, bytes, sizes);
-        must(!said.startsWith('HTTP/1.1 101'), 'nobody is let in');
+        must(!said.startsWith('HTTP/1.1 101'), 'a connection without the token was admitted');
         must(!said.includes('@xstate'), 'nothing is shown');
         await checkUnharmed(node);
       }),

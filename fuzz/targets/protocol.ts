@@ -1,4 +1,4 @@
-/** What other nodes send: frames, protobuf messages, beacons, and the names and envelopes in them. */
+/** Input from other nodes: frames, protobuf messages, beacons, and the names and envelopes in them. */
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { checkClaims } from '../../src/core/access-token.js';
@@ -33,8 +33,7 @@ import { must, refusingNow, type Target } from '../target.js';
 
 const frames: Target = {
   name: 'frames',
-  promise:
-    'frames are read or refused by name, the same in whatever pieces they come, and no more than the limit is held',
+  promise: 'frames are read or refused by code, the same in any pieces, and no more than the limit is held',
   runs: 1_000,
   open: () => ({
     property: fc.property(hostileFrames, pieceSizes, fc.boolean(), (bytes, sizes, isAdmitted) => {
@@ -63,7 +62,7 @@ function readAll(pieces: readonly Uint8Array[], lengthMax: number): Read {
 
 const frameLimits: Target = {
   name: 'frame-limits',
-  promise: 'however often whatever field comes, and however long a frame says it is, little is made of it',
+  promise: 'repeated fields and false lengths of a frame cause little work and memory',
   runs: 300,
   open() {
     const count = fc.oneof(
@@ -92,13 +91,13 @@ const frameLimits: Target = {
         refusingNow(['frameTooLarge', 'frameMalformed'], () => [
           ...decoder.push(Buffer.concat([header, payload.subarray(0, 1_000)])),
         ]);
-        must(decoder.heldBytes <= 2_000, 'no more is held than has come, twice');
+        must(decoder.heldBytes <= 2_000, 'memory is at most twice what has come');
       }),
     };
   },
 };
 
-/** Many times what it takes on a machine that is busy. */
+/** Many times the duration on a busy machine. */
 const elementsMsMax = 1_000;
 
 /** Bytes as the content of a field. */
@@ -117,12 +116,12 @@ const roundTrip: Target = {
   open: () => ({
     property: fc.property(anyFrame, (frame) => {
       const [read] = readAll([encodeFrame(frame)], limits.frameBytesMax).frames;
-      must(isDeepStrictEqual(shown(read), shown(frame)), 'what is read is what was written');
+      must(isDeepStrictEqual(shown(read), shown(frame)), 'the frame that is read equals the one that was written');
     }),
   }),
 };
 
-/** Secrets compare by what is in them, and clocks by what walking through them gives. */
+/** Secrets compare by their content, and clocks by their iteration. */
 function shown(frame: Frame | undefined): unknown {
   const { token, ...rest } = { token: undefined, ...frame } as { token?: Secret | undefined };
   const clock = frame?.type === 'frame.vectorClock' ? new Map(frame.clock) : undefined;
@@ -131,7 +130,7 @@ function shown(frame: Frame | undefined): unknown {
 
 const messages: Target = {
   name: 'messages',
-  promise: 'protobuf of every type is read or refused by name',
+  promise: 'protobuf of every type is read or refused by code',
   runs: 1_000,
   open: () => ({
     property: fc.property(
@@ -144,7 +143,7 @@ const messages: Target = {
 
 const beacons: Target = {
   name: 'beacons',
-  promise: 'a beacon that its cluster has not signed is never taken, and no bytes are worse than that',
+  promise: 'a beacon that its cluster has not signed is never accepted, and no bytes cause worse',
   runs: 1_000,
   open() {
     const cluster = { clusterHash: 'A1B2C3D4', beaconKey: new Uint8Array(32).fill(7) };
@@ -156,8 +155,8 @@ const beacons: Target = {
     return {
       property: fc.property(fc.oneof(anyBytes, damaged(fc.constant(signed)), forged), (bytes) => {
         const decoded = decodeBeacon(bytes, cluster);
-        // White space, and fields that nobody reads, may differ.
-        if (decoded.ok) must(isDeepStrictEqual(decoded.beacon, beacon), 'only the beacon that was signed is taken');
+        // White space, and fields that are not read, may differ.
+        if (decoded.ok) must(isDeepStrictEqual(decoded.beacon, beacon), 'only the signed beacon is accepted');
       }),
     };
   },
@@ -165,7 +164,7 @@ const beacons: Target = {
 
 const remotePeers: Target = {
   name: 'remote-peers',
-  promise: 'a synced document is a remote peer with every field checked, or refused by name',
+  promise: 'a synced document is a remote peer with every field checked, or refused by code',
   runs: 1_000,
   open() {
     const oAuth2 = JSON.stringify({
@@ -176,7 +175,7 @@ const remotePeers: Target = {
     const parts = fc.oneof(damagedText(fc.constant(oAuth2)), anyJson(...Object.keys(document), 'authority', 'scopes'));
     return {
       property: fc.property(orTreacherous(fc.constant('cloud-1')), spoilt(document, parts), (key, value) => {
-        // Under the key of its own, so that there is more to look at.
+        // Under its own key, so that more of it is checked.
         if (typeof value === 'object' && value !== null && own(value as object as Fields, 'NodeId') === 'cloud-1') {
           (value as { NodeId: string }).NodeId = key;
         }
@@ -214,7 +213,7 @@ const names: Target = {
 
 const envelopes: Target = {
   name: 'envelopes',
-  promise: 'an envelope that was altered, or is of another peer, opens for nobody',
+  promise: 'an altered envelope, or one of another peer, does not open',
   runs: 1_000,
   open() {
     const keys = new ClusterKeys(new Uint8Array(32).fill(1));
@@ -233,7 +232,7 @@ const envelopes: Target = {
           const opened = refusingNow(['secretUnsealable'], () => openSecret({ keys, peer: whose, envelope: text }));
           if (opened === undefined) return;
           must(isDeepStrictEqual({ ...whose }, peer), 'it opens for its peer only');
-          must(opened.reveal() === 'the secret of the peer', 'what opens is what was sealed');
+          must(opened.reveal() === 'the secret of the peer', 'the opened secret is the sealed one');
         },
       ),
     };
@@ -242,7 +241,7 @@ const envelopes: Target = {
 
 const claims: Target = {
   name: 'claims',
-  promise: 'an access token is granted by what it says itself and by nothing else, or refused by name',
+  promise: 'an access token grants only what it states itself, or is refused by code',
   runs: 1_000,
   open() {
     const expected = {
