@@ -1,15 +1,15 @@
 /**
- * At which addresses peers are known to be: those that have proved who they are, those whose beacons bear the key of the cluster, and
- * those that are dialed. A listener keeps places for them when strangers come in great numbers.
+ * The known addresses of peers: of peers that have authenticated, of peers whose beacons carry the key of the cluster,
+ * and of peers that are dialed. A listener keeps places for these addresses when many strangers connect.
  */
 import { addressRange } from '../core/address-range.js';
 import { limits } from '../core/limits.js';
 
-/** The addresses of known peers; the one that was heard of least recently is forgotten first. */
+/** The addresses of known peers; the address that was noted least recently is forgotten first. */
 export class Acquaintances {
   readonly #ranges = new Set<string>();
 
-  /** A peer is at this address. */
+  /** Notes that a peer is at this address. */
   note(host: string): void {
     const range = addressRange(host);
     this.#ranges.delete(range);

@@ -1,24 +1,24 @@
 /**
- * How this node asks an OAuth2 authority, whether for tokens or for the keys of tokens: where its metadata is, where it may send us,
- * and how long it is left alone when it says that it has too much to do.
+ * Sends requests to an OAuth2 authority, for tokens and for the keys of tokens: finds its metadata, checks the
+ * endpoints that it names, and pauses when it reports overload.
  *
- * Invariants: no text of the authority is repeated; an authority that has asked for a pause is not asked before it is over, by
- * whatever part of the node.
+ * Invariants: no text of the authority is repeated. An authority that has asked for a pause receives no request from
+ * any part of the node before the pause is over.
  */
 import { isTargetOf, originOf } from '../core/authority-target.js';
 import { type Failure, failureOf, isStatemeshError, StatemeshError } from '../core/errors.js';
 import { retryAfterMs } from '../core/retry-after.js';
 import type { Http, HttpRequest, HttpResponse, Time } from '../ports/ports.js';
 
-/** Whom to ask, and what is believed of its answers. */
+/** An authority, and what is accepted in its answers. */
 export interface AuthoritySource {
   readonly authority: string;
   readonly ca: string | undefined;
-  /** At which it may have endpoints, besides its own. */
+  /** Origins at which it may have endpoints, besides its own. */
   readonly origins: readonly string[];
 }
 
-/** What the metadata of an authority says; its issuer was compared. */
+/** The metadata of an authority; its issuer has been checked. */
 export type AuthorityMetadata = Readonly<Record<string, unknown>>;
 
 const pausesMax = 64;
@@ -35,8 +35,9 @@ export class AuthorityClient {
   }
 
   /**
-   * @param name How messages call the authority: `The authority of "cloud-1"`
-   * @throws StatemeshError `authorityUnavailable` (also while it wants to be left alone), `authorityInvalid`, `certificateInvalid`, `cancelled`
+   * @param name The name of the authority in messages: `The authority of "cloud-1"`
+   * @throws StatemeshError `authorityUnavailable` (also during a pause that it asked for), `authorityInvalid`,
+   * `certificateInvalid`, `cancelled`
    */
   async ask(request: HttpRequest, name: string): Promise<HttpResponse> {
     const key = originOf(request.url);
@@ -53,10 +54,10 @@ export class AuthorityClient {
   }
 
   /**
-   * The first metadata document that `isUsable`: that of OpenID Connect Discovery, then that of RFC 8414, whatever the first address
-   * answers. Undefined when there is none at all.
+   * The first metadata document that `check` accepts: that of OpenID Connect Discovery, then that of RFC 8414, even
+   * when the first address answers. Undefined when there is none at all.
    *
-   * @throws StatemeshError as {@link ask}, and what `check` throws of the first that is a document, when no other will do
+   * @throws StatemeshError as {@link ask}, and the error of `check` for the first document, when no other is accepted
    */
   async metadata<T>(
     { authority, ca }: AuthoritySource,
@@ -94,7 +95,7 @@ export class AuthorityClient {
   }
 }
 
-/** Whether it can be asked at another address: it has answered, and does not want to be left alone. */
+/** Whether the authority can be asked at another address: it has answered, and has not asked for a pause. */
 function isAnswered(error: unknown): boolean {
   if (!isStatemeshError(error) || failureOf(error).retryAfterMs !== undefined) return false;
   return (
@@ -102,7 +103,7 @@ function isAnswered(error: unknown): boolean {
   );
 }
 
-/** That of OpenID Connect, which is appended, and that of RFC 8414, which is inserted before the path. */
+/** The address of OpenID Connect, which appends to the path, and that of RFC 8414, which inserts before the path. */
 function metadataUrls(authority: string): string[] {
   const { origin, pathname } = new URL(authority);
   const path = pathname.replace(/\/$/, '');
@@ -112,7 +113,7 @@ function metadataUrls(authority: string): string[] {
   ];
 }
 
-/** Whatever its content type says. */
+/** Reads the body as JSON, with any content type. */
 function documentIn({ status, body }: HttpResponse): AuthorityMetadata | undefined {
   if (status !== 200) return undefined;
   const value = jsonIn(body);
@@ -129,7 +130,10 @@ export function jsonIn(body: string): unknown {
   }
 }
 
-/** An endpoint that the metadata names; `foreign` when it is where this authority may not send us; undefined when there is none. */
+/**
+ * An endpoint that the metadata names; `foreign` when it is at an origin that is not allowed; undefined when there is
+ * none.
+ */
 export function endpointIn(
   metadata: AuthorityMetadata,
   field: 'token_endpoint' | 'jwks_uri',

@@ -1,9 +1,9 @@
 /**
- * The public keys of an OAuth2 authority: found by its metadata document (OpenID Connect Discovery, RFC 8414), kept for a while,
- * and asked for again when a token names a key that is not among them, since keys are rotated.
+ * The public keys of an OAuth2 authority. They are found through its metadata document (OpenID Connect Discovery, RFC
+ * 8414), kept for a while, and fetched again when a token names an unknown key, because keys are rotated.
  *
- * Invariants: at most one request is under way, whoever waits for it, and nobody can make this node ask more often than
- * {@link cooldownMs}; when nobody waits any more, it is given up.
+ * Invariants: at most one request is in progress, however many callers wait for it. No token can make this node ask
+ * more often than {@link cooldownMs}. When no caller waits any more, the request is given up.
  */
 import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
 import { isSafeUrl } from '../core/authority-target.js';
@@ -20,14 +20,20 @@ import {
 } from './authority-client.js';
 
 export const cooldownMs = 10_000;
-/** Then they are asked for again: a key that was withdrawn is believed no longer, as far as the authority answers with keys. */
+/**
+ * After this time they are fetched again: a withdrawn key is no longer accepted, as long as the authority answers with
+ * keys.
+ */
 export const freshMs = 60_000;
-/** While the authority shows no keys, for whatever reason, those that it had last are believed for so long. */
+/** While the authority shows no keys, for any reason, its last keys are accepted for this time. */
 export const staleMaxMs = 3_600_000;
-/** After a failure: who waits is told of it, without a new request. Longer after several in a row, up to `authorityBackoffMaxMs`. */
+/**
+ * For this time after a failure, waiting callers receive the failure without a new request. It grows with several
+ * failures in a row, up to `authorityBackoffMaxMs`.
+ */
 export const failedMs = 1_000;
 
-/** How long a token waits for newer keys while there are others. */
+/** How long a token waits for newer keys while older ones exist. */
 const patienceMs = 2_000;
 
 /** Finds the key of a token by its header. */
@@ -80,7 +86,11 @@ export class AuthorityKeys {
     }
   }
 
-  /** Newer ones than `keys`; undefined when it is too early to ask for any. @throws as {@link AuthorityKeys.get} */
+  /**
+   * Keys that are newer than `keys`; undefined when it is too early to fetch any.
+   *
+   * @throws as {@link AuthorityKeys.get}
+   */
   async newerThan(keys: KeySet, signal: AbortSignal): Promise<KeySet | undefined> {
     const latest = this.#latest;
     if (latest === undefined) return undefined;
@@ -89,7 +99,7 @@ export class AuthorityKeys {
     return (await this.#fetch(signal)).keys;
   }
 
-  /** The promise's value, or another when that takes too long. */
+  /** The promise's value, or `otherwise` when that takes too long. */
   #within<T>(ms: number, promise: Promise<T>, otherwise: T): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = this.#time.after(ms, () => resolve(otherwise));
@@ -97,7 +107,7 @@ export class AuthorityKeys {
     });
   }
 
-  /** Joins the request that is under way, or begins one. */
+  /** Joins the request in progress, or starts one. */
   async #fetch(signal: AbortSignal): Promise<Fetched> {
     const failed = this.#failed;
     if (failed !== undefined && this.#time.monotonicMs() < failed.untilMs) throw failed.error;
@@ -127,7 +137,7 @@ export class AuthorityKeys {
         forget();
       },
       (error: unknown) => {
-        // What was given up says nothing of the authority.
+        // A request that was given up says nothing about the authority.
         if (!abort.signal.aborted) this.#noteFailure(error);
         forget();
       },
@@ -136,7 +146,7 @@ export class AuthorityKeys {
     return request;
   }
 
-  /** Not drawn at random: one request stands for all who wait. */
+  /** Without jitter: one request stands for all waiting callers. */
   #noteFailure(error: unknown): void {
     const growing = { firstMs: failedMs, maxMs: limits.authorityBackoffMaxMs, attempt: this.#failures, random: 1 };
     const waitMs = Math.max(backoffMs(growing), failureOf(error).retryAfterMs ?? 0);
@@ -145,7 +155,7 @@ export class AuthorityKeys {
   }
 
   async #ask(signal: AbortSignal): Promise<Fetched> {
-    // What is known already need not be asked for again: a slow authority so comes to an end with its answers.
+    // The address is kept between attempts, so that a slow authority gets through all its answers in the end.
     this.#keysUrl ??= await this.#findKeys(signal);
     const url = this.#keysUrl;
     try {
@@ -162,7 +172,7 @@ export class AuthorityKeys {
   }
 
   async #findKeys(signal: AbortSignal): Promise<string> {
-    if (!isSafeUrl(this.#source.authority)) throw invalid('is no https URL');
+    if (!isSafeUrl(this.#source.authority)) throw invalid('is not an https URL');
     const check = (metadata: AuthorityMetadata) => this.#keysUrlIn(metadata);
     const url = await this.#client.metadata(this.#source, { name, signal, check });
     if (url !== undefined) return url;
@@ -186,7 +196,7 @@ function keySetOf(keys: unknown): KeySet {
   try {
     return createLocalJWKSet(keys as JSONWebKeySet);
   } catch {
-    throw invalid('has no set of keys at the address that it names');
+    throw invalid('has no key set at the address that it names');
   }
 }
 
@@ -196,7 +206,7 @@ function invalid(reason: string): StatemeshError {
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = (): void => reject(new StatemeshError('cancelled', 'Nobody waits for the keys any more.'));
+    const cancel = (): void => reject(new StatemeshError('cancelled', 'The keys are not needed any more.'));
     if (signal.aborted) cancel();
     signal.addEventListener('abort', cancel, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', cancel));

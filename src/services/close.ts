@@ -1,4 +1,7 @@
-/** Closes what a node has open, in the order in which nothing is lost: first nobody comes in any more, then the writes are finished. */
+/**
+ * Closes what a node has open, in an order in which nothing is lost: first the listeners, then the stores, which finish
+ * their writes.
+ */
 import { fromPromise } from 'xstate';
 import type { CloseInput } from '../actors/slots.js';
 

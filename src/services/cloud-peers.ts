@@ -1,6 +1,6 @@
 /**
- * Reports the stored cloud peers to the uplink, disabled ones too: now and at each change. With their secrets as they were sealed
- * again, so that gateways can open them.
+ * Reports the stored cloud peers to the uplink, including disabled ones: now and at each change. Their secrets are the
+ * resealed ones, so that gateways can open them.
  */
 import { type EventObject, fromCallback } from 'xstate';
 import type { CloudPeersInput } from '../actors/slots.js';
@@ -13,7 +13,7 @@ export function createCloudPeers() {
   return fromCallback<EventObject, CloudPeersInput>(({ input: { parent, store } }) =>
     watchRemotePeers(
       store,
-      // What is malformed is told by those who know of all peers.
+      // Malformed documents are reported by the service that watches all peers.
       ({ peers }) => {
         const ofTheCloud = peers.filter((peer): peer is CloudPeer => peer.type === PeerType.CloudRemote);
         const byNodeId = new Map<NodeId, CloudPeer>(ofTheCloud.map((peer) => [peer.nodeId, peer]));

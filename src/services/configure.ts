@@ -1,4 +1,7 @@
-/** Checks the configuration, reads the certificates it names, and derives the keys of the cluster, which takes a moment on purpose. */
+/**
+ * Checks the configuration, reads the certificates that it names, and derives the keys of the cluster, which takes a
+ * moment on purpose.
+ */
 import { resolve } from 'node:path';
 import { fromPromise } from 'xstate';
 import type { Configured } from '../configuration/configured.js';
@@ -12,15 +15,15 @@ import { readAuthorities, readServerCertificate } from './pem-files.js';
 
 export interface ConfigurePorts {
   readonly randomness: Randomness;
-  /** How keys are stretched: by scrypt, but in tests that count. */
+  /** How keys are stretched: by scrypt, except in tests that count. */
   readonly derive?: Derive;
-  /** What relative paths begin at. Default: where the process is at that moment. */
+  /** The directory that relative paths start from. Default: the working directory of the process at that moment. */
   readonly workingDirectory?: string;
 }
 
 export function createConfigure(ports: ConfigurePorts) {
   const { randomness } = ports;
-  // Reconfiguring asks again, mostly with the same keys.
+  // A reconfiguration derives again, mostly with the same keys.
   const derive = remembering(ports.derive ?? stretch);
   return fromPromise<Configured, { configuration: () => unknown }>(async ({ input }) => {
     const checked = parseConfiguration(input.configuration());
@@ -43,7 +46,7 @@ export function createConfigure(ports: ConfigurePorts) {
   });
 }
 
-/** A path means the same for as long as the node lives, wherever its process goes. */
+/** A path means the same for as long as the node lives, even when the working directory changes. */
 function withWholePaths(configuration: Configuration, workingDirectory = ''): Configuration {
   const whole = (path: string): string => resolve(workingDirectory, path);
   const { ca, tlsCert, tlsKey, inspector } = configuration;
@@ -59,7 +62,7 @@ function withWholePaths(configuration: Configuration, workingDirectory = ''): Co
 
 type Derive = typeof stretch;
 
-/** What was derived last, as many as a ring may have before and after a rotation. */
+/** Remembers the latest derivations: as many as a key ring may need before and after a rotation. */
 function remembering(derive: Derive): Derive {
   const roots = new Map<string, Promise<Uint8Array>>();
   return (passphrase, salt) => {
@@ -77,7 +80,7 @@ function remembering(derive: Derive): Derive {
 
 const rootsMax = 2 * (1 + limits.acceptedKeysMax);
 
-/** Without a certificate only where the configuration's check has found that nobody else can listen in. */
+/** Without a certificate only when the configuration check has found that no other machine can listen in. */
 async function cloudSecurity({ tlsCert, tlsKey }: Configuration): Promise<ListenSecurity> {
   if (tlsCert === undefined || tlsKey === undefined) return { kind: 'none' };
   return { kind: 'server', server: await readServerCertificate(tlsCert, tlsKey) };

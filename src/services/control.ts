@@ -1,8 +1,8 @@
 /**
- * The control socket: lets the command line talk to a running node, and nobody but its own user.
+ * The control socket: lets the command line talk to a running node; other users cannot.
  *
- * It is opened only when the configuration says so. Whatever makes it unavailable is told to the parent; whatever a caller
- * does wrong is told to the caller. When the service stops, its socket, server and connections are gone.
+ * It is opened only when the configuration says so. Failures that make it unavailable are reported to the parent;
+ * mistakes of a caller are reported to the caller. When the service stops, its socket, server and connections are gone.
  */
 import { type EventObject, fromCallback } from 'xstate';
 import type { Mailbox } from '../actors/mailboxes.js';
@@ -15,7 +15,7 @@ import type { Time, Timer } from '../ports/ports.js';
 
 const turnsToAnswer = 3;
 
-/** @param commands What the node answers; asked for when the service starts */
+/** @param commands The commands that the node answers; called when the service starts */
 export function createControl(
   { time }: { time: Pick<Time, 'turn' | 'after' | 'monotonicMs'> },
   commands: () => ControlCommands,
@@ -40,7 +40,10 @@ export function createControl(
     const fail = (error: unknown): void => {
       if (!isStopped) parent.send({ type: 'control.failed', error });
     };
-    /** Somebody may delete the socket, or the whole directory: the node opens it again, or nobody could talk to it any more. */
+    /**
+     * The socket, or the whole directory, may be deleted: the node then opens the socket again, otherwise it could not
+     * be controlled any more.
+     */
     const watch = (): void => {
       timer = time.after(limits.placeCheckMs, () => {
         const before = opened;
@@ -48,7 +51,7 @@ export function createControl(
           watch();
           return;
         }
-        // Whatever keeps it from that now may not the next time.
+        // The obstacle may be gone at the next attempt.
         open().then(
           () => void close(before),
           () => isStopped || watch(),
@@ -59,7 +62,7 @@ export function createControl(
       place.leave();
       server.close();
       server.closeIdleConnections();
-      // What has been carried out just now, and ends this service perhaps, is answered first.
+      // A command that was just carried out, and that may have ended this service, is answered first.
       for (let turn = 0; turn < turnsToAnswer; turn += 1) await time.turn();
       server.closeAllConnections();
     };

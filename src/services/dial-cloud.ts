@@ -1,4 +1,7 @@
-/** Opens a connection to a cloud node. Gives up when its gateway no longer waits, and closes what opens too late. */
+/**
+ * Opens a connection to a cloud node. Gives up when its gateway no longer waits, and closes a connection that opens too
+ * late.
+ */
 import { fromPromise } from 'xstate';
 import type { DialCloudInput } from '../actors/slots.js';
 import { parseCloudAddress } from '../core/address.js';
@@ -6,7 +9,7 @@ import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Connection, Network } from '../ports/ports.js';
 
-/** @throws StatemeshError `peerInvalid`, `plaintextRefused`, and what the network's dial throws */
+/** @throws StatemeshError `peerInvalid`, `plaintextRefused`, and the errors of the network's dial */
 export function createDialCloud({ network }: { network: Network }) {
   return fromPromise<Connection, DialCloudInput>(async ({ input: { address, ca, isPlaintextAllowed }, signal }) => {
     const { host, port, isEncrypted, webSocketPath } = parseCloudAddress(address);

@@ -1,4 +1,7 @@
-/** Opens a connection to a peer. Gives up when its peer no longer waits, and closes what opens too late. */
+/**
+ * Opens a connection to a peer. Gives up when its peer actor no longer waits, and closes a connection that opens too
+ * late.
+ */
 import { fromPromise } from 'xstate';
 import type { DialInput } from '../actors/slots.js';
 import { limits } from '../core/limits.js';

@@ -1,8 +1,8 @@
 /**
- * Discovery by UDP: announces this node and reports whom it hears.
+ * Discovery by UDP: announces this node and reports the nodes that it hears.
  *
- * Only changes are reported: a node that appears, moves or has started anew, and one that has been silent for too long. A
- * beacon only suggests whom to dial; it proves nothing about who is alive.
+ * Only changes are reported: a node that appears, moves or has restarted, and a node that has been silent for too long.
+ * A beacon only suggests whom to dial; it does not prove that a node is alive.
  */
 import { fromCallback } from 'xstate';
 import type { DiscoveryCommand, DiscoveryReport, Mailbox } from '../actors/mailboxes.js';
@@ -22,7 +22,7 @@ interface Surroundings {
 }
 
 export function createDiscovery({ network, time, acquaintances }: Surroundings) {
-  // Goes on when discovery begins anew: of one boot nobody hears what has an old number.
+  // Continues when discovery restarts: receivers ignore an old number of a known boot.
   let sequence = 0;
   return fromCallback<DiscoveryCommand, DiscoveryInput>(({ input, receive }) => {
     if (!input.configuration.discovery) return;
@@ -49,7 +49,8 @@ export function createDiscovery({ network, time, acquaintances }: Surroundings) 
     const beat = () => {
       const { nodeId, boot } = identity;
       datagrams?.broadcast(() => {
-        // Each network hears a number of its own, or who is on two of them would take the second beacon for a copy of the first.
+        // Each network gets a number of its own; otherwise a receiver on two networks would take the second beacon for
+        // a copy of the first.
         sequence += 1;
         return encodeBeacon({ nodeId, boot, port, sequence }, own);
       });
@@ -70,7 +71,7 @@ export function createDiscovery({ network, time, acquaintances }: Surroundings) 
           if (stopped) opened.close();
           else beat();
         },
-        // Without discovery the node goes on with the peers it knows.
+        // Without discovery the node continues with the peers that it knows.
         (error) => parent.send({ type: 'discovery.failed', failure: failureOf(error) }),
       );
     return () => {
@@ -86,11 +87,11 @@ const open: BeaconCluster = { clusterHash: '', beaconKey: undefined };
 
 interface Heard {
   readonly beacon: Beacon;
-  /** Where its beacons come from: one for each network that both are on. */
+  /** Where its beacons come from: one place for each network that both nodes are on. */
   readonly places: Map<string, Place>;
   /** When it was last reported. */
   reportedAtMs: number;
-  /** Boots of the node that are over: their beacons can only be played back. */
+  /** Boots of the node that have ended: their beacons can only be replays. */
   readonly retired: Boot[];
 }
 
@@ -99,7 +100,7 @@ interface Place {
   readonly atMs: number;
 }
 
-/** Of each node, and of doubles of our own. */
+/** For each node, and for doubles of this node. */
 const bootsRememberedMax = 16;
 const hostsMax = 1_000;
 
@@ -112,7 +113,7 @@ interface ListenerOptions {
   readonly intervalMs: number;
 }
 
-/** Another process under our NodeId, perhaps: what was first heard of it. */
+/** Possibly another process with this node's NodeId: the first beacon heard from it. */
 interface Double {
   readonly sequence: number;
   readonly atMs: number;
@@ -125,15 +126,15 @@ const foreignBeacon: Failure = {
     'A node there announces itself with another cluster key or salt. If it is one of ours, configure the same key and salt on both; if not, give the clusters different values of discoveryPort.',
 };
 
-/** Who was heard when: bounded in number and in rate, since anyone can send. */
+/** Which nodes were heard when: bounded in number and in rate, because any machine can send. */
 class BeaconListener {
   readonly #options: ListenerOptions;
   readonly #heard = new Map<NodeId, Heard>();
   readonly #doubles = new Map<Boot, Double>();
-  /** Hosts with beacons of other clusters, and when that was told. */
+  /** Hosts with beacons of other clusters, and when they were reported. */
   readonly #foreign = new Map<string, number>();
   #secondStartedMs = 0;
-  /** By host, so that one that floods drowns only itself. */
+  /** By host, so that a flooding host loses only its own beacons. */
   readonly #heardThisSecond = new Map<string, number>();
 
   constructor(options: ListenerOptions) {
@@ -144,7 +145,7 @@ class BeaconListener {
     const { parent, identity, clusters, time } = this.#options;
     if (!this.#hasRoomFor(host)) return;
     const decoded = decodeBeacon(bytes, ...clusters);
-    // Our own boot, not our own NodeId: that is how a double is noticed.
+    // Compares the boot, not the NodeId: that is how a double is noticed.
     if (!decoded.ok && decoded.reason !== 'malformed') this.#tellForeign(host);
     if (!decoded.ok || decoded.beacon.boot === identity.boot) return;
     const { beacon } = decoded;
@@ -163,7 +164,7 @@ class BeaconListener {
     const places = isAnew ? new Map<string, Place>() : before.places;
     const isNews = places.get(host)?.port !== beacon.port;
     const atMs = time.monotonicMs();
-    // Anew at its end: the first are those that were heard longest ago.
+    // Moved to the end: the first entries are those that were heard longest ago.
     places.delete(host);
     places.set(host, { port: beacon.port, atMs });
     const isTold = isNews || atMs - (before?.reportedAtMs ?? 0) >= limits.heardAgainMs;
@@ -179,7 +180,7 @@ class BeaconListener {
     }
   }
 
-  /** Two nodes with different keys never meet, and each would believe that it is alone. */
+  /** Two nodes with different keys never connect, and each would believe that it is alone. */
   #tellForeign(host: string): void {
     const { parent, time } = this.#options;
     const atMs = time.monotonicMs();
@@ -198,8 +199,9 @@ class BeaconListener {
   }
 
   /**
-   * Reports a double once, and only one that goes on beating: what we have said ourselves before a restart may be played back, or
-   * come late, but then it comes at once. That is no proof (the handshake has the last word), only fewer false alarms.
+   * Reports a double once, and only if it continues to send beacons. A replay of this node's own beacons from before a
+   * restart, or a late one, comes at once and then stops. This is no proof (the handshake decides); it only reduces
+   * false alarms.
    */
   #suspect({ boot, sequence }: Beacon, host: string): void {
     const { parent, time, intervalMs } = this.#options;

@@ -1,9 +1,11 @@
 /**
- * The heartbeats of all connections, by one ticker a node. Machines hear of them only when something has changed.
+ * The heartbeats of all connections, driven by one ticker per node. Machines receive an event only when something has
+ * changed.
  *
- * Each carries the digest of our vector clock, so that full clocks travel only between nodes that differ, and the list of
- * our neighbours when it has changed, so that others know what they need not relay. Within the cluster they also say how we are
- * and who else is live, as long as somebody takes part in elections here; news of that does not wait for the next tick.
+ * Each heartbeat carries the digest of this node's vector clock, so that full clocks travel only between nodes that
+ * differ. It carries the list of neighbors when that has changed, so that other nodes know what they need not relay.
+ * Within the cluster, heartbeats also carry this node's own standing and the other live nodes, as long as this node
+ * takes part in elections; news of those does not wait for the next tick.
  */
 import { isSameStanding, type Standing } from '../core/ballot.js';
 import type { Boot, NodeId } from '../core/ids.js';
@@ -16,7 +18,10 @@ import type { Heartbeat } from '../wire/messages.js';
 export interface Pulse {
   readonly peerId: NodeId;
   readonly boot: Boot;
-  /** Whether the other side is a node of our cluster. A cloud node is no neighbour, and neither told nor asked who is live. */
+  /**
+   * Whether the other side is a node of this cluster. A cloud node is no neighbor, and exchanges no liveness with this
+   * node.
+   */
   readonly isLocal: boolean;
   readonly intervalMs: number;
   send(heartbeat: Heartbeat): void;
@@ -25,28 +30,28 @@ export interface Pulse {
   missed(silentMs: number): void;
 }
 
-/** What a connection does with what it hears. */
+/** The methods through which a connection passes on what it receives. */
 export interface PulseHandle {
-  /** Takes in a heartbeat; gives the round trip in ms when it can be told. */
+  /** Takes in a heartbeat; returns the round trip in ms when it can be computed. */
   heard(heartbeat: Heartbeat): number | undefined;
-  /** Any frame shows that the other side lives. */
+  /** Any frame shows that the other side is alive. */
   alive(): void;
-  /** Beats in another interval from now on; the other side, which judges us by it, hears so at once. */
+  /** Changes the interval from now on. The other side judges this node by the interval, so it is told at once. */
   adjust(intervalMs: number): void;
   stop(): void;
 }
 
 export interface ParticipationOptions {
   readonly selfId: NodeId;
-  /** Who is live, or how, has changed. */
+  /** Called when the set of live nodes, or a standing in it, has changed. */
   changed(): void;
 }
 
 /** A node's part in elections. */
 export interface Participation {
-  /** Who is live, without ourselves. It changes in place. */
+  /** The other live nodes. The map changes in place. */
   readonly live: ReadonlyMap<NodeId, Standing>;
-  /** How we are, from now on. */
+  /** Sets this node's standing from now on. */
   say(standing: Standing): void;
   stop(): void;
 }
@@ -55,25 +60,25 @@ interface Row {
   readonly pulse: Pulse;
   intervalMs: number;
   sequence: number;
-  /** When the last beats were sent, by their sequence: on a long way many are under way at a time. */
+  /** When the last heartbeats were sent, by their sequence: on a long line many are in flight at a time. */
   readonly sentAtMs: Float64Array;
   /** Smoothed as in RFC 6298; 0 before it was measured. */
   roundTripMs: number;
-  /** Whether anything has come since the beats began. */
+  /** Whether anything has come since the heartbeats began. */
   isHeard: boolean;
-  /** The last of our beats that was echoed. */
+  /** The last heartbeat of this node that was echoed. */
   echoed: number;
   heardSequence: number;
   heardAtMs: number;
   aliveAtMs: number;
-  /** How often the other side beats, as it says. */
+  /** The heartbeat interval that the other side announces. */
   theirIntervalMs: number;
   neighboursVersion: number;
   theirNeighbours: readonly NodeId[];
   lastHeard: Heartbeat | undefined;
-  /** Its place in the table of who is live, while we take part. */
+  /** Its place in the table of live nodes, while this node takes part in elections. */
   neighbour: Neighbour | undefined;
-  /** Whether there is news of ourselves that does not wait for the next tick. */
+  /** Whether there is news of this node that does not wait for the next tick. */
   isOwed: boolean;
 }
 
@@ -90,7 +95,7 @@ export class Heartbeats {
   readonly #rows = new Set<Row>();
   #neighboursVersion = 0;
   #timer: Timer | undefined;
-  /** Of the ticker. */
+  /** The interval of the ticker. */
   #intervalMs = 0;
   #tickedAtMs = 0;
   #participant: Participant | undefined;
@@ -142,7 +147,7 @@ export class Heartbeats {
     };
   }
 
-  /** Takes part in elections, on the connections that there are and those to come. In the place of whoever did before. */
+  /** Takes part in elections, on present and future connections. Replaces the previous participant. */
   participate({ selfId, changed }: ParticipationOptions): Participation {
     const now = this.#time.monotonicMs();
     const table = new LivenessTable(selfId);
@@ -171,7 +176,7 @@ export class Heartbeats {
     this.#oweAll();
   }
 
-  /** What a connection has said before we took part counts, too. */
+  /** What a connection received before this node took part counts, too. */
   #enter(row: Row, { table }: Participant, now: number): void {
     const { peerId, boot, isLocal } = row.pulse;
     if (!isLocal) return;
@@ -197,14 +202,14 @@ export class Heartbeats {
     this.#timer = this.#time.after(intervalMs, () => {
       this.#timer = undefined;
       this.#tick(intervalMs);
-      // A tick may end one connection and begin another, which then has started the ticker already.
+      // A tick may end one connection and start another, which then has started the ticker already.
       if (this.#rows.size > 0 && this.#timer === undefined) this.#schedule(intervalMs);
     });
   }
 
   #tick(intervalMs: number): void {
     const now = this.#time.monotonicMs();
-    // When we ourselves were late (a long pause of this process), what they sent in time waits unread: judge no one yet.
+    // When this process itself was late (a long pause), timely heartbeats may wait unread: judge no peer yet.
     const wasLate = now - this.#tickedAtMs > 2 * intervalMs;
     this.#tickedAtMs = now;
     if (!wasLate) this.#participant?.table.expire(now);
@@ -218,7 +223,7 @@ export class Heartbeats {
     }
   }
 
-  /** One sign of life for all that are sent now. */
+  /** One sign of life for all heartbeats that are sent now. */
   #count(): void {
     const standing = this.#participant?.standing;
     if (standing === undefined) return;
@@ -262,7 +267,7 @@ export class Heartbeats {
     if (heartbeat.neighbours !== undefined) row.theirNeighbours = heartbeat.neighbours;
     if (row.neighbour !== undefined && this.#participant !== undefined) {
       this.#participant.table.hear(row.neighbour, heartbeat, now);
-      // Who lost a session may need from now on what we did not relay.
+      // A node that lost a session may from now on need entries that this node did not relay.
       if (heartbeat.neighbours !== undefined) this.#hurry();
       this.#tell();
     }
@@ -280,12 +285,12 @@ export class Heartbeats {
     }
     if (row.neighbour === undefined || this.#participant === undefined) return;
     this.#participant.table.part(row.neighbour, this.#time.monotonicMs());
-    // Those who have a session with it still will relay it to us, once they know.
+    // Nodes that still have a session with it will relay it to this node, once they know.
     this.#oweAll();
     this.#tell();
   }
 
-  /** Passes on what the table has found out, to us and, soon, to those whom it concerns. */
+  /** Reports changes of the table to the participant and, soon, to the peers that they concern. */
   #tell(): void {
     const participant = this.#participant;
     if (participant === undefined) return;
@@ -305,7 +310,7 @@ export class Heartbeats {
     this.#hurry();
   }
 
-  /** News soon, and all that comes until then with it. */
+  /** Sends news soon, together with all news that comes until then. */
   #hurry(): void {
     if (this.#promptTimer !== undefined || this.#rows.size === 0) return;
     this.#promptTimer = this.#time.after(limits.promptBeatMs, () => {
@@ -328,13 +333,13 @@ export class Heartbeats {
 
 const nobody: Heartbeat['relayed'] = [];
 
-/** Who is far away, or has just been admitted here and not yet there, is heard later. */
+/** A peer that is far away, or has been admitted here but not yet there, gets more time. */
 function patienceMsOf({ intervalMs, theirIntervalMs, roundTripMs, isHeard }: Row): number {
   const expectedMs = limits.heartbeatsMissedMax * Math.max(intervalMs, theirIntervalMs) + 2 * roundTripMs;
   return isHeard ? expectedMs : expectedMs + limits.firstBeatMs;
 }
 
-/** The round trip, when the beat that is echoed is remembered, and is not echoed a second time. */
+/** The round trip, when the echoed heartbeat is remembered and has not been echoed before. */
 function measured(row: Row, { echo, heldMs }: Heartbeat, now: number): number | undefined {
   const { sequence, sentAtMs } = row;
   if (echo <= Math.max(row.echoed, sequence - sentAtMs.length) || echo > sequence) return undefined;

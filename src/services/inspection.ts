@@ -1,4 +1,7 @@
-/** The service that lets a running node be watched: serves the page, sends to another inspector, records to a file, as configured. */
+/**
+ * The service that makes a running node watchable: serves the page, sends to another inspector, or records to a file,
+ * as configured.
+ */
 import type { AnyActorRef } from 'xstate';
 import { type EventObject, fromCallback } from 'xstate';
 import type { InspectionInput } from '../actors/slots.js';
@@ -36,7 +39,7 @@ export function createInspection(ports: InspectionPorts) {
       const opened = await inspector.open();
       if (!isOver) parent.send({ type: 'inspection.opened', url: opened.url });
     };
-    // Later: the actors are in the middle of a step now.
+    // Later, because the actors are in the middle of a step now.
     const timer = ports.time.after(0, () => {
       open().catch(fail);
     });
@@ -50,7 +53,7 @@ export function createInspection(ports: InspectionPorts) {
 }
 
 function traceLost(error: unknown): StatemeshError {
-  const message = `The trace is not recorded any more: ${messageOf(error)}`;
+  const message = `The trace is no longer recorded: ${messageOf(error)}`;
   return new StatemeshError('inspectorUnavailable', message, { cause: error });
 }
 

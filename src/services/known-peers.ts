@@ -1,6 +1,6 @@
 /**
- * Reports the known peers to membership: those of the configuration and those of the synced collection, which win, now and
- * at each change. A stored peer that is disabled is not dialed.
+ * Reports the known peers to membership, now and at each change: those of the configuration and those of the synced
+ * collection, which take precedence. A stored peer that is disabled is not dialed.
  */
 import { type EventObject, fromCallback } from 'xstate';
 import type { Address } from '../actors/mailboxes.js';
@@ -51,7 +51,10 @@ export function createKnownPeers() {
   });
 }
 
-/** Below everything that the cluster has ever decided: a node that was away, or is new, so overwrites and revives nothing. */
+/**
+ * They rank below every decision that the cluster has ever made: so a node that was away, or is new, overwrites and
+ * revives nothing.
+ */
 async function storeInitialPeers(store: Store, peers: readonly RemotePeerDocument[]): Promise<void> {
   if (peers.length === 0) return;
   await store.write(

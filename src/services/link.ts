@@ -1,15 +1,16 @@
 /**
- * Speaks frames over one connection: bytes to events and back, with heartbeats once the other side is admitted.
+ * Speaks frames over one connection: bytes to events and back, with heartbeats after the other side is admitted.
  *
- * What can wait (batches, and large documents in parts) is written as the link carries it: see `core/link-rate.ts`. Everything else goes
- * before it, so that heartbeats and acknowledgements come through on the slowest link.
+ * Frames that can wait (batches, and large documents in parts) are written at the rate that the link carries: see
+ * `core/link-rate.ts`. All other frames go before them, so that heartbeats and acknowledgements get through on the
+ * slowest link.
  *
  * Before admission only small frames are read. Any error of the codec ends the connection: a stream that cannot be
  * understood at one place cannot be trusted after it.
  *
- * Whatever the other side sends, however much of it: all links together take a bounded part of each turn of the event loop, and hold a
- * bounded number of bytes; beyond that the other side waits. Answers to one that does not read are not queued: of each kind the last
- * one goes out when there is room.
+ * The other side may send anything, in any amount. All links together take a bounded part of each turn of the event
+ * loop, and hold a bounded number of bytes; beyond that the other side waits. Answers to a peer that does not read are
+ * not queued: the last answer of each type goes out when there is room.
  */
 import { fromCallback } from 'xstate';
 import type { LinkCommand, LinkReport } from '../actors/mailboxes.js';
@@ -40,7 +41,7 @@ export interface LinkSurroundings {
   readonly heartbeats: Heartbeats;
   readonly meter: Meter;
   readonly acquaintances: Acquaintances;
-  /** What has come of documents whose sessions broke. */
+  /** Partial documents of sessions that broke. */
   readonly keptParcels: KeptParcels;
 }
 
@@ -51,7 +52,7 @@ interface Shared extends LinkSurroundings {
 
 interface SentBatch {
   readonly sentMs: number;
-  /** Where it ends in the stream. */
+  /** Its last byte's position in the stream. */
   readonly end: number;
   /** Since when it is known to have arrived. */
   arrivedAtMs: number | undefined;
@@ -76,7 +77,7 @@ export function createLink(surroundings: LinkSurroundings) {
   });
 }
 
-/** What says the same as the one before and more, so that the last one is enough. */
+/** A later answer of these types contains the earlier one, so that the last one is enough. */
 const answers: readonly Frame['type'][] = [
   'frame.pong',
   'frame.vectorClock',
@@ -85,7 +86,7 @@ const answers: readonly Frame['type'][] = [
   'frame.parcelHeld',
 ];
 
-/** Changes of the round trip, and of the other clock, that nobody cares about. */
+/** Changes of the round trip, and of the other clock, below which no event is sent. */
 const roundTripStepMs = 0.5;
 const clockStepMs = 250;
 
@@ -100,10 +101,10 @@ class Link {
   /** Batches that are sent and not acknowledged. */
   readonly #unacknowledged = new Map<number, SentBatch>();
   readonly #decoder = new FrameDecoder(limits.frameBytesBeforeAdmissionMax);
-  /** What can wait, and waits until the link has carried what is before it. The sender's window bounds it. */
+  /** Batches that wait until the link has carried what is before them. The sender's window bounds them. */
   readonly #waiting: BatchFrame[] = [];
   #outgoing: OutgoingParcel | undefined;
-  /** Whether the next turn, of batches and the parts of a large document, is the document's. */
+  /** Whether the next turn, shared by batches and the parts of a large document, is the document's. */
   #isPartsTurn = false;
   #incoming: IncomingParcels | undefined;
   /** Bytes of this connection that have been read. */
@@ -117,14 +118,14 @@ class Link {
   #isInLine = false;
   /** Batches that were handed over and are not acknowledged yet: bytes by sequence. */
   readonly #batches = new Map<number, number>();
-  /** Answers that wait for room, since the other side does not read. */
+  /** Answers that wait for room, because the other side does not read. */
   readonly #owed = new Map<Frame['type'], Frame>();
   #isFull = false;
   /** Whether the connection was told not to read. */
   #isPaused = false;
   #pulse: PulseHandle | undefined;
   #isClosed = false;
-  /** Whether the last digest heard was ours; undefined before the first. */
+  /** Whether the last received digest equaled this node's; undefined before the first. */
   #matches: boolean | undefined;
   #clockAnnouncedAtMs: number;
   #told: Measured | undefined;
@@ -141,7 +142,7 @@ class Link {
       giveUp: () =>
         this.#fail({
           code: 'receiveBudgetExceeded',
-          message: `A frame of ${this.#account.partialBytes} bytes and more did not come to its end while others needed the room.`,
+          message: `A frame of at least ${this.#account.partialBytes} bytes was not completed while others needed the room.`,
         }),
     });
     this.#rate = input.rate;
@@ -183,7 +184,7 @@ class Link {
     }
   }
 
-  /** Sends a document in parts, between everything else. */
+  /** Sends a document in parts, between all other frames. */
   carry(entry: Entry): void {
     if (this.#isClosed) return;
     this.#outgoing = new OutgoingParcel(entry);
@@ -209,7 +210,7 @@ class Link {
       send: (heartbeat) => this.#beat(heartbeat),
       digest: () => store.digest(scopes),
       missed: (silentMs) => {
-        // It is not silent: we do not listen.
+        // The other side is not silent: this node is not reading.
         if (this.#isHeldBack) this.#pulse?.alive();
         else this.#fail({ code: 'heartbeatMissed', message: `Nothing was heard for ${Math.round(silentMs)} ms.` });
       },
@@ -221,7 +222,7 @@ class Link {
     this.#pulse?.adjust(intervals.heartbeatIntervalMs);
   }
 
-  /** Sends what is queued and closes: nobody listens to this link any more. */
+  /** Sends what is queued and closes: the parent receives no more events of this link. */
   end(): void {
     this.#pulse?.stop();
     this.#incoming?.leave();
@@ -230,7 +231,7 @@ class Link {
     this.#input.connection.end();
   }
 
-  /** Writes what waits, as far as the link has carried what was written before. */
+  /** Writes waiting frames, as far as the link has carried the earlier ones. */
   #pump(): void {
     while (!this.#isClosed && (this.#waiting.length > 0 || this.#outgoing !== undefined) && this.#rate.mayWrite()) {
       const parts = this.#isPartsTurn || this.#waiting.length === 0 ? this.#outgoing : undefined;
@@ -271,13 +272,16 @@ class Link {
     this.#isFull = !connection.write(bytes);
     const { readings } = this.#meter;
     if (readings !== undefined) this.#countSent(readings, frame, bytes.length);
-    // What can wait does; what is queued nevertheless is for a peer that does not read.
+    // Frames that can wait do wait. So a long queue means that the peer does not read.
     if (connection.queuedBytes > limits.sendQueueBytesMax) {
       this.#fail({ code: 'connectionTimeout', message: 'The other side does not read what is sent to it.' });
     }
   }
 
-  /** A beat is the time to look whether what was sent gets on. What waits before it makes the next one late, and the other side is told. */
+  /**
+   * Each heartbeat also checks whether sent bytes make progress. Bytes queued before the heartbeat delay the next one,
+   * and the other side is told.
+   */
   #beat(heartbeat: Heartbeat): void {
     const overdue = this.#overdue(this.#time.monotonicMs());
     if (overdue !== undefined) {
@@ -288,18 +292,18 @@ class Link {
     this.#write({ ...heartbeat, intervalMs, received: this.#received }, 'urgent');
   }
 
-  /** Bytes that move keep a session alive, however many are to come. */
+  /** Moving bytes keep a session alive, however many are still to come. */
   #overdue(now: number): string | undefined {
     const rate = this.#rate;
     const stalledMs = rate.stalledMs(now);
     if (stalledMs > rate.patienceMs) {
-      return `None of the ${rate.inFlightBytes} bytes on their way has arrived for ${Math.round(stalledMs)} ms.`;
+      return `None of the ${rate.inFlightBytes} bytes in flight has arrived for ${Math.round(stalledMs)} ms.`;
     }
     for (const batch of this.#unacknowledged.values()) {
       if (batch.end > rate.arrived) break;
       batch.arrivedAtMs ??= now;
       if (now - batch.arrivedAtMs <= limits.applyPatienceMs) continue;
-      return `The other side has had a batch for ${limits.applyPatienceMs} ms, and has not put it on its disk.`;
+      return `The other side received a batch ${limits.applyPatienceMs} ms ago and has not written it to its disk.`;
     }
     return undefined;
   }
@@ -314,7 +318,7 @@ class Link {
     if (!this.#isInLine) this.#readOn();
   }
 
-  /** Reads what has arrived, as far as this turn of the event loop allows. */
+  /** Reads arrived bytes, as far as this turn of the event loop allows. */
   #readOn(): void {
     if (this.#isClosed) return;
     const wasInLine = this.#isInLine;
@@ -363,7 +367,7 @@ class Link {
     this.#account.hold({ partialBytes: this.#decoder.heldBytes + (this.#incoming?.heldBytes ?? 0), batchBytes });
   }
 
-  /** Whether the other side waits for us. */
+  /** Whether the other side waits for this node. */
   get #isHeldBack(): boolean {
     return this.#isInLine || this.#account.isPaused;
   }
@@ -393,7 +397,7 @@ class Link {
     if (frame.token !== undefined) this.#shown = [...this.#shown.slice(-1), frame.token];
   }
 
-  /** Here, since whoever records events would see it. */
+  /** Removed here, because event recorders would see the tokens. */
   #withoutTokens<F extends Frame>(frame: F): F {
     if (this.#shown.length === 0) return frame;
     const plain = (message: string) => foreignText(message, { lengthMax: message.length, secrets: this.#shown });
@@ -417,7 +421,7 @@ class Link {
         this.#pump();
         return;
       case 'frame.batchHeld':
-        // It is there, and cannot write at present: the watch begins anew.
+        // The other side is alive, and cannot write at present: the watch starts again.
         for (const batch of this.#unacknowledged.values()) batch.arrivedAtMs = undefined;
         this.#tell(frame);
         return;
@@ -469,7 +473,7 @@ class Link {
 
   #admitted(): IncomingParcels {
     if (this.#incoming !== undefined) return this.#incoming;
-    throw new StatemeshError('unexpectedFrame', 'A frame has come before it has a meaning.');
+    throw new StatemeshError('unexpectedFrame', 'The frame is not expected in this state of the session.');
   }
 
   #answer({ wantsProgress }: BatchFrame | Part): void {
@@ -478,7 +482,7 @@ class Link {
     }
   }
 
-  /** Puts the payload that has come in parts in its place. */
+  /** Inserts the payload that has come in parts. */
   #completed({ type, sequence, runs }: BatchFrame): BatchFrame {
     const [run] = runs as readonly [Run];
     const [entry] = run.entries as readonly [Entry];
@@ -494,17 +498,17 @@ class Link {
   #settle(acknowledged: number, now: number): void {
     const sentMs = this.#unacknowledged.get(acknowledged)?.sentMs;
     if (sentMs !== undefined) this.#meter.readings?.batchAcknowledged((now - sentMs) / 1_000);
-    // One acknowledgement stands for all batches before it.
+    // One acknowledgement covers all earlier batches.
     for (const sequence of this.#unacknowledged.keys()) {
       if (sequence <= acknowledged) this.#unacknowledged.delete(sequence);
     }
   }
 
   #hear(heartbeat: Heartbeat): void {
-    // The other side may admit us a moment before we admit it.
+    // The other side may admit this node a moment before this node admits it.
     const milliseconds = this.#pulse?.heard(heartbeat);
     if (milliseconds !== undefined) this.#measure(milliseconds, heartbeat.wallMs);
-    // What goes on in another cluster is no concern of ours.
+    // Neighbors in another cluster are irrelevant.
     if (heartbeat.neighbours !== undefined && this.#input.isLocal) {
       this.#tell({ type: 'neighbours.changed', neighbours: new Set(heartbeat.neighbours) });
     }
@@ -520,8 +524,8 @@ class Link {
   }
 
   /**
-   * How far the other clock is ahead of ours, by the round trip (Cristian, 1989). Told only when one of them, or what the link carries,
-   * has moved: an event a heartbeat would cost more.
+   * How far the other clock is ahead of this node's, computed from the round trip (Cristian, 1989). Reported only when
+   * one of them, or the rate of the link, has moved, because an event per heartbeat would cost more.
    */
   #measure(milliseconds: number, theirWallMs: number): void {
     this.#rate.roundTrip(milliseconds, this.#time.monotonicMs());
@@ -560,7 +564,7 @@ class Link {
   }
 }
 
-/** About how long a batch is on the wire: a stamp, a hash and a key besides the payload. */
+/** The approximate size of a batch on the wire: a stamp, a hash and a key besides the payload. */
 function roughBytesOf({ runs }: BatchFrame): number {
   let bytes = 0;
   for (const { entries } of runs) for (const { payload } of entries) bytes += payload.length + 80;

@@ -1,8 +1,8 @@
 /**
  * The listener, and the owner of all sockets.
  *
- * What is accepted goes to the node for as long as the listener is open. Connections outlive it, so that a listener can be
- * replaced while sessions go on; whatever is left when the node ends is closed by `connections`.
+ * Accepted connections go to the node for as long as the listener is open. They outlive it, so that a listener can be
+ * replaced while sessions continue; `connections` closes those that are left when the node ends.
  */
 import { type EventObject, fromCallback, fromPromise } from 'xstate';
 import type { ListenInput } from '../actors/slots.js';
@@ -41,13 +41,13 @@ export function createListen({ network, time, randomness, acquaintances }: Surro
       });
     const host = listeningHost(configuration);
     const listening = await listenAt(host).catch((error: unknown) => {
-      // A machine without IPv6: all interfaces are those of IPv4 then. What was configured is not replaced by anything else.
+      // A machine without IPv6: all interfaces then means those of IPv4. A configured address is never replaced.
       if (host !== configuration.host && host === '::' && failureOf(error).code === 'addressUnavailable') {
         return listenAt('0.0.0.0');
       }
       throw error;
     });
-    // Stopped while it was opening: nobody will ever close it.
+    // Stopped while it was opening: no later step would close it.
     if (signal.aborted) await listening.close();
     return listening;
   });

@@ -1,6 +1,6 @@
 /**
- * Says in the heartbeats how this node is, and reports who else is live. What it reports rests on authenticated sessions only:
- * a beacon makes nobody live.
+ * Announces this node's standing in the heartbeats, and reports the other live nodes. The report rests on authenticated
+ * sessions only: a beacon makes no node live.
  */
 import { fromCallback } from 'xstate';
 import type { LivenessCommand } from '../actors/mailboxes.js';
@@ -29,7 +29,7 @@ export function createLiveness({ heartbeats, time }: { heartbeats: Heartbeats; t
       if (participation !== undefined) parent.send({ type: 'liveness.changed', live: new Map(participation.live) });
     };
     participation = heartbeats.participate({ selfId: identity.nodeId, changed: report });
-    // It may begin after the sessions.
+    // Sessions may exist before it begins.
     if (participation.live.size > 0) report();
 
     const schedule = (): void => {

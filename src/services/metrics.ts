@@ -1,8 +1,8 @@
 /**
- * The service that exposes what is measured, on loopback, to whoever asks for `/metrics` there.
+ * The service that exposes metrics on loopback, at `/metrics`.
  *
- * Invariants: names and numbers only, no document and no secret; nothing is counted while the service does not run; a request has to name this
- * machine as its host, so that no web page of elsewhere reads it.
+ * Invariants: it shows names and numbers only, no document and no secret. Nothing is counted while the service does not
+ * run. A request has to name this machine as its host, so that no web page from elsewhere can read it.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,17 +17,17 @@ import type { Meter } from '../ports/meter.js';
 const host = '127.0.0.1';
 const headerBytesMax = 8 * 1024;
 const requestTimeoutMs = 5_000;
-/** Callers that wait, and callers that are answered: few have a reason to. */
+/** Callers that wait, and callers that are answered: few have a reason to call. */
 const callersMax = { waitingMax: 64, answeredMax: 16 };
 const delayResolutionMs = 10;
 
-/** @param standing How the node stands, asked for with each request */
+/** @param standing The state of the node, asked for with each request */
 export function createMetrics({ meter }: { meter: Meter }, standing: () => Promise<Standing>) {
   return fromCallback<EventObject, MetricsInput>(({ input: { port, parent } }) => {
     if (port === undefined) return undefined;
     let end = (): void => {};
     let isOver = false;
-    // When it is needed: most nodes expose nothing. With it comes `prom-client`.
+    // Loaded on demand: most nodes expose no metrics. It loads `prom-client`.
     void import('../metrics/exposition.js').then(({ Exposition }) => {
       if (!isOver) end = serveMetrics({ port, parent, meter, standing, exposition: new Exposition() });
     });
@@ -46,7 +46,7 @@ interface ServeOptions {
   standing(): Promise<Standing>;
 }
 
-/** @returns How to end it */
+/** @returns A function that ends it */
 function serveMetrics({ port, parent, meter, exposition, standing }: ServeOptions): () => void {
   const delay = monitorEventLoopDelay({ resolution: delayResolutionMs });
   const timeouts = {
@@ -99,7 +99,7 @@ function objectionTo({ headers, method, url }: IncomingMessage, port: number): O
     return { status: 421, message: `Ask for ${host}:${port}.` };
   }
   if (url !== '/metrics') return { status: 404, message: 'The metrics are at /metrics.' };
-  if (method !== 'GET' && method !== 'HEAD') return { status: 405, message: 'Only GET is understood.' };
+  if (method !== 'GET' && method !== 'HEAD') return { status: 405, message: 'Only GET is supported.' };
   return undefined;
 }
 
@@ -112,7 +112,7 @@ function respond(response: ServerResponse, status: number, text: string, type = 
   response.end(response.req.method === 'HEAD' ? undefined : text);
 }
 
-/** In seconds; the histogram has nanoseconds, with its own waiting among them, and begins anew. */
+/** In seconds. The histogram has nanoseconds, including its own sampling interval, and is reset. */
 function readDelay(delay: IntervalHistogram): EventLoopDelay {
   const late = (nanoseconds: number): number =>
     Number.isFinite(nanoseconds) ? Math.max(0, nanoseconds / 1e9 - delayResolutionMs / 1_000) : 0;

@@ -1,4 +1,4 @@
-/** Opens the store for the node machine. One database file per NodeId, `<dataDir>/<nodeId>.db`. */
+/** Opens the store for the node machine. There is one database file per NodeId, `<dataDir>/<nodeId>.db`. */
 import { join } from 'node:path';
 import { fromPromise } from 'xstate';
 import type { OpenStoreInput } from '../actors/slots.js';
@@ -13,7 +13,7 @@ export function createOpenStore({ time, randomness, meter }: { time: Time; rando
     const nodeId = configuration.nodeId as NodeId;
     const path = join(configuration.dataDir, `${nodeId}.db`);
     const store = await openSqliteStore({ path, nodeId, time, randomness, meter });
-    // Stopped while it was opening: nobody will ever close it.
+    // Stopped while it was opening: no later step would close it.
     if (signal.aborted) await store.close();
     return store;
   });

@@ -1,16 +1,17 @@
 /**
  * Large documents in transfer, on both sides of a connection.
  *
- * Invariants: memory is allocated for bytes that have arrived, never for a size that was announced. The announced size, at most
- * `parcelBytesMax`, bounds what is accepted. Parts left by broken sessions are bounded by `parcelsKeptBytesMax`, and only the same peer
- * can continue them, so a peer that sends rubbish spoils its own documents only. The hash of a document is checked when it is applied.
+ * Invariants: memory is allocated for bytes that have arrived, never for a size that was announced. The announced size,
+ * at most `parcelBytesMax`, bounds what is accepted. Parts left by broken sessions are bounded by
+ * `parcelsKeptBytesMax`, and only the same peer can continue them, so a peer that sends garbage spoils only its own
+ * documents. The hash of a document is checked when it is applied.
  */
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Origin } from '../core/replication.js';
 import type { Frame, Parcel, ParcelHeld, Part } from '../wire/messages.js';
 
-/** What we send: the payload of one entry, part by part. */
+/** The sending side: the payload of one entry, part by part. */
 export class OutgoingParcel {
   readonly hash: string;
   readonly #bytes: Uint8Array;
@@ -26,19 +27,19 @@ export class OutgoingParcel {
     return this.#isAnnounced && this.#offset >= this.#bytes.length;
   }
 
-  /** How long the next part will be, at most. */
+  /** The maximum length of the next part. */
   get bytesLeft(): number {
     return this.#bytes.length - this.#offset;
   }
 
-  /** Goes on behind what the other side has already. */
+  /** Continues after the bytes that the other side already has. */
   skip({ hash, held }: ParcelHeld): void {
     if (hash !== this.hash || held <= this.#offset || held > this.#bytes.length) return;
     this.#offset = held;
     this.#isAnnounced = false;
   }
 
-  /** What has to be said before the next part, if anything. */
+  /** The announcement that must precede the next part, if any. */
   announce(): Parcel | undefined {
     if (this.#isAnnounced) return undefined;
     this.#isAnnounced = true;
@@ -52,7 +53,7 @@ export class OutgoingParcel {
   }
 }
 
-/** What has come of one document. */
+/** The received part of one document. */
 interface Incoming {
   readonly hash: string;
   readonly size: number;
@@ -60,7 +61,7 @@ interface Incoming {
   held: number;
 }
 
-/** What a node keeps of documents whose sessions broke. */
+/** The partial documents that a node keeps from broken sessions. */
 export class KeptParcels {
   readonly #kept = new Map<string, Incoming>();
   #bytes = 0;
@@ -91,12 +92,12 @@ export class KeptParcels {
   }
 }
 
-/** What the other side of one connection sends: one document at a time. */
+/** The receiving side of one connection: one document at a time. */
 export class IncomingParcels {
   readonly #origin: Origin;
   readonly #kept: KeptParcels;
   #parcel: Incoming | undefined;
-  /** Bytes that are there already, and come again. */
+  /** Bytes that are already here and are sent again. */
   #surplus = 0;
 
   constructor(origin: Origin, kept: KeptParcels) {
@@ -109,13 +110,13 @@ export class IncomingParcels {
     return this.#parcel?.held ?? 0;
   }
 
-  /** Another document begins, or the same one from another place. Gives what is to be answered. */
+  /** Starts another document, or the same one from another position. Returns the frame to answer with. */
   begin({ hash, size, offset }: Parcel): Frame | undefined {
     if (this.#parcel?.hash !== hash || this.#parcel.size !== size) {
       this.#parcel = this.#kept.take(this.#origin, { hash, size }) ?? { hash, size, parts: [], held: 0 };
     }
     const { held } = this.#parcel;
-    if (offset > held) throw refusal('a parcel goes on where nothing of it is');
+    if (offset > held) throw refusal('a parcel continues at a position that was not received');
     this.#surplus = held - offset;
     return this.#surplus === 0 ? undefined : { type: 'frame.parcelHeld', hash, held };
   }
@@ -127,8 +128,8 @@ export class IncomingParcels {
     this.#surplus -= known;
     if (known === bytes.length) return;
     parcel.held += bytes.length - known;
-    if (parcel.held > parcel.size) throw refusal('a parcel is longer than was said');
-    // A copy: what was read from the connection is a part of something larger.
+    if (parcel.held > parcel.size) throw refusal('a parcel is longer than announced');
+    // A copy, because the bytes are a view of a larger buffer.
     parcel.parts.push(bytes.slice(known));
   }
 
@@ -144,14 +145,14 @@ export class IncomingParcels {
       offset += part.length;
     }
     try {
-      // Broken texts are not mended: they would be longer than what came.
+      // Invalid UTF-8 is refused, not replaced: the replacement would be longer than the received bytes.
       return new TextDecoder('utf-8', { ignoreBOM: true, fatal: true }).decode(bytes);
     } catch {
       throw refusal('a document is not UTF-8');
     }
   }
 
-  /** The session is over: what has come may be of use to the next one. */
+  /** The session has ended: the next one may use the received parts. */
   leave(): void {
     if (this.#parcel !== undefined) this.#kept.keep(this.#origin, this.#parcel);
     this.#parcel = undefined;

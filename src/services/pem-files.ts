@@ -1,4 +1,4 @@
-/** The certificate files that a configuration names: read, and checked to be what they are used for. */
+/** The certificate files that a configuration names: reads them, and checks that they fit their purpose. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -13,16 +13,24 @@ type Field = 'ca' | 'tlsCert' | 'tlsKey';
 const fileBytesMax = 1024 * 1024;
 const certificateBlock = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
-/** The authorities of `ca`. @throws StatemeshError `configurationInvalid` */
+/**
+ * The authorities of `ca`.
+ *
+ * @throws StatemeshError `configurationInvalid`
+ */
 export async function readAuthorities(path: string): Promise<string> {
   const pem = await readPem('ca', path);
   checkCertificates('ca', path, pem);
   return pem;
 }
 
-/** The certificate of a cloud node with its key. @throws StatemeshError `configurationInvalid` naming the field */
+/**
+ * The certificate of a cloud node with its key.
+ *
+ * @throws StatemeshError `configurationInvalid` naming the field
+ */
 export async function readServerCertificate(tlsCert: string, tlsKey: string): Promise<ServerCertificate> {
-  // One after the other, so that of two that are wrong always the same one is named.
+  // One after the other, so that the same file is always named when both are wrong.
   const certificate = await readPem('tlsCert', tlsCert);
   const key = await readPem('tlsKey', tlsKey);
   const leaf = checkCertificates('tlsCert', tlsCert, certificate);
@@ -48,8 +56,9 @@ async function readPem(field: Field, path: string): Promise<string> {
 }
 
 /**
- * Of a device that never ends no more is read than of a file, and a pipe that nobody writes to is empty: waiting for it would keep a thread of
- * the process.
+ * Reads at most the maximum size, because a device may never end. A pipe without a writer counts as empty, because
+ * waiting for it would block a thread of the process.
+ *
  * @returns undefined when it is too large
  */
 export async function readPemFile(path: string): Promise<string | undefined> {
@@ -60,7 +69,7 @@ export async function readPemFile(path: string): Promise<string | undefined> {
   return pem.length > fileBytesMax ? undefined : pem.toString('utf8');
 }
 
-/** The first of them, which is the node's own in `tlsCert`. */
+/** The first certificate, which is the node's own in `tlsCert`. */
 function checkCertificates(field: Field, path: string, pem: string): X509Certificate {
   const blocks = pem.match(certificateBlock) ?? [];
   try {
@@ -84,7 +93,7 @@ function isKeyOf(certificate: X509Certificate, key: KeyObject): boolean {
   try {
     return certificate.checkPrivateKey(key);
   } catch {
-    // Keys of another kind.
+    // The key is of another type.
     return false;
   }
 }

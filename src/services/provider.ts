@@ -1,4 +1,4 @@
-/** The configuration provider, as the node machine sees it: asked once, and listened to for as long as the node lives. */
+/** The configuration provider, as the node machine sees it: read once, then watched for as long as the node lives. */
 import { type EventObject, fromCallback, fromPromise } from 'xstate';
 import type { Mailbox, ProviderReport } from '../actors/mailboxes.js';
 import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../configuration/provider.js';

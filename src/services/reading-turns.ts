@@ -1,6 +1,6 @@
 /**
- * Which link may read: all links of a node together use some milliseconds of a turn of the event loop, then sockets, timers and callers
- * have theirs. Links that wait continue in the order in which they asked.
+ * Decides which link may read: all links of a node together use some milliseconds of a turn of the event loop, then
+ * sockets, timers and callers have their turn. Waiting links continue in the order in which they asked.
  */
 import { limits } from '../core/limits.js';
 import type { Time } from '../ports/ports.js';
@@ -17,16 +17,16 @@ export class ReadingTurns {
     this.#time = time;
   }
 
-  /** Whether a link may read now; if not, it has to wait. To be asked before its first frame. */
+  /** Whether a link may read now; if not, it has to wait. Called before its first frame. */
   begin(): boolean {
     const now = this.#time.monotonicMs();
-    // The event loop has been elsewhere meanwhile.
+    // The event loop has done other work meanwhile.
     if (now - this.#atMs >= pauseMs && this.#waiting.size === 0) this.#reset();
     this.#atMs = now;
     return !this.#isOver && this.#waiting.size === 0;
   }
 
-  /** After each frame: whether the link may read another one. */
+  /** Whether the link may read another frame. Called after each frame. */
   goesOn(): boolean {
     const now = this.#time.monotonicMs();
     this.#frames += 1;
@@ -35,7 +35,7 @@ export class ReadingTurns {
     return !this.#isOver;
   }
 
-  /** Calls a link when it may read. Once, however often it asks meanwhile. */
+  /** Calls a link when it may read; once, however often it asks meanwhile. */
   wait(read: () => void): void {
     this.#waiting.add(read);
     if (this.#isScheduled) return;
@@ -72,5 +72,5 @@ export class ReadingTurns {
   }
 }
 
-/** From so long without a frame on, a new turn has begun. */
+/** After this time without a frame, a new turn has begun. */
 const pauseMs = 1;

@@ -1,21 +1,23 @@
 /**
- * How many bytes from other nodes the links of a node may hold: incomplete frames, and batches that are not on disk yet.
+ * How many bytes from other nodes the links of a node may hold: incomplete frames, and batches that are not on disk
+ * yet.
  *
  * Invariants:
  * - A link that holds little is never slowed down, no matter what others hold.
- * - A link that holds much is not read while it has batches to apply, nor while all links together hold too much. One such link is
- *   always exempt, so that it can complete what it holds.
- * - While all links together hold too much and nothing moves, the link with the largest stalled frame is given up, then the next one.
+ * - A link that holds much is not read while it has batches to apply, nor while all links together hold too much. One
+ *   such link is always exempt, so that it can complete what it holds.
+ * - While all links together hold too much and nothing moves, the link with the largest stalled frame is given up, then
+ *   the next one.
  */
 import { limits } from '../core/limits.js';
 import type { Time, Timer } from '../ports/ports.js';
 
 /** A link, as the budget sees it. */
 export interface Holder {
-  /** Reads no more, until `resume`. */
+  /** Stops reading until `resume`. */
   pause(): void;
   resume(): void;
-  /** It holds room that others need, and nothing of it moves. */
+  /** Called when it holds room that others need, and its bytes do not move. */
   giveUp(): void;
 }
 
@@ -55,7 +57,7 @@ export class ReceiveBudget {
     return this.#heldBytes > limits.receiveBytesMax;
   }
 
-  /** What waits for our own disk goes by itself; a frame alone, however large, must be able to go on. */
+  /** Batches that wait for this node's disk finish by themselves; a lone frame of any size must be able to continue. */
   #hasOwnShare({ batchBytes, heldBytes }: ReceiveAccount): boolean {
     return batchBytes > 0 && heldBytes > limits.receiveBytesPerSessionMax;
   }
@@ -97,7 +99,7 @@ export class ReceiveAccount {
   partialBytes = 0;
   batchBytes = 0;
   isClosed = false;
-  /** Whether anything has changed since that was last asked. */
+  /** Whether anything has changed since it was last read. */
   hasMoved = false;
   #isPaused = false;
 

@@ -1,8 +1,8 @@
 /**
  * Decides which refused connections are reported, so that a scan cannot flood the log.
  *
- * Invariants: in ten seconds there is one report for each range of addresses (an IPv4 /24, an IPv6 /64) and code of failure, and no
- * more than twenty in all; the next report counts what was left out.
+ * Invariants: in ten seconds there is one report for each range of addresses (an IPv4 /24, an IPv6 /64) and failure
+ * code, and at most twenty in all. The next report contains the number of unreported refusals.
  */
 import { hostIn, neighbourhood } from '../core/address-range.js';
 import type { ErrorCode, Failure } from '../core/errors.js';
@@ -13,7 +13,10 @@ const reportsPerIntervalMax = 20;
 export interface RefusalReport {
   readonly remoteAddress: string;
   readonly failure: Failure;
-  /** Connections refused without a report since the last one: of the same range and code, or above the bound of all reports. */
+  /**
+   * Connections refused without a report since the last one: of the same range and code, or above the limit of all
+   * reports.
+   */
   readonly suppressed: number;
 }
 

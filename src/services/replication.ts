@@ -1,4 +1,7 @@
-/** What sender and receiver ask of the store. Reading and applying wait a turn of the event loop, or queued batches starve it. */
+/**
+ * The store operations of sender and receiver. Reading and applying wait for a turn of the event loop; otherwise queued
+ * batches would starve it.
+ */
 import { fromCallback, fromPromise } from 'xstate';
 import type { ApplierCommand, ApplierReport, FeedCommand } from '../actors/mailboxes.js';
 import type { ApplierInput, OplogFeedInput } from '../actors/slots.js';
@@ -15,7 +18,10 @@ export function createReadBatch({ time }: { time: Time }) {
   });
 }
 
-/** Answers a turn after the commit: who watches the documents is served first, then the other side is acknowledged. */
+/**
+ * Answers one turn after the commit: watchers of the documents are served first, then the other side receives the
+ * acknowledgement.
+ */
 export function createBatchApplier({ time }: { time: Time }) {
   return fromCallback<ApplierCommand, ApplierInput>(({ input: { parent, store, origin }, receive }) => {
     let isStopped = false;
@@ -35,11 +41,11 @@ export function createBatchApplier({ time }: { time: Time }) {
 }
 
 /**
- * Local commits at once; what came from a peer a turn later, since who watches the documents comes before whoever it is
- * relayed to. Either way the commits of one author stay in order.
+ * Reports local commits at once, and commits from a peer one turn later, because watchers of the documents come before
+ * the peers that they are relayed to. Either way the commits of one author stay in order.
  *
- * In a mesh of n nodes each relays to n - 2 others what all of them have already: such a commit is dropped here, before it costs
- * an event.
+ * In a mesh of n nodes each node would relay to n - 2 others entries that they all have already: such a commit is
+ * dropped here, before it costs an event.
  */
 export function createOplogFeed({ time }: { time: Time }) {
   return fromCallback<FeedCommand, OplogFeedInput>(({ input: { store, origin, parent }, receive }) => {

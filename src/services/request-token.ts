@@ -1,10 +1,11 @@
 /**
- * Gets access tokens for cloud peers: the client credentials grant (RFC 6749, section 4.4), at the endpoint that the authority's
- * metadata names, or at `{authority}/connect/token`, as the EntglDB peers do.
+ * Gets access tokens for cloud peers: the client credentials grant (RFC 6749, section 4.4), at the endpoint that the
+ * authority's metadata names, or at `{authority}/connect/token`, as the EntglDB peers do.
  *
- * Invariants: a secret leaves this file only in the body or the header of that one request; https only, but for loopback, and at the
- * authority's own origin or one that the configuration lists; a variable of the environment goes to the authority only for which the
- * configuration lists it; what goes wrong is told in our words, never in those of the authority.
+ * Invariants: a secret leaves this file only in the body or the header of that one request. The request uses https,
+ * except on loopback, and goes to the authority's own origin or one that the configuration lists. An environment
+ * variable goes only to the authority for which the configuration lists it. Errors use statemesh's own words, never
+ * those of the authority.
  */
 import * as oauth from 'oauth4webapi';
 import { fromPromise } from 'xstate';
@@ -25,7 +26,7 @@ export interface RequestTokenPorts {
   readonly environment: Environment;
 }
 
-/** Metadata changes rarely, and a document less to ask for makes a fail-over faster. */
+/** Metadata changes rarely, and one request less makes a fail-over faster. */
 const metadataFreshMs = 600_000;
 const authoritiesRememberedMax = 32;
 const lifetimeDefaultSeconds = 300;
@@ -33,7 +34,7 @@ const lifetimeMaxSeconds = 24 * 3_600;
 
 interface Metadata {
   readonly server: oauth.AuthorizationServer;
-  /** Whether the authority has said where its token endpoint is. */
+  /** Whether the authority has named its token endpoint. */
   readonly isKnown: boolean;
 }
 
@@ -67,7 +68,7 @@ export function createRequestToken(ports: RequestTokenPorts) {
       return grantOf(await requestGrant({ metadata, secret, ...options }), ports.time, peer);
     } catch (error) {
       const failure = failureFrom(error, peer);
-      // It may have moved, or been set up anew; one that has too much to do has not.
+      // The endpoint may have moved, or the authority may have been reinstalled; an overloaded authority has not moved.
       if (failure.retryAfterMs === undefined) remembered.delete(key);
       if (signal.aborted) throw new StatemeshError('cancelled', 'The access token is not needed any more.');
       throw failure;
@@ -82,7 +83,7 @@ interface Options {
   readonly peer: CloudPeer;
 }
 
-/** Where its metadata says; without any, the endpoint of the EntglDB peers' authorities. */
+/** The endpoint that the metadata names; without metadata, the endpoint of the EntglDB peers' authorities. */
 async function discover(authority: URL, { client, source, signal, peer }: Options): Promise<Metadata> {
   const server = await client.metadata(source, {
     ...{ name: nameOf(peer), signal },
@@ -100,7 +101,10 @@ async function discover(authority: URL, { client, source, signal, peer }: Option
   return { server: { issuer: authority.href, token_endpoint: tokenEndpoint }, isKnown: false };
 }
 
-/** What the authority calls itself: our own name for it, but for a slash at the end, which people add and forget. */
+/**
+ * The issuer that the authority names: it must equal the configured one, except for a slash at the end, which users add
+ * and forget.
+ */
 function issuerOf({ issuer }: AuthorityMetadata, authority: URL, peer: CloudPeer): URL {
   if (typeof issuer !== 'string') throw invalid(peer, 'its metadata names no issuer');
   if (URL.canParse(issuer) && withoutSlash(new URL(issuer)) === withoutSlash(authority)) return new URL(issuer);
@@ -144,7 +148,7 @@ async function requestGrant({
     authenticationOf(secret, isKnown ? server.token_endpoint_auth_methods_supported : ['client_secret_post']),
     {
       ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
-      // Authorities differ in what they listen to; RFC 8707 has a URI.
+      // Authorities read different parameters; RFC 8707 takes a URI.
       ...(audience === undefined ? {} : { audience }),
       ...(audience !== undefined && URL.canParse(audience) ? { resource: audience } : {}),
     },
@@ -155,7 +159,7 @@ async function requestGrant({
 
 function authenticationOf(secret: Secret | undefined, methods: unknown): oauth.ClientAuth {
   if (secret === undefined) return oauth.None();
-  // Without a word from the authority it is basic (RFC 8414, section 2).
+  // Without metadata about it, the method is basic (RFC 8414, section 2).
   const listed: readonly unknown[] = Array.isArray(methods) ? methods : [];
   const isPost = listed.includes('client_secret_post') && !listed.includes('client_secret_basic');
   return isPost ? oauth.ClientSecretPost(secret.reveal()) : oauth.ClientSecretBasic(secret.reveal());
@@ -164,16 +168,16 @@ function authenticationOf(secret: Secret | undefined, methods: unknown): oauth.C
 function requestOptions({ client, source, signal, peer }: Options) {
   return {
     signal,
-    // What may be asked without encryption was decided before: loopback only.
+    // Unencrypted requests were checked before: loopback only.
     [oauth.allowInsecureRequests]: true,
     [oauth.customFetch]: async (url: string, init: oauth.CustomFetchOptions<string, unknown>): Promise<Response> => {
-      if (!isSafeUrl(url)) throw invalid(peer, 'its token endpoint is no https URL');
+      if (!isSafeUrl(url)) throw invalid(peer, 'its token endpoint is not an https URL');
       const body = init.body === undefined || init.body === null ? undefined : String(init.body);
       const method = init.method === 'POST' ? 'POST' : 'GET';
       const request = { method, url, headers: init.headers, body, ca: source.ca, signal } as const;
       const answer = await client.ask(request, nameOf(peer));
       if (answer.status < 200 || answer.status > 599) throw invalid(peer, `it answers with status ${answer.status}`);
-      // A Response of such a status must not have a body.
+      // A Response with such a status must not have a body.
       const isEmpty = [204, 205, 304].includes(answer.status);
       const headers = { 'content-type': answer.headers['content-type'] ?? '' };
       return new Response(isEmpty ? null : answer.body, { status: answer.status, headers });
@@ -183,9 +187,12 @@ function requestOptions({ client, source, signal, peer }: Options) {
 
 function grantOf(grant: oauth.TokenEndpointResponse, time: Time, peer: CloudPeer): AccessToken {
   const { access_token: token, token_type: type, expires_in: seconds = lifetimeDefaultSeconds } = grant;
-  if (type !== 'bearer') throw invalid(peer, 'its access token is no bearer token');
+  if (type !== 'bearer') throw invalid(peer, 'its access token is not a bearer token');
   if (token.length > limits.tokenLengthMax || !/^[\x21-\x7e]+$/.test(token)) {
-    throw invalid(peer, `its access token is longer than ${limits.tokenLengthMax} characters, or no text of a header`);
+    throw invalid(
+      peer,
+      `its access token is longer than ${limits.tokenLengthMax} characters, or not valid in a header`,
+    );
   }
   const lifetimeMs = Math.min(Math.max(seconds, 1), lifetimeMaxSeconds) * 1_000;
   return { token: new Secret(token), lifetimeMs, expiresAtMs: time.now() + lifetimeMs };
@@ -193,10 +200,10 @@ function grantOf(grant: oauth.TokenEndpointResponse, time: Time, peer: CloudPeer
 
 function authorityOf(peer: CloudPeer): URL {
   const { authority } = peer.oAuth2;
-  if (!URL.canParse(authority)) throw invalid(peer, 'it is no URL');
+  if (!URL.canParse(authority)) throw invalid(peer, 'it is not a URL');
   const url = new URL(authority);
   assertSafe(url, peer);
-  // Its metadata is looked for without the slash (RFC 8414, section 3.1).
+  // The metadata address is built without the slash (RFC 8414, section 3.1).
   url.pathname = url.pathname.replace(/\/$/, '');
   return url;
 }
@@ -205,11 +212,14 @@ function assertSafe({ href }: URL, peer: CloudPeer): void {
   if (isSafeUrl(href)) return;
   throw new StatemeshError(
     'plaintextRefused',
-    `The authority of "${peer.nodeId}" is not asked without encryption, but on loopback: use https.`,
+    `The authority of "${peer.nodeId}" is not asked without encryption, except on loopback: use https.`,
   );
 }
 
-/** `${NAME}`: a variable of this node's environment, if this node's configuration says so. Nothing else is ever stored in the clear. */
+/**
+ * `${NAME}`: a variable of this node's environment, if this node's configuration lists it. No other secret is ever
+ * stored in the clear.
+ */
 const variable = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/;
 
 function secretOf({ peer, keys, configuration }: RequestTokenInput, environment: Environment): Secret | undefined {
@@ -231,11 +241,14 @@ function secretOf({ peer, keys, configuration }: RequestTokenInput, environment:
   }
   throw new StatemeshError(
     'secretUnsealable',
-    `The client secret of "${peer.nodeId}" was stored by something else than statemesh. Add the peer again.`,
+    `The client secret of "${peer.nodeId}" was not stored by statemesh. Add the peer again.`,
   );
 }
 
-/** Whoever may write a remote peer must not read our environment: a variable goes to the authority for which it was listed, only. */
+/**
+ * A node that may write a remote peer must not read this node's environment: a variable goes only to the authority for
+ * which it was listed.
+ */
 function assertListed(name: string, peer: CloudPeer, { secretVariables }: RequestTokenInput['configuration']): void {
   const origin = originOf(peer.oAuth2.authority);
   if (secretVariables.some((listed) => listed.name === name && originOf(listed.origin) === origin)) return;
@@ -245,12 +258,12 @@ function assertListed(name: string, peer: CloudPeer, { secretVariables }: Reques
   );
 }
 
-/** What went wrong, in our words: of an authority's own, only codes that RFC 6749 has. */
+/** The failure in statemesh's own words: of the authority's text, only the codes of RFC 6749 are used. */
 function failureFrom(error: unknown, peer: CloudPeer): StatemeshError {
   if (isStatemeshError(error)) return error;
   const { code, error: said, status, cause } = Object(error) as Record<'code' | 'error' | 'status' | 'cause', unknown>;
   if (error instanceof oauth.ResponseBodyError) {
-    // A web server's own words: an authority refuses with other ones (RFC 6749, section 5.2).
+    // A web server's own error: an authority refuses with other status codes (RFC 6749, section 5.2).
     if (status === 404 || status === 405) {
       return invalid(peer, `its token endpoint answers with status ${status}, so check the authority's URL`);
     }
@@ -259,7 +272,7 @@ function failureFrom(error: unknown, peer: CloudPeer): StatemeshError {
   const { status: bare } = Object(cause) as { status?: unknown };
   if (bare === 400 || bare === 401 || bare === 403) return refused(peer, `status ${bare}`);
   const reason = typeof code === 'string' && /^OAUTH_[A-Z0-9_]{1,60}$/.test(code) ? ` (${code})` : '';
-  return invalid(peer, `its answer is not one of RFC 6749${reason}`);
+  return invalid(peer, `its answer does not follow RFC 6749${reason}`);
 }
 
 function refused(peer: CloudPeer, why: string): StatemeshError {

@@ -1,4 +1,7 @@
-/** Seals the secrets of remote peers again, now and whenever the peers change, for as long as this node leads: one is enough. */
+/**
+ * Seals the secrets of remote peers again, now and whenever the peers change, for as long as this node leads: one node
+ * is enough.
+ */
 import { type EventObject, fromCallback } from 'xstate';
 import type { ResealerInput } from '../actors/slots.js';
 import { failureOf } from '../core/errors.js';
@@ -15,7 +18,7 @@ export function createResealer({ time, randomness }: { time: Time; randomness: R
     let last = Promise.resolve();
     const reseal = (): void => {
       retry?.cancel();
-      // One after the other, or two would seal the same.
+      // One after the other; otherwise two runs would seal the same secrets.
       last = last.then(() => (isStopped ? undefined : resealSecrets({ store, keys, randomness }))).catch(fail);
     };
     const fail = (error: unknown): void => {

@@ -1,6 +1,6 @@
 /**
- * Reports whether the database takes writes. It also polls, since the system announces neither files that vanish nor a disk that has
- * room again.
+ * Reports whether the database takes writes. It also polls, because the system announces neither files that vanish nor
+ * a disk that has room again.
  */
 import { type EventObject, fromCallback } from 'xstate';
 import type { StoreHealthInput } from '../actors/slots.js';

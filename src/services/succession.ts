@@ -1,8 +1,8 @@
 /**
- * What goes along when a node takes another database, under another NodeId or in another directory: everything. What no peer has yet is
- * in the old one alone, and nobody would look for it there.
+ * Copies everything into the new database when a node changes to another NodeId or another directory. Entries that no
+ * peer has yet are only in the old database, and no node would look for them there.
  *
- * Entries keep their authors, so whoever has them already sees nothing new in them.
+ * Entries keep their authors, so nodes that already have them see nothing new.
  */
 import { fromPromise } from 'xstate';
 import type { SuccessionInput } from '../actors/slots.js';
@@ -11,7 +11,7 @@ import { StatemeshError } from '../core/errors.js';
 import { predecessorOrigin } from '../core/replication.js';
 import type { Store } from '../ports/store.js';
 
-/** What is there when it begins: as much as can be done while the old database is written to. */
+/** Copies what is there when it begins: as much as can be done while the old database is written to. */
 export function createCopyStore() {
   return fromPromise<void, SuccessionInput>(async ({ input: { store, successor }, signal }) => {
     const entries = await store.lacking(successor.clock(), allScopes, Number.MAX_SAFE_INTEGER);
@@ -19,7 +19,7 @@ export function createCopyStore() {
   });
 }
 
-/** The writes at hand, and all that is left. */
+/** Waits for the writes in progress, and copies the rest. */
 export function createDrainStore() {
   return fromPromise<void, SuccessionInput>(async ({ input: { store, successor }, signal }) => {
     await store.idle();
@@ -38,7 +38,7 @@ async function copy(store: Store, successor: Store, { entriesMax, signal }: Copy
     const { runs, complete, diverged } = await store.read({ ...portion, after, except: new Set() });
     if (diverged.length > 0) throw divergence(successor, diverged[0]);
     if (runs.length === 0) return;
-    // Less than that may be new to it: peers may send the same meanwhile.
+    // Some of them may not be new to it: peers may send the same entries meanwhile.
     const { diverged: refused } = await successor.apply(runs, predecessorOrigin);
     if (refused.length > 0) throw divergence(successor, refused[0]);
     if (complete) return;
@@ -52,6 +52,6 @@ const portion = { scopes: allScopes, entriesMax: 1_000, bytesMax: 2 ** 20 };
 function divergence({ nodeId }: Store, author: AuthorKey | undefined): StatemeshError {
   return new StatemeshError(
     'chainDiverged',
-    `The database of ${nodeId} has another history of ${author} than the one in use, so what is in use cannot go along: choose a NodeId, or a directory, that was never used.`,
+    `The database of ${nodeId} has another history of ${author} than the one in use, so the data in use cannot be copied into it: choose a NodeId, or a directory, that was never used.`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Checks access tokens, on a cloud node: their signature by the keys of the authority, and what they say.
+ * Checks access tokens on a cloud node: their signature by the keys of the authority, and their claims.
  *
  * The keys are kept for all sessions of the node, so a token costs a signature check and no request.
  */
@@ -20,7 +20,7 @@ export function createVerifyToken(ports: { http: Http; time: Time }) {
   return fromPromise<VerifiedToken, VerifyTokenInput>(async ({ input: { token, configuration, ca }, signal }) => {
     const expected = expectationOf(configuration);
     const source = { authority: expected.issuer, ca, origins: configuration.authorityOrigins };
-    // When it is needed: members verify no tokens. With it comes `jose`.
+    // Loaded on demand: members verify no tokens. It loads `jose`.
     const { AuthorityKeys } = await import('./authority-keys.js');
     if (keys === undefined || !keys.isOf(source)) keys = new AuthorityKeys(ports, source);
     const payload = payloadOf(await verifySignature(token.reveal(), keys, signal), expected.shape.tokenTypes);
@@ -37,7 +37,7 @@ async function verifySignature(token: string, keys: AuthorityKeys, signal: Abort
   } catch (error) {
     if (systemCodeOf(error) !== keyUnknown) throw refusalOf(error);
   }
-  // Signed with a key that we do not know: the authority may have a new one.
+  // The key is unknown: the authority may have a new one.
   const newer = await keys.newerThan(present, signal);
   if (newer === undefined) throw tokenRefused('it is signed with an unknown key');
   try {
@@ -53,7 +53,7 @@ async function verifyBy(token: string, keys: KeySet): Promise<CompactVerifyResul
   try {
     return await compactVerify(token, keys, options);
   } catch (error) {
-    // It names no key, and several would do.
+    // The token names no key, and several keys would fit.
     if (systemCodeOf(error) !== keyAmbiguous) throw error;
     let tried = 0;
     for await (const key of error as AsyncIterable<CryptoKey>) {
@@ -73,13 +73,13 @@ const keysTriedMax = 8;
 
 function payloadOf({ payload, protectedHeader }: CompactVerifyResult, types: readonly TokenType[]): unknown {
   // RFC 7519, section 7.2, and RFC 7797, section 7: a token is never unencoded.
-  if (protectedHeader.b64 === false) throw tokenRefused('it is no token');
+  if (protectedHeader.b64 === false) throw tokenRefused('it is not a token');
   checkType(protectedHeader.typ, types);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
   } catch {
     // Without the reason as cause, which quotes the token.
-    throw tokenRefused('it is no token');
+    throw tokenRefused('it is not a token');
   }
 }
 
@@ -87,14 +87,14 @@ function refusalOf(error: unknown): StatemeshError {
   if ((error as { name?: unknown }).name === 'StatemeshError') return error as StatemeshError;
   const code = systemCodeOf(error) ?? '';
   if (code === 'ERR_JWKS_INVALID') {
-    return new StatemeshError('authorityInvalid', 'The authority of access tokens shows a key that is none.', {
+    return new StatemeshError('authorityInvalid', 'The authority of access tokens publishes an invalid key.', {
       cause: error,
     });
   }
   if (code === keyUnknown) return tokenRefused('it is signed with an unknown key', error);
   if (code === 'ERR_JOSE_ALG_NOT_ALLOWED' || code === 'ERR_JOSE_NOT_SUPPORTED') {
-    return tokenRefused('it is signed in a way that is not allowed', error);
+    return tokenRefused('it is signed with an algorithm that is not allowed', error);
   }
-  if (code === 'ERR_JWS_INVALID') return tokenRefused('it is no token', error);
-  return tokenRefused('its signature does not hold', error);
+  if (code === 'ERR_JWS_INVALID') return tokenRefused('it is not a token', error);
+  return tokenRefused('its signature is invalid', error);
 }
