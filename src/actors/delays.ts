@@ -1,23 +1,23 @@
 /**
  * An index of the delays that actors wait for.
  *
- * XState keeps the delays of all actors in one table, and goes through all of it whenever any of them stops. A cloud node has thousands
- * of sessions with delays of their own, and an actor stops with each token that was verified and each batch that was read: without an
- * index, looking for its delays is most of what the node does.
+ * XState keeps the delays of all actors in one table, and scans all of it whenever an actor stops. A cloud node has
+ * thousands of sessions with delays of their own, and an actor stops with each verified token and each batch read.
+ * Without an index, the node would spend most of its time on these scans.
  *
- * Invariant: a row names every delay that its actor waits for. It may also name some that have passed.
+ * Invariant: a row names every delay that its actor waits for. It may also name delays that have passed.
  */
 import type { AnyActorRef } from 'xstate';
 
 type AnyActorSystem = AnyActorRef['system'];
 
-/** By the actor that waits: the ids of its delays. */
+/** The ids of each actor's delays, by the actor that waits. */
 const rows = new WeakMap<AnyActorRef, Set<string>>();
-/** Actors with delays that have no id: they are looked for as XState does. */
+/** Actors with delays that have no id. Their delays are looked up as XState does. */
 const withUnnamed = new WeakSet<AnyActorRef>();
 const indexed = new WeakSet<AnyActorSystem>();
 
-/** From now on, an actor of this system that stops looks for its own delays only. */
+/** From now on, an actor of this system that stops looks up its own delays only. */
 export function indexDelays(system: AnyActorSystem): void {
   if (indexed.has(system)) return;
   indexed.add(system);
@@ -40,7 +40,7 @@ export function indexDelays(system: AnyActorSystem): void {
   };
 }
 
-/** The ids of the delays of an actor, perhaps with some that have passed; undefined when its system has no index. */
+/** The ids of an actor's delays, possibly with some that have passed; undefined if its system has no index. */
 export function delayIdsOf(actor: AnyActorRef): Iterable<string> | undefined {
   return indexed.has(actor.system) && !withUnnamed.has(actor) ? (rows.get(actor) ?? []) : undefined;
 }

@@ -1,6 +1,4 @@
-/**
- * The mailboxes: what actors say to each other. `Mailbox<E>` is all that one actor knows of another.
- */
+/** The mailboxes: the events that actors send each other. One actor knows another only as a `Mailbox<E>`. */
 import type { ActorRef, Snapshot } from 'xstate';
 import type { Configured, Intervals } from '../configuration/configured.js';
 import type { Effect, Reconfiguration } from '../configuration/reconfiguration.js';
@@ -18,8 +16,9 @@ import type { ApplyResult, Commit } from '../ports/store.js';
 import type { CloudPeer, QuarantinedDocument } from '../remote-peers/remote-peer.js';
 import type { Frame, Identity, Refusal } from '../wire/messages.js';
 
-/** All that one actor knows of another: what it can be told. */
-// biome-ignore lint/suspicious/noExplicitAny: an actor reference accepts what its owner accepts; variance needs `any` here.
+/** The events that an actor can be sent. This is all that one actor knows of another. */
+// biome-ignore lint/suspicious/noExplicitAny: an actor reference accepts what its owner accepts; variance needs `any`
+// here.
 export type Mailbox<E extends { type: string }> = ActorRef<Snapshot<unknown>, E, any>;
 
 export interface Address {
@@ -27,37 +26,42 @@ export interface Address {
   readonly port: number;
 }
 
-/** How we came to know of a peer. */
+/** How this node learned of a peer. */
 export type Source = 'beacon' | 'known' | 'session';
 
-/** Who opened a connection: we, or the other side. */
+/** Which side opened a connection: `dialed` means this node, `accepted` the other one. */
 export type Direction = 'dialed' | 'accepted';
 
 // --- Link: one connection's frames --------------------------------------------------------------------------------
 
 export type LinkCommand =
   | { readonly type: 'link.send'; readonly frame: Frame }
-  /** Sends the payload of an entry in parts, beside everything else; `parcel.sent` tells when all of it is on its way. */
+  /**
+   * Sends the payload of an entry in parts, alongside other frames; `parcel.sent` reports when all of it is in flight.
+   */
   | { readonly type: 'link.carry'; readonly entry: Entry }
-  /** The entry on its way in parts is not needed any more. */
+  /** The entry in flight in parts is no longer needed. */
   | { readonly type: 'link.drop' }
-  /** The other side is known and welcome: full frame size, heartbeats. */
+  /** The other side is known and admitted: allows full frame sizes, starts heartbeats. */
   | { readonly type: 'link.admit'; readonly peerId: NodeId; readonly boot: Boot; readonly origin: Origin }
   | { readonly type: 'link.adjust'; readonly intervals: Intervals };
 
-/** What links settle among themselves. */
+/** Frames that links handle among themselves. */
 type LinkFrame = 'frame.heartbeat' | 'frame.progress' | 'frame.parcel' | 'frame.part' | 'frame.parcelHeld';
 
 export type LinkReport =
   | Exclude<Frame, { type: LinkFrame }>
-  /** All parts of this entry are on their way: a batch that names it may follow. */
+  /** All parts of this entry are in flight: a batch that names it may follow. */
   | { readonly type: 'parcel.sent'; readonly hash: string }
   | { readonly type: 'link.closed'; readonly failure: Failure | undefined }
   /** Both sides have the same entries. */
   | { readonly type: 'heartbeat.matched' }
-  /** They have not, and no vector clock has been sent for a sync interval. */
+  /** The sides differ, and no vector clock has been sent for a sync interval. */
   | { readonly type: 'heartbeat.differed' }
-  /** When it has changed: the round trip, smoothed, how far the clock of the other side is ahead of ours, and what the link carries. */
+  /**
+   * Sent at each change: the smoothed round trip, how far the other side's clock is ahead of ours, and what the link
+   * carries.
+   */
   | {
       readonly type: 'heartbeat.measured';
       readonly roundTripMs: number;
@@ -71,30 +75,30 @@ export type LinkReport =
 export type SessionCommand =
   | { readonly type: 'session.admit' }
   | { readonly type: 'session.refuse'; readonly refusal: Refusal }
-  /** Are you alive? Somebody else claims your NodeId. */
+  /** Asks whether the peer is still there, because another process claims its NodeId. */
   | { readonly type: 'session.probe' }
   | { readonly type: 'session.close'; readonly refusal: Refusal }
-  /** To a cloud node: a fresh access token, which the other side puts in the place of the present one. */
+  /** For a cloud node: a new access token, which replaces the present one on the other side. */
   | { readonly type: 'session.renew'; readonly token: Secret }
   | { readonly type: 'session.adjust'; readonly intervals: Intervals }
-  /** This node listens on another port: the other side is told. */
+  /** This node listens on another port, and tells the other side. */
   | { readonly type: 'session.relocate'; readonly port: number };
 
-/** The other side has said who it is; it waits for `session.admit` or `session.refuse`. */
+/** The other side has identified itself; it waits for `session.admit` or `session.refuse`. */
 export interface SessionIdentified {
   readonly type: 'session.identified';
   readonly sessionId: string;
   readonly session: Mailbox<SessionCommand>;
   readonly identity: Identity;
   readonly direction: Direction;
-  /** Whom we dialed, if we did. */
+  /** The peer that this node dialed; undefined for accepted connections. */
   readonly expected: NodeId | undefined;
   /** `host:port` of its end of the connection; its listening port is in `identity`. */
   readonly remoteAddress: string;
   readonly remoteHost: string;
   /** What its connection carries, as far as it is known. */
   readonly rate?: Pick<LinkRate, 'roundTripMs'>;
-  /** Whom its access token names; undefined on the local network, and for the cloud node that we dialed. */
+  /** The subject of its access token; undefined on the local network, and for a cloud node that this node dialed. */
   readonly subject: string | undefined;
 }
 
@@ -103,19 +107,22 @@ export type SessionReport =
   | { readonly type: 'session.answered'; readonly sessionId: string }
   | { readonly type: 'session.diverged'; readonly sessionId: string; readonly authors: readonly AuthorKey[] }
   | { readonly type: 'session.aligned'; readonly sessionId: string }
-  /** The other side asks whether we are alive, since another process claims our NodeId. */
+  /** The other side asks whether we are still there, because another process claims our NodeId. */
   | { readonly type: 'session.probed'; readonly sessionId: string }
-  /** Both sides have come to have the same entries. */
+  /** Both sides now have the same entries. */
   | { readonly type: 'session.matched'; readonly sessionId: string }
-  /** It is of use: a batch has been acknowledged, or both sides have the same. Once a session. */
+  /**
+   * The session has made progress: a batch was acknowledged, or both sides have the same entries. Sent once per
+   * session.
+   */
   | { readonly type: 'session.advanced'; readonly sessionId: string }
   /** The other side listens on another port from now on. */
   | { readonly type: 'session.relocated'; readonly sessionId: string; readonly port: number }
-  /** Whom the other side has sessions with: told when that has changed. */
+  /** The nodes with which the other side has sessions. Sent at each change. */
   | { readonly type: 'session.neighbours'; readonly sessionId: string; readonly neighbours: ReadonlySet<NodeId> }
   | Notice;
 
-/** What a session that is over leaves behind. */
+/** The result of an ended session. */
 export interface SessionOutput {
   readonly sessionId: string;
   readonly peerId: NodeId | undefined;
@@ -123,20 +130,20 @@ export interface SessionOutput {
   readonly failure: Failure;
 }
 
-/** What sender and receiver tell their session. */
+/** Reports of sender and receiver to their session. */
 export type ReplicationReport =
   | { readonly type: 'replication.failed'; readonly failure: Failure }
-  /** A batch has been acknowledged, by us or by the other side. Each of the two says so once. */
+  /** A batch has been acknowledged, by us or by the other side. Sender and receiver each report it once. */
   | { readonly type: 'replication.advanced' }
   | { readonly type: 'replication.diverged'; readonly authors: readonly AuthorKey[] }
   | { readonly type: 'replication.parked'; readonly authors: readonly AuthorKey[] };
 
 export type CredentialCommand = { readonly type: 'credential.renew'; readonly token: Secret };
 
-/** What becomes of the access token that the other side has shown. */
+/** The fate of the access token that the other side has shown. */
 export type CredentialReport =
   | { readonly type: 'credential.verified'; readonly subject: string }
-  /** It is refused, or has expired, or cannot be verified. */
+  /** The token was refused, has expired, or cannot be verified. */
   | { readonly type: 'credential.ended'; readonly failure: Failure };
 
 export type ApplierCommand = { readonly type: 'batch.apply'; readonly runs: readonly Run[] };
@@ -145,7 +152,7 @@ export type ApplierReport =
   | { readonly type: 'batch.applied'; readonly result: ApplyResult }
   | { readonly type: 'batch.failed'; readonly failure: Failure };
 
-/** Relays of these authors need not be reported: the other side gets them elsewhere. */
+/** Relays of these authors need not be reported: the other side gets them by another path. */
 export type FeedCommand = { readonly type: 'feed.leaveOut'; readonly authors: ReadonlySet<AuthorKey> };
 
 export type OplogReport = { readonly type: 'oplog.appended'; readonly commit: Commit };
@@ -154,13 +161,13 @@ export type OplogReport = { readonly type: 'oplog.appended'; readonly commit: Co
 
 export type PeerCommand =
   | { readonly type: 'peer.sighted'; readonly source: Source; readonly address: Address }
-  /** How it is dialed from now on. */
+  /** How the peer is dialed from now on. */
   | { readonly type: 'peer.secure'; readonly security: ConnectionSecurity }
-  /** Not there any more; of a source that knows several addresses, at one of them. */
+  /** The source no longer knows the peer, or no longer knows it at this one of several addresses. */
   | { readonly type: 'peer.unsighted'; readonly source: Source; readonly address?: Address }
-  /** A sign that it may be reachable again: not worth to wait for long any more. */
+  /** A sign that the peer may be reachable again: ends a long wait. */
   | { readonly type: 'peer.stirred' }
-  /** Somebody else answers at an address of it, which so belongs to that one. */
+  /** Another node answered at one of this peer's addresses; the address belongs to that node. */
   | { readonly type: 'peer.mistaken'; readonly remoteAddress: string; readonly failure: Failure }
   | SessionIdentified
   | Extract<
@@ -177,20 +184,20 @@ export type PeerReport =
 
 // --- Membership ----------------------------------------------------------------------------------------------------
 
-/** It announces another port from now on, and at once. */
+/** Announces another port from now on, starting at once. */
 export type DiscoveryCommand = { readonly type: 'discovery.relocate'; readonly port: number };
 
 export type DiscoveryReport =
   | { readonly type: 'peer.discovered'; readonly nodeId: NodeId; readonly address: Address }
-  /** It still announces itself. */
+  /** The peer still announces itself. */
   | { readonly type: 'peer.heard'; readonly nodeId: NodeId }
-  /** No beacon for too long: from one address while others are left, or from any. */
+  /** No beacon for too long: from this address while others are left, or from any. */
   | { readonly type: 'peer.vanished'; readonly nodeId: NodeId; readonly address?: Address }
-  /** This machine has joined another network, or left one. */
+  /** This machine has joined or left a network. */
   | { readonly type: 'interfaces.changed' }
-  /** A beacon with our NodeId that is not ours. */
+  /** A beacon with our NodeId that we did not send. */
   | { readonly type: 'beacon.duplicated'; readonly host: string; readonly boot: Boot }
-  /** A beacon that no key of ours has signed. Told once in an hour for each host. */
+  /** A beacon that no key of ours has signed. Reported once an hour for each host. */
   | { readonly type: 'beacon.foreign'; readonly host: string; readonly failure: Failure }
   | { readonly type: 'discovery.failed'; readonly failure: Failure };
 
@@ -208,7 +215,7 @@ export type KnownPeersReport =
 export type MembershipCommand =
   | { readonly type: 'connection.accepted'; readonly connection: Connection }
   | Adjustment
-  /** Say goodbye to everyone and end. */
+  /** Say goodbye to all peers and end. */
   | { readonly type: 'membership.leave'; readonly refusal: Refusal };
 
 // --- Reception -----------------------------------------------------------------------------------------------------
@@ -216,47 +223,47 @@ export type MembershipCommand =
 export type ReceptionCommand =
   | { readonly type: 'connection.accepted'; readonly connection: Connection }
   | Adjustment
-  /** Say goodbye to everyone and end. */
+  /** Say goodbye to all guests and end. */
   | { readonly type: 'reception.leave'; readonly refusal: Refusal };
 
-/** A ward has some of the sessions of a reception. */
+/** A ward holds some of the sessions of a reception. */
 export type WardCommand =
   | { readonly type: 'ward.open'; readonly sessionId: string; readonly connection: Connection }
   | Adjustment
-  /** Say goodbye to everyone. */
+  /** Say goodbye to all guests. */
   | { readonly type: 'ward.leave'; readonly refusal: Refusal };
 
 export type WardReport =
   | { readonly type: 'session.closed'; readonly sessionId: string; readonly failure: Failure }
-  /** It has broken, which is a bug, and is over. */
+  /** The session has ended with an error, which is a bug. */
   | { readonly type: 'session.failed'; readonly sessionId: string; readonly failure: Failure };
 
 // --- Election ------------------------------------------------------------------------------------------------------
 
 export type LivenessCommand =
-  /** What this node says of itself in its heartbeats from now on. */
+  /** What this node tells about itself in its heartbeats from now on. */
   | { readonly type: 'standing.changed'; readonly standing: Standing }
   | { readonly type: 'electionInterval.changed'; readonly electionIntervalMs: number };
 
-/** Who is live, ourselves not among them: at each change, and now and then. */
+/** The live nodes without this one: sent at each change, and from time to time. */
 export type LivenessReport = {
   readonly type: 'liveness.changed';
   readonly live: ReadonlyMap<NodeId, Standing>;
 };
 
 export type ElectionCommand =
-  /** Why the database cannot be read or written from now on; undefined when it can again. */
+  /** Why the database cannot be read or written from now on; undefined when it works again. */
   | { readonly type: 'health.changed'; readonly impairment: ErrorCode | undefined }
   | { readonly type: 'uplink.changed'; readonly uplink: Uplink }
   | { readonly type: 'eligibility.changed'; readonly isEligible: boolean }
   | { readonly type: 'electionInterval.changed'; readonly electionIntervalMs: number };
 
-/** Whoever leads has changed, as far as this node knows, or the term in which it does. */
+/** The leader has changed, as far as this node knows, or the term of its leadership. */
 export interface LeadershipChanged {
   readonly type: 'leadership.changed';
-  /** Whether it is this node. */
+  /** Whether the leader is this node. */
   readonly isLeader: boolean;
-  /** Undefined while nobody leads. */
+  /** Undefined while there is no leader. */
   readonly leaderId: NodeId | undefined;
   /** Only grows. Advisory: it tells two leaderships apart. */
   readonly term: number;
@@ -265,7 +272,7 @@ export interface LeadershipChanged {
 // --- Uplink and gateways -------------------------------------------------------------------------------------------
 
 export type CloudPeersReport =
-  /** The cloud peers that are stored, disabled ones too. */
+  /** The stored cloud peers, including disabled ones. */
   | { readonly type: 'cloudPeers.changed'; readonly peers: ReadonlyMap<NodeId, CloudPeer> }
   | { readonly type: 'cloudPeers.failed'; readonly failure: Failure };
 
@@ -283,14 +290,14 @@ export type GatewayCommand =
   | Adjustment
   /** This node leads: connect, and stay connected. */
   | { readonly type: 'gateway.open' }
-  /** It does not, or not any more: say goodbye. */
+  /** This node does not lead, or no longer leads: say goodbye. */
   | { readonly type: 'gateway.rest' }
-  /** It does not, but could it? Connect, and say goodbye at once. */
+  /** This node does not lead, but tests whether it could: connect, and say goodbye at once. */
   | { readonly type: 'gateway.probe' }
   /** The stored peer has changed. */
   | { readonly type: 'gateway.revise'; readonly peer: CloudPeer };
 
-/** How far a gateway has come; `trying` covers everything on the way and between attempts. */
+/** How far a gateway has come. `trying` covers every step of an attempt and the time between attempts. */
 export type GatewayCondition = 'disabled' | 'resting' | 'trying' | 'online' | 'rejected';
 
 export type GatewayReport =
@@ -300,7 +307,7 @@ export type GatewayReport =
 
 // --- Node ----------------------------------------------------------------------------------------------------------
 
-/** What changes in a part that goes on serving. */
+/** A change for a part that keeps serving. */
 export interface Adjustment {
   readonly type: 'configuration.adjusted';
   readonly effects: ReadonlySet<Effect>;
@@ -309,7 +316,7 @@ export interface Adjustment {
 }
 
 export type ProviderReport =
-  /** A function, since it holds secrets and events are shown. */
+  /** A function, because it contains secrets and events are shown. */
   | { readonly type: 'configuration.changed'; readonly requested: () => unknown }
   | { readonly type: 'configuration.failed'; readonly failure: Failure };
 
@@ -317,27 +324,29 @@ export type ListenerReport =
   | { readonly type: 'connection.accepted'; readonly connection: Connection }
   | ConnectionRefused;
 
-/** A connection came to nothing. Told once in ten seconds for each reason and each range of addresses. */
+/**
+ * A connection failed before it could serve. Reported once in ten seconds for each reason and each range of addresses.
+ */
 export interface ConnectionRefused {
   readonly type: 'connection.refused';
   readonly remoteAddress: string;
   readonly failure: Failure;
-  /** How many more were refused since the last time that this was told. */
+  /** How many more were refused since the previous report. */
   readonly suppressed: number;
 }
 
-/** Whether the database takes writes: told at each change. A node that begins is well until it hears otherwise. */
+/** Whether the database takes writes: sent at each change. A new node counts as healthy until it hears otherwise. */
 export type StoreHealthReport =
-  /** Disk full, not writable, not readable, damaged, or its files are gone. */
+  /** The disk is full, not writable or not readable, or the database is damaged, or its files are gone. */
   { readonly type: 'store.impaired'; readonly failure: Failure } | { readonly type: 'store.recovered' };
 
-/** What the outside world is told: these are the events of `node.on(...)`. */
+/** What the outside world hears: the events of `node.on(...)`. */
 export type Happening =
   | {
       readonly type: 'peer.connected';
       readonly nodeId: NodeId;
       readonly remoteAddress: string;
-      /** Whom its access token names: on a cloud node. */
+      /** The subject of its access token: on a cloud node. */
       readonly subject?: string;
     }
   | {
@@ -346,55 +355,58 @@ export type Happening =
       readonly failure: Failure;
       readonly subject?: string;
     }
-  /** It, or we, refused a session: for reasons that waiting alone does not mend. */
+  /** The peer, or this node, refused a session for a reason that waiting alone does not cure. */
   | { readonly type: 'peer.refused'; readonly nodeId: NodeId; readonly failure: Failure }
   | { readonly type: 'peer.diverged'; readonly nodeId: NodeId; readonly authors: readonly AuthorKey[] }
   | { readonly type: 'node.duplicated'; readonly failure: Failure }
   | ConnectionRefused
-  /** A peer cannot be reached: told after the second attempt in a row, and then ever more rarely. */
+  /** A peer cannot be reached: sent after the second attempt in a row, and then ever more rarely. */
   | {
       readonly type: 'peer.unreachable';
       readonly nodeId: NodeId;
-      /** Where it was tried last. */
+      /** The address of the last attempt. */
       readonly address: string;
       readonly attempts: number;
       readonly failure: Failure;
     }
-  /** On a cloud node: somebody connected, and was not let in. */
+  /** On a cloud node: a connection was refused before admission. */
   | { readonly type: 'guest.refused'; readonly remoteAddress: string; readonly failure: Failure }
   | { readonly type: 'clock.drift'; readonly nodeId: NodeId; readonly authors: readonly AuthorKey[] }
   | LeadershipChanged
   /** Documents flow between this node, which leads, and a cloud peer. */
   | { readonly type: 'gateway.connected'; readonly nodeId: NodeId }
   | { readonly type: 'gateway.disconnected'; readonly nodeId: NodeId; readonly failure: Failure }
-  /** A cloud peer cannot be reached; told once for each reason, and tried again. */
+  /** A cloud peer cannot be reached. Sent once for each reason; the node keeps trying. */
   | { readonly type: 'gateway.failed'; readonly nodeId: NodeId; readonly failure: Failure }
-  /** The authority or the cloud peer does not want us: somebody has to correct the configuration. Tried again, but rarely. */
+  /**
+   * The authority or the cloud peer refuses this node, so the configuration must be corrected. The node keeps trying,
+   * but rarely.
+   */
   | { readonly type: 'gateway.rejected'; readonly nodeId: NodeId; readonly failure: Failure }
   | { readonly type: 'uplink.changed'; readonly uplink: Uplink }
   | StoreHealthReport
   | ReconfigurationFinished
   | ReconfigurationFailed
-  /** A document of a `_system_` collection cannot be used; told once for each reason. */
+  /** A document of a `_system_` collection cannot be used. Sent once for each reason. */
   | (QuarantinedDocument & { readonly type: 'document.quarantined' })
-  /** Something of ours failed and was contained. */
+  /** A part of the node failed, and the failure was contained. */
   | { readonly type: 'failure'; readonly where: string; readonly failure: Failure };
 
-/** The configuration that was asked for is in force. */
+/** The requested configuration is in force. */
 export interface ReconfigurationFinished extends Reconfiguration {
   readonly type: 'reconfiguration.finished';
-  /** The calls that asked for it. */
+  /** The calls that requested it. */
   readonly requests: readonly number[];
 }
 
-/** The configuration that was in force still is. */
+/** The previous configuration stays in force. */
 export interface ReconfigurationFailed {
   readonly type: 'reconfiguration.failed';
   readonly failure: Failure;
   readonly requests: readonly number[];
 }
 
-/** Carries a happening from the actor where it was noticed up to the root, which emits it. */
+/** Carries a happening from the actor that noticed it up to the root, which emits it. */
 export interface Notice {
   readonly type: 'notice';
   readonly happening: Happening;
@@ -402,7 +414,7 @@ export interface Notice {
 
 export type NodeCommand =
   | { readonly type: 'node.stop' }
-  /** Changes some fields of the configuration. A function, since it may hold secrets and events are shown. */
+  /** Changes some fields of the configuration. A function, because it may contain secrets and events are shown. */
   | {
       readonly type: 'node.reconfigure';
       readonly partial: () => Partial<ConfigurationInput>;

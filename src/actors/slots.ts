@@ -1,6 +1,6 @@
 /**
- * The slots: every service that a machine invokes, as a typed actor that nobody has provided yet. Machines name them in
- * `setup({ actors })`; `composeNode` fills them. A slot that was forgotten fails with its name.
+ * The slots: every service that a machine invokes, as a typed actor without an implementation. Machines name them in
+ * `setup({ actors })`; `composeNode` provides them. A forgotten slot fails with an error that names it.
  */
 import { type CallbackLogicFunction, type EventObject, fromCallback, fromPromise } from 'xstate';
 import type { Configured, Intervals } from '../configuration/configured.js';
@@ -54,43 +54,46 @@ function unprovided(name: string): StatemeshError {
 
 // --- Node ----------------------------------------------------------------------------------------------------------
 
-/** Asks the provider for the configuration as the user wrote it. A function, since it holds secrets and a context is shown. */
+/**
+ * Reads the user's configuration from the provider. The result is a function, because it contains secrets and a context
+ * is shown.
+ */
 export const getConfiguration = promiseSlot<object, () => unknown>('getConfiguration');
 
-/** Reports each configuration that the provider gives later, and what keeps it from giving one. */
+/** Reports each later configuration of the provider, and each failure to read one. */
 export const configurationFeed = callbackSlot<EventObject, { parent: Mailbox<ProviderReport> }>('configurationFeed');
 
 /** Checks the configuration and derives the keys of the cluster. */
 export const configure = promiseSlot<{ configuration: () => unknown }, Configured>('configure');
 
-/** Opens the database of one NodeId, creating it if need be. */
+/** Opens the database of one NodeId, creating it if necessary. */
 export const openStore = promiseSlot<OpenStoreInput, Store>('openStore');
-/** Whose database to open. */
+/** Which database to open. */
 export interface OpenStoreInput {
   readonly configuration: Configuration;
 }
 
-/** Copies what is in a database into the one that takes its place, while it serves. */
+/** Copies a database into its successor while it still serves. */
 export const copyStore = promiseSlot<SuccessionInput, void>('copyStore');
-/** Finishes the writes at hand, and copies what is left. */
+/** Finishes the pending writes, and copies the rest. */
 export const drainStore = promiseSlot<SuccessionInput, void>('drainStore');
-/** The database that serves, and the one that takes its place. */
+/** The database that serves, and its successor. */
 export interface SuccessionInput {
   readonly store: Store;
   readonly successor: Store;
 }
 
-/** Follows whether the database takes writes: looks at its files now and then, and tries where something has failed. */
+/** Watches whether the database takes writes: checks its files from time to time, and retries after a failure. */
 export const storeHealth = callbackSlot<EventObject, StoreHealthInput>('storeHealth');
-/** Whose database is followed. */
+/** Which database to watch. */
 export interface StoreHealthInput {
   readonly store: Store;
   readonly parent: Mailbox<StoreHealthReport>;
 }
 
-/** Opens the listener; what it accepts and refuses goes to `parent` for as long as it is open. */
+/** Opens the listener. While it is open, `parent` hears of accepted and refused connections. */
 export const listen = promiseSlot<ListenInput, Listening>('listen');
-/** Where to listen, and who hears of connections. */
+/** Where to listen, and which actor hears of connections. */
 export interface ListenInput {
   readonly configuration: Configuration;
   readonly security: ListenSecurity;
@@ -98,60 +101,60 @@ export interface ListenInput {
 }
 
 /**
- * Closes listeners, whose ports are free then while what they have accepted stays open; then databases, when their writes at hand
- * are finished. All of them, whatever fails.
+ * Closes listeners, which frees their ports while accepted connections stay open; then closes databases, after their
+ * pending writes. It closes all of them, even if some fail.
  */
 export const close = promiseSlot<CloseInput, void>('close');
-/** What is not needed any more. */
+/** Listeners and databases that are no longer needed. */
 export interface CloseInput {
   readonly listenings: readonly Listening[];
   readonly stores: readonly Store[];
 }
 
-/** Owns every socket of the node for as long as it lives, and closes what is left when it ends. */
+/** Owns every socket of the node during its life, and closes the remaining ones at its end. */
 export const connections = callbackSlot<EventObject, object>('connections');
 
 /** Answers the command line on a socket in the data directory. */
 export const control = callbackSlot<EventObject, { configuration: Configuration; parent: Mailbox<ControlReport> }>(
   'control',
 );
-/** What becomes of the control socket. */
+/** The state of the control socket. */
 export type ControlReport = { readonly type: 'control.failed'; readonly error: unknown };
 
-/** Lets this machine's browsers watch the actors of the node, as its configuration says. */
+/** Lets browsers on this machine watch the actors of the node, as its configuration allows. */
 export const inspection = callbackSlot<EventObject, InspectionInput>('inspection');
-/** Who may watch, and how. */
+/** Which observation is allowed, and how. */
 export interface InspectionInput {
-  /** Undefined: nobody is to watch. */
+  /** Undefined: observation is off. */
   readonly settings: InspectorSettings | undefined;
-  /** Of the process in the records. */
+  /** Names the process in the records. */
   readonly nodeId: NodeId;
   readonly parent: Mailbox<InspectionReport>;
 }
-/** What becomes of the inspector. */
+/** The state of the inspector. */
 export type InspectionReport =
-  /** The url lets in whoever has it; it is undefined when there is no page of its own. */
+  /** The url admits anyone who has it. It is undefined if the node serves no page of its own. */
   | { readonly type: 'inspection.opened'; readonly url: Secret | undefined }
   | { readonly type: 'inspection.failed'; readonly failure: Failure };
 
-/** Exposes what is measured of the node to Prometheus, on loopback. */
+/** Serves the node's metrics to Prometheus, on loopback. */
 export const metrics = callbackSlot<EventObject, MetricsInput>('metrics');
 /** Where metrics are served. */
 export interface MetricsInput {
-  /** 0 lets the system choose one; undefined: nothing is measured. */
+  /** 0 lets the system choose a port; undefined: nothing is measured. */
   readonly port: number | undefined;
   readonly parent: Mailbox<MetricsReport>;
 }
-/** What becomes of the metrics. */
+/** The state of the metrics. */
 export type MetricsReport =
   | { readonly type: 'metrics.opened'; readonly port: number }
   | { readonly type: 'metrics.failed'; readonly failure: Failure };
 
 // --- Membership ----------------------------------------------------------------------------------------------------
 
-/** Announces this node by beacons and reports those of others. */
+/** Announces this node by beacons and reports those of other nodes. */
 export const discovery = callbackSlot<DiscoveryCommand, DiscoveryInput>('discovery');
-/** Who is announced, and where. */
+/** What to announce, and where. */
 export interface DiscoveryInput {
   readonly parent: Mailbox<DiscoveryReport>;
   readonly identity: Identity;
@@ -160,11 +163,11 @@ export interface DiscoveryInput {
 }
 
 /**
- * Stores the initial remote peers, where nothing was ever known of them; then reports the known peers of the configuration and of
- * the synced collection, now and at each change.
+ * Stores the initial remote peers that the cluster has never heard of. Then reports the known peers of the
+ * configuration and of the synced collection, now and at each change.
  */
 export const knownPeers = callbackSlot<EventObject, KnownPeersInput>('knownPeers');
-/** Whose stored peers are followed. */
+/** Which stored peers to follow. */
 export interface KnownPeersInput {
   readonly parent: Mailbox<KnownPeersReport>;
   readonly store: Store;
@@ -174,9 +177,12 @@ export interface KnownPeersInput {
 
 // --- Election ------------------------------------------------------------------------------------------------------
 
-/** Says in every heartbeat how this node is, and reports who else is live: at each change, and every `electionIntervalMs`. */
+/**
+ * Sends this node's standing in every heartbeat, and reports the live nodes: at each change, and every
+ * `electionIntervalMs`.
+ */
 export const liveness = callbackSlot<LivenessCommand, LivenessInput>('liveness');
-/** Who takes part in the election. */
+/** The node that takes part in the election. */
 export interface LivenessInput {
   readonly parent: Mailbox<LivenessReport>;
   readonly identity: Identity;
@@ -187,15 +193,15 @@ export interface LivenessInput {
 
 /** Reports the cloud peers of the synced collection, now and at each change. */
 export const cloudPeers = callbackSlot<EventObject, CloudPeersInput>('cloudPeers');
-/** Whose stored cloud peers are followed. */
+/** Which stored cloud peers to follow. */
 export interface CloudPeersInput {
   readonly parent: Mailbox<CloudPeersReport>;
   readonly store: Store;
 }
 
-/** Seals secrets again that are not sealed with the first cluster key, now and when the remote peers change. */
+/** Reseals secrets that are not sealed with the first cluster key, now and when the remote peers change. */
 export const resealer = callbackSlot<EventObject, ResealerInput>('resealer');
-/** Which secrets are sealed again, and with what keys. */
+/** Which secrets to reseal, and with which keys. */
 export interface ResealerInput {
   readonly parent: Mailbox<ResealerReport>;
   readonly store: Store;
@@ -204,16 +210,16 @@ export interface ResealerInput {
 
 /** Gets an access token by client credentials (RFC 6749, section 4.4). */
 export const requestToken = promiseSlot<RequestTokenInput, AccessToken>('requestToken');
-/** For which cloud peer a token is asked. */
+/** The cloud peer for which a token is requested. */
 export interface RequestTokenInput {
   readonly peer: CloudPeer;
   /** To open a sealed client secret. */
   readonly keys: ClusterKeys | undefined;
   readonly ca: string | undefined;
-  /** What this machine's configuration allows: nothing else that a stored peer names is believed. */
+  /** What this machine's configuration allows. A stored peer may name nothing else. */
   readonly configuration: Pick<Configuration, 'secretVariables' | 'authorityOrigins'>;
 }
-/** A token, and how long it is good. */
+/** A token, and how long it is valid. */
 export interface AccessToken {
   readonly token: Secret;
   /** Wall clock of this node, ms since 1970. */
@@ -222,7 +228,7 @@ export interface AccessToken {
   readonly lifetimeMs: number;
 }
 
-/** Opens a connection to a cloud peer: TLS with a verified certificate, by TCP or WebSocket. */
+/** Opens a connection to a cloud peer: TLS with a verified certificate, over TCP or WebSocket. */
 export const dialCloud = promiseSlot<DialCloudInput, Connection>('dialCloud');
 /** Which cloud node to connect to. */
 export interface DialCloudInput {
@@ -244,32 +250,32 @@ export interface DialInput {
 
 // --- Session -------------------------------------------------------------------------------------------------------
 
-/** Speaks frames over a connection, with heartbeats once the other side is admitted. */
+/** Exchanges frames over a connection, with heartbeats once the other side is admitted. */
 export const link = callbackSlot<LinkCommand, LinkInput>('link');
-/** The connection over which a session speaks. */
+/** The connection of a session. */
 export interface LinkInput {
   readonly parent: Mailbox<LinkReport>;
   readonly connection: Connection;
   readonly store: Store;
   readonly scopes: readonly Scope[];
-  /** Whether the other side is a node of our cluster: only such count as live, and as neighbours. */
+  /** Whether the other side is a node of our cluster. Only such nodes count as live, and as neighbors. */
   readonly isLocal: boolean;
   readonly intervals: Intervals;
-  /** What the connection carries. The link measures it. */
+  /** What the connection carries, as the link measures it. */
   readonly rate: LinkRate;
 }
 
-/** Checks an access token, on a cloud node: signature, issuer, audience, time and scope. */
+/** Verifies an access token on a cloud node: signature, issuer, audience, time and scope. */
 export const verifyToken = promiseSlot<VerifyTokenInput, VerifiedToken>('verifyToken');
-/** The token that somebody shows, and what it has to say. */
+/** A token to verify, and what the configuration requires of it. */
 export interface VerifyTokenInput {
   readonly token: Secret;
   readonly configuration: Configuration;
   readonly ca: string | undefined;
 }
-/** Whom a token names, and until when. */
+/** The subject of a token, and its end. */
 export interface VerifiedToken {
-  /** `sub`: whom the token names. */
+  /** The claim `sub`, which names the subject. */
   readonly subject: string;
   /** Wall clock of this node, ms since 1970. */
   readonly expiresAtMs: number;
@@ -281,11 +287,11 @@ export interface VerifiedToken {
 export const readBatch = promiseSlot<ReadOptions & { store: Store }, ReadResult>('readBatch');
 
 /**
- * Applies what the other side sent, one command at a time. It lives as long as its receiver: an actor for each batch would cost
- * more than most batches do.
+ * Applies batches from the other side, one command at a time. It lives as long as its receiver, because one actor per
+ * batch would cost more than most batches do.
  */
 export const batchApplier = callbackSlot<ApplierCommand, ApplierInput>('batchApplier');
-/** Into which database batches go, and from whom they come. */
+/** The database that batches go into, and the peer that they come from. */
 export interface ApplierInput {
   readonly parent: Mailbox<ApplierReport>;
   readonly store: Store;
@@ -294,10 +300,10 @@ export interface ApplierInput {
 
 /** Reports each commit of the store that may be news to the other side. */
 export const oplogFeed = callbackSlot<FeedCommand, OplogFeedInput>('oplogFeed');
-/** Whose commits are followed. */
+/** Which store to follow. */
 export interface OplogFeedInput {
   readonly parent: Mailbox<OplogReport>;
   readonly store: Store;
-  /** What came from the other side itself is reported even if its author is left out. */
+  /** The other side. Its own commits are reported even if their author is left out. */
   readonly origin: Origin;
 }

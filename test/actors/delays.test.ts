@@ -12,7 +12,7 @@ const waiter = createMachine({
   },
 });
 
-/** A parent of two who wait for something, and a count of how often somebody goes through all delays. */
+/** A parent of two actors with delays, and a count of scans through all delays. */
 function setup() {
   const time = manualClock();
   const parent = createMachine({
@@ -39,7 +39,7 @@ function setup() {
 }
 
 describe('an index of delays', () => {
-  it('an actor stops -> its delays end, those of others go on, and nobody goes through all of them', () => {
+  it('an actor stops -> its delays end, those of others go on, and all delays are never scanned', () => {
     const { actor, time, child, waiting, looks } = setup();
     indexDelays(actor.system);
     const looksBefore = looks();
@@ -52,13 +52,13 @@ describe('an index of delays', () => {
     expect(waiting()).toBe(0);
   });
 
-  it('an actor without an index -> goes through all of them, which the test before would notice', () => {
+  it('an actor without an index -> scans all delays, which the previous test would notice', () => {
     const { actor, looks } = setup();
     actor.send({ type: 'stop' });
     expect(looks()).toBeGreaterThan(0);
   });
 
-  it('delays -> are those that began before the index did, too, and none that was cancelled', () => {
+  it('delays -> include those older than the index, and no cancelled ones', () => {
     const { actor, child } = setup();
     expect(delayIdsOf(actor)).toBeUndefined();
     indexDelays(actor.system);
@@ -69,7 +69,7 @@ describe('an index of delays', () => {
     expect([...(delayIdsOf(actor) ?? ['some'])]).toEqual([]);
   });
 
-  it('a delay without an id -> ends with its actor all the same', () => {
+  it('a delay without an id -> ends with its actor, too', () => {
     const { actor, child, waiting } = setup();
     indexDelays(actor.system);
     const three = child('three');

@@ -15,7 +15,7 @@ const numbered = (log: RecentLog, count: number) => {
 };
 
 describe('the recent log', () => {
-  test('lines below the level -> are passed on, and not kept', async () => {
+  test('lines below the level -> are passed on, but not kept', async () => {
     const passed: string[] = [];
     const write = (level: string) => () => void passed.push(level);
     const target = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
@@ -33,7 +33,7 @@ describe('the recent log', () => {
     expect(first).toEqual({ atMs: 7, level: 'info', message: 'b' });
   });
 
-  test('a target with a level -> its level holds, and follows', async () => {
+  test('a target with a level -> its level applies, and changes with it', async () => {
     const ignore = () => {};
     const target = { debug: ignore, info: ignore, warn: ignore, error: ignore, level: 'warn' };
     const log = new RecentLog(target, () => 0);
@@ -43,7 +43,7 @@ describe('the recent log', () => {
     expect([target.level, await messages(log.read({ signal: never }))]).toEqual(['debug', ['b']]);
   });
 
-  test('more lines or characters than are kept -> the last of them', async () => {
+  test('more lines or characters than the maximum -> the last ones are kept', async () => {
     const log = new RecentLog(undefined, () => 0);
     numbered(log, limits.logLinesMax + 5);
     expect(await messages(log.read({ signal: never }))).toHaveLength(limits.logLinesMax);
@@ -56,26 +56,26 @@ describe('the recent log', () => {
     expect(kept.some((line) => line.includes('\u001b') || line.includes('\n'))).toBe(false);
   });
 
-  test('a follower that is slow -> is told what it has missed, and reads on', async () => {
+  test('a slow follower -> learns what it has missed, and reads on', async () => {
     const log = new RecentLog(undefined, () => 0);
     numbered(log, 3);
     const reader = log.read({ last: 1, follow: true, signal: never });
     expect((await reader.next()).value).toMatchObject({ message: 'line 3' });
     numbered(log, limits.logLinesMax + 4);
     expect((await reader.next()).value).toEqual({ missed: 4 });
-    // It has still to read what it was told last.
+    // It still has to read its last line.
     log.info({}, 'one more');
     expect((await reader.next()).value).toEqual({ missed: 1 });
     expect((await reader.next()).value).toMatchObject({ message: 'line 6' });
   });
 
-  test('a follower -> ends when the log does, or at the signal', async () => {
+  test('a follower -> ends with the log, or at the signal', async () => {
     const log = new RecentLog(undefined, () => 0);
     const hangUp = new AbortController();
     const aborted = messages(log.read({ follow: true, signal: hangUp.signal }));
     const ended = messages(log.read({ follow: true, signal: never }));
     numbered(log, 1);
-    // Both have read it when their turn was.
+    // Both have read it in their turn.
     await new Promise((resolve) => setImmediate(resolve));
     hangUp.abort();
     log.warn({}, 'last');

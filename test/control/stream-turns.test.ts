@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { StreamTurns } from '../../src/control/stream-turns.js';
 import { limits } from '../../src/core/limits.js';
 
-/** A clock that work moves, and turns of an event loop that are counted. */
+/** A clock that work advances, and counted turns of an event loop. */
 function setup() {
   const world = { nowMs: 0, turns: 0 };
   const time = {
@@ -27,7 +27,7 @@ function setup() {
 }
 
 describe('stream turns', () => {
-  it('many streams with long steps -> one step a turn of the event loop, one stream after the other', async () => {
+  it('many streams with long steps -> one step per turn of the event loop, one stream after the other', async () => {
     const { world, work } = setup();
     const order: string[] = [];
     const streams = ['a', 'b', 'c'].map((name) =>
@@ -38,7 +38,7 @@ describe('stream turns', () => {
     expect(world.turns).toBeGreaterThanOrEqual(order.length - 1);
   });
 
-  it('one stream with short steps -> some milliseconds of them a turn', async () => {
+  it('one stream with short steps -> some milliseconds of them per turn', async () => {
     const { world, work } = setup();
     await work(100, 1, () => {});
     expect(world.turns).toBeLessThanOrEqual(100 / limits.readingPerTurnMs + 1);

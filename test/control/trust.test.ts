@@ -1,4 +1,4 @@
-/** Which control sockets may be told secrets. */
+/** Which control sockets may receive secrets. */
 import { describe, expect, it } from '@jest/globals';
 import { assertOwnSocket, type FileStatus } from '../../src/control/trust.js';
 
@@ -25,7 +25,7 @@ describe('assertOwnSocket', () => {
     ['that of root', me, socket(root), status(root, 0o755)],
     ['root asks a node of another user', root, socket(other), status(other, 0o700)],
     ['root asks its own', root, socket(root), status(root, 0o700)],
-  ])('%s -> asked', (_, uid, of, directory) => {
+  ])('%s -> accepted', (_, uid, of, directory) => {
     expect(refusal(uid, of, directory)).toBeUndefined();
   });
 
