@@ -1,8 +1,8 @@
 /**
- * Copies of a database: made while it serves, and put back while nobody has it open.
+ * Backups of a database: made while it serves, restored while no process has it open.
  *
- * Invariants: a copy appears under its name whole and on the disk, or not at all; what is put back was checked page by page first, in
- * a copy of its own; what was there is set aside, never deleted.
+ * Invariants: a backup appears under its name complete and on disk, or not at all. Before a restore, every page is
+ * checked in a private copy. The previous database is set aside, never deleted.
  */
 import {
   chmodSync,
@@ -30,12 +30,15 @@ import { openSqlite } from './sqlite.js';
 import { databaseError } from './sqlite-errors.js';
 import { applicationIdOf, nodeIdOf, applicationId as ownApplicationId, setIncarnation } from './tables.js';
 
-/** Some milliseconds of work; between two portions everybody else has a turn. */
+/** Some milliseconds of work; other tasks get a turn between two portions. */
 const pagesPerPortion = 256;
 
 /**
- * @param onProgress Called between portions; what it throws ends the copying
- * @throws StatemeshError `diskFull`, `databaseUnavailable`, `databaseInUse` while another backup goes there, or what `onProgress` throws
+ * Copies an open database into a file.
+ *
+ * @param onProgress Called between portions; if it throws, the copy ends
+ * @throws StatemeshError `diskFull`, `databaseUnavailable`, `databaseInUse` while another backup writes to the path, or
+ * the error that `onProgress` throws
  */
 export async function copyDatabase(
   database: Database,
@@ -50,7 +53,8 @@ export async function copyDatabase(
     refuseTarget(path);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     rmSync(partial, { force: true });
-    // Born so: the directory may be one that others read, and what SQLite makes beside it has its mode.
+    // Created with mode 0600: other users may read the directory, and SQLite gives its own files beside it the same
+    // mode.
     own = createPrivately(partial);
     await database.backup(partial, {
       progress: ({ totalPages, remainingPages }) => {
@@ -64,7 +68,7 @@ export async function copyDatabase(
     own = undefined;
     syncDirectory(dirname(path));
   } catch (error) {
-    // SQLite says something else of a file that was moved.
+    // SQLite reports a moved file with another error.
     throw databaseError(own === undefined || isSame(partial, own) ? error : overtaken(path), path);
   } finally {
     underWay.delete(path);
@@ -72,16 +76,20 @@ export async function copyDatabase(
   }
 }
 
-/** Where this process copies to at this moment. What another process does there is noticed at the end. */
+/** The paths that this process copies to at this moment. Another process at the same path is noticed at the end. */
 const underWay = new Set<string>();
 
-/** What a copy must never take the place of: devices, sockets, and the logs of databases. @throws StatemeshError `databaseUnavailable` */
+/**
+ * Refuses paths that a copy must never replace: devices, sockets, and the logs of databases.
+ *
+ * @throws StatemeshError `databaseUnavailable`
+ */
 function refuseTarget(path: string): void {
   const refuse = (why: string): StatemeshError =>
     new StatemeshError('databaseUnavailable', `${shortText(path)} ${why}: name another file for the copy.`);
-  if (path.includes('\0')) throw refuse('is no name of a file');
+  if (path.includes('\0')) throw refuse('is not a valid file name');
   if (/-(wal|shm|journal)$/.test(path)) throw refuse('has the name of a log, without which its database may be lost');
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw refuse('is no ordinary file');
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw refuse('is not a regular file');
 }
 
 function isSame(path: string, file: Stats): boolean {
@@ -94,12 +102,17 @@ function isSame(path: string, file: Stats): boolean {
 }
 
 function overtaken(path: string): StatemeshError {
-  return new StatemeshError('databaseInUse', `${path}: Another backup goes there at this moment.`);
+  return new StatemeshError(
+    'databaseInUse',
+    `${path}: Another backup is writing to this file now; wait for it, or name another file.`,
+  );
 }
 
 /**
- * Puts a copy in the place of a node's database.
- * @throws StatemeshError `databaseForeign`, `databaseCorrupt`, `databaseInUse`, `databaseUnavailable`, `diskFull`; nothing has changed then
+ * Replaces a node's database with a backup.
+ *
+ * @throws StatemeshError `databaseForeign`, `databaseCorrupt`, `databaseInUse`, `databaseUnavailable`, `diskFull`; in
+ * that case nothing has changed
  */
 export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions): Restored {
   const directory = resolve(dataDir);
@@ -108,7 +121,7 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
   try {
     if (!existsSync(backup)) throw new StatemeshError('databaseUnavailable', `There is no copy at ${backup}.`);
     // A pipe or a device may never end.
-    if (!statSync(backup).isFile()) throw new StatemeshError('databaseForeign', `${backup} is no ordinary file.`);
+    if (!statSync(backup).isFile()) throw new StatemeshError('databaseForeign', `${backup} is not a regular file.`);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     copyPrivately(backup, draft);
     const owner = ownerOf(draft, backup);
@@ -134,16 +147,20 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
   }
 }
 
-/** Of a copy that is damaged or no database: the usual advice, to restore a backup, is what the caller is doing. */
+/**
+ * The error of a backup that is damaged or not a database. The usual advice is to restore a backup, which is just what
+ * failed here.
+ */
 function copyError(error: unknown, backup: string): unknown {
   const failure = databaseError(error, backup);
   if (isStatemeshError(error) || systemCodeOf(failure) !== 'databaseCorrupt') return failure;
-  const message = `${backup} is damaged, or no database (${messageOf(error)}): take another backup.`;
+  const message = `${backup} is damaged, or is not a database (${messageOf(error)}): take another backup.`;
   return new StatemeshError('databaseCorrupt', message, { cause: error });
 }
 
 /**
- * Sets the database of a node aside, so that the node begins with an empty one.
+ * Sets the database of a node aside, so that the node starts with an empty one.
+ *
  * @throws StatemeshError `databaseInUse`, `databaseUnavailable`
  */
 export function setAside({
@@ -175,7 +192,7 @@ function ownerOf(draft: string, backup: string): NodeId {
   }
 }
 
-/** As the node will open it, and every page of it. */
+/** Opens the copy as the node will, and checks every page of it. */
 function examine(
   draft: string,
   options: { backup: string; nodeId: NodeId; incarnation: string; randomness: Randomness },
@@ -185,7 +202,7 @@ function examine(
     const complaints = database.pragma('integrity_check(3)', { simple: false }) as { integrity_check: string }[];
     const found = complaints.map((complaint) => complaint.integrity_check).filter((text) => text !== 'ok');
     if (found.length === 0) {
-      // What was read from the database that it replaces is behind other entries here.
+      // A cursor from the replaced database may stand for other entries here, so it must expire.
       setIncarnation(database, options.incarnation);
       return;
     }
@@ -198,14 +215,17 @@ function examine(
   }
 }
 
-/** What is there goes to another name, with what belongs to it. One that cannot be opened is set aside as it is: that is why it is replaced. */
+/**
+ * Renames the present database and the files that belong to it. One that cannot be opened is set aside as it is,
+ * because that is why it is replaced.
+ */
 function moveAside(
   path: string,
   { nodeId, randomness }: { nodeId: NodeId; randomness: Randomness },
 ): string | undefined {
   if (fileBytesOf(path) === 0) return undefined;
   try {
-    // The caller has the lock; another program may have it open.
+    // The caller has the lock; another program may still have the file open.
     const options = { path, nodeId, randomness, walAutocheckpointPages: 1_000, isLocked: false };
     closeDatabaseFile(openDatabaseFile(options), path);
   } catch (error) {
@@ -232,7 +252,7 @@ function removeDraft(path: string): void {
     try {
       rmSync(`${path}${suffix}`, { force: true });
     } catch {
-      // Where it could not be made it cannot be removed: why was told already.
+      // A draft that could not be created cannot be removed; its error has already been reported.
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Reading current documents: each row of `documents` points at the oplog entry that won.
+ * Reads current documents: each row of `documents` points at the oplog entry that won.
  *
- * Order by key is the order of SQLite's BINARY collation, bytes of UTF-8, which is the same on every node.
+ * The order by key is that of SQLite's BINARY collation, bytes of UTF-8, which is the same on every node.
  */
 import { createHash, type Hash } from 'node:crypto';
 import type { Database, Statement } from 'better-sqlite3';
@@ -42,17 +42,20 @@ export class Documents {
     return this.payload.get(collection, key) as string | undefined;
   }
 
-  /** Whether anything is known of a document, its deletion too. */
+  /** Whether the database knows a document, deleted ones included. */
   isKnown(collection: number, key: string): boolean {
     return this.known.get(collection, key) !== undefined;
   }
 
-  /** Collections with a current document, in order of their names. */
+  /** Collections with a current document, ordered by name. */
   liveCollections(): CollectionRow[] {
     return this.collectionsInOrder().filter(({ id }) => this.anyLive.get(id) !== undefined);
   }
 
-  /** Counts documents and tombstones, some milliseconds at a time: each step is an answer to go on. */
+  /**
+   * Counts documents and tombstones in steps of some milliseconds. The caller decides after each step whether to
+   * continue.
+   */
   *counting(): Generator<undefined, { documents: number; tombstones: number }> {
     let documents = 0;
     let tombstones = 0;
@@ -69,7 +72,7 @@ export class Documents {
     return { documents, tombstones };
   }
 
-  /** Digests every document of these scopes, tombstones included, some milliseconds at a time. */
+  /** Digests every document of these scopes, tombstones included, in steps of some milliseconds. */
   *digesting(scopes: readonly Scope[]): Generator<undefined, { documents: number; digest: string }> {
     const digest = createHash('sha256');
     let documents = 0;

@@ -1,13 +1,13 @@
 /**
- * Opening the one file of an identity.
+ * Opens the one database file of an identity.
  *
  * Invariants:
- * - A file of another identity, another program or a newer version stays byte for byte as it is, and gets no neighbours
- *   (`-wal`, `-shm`): its first pages are read as bytes before SQLite may open it.
+ * - A file of another identity, another program or a newer version stays byte for byte as it is, and gets no neighbor
+ *   files (`-wal`, `-shm`): its first pages are read as bytes before SQLite may open it.
  * - A new file appears complete or not at all: it is built in memory and linked into place.
- * - One holder at a time: the lock of `database-lock` is taken before the file is touched, and held until it is closed. SQLite's own lock,
- *   which is exclusive, too, keeps programs out that know nothing of ours.
- * - A commit is on the disk when it returns: `synchronous=FULL` at every opening, since better-sqlite3 is built to open
+ * - There is one holder at a time. The lock of `database-lock` is taken before the file is touched, and held until it
+ *   is closed. SQLite's own exclusive lock keeps out programs that do not know ours.
+ * - A commit is on disk when it returns. Every opening sets `synchronous=FULL`, because better-sqlite3 is built to open
  *   an existing WAL file with NORMAL.
  */
 import {
@@ -48,16 +48,16 @@ export interface DatabaseFileOptions {
   readonly path: string;
   readonly nodeId: NodeId;
   readonly randomness: Randomness;
-  /** Pages in the WAL after which it is copied into the database; 8 KiB each. */
+  /** Pages of 8 KiB in the WAL after which it is copied into the database. */
   readonly walAutocheckpointPages: number;
   readonly pagesMax?: number;
-  /** False for a file that nobody else can know of, or whose lock the caller holds. */
+  /** False for a file that no other process can know of, or whose lock the caller holds. */
   readonly isLocked?: boolean | undefined;
 }
 
 /**
- * The files that this realm has open, in all copies of this package: a second opening is refused before it touches the file, even where
- * somebody has removed the lock.
+ * The files that this realm has open, in all copies of this package. A second opening is refused before it touches the
+ * file, even if the lock files were removed.
  */
 const openFilesName = Symbol.for('statemesh.openDatabases');
 const openFiles = openFilesOfRealm();
@@ -68,7 +68,11 @@ function openFilesOfRealm(): Map<string, DatabaseLock | undefined> {
   return realm[openFilesName];
 }
 
-/** @throws StatemeshError `databaseInUse`, `databaseForeign`, `databaseCorrupt`, `databaseUnavailable`, `diskFull` */
+/**
+ * Opens the database of one node, creating it if necessary.
+ *
+ * @throws StatemeshError `databaseInUse`, `databaseForeign`, `databaseCorrupt`, `databaseUnavailable`, `diskFull`
+ */
 export function openDatabaseFile(options: DatabaseFileOptions): Database {
   const path = resolve(options.path);
   if (openFiles.has(path)) {
@@ -78,7 +82,7 @@ export function openDatabaseFile(options: DatabaseFileOptions): Database {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     if (options.isLocked !== false) lock = lockApartFromOurselves(path);
-    // A process may have been killed while it made one.
+    // A process may have been killed while it created the file.
     rmSync(draftOf(path), { force: true });
     if (fileBytesOf(path) === 0) createFile(path, options);
     inspect(path, options.nodeId);
@@ -91,7 +95,10 @@ export function openDatabaseFile(options: DatabaseFileOptions): Database {
   }
 }
 
-/** Where the lock was removed, another thread of this process may still have the file open: reading it would cost that one SQLite's lock. */
+/**
+ * Takes the lock, unless this process already has the file open. If the lock files were removed, another thread may
+ * still have it open; reading the file would then make that thread lose SQLite's lock.
+ */
 function lockApartFromOurselves(path: string): DatabaseLock {
   const lock = lockDatabase(path);
   try {
@@ -103,12 +110,15 @@ function lockApartFromOurselves(path: string): DatabaseLock {
   }
 }
 
-/** Whether the lock of a file that is open here still is where others look for it; it is taken again where it is not. */
+/**
+ * Checks whether the lock of a file that is open here is still where other processes look for it, and takes it again if
+ * not.
+ */
 export function checkLock(path: string): StatemeshError | undefined {
   return openFiles.get(resolve(path))?.check();
 }
 
-/** Names the process that has the file open, where that is why it cannot be opened. */
+/** Adds to a `databaseInUse` error which process has the file open. */
 function withHolder(error: unknown, path: string): unknown {
   if (!isStatemeshError(error) || error.code !== 'databaseInUse') return error;
   const holder = lockHolderOf(path);
@@ -127,21 +137,22 @@ export function closeDatabaseFile(database: Database, path: string): void {
   }
 }
 
-/** The size of a file in bytes; 0 when there is none. */
+/** The size of a file in bytes; 0 if it does not exist. */
 export function fileBytesOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /**
- * Looks without touching. Any connection to the file would lock it, recover it or create neighbours, so its first two pages
- * are read as bytes: the header, and the row that names the owner, which never moves (see `createSchema`).
+ * Checks the identity of a file without touching it. Any connection would lock or recover the file, or create
+ * neighbors, so its first two pages are read as bytes: the header, and the row that names the owner, which never moves
+ * (see `createSchema`).
  */
 function inspect(path: string, nodeId: NodeId): void {
   const pages = readStart(path, 2 * pageBytes);
   if (!isDatabase(pages)) {
     throw new StatemeshError(
       'databaseForeign',
-      `${path} is not a database, let alone the one of node "${nodeId}"; it was not touched. Restore a backup in its place, or move it away and let the peers fill a new one.`,
+      `${path} is not a database, so not the one of node "${nodeId}"; it was not touched. Restore a backup in its place, or move it away and let the peers fill a new one.`,
     );
   }
   const { applicationId, version } = headerOf(pages);
@@ -149,7 +160,9 @@ function inspect(path: string, nodeId: NodeId): void {
   checkIdentity({ path, nodeId, applicationId, version, owner });
 }
 
-/** The version of a file that is the database of some node; undefined for all others. It is read as bytes. */
+/**
+ * The schema version of a file, if it is the database of some node; otherwise undefined. The file is read as bytes.
+ */
 export function versionOfFile(path: string): number | undefined {
   const start = readStart(path, headerBytes);
   const { applicationId, version } = headerOf(start);
@@ -171,7 +184,7 @@ const headerBytes = 100;
 const userVersionOffset = 60;
 const applicationIdOffset = 68;
 
-/** Reads the page of `meta` with SQLite, in a database in memory that has nothing else from the file. */
+/** Reads the page of `meta` with SQLite, in an in-memory database that contains nothing else of the file. */
 function ownerIn(page: Buffer): string | undefined {
   const bytes = newDatabaseBytes('unknown' as NodeId, '');
   page.copy(bytes, pageBytes, 0, pageBytes);
@@ -198,7 +211,7 @@ interface FoundIdentity {
   readonly nodeId: NodeId;
   readonly applicationId: number;
   readonly version: number;
-  /** Asked for last: only in a file of ours it can be found. */
+  /** Called last: only a statemesh file has an owner. */
   owner(): string | undefined;
 }
 
@@ -217,7 +230,10 @@ function checkIdentity({ path, nodeId, applicationId, version, owner }: FoundIde
   }
   const found = owner();
   if (found === undefined) {
-    throw new StatemeshError('databaseCorrupt', `${path} is cut short; restore it, or move it away and sync anew.`);
+    throw new StatemeshError(
+      'databaseCorrupt',
+      `${path} is cut short; restore it, or move it away and let the peers fill a new one.`,
+    );
   }
   if (found !== nodeId) {
     throw new StatemeshError(
@@ -241,7 +257,7 @@ function openExclusively(path: string, options: DatabaseFileOptions): Database {
     database.pragma('temp_store = MEMORY');
     database.pragma('trusted_schema = OFF');
     database.exec('BEGIN IMMEDIATE; COMMIT');
-    // Once more, now that nobody else can change it.
+    // Checks again, now that no other process can change the file.
     const [applicationId, version] = [applicationIdOf(database), userVersionOf(database)];
     checkIdentity({ path, nodeId: options.nodeId, applicationId, version, owner: () => nodeIdOf(database) });
     migrate(database);
@@ -264,7 +280,7 @@ function createFile(path: string, { nodeId, randomness }: DatabaseFileOptions): 
   syncDirectory(dirname(path));
 }
 
-/** One name for all, which whoever has the lock of the file may use. */
+/** One name for all processes. Only the holder of the file's lock may use it. */
 function draftOf(path: string): string {
   return `${path}.new`;
 }
@@ -291,7 +307,7 @@ function writeDurably(path: string, bytes: Buffer): void {
   chmodSync(path, 0o600);
 }
 
-/** A link fails when another process was faster, where a rename would replace what that one has open. */
+/** A link fails if another process was faster; a rename would replace the file that the other process has open. */
 function putInPlace(draft: string, path: string): void {
   try {
     linkSync(draft, path);
@@ -303,7 +319,7 @@ function putInPlace(draft: string, path: string): void {
   }
 }
 
-/** What file systems without hard links answer. */
+/** The error codes of file systems without hard links. */
 const linklessCodes: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
 
 export function syncDirectory(path: string): void {

@@ -1,19 +1,22 @@
 /**
- * The lock of a database: one holder among all processes, threads, copies of this package and containers of one machine.
+ * The lock of a database: one holder among all processes, threads, copies of this package and containers of one
+ * machine.
  *
- * The holder listens on a Unix socket beside the database, at `<name>.lock/<number>`. Whether it lives, the kernel says: connecting
- * succeeds while the socket is open somewhere, also when its process is stopped or busy, and is refused from the moment at which the
- * process or the thread has ended. No descriptor that others close has a part in it, no process id, and no namespace but that of
- * files. (POSIX locks, which SQLite takes as well, are dropped when anything in the process closes the file.)
+ * Intuition: the holder listens on a Unix socket beside the database, at `<name>.lock/<number>`, and the kernel tells
+ * whether it lives. Connecting succeeds while the socket is open somewhere, even if its process is stopped or busy. It
+ * is refused as soon as the process or the thread has ended. The lock depends on no descriptor that other code may
+ * close, on no process id, and on no namespace but that of files. (POSIX locks, which SQLite takes as well, are dropped
+ * when anything in the process closes the file.)
  *
  * Invariants:
- * - The socket with the highest number is the lock. Whoever finds it dead links its own under the next number, which fails for all
- *   but one; whoever was slow finds a higher one afterwards, and withdraws. The highest is never removed while the directory has its
- *   name: a holder that is done moves the whole directory away.
- * - A socket has its number only when it listens: it is born in a directory of its own.
- * - What is in the way and is no lock is never removed.
+ * - The socket with the highest number is the lock. A process that finds it dead links its own socket under the next
+ *   number; that succeeds for only one process. A slow process then finds a higher number, and withdraws. The highest
+ *   socket is never removed while the directory has its name: a holder that is done moves the whole directory away.
+ * - A socket gets its number only once it listens: it is created in a directory of its own.
+ * - A file that is not a lock is never removed.
  *
- * Machines that share a file system over a network do not see each other's sockets: there SQLite's lock is the only one.
+ * Machines that share a file system over a network do not see each other's sockets. There, SQLite's lock is the only
+ * one.
  */
 import {
   closeSync,
@@ -40,13 +43,19 @@ import { limits } from '../core/limits.js';
 import { doesAnybodyListen } from './socket-probe.js';
 
 export interface DatabaseLock {
-  /** Takes the lock again where somebody has removed its files. @returns why it could not, since another one has it now */
+  /**
+   * Takes the lock again if its files were removed.
+   *
+   * @returns Why that failed, if another process has the lock now
+   */
   check(): StatemeshError | undefined;
   /** Without effect the second time. */
   release(): void;
 }
 
 /**
+ * Takes the lock of a database.
+ *
  * @param path The database, which need not exist; its directory must
  * @throws StatemeshError `databaseInUse`, `databaseUnavailable`
  */
@@ -76,7 +85,7 @@ export function lockDatabase(path: string): DatabaseLock {
   };
 }
 
-/** @throws StatemeshError `databaseInUse` when somebody holds the lock of a database at this moment */
+/** @throws StatemeshError `databaseInUse` if a process holds the lock of a database at this moment */
 export function refuseLocked(path: string): void {
   const file = realPathOf(path);
   const directory = lockPathOf(file);
@@ -84,7 +93,7 @@ export function refuseLocked(path: string): void {
   try {
     number = highestIn(directory);
   } catch {
-    // Where no directory can be, nobody has a lock.
+    // Without a directory there is no lock.
   }
   if (number > 0 && isAlive(join(directory, String(number)))) throw inUse(file);
 }
@@ -117,14 +126,16 @@ function take(path: string): Held {
   throw inUse(path);
 }
 
-/** @returns undefined when another one was faster, or has just let go: then it is worth looking again */
+/**
+ * @returns undefined if another process was faster, or has just released the lock: then another attempt is worth it
+ */
 function tryToTake(path: string, directory: string): Held | undefined {
   makeDirectory(directory);
   const descriptor = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   const server = createServer((socket) => socket.destroy());
   let isHeld = false;
   try {
-    // The directory itself, whatever name it has by then: somebody who lets go moves it away.
+    // The directory itself, under any name: a holder that releases the lock moves it away.
     const inside = insideOf(directory, descriptor);
     const highest = highestIn(inside);
     if (highest > 0 && isAlive(join(inside, String(highest)))) throw inUse(path);
@@ -158,7 +169,10 @@ function makeDirectory(directory: string): void {
   }
 }
 
-/** By its descriptor, where the system has such names: they are short as well, and the path of a socket is bounded. */
+/**
+ * The directory by its descriptor, where the system has such names. They are also short, and the path of a socket has a
+ * maximum length.
+ */
 function insideOf(directory: string, descriptor: number): string {
   const name = `/proc/self/fd/${descriptor}`;
   const isThere = statSync(name, { throwIfNoEntry: false })?.ino === fstatSync(descriptor).ino;
@@ -177,26 +191,29 @@ function highestIn(directory: string): number {
 
 const numberPattern = /^[1-9]\d{0,14}$/;
 
-/** What is no socket is no holder: somebody has put it there, or a copy of the directory was made. */
+/** A file that is not a socket is no holder: a user has put it there, or the directory was copied. */
 function isAlive(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isSocket() === true && doesAnybodyListen(path);
 }
 
 /**
- * Binding and listening happen at once; only the news comes later. `exclusive`: a worker of a cluster has its own, too.
- * @returns false when the directory of the path is gone
+ * Binds and listens at once; only the event comes later. `exclusive`: each worker of a cluster gets a socket of its
+ * own.
+ *
+ * @returns false if the directory of the path is gone
  */
 function listen(server: Server, path: string): boolean {
   server.on('error', () => {});
   server.listen({ path, exclusive: true });
   server.unref();
   if (server.listening) return true;
-  // Somebody may have tidied up meanwhile. Else this file system has no sockets: why is told a turn later only.
+  // Another process may have tidied up meanwhile. Otherwise this file system has no sockets; its error comes a turn
+  // later.
   if (!existsSync(dirname(path))) return false;
   throw Object.assign(new Error('no socket can be made there'), { code: 'ENOTSUP' });
 }
 
-/** @returns false when somebody else has the number, or has tidied up meanwhile */
+/** @returns false if another process has the number, or has tidied up meanwhile */
 function hasLinked(born: string, own: string): boolean {
   try {
     linkSync(born, own);
@@ -207,7 +224,10 @@ function hasLinked(born: string, own: string): boolean {
   }
 }
 
-/** Where it cannot be looked at, for a file in the place of its directory or a disk that fails, nobody else can take it either. */
+/**
+ * If the files cannot be checked, because a file is in place of the directory or the disk fails, no other process can
+ * take the lock either.
+ */
 function isPerhapsStillOurs(held: Held): boolean {
   try {
     return isStillOurs(held);
@@ -220,7 +240,7 @@ function isStillOurs({ directory, number, inode }: Held): boolean {
   return statSync(join(directory, String(number)), { throwIfNoEntry: false })?.ino === inode;
 }
 
-/** Only the holder does: what else is there is dead, or comes too late. */
+/** Only the holder tidies up: every other file there is dead, or comes too late. */
 function tidy({ directory, number }: Held): void {
   for (const name of readdirSync(directory)) {
     if (name !== String(number)) rmSync(join(directory, name), { recursive: true, force: true });
@@ -229,7 +249,7 @@ function tidy({ directory, number }: Held): void {
   writeFileSync(join(directory, holderName), `${JSON.stringify(holder)}\n`, { mode: 0o600 });
 }
 
-/** For people: nothing is decided by it. Its time of change is the time since when. */
+/** For people; it decides nothing. Its modification time tells since when the lock is held. */
 const holderName = 'holder.json';
 
 function putAway(held: Held): void {
@@ -240,7 +260,7 @@ function putAway(held: Held): void {
     renameSync(directory, away);
     rmSync(away, { recursive: true, force: true });
   } catch {
-    // The socket is dead in a moment anyhow.
+    // The socket is dead in a moment anyway.
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Looks through a whole database while nobody has it open: every page, and every entry of every chain, so that neither a flipped bit nor
- * an altered payload goes unnoticed.
+ * Examines a whole database while no process has it open: every page, and every entry of every chain, so that neither a
+ * flipped bit nor an altered payload goes unnoticed.
  */
 import { type AuthorKey, allScopes, authorKeyOf } from '../core/author.js';
 import { hashEntry, type Position, type Run } from '../core/entry.js';
@@ -11,23 +11,23 @@ import { closeDatabaseFile, openDatabaseFile } from './database-file.js';
 import { databaseError } from './sqlite-errors.js';
 import { openSqliteStore } from './sqlite-store.js';
 
-/** Which database is looked through. */
+/** Which database to examine. */
 export interface ExaminationOptions {
   readonly path: string;
   readonly nodeId: NodeId;
   readonly time: Time;
   readonly randomness: Randomness;
-  /** Called now and then with the entries looked at so far. */
+  /** Called from time to time with the number of entries examined so far. */
   readonly onProgress?: (entries: number) => void;
 }
 
-/** What was found in a database. */
+/** The findings in a database. */
 export interface Examination {
   readonly entries: number;
   readonly authors: number;
-  /** The latest time stamp in it, ms since 1970; undefined in an empty one. */
+  /** The latest time stamp in it, ms since 1970; undefined in an empty database. */
   readonly latestMs: number | undefined;
-  /** What is wrong, a few of it; empty when all is well. */
+  /** The first few damages; empty if the database is sound. */
   readonly damages: readonly string[];
 }
 
@@ -35,7 +35,12 @@ const damagesMax = 5;
 const entriesPerRead = 5_000;
 const bytesPerRead = 16 * 1024 * 1024;
 
-/** @throws StatemeshError `databaseInUse`, `databaseForeign`, `databaseCorrupt` when it cannot even be opened, `databaseUnavailable` */
+/**
+ * Examines a database.
+ *
+ * @throws StatemeshError `databaseInUse`, `databaseForeign`, `databaseCorrupt` if it cannot even be opened,
+ * `databaseUnavailable`
+ */
 export async function examineDatabase(options: ExaminationOptions): Promise<Examination> {
   const damages = damagedPages(options);
   const store = await openSqliteStore(options);
@@ -81,7 +86,7 @@ function damagedPages(options: ExaminationOptions): string[] {
   }
 }
 
-/** The first entry of a run whose hash is not that of what it says. */
+/** The first entry of a run whose hash does not match its content. */
 function damageIn({ author, after, entries }: Run): string[] {
   const authorKey = authorKeyOf(author);
   let previousHash = after.hash;

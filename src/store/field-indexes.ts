@@ -1,11 +1,11 @@
 /**
- * Field indexes: for each indexed field of a collection a table of (key, value), current documents only.
+ * Field indexes: for each indexed field of a collection a table of (key, value), for current documents only.
  *
  * Invariants:
- * - From the moment an index exists it is maintained in the transaction of every write, local or remote. It is filled
- *   with the older documents in small transactions between other work, and used by queries once that is done; filling
- *   never overwrites what a write has put there.
- * - Index and unindexed query see the same values, since both come from `field-values`.
+ * - From the moment an index exists, the transaction of every write, local or remote, maintains it. Older documents are
+ *   added in small transactions between other work. Queries use the index once that is done. Filling never overwrites a
+ *   value that a write has put there.
+ * - A query sees the same values with and without an index, because both use `field-values`.
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { StatemeshError } from '../core/errors.js';
@@ -39,7 +39,7 @@ export class FieldIndexes {
     }
   }
 
-  /** Makes an index if there is none, and waits until it is filled. `turn` lets others work in between. */
+  /** Creates an index if there is none, and waits until it is filled. `turn` lets other work run in between. */
   async create(collection: CollectionName, field: string, turn: () => Promise<void>): Promise<void> {
     const index = this.state.collections.get(collection)?.indexes.get(field) ?? this.define(collection, field);
     if (index.ready) return;
@@ -55,7 +55,7 @@ export class FieldIndexes {
     if ((known?.indexes.size ?? 0) >= limits.indexesPerCollectionMax) {
       throw new StatemeshError(
         'queryInvalid',
-        `"${name}" has ${limits.indexesPerCollectionMax} indexes already, and there can be no more.`,
+        `"${name}" has ${limits.indexesPerCollectionMax} indexes already, which is the maximum.`,
       );
     }
     const { row, number } = this.transactor.run(() => {

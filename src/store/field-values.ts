@@ -1,9 +1,10 @@
 /**
- * The values of fields as SQL sees them, by functions of ours: readers, queries and indexes agree on what a document is.
+ * The values of fields as SQL sees them, by functions of our own: readers, queries and indexes agree on the content of
+ * a document.
  *
- * A peer may have sent any text as a payload, also one in which SQLite's own JSON functions would read something else than we
- * do. Texts are parsed here and not in `apply`, because only queries pay for it, while `apply` must be fast. A text is
- * parsed once for all the fields that a query asks of it.
+ * A peer may have sent any text as a payload, even one that SQLite's own JSON functions would read differently. Texts
+ * are parsed here and not in `apply`, because only queries need the cost, while `apply` must be fast. A text is parsed
+ * once for all fields that a query reads from it.
  */
 import type { Database } from 'better-sqlite3';
 import { decodeDocument, type JsonValue } from '../core/document.js';
@@ -12,10 +13,13 @@ import { namesOf } from '../core/field-path.js';
 import { isLike } from '../core/like.js';
 import { own } from '../core/own.js';
 
-/** As SQL writes them. Booleans are blobs, which sort behind texts; objects and lists are blobs that equal nothing. */
+/**
+ * Values as SQL writes them. Booleans are blobs, which sort after texts; objects and lists are blobs that equal
+ * nothing.
+ */
 export const sqlFalse = "x'00'";
 export const sqlTrue = "x'01'";
-/** Stands for a field that is a list, or lies in one. */
+/** Stands for a field that is a list, or that lies in one. */
 export const sqlList = "x'03'";
 
 const [falseValue, trueValue, objectValue, listValue] = [0, 1, 2, 3].map((byte) => Buffer.from([byte])) as [
@@ -26,8 +30,9 @@ const [falseValue, trueValue, objectValue, listValue] = [0, 1, 2, 3].map((byte) 
 ];
 
 /**
- * Makes `field_value(payload, field)`: NULL for what is null or missing. `compared_value` is the same for a field that a query compares
- * with something: a list there ends the query with `queryInvalid`, because people expect its elements to be compared.
+ * Defines `field_value(payload, field)`, which is NULL for a field that is null or missing. `compared_value` is the
+ * same for a field in a comparison: there, a list ends the query with `queryInvalid`, because people expect its
+ * elements to be compared.
  */
 export function defineFieldValues(database: Database): void {
   const read = createReader();
@@ -42,7 +47,7 @@ export function defineFieldValues(database: Database): void {
   });
 }
 
-/** What is said of a field that holds a list. */
+/** The error about a field that holds a list. */
 export function isList(field: string): StatemeshError {
   return new StatemeshError(
     'queryInvalid',

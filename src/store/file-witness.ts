@@ -1,13 +1,14 @@
 /**
- * Whether a database's files are still where its node found them. A process keeps what it has open when somebody deletes, moves or
- * replaces it, so every write would be acknowledged and lost with the process.
+ * Whether a database's files are still where its node found them. When a file is deleted, moved or replaced, a process
+ * keeps the file that it has open. So every write would be acknowledged, and lost with the process.
  *
- * Invariant: files are told apart by device and inode; none is opened, since closing any descriptor of a file drops all POSIX locks
- * that the process holds on it. A file that was overwritten or cut in place is noticed by its size, as long as that differs.
+ * Invariant: files are told apart by device and inode. None is opened, because closing any descriptor of a file drops
+ * all POSIX locks that the process holds on it. A file that was overwritten or cut in place is noticed by its size, as
+ * long as that differs.
  *
- * Who asks for the times of the log makes the next commit dear: Linux then gives it a finer time, which its fsync has to write, too
- * (multigrain timestamps, since 6.13; measured 0.13 ms of 0.5). So the log itself is looked at when its directory has changed, as it
- * does when a file is deleted, moved or replaced, and now and then for what was done to it in place.
+ * Reading the times of the log makes the next commit expensive: Linux then gives the log a finer time, which its fsync
+ * has to write, too (multigrain timestamps, since 6.13; measured 0.13 ms of 0.5). So the log itself is checked when its
+ * directory has changed, as it does when a file is deleted, moved or replaced, and at intervals for changes in place.
  */
 import { type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -17,7 +18,10 @@ import { walBytesKept } from './tables.js';
 
 /** A log that vanishes so shortly before a commit might as well have vanished after it. */
 const betweenLooksMs = 2;
-/** Of what is done to the log in place, and on a filesystem whose directories do not say when they have changed. */
+/**
+ * Longest time between checks of the log, for changes in place and for file systems whose directories do not tell when
+ * they changed.
+ */
 const logUnseenMsMax = 100;
 /** A second change may carry the same time as the first. */
 const directoryTickMs = 50;
@@ -26,16 +30,16 @@ export class FileWitness {
   private readonly file: Stats;
   private wal: Stats | undefined;
   private size: number;
-  /** The log shrinks by itself only where a large transaction is over. */
+  /** The log shrinks by itself only after a large transaction. */
   private walSize = 0;
   private logSoundAtMs = Number.NEGATIVE_INFINITY;
-  /** When both were found well after a commit. */
+  /** When both were last found sound after a commit. */
   private soundAtMs = Number.NEGATIVE_INFINITY;
   private readonly directoryPath: string;
   private directory: Stats | undefined;
   private directoryChangedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** @param path The database, which is open; its log is beside it, with `-wal` in its name */
+  /** @param path The open database; its log lies beside it, with the suffix `-wal` */
   constructor(
     private readonly path: string,
     private readonly time: Pick<Time, 'monotonicMs'>,
@@ -46,20 +50,20 @@ export class FileWitness {
     this.wal = statusOf(`${path}-wal`);
   }
 
-  /** What is wrong with the database or its log; undefined while both are there. */
+  /** What is wrong with the database or its log; undefined while both are present. */
   look(): StatemeshError | undefined {
     return this.looking(() => this.lookAtFile() ?? this.lookAtLog());
   }
 
-  /** The same, cheaply: for each transaction. */
+  /** The same check, but cheap: for each transaction. */
   lookBeforeCommit(): StatemeshError | undefined {
     if (this.hasJustLooked()) return undefined;
     return this.looking(() => this.lookAtFile() ?? this.lookAtLogWhenDue());
   }
 
   /**
-   * The same, after a commit of ours: that may have copied the log into the database, which only grows by it. A commit
-   * is in the log first.
+   * The same check after a commit of ours. The commit may have copied the log into the database, which then only grows.
+   * A commit is in the log first.
    */
   lookAfterCommit(): StatemeshError | undefined {
     if (this.hasJustLooked()) return this.looking(() => this.lookAtFile({ mayHaveGrown: true }));
@@ -86,7 +90,7 @@ export class FileWitness {
     const nowMs = this.time.monotonicMs();
     if (this.hasDirectoryChanged()) this.directoryChangedAtMs = nowMs;
     const isQuiet = nowMs - this.directoryChangedAtMs > directoryTickMs && nowMs - this.logSoundAtMs < logUnseenMsMax;
-    // A log that was empty tells nothing when it is empty again.
+    // A log that was empty before tells nothing by being empty again.
     if (isQuiet && this.walSize > 0) return undefined;
     const lost = this.lookAtLog();
     this.logSoundAtMs = lost === undefined ? nowMs : Number.NEGATIVE_INFINITY;
@@ -118,7 +122,7 @@ export class FileWitness {
     try {
       return look();
     } catch (error) {
-      return lost(this.path, `cannot be looked at (${systemCodeOf(error) ?? messageOf(error)})`);
+      return lost(this.path, `cannot be checked (${systemCodeOf(error) ?? messageOf(error)})`);
     }
   }
 }

@@ -1,11 +1,11 @@
 /**
- * Group commit: all writes asked for in one turn of the event loop share one transaction, and so one wait for the disk.
+ * Group commit: all writes requested in one turn of the event loop share one transaction, and so one wait for the disk.
  *
  * Invariants:
- * - Requests are carried out in the order in which they came; each is all or nothing.
- * - A caller is answered only after the COMMIT, and every caller is answered.
- * - A request that fails does not fail its neighbours: a recipe that throws is left out; when the transaction itself
- *   fails, each of its requests is tried again in a transaction of its own.
+ * - Requests run in the order of arrival; each is all or nothing.
+ * - A caller gets its answer only after the COMMIT, and every caller gets one.
+ * - A failing request does not fail the others: a recipe that throws is left out. If the transaction itself fails, each
+ *   of its requests is retried in a transaction of its own.
  */
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
@@ -21,9 +21,9 @@ export interface GroupCommitOptions {
   readonly meter: Meter | undefined;
   readonly transactor: Transactor;
   readonly localWrites: LocalWrites;
-  /** Called after the callers were answered. */
+  /** Called after the callers got their answers. */
   publish(commit: Commit): void;
-  /** Makes of a raw error what callers get. */
+  /** Converts a raw error to the one that callers get. */
   failure(error: unknown): unknown;
 }
 
@@ -77,7 +77,7 @@ export class GroupCommit {
     } catch (error) {
       this.recover(group, error);
     }
-    // A recipe may have queued more meanwhile; it saw `scheduled` and left the next flush to us.
+    // A recipe may have queued more writes meanwhile; it saw `scheduled`, and left the next flush to this one.
     this.scheduled = false;
     if (this.queue.length > 0) this.schedule();
     else for (const resolve of this.idleWaiters.splice(0)) resolve();
@@ -92,7 +92,7 @@ export class GroupCommit {
     }
   }
 
-  /** The next requests that fit in a transaction; one that is larger alone goes alone. */
+  /** The next requests that fit in a transaction. A request that is larger than that goes alone. */
   private take(): Request[] {
     let count = 0;
     let writes = 0;
@@ -111,7 +111,7 @@ export class GroupCommit {
     try {
       prepared = this.options.localWrites.prepare(request.writes, transaction);
     } catch (error) {
-      // After an error of SQLite the transaction may be gone, and what follows would commit by itself.
+      // After an error of SQLite the transaction may be gone, and later statements would commit on their own.
       if (isSqliteError(error)) throw error;
       return { error };
     }
@@ -136,9 +136,9 @@ interface Request {
   readonly writes: readonly Write[];
   readonly resolve: (written: (Written | undefined)[]) => void;
   readonly reject: (error: unknown) => void;
-  /** To be tried in a transaction of its own. */
+  /** To be retried in a transaction of its own. */
   alone: boolean;
-  /** While somebody counts. */
+  /** Undefined while nothing is measured. */
   readonly askedMs: number | undefined;
 }
 

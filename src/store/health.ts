@@ -1,12 +1,14 @@
 /**
- * Whether a database can take writes: what kept the last one from the disk, and whether it still does.
+ * Whether a database can take writes: what prevented the last one, and whether it still does.
  *
  * Invariants:
- * - A write is acknowledged only when the files were where they belong, the log 2 ms before at most; what is done to the log in place is
- *   noticed a tenth of a second later.
- * - Only what concerns every write counts: a document that is too large for what is left of a disk leaves the database healthy.
- * - What was wrong is over when a try succeeds, not before, and with each time that it comes back only after the double time without a
- *   failure: a disk that comes and goes moves the other nodes a few times at most. Damage stays: a try would not meet it.
+ * - A write is acknowledged only if the files were where they belong; the log was checked at most 2 ms before. A change
+ *   of the log in place is noticed a tenth of a second later.
+ * - Only failures that concern every write count. A document that is too large for the rest of a disk leaves the
+ *   database healthy.
+ * - A failure is over when a trial succeeds, not before. Each time that it comes back, it is over only after twice the
+ *   time without a failure, so a disk that comes and goes makes the other nodes change their leader only a few times.
+ *   Damage stays: a trial would not meet it.
  */
 import { type Failure, failureOf, isStatemeshError, type StatemeshError } from '../core/errors.js';
 import { isImpairment } from '../core/impairment.js';
@@ -16,28 +18,35 @@ import type { StoreHealth } from '../ports/store.js';
 
 export interface HealthOptions {
   readonly time: Time;
-  /** Looks at the database and its log. Around a commit only at what costs little; after it the database may have grown. */
+  /**
+   * Checks the database and its log. Around a commit it checks only what is cheap; after a commit the database may have
+   * grown.
+   */
   look(): StatemeshError | undefined;
   lookBeforeCommit(): StatemeshError | undefined;
   lookAfterCommit(): StatemeshError | undefined;
-  /** Whether the lock is still held, or held again. */
+  /** Checks whether the lock is still held, and takes it again if possible. */
   checkLock(): StatemeshError | undefined;
-  /** Reads and writes what changes nothing. @throws what keeps it from the disk */
+  /**
+   * Reads and writes without changing anything.
+   *
+   * @throws the error that prevents it
+   */
   tryDisk(): void;
-  /** Makes of a raw error what callers get. */
+  /** Converts a raw error to the one that callers get. */
   failure(error: unknown): unknown;
 }
 
 export class Health implements StoreHealth {
   private present: Failure | undefined;
   private readonly listeners = new Set<() => void>();
-  /** When something has failed last, and when something was last written or tried with success. */
+  /** When the last failure occurred, and when the last write or trial succeeded. */
   private failedAtMs = Number.NEGATIVE_INFINITY;
   private soundAtMs: number;
-  /** How often it has become impaired, since it was last sound for long. */
+  /** How often the database became impaired since it was last sound for long. */
   private returns = 0;
   private isTrying = false;
-  /** Somebody else has the lock: found at the last check. */
+  /** The error that another process has the lock, found at the last check. */
   private unlocked: StatemeshError | undefined;
 
   constructor(private readonly options: HealthOptions) {
@@ -58,7 +67,7 @@ export class Health implements StoreHealth {
     const lost = this.options.look() ?? this.checkLock();
     if (lost !== undefined) this.set(failureOf(lost));
     else if (this.present !== undefined && this.mayRecover(this.present)) this.set(this.trial());
-    // An idle node finds out, too.
+    // So an idle node notices a failing disk, too.
     else if (this.present === undefined && this.nowMs() - this.soundAtMs >= limits.storeIdleTrialMs) this.probe();
     return this.present;
   }
@@ -74,7 +83,7 @@ export class Health implements StoreHealth {
     this.refuseLost(this.unlocked ?? this.options.lookBeforeCommit());
   }
 
-  /** @throws StatemeshError `databaseLost`: the commit is in files that nobody will find */
+  /** @throws StatemeshError `databaseLost`: the commit went into files that cannot be found again */
   afterCommit(): void {
     this.refuseLost(this.options.lookAfterCommit());
     if (this.isTrying) return;
@@ -82,12 +91,12 @@ export class Health implements StoreHealth {
     if (this.present !== undefined && this.mayRecover(this.present)) this.set(undefined);
   }
 
-  /** A transaction has failed, and is rolled back. */
+  /** Records that a transaction has failed and was rolled back. */
   writeFailed(error: unknown): void {
     if (this.isTrying) return;
     const failure = this.ofDatabase(error);
     if (failure === undefined) return;
-    // The disk may have room for everything but this one.
+    // The disk may have room for every write but this one.
     const isOfAll = failure.code !== 'diskFull' || this.present !== undefined || this.trial() !== undefined;
     if (isOfAll) this.set(failure);
   }
@@ -148,14 +157,14 @@ export class Health implements StoreHealth {
     }
     this.present = failure;
     if (!isNews) return;
-    // Not from within a transaction, and after those who asked for it were answered.
+    // Not within a transaction, and after the callers got their answers.
     queueMicrotask(() => {
       for (const listener of [...this.listeners]) listener();
     });
   }
 }
 
-/** For how long nothing may have failed before the database counts as sound: none at first. */
+/** How long the database must work without a failure before it counts as sound; 0 the first time. */
 function calmMs(returns: number): number {
   return returns <= 1 ? 0 : Math.min(limits.storeCalmFirstMs * 2 ** (returns - 2), limits.storeCalmMaxMs);
 }

@@ -1,11 +1,12 @@
 /**
- * Other databases in a data directory: of nodes that were stopped and started under another NodeId, by a configuration that somebody has edited.
- * What such a node had sent to nobody lies there alone.
+ * Other databases in a data directory. They belong to nodes that were stopped and started again under another NodeId,
+ * after an edit of the configuration. Entries that such a node never sent to a peer exist only there.
  *
  * Invariants:
- * - Nothing is written to any of them, nor to its log; a neighbor that SQLite makes to read it (`-shm`, an empty `-wal`) goes again.
- * - What is no database of a node, or is in use, is passed over. What one of a node says is read in bounded time, in one stretch of code: so
- *   nothing else in this process can meet its lock.
+ * - Nothing is written to such a database or its log. A neighbor file that SQLite creates for reading (`-shm`, an empty
+ *   `-wal`) is removed again.
+ * - A file that is not the database of a node, or is in use, is skipped. A database is read in bounded time and in one
+ *   stretch of code, so nothing else in this process can meet its lock.
  */
 import { lstatSync, readdirSync, rmSync, type Stats, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -25,9 +26,9 @@ import { nodeIdOf, schemaVersion } from './tables.js';
 /** A database beside the one in use. */
 export interface DatabaseLeftBehind {
   readonly path: string;
-  /** Whose it is; undefined when it cannot be read. */
+  /** The NodeId of its owner; undefined if it cannot be read. */
   readonly nodeId: NodeId | undefined;
-  /** How many entries it has that the one in use lacks, counted up to `limits.leftBehindEntriesMax`. */
+  /** How many entries it has that the database in use lacks, counted up to `limits.leftBehindEntriesMax`. */
   readonly entries: number;
   /** Why it cannot be read. */
   readonly failure?: Failure | undefined;
@@ -35,15 +36,15 @@ export interface DatabaseLeftBehind {
 
 export interface LeftBehindOptions {
   readonly dataDir: string;
-  /** Of the database in use. */
+  /** The owner of the database in use. */
   readonly nodeId: NodeId;
-  /** What the database in use has. */
+  /** The vector clock of the database in use. */
   readonly clock: VectorClock;
-  /** Lets others have a turn, between two files. */
+  /** Lets other work run between two files. */
   readonly turn: () => Promise<void>;
 }
 
-/** The databases that nobody has open, and that have, or may have, what the one in use lacks. */
+/** The databases that no process has open, and that have, or may have, entries that the one in use lacks. */
 export async function findLeftBehind({
   dataDir,
   nodeId,
@@ -69,15 +70,15 @@ function databasesIn(directory: string): string[] {
     const names = readdirSync(directory).filter((name) => name.endsWith('.db'));
     return names.sort().slice(0, limits.leftBehindFilesMax);
   } catch {
-    // Where nothing can be listed nothing is found.
+    // Without a listing, nothing is found.
     return [];
   }
 }
 
-/** @returns undefined when there is nothing to tell */
+/** @returns undefined if there is nothing to report */
 function look(path: string, clock: VectorClock): DatabaseLeftBehind | undefined {
   try {
-    // Closing a descriptor of a file that another thread has open would cost that one SQLite's lock.
+    // Closing a descriptor of a file that another thread has open would make that thread lose SQLite's lock.
     if (isOpenInProcess(path)) return undefined;
     const version = versionOfFile(path);
     if (version === undefined) return undefined;
@@ -116,7 +117,7 @@ function reading<T>(path: string, use: (database: Database) => T): T {
   }
 }
 
-/** Those that it wrote itself first: what others wrote, they most likely have. */
+/** Its own entries come first: the other authors most likely have theirs. */
 const authorsOf = `
   SELECT id, node_id, incarnation, scope FROM authors, (SELECT node_id AS owner FROM meta LIMIT 1)
   ORDER BY node_id <> owner LIMIT ?`;
@@ -124,7 +125,7 @@ const authorsOf = `
 function compare(database: Database, clock: VectorClock): { nodeId: NodeId; entries: number } {
   const nodeId = nodeIdOf(database);
   if (nodeId === undefined || !isNodeId(nodeId)) {
-    throw new StatemeshError('databaseCorrupt', 'It does not say whose database it is.');
+    throw new StatemeshError('databaseCorrupt', 'It does not name its owner.');
   }
   const count = database
     .prepare('SELECT count(*) FROM (SELECT 1 FROM oplog WHERE author = ? AND hlc > ? LIMIT ?)')

@@ -1,8 +1,8 @@
 /**
- * From a local write to entries: stamps, chains and hashes.
+ * Turns local writes into entries: stamps, chains and hashes.
  *
- * Everything of one request is prepared before anything of it is written, so a recipe that throws leaves no trace in
- * the transaction that it shares with others. A recipe may run more than once: its transaction may be tried again.
+ * All of a request is prepared before any of it is written, so a recipe that throws leaves no trace in the transaction
+ * that it shares with other requests. A recipe may run more than once, because its transaction may be retried.
  */
 import { type Author, type AuthorKey, authorKeyOf, type Incarnation, type Scope, scopeOf } from '../core/author.js';
 import { type Entry, hashEntry, type Position } from '../core/entry.js';
@@ -41,7 +41,7 @@ export class LocalWrites {
     },
   ) {}
 
-  /** Whether an author is this opening of the database: nobody else can have written its entries. */
+  /** Whether an author is this opening of the database: then no other process can have written its entries. */
   isOwn(author: Author): boolean {
     return (
       this.own !== undefined &&
@@ -50,7 +50,11 @@ export class LocalWrites {
     );
   }
 
-  /** Runs recipes, draws stamps, hashes. Writes nothing. @throws what a recipe throws */
+  /**
+   * Runs recipes, draws stamps, and hashes. Writes nothing.
+   *
+   * @throws the error that a recipe throws
+   */
   prepare(writes: readonly Write[], transaction: Transaction): Prepared {
     const own = this.ownAuthors();
     const wallMs = this.options.time.now();
@@ -89,7 +93,9 @@ export class LocalWrites {
     });
   }
 
-  /** Drawn at the first write after opening: a restored or cloned file starts new chains instead of forking old ones. */
+  /**
+   * Drawn at the first write after opening: a restored or cloned file starts new chains instead of forking old ones.
+   */
   private ownAuthors(): Readonly<Record<Scope, OwnAuthor>> {
     this.own ??= this.drawAuthors();
     return this.own;
@@ -110,7 +116,7 @@ export class LocalWrites {
 /** More than one draw is needed only if the generator repeats itself. */
 const drawsMax = 16;
 
-/** Puts the hash into an entry made for it: on the way of every write, so without a copy. */
+/** Sets the hash of a new entry in place, without a copy, because every write passes here. */
 function chained(entry: Entry, author: OwnAuthor, after: Position): Entry {
   return Object.assign(entry, { hash: hashEntry(entry, author.key, after.hash) });
 }
@@ -119,10 +125,12 @@ function ownAuthor(author: Author): OwnAuthor {
   return { author, key: authorKeyOf(author) };
 }
 
-/** Says that a write changes nothing; `undefined` is a deletion. */
+/** Marks a write that changes nothing; `undefined` is a deletion. */
 const nothing = Symbol('nothing');
 
-/** The documents as one request sees them: what is in the transaction, and above it what the request did before. */
+/**
+ * The documents as one request sees them: those of the transaction, overlaid with the request's own earlier writes.
+ */
 class PresentDocuments {
   private readonly changed: Map<string, string | undefined> | undefined;
 

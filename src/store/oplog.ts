@@ -1,6 +1,4 @@
-/**
- * Reading the oplog: what a peer lacks, by chain, and what is new, by order of arrival.
- */
+/** Reads the oplog: what a peer lacks, by chain, and what is new, by order of arrival. */
 import type { Database, Statement } from 'better-sqlite3';
 import type { AuthorKey, Scope } from '../core/author.js';
 import { isMarkOf, parseCursor } from '../core/cursor.js';
@@ -53,7 +51,7 @@ export class Oplog {
     return hlc < row.boundary.hlc ? pruned : (this.hash.get(row.id, hlc) as string | undefined);
   }
 
-  /** What a reader lacks, up to the limits over all authors. */
+  /** The entries that a reader lacks, up to the limits over all authors. */
   read({ after, scopes, except, entriesMax, bytesMax }: ReadOptions): ReadResult {
     const runs: Run[] = [];
     const diverged: AuthorKey[] = [];
@@ -76,7 +74,7 @@ export class Oplog {
     return { runs, complete, diverged };
   }
 
-  /** How many entries {@link read} would give in the end, up to a number. */
+  /** How many entries {@link read} would return in the end, counted up to `max`. */
   countLacking(after: VectorClock, scopes: readonly Scope[], max: number): number {
     let count = 0;
     for (const [key, ours] of this.state.clock) {
@@ -94,7 +92,7 @@ export class Oplog {
     return this.pageOf(this.arrivals.iterate(since, limit) as IterableIterator<Arrival>);
   }
 
-  /** Entries of one collection behind a cursor and up to another, up to about `limits.pageBytesMax`. */
+  /** Entries of one collection after one cursor and up to another, up to about `limits.pageBytesMax`. */
   changesOf(collection: number, range: { since: number; until: number; limit: number }): StoredChange[] {
     const { since, until, limit } = range;
     const rows = this.arrivalsOfCollection.iterate(since, until, collection, limit);
@@ -107,7 +105,7 @@ export class Oplog {
     if (parts === undefined) {
       throw new StatemeshError(
         'queryInvalid',
-        `"${shortText(cursor)}" is no cursor: give one that came with a change, or 0.`,
+        `"${shortText(cursor)}" is not a cursor: pass one that came with a change, or 0.`,
       );
     }
     const { incarnation, place, mark } = parts;
@@ -123,15 +121,15 @@ export class Oplog {
     return this.hashOfPlace.get(place) as string | undefined;
   }
 
-  /** Cursors have no holes, so counting entries is subtracting. */
+  /** Cursors have no holes, so subtracting them counts entries. */
   countEntries(): number {
     const first = this.firstCursor.get() as number | null;
     return first === null ? 0 : this.state.cursor - first + 1;
   }
 
-  /** Where to go on for a reader; undefined when its position is not in our chain. */
+  /** Where to continue for a reader; undefined if its position is not in our chain. */
   private startFor(row: AuthorRow, theirs: Position): Position | undefined {
-    // To a reader from before the stored chain we send that chain; it reports the gap that it then sees.
+    // A reader from before the stored chain gets that chain, and reports the gap that it then sees.
     if (theirs.hlc < row.boundary.hlc || theirs.hlc === hlcZero) return row.boundary;
     return this.hashAt(row.key, theirs.hlc) === theirs.hash ? { hlc: theirs.hlc, hash: theirs.hash } : undefined;
   }

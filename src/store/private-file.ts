@@ -5,9 +5,10 @@ const portionBytes = 1024 * 1024;
 const ownerOnly = 0o600;
 
 /**
- * Makes an empty file of mode 0600 for code that opens it by name later, such as SQLite, which gives its journals the same mode. Fails if
- * anything exists under the name, since that may be another user's link.
- * @returns which file it is
+ * Creates an empty file of mode 0600 for code that opens it by name later, such as SQLite, which gives its journals the
+ * same mode. Fails if anything exists under the name, because it may be another user's link.
+ *
+ * @returns The status of the file, which identifies it
  */
 export function createPrivately(path: string): Stats {
   const descriptor = openPrivately(path);
@@ -18,7 +19,7 @@ export function createPrivately(path: string): Stats {
   }
 }
 
-/** Copies the bytes of a file, and not its mode, as `copyFile` would. */
+/** Copies the bytes of a file, but not its mode, as `copyFile` would. */
 export function copyPrivately(from: string, to: string): void {
   const source = openSync(from, 'r');
   try {
@@ -38,7 +39,7 @@ export function copyPrivately(from: string, to: string): void {
 
 function openPrivately(path: string): number {
   const descriptor = openSync(path, 'wx', ownerOnly);
-  // A umask may have taken from it.
+  // A umask may have removed permissions.
   fchmodSync(descriptor, ownerOnly);
   return descriptor;
 }

@@ -1,8 +1,9 @@
 /**
- * Running queries, each in one statement: what it finds is one state of the database, never a mixture of two.
+ * Runs queries, each in one statement: a result shows one state of the database, never a mixture of two.
  *
- * Invariant: no more documents are in memory than a limit allows. A result of any size is read page by page: first which documents
- * there are, as the numbers of the entries that wrote them, then their texts. An entry never changes, so the pages are of one state.
+ * Invariant: memory never holds more documents than a limit allows. A result of any size is read page by page. The
+ * first step finds the documents, as the numbers of the entries that wrote them; the next steps read their texts. An
+ * entry never changes, so all pages show one state.
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { StatemeshError } from '../core/errors.js';
@@ -15,7 +16,7 @@ import { type CompiledQuery, compileCount, compileFind, compileListIn, compileSe
 import { newCollectionRow, type StoreState } from './store-state.js';
 
 export class Queries {
-  /** Queries repeat, with other values: their text is the same. */
+  /** Queries repeat with other values; their text stays the same. */
   private readonly prepared = new Map<string, Statement>();
 
   private readonly byCursor: Statement;
@@ -40,13 +41,20 @@ export class Queries {
     return found;
   }
 
-  /** Which entries wrote the documents that match, in the order asked for. @throws StatemeshError `queryInvalid` */
+  /**
+   * The entries that wrote the matching documents, in the requested order.
+   *
+   * @throws StatemeshError `queryInvalid`
+   */
   select(name: CollectionName, query: Query): Float64Array {
     const { sql, parameters } = this.checked(compileSelect(this.collection(name), query));
     return Float64Array.from(this.prepare(sql).pluck().all(parameters) as number[]);
   }
 
-  /** The next documents of a selection, up to about `limits.pageBytesMax` and `limits.pageDocumentsMax`, and how many of it they are. */
+  /**
+   * The next documents of a selection, up to about `limits.pageBytesMax` and `limits.pageDocumentsMax`, and the index
+   * after them.
+   */
   page(selected: Float64Array, from: number): { readonly documents: StoredDocument[]; readonly next: number } {
     const documents: StoredDocument[] = [];
     let next = from;
@@ -66,7 +74,11 @@ export class Queries {
     return (this.prepare(sql).get(parameters) as { 'count(*)': number })['count(*)'];
   }
 
-  /** A search in an index would pass over the lists among its values. @throws StatemeshError `queryInvalid` */
+  /**
+   * Refuses a query whose index contains lists, because a search in the index would skip them.
+   *
+   * @throws StatemeshError `queryInvalid`
+   */
   private checked(query: CompiledQuery): CompiledQuery {
     const { compared } = query;
     if (compared !== undefined && this.prepare(compileListIn(compared)).get() !== undefined)
@@ -74,7 +86,7 @@ export class Queries {
     return query;
   }
 
-  /** One that holds nothing stands for a collection that is not there, so that its queries are checked as well. */
+  /** An empty row stands for a missing collection, so that its queries are checked as well. */
   private collection(name: CollectionName) {
     return this.state.collections.get(name) ?? newCollectionRow(0, name);
   }
@@ -82,7 +94,7 @@ export class Queries {
   private prepare(sql: string): Statement {
     const known = this.prepared.get(sql);
     const statement = known ?? this.database.prepare(sql);
-    // The oldest goes first; one that is used again becomes the youngest.
+    // The oldest goes first; a statement that is used again becomes the youngest.
     this.prepared.delete(sql);
     this.prepared.set(sql, statement);
     if (this.prepared.size > preparedMax) this.prepared.delete([...this.prepared.keys()][0] ?? sql);
@@ -92,7 +104,7 @@ export class Queries {
 
 const preparedMax = 128;
 
-/** About what a document takes in memory before it is parsed. */
+/** Approximate memory of a document before it is parsed. */
 function sizeOf({ key, payload }: StoredDocument): number {
   return payload.length + key.length + documentOverheadBytes;
 }
@@ -102,6 +114,6 @@ const documentOverheadBytes = 64;
 function tooLarge(): StatemeshError {
   return new StatemeshError(
     'queryTooLarge',
-    `The documents that match are more than ${limits.findBytesMax} bytes together: give a limit, or read them with stream().`,
+    `The documents that match are more than ${limits.findBytesMax} bytes in total: set a limit, or read them with stream().`,
   );
 }

@@ -1,12 +1,12 @@
 /**
- * From a query to SQL.
+ * Compiles queries to SQL.
  *
  * Invariants:
- * - No text of a user gets into SQL: fields and values are parameters, table names are made of our numbers.
- * - Logic is two-valued. A comparison with a missing field may be NULL in SQL, which counts as false in AND and OR; `not` turns
- *   it with IS NOT TRUE, so NULL never leaks through.
- * - At most one field index drives a query, by a CROSS JOIN that the planner does not reorder: it has no statistics,
- *   and would guess.
+ * - No text of a user gets into SQL: fields and values are parameters, and table names consist of our own numbers.
+ * - Logic is two-valued. A comparison with a missing field may be NULL in SQL, which counts as false in AND and OR.
+ *   `not` uses IS NOT TRUE, so NULL never leaks through.
+ * - At most one field index drives a query, by a CROSS JOIN that the planner does not reorder: the planner has no
+ *   statistics, and would guess.
  */
 import { StatemeshError } from '../core/errors.js';
 import {
@@ -25,27 +25,35 @@ import type { CollectionRow, FieldIndex } from './store-state.js';
 export interface CompiledQuery {
   readonly sql: string;
   readonly parameters: Readonly<Record<string, string | number>>;
-  /** The index whose values are compared: a list among them is to be refused before the query runs. */
+  /** The index whose values are compared: if it contains a list, the query is refused before it runs. */
   readonly compared: FieldIndex | undefined;
 }
 
-/** One row, if there is a list, or what lies in one, among the values of an index. */
+/** Finds one row if the values of an index contain a list, or a field within one. */
 export function compileListIn(index: FieldIndex): string {
   return `SELECT 1 FROM ${tableOf(index)} WHERE value = ${sqlList} LIMIT 1`;
 }
 
-/** Documents as (key, payload), in order. @throws StatemeshError `queryInvalid` */
+/**
+ * Documents as (key, payload), in order.
+ *
+ * @throws StatemeshError `queryInvalid`
+ */
 export function compileFind(collection: CollectionRow, query: Query): CompiledQuery {
   return compile(collection, query, 'documents');
 }
 
-/** The cursors of the same documents, in the same order. @throws StatemeshError `queryInvalid` */
+/**
+ * The cursors of the same documents, in the same order.
+ *
+ * @throws StatemeshError `queryInvalid`
+ */
 export function compileSelect(collection: CollectionRow, query: Query): CompiledQuery {
   return compile(collection, query, 'cursors');
 }
 
 function compile(collection: CollectionRow, query: Query, asked: 'documents' | 'cursors'): CompiledQuery {
-  // A `where: null` is a mistake, and would otherwise find everything.
+  // A `where: null` is a mistake, and would otherwise match everything.
   const { where: conditions = {}, orderBy: fields = [] } = query;
   const filter = parseWhere(conditions);
   const orderBy = parseOrderBy(fields);
@@ -63,7 +71,11 @@ function compile(collection: CollectionRow, query: Query, asked: 'documents' | '
   return { sql, parameters: scope.parameters, compared: scope.compared };
 }
 
-/** One row with the number of documents. @throws StatemeshError `queryInvalid` */
+/**
+ * One row with the number of documents.
+ *
+ * @throws StatemeshError `queryInvalid`
+ */
 export function compileCount(collection: CollectionRow, where: Where): CompiledQuery {
   const filter = parseWhere(where);
   const scope = new Compilation(collection, driverFor(collection, filter));
@@ -74,7 +86,7 @@ export function compileCount(collection: CollectionRow, where: Where): CompiledQ
 
 type Comparing = Extract<Filter, { kind: 'compare' | 'in' }>;
 
-/** The index with which the fewest documents are left, judged by the kind of condition. */
+/** The index that leaves the fewest documents, judged by the kind of condition. */
 function driverFor(collection: CollectionRow, filter: Filter): FieldIndex | undefined {
   let best: { index: FieldIndex; rank: number } | undefined;
   for (const part of conjunctsOf(filter)) {
@@ -85,7 +97,7 @@ function driverFor(collection: CollectionRow, filter: Filter): FieldIndex | unde
   return best?.index;
 }
 
-/** The conditions that must all hold; what is inside `or` and `not` drives nothing. */
+/** The conditions that must all hold. A condition inside `or` or `not` cannot drive the query. */
 function conjunctsOf(filter: Filter): Comparing[] {
   if (filter.kind === 'and') return filter.filters.flatMap(conjunctsOf);
   return filter.kind === 'compare' || filter.kind === 'in' ? [filter] : [];
@@ -114,9 +126,9 @@ function readyIndex(collection: CollectionRow, field: string | undefined): Field
 
 class Compilation {
   readonly parameters: Record<string, string | number> = {};
-  /** Whether a condition looks into documents, and not into the index alone. */
+  /** Whether a condition reads documents, and not the index alone. */
   readsPayload = false;
-  /** The index whose values are compared with something else than null. */
+  /** The index whose values are compared with a value other than null. */
   compared: FieldIndex | undefined;
   private readonly paths = new Map<string, string>();
   private parametersCount = 0;
@@ -191,7 +203,7 @@ class Compilation {
         return value === null ? `(${field} IS NOT NULL)` : `(${field} IS NOT ${this.scalar(value)})`;
       case '$gt':
       case '$gte':
-        // SQL orders numbers before texts and texts before blobs, which bounds the type.
+        // SQL orders numbers before texts and texts before blobs, so the second bound selects the type.
         return `(${field} ${signs[operator]} ${this.scalar(value)} AND ${field} < ${typeof value === 'number' ? "''" : "x''"})`;
       case '$lt':
       case '$lte': {
@@ -206,7 +218,7 @@ class Compilation {
     }
   }
 
-  /** SQLite's LIKE, which is fast, does not see what comes behind a NUL. */
+  /** SQLite's LIKE is fast, but ignores everything after a NUL. */
   private like(field: string, pattern: string): string {
     const parameter = this.scalar(pattern);
     const exactly = `is_like(${field}, ${parameter})`;
@@ -242,7 +254,7 @@ class Compilation {
 
 const signs = { $gt: '>', $gte: '>=', $lt: '<', $lte: '<=' } as const;
 
-/** SQLite takes 50,000 bytes, and a character has up to four. */
+/** SQLite accepts 50,000 bytes, and a character has up to four. */
 const likeLengthMax = 12_000;
 
 /** Constants are folded away: SQLite bounds the depth of an expression, and empty conditions cost no budget. */

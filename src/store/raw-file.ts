@@ -1,9 +1,9 @@
 /**
- * A database file as the system sees it, beside SQLite: tells a disk that cannot be read from a file that is damaged, which SQLite reports
- * alike (`SQLITE_CORRUPT` is also what it makes of EIO while reading).
+ * A database file as the system sees it, beside SQLite. Tells an unreadable disk from a damaged file, which SQLite
+ * reports alike (it also turns EIO while reading into `SQLITE_CORRUPT`).
  *
- * Invariant: the descriptor is closed after the database, since closing any descriptor of a file drops all POSIX locks that the process
- * holds on it.
+ * Invariant: the descriptor is closed after the database, because closing any descriptor of a file drops all POSIX
+ * locks that the process holds on it.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { pageBytes } from './tables.js';
@@ -15,11 +15,11 @@ export class RawFile {
     try {
       this.descriptor = openSync(path, 'r');
     } catch {
-      // Then nobody can tell the two apart.
+      // Then the two cannot be told apart.
     }
   }
 
-  /** What the system says when the file is read; undefined when it can be. */
+  /** The system's error when the file is read; undefined if it can be read. */
   trouble(): unknown {
     if (this.descriptor === undefined) return undefined;
     try {

@@ -1,11 +1,11 @@
 /**
- * Judging what a peer sent: which entries are new, which are known, and which cannot be taken.
+ * Judges the entries that a peer sent: which are new, which are known, and which cannot be accepted.
  *
  * Invariants:
- * - Nothing is taken that does not continue our chain: same stamp and same hash at the place where it joins.
+ * - Accepted entries continue our chain: same stamp and same hash at the place where they join.
  * - The hash of every entry is computed again, so an altered payload goes no further.
- * - The verdict is the same on every node, since it depends on protocol constants only; content is never refused. (Whether a
- *   payload is JSON is the business of queries, which treat what is not as a document without fields.)
+ * - Every node reaches the same verdict, because it depends on protocol constants only; content is never refused.
+ *   (Whether a payload is JSON matters to queries only, which treat any other text as a document without fields.)
  */
 import { type AuthorKey, authorKeyOf, parseAuthorKey, scopeOf } from '../core/author.js';
 import { chainStart, endOf, hashEntry, type Position, type Run } from '../core/entry.js';
@@ -14,7 +14,7 @@ import type { CollectionName } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 
 export interface Judgement {
-  /** Stretches to append, in order, each of them contiguous with what is before it. */
+  /** Stretches to append, in order, each contiguous with what is before it. */
   readonly runs: readonly Run[];
   readonly gaps: readonly AuthorKey[];
   readonly parked: readonly AuthorKey[];
@@ -24,13 +24,13 @@ export interface Judgement {
 export interface JudgeContext {
   readonly wallMs: number;
   positionOf(author: AuthorKey): Position;
-  /** The hash in our chain at a stamp; undefined when there is none, `pruned` before the stored chain begins. */
+  /** The hash in our chain at a stamp; undefined if there is none, `pruned` before the stored chain begins. */
   hashAt(author: AuthorKey, hlc: Hlc): string | undefined;
-  /** An author of our own whose every entry we have: it cannot have others. */
+  /** Whether the run's author is one of our own whose every entry we have: it cannot have others. */
   isComplete(run: Run): boolean;
 }
 
-/** What `hashAt` answers for stamps before the stored chain begins. */
+/** The answer of `hashAt` for stamps before the stored chain begins. */
 export const pruned = 'pruned';
 
 export function judgeRuns(runs: readonly Run[], context: JudgeContext): Judgement {
@@ -41,7 +41,7 @@ export function judgeRuns(runs: readonly Run[], context: JudgeContext): Judgemen
   const diverged = new Set<AuthorKey>();
   for (const run of runs) {
     const key = authorKeyOf(run.author);
-    // What follows a stretch that was not taken cannot be taken either.
+    // Entries after a refused stretch cannot be accepted either.
     if (parked.has(key) || diverged.has(key)) continue;
     const position = positions.get(key) ?? context.positionOf(key);
     const hashAt = (hlc: Hlc) => hashIn(accepted, key, hlc) ?? context.hashAt(key, hlc);
@@ -84,7 +84,7 @@ function hashBefore(hlc: Hlc, hashAt: (hlc: Hlc) => string | undefined): string 
   return hlc === chainStart.hlc ? chainStart.hash : hashAt(hlc);
 }
 
-/** What an earlier run of the same call brings is not in the oplog yet. */
+/** Entries of an earlier run of the same call are not in the oplog yet. */
 function hashIn(accepted: readonly Run[], key: AuthorKey, hlc: Hlc): string | undefined {
   for (const { author, entries } of accepted) {
     const entry = authorKeyOf(author) === key ? entries.find((candidate) => candidate.hlc === hlc) : undefined;
@@ -93,7 +93,10 @@ function hashIn(accepted: readonly Run[], key: AuthorKey, hlc: Hlc): string | un
   return undefined;
 }
 
-/** Whether stamps rise, hashes bind, and nothing crosses the scope of its author (which would carry it out of the cluster). */
+/**
+ * Whether stamps rise, hashes bind, and no entry crosses the scope of its author (which would carry it out of the
+ * cluster).
+ */
 function isChain({ author, after, entries }: Run, key: AuthorKey): boolean {
   if (parseAuthorKey(key) === undefined) return false;
   let { hlc, hash } = after;
@@ -114,7 +117,7 @@ function isChain({ author, after, entries }: Run, key: AuthorKey): boolean {
 /** The index of the first entry from `start` that lies too far in the future. */
 function endOfPresent({ entries }: Run, start: number, wallMs: number): number {
   const last = entries.at(-1);
-  // Stamps rise, so the last one speaks for all.
+  // Stamps rise, so the last one decides for all.
   if (last === undefined || !isTooFarAhead(last.hlc, wallMs, limits.clockDriftMaxMs)) return entries.length;
   const index = entries.findIndex((entry) => isTooFarAhead(entry.hlc, wallMs, limits.clockDriftMaxMs));
   return Math.max(index, start);

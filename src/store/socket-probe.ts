@@ -1,15 +1,17 @@
 /**
- * Whether anyone listens on a Unix socket, answered synchronously.
+ * Whether any process listens on a Unix socket, answered synchronously.
  *
- * Node.js connects only asynchronously, and a database is opened in one stretch of code. So a worker thread connects while this thread
- * waits: some milliseconds, and only where a socket exists.
+ * Node.js connects only asynchronously, but a database is opened in one stretch of code. So a worker thread connects
+ * while this thread waits: some milliseconds, and only if a socket exists.
  */
 import { Worker } from 'node:worker_threads';
 import { limits } from '../core/limits.js';
 
 const [yes, no] = [1, 2];
 
-/** Anything but a refusal counts as an answer: a full queue is that of a process that is busy or stopped, and lives. */
+/**
+ * Any result but a refusal counts as an answer: a full queue belongs to a process that is busy or stopped, but alive.
+ */
 const question = `
   const { workerData: { path, answer } } = require('node:worker_threads');
   const tell = (value) => {
@@ -29,7 +31,7 @@ export function doesAnybodyListen(path: string): boolean {
   const worker = new Worker(question, { eval: true, workerData: { path, answer }, env: {}, execArgv: [] });
   worker.unref();
   worker.on('error', () => {});
-  // Where nothing is said in time, nobody is driven out.
+  // Without an answer in time, the holder counts as alive.
   Atomics.wait(answer, 0, 0, limits.lockProbeTimeoutMs);
   void worker.terminate();
   return Atomics.load(answer, 0) !== no;

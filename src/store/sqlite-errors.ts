@@ -1,12 +1,12 @@
 /**
- * What SQLite and the file system report, in the closed list of codes. Foreign errors are recognised by `code`, not by
- * `instanceof`: test runners and workers have realms of their own.
+ * Maps errors of SQLite and of the file system to the closed list of codes. Foreign errors are recognized by `code`,
+ * not by `instanceof`, because test runners and workers have realms of their own.
  */
 
 import { type ErrorCode, isStatemeshError, messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 import { own } from '../core/own.js';
 
-/** Our error for what went wrong with a database file; what is neither SQLite's nor the system's stays as it is. */
+/** Our error for a failure of a database file. An error that is neither SQLite's nor the system's stays as it is. */
 export function databaseError(error: unknown, path: string): unknown {
   if (isStatemeshError(error)) return error;
   const code = codeOf(error);
@@ -14,7 +14,7 @@ export function databaseError(error: unknown, path: string): unknown {
   return new StatemeshError(code, `${path}: ${advice[code]} (${messageOf(error)})`, { cause: error });
 }
 
-/** Whether it came from SQLite itself, so that the transaction at hand cannot be trusted any more. */
+/** Whether the error came from SQLite itself, so that the present transaction can no longer be trusted. */
 export function isSqliteError(error: unknown): boolean {
   return systemCodeOf(error)?.startsWith('SQLITE_') === true;
 }
@@ -42,7 +42,7 @@ const codesOfSqlite: Readonly<Record<string, keyof typeof advice>> = {
   NOMEM: 'databaseUnavailable',
 };
 
-/** Whatever else the system says of a file is a matter of its path, its permissions or its disk. */
+/** Any other system error of a file comes from its path, its permissions or its disk. */
 const codesOfSystem: Readonly<Record<string, keyof typeof advice>> = { ENOSPC: 'diskFull', EDQUOT: 'diskFull' };
 
 function codeOf(error: unknown): keyof typeof advice | undefined {

@@ -1,11 +1,11 @@
 /**
- * The store over one SQLite file: the port's operations, put together from the parts in this folder.
+ * The store over one SQLite file: the port's operations, assembled from the parts in this folder.
  *
  * Invariants:
- * - All SQL is synchronous, so what stands between two awaits sees one state of the database.
- * - Every operation is answered. After `close` has begun, new ones are refused with `storeClosed`; those that wait at a turn
- *   of the event loop find that out when they go on.
- * - Subscribers hear of commits in order, after those who asked for them were answered.
+ * - All SQL is synchronous, so code between two awaits sees one state of the database.
+ * - Every operation gets an answer. After `close` has begun, new operations are refused with `storeClosed`; operations
+ *   that wait for a turn of the event loop are refused when they resume.
+ * - Subscribers hear of commits in order, after the callers got their answers.
  */
 import { resolve } from 'node:path';
 import type { Database } from 'better-sqlite3';
@@ -52,29 +52,36 @@ import { Transactor } from './transaction.js';
 import { tryDisk } from './trial.js';
 
 export interface SqliteStoreOptions {
-  /** The file; it and its directory are created when missing. */
+  /** The file; it and its directory are created if missing. */
   readonly path: string;
   /** The identity to which the file is, or will be, bound. */
   readonly nodeId: NodeId;
   readonly time: Time;
   readonly randomness: Randomness;
-  /** Pages of 8 KiB in the WAL after which it is copied into the database. Default 1,000. */
+  /** Pages of 8 KiB in the WAL after which it is copied into the database. Default: 1,000. */
   readonly walAutocheckpointPages?: number;
-  /** How many pages of 8 KiB the database may have; writing beyond reports `diskFull`. No bound by default. */
+  /** How many pages of 8 KiB the database may have; a write beyond reports `diskFull`. Default: no bound. */
   readonly pagesMax?: number;
-  /** False in worlds, whose disks no other process sees. */
+  /** False in simulated worlds, whose disks no other process sees. */
   readonly isLocked?: boolean;
   readonly meter?: Meter;
-  /** Called at each commit, when it is on disk and nobody has been told: for worlds in which processes die at that moment. */
+  /**
+   * Called at each commit, when it is on disk and before any other code hears of it: for simulated worlds in which
+   * processes die at that moment.
+   */
   readonly onCommitted?: (commit: Commit) => void;
-  /** Called before the disk is read or written; what it throws fails the operation as the disk would: for worlds in which disks fail. */
+  /**
+   * Called before the disk is read or written; if it throws, the operation fails as on a disk error: for simulated
+   * worlds in which disks fail.
+   */
   readonly onDisk?: (access: 'read' | 'write') => void;
-  /** Hears what a subscriber throws: that must not reach the store. */
+  /** Receives errors of subscribers, which must not reach the store. */
   readonly onSubscriberError?: (error: unknown) => void;
 }
 
 /**
- * Opens the database of one node, creating it if need be.
+ * Opens the database of one node, creating it if necessary.
+ *
  * @throws StatemeshError `databaseInUse`, `databaseForeign`, `databaseCorrupt`, `databaseUnavailable`, `diskFull`
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
@@ -91,7 +98,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
 
 const walAutocheckpointPagesDefault = 1_000;
 
-/** The port, and what only this store can do: for worlds in which processes are killed and disks fill up. */
+/**
+ * The port, with further operations of this store only: for simulated worlds in which processes are killed and disks
+ * fill up.
+ */
 export class SqliteStore implements Store {
   readonly nodeId: NodeId;
   readonly health: Health;
@@ -158,7 +168,7 @@ export class SqliteStore implements Store {
   }
 
   subscribe(listener: (commit: Commit) => void): () => void {
-    // Wrapped, so that one function subscribed twice is heard twice and leaves once.
+    // Wrapped, so that one function subscribed twice is called twice and unsubscribes once.
     const subscriber = (commit: Commit) => listener(commit);
     this.subscribers.add(subscriber);
     return () => this.subscribers.delete(subscriber);
@@ -213,7 +223,8 @@ export class SqliteStore implements Store {
     const { since, limit, collection } = options;
     if (collection === undefined) return this.reading(() => this.oplog.changes(since, limit));
     const id = await this.reading(() => this.state.collections.get(collection)?.id);
-    // A collection may be rare in a long oplog, so it is searched a stretch at a time, up to the first that has any.
+    // A collection may be rare in a long oplog, so the search goes stretch by stretch, up to the first one with a
+    // result.
     for (let from = since; id !== undefined && from < this.state.cursor; from += changesStretch) {
       if (from > since) await this.turn();
       const range = { since: from, until: from + changesStretch, limit };
@@ -228,7 +239,7 @@ export class SqliteStore implements Store {
   }
 
   apply(runs: readonly Run[], origin: Origin): Promise<ApplyResult> {
-    // Not an async function: its caller is to be answered before subscribers are.
+    // Not an async function: its caller must get the answer before subscribers do.
     return new Promise((answer, reject) => {
       this.turn()
         .then(() => {
@@ -244,7 +255,8 @@ export class SqliteStore implements Store {
     for (let attempt = 1; ; attempt += 1) {
       const before = this.state.cursor;
       const steps = this.documents.digesting(scopes);
-      // In a database that is never at rest the last attempt takes it in one go: a mixture would be no digest.
+      // In a database that never rests, the last attempt runs without a pause: a mixture of states would not be a
+      // digest.
       const digest = await this.stepwise(steps, { pause: attempt < digestAttemptsMax });
       if (before === this.state.cursor) return digest;
     }
@@ -272,7 +284,7 @@ export class SqliteStore implements Store {
   async backUp(path: string, onProgress: (progress: BackupProgress) => void = () => {}): Promise<void> {
     this.checkOpen();
     const target = resolve(path);
-    // The copy would take the place of a database that serves, this one or another.
+    // The copy must not replace a database that serves, this one or another.
     refuseLocked(target);
     const copying = copyDatabase(this.database, target, (progress) => {
       this.checkOpen();
@@ -287,7 +299,7 @@ export class SqliteStore implements Store {
   }
 
   close(): Promise<void> {
-    // Copyings end at their next portion.
+    // Copies end at their next portion.
     this.closing ??= Promise.all([this.groupCommit.idle(), Promise.allSettled(this.copyings)]).then(() => {
       try {
         this.closeFile();
@@ -298,7 +310,7 @@ export class SqliteStore implements Store {
     return this.closing;
   }
 
-  /** Closes the file at once, whatever still waits: what is left is what a process leaves that was killed. */
+  /** Closes the file at once, even if operations still wait: leaves what a killed process leaves. */
   abandon(): void {
     this.closing ??= Promise.resolve();
     this.closeFile();
@@ -312,7 +324,9 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** How many pages of 8 KiB the database may have from now on, at least as many as it has; no bound when left out. */
+  /**
+   * Sets how many pages of 8 KiB the database may have from now on, but at least as many as it has. Default: no bound.
+   */
   limitPages(pagesMax: number = pagesMaxOfSqlite): void {
     this.database.pragma(`max_page_count = ${pagesMax}`);
   }
@@ -336,7 +350,7 @@ export class SqliteStore implements Store {
 
   private applyNow(runs: readonly Run[], origin: Origin): { result: ApplyResult; commit: Commit | undefined } {
     const { runs: accepted, ...rest } = judgeRuns(runs, {
-      // What the database before this one has taken need not be judged again.
+      // Entries that the previous database has accepted need not be judged again.
       wallMs: origin === predecessorOrigin ? Number.POSITIVE_INFINITY : this.time.now(),
       positionOf: (author) => positionOf(this.state.clock, author),
       hashAt: (author, hlc) => this.oplog.hashAt(author, hlc),
@@ -353,7 +367,7 @@ export class SqliteStore implements Store {
     return { result: { applied, ...rest }, commit };
   }
 
-  /** A microtask later, so that the callers who were just answered go on first. */
+  /** Runs a microtask later, so that the callers that just got their answers continue first. */
   private publish(commit: Commit): void {
     queueMicrotask(() => {
       for (const subscriber of [...this.subscribers]) {
@@ -366,7 +380,10 @@ export class SqliteStore implements Store {
     });
   }
 
-  /** Reads at once, but never from within a transaction: a recipe that asks the store must not see what may not last. */
+  /**
+   * Reads at once, but never within a transaction: a recipe that reads from the store must not see changes that may be
+   * rolled back.
+   */
   private async reading<T>(read: () => T): Promise<T> {
     if (this.state.inTransaction) await this.time.turn();
     this.checkOpen();
@@ -399,7 +416,7 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** What callers get of an error. A disk that cannot be read is no damage, though SQLite says so. */
+  /** The error that callers get. An unreadable disk is not damage, though SQLite says so. */
   private told(error: unknown): unknown {
     const told = databaseError(error, this.options.path);
     if (!isStatemeshError(told) || told.code !== 'databaseCorrupt') return told;
@@ -412,7 +429,7 @@ export class SqliteStore implements Store {
   }
 }
 
-/** Entries of the oplog that are searched at once, some milliseconds. */
+/** Entries of the oplog searched at once, which takes some milliseconds. */
 const changesStretch = 10_000;
 const digestAttemptsMax = 4;
 /** From the SQLite documentation, "Limits In SQLite". */

@@ -1,13 +1,14 @@
 /**
- * SQLite, as all of the store opens it.
+ * Opens SQLite for the whole store.
  *
- * Invariant: where the native module of better-sqlite3 cannot be loaded, the error says how it is built. Package managers leave it out
- * where they run no scripts (`npm ci --ignore-scripts`, pnpm 10), and another version of Node.js needs another one.
+ * Invariant: if the native module of better-sqlite3 cannot be loaded, the error says how to build it. Package managers
+ * do not build it if they run no scripts (`npm ci --ignore-scripts`, pnpm 10), and another version of Node.js needs
+ * another build.
  */
 import Sqlite, { type Database, type Options } from 'better-sqlite3';
 import { StatemeshError, systemCodeOf } from '../core/errors.js';
 
-/** @throws StatemeshError `nativeModuleMissing`, and what SQLite throws */
+/** @throws StatemeshError `nativeModuleMissing`, and the errors of SQLite */
 export function openSqlite(file: string | Buffer, options: Options = {}): Database {
   try {
     return new Sqlite(file, options);
@@ -22,7 +23,10 @@ export function assertNativeModule(): void {
   openSqlite(':memory:').close();
 }
 
-/** The `bindings` package tells where it has looked; a module for another version of Node.js, or another system, does not load. */
+/**
+ * The `bindings` package lists where it has searched; a module for another version of Node.js or another system does
+ * not load.
+ */
 function isNotLoaded(error: unknown): boolean {
   const { tries } = error as { tries?: unknown };
   const code = systemCodeOf(error);

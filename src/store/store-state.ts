@@ -1,8 +1,8 @@
 /**
- * What the store keeps in memory of what is on disk: interned names, the position in each author's chain, the highest
- * stamp and the last cursor.
+ * The part of the database that the store keeps in memory: interned names, the position in each author's chain, the
+ * highest stamp and the last cursor.
  *
- * Invariant: it moves only after a COMMIT, so a transaction that failed can simply be tried again.
+ * Invariant: it changes only after a COMMIT, so a failed transaction can simply be retried.
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { type Author, type AuthorKey, authorKeyOf, type Incarnation, type Scope, scopeOf } from '../core/author.js';
@@ -30,7 +30,7 @@ export interface CollectionRow {
 }
 
 export interface FieldIndex {
-  /** Names its table; ours, not the user's. */
+  /** Names its table; the number is ours, not the user's. */
   readonly number: number;
   readonly field: string;
   readonly put: Statement;
@@ -54,9 +54,12 @@ export class StoreState {
   incarnation = '';
   /** Transactions since the database was opened. */
   commits = 0;
-  /** A recipe may call the store: reads wait for the end of the transaction, or they would see what may not last. */
+  /**
+   * A recipe may call the store: reads wait for the end of the transaction, or they would see changes that may be
+   * rolled back.
+   */
   inTransaction = false;
-  /** By the list of scopes asked for: callers hold theirs, and ask with every heartbeat. */
+  /** By the list of scopes: callers keep their list, and request its digest with every heartbeat. */
   private digests = new WeakMap<readonly Scope[], string>();
 
   addAuthor(row: AuthorRow): void {
@@ -113,7 +116,7 @@ export class StoreState {
   }
 }
 
-/** Recovers the state from disk. The oplog is the only truth about positions: nothing else could disagree with it. */
+/** Recovers the state from disk. Positions come from the oplog alone, so no second source can disagree with it. */
 export function loadState(database: Database): StoreState {
   const state = new StoreState();
   state.incarnation = incarnationOf(database);

@@ -1,14 +1,15 @@
 /**
- * The tables, and how a file of an older version becomes one of this version.
+ * The tables, and how a file of an older version is migrated to this one.
  *
- * Layout: a payload is stored once, in the oplog, in order of arrival; `documents` points at the entry that won. Authors
- * and collections are interned. `hlc` is the packed stamp of `core/hlc`. Measured in DESIGN.md, section 3.
+ * Layout: a payload is stored once, in the oplog, in order of arrival; `documents` points at the entry that won.
+ * Authors and collections are interned. `hlc` is the packed stamp of `core/hlc`. See docs/architecture.md for the
+ * measurements.
  *
- * `oplog.seq` is the local order of arrival and the cursor of `changes`. It is given out without holes.
- * `oplog.current` says whether the entry changed its document when it arrived.
- * `meta.incarnation` tells files of one node apart: drawn when a file is made, and when a copy is put back.
+ * `oplog.seq` is the local order of arrival and the cursor of `changes`. It has no holes.
+ * `oplog.current` tells whether the entry changed its document when it arrived.
+ * `meta.incarnation` tells files of one node apart. It is drawn when a file is made, and when a backup is restored.
  * `documents.deleted` marks tombstones, so that counting needs no join.
- * `authors.boundary_*` says where the stored chain begins: at the chain's start, as long as nothing is pruned.
+ * `authors.boundary_*` tells where the stored chain begins: at the chain's start, as long as nothing is pruned.
  * Each field index is a pair (key, value) per current document, in a table of its own: see `field-indexes`.
  */
 import type { Database } from 'better-sqlite3';
@@ -17,7 +18,7 @@ import type { NodeId } from '../core/ids.js';
 /** "Smsh": marks a file as ours. */
 export const applicationId = 0x53_6d_73_68;
 export const pageBytes = 8_192;
-/** What the log may keep of the disk after a large transaction. */
+/** How much of the disk the log may keep after a large transaction. */
 export const walBytesKept = 64 * 1_024 * 1_024;
 
 /** Each step brings a file to the next version: the first one from version 1 to 2. `createSchema` makes the latest. */
@@ -25,8 +26,8 @@ const migrations: readonly ((database: Database) => void)[] = [forgetFieldIndexe
 export const schemaVersion = migrations.length + 1;
 
 /**
- * Fills a new database and binds it to its identity. `meta` is made first, so that its one row is on the second page,
- * where it is found without opening the file as a database.
+ * Fills a new database and binds it to its identity. `meta` is created first, so that its one row is on the second
+ * page, where it can be read without opening the file as a database.
  */
 export function createSchema(database: Database, nodeId: NodeId, incarnation: string): void {
   database.pragma(`page_size = ${pageBytes}`);
@@ -36,7 +37,9 @@ export function createSchema(database: Database, nodeId: NodeId, incarnation: st
   database.pragma(`user_version = ${schemaVersion}`);
 }
 
-/** Each step is one transaction with its version; the header must not lag behind in the WAL, since it is read alone. */
+/**
+ * Each step is one transaction with its version. The header must not lag behind in the WAL, because it is read alone.
+ */
 export function migrate(database: Database): void {
   const version = userVersionOf(database);
   for (const [index, step] of migrations.entries()) {
@@ -49,7 +52,10 @@ export function migrate(database: Database): void {
   if (version < schemaVersion) database.pragma('wal_checkpoint(TRUNCATE)');
 }
 
-/** Version 1 did not tell lists from objects in field indexes, and `key` is reserved since: they are filled again when they are asked for. */
+/**
+ * Version 1 did not tell lists from objects in field indexes, and `key` has been reserved since. So the indexes are
+ * dropped, and built again on request.
+ */
 function forgetFieldIndexes(database: Database): void {
   const numbers = database.prepare('SELECT number FROM field_indexes').pluck().all() as number[];
   for (const number of numbers) database.exec(`DROP TABLE field_index_${number}`);
@@ -74,7 +80,7 @@ export function incarnationOf(database: Database): string {
   return database.prepare('SELECT incarnation FROM meta').pluck().get() as string;
 }
 
-/** A file that takes the place of another one gives out other cursors. */
+/** Gives a file that replaces another one a new incarnation, so that it issues other cursors. */
 export function setIncarnation(database: Database, incarnation: string): void {
   database.prepare('UPDATE meta SET incarnation = ?').run(incarnation);
 }

@@ -1,7 +1,8 @@
 /**
- * The one way in which entries get to disk: oplog, documents, field indexes and names move together or not at all.
+ * The only way by which entries reach the disk: oplog, documents, field indexes and names change together or not at
+ * all.
  *
- * Invariant: the state in memory takes over what a transaction did only after its COMMIT.
+ * Invariant: the state in memory adopts a transaction's changes only after its COMMIT.
  */
 import type { Database, Statement } from 'better-sqlite3';
 import { type Author, type AuthorKey, compareStamps } from '../core/author.js';
@@ -15,7 +16,7 @@ import type { Commit } from '../ports/store.js';
 import type { Health } from './health.js';
 import { type AuthorRow, type CollectionRow, newCollectionRow, type StoreState } from './store-state.js';
 
-/** What a transaction adds to the chain of one author. */
+/** The entries that a transaction adds to the chain of one author. */
 export interface Chain {
   readonly row: AuthorRow;
   readonly after: Position;
@@ -26,7 +27,7 @@ export interface TransactorOptions {
   readonly time: Time;
   readonly meter?: Meter | undefined;
   readonly onCommitted?: ((commit: Commit) => void) | undefined;
-  /** Called before each COMMIT; what it throws fails it. */
+  /** Called before each COMMIT; if it throws, the COMMIT fails. */
   readonly onDisk?: ((access: 'write') => void) | undefined;
   /** Undefined for a database in memory. */
   readonly health?: Pick<Health, 'beforeCommit' | 'afterCommit' | 'writeFailed'> | undefined;
@@ -52,7 +53,7 @@ export class Transactor {
     this.statements = prepareStatements(database);
   }
 
-  /** Runs `body` in a transaction and returns what it brought; undefined when it wrote no entry. */
+  /** Runs `body` in a transaction and returns its entries; undefined if it wrote none. */
   writeEntries(origin: Origin | undefined, body: (transaction: Transaction) => void): Commit | undefined {
     const transaction = new Transaction(this.state, this.statements);
     const { time, meter, health, onCommitted } = this.options;
@@ -64,7 +65,7 @@ export class Transactor {
       transaction.forget();
       throw error;
     }
-    // Memory follows the files even where nobody will find them: they may be put back.
+    // Memory follows the files even if they cannot be found any more: they may be put back.
     const commit = transaction.adopt(origin);
     health?.afterCommit();
     if (commit === undefined) return undefined;
@@ -77,7 +78,7 @@ export class Transactor {
     return commit;
   }
 
-  /** A transaction that writes no entries. */
+  /** Runs a transaction that writes no entries. */
   run<T>(body: () => T): T {
     const { health } = this.options;
     health?.beforeCommit();
@@ -95,7 +96,7 @@ export class Transactor {
       this.commit.run();
       return result;
     } catch (error) {
-      // SQLite has rolled back by itself after some errors (a full disk, for one).
+      // After some errors, such as a full disk, SQLite has already rolled back.
       if (this.database.inTransaction) this.rollback.run();
       this.state.inTransaction = false;
       this.options.health?.writeFailed(error);
@@ -136,7 +137,7 @@ export class Transaction {
     return chain;
   }
 
-  /** The position in an author's chain, with what this transaction has added. */
+  /** The position in an author's chain, including this transaction's entries. */
   positionOf(key: AuthorKey): Position {
     return this.chains.get(key)?.entries.at(-1) ?? this.state.clock.get(key) ?? chainStart;
   }
@@ -145,7 +146,7 @@ export class Transaction {
     return this.state.collections.get(name) ?? this.newCollections.get(name);
   }
 
-  /** Writes one entry that continues its chain; returns its cursor. */
+  /** Writes one entry that continues its chain, and returns its cursor. */
   append(chain: Chain, entry: Entry): number {
     const collection = this.touch(entry.collection);
     const cursor = this.cursor + 1;
@@ -167,7 +168,7 @@ export class Transaction {
     return cursor;
   }
 
-  /** After COMMIT: memory follows the disk. */
+  /** Runs after COMMIT: memory follows the disk. */
   adopt(origin: Origin | undefined): Commit | undefined {
     if (this.cursor === this.state.cursor) {
       this.forget();
@@ -188,7 +189,7 @@ export class Transaction {
     return { runs, origin, collections: this.touched, cursor: this.cursor };
   }
 
-  /** After a rollback: the names that were added for `author_wins` to see are gone. */
+  /** Runs after a rollback: removes the names that were added for `author_wins`. */
   forget(): void {
     for (const row of this.newAuthors) this.state.authorsById.delete(row.id);
   }
@@ -226,7 +227,7 @@ interface Statements {
 
 function prepareStatements(database: Database): Statements {
   return {
-    // Last write wins. Interned numbers differ from node to node, so ties are decided by the names behind them.
+    // Last write wins. Interned numbers differ between nodes, so the names behind them decide ties.
     upsert: database.prepare(`
       INSERT INTO documents (collection, key, hlc, author, seq, deleted) VALUES (?, ?, ?, ?, ?, ?)
       ON CONFLICT (collection, key) DO UPDATE
