@@ -1,8 +1,8 @@
 /**
  * The feed of changes: every entry in the local order of arrival, resumable by cursor.
  *
- * Invariants: entries come once each, in order, with growing cursors; at most one page of
- * `limits.changesPageEntriesMax` entries is in memory; an entry that another node wrote cannot break the feed.
+ * Invariants: each entry comes once, in order, with growing cursors. Memory holds at most one page of
+ * `limits.changesPageEntriesMax` entries. An entry from another node cannot break the feed.
  */
 import { decodeDocument } from '../core/document.js';
 import type { Operation } from '../core/entry.js';
@@ -16,25 +16,30 @@ import type { Stream, StreamScope, Streams } from './streams.js';
 
 /** One entry of the oplog as an application sees it. */
 export interface Change<T = unknown> {
-  /** The place in the order of arrival of this database; resume behind it with `since`. Opaque, and expired elsewhere. */
+  /**
+   * The place in the order of arrival of this database; pass it as `since` to resume after it. Opaque; another database
+   * refuses it with `cursorExpired`.
+   */
   readonly cursor: Cursor;
   readonly collection: CollectionName;
   readonly key: DocumentKey;
   readonly operation: Operation;
   /** Undefined for a delete and for a malformed entry. */
   readonly document: T | undefined;
-  /** True when a node wrote what is not JSON, or is nested too deeply: the entry is passed on, without a document. */
+  /** True if another node wrote text that is not JSON, or is nested too deeply. The entry comes without a document. */
   readonly malformed: boolean;
   readonly hlc: Hlc;
-  /** The node that wrote it. */
+  /** The node that wrote the entry. */
   readonly nodeId: NodeId;
-  /** False when a later write had arrived before it, so that the document did not change. */
+  /** False if a later write had arrived before this one, so that the document did not change. */
   readonly current: boolean;
 }
 
 /** Where a stream of changes begins, and what ends it. */
 export interface ChangesOptions {
-  /** The cursor of the last change already seen, 0 (the default) for all that the oplog has, `now` for what comes. */
+  /**
+   * The cursor of the last change already seen; 0 (the default) for all entries of the oplog; `now` for new ones only.
+   */
   readonly since?: Cursor | 0 | 'now' | undefined;
   /** Ends the feed without an error. */
   readonly signal?: AbortSignal | undefined;
@@ -52,13 +57,14 @@ const changesShape: OptionsShape<ChangesOptions> = {
 };
 
 /**
- * The changes behind a cursor, then each new one as it is committed.
+ * The changes after a cursor, then each new one as it is committed.
  *
- * The stream ends with `storeClosed` when the database closes, also by a change of identity.
+ * The stream ends with `storeClosed` when the database closes, also because of a change of identity.
  *
  * @param store The store to read from, until it closes
- * @param options.collection Leaves the other collections out
- * @throws StatemeshError `cursorExpired` for a cursor that this database has not given out, `queryInvalid` for what is none
+ * @param options.collection Only this collection; default: all
+ * @throws StatemeshError `cursorExpired` for a cursor of another database, `queryInvalid` for a text that is not a
+ * cursor
  */
 export function changes<T = unknown>(
   store: Store,
@@ -89,7 +95,7 @@ async function* generateChanges<T>(
       yield toChange<T>(change);
     }
     if (page.length > 0) continue;
-    // Nothing of the collection up to `seen`, so the next read need not look there again.
+    // The collection has no entries up to `seen`, so the next read can skip them.
     cursor = Math.max(cursor, seen);
     alive = await untilCommit(seen, (commit) => collection === undefined || commit.collections.has(collection));
   }

@@ -2,11 +2,11 @@
  * A collection: the documents under one name, as an application works with them.
  *
  * Invariants:
- * - Everything is checked before it reaches the store, and a document is taken at the moment of the call: changing the
- *   object afterwards changes nothing.
- * - Writes asked for one after the other happen in that order (but for an asynchronous schema, which answers when it likes).
- * - Another node can write what is not JSON. Such a document counts as absent everywhere but in `count` and `changes`: one
- *   bad entry must not break every reader, and a put, update or delete mends it.
+ * - Every argument is checked before it reaches the store. A document is read at the moment of the call; later changes
+ *   of the object have no effect.
+ * - Writes happen in the order of their calls, except with an asynchronous schema, whose answers may come in any order.
+ * - Another node can write text that is not JSON. Such a document counts as absent, except in `count` and `changes`:
+ *   one bad entry must not break every reader. A put, update or delete repairs it.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { decodeDocument, encodeDocument } from '../core/document.js';
@@ -37,18 +37,18 @@ import {
   watchQuery,
 } from './watch.js';
 
-/** Returned by a recipe: delete the document. Immer's own symbol. */
+/** Returned by a recipe: deletes the document. Immer's own symbol. */
 export { nothing } from 'immer';
 
 /**
- * The documents under one name. A document is any JSON value under a key of 1 to `limits.keyLengthMax` characters. What JSON cannot hold
- * is refused, never converted: write dates as text, binary data as base64 text.
+ * The documents under one name. A document is any JSON value under a key of 1 to `limits.keyLengthMax` characters. A
+ * value that JSON cannot hold is refused, never converted: write dates as text, binary data as base64 text.
  *
- * Every method fails with `notRunning` while the node does not run, and with `storeClosed` when the database closes
- * meanwhile. Methods that return a promise reject; `changes` and `watch` throw on a wrong argument at once.
+ * Every method fails with `notRunning` while the node does not run, and with `storeClosed` if the database closes
+ * during the call. Methods that return a promise reject; `changes` and `watch` throw on a wrong argument at once.
  *
- * @typeParam T What the documents are, in their JSON form. Local writes are checked against a schema, if there is one; what
- *   other nodes write is not, so a read is a `T` by agreement.
+ * @typeParam T The type of the documents, in their JSON form. A schema, if there is one, checks local writes. It does
+ * not check the writes of other nodes, so a read returns a `T` by agreement only.
  *
  * @example
  * const orders = database.collection<{ total: number; open: boolean }>('orders');
@@ -62,29 +62,39 @@ export interface Collection<T = unknown> {
   readonly name: CollectionName;
 
   /**
-   * Writes a document, whatever was there before. Writing what is there already is a change too: it gets a new stamp.
+   * Writes a document, and replaces any previous one. Writing the same document again is a change, too: it gets a new
+   * stamp.
    *
    * @returns Its stamp and its place in the local order of arrival, once it is on disk
-   * @throws StatemeshError `keyInvalid`, `documentInvalid`, `documentTooLarge`, `documentRejected`, `collectionReserved`,
-   *   `writeQueueFull`, `diskFull`, `databaseUnavailable`
+   * @throws StatemeshError `keyInvalid`, `documentInvalid`, `documentTooLarge`, `documentRejected`,
+   * `collectionReserved`, `writeQueueFull`, `diskFull`, `databaseUnavailable`
    */
   put(key: string, document: T): Promise<Written | undefined>;
 
-  /** The document under a key, or undefined when there is none. @throws StatemeshError `keyInvalid` */
+  /**
+   * The document under a key, or undefined if there is none.
+   *
+   * @throws StatemeshError `keyInvalid`
+   */
   get(key: string): Promise<T | undefined>;
 
-  /** Deletes a document. @returns undefined when there was none. @throws as {@link Collection.put} */
+  /**
+   * Deletes a document.
+   *
+   * @returns undefined if there was none
+   * @throws as {@link Collection.put}
+   */
   delete(key: string): Promise<Written | undefined>;
 
   /**
-   * Changes a document in one step: nothing else is written between the reading and the writing on this node.
+   * Changes a document in one step: on this node, no other write happens between the read and the write.
    *
-   * The recipe gets a draft to change (immer), or undefined when there is no document. It may return another document in
-   * its place, or `nothing` to delete it; returning undefined keeps the draft. It runs inside the transaction, so it cannot
-   * be asynchronous, nor can the schema; it may run more than once, when the transaction has to be tried again.
+   * The recipe gets a draft to change (immer), or undefined if there is no document. It may return another document
+   * instead, or `nothing` to delete it; returning undefined keeps the draft. It runs inside the transaction, so neither
+   * the recipe nor the schema can be asynchronous. It may run more than once, if the transaction has to be retried.
    *
-   * @returns undefined when the recipe changed nothing
-   * @throws as {@link Collection.put}, and what the recipe throws; nothing is written then
+   * @returns undefined if the recipe changed nothing
+   * @throws as {@link Collection.put}, and the error that the recipe throws; then nothing is written
    *
    * @example
    * await stock.update('apples', (item) => ({ count: (item?.count ?? 0) + 1 }));
@@ -92,8 +102,8 @@ export interface Collection<T = unknown> {
   update(key: string, recipe: Recipe<T>): Promise<Written | undefined>;
 
   /**
-   * Writes many documents in transactions of up to `limits.batchEntriesMax` documents, several of them in flight. Each is
-   * all or nothing; when one fails, those before it stay and nothing more is read.
+   * Writes many documents in transactions of up to `limits.batchEntriesMax` documents, several of them in flight. Each
+   * transaction is all or nothing. If one fails, those before it stay and no more documents are read.
    *
    * @param documents Pairs of key and document, also as an async stream, which is read no faster than it is written
    * @returns How many documents were written
@@ -102,45 +112,55 @@ export interface Collection<T = unknown> {
   putMany(documents: Documents<T>, options?: PutManyOptions): Promise<number>;
 
   /**
-   * Documents that match, in the order asked for, then by key: all of them, in a list.
+   * All matching documents as a list, in the requested order, then by key.
    *
-   * A query compares fields, not lists: where the field of some document that it looks at is a list, or lies in one, it fails with
-   * `queryInvalid` instead of leaving that document out. `null` and `{ $ne: null }` ask whether a field is there, lists included.
-   * @throws StatemeshError `queryInvalid`; `queryTooLarge` when they are more than `limits.findBytesMax` characters together: give a
-   *   limit, or use {@link Collection.stream}
+   * A query compares fields, not lists. If a compared field of some document is a list, or lies in one, the query fails
+   * with `queryInvalid` instead of leaving that document out. `null` and `{ $ne: null }` test whether a field is
+   * present, lists included.
+   *
+   * @throws StatemeshError `queryInvalid`; `queryTooLarge` if the documents have more than `limits.findBytesMax`
+   * characters in total: set a limit, or use {@link Collection.stream}
    */
   find(query?: Query<T>): Promise<Found<T>[]>;
 
   /**
-   * Documents that match, in the order asked for, then by key, one after the other: however many there are, a page of
-   * `limits.pageBytesMax` characters is in memory. What comes is one state of the database, that of the first step.
+   * The matching documents one after the other, in the requested order, then by key. Memory holds one page of
+   * `limits.pageBytesMax` characters, however many documents match. All of them show one state of the database, that of
+   * the first step.
    *
-   * @throws StatemeshError `queryInvalid`; from the first step on `storeClosed` when the database closes meanwhile
+   * @throws StatemeshError `queryInvalid`; from the first step on `storeClosed` if the database closes meanwhile
    *
    * @example
    * for await (const { key, document } of orders.stream({ where: { open: true } })) console.log(key, document.total);
    */
   stream(query?: Query<T>, options?: WatchOptions): Stream<Found<T>>;
 
-  /** How many documents match. @throws StatemeshError `queryInvalid` */
+  /**
+   * How many documents match.
+   *
+   * @throws StatemeshError `queryInvalid`
+   */
   count(where?: Where<T>): Promise<number>;
 
   /**
-   * Makes queries on a field fast, on this node only. Nothing happens when the index is there already.
+   * Makes queries on a field fast, on this node only. Has no effect if the index already exists.
+   *
    * @param field A path such as `address.city`
-   * @throws StatemeshError `queryInvalid`, also for more than `limits.indexesPerCollectionMax` indexes, and for options: there are none
+   * @throws StatemeshError `queryInvalid`, also for more than `limits.indexesPerCollectionMax` indexes, and for
+   * options: there are none
    */
   createIndex(field: FieldPath<T>): Promise<void>;
 
   /**
    * The changes of this collection in the local order of arrival, local and remote ones alike.
+   *
    * @throws StatemeshError `cursorExpired`, `queryInvalid`
    */
   changes(options?: ChangesOptions): Stream<Change<T>>;
 
   /**
-   * The document under a key, or the result of a query, now and whenever it differs. While the consumer is busy, values
-   * are left out, never the last one. At most `limits.watchersMax` streams of a database wait at once.
+   * The document under a key, or the result of a query: now, and again at each change. While the consumer is busy,
+   * values are skipped, but never the last one. At most `limits.watchersMax` streams of a database wait at once.
    *
    * @throws StatemeshError `keyInvalid`, `queryInvalid`; from the first step on `queryTooLarge`, `watcherLimit`
    *
@@ -151,10 +171,10 @@ export interface Collection<T = unknown> {
   watch(query: Query<T>, options?: WatchOptions): Stream<Found<T>[]>;
 }
 
-/** How a collection treats what is written to it here. */
+/** How a collection treats local writes. */
 export interface CollectionOptions<T> {
   /**
-   * Checks local writes (put, putMany, the result of update) and changes nothing: defaults and conversions of the
+   * Checks local writes (put, putMany, the result of update) without changing them: defaults and conversions of the
    * schema are not stored. Any Standard Schema v1, such as zod's.
    */
   readonly schema?: StandardSchemaV1<T, unknown> | undefined;
@@ -177,7 +197,7 @@ const collectionShape: OptionsShape<CollectionOptions<unknown>> = {
   },
 };
 
-/** For methods that take options elsewhere: what stands behind their last parameter would be ignored. */
+/** Refuses surplus arguments, which would be ignored silently, for methods whose options stand elsewhere. */
 function refuseMore(method: string, rest: readonly unknown[]): void {
   if (rest.every((value) => value === undefined)) return;
   const problem =
@@ -185,14 +205,14 @@ function refuseMore(method: string, rest: readonly unknown[]): void {
   throw new StatemeshError('queryInvalid', `Invalid arguments of ${method}: ${problem}.`);
 }
 
-/** What a collection is made of. The store is asked for at each use: it is swapped when the node changes identity. */
+/** The parts of a collection. The store is fetched at each use, because a change of identity swaps it. */
 export interface CollectionInput<T> extends CollectionOptions<T> {
   readonly name: CollectionName;
   readonly streams: Streams;
   getStore(): Store;
 }
 
-/** A handle on a collection: cheap, without a resource of its own, valid before the node runs. */
+/** Creates a handle on a collection: cheap, without resources of its own, valid before the node runs. */
 export function createCollection<T>({ name, schema, streams, getStore }: CollectionInput<T>): Collection<T> {
   const requireWritable = (): void => {
     if (!isSystemCollection(name)) return;

@@ -1,9 +1,9 @@
 /**
- * The store of whatever identity the node has at present, for a database that outlives a change of it.
+ * The store of the node's present identity, for a database that outlives a change of identity.
  *
- * Invariants: while the identity changes, local writes wait, bounded in number, and are then carried out in the order in which they
- * came, before any that comes later, by the store that serves then. Reads go on meanwhile, and one that takes a while, and is cut
- * short when the old database is closed, is asked of the new one. Whoever waits is always answered.
+ * Invariants: while the identity changes, local writes wait, bounded in number. The new store then runs them in their
+ * order, before later writes. Reads go on meanwhile. A long read that is cut short when the old database closes is
+ * repeated on the new one. Every caller gets an answer.
  */
 import { isStatemeshError, StatemeshError } from '../core/errors.js';
 import type { CollectionName } from '../core/ids.js';
@@ -12,7 +12,7 @@ import type { Query } from '../core/query.js';
 import type { Store, StoredDocument, Write, Written } from '../ports/store.js';
 
 export interface CurrentStoreOptions {
-  /** @throws StatemeshError `notRunning` when there is none */
+  /** @throws StatemeshError `notRunning` if there is none */
   getStore(): Store;
   /** Whether writes have to wait. */
   isHeld(): boolean;
@@ -20,7 +20,7 @@ export interface CurrentStoreOptions {
 
 export interface CurrentStore {
   readonly store: Store;
-  /** Something has changed: writes that need not wait any more are carried out. */
+  /** Call it after each change: runs the writes that no longer need to wait. */
   release(): void;
 }
 
@@ -51,7 +51,7 @@ export function createCurrentStore({ getStore, isHeld }: CurrentStoreOptions): C
       try {
         resolve(getStore().write(writes));
       } catch (error) {
-        // It has stopped meanwhile.
+        // The node has stopped meanwhile.
         reject(error);
       }
     }
@@ -91,8 +91,9 @@ export function createCurrentStore({ getStore, isHeld }: CurrentStoreOptions): C
 }
 
 /**
- * Reads from whatever serves, as often as that is another one: an attempt costs a change of identity.
- * @throws what `getStore` and `ask` throw
+ * Reads from the present store, and again as often as it is replaced. Each repetition costs a change of identity.
+ *
+ * @throws the errors of `getStore` and `ask`
  */
 export async function readFrom<S, T>(getStore: () => S, ask: (store: S) => Promise<T>): Promise<T> {
   for (;;) {
@@ -106,7 +107,7 @@ export async function readFrom<S, T>(getStore: () => S, ask: (store: S) => Promi
   }
 }
 
-/** As `readFrom`, as long as there was no page: those of two stores would be no one state. */
+/** Like `readFrom`, until the first page: pages of two stores would not show one state. */
 async function* pagesFrom(
   getStore: () => Store,
   collection: CollectionName,
@@ -132,7 +133,7 @@ function isReplaced<S>(getStore: () => S, store: S): boolean {
   try {
     return getStore() !== store;
   } catch {
-    // There is none any more.
+    // There is no store any more.
     return false;
   }
 }

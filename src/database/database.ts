@@ -1,8 +1,8 @@
 /**
  * The database of a node, as an application sees it.
  *
- * The store is obtained through a function at each use: there is none before the node has started, and it is swapped when
- * the node changes identity. Handles made here outlive both; streams belong to the store they were opened on.
+ * The store is fetched through a function at each use: it does not exist before the node has started, and a change of
+ * identity swaps it. Handles made here outlive both; streams belong to the store on which they were opened.
  */
 import type { Scope } from '../core/author.js';
 import type { StatemeshError } from '../core/errors.js';
@@ -15,10 +15,10 @@ import { createStreams, type Stream } from './streams.js';
 /** Documents in collections, with a feed of all changes. */
 export interface Database {
   /**
-   * A handle on a collection, which needs no creating: it is there with its first document. Cheap, and possible before
-   * the node has started.
+   * A handle on a collection. A collection needs no creation: it exists from its first document on. Handles are cheap,
+   * and can be made before the node has started.
    *
-   * @param name 1 to `limits.collectionNameLengthMax` characters; those that start with `_system_` can only be read
+   * @param name 1 to `limits.collectionNameLengthMax` characters; collections that start with `_system_` are read-only
    * @throws StatemeshError `collectionNameInvalid`, `requestInvalid` for an unknown option
    *
    * @example
@@ -27,14 +27,18 @@ export interface Database {
    */
   collection<T = unknown>(name: string, options?: CollectionOptions<T>): Collection<T>;
 
-  /** The names of the collections that hold documents. @throws StatemeshError `notRunning`, `storeClosed` */
+  /**
+   * The names of the collections that hold documents.
+   *
+   * @throws StatemeshError `notRunning`, `storeClosed`
+   */
   collections(): Promise<CollectionName[]>;
 
   /**
-   * The changes of all collections in the local order of arrival, those of `_system_` collections included.
+   * The changes of all collections in the local order of arrival, including those of `_system_` collections.
    *
-   * @throws StatemeshError `notRunning`, `cursorExpired` for a cursor of another database or of one that was restored since,
-   * `queryInvalid` for what is none; the stream ends with `storeClosed`
+   * @throws StatemeshError `notRunning`, `cursorExpired` for a cursor of another database or of one that has since been
+   * restored, `queryInvalid` for a text that is not a cursor; the stream ends with `storeClosed`
    *
    * @example
    * for await (const change of node.changes({ since: cursor, signal })) {
@@ -44,23 +48,26 @@ export interface Database {
   changes(options?: ChangesOptions): Stream<Change>;
 
   /**
-   * Number and digest of all documents, or of those of some scopes: equal on nodes that hold the same. Nodes of one cluster share
-   * both scopes, clusters and the cloud only `shared`, which is everything but the `_system_` collections.
+   * Number and digest of all documents, or of those of some scopes: equal on nodes that hold the same documents. Nodes
+   * of one cluster share both scopes. Clusters and the cloud share only `shared`, which is everything but the
+   * `_system_` collections.
+   *
    * @throws StatemeshError `notRunning`
    */
   contentDigest(scopes?: readonly Scope[]): Promise<ContentDigest>;
 }
 
-/** The same for the node that owns it. */
+/** The database for the node that owns it. */
 export interface OwnedDatabase extends Database {
   /**
-   * Ends every open `changes` and `watch` stream, waiting ones too, before their store closes.
-   * @param reason What their consumers hear; undefined when the node was asked to stop: the streams are just over
+   * Ends every open `changes` and `watch` stream, including waiting ones, before their store closes.
+   *
+   * @param reason The error for their consumers; undefined if the node was asked to stop: then the streams simply end
    */
   endStreams(reason: StatemeshError | undefined): void;
 }
 
-/** @param getStore The store of the present identity; throws `notRunning` when there is none. */
+/** @param getStore The store of the present identity; throws `notRunning` if there is none. */
 export function createDatabase(getStore: () => Store): OwnedDatabase {
   const streams = createStreams();
   return {

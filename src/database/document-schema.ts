@@ -2,17 +2,17 @@
  * Checks local writes against a collection's schema (Standard Schema v1: zod, valibot, arktype and others).
  *
  * Invariants:
- * - A schema checks and changes nothing: what is stored is the document as it was given. Storing the schema's output would
+ * - A schema checks and changes nothing: the document is stored as it was given. Storing the schema's output would
  *   strip fields that a newer program on another node has added.
- * - It sees the JSON form of the document, which is what readers get: a field that is -0 is 0 already.
- * - It never sees remote entries. Replicas with different schemas would differ for ever.
+ * - It sees the JSON form of the document, which is what readers get: a field that is -0 is already 0.
+ * - It never sees remote entries. Otherwise replicas with different schemas would differ forever.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { formatJsonPath } from '../core/document.js';
 import { messageOf, StatemeshError } from '../core/errors.js';
 import type { CollectionName } from '../core/ids.js';
 
-/** How many issues the message of an error names; its `cause` has them all. */
+/** How many issues an error message names; its `cause` has all of them. */
 const issuesNamedMax = 10;
 
 export interface Check {
@@ -23,8 +23,8 @@ export interface Check {
 }
 
 /**
- * Resolves when the document satisfies the schema; returns nothing at all when the schema answers at once, so that
- * writes asked for one after the other keep their order.
+ * Resolves when the document satisfies the schema. Returns undefined, not a promise, if the schema answers at once, so
+ * that writes keep the order of their calls.
  *
  * @throws StatemeshError `documentRejected`; its `cause` is the list of issues
  */
@@ -43,7 +43,8 @@ export function checkDocument(check: Check): Promise<void> | undefined {
 }
 
 /**
- * The same where nothing can be waited for: inside a transaction.
+ * The same check where waiting is impossible: inside a transaction.
+ *
  * @throws StatemeshError `documentRejected`, also for a schema that answers later
  */
 export function checkDocumentNow(check: Check): void {
@@ -62,7 +63,7 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }
 
-/** Nobody waits for this promise any more, so its failure must not end the process. */
+/** Keeps the rejection of an abandoned promise from ending the process. */
 export function ignoreRejection(promise: PromiseLike<unknown>): void {
   promise.then(undefined, () => {});
 }

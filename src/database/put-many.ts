@@ -1,8 +1,8 @@
 /**
  * Writes a stream of documents in transactions of bounded size, with a bounded number of them in flight.
  *
- * Invariants: each transaction is all or nothing; they are asked for in the order of the source; the source is read no
- * faster than the store writes; whatever ends it, nothing is in flight afterwards and the source has been closed.
+ * Invariants: each transaction is all or nothing. Transactions start in the order of the source. The source is read no
+ * faster than the store writes. However it ends, nothing is in flight afterwards and the source has been closed.
  */
 import { isStatemeshError, StatemeshError, shortText } from '../core/errors.js';
 import { limits } from '../core/limits.js';
@@ -10,14 +10,14 @@ import { kinds, type OptionsShape, readOptions } from '../core/options.js';
 import type { Store, Write } from '../ports/store.js';
 import { ignoreRejection, isThenable } from './document-schema.js';
 
-/** Pairs of key and document, as many as there are, read no faster than they are written. */
+/** Any number of pairs of key and document, read no faster than they are written. */
 export type Documents<T> = Iterable<readonly [key: string, document: T]> | AsyncIterable<readonly [string, T]>;
 
-/** What ends a `putMany`, and who hears how far it is. */
+/** What ends a `putMany`, and who receives its progress. */
 export interface PutManyOptions {
-  /** Stops before the next transaction; those that were asked for are still written. */
+  /** Stops before the next transaction; transactions already started are still written. */
   readonly signal?: AbortSignal | undefined;
-  /** Heard after each transaction. */
+  /** Called after each transaction. */
   readonly onProgress?: ((progress: PutManyProgress) => void) | undefined;
 }
 
@@ -32,21 +32,23 @@ const putManyShape: OptionsShape<PutManyOptions> = {
   fields: { signal: kinds.signal, onProgress: kinds.function },
 };
 
-/** How far a `putMany` is. */
+/** Progress of a `putMany`. */
 export interface PutManyProgress {
-  /** Documents committed up to now. */
+  /** Documents committed so far. */
   readonly written: number;
 }
 
-/** A checked put; a promise only when a schema answers later. */
+/** A checked put; a promise only if a schema answers later. */
 export type PreparedPut = Extract<Write, { kind: 'put' }>;
 export type Prepare<T> = (key: string, document: T) => PreparedPut | Promise<PreparedPut>;
 
 /**
- * @param prepare Checks one document and gives its write
+ * Writes the documents of a source.
+ *
+ * @param prepare Checks one document and returns its write
  * @returns How many documents were written
- * @throws StatemeshError `cancelled` when the signal says so; of `prepare`, with the number of the document, and of the
- *   store. Transactions committed before stay.
+ * @throws StatemeshError `cancelled` by the signal; errors of `prepare`, with the number of the document, and of the
+ * store. Transactions committed before stay.
  */
 export async function putDocuments<T>(
   store: Store,
@@ -103,7 +105,7 @@ async function* batchesOf<T>(
       if (signal?.aborted) throw cancelled();
       isBusy = true;
       const step = iterator.next();
-      // Awaiting costs a turn of the microtask queue, so only what needs it is awaited.
+      // Awaiting costs a turn of the microtask queue, so only promises are awaited.
       const { done, value } = isThenable(step) ? await unlessAborted(step, signal) : step;
       isBusy = false;
       isExhausted = done === true;
@@ -149,7 +151,7 @@ function located(error: unknown, index: number, key: string): unknown {
   return new StatemeshError(error.code, `${where}: ${error.message}`, { cause: error.cause ?? error });
 }
 
-/** What a promise brings, or `cancelled` as soon as the signal says so: the source may never answer. */
+/** The result of a promise, or `cancelled` as soon as the signal aborts: the source may never answer. */
 async function unlessAborted<V>(promise: PromiseLike<V>, signal: AbortSignal | undefined): Promise<V> {
   if (signal === undefined) return promise;
   let abort = (): void => {};
@@ -171,13 +173,13 @@ async function close(iterator: Iterator<unknown> | AsyncIterator<unknown>, isBus
     if (isBusy) ignoreRejection(closed);
     else await closed;
   } catch {
-    // What made us stop is what the caller hears; a source that fails to close adds nothing to it.
+    // The caller gets the original error; a failure to close the source adds nothing to it.
   }
 }
 
 function cancelled(): StatemeshError {
   return new StatemeshError(
     'cancelled',
-    'putMany was cancelled by its signal; what onProgress has told stays written.',
+    'putMany was cancelled by its signal; the documents that onProgress reported stay written.',
   );
 }

@@ -1,33 +1,34 @@
 /**
- * Streams of a database: async iterators that read when they are asked and wait for a commit when there is nothing.
+ * Streams of a database: async iterators that read on demand, and wait for a commit when there is nothing to read.
  *
  * Invariants:
- * - Pull-based: a stream reads only while its consumer waits in `next()`, and subscribes to the store only while there is
- *   nothing to give. A slow or forgotten consumer costs neither memory nor commits.
- * - No wake-up is lost: the stream notes the store's cursor before it reads, subscribes, and asks for what lies behind that
- *   cursor before it sleeps.
- * - What counts against `limits.watchersMax` is a stream that waits for a commit: one whose consumer does something else, or has
- *   forgotten it, holds nothing but itself, and goes with the consumer's last reference to it.
- * - A stream ends by its consumer (`return`, `break`), by its signal or by {@link Streams.end}, also while it waits, and by an
- *   error of the store when it reads. After that it holds nothing. A store tells nobody that it closes, so whoever closes
- *   it calls {@link Streams.end} first.
+ * - Pull-based: a stream reads only while its consumer waits in `next()`, and subscribes to the store only while it has
+ *   nothing to return. A slow or forgotten consumer costs neither memory nor commits.
+ * - No wake-up is lost: the stream notes the store's cursor before it reads, then subscribes, and checks for commits
+ *   after that cursor before it sleeps.
+ * - Only streams that wait for a commit count against `limits.watchersMax`. A stream whose consumer is busy elsewhere,
+ *   or has forgotten it, holds nothing but itself, and goes with the consumer's last reference to it.
+ * - A stream ends by its consumer (`return`, `break`), by its signal or by {@link Streams.end}, even while it waits,
+ *   and by an error of the store when it reads. After that it holds nothing. A store does not announce that it closes,
+ *   so call {@link Streams.end} before closing it.
  */
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Commit, Store } from '../ports/store.js';
 
-/** An async iterator to loop over once, with `for await` or by hand. `return()` ends it even while `next()` waits. */
+/** An async iterator for one loop, with `for await` or by hand. `return()` ends it even while `next()` waits. */
 export interface Stream<T> extends AsyncIterableIterator<T, void, void> {
   return(): Promise<IteratorResult<T, void>>;
 }
 
-/** What the body of a stream works with. */
+/** The means of a stream's body. */
 export interface StreamScope {
   readonly store: Store;
   /**
-   * Waits for a commit that concerns the stream; returns at once when any commit came after `seen`.
+   * Waits for a commit that concerns the stream; returns at once if any commit came after `seen`.
+   *
    * @param seen The store's cursor before the last read
-   * @returns False when the stream has ended meanwhile
+   * @returns False if the stream has ended meanwhile
    */
   untilCommit(seen: number, concerns: (commit: Commit) => boolean): Promise<boolean>;
 }
@@ -40,9 +41,9 @@ export interface StreamOptions<T> {
 
 /** The open streams of one database. At most `limits.watchersMax` of them wait for a commit at once. */
 export interface Streams {
-  /** Over the limit, the `next()` that would have to wait throws `watcherLimit`, and ends the stream. */
+  /** Over the limit, the `next()` that would have to wait throws `watcherLimit`, and the stream ends. */
   open<T>(options: StreamOptions<T>): Stream<T>;
-  /** Ends every open stream, since its store goes away: with an error, or as if there were no more to come. */
+  /** Ends every open stream, because its store goes away: with an error, or as if there were no more to come. */
   end(reason: StatemeshError | undefined): void;
 }
 
@@ -63,12 +64,12 @@ export function createStreams(): Streams {
 interface OpenStreams {
   readonly open: Set<OpenStream>;
   readonly waiting: Set<OpenStream>;
-  /** Ends those whose consumers have let go of them. */
+  /** Ends streams that their consumers no longer reference. */
   readonly forgotten: FinalizationRegistry<OpenStream>;
 }
 
 interface OpenStream {
-  /** What the consumer holds, while it waits in `next()`: it may hold nothing but that promise. */
+  /** The consumer's iterator while it waits in `next()`: the consumer itself may hold nothing but that promise. */
   awaited: unknown;
   end(reason?: StatemeshError): void;
 }
@@ -107,7 +108,7 @@ function createStream<T>(
         });
       });
       try {
-        // What was committed before we subscribed wakes nobody.
+        // A commit from before the subscription does not wake the stream.
         if (store.cursor() === seen) await woken;
       } finally {
         unsubscribe();
@@ -129,7 +130,7 @@ function createStream<T>(
         if (ended) break;
       }
     } catch (error) {
-      // A consumer who has left does not care that the store failed afterwards.
+      // After the consumer has left, a failure of the store no longer matters.
       if (!ended) throw error;
     } finally {
       stream.end();
@@ -142,7 +143,7 @@ function createStream<T>(
   return result;
 }
 
-/** A generator's own `return()` would wait until a pending `next()` has settled, hence `leave` first. */
+/** A generator's own `return()` would wait until a pending `next()` has settled, so `leave` runs first. */
 function asStream<T>(generator: AsyncGenerator<T, void, void>, open: OpenStream, leave: () => void): Stream<T> {
   let steps = 0;
   return {
@@ -170,7 +171,7 @@ function admit(waiting: Set<OpenStream>, stream: OpenStream): void {
   if (waiting.size >= limits.watchersMax) {
     throw new StatemeshError(
       'watcherLimit',
-      `${limits.watchersMax} changes and watch streams of the database wait for a commit, as many as it allows; end some of them.`,
+      `${limits.watchersMax} changes and watch streams of the database already wait for a commit, which is the maximum; end some of them.`,
     );
   }
   waiting.add(stream);

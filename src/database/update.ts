@@ -1,8 +1,8 @@
 /**
- * Recipes: how `update` gets from the present document to the next, by immer.
+ * Recipes: how `update` derives the next document from the present one, with immer.
  *
- * Invariants: a recipe runs inside the store's transaction, so it answers at once; a recipe that changes nothing writes
- * nothing; what it throws reaches the caller of `update` as it is, and nothing is written.
+ * Invariants: a recipe runs inside the store's transaction, so it must be synchronous. A recipe that changes nothing
+ * writes nothing. An error that it throws reaches the caller of `update` unchanged, and nothing is written.
  */
 import { type Draft, Immer, nothing } from 'immer';
 import { decodeDocument, encodeDocument } from '../core/document.js';
@@ -10,21 +10,21 @@ import { StatemeshError } from '../core/errors.js';
 import { ignoreRejection, isThenable } from './document-schema.js';
 
 /**
- * What to do with the present document, which is undefined when there is none. Change the draft, or return another document
- * in its place, or `nothing` to delete it. Returning undefined keeps the draft; without a document it writes nothing.
+ * A function of the present document, which is undefined if there is none. Change the draft, or return another document
+ * instead, or `nothing` to delete it. Returning undefined keeps the draft; without a document it writes nothing.
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: a recipe without a return statement returns void.
 export type Recipe<T> = (draft: Draft<T> | undefined) => T | Draft<T> | typeof nothing | undefined | void;
 
-// Freezing walks the whole document, and nobody sees it afterwards.
+// Freezing walks the whole document, which is not used afterwards.
 const immer = new Immer({ autoFreeze: false });
 
 /**
- * The JSON text after a recipe; the same text when nothing changed, undefined when the document is to go.
+ * The JSON text after a recipe: the same text if nothing changed, undefined if the document is to be deleted.
  *
  * @param payload The present text; a malformed one counts as absent
  * @param check Refuses the next text by throwing
- * @throws StatemeshError `documentInvalid`, `documentTooLarge`; what the recipe or the check throws
+ * @throws StatemeshError `documentInvalid`, `documentTooLarge`; the error that the recipe or the check throws
  */
 export function applyRecipe<T>(
   payload: string | undefined,

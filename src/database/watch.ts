@@ -1,8 +1,8 @@
 /**
  * Watching one document or the result of a query: the value now, then each new value.
  *
- * Invariants: the last value is always delivered; values that came and went while the consumer was busy are left out; two
- * values in a row differ. Differences are told by a hash of the JSON text: a watch that waits holds no documents.
+ * Invariants: the last value is always delivered. Values that came and went while the consumer was busy are skipped.
+ * Two values in a row differ. Differences are found by a hash of the JSON text, so a waiting watch holds no documents.
  */
 import { decodeDocument } from '../core/document.js';
 import type { CollectionName, DocumentKey } from '../core/ids.js';
@@ -33,7 +33,7 @@ export interface Found<T> {
   readonly document: T;
 }
 
-/** The documents of a result; malformed ones, which only another node can have written, are left out. */
+/** The documents of a result. Malformed ones, which only another node can have written, are left out. */
 export function decodeFound<T>(stored: readonly StoredDocument[]): Found<T>[] {
   const found: Found<T>[] = [];
   for (const { key, payload } of stored) {
@@ -43,7 +43,7 @@ export function decodeFound<T>(stored: readonly StoredDocument[]): Found<T>[] {
   return found;
 }
 
-/** The document under a key now and whenever it differs; undefined while there is none. */
+/** The document under a key, now and at each change; undefined while there is none. */
 export function watchDocument<T>(
   store: Store,
   streams: Streams,
@@ -53,7 +53,7 @@ export function watchDocument<T>(
   return streams.open({ store, signal, generate: (scope) => generateDocuments<T>(scope, collection, key) });
 }
 
-/** The result of a query now and whenever it differs. */
+/** The result of a query, now and at each change. */
 export function watchQuery<T>(
   store: Store,
   streams: Streams,
@@ -63,7 +63,7 @@ export function watchQuery<T>(
   return streams.open({ store, signal, generate: (scope) => generateResults<T>(scope, collection, query) });
 }
 
-/** The documents that match, page by page, one at a time. */
+/** The matching documents, page by page, one at a time. */
 export function streamDocuments<T>(
   store: Store,
   streams: Streams,
@@ -75,7 +75,7 @@ export function streamDocuments<T>(
     signal,
     async *generate() {
       for await (const page of store.pages(collection, query)) {
-        // One at a time: a consumer that reads slowly holds texts, and one document.
+        // One at a time: for a slow consumer, memory holds texts and one document.
         for (const stored of page) yield* decodeFound<T>([stored]);
       }
     },

@@ -10,7 +10,7 @@ function put(key: string): Write {
   return { kind: 'put', collection: 'things' as CollectionName, key: key as DocumentKey, payload: '1' };
 }
 
-/** Two stores that write down what they are asked to write, and a node that serves one of them. */
+/** Two stores that record the writes they are given, and a node that serves one of them. */
 function setup() {
   const written: string[] = [];
   const storeOf = (name: string): Store =>
@@ -33,7 +33,7 @@ function setup() {
 }
 
 describe('current store', () => {
-  it('writes asked for while the identity changes -> wait, and go to the new database in order', async () => {
+  it('writes while the identity changes -> wait, and go to the new database in order', async () => {
     const { store, release, state, storeOf, written } = setup();
     await store.write([put('1')]);
     state.isHeld = true;
@@ -47,13 +47,13 @@ describe('current store', () => {
     expect(written).toEqual(['old 1', 'new 2', 'new 3', 'new 4', 'new 5']);
   });
 
-  it('reads asked for meanwhile -> are answered by the one that serves', async () => {
+  it('reads meanwhile -> are answered by the store that serves', async () => {
     const { store, state } = setup();
     state.isHeld = true;
     expect((await store.get('things' as CollectionName, 'x' as DocumentKey))?.payload).toBe('old');
   });
 
-  it('a read that the closing of the old database has cut short -> is asked of the new one', async () => {
+  it('a read cut short by the closing of the old database -> is repeated on the new one', async () => {
     const { store, state, storeOf } = setup();
     let asked = 0;
     state.store = {
@@ -68,7 +68,7 @@ describe('current store', () => {
     expect(asked).toBe(1);
   });
 
-  it('a read that the end of the node has cut short, or that failed for another reason -> fails as it did', async () => {
+  it('a read cut short by the end of the node, or that failed for another reason -> fails with its own error', async () => {
     const { store, state, storeOf } = setup();
     const failing = (code: 'storeClosed' | 'queryInvalid', next: Store | undefined): Store => ({
       ...storeOf('old'),
@@ -83,7 +83,7 @@ describe('current store', () => {
     await expect(store.count('things' as CollectionName)).rejects.toMatchObject({ code: 'queryInvalid' });
   });
 
-  it('the change comes to nothing -> the old database gets them', async () => {
+  it('the change fails -> the old database gets the writes', async () => {
     const { store, release, state, written } = setup();
     state.isHeld = true;
     const waiting = store.write([put('1')]);
@@ -93,7 +93,7 @@ describe('current store', () => {
     expect(written).toEqual(['old 1']);
   });
 
-  it('the node stops meanwhile -> whoever waits is told so', async () => {
+  it('the node stops meanwhile -> every waiting caller gets an error', async () => {
     const { store, release, state } = setup();
     state.isHeld = true;
     const waiting = store.write([put('1')]);
@@ -103,7 +103,7 @@ describe('current store', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'notRunning' });
   });
 
-  it('more writes than may wait -> writeQueueFull, and those that wait are not lost', async () => {
+  it('more writes than may wait -> writeQueueFull, and the waiting ones are not lost', async () => {
     const { store, release, state, written } = setup();
     state.isHeld = true;
     const most = Array.from({ length: limits.writesQueuedMax }, (_, index) => put(`${index}`));
