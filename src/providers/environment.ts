@@ -1,4 +1,7 @@
-/** A configuration in environment variables, STATEMESH_NODE_ID and so on; read again on SIGHUP, and when a program says so. */
+/**
+ * A configuration in environment variables, STATEMESH_NODE_ID and so on. Read again on SIGHUP, and on request of a
+ * program.
+ */
 import { systemEnvironment } from '../adapters/process-environment.js';
 import { fieldsOfEnvironment } from '../configuration/fields.js';
 import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../configuration/provider.js';
@@ -7,19 +10,19 @@ import { kinds, type OptionsShape, objectWith, readOptions } from '../core/optio
 import type { Environment } from '../ports/ports.js';
 import { Source } from './source.js';
 
-/** Where signals come from: the process. */
+/** The source of signals: the process. */
 export interface Signals {
   on(signal: 'SIGHUP', listener: () => void): unknown;
   off(signal: 'SIGHUP', listener: () => void): unknown;
 }
 
-/** Which variables are read, and when again. */
+/** Which variables are read, and when they are read again. */
 export interface EnvironmentConfigurationOptions {
-  /** What the names of the variables begin with. Default: STATEMESH_. Several nodes of one process need one each. */
+  /** Prefix of the variables. Default: STATEMESH_. Several nodes in one process need different prefixes. */
   readonly prefix?: string;
   readonly environment?: Environment;
   readonly signals?: Signals;
-  /** What the environment does not say. */
+  /** Values for fields that the environment does not set. */
   readonly defaults?: Partial<PeerNodeConfiguration>;
 }
 
@@ -41,6 +44,8 @@ export interface EnvironmentConfiguration extends PeerNodeConfigurationProvider 
 }
 
 /**
+ * Makes a provider over environment variables.
+ *
  * @throws StatemeshError `configurationInvalid` for wrong options
  *
  * @example
@@ -49,7 +54,7 @@ export interface EnvironmentConfiguration extends PeerNodeConfigurationProvider 
 export function environmentConfiguration(given?: EnvironmentConfigurationOptions): EnvironmentConfiguration {
   const options = readOptions(given, environmentShape);
   const { prefix = variablePrefix, environment = systemEnvironment(), signals = process, defaults = {} } = options;
-  // Whether the fields are right, and all are there, is for the node to say.
+  // The node checks whether the fields are valid and complete.
   const read = (): PeerNodeConfiguration =>
     ({ ...defaults, ...fieldsOfEnvironment((name) => environment.get(name), prefix) }) as PeerNodeConfiguration;
   const reload = (): void => {

@@ -1,13 +1,13 @@
 /**
  * A configuration in a JSON file, watched.
  *
- * The file is looked at by its name, again and again (`stat`, twice a second), not by the system's notifications: so it does not
- * matter how it comes to be another one, whether it is written in place, renamed over, deleted and made again, or reached by a symbolic
- * link of which any part is swapped, as Kubernetes does; nor on what file system it lies.
+ * The file is checked by its name (`stat`, twice a second), not by notifications of the system. So every kind of change
+ * is noticed, on every file system: a write in place, a rename over it, a deletion and new creation, and a symbolic
+ * link of which any part is swapped, as Kubernetes does.
  *
- * Invariants: of two readings the one that began later counts, since the other may have seen an earlier file; what cannot be read
- * is tried again for a moment, since it may be half written, and is told as trouble then; the last good configuration stays. No
- * message quotes the file, which may hold the cluster key.
+ * Invariants: of two readings, the one that began later counts, because the other may have seen an earlier file. A file
+ * that cannot be read may be half written, so it is tried again for a moment before the failure is reported; the last
+ * good configuration stays. No message quotes the file, which may contain the cluster key.
  */
 import { constants, type StatWatcher, unwatchFile, watchFile } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -21,18 +21,23 @@ import type { Timer } from '../ports/ports.js';
 import { Source } from './source.js';
 
 const lookIntervalMs = 500;
-/** How often, and how soon, what cannot be read is read again. */
+/** How often, and how soon, an unreadable file is read again. */
 const attemptsMax = 5;
 const retryFirstMs = 50;
 
-/** A configuration from a file that is watched. */
+/** A configuration from a watched file. */
 export interface FileConfiguration extends PeerNodeConfigurationProvider {
-  /** Looks at once, not only when the file has changed; resolves when it was read, or given up, or nobody listens any more. */
+  /**
+   * Reads the file at once, even if it has not changed. Resolves when it was read, when the attempt was given up, or
+   * when the last listener has unsubscribed.
+   */
   reload(): Promise<void>;
 }
 
 /**
- * @param path Of the file; relative paths are relative to the working directory, and those in it are left as they are
+ * Makes a provider over a file.
+ *
+ * @param path Of the file. A relative path is relative to the working directory. Paths in the file stay as they are
  *
  * @example
  * const node = createNode({ provider: fileConfiguration('/etc/statemesh/shop-1.json') });
@@ -41,7 +46,7 @@ export function fileConfiguration(path: string): FileConfiguration {
   const file = resolve(path);
   const time = systemTime();
   let timer: Timer | undefined;
-  /** Readings are counted as they begin. */
+  /** Number of readings that have begun. */
   let begun = 0;
   let taken = 0;
   let latestLook = 0;
@@ -53,7 +58,7 @@ export function fileConfiguration(path: string): FileConfiguration {
     waiting = [];
     for (const resolveLook of ended) resolveLook();
   };
-  /** @returns whether a reading is not outdated by one that began after it */
+  /** @returns Whether no later reading has outdated this one */
   const take = (own: number): boolean => {
     if (own < taken) return false;
     taken = own;
@@ -116,13 +121,14 @@ async function read(path: string): Promise<PeerNodeConfiguration> {
 
 async function textOf(path: string): Promise<string> {
   try {
-    // A pipe that nobody writes to would keep a thread of the process for as long.
+    // Opening a pipe without a writer would otherwise block a thread of the process.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      // One byte more than allowed tells that there are more, whatever `stat` says of a pipe or a device.
+      // One byte more than allowed shows that the file is too large, even for a pipe or a device whose `stat` tells no
+      // size.
       const buffer = Buffer.alloc(limits.configurationBytesMax + 1);
       let length = 0;
-      // Some file systems give less at a time than they are asked for.
+      // Some file systems return fewer bytes at a time than requested.
       for (let bytesRead = -1; bytesRead !== 0 && length < buffer.length; length += bytesRead) {
         ({ bytesRead } = await file.read(buffer, length, buffer.length - length));
       }

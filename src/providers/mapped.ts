@@ -1,9 +1,16 @@
-/** A provider whose configurations are changed on their way: fields put over those that it gives, paths made absolute. */
+/**
+ * A provider that changes the configurations of another one on their way: for example, sets fields or makes paths
+ * absolute.
+ */
 
 import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../configuration/provider.js';
 import { type Failure, failureOf } from '../core/errors.js';
 
-/** @param map May throw: what it throws is told as trouble, or to whoever asks */
+/**
+ * Wraps a provider.
+ *
+ * @param map May throw. Its error is reported as trouble, or thrown to the caller of `getConfiguration`
+ */
 export function mappedConfiguration(
   provider: PeerNodeConfigurationProvider,
   map: (configuration: PeerNodeConfiguration) => PeerNodeConfiguration,

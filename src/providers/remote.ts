@@ -1,9 +1,9 @@
 /**
- * A configuration on a web server: JSON by HTTP, asked for now and then, with its ETag (RFC 9110).
+ * A configuration on a web server: JSON by HTTP, polled with its ETag (RFC 9110).
  *
- * Invariants: what arrives is used only if it is a configuration as a whole; otherwise the last good one stays. That one is kept on
- * disk, readable by its owner only and replaced as a whole, so that a node starts while the server is away. The token goes to the
- * server alone, encrypted but for loopback, and appears in no message.
+ * Invariants: a response is used only if the whole of it is a valid configuration; otherwise the last good one stays.
+ * The last good one is kept on disk, readable by its owner only and replaced as a whole, so that a node can start while
+ * the server is away. The token goes to that server only, encrypted except on loopback, and appears in no message.
  */
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -21,21 +21,24 @@ import type { Secret } from '../core/secret.js';
 import type { Http, HttpResponse, Randomness, Time, Timer } from '../ports/ports.js';
 import { Source } from './source.js';
 
-/** Which server, how often, and what is kept for when it is away. */
+/** Which server to poll, how often, and what to keep for when it is away. */
 export interface RemoteConfigurationOptions {
   /** https, or http on loopback. */
   readonly url: string;
-  /** Where the last good configuration is kept. Undefined: nowhere, and the server has to be there when the node starts. */
+  /** File for the last good configuration. Default: none; the server must then answer when the node starts. */
   readonly cacheFile?: string;
-  /** Sent as a bearer token (RFC 6750). A function is asked each time. */
+  /** Sent as a bearer token (RFC 6750). A function is called for each request. */
   readonly token?: Secret | (() => Secret | Promise<Secret>);
-  /** How often the server is asked, ms, 10 % more or less. Default 60,000, at least 1,000. */
+  /**
+   * Interval between requests in ms, varied by 10 %. Default 60,000, at least 1,000. A longer interval means that
+   * changes arrive later.
+   */
   readonly intervalMs?: number;
-  /** Certificates (PEM) to trust in place of those of the system. */
+  /** Certificates (PEM) to trust in place of the system's. */
   readonly ca?: string;
   /**
-   * Throws for an answer that no node would take: it is neither used nor kept. Default: `parseConfiguration`. One of your own is
-   * needed where the server gives only a part, and the rest is put over it with `mappedConfiguration`.
+   * Throws for a configuration that must be neither used nor kept. Default: `parseConfiguration`. Pass your own check
+   * if the server delivers only a part of the configuration, and `mappedConfiguration` adds the rest.
    */
   readonly check?: Check;
   readonly http?: Http;
@@ -63,15 +66,15 @@ const remoteShape: OptionsShape<RemoteConfigurationOptions> = {
   required: ['url'],
 };
 
-/** A configuration from a web server that is asked again and again. */
+/** A configuration from a web server that is polled. */
 export interface RemoteConfiguration extends PeerNodeConfigurationProvider {
-  /** Asks the server now, not only when it is time. */
+  /** Polls the server now, before the interval is over. */
   reload(): void;
 }
 
 interface Answer {
   readonly configuration: PeerNodeConfiguration;
-  /** Why it could not be kept. */
+  /** Why it could not be kept on disk. */
   readonly trouble: unknown;
 }
 
@@ -82,7 +85,9 @@ interface Cached {
 }
 
 /**
- * @throws StatemeshError `configurationInvalid` for wrong options, and for a URL that is none, or not encrypted
+ * Makes a provider over a web server.
+ *
+ * @throws StatemeshError `configurationInvalid` for wrong options, and for a URL that is invalid or not encrypted
  *
  * @example
  * const provider = remoteConfiguration({
@@ -98,7 +103,7 @@ export function remoteConfiguration(given: RemoteConfigurationOptions): RemoteCo
   const { check = parseConfiguration } = options;
   const url = checkUrl(options.url);
   const intervalMs = Math.max(options.intervalMs ?? intervalDefaultMs, intervalMinMs);
-  /** The last good answer, and whether the disk has it. */
+  /** The last good configuration, and whether it is on disk. */
   let good: Cached | undefined;
   let isKept = cacheFile === undefined;
   let asked: Promise<unknown> = Promise.resolve();
@@ -106,7 +111,7 @@ export function remoteConfiguration(given: RemoteConfigurationOptions): RemoteCo
   let timer: Timer | undefined;
   let failures = 0;
 
-  /** One after the other: what was answered earlier must not replace what was answered later. */
+  /** One request after the other: an earlier answer must not replace a later one. */
   const ask = (signal?: AbortSignal): Promise<Answer> => {
     const answer = asked.then(() => askNow(signal ?? new AbortController().signal));
     asked = answer.catch(() => {});
@@ -127,7 +132,7 @@ export function remoteConfiguration(given: RemoteConfigurationOptions): RemoteCo
     }
     return { configuration: good.configuration, trouble: isKept ? undefined : await keepGood(good) };
   };
-  /** A disk that does not take it is no reason to do without a good configuration: it is tried again with the next answer. */
+  /** A failing disk is no reason to reject a good configuration. Keeping it is tried again with the next answer. */
   const keepGood = async (cached: Cached): Promise<unknown> => {
     try {
       await keep(cacheFile as string, cached, randomness.token());
@@ -183,7 +188,7 @@ export function remoteConfiguration(given: RemoteConfigurationOptions): RemoteCo
     onConfigurationChanged: source.onConfigurationChanged,
     onTrouble: source.onTrouble,
     reload() {
-      // Nobody listens, or an answer is awaited: then there is no timer.
+      // Without a timer there is no listener, or a request is under way.
       if (timer === undefined) return;
       timer.cancel();
       void poll();
@@ -194,13 +199,13 @@ export function remoteConfiguration(given: RemoteConfigurationOptions): RemoteCo
 const intervalDefaultMs = 60_000;
 const intervalMinMs = 1_000;
 const jitter = 0.1;
-/** The interval grows by so much at most while the server is away. */
+/** By which factor the interval grows at most while the server is away. */
 const backoffMax = 8;
 
 function checkUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.username !== '' || url.password !== '' || !/^https?:$/.test(url.protocol)) {
-    throw new StatemeshError('configurationInvalid', 'The URL of the configuration server is no https URL.');
+    throw new StatemeshError('configurationInvalid', 'The URL of the configuration server is not an https URL.');
   }
   if (url.protocol === 'http:' && !isLoopback(url.hostname.replace(/^\[|\]$/g, ''))) {
     throw new StatemeshError(
@@ -216,7 +221,7 @@ async function request(http: Http, asked: Parameters<Http['request']>[0]): Promi
     return await http.request(asked);
   } catch (error) {
     const { message } = failureOf(error);
-    throw unreadable(`The configuration server did not answer as it should: ${message}`, error);
+    throw unreadable(`The configuration server did not answer correctly: ${message}`, error);
   }
 }
 
@@ -230,7 +235,7 @@ function configurationIn({ status, body }: HttpResponse, { origin }: URL, check:
     throw unreadable(`The configuration server ${origin} sends more than ${limits.configurationBytesMax} bytes.`);
   }
   const configuration = parseConfigurationText(body, `What the configuration server ${origin} sends`);
-  // Nothing that a node would refuse may take the place of what it has.
+  // A configuration that a node would refuse must not replace the last good one.
   check(configuration);
   return configuration;
 }
@@ -243,7 +248,7 @@ const remedies: Readonly<Record<number, string>> = {
 
 function usingLast(error: unknown): StatemeshError {
   const { message } = failureOf(error);
-  return unreadable(`${message} The last good configuration, which was kept, is used.`, error);
+  return unreadable(`${message} The last good configuration, which was kept, stays in use.`, error);
 }
 
 async function keep(path: string, cached: Cached, suffix: string): Promise<void> {
@@ -260,7 +265,7 @@ async function keep(path: string, cached: Cached, suffix: string): Promise<void>
     }
     await rename(draft, target);
   } catch (error) {
-    // What made it fail may keep it from being removed, too.
+    // The cause of the failure may prevent the removal, too.
     await rm(draft, { force: true }).catch(() => {});
     throw unreadable(`${target} cannot be written, where the configuration is kept: check its directory.`, error);
   }

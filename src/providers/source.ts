@@ -1,9 +1,9 @@
 /**
- * What all providers have in common: the last good configuration, and those who want to hear of another one.
+ * The common part of all providers: the last good configuration and the listeners.
  *
- * Invariants: each change is told once, in order, to everybody who listens at that moment, whoever noticed it, be it by asking; what
- * says the same is told to nobody; the same trouble in a row is told once, and one that nobody heard waits for the first who listens.
- * What is listened to runs only while somebody listens.
+ * Invariants: each change goes once, in order, to all present listeners, even if it was noticed by a call of
+ * `getConfiguration`. An equal configuration is not reported. The same trouble in a row is reported once. A trouble
+ * without listeners waits for the first one. The watch runs only while there is a listener.
  */
 
 import type { PeerNodeConfiguration } from '../configuration/provider.js';
@@ -18,13 +18,15 @@ export class Source {
   #trouble: string | undefined;
   #untold: Failure | undefined;
 
-  /** @param watch Begins to look for changes, and gives how to end it; called for the first listener */
+  /** @param watch Starts to watch for changes, and returns how to stop; called for the first listener */
   constructor(watch: () => () => void = () => () => {}) {
     this.#watch = watch;
   }
 
   /**
-   * What has been given to somebody who asked. Those who listen hear of it, too, if they have not yet: there is no second chance.
+   * Records a configuration that a caller of `getConfiguration` got. Listeners that have not heard of it hear of it
+   * now; there is no second chance.
+   *
    * @param trouble What is wrong although there is a good configuration
    */
   gave(configuration: PeerNodeConfiguration, trouble?: unknown): PeerNodeConfiguration {
@@ -51,7 +53,7 @@ export class Source {
   }
 
   readonly onConfigurationChanged = (callback: (configuration: PeerNodeConfiguration) => void): (() => void) => {
-    // Wrapped, so that one function that listens twice is heard twice and leaves once.
+    // Wrapped, so that one function subscribed twice is called twice and unsubscribes once.
     const listener = (configuration: PeerNodeConfiguration) => callback(configuration);
     this.#listeners.add(listener);
     this.#stopWatching ??= this.#watch();
@@ -66,7 +68,7 @@ export class Source {
   readonly onTrouble = (callback: (failure: Failure) => void): (() => void) => {
     const listener = (failure: Failure) => callback(failure);
     this.#troubleListeners.add(listener);
-    // Later, since nobody expects to be called while he still subscribes.
+    // Later, because a caller does not expect a callback before its subscription has returned.
     if (this.#untold !== undefined) queueMicrotask(() => this.#tellUntold());
     return () => void this.#troubleListeners.delete(listener);
   };

@@ -1,14 +1,16 @@
-/** A configuration that a program holds, and changes when it likes. */
+/** A configuration that a program holds and may change. */
 import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../configuration/provider.js';
 import { Source } from './source.js';
 
 /** A configuration that changes when the program says so. */
 export interface StaticConfiguration extends PeerNodeConfigurationProvider {
-  /** Replaces the whole configuration; who listens hears of it at once. */
+  /** Replaces the whole configuration; listeners hear of it at once. */
   update(configuration: PeerNodeConfiguration): void;
 }
 
 /**
+ * Makes a provider over a configuration of the program.
+ *
  * @example
  * const provider = staticConfiguration({ nodeId: 'shop-1', clusterKey, clusterSalt });
  * const node = createNode({ provider });

@@ -1,4 +1,4 @@
-/** Each provider over the real thing: files, a web server, signals; and what is particular to one of them. */
+/** Each provider over the real thing (files, a web server, signals), and its own particular cases. */
 import { hash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { statSync } from 'node:fs';
@@ -84,7 +84,7 @@ describeProvider('environment', async () => {
 });
 
 describe('environment', () => {
-  test('a prefix of its own -> its variables only, and errors name them', async () => {
+  test('its own prefix -> only its variables, and errors name them', async () => {
     const variables = new Map([
       ['TILL_NODE_ID', 'till-1'],
       ['STATEMESH_PORT', '9000'],
@@ -120,7 +120,7 @@ function elapsed(ms: number): () => boolean {
 describeProvider('file', makeFileHarness);
 
 describe('file', () => {
-  /** What the watch alone tells of a change. */
+  /** The changes that the watch alone reports. */
   async function noticed(change: (path: string) => Promise<void>, prepare?: (path: string) => Promise<string>) {
     const plain = join(directory, 'statemesh.json');
     await writeFile(plain, JSON.stringify(first));
@@ -148,7 +148,7 @@ describe('file', () => {
     expect(await noticed(rename_)).toEqual([9_009]);
   });
 
-  test('deleted, and made again -> noticed, and its absence for a moment is no matter', async () => {
+  test('deleted, and created again -> noticed; its short absence does no harm', async () => {
     const remake = async (path: string) => {
       await unlink(path);
       await until(elapsed(700));
@@ -157,7 +157,7 @@ describe('file', () => {
     expect(await noticed(remake)).toEqual([9_009]);
   });
 
-  test('half written at first -> the whole is told, and no trouble', async () => {
+  test('half written at first -> the complete file is reported, and no trouble', async () => {
     const path = join(directory, 'statemesh.json');
     await writeFile(path, JSON.stringify(first));
     const provider = fileConfiguration(path);
@@ -174,7 +174,7 @@ describe('file', () => {
     stop();
   });
 
-  test('a link is swapped on the way to it, as Kubernetes does -> noticed', async () => {
+  test('a symbolic link on its path is swapped, as Kubernetes does -> noticed', async () => {
     const prepare = async (plain: string) => {
       await mkdir(join(directory, '..1'));
       await rename(plain, join(directory, '..1', 'statemesh.json'));
@@ -192,7 +192,7 @@ describe('file', () => {
     expect(await noticed(swap, prepare)).toEqual([9_009]);
   });
 
-  test('asked for: missing, too large, no object -> an error that says so, and quotes nothing', async () => {
+  test('requested: missing, too large, not an object -> an error with the reason that quotes nothing', async () => {
     const path = join(directory, 'statemesh.json');
     const failureOf = (text: string | undefined) =>
       (text === undefined ? rm(path, { force: true }) : writeFile(path, text)).then(() =>
@@ -235,7 +235,7 @@ describe('remote', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  /** Polls when it is told to. */
+  /** Polls on request. */
   const time = {
     now: () => 0,
     monotonicMs: () => 0,
@@ -279,7 +279,7 @@ describe('remote', () => {
     close: async () => {},
   }));
 
-  test('asked again -> with its ETag and its token; unchanged costs no body', async () => {
+  test('polled again -> with its ETag and its token; an unchanged configuration costs no body', async () => {
     const provider = provide();
     await provider.getConfiguration();
     const stop = provider.onConfigurationChanged(() => {});
@@ -289,7 +289,7 @@ describe('remote', () => {
     expect(requests.map(({ headers }) => headers['if-none-match'] !== undefined)).toEqual([false, true]);
   });
 
-  test('the server is away at the start -> the configuration that was kept, and trouble', async () => {
+  test('the server is away at the start -> the kept configuration, and trouble', async () => {
     await provide().getConfiguration();
     const path = join(directory, 'cache', 'kept.json');
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -301,7 +301,7 @@ describe('remote', () => {
     expect(troubles.join()).toMatch(/503.*kept/);
   });
 
-  test('the same, but of another URL, or nothing was kept -> an error', async () => {
+  test('the server is away, but another URL was kept, or nothing -> an error', async () => {
     await provide().getConfiguration();
     answer = json('', 503);
     await expect(provide({ url: `${url}?other` }).getConfiguration()).rejects.toMatchObject({
@@ -311,7 +311,7 @@ describe('remote', () => {
     await expect(provide().getConfiguration()).rejects.toMatchObject({ code: 'configurationUnreadable' });
   });
 
-  test('what no node would take, a refusal, another status -> never kept, never told', async () => {
+  test('an invalid configuration, a refusal, another status -> never kept, never reported', async () => {
     const provider = provide();
     await provider.getConfiguration();
     const kept = await readFile(join(directory, 'cache', 'kept.json'), 'utf8');
@@ -334,7 +334,7 @@ describe('remote', () => {
     expect(await readFile(join(directory, 'cache', 'kept.json'), 'utf8')).toBe(kept);
   });
 
-  test('the same, told before anybody listens -> who listens hears it, once', async () => {
+  test('trouble before there is a listener -> the first listener hears it, once', async () => {
     await provide().getConfiguration();
     answer = json('', 503);
     const provider = provide();
@@ -346,11 +346,11 @@ describe('remote', () => {
     await new Promise((resolve) => setImmediate(resolve));
     provider.onTrouble?.(({ message }) => void troubles.push(message));
     await new Promise((resolve) => setImmediate(resolve));
-    // By each of the two who were there when it was told.
+    // By each of the two listeners that were subscribed at that time.
     expect(troubles).toEqual(Array(2).fill(expect.stringMatching(/503.*kept/)));
   });
 
-  test('away, there and unchanged, away -> each absence is told', async () => {
+  test('away, back and unchanged, away -> each absence is reported', async () => {
     const provider = provide();
     await provider.getConfiguration();
     const troubles: string[] = [];
@@ -364,7 +364,7 @@ describe('remote', () => {
     expect(troubles).toHaveLength(2);
   });
 
-  test('away, asked again by who got an answer before -> the last good one, with or without a disk', async () => {
+  test('away, requested again by a caller that had an answer before -> the last good one, with or without a disk', async () => {
     for (const options of [{}, { cacheFile: undefined }]) {
       answer = json(first);
       const provider = remoteConfiguration({ url, time, cacheFile: join(directory, 'kept.json'), ...options } as never);
@@ -374,7 +374,7 @@ describe('remote', () => {
     }
   });
 
-  test('the disk does not take it -> it is used and that is told once; kept as soon as the disk is well', async () => {
+  test('the disk refuses it -> it is used, and that is reported once; kept as soon as the disk recovers', async () => {
     const blocked = join(directory, 'blocked');
     await writeFile(blocked, '');
     const cacheFile = join(blocked, 'kept.json');
@@ -394,7 +394,7 @@ describe('remote', () => {
     stop();
   });
 
-  test('nobody listens while an answer is kept, then somebody does -> the change is told', async () => {
+  test('no listener while an answer is kept, then one subscribes -> the change is reported', async () => {
     let leave = (): void => {};
     const randomness = {
       ...systemRandomness(),
@@ -422,7 +422,7 @@ describe('remote', () => {
     expect(heard).toEqual([moved]);
   });
 
-  test('a part of a configuration -> refused, but for a check that knows the rest; then it is kept, too', async () => {
+  test('a part of a configuration -> refused, unless the check knows the rest; then it is kept, too', async () => {
     const { clusterKey, ...part } = first;
     answer = json(part);
     await expect(provide().getConfiguration()).rejects.toMatchObject({ code: 'clusterKeyMissing' });
@@ -432,7 +432,7 @@ describe('remote', () => {
     expect(await provide({ check }).getConfiguration()).toEqual(part);
   });
 
-  test('a URL that is not encrypted, or is none -> refused before anything is asked', () => {
+  test('a URL that is invalid or not encrypted -> refused before any request', () => {
     for (const bad of ['http://config.example.com/x.json', 'ftp://127.0.0.1/x', 'no URL', 'https://a:b@example.com/']) {
       expect(() => remoteConfiguration({ url: bad })).toThrow(
         expect.objectContaining({ code: 'configurationInvalid' }),
