@@ -1,13 +1,13 @@
-/** Where a beacon goes so that everybody hears it: the directed broadcast address of every interface. */
+/** The targets of a beacon so that every node hears it: the directed broadcast address of every interface. */
 import type { NetworkInterfaceInfo } from 'node:os';
 
 /**
- * Reaches every process of this machine that is bound to it or to 0.0.0.0, and leaves the machine never. A datagram to
+ * Reaches every process of this machine that is bound to it or to 0.0.0.0, and never leaves the machine. A datagram to
  * 127.0.0.1 would reach one process only.
  */
 export const loopbackBroadcastAddress = '127.255.255.255';
 
-/** The directed broadcast address of every IPv4 network that we are in, and loopback's; each once. */
+/** The directed broadcast address of every IPv4 network of this machine, and loopback's; each once. */
 export function lanBroadcastAddresses(
   interfaces: Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>,
 ): string[] {
@@ -18,7 +18,7 @@ export function lanBroadcastAddresses(
     const netmask = parseIPv4(info.netmask);
     if (address === undefined || netmask === undefined) continue;
     const hostBits = ~netmask >>> 0;
-    // A network of one or two addresses has no address for all (RFC 3021).
+    // A network of one or two addresses has no broadcast address (RFC 3021).
     if (hostBits > 1) addresses.add(formatIPv4((address | hostBits) >>> 0));
   }
   return [...addresses];

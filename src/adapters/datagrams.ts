@@ -1,8 +1,8 @@
 /**
  * UDP broadcasts, for beacons.
  *
- * Invariants: `broadcast` never throws; a send that fails is reported at most once a minute for each kind of failure, or
- * an unplugged cable would fill the log. Scope `loopback` neither sends nor hears anything beyond this machine.
+ * Invariants: `broadcast` never throws. A failed send is reported at most once a minute for each kind of failure,
+ * because an unplugged cable would otherwise fill the log. Scope `loopback` neither sends to nor hears other machines.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
@@ -20,8 +20,8 @@ export interface OpenDatagrams extends Datagrams {
 /** @throws StatemeshError `portInUse`, `addressUnavailable` */
 export async function openDatagrams(options: DatagramOptions): Promise<OpenDatagrams> {
   const { port, scope } = options;
-  // Every process of this machine must hear what is broadcast, so all share the port. Bound to the broadcast address, a
-  // socket hears nothing that is sent to this machine alone; what it sends comes from 127.0.0.1 (measured on Linux).
+  // Every process of this machine must hear a broadcast, so all share the port. A socket bound to the broadcast address
+  // hears no datagram that is sent to this machine alone; its own datagrams come from 127.0.0.1 (measured on Linux).
   const socket = createSocket({ type: 'udp4', reuseAddr: true });
   const host = scope === 'loopback' ? loopbackBroadcastAddress : '0.0.0.0';
   await bind(socket, host, port);
@@ -38,7 +38,7 @@ export async function openDatagrams(options: DatagramOptions): Promise<OpenDatag
     closed,
     broadcast(bytes) {
       if (!isOpen) return;
-      // Asked anew for each datagram, since interfaces come and go; one call takes some 50 µs.
+      // Looked up for each datagram, because interfaces come and go; one call takes some 50 µs.
       const targets = scope === 'loopback' ? [loopbackBroadcastAddress] : lanBroadcastAddresses(networkInterfaces());
       const before = networks;
       networks = targets.join(' ');

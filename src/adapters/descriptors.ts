@@ -1,22 +1,24 @@
 /**
- * File descriptors of this process. Where the system does not tell (no `/proc`), nothing is known and nothing is held back.
+ * File descriptors of this process. If the system does not tell (no `/proc`), the numbers are unknown and nothing is
+ * held back.
  *
- * A process without a descriptor cannot even open the files that tell so: the maximum is remembered from before.
+ * A process without a free descriptor cannot open the files that tell the numbers, so the last known maximum is
+ * remembered.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { lacksDescriptors } from '../core/errors.js';
 import type { Descriptors } from '../ports/ports.js';
 
-/** Unknown at first, so that the system is asked. */
+/** 0 at first, so that the system is asked. */
 let knownMax = 0;
 
-/** How many are open, and how many may be. */
+/** How many are open, and the maximum. */
 export function descriptorsNow(): Descriptors | undefined {
   const max = descriptorsMax(Number.POSITIVE_INFINITY);
   if (max === Number.POSITIVE_INFINITY) return undefined;
   try {
-    // One of them is that of the directory itself.
+    // One of them belongs to the directory itself.
     return { open: readdirSync('/proc/self/fd').length - 1, max };
   } catch (error) {
     return lacksDescriptors(error) ? { open: max, max } : undefined;
@@ -24,9 +26,10 @@ export function descriptorsNow(): Descriptors | undefined {
 }
 
 /**
- * How many may be open; infinite where the system does not tell.
+ * The maximum of open descriptors; infinite if the system does not tell.
  *
- * @param needed The system is asked again when so many come near what is known: each connection that is accepted comes by here
+ * @param needed The number in use. The system is asked again only if it nears the known maximum, because each accepted
+ * connection calls this
  */
 export function descriptorsMax(needed: number): number {
   if (needed < knownMax / 2) return knownMax;
@@ -34,13 +37,15 @@ export function descriptorsMax(needed: number): number {
     const soft = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
     knownMax = soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
   } catch {
-    // No descriptor to open it with, or no such file.
+    // No free descriptor to open it with, or no such file.
     if (knownMax === 0) knownMax = Number.POSITIVE_INFINITY;
   }
   return knownMax;
 }
 
-/** The number of a socket's descriptor, of which the system gives the lowest that is free; undefined where there is none (Windows). */
+/**
+ * The number of a socket's descriptor; the system assigns the lowest free one. Undefined if there is none (Windows).
+ */
 export function descriptorOf(socket: Socket): number | undefined {
   const { fd } = (socket as unknown as { _handle?: { fd?: number } })._handle ?? {};
   return fd === undefined || fd < 0 ? undefined : fd;

@@ -1,21 +1,21 @@
 /**
- * Dials with the keys of a ring, one after the other, until the other side has one of them: while a key takes the place of another,
- * two nodes need not have the same first one.
+ * Dials with the keys of a ring, one after the other, until the other side has one of them. While a key is being
+ * replaced, two nodes need not have the same first key.
  *
- * Invariants: only `wrongClusterKey` leads to the next key; all attempts together keep to the timeout of the dial.
+ * Invariants: only `wrongClusterKey` leads to the next key. All attempts together keep to the timeout of the dial.
  */
 import { isStatemeshError } from '../core/errors.js';
 import type { PresharedKey } from '../core/keys.js';
 import type { Connection, DialOptions, DialSecurity, Protection } from '../ports/ports.js';
 
-/** A dial with one key at most. */
+/** A dial with at most one key. */
 export interface SingleDialOptions extends Omit<DialOptions, 'security'> {
   readonly security:
     | { readonly kind: 'psk'; readonly key: PresharedKey }
     | Exclude<DialSecurity, { readonly kind: 'psk' }>;
 }
 
-/** @throws what the last attempt throws */
+/** @throws the error of the last attempt */
 export async function dialByRing(
   options: DialOptions,
   dialOnce: (options: SingleDialOptions) => Promise<Connection>,
@@ -37,7 +37,7 @@ export async function dialByRing(
   return attempt(security.keys);
 }
 
-/** What a connection that was opened in this way has proved. */
+/** What a connection opened in this way has proved. */
 export function protectionOf(security: SingleDialOptions['security']): Protection {
   return security.kind === 'psk' ? { kind: 'psk', keyId: security.key.keyId } : { kind: security.kind };
 }

@@ -1,9 +1,9 @@
 /**
  * Opens a connection to another node.
  *
- * Invariants: the socket of a dial that fails, times out or is given up is destroyed; a dial settles once, within its
- * timeout, whatever the other side does. A WebSocket is asked for on a socket that is open and proved already, so that both
- * kinds of connection are protected alike.
+ * Invariants: the socket of a dial that fails, times out or is given up is destroyed. A dial settles once, within its
+ * timeout, whatever the other side does. A WebSocket is requested on a socket that is already open and proved, so both
+ * kinds of connection have the same protection.
  */
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -19,10 +19,10 @@ import { hasProvedKey, keyNotProved, pskClientOptions, verifiedClientOptions } f
 import { WebSocketConnection, webSocketOptions } from './web-socket-connection.js';
 
 /**
- * `opened` hears of the socket before anything else happens to it.
+ * Dials another node. `opened` gets the socket before anything else happens to it.
  *
- * @throws StatemeshError `wrongClusterKey`, `certificateInvalid`, `connectionRefused`, `connectionTimeout`, `connectionLost`,
- * `protocolUnsupported`, `cancelled`
+ * @throws StatemeshError `wrongClusterKey`, `certificateInvalid`, `connectionRefused`, `connectionTimeout`,
+ * `connectionLost`, `protocolUnsupported`, `cancelled`
  */
 export function dial(options: DialOptions, opened: (socket: Socket) => void): Promise<Connection> {
   return dialByRing(
@@ -41,8 +41,8 @@ function dialOnce(options: SingleDialOptions, opened: (socket: Socket) => void):
     }
     let socket: Socket;
     try {
-      // Node would make a socket first, and keep it for ever when it throws.
-      if (!isPort(port)) throw Object.assign(new RangeError(`${port} is no port`), { code: 'ERR_SOCKET_BAD_PORT' });
+      // Node.js would create a socket first, and keep it forever when it throws.
+      if (!isPort(port)) throw Object.assign(new RangeError(`${port} is not a port`), { code: 'ERR_SOCKET_BAD_PORT' });
       socket = open(options);
     } catch (error) {
       reject(dialError(error, host, port, security.kind));
@@ -57,7 +57,7 @@ function dialOnce(options: SingleDialOptions, opened: (socket: Socket) => void):
         resolve(outcome.connection);
         return;
       }
-      // What still goes wrong with this socket concerns nobody, but an error without a listener ends the process.
+      // Later errors of this socket do not matter, but an error without a listener ends the process.
       socket.on('error', () => {});
       socket.destroy();
       reject(outcome.error);
@@ -110,13 +110,13 @@ interface Upgrade {
   refused(reason: string): void;
 }
 
-/** Its deadline, and the end of the socket, are the dial's business. */
+/** The dial handles its deadline and the end of the socket. */
 async function upgrade(socket: Socket, options: SingleDialOptions, { upgraded, refused }: Upgrade): Promise<void> {
   const { host, port, security, webSocketPath } = options;
   const scheme = security.kind === 'none' ? 'ws' : 'wss';
   let webSocket: WebSocket;
   try {
-    // When it is needed: most connections are no WebSockets.
+    // Imported on demand: most connections are not WebSockets.
     const ws = await import('ws');
     // The dial has settled meanwhile.
     if (socket.destroyed) return;
@@ -132,7 +132,7 @@ async function upgrade(socket: Socket, options: SingleDialOptions, { upgraded, r
   const opening = { remoteAddress: remoteAddressOf(socket, options), protection: protectionOf(security) };
   webSocket.on('open', () => upgraded(new WebSocketConnection(webSocket, socket, opening)));
   webSocket.on('unexpected-response', (_, { statusCode }) => refused(`it answers with the HTTP status ${statusCode}`));
-  // Also what comes after the socket has failed: the dial has settled then.
+  // Also called after the socket has failed: the dial has settled then.
   webSocket.on('error', (error) => {
     if (!socket.destroyed) refused(foreignText(error.message));
   });

@@ -1,8 +1,8 @@
 /**
- * HTTP as the system has it, by undici: for OAuth2 authorities.
+ * The system's HTTP client, by undici: for OAuth2 authorities.
  *
- * Invariants: a request settles within `httpTimeoutMs`, and no socket outlives it; an answer is cut off as soon as it has grown
- * too long; no redirect is followed, so nobody is sent elsewhere with a secret in hand; certificates are verified always.
+ * Invariants: a request settles within `httpTimeoutMs`, and no socket outlives it. A response is cut off as soon as it
+ * is too long. Redirects are not followed, so a secret is never sent elsewhere. Certificates are always verified.
  */
 import type { Dispatcher } from 'undici';
 import { StatemeshError, systemCodeOf } from '../core/errors.js';
@@ -16,7 +16,7 @@ export function createHttp(timeoutMs: number = limits.httpTimeoutMs): Http {
 }
 
 async function ask(request: HttpRequest, timeoutMs: number): Promise<HttpResponse> {
-  // When it is needed: most nodes ask no authority, and loading it takes longer than all of a small node.
+  // Imported on demand: most nodes use no authority, and loading it takes longer than starting a small node.
   const { Agent } = await import('undici');
   const { signal } = request;
   const { origin, path } = targetOf(request);
@@ -24,7 +24,7 @@ async function ask(request: HttpRequest, timeoutMs: number): Promise<HttpRespons
   const cancel = (): void => abort.abort();
   const timer = setTimeout(cancel, timeoutMs);
   signal.addEventListener('abort', cancel, { once: true });
-  // One for each request: requests are rare, and so nothing is left open when the node stops.
+  // One agent per request: requests are rare, and so no connection is left open when the node stops.
   let interim = 0;
   const agent = new Agent({ connect: connectOptions(request), connections: 1, pipelining: 1 });
   try {
@@ -42,7 +42,7 @@ async function ask(request: HttpRequest, timeoutMs: number): Promise<HttpRespons
   } catch (error) {
     if (signal.aborted) throw cancelled(request);
     if (interim > limits.httpInterimMax) {
-      throw new StatemeshError('authorityInvalid', `${originOf(request)} announces its answer again and again.`);
+      throw new StatemeshError('authorityInvalid', `${originOf(request)} sends too many interim responses (1xx).`);
     }
     if (abort.signal.aborted) throw unavailable(request, `it did not answer within ${timeoutMs} ms`);
     throw httpError(error, request);
@@ -53,18 +53,18 @@ async function ask(request: HttpRequest, timeoutMs: number): Promise<HttpRespons
   }
 }
 
-/** Who says nothing may be sent something compressed. */
+/** Without this header, a server may send a compressed response. */
 const asIs = { 'accept-encoding': 'identity' } as const;
 
 function connectOptions({ ca }: HttpRequest): object {
-  // Said aloud, since the environment can switch the default off.
+  // Set explicitly, because the environment can switch the default off.
   return { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) };
 }
 
 function targetOf({ url }: HttpRequest): { origin: string; path: string } {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.username !== '' || parsed.password !== '') {
-    // Not shown: it may hold a password.
+    // Not shown, because it may contain a password.
     throw new StatemeshError('authorityInvalid', 'An address of the authority is not an http or https URL.');
   }
   return { origin: parsed.origin, path: `${parsed.pathname}${parsed.search}` };
@@ -94,18 +94,19 @@ function flat(headers: Dispatcher.ResponseData['headers']): Record<string, strin
 function httpError(error: unknown, request: HttpRequest): StatemeshError {
   if ((error as { name?: unknown }).name === 'StatemeshError') return error as StatemeshError;
   const problem = certificateProblem(error);
-  // Without the error as cause: it has the certificate, and what was answered, in which a server may repeat what it was asked.
+  // The error is not attached as cause: it contains the certificate and the response, in which a server may repeat the
+  // request.
   if (problem !== undefined) {
     return new StatemeshError('certificateInvalid', `${originOf(request)} cannot be trusted: ${problem}`);
   }
   const code = foreignText(systemCodeOf(error) ?? 'unknown reason');
   if (notHttp.test(code) || (error as { name?: unknown }).name === 'HTTPParserError') {
-    return new StatemeshError('authorityInvalid', `What ${originOf(request)} answers is no HTTP (${code}).`);
+    return new StatemeshError('authorityInvalid', `The answer of ${originOf(request)} is not HTTP (${code}).`);
   }
   return unavailable(request, code);
 }
 
-/** undici's parser, and its bounds. */
+/** Errors of undici's parser, and of its bounds. */
 const notHttp = /^HPE_|^UND_ERR_HEADERS_OVERFLOW$|^UND_ERR_RES_/;
 
 function cancelled(request: HttpRequest): StatemeshError {
@@ -117,7 +118,7 @@ function unavailable(request: HttpRequest, reason: string): StatemeshError {
   return new StatemeshError('authorityUnavailable', message);
 }
 
-/** What may be told of a URL: a query can hold secrets. */
+/** The part of a URL that may be shown: a query can contain secrets. */
 function originOf({ url }: HttpRequest): string {
   return new URL(url).origin;
 }

@@ -1,7 +1,10 @@
-/** How long an ended connection may take to send what is queued: as long as it goes on sending. */
+/** How long the send queue of an ended connection may stand still. It may take longer while it keeps sending. */
 export const lingerMs = 2_000;
 
-/** Calls `giveUp` when the queue of an ended connection stands still for so long. Begun once, however often it is asked. */
+/**
+ * Calls `giveUp` when the queue of an ended connection stands still for `lingerMs`. Starts once, however often `begin`
+ * is called.
+ */
 export class Linger {
   readonly #queuedBytes: () => number;
   readonly #giveUp: () => void;

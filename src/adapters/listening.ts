@@ -1,12 +1,12 @@
 /**
  * Accepts connections from other nodes.
  *
- * Invariants: each TCP connection ends in exactly one of `accepted`, `refused` or the listener's close; those that wait to prove who
- * they are make way for newcomers when there are too many, before they were accepted and after; a handshake has a deadline; closing
- * the listener leaves accepted connections alone.
+ * Invariants: each TCP connection ends in exactly one of `accepted`, `refused` or the listener's close. Connections
+ * that have not proved their identity give way to newcomers when there are too many, before they were accepted and
+ * after. A handshake has a deadline. Closing the listener leaves accepted connections alone.
  *
- * A handshake is that of TLS, and where WebSockets are accepted then the first four bytes, which tell frames from an HTTP
- * request, and that request.
+ * A handshake is that of TLS. If WebSockets are accepted, it also includes the first four bytes, which tell frames from
+ * an HTTP request, and that request.
  */
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
@@ -22,11 +22,11 @@ import { beginsHttp, createWebSocketAcceptor } from './web-socket-acceptor.js';
 import type { WebSocketConnection } from './web-socket-connection.js';
 
 export interface SocketListenOptions extends ListenOptions {
-  /** Hears of each socket before anything else happens to it: who keeps them is the network's business. */
+  /** Called with each socket before anything else happens to it; the network keeps the sockets. */
   opened(socket: Socket): void;
 }
 
-/** A listening with a promise of its very end, when its accepted connections have ended too. */
+/** A listening with a promise of its very end, when its accepted connections have ended, too. */
 export interface OpenListening extends Listening {
   readonly closed: Promise<void>;
 }
@@ -39,7 +39,7 @@ export async function listen(options: SocketListenOptions): Promise<OpenListenin
 
 interface Handshake {
   readonly socket: Socket;
-  /** TLS has its own deadline; this is the one of what comes before it and after it. */
+  /** TLS has its own deadline; this is the deadline before and after it. */
   deadline?: NodeJS.Timeout;
 }
 
@@ -47,16 +47,18 @@ class Listener {
   readonly #options: SocketListenOptions;
   #security: ListenSecurity;
   readonly #tcpServer: Server;
-  /** Never listens itself: it is handed the sockets that have passed the limits. */
+  /** Never listens itself: it gets the sockets that have passed the limits. */
   #tlsServer: TlsServer | undefined;
   readonly #places: Places<Socket>;
-  /** Sockets that were accepted. */
+  /** Accepted sockets. */
   readonly #accepted = new WeakMap<Socket, TcpConnection | WebSocketConnection>();
-  /** Sockets in a handshake, by their two addresses: the TLS server reports of another object than it was given. */
+  /**
+   * Sockets in a handshake, by their two addresses: the TLS server reports another object than the one it was given.
+   */
   readonly #handshaking = new Map<string, Handshake>();
-  /** Which key of ours the other side has named, and proved if its handshake comes to an end. */
+  /** The key of ours that the other side has named. The key is proved once the handshake completes. */
   readonly #namedKeys = new WeakMap<TLSSocket, string>();
-  /** Undefined where only frames are accepted. */
+  /** Undefined if only frames are accepted. */
   #acceptWebSocket: ((socket: Socket) => void) | undefined;
 
   constructor(options: SocketListenOptions) {
@@ -99,7 +101,7 @@ class Listener {
   }
 
   #protect({ security, acceptsWebSockets, limits = this.#places.limits }: Parameters<Listening['protect']>[0]): void {
-    // First, since it throws at a certificate that OpenSSL does not like: then all stays as it was.
+    // First, because it throws for a certificate that OpenSSL rejects; then nothing has changed.
     const tlsServer = this.#createTlsServer(security);
     this.#tlsServer = tlsServer;
     this.#security = security;
@@ -108,12 +110,12 @@ class Listener {
   }
 
   #connected(socket: Socket): void {
-    // Before anything else: a socket without this listener can end the process.
+    // First of all, because an error of a socket without this listener can end the process.
     socket.on('error', () => {});
     this.#options.opened(socket);
     const { remoteAddress: host, remotePort: port } = socket;
     if (host === undefined || port === undefined) {
-      // Gone again already.
+      // Already gone.
       socket.destroy();
       return;
     }
@@ -141,14 +143,14 @@ class Listener {
     else this.#awaitHello(socket);
   }
 
-  /** TLS begins with the first byte: a stranger that says nothing costs no more than its socket. */
+  /** TLS begins with the first byte, so a silent stranger costs no more than its socket. */
   #awaitHello(socket: Socket): void {
     const handshake = this.#handshaking.get(socketKey(socket));
     if (handshake === undefined) return;
     handshake.deadline = setTimeout(() => this.#refuse(socket, saidNothing), this.#options.handshakeTimeoutMs);
     const look = (): void => {
       if (socket.readableLength === 0) {
-        // Nothing but its end, perhaps, which has to be read to be noticed.
+        // Perhaps only the end has come, which must be read to be noticed.
         socket.read();
         return;
       }
@@ -162,7 +164,8 @@ class Listener {
   #startHandshake(socket: Socket, remoteAddress: string): void {
     const key = socketKey(socket);
     this.#handshaking.set(key, { socket });
-    // The last to speak: whoever closes in the handshake for a reason that TLS has not told has simply gone.
+    // Registered last: if the connection closes in the handshake for a reason that TLS has not reported, the other side
+    // has simply gone.
     socket.once('close', () => {
       if (!this.#endHandshake(key)) return;
       this.#options.refused(handshakeFailure(new Error('closed by the other side')), remoteAddress);
@@ -190,7 +193,7 @@ class Listener {
     if (this.#security.kind === 'psk' && !this.#namedKeys.has(socket)) {
       this.#refuse(socket, {
         code: 'wrongClusterKey',
-        message: 'The other side took up an earlier TLS session without proving that it still has the cluster key.',
+        message: 'The other side resumed an earlier TLS session without proving that it still has the cluster key.',
       });
       return;
     }
@@ -198,7 +201,7 @@ class Listener {
     else this.#sniff(socket);
   }
 
-  /** Frames or an HTTP request? Four bytes tell, and nothing more is read before they have. */
+  /** Tells frames from an HTTP request by the first four bytes, and reads no further before that. */
   #sniff(socket: Socket): void {
     const handshake = this.#handshaking.get(socketKey(socket));
     if (handshake === undefined) {
@@ -232,7 +235,7 @@ class Listener {
     return new TcpConnection(socket, remoteAddressOf(socket), this.#protectionOf(socket), this.#admissionOf(socket));
   }
 
-  /** What to call when the other side of a socket has proved who it is. */
+  /** The function to call when the other side of a socket has proved its identity. */
   #admissionOf(socket: Socket): () => void {
     const raw = this.#handshaking.get(socketKey(socket))?.socket;
     return () => {
@@ -256,7 +259,10 @@ class Listener {
     this.#options.accepted(connection);
   }
 
-  /** Its place is needed. Who was accepted is told, or its session would not know why it ends. */
+  /**
+   * Cuts off a connection whose place is needed. An accepted one gets the reason; otherwise its session would not know
+   * why it ends.
+   */
   #cutOff(socket: Socket): void {
     const accepted = this.#accepted.get(socket);
     if (accepted !== undefined) accepted.lose(madeWay);
@@ -266,17 +272,17 @@ class Listener {
   #refuse(socket: Socket, failure: Failure): void {
     socket.on('error', () => {});
     this.#report(socket, failure);
-    // Node does it after a failed handshake, but not after one that timed out or was resumed.
+    // Node.js destroys the socket after a failed handshake, but not after one that timed out or was resumed.
     socket.destroy();
   }
 
-  /** Before the socket is closed: its handle has the addresses. */
+  /** Runs before the socket is closed, because its handle has the addresses. */
   #report(socket: Socket, failure: Failure): void {
     const remoteAddress = remoteAddressOf(socket);
     if (this.#endHandshake(socketKey(socket))) this.#options.refused(failure, remoteAddress);
   }
 
-  /** The handshake that is over now; undefined when there was none, or none any more. */
+  /** The handshake that has now ended; undefined if there was none, or it had already ended. */
   #endHandshake(key: string): Handshake | undefined {
     const handshake = this.#handshaking.get(key);
     clearTimeout(handshake?.deadline);
@@ -284,7 +290,7 @@ class Listener {
     return handshake;
   }
 
-  /** The system could not hand over a connection (too many open files): the listener goes on. */
+  /** The system could not hand over a connection (too many open files); the listener goes on. */
   #acceptFailed(error: unknown): void {
     const reason = systemCodeOf(error) ?? messageOf(error);
     const failure: Failure = lacksDescriptors(error)
@@ -294,7 +300,7 @@ class Listener {
   }
 
   async #close(): Promise<void> {
-    // Not its callback, which would wait for the accepted connections; the port is free at once.
+    // Without its callback, which would wait for the accepted connections; the port is free at once.
     this.#tcpServer.close();
     this.#cutHandshakes();
     await new Promise((resolve) => setImmediate(resolve));
@@ -308,7 +314,10 @@ class Listener {
   }
 }
 
-/** Connections must not take the last descriptors: without one the node can neither answer its own user nor open a file. */
+/**
+ * Connections must not take the last descriptors: without one, the node can neither answer its own user nor open a
+ * file.
+ */
 function isOneTooMany(socket: Socket): boolean {
   const descriptor = descriptorOf(socket);
   return descriptor !== undefined && descriptor >= descriptorsMax(descriptor) - limits.descriptorsReserved;
@@ -323,10 +332,13 @@ function descriptorsExhausted(): Failure {
 
 const saidNothing: Failure = {
   code: 'handshakeTimeout',
-  message: 'The other side connected but did not say in time what it wants.',
+  message: 'The other side connected but sent nothing in time.',
 };
 
-/** Connections that the system keeps for us until we accept them: those of some seconds, when many come and the machine is busy. */
+/**
+ * How many connections the system keeps until they are accepted: those of some seconds, if many come and the machine is
+ * busy.
+ */
 const backlogMax = 1_024;
 
 function remoteAddressOf({ remoteAddress, remotePort }: Socket): string {

@@ -1,8 +1,8 @@
 /**
- * What the system's errors mean to statemesh: the one table from system and OpenSSL codes to our own.
+ * The meaning of the system's errors: the one table from system and OpenSSL codes to our own.
  *
- * OpenSSL's codes were measured (Node 20, OpenSSL 3.0). In TLS 1.3 the server notices a wrong key, since the client's
- * binder does not verify, and the client only gets to know an alert; so every alert counts as a wrong key there.
+ * OpenSSL's codes were measured (Node 20, OpenSSL 3.0). In TLS 1.3 the server notices a wrong key, because the client's
+ * binder does not verify, and the client only sees an alert. So on the client, every alert counts as a wrong key.
  */
 
 import {
@@ -16,13 +16,13 @@ import {
 import { own } from '../core/own.js';
 import type { DialSecurity, ListenSecurity } from '../ports/ports.js';
 
-/** `host:port` for people, IPv6 in brackets. */
+/** `host:port` for people, with an IPv6 host in brackets. */
 export function addressText(host: string, port: number): string {
   const plain = plainHost(host);
   return plain.includes(':') ? `[${plain}]:${port}` : `${plain}:${port}`;
 }
 
-/** A socket that listens on `::` sees IPv4 clients as `::ffff:10.0.0.1`; everybody else calls them `10.0.0.1`. */
+/** A socket that listens on `::` sees IPv4 clients as `::ffff:10.0.0.1`; all other code calls them `10.0.0.1`. */
 export function plainHost(host: string): string {
   return host.replace(/^::ffff:(?=\d+\.)/i, '');
 }
@@ -44,7 +44,7 @@ export function listenError(error: unknown, host: string, port: number): Stateme
   );
 }
 
-/** @param kind What the dial expected of the other side: a certificate fails in other ways than a key. */
+/** @param kind What the dial expected of the other side: certificates and keys fail with different errors. */
 export function dialError(
   error: unknown,
   host: string,
@@ -95,7 +95,7 @@ export function dialError(
   );
 }
 
-/** Why a server's certificate was not believed, and what to do; undefined when the error is of another kind. */
+/** Why a server's certificate was not trusted, and what to do; undefined for an error of another kind. */
 export function certificateProblem(error: unknown): string | undefined {
   const code = systemCodeOf(error) ?? '';
   const known = own(certificateProblems, code);
@@ -125,7 +125,7 @@ export function dialTimeout(host: string, port: number): StatemeshError {
   );
 }
 
-/** What a TLS server says of a handshake that came to nothing. */
+/** The failure of a handshake, from the TLS server's error. */
 export function handshakeFailure(error: unknown, kind: ListenSecurity['kind'] = 'psk'): Failure {
   const code = systemCodeOf(error) ?? '';
   if (kind === 'server' && isTlsCode(code) && code !== 'ERR_TLS_HANDSHAKE_TIMEOUT') {
@@ -185,7 +185,7 @@ const unreachableCodes = new Set([
   'ERR_SOCKET_BAD_PORT',
 ]);
 
-/** The same key id with another key; and no key of ours at all, which sends OpenSSL looking for a certificate. */
+/** The same key id with another key; and no key of ours at all, in which case OpenSSL looks for a certificate. */
 const wrongKeyCodes = new Set([
   'ERR_SSL_BINDER_DOES_NOT_VERIFY',
   'ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM',
@@ -199,7 +199,9 @@ const otherVersionCodes = new Set([
   'ERR_SSL_NO_SUITABLE_KEY_SHARE',
 ]);
 
-/** `ERR_SSL_...` and `ERR_TLS_...`, and those of certificates, which have no prefix (`DEPTH_ZERO_SELF_SIGNED_CERT`). */
+/**
+ * `ERR_SSL_...` and `ERR_TLS_...`, and the codes of certificates, which have no prefix (`DEPTH_ZERO_SELF_SIGNED_CERT`).
+ */
 function isTlsCode(code: string): boolean {
   return /^ERR_(SSL|TLS|OSSL)_/.test(code) || /CERT|^UNABLE_TO_|^INVALID_CA$/.test(code);
 }

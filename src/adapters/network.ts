@@ -1,8 +1,8 @@
 /**
- * The network as the system has it: TCP, TLS with the cluster key or a certificate, WebSockets, and UDP broadcasts.
+ * The system's network: TCP, TLS with the cluster key or a certificate, WebSockets, and UDP broadcasts.
  *
- * Invariant: every socket is known from the moment it is opened, whether or not anything ever comes of it, so `closeAll`
- * leaves none.
+ * Invariant: every socket is known from the moment it is opened, whether or not a connection comes of it, so `closeAll`
+ * leaves none open.
  */
 import type { Socket } from 'node:net';
 import { StatemeshError } from '../core/errors.js';
@@ -12,7 +12,7 @@ import { dial, dialCancelled } from './dialing.js';
 import { listen, type OpenListening } from './listening.js';
 import { OpeningTurns } from './opening-turns.js';
 
-/** A network over this machine's sockets. After `closeAll` it is of no use any more. */
+/** A network over this machine's sockets. After `closeAll` it is unusable. */
 export function createNetwork(): Network {
   const listenings = new Set<OpenListening>();
   const sockets = new Map<Socket, Promise<void>>();

@@ -1,8 +1,9 @@
 /**
- * Lets dials open their sockets a few in a turn of the event loop. Each needs a TLS connection of its own, about a third of a millisecond:
- * all stored peers at once, as when a node starts, would keep everything else waiting for long.
+ * Lets dials open only a few sockets per turn of the event loop. Each needs a TLS connection of its own, about a third
+ * of a millisecond. Opening sockets for all stored peers at once, as when a node starts, would keep all other work
+ * waiting for long.
  *
- * Invariant: who asks first opens first, and waits for nothing but turns.
+ * Invariant: sockets open in the order of the requests, and wait for nothing but turns.
  */
 import { limits } from '../core/limits.js';
 

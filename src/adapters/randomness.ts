@@ -1,4 +1,4 @@
-/** Randomness as the system has it: both kinds from the generator that is fit for secrets. */
+/** The system's randomness: both kinds come from the generator that is fit for secrets. */
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Randomness } from '../ports/ports.js';
 

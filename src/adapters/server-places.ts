@@ -1,17 +1,17 @@
 /**
- * The places of a local web server: of the callers that wait, one makes way for each newcomer, so that whoever connects and says
- * nothing keeps nobody from an answer. A caller waits while no request of its is being answered; one whose connection became a
- * WebSocket does not.
+ * The places of a local web server. One waiting caller gives way to each newcomer when all places are taken, so a
+ * caller that connects and stays silent keeps no other caller from an answer. A caller waits while none of its requests
+ * is being answered; a connection that became a WebSocket does not wait.
  */
 import { Places, theOldest } from '../core/admission.js';
 
-/** A socket, as far as its place is concerned. */
+/** The part of a socket that matters to its place. */
 export interface CallerSocket {
   destroy(): void;
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** A server of `node:http`, as far as the places of its callers are concerned. */
+/** The part of a `node:http` server that matters to the places of its callers. */
 export interface PlacedServer {
   on(event: 'connection', listener: (socket: CallerSocket) => void): unknown;
   on(
@@ -20,16 +20,16 @@ export interface PlacedServer {
   ): unknown;
 }
 
-/** How many callers there may be: those that wait, and those that are being answered. */
+/** The maximum of waiting callers, and of callers that are being answered. */
 export interface CallerLimits {
   readonly waitingMax: number;
   readonly answeredMax: number;
 }
 
 /**
- * Keeps the places of a server's callers from now on.
+ * Manages the places of a server's callers from now on.
  *
- * @returns What to call with a socket that has become a WebSocket
+ * @returns The function to call with a socket that has become a WebSocket
  */
 export function keepPlaces(
   server: PlacedServer,
@@ -66,18 +66,19 @@ export function keepPlaces(
   return answer;
 }
 
-/** A server of `node:http`, as far as it counts the requests of a connection. */
+/** The part of a `node:http` server that counts the requests of a connection. */
 export interface AnsweringServer {
-  /** What comes after so many is told by `dropRequest`. */
+  /** Further requests are reported by `dropRequest`. */
   maxRequestsPerSocket: number | null;
   on(event: 'dropRequest', listener: (request: unknown, socket: CallerSocket) => void): unknown;
-  /** How long nothing may move on a connection, ms. */
+  /** How long a connection may be idle, ms. */
   timeout: number;
 }
 
 /**
- * Gives each connection one answer, and closes it when nothing moves for so long: whoever asks again and again and does not read the
- * answers would fill the memory, and keep a place for ever. A connection that became a WebSocket is left alone.
+ * Gives each connection one answer, and closes it when it is idle for too long. Otherwise a caller that keeps sending
+ * requests without reading the answers would fill the memory, and keep a place forever. A connection that became a
+ * WebSocket is left alone.
  */
 export function answerOnce(server: AnsweringServer, patienceMs: number): void {
   server.maxRequestsPerSocket = 1;

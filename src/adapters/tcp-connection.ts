@@ -1,9 +1,9 @@
 /**
- * A `Connection` over a TCP or TLS socket of node.
+ * A `Connection` over a TCP or TLS socket of Node.js.
  *
- * Invariants: nothing is read before `attach`, so nothing is lost; handlers are never called from inside `attach`, `write`,
- * `end` or `destroy`; `closed` is called exactly once, and nothing after it; a socket that was ended goes away even if
- * the other side does not.
+ * Invariants: nothing is read before `attach`, so nothing is lost. Handlers are never called from inside `attach`,
+ * `write`, `end` or `destroy`. `closed` is called exactly once, and no handler after it. An ended socket goes away even
+ * if the other side does not.
  */
 import type { Socket } from 'node:net';
 import type { Failure } from '../core/errors.js';
@@ -11,7 +11,7 @@ import type { Connection, ConnectionHandlers, Protection } from '../ports/ports.
 import { Linger } from './linger.js';
 import { connectionLost, plainHost } from './network-errors.js';
 
-/** From here on a writer should wait: enough to keep a fast link busy, little to lose when it breaks. */
+/** From here on, a writer should wait: enough to keep a fast link busy, and little to lose when it breaks. */
 export const sendQueueHighBytes = 256 * 1024;
 
 export class TcpConnection implements Connection {
@@ -31,8 +31,9 @@ export class TcpConnection implements Connection {
   readonly #admit: () => void;
 
   /**
-   * Takes over an open socket, which nobody else may read.
-   * @param admit Called when the other side has proved who it is
+   * Takes over an open socket, which no other code may read.
+   *
+   * @param admit Called when the other side has proved its identity
    */
   constructor(socket: Socket, remoteAddress: string, protection: Protection, admit: () => void = () => {}) {
     this.#socket = socket;
@@ -44,10 +45,10 @@ export class TcpConnection implements Connection {
     socket.on('drain', () => this.#drained());
     socket.on('error', (error) => {
       this.#failure ??= connectionLost(error, remoteAddress);
-      // Node does not, after an error of TLS in an open connection: it would stay open, and say nothing any more.
+      // Node.js does not do this after a TLS error in an open connection: the socket would stay open and silent.
       socket.destroy();
     });
-    // The other side has ended: node now sends what is queued and ends too, which must not wait for ever either.
+    // The other side has ended. Node.js now sends what is queued and ends, too, which must not wait forever either.
     socket.on('end', () => this.#linger());
     socket.on('close', () => this.#closed());
   }
@@ -67,7 +68,7 @@ export class TcpConnection implements Connection {
       return;
     }
     this.#socket.on('data', (bytes: Buffer) => {
-      // A destroyed socket may still have bytes to hand over; its owner has said that it is done with them.
+      // A destroyed socket may still hand over bytes, but its owner is done with it.
       if (!this.#socket.destroyed) handlers.data(bytes);
     });
   }
@@ -97,7 +98,7 @@ export class TcpConnection implements Connection {
     this.#socket.destroy();
   }
 
-  /** Closes at once, for a reason that its owner is told. */
+  /** Closes at once, for a reason that its owner receives. */
   lose(failure: Failure): void {
     this.#failure ??= failure;
     this.destroy();

@@ -1,15 +1,15 @@
 /**
- * Time as the system has it. The one place, with the network adapters, that calls `Date.now` and `setTimeout`.
+ * The system's time. Besides the network adapters, the only place that calls `Date.now` and `setTimeout`.
  *
- * Invariant: a timer that waits keeps the process alive, since a running node should.
+ * Invariant: a waiting timer keeps the process alive, as a running node should.
  */
 import type { ActorOptions, AnyActorLogic } from 'xstate';
 import type { Time, Timer } from '../ports/ports.js';
 
-/** What XState takes as a clock; it exports the type under no name of its own. */
+/** The type of XState's clock, which it does not export under a name of its own. */
 type Clock = NonNullable<ActorOptions<AnyActorLogic>['clock']>;
 
-/** The clock of the services, and in the same object the one of `createActor(machine, { clock })`. */
+/** The clock of the services, and in the same object the clock of `createActor(machine, { clock })`. */
 export interface SystemTime extends Time, Clock {}
 
 export function systemTime(): SystemTime {
@@ -26,7 +26,7 @@ export function systemTime(): SystemTime {
   };
 }
 
-/** `setTimeout` fires at once for anything longer (24.8 days), so longer delays are waited for in parts. */
+/** `setTimeout` fires at once for longer delays (24.8 days), so they are waited for in parts. */
 const delayMaxMs = 2 ** 31 - 1;
 
 function after(delayMs: number, callback: () => void): Timer {

@@ -1,8 +1,9 @@
 /**
- * Files that are looked at by their names, again and again: so it does not matter whether one is written in place, renamed over, or
- * reached by a symbolic link of which any part is swapped.
+ * Files that are checked by their names at an interval. So a write in place, a rename over the file and a swapped
+ * symbolic link are all noticed.
  *
- * Invariant: changes in quick succession are told as one, when they are over, since a certificate and its key are two files.
+ * Invariant: changes in quick succession are reported once, when they are over, because a certificate and its key are
+ * two files.
  */
 import { type StatWatcher, unwatchFile, watchFile } from 'node:fs';
 import { resolve } from 'node:path';

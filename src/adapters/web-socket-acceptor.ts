@@ -1,8 +1,8 @@
 /**
- * Turns an open socket on which an HTTP request begins into a WebSocket, or sends it away with a short answer.
+ * Turns an open socket on which an HTTP request begins into a WebSocket, or refuses it with a short answer.
  *
- * Invariants: each socket ends in exactly one of `accepted` and `refused`, unless it closes before; a request is small, and its
- * deadline is the caller's business.
+ * Invariants: each socket ends in exactly one of `accepted` and `refused`, unless it closes before. A request is small;
+ * the caller enforces its deadline.
  */
 import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -13,25 +13,28 @@ import { type Opening, WebSocketConnection, webSocketOptions } from './web-socke
 export interface WebSocketAcceptorOptions {
   openingOf(socket: Socket): Opening;
   accepted(connection: WebSocketConnection, socket: Socket): void;
-  /** The socket is closed, or about to be. */
+  /** The socket is closed, or about to close. */
   refused(failure: Failure, socket: Socket): void;
 }
 
 const headerBytesMax = 8 * 1024;
 
-/** Whether a connection begins like an HTTP request: as the length of a frame these four bytes would be far above the limit. */
+/**
+ * Whether a connection begins like an HTTP request: as the length of a frame, these four bytes would be far above the
+ * limit.
+ */
 export function beginsHttp(firstBytes: Buffer): boolean {
   return firstBytes.toString('latin1') === 'GET ';
 }
 
-/** Takes sockets from which nothing has been read, or what was read was put back. */
+/** Takes sockets from which nothing has been read, or whose bytes were put back. */
 export function createWebSocketAcceptor(options: WebSocketAcceptorOptions): (socket: Socket) => void {
-  // When it is needed: members take no WebSockets.
+  // Imported on demand: members accept no WebSockets.
   const loading = createHttpServer(options);
   return (socket) => void loading.then((server) => server.emit('connection', socket));
 }
 
-/** Neither of the two servers listens: they are handed sockets. */
+/** Neither of the two servers listens: they are given sockets. */
 async function createHttpServer({ openingOf, accepted, refused }: WebSocketAcceptorOptions): Promise<Server> {
   const { WebSocketServer } = await import('ws');
   const upgrader = new WebSocketServer({ ...webSocketOptions, noServer: true, clientTracking: false });
@@ -49,7 +52,7 @@ async function createHttpServer({ openingOf, accepted, refused }: WebSocketAccep
     socket.end(answer('426 Upgrade Required', 'This is a statemesh node: it speaks WebSocket only.'), () =>
       socket.destroy(),
     );
-    refused(noWebSocket('an HTTP request that is no upgrade'), socket);
+    refused(noWebSocket('an HTTP request without an upgrade'), socket);
   });
   server.on('clientError', (error, socket) => {
     refused(
@@ -67,5 +70,5 @@ function answer(status: string, text: string): string {
 }
 
 function noWebSocket(what: string): Failure {
-  return { code: 'protocolUnsupported', message: `The other side asked for no WebSocket as we have them: ${what}.` };
+  return { code: 'protocolUnsupported', message: `The other side did not request a supported WebSocket: ${what}.` };
 }

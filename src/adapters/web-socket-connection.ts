@@ -1,9 +1,10 @@
 /**
  * A `Connection` over a WebSocket (RFC 6455): the stream travels in its binary messages, wherever they begin and end.
  *
- * Invariants, those of {@link TcpConnection}: nothing is read before `attach`; handlers are never called from inside `attach`,
- * `write`, `end` or `destroy`; `closed` is called exactly once, and nothing after it; what was ended goes away even if the
- * other side does not. Messages are short, so that little is held of one that is not complete; a text ends the connection.
+ * Invariants, as for {@link TcpConnection}: nothing is read before `attach`. Handlers are never called from inside
+ * `attach`, `write`, `end` or `destroy`. `closed` is called exactly once, and no handler after it. An ended connection
+ * goes away even if the other side does not. Messages are short, so an incomplete one holds little memory; a text
+ * message ends the connection.
  */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
@@ -14,18 +15,18 @@ import { Linger } from './linger.js';
 import { connectionLost, plainHost } from './network-errors.js';
 import { sendQueueHighBytes } from './tcp-connection.js';
 
-/** For both sides. Compression would let strangers spend our memory, and entries on their way are small. */
+/** For both sides. Compression would let strangers spend our memory, and entries in flight are small. */
 export const webSocketOptions = {
   perMessageDeflate: false,
   maxPayload: limits.webSocketMessageBytesMax,
-  // Answered below, when there is room: who sends pings and reads nothing must not fill our memory.
+  // Answered below, if there is room: a peer that sends pings and reads nothing must not fill our memory.
   autoPong: false,
 } as const;
 
 export interface Opening {
   readonly remoteAddress: string;
   readonly protection: Protection;
-  /** Called when the other side has proved who it is. */
+  /** Called when the other side has proved its identity. */
   admit?(): void;
 }
 
@@ -47,7 +48,7 @@ export class WebSocketConnection implements Connection {
 
   readonly #admit: () => void;
 
-  /** Takes over a WebSocket in the moment in which it opens, and the socket below it, which nobody else may read. */
+  /** Takes over a WebSocket at the moment it opens, and the socket below it, which no other code may read. */
   constructor(webSocket: WebSocket, socket: Socket, { remoteAddress, protection, admit = () => {} }: Opening) {
     this.#webSocket = webSocket;
     this.#admit = admit;
@@ -58,7 +59,7 @@ export class WebSocketConnection implements Connection {
     webSocket.pause();
     socket.setNoDelay(true);
     socket.on('drain', () => this.#drained());
-    // `ws` keeps the errors of its socket to itself, and reports its own, of messages that it cannot take.
+    // `ws` hides the errors of its socket, and reports its own, about messages that it rejects.
     socket.on('error', (error) => this.lose(connectionLost(error, remoteAddress)));
     webSocket.on('error', (error) => this.lose(malformed(systemCodeOf(error) ?? 'unknown reason')));
     webSocket.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary));
@@ -112,13 +113,13 @@ export class WebSocketConnection implements Connection {
   }
 
   #received(data: Buffer, isBinary: boolean): void {
-    // What was read already is still handed over by `ws`; its owner has said that it is done with it.
+    // `ws` still hands over data that it has already read, but the owner is done with it.
     if (this.#isDestroyed) return;
     if (isBinary) this.#handlers?.data(data);
     else this.lose(malformed('a text'));
   }
 
-  /** Closes at once, for a reason that its owner is told. */
+  /** Closes at once, for a reason that its owner receives. */
   lose(failure: Failure): void {
     this.#failure ??= failure;
     this.destroy();
@@ -146,5 +147,5 @@ const sendOptions = { binary: true } as const;
 const normalClosure = 1000;
 
 function malformed(what: string): Failure {
-  return { code: 'frameMalformed', message: `The other side sent no WebSocket messages as we take them (${what}).` };
+  return { code: 'frameMalformed', message: `The other side sent an unsupported WebSocket message (${what}).` };
 }

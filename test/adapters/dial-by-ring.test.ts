@@ -1,4 +1,4 @@
-/** How a dial goes through its ring, with attempts that take as long as the test likes. */
+/** How a dial goes through its ring, with attempts of any duration. */
 import { describe, expect, test } from '@jest/globals';
 import { dialByRing, type SingleDialOptions } from '../../src/adapters/dial-by-ring.js';
 import { type ErrorCode, StatemeshError } from '../../src/core/errors.js';
@@ -13,7 +13,7 @@ interface Attempt {
   readonly timeoutMs: number;
 }
 
-/** Dials with a timeout of a second; each attempt takes some time and then fails with a code, or opens. */
+/** Dials with a timeout of a second. Each attempt takes some time and then fails with a code, or opens. */
 async function dialWith(security: DialSecurity, attemptMs: number, outcomes: readonly (ErrorCode | undefined)[]) {
   let nowMs = 1_000;
   const attempts: Attempt[] = [];
@@ -44,7 +44,7 @@ describe('dialByRing', () => {
     });
   });
 
-  test('dial: the time is over before the last key -> that attempt has next to none', async () => {
+  test('dial: the time is up before the last key -> that attempt has almost none', async () => {
     const { outcome, attempts } = await dialWith(ring, 600, [
       'wrongClusterKey',
       'wrongClusterKey',
@@ -54,7 +54,7 @@ describe('dialByRing', () => {
   });
 
   test.each<ErrorCode>(['connectionTimeout', 'connectionRefused', 'connectionLost', 'cancelled'])(
-    'dial: %s -> says nothing about the key, so no other is tried',
+    'dial: %s -> tells nothing about the key, so no other key is tried',
     async (code) => {
       const { outcome, attempts } = await dialWith(ring, 1, [code]);
       expect([outcome, attempts.length]).toEqual([code, 1]);
@@ -66,7 +66,7 @@ describe('dialByRing', () => {
     expect([outcome, attempts.map(({ by }) => by)]).toEqual(['wrongClusterKey', ['first', 'second', 'third']]);
   });
 
-  test('dial: without keys -> one attempt, as asked for', async () => {
+  test('dial: without keys -> one attempt with the given options', async () => {
     expect(await dialWith({ kind: 'none' }, 1, [undefined])).toEqual({
       outcome: connection,
       attempts: [{ by: 'none', timeoutMs: 1_000 }],

@@ -1,4 +1,4 @@
-/** Dials take turns with everything else, however many are asked for at once. */
+/** Dials take turns with all other work, however many are requested at once. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createNetwork } from '../../src/adapters/network.js';
@@ -11,8 +11,8 @@ const { dialsPerTurnMax } = limits;
 let network: Network | undefined;
 afterEach(() => network?.closeAll());
 
-describe('sockets that dials open', () => {
-  test('the next: many at once -> the first few at once, then as many a turn, in order', async () => {
+describe('the sockets of dials', () => {
+  test('the next turn: many requests -> the first few at once, then as many per turn, in order', async () => {
     const turns = new OpeningTurns();
     const opened: number[] = [];
     const asked = Array.from({ length: 3 * dialsPerTurnMax + 1 }, (_, index) =>
