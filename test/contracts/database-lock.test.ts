@@ -1,4 +1,7 @@
-/** The lock of a database within one process: what its directory holds, and how a holder is told from what one has left. */
+/**
+ * The lock of a database within one process: the content of its directory, and how a live holder is told from a dead
+ * one.
+ */
 import { linkSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
@@ -28,7 +31,7 @@ function listenAt(path: string): Promise<void> {
 }
 
 describe('the lock', () => {
-  test('taken and released -> its directory is there meanwhile, and nothing afterwards', () => {
+  test('taken and released -> its directory exists meanwhile, and is gone afterwards', () => {
     const path = newPath();
     const lock = lockDatabase(path);
     expect(readdirSync(lockPathOf(path)).sort()).toEqual(['1', 'holder.json']);
@@ -40,7 +43,7 @@ describe('the lock', () => {
     expect(readdirSync(join(path, '..'))).toEqual([]);
   });
 
-  test('its files are removed -> are there again after a look; another one has it by then -> databaseLost', () => {
+  test('its files are removed -> the next check restores them; another process has the lock by then -> databaseLost', () => {
     const path = newPath();
     const lock = lockDatabase(path);
     rmSync(lockPathOf(path), { recursive: true });
@@ -53,7 +56,7 @@ describe('the lock', () => {
     other.release();
   });
 
-  test('left by a copy of the directory, by a crash, or by somebody who puts files there -> is taken', () => {
+  test('left by a copy of the directory, by a crash, or by a user who puts files there -> can be taken', () => {
     const path = newPath();
     mkdirSync(lockPathOf(path));
     writeFileSync(join(lockPathOf(path), '7'), 'a file');
@@ -64,7 +67,7 @@ describe('the lock', () => {
     lock.release();
   });
 
-  test('a number that has no next one -> refused after `lockAttemptsMax` attempts, and what is there stays', () => {
+  test('a number without a successor -> refused after `lockAttemptsMax` attempts, and its file stays', () => {
     const path = newPath();
     mkdirSync(lockPathOf(path));
     writeFileSync(join(lockPathOf(path), '9'.repeat(15)), '');
@@ -73,7 +76,7 @@ describe('the lock', () => {
     expect(readdirSync(lockPathOf(path))).toEqual(['9'.repeat(15)]);
   });
 
-  test('a file stands where its directory should be -> databaseUnavailable, naming it', () => {
+  test('a file in place of its directory -> databaseUnavailable with its name', () => {
     const path = newPath();
     writeFileSync(lockPathOf(path), 'mine');
     expect(() => lockDatabase(path)).toThrow(expect.objectContaining({ code: 'databaseUnavailable' }));
@@ -81,8 +84,8 @@ describe('the lock', () => {
   });
 });
 
-describe('whether anybody listens', () => {
-  test('somebody does, also in this thread, which waits meanwhile -> yes, long before `lockProbeTimeoutMs`', async () => {
+describe('whether a process listens', () => {
+  test('a listener, even in this waiting thread -> yes, long before `lockProbeTimeoutMs`', async () => {
     const path = join(newPath(), '..', 's');
     await listenAt(path);
     const startedMs = performance.now();
@@ -90,7 +93,7 @@ describe('whether anybody listens', () => {
     expect(performance.now() - startedMs).toBeLessThan(limits.lockProbeTimeoutMs);
   });
 
-  test('nobody, or nothing is there -> no', async () => {
+  test('no listener, or no socket -> no', async () => {
     const path = join(newPath(), '..', 's');
     expect(doesAnybodyListen(path)).toBe(false);
     await listenAt(path);

@@ -1,12 +1,12 @@
 /**
- * The contract of the `Http` port. The real adapter and a simulated one both pass it, so it drives them through the port
- * alone.
+ * The contract of the `Http` port. The real adapter and a simulated one both pass it, so it drives them through the
+ * port alone.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
 import type { Http, HttpRequest } from '../../src/ports/ports.js';
 
-/** What a web server of the tests gets and gives. */
+/** The request that a test's web server receives, and its response. */
 export interface ServedRequest {
   readonly method: string;
   /** With its query. */
@@ -27,13 +27,16 @@ export interface HttpHarness {
   readonly http: Http;
   /** How long `http` waits, ms: short where time is real. */
   readonly timeoutMs: number;
-  /** Serves until the harness is closed; the base URL, without a slash at its end. `tls`: by a certificate of `ca`. */
+  /**
+   * Serves until the harness is closed. Returns the base URL, without a slash at its end. `tls`: with a certificate of
+   * `ca`.
+   */
   serve(handler: Handler, options?: { tls?: boolean }): Promise<string>;
-  /** The authority of `serve`'s certificate, PEM. */
+  /** The certificate authority of `serve`, PEM. */
   readonly ca: string;
-  /** The base URL of a place where nobody listens. */
+  /** The base URL of an address without a listener. */
   nowhere(): Promise<string>;
-  /** Lets the world go on until a promise settles. */
+  /** Lets the world run until a promise settles. */
   settle<T>(promise: Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
@@ -56,7 +59,7 @@ export function describeHttp(name: string, makeHarness: () => Promise<HttpHarnes
       return harness.settle(harness.http.request(request));
     };
 
-    test('request: a GET with a query and headers -> arrives, and its answer comes back', async () => {
+    test('request: a GET with a query and headers -> arrives, and its response returns', async () => {
       const seen: ServedRequest[] = [];
       const url = await harness.serve((request) => {
         seen.push(request);
@@ -67,7 +70,7 @@ export function describeHttp(name: string, makeHarness: () => Promise<HttpHarnes
       expect(seen).toMatchObject([{ method: 'GET', path: '/path?a=1&b=2', body: '', headers: { 'x-question': 'ok' } }]);
     });
 
-    test('request: a POST with a body -> arrives whole', async () => {
+    test('request: a POST with a body -> arrives complete', async () => {
       const seen: ServedRequest[] = [];
       const url = await harness.serve((request) => {
         seen.push(request);
@@ -78,7 +81,7 @@ export function describeHttp(name: string, makeHarness: () => Promise<HttpHarnes
       expect(seen).toMatchObject([{ method: 'POST', path: '/', body: 'a=1&b=%C3%BC', headers }]);
     });
 
-    test.each([400, 401, 404, 500, 503])('request: status %d -> is an answer, not an error', async (status) => {
+    test.each([400, 401, 404, 500, 503])('request: status %d -> is a response, not an error', async (status) => {
       const url = await harness.serve(() => ({ status, body: 'no' }));
       expect(await ask(url)).toMatchObject({ status, body: 'no' });
     });
@@ -94,7 +97,7 @@ export function describeHttp(name: string, makeHarness: () => Promise<HttpHarnes
       expect(asked).toBe(0);
     });
 
-    test('request: an answer of the largest size -> comes; one byte more -> authorityInvalid', async () => {
+    test('request: a response of the maximum size -> arrives; one byte more -> authorityInvalid', async () => {
       const url = await harness.serve(({ path }) => ({
         body: 'x'.repeat(limits.httpBodyBytesMax + (path === '/more' ? 1 : 0)),
       }));
@@ -102,7 +105,7 @@ export function describeHttp(name: string, makeHarness: () => Promise<HttpHarnes
       await expect(ask(`${url}/more`)).rejects.toMatchObject({ code: 'authorityInvalid' });
     });
 
-    test('request: nobody listens -> authorityUnavailable, with the place and without the query', async () => {
+    test('request: no listener -> authorityUnavailable, with the address and without the query', async () => {
       const url = await harness.nowhere();
       const failed = ask(`${url}/?secret=hush`);
       await expect(failed).rejects.toMatchObject({
@@ -112,7 +115,7 @@ export function describeHttp(name: string, makeHarness: () => Promise<HttpHarnes
       await expect(failed).rejects.toMatchObject({ message: expect.not.stringContaining('hush') });
     });
 
-    test('request: no answer -> authorityUnavailable in time', async () => {
+    test('request: no response -> authorityUnavailable in time', async () => {
       const url = await harness.serve(() => undefined);
       await expect(ask(url)).rejects.toMatchObject({
         code: 'authorityUnavailable',
@@ -120,7 +123,7 @@ export function describeHttp(name: string, makeHarness: () => Promise<HttpHarnes
       });
     });
 
-    test('request: aborted before it began, and on the way -> cancelled', async () => {
+    test('request: aborted before it began, and in flight -> cancelled', async () => {
       const url = await harness.serve(() => undefined);
       await expect(ask(url, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'cancelled' });
       const abort = new AbortController();
@@ -129,12 +132,12 @@ export function describeHttp(name: string, makeHarness: () => Promise<HttpHarnes
       await expect(asking).rejects.toMatchObject({ code: 'cancelled' });
     });
 
-    test('request: https by a known authority -> is answered', async () => {
+    test('request: https with a known authority -> is answered', async () => {
       const url = await harness.serve(() => ({ body: 'safe' }), { tls: true });
       expect(await ask(url, { ca: harness.ca })).toMatchObject({ body: 'safe' });
     });
 
-    test('request: https by an authority that is not known -> certificateInvalid', async () => {
+    test('request: https with an unknown authority -> certificateInvalid', async () => {
       const url = await harness.serve(() => ({ body: 'safe' }), { tls: true });
       await expect(ask(url)).rejects.toMatchObject({ code: 'certificateInvalid' });
     });

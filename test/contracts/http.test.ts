@@ -1,4 +1,4 @@
-/** The real HTTP adapter: the contract, and what only real servers can do wrong. */
+/** The real HTTP adapter: the contract, and faults of which only real servers are capable. */
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createServer as createTcpServer, type Server } from 'node:net';
@@ -74,7 +74,7 @@ describe('http over sockets', () => {
     return createHttp(timeoutMs).request({ method: 'GET', url, headers: {}, body: undefined, ca, signal });
   };
 
-  test('request: to a server that compresses what it may -> it is asked for its answer as it is', async () => {
+  test('request: to a server that compresses if allowed -> asks for an uncompressed response', async () => {
     const server = createServer((request, response) => response.end(String(request.headers['accept-encoding'])));
     const port = await listen(server, servers);
     expect(await ask(`http://${host}:${port}/`)).toMatchObject({ body: 'identity' });
@@ -101,7 +101,7 @@ describe('http over sockets', () => {
     await expect(ask(`http://${host}:${port}`)).rejects.toMatchObject({ code });
   });
 
-  test('request: an answer without end -> is cut off at the limit, and its connection closed', async () => {
+  test('request: an endless response -> is cut off at the limit, and its connection closed', async () => {
     let sent = 0;
     let isClosed = false;
     const server = createServer((_, response) => {
@@ -120,7 +120,7 @@ describe('http over sockets', () => {
     expect(sent).toBeLessThan(limits.httpBodyBytesMax * 32);
   });
 
-  test('request: an expired certificate -> certificateInvalid, which says so', async () => {
+  test('request: an expired certificate -> certificateInvalid with the reason', async () => {
     const port = await listen(createTlsServer({ key: serverKey, cert: expiredCertificate }), servers);
     await expect(ask(`https://${host}:${port}`, authorityCertificate)).rejects.toMatchObject({
       code: 'certificateInvalid',

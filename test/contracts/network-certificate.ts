@@ -1,6 +1,6 @@
 /**
  * A certificate for 127.0.0.1, its own authority, valid from 2020 to 2120: for a server that has a certificate and not
- * the cluster key. The key guards nothing.
+ * the cluster key. The key protects nothing.
  */
 export const certificateKey = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg4G3Lz/Ry+OuHU6cd
@@ -21,7 +21,7 @@ e/7EXbIr1qPdqdCI9VPWNSyupNSaWvX9Uah1Aw==
 -----END CERTIFICATE-----
 `;
 
-/** An authority that signs the certificates below, which share one key. Theirs guards nothing either. */
+/** An authority that signs the certificates below, which share one key. That key protects nothing either. */
 export const authorityCertificate = `-----BEGIN CERTIFICATE-----
 MIIBejCCAR+gAwIBAgIBATAKBggqhkjOPQQDAjAjMSEwHwYDVQQDDBhzdGF0ZW1l
 c2ggdGVzdCBhdXRob3JpdHkwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAw

@@ -1,6 +1,6 @@
 /**
- * Other processes for the network's tests. Node 20 runs no TypeScript, so the sources that the adapters need are
- * compiled into a temporary directory first.
+ * Other processes for the network's tests. Node 20 runs no TypeScript, so the sources that the adapters need are first
+ * compiled into a temporary directory.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';

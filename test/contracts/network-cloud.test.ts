@@ -1,4 +1,7 @@
-/** Connections to a cloud node over real sockets: TLS with a certificate, and WebSockets. Everything stays on 127.0.0.0/8. */
+/**
+ * Connections to a cloud node over real sockets: TLS with a certificate, and WebSockets. All traffic stays on
+ * 127.0.0.0/8.
+ */
 import { connect, createServer, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -86,7 +89,7 @@ const keep = (socket: Socket) => {
 };
 
 describe('another certificate', () => {
-  test('protect: a renewed one -> is what who dials now is shown', async () => {
+  test('protect: a renewed certificate -> is shown to new dialers', async () => {
     const listener = await world.listen({ security: serving(expiredCertificate) });
     expect(await codeOf(world.dial(listener.port))).toBe('certificateInvalid');
     listener.protect({ security: serving(serverCertificate) });
@@ -94,7 +97,7 @@ describe('another certificate', () => {
     expect(near.protection).toEqual({ kind: 'verified' });
   });
 
-  test('protect: one that TLS cannot use -> throws, and connections are accepted as before, and say so', async () => {
+  test('protect: a certificate that TLS cannot use -> throws, and connections are accepted as before, with the old one', async () => {
     const listener = await world.listen({ security: clusterKey, acceptsWebSockets: false });
     expect(() => listener.protect({ security: serving('no certificate'), acceptsWebSockets: true })).toThrow();
     await world.dial(listener.port, { security: clusterKey });
@@ -102,7 +105,7 @@ describe('another certificate', () => {
     expect(world.accepted[0]?.protection).toEqual({ kind: 'psk', keyId: 'cluster-key' });
   });
 
-  test('protect: one that is secure but has not said what it wants -> is cut off, and nothing is reported', async () => {
+  test('protect: a connection that is secure but silent -> is cut off, and nothing is reported', async () => {
     const way = { security: serving(serverCertificate), acceptsWebSockets: true };
     const listener = await world.listen(way);
     const near = await world.dial(listener.port);
@@ -122,13 +125,13 @@ describe('a certificate', () => {
     ['expired', serving(expiredCertificate), /expired/],
     ['for another host', serving(strangeCertificate), /another host/],
   ] as const) {
-    test(`dial: a certificate that is ${what} -> certificateInvalid with the reason, and nobody is accepted for long`, async () => {
+    test(`dial: a certificate that is ${what} -> certificateInvalid with the reason, and no connection lasts`, async () => {
       const { port } = await world.listen({ security });
       await expect(world.dial(port)).rejects.toMatchObject({
         code: 'certificateInvalid',
         message: expect.stringMatching(reason),
       });
-      // Who dials judges after the handshake, so the listener may have taken it up for a moment.
+      // The dialer judges after the handshake, so the listener may have accepted the connection for a moment.
       const ends = world.accepted.map((connection) => {
         const recorded = record();
         connection.attach(recorded);
@@ -144,7 +147,7 @@ describe('a certificate', () => {
     await expect(dialed).rejects.toMatchObject({ code: 'certificateInvalid', message: expect.stringMatching(/`ca`/) });
   });
 
-  test('dial: by a name that the certificate has -> opens, and the name goes out as SNI', async () => {
+  test('dial: by a name that the certificate has -> opens, and the name is sent as SNI', async () => {
     let servername: unknown;
     const server = createTlsServer({ key: serverKey, cert: serverCertificate }, (socket) => {
       keep(socket);
@@ -180,7 +183,7 @@ describe('a certificate', () => {
     await world.dial(port);
   });
 
-  test('listen: more handshakes than unauthenticatedMax -> the first makes way', async () => {
+  test('listen: more handshakes than unauthenticatedMax -> the first gives way', async () => {
     const { port } = await world.listen({
       limits: connectionLimits({ unauthenticatedMax: 1 }),
       handshakeTimeoutMs: 300,
@@ -217,7 +220,7 @@ describe('one port for frames and WebSockets', () => {
     ['nothing', undefined],
     ['three bytes', 'GET'],
     ['half a request', 'GET / HTTP/1.1\r\nHost: here\r\n'],
-  ])('listen: a client that says %s -> handshakeTimeout, and it is closed', async (_, text) => {
+  ])('listen: a client that sends %s -> handshakeTimeout, and it is closed', async (_, text) => {
     const { port } = await listen();
     const seen = client(port, text);
     await until(() => seen.isClosed && world.refused.length === 1);
@@ -234,7 +237,7 @@ describe('one port for frames and WebSockets', () => {
     ],
     ['no HTTP after all', 'GET into the kitchen\r\n\r\n', '', 'frameMalformed'],
     ['headers without end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}`, '', 'frameMalformed'],
-  ])('listen: %s -> answered shortly, refused and closed; others get in', async (_, text, status, code) => {
+  ])('listen: %s -> gets a short answer, is refused and closed; others get in', async (_, text, status, code) => {
     const { port } = await listen();
     const seen = client(port, text);
     await until(() => seen.isClosed && world.refused.length === 1);
@@ -244,7 +247,7 @@ describe('one port for frames and WebSockets', () => {
     await world.dial(port, { ...none.dial, webSocketPath: '/' });
   });
 
-  test('dial: a server that knows no WebSocket, or another path -> protocolUnsupported with the status', async () => {
+  test('dial: a server without WebSockets, or with another path -> protocolUnsupported with the status', async () => {
     const port = await listening(
       createServer((socket) => {
         keep(socket);
@@ -281,7 +284,7 @@ describe('one port for frames and WebSockets', () => {
     return { socket, recorded };
   }
 
-  test('WebSocket: a text -> ends the connection with frameMalformed', async () => {
+  test('WebSocket: a text message -> ends the connection with frameMalformed', async () => {
     const { socket, recorded } = await webSocket();
     socket.send('a text');
     await until(() => recorded.closures.length === 1);
@@ -289,7 +292,7 @@ describe('one port for frames and WebSockets', () => {
     expect(recorded.chunks).toEqual([]);
   });
 
-  test('WebSocket: a message above the limit -> ends the connection; compression -> not agreed on', async () => {
+  test('WebSocket: a message above the limit -> ends the connection; compression -> is not agreed', async () => {
     const { socket, recorded } = await webSocket();
     expect(socket.extensions).toBe('');
     socket.send(new Uint8Array(limits.webSocketMessageBytesMax));

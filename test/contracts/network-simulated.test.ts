@@ -66,7 +66,7 @@ async function makeHarness(
         isClosed = true;
       });
       await until(() => isClosed);
-      // Whatever is on its way, and the end of it.
+      // Everything in flight, and its end.
       await until(() => clock.nextAtMs === undefined);
       if (hub.openStreams > 0) throw new Error(`${hub.openStreams} streams are open after both sides have closed all.`);
     },

@@ -29,7 +29,7 @@ export async function makeHarness(way?: ConnectionWay): Promise<NetworkHarness> 
   };
 }
 
-/** Looks again each time that the event loop comes round: sockets have no other sign that works for all conditions. */
+/** Checks the condition in each turn of the event loop: sockets have no other event that works for all conditions. */
 export async function until(condition: () => boolean): Promise<void> {
   const deadlineMs = performance.now() + 10_000;
   while (!condition()) {

@@ -1,6 +1,6 @@
 /**
  * The contract of the `Network` port. The real adapter and the simulated one both pass it, so it drives them through
- * the port alone and waits for conditions, never for time.
+ * the port alone, and waits for conditions, never for time.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ConnectionLimits } from '../../src/core/admission.js';
@@ -17,7 +17,7 @@ import type {
   Network,
 } from '../../src/ports/ports.js';
 
-/** Two networks that reach each other, and what a test needs to know about them. */
+/** Two networks that reach each other, and the facts that a test needs about them. */
 export interface NetworkHarness {
   readonly server: Network;
   readonly client: Network;
@@ -25,28 +25,28 @@ export interface NetworkHarness {
   readonly host: string;
   /** Free for datagrams of both networks. */
   readonly datagramPort: number;
-  /** In which they hear each other. */
+  /** The scope in which they hear each other. */
   readonly datagramScope: DatagramOptions['scope'];
   readonly security: ConnectionSecurity;
   /** The same key id as `security`, another key. */
   readonly otherKey: ConnectionSecurity;
   /** Another key id. */
   readonly otherKeyId: ConnectionSecurity;
-  /** How connections are made where a test does not say; `security` on both sides when left out. */
+  /** How connections are made unless a test says otherwise. Default: `security` on both sides. */
   readonly way?: ConnectionWay;
-  /** Lets the world go on until the condition holds; rejects when it plainly never will. */
+  /** Lets the world run until the condition holds; rejects when it clearly never will. */
   until(condition: () => boolean): Promise<void>;
   /** Closes both networks. */
   close(): Promise<void>;
 }
 
-/** A kind of connection: what both sides are told. */
+/** A kind of connection: the options of both sides. */
 export interface ConnectionWay {
   readonly listen: Pick<ListenOptions, 'security' | 'acceptsWebSockets'>;
   readonly dial: Pick<DialOptions, 'security' | 'webSocketPath'>;
 }
 
-/** What holds of connections of every kind. */
+/** The rules for connections of every kind. */
 export function describeConnections(name: string, makeHarness: () => Promise<NetworkHarness>): void {
   describe(`connection contract: ${name}`, () => {
     let world: ContractWorld;
@@ -89,7 +89,7 @@ export function describeNetwork(name: string, makeHarness: () => Promise<Network
   });
 }
 
-/** What a test sees of one connection: everything that was called, and whether anything was called when it must not. */
+/** A test's record of one connection: all calls, and whether a handler was called when it must not be. */
 export interface Recorded extends ConnectionHandlers {
   readonly chunks: Uint8Array[];
   readonly closures: (Failure | undefined)[];
@@ -125,7 +125,7 @@ export function record(): Recorded {
   return recorded;
 }
 
-/** As many as a test needs, but for those that it is about. */
+/** As many as a test needs, except for the limits that it tests. */
 export function connectionLimits(changes: Partial<ConnectionLimits> = {}): ConnectionLimits {
   const all = {
     connectionsMax: 16,
@@ -142,7 +142,7 @@ export class ContractWorld {
 
   constructor(readonly harness: NetworkHarness) {}
 
-  /** Waits for a promise by letting the world go on. */
+  /** Lets the world run until a promise settles. */
   async settle<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const note = () => {
@@ -177,7 +177,7 @@ export class ContractWorld {
     );
   }
 
-  /** One connection, both its ends. */
+  /** One connection with both its ends. */
   async connect(options: Partial<ListenOptions> = {}) {
     const listening = await this.listen(options);
     return { listening, ...(await this.connectTo(listening)) };
@@ -195,7 +195,7 @@ export class ContractWorld {
   }
 }
 
-/** Rejects as a matcher needs it: errors of other realms are recognised by their code. */
+/** Rejects as a matcher needs it: errors of other realms are recognized by their code. */
 export function codeOf(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => 'resolved',
@@ -214,7 +214,7 @@ function patterned(length: number): Buffer {
 }
 
 function describeDials(world: () => ContractWorld): void {
-  test('dial: what both sides agree on -> both ends are open and name each other', async () => {
+  test('dial: matching options on both sides -> both ends are open and name each other', async () => {
     const { near, far, listening } = await world().connect();
     expect(near.remoteAddress).toBe(`${world().harness.host}:${listening.port}`);
     expect(far.remoteAddress).toMatch(/:\d+$/);
@@ -223,13 +223,13 @@ function describeDials(world: () => ContractWorld): void {
     expect(world().refused).toEqual([]);
   });
 
-  test('dial: nobody listens -> connectionRefused', async () => {
+  test('dial: no listener -> connectionRefused', async () => {
     const listening = await world().listen();
     await world().settle(listening.close());
     expect(await codeOf(world().dial(listening.port))).toBe('connectionRefused');
   });
 
-  test('dial: a port that is none -> connectionRefused', async () => {
+  test('dial: an invalid port -> connectionRefused', async () => {
     expect(await codeOf(world().dial(70_000))).toBe('connectionRefused');
   });
 
@@ -240,14 +240,14 @@ function describeDials(world: () => ContractWorld): void {
     expect(world().accepted).toHaveLength(1);
   });
 
-  test('dial: aborted on the way -> cancelled, and what opens too late is closed', async () => {
+  test('dial: aborted while under way -> cancelled, and a connection that opens later is closed', async () => {
     const listening = await world().listen();
     const abort = new AbortController();
     const dialing = codeOf(world().dial(listening.port, { signal: abort.signal }));
     abort.abort();
     expect(await dialing).toBe('cancelled');
     await world().connectTo(listening);
-    // Whether the listener ever saw the one that was given up is left open; if so, it has ended.
+    // The listener may or may not have seen the abandoned connection; if it did, the connection has ended.
     const ends = world().accepted.map((connection) => {
       const recorded = record();
       connection.attach(recorded);
@@ -298,7 +298,7 @@ function describeOpening(world: () => ContractWorld): void {
     });
   }
 
-  test('dial: without security to a listener with a key -> the connection ends in the first bytes', async () => {
+  test('dial: without security to a listener with a key -> the connection ends within the first bytes', async () => {
     const listening = await world().listen();
     const near = await world().dial(listening.port, { security: { kind: 'none' } });
     const recorded = record();
@@ -309,7 +309,7 @@ function describeOpening(world: () => ContractWorld): void {
     expect(world().accepted).toEqual([]);
   });
 
-  test('dial: with a key to a listener without security -> connectionTimeout, and what was accepted ends', async () => {
+  test('dial: with a key to a listener without security -> connectionTimeout, and the accepted connection ends', async () => {
     const listening = await world().listen({ security: { kind: 'none' } });
     expect(await codeOf(world().dial(listening.port, { timeoutMs: 100 }))).toBe('connectionTimeout');
     await world().until(() => world().accepted.length === 1);
@@ -327,14 +327,14 @@ function describeOpening(world: () => ContractWorld): void {
   });
 }
 
-/** A ring of keys, of which two nodes need to have one in common. */
+/** Rings of keys, of which two nodes need to have one in common. */
 function describeKeys(world: () => ContractWorld): void {
   const ring = (...securities: readonly ConnectionSecurity[]): ConnectionSecurity => ({
     kind: 'psk',
     keys: securities.flatMap((security) => (security.kind === 'psk' ? security.keys : [])),
   });
 
-  test('ring: the first key of the dialer is unknown to the listener -> connects by the next', async () => {
+  test("ring: the dialer's first key is unknown to the listener -> connects with the next key", async () => {
     const { security, otherKeyId } = world().harness;
     const listening = await world().listen({ security });
     const near = await world().dial(listening.port, { security: ring(otherKeyId, security) });
@@ -343,7 +343,7 @@ function describeKeys(world: () => ContractWorld): void {
     expect([near.protection, world().accepted[0]?.protection]).toEqual([protection, protection]);
   });
 
-  test('ring: of the listener -> each of its keys is taken, and the connection says which one', async () => {
+  test('ring: of the listener -> each of its keys is accepted, and the connection names the key', async () => {
     const { security, otherKeyId } = world().harness;
     const listening = await world().listen({ security: ring(security, otherKeyId) });
     for (const one of [security, otherKeyId]) await world().dial(listening.port, { security: one });
@@ -361,7 +361,7 @@ function describeKeys(world: () => ContractWorld): void {
     expect(await codeOf(dialing)).toBe('wrongClusterKey');
   });
 
-  test('ring: given up between two keys -> cancelled', async () => {
+  test('ring: aborted between two keys -> cancelled', async () => {
     const { security, otherKeyId } = world().harness;
     const abort = new AbortController();
     const listening = await world().listen({ security, refused: () => abort.abort() });
@@ -369,7 +369,7 @@ function describeKeys(world: () => ContractWorld): void {
     expect(await codeOf(dialing)).toBe('cancelled');
   });
 
-  test('protect: another key -> that one from now on, at the same port, and what was accepted stays', async () => {
+  test('protect: another key -> applies from now on, at the same port, and accepted connections stay', async () => {
     const { security, otherKeyId } = world().harness;
     const { listening, near, far } = await world().connect({ security });
     listening.protect({ security: otherKeyId });
@@ -381,7 +381,7 @@ function describeKeys(world: () => ContractWorld): void {
     await world().until(() => received.text() === 'still here');
   });
 
-  test('protect: while somebody is in the handshake -> it is cut off at once, and nothing is reported', async () => {
+  test('protect: during a handshake -> it is cut off at once, and nothing is reported', async () => {
     const { security, otherKeyId } = world().harness;
     const { listening } = await world().connect({ security });
     const silent = await world().dial(listening.port, { security: { kind: 'none' } });
@@ -394,7 +394,7 @@ function describeKeys(world: () => ContractWorld): void {
     expect(world().refused).toEqual([]);
   });
 
-  test('protect: the key is proved to the one that dials, not yet to the listener -> it is not accepted any more', async () => {
+  test('protect: the key is proved to the dialer, but not yet to the listener -> it is no longer accepted', async () => {
     const { security, otherKeyId, client, host } = world().harness;
     const listening = await world().listen({ security });
     const { signal } = new AbortController();
@@ -409,7 +409,7 @@ function describeKeys(world: () => ContractWorld): void {
     expect([world().accepted, world().refused]).toEqual([[], []]);
   });
 
-  test('protect: no security any more -> connections in the clear, which say so', async () => {
+  test('protect: security removed -> connections are in the clear, and say so', async () => {
     const { security } = world().harness;
     const listening = await world().listen({ security });
     listening.protect({ security: { kind: 'none' } });
@@ -419,9 +419,9 @@ function describeKeys(world: () => ContractWorld): void {
   });
 }
 
-/** A listener of a cluster that becomes one of this kind, as when a member becomes a cloud node, and back. */
+/** A listener of a cluster that changes to this kind and back, as when a member becomes a cloud node. */
 function describeProtecting(world: () => ContractWorld): void {
-  test('protect: from the cluster key to this way and back -> what is in force is taken; what was accepted stays', async () => {
+  test('protect: from the cluster key to this kind and back -> the present kind is accepted; accepted connections stay', async () => {
     const { security, way } = world().harness;
     const member = { security, acceptsWebSockets: false } as const;
     const byKey = { security, webSocketPath: undefined } as const;
@@ -490,7 +490,7 @@ function describeStreams(world: () => ContractWorld): void {
     expect(received.closures).toStrictEqual([undefined]);
   });
 
-  test('write: a reader that does not read -> false in the end; when it reads, drained once and nothing is queued', async () => {
+  test('write: the other side does not read -> false in the end; when it reads, drained once and nothing is queued', async () => {
     const { near, far } = await world().connect();
     const sent = record();
     near.attach(sent);
@@ -516,7 +516,7 @@ function describeStreams(world: () => ContractWorld): void {
     expect(near.write(chunk)).toBe(true);
   });
 
-  test('pause: nothing more is read, and the other side waits; resume -> all of it, in order, and once', async () => {
+  test('pause: nothing more is read, and the other side waits; resume -> everything arrives, in order, and once', async () => {
     const { near, far, listening } = await world().connect();
     const received = record();
     const sent = record();
@@ -528,7 +528,7 @@ function describeStreams(world: () => ContractWorld): void {
     const bytes = patterned(32 * 1024 * 1024);
     for (let start = 0; start < bytes.length; start += 65_536) near.write(bytes.subarray(start, start + 65_536));
     await bytesHavePassed(world(), listening);
-    // What was read before may still come: a piece of what the network carries at once.
+    // Data that was read before may still come: a piece of what the network carries at once.
     expect(received.byteCount).toBeLessThan(256 * 1024);
     expect(near.queuedBytes).toBeGreaterThan(0);
     far.resume();
@@ -537,7 +537,7 @@ function describeStreams(world: () => ContractWorld): void {
     expect(sent.drains).toBe(1);
   });
 
-  test('pause: the other side ends meanwhile -> what it had sent, then the end, after resume', async () => {
+  test('pause: the other side ends meanwhile -> its data, then the end, after resume', async () => {
     const { near, far, listening } = await world().connect();
     const received = record();
     near.attach(record());
@@ -593,7 +593,7 @@ function describeStreams(world: () => ContractWorld): void {
   });
 }
 
-/** A round trip over another connection: by then, what was sent before has arrived. */
+/** A round trip over another connection: after it, earlier data has arrived. */
 async function bytesHavePassed(world: ContractWorld, listening: Listening): Promise<void> {
   const { near, far } = await world.connectTo(listening);
   const received = record();
@@ -620,7 +620,7 @@ function describeEndings(world: () => ContractWorld): void {
     expect([sent.callsAfterClosed, received.callsAfterClosed]).toEqual([0, 0]);
   });
 
-  test('end: the other side never reads -> closed all the same', async () => {
+  test('end: the other side never reads -> still closes', async () => {
     const { near } = await world().connect();
     const sent = record();
     near.attach(sent);
@@ -630,7 +630,7 @@ function describeEndings(world: () => ContractWorld): void {
     await world().until(() => sent.closures.length === 1);
   });
 
-  test('destroy: with data on its way -> both sides hear of the end once, and of nothing after it', async () => {
+  test('destroy: with data in flight -> both sides hear of the end once, and of nothing after it', async () => {
     const { near, far, listening } = await world().connect();
     const nearRecorded = record();
     const farRecorded = record();
@@ -650,7 +650,7 @@ function describeEndings(world: () => ContractWorld): void {
     expect([nearRecorded.callsAfterClosed, farRecorded.callsAfterClosed]).toEqual([0, 0]);
   });
 
-  test('destroy: from inside data, with more waiting -> no more is handed over', async () => {
+  test('destroy: from inside data, with more waiting -> no more data is handed over', async () => {
     const { near, far, listening } = await world().connect();
     near.write(bytesOf('one'));
     await bytesHavePassed(world(), listening);
@@ -665,7 +665,7 @@ function describeEndings(world: () => ContractWorld): void {
       },
     });
     await world().until(() => received.closures.length === 1);
-    // Where the network keeps no bounds between writes, both may come as one.
+    // If the network keeps no boundaries between writes, both may come as one.
     expect(received.chunks).toHaveLength(1);
   });
 
@@ -682,7 +682,7 @@ function describeEndings(world: () => ContractWorld): void {
     expect(recorded.closures).toHaveLength(1);
   });
 
-  test('attach: the connection has ended already -> closed is called all the same, later, once', async () => {
+  test('attach: the connection has already ended -> closed is still called, later, once', async () => {
     const { near, far, listening } = await world().connect();
     near.destroy();
     const other = record();
@@ -699,7 +699,7 @@ function describeEndings(world: () => ContractWorld): void {
 }
 
 function describeListeners(world: () => ContractWorld): void {
-  test('listen: port 0 -> a port that can be dialed; a taken port -> portInUse, named', async () => {
+  test('listen: port 0 -> a port that can be dialed; a taken port -> portInUse with its number', async () => {
     const listening = await world().listen();
     expect(listening.port).toBeGreaterThan(0);
     expect(listening.host).toBe(world().harness.host);
@@ -711,10 +711,10 @@ function describeListeners(world: () => ContractWorld): void {
 
   for (const [what, options, named] of [
     ['a port that is none', { port: 70_000 }, ':70000'],
-    // Of a network that is for documentation (RFC 5737), so no machine has it.
+    // Of a network reserved for documentation (RFC 5737), so no machine has it.
     ['an address of another machine', { host: '192.0.2.1' }, '192.0.2.1'],
   ] as const) {
-    test(`listen: ${what} -> addressUnavailable, named`, async () => {
+    test(`listen: ${what} -> addressUnavailable with the address`, async () => {
       await expect(world().listen(options)).rejects.toMatchObject({
         code: 'addressUnavailable',
         message: expect.stringContaining(named),
@@ -722,7 +722,7 @@ function describeListeners(world: () => ContractWorld): void {
     });
   }
 
-  test('listening close: accepted connections -> stay up; the port is free at once', async () => {
+  test('listening close: accepted connections -> stay open; the port is free at once', async () => {
     const { near, far, listening } = await world().connect();
     await world().settle(listening.close());
     await world().settle(listening.close());
@@ -735,7 +735,7 @@ function describeListeners(world: () => ContractWorld): void {
     await world().connectTo(again);
   });
 
-  /** A client that opens a connection and then says nothing, as one without security does. */
+  /** A client that opens a connection and then stays silent, as one without security does. */
   async function silentClient(listening: Listening): Promise<Recorded> {
     const near = await world().dial(listening.port, { security: { kind: 'none' } });
     const recorded = record();
@@ -743,7 +743,7 @@ function describeListeners(world: () => ContractWorld): void {
     return recorded;
   }
 
-  test('listen: a client that says nothing -> handshakeTimeout, and it is closed', async () => {
+  test('listen: a silent client -> handshakeTimeout, and it is closed', async () => {
     const listening = await world().listen({ handshakeTimeoutMs: 50 });
     const client = await silentClient(listening);
     await world().until(() => client.closures.length === 1 && world().refused.length === 1);
@@ -760,7 +760,7 @@ function describeListeners(world: () => ContractWorld): void {
     expect(world().refused.map(({ code }) => code)).toEqual(['connectionLost']);
   });
 
-  test('listen: more handshakes than unauthenticatedMax -> the first makes way, and a newcomer gets in', async () => {
+  test('listen: more handshakes than unauthenticatedMax -> the first gives way, and a newcomer gets in', async () => {
     const listening = await world().listen({ limits: connectionLimits({ unauthenticatedMax: 2 }) });
     const first = await silentClient(listening);
     const second = await silentClient(listening);
@@ -772,7 +772,7 @@ function describeListeners(world: () => ContractWorld): void {
     expect(world().accepted).toHaveLength(1);
   });
 
-  test('listen: accepted, but never said who is there -> makes way, and its owner hears why; one that is admitted stays', async () => {
+  test('listen: accepted but never admitted -> gives way, and its owner gets the reason; an admitted one stays', async () => {
     const { far, listening } = await world().connect({ limits: connectionLimits({ unauthenticatedMax: 1 }) });
     far.admitted();
     const [stays, yields] = [record(), record()];
@@ -784,7 +784,7 @@ function describeListeners(world: () => ContractWorld): void {
     expect([stays.closures, world().refused]).toEqual([[], []]);
   });
 
-  test('listen: from one address more connections than it may have -> the last is refused', async () => {
+  test('listen: more connections from one address than allowed -> the last is refused', async () => {
     const { near, far, listening } = await world().connect({
       limits: connectionLimits({ connectionsPerAddressMax: 1 }),
     });
@@ -795,7 +795,7 @@ function describeListeners(world: () => ContractWorld): void {
     near.destroy();
   });
 
-  test('listen: several come while a place is left, and all are admitted -> the last of them is closed, and told why', async () => {
+  test('listen: several arrive while one place is left, and all are admitted -> the last is closed with the reason', async () => {
     const { far, listening } = await world().connect({ limits: connectionLimits({ connectionsMax: 1 }) });
     const { far: late } = await world().connectTo(listening);
     const told = record();
@@ -819,7 +819,7 @@ function describeListeners(world: () => ContractWorld): void {
     expect(world().refused).toEqual([]);
   });
 
-  test('listen: more connections than connectionsMax -> the last is refused; when one ends, the next is taken', async () => {
+  test('listen: more connections than connectionsMax -> the last is refused; when one ends, the next is accepted', async () => {
     const { near, far, listening } = await world().connect({ limits: connectionLimits({ connectionsMax: 2 }) });
     const second = await world().connectTo(listening);
     far.admitted();
@@ -863,7 +863,7 @@ function describeDatagrams(world: () => ContractWorld): void {
     return { datagrams, heard, senders, failures };
   }
 
-  test('datagrams: several share the port -> everybody hears every broadcast, its sender too', async () => {
+  test('datagrams: several share the port -> each hears every broadcast, including the sender', async () => {
     const { server, client } = world().harness;
     const all = [await open(server), await open(client), await open(client)];
     for (const [index, { datagrams }] of all.entries()) datagrams.broadcast(bytesOf(`from ${index}`));
@@ -874,7 +874,7 @@ function describeDatagrams(world: () => ContractWorld): void {
     }
   });
 
-  test('datagrams: the host of the sender -> can be dialed', async () => {
+  test("datagrams: the sender's host -> can be dialed", async () => {
     const { server, client } = world().harness;
     const speaker = await open(server);
     const hearer = await open(client);
@@ -885,7 +885,7 @@ function describeDatagrams(world: () => ContractWorld): void {
     await world().dial(Number(hearer.heard[0]), { host: host as string });
   });
 
-  test('datagrams: larger than one can be -> failed, once for all of them; later ones are heard', async () => {
+  test('datagrams: larger than the maximum -> failed, once for all of them; later ones are heard', async () => {
     const speaker = await open(world().harness.server);
     const tooLarge = new Uint8Array(70_000);
     speaker.datagrams.broadcast(tooLarge);
@@ -898,7 +898,7 @@ function describeDatagrams(world: () => ContractWorld): void {
     expect(speaker.failures).toEqual([{ code: 'addressUnavailable', message: expect.stringMatching(/EMSGSIZE/) }]);
   });
 
-  test('datagrams: closed while one is on its way -> does not hear it', async () => {
+  test('datagrams: closed while a datagram is in flight -> does not hear it', async () => {
     const { server, client } = world().harness;
     const [speaker, gone] = [await open(server), await open(client)];
     speaker.datagrams.broadcast(bytesOf('too late'));
@@ -909,7 +909,7 @@ function describeDatagrams(world: () => ContractWorld): void {
     expect(gone.heard).toEqual([]);
   });
 
-  test('datagrams: closed -> neither hear nor send, and say nothing', async () => {
+  test('datagrams: closed -> neither hear nor send, and report nothing', async () => {
     const { server, client } = world().harness;
     const gone = await open(server);
     const present = await open(client);

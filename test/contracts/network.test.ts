@@ -1,4 +1,4 @@
-/** The real network: the contract, and what only real sockets can do wrong. Everything stays on 127.0.0.0/8. */
+/** The real network: the contract, and faults that only real sockets have. All traffic stays on 127.0.0.0/8. */
 import { createSocket } from 'node:dgram';
 import { EventEmitter } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -38,7 +38,7 @@ afterEach(async () => {
   await world.harness.close();
 });
 
-/** A bare TCP client: what it received, and whether it was closed. */
+/** A bare TCP client: the bytes that it received, and whether it was closed. */
 function rawClient(port: number, bytes?: Uint8Array | string) {
   const socket = connect(port, host);
   const seen = { socket, isClosed: false, bytes: 0 };
@@ -91,7 +91,7 @@ describe('TLS listener', () => {
     expect(world.refused[0]?.code).toBe('protocolUnsupported');
   });
 
-  test('TLS listener: a client with no key at all -> refused as wrongClusterKey', async () => {
+  test('TLS listener: a client without a key -> refused as wrongClusterKey', async () => {
     const listening = await world.listen();
     const client = tlsClient(listening.port, { rejectUnauthorized: false });
     await until(() => client.isClosed && world.refused.length === 1);
@@ -121,7 +121,7 @@ describe('TLS listener', () => {
     expect(world.refused.map(({ code }) => code)).toEqual(['connectionLost']);
   });
 
-  test('TLS listener: more handshakes than unauthenticatedMax -> the first makes way; a member gets in', async () => {
+  test('TLS listener: more handshakes than unauthenticatedMax -> the first gives way; a member gets in', async () => {
     const listening = await world.listen({ limits: connectionLimits({ unauthenticatedMax: 2 }) });
     const silent = [rawClient(listening.port), rawClient(listening.port)];
     await until(() => silent.every(({ socket }) => !socket.connecting));
@@ -134,7 +134,7 @@ describe('TLS listener', () => {
     expect(third.isClosed).toBe(false);
   });
 
-  test('TLS listener: a client with a session of the past and no key -> refused in the handshake', async () => {
+  test('TLS listener: a client with an old session and no key -> refused in the handshake', async () => {
     const listening = await world.listen();
     const first = tlsClient(listening.port, { pskCallback: () => ({ identity: keyId, psk: key }) });
     await until(() => first.session !== undefined && world.accepted.length === 1);
@@ -145,7 +145,7 @@ describe('TLS listener', () => {
     expect(world.accepted).toHaveLength(1);
   });
 
-  test('TLS listener: a key that has left the ring -> neither it nor a session of it gets in again', async () => {
+  test('TLS listener: a key that has left the ring -> neither it nor its session gets in again', async () => {
     const withKey = { pskCallback: () => ({ identity: keyId, psk: key }) };
     const listening = await world.listen();
     const first = tlsClient(listening.port, withKey);
@@ -162,7 +162,7 @@ describe('TLS listener', () => {
     expect([world.accepted.length, first.isClosed]).toEqual([1, false]);
   });
 
-  test('TLS listener: what OpenSSL asks for by other names, tickets among them -> no key, and nothing named', () => {
+  test('TLS listener: other names that OpenSSL asks for, tickets among them -> no key, and nothing is named', () => {
     const named: unknown[] = [];
     const { pskCallback } = pskServerOptions({
       keys: [{ keyId, key }],
@@ -208,7 +208,7 @@ describe('TLS listener', () => {
     });
   });
 
-  test('TLS connection: bytes on the wire -> do not show what was written', async () => {
+  test('TLS connection: bytes on the wire -> do not show the plaintext', async () => {
     const listening = await world.listen();
     const relay = await relayTo(listening.port);
     const near = await world.dial(relay.port);
@@ -245,7 +245,7 @@ describe('TLS listener', () => {
     return seen;
   }
 
-  /** Stands between two ends and sees the bytes of the one that dialed. */
+  /** Stands between two ends and sees the bytes of the dialer. */
   async function relayTo(port: number) {
     let upstream: Socket | undefined;
     let seen = Buffer.alloc(0);
@@ -263,7 +263,7 @@ describe('TLS listener', () => {
 });
 
 describe('dial', () => {
-  test('dial: a plain server that says nothing -> connectionTimeout, and the socket is closed', async () => {
+  test('dial: a plain server that stays silent -> connectionTimeout, and the socket is closed', async () => {
     let isClosed = false;
     const port = await rawServer((socket) => {
       socket.resume();
@@ -275,7 +275,7 @@ describe('dial', () => {
     await until(() => isClosed);
   });
 
-  test('dial: a plain server that talks -> wrongClusterKey, which says that it has no key', async () => {
+  test('dial: a plain server that sends data -> wrongClusterKey, because it has no key', async () => {
     const port = await rawServer((socket) => socket.write('220 welcome to the mail server'));
     await expect(world.dial(port)).rejects.toMatchObject({
       code: 'wrongClusterKey',
@@ -342,7 +342,7 @@ describe('listen', () => {
 });
 
 describe('TcpConnection', () => {
-  /** What a connection needs of a socket, moved by hand. */
+  /** The part of a socket that a connection needs, moved by hand. */
   class HandSocket extends EventEmitter {
     writable = true;
     destroyed = false;
@@ -378,7 +378,7 @@ describe('TcpConnection', () => {
     jest.useRealTimers();
   });
 
-  test('end: the queue gets shorter all the time -> goes on; when it stands still -> destroyed', () => {
+  test('end: the queue keeps shrinking -> goes on; when it stands still -> destroyed', () => {
     socket.writableLength = 1_000;
     connection.end();
     for (let round = 0; round < 5; round += 1) {
@@ -410,7 +410,7 @@ describe('TcpConnection', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  test('the other side ends but does not take what is queued -> destroyed', () => {
+  test('the other side ends but does not take the queued bytes -> destroyed', () => {
     socket.writableLength = 1_000;
     socket.emit('end');
     jest.advanceTimersByTime(lingerMs);
@@ -495,7 +495,7 @@ describe('datagrams', () => {
     }
   });
 
-  test('datagrams: the port is held by a program that does not share -> portInUse', async () => {
+  test('datagrams: a program that does not share holds the port -> portInUse', async () => {
     const port = await freeUdpPort();
     const holder = createSocket('udp4');
     own.push({ destroy: () => holder.close() });
@@ -534,7 +534,7 @@ describe('lanBroadcastAddresses', () => {
     ]);
   });
 
-  test('broadcast addresses: no interface, a point-to-point link, nonsense -> loopback alone', () => {
+  test('broadcast addresses: no interface, a point-to-point link, nonsense -> loopback only', () => {
     const interfaces = {
       tun0: [info('10.8.0.2', '255.255.255.255'), info('10.8.0.4', '255.255.255.254')],
       odd: [info('10.8.0', '255.0.0.0'), info('1.2.3.4', 'x')],
@@ -566,7 +566,7 @@ describe('closeAll', () => {
       const nowhere = network.dial({ host, port: 70_000, security: kind, timeoutMs: 5_000, signal });
       expect(await codeOf(nowhere)).toBe('connectionRefused');
       rawClient(port);
-      // On its way when everything closes.
+      // Under way when everything closes.
       void network.dial({ host, port, security: kind, timeoutMs: 5_000, signal }).catch(() => {});
     }
     await network.openDatagrams({ port: await freeUdpPort(), scope: 'loopback', received: () => {}, failed: () => {} });

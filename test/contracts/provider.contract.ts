@@ -1,16 +1,16 @@
-/** What every configuration provider promises, whatever it reads. */
+/** The promises of every configuration provider, whatever its source. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../../src/configuration/provider.js';
 
 export interface ProviderHarness {
   readonly provider: PeerNodeConfigurationProvider;
-  /** Makes it say something else from now on. */
+  /** Makes the source deliver another configuration from now on. */
   change(configuration: PeerNodeConfiguration): Promise<void>;
-  /** Makes it say something that cannot be read; undefined where that cannot be. */
+  /** Makes the source unreadable; undefined if that is impossible. */
   readonly spoil: (() => Promise<void>) | undefined;
-  /** Lets it look, however it does; resolves when it has looked at what is there now. */
+  /** Lets the provider check its source; resolves when it has seen the present content. */
   look(): Promise<void>;
-  /** What is left open; empty when nobody listens. */
+  /** Resources that are still open; empty when there is no listener. */
   leftovers(): readonly string[];
   close(): Promise<void>;
 }
@@ -21,7 +21,7 @@ export const first: PeerNodeConfiguration = {
 const second: PeerNodeConfiguration = { ...first, port: 9_001 };
 const third: PeerNodeConfiguration = { ...first, port: 9_002, eligible: false };
 
-/** @param makeHarness Of a provider that says {@link first} */
+/** @param makeHarness Of a provider that delivers {@link first} */
 export function describeProvider(name: string, makeHarness: () => Promise<ProviderHarness>): void {
   describe(`provider contract: ${name}`, () => {
     let harness: ProviderHarness;
@@ -49,13 +49,13 @@ export function describeProvider(name: string, makeHarness: () => Promise<Provid
       };
     }
 
-    test('asked -> the configuration', async () => {
+    test('requested -> the configuration', async () => {
       expect(await harness.provider.getConfiguration()).toMatchObject(first);
       await harness.change(second);
       expect(await harness.provider.getConfiguration()).toMatchObject(second);
     });
 
-    test('changes -> each is told once, in order, whole, and to everybody', async () => {
+    test('changes -> each is reported once, in order, complete, and to all listeners', async () => {
       await harness.provider.getConfiguration();
       const [one, two] = [listen(), listen()];
       for (const next of [second, third]) {
@@ -72,7 +72,7 @@ export function describeProvider(name: string, makeHarness: () => Promise<Provid
       two.stop();
     });
 
-    test('looked at again, and unchanged -> nothing is told', async () => {
+    test('checked again, and unchanged -> nothing is reported', async () => {
       await harness.provider.getConfiguration();
       const { heard, stop } = listen();
       await harness.change(first);
@@ -81,7 +81,7 @@ export function describeProvider(name: string, makeHarness: () => Promise<Provid
       stop();
     });
 
-    test('asked after a change, before it was noticed -> who listens is told nevertheless, once', async () => {
+    test('requested after a change, before it was noticed -> listeners still hear of it, once', async () => {
       const { heard, stop } = listen();
       await harness.provider.getConfiguration();
       await harness.change(second);
@@ -91,7 +91,7 @@ export function describeProvider(name: string, makeHarness: () => Promise<Provid
       stop();
     });
 
-    test('nobody listens any more -> nothing is told, and nothing is left open', async () => {
+    test('the last listener unsubscribes -> nothing is reported, and nothing stays open', async () => {
       await harness.provider.getConfiguration();
       const [one, two] = [listen(), listen()];
       one.stop();
@@ -102,7 +102,7 @@ export function describeProvider(name: string, makeHarness: () => Promise<Provid
       expect(harness.leftovers()).toEqual([]);
     });
 
-    test('it cannot be read -> trouble is told once, the last good one stays, and a good one is told afterwards', async () => {
+    test('unreadable -> trouble is reported once, the last good one stays, and the next good one is reported', async () => {
       const { spoil } = harness;
       await harness.provider.getConfiguration();
       const { heard, troubles, stop } = listen();

@@ -4,14 +4,14 @@ import type { Randomness } from '../../src/ports/ports.js';
 
 export function describeRandomness(name: string, make: () => Randomness): void {
   describe(`randomness contract: ${name}`, () => {
-    test('float: many draws -> in [0, 1), spread out evenly', () => {
+    test('float: many draws -> in [0, 1), evenly spread', () => {
       const { float } = make();
       const draws = Array.from({ length: 10_000 }, float);
       expect(draws.every((value) => value >= 0 && value < 1)).toBe(true);
       expect(new Set(draws).size).toBeGreaterThan(9_990);
       const tenths = new Array<number>(10).fill(0);
       for (const value of draws) tenths[Math.floor(value * 10)] = (tenths[Math.floor(value * 10)] ?? 0) + 1;
-      // A thousand each, give or take five standard deviations.
+      // A thousand each, within five standard deviations.
       expect(tenths.every((count) => Math.abs(count - 1_000) < 150)).toBe(true);
     });
 
@@ -22,8 +22,8 @@ export function describeRandomness(name: string, make: () => Randomness): void {
       expect(new Set(draws).size).toBe(1_000);
     });
 
-    test('token: of two generators -> are different', () => {
-      // What a process draws must be its own, even right after its start.
+    test('token: of two generators -> differ', () => {
+      // The tokens of a process must be its own, even right after its start.
       expect(make().token()).not.toBe(make().token());
     });
   });

@@ -1,4 +1,4 @@
-/** Lets virtual time go on for the contract suites, as a world does: one event, then everything that it has set off. */
+/** Advances virtual time for the contract suites, as a world does: one event, then everything that it has caused. */
 import type { VirtualClock } from '../../src/simulation/clock.js';
 import { PendingWork } from '../../src/simulation/pending-work.js';
 

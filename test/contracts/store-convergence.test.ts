@@ -1,4 +1,4 @@
-/** Property: whatever the order, the splitting and the repetition in which entries arrive, replicas end up the same. */
+/** Property: in whatever order, splits and repetitions entries arrive, replicas end up the same. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { compareStamps, type Stamp } from '../../src/core/author.js';
@@ -8,7 +8,7 @@ import { openInTemporaryDirectory } from './store-temporary.js';
 
 const open = openInTemporaryDirectory();
 
-/** Few stamps and keys, so that authors meet: at equal stamps too. */
+/** Few stamps and keys, so that authors meet, even at equal stamps. */
 const steps = fc.array(
   fc.record({ step: fc.integer({ min: 1, max: 2 }), key: fc.constantFrom('x', 'y', 'z'), deletes: fc.boolean() }),
   { minLength: 1, maxLength: 8 },
@@ -69,7 +69,7 @@ function chainFrom(name: string, own: readonly { step: number; key: string; dele
   return chain;
 }
 
-/** Last write wins, written down once more: sort all writes, the last on each key stays. */
+/** Last write wins, stated independently: sort all writes; the last on each key stays. */
 function modelOf(chains: readonly RemoteChain[]): Record<string, string> {
   const writes = chains.flatMap(({ author, entries }) =>
     entries.map((entry) => ({ entry, stamp: { hlc: entry.hlc, ...author } as Stamp })),

@@ -1,4 +1,4 @@
-/** The SQLite file: whose it is, who may open it, and what a commit leaves on the disk. */
+/** The SQLite file: its owner, which processes may open it, and what a commit leaves on disk. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -77,7 +77,7 @@ describe('the database file', () => {
     await withDocument(path);
   });
 
-  test('file: another process was killed while it made it -> what it left goes at the next opening', async () => {
+  test('file: another process was killed while it created the file -> its leftovers go at the next opening', async () => {
     const path = newPath();
     await withDocument(path);
     writeFileSync(`${path}.new`, 'half of a database');
@@ -120,7 +120,7 @@ describe('the database file', () => {
     await expectRefusal(path, { code: 'databaseForeign', message: /version 99.*up to 2/ });
   });
 
-  test('file: of schema version 1 with an index -> brought to version 2; its index is filled again when it is asked for', async () => {
+  test('file: of schema version 1 with an index -> migrated to version 2; its index is filled again on request', async () => {
     const path = newPath();
     const first = await open(path);
     await first.write([put('a', { tags: ['hot'], n: 1 }), put('b', { n: 2 })]);
@@ -166,7 +166,7 @@ describe('the database file', () => {
     await expect(open(path)).rejects.toMatchObject({ code: 'databaseCorrupt' });
   });
 
-  test('file: a directory stands there, or a file stands for its directory -> databaseUnavailable', async () => {
+  test('file: a directory in its place, or a file in place of its directory -> databaseUnavailable', async () => {
     const path = newPath();
     mkdirSync(path, { recursive: true });
     await expect(open(path)).rejects.toMatchObject({ code: 'databaseUnavailable' });
@@ -175,7 +175,7 @@ describe('the database file', () => {
     await expect(open(file)).rejects.toMatchObject({ code: 'databaseUnavailable' });
   });
 
-  test('file: open already in this process -> databaseInUse, and the first goes on, its lock still held', async () => {
+  test('file: already open in this process -> databaseInUse, and the first goes on, its lock still held', async () => {
     const path = newPath();
     const store = await open(path);
     await expect(open(path)).rejects.toMatchObject({ code: 'databaseInUse' });
@@ -185,7 +185,7 @@ describe('the database file', () => {
     await withDocument(path);
   });
 
-  test('file: open in another process -> databaseInUse, until that one ends', async () => {
+  test('file: open in another process -> databaseInUse, until that process ends', async () => {
     const path = newPath();
     await withDocument(path);
     const other = await openElsewhere(path);
@@ -197,7 +197,7 @@ describe('the database file', () => {
 });
 
 describe('durability', () => {
-  test('backup: into a directory that others may read, by a umask of nothing -> is for its owner only while it is made, too', async () => {
+  test('backup: into a directory that others may read, with umask 0 -> is for its owner only, even during the copy', async () => {
     const path = newPath();
     const store = await open(path);
     await store.write(Array.from({ length: 2_000 }, (_, index) => put(`k${index}`, 'x'.repeat(2_000))));
@@ -219,7 +219,7 @@ describe('durability', () => {
     expect([...modes].filter(([, mode]) => mode !== 0o600)).toEqual([]);
   });
 
-  test('backup: what others have put where it is made -> is neither written to nor followed', async () => {
+  test('backup: files that others have put in its place -> are neither written to nor followed', async () => {
     const path = newPath();
     const store = await open(path);
     await store.write([put('a', 1)]);
@@ -232,7 +232,7 @@ describe('durability', () => {
     expect(statSync(join(path, '..', 'copy.db')).mode & 0o777).toBe(0o600);
   });
 
-  test('backup: onto a device, a socket, a pipe, a directory, the log of a database, or no name at all -> refused, untouched', async () => {
+  test('backup: onto a device, a socket, a pipe, a directory, the log of a database, or an invalid name -> refused, untouched', async () => {
     const path = newPath();
     const store = await open(path);
     await store.write([put('a', 1)]);
@@ -252,7 +252,7 @@ describe('durability', () => {
     await store.close();
   });
 
-  test('backup: two to one file at once -> what is there is whole, and whoever was overtaken is told', async () => {
+  test('backup: two to one file at once -> the file is complete, and the overtaken caller gets an error', async () => {
     const path = newPath();
     const store = await open(path);
     await store.write(Array.from({ length: 2_000 }, (_, index) => put(`k${index}`, 'x'.repeat(2_000))));
@@ -280,7 +280,7 @@ describe('durability', () => {
     expect(readdirSync(dataDir)).toEqual(['pipe']);
   });
 
-  test('restore: of a copy that others may read -> what is made of it is for its owner only, and what was there, too', async () => {
+  test('restore: of a copy that others may read -> the new file is for its owner only, and so is the previous one', async () => {
     const path = newPath();
     const store = await open(path);
     await store.write([put('a', 1)]);
@@ -361,7 +361,7 @@ function crashCopy(path: string, copy: string): void {
   copyFileSync(`${path}-wal`, `${copy}-wal`);
 }
 
-/** Opens the file in another process, and tells what that one said. */
+/** Opens the file in another process, and returns its output. */
 async function openElsewhere(path: string): Promise<{ said: string; end(): Promise<unknown> }> {
   const child = spawn(process.execPath, ['-e', holdOpen, path], { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.once('exit', resolve));

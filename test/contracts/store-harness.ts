@@ -1,5 +1,6 @@
 /**
- * What the suites of the store port need: stores with a wall clock that the test sets, and chains of other nodes' entries.
+ * Tools for the suites of the store port: stores with a wall clock that the test sets, and chains of entries of other
+ * nodes.
  */
 import { expect } from '@jest/globals';
 import { type Author, type Incarnation, type Scope, scopeOf } from '../../src/core/author.js';
@@ -18,7 +19,7 @@ export interface ManualTime extends Time {
 export interface StoreHarness {
   readonly store: Store;
   readonly time: ManualTime;
-  /** What subscribers have thrown. */
+  /** Errors that subscribers have thrown. */
   readonly subscriberErrors: unknown[];
   /** Closes the store and opens its data again. */
   reopen(): Promise<StoreHarness>;
@@ -26,11 +27,11 @@ export interface StoreHarness {
 
 export interface OpenOptions {
   readonly nodeId?: NodeId;
-  /** How much fits, in pages of the implementation: small numbers make a disk that fills up. */
+  /** The capacity in pages of the implementation: small numbers make a disk that fills up. */
   readonly pagesMax?: number;
 }
 
-/** Opens an empty store. What is open at the end of a test is closed by the suite that provides this. */
+/** Opens an empty store. The suite that provides this closes the stores that are open at the end of a test. */
 export type OpenStore = (options?: OpenOptions) => Promise<StoreHarness>;
 
 /** 2026-01-01T00:00:00Z */

@@ -1,4 +1,6 @@
-/** Whether a SQLite store says so when it cannot take writes: full, not readable, or its files are gone. */
+/**
+ * Whether a SQLite store reports that it cannot take writes: the disk is full or unreadable, or its files are gone.
+ */
 import { copyFileSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -112,7 +114,7 @@ describe('store health', () => {
     },
   );
 
-  test.each(vanishings)('files: %s -> a backup has everything that was acknowledged', async (_, vanish) => {
+  test.each(vanishings)('files: %s -> a backup contains every acknowledged write', async (_, vanish) => {
     const { store, path } = await open();
     await store.write([put('a', 1)]);
     vanish(path);
@@ -126,10 +128,10 @@ describe('store health', () => {
   });
 
   test.each(vanishings)(
-    'files: %s in the middle of many writes -> noticed within 100 ms, and for good',
+    'files: %s during many writes -> noticed within 100 ms, and permanently',
     async (what, vanish) => {
       const { store, path, time } = await open();
-      // The log was looked at a while ago, and its directory has not changed since.
+      // The log was checked a while ago, and its directory has not changed since.
       for (const [key, ms] of Object.entries({ a: 0, b: 101, c: 1 })) {
         time.elapsedMs += ms;
         await store.write([put(key, 1)]);
@@ -143,7 +145,7 @@ describe('store health', () => {
     },
   );
 
-  test.each(vanishings)('files: %s while nobody writes -> noticed when somebody looks', async (_, vanish) => {
+  test.each(vanishings)('files: %s without writes -> noticed by the next check', async (_, vanish) => {
     const { store, path, time } = await open();
     expect(store.health.check()).toBeUndefined();
     time.elapsedMs += 60;
@@ -153,7 +155,7 @@ describe('store health', () => {
   });
 
   test.each(lockReplacements)(
-    'lock: %s takes its place -> all goes on, and it is taken again once that is gone',
+    'lock: %s takes its place -> work goes on, and the lock is taken again once that is gone',
     async (_, replace) => {
       const { store, path } = await open();
       const lock = lockPathOf(path);
@@ -167,7 +169,7 @@ describe('store health', () => {
     },
   );
 
-  test('files: the log of a large transaction is cut by the database itself -> all is well', async () => {
+  test('files: the database itself cuts the log of a large transaction -> healthy', async () => {
     const { store, path } = await open();
     const large = Array.from({ length: 30 }, (_, index) => put(`k${index}`, 'x'.repeat(4_000_000)));
     await store.write(large);
@@ -176,7 +178,7 @@ describe('store health', () => {
     await store.write([put('a', 1)]);
   });
 
-  test('files: put back -> writes go on, with all that was there', async () => {
+  test('files: put back -> writes go on, with all earlier data', async () => {
     const { store, path, time, told } = await open();
     await store.write([put('a', 1)]);
     renameSync(path, `${path}.away`);
@@ -205,7 +207,7 @@ describe('store health', () => {
     expect(await payloadOf(store, 'c')).toBe(1);
   });
 
-  test('files: the log is copied into the database, which grows -> all is well', async () => {
+  test('files: the log is copied into the database, which grows -> healthy', async () => {
     const { store, path } = await open();
     const before = statSync(path).size;
     for (let index = 0; statSync(path).size === before; index += 1)
@@ -214,7 +216,7 @@ describe('store health', () => {
     await store.write([put('a', 1)]);
   });
 
-  test('disk: full -> impaired, until a try finds room', async () => {
+  test('disk: full -> impaired, until a trial finds room', async () => {
     const { store, told } = await open(30);
     expect(await codeOf(store.write([put('a', 'x'.repeat(1_000_000))]))).toBe('diskFull');
     expect([store.health.check()?.code, told]).toEqual(['diskFull', ['diskFull']]);
@@ -225,13 +227,13 @@ describe('store health', () => {
     await store.write([put('a', 1)]);
   });
 
-  test('disk: no room for one large document -> it is refused, and the database is well', async () => {
+  test('disk: no room for one large document -> it is refused, and the database stays healthy', async () => {
     const { store, told } = await open(400);
     expect(await codeOf(store.write([put('a', 'x'.repeat(3_900_000))]))).toBe('diskFull');
     expect([store.health.check(), told]).toEqual([undefined, []]);
   });
 
-  test('a recipe that fails with the code of a system -> says nothing of the database', async () => {
+  test('a recipe that fails with the code of a system error -> does not impair the database', async () => {
     const { store } = await open();
     const recipe = () => {
       throw Object.assign(new Error('mine'), { code: 'EIO' });
@@ -263,7 +265,7 @@ function healthOf({ tryDisk = () => {} } = {}) {
 const failed = (code: string) => Object.assign(new Error(code), { name: 'StatemeshError', code });
 
 describe('health', () => {
-  test('it comes and goes -> sound at once at first, then after twice the time without a failure each time, up to a minute', () => {
+  test('comes and goes -> sound at once the first time, then each time after twice the time without a failure, up to a minute', () => {
     const { storeCalmFirstMs, storeCalmMaxMs } = limits;
     const { health, pass } = healthOf();
     const calms = [];
@@ -280,7 +282,7 @@ describe('health', () => {
     expect(health.check()).toBeUndefined();
   });
 
-  test('it fails again before it has been sound for long enough -> the time begins anew', () => {
+  test('fails again before it has been sound for long enough -> the time starts again', () => {
     const { health, pass } = healthOf();
     health.readFailed(failed('databaseUnavailable'));
     health.check();
@@ -293,7 +295,7 @@ describe('health', () => {
     expect(health.check()).toBeUndefined();
   });
 
-  test('nothing is written for `storeIdleTrialMs` -> the disk is tried, and what is wrong is told', () => {
+  test('no write for `storeIdleTrialMs` -> a trial checks the disk, and its failure is reported', () => {
     let isBroken = false;
     let tries = 0;
     const tryDisk = () => {
@@ -322,7 +324,7 @@ describe('health', () => {
     expect(health.check()?.code).toBe('databaseCorrupt');
   });
 
-  test('cannot be written, and a try fails for another reason -> says the other one', () => {
+  test('not writable, and a trial fails for another reason -> reports the new reason', () => {
     const { health } = healthOf({
       tryDisk: () => {
         throw failed('databaseUnavailable');

@@ -38,7 +38,7 @@ export function describeStoreLifecycle(open: OpenStore): void {
       expect(await store.statistics()).toMatchObject({ documents: 2, tombstones: 1, entries: 4, authors: 2 });
     });
 
-    test('reopened: the wall clock was set back -> stamps go on above everything, own and foreign', async () => {
+    test('reopened: the wall clock was set back -> stamps continue above all earlier ones, own and foreign', async () => {
       const first = await open();
       await first.store.write([put('a', 1)]);
       const second = await first.reopen();
@@ -82,7 +82,7 @@ export function describeStoreLifecycle(open: OpenStore): void {
       expect(await payloadOf(store, 'b')).toBe(2);
     });
 
-    test('closing: asked for by a recipe -> the write is finished first', async () => {
+    test('closing: requested by a recipe -> the write is finished first', async () => {
       const { store } = await open();
       let closed: Promise<void> | undefined;
       const write = store.write([

@@ -1,4 +1,4 @@
-/** Queries: what they find, with and without an index. The property against a model is in `store-query-model.test`. */
+/** Queries: their results, with and without an index. The property against a model is in `store-query-model.test`. */
 import { describe, expect, test } from '@jest/globals';
 import type { DocumentKey } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
@@ -21,7 +21,7 @@ const documents = {
 const all = Object.keys(documents).sort();
 const but = (...keys: string[]) => all.filter((key) => !keys.includes(key));
 
-/** [what is asked, what is found] */
+/** [query, result] */
 const cases: readonly (readonly [Where, readonly string[]])[] = [
   [{}, all],
   [{ v: 5 }, ['number']],
@@ -67,7 +67,7 @@ export function describeStoreQueries(open: OpenStore): void {
       });
     }
 
-    test('like: a text with a NUL -> is seen to its end', async () => {
+    test('like: a text with a NUL -> is matched to its end', async () => {
       const { store } = await open();
       await store.write([put('nul', { name: 'a\0b' }), put('plain', { name: 'a' })]);
       const patterns = ['a', 'a%b', 'a\0B', 'a_b', '%\0%', 'a\0'];
@@ -75,7 +75,7 @@ export function describeStoreQueries(open: OpenStore): void {
       expect(found).toEqual([['plain'], ['nul'], ['nul'], ['nul'], ['nul'], []]);
     });
 
-    test('like: case, any text, one character -> as SQL LIKE, one character being one code point', async () => {
+    test('like: case, any text, one character -> as SQL LIKE; one character is one code point', async () => {
       const { store } = await open();
       await store.write(['Anna', 'anne', 'Änne', 'hanna', '😀x'].map((name) => put(name, { name })));
       expect(await keysOf(store, { where: { name: { $like: 'ANN_' } } })).toEqual(['Anna', 'anne']);
@@ -119,7 +119,7 @@ export function describeStoreQueries(open: OpenStore): void {
       expect(await keysOf(store, { orderBy: descending })).toEqual(['b', 'c', 'd', 'e', 'f', 'a']);
     });
 
-    test('values: numbers and texts at the edges -> found by themselves', async () => {
+    test('values: numbers and texts at the edges -> are found by equality', async () => {
       const { store } = await open();
       const edges = [
         0.1 + 0.2,
@@ -139,7 +139,7 @@ export function describeStoreQueries(open: OpenStore): void {
       }
     });
 
-    test('fields: names of any characters -> found, with a backslash where a path would read them otherwise', async () => {
+    test('fields: names of any characters -> are found, with a backslash where a path would read them differently', async () => {
       const { store } = await open();
       const plain = [
         'a b',
@@ -201,7 +201,7 @@ export function describeStoreQueries(open: OpenStore): void {
       },
     );
 
-    test('lists: asked whether they are there, and ordered by -> answered', async () => {
+    test('lists: tests for their presence, and ordering by them -> answered', async () => {
       const { store } = await open();
       await store.write([put('a', { v: ['hot'] }), put('b', { v: 'hot' }), put('c', {})]);
       for (const field of [undefined, 'v']) {
@@ -212,13 +212,13 @@ export function describeStoreQueries(open: OpenStore): void {
       }
     });
 
-    test('query: what is not one -> queryInvalid, in empty collections too', async () => {
+    test('query: invalid -> queryInvalid, in empty collections, too', async () => {
       const { store } = await open();
       for (const query of [
         { where: { a: { $regex: 'x' } } },
         { where: { 'a[0]': 1 } },
         { limit: -1 },
-        // JSON that cannot be made a text, and what would find everything.
+        // A value that JSON cannot hold, and conditions that would match everything.
         { limit: { toString: null } },
         { orderBy: [{ field: { toString: null } }] },
         { where: null },
@@ -232,7 +232,7 @@ export function describeStoreQueries(open: OpenStore): void {
       expect(await store.count(products)).toBe(0);
     });
 
-    test('query: as large as it may be -> answered', async () => {
+    test('query: at the maximum size -> answered', async () => {
       const { store } = await open();
       await store.write([put('a', { v: 3 })]);
       const values = Array.from({ length: limits.queryConditionsMax - 1 }, (_, index) => index);
@@ -244,7 +244,7 @@ export function describeStoreQueries(open: OpenStore): void {
       expect(await keysOf(store, { where: nested })).toEqual(['a']);
     });
 
-    test('payload: a peer sent what is no JSON -> no query fails; it is a document without fields', async () => {
+    test('payload: a peer sent text that is not JSON -> no query fails; it is a document without fields', async () => {
       const { store } = await open();
       const texts = ['', 'no json', '{"v":1', '{v:1}', '{"v":1}{}', '\u0000', '[', '{"v":01}'];
       const chain = new RemoteChain({ nodeId: nodeB });
@@ -300,7 +300,7 @@ export function describeStoreQueries(open: OpenStore): void {
       expect(await store.count(products, { n: { $gte: -1 } })).toBe(await store.count(products));
     });
 
-    test('index: more than there may be -> queryInvalid', async () => {
+    test('index: more than the maximum -> queryInvalid', async () => {
       const { store } = await open();
       for (let index = 0; index < limits.indexesPerCollectionMax; index += 1) {
         await store.createIndex(products, `field-${index}`);
@@ -309,7 +309,7 @@ export function describeStoreQueries(open: OpenStore): void {
       await store.createIndex(products, 'field-0');
     });
 
-    test('find: more than limits.findBytesMax -> queryTooLarge, and with a limit what fits', async () => {
+    test('find: more than limits.findBytesMax -> queryTooLarge; with a limit, the documents that fit', async () => {
       const { store } = await open();
       const mebibyte = 'x'.repeat(1024 * 1024);
       for (let index = 0; index <= limits.findBytesMax / mebibyte.length; index += 1) {
@@ -319,7 +319,7 @@ export function describeStoreQueries(open: OpenStore): void {
       expect(await store.find(products, { limit: 3 })).toHaveLength(3);
     });
 
-    test('pages: the same as find, page by page of limits.pageBytesMax, of one state of the database', async () => {
+    test('pages: like find, page by page of limits.pageBytesMax, of one state of the database', async () => {
       const { store } = await open();
       const write = (index: number, v: number) => put(`${index}`.padStart(3, '0'), { v, text: 'x'.repeat(20_000) });
       for (let index = 0; index < 60; index += 1) await store.write([write(index, index % 7)]);
@@ -338,7 +338,7 @@ export function describeStoreQueries(open: OpenStore): void {
           const bytes = page.reduce((sum, { payload }) => sum + payload.length, 0);
           expect(bytes).toBeLessThan(limits.pageBytesMax + 21_000);
           found.push(...page);
-          // What happens between two pages is of another state.
+          // Writes between two pages belong to another state.
           await store.write([write(found.length, 99), remove('059'), put('zzz', { v: 5 })]);
         }
         expect(found).toEqual(expected);
@@ -349,7 +349,7 @@ export function describeStoreQueries(open: OpenStore): void {
       });
     });
 
-    test('pages: many small documents -> at most limits.pageDocumentsMax at once, and others have their turn between', async () => {
+    test('pages: many small documents -> at most limits.pageDocumentsMax at once, and other work runs in between', async () => {
       const { store } = await open();
       const count = 2 * limits.pageDocumentsMax + 1;
       await store.write(Array.from({ length: count }, (_, index) => put(`${index}`, index)));
@@ -358,7 +358,7 @@ export function describeStoreQueries(open: OpenStore): void {
       expect(lengths).toEqual([limits.pageDocumentsMax, limits.pageDocumentsMax, 1]);
     });
 
-    test('changes: large documents -> pages of limits.pageBytesMax, one that is larger comes alone, none is left out', async () => {
+    test('changes: large documents -> pages of limits.pageBytesMax; a larger one comes alone, and none is left out', async () => {
       const { store } = await open();
       const lengths = [10, 100_000, 200_000, 1_000_000, 10, 1_000_000, 1_000_000, 20];
       for (const [index, length] of lengths.entries()) await store.write([put(`${index}`, 'x'.repeat(length))]);

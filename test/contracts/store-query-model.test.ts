@@ -7,7 +7,7 @@ import { openInTemporaryDirectory } from './store-temporary.js';
 
 const open = openInTemporaryDirectory();
 
-/** Where integers and doubles of 64 bits, and the texts of both, part ways. */
+/** Where integers and doubles of 64 bits, and the texts of both, diverge. */
 const scales = [2 ** 53, 2 ** 60, 2 ** 63, 2 ** 64, 1e21, 5e-324, 2 ** -1022, Number.MAX_VALUE, 0.1 + 0.2]
   .flatMap((scale) => [scale, scale - 1, scale + 1, 1_152_921_504_606_847_000, -scale])
   .concat(-0);
@@ -35,7 +35,7 @@ const scalars: fc.Arbitrary<Scalar> = fc.oneof(
     'a\0b',
     '\0',
   ),
-  // Each several times, since what is drawn evenly is equal to nothing.
+  // Each several times, because values drawn evenly are never equal.
   fc.constantFrom(...scales),
   fc.double({ noNaN: true, noDefaultInfinity: true }),
   fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n }).map(Number),
@@ -179,7 +179,7 @@ function compareValues(a: unknown, b: unknown): number {
   return typeof a === 'string' && typeof b === 'string' ? compareTexts(a, b) : 0;
 }
 
-/** By code points, as the bytes of UTF-8 sort; a lone surrogate is a code point as well. */
+/** By code points, as the bytes of UTF-8 sort; a lone surrogate is a code point, too. */
 function compareTexts(a: string, b: string): number {
   const [left, right] = [[...a], [...b]].map((text) => text.map((character) => character.codePointAt(0) ?? 0));
   for (let index = 0; ; index += 1) {

@@ -1,4 +1,4 @@
-/** Field indexes are really used: SQLite says so itself. */
+/** Field indexes are really used: SQLite's own plan shows it. */
 
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -16,7 +16,7 @@ import { countingRandomness, temporaryDirectory } from './store-temporary.js';
 const directory = temporaryDirectory();
 const byIndex = /SEARCH f USING COVERING INDEX field_index_1_by_value \(value/;
 
-/** What SQLite plans to do, in a database with an index on `n` (and documents without number). */
+/** SQLite's plan in a database with an index on `n` (and documents without a number). */
 async function planning(check: (plan: (compile: (row: CollectionRow) => CompiledQuery) => string) => void) {
   const path = join(directory, 'plan.db');
   const store = await openSqliteStore({ path, nodeId: nodeA, time: manualTime(), randomness: countingRandomness });

@@ -1,4 +1,4 @@
-/** Reading what others lack, and what is new. */
+/** Reading what other nodes lack, and what is new. */
 import { describe, expect, test } from '@jest/globals';
 import type { AuthorKey } from '../../src/core/author.js';
 import { authorKeyOf } from '../../src/core/author.js';
@@ -49,7 +49,7 @@ export function describeStoreReading(open: OpenStore): void {
       expect((await store.read(everything(store.clock()))).runs).toEqual([]);
     });
 
-    test('lacking: what a reader would get in the end, of the scopes asked for, up to a number', async () => {
+    test('lacking: the number of entries that a reader would get in the end, of the given scopes, up to a maximum', async () => {
       const { store } = await open();
       const chain = new RemoteChain({ nodeId: nodeB }).put(stamp(1), 'a', 1).put(stamp(2), 'b', 1);
       await store.apply([chain.run()], nodeB);
@@ -64,7 +64,7 @@ export function describeStoreReading(open: OpenStore): void {
       ]).toEqual([4, 3, 3, 2, 0]);
     });
 
-    test('read: positions that are not in our chain -> diverged, the others are read', async () => {
+    test('read: positions that are not in our chain -> diverged; the others are read', async () => {
       const { store } = await open();
       await store.write([put('a', 1), put('b', 1), put('p', 1, peers)]);
       const [shared] = [...store.clock().keys()] as [AuthorKey];
@@ -95,7 +95,7 @@ export function describeStoreReading(open: OpenStore): void {
       });
     });
 
-    test('read: limits on entries and bytes over several authors -> parts that add up to everything', async () => {
+    test('read: limits on entries and bytes over several authors -> parts that add up to the whole', async () => {
       const { store } = await open();
       const chains = ['node-b', 'node-c', 'node-d'].map((nodeId) => {
         const chain = new RemoteChain({ nodeId });

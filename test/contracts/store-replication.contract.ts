@@ -1,4 +1,4 @@
-/** Applying what peers send: idempotent, in any order of authors, and never what does not fit. */
+/** Applying entries from peers: idempotent, in any order of authors, and never entries that do not fit. */
 import { describe, expect, test } from '@jest/globals';
 import { type AuthorKey, authorKeyOf } from '../../src/core/author.js';
 import type { Entry, Run } from '../../src/core/entry.js';
@@ -44,7 +44,7 @@ export function describeStoreReplication(open: OpenStore): void {
       expect(store.clock().get(authorKeyOf(chain.author))).toEqual(positionAt(chain, 4));
     });
 
-    test('apply: the same again, whole, in part and overlapping -> only what is new', async () => {
+    test('apply: the same again, complete, in part and overlapping -> only new entries', async () => {
       const { store } = await open();
       const chain = chainOfFive();
       await store.apply([chain.run(0, 3)], nodeB);
@@ -59,7 +59,7 @@ export function describeStoreReplication(open: OpenStore): void {
       expect(commits[0]?.runs).toEqual([chain.run(3, 5)]);
     });
 
-    test('apply: entries are missing before the run -> a gap, nothing applied, other authors go on', async () => {
+    test('apply: entries are missing before the run -> a gap, nothing applied; other authors go on', async () => {
       const { store } = await open();
       const chain = chainOfFive();
       const other = new RemoteChain({ nodeId: 'node-c' }).put(stamp(1), 'c', 1);
@@ -101,7 +101,7 @@ export function describeStoreReplication(open: OpenStore): void {
       expect((await store.apply([around.run()], nodeB)).diverged).toEqual([keyOfB]);
     });
 
-    test('apply: an altered payload, hash or order, stamps that do not rise or are none -> diverged, nothing of the run applied', async () => {
+    test('apply: an altered payload, hash or order, stamps that do not rise or are invalid -> diverged, nothing of the run applied', async () => {
       const { store } = await open();
       const run = chainOfFive().run();
       const altered: Run[] = [
@@ -129,7 +129,7 @@ export function describeStoreReplication(open: OpenStore): void {
       expect(await store.apply([honest.run()], nodeB)).toMatchObject({ applied: 1, diverged: [] });
     });
 
-    test('apply: an entry too far ahead -> parked with what follows, what is before is applied, and later the rest', async () => {
+    test('apply: an entry too far ahead -> parked with its successors; earlier entries are applied, and later the rest', async () => {
       const { store, time } = await open();
       const ahead = startMs + limits.clockDriftMaxMs + 1;
       const chain = new RemoteChain({ nodeId: nodeB })
@@ -144,20 +144,20 @@ export function describeStoreReplication(open: OpenStore): void {
       expect(await store.apply([chain.run()], nodeB)).toEqual({ applied: 2, ...accepted });
     });
 
-    test('apply: an entry too far ahead, of the database before this one -> applied: it was judged there', async () => {
+    test('apply: an entry too far ahead, from the previous database -> applied, because it was judged there', async () => {
       const { store } = await open();
       const chain = new RemoteChain({ nodeId: nodeB }).put(stamp(0, startMs + 10 * limits.clockDriftMaxMs), 'a', 1);
       expect(await store.apply([chain.run()], predecessorOrigin)).toEqual({ applied: 1, ...accepted });
     });
 
-    test('apply: a stamp within the drift -> local stamps go on above it', async () => {
+    test('apply: a stamp within the drift -> local stamps continue above it', async () => {
       const { store } = await open();
       await store.apply([new RemoteChain({ nodeId: nodeB }).put(stamp(7, startMs + 30_000), 'a', 1).run()], nodeB);
       expect(await store.write([put('a', 2)])).toMatchObject([{ hlc: stamp(8, startMs + 30_000) }]);
       expect(await payloadOf(store, 'a')).toBe(2);
     });
 
-    test('apply: the disk is full -> diskFull, nothing applied, and what fits is applied when it comes again', async () => {
+    test('apply: the disk is full -> diskFull, nothing applied; a part that fits is applied when it comes again', async () => {
       const chain = new RemoteChain({ nodeId: nodeB })
         .put(stamp(1), 'a', 1)
         .put(stamp(2), 'large', 'x'.repeat(2_000_000));
@@ -222,7 +222,7 @@ export function describeStoreReplication(open: OpenStore): void {
       }
     });
 
-    test('merge: an older incarnation of our own, lost with a backup -> taken back from a peer', async () => {
+    test('merge: an older incarnation of our own, lost with a backup -> recovered from a peer', async () => {
       const { store } = await open();
       await store.write([put('a', 'now')]);
       const lost = new RemoteChain({ nodeId: nodeA, incarnation: 'lost' }).put(stamp(0), 'b', 'back');
@@ -244,7 +244,7 @@ export function describeStoreReplication(open: OpenStore): void {
       }
     });
 
-    test('replicas: what one writes and another reads and applies -> equal digests, per scope and of content', async () => {
+    test('replicas: one writes, another reads and applies -> equal digests, per scope and of content', async () => {
       const [a, b] = [(await open()).store, (await open({ nodeId: nodeB })).store];
       await a.write([put('x', 1), put('p', 1, peers)]);
       await b.write([put('x', 2), put('y', 2)]);

@@ -1,4 +1,4 @@
-/** SQLite stores in a directory of their own, which goes away with the tests. */
+/** SQLite stores in a directory of their own, which is removed after the tests. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export function temporaryDirectory(): string {
   return directory;
 }
 
-/** Tokens that differ without chance. */
+/** Tokens that differ without randomness. */
 let tokens = 0;
 export const countingRandomness = {
   float: () => 0.5,

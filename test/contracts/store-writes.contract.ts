@@ -27,7 +27,7 @@ export function describeStoreWrites(open: OpenStore): void {
       expect(store.cursor()).toBe(1);
     });
 
-    test('put: the payload is already there -> an entry all the same', async () => {
+    test('put: the same payload again -> still an entry', async () => {
       const { store } = await open();
       await store.write([put('a', 1)]);
       expect(await store.write([put('a', 1)])).toEqual([{ hlc: stamp(1), cursor: cursorAt(2) }]);
@@ -64,7 +64,7 @@ export function describeStoreWrites(open: OpenStore): void {
       expect(await payloadOf(store, 'new')).toBe('made');
     });
 
-    test('update: many in one turn on one document -> each sees the one before', async () => {
+    test('update: many in one turn on one document -> each sees the previous one', async () => {
       const { store } = await open();
       await Promise.all([
         store.write([put('counter', 0)]),
@@ -84,7 +84,7 @@ export function describeStoreWrites(open: OpenStore): void {
       expect(seen).toEqual([undefined, '1', undefined]);
     });
 
-    test('group commit: writes of one turn -> one commit, and those of the next turn another', async () => {
+    test('group commit: writes of one turn -> one commit; those of the next turn another', async () => {
       const { store } = await open();
       const commits = commitsOf(store);
       await Promise.all(Array.from({ length: 100 }, (_, index) => store.write([put(`key-${index}`, index)])));
@@ -94,7 +94,7 @@ export function describeStoreWrites(open: OpenStore): void {
       expect((await store.statistics()).commits).toBe(2);
     });
 
-    test('group commit: more writes than a transaction takes -> several, in order', async () => {
+    test('group commit: more writes than a transaction takes -> several transactions, in order', async () => {
       const { store } = await open();
       const commits = commitsOf(store);
       const count = limits.writesPerTransactionMax + 10;
@@ -115,7 +115,7 @@ export function describeStoreWrites(open: OpenStore): void {
       expect(commits.map((commit) => commit.cursor)).toEqual([count]);
     });
 
-    test('group commit: a recipe throws -> its request writes nothing, its neighbours all, in one commit', async () => {
+    test('group commit: a recipe throws -> its request writes nothing; the others write all, in one commit', async () => {
       const { store } = await open();
       const commits = commitsOf(store);
       const problem = new Error('no');
@@ -135,7 +135,7 @@ export function describeStoreWrites(open: OpenStore): void {
       expect(await chainIsWhole(store, open)).toBe(true);
     });
 
-    test('group commit: a payload that no database takes -> its request fails, its neighbours and later ones do not', async () => {
+    test('group commit: a payload that no database takes -> its request fails; the others and later ones do not', async () => {
       const { store } = await open();
       const broken = { ...put('b', 1), payload: {} } as unknown as Write;
       const results = await Promise.allSettled([
@@ -149,7 +149,7 @@ export function describeStoreWrites(open: OpenStore): void {
       expect(await chainIsWhole(store, open)).toBe(true);
     });
 
-    test('group commit: the disk is too small for one request -> diskFull for it, and its neighbours are written', async () => {
+    test('group commit: the disk is too small for one request -> diskFull for it, and the others are written', async () => {
       const { store } = await open({ pagesMax: 100 });
       const commits = commitsOf(store);
       const large = 'x'.repeat(2_000_000);
@@ -189,7 +189,7 @@ export function describeStoreWrites(open: OpenStore): void {
   });
 
   describe('subscribing', () => {
-    test('subscriber: a write -> heard after its caller was answered, with the entries', async () => {
+    test('subscriber: a write -> is reported after its caller got the answer, with the entries', async () => {
       const { store } = await open();
       const order: string[] = [];
       store.subscribe((commit) => {
@@ -203,7 +203,7 @@ export function describeStoreWrites(open: OpenStore): void {
       expect(order).toEqual(['answered', 'commit 1']);
     });
 
-    test('subscriber: one that throws -> the others hear, and the store goes on', async () => {
+    test('subscriber: one throws -> the others hear the commit, and the store goes on', async () => {
       const { store, subscriberErrors } = await open();
       const problem = new Error('subscriber');
       store.subscribe(() => {
@@ -228,7 +228,7 @@ export function describeStoreWrites(open: OpenStore): void {
       expect(commits).toEqual([]);
     });
 
-    test('recipe: it asks the store for a document -> it gets what is committed, not what is being written', async () => {
+    test('recipe: reads a document from the store -> gets the committed one, not the one being written', async () => {
       const { store } = await open();
       let seen: Promise<unknown> | undefined;
       const asks = update('b', () => {

@@ -1,6 +1,4 @@
-/**
- * What every store must do, whatever stands behind it. Run by `store.test.ts` on the real thing.
- */
+/** The rules for every store, whatever its implementation. `store.test.ts` runs them on the real one. */
 import { describe } from '@jest/globals';
 import type { OpenStore } from './store-harness.js';
 import { describeStoreLifecycle } from './store-lifecycle.contract.js';

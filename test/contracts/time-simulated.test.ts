@@ -1,4 +1,4 @@
-/** Virtual time: the contract of the real one, and what only a virtual clock can do. */
+/** Virtual time: the contract of the real one, and the abilities of a virtual clock. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { VirtualClock } from '../../src/simulation/clock.js';
 import { simulatedTime, worldEpochMs } from '../../src/simulation/node-ports.js';
@@ -38,7 +38,7 @@ describe('virtual clock', () => {
     while (clock.step());
   }
 
-  test('schedule: in any order -> fired by time, equal times in the order of asking', () => {
+  test('schedule: in any order -> fired by time, equal times in the order of requests', () => {
     const delays = [5, 3, 9, 3, 1, 7, 3, 9, 0, 5];
     for (const [index, delayMs] of delays.entries()) clock.schedule(delayMs, fire(`#${index}`));
     runOut();
@@ -46,9 +46,9 @@ describe('virtual clock', () => {
     expect(clock.events).toBe(10);
   });
 
-  test('scheduleAt: one moment asked for at several times -> in the order of asking, whatever rounding does', () => {
+  test('scheduleAt: one moment requested at several times -> in the order of requests, despite rounding', () => {
     const momentMs = 783.9054910600058;
-    // With the second, adding what is left to the time of asking gives a little less than the moment.
+    // For the second, adding the remaining time to the time of the request yields a little less than the moment.
     for (const [index, askedAtMs] of [1, 199.5070910786522, 400].entries()) {
       clock.schedule(askedAtMs, () => clock.scheduleAt(momentMs, fire(`#${index}`)));
     }
@@ -56,14 +56,14 @@ describe('virtual clock', () => {
     expect(fired).toEqual([0, 1, 2].map((index) => `#${index} ${momentMs}`));
   });
 
-  test('scheduleAt: a moment that is over -> now, and time does not go back', () => {
+  test('scheduleAt: a moment in the past -> now, and time does not go back', () => {
     clock.advanceTo(10);
     clock.scheduleAt(3, fire('late'));
     runOut();
     expect(fired).toEqual(['late 10']);
   });
 
-  test('cancel: all that is planned -> nothing is left, and nothing fires', () => {
+  test('cancel: everything planned -> nothing is left, and nothing fires', () => {
     const timers = [1, 2, 3].map((delayMs) => clock.schedule(delayMs, fire('never')));
     for (const timer of timers) timer.cancel();
     expect(clock.nextAtMs).toBeUndefined();
@@ -73,7 +73,7 @@ describe('virtual clock', () => {
 });
 
 describe('simulated time', () => {
-  test('skew: while it runs -> the wall clock jumps, the monotonic one does not', () => {
+  test('skew: while it runs -> the wall clock jumps, the monotonic clock does not', () => {
     const clock = new VirtualClock();
     const time = simulatedTime(clock, 1_000);
     clock.advanceTo(500);
@@ -82,7 +82,7 @@ describe('simulated time', () => {
     expect([time.now(), time.monotonicMs()]).toEqual([worldEpochMs - 2_500, 500]);
   });
 
-  test('revoke: what still runs sets a timer -> nothing is planned', () => {
+  test('revoke: code that still runs sets a timer -> nothing is planned', () => {
     const clock = new VirtualClock();
     const time = simulatedTime(clock);
     time.revoke();
@@ -92,7 +92,7 @@ describe('simulated time', () => {
     expect(clock.planned).toBe(0);
   });
 
-  test('revoke: timers and turns are waiting -> none of them ever comes', async () => {
+  test('revoke: timers and turns are waiting -> none of them ever fires', async () => {
     const clock = new VirtualClock();
     const time = simulatedTime(clock);
     const called: string[] = [];

@@ -4,7 +4,7 @@ import type { Time } from '../../src/ports/ports.js';
 
 export interface TimeHarness {
   readonly time: Time;
-  /** Lets time go on until the condition holds; rejects when it plainly never will. */
+  /** Lets time pass until the condition holds; rejects when it clearly never will. */
   until(condition: () => boolean): Promise<void>;
   close(): Promise<void>;
 }
@@ -31,11 +31,11 @@ export function describeTime(name: string, makeHarness: () => Promise<TimeHarnes
       });
       await harness.until(() => isOver);
       expect(calledMs).toHaveLength(1);
-      // The timers of Node count whole milliseconds, so they may be early by less than one.
+      // The timers of Node.js count whole milliseconds, so they may be early by less than one.
       expect((calledMs[0] as number) - startedMs).toBeGreaterThan(19);
     });
 
-    test('after: several delays -> in the order of their times, equal ones in the order of asking', async () => {
+    test('after: several delays -> in the order of their times, equal ones in the order of requests', async () => {
       const called: string[] = [];
       time.after(30, () => called.push('late'));
       time.after(5, () => called.push('early'));
@@ -66,7 +66,7 @@ export function describeTime(name: string, makeHarness: () => Promise<TimeHarnes
       expect(called).toEqual(['done', 'end']);
     });
 
-    test('soon and turn: asked for now -> in the next turn, in order, after what is already promised', async () => {
+    test('soon and turn: requested now -> in the next turn, in order, after everything already scheduled', async () => {
       const called: string[] = [];
       time.soon(() => called.push('soon 1'));
       time.soon(() => called.push('soon 2'));
@@ -81,7 +81,7 @@ export function describeTime(name: string, makeHarness: () => Promise<TimeHarnes
       expect(called).toEqual(['promise', 'soon 1', 'soon 2', 'turn']);
     });
 
-    test('now and monotonicMs: as time passes -> the monotonic clock goes on, and both by about as much', async () => {
+    test('now and monotonicMs: as time passes -> both advance by about as much', async () => {
       const startedNow = time.now();
       const startedMs = time.monotonicMs();
       let isOver = false;

@@ -55,7 +55,7 @@ describe('system time', () => {
     expect(called).toEqual(['called']);
   });
 
-  test('system time: a delay longer than a timer of Node can be -> is waited for in full, and can be cancelled', () => {
+  test('system time: a delay longer than a timer of Node.js can be -> is waited for in full, and can be cancelled', () => {
     jest.useFakeTimers();
     const time = systemTime();
     const dayMs = 24 * 60 * 60 * 1000;

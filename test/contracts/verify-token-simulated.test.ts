@@ -29,7 +29,7 @@ const kinds = ['RS256', 'PS256', 'ES256', 'EdDSA', 'RS512'] as const;
 type Kind = (typeof kinds)[number];
 type Pair = { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
 
-/** Making RSA keys takes its time: two generations do for all tests. */
+/** RSA keys are slow to make: two generations serve all tests. */
 const generations = [makeKeys(), makeKeys()] as const;
 
 function makeKeys(): Readonly<Record<Kind, Pair>> {
@@ -84,7 +84,7 @@ async function makeHarness(): Promise<VerifyTokenHarness> {
     answer: (request) => ({ response: answer(request), afterMs: 1 }),
   });
   server.start();
-  // The wall clock stands between advances, so that a token is not older than the contract takes it to be.
+  // The wall clock stands still between advances, so that a token is not older than the contract assumes.
   let wallMs = worldEpochMs;
   const time = { ...simulatedTime(clock), now: () => wallMs };
   const network = hub.join({ address: '10.0.0.1', segments: new Set(['office']) });
@@ -93,7 +93,7 @@ async function makeHarness(): Promise<VerifyTokenHarness> {
   const configuration = {
     ...{ authority: issuer, audience, scope, authorityOrigins: [] },
   } as unknown as Configuration;
-  /** One after the other, since each moves the clock. */
+  /** One after the other, because each moves the clock. */
   let turn: Promise<unknown> = Promise.resolve();
   const verify: VerifyTokenHarness['verify'] = async (token, settings = {}) => {
     const input = { token: new Secret(token), configuration: { ...configuration, ...settings }, ca };

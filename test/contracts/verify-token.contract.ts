@@ -1,5 +1,6 @@
 /**
- * The contract of the service `verifyToken`. The real one, over an authority's key set, and a simulated one both pass it.
+ * The contract of the service `verifyToken`. The real one, over an authority's key set, and a simulated one both pass
+ * it.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { VerifiedToken } from '../../src/actors/slots.js';
@@ -10,7 +11,7 @@ export const issuer = 'https://login.example/realm';
 export const audience = 'statemesh-cloud';
 export const scope = 'entgldb:sync';
 
-/** A way to sign: `none` has no signature, and `HS256` is made with the public key as its secret. */
+/** A way to sign: `none` has no signature, and `HS256` uses the public key as its secret. */
 export type TokenAlgorithm = 'RS256' | 'PS256' | 'ES256' | 'EdDSA' | 'RS512' | 'HS256' | 'none';
 
 /** In place of the key's own id, and of `at+jwt`; null: the header names no type. */
@@ -21,13 +22,15 @@ export interface IssueOptions {
 }
 
 export interface VerifyTokenHarness {
-  /** Whether there are these ways to sign, besides `RS256` and `none`. */
+  /** The available ways to sign, besides `RS256` and `none`. */
   readonly algorithms: readonly TokenAlgorithm[];
-  /** Verifies as a cloud node does with {@link issuer}, {@link audience} and {@link scope}, and settings of its own. */
+  /**
+   * Verifies as a cloud node does with {@link issuer}, {@link audience} and {@link scope}, and settings of its own.
+   */
   verify(token: string, settings?: Partial<Configuration>): Promise<VerifiedToken>;
-  /** Signs claims with the present key of the authority, `RS256` by default; `kid` is named in place of that key's. */
+  /** Signs claims with the authority's present key, `RS256` by default; `kid` replaces that key's id. */
   issue(claims: object, options?: IssueOptions): Promise<string>;
-  /** The authority signs with a new key from now on, and shows that one alone. */
+  /** The authority signs with a new key from now on, and publishes only that one. */
   rotate(): Promise<void>;
   /** How the authority answers from now on. */
   setAuthority(state: 'well' | 'unreachable' | 'rubbish' | 'other issuer'): void;
@@ -58,14 +61,14 @@ export function describeVerifyToken(name: string, makeHarness: () => Promise<Ver
     const refused = async (verifying: Promise<unknown>, reason: RegExp) =>
       expect(verifying).rejects.toMatchObject({ code: 'tokenRefused', message: expect.stringMatching(reason) });
 
-    test('token: good -> its subject, and how long it is good', async () => {
+    test('token: valid -> its subject, and how long it is valid', async () => {
       const exp = seconds(harness.nowMs()) + 600;
       const expiresAtMs = exp * 1_000 + limits.tokenClockToleranceMs;
       const lifetimeMs = expiresAtMs - harness.nowMs();
       expect(await verify({ exp })).toEqual({ subject: 'site-1', expiresAtMs, lifetimeMs });
     });
 
-    test('token: audience and scope among others, as text or list; client_id in place of sub -> taken', async () => {
+    test('token: audience and scope among others, as text or list; client_id in place of sub -> accepted', async () => {
       const several = { aud: ['other', audience], scope: `other ${scope} more` };
       expect(await verify({ ...several, sub: undefined, client_id: 'client-1' })).toMatchObject({
         subject: 'client-1',
@@ -73,7 +76,7 @@ export function describeVerifyToken(name: string, makeHarness: () => Promise<Ver
       expect(await verify({ scope: ['other', scope] })).toMatchObject({ subject: 'site-1' });
     });
 
-    test('token: of an authority with a preset, and of one whose claims are named -> taken; without these -> tokenRefused', async () => {
+    test('token: of an authority with a preset, and of one with named claims -> accepted; without these settings -> tokenRefused', async () => {
       const cognito = await harness.issue(
         claims({ aud: undefined, client_id: audience, token_use: 'access', scope: `openid ${scope}` }),
         { typ: null },
@@ -85,26 +88,26 @@ export function describeVerifyToken(name: string, makeHarness: () => Promise<Ver
       await refused(harness.verify(named), /scope/);
     });
 
-    test('token: for one of several audiences -> taken; for none of them -> tokenRefused', async () => {
+    test('token: for one of several audiences -> accepted; for none of them -> tokenRefused', async () => {
       const token = await harness.issue(claims());
       expect(await harness.verify(token, { audience: ['other', audience] })).toMatchObject({ subject: 'site-1' });
       await refused(harness.verify(token, { audience: ['other', `${audience}-2`] }), /another audience/);
     });
 
-    test('token: signed by each algorithm that is allowed -> taken', async () => {
+    test('token: signed with each allowed algorithm -> accepted', async () => {
       for (const alg of harness.algorithms.filter((each) => /^(RS256|PS256|ES256|EdDSA)$/.test(each))) {
         expect(await verify({}, { alg })).toMatchObject({ subject: 'site-1' });
       }
     });
 
-    test('token: signed in a way that is not allowed, HS256 with the public key among them -> tokenRefused', async () => {
+    test('token: signed in a forbidden way, such as HS256 with the public key -> tokenRefused', async () => {
       for (const alg of harness.algorithms.filter((each) => !/^(RS256|PS256|ES256|EdDSA)$/.test(each))) {
         await refused(verify({}, { alg }), /signed in a way/);
       }
       await refused(verify({}, { alg: 'none' }), /signed in a way|no token/);
     });
 
-    test.each(['at+jwt', 'AT+JWT', 'application/at+jwt'])('token: typ %j, an access token -> taken', async (typ) => {
+    test.each(['at+jwt', 'AT+JWT', 'application/at+jwt'])('token: typ %j, an access token -> accepted', async (typ) => {
       expect(await verify({}, { typ })).toMatchObject({ subject: 'site-1' });
     });
 
@@ -125,7 +128,7 @@ export function describeVerifyToken(name: string, makeHarness: () => Promise<Ver
       await refused(verify({}, { typ }), /type|no token/);
     });
 
-    test('token: a signature that does not hold -> tokenRefused', async () => {
+    test('token: an invalid signature -> tokenRefused', async () => {
       const [header, payload, signature] = (await harness.issue(claims())).split('.');
       const [, other] = (await harness.issue(claims({ sub: 'site-2' }))).split('.');
       await refused(harness.verify(`${header}.${other}.${signature}`), /signature/);
@@ -133,7 +136,7 @@ export function describeVerifyToken(name: string, makeHarness: () => Promise<Ver
     });
 
     test.each(['', 'x', 'a.b.c', '..', 'x'.repeat(limits.tokenLengthMax + 1)])(
-      'token: no token at all -> tokenRefused',
+      'token: not a token -> tokenRefused',
       async (text) => {
         await refused(harness.verify(text), /./);
       },
@@ -156,7 +159,7 @@ export function describeVerifyToken(name: string, makeHarness: () => Promise<Ver
       await refused(verify(changes), reason);
     });
 
-    test('token: expired or not valid yet, within the tolerance for clocks -> taken; beyond -> tokenRefused', async () => {
+    test('token: expired or not valid yet, within the tolerance for clocks -> accepted; beyond -> tokenRefused', async () => {
       const now = seconds(harness.nowMs());
       const tolerance = limits.tokenClockToleranceMs / 1_000;
       expect(await verify({ exp: now - tolerance + 2 })).toMatchObject({ subject: 'site-1' });
@@ -165,7 +168,7 @@ export function describeVerifyToken(name: string, makeHarness: () => Promise<Ver
       await refused(verify({ nbf: now + tolerance + 2 }), /not valid yet/);
     });
 
-    test('token: a refusal -> tells nothing of what was expected, nor of the token', async () => {
+    test('token: a refusal -> reveals neither the expected values nor the token', async () => {
       const refusals = await Promise.allSettled([verify({ iss: 'x' }), verify({ aud: 'x' }), verify({ scope: 'x' })]);
       for (const refusal of refusals) {
         const message = String((refusal as PromiseRejectedResult).reason.message);
@@ -173,12 +176,12 @@ export function describeVerifyToken(name: string, makeHarness: () => Promise<Ver
       }
     });
 
-    test('keys: rotated -> those signed with the new one are taken, those with the old one refused', async () => {
+    test('keys: rotated -> tokens signed with the new one are accepted, those with the old one refused', async () => {
       const old = await harness.issue(claims());
       await harness.verify(old);
       await harness.rotate();
       harness.advance(60_000);
-      // Whichever is shown first: what was withdrawn is not believed for longer than a minute.
+      // Whichever is shown first: a withdrawn key is not trusted for longer than a minute.
       await refused(harness.verify(old), /unknown key|signature/);
       const exp = seconds(harness.nowMs()) + 600;
       expect(await verify({ exp })).toMatchObject({ subject: 'site-1' });
@@ -190,7 +193,7 @@ export function describeVerifyToken(name: string, makeHarness: () => Promise<Ver
       await refused(verify({ exp: seconds(harness.nowMs()) + 600 }, { kid: 'never-heard-of' }), /unknown key/);
     });
 
-    test('authority: unreachable -> authorityUnavailable; when it is back -> taken', async () => {
+    test('authority: unreachable -> authorityUnavailable; when it is back -> accepted', async () => {
       harness.setAuthority('unreachable');
       await expect(verify()).rejects.toMatchObject({ code: 'authorityUnavailable' });
       harness.setAuthority('well');
@@ -204,7 +207,7 @@ export function describeVerifyToken(name: string, makeHarness: () => Promise<Ver
     });
 
     test.each(['unreachable', 'rubbish', 'other issuer'] as const)(
-      'authority: %s after its keys were read -> tokens are taken all the same, for an hour',
+      'authority: %s after its keys were read -> tokens are still accepted, for an hour',
       async (state) => {
         await verify();
         harness.setAuthority(state);

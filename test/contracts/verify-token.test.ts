@@ -1,4 +1,4 @@
-/** The real service: the contract, and how it treats its authority. */
+/** The real service: the contract, and its requests to the authority. */
 import { createHmac } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { CompactSign, type CryptoKey, exportJWK, exportSPKI, generateKeyPair } from 'jose';
@@ -24,7 +24,7 @@ const algorithms: readonly TokenAlgorithm[] = ['RS256', 'PS256', 'ES256', 'EdDSA
 const signing = algorithms.filter((alg) => alg !== 'HS256');
 
 type KeyPair = Awaited<ReturnType<typeof generateKeyPair>>;
-/** Making RSA keys takes its time: two generations do for all tests. */
+/** RSA keys are slow to make: two generations serve all tests. */
 const generations: Promise<Map<string, KeyPair>>[] = [makeKeys(), makeKeys()];
 
 async function makeKeys(): Promise<Map<string, KeyPair>> {
@@ -139,13 +139,13 @@ describe('verifyToken and its authority', () => {
     token = await harness.issue(claims());
   });
 
-  it('authority: many tokens, at once and later -> is asked once', async () => {
+  it('authority: many tokens, at once and later -> gets one request', async () => {
     await Promise.all([harness.verify(token), harness.verify(token), harness.verify(token)]);
     await harness.verify(token);
     expect(harness.asked).toHaveLength(2);
   });
 
-  it('authority: keys that have grown old -> are asked for again', async () => {
+  it('authority: old keys -> are requested again', async () => {
     await harness.verify(token);
     harness.advance(freshMs - 1);
     await harness.verify(token);
@@ -155,7 +155,7 @@ describe('verifyToken and its authority', () => {
     expect(harness.asked).toHaveLength(4);
   });
 
-  it('authority: tokens of unknown keys in a row -> is asked no more often than the cooldown says', async () => {
+  it('authority: tokens of unknown keys in a row -> gets no more requests than the cooldown allows', async () => {
     await harness.verify(token);
     const strange = await harness.issue(claims(), { kid: 'strange' });
     for (let count = 0; count < 10; count += 1) await expect(harness.verify(strange)).rejects.toThrow();
@@ -165,7 +165,7 @@ describe('verifyToken and its authority', () => {
     expect(harness.asked).toHaveLength(4);
   });
 
-  it('authority: unreachable for too long -> old keys are believed no more', async () => {
+  it('authority: unreachable for too long -> old keys are no longer trusted', async () => {
     await harness.verify(token);
     harness.setAuthority('unreachable');
     harness.advance(staleMaxMs);
@@ -182,13 +182,13 @@ describe('verifyToken and its authority', () => {
     await expect(verifying).resolves.toMatchObject({ subject: 'site-1' });
   });
 
-  it('authority: fails -> is left alone for a moment, whoever asks', async () => {
+  it('authority: fails -> gets no request for a moment, from any caller', async () => {
     harness.setAuthority('unreachable');
     for (let count = 0; count < 10; count += 1) await expect(harness.verify(token)).rejects.toThrow();
     expect(harness.asked).toHaveLength(1);
   });
 
-  it('authority: fails again and again -> is left alone for longer each time, up to a bound', async () => {
+  it('authority: fails again and again -> gets no request for longer each time, up to a bound', async () => {
     harness.setAuthority('unreachable');
     for (const waitMs of [
       1_000,
@@ -210,7 +210,7 @@ describe('verifyToken and its authority', () => {
     await expect(harness.verify(token)).resolves.toMatchObject({ subject: 'site-1' });
   });
 
-  it('authority: 429 with Retry-After -> is left alone for as long, and tokens wait', async () => {
+  it('authority: 429 with Retry-After -> gets no request for that long, and tokens wait', async () => {
     harness.answers = () => ({ status: 429, headers: { 'retry-after': '60' }, body: '' });
     await expect(harness.verify(token)).rejects.toMatchObject({ code: 'authorityUnavailable', retryAfterMs: 60_000 });
     harness.answers = () => 'as the authority';
@@ -235,7 +235,7 @@ describe('verifyToken and its authority', () => {
     await expect(harness.verify(token)).resolves.toMatchObject({ subject: 'site-1' });
   });
 
-  it('authority: keys at another origin, or on this machine -> authorityInvalid, and nothing is asked there', async () => {
+  it('authority: keys at another origin, or on this machine -> authorityInvalid, without a request there', async () => {
     for (const keysUrl of ['https://evil.example/keys', 'http://127.0.0.1:1/keys', 'https://login.example:444/keys']) {
       harness = await makeHarness();
       harness.answers = () => ({ status: 200, headers: {}, body: JSON.stringify({ issuer, jwks_uri: keysUrl }) });
@@ -244,7 +244,7 @@ describe('verifyToken and its authority', () => {
     }
   });
 
-  it('authority: hangs, and one of two gives up -> the other goes on; when both have -> the request is given up', async () => {
+  it('authority: hangs, and one of two callers gives up -> the other goes on; when both have -> the request is aborted', async () => {
     harness.answers = () => undefined;
     const [one, two] = [harness.start(token), harness.start(token)];
     await settled();
