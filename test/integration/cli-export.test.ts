@@ -148,7 +148,7 @@ describe('watch', () => {
   });
 
   test.each([
-    [['--since', 'tomorrow'], 'no cursor'],
+    [['--since', 'tomorrow'], 'not a cursor'],
     [['--since', 'cforeign.3.abcdefgh'], 'start from 0'],
   ])('%j -> refused, with what to do', async (args, reason) => {
     const watch = watching(args);

@@ -261,7 +261,9 @@ describe('reconfigure', () => {
     // What was kept needs the rest, too. That it is used is told.
     const node = open(['start', '--json', '--config-url', url, '--node-id', 'shop-7'], { cwd, env });
     await until(() => eventsOf(node)[0]);
-    await until(() => node.stderr().includes('The last good configuration, which was kept, stays in use.') || undefined);
+    await until(
+      () => node.stderr().includes('The last good configuration, which was kept, stays in use.') || undefined,
+    );
   });
 
   test('--config-url: a web server -> gives the configuration; away at the next start -> what was kept', async () => {
