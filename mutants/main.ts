@@ -11,6 +11,7 @@ import { controlsOf, playControl } from './control.js';
 import { type Hunted, huntPlanted } from './hunt.js';
 import type { Mutant } from './mutant.js';
 import { helpText, type Options, parseOptions } from './options.js';
+import { modulesOf } from './plant.js';
 import { withPlayers } from './players.js';
 import { alarmLineOf, jsonOf, lineOf, tableOf } from './report.js';
 import { sideBySide } from './side-by-side.js';
@@ -60,7 +61,7 @@ function isControlClean(chosen: readonly Mutant[]): Promise<boolean> {
   const controls = controlsOf(chosen);
   const seeds = controls.reduce((sum, control) => sum + control.seeds, 0);
   say(`The build as it is: ${seeds} seeds, kinds of plans: ${controls.length}`);
-  return withPlayers(`${project}dist`, availableParallelism(), async (players) => {
+  return withPlayers(modulesOf(project), availableParallelism(), async (players) => {
     let isClean = true;
     for (const control of controls) {
       const alarm = await playControl(control, players, interruption.signal);

@@ -1,5 +1,6 @@
 /**
- * Plants a mutant: makes a copy of the build in which the changed files are compiled again.
+ * Plants a mutant: makes a copy of the compiled modules in which the changed files are compiled again. It copies modules because one file
+ * cannot be replaced in a bundle.
  *
  * The copies lie in `build/planted`: the dependencies are found from there, and nothing in it is shipped.
  */
@@ -8,8 +9,11 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { applyEdit, type Mutant } from './mutant.js';
 
+/** The directory with every module of the source, each compiled to a file of its own. */
+export const modulesOf = (project: string): string => join(project, 'build', 'modules');
+
 /**
- * @returns the directory that replaces `dist`
+ * @returns the directory that replaces {@link modulesOf}
  *
  * @throws StaleError
  */
@@ -22,7 +26,7 @@ export function plant({ name, edits }: Pick<Mutant, 'name' | 'edits'>, project: 
   const planted = join(project, 'build', 'planted', name);
   rmSync(planted, { recursive: true, force: true });
   mkdirSync(planted, { recursive: true });
-  cpSync(join(project, 'dist'), planted, { recursive: true, filter: (path) => !path.endsWith('.d.ts') });
+  cpSync(modulesOf(project), planted, { recursive: true });
   for (const [file, text] of texts) {
     writeFileSync(join(planted, file.replace(/\.ts$/, '.js')), compile(text, join(project, 'src', file), project));
   }

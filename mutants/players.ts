@@ -6,7 +6,7 @@ import { type Player, type RealTimer, workerPlayer } from 'statemesh/simulation'
 /** Many times the duration of a run on a slow machine. */
 const wallMs = 60_000;
 
-/** Opens players of a build (`dist`, or a planted one) for as long as they are used. */
+/** Opens players of compiled modules (as they are, or with a planted bug) for as long as they are used. */
 export async function withPlayers<Result>(
   directory: string,
   count: number,

@@ -1,10 +1,11 @@
-// Compiles src to dist and builds the inspector's page into it. What has not changed since the last build is not built again: five
-// commands in a row (types, tests, browser, demo, planted bugs) begin with a build. `build/` keeps what is needed to tell.
+// Compiles src to build/modules, bundles that into dist beside its declarations, and builds the inspector's page into it. What has not
+// changed since the last build is not built again: five commands in a row (types, tests, browser, demo, planted bugs) begin with a build.
+// `build/` keeps what is needed to tell.
 //
 // `node scripts/build.mjs demo` compiles demo/ as well, into build/; the same for bench, mutants and fuzz.
 //
-// Two rules keep an old build from hiding a mistake: a file whose source is gone leaves dist, and an output that is missing causes a
-// build from nothing.
+// Two rules keep an old build from hiding a mistake: a file whose source is gone leaves, and an output that is missing causes a build from
+// nothing.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,14 +17,17 @@ process.chdir(project);
 mkdirSync('build', { recursive: true });
 
 /** What the compiler knows of its last run. */
-const compilerState = 'build/dist.tsbuildinfo';
+const compilerState = 'build/modules.tsbuildinfo';
+/** The modules one by one, as bundler, charts and planted bugs take them. */
+const modules = 'build/modules';
+const packageConfig = 'scripts/package.vite.config.mjs';
 const page = 'dist/visualizer';
 
 process.exitCode = buildStep({
   what: 'Compiling src to dist',
   stamp: 'build/compiled.json',
-  inputs: ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
-  outputs: () => filesIn('dist').filter((path) => !path.startsWith(page)),
+  inputs: ['src', 'tsconfig.json', 'tsconfig.build.json', packageConfig, 'package-lock.json'],
+  outputs: () => [...filesIn(modules), ...filesIn('dist').filter((path) => !path.startsWith(page))],
   clean: () => rmSync(compilerState, { force: true }),
   build: compile,
 });
@@ -34,7 +38,7 @@ process.exitCode ||= buildStep({
   inputs: ['visualizer', 'src/inspector', 'src/core/plural.ts', 'package-lock.json'],
   outputs: () => filesIn(page),
   clean: () => {},
-  build: () => run('node_modules/vite/bin/vite.js', 'build', 'visualizer', '--logLevel', 'warn'),
+  build: () => bundle('visualizer'),
 });
 
 // They take modules from each other and from src, which are compiled along.
@@ -66,15 +70,18 @@ function buildStep({ what, stamp, inputs, outputs, clean, build }) {
 }
 
 function compile() {
-  for (const path of filesIn('dist')) {
-    const source = path.replace(/^dist/, 'src').replace(/(\.d\.ts|\.js)$/, '.ts');
-    if (!path.startsWith(page) && !existsSync(source)) rmSync(path);
+  const declarations = filesIn('dist').filter((path) => path.endsWith('.d.ts'));
+  for (const path of [...filesIn(modules), ...declarations]) {
+    const source = path.replace(/^(build\/modules|dist)/, 'src').replace(/(\.d\.ts|\.js)$/, '.ts');
+    if (!existsSync(source)) rmSync(path);
   }
   const code = run(
     ...['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
     ...['--incremental', '--tsBuildInfoFile', compilerState],
   );
   if (code !== 0) return code;
+  const bundled = bundle('scripts', '--config', packageConfig);
+  if (bundled !== 0) return bundled;
   // npm makes commands executable only when it installs.
   chmodSync('dist/cli/main.js', 0o755);
   return writeSchema();
@@ -87,6 +94,10 @@ function writeSchema() {
   });
   if (status === 0) writeFileSync('dist/configuration.schema.json', stdout);
   return status ?? 1;
+}
+
+function bundle(root, ...options) {
+  return run('node_modules/vite/bin/vite.js', 'build', root, ...options, '--logLevel', 'warn');
 }
 
 function run(script, ...args) {

@@ -17,7 +17,7 @@ const server = await createServer({
   optimizeDeps: { noDiscovery: true },
 });
 try {
-  const { chartOf } = await import(`${project}dist/inspector/chart.js`);
+  const { chartOf } = await import(`${project}build/modules/inspector/chart.js`);
   const { layoutChart } = await server.ssrLoadModule('/visualizer/src/chart/layout.ts');
   const { svgOf } = await server.ssrLoadModule('/visualizer/src/chart/take-away.tsx');
   const elk = new ElkConstructor();
@@ -26,7 +26,7 @@ try {
     .filter((name) => name.endsWith('.machine.ts'))
     .sort()) {
     const name = basename(file, '.machine.ts');
-    const module = await import(`${project}dist/machines/${name}.machine.js`);
+    const module = await import(`${project}build/modules/machines/${name}.machine.js`);
     drawn.set(`${name}.svg`, svgOf(await layoutChart(chartOf(module[`${name}Machine`]).chart, elk)));
   }
   const present = new Map(existing().map((name) => [name, readFileSync(`${target}/${name}`, 'utf8')]));

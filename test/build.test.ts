@@ -19,7 +19,7 @@ describe('build', () => {
         mkdirSync(require('node:path').dirname(path), { recursive: true });
         writeFileSync(path, '');
       }`;
-    const bundle = "process.stderr.write('bundler\\n');";
+    const bundle = "process.stderr.write('bundler ' + process.argv[3] + '\\n');";
     for (const [path, code] of [
       ['src/cli/main.ts', ''],
       ['node_modules/typescript/bin/tsc', compile],
@@ -38,8 +38,9 @@ describe('build', () => {
     expect(first.stderr.trim().split('\n')).toEqual([
       'Compiling src to dist ...',
       'compiler tsconfig.build.json',
+      'bundler scripts',
       "Bundling the inspector's page into dist/visualizer ...",
-      'bundler',
+      'bundler visualizer',
       'Compiling demo to build/demo ...',
       'compiler tsconfig.demo.json',
     ]);

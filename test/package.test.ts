@@ -77,12 +77,13 @@ describe('the package', () => {
       'dist/index.js',
       'dist/index.d.ts',
       'dist/cli/main.js',
+      'dist/licenses.md',
     ]) {
       expect(paths).toContain(path);
     }
     const strangers = paths.filter(
       (path) =>
-        !/^(dist\/.*\.(js|d\.ts)|dist\/configuration\.schema\.json|dist\/visualizer\/.*\.(html|css|svg|md)|docs\/.*\.(md|svg|png|json)|package\.json|LICENSE|(README|CHANGELOG|CONTRIBUTING)\.md)$/.test(
+        !/^(dist\/.*\.(js|d\.ts)|dist\/(configuration\.schema\.json|licenses\.md)|dist\/visualizer\/.*\.(html|css|svg|md)|docs\/.*\.(md|svg|png|json)|package\.json|LICENSE|(README|CHANGELOG|CONTRIBUTING)\.md)$/.test(
           path,
         ),
     );

@@ -1,21 +1,15 @@
 /** What the command line loads to tell of itself: its own words, and nothing of a node. */
-import { cp, readFile, symlink } from 'node:fs/promises';
+import { cp, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { run, temporaryDirectory } from './cli-fixture.js';
+import { loadingTo, readLoaded } from './loading-fixture.js';
 
-const hook = pathToFileURL(join(process.cwd(), 'test/integration/loaded-modules.mjs')).href;
-const own = pathToFileURL(join(process.cwd(), 'dist/')).href;
-
-async function loadedBy(...args: string[]): Promise<{ packages: string[]; files: string[] }> {
+async function loadedBy(...args: string[]) {
   const file = join(await temporaryDirectory(), 'loaded');
-  const { exitCode, stderr } = await run(args, { env: { LOADED: file, NODE_OPTIONS: `--import=${hook}` } });
+  const { exitCode, stderr } = await run(args, { env: loadingTo(file) });
   expect([exitCode, stderr]).toEqual([0, '']);
-  const lines = (await readFile(file, 'utf8')).split('\n');
-  const packages = lines.flatMap((line) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(line)?.[1] ?? []);
-  const files = lines.filter((line) => line.startsWith(own)).map((line) => line.slice(own.length));
-  return { packages: [...new Set(packages)].sort(), files };
+  return readLoaded(file);
 }
 
 describe('what the command line loads', () => {
@@ -43,7 +37,7 @@ describe('what the command line loads', () => {
     ...['start', 'doctor', 'simulate', 'config', 'init', 'logs', 'restore', 'inspect', 'remove-peer', 'reconfigure'],
     ...['status', 'import'],
   ])('%s --help: -> nothing of a node', async (command) => {
-    const { packages, files } = await loadedBy(command, '--help');
+    const { packages, modules } = await loadedBy(command, '--help');
     const ofBar = [
       'ansi-regex',
       'cli-progress',
@@ -53,8 +47,11 @@ describe('what the command line loads', () => {
       'strip-ansi',
     ];
     expect(packages.filter((name) => !['commander', ...ofBar].includes(name))).toEqual([]);
-    const rooms = new Set(files.map((file) => (file.includes('/') ? file.split('/')[0] : file)));
-    expect([...rooms].filter((room) => !['cli', 'core', 'protocol', 'simulation'].includes(`${room}`))).toEqual([]);
-    expect(files.filter((file) => file.startsWith('simulation/')).length).toBeLessThanOrEqual(8);
+    const rooms = new Set(modules.map((path) => path.split('/')[0]));
+    const small = ['cli', 'core', 'configuration', 'control', 'remote-peers', 'simulation'];
+    expect([...rooms].filter((room) => !small.includes(`${room}`))).toEqual([]);
+    expect(modules).toContain('cli/main.js');
+    expect(modules).not.toContain('configuration/schema.js');
+    expect(modules.filter((path) => path.startsWith('simulation/')).length).toBeLessThanOrEqual(8);
   });
 });

@@ -28,7 +28,7 @@ describe('an edit', () => {
 describe('planting', () => {
   it('a file that was not changed: compiled alone -> is what the build has made of it', () => {
     for (const file of ['core/hlc.ts', 'machines/sender.machine.ts', 'store/transaction.ts']) {
-      const built = readFileSync(join('dist', file.replace(/ts$/, 'js')), 'utf8');
+      const built = readFileSync(join('build/modules', file.replace(/ts$/, 'js')), 'utf8');
       expect(compile(sourceOf(file), join(project, 'src', file), project)).toBe(built);
     }
   });
@@ -43,7 +43,7 @@ describe('planting', () => {
     try {
       const load = async (directory: string) =>
         (await import(pathToFileURL(join(directory, 'core/hlc.js')).href)) as typeof import('../../src/core/hlc.js');
-      const [bad, good] = [await load(planted), await load(resolve('dist'))];
+      const [bad, good] = [await load(planted), await load(resolve('build/modules'))];
       const last = good.packHlc(2_000_000_000_000, 0);
       expect(good.nextHlc(last, 1_900_000_000_000)).toBeGreaterThan(last);
       expect(bad.nextHlc(last, 1_900_000_000_000)).toBeLessThan(last);
