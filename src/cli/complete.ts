@@ -25,7 +25,7 @@ interface Candidate {
 
 export function defineComplete(command: Command): void {
   command
-    .argument('<shell>', 'bash splits words at =')
+    .argument('<shell>', 'bash splits words at = and :')
     .argument('[words...]', 'those behind the name of the program; the last is being written')
     .action(async (shell: string, words: string[]) => {
       const { typed, offset } = shell === 'bash' ? withoutSplits(words) : { typed: words, offset: 0 };
@@ -38,21 +38,26 @@ export function defineComplete(command: Command): void {
     });
 }
 
-/** The words as they were before bash split them at `=`, and how much of the last one stands before the part that bash completes. */
+/** The words as they were before bash split them at `=` and `:`, and how much of the last one stands before the part that bash completes. */
 function withoutSplits(words: readonly string[]): { typed: string[]; offset: number } {
   const typed: string[] = [];
   let offset = 0;
   for (const [index, word] of words.entries()) {
-    const isPart = typed.length > 0 && (word === '=' || words[index - 1] === '=');
+    const isPart = typed.length > 0 && (isSplit(word) || isSplit(words[index - 1] ?? ''));
     offset = 0;
     if (!isPart) typed.push(word);
     else {
       const before = typed.pop() ?? '';
       typed.push(before + word);
-      offset = word === '=' ? before.length + 1 : before.length;
+      offset = isSplit(word) ? before.length + word.length : before.length;
     }
   }
   return { typed, offset };
+}
+
+/** What bash makes a word of its own (COMP_WORDBREAKS). */
+function isSplit(word: string): boolean {
+  return /^[=:]+$/.test(word);
 }
 
 async function candidates(program: Command, typed: readonly string[]): Promise<Candidate[]> {
@@ -138,6 +143,8 @@ async function argumentValues(
       return keys(before[0] ?? '', current, place);
     case 'node-id':
       return peers(place);
+    case 'field':
+      return fields();
     case 'assignments':
       return assignments(current);
     case 'code':
@@ -150,16 +157,16 @@ async function argumentValues(
   }
 }
 
+function fields(): Candidate[] {
+  const shown = configurationFields().filter(({ name }) => name !== 'clusterKey');
+  return shown.map(({ name, description }) => ({ value: name, summary: firstSentence(description) }));
+}
+
 /** `field=`, and behind it what the field takes. */
 function assignments(current: string): Candidate[] {
   const [name, value] = current.split('=', 2);
   if (value === undefined) {
-    const fields = configurationFields().filter(({ name: each }) => each !== 'clusterKey');
-    const all = fields.map(({ name: each, description }) => ({
-      value: `${each}=`,
-      summary: firstSentence(description),
-    }));
-    return [{ value: directives.noSpace }, ...all];
+    return [{ value: directives.noSpace }, ...fields().map((each) => ({ ...each, value: `${each.value}=` }))];
   }
   const field = configurationFields().find((each) => each.name === name || each.flag === `--${name}`);
   const choices = field?.choices ?? (field?.kind === 'boolean' ? ['true', 'false'] : []);

@@ -21,6 +21,9 @@ const scriptOf = {
   bash: `# Completion of statemesh for bash.
 _statemesh() {
   local current="\${COMP_WORDS[COMP_CWORD]}" value summary
+  local -a program=("\${COMP_WORDS[0]}")
+  # An alias is typed, and is no program.
+  [[ -z "\${BASH_ALIASES[$program]-}" ]] || eval "program=(\${BASH_ALIASES[$program]})"
   COMPREPLY=()
   while IFS=$'\\t' read -r value summary; do
     case "$value" in
@@ -28,7 +31,7 @@ _statemesh() {
       :nospace) compopt -o nospace 2> /dev/null ;;
       *) COMPREPLY+=("$(printf %q "$value")") ;;
     esac
-  done < <("\${COMP_WORDS[0]}" complete bash -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null)
+  done < <("\${program[@]}" complete bash -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null)
 }
 complete -F _statemesh statemesh`,
 

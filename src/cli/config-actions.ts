@@ -15,7 +15,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { fieldsOfEnvironment } from '../configuration/fields.js';
+import { configurationFields, fieldsOfEnvironment } from '../configuration/fields.js';
 import { secretFields } from '../configuration/secret-fields.js';
 import { systemCodeOf } from '../control/protocol.js';
 import { type Configuration, configurationJsonSchema, parseConfiguration, StatemeshError } from '../index.js';
@@ -29,7 +29,7 @@ import {
 } from './configuration-file.js';
 import { assertNamed } from './configuration-source.js';
 import { badInput } from './failures.js';
-import { readAssignments } from './field-assignments.js';
+import { fieldNamed, readAssignments } from './field-assignments.js';
 import { jsonOf, print, printJson, table } from './output.js';
 import { shown } from './reconfigure.js';
 
@@ -43,14 +43,10 @@ export function schema(): void {
   print(jsonOf(configurationJsonSchema(), 2));
 }
 
+type Row = readonly [name: string, value: unknown, origin: string];
+
 export function show(options: ConfigOptions): void {
-  const file = readConfigurationFile(options);
-  const { input, origins } = gatherConfiguration({}, file);
-  if (file === undefined) assertNamed(input);
-  const { configuration } = parseConfiguration(input);
-  const values = new Map<string, unknown>(Object.entries(configuration));
-  for (const name of secretFields) if (Object.hasOwn(input, name)) values.set(name, '[not shown]');
-  const rows = [...values].map(([name, value]) => [name, value, origins.get(name) ?? 'default'] as const);
+  const rows = rowsOf(options);
   if (options.json) printJson(Object.fromEntries(rows.map(([name, value, origin]) => [name, { value, origin }])));
   else
     print(
@@ -59,6 +55,25 @@ export function show(options: ConfigOptions): void {
         rows.map(([name, value, origin]) => [name, value === undefined ? '-' : shown(value), origin]),
       ),
     );
+}
+
+export function get(name: string, options: ConfigOptions): void {
+  const { name: field } = fieldNamed(name, { configurationFields });
+  if (secretFields.has(field)) throw badInput(`${field} is a secret, which no command shows: read the file.`);
+  const [, value, origin] = rowsOf(options).find(([each]) => each === field) ?? [field, undefined, 'default'];
+  if (options.json) printJson({ value, origin });
+  else if (value !== undefined) print(shown(value));
+}
+
+/** Each value that would be in force, secrets hidden. */
+function rowsOf(options: ConfigOptions): Row[] {
+  const file = readConfigurationFile(options);
+  const { input, origins } = gatherConfiguration({}, file);
+  if (file === undefined) assertNamed(input);
+  const { configuration } = parseConfiguration(input);
+  const values = new Map<string, unknown>(Object.entries(configuration));
+  for (const name of secretFields) if (Object.hasOwn(input, name)) values.set(name, '[not shown]');
+  return [...values].map(([name, value]) => [name, value, origins.get(name) ?? 'default'] as const);
 }
 
 export function check(options: ConfigOptions): void {

@@ -23,6 +23,11 @@ export function defineConfig(command: Command): void {
     .option(...configOption)
     .option('--json', 'print {"field":{"value","origin"}}')
     .action(async (options: ConfigOptions) => (await actions()).show(options));
+  sub('get', 'one value that would be in force, as it stands in the file: text as it is, other values as JSON')
+    .argument('<field>', 'port, heartbeatIntervalMs or heartbeat-interval-ms, ...')
+    .option(...configOption)
+    .option('--json', 'print {"value","origin"}')
+    .action(async (field: string, options: ConfigOptions) => (await actions()).get(field, options));
   sub(
     'check',
     'whether a node would start with it, and with the variables here for what it leaves open; names every wrong field',

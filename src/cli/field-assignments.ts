@@ -6,6 +6,7 @@
 
 import { secretFields } from '../configuration/secret-fields.js';
 import { parseConfigurationText } from '../configuration/text.js';
+import { nearestName } from '../control/protocol.js';
 import { standardInput } from './exact-input.js';
 import { badInput } from './failures.js';
 
@@ -17,6 +18,7 @@ FIELD is a field of the configuration (port, heartbeatIntervalMs or heartbeat-in
 FIELD= without a value goes back to the default. Secrets and lists of peers come as a JSON object on standard input, with --stdin,
 where null stands for the default.`;
 
+type Field = ReturnType<FieldKinds['configurationFields']>[number];
 type FieldKinds = Pick<typeof import('../configuration/fields.js'), 'configurationFields' | 'fieldValue'>;
 
 /** @throws StatemeshError `requestInvalid`, `configurationInvalid`, `configurationUnreadable` */
@@ -36,13 +38,25 @@ export async function readAssignments(args: readonly string[], stdin: boolean): 
   return assignments;
 }
 
-function assignment(argument: string, { configurationFields, fieldValue }: FieldKinds): [name: string, value: unknown] {
+/** The field of a name as the command line writes it. @throws StatemeshError `requestInvalid` */
+export function fieldNamed(name: string, { configurationFields }: Pick<FieldKinds, 'configurationFields'>): Field {
+  const fields = configurationFields();
+  const field = fields.find(({ name: own, flag }) => own === name || flag === `--${name}`);
+  if (field !== undefined) return field;
+  const meant = nearestName(
+    name,
+    fields.map(({ name: own }) => own),
+  );
+  const advice = meant === undefined ? 'see `statemesh config schema`' : `did you mean ${meant}?`;
+  throw badInput(`There is no field "${name}": ${advice}${meant === undefined ? '.' : ''}`);
+}
+
+function assignment(argument: string, kinds: FieldKinds): [name: string, value: unknown] {
   const [name = '', ...rest] = argument.split('=');
   if (rest.length === 0) throw badInput(`"${argument}" is no FIELD=VALUE.`);
   const isSecret = [...secretFields].some((secret) => secret.toLowerCase() === name.replace(/-/g, '').toLowerCase());
   if (isSecret) throw badInput(`${name} does not belong on a command line, which others can read: use --stdin.`);
-  const field = configurationFields().find(({ name: own, flag }) => own === name || flag === `--${name}`);
-  if (field === undefined) throw badInput(`There is no field "${name}": see \`statemesh config schema\`.`);
+  const field = fieldNamed(name, kinds);
   const value = rest.join('=');
-  return [field.name, value === '' ? undefined : fieldValue(field, value, field.name)];
+  return [field.name, value === '' ? undefined : kinds.fieldValue(field, value, field.name)];
 }

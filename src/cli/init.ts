@@ -72,7 +72,8 @@ async function init(options: InitOptions): Promise<void> {
   const newKey = (bytes?: number) => encodeClusterKey(randomKeyBytes().subarray(0, bytes));
   const source = options.from === undefined ? undefined : readConfigurationFile({ config: options.from });
   const cluster = source === undefined ? await newCluster(options, newKey) : clusterOf(source, options);
-  const nodeId = options.nodeId ?? variable('STATEMESH_NODE_ID') ?? nodeIdOf(hostname(), source?.fields.nodeId);
+  const given = options.nodeId ?? variable('STATEMESH_NODE_ID');
+  const nodeId = given ?? nodeIdOf(hostname(), source?.fields.nodeId);
   const path = freePath(options, nodeId);
   const named = options.dataDir ?? variable('STATEMESH_DATA_DIR');
   // In the file it is relative to the file.
@@ -87,6 +88,9 @@ async function init(options: InitOptions): Promise<void> {
     return;
   }
   print(`Wrote ${path} for node ${nodeId} with its data in ${absolute}.`);
+  if (given === undefined) {
+    print(`The name ${nodeId} comes from this machine; each node needs its own. --node-id gives another.`);
+  }
   print('It holds the key of the cluster, readable by you alone: keep it like a password.');
   if (options.passphraseStdin) print(`Other nodes need the same passphrase and --cluster-salt ${cluster.clusterSalt}`);
   const shown = relative(process.cwd(), path);

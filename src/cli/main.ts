@@ -151,7 +151,10 @@ Examples:
   statemesh put articles espresso '{"name":"Espresso","price":1.2}'
   statemesh find articles --where '{"price":{"$lt":2}}'`;
 
-process.exitCode = await run(process.argv.slice(2));
+/** Options that nearly every command takes, and that may stand before it: `statemesh --json status`. */
+const commonOptions = { '--json': false, '--config': true, '--data-dir': true };
+
+process.exitCode = await run(commandFirst(process.argv.slice(2)));
 
 async function run(argv: readonly string[]): Promise<number> {
   const json = argv.includes('--json');
@@ -168,6 +171,24 @@ async function run(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return reportUsage(error, argv, json);
     return reportFailure(error, { json });
   }
+}
+
+/** The same arguments with the common options at the end. */
+function commandFirst(argv: readonly string[]): string[] {
+  const moved: string[] = [];
+  let start = 0;
+  for (; argv[start]?.startsWith('--'); start += 1) {
+    const [name = ''] = argv[start]?.split('=', 1) ?? [];
+    const takesValue = Object.entries(commonOptions).find(([each]) => each === name)?.[1];
+    if (takesValue === undefined) return [...argv];
+    moved.push(argv[start] ?? '');
+    if (!takesValue || argv[start] !== name) continue;
+    start += 1;
+    if (argv[start] !== undefined) moved.push(argv[start] ?? '');
+  }
+  const rest = argv.slice(start);
+  const end = rest.indexOf('--');
+  return end === -1 ? [...rest, ...moved] : [...rest.slice(0, end), ...moved, ...rest.slice(end)];
 }
 
 async function createProgram(argv: readonly string[]): Promise<Command> {

@@ -1,4 +1,5 @@
 /** The running node that a command talks to, found by its data directory. */
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type CallOptions, callControl, type StreamRequest, streamControl } from '../control/client.js';
 import { controlSocketPath, StatemeshError, systemCodeOf } from '../control/protocol.js';
@@ -48,22 +49,35 @@ export function nodeAt(options: PlaceOptions): NodeAt {
       try {
         return await callControl(path, command, body, callOptions);
       } catch (error) {
-        throw explain(error, dataDir);
+        throw explain(error, dataDir, options);
       }
     },
     async *stream(command, request, callOptions) {
       try {
         yield* streamControl(path, command, request, callOptions);
       } catch (error) {
-        throw explain(error, dataDir);
+        throw explain(error, dataDir, options);
       }
     },
   };
 }
 
-function explain(error: unknown, dataDir: string): unknown {
+function explain(error: unknown, dataDir: string, place: PlaceOptions): unknown {
   if (!(error instanceof StatemeshError) || error.code !== 'controlUnavailable') return error;
   if (systemCodeOf(error.cause) === 'EACCES') return error;
-  const message = `No node runs in ${dataDir}: start one with \`statemesh start\`, or name its directory with --data-dir.`;
+  const start = `statemesh start${placeText(place)}`;
+  const advice = `start one with \`${start}\`, or name its directory with --data-dir.`;
+  const message = existsSync(dataDir)
+    ? `No node runs in ${dataDir}: ${advice}`
+    : `No node can be reached in ${dataDir}, since there is no such directory: ${advice} If a node runs there already, its directory was deleted or moved: put it back, or make it again (mkdir -m 700 ${dataDir}), and the node answers within seconds.`;
   return new StatemeshError('controlUnavailable', message, { cause: error });
+}
+
+/** The options that name the same node to another command. */
+function placeText({ config, dataDir }: PlaceOptions): string {
+  const texts = [
+    config === undefined ? '' : ` --config ${config}`,
+    dataDir === undefined ? '' : ` --data-dir ${dataDir}`,
+  ];
+  return texts.join('');
 }

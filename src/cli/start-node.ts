@@ -52,7 +52,7 @@ export async function start(options: StartOptions): Promise<number> {
     const source = configurationSource(options);
     const checked = parseConfiguration(await source.provider.getConfiguration());
     const { configuration } = checked;
-    const logger = new RecentLog(await createLogger(configuration.logLevel), now);
+    const logger = new RecentLog(await createLogger(configuration.logLevel), now, { isRead: process.stderr.isTTY });
     for (const warning of warningsOn({ ...checked, ...source })) logger.warn({}, warning);
     const auditLog = options.auditLog === undefined ? undefined : createAuditLog(options.auditLog);
     const node = createNode({ provider: source.provider, logger, auditLogger: auditLog?.logger ?? logger });

@@ -11,6 +11,7 @@
 import { join, resolve } from 'node:path';
 import { StatemeshError } from '../core/errors.js';
 
+export { nearestName } from '../core/did-you-mean.js';
 export {
   type ErrorCode,
   errorCodes,

@@ -44,6 +44,7 @@ export interface ReadLogOptions {
 export class RecentLog implements Logger {
   readonly #target: Logger | undefined;
   readonly #now: () => number;
+  readonly #isRead: boolean;
   /** Used when the target has no level of its own. */
   #level = 'info';
   #lines: LogLine[] = [];
@@ -53,10 +54,14 @@ export class RecentLog implements Logger {
   #isEnded = false;
   readonly #waiting = new Set<() => void>();
 
-  /** @param now Wall clock, ms since 1970 */
-  constructor(target: Logger | undefined, now: () => number) {
+  /**
+   * @param now Wall clock, ms since 1970
+   * @param isRead Whether people read what the target is given, as on a terminal
+   */
+  constructor(target: Logger | undefined, now: () => number, { isRead = false }: { readonly isRead?: boolean } = {}) {
     this.#target = target;
     this.#now = now;
+    this.#isRead = isRead;
   }
 
   get level(): string {
@@ -76,6 +81,11 @@ export class RecentLog implements Logger {
   info(fields: object, message: string): void {
     this.#target?.info(fields, message);
     this.#keep('info', message);
+  }
+
+  /** A line for programs, about an event that has another line for people. */
+  infoBeside(fields: object, message: string): void {
+    if (!this.#isRead) this.#target?.info(fields, message);
   }
 
   warn(fields: object, message: string): void {

@@ -53,6 +53,11 @@ export interface AuditRecord {
 /** Where the lines go: any pino-like logger. */
 export interface AuditLogger {
   info(fields: object, message: string): void;
+  /**
+   * The same of an event that has a line in the other log, too. A log that holds both need not show people two lines for one event. Default:
+   * `info`.
+   */
+  infoBeside?(fields: object, message: string): void;
 }
 
 /** Commands that change something, or bring documents to where they were not. */
@@ -63,6 +68,7 @@ const audited: ReadonlySet<string> = new Set([
 
 interface Window {
   readonly record: AuditRecord;
+  readonly isLogged: boolean;
   readonly timer: Timer;
   count: number;
 }
@@ -78,11 +84,12 @@ export class Audit {
     this.#time = time;
   }
 
-  note(record: AuditRecord): void {
+  /** @param isLogged Whether the other log has a line of it, too */
+  note(record: AuditRecord, isLogged = false): void {
     const key = this.#keyOf(record);
-    const window = this.#windows.get(key) ?? this.#open(key, record);
+    const window = this.#windows.get(key) ?? this.#open(key, record, isLogged);
     window.count += 1;
-    if (window.count <= limits.auditRepeatsMax) this.#write(record);
+    if (window.count <= limits.auditRepeatsMax) this.#write(record, isLogged);
     // The record may stand for others that were left out before it came here.
     else window.count += record.suppressed ?? 0;
   }
@@ -92,9 +99,9 @@ export class Audit {
     for (const key of [...this.#windows.keys()]) this.#close(key);
   }
 
-  #open(key: string, record: AuditRecord): Window {
+  #open(key: string, record: AuditRecord, isLogged: boolean): Window {
     const timer = this.#time.after(limits.auditWindowMs, () => this.#close(key));
-    const window = { record, timer, count: 0 };
+    const window = { record, isLogged, timer, count: 0 };
     this.#windows.set(key, window);
     return window;
   }
@@ -107,7 +114,7 @@ export class Audit {
     if (window === undefined || suppressed <= 0) return;
     const { event, reason, command } = window.record;
     const address = rangeOf(window.record.address);
-    this.#write({ event, ...given({ reason, command, address }), suppressed });
+    this.#write({ event, ...given({ reason, command, address }), suppressed }, window.isLogged);
   }
 
   #keyOf({ event, reason, command, address, nodeId, collection }: AuditRecord): string {
@@ -117,8 +124,10 @@ export class Audit {
     return JSON.stringify([event]);
   }
 
-  #write(record: AuditRecord): void {
-    this.#logger.info({ component: 'audit', ...record }, messageOf(record));
+  #write(record: AuditRecord, isLogged: boolean): void {
+    const fields = { component: 'audit', ...record };
+    if (isLogged && this.#logger.infoBeside !== undefined) this.#logger.infoBeside(fields, messageOf(record));
+    else this.#logger.info(fields, messageOf(record));
   }
 }
 
@@ -145,7 +154,8 @@ export function auditHappenings(actor: ActorRefFrom<NodeMachine>, audit: Audit):
   actor.subscribe({ next: ({ context }) => follow(context.store), complete: end, error: end });
   actor.on('*', (happening) => {
     const record = recordOf(happening as Happening);
-    if (record !== undefined) audit.note(record);
+    // Of guests that are refused the other log says nothing.
+    if (record !== undefined) audit.note(record, (happening as Happening).type !== 'guest.refused');
   });
 }
 

@@ -119,7 +119,7 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
   const incarnation = randomness.token();
   const draft = join(directory, `restore.${incarnation}.new`);
   try {
-    if (!existsSync(backup)) throw new StatemeshError('databaseUnavailable', `There is no copy at ${backup}.`);
+    if (!existsSync(backup)) throw new StatemeshError('requestInvalid', `There is no copy at ${backup}.`);
     // A pipe or a device may never end.
     if (!statSync(backup).isFile()) throw new StatemeshError('databaseForeign', `${backup} is not a regular file.`);
     mkdirSync(directory, { recursive: true, mode: 0o700 });

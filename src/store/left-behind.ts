@@ -11,8 +11,9 @@
 import { lstatSync, readdirSync, rmSync, type Stats, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Database } from 'better-sqlite3';
-import { authorKeyOf, type Incarnation, type Scope } from '../core/author.js';
+import { type AuthorKey, authorKeyOf, type Incarnation, type Scope } from '../core/author.js';
 import { type Failure, failureOf, StatemeshError } from '../core/errors.js';
+import type { Hlc } from '../core/hlc.js';
 import { isNodeId, type NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import { positionOf, type VectorClock } from '../core/vector-clock.js';
@@ -53,21 +54,54 @@ export async function findLeftBehind({
 }: LeftBehindOptions): Promise<readonly DatabaseLeftBehind[]> {
   const directory = resolve(dataDir);
   const own = statusOf(join(directory, `${nodeId}.db`));
+  const had = withSetAside(clock, directory, nodeId);
   const found: DatabaseLeftBehind[] = [];
   for (const name of databasesIn(directory)) {
     await turn();
     const path = join(directory, name);
     const file = statusOf(path);
     if (name === `${nodeId}.db` || !isFile(file) || isSame(file, own)) continue;
-    const left = look(path, clock);
+    const left = look(path, had);
     if (left !== undefined) found.push(left);
   }
   return found;
 }
 
-function databasesIn(directory: string): string[] {
+/**
+ * What the database in use has, and what those had that a restore has set aside for it: it had taken that over from its neighbors, and gets it back
+ * from its peers.
+ */
+function withSetAside(clock: VectorClock, directory: string, nodeId: NodeId): VectorClock {
+  const had = new Map(clock);
+  for (const name of namesIn(
+    directory,
+    (each) => each.startsWith(`${nodeId}.db.before-restore`) && !/-(wal|shm)$/.test(each),
+  )) {
+    for (const [author, position] of clockIn(join(directory, name))) {
+      if (position.hlc > positionOf(had, author).hlc) had.set(author, position);
+    }
+  }
+  return had;
+}
+
+/** Of a file that cannot be read nothing is known. */
+function clockIn(path: string): VectorClock {
   try {
-    const names = readdirSync(directory).filter((name) => name.endsWith('.db'));
+    if (!isFile(statusOf(path)) || isOpenInProcess(path)) return new Map();
+    if ((versionOfFile(path) ?? Number.POSITIVE_INFINITY) > schemaVersion) return new Map();
+    return locked(path, () => reading(path, clockOf));
+  } catch {
+    return new Map();
+  }
+}
+
+function databasesIn(directory: string): string[] {
+  return namesIn(directory, (name) => name.endsWith('.db'));
+}
+
+function namesIn(directory: string, isWanted: (name: string) => boolean): string[] {
+  try {
+    const names = readdirSync(directory).filter(isWanted);
     return names.sort().slice(0, limits.leftBehindFilesMax);
   } catch {
     // Without a listing, nothing is found.
@@ -131,17 +165,28 @@ function compare(database: Database, clock: VectorClock): { nodeId: NodeId; entr
     .prepare('SELECT count(*) FROM (SELECT 1 FROM oplog WHERE author = ? AND hlc > ? LIMIT ?)')
     .pluck();
   let entries = 0;
-  for (const row of database.prepare(authorsOf).all(limits.leftBehindAuthorsMax) as StoredAuthor[]) {
-    const author = {
-      nodeId: row.node_id as NodeId,
-      incarnation: row.incarnation as Incarnation,
-      scope: row.scope as Scope,
-    };
-    const { hlc } = positionOf(clock, authorKeyOf(author));
+  for (const row of storedAuthors(database)) {
+    const { hlc } = positionOf(clock, row.author);
     entries += count.get(row.id, hlc, limits.leftBehindEntriesMax - entries) as number;
     if (entries >= limits.leftBehindEntriesMax) break;
   }
   return { nodeId, entries };
+}
+
+/** How far each chain goes; without hashes, which nobody compares here. */
+function clockOf(database: Database): VectorClock {
+  const last = database.prepare('SELECT max(hlc) FROM oplog WHERE author = ?').pluck();
+  return new Map(
+    storedAuthors(database).map(({ id, author }) => [author, { hlc: (last.get(id) ?? 0) as Hlc, hash: '' }]),
+  );
+}
+
+function storedAuthors(database: Database): { id: number; author: AuthorKey }[] {
+  const rows = database.prepare(authorsOf).all(limits.leftBehindAuthorsMax) as StoredAuthor[];
+  return rows.map(({ id, node_id, incarnation, scope }) => {
+    const author = { nodeId: node_id as NodeId, incarnation: incarnation as Incarnation, scope: scope as Scope };
+    return { id, author: authorKeyOf(author) };
+  });
 }
 
 interface StoredAuthor {

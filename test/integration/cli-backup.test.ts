@@ -92,13 +92,13 @@ describe('backup and restore', () => {
   });
 
   test.each([
-    ['no database', 'text', 'databaseCorrupt', 'take another backup'],
-    ['a file that is not there', undefined, 'databaseUnavailable', 'There is no copy at'],
-  ])('%s -> refused, and what was there stays', async (_, content, code, words) => {
+    ['no database', 'text', 'databaseCorrupt', 'take another backup', 6],
+    ['a file that is not there', undefined, 'requestInvalid', 'There is no copy at', 2],
+  ])('%s -> refused, and what was there stays', async (_, content, code, words, exit) => {
     const cwd = await temporaryDirectory();
     if (content !== undefined) await writeFile(join(cwd, 'backup'), content);
     const { exitCode, stderr } = await run(['restore', 'backup', '--data-dir', 'data', '--json'], { cwd });
-    expect([exitCode, JSON.parse(stderr)]).toEqual([6, { code, message: expect.stringContaining(words) }]);
+    expect([exitCode, JSON.parse(stderr)]).toEqual([exit, { code, message: expect.stringContaining(words) }]);
     expect(existsSync(join(cwd, 'data')) ? await readdir(join(cwd, 'data')) : []).toEqual([]);
   });
 

@@ -6,7 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import { run, startNode, temporaryDirectory } from './cli-fixture.js';
 
 /** What bash offers for the words so far, the last of which is being written. */
-async function offered(words: readonly string[], place?: string): Promise<string[]> {
+async function offered(words: readonly string[], place?: string, typed = 'statemesh'): Promise<string[]> {
   const cwd = place ?? (await temporaryDirectory());
   await writeFile(join(cwd, 'completion'), (await run(['completion', 'bash'])).stdout);
   await writeFile(
@@ -14,7 +14,7 @@ async function offered(words: readonly string[], place?: string): Promise<string
     `#!/bin/sh\nexec "${process.execPath}" "${process.cwd()}/dist/cli/main.js" "$@"\n`,
   );
   await chmod(join(cwd, 'statemesh'), 0o755);
-  const program = `source ./completion; COMP_WORDS=(statemesh ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}
+  const program = `source ./completion; alias sm='statemesh'; COMP_WORDS=(${typed} ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}
     _statemesh; printf '%s\\n' "\${COMPREPLY[@]}"`;
   const env = { PATH: `${cwd}:${process.env.PATH}`, LANG: 'C.UTF-8' };
   const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', program], { cwd, encoding: 'utf8', env });
@@ -31,6 +31,7 @@ describe('completion', () => {
     expect(await offered(['find', '--o'])).toEqual(['--order-by', '--offset']);
     expect(await offered(['start', '--inspect'])).toEqual(['--inspect-url', '--inspect', '--inspect-trace']);
     expect(await offered(['config', 's'])).toEqual(['show', 'set', 'schema']);
+    expect(await offered(['config', 'get', 'heartbeat'])).toEqual(['heartbeatIntervalMs']);
     expect(await offered(['inspect', 'compl'])).toEqual(['completion']);
     expect(await offered(['status', '--config', 'compl'])).toEqual(['completion']);
     expect(await offered(['nonsense', 'x'])).toEqual(nothing);
@@ -48,6 +49,16 @@ describe('completion', () => {
     expect(await offered(['reconfigure', 'eligible', '=', ''])).toEqual(['true', 'false']);
     expect(await offered(['reconfigure', 'clusterK'])).toEqual(nothing);
     expect(await offered(['errors', 'notR'])).toEqual(['notRunning']);
+  }, 30_000);
+
+  test('bash: an alias, and keys with colons, at which bash splits words -> as without', async () => {
+    const node = await startNode();
+    await node.run(['put', 'articles', 'urn:isbn:1', '1']);
+    await node.run(['put', 'articles', 'urn:isbn:22', '1']);
+    expect(await offered(['get', 'articles', 'urn', ':', 'is'], node.directory)).toEqual(['isbn:1', 'isbn:22']);
+    expect(await offered(['get', 'articles', 'urn', ':', 'isbn', ':', '2'], node.directory)).toEqual(['22']);
+    expect(await offered(['get', 'articles', 'urn', ':'], node.directory)).toEqual(['isbn:1', 'isbn:22']);
+    expect(await offered(['comp'], node.directory, 'sm')).toEqual(['completion']);
   }, 30_000);
 
   test('bash: collections, keys and peers -> those of the running node; without one, nothing', async () => {

@@ -75,6 +75,7 @@ beforeAll(async () => {
     told('collections', 'collections'),
     told('remote-peers', 'remote-peers'),
     told('config show', 'config', 'show'),
+    told('config get', 'config', 'get', 'port'),
     told('config check', 'config', 'check'),
     told('errors', 'errors'),
   ]);

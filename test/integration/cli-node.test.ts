@@ -1,6 +1,6 @@
 /** The built command line with running nodes, each its own process with its own files. */
-import { spawnSync } from 'node:child_process';
-import { chmod, lstat, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmod, lstat, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { callControl } from '../../src/control/client.js';
@@ -370,3 +370,33 @@ async function startImport(input: string) {
   });
   return { node, importing };
 }
+
+describe('a node that commands do not find', () => {
+  test('the data directory of a running node is gone -> that is said, and what it advises brings the node back', async () => {
+    const node = await startNode();
+    await node.run(['put', 'things', 'k', '1']);
+    const data = join(node.directory, 'data');
+    await rename(data, `${data}-moved`);
+    const gone = await node.run(['status']);
+    expect(gone.exitCode).toBe(3);
+    expect(gone.stderr).toContain(`No node can be reached in ${data}, since there is no such directory`);
+    expect(gone.stderr).not.toContain('No node runs');
+    const [, advised = ''] = /\((mkdir [^)]*)\)/.exec(gone.stderr) ?? [];
+    execFileSync('sh', ['-c', advised]);
+    await until(async () => (await node.run(['status'])).exitCode === 0 || undefined, 'the node answers');
+    const copy = await node.run(['backup', join(node.directory, 'copy.db')]);
+    expect([copy.exitCode, copy.stderr]).toEqual([0, '']);
+  }, 60_000);
+
+  test('options before the command -> the same as behind it; what no node runs for is advised with the same options', async () => {
+    const node = await startNode();
+    const before = await node.run(['--json', '--data-dir', 'data', 'status']);
+    expect([before.exitCode, lastJson(before.stdout)]).toEqual([0, expect.objectContaining({ nodeId: 'node-a' })]);
+    expect((await node.run(['--config=statemesh.json', 'config', 'get', 'node-id'])).stdout).toBe('node-a\n');
+    expect((await node.run(['--yaml', 'status'])).exitCode).toBe(2);
+    await node.run(['stop']);
+    await node.exitCode;
+    const { stderr } = await node.run(['status', '--config', './statemesh.json']);
+    expect(stderr).toContain('start one with `statemesh start --config ./statemesh.json`');
+  }, 60_000);
+});

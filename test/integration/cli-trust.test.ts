@@ -75,6 +75,11 @@ describe('the audit log', () => {
         expect.objectContaining({ event: 'remotePeer.changed', nodeId: 'till-9', change: 'put', by: 'node-a' }),
       ]),
     );
+    // People get one line for one event.
+    const told = (await first.run(['logs'])).stdout.split('\n');
+    expect(first.stderr()).toContain('"event":"leadership.changed"');
+    expect(told.filter((line) => /leads|leadership/.test(line))).toEqual([expect.stringContaining('This node leads')]);
+    expect(told.filter((line) => line.includes('Audit: control.called'))).toHaveLength(2);
     await first.run(['stop']);
     await first.exitCode;
     const audit = join(first.directory, 'audit.jsonl');

@@ -71,7 +71,9 @@ describe('help and usage', () => {
     const more = [['add-static-peer', '--node-id', 'a', '--address', '127.0.0.1:1'], ['stop'], ['import', 'c', '-']];
     for (const { exitCode, stdout, stderr } of await runAll([...calls, ...more], cwd)) {
       expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
-      expect(stderr).toContain(`No node runs in ${join(cwd, 'data')}: start one with \`statemesh start\``);
+      expect(stderr).toContain(
+        `No node can be reached in ${join(cwd, 'data')}, since there is no such directory: start one with \`statemesh start\``,
+      );
     }
     const { stderr } = await run(['status', '--json'], { cwd });
     expect(lastJson(stderr).code).toBe('controlUnavailable');
@@ -187,6 +189,17 @@ describe('init', () => {
       expect(stdout + stderr).not.toMatch(/nodeId|undefined/);
     },
   );
+
+  test('no NodeId given -> the screen says that the name is that of the machine', async () => {
+    const cwd = await temporaryDirectory();
+    const nodeId = nodeIdOf(hostname(), undefined);
+    const first = await run(['init'], { cwd });
+    expect(first.stdout).toContain(`The name ${nodeId} comes from this machine`);
+    const second = await run(['init', '--from', 'statemesh.json'], { cwd });
+    expect(second.stdout).toContain(`The name ${nodeId}-2 comes from this machine`);
+    const named = await run(['init', '--from', 'statemesh.json', '--node-id', 'till-9'], { cwd });
+    expect(named.stdout).not.toContain('comes from this machine');
+  });
 
   test('--passphrase-stdin: -> the first line is the key, and the salt is told for other nodes', async () => {
     const cwd = await temporaryDirectory();

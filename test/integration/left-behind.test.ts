@@ -207,4 +207,20 @@ describe('a NodeId that was changed in the file of a stopped node', () => {
       expect.objectContaining({ key: 'c' }),
     );
   });
+
+  test('restore --from-peers, after a change of NodeId -> no word of what the database set aside had, too', async () => {
+    const node = await startNode({ nodeId: 'till-1' });
+    await node.run(['put', 'things', 'a', '1']);
+    await node.run(['config', 'set', 'nodeId=till-2']);
+    await until(async () => (await node.run(['status'])).stdout.includes('till-2') || undefined, 'the new NodeId');
+    await node.run(['stop']);
+    await node.exitCode;
+    const { directory } = node;
+    const doctor = async () => (await run(['doctor', '--json'], { cwd: directory })).stdout;
+    expect((await run(['restore', '--from-peers'], { cwd: directory })).exitCode).toBe(0);
+    expect(await doctor()).not.toContain('other databases');
+    // What that one lacked is told of.
+    await filled(join(directory, 'data'), 'till-3', 2);
+    expect((await doctor()).match(/other databases.*till-3\.db has 2 entries/g)).toHaveLength(1);
+  }, 60_000);
 });
