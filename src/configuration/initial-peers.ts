@@ -20,7 +20,7 @@ export function withSeedForm(input: unknown): unknown {
   const rest: Record<string, unknown> = Object.fromEntries(Object.entries(input).filter(([name]) => name !== key));
   if (!isObject(section)) throw invalid(`${key}: it is not an object`);
   const [name, another] = Object.keys(section);
-  if (another !== undefined && isSameName(`${name}`, another)) throw invalid(`${key}.${another}: it is there twice`);
+  if (another !== undefined && isSameName(`${name}`, another)) throw invalid(`${key}.${another}: it occurs twice`);
   const unknown = Object.keys(section).find((other) => !isSameName(other, 'InitialRemotePeers'));
   if (unknown !== undefined) throw invalid(`${key}.${unknown}: only InitialRemotePeers is allowed here`);
   const [peers] = Object.values(section);
@@ -40,7 +40,7 @@ export function withSeedForm(input: unknown): unknown {
 export function initialPeerDocuments(peers: readonly InitialRemotePeer[], sealing: Sealing): RemotePeerDocument[] {
   const seen = new Set<string>();
   return peers.map((peer, index) => {
-    if (seen.has(peer.nodeId)) throw invalid(`initialRemotePeers.${index}.nodeId: "${peer.nodeId}" is there twice`);
+    if (seen.has(peer.nodeId)) throw invalid(`initialRemotePeers.${index}.nodeId: "${peer.nodeId}" occurs twice`);
     seen.add(peer.nodeId);
     try {
       return formatRemotePeer(checkPeer({ ...peer, type: typeOf(peer.type) } as RemotePeerInput, sealing));
@@ -76,12 +76,7 @@ function named(peer: unknown): unknown {
   return isObject(fields) && 'oAuth2' in fields ? { ...fields, oAuth2: renamed(fields.oAuth2, oAuth2Names) } : fields;
 }
 
-/**
- * A name that is not one of ours stays unchanged, and is refused later under that name.
- * ~it is there twice`);
- *   const unknown~~it occurs twice`);
- *   const unknown
- */
+/** A name that is not one of ours stays unchanged, and is refused later under that name. */
 function renamed(value: unknown, names: readonly string[]): unknown {
   if (!isObject(value)) return value;
   const entries = Object.entries(value);

@@ -102,7 +102,8 @@ export const errorCodes = {
   requestInvalid:
     'A control request, a command line or the options of a call are malformed or unknown; the message says how.',
   documentNotFound: 'There is no document under the key.',
-  watcherLimit: 'The node has as many changes and watch streams as it allows; end some that are no longer needed.',
+  watcherLimit:
+    'As many changes and watch streams already wait for commits as a node allows; end some that are no longer needed.',
   cancelled: 'The operation was cancelled by its caller.',
   internal: 'A bug in statemesh. Please report it with the message and the stack.',
 } as const;
