@@ -102,9 +102,9 @@ export function describeVerifyToken(name: string, makeHarness: () => Promise<Ver
 
     test('token: signed in a forbidden way, such as HS256 with the public key -> tokenRefused', async () => {
       for (const alg of harness.algorithms.filter((each) => !/^(RS256|PS256|ES256|EdDSA)$/.test(each))) {
-        await refused(verify({}, { alg }), /signed in a way/);
+        await refused(verify({}, { alg }), /an algorithm that is not allowed/);
       }
-      await refused(verify({}, { alg: 'none' }), /signed in a way|no token/);
+      await refused(verify({}, { alg: 'none' }), /an algorithm that is not allowed|no token/);
     });
 
     test.each(['at+jwt', 'AT+JWT', 'application/at+jwt'])('token: typ %j, an access token -> accepted', async (typ) => {
