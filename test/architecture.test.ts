@@ -51,7 +51,7 @@ const mayImport: Record<string, readonly string[]> = {
 /** `node:` modules that a room may use; rooms that are not listed may use all. */
 const nodeModules: Record<string, readonly string[]> = {
   core: ['node:crypto', 'node:util/types'],
-  wire: ['node:buffer'],
+  wire: ['node:buffer', 'node:module'],
   ports: [],
   'remote-peers': ['node:crypto'],
   configuration: ['node:path'],

@@ -5,12 +5,19 @@
  * do not build it if they run no scripts (`npm ci --ignore-scripts`, pnpm 10), and another version of Node.js needs
  * another build.
  */
-import Sqlite, { type Database, type Options } from 'better-sqlite3';
+import { createRequire } from 'node:module';
+import type { Database, Options } from 'better-sqlite3';
 import { StatemeshError, systemCodeOf } from '../core/errors.js';
+
+type Sqlite = typeof import('better-sqlite3');
+
+const load = createRequire(import.meta.url);
 
 /** @throws StatemeshError `nativeModuleMissing`, and the errors of SQLite */
 export function openSqlite(file: string | Buffer, options: Options = {}): Database {
   try {
+    // Loads with the first database: a program may import the package long before, or only watch other nodes.
+    const Sqlite = load('better-sqlite3') as Sqlite;
     return new Sqlite(file, options);
   } catch (error) {
     if (isNotLoaded(error)) throw nativeModuleMissing(error);

@@ -6,7 +6,7 @@
  * text. Anything out of bounds is `frameMalformed`.
  */
 
-import protobuf from 'protobufjs';
+import type protobuf from 'protobufjs';
 import { isPort } from '../core/address.js';
 import { type Author, type AuthorKey, authorKeyOf, parseAuthorKey, scopeOf } from '../core/author.js';
 import type { Stance, Uplink } from '../core/ballot.js';
@@ -21,6 +21,7 @@ import { Secret } from '../core/secret.js';
 import { wireBounds } from './bounds.js';
 import { FrameShape } from './frame-shape.js';
 import type { BatchFrame, Frame, Identity, Refusal } from './messages.js';
+import { protobufjs } from './protobuf.js';
 
 const schema = `
   syntax = "proto3";
@@ -62,10 +63,6 @@ const schema = `
   message Relocated { uint32 port = 1; }
 `;
 
-// Without Long, 64-bit fields are plain numbers; those that are not safe integers are refused below.
-protobuf.util.Long = null as unknown as typeof protobuf.util.Long;
-protobuf.configure();
-
 let root: protobuf.Root | undefined;
 
 /**
@@ -73,7 +70,7 @@ let root: protobuf.Root | undefined;
  * peer.
  */
 function messageOf(name: string): protobuf.Type {
-  root ??= protobuf.parse(schema, { keepCase: false }).root;
+  root ??= protobufjs().parse(schema, { keepCase: false }).root;
   return root.lookupType(name);
 }
 
@@ -257,7 +254,7 @@ const codecsByNumber = new Map(Object.values(codecs).map((each) => [each.number,
  */
 export function encodeMessage(frame: Frame, begin: (writer: protobuf.Writer, number: number) => void): Uint8Array {
   const { number, type, encode } = codecs[frame.type];
-  const writer = protobuf.Writer.create();
+  const writer = protobufjs().Writer.create();
   begin(writer, number);
   return type().message.encode(encode(frame), writer).finish(true);
 }
@@ -417,7 +414,7 @@ class WireClock implements Iterable<readonly [AuthorKey, Position]> {
 
   *[Symbol.iterator](): Generator<readonly [AuthorKey, Position]> {
     const authorPosition = messageOf('AuthorPosition');
-    const reader = protobuf.Reader.create(this.#payload);
+    const reader = protobufjs().Reader.create(this.#payload);
     while (reader.pos < reader.len) {
       const tag = reader.uint32();
       if (tag >>> 3 === 1) yield decodePosition(authorPosition.decode(reader, reader.uint32()) as never);

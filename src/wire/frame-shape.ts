@@ -7,9 +7,10 @@
  * protobuf lets a later occurrence replace an earlier one, which would be decoded for nothing.
  */
 import { isUtf8 } from 'node:buffer';
-import protobuf from 'protobufjs';
+import type protobuf from 'protobufjs';
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
+import { protobufjs } from './protobuf.js';
 
 /** The bounds of one field. */
 export interface FieldBounds {
@@ -104,7 +105,7 @@ export class FrameShape {
           slot,
           bit: 1 << index,
         },
-        message: nested instanceof protobuf.Type ? this.#compile(nested, bounds) : undefined,
+        message: nested instanceof protobufjs().Type ? this.#compile(nested, bounds) : undefined,
       };
     }
     return fields;
@@ -189,10 +190,8 @@ export class FrameShape {
 }
 
 const nothing = new Uint8Array();
-const basicTypes = new Map<string, number>(Object.entries(protobuf.types.basic));
-
 function wireTypeOf(field: protobuf.Field): number {
-  const wireType = basicTypes.get(field.type);
+  const wireType = new Map<string, number>(Object.entries(protobufjs().types.basic)).get(field.type);
   if (wireType !== undefined && wireType !== varintType && wireType !== bytesType) {
     throw new StatemeshError('internal', `The field ${field.name} is of a kind that frame shapes do not support.`);
   }
