@@ -1,8 +1,8 @@
 /**
- * `statemesh add-cloud-peer`: a cloud node for the whole cluster, to which whoever leads connects.
+ * `statemesh add-cloud-peer`: adds a cloud node for the whole cluster; the leader connects to it.
  *
- * Invariant: a secret is never an argument, which every user of the machine could read: it is named, as a variable of the
- * environment of whoever leads, or comes by standard input and is sealed by the node.
+ * Invariant: a secret is never an argument, which every user of the machine could read. It is either the name of an
+ * environment variable on the leader, or comes by standard input and is sealed by the node.
  */
 import { type Command, Option } from 'commander';
 import { standardInput } from './exact-input.js';
@@ -21,15 +21,15 @@ interface AddCloudPeerOptions extends TalkOptions {
   readonly audience?: string;
 }
 
-/** The longest secret that anybody types or generates. */
+/** Longer than any secret that users type or generate. */
 const secretLengthMax = 4_096;
 
 export function defineAddCloudPeer(command: Command): void {
   command
     .requiredOption('--node-id <id>', 'the NodeId of the cloud node')
     .requiredOption('--address <address>', 'where it listens: host:port (TLS) or wss://host/path')
-    .requiredOption('--authority <url>', 'the OAuth2 authority that issues access tokens; https, but for loopback')
-    .requiredOption('--client-id <id>', 'the client that the cluster is to the authority')
+    .requiredOption('--authority <url>', 'the OAuth2 authority that issues access tokens; https, except on loopback')
+    .requiredOption('--client-id <id>', 'the client id of the cluster at the authority')
     .addOption(
       new Option(
         '--client-secret-env <name>',
@@ -37,8 +37,8 @@ export function defineAddCloudPeer(command: Command): void {
       ).conflicts('clientSecretStdin'),
     )
     .option('--client-secret-stdin', 'read the secret from standard input; it is stored sealed with the cluster key')
-    .option('--scope <scope...>', 'what the token is for, as the cloud node wants it')
-    .option('--audience <audience>', 'whom the token is for, as the cloud node wants it');
+    .option('--scope <scope...>', 'the scope of the token, as the cloud node requires it')
+    .option('--audience <audience>', 'the audience of the token, as the cloud node requires it');
   defineTalking(command, {
     json: 'print {"isNew"}: false when the same peer was stored already',
     examples: [
@@ -56,7 +56,7 @@ export function defineAddCloudPeer(command: Command): void {
   });
 }
 
-/** What is left to do, which another command of another machine may have to. */
+/** The remaining steps, which another machine may need. */
 function remainder({
   clientSecretEnv: name,
   authority,

@@ -1,4 +1,4 @@
-/** `statemesh add-static-peer`: a peer with a fixed address, known to the whole cluster and stored. */
+/** `statemesh add-static-peer`: adds a peer with a fixed address, which is stored and known to the whole cluster. */
 import type { Command } from 'commander';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { print, printJson } from './output.js';

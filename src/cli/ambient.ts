@@ -1,4 +1,4 @@
-/** What the command line takes from its surroundings without a port: the one file of src/cli that does. */
+/** What the command line takes from its surroundings without a port: only this file of src/cli does. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 
@@ -10,12 +10,12 @@ export function sleep(delayMs: number): Promise<void> {
   return setTimeout(delayMs);
 }
 
-/** Runs a callback later, unless the process has ended by then: it does not keep it alive. */
+/** Runs a callback later, unless the process has ended by then: the timer does not keep the process alive. */
 export function later(delayMs: number, callback: () => void): void {
   void setTimeout(delayMs, undefined, { ref: false }).then(callback);
 }
 
-/** The same, and it can be cancelled. */
+/** The same, with a way to cancel it. */
 export function timer(delayMs: number, callback: () => void): { cancel(): void } {
   const controller = new AbortController();
   setTimeout(delayMs, undefined, { ref: false, signal: controller.signal }).then(callback, () => {});
@@ -27,12 +27,16 @@ export function now(): number {
   return Date.now();
 }
 
-/** Ms since some moment; for lengths of time. */
+/** Ms since an arbitrary moment; for measuring durations. */
 export function monotonicMs(): number {
   return performance.now();
 }
 
-/** Asks for something again and again until it is there. @returns undefined when time is up */
+/**
+ * Polls for a value.
+ *
+ * @returns undefined when time is up
+ */
 export async function poll<T>(
   look: () => Promise<T | undefined> | T | undefined,
   { intervalMs, attemptsMax }: { intervalMs: number; attemptsMax: number },

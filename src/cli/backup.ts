@@ -1,4 +1,4 @@
-/** `statemesh backup` and `statemesh restore`: a copy of the database of a running node, and how it is put back. */
+/** `statemesh backup` and `statemesh restore`: make a copy of the database of a running node, and put it back. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import cliProgress from 'cli-progress';
@@ -25,7 +25,7 @@ export function defineBackup(command: Command): void {
   command
     .argument('<file>', 'the copy, for example /backups/shop-1.db')
     .option('--force', 'replace the file if there is one')
-    .addHelpText('after', '\nThe node goes on serving. The copy appears under its name when it is whole.');
+    .addHelpText('after', '\nThe node continues to serve. The copy appears under its name when it is complete.');
   defineTalking(command, {
     json: 'print {"file","bytes"} at the end',
     examples: ['statemesh backup /backups/shop-1.db', 'statemesh backup --force /backups/latest.db --json'],
@@ -44,8 +44,9 @@ export function defineBackup(command: Command): void {
 }
 
 const restoreHelp = `
-The node must not run. Every page of the copy is checked first. What the node had is set aside beside it, as NODEID.db.before-restore, and
-never deleted. What was written after the copy was made and has come to other nodes comes back from them; with --from-peers, all that has.
+The node must not run. Every page of the copy is checked first. The node's old database is set aside beside it, as NODEID.db.before-restore,
+and never deleted. Documents that were written after the copy was made and have reached other nodes come back from them; with --from-peers,
+all documents on other nodes do.
 
 Examples:
   statemesh restore /backups/shop-1.db --data-dir ./data
@@ -54,17 +55,20 @@ Examples:
 export function defineRestore(command: Command): void {
   const { ok, failed, badInput: bad, taken, database } = exitCodes;
   command
-    .argument('[file]', 'what `statemesh backup` has made')
-    .option('--from-peers', 'without a copy: the node begins with an empty database, and fetches all from its peers')
+    .argument('[file]', 'the file that `statemesh backup` made')
+    .option(
+      '--from-peers',
+      'without a copy: the node starts with an empty database, and fetches everything from its peers',
+    )
     .option('--data-dir <path>', 'the data directory of the node [STATEMESH_DATA_DIR]')
     .option('--config <file>', 'the configuration file of the node [STATEMESH_CONFIG]')
-    .option('--node-id <id>', 'whose database it is; refuse the copy of another node')
+    .option('--node-id <id>', 'the node whose database it is; refuse the copy of another node')
     .option('--json', 'print {"nodeId","path","setAside"}')
     .addHelpText('after', restoreHelp)
     .addHelpText('after', exitCodeHelp([ok, failed, bad, taken, database]))
     .action(async (file: string | undefined, options: RestoreOptions) => {
       if ((file === undefined) !== (options.fromPeers === true)) {
-        throw badInput('Name the copy to put back, or say --from-peers.');
+        throw badInput('Name the copy to put back, or use --from-peers.');
       }
       const dataDir = dataDirOf(options);
       await refuseRunning(dataDir);
@@ -77,15 +81,17 @@ export function defineRestore(command: Command): void {
         printJson(restored);
         return;
       }
-      if (file !== undefined) print(`The database of ${restored.nodeId} is back: ${restored.path}.`);
+      if (file !== undefined) print(`The database of ${restored.nodeId} is restored: ${restored.path}.`);
       else print(`Start ${restored.nodeId}: it fetches everything from its peers.`);
       const configured = configuredNodeIdIn(dataDir, options);
       if (configured !== undefined && configured !== restored.nodeId) print(otherNode(configured, restored.nodeId));
-      if (restored.setAside !== undefined) print(`What was there is set aside: ${restored.setAside}.`);
+      if (restored.setAside !== undefined) print(`The old database is set aside: ${restored.setAside}.`);
     });
 }
 
-/** Which node the configuration starts in the directory, as far as it can be read: a restore does not depend on it. */
+/**
+ * The node that the configuration starts in the directory, as far as it can be read: a restore does not depend on it.
+ */
 function configuredNodeIdIn(dataDir: string, options: RestoreOptions): string | undefined {
   try {
     const file = readConfigurationFile(options);

@@ -1,4 +1,7 @@
-/** `statemesh collections`: which collections there are, with how many documents; and what is said of one that is not there. */
+/**
+ * `statemesh collections`: lists the collections with their numbers of documents. Also the hints about a missing
+ * collection.
+ */
 import type { Command } from 'commander';
 import { defineTalking, type NodeAt, nodeAt, type TalkOptions } from './node-at.js';
 import { clean, count, jsonOf, print, printError, table, written } from './output.js';
@@ -10,7 +13,7 @@ interface CollectionLine {
 
 export function defineCollections(command: Command): void {
   defineTalking(command, {
-    json: 'print one JSON object a line, {"collection","documents"}',
+    json: 'print one JSON object per line, {"collection","documents"}',
     examples: ['statemesh collections', 'statemesh collections --json'],
   }).action(async (options: TalkOptions) => {
     const lines: CollectionLine[] = [];
@@ -24,7 +27,7 @@ export function defineCollections(command: Command): void {
   });
 }
 
-/** Says so on standard error, where a command has found nothing in a collection because there is none of that name. */
+/** Prints a hint on standard error when a command has found nothing because the collection does not exist. */
 export async function hintAtMissing(node: NodeAt, collection: string, options: TalkOptions): Promise<boolean> {
   for await (const line of node.stream('collections', {})) {
     if ((line as CollectionLine).collection === collection) return false;
@@ -33,7 +36,9 @@ export async function hintAtMissing(node: NodeAt, collection: string, options: T
   return true;
 }
 
-/** Says on standard error which of the fields no document has: they are often misspelled, and to a query that is no mistake. */
+/**
+ * Prints a hint on standard error for fields that no document has: they are often misspelled, and a query accepts them.
+ */
 export async function hintAtUnknownFields(
   node: NodeAt,
   { collection, fields }: { readonly collection: string; readonly fields: Iterable<string> },
@@ -47,7 +52,7 @@ export async function hintAtUnknownFields(
   }
 }
 
-/** Says on standard error what no failure is, but worth knowing. */
+/** Prints a hint on standard error, which is not an error. */
 export function hintAt(hint: string, { json }: TalkOptions): void {
   printError(json ? jsonOf({ hint }) : `hint:  ${hint}`);
 }

@@ -1,9 +1,9 @@
 /**
- * `statemesh complete`: what may stand where the cursor is, for the scripts of `statemesh completion`. It asks the commands themselves,
- * and the running node for names of collections, keys and peers.
+ * `statemesh complete`: prints the possible words at the cursor, for the scripts of `statemesh completion`. It asks the
+ * commands themselves, and the running node for names of collections, keys and peers.
  *
- * Invariants: it says nothing but candidates, one a line, with a tab and a description where there is one; it never fails, and never
- * waits long for a node. Names with control characters are left out.
+ * Invariants: it prints only candidates, one per line, with a tab and a description where there is one. It never fails,
+ * and never waits long for a node. Names with control characters are left out.
  */
 import { type Command, Option } from 'commander';
 import { configurationFields } from '../configuration/fields.js';
@@ -13,7 +13,7 @@ import type { PlaceOptions } from './configuration-file.js';
 import { nodeAt } from './node-at.js';
 import { clean, print } from './output.js';
 
-/** In place of a candidate: that files may stand here, and that no blank follows the candidate. */
+/** Instead of a candidate: files may stand here, or no blank follows the candidate. */
 const directives = { files: ':files', noSpace: ':nospace' } as const;
 const answerWithinMs = 500;
 const namesMax = 100;
@@ -26,7 +26,7 @@ interface Candidate {
 export function defineComplete(command: Command): void {
   command
     .argument('<shell>', 'bash splits words at = and :')
-    .argument('[words...]', 'those behind the name of the program; the last is being written')
+    .argument('[words...]', 'the words after the name of the program; the last one is incomplete')
     .action(async (shell: string, words: string[]) => {
       const { typed, offset } = shell === 'bash' ? withoutSplits(words) : { typed: words, offset: 0 };
       const current = typed.at(-1) ?? '';
@@ -38,7 +38,10 @@ export function defineComplete(command: Command): void {
     });
 }
 
-/** The words as they were before bash split them at `=` and `:`, and how much of the last one stands before the part that bash completes. */
+/**
+ * The words as they were before bash split them at `=` and `:`, and how much of the last one stands before the part that
+ * bash completes.
+ */
 function withoutSplits(words: readonly string[]): { typed: string[]; offset: number } {
   const typed: string[] = [];
   let offset = 0;
@@ -83,7 +86,7 @@ function commandCandidate(command: Command): Candidate {
   return { value: command.name(), summary: firstSentence(command.description()) };
 }
 
-/** @param words Those behind the command's name */
+/** @param words The words after the command's name */
 async function within(command: Command, words: readonly string[]): Promise<Candidate[]> {
   const current = words.at(-1) ?? '';
   const options = [...command.options.filter(({ hidden }) => !hidden), new Option('--help', 'show what it does')];
@@ -109,7 +112,7 @@ async function within(command: Command, words: readonly string[]): Promise<Candi
   return argumentValues(command, values, current, placeIn(before));
 }
 
-/** Where the node is, as the words say. */
+/** Where the node is, according to the words. */
 function placeIn(words: readonly string[]): PlaceOptions {
   const given = (flag: string): string | undefined => {
     const index = words.findLastIndex((word) => word === flag || word.startsWith(`${flag}=`));
@@ -162,7 +165,7 @@ function fields(): Candidate[] {
   return shown.map(({ name, description }) => ({ value: name, summary: firstSentence(description) }));
 }
 
-/** `field=`, and behind it what the field takes. */
+/** `field=`, and after it the values of the field. */
 function assignments(current: string): Candidate[] {
   const [name, value] = current.split('=', 2);
   if (value === undefined) {
@@ -178,7 +181,7 @@ async function collections(place: PlaceOptions): Promise<Candidate[]> {
   return lines.map((line) => ({ value: (line as { collection: string }).collection }));
 }
 
-/** Of the first documents that are there within the time. */
+/** Keys of the first documents that arrive within the time. */
 async function keys(collection: string, current: string, place: PlaceOptions): Promise<Candidate[]> {
   const lines = await taken('find', { collection }, place, (line) => (line as { key: string }).key.startsWith(current));
   return lines.map((line) => ({ value: (line as { key: string }).key }));
@@ -191,7 +194,7 @@ async function peers(place: PlaceOptions): Promise<Candidate[]> {
   return stored.map(({ nodeId, address }) => ({ value: nodeId, summary: clean(address) }));
 }
 
-/** What a stream gives in the time that there is. */
+/** What a stream delivers within the time. */
 async function taken(
   command: string,
   body: object,
@@ -205,7 +208,7 @@ async function taken(
       if (lines.length === namesMax) break;
     }
   } catch {
-    // Nobody waits for more.
+    // More is not needed.
   }
   return lines;
 }

@@ -1,9 +1,12 @@
-/** `statemesh completion`: the script by which a shell asks `statemesh complete` what may stand where the cursor is. */
+/**
+ * `statemesh completion`: prints the script with which a shell asks `statemesh complete` for the possible words at the
+ * cursor.
+ */
 import { Argument, type Command } from 'commander';
 import { print } from './output.js';
 
 const help = `
-Commands, options and their values, fields of the configuration, and, of the running node, collections, keys and peers.
+Completes commands, options and their values, fields of the configuration, and, from the running node, collections, keys and peers.
 
 Examples:
   statemesh completion bash > /etc/bash_completion.d/statemesh

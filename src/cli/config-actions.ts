@@ -1,6 +1,6 @@
 /**
- * `statemesh config`: the configuration without a running node. `set` changes the file as a whole or not at all; a node that was
- * started with it takes up what has changed.
+ * `statemesh config`: works on the configuration without a running node. `set` changes the whole file or nothing; a
+ * node that was started with it applies the change.
  */
 import {
   closeSync,
@@ -80,12 +80,12 @@ export function check(options: ConfigOptions): void {
   const file = existing(options);
   const { nodeId } = checked(file);
   if (options.json) printJson({ nodeId });
-  else print(`${file.path} is a good configuration, of node ${nodeId}.`);
+  else print(`${file.path} is a valid configuration, of node ${nodeId}.`);
 }
 
 export async function set(args: string[], options: ConfigOptions): Promise<void> {
   const file = existing(options);
-  if (!file.isPlain) throw badInput(`${file.path} is no file that can be changed.`);
+  if (!file.isPlain) throw badInput(`${file.path} is not a file that can be changed.`);
   const assignments = await readAssignments(args, options.stdin === true);
   const entries = Object.entries({ ...file.fields, ...assignments }).filter(([, value]) => value !== undefined);
   const fields: Record<string, unknown> = Object.fromEntries(entries);
@@ -96,7 +96,10 @@ export async function set(args: string[], options: ConfigOptions): Promise<void>
   if (changed.length > 0) replace(file.path, `${JSON.stringify(fields, undefined, 2)}\n`);
   if (options.json) printJson({ config: file.path, changed });
   else if (changed.length === 0) print(`${file.path} says so already.`);
-  else print(`Changed ${changed.join(', ')} in ${file.path}. A node that was started with it takes it up by itself.`);
+  else
+    print(
+      `Changed ${changed.join(', ')} in ${file.path}. A node that was started with it applies the change by itself.`,
+    );
 }
 
 function existing(options: ConfigOptions): ConfigurationFile {
@@ -109,15 +112,18 @@ function existing(options: ConfigOptions): ConfigurationFile {
 }
 
 /**
- * As a node would take it that is started with this file. The environment gives what the file leaves open, often the key, and hides
- * nothing that is wrong in it.
+ * As a node that is started with this file would read it. The environment supplies fields that the file leaves open,
+ * often the key, and hides no error in the file.
  */
 function checked(file: ConfigurationFile): Configuration {
   const fields = { ...fieldsOfEnvironment(variable), ...file.fields, dataDir: fileDataDirOf(file) };
   return parseConfiguration(fields).configuration;
 }
 
-/** Through links, so that the file itself changes. It stays with its owner and mode: the node has to read it, and others must not. */
+/**
+ * Follows links, so that the file itself changes. It keeps its owner and mode: the node has to read it, and others must
+ * not.
+ */
 function replace(path: string, contents: string): void {
   let draft: string | undefined;
   try {

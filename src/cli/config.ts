@@ -1,4 +1,4 @@
-/** `statemesh config`: the configuration shown, checked and changed, and its schema. */
+/** `statemesh config`: shows, checks and changes the configuration, and prints its schema. */
 import type { Command } from 'commander';
 import type { ConfigOptions } from './config-actions.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
@@ -30,7 +30,7 @@ export function defineConfig(command: Command): void {
     .action(async (field: string, options: ConfigOptions) => (await actions()).get(field, options));
   sub(
     'check',
-    'whether a node would start with it, and with the variables here for what it leaves open; names every wrong field',
+    'check whether a node would start with it, with the variables here for fields that it leaves open; names every wrong field',
   )
     .argument('[file]', 'the configuration file; default: as for the other commands')
     .option(...configOption)
@@ -38,7 +38,7 @@ export function defineConfig(command: Command): void {
     .action(async (file: string | undefined, options: ConfigOptions) =>
       (await actions()).check({ ...options, ...(file && { config: file }) }),
     );
-  sub('set', 'change fields in the file; a running node takes it up')
+  sub('set', 'change fields in the file; a running node applies them')
     .argument('[assignments...]', 'FIELD=VALUE')
     .option('--stdin', 'read fields as a JSON object from standard input')
     .option(...configOption)

@@ -1,6 +1,4 @@
-/**
- * The configuration of `start`, put together from options, environment, file and defaults, in that order: an earlier one of them wins.
- */
+/** The configuration of `start`, combined from options, environment, file and defaults, in order of precedence. */
 import { resolve } from 'node:path';
 import { configurationFields, fieldsOfEnvironment, fieldValue } from '../configuration/fields.js';
 import { StatemeshError } from '../control/protocol.js';
@@ -9,11 +7,11 @@ import { type ConfigurationFile, fileDataDirOf, variable } from './configuration
 import { startDefaults } from './field-options.js';
 
 export interface GatheredConfiguration {
-  /** What `createNode` takes; not checked as a whole. */
+  /** The input for `createNode`; not checked as a whole. */
   readonly input: ConfigurationInput;
-  /** Where each field comes from that is not left to the default of the schema. */
+  /** The origin of each field that is not left to the default of the schema. */
   readonly origins: ReadonlyMap<string, Origin>;
-  /** STATEMESH_ variables that name no field: misspelt, perhaps. */
+  /** STATEMESH_ variables that name no field: possibly misspelled. */
   readonly unknownVariables: readonly string[];
 }
 
@@ -32,7 +30,7 @@ export function gatherConfiguration(
   ];
   const origins = new Map<string, Origin>();
   for (const [origin, fields] of layers) for (const name of Object.keys(fields)) origins.set(name, origin);
-  // Not by assignment: a field called `__proto__` has to be refused like any other that is not known.
+  // Not by assignment: a field called `__proto__` has to be refused like any other unknown field.
   const input = Object.fromEntries(
     layers.flatMap(([, fields]) => Object.entries(fields)),
   ) as unknown as ConfigurationInput;

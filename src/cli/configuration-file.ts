@@ -1,10 +1,10 @@
 /**
- * The configuration file and the data directory, as every command finds them: options before the environment before the
- * file before defaults.
+ * The configuration file and the data directory, as every command finds them. In order of precedence: options,
+ * environment, file, defaults.
  *
- * Invariants: no message quotes the file, which holds the cluster key. A relative `dataDir` belongs to whoever names it: in
- * the file it is relative to the file, so that a command finds the node from any directory; elsewhere, as in a pipe, to where one
- * stands.
+ * Invariants: no message quotes the file, which holds the cluster key. In a file, a relative `dataDir` is relative to
+ * the file, so that a command finds the node from any directory; elsewhere, as in a pipe, it is relative to the working
+ * directory.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -28,17 +28,18 @@ export interface ConfigurationFile {
   readonly fields: Readonly<Record<string, unknown>>;
   /** Whether other users may read it. */
   readonly isExposed: boolean;
-  /** Whether it can be read again, and changed; a pipe cannot, nor what a server gives. */
+  /** Whether it can be read again and changed; a pipe cannot, nor can an answer of a server. */
   readonly isPlain: boolean;
 }
 
-/** Where the configuration file is, or would be. */
+/** The path of the configuration file, whether or not it exists. */
 export function configPath({ config }: PlaceOptions): string {
   return resolve(config ?? variable('STATEMESH_CONFIG') ?? defaultConfigPath);
 }
 
 /**
  * The configuration file; undefined when none is named and there is none at the default place.
+ *
  * @throws StatemeshError `configurationUnreadable`
  */
 export function readConfigurationFile(options: PlaceOptions): ConfigurationFile | undefined {
@@ -56,7 +57,11 @@ export function readConfigurationFile(options: PlaceOptions): ConfigurationFile 
   }
 }
 
-/** The absolute data directory for commands that need nothing else. @throws StatemeshError `configurationUnreadable` */
+/**
+ * The absolute data directory, for commands that need nothing else.
+ *
+ * @throws StatemeshError `configurationUnreadable`
+ */
 export function dataDirOf(options: PlaceOptions): string {
   const named = options.dataDir ?? variable('STATEMESH_DATA_DIR');
   if (named !== undefined) return resolve(named);
@@ -67,17 +72,17 @@ export function dataDirOf(options: PlaceOptions): string {
 export function fileDataDirOf({ path, fields, isPlain }: ConfigurationFile): string {
   const { dataDir = defaultDataDir } = fields;
   if (typeof dataDir !== 'string' || dataDir === '') {
-    throw new StatemeshError('configurationInvalid', `Invalid configuration: dataDir: it is no path (${path}).`);
+    throw new StatemeshError('configurationInvalid', `Invalid configuration: dataDir: it is not a path (${path}).`);
   }
   return isPlain ? resolve(dirname(path), dataDir) : resolve(dataDir);
 }
 
-/** A variable of the environment; an empty one counts as not set, which is how many tools unset one. */
+/** A variable of the environment; an empty one counts as not set, because many tools unset variables that way. */
 export function variable(name: string): string | undefined {
   return new Map(Object.entries(process.env)).get(name) || undefined;
 }
 
-/** Opened once only: the secret of `--config <(...)` is gone when it has been read. */
+/** Opened only once: the content of `--config <(...)` is gone when it has been read. */
 function readOnce(path: string): { text: string; isExposed: boolean; isPlain: boolean } {
   const descriptor = openSync(path, 'r');
   try {

@@ -1,4 +1,4 @@
-/** Where `start` has its configuration from: a file or a web server, watched, with options and environment over it. */
+/** The source of `start`'s configuration: a watched file or web server, with options and environment over it. */
 import { join, resolve } from 'node:path';
 import { StatemeshError } from '../control/protocol.js';
 import {
@@ -23,11 +23,11 @@ import { badInput } from './failures.js';
 
 export interface ConfigurationSource {
   readonly provider: PeerNodeConfigurationProvider;
-  /** As it was at the start; undefined when there is none. */
+  /** The file at the start; undefined when there is none. */
   readonly file: ConfigurationFile | undefined;
-  /** STATEMESH_ variables that name no field: misspelt, perhaps. */
+  /** STATEMESH_ variables that name no field: possibly misspelled. */
   readonly unknownVariables: readonly string[];
-  /** Looks whether it says something else. */
+  /** Checks whether the configuration has changed. */
   reload(): void;
 }
 
@@ -38,7 +38,7 @@ interface SourceOptions extends Readonly<Record<string, unknown>> {
 
 /** @throws StatemeshError `configurationUnreadable`, `configurationInvalid` */
 export function configurationSource(options: SourceOptions): ConfigurationSource {
-  // An option comes before the environment, whichever of the two it names.
+  // An option takes precedence over the environment, whichever of the two sources it names.
   const url = options.configUrl ?? (options.config === undefined ? variable('STATEMESH_CONFIG_URL') : undefined);
   if (url !== undefined) return remoteSource(url, options);
   const file = readConfigurationFile(options);
@@ -53,7 +53,8 @@ export function configurationSource(options: SourceOptions): ConfigurationSource
 }
 
 /**
- * Where there is neither a file nor a name, nobody has configured a node yet.
+ * Without a file and without a name, no node has been configured yet.
+ *
  * @throws StatemeshError `configurationUnreadable`
  */
 export function assertNamed({ nodeId }: { readonly nodeId?: unknown }): void {
@@ -67,14 +68,14 @@ function remoteSource(url: string, options: SourceOptions): ConfigurationSource 
     throw badInput('A configuration comes from --config or from --config-url, not from both.');
   const { input, unknownVariables } = gatherConfiguration(options, undefined);
   const token = variable('STATEMESH_CONFIG_TOKEN');
-  // Paths in it are relative to where one stands: the server knows nothing of this machine.
+  // Its paths are relative to the working directory: the server knows nothing about this machine.
   const path = resolve('remote-configuration.json');
   const whole = (fields: PeerNodeConfiguration): PeerNodeConfiguration =>
     over({ path, fields: { ...fields }, isExposed: false, isPlain: false }, options);
   const remote = remoteConfiguration({
     url,
     cacheFile: join(resolve(input.dataDir ?? defaultDataDir), 'remote-configuration.json'),
-    // The server may leave to this machine what belongs to it, such as its NodeId and the key.
+    // The server may leave fields of this machine to it, such as its NodeId and the key.
     check: (fields) => parseConfiguration(whole(fields)),
     ...(token === undefined ? {} : { token: new Secret(token) }),
   });

@@ -1,9 +1,9 @@
 /**
  * CSV (RFC 4180) for spreadsheets: a row for each document, a column for each field, the key first.
  *
- * Invariant: what is written is read back as it was. A cell is JSON where it reads as JSON (numbers, true, false, null, objects, lists,
- * texts in quotation marks), else the text that stands there; an empty cell is a field that is not there. So a text that would read as
- * JSON is written as JSON, and a number that would not survive exactly stays a text.
+ * Invariant: reading what was written gives the same documents. A cell is JSON when it reads as JSON (numbers, true,
+ * false, null, objects, lists, texts in quotation marks), otherwise the text itself; an empty cell is a missing field.
+ * So a text that would read as JSON is written as JSON, and a number that would not survive exactly stays a text.
  */
 import { controlLimits, parseJsonText, StatemeshError } from '../control/protocol.js';
 import { jsonNumberOf, type TextNumbers } from './decimal-commas.js';
@@ -11,36 +11,36 @@ import { badInput } from './failures.js';
 import { jsonOf } from './output.js';
 
 const keyColumn = 'key';
-/** A spreadsheet takes 16,384 and less. */
+/** Spreadsheets take at most 16,384. */
 const columnsMax = 4_096;
 const separators = [',', ';', '\t'];
 
-/** Whether a file is CSV by its name. */
+/** Whether a file's name says that it is CSV. */
 export function isCsvFile(path: string): boolean {
   return /\.csv$/i.test(path);
 }
 
 interface Row {
   readonly cells: readonly string[];
-  /** Of its first character, from 1. */
+  /** The line of its first character, from 1. */
   readonly line: number;
   /** How many lines it takes. */
   readonly lines: number;
 }
 
 export interface CsvInputOptions {
-  /** The column that is the key; default: the first, which is called `key` and is no field. */
+  /** The key column; by default the first one, which is called `key` and is not a field. */
   readonly key: string | undefined;
   /** Columns that are taken as text. */
   readonly texts: readonly string[];
   /** Columns of numbers with decimal commas. */
   readonly decimalCommas?: readonly string[];
-  /** Is told of cells that are text, in columns of which the caller has not said what they are. */
+  /** Counts text cells that look like numbers, in columns whose type the caller has not given. */
   readonly textNumbers?: TextNumbers;
 }
 
 /**
- * Lines of `{"key","document"}`, each at the number of the line where its row begins, so that complaints about a line are true.
+ * Lines of `{"key","document"}`, each at the line number where its row begins, so that errors name the right line.
  *
  * @throws StatemeshError `importInvalid` naming the line
  */
@@ -50,7 +50,7 @@ export async function* linesOfCsv(
 ): AsyncGenerator<string, void, void> {
   let columns: readonly string[] | undefined;
   for await (const { cells, line, lines } of rowsOf(decoded(chunks))) {
-    // As many lines as the row has, the first of which is the document.
+    // As many lines as the row has; the first of them is the document.
     const blank = '\n'.repeat(lines);
     if (cells.length === 1 && cells[0] === '') yield blank;
     else if (columns === undefined) {
@@ -68,7 +68,7 @@ function checkedHeader(
   if (key === undefined && cells[0] !== keyColumn) {
     throw wrong(
       line,
-      `the first column is called "${shown(cells[0] ?? '')}" and not "key": name the one that is the key with --key`,
+      `the first column is called "${shown(cells[0] ?? '')}" and not "key": name the key column with --key`,
     );
   }
   for (const name of [...(key === undefined ? [] : [key]), ...texts, ...decimalCommas]) {
@@ -76,7 +76,7 @@ function checkedHeader(
   }
   const fields = key === undefined ? cells.slice(1) : cells;
   const twice = fields.find((name, index) => fields.indexOf(name) !== index && name !== '');
-  if (twice !== undefined) throw wrong(line, `the column "${shown(twice)}" is there twice`);
+  if (twice !== undefined) throw wrong(line, `the column "${shown(twice)}" occurs twice`);
   return cells;
 }
 
@@ -106,7 +106,7 @@ function cellValue(cell: string, name: string, { texts, decimalCommas = [], text
     if (typeof value === 'number') return value;
     throw wrong(
       line,
-      `"${shown(cell)}" in the column "${shown(name)}" is no number with a decimal comma, or has too many digits for one`,
+      `"${shown(cell)}" in the column "${shown(name)}" is not a number with a decimal comma, or has too many digits`,
     );
   }
   const value = readCell(cell);
@@ -147,7 +147,7 @@ async function* decoded(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<strin
   yield decode();
 }
 
-/** What separates cells is found in the first row: the first comma, semicolon or tab that is not quoted. */
+/** The separator is found in the first row: the first comma, semicolon or tab that is not quoted. */
 async function* rowsOf(texts: AsyncIterable<string>): AsyncGenerator<Row, void, void> {
   let separator: string | undefined;
   let cells: string[] = [];
@@ -188,7 +188,7 @@ async function* rowsOf(texts: AsyncIterable<string>): AsyncGenerator<Row, void, 
       } else if (state !== 'closed') {
         cell += character;
         state = 'plain';
-      } else if (character !== '\r') throw wrong(line, 'something stands behind a closing quotation mark');
+      } else if (character !== '\r') throw wrong(line, 'there is text after a closing quotation mark');
     }
   }
   if (state === 'quoted') throw wrong(first, 'a quotation mark is not closed');
@@ -209,9 +209,11 @@ interface Found {
 }
 
 /**
- * Rows of documents, the header first. The documents are read twice, since a row is complete only when all columns are known.
+ * Rows of documents, the header first. The documents are read twice, because a row is complete only when all columns
+ * are known.
  *
- * @throws StatemeshError `requestInvalid` for documents that are no objects, for too many columns, and when a field has come meanwhile
+ * @throws StatemeshError `requestInvalid` for documents that are not objects, for too many columns, and when a field
+ * was added between the two reads
  */
 export async function* csvOf(read: () => AsyncIterable<unknown>): AsyncGenerator<string, void, void> {
   const columns = new Set<string>();
@@ -237,7 +239,7 @@ export async function* csvOf(read: () => AsyncIterable<unknown>): AsyncGenerator
 
 function fieldsOf({ key, document }: Found): object {
   if (typeof document === 'object' && document !== null && !Array.isArray(document)) return document;
-  throw badInput(`The document of "${shown(key)}" is no object, so it has no columns: export JSON Lines instead.`);
+  throw badInput(`The document of "${shown(key)}" is not an object, so it has no columns: export JSON Lines instead.`);
 }
 
 function cellOf(value: unknown): string {
@@ -246,7 +248,7 @@ function cellOf(value: unknown): string {
   return isPlain ? value : jsonOf(value);
 }
 
-/** Controls but for tab and line ends, and halves of characters, which UTF-8 cannot hold. */
+/** Control characters except tab and line ends, and lone surrogates, which UTF-8 cannot encode. */
 const unprintable = /[^\P{Cc}\t\n\r]|\p{Cs}/u;
 
 function quoted(cell: string): string {

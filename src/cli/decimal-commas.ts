@@ -1,17 +1,17 @@
 /**
- * Numbers with decimal commas in CSV. They become numbers only where the caller says which columns have them; elsewhere they stay text, and the
- * caller is told, since "1,5" sorts and compares as text.
+ * Numbers with decimal commas in CSV. They become numbers only in columns that the caller names; elsewhere they stay
+ * text, and the caller gets a hint, because "1,5" sorts and compares as text.
  */
 import { counted } from './output.js';
 
 /** `1,5`, `-0,25`, `1.234,5` (dots between thousands), `12`. */
 const decimalComma = /^-?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?$/;
-/** What may be one: `1,5`, `1.234,5`, and `1,234,567`, which has commas between thousands. */
+/** A possible number: `1,5`, `1.234,5`, and `1,234,567`, which has commas between thousands. */
 const numberWithComma = /^-?(\d+(,\d+)+|\d{1,3}(\.\d{3})+,\d+)$/;
-/** A hint names so many columns. */
+/** The maximum of columns that a hint names. */
 const columnsToldMax = 5;
 
-/** The same number as JSON writes it; undefined for what is no such number. */
+/** The same number as JSON writes it; undefined for a text that is not such a number. */
 export function jsonNumberOf(cell: string): string | undefined {
   return decimalComma.test(cell) ? cell.replaceAll('.', '').replace(',', '.') : undefined;
 }
@@ -28,7 +28,7 @@ export class TextNumbers {
   readonly #noticed = new Map<string, Noticed>();
   readonly #otherTexts = new Map<string, number>();
 
-  /** @param cell Text that was taken as it stands */
+  /** @param cell A cell that was taken as text */
   notice(column: string, cell: string, line: number): void {
     if (!numberWithComma.test(cell)) {
       this.#otherTexts.set(column, (this.#otherTexts.get(column) ?? 0) + 1);
@@ -39,7 +39,7 @@ export class TextNumbers {
     else noticed.withComma += 1;
   }
 
-  /** What to tell the caller; undefined when no column looks like numbers. */
+  /** The hint for the caller; undefined when no column looks like numbers. */
   hint(): string | undefined {
     const columns = [...this.#noticed].filter(
       ([column, { withComma }]) => withComma >= (this.#otherTexts.get(column) ?? 0),

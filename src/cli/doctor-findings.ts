@@ -1,7 +1,8 @@
 /**
- * `statemesh doctor`: checks whether a node can run here, and what state it is in. It changes nothing, and says what to do about each problem.
+ * `statemesh doctor`: checks whether a node can run here, and what state it is in. It changes nothing, and says what to
+ * do about each problem.
  *
- * Of a node that runs it asks the node; of one that does not it looks at its files and ports.
+ * If the node runs, it asks the node; otherwise it looks at the node's files and ports.
  */
 import { createSocket } from 'node:dgram';
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
@@ -53,24 +54,28 @@ import {
 import { warningsOn } from './warnings.js';
 
 interface Finding {
-  /** What was looked at. */
+  /** What was checked. */
   readonly check: string;
   readonly state: 'ok' | 'warning' | 'failed';
   readonly message: string;
-  /** What to do; where there is something to be done. */
+  /** What to do, if anything. */
   readonly advice?: string | undefined;
   readonly code?: ErrorCode;
 }
 
-/** Below these a disk is told of. */
+/** Less free space than this gives a warning, or a failure. */
 const freeWarningBytes = 256 * 1024 * 1024;
 const freeFailureBytes = 16 * 1024 * 1024;
-/** A node that is suspended is told soon. */
+/** A suspended node is reported after this time. */
 const silenceMaxMs = 2_000;
 /** How far ahead of this machine's clock a time stamp may be. */
 const clockDriftMaxMs = 60_000;
 
-/** Prints each finding. @returns the exit code: that of the first that has failed */
+/**
+ * Prints each finding.
+ *
+ * @returns the exit code of the first finding that has failed
+ */
 export async function examineAll(options: Record<string, unknown>): Promise<number> {
   const say = options.json === true ? printJson : (finding: Finding) => print(lineOf(finding));
   let worst: number = exitCodes.ok;
@@ -136,7 +141,7 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
   yield* findings;
   if (installation.state === 'ok' && !findings.some(({ state }) => state === 'failed'))
     yield* await leftBehindIn(dataDir, configuration.nodeId);
-  // It is that node that has the port.
+  // Otherwise that node has the port.
   if (!findings.some(({ code }) => code === 'databaseInUse')) yield* portFindings(configuration);
 }
 
@@ -149,11 +154,11 @@ function installationFinding(): Finding {
   }
 }
 
-/** Of a node that does not answer. Who has its database open runs all the same. */
+/** The finding about a node that does not answer. A process that has its database open still counts as running. */
 function nodeFinding(ofDatabase: readonly Finding[], silence: Failure | undefined): Finding {
   const inUse = ofDatabase.find(({ code }) => code === 'databaseInUse');
   if (inUse === undefined) return ok('node', 'does not run');
-  // Somebody listens there.
+  // A process listens there.
   if (silence !== undefined && silence.code !== 'controlUnavailable') {
     return {
       ...{ check: 'node', state: 'failed', message: `runs, but does not answer: ${silence.message} ${inUse.message}` },
@@ -163,7 +168,7 @@ function nodeFinding(ofDatabase: readonly Finding[], silence: Failure | undefine
   }
   return {
     ...{ check: 'node', state: 'failed', message: `runs, but does not answer. ${inUse.message}` },
-    advice: 'A node opens its control socket again within seconds; one that was started with control: false has none.',
+    advice: 'A node reopens its control socket within seconds; one that was started with control: false has none.',
     code: 'databaseInUse',
   };
 }
@@ -175,7 +180,7 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
   else if (store !== undefined)
     yield ok(
       'database',
-      `${counted(store.entries, 'entry', 'entries')}, ${bytes(store.fileBytes)}; stop the node to look at every page`,
+      `${counted(store.entries, 'entry', 'entries')}, ${bytes(store.fileBytes)}; stop the node to check every page`,
     );
   const isRecent = lastFailure !== undefined && isNews(lastFailure.atMs, now());
   if (isRecent && lastFailure.message !== impairment?.message) {
@@ -188,7 +193,7 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
   }
   const drift = driftText(status.clockAheadMs);
   if (drift !== undefined) {
-    const advice = 'Set it, best by a time service: entries of more than a minute ahead wait at the other nodes.';
+    const advice = 'Synchronize it (NTP). Other nodes hold back entries stamped more than a minute ahead.';
     yield { check: 'clock', state: 'warning', message: `${drift}.`, advice };
   }
   yield* status.quarantined.map((document) => quarantineFinding(document, removal.running));
@@ -218,7 +223,7 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
   yield { check: 'descriptors', state: 'warning', message: `${short}.`, advice };
 }
 
-/** Of a node that does not lead: how the way to the cloud is only the leader knows. */
+/** For a node that does not lead: only the leader knows the state of the connection to the cloud. */
 function standbyReason({ leadership }: NodeStatus): string | undefined {
   if (leadership === undefined || leadership.isLeader) return undefined;
   const { leaderId } = leadership;
@@ -235,13 +240,13 @@ function certificateFinding(found: CertificateFinding): Finding {
   return { check, state: 'failed', message, advice, code: 'certificateInvalid' };
 }
 
-const renewal = 'Renew it in its place: the node reads it as soon as it is another one.';
-const slowLinkAdvice = 'It gets there. See what else the link carries, or why it is slow.';
+const renewal = 'Renew the file in its place: the node reads it as soon as it changes.';
+const slowLinkAdvice = 'The entries arrive in the end. See what else uses the link, or why it is slow.';
 
 function peerFinding(peer: PeerStatus): Finding {
   const { nodeId, state, impairment, lastFailure, roundTripMs } = peer;
   if (state === 'connected' && impairment !== undefined) {
-    const message = `${nodeId} is connected, but says that its database is impaired (${impairment}).`;
+    const message = `${nodeId} is connected, but reports that its database is impaired (${impairment}).`;
     return { check: 'peers', state: 'warning', message, advice: 'Run `statemesh doctor` there.' };
   }
   const behind = behindText(peer);
@@ -258,9 +263,9 @@ function peerFinding(peer: PeerStatus): Finding {
   };
 }
 
-const unreachableAdvice = 'Is it running, and does no firewall stand between?';
+const unreachableAdvice = 'Is it running, and does no firewall block it?';
 
-/** Failures whose reason was not given. */
+/** Failures that give no reason. */
 function isSilence(code: ErrorCode): boolean {
   return code === 'connectionTimeout' || code === 'handshakeTimeout' || code === 'connectionLost';
 }
@@ -272,7 +277,7 @@ function directoryFinding(dataDir: string): Finding {
     accessSync(dataDir, constants.W_OK | constants.X_OK);
     const { mode } = status;
     if ((mode & 0o077) === 0) return ok('data directory', `${dataDir} can be written`);
-    const message = `Others can look into ${dataDir}`;
+    const message = `Other users can read ${dataDir}`;
     return { check: 'data directory', state: 'warning', message, advice: `Run chmod 700 ${dataDir}.` };
   } catch (error) {
     const code = systemCodeOf(error);
@@ -282,15 +287,15 @@ function directoryFinding(dataDir: string): Finding {
   }
 }
 
-/** Of a data directory that is not there yet. */
+/** For a data directory that does not exist yet. */
 function placeFinding(dataDir: string): Finding {
   let place = dirname(dataDir);
   while (!existsSync(place)) place = dirname(place);
   try {
     accessSync(place, constants.W_OK | constants.X_OK);
-    return ok('data directory', `${dataDir} is made when the node starts`);
+    return ok('data directory', `${dataDir} is created when the node starts`);
   } catch {
-    return unusable(`${dataDir} cannot be made: ${place} cannot be written.`, 'Check its owner and permissions.');
+    return unusable(`${dataDir} cannot be created: ${place} is not writable.`, 'Check its owner and permissions.');
   }
 }
 
@@ -304,7 +309,7 @@ function diskFinding(dataDir: string): Finding {
   const { bavail, bsize } = statfsSync(dataDir);
   const free = bavail * bsize;
   const message = `${bytes(free)} are free`;
-  const advice = 'Make room: writes are refused when the disk is full; what was written stays.';
+  const advice = 'Make room: writes are refused when the disk is full; earlier writes are kept.';
   if (free < freeFailureBytes) return { check: 'disk', state: 'failed', message, advice, code: 'diskFull' };
   return free < freeWarningBytes ? { check: 'disk', state: 'warning', message, advice } : ok('disk', message);
 }
@@ -366,8 +371,8 @@ function leftBehindFinding(database: DatabaseLeftBehind, nodeId: string): Findin
 /** What to do about a document in quarantine. */
 const removal = {
   running:
-    'It harms nothing. Remove it with `statemesh remove-peer KEY`; whoever wrote it has an error, or means harm.',
-  atRest: 'It harms nothing. Remove it with `statemesh doctor --repair`, or by `statemesh remove-peer KEY --offline`.',
+    'It does no harm. Remove it with `statemesh remove-peer KEY`; the program that wrote it has a bug, or is hostile.',
+  atRest: 'It does no harm. Remove it with `statemesh doctor --repair`, or with `statemesh remove-peer KEY --offline`.',
 } as const;
 
 function quarantineFinding(document: QuarantinedDocument, advice: string): Finding {
@@ -394,7 +399,7 @@ async function* portFindings(configuration: Configuration): AsyncGenerator<Findi
   const { role, discovery, discoveryPort, lan, metricsPort, inspector } = configuration;
   yield await listeningFinding(configuration);
   if (discovery && role === 'member') {
-    // Nodes share it; another program may have it for itself.
+    // Nodes share it; another program may use it exclusively.
     const host = lan ? '0.0.0.0' : '127.255.255.255';
     const code = await whyNotShared(host, discoveryPort);
     const advice = `Choose another with --discovery-port, the same on every node of the cluster.`;
@@ -453,7 +458,7 @@ function whyNotBound(host: string, port: number): Promise<string | undefined> {
   });
 }
 
-/** The same for a UDP port that several processes may have. */
+/** The same for a UDP port that several processes may share. */
 function whyNotShared(host: string, port: number): Promise<string | undefined> {
   return new Promise((done) => {
     const socket = createSocket({ type: 'udp4', reuseAddr: true });

@@ -1,15 +1,15 @@
-/** `statemesh doctor`: whether all is well with an installation and its node, and what to do. */
+/** `statemesh doctor`: checks an installation and its node, and says what to do. */
 import type { Command } from 'commander';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { addFieldOptions } from './field-options.js';
 
 const help = `
-It looks at the installation, the configuration, the data directory, the disk, the database (every page and the hash of every entry), ports and the clock,
-and, when the node runs, at its peers. It changes nothing, but with --repair: then it removes the documents in quarantine (of statemesh itself, and of no use)
-from the database of a node that does not run, and says which; the other nodes hear of it when the node runs again. The exit code is that of the worst finding; warnings leave it at 0.
-Of a failure that is over it tells for two hours; \`statemesh status\` shows the last one and its age for as long as the node runs.
+It checks the installation, the configuration, the data directory, the disk, the database (every page and the hash of every entry), ports and the clock,
+and, when the node runs, its peers. It changes nothing, except with --repair: then it removes quarantined documents (unusable documents of statemesh itself)
+from the database of a node that does not run, and lists them; the other nodes remove them when the node runs again. The exit code is that of the worst finding; warnings leave it at 0.
+A failure that is over is reported for two hours; \`statemesh status\` shows the last one and its age for as long as the node runs.
 
-With --json, standard output has one line a finding, {"check","state","message","advice"?,"code"?}, where state is ok, warning or failed.
+With --json, standard output has one line per finding, {"check","state","message","advice"?,"code"?}, where state is ok, warning or failed.
 
 Examples:
   statemesh doctor

@@ -11,7 +11,7 @@ export function definePut(command: Command): void {
     .argument('<key>', 'names the document in its collection')
     .argument('<json>', 'the document, or - to read it from standard input');
   defineTalking(command, {
-    json: 'print where the write is as one JSON object: hlc, cursor',
+    json: 'print the position of the write as one JSON object: hlc, cursor',
     examples: [
       'statemesh put articles espresso \'{"name":"Espresso","price":1.2}\'',
       'statemesh put articles espresso - < espresso.json',
@@ -40,7 +40,7 @@ export function defineGet(command: Command): void {
 export function defineDelete(command: Command): void {
   command.argument('<collection>').argument('<key>');
   defineTalking(command, {
-    json: 'print where the deletion is as one JSON object: hlc, cursor',
+    json: 'print the position of the deletion as one JSON object: hlc, cursor',
     examples: ['statemesh delete articles espresso'],
     notFound: true,
   }).action(async (collection: string, key: string, options: TalkOptions) => {

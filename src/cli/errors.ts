@@ -1,4 +1,4 @@
-/** `statemesh errors`: the closed list of error codes, with what each means and how a command ends with it. */
+/** `statemesh errors`: lists all error codes, with the meaning and the exit code of each. */
 import type { Command } from 'commander';
 import { errorCodes } from '../control/protocol.js';
 import { adviceOn, exitCodeHelp, exitCodeOf, exitCodes } from './exit-codes.js';

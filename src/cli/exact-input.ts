@@ -1,8 +1,8 @@
 /**
- * Texts as the shell hands them over: arguments and standard input, which are bytes.
+ * Texts from the shell: arguments and standard input, which are bytes.
  *
- * Invariants: bytes that are not UTF-8 are refused. Node.js would put U+FFFD in their place, and so make one text of different ones. No more
- * is read than a node takes in one request.
+ * Invariants: bytes that are not UTF-8 are refused. Node.js would replace them with U+FFFD, and so turn different
+ * inputs into one text. No more is read than a node accepts in one request.
  */
 import { fstatSync, readFileSync } from 'node:fs';
 import {
@@ -18,7 +18,11 @@ import { badInput } from './failures.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** All of standard input. @throws StatemeshError `requestInvalid`: too long, unreadable, or which line is not UTF-8 */
+/**
+ * All of standard input.
+ *
+ * @throws StatemeshError `requestInvalid`: too long, unreadable, or the line that is not UTF-8
+ */
 export async function standardInput(): Promise<string> {
   const bytes = await wholeInput();
   const text = decode(bytes);
@@ -27,7 +31,11 @@ export async function standardInput(): Promise<string> {
   throw badInput(`Line ${line} of standard input is not UTF-8: convert it, for example with iconv.`);
 }
 
-/** Standard input as it comes. @throws StatemeshError `requestInvalid` for a directory, which Node.js takes for an empty input */
+/**
+ * Standard input as a stream.
+ *
+ * @throws StatemeshError `requestInvalid` for a directory, which Node.js reads as an empty input
+ */
 export function inputStream(): NodeJS.ReadStream {
   if (isDirectory()) throw badInput('Standard input is a directory: name a file.');
   return process.stdin;
@@ -59,17 +67,19 @@ function isDirectory(): boolean {
   try {
     return fstatSync(0).isDirectory();
   } catch {
-    // A closed one is empty.
+    // A closed standard input is empty.
     return false;
   }
 }
 
-/** How to keep a shell from taking a text apart. */
+/** How to keep a shell from splitting a text. */
 export const quotingAdvice = 'In a shell, put single quotes around JSON, as in \'{"a":1}\'.';
 
 /**
- * JSON that stands in an argument.
- * @throws StatemeshError `code`: what is wrong with it; and how to quote it, if it is not JSON, which it often was before the shell took it
+ * JSON in an argument.
+ *
+ * @throws StatemeshError `code`: what is wrong with it. If it is not JSON, also how to quote it, because a shell has
+ * often removed the quotes
  */
 export function jsonArgument(json: string, what: string, code: ErrorCode): unknown {
   try {
@@ -80,7 +90,10 @@ export function jsonArgument(json: string, what: string, code: ErrorCode): unkno
   }
 }
 
-/** @throws StatemeshError `requestInvalid` for arguments that are not UTF-8, as far as the system tells what they were */
+/**
+ * @throws StatemeshError `requestInvalid` for arguments that are not UTF-8, as far as the system shows the original
+ * bytes
+ */
 export function assertExactArguments(argv: readonly string[]): void {
   // Only a text with this character can stand for other bytes.
   if (!argv.some((argument) => argument.includes('\uFFFD'))) return;
@@ -91,7 +104,7 @@ export function assertExactArguments(argv: readonly string[]): void {
   );
 }
 
-/** The bytes of all arguments, where there is a /proc. */
+/** The bytes of all arguments, on systems with /proc. */
 function commandLine(): Uint8Array | undefined {
   try {
     return readFileSync('/proc/self/cmdline');

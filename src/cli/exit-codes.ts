@@ -1,4 +1,4 @@
-/** Exit codes: the one table, from what went wrong to what a script sees, with what a person can do about it. */
+/** Exit codes: the one table from errors to exit codes, with advice for users. */
 import type { ErrorCode } from '../control/protocol.js';
 
 export const exitCodes = {
@@ -9,7 +9,7 @@ export const exitCodes = {
   notFound: 4,
   taken: 5,
   database: 6,
-  // Under the names of the kinds of breaches.
+  // Named after the kinds of breaches.
   safety: 10,
   latency: 11,
   liveness: 12,
@@ -23,35 +23,37 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** For `--help` and the README. */
 export const exitCodeMeanings: Readonly<Record<number, string>> = {
-  [exitCodes.ok]: 'done; for start: stopped in good order',
-  [exitCodes.failed]: 'failed for another reason than those below; the message says why',
+  [exitCodes.ok]: 'done; for start: stopped gracefully',
+  [exitCodes.failed]: 'failed for a reason not listed below; the message says why',
   [exitCodes.badInput]: 'bad input: option, variable, configuration, key, document, query or line',
   [exitCodes.noNode]: 'no node runs in the data directory, or it went away',
   [exitCodes.notFound]: 'no document under the key (get, delete), no such remote peer',
   [exitCodes.taken]: 'start, reconfigure: port, address, database or data directory is taken or not available',
   [exitCodes.database]: 'start, reconfigure: the database is foreign, damaged or cannot be written',
-  [exitCodes.safety]: 'simulate: something was that must never be',
-  [exitCodes.latency]: 'simulate: a write was not seen in time on a healthy network',
+  [exitCodes.safety]: 'simulate: a safety property was violated',
+  [exitCodes.latency]: 'simulate: a write was not visible in time on a healthy network',
   [exitCodes.liveness]: 'simulate: nodes did not agree, or find each other, after everything had healed',
-  [exitCodes.leak]: 'simulate: something was left over after everybody had stopped',
+  [exitCodes.leak]: 'simulate: something was left over after all nodes had stopped',
   [exitCodes.crash]: 'simulate: the run itself failed or hung',
   [exitCodes.interrupted]: 'interrupted by Ctrl-C (start: by a second one)',
   [exitCodes.terminated]: 'simulate: ended by SIGTERM; start: by a second one',
 };
 
-/** The rows of the table that concern a command, for its `--help`. */
+/** The rows of the table for a command's `--help`. */
 export function exitCodeHelp(codes: readonly ExitCode[] = Object.values(exitCodes)): string {
   const rows = codes.map((code) => `  ${String(code).padEnd(4)} ${exitCodeMeanings[code]}`);
   return `\nExit codes:\n${rows.join('\n')}`;
 }
 
-/** While a node starts, a control socket that is not available is taken; for all others, nobody is there. */
+/**
+ * While a node starts, an unavailable control socket means that it is taken; for all other commands, that no node runs.
+ */
 export function exitCodeOf(code: ErrorCode, { isStarting = false } = {}): ExitCode {
   if (isStarting && code === 'controlUnavailable') return exitCodes.taken;
   return exitCodesByError[code] ?? exitCodes.failed;
 }
 
-/** What to do, in one line, where the message does not say it already. */
+/** Advice in one line, when the message does not contain it already. */
 export function adviceOn(code: ErrorCode, { isStarting = false } = {}): string | undefined {
   if (isStarting && code === 'controlUnavailable') return undefined;
   return advice[code];
@@ -96,8 +98,8 @@ const advice: Partial<Record<ErrorCode, string>> = {
   requestInvalid: 'See --help for how the command is used.',
   configurationInvalid: 'Correct the field where it is set: option, STATEMESH_* variable or configuration file.',
   portInUse: 'Choose another port with --port, or let the system choose one with --port 0.',
-  databaseInUse: 'Perhaps the node runs already: see `statemesh status`.',
-  diskFull: 'Nothing of it was kept; what was written before is safe.',
+  databaseInUse: 'The node may already be running: see `statemesh status`.',
+  diskFull: 'Nothing of this operation was kept; earlier writes are safe.',
   peerUnknown: 'See `statemesh remote-peers`.',
   connectionLost: 'See `statemesh status`.',
   internal: 'This is a bug in statemesh: please report it.',

@@ -1,4 +1,4 @@
-/** `statemesh export`: documents, or the whole history, as JSON Lines or CSV. */
+/** `statemesh export`: writes documents, or the whole history, as JSON Lines or CSV. */
 import { createWriteStream, renameSync, rmSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
@@ -20,21 +20,22 @@ interface ExportOptions extends TalkOptions {
 }
 
 const help = `
-Lines are {"key","document"} with a collection named, and {"collection","key","document"} without: one line for each document, of
-each collection as it was at its first line. \`statemesh import\` takes them, and what --history writes, too. With --history every entry that there ever was, deletions and earlier versions among them: {"collection","key",
-"operation","document","hlc","nodeId","current"}, where current is false for what lost to a write that was there already.
-What another node wrote malformed has "malformed":true in place of a document. What statemesh keeps for itself is left out.
+Lines are {"key","document"} when a collection is named, otherwise {"collection","key","document"}: one line for each document. Each
+collection is exported as it was at its first line. \`statemesh import\` reads them, and the output of --history, too. With --history, every
+entry is exported, including deletions and earlier versions: {"collection","key","operation","document","hlc","nodeId","current"},
+where current is false for an entry that lost to a write that was there already.
+A malformed entry of another node has "malformed":true in place of a document. Statemesh's own documents are left out.
 
 With --csv, or --to a name that ends with .csv, a collection becomes a table for spreadsheets: a row for each document, a column for each field.
-\`statemesh import\` takes it back as it was. Objects, lists, and texts that look like numbers are written as JSON.`;
+\`statemesh import\` restores the same documents. Objects, lists, and texts that look like numbers are written as JSON.`;
 
 export function defineExport(command: Command): void {
   command
     .argument('[collection]', 'default: all of them')
-    .option('--to <file>', 'write there; default: standard output')
-    .option('--force', 'replace the file if there is one')
+    .option('--to <file>', 'write to this file; default: standard output')
+    .option('--force', 'replace the file if it exists')
     .option('--history', 'every entry, with its time stamp and its author')
-    .option('--csv', 'as CSV, of one collection')
+    .option('--csv', 'as CSV; needs a collection')
     .addHelpText('after', help);
   defineTalking(command, {
     json: 'with --to, print {"lines","file"} at the end',
@@ -50,11 +51,11 @@ export function defineExport(command: Command): void {
     const node = nodeAt(options);
     const isCsv = options.csv ?? (to !== undefined && isCsvFile(to));
     if (isCsv && (collection === undefined || history))
-      throw badInput('CSV is of one collection, and without --history.');
+      throw badInput('CSV needs a collection, and excludes --history.');
     const read = (): AsyncIterable<unknown> => node.stream('export', { body });
     const lines = isCsv ? csvOf(read) : jsonLinesOf(read());
     const written = place === undefined ? await write(lines, process.stdout) : await writeFileOf(lines, place);
-    // The header is no document.
+    // The header is not a document.
     const count = isCsv ? Math.max(0, written - 1) : written;
     if (count === 0 && collection !== undefined) await hintAtMissing(node, collection, options);
     if (to === undefined) return;
@@ -67,11 +68,11 @@ async function* jsonLinesOf(lines: AsyncIterable<unknown>): AsyncGenerator<strin
   for await (const line of lines) yield jsonOf(line);
 }
 
-/** Under another name first, so that nobody takes a part of it for the whole. */
+/** Under another name first, so that a partial file is never mistaken for a complete one. */
 async function writeFileOf(lines: AsyncIterable<string>, path: string): Promise<number> {
   const partial = `${path}.partial`;
   rmSync(partial, { force: true });
-  // Not over what somebody else may have put there.
+  // Never overwrites a file that another program may have created there.
   const file = createWriteStream(partial, { flags: 'wx', mode: 0o600 });
   try {
     const count = await write(lines, file);
@@ -90,7 +91,7 @@ async function writeFileOf(lines: AsyncIterable<string>, path: string): Promise<
 async function write(lines: AsyncIterable<string>, target: Writable): Promise<number> {
   const progress = createProgress(target);
   let failure: unknown;
-  // One listener for all of it: one a wait would be a leak, and a warning.
+  // One listener for all writes: one per wait would be a leak, and cause a warning.
   let wake = (): void => {};
   target.once('error', (error) => {
     failure = error;
@@ -116,7 +117,7 @@ async function write(lines: AsyncIterable<string>, target: Writable): Promise<nu
   return count;
 }
 
-/** Where somebody sees it, and standard output is not what he sees. */
+/** Shown only when standard error is a terminal and the output does not go to that terminal. */
 function createProgress(target: Writable): { update(count: number): void; end(): void } {
   if (!process.stderr.isTTY || (target === process.stdout && process.stdout.isTTY)) return { update() {}, end() {} };
   const bar = new cliProgress.SingleBar(

@@ -1,15 +1,15 @@
-/** How a command ends that has failed: one line what, one line what to do, or `{ code, message }`; never a stack. */
+/** How a failed command ends: one line with the error, one line with advice, or `{ code, message }`; never a stack. */
 import { type ErrorCode, failureOf, StatemeshError } from '../control/protocol.js';
 import { adviceOn, type ExitCode, exitCodeOf } from './exit-codes.js';
 import { clean, jsonOf, paint, printError } from './output.js';
 
 export interface ReportOptions {
   readonly json?: boolean | undefined;
-  /** A node is being started: what is not available means something else then. */
+  /** Whether a node is being started: an unavailable socket then means something else. */
   readonly isStarting?: boolean;
 }
 
-/** @returns The exit code that goes with the error */
+/** @returns The exit code of the error */
 export function reportFailure(error: unknown, { json = false, isStarting = false }: ReportOptions = {}): ExitCode {
   const { code, message } = failureOf(error);
   if (json) {

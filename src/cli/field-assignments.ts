@@ -1,7 +1,8 @@
 /**
- * `FIELD=VALUE` on a command line, and fields as a JSON object on standard input: what `reconfigure` and `config set` take.
+ * `FIELD=VALUE` on a command line, and fields as a JSON object on standard input: the input of `reconfigure` and
+ * `config set`.
  *
- * Invariant: a secret is taken from standard input only, since a command line can be read by every user.
+ * Invariant: a secret comes only from standard input, because every user can read a command line.
  */
 
 import { secretFields } from '../configuration/secret-fields.js';
@@ -15,7 +16,7 @@ export type Assignments = Readonly<Record<string, unknown>>;
 
 export const assignmentHelp = `
 FIELD is a field of the configuration (port, heartbeatIntervalMs or heartbeat-interval-ms, ...; see \`statemesh config schema\`);
-FIELD= without a value goes back to the default. Secrets and lists of peers come as a JSON object on standard input, with --stdin,
+FIELD= without a value restores the default. Secrets and lists of peers come as a JSON object on standard input, with --stdin,
 where null stands for the default.`;
 
 type Field = ReturnType<FieldKinds['configurationFields']>[number];
@@ -24,7 +25,7 @@ type FieldKinds = Pick<typeof import('../configuration/fields.js'), 'configurati
 /** @throws StatemeshError `requestInvalid`, `configurationInvalid`, `configurationUnreadable` */
 export async function readAssignments(args: readonly string[], stdin: boolean): Promise<Assignments> {
   if (stdin && process.stdin.isTTY) {
-    throw badInput('--stdin reads from a file or a pipe, since a terminal would show the secrets.');
+    throw badInput('--stdin reads from a file or a pipe, because a terminal would show the secrets.');
   }
   const given = stdin ? parseConfigurationText(await standardInput(), 'Standard input') : {};
   const fromInput = Object.entries(given).map(([name, value]) => [name, value === null ? undefined : value]);
@@ -53,7 +54,7 @@ export function fieldNamed(name: string, { configurationFields }: Pick<FieldKind
 
 function assignment(argument: string, kinds: FieldKinds): [name: string, value: unknown] {
   const [name = '', ...rest] = argument.split('=');
-  if (rest.length === 0) throw badInput(`"${argument}" is no FIELD=VALUE.`);
+  if (rest.length === 0) throw badInput(`"${argument}" is not FIELD=VALUE.`);
   const isSecret = [...secretFields].some((secret) => secret.toLowerCase() === name.replace(/-/g, '').toLowerCase());
   if (isSecret) throw badInput(`${name} does not belong on a command line, which others can read: use --stdin.`);
   const field = fieldNamed(name, kinds);

@@ -1,13 +1,13 @@
-/** The options of `start` and `doctor`: one for each field of the configuration, with its words. */
+/** The options of `start` and `doctor`: one for each field of the configuration, with its description. */
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { secretFields } from '../configuration/secret-fields.js';
 import { type Field, fieldsOf } from '../configuration/text-fields.js';
 
-/** Whoever starts a node by the command line means to talk to it by the command line. */
+/** A node that is started from the command line can be controlled from the command line. */
 export const startDefaults: Readonly<Record<string, unknown>> = { control: true };
 
-/** Adds an option for each field that is no secret. */
+/** Adds an option for each field that is not a secret. */
 export function addFieldOptions(command: Command): void {
   for (const field of writtenFields().filter(({ name }) => !secretFields.has(name))) {
     for (const option of optionsOf(field)) command.addOption(option);
@@ -15,7 +15,10 @@ export function addFieldOptions(command: Command): void {
   for (const option of inspectorOptions) command.addOption(option);
 }
 
-/** The fields as the build wrote them beside the program: a command tells its options without loading the library of the schema. */
+/**
+ * The fields as the build wrote them beside the program: a command describes its options without loading the library of
+ * the schema.
+ */
 export function writtenFields(): readonly Field[] {
   const path = new URL('../configuration.schema.json', import.meta.url);
   return fieldsOf(JSON.parse(readFileSync(path, 'utf8')).properties);
@@ -23,8 +26,8 @@ export function writtenFields(): readonly Field[] {
 
 /** `inspector` has fields of its own. */
 const inspectorOptions: readonly Option[] = [
-  new Option('--inspect [port]', 'Watch the statecharts of the node in a browser of this machine. [STATEMESH_INSPECT]'),
-  new Option('--inspect-trace <file>', 'Record what the inspector sees, to look at with `statemesh inspect`.'),
+  new Option('--inspect [port]', 'Watch the statecharts of the node in a browser on this machine. [STATEMESH_INSPECT]'),
+  new Option('--inspect-trace <file>', 'Record what the inspector sees; show it with `statemesh inspect`.'),
   new Option('--stately', "Let the inspector's page relay to Stately's public inspector, if you ask it to."),
 ];
 

@@ -1,4 +1,4 @@
-/** `statemesh find`: the documents that match a query, as a table of keys and JSON, or as JSON Lines. */
+/** `statemesh find`: prints the documents that match a query, as a table of keys and JSON, or as JSON Lines. */
 import type { Command } from 'commander';
 import { hintAtMissing, hintAtUnknownFields } from './collections.js';
 import { jsonArgument, quotingAdvice } from './exact-input.js';
@@ -16,20 +16,20 @@ interface FindOptions extends TalkOptions {
 
 const operators = `
 A condition is a JSON object of fields: {"price":1.2} or {"address.city":{"$like":"Ber%"}}, with the operators $eq $ne $gt
-$gte $lt $lte $in $like, and $and, $or (lists of conditions) and $not. A backslash takes the next character of a field literally: {"a\\\\.b":1}
+$gte $lt $lte $in $like, and $and, $or (lists of conditions) and $not. A backslash makes the next character of a field literal: {"a\\\\.b":1}
 is the field "a.b". Fields that hold lists cannot be compared yet.`;
 
 export function defineFind(command: Command): void {
   command
     .argument('<collection>')
     .option('--where <json>', 'the condition that documents fulfil')
-    .option('--order-by <fields>', 'fields by commas, those with a - before them descending: -price,name')
-    .option('--limit <number>', 'at most so many documents')
-    .option('--offset <number>', 'leave out so many documents first')
+    .option('--order-by <fields>', 'fields separated by commas; a - before a field sorts descending: -price,name')
+    .option('--limit <number>', 'at most this many documents')
+    .option('--offset <number>', 'skip this many documents first')
     .option('--count', 'print only how many match')
     .addHelpText('after', operators);
   defineTalking(command, {
-    json: 'print one JSON object a line, {"key","document"}; with --count {"count"}',
+    json: 'print one JSON object per line, {"key","document"}; with --count {"count"}',
     examples: [
       'statemesh find articles --where \'{"price":{"$lt":2}}\' --order-by -price,name --limit 10',
       'statemesh find articles --count',
@@ -66,9 +66,9 @@ export function defineFind(command: Command): void {
 
 function parseWhere(json: string): unknown {
   const where = jsonArgument(json, '--where', 'queryInvalid');
-  // No query can name a field without a name; it is what a shell leaves of "$lt" in double quotes.
+  // No query can name a field with an empty name; it is what a shell leaves of "$lt" in double quotes.
   if (!/(?<!\\)""\s*:/.test(json)) return where;
-  throw badInput(`--where cannot be taken: a name in it is empty. ${quotingAdvice}`, 'queryInvalid');
+  throw badInput(`--where cannot be used: a name in it is empty. ${quotingAdvice}`, 'queryInvalid');
 }
 
 async function hintAtNothing(
@@ -80,7 +80,7 @@ async function hintAtNothing(
   await hintAtUnknownFields(node, { collection, fields: fieldsOf(where) }, options);
 }
 
-/** The fields that a condition is about; the node has taken it. */
+/** The fields of a condition that the node has accepted. */
 function fieldsOf(where: unknown): string[] {
   if (typeof where !== 'object' || where === null) return [];
   return Object.entries(where).flatMap(([name, condition]) => {

@@ -1,8 +1,8 @@
 /**
- * `statemesh import`: documents from JSON Lines or CSV, with progress on a terminal.
+ * `statemesh import`: writes documents from JSON Lines or CSV, with progress on a terminal.
  *
- * Invariants: the file is read no faster than the node writes; only whole lines are sent, so that Ctrl-C, which ends the
- * stream and waits for the node's last word, leaves no half document and a true count.
+ * Invariants: the file is read no faster than the node writes. Only whole lines are sent. So Ctrl-C, which ends the
+ * stream and waits for the node's final answer, leaves no partial document and prints a true count.
  */
 import { createReadStream, statSync } from 'node:fs';
 import cliProgress from 'cli-progress';
@@ -26,23 +26,23 @@ interface ImportOptions extends TalkOptions {
 
 const lineHelp = `
 A line is {"key":"...","document":...} or, with --key, a document that has its key in that field. Without a
-collection, lines are what \`statemesh export\` or \`statemesh export --history\` wrote: the documents become what they were there. Import
-stops at the first line that is not valid; the lines before it are written. Importing a file again writes the same documents again.
+collection, lines are the output of \`statemesh export\` or \`statemesh export --history\`: the documents become what they were there. Import
+stops at the first invalid line; the lines before it are written. Importing a file again writes the same documents again.
 
-CSV (--csv, or a name that ends with .csv) has a row for each document and names of fields in the first one, separated by commas, semicolons
-or tabs. The first column is the key and called "key", unless --key names another. A cell that reads as JSON is taken as that: numbers,
-true, false, null, {...}, [...], "..."; any other is text (007, a number that would lose digits), unless it is empty: then the document
-lacks the field. --text keeps a column as it stands. --decimal-comma names columns of numbers such as 1,5 or 1.234,5; without it they are text,
-which the command says.`;
+CSV (--csv, or a name that ends with .csv) has a row for each document. The first row has the names of fields, separated by commas, semicolons
+or tabs. The first column is the key and called "key", unless --key names another. A cell that reads as JSON is taken as JSON: numbers,
+true, false, null, {...}, [...], "...". Any other cell is text (007, or a number that would lose digits). An empty cell means that the document
+lacks the field. --text takes a column as text. --decimal-comma names columns of numbers such as 1,5 or 1.234,5; without it they are text,
+and the command says so.`;
 
 export function defineImport(command: Command): void {
   command
     .usage('[options] [collection] <file>')
-    .argument('<collection>', 'left out for lines that name their collections, as `statemesh export` writes them')
+    .argument('<collection>', 'omit it for lines that name their collections, as `statemesh export` writes them')
     .argument('[file]', 'JSON Lines or CSV, or - for standard input')
     .option('--key <field>', 'lines are plain documents, and this field is their key')
     .option('--csv', 'the file is CSV')
-    .option('--text <fields>', 'with CSV: columns that are text whatever they look like, by commas: zip,phone')
+    .option('--text <fields>', 'with CSV: columns that are always text, separated by commas: zip,phone')
     .option('--decimal-comma <fields>', 'with CSV: columns of numbers with a decimal comma: price,weight')
     .addHelpText('after', lineHelp);
   defineTalking(command, {
@@ -62,7 +62,8 @@ export function defineImport(command: Command): void {
 async function importFile(collection: string | undefined, file: string, options: ImportOptions): Promise<number> {
   const node = nodeAt(options);
   const isCsv = options.csv ?? isCsvFile(file);
-  if (isCsv && collection === undefined) throw badInput('CSV names no collections: name the one that it goes into.');
+  if (isCsv && collection === undefined)
+    throw badInput('CSV names no collections: name the collection to import into.');
   if (!isCsv && options.text !== undefined)
     throw badInput('--text is for CSV: in JSON Lines, texts are in quotation marks.');
   if (!isCsv && options.decimalComma !== undefined)
@@ -80,7 +81,7 @@ async function importFile(collection: string | undefined, file: string, options:
     ? linesOfCsv(source.lines(), { key: options.key, texts, decimalCommas, textNumbers })
     : source.lines();
   const stop = (): void => {
-    // A second Ctrl-C does not wait for anybody.
+    // A second Ctrl-C ends the process at once.
     if (source.isStopped) process.exit(exitCodes.interrupted);
     source.stop();
   };
@@ -114,9 +115,9 @@ async function importFile(collection: string | undefined, file: string, options:
   return exitCodes.ok;
 }
 
-/** What is to be imported: a file, or standard input. */
+/** The source of an import: a file, or standard input. */
 interface Source {
-  /** Undefined for what has no end known beforehand. */
+  /** Undefined when the size is not known in advance. */
   readonly totalBytes: number | undefined;
   readonly sentBytes: number;
   readonly isStopped: boolean;
@@ -133,7 +134,7 @@ function openSource(file: string): Source {
   let isComplete = false;
   const totalBytes = file === '-' ? undefined : sizeOf(file);
   const stream = file === '-' ? inputStream() : createReadStream(file, { highWaterMark: 256 * 1024 });
-  // It may fail before anybody reads it; who reads it is told.
+  // The stream may fail before it is read; the reader then gets the error.
   stream.on('error', () => {});
   return {
     totalBytes,
@@ -154,7 +155,7 @@ function openSource(file: string): Source {
       try {
         for await (const chunk of stream as AsyncIterable<Buffer>) {
           restBytes += chunk.length;
-          // What is longer is no line to the node, which says so: there is no need to hold it.
+          // The node refuses a line that is longer than this, so there is no need to hold it.
           const end = restBytes > controlLimits.lineBytesMax ? chunk.length : chunk.lastIndexOf('\n') + 1;
           if (end === 0) {
             rest.push(chunk);
@@ -196,7 +197,7 @@ interface Progress {
   end(): void;
 }
 
-/** A bar where somebody sees it, on standard error, which carries no results. */
+/** A bar on standard error, when that is a terminal. */
 function createProgress(source: Source): Progress {
   if (!process.stderr.isTTY) return { update() {}, end() {} };
   const isSized = source.totalBytes !== undefined && source.totalBytes > 0;

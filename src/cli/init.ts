@@ -1,7 +1,7 @@
 /**
- * `statemesh init`: a configuration with a fresh cluster key, or with the one of another node.
+ * `statemesh init`: writes a configuration with a new cluster key, or with the key of another node.
  *
- * Invariants: the file is readable by its owner only from its first moment; nothing is overwritten unless asked for; the key
+ * Invariants: only the owner can read the file, from its first moment. Nothing is overwritten unless asked for. The key
  * is never printed.
  */
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
@@ -36,7 +36,7 @@ interface InitOptions {
   readonly json?: boolean;
 }
 
-/** What is the same in the whole cluster. */
+/** The fields that are the same in the whole cluster. */
 interface ClusterFields {
   readonly clusterKey: string;
   readonly clusterSalt: string;
@@ -44,7 +44,7 @@ interface ClusterFields {
 }
 
 const help = `
-The file holds the key of the cluster: whoever has it is a member. To let another node join, copy the file to it by a safe
+The file holds the key of the cluster: everyone who has it is a member. To let another node join, copy the file to it in a safe
 way and run there \`statemesh init --from FILE\`. With a passphrase, every node needs the same passphrase and --cluster-salt.
 
 Examples:
@@ -56,11 +56,14 @@ export function defineInit(command: Command): void {
   command
     .option('--config <file>', `the file to write; default: ${defaultConfigPath} [STATEMESH_CONFIG]`)
     .option('--node-id <id>', 'the name of the node; default: from the host name [STATEMESH_NODE_ID]')
-    .option('--data-dir <path>', `where its data will be; default: ${defaultDataDir} [STATEMESH_DATA_DIR]`)
+    .option('--data-dir <path>', `the directory of its data; default: ${defaultDataDir} [STATEMESH_DATA_DIR]`)
     .option('--from <file>', 'join the cluster of this configuration: take its key and salt')
     .option('--passphrase-stdin', 'read a passphrase from standard input and use it as the key')
-    .option('--cluster-salt <text>', 'with a passphrase: the salt of the cluster, which is no secret; default: random')
-    .option('--force', 'overwrite the file; a cluster key that is only there is lost')
+    .option(
+      '--cluster-salt <text>',
+      'with a passphrase: the salt of the cluster, which is not a secret; default: random',
+    )
+    .option('--force', 'overwrite the file; a cluster key that exists only there is lost')
     .option('--json', 'print {"config","nodeId","dataDir"}')
     .addHelpText('after', help)
     .addHelpText('after', exitCodeHelp([exitCodes.ok, exitCodes.failed, exitCodes.badInput]))
@@ -76,7 +79,7 @@ async function init(options: InitOptions): Promise<void> {
   const nodeId = given ?? nodeIdOf(hostname(), source?.fields.nodeId);
   const path = freePath(options, nodeId);
   const named = options.dataDir ?? variable('STATEMESH_DATA_DIR');
-  // In the file it is relative to the file.
+  // In the file, the path is relative to the file.
   const dataDir = named === undefined ? freeDataDir(path, nodeId, source) : fromFile(path, resolve(named));
   const fields = { nodeId, dataDir, ...cluster, control: true };
   parseConfiguration(fields);
@@ -91,7 +94,7 @@ async function init(options: InitOptions): Promise<void> {
   if (given === undefined) {
     print(`The name ${nodeId} comes from this machine; each node needs its own. --node-id gives another.`);
   }
-  print('It holds the key of the cluster, readable by you alone: keep it like a password.');
+  print('The file holds the key of the cluster and only you can read it: keep it like a password.');
   if (options.passphraseStdin) print(`Other nodes need the same passphrase and --cluster-salt ${cluster.clusterSalt}`);
   const shown = relative(process.cwd(), path);
   print(`Next: statemesh start${resolve(defaultConfigPath) === path ? '' : ` --config ${shown}`}`);
@@ -104,7 +107,7 @@ async function newCluster(
   const salt = clusterSalt ?? newKey(16);
   if (!passphraseStdin) return { clusterKey: newKey(), clusterSalt: salt };
   if (process.stdin.isTTY) {
-    throw badInput('--passphrase-stdin reads from a file or a pipe, since a terminal would show the passphrase.');
+    throw badInput('--passphrase-stdin reads from a file or a pipe, because a terminal would show the passphrase.');
   }
   const [passphrase = ''] = (await standardInput()).split(/\r?\n/);
   if (passphrase === '') throw badInput('Standard input has no passphrase on its first line.');
@@ -119,11 +122,11 @@ function clusterOf({ path, fields }: ConfigurationFile, options: InitOptions): C
   if (typeof clusterKey !== 'string' || typeof clusterSalt !== 'string') {
     throw new StatemeshError('clusterKeyMissing', `${path} has no clusterKey with its clusterSalt to take over.`);
   }
-  // Nodes find each other on one port only.
+  // Nodes find each other only on the same port.
   return { clusterKey, clusterSalt, ...(discoveryPort === undefined ? {} : { discoveryPort }) };
 }
 
-/** A NodeId from a host name, other than that of the node whose cluster is joined. */
+/** A NodeId from a host name that differs from the NodeId of the node whose cluster is joined. */
 export function nodeIdOf(host: string, other: unknown): string {
   const room = limits.nodeIdLengthMax - '-2'.length;
   const name = host
@@ -135,7 +138,10 @@ export function nodeIdOf(host: string, other: unknown): string {
   return nodeId === other ? `${nodeId}-2` : nodeId;
 }
 
-/** Where the file is to be. A node that joins another one on its machine gets a file under its own name beside that one's. */
+/**
+ * The path of the file. A node that joins another node on its machine gets a file under its own name beside that node's
+ * file.
+ */
 function freePath(options: InitOptions, nodeId: string): string {
   const path = configPath(options);
   const isNamed = (options.config ?? variable('STATEMESH_CONFIG')) !== undefined;
@@ -149,14 +155,14 @@ function freeDataDir(path: string, nodeId: string, source: ConfigurationFile | u
   return isTaken ? `${defaultDataDir}-${nodeId}` : defaultDataDir;
 }
 
-/** Beside the file or below it, a path moves with it. */
+/** A path beside the file or below it moves with the file. */
 function fromFile(path: string, target: string): string {
   const inner = relative(dirname(path), target);
   return inner.startsWith('..') ? target : `./${inner}`;
 }
 
 function write(name: string, contents: string, force: boolean): void {
-  // What is overwritten is replaced as a whole: its old mode does not stay, and a failure leaves it as it was.
+  // An overwritten file is replaced as a whole: its old mode does not stay, and a failure leaves it as it was.
   const path = force ? placeFor(name, { force }) : name;
   const target = force ? `${path}.${process.pid}.new` : path;
   let descriptor: number | undefined;
@@ -175,14 +181,14 @@ function write(name: string, contents: string, force: boolean): void {
   }
 }
 
-/** What to do where a file is in the way: never to overwrite the one copy of a cluster key. */
+/** What to do when a file exists: never overwrite the only copy of a cluster key. */
 function insteadOf(path: string): string {
   const other = 'choose another file with --config';
   try {
     const fields = readConfigurationFile({ config: path })?.fields ?? {};
     if (Object.keys(fields).length === 0) return `${other}, or overwrite it with --force`;
     const whose = typeof fields.nodeId === 'string' ? `node ${fields.nodeId}` : 'another node';
-    return `it is the configuration of ${whose}. To let another node join its cluster, add --from ${path}; else ${other}`;
+    return `it is the configuration of ${whose}. To let another node join its cluster, add --from ${path}; otherwise ${other}`;
   } catch {
     return `${other}, or overwrite it with --force`;
   }

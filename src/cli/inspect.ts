@@ -1,4 +1,4 @@
-/** `statemesh inspect`: a recorded trace in the browser, like a live node. */
+/** `statemesh inspect`: shows a recorded trace in the browser, like a live node. */
 import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
@@ -15,7 +15,7 @@ interface InspectOptions {
 
 const help = `
 A trace comes from \`statemesh start --inspect-trace FILE\`, from \`inspector.trace\` of a configuration, or from
-\`statemesh simulate --seed N --trace FILE\`. The page is served on this machine only, at an address with a token that nobody else knows.
+\`statemesh simulate --seed N --trace FILE\`. The page is served on this machine only, at an address with a secret token.
 
 With --json, standard output has one line, {"event":"serving","url","records"}.
 
@@ -27,7 +27,7 @@ export function defineInspect(command: Command): void {
   const { ok, failed, badInput: bad, taken } = exitCodes;
   command
     .argument('<trace>', 'the file: JSON lines')
-    .option('--port <number>', 'where the page is served on loopback; default: any')
+    .option('--port <number>', 'the port of the page on loopback; default: any')
     .option('--stately', "let the page relay to Stately's public inspector, if you ask it to")
     .option('--json', 'print JSON lines')
     .addHelpText('after', help)
@@ -57,14 +57,14 @@ async function inspect(path: string, { port = '0', stately, json = false }: Insp
 export function portOf(text: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
-  throw badInput(`"${text}" is no port: use a number from 0 to 65535.`);
+  throw badInput(`"${text}" is not a port: use a number from 0 to 65535.`);
 }
 
 function sizeOf(path: string): number {
   try {
     return statSync(path).size;
   } catch {
-    // Reading it tells what is wrong.
+    // Reading the file reports what is wrong.
     return 0;
   }
 }

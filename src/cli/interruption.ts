@@ -1,4 +1,4 @@
-/** Ctrl-C, and what else ends a command that would go on for ever. */
+/** Ctrl-C and other signals that end a command that would run forever. */
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 

@@ -1,4 +1,4 @@
-/** Logs on standard error: for people on a terminal, JSON lines otherwise. */
+/** Logs on standard error: readable text on a terminal, JSON lines otherwise. */
 import { closeSync, constants, openSync } from 'node:fs';
 import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
 import { StatemeshError, systemCodeOf } from '../control/protocol.js';
@@ -6,9 +6,9 @@ import { StatemeshError, systemCodeOf } from '../control/protocol.js';
 const standardError = 2;
 const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
 
-/** Synchronous, so that the last words before an exit are not lost. */
+/** Synchronous, so that the last lines before an exit are not lost. */
 export async function createLogger(level: string): Promise<Logger> {
-  // A process id and host name in each line say nothing on a terminal, and the supervisor's log has them otherwise.
+  // A process id and host name in each line say nothing on a terminal, and a supervisor's log adds them itself.
   const options = { level, base: null };
   const target = sturdy({ dest: standardError });
   if (!process.stderr.isTTY) return pino(options, target);
@@ -22,11 +22,11 @@ export async function createLogger(level: string): Promise<Logger> {
   return pino(options, stream);
 }
 
-/** The audit log in a file of its own, whatever the level of the other: JSON lines, readable by its owner only. */
+/** The audit log in a file of its own, independent of the log level: JSON lines that only the owner can read. */
 export function createAuditLog(file: string): { readonly logger: Logger; reopen(): void } {
   let stream: ReturnType<typeof sturdy>;
   try {
-    // A pipe that nobody reads would be waited for.
+    // Opening a pipe that has no reader would block.
     closeSync(openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o600));
     stream = sturdy({ dest: file, append: true, mode: 0o600 });
   } catch (error) {
@@ -40,17 +40,17 @@ export function createAuditLog(file: string): { readonly logger: Logger; reopen(
   return { logger, reopen: () => stream.reopen() };
 }
 
-/** Lines wait for a disk that has room again, or for a reader that sleeps, up to so many bytes; then they are dropped. */
+/** Lines wait for room on the disk or for a slow reader, up to this many bytes; then they are dropped. */
 const waitingBytesMax = 1024 * 1024;
 const retryIntervalMs = 1_000;
 
-/** A disk that is full, a pipe that nobody reads or a terminal that is gone must neither end the node nor hold it up. */
+/** A full disk, a pipe without a reader or a closed terminal must neither end the node nor block it. */
 function sturdy(options: { dest: string | number; append?: boolean; mode?: number }): ReturnType<typeof destination> {
   const stream = destination({
     ...options,
     sync: true,
     maxLength: waitingBytesMax,
-    // Or it would sleep, and all of the node with it, until a pipe has room.
+    // Otherwise it would block the whole node until the pipe has room.
     retryEAGAIN: () => false,
     periodicFlush: retryIntervalMs,
   });

@@ -1,4 +1,7 @@
-/** `statemesh logs`: what the running node has logged and logs, wherever its standard error goes; and how much it logs. */
+/**
+ * `statemesh logs`: shows what the running node has logged and logs, wherever its standard error goes; and sets its log
+ * level.
+ */
 import { Argument, type Command } from 'commander';
 import { limits } from '../control/protocol.js';
 import type { LogLine, MissedLines } from '../control/recent-log.js';
@@ -15,16 +18,16 @@ interface LogsOptions extends TalkOptions {
 }
 
 const help = `
-Without a level, the last lines of the node's log are shown. The node keeps the last ${limits.logLinesMax} lines in memory, as its level lets them
-through; all of them go to its standard error, which a service manager or a redirection stores. With a level, the node logs
-that much from now on, until its configuration says otherwise (\`statemesh config set logLevel=...\` lasts).`;
+Without a level, the last lines of the node's log are shown. The node keeps the last ${limits.logLinesMax} lines of its level in memory;
+all of them go to its standard error, which a service manager or a redirection stores. With a level, the node logs
+at that level from now on, until its configuration says otherwise (\`statemesh config set logLevel=...\` lasts).`;
 
 export function defineLogs(command: Command): void {
   const levels = writtenFields().find(({ name }) => name === 'logLevel')?.choices ?? [];
   command
-    .addArgument(new Argument('[level]', 'log this much from now on').choices(levels))
-    .option('-f, --follow', 'go on with what the node logs, until it stops or Ctrl-C')
-    .option('-n, --lines <number>', 'how many of the last lines', '50')
+    .addArgument(new Argument('[level]', 'log at this level from now on').choices(levels))
+    .option('-f, --follow', 'continue with new lines, until the node stops or Ctrl-C')
+    .option('-n, --lines <number>', 'how many of the last lines to show', '50')
     .addHelpText('after', help);
   defineTalking(command, {
     json: 'print a JSON line for each, {"atMs","level","message"}, or {"missed"}; with a level, {"changes":[{"field","from","to"}],...} first',
@@ -47,7 +50,7 @@ async function setLevel(node: NodeAt, level: string, { json }: LogsOptions): Pro
   const [change] = answer.changes;
   if (json) printJson(answer);
   else if (change === undefined) print(`The node logs at level ${level} already.`);
-  else print(`The node logs at level ${level} now, not ${change.from}.`);
+  else print(`The node now logs at level ${level}, not ${change.from}.`);
 }
 
 async function show(node: NodeAt, { lines, follow = false, json }: LogsOptions): Promise<void> {
@@ -61,7 +64,7 @@ async function show(node: NodeAt, { lines, follow = false, json }: LogsOptions):
   } catch (error) {
     if (!signal.aborted) throw error;
   }
-  // The listeners for signals would keep the process.
+  // The listeners for signals would keep the process alive.
   if (follow) process.exit();
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command line. Thin: it finds out which command is meant, loads that one only (a node takes longer to load than most
- * commands to run), and turns whatever goes wrong into a message and an exit code.
+ * The command line. It is thin: it finds the command, loads only that one (a node takes longer to load than most
+ * commands to run), and turns every failure into a message and an exit code.
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
@@ -10,16 +10,16 @@ import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput, reportFailure } from './failures.js';
 
 interface CommandEntry {
-  /** Not for people. */
+  /** Not shown in the help. */
   readonly hidden?: true;
   readonly summary: string;
-  /** Loads what adds arguments, options and the action to the command. */
+  /** Loads the function that adds arguments, options and the action to the command. */
   load(): Promise<(command: Command) => void>;
 }
 
 const commands: Readonly<Record<string, CommandEntry>> = {
   init: {
-    summary: 'write a configuration with a fresh cluster key',
+    summary: 'write a configuration with a new cluster key',
     load: async () => (await import('./init.js')).defineInit,
   },
   start: {
@@ -27,11 +27,11 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./start.js')).defineStart,
   },
   status: {
-    summary: 'show how the node is',
+    summary: 'show the state of the node',
     load: async () => (await import('./status.js')).defineStatus,
   },
   peers: {
-    summary: 'show how things stand with each peer',
+    summary: 'show the state of each peer',
     load: async () => (await import('./status.js')).definePeers,
   },
   put: {
@@ -51,7 +51,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./find.js')).defineFind,
   },
   collections: {
-    summary: 'show which collections there are, with how many documents',
+    summary: 'list the collections with their numbers of documents',
     load: async () => (await import('./collections.js')).defineCollections,
   },
   import: {
@@ -59,7 +59,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./import.js')).defineImport,
   },
   watch: {
-    summary: 'show what is written, as it arrives',
+    summary: 'show entries as they arrive',
     load: async () => (await import('./watch.js')).defineWatch,
   },
   export: {
@@ -71,11 +71,11 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./backup.js')).defineBackup,
   },
   restore: {
-    summary: 'put a copy of the database back, or have the peers fill a new one',
+    summary: 'restore a copy of the database, or let the peers fill a new one',
     load: async () => (await import('./backup.js')).defineRestore,
   },
   'add-cloud-peer': {
-    summary: 'make a cloud node known to the whole cluster; whoever leads connects to it',
+    summary: 'make a cloud node known to the whole cluster; the leader connects to it',
     load: async () => (await import('./add-cloud-peer.js')).defineAddCloudPeer,
   },
   'add-static-peer': {
@@ -111,15 +111,15 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./config.js')).defineConfig,
   },
   stop: {
-    summary: 'stop the node in good order',
+    summary: 'stop the node gracefully',
     load: async () => (await import('./stop.js')).defineStop,
   },
   doctor: {
-    summary: 'look whether all is well, and say what to do',
+    summary: 'check the node and its installation, and say what to do',
     load: async () => (await import('./doctor.js')).defineDoctor,
   },
   errors: {
-    summary: 'list the error codes with what they mean',
+    summary: 'list the error codes with their meanings',
     load: async () => (await import('./errors.js')).defineErrors,
   },
   completion: {
@@ -128,15 +128,15 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   },
   complete: {
     hidden: true,
-    summary: 'what may stand where the cursor is, for the scripts of completion',
+    summary: 'print the possible words at the cursor, for the completion scripts',
     load: async () => (await import('./complete.js')).defineComplete,
   },
   inspect: {
-    summary: 'look at a recorded trace in the browser',
+    summary: 'show a recorded trace in the browser',
     load: async () => (await import('./inspect.js')).defineInspect,
   },
   simulate: {
-    summary: 'play faults drawn from seeds in a simulated world, and shrink what fails',
+    summary: 'play random faults from seeds in a simulated world, and shrink failures',
     load: async () => (await import('./simulate.js')).defineSimulate,
   },
 };
@@ -158,9 +158,9 @@ process.exitCode = await run(commandFirst(process.argv.slice(2)));
 
 async function run(argv: readonly string[]): Promise<number> {
   const json = argv.includes('--json');
-  // Whoever reads our output may leave (`| head`): that is no failure of ours.
+  // The reader of the output may leave (`| head`): that is not a failure.
   process.stdout.on('error', (error) => leaveUnwritten(error, json));
-  // Where nothing can be told, nothing is told.
+  // When standard error is broken, nothing can be reported.
   process.stderr.on('error', () => {});
   try {
     assertExactArguments(argv);
@@ -210,11 +210,11 @@ async function createProgram(argv: readonly string[]): Promise<Command> {
 
 function reportUsage(error: CommanderError, argv: readonly string[], json: boolean): number {
   if (error.exitCode === 0) return exitCodes.ok;
-  // Without a command the help was shown.
+  // The help was shown, because there was no command.
   if (error.code === 'commander.help') return exitCodes.badInput;
-  // An unknown option is quoted with its value, which may be a secret.
+  // The message quotes an unknown option with its value, which may be a secret.
   const message = error.message.replace(/^error: /, '').replace(/(--[a-z-]+)=[^']*/gi, '$1');
-  // A shell makes many arguments of JSON without quotes.
+  // A shell splits JSON without quotes into many arguments.
   const isTakenApart = error.code === 'commander.excessArguments' && argv.some((argument) => /[{:]/.test(argument));
   const isSecret = argv.some((argument) => /^--(cluster-key|client-secret)/.test(argument));
   const advice = isSecret
@@ -230,7 +230,7 @@ function leaveUnwritten({ code }: NodeJS.ErrnoException, json: boolean): void {
   process.exit(reportFailure(badInput(`Standard output cannot be written (${code ?? 'unknown reason'}).`), { json }));
 }
 
-/** An empty path is a variable that was not set: it would stand for the working directory. */
+/** An empty path comes from an unset variable: it would mean the working directory. */
 function assertPathsNamed(command: Command): void {
   const options = command.options.flatMap((option) => {
     const value: unknown = command.getOptionValue(option.attributeName());

@@ -1,4 +1,4 @@
-/** The node that does not run, of which a command opens the database itself. */
+/** A stopped node, whose database a command opens itself. */
 
 import { callControl } from '../control/client.js';
 import { controlSocketPath, StatemeshError } from '../control/protocol.js';

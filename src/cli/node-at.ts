@@ -6,7 +6,7 @@ import { controlSocketPath, StatemeshError, systemCodeOf } from '../control/prot
 import { dataDirOf, type PlaceOptions } from './configuration-file.js';
 import { type ExitCode, exitCodeHelp, exitCodes } from './exit-codes.js';
 
-/** What every command has that talks to a node. */
+/** The options of every command that talks to a node. */
 export interface TalkOptions extends PlaceOptions {
   readonly json?: boolean;
 }
@@ -21,7 +21,7 @@ interface TalkHelp {
   readonly json: string;
   readonly examples: readonly string[];
   readonly notFound?: boolean;
-  /** Exit codes besides. */
+  /** Additional exit codes. */
   readonly others?: readonly ExitCode[];
 }
 

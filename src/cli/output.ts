@@ -1,7 +1,7 @@
 /**
- * What people and programs see: tables and sentences for the former, JSON for the latter.
+ * Output for users and programs: tables and sentences for users, JSON for programs.
  *
- * Invariants: colours only where the terminal has them (NO_COLOR and TERM=dumb are respected); no text from elsewhere
+ * Invariants: colors only where the terminal has them (NO_COLOR and TERM=dumb are respected). No foreign text
  * (documents, names, failures of peers) reaches a terminal with control characters in it.
  */
 import { styleText } from 'node:util';
@@ -13,7 +13,7 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Prints a line, and waits for a slow reader, since there may be more of them than memory should hold. */
+/** Prints a line, and waits for a slow reader, because there may be more lines than fit in memory. */
 export async function written(line: string): Promise<void> {
   if (!process.stdout.write(`${line}\n`)) await new Promise((resolve) => process.stdout.once('drain', resolve));
 }
@@ -27,7 +27,7 @@ export function printJson(value: unknown): void {
   print(jsonOf(value));
 }
 
-/** JSON that may be shown: control characters can stand only in texts, where they have another spelling. */
+/** JSON that is safe to print: control characters occur only in texts, where they can be escaped. */
 export function jsonOf(value: unknown, space?: number): string {
   return JSON.stringify(value, undefined, space).replace(
     /[\u007f-\u009f]/g,
@@ -35,7 +35,7 @@ export function jsonOf(value: unknown, space?: number): string {
   );
 }
 
-/** A text from elsewhere on one line. */
+/** A foreign text on one line. */
 export function clean(text: string): string {
   return foreignText(text, { lengthMax: foreignLengthMax });
 }
@@ -43,11 +43,12 @@ export function clean(text: string): string {
 const foreignLengthMax = 2_000;
 
 export function paint(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string {
-  // We have asked ourselves whether the stream takes colours; Node.js 20 does not, and later versions would again.
+  // Checked here whether the stream takes colors: styleText of Node.js 20 does not check, and later versions would
+  // check again.
   return stream.isTTY && stream.hasColors() ? styleText(style, text) : text;
 }
 
-/** Columns as wide as their widest cell; numbers, being texts here, are aligned by the caller's choice of columns. */
+/** Columns as wide as their widest cell; the caller's choice of columns aligns numbers, which are texts here. */
 export function table(
   header: readonly string[],
   rows: readonly (readonly string[])[],
@@ -65,7 +66,7 @@ export function table(
   return [paint('bold', format(header)), ...rows.map(format)].join('\n');
 }
 
-/** Names and values, one pair a line. */
+/** Names and values, one pair per line. */
 export function list(pairs: readonly (readonly [name: string, value: string])[]): string {
   const width = Math.max(...pairs.map(([name]) => name.length));
   return pairs.map(([name, value]) => `${paint('dim', name.padEnd(width))}  ${value}`).join('\n');

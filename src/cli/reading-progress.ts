@@ -1,4 +1,4 @@
-/** How far a file has been read, as a bar on standard error, where somebody sees it. */
+/** How far a file has been read, as a bar on standard error, when that is a terminal. */
 import cliProgress from 'cli-progress';
 import { bytes } from './output.js';
 

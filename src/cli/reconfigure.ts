@@ -1,4 +1,7 @@
-/** `statemesh reconfigure`: changes fields of the running node. Nothing is written: a field stays so until its configuration changes it. */
+/**
+ * `statemesh reconfigure`: changes fields of the running node. The file stays unchanged: a field keeps its value until
+ * the configuration changes it.
+ */
 import type { Command } from 'commander';
 import type { ConfigurationChange, Reconfiguration } from '../index.js';
 import { assignmentHelp, readAssignments } from './field-assignments.js';
@@ -34,7 +37,7 @@ export function defineReconfigure(command: Command): void {
 
 function report({ changes, tookMs, writesHeldMs, connectionsRefusedMs }: Reconfiguration): void {
   if (changes.length === 0) {
-    print('Nothing to change: the node is configured like that already.');
+    print('Nothing to change: the node already has these values.');
     return;
   }
   print(table(['FIELD', 'FROM', 'TO'], changes.map(rowOf)));

@@ -11,7 +11,7 @@ import { clean, print, printJson, table } from './output.js';
 
 export function defineRemotePeers(command: Command): void {
   defineTalking(command, {
-    json: 'print one JSON object a line; secrets are names of variables, or sealed',
+    json: 'print one JSON object per line; secrets are names of variables, or sealed',
     examples: ['statemesh remote-peers', 'statemesh remote-peers --json'],
   }).action(async (options: TalkOptions) => {
     const peers = (await nodeAt(options).call('remotePeers')) as RemotePeer[];
@@ -35,15 +35,15 @@ interface RemoveOptions extends TalkOptions {
 }
 
 const removeHelp = `
-What \`statemesh status\` lists in quarantine is removed by its key. With --offline it opens the database of a node that does not run: its
-peers hear of it when it runs again.`;
+A quarantined document that \`statemesh status\` lists is removed by its key. With --offline the command opens the database of a stopped node: its
+peers learn of the removal when the node runs again.`;
 
 export function defineRemovePeer(command: Command): void {
   const { taken, database } = exitCodes;
   command
     .argument('<node-id>', 'the NodeId of the remote peer')
     .option('--offline', 'in the database of a node that does not run')
-    .option('--node-id <id>', 'with --offline: whose database it is [STATEMESH_NODE_ID]')
+    .option('--node-id <id>', 'with --offline: the node whose database it is [STATEMESH_NODE_ID]')
     .addHelpText('after', removeHelp);
   defineTalking(command, {
     json: 'print {"isChanged"}',
@@ -52,7 +52,7 @@ export function defineRemovePeer(command: Command): void {
     others: [taken, database],
   }).action(async (peer: string, options: RemoveOptions) => {
     if (options.offline !== true) {
-      if (options.nodeId !== undefined) throw badInput('--node-id is for --offline: a node that runs knows its name.');
+      if (options.nodeId !== undefined) throw badInput('--node-id is for --offline: a running node knows its name.');
       await nodeAt(options).call('removePeer', { nodeId: peer });
       tellRemoval(peer, options);
       return;

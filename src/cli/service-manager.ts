@@ -1,7 +1,8 @@
 /**
- * Tells systemd how the node is: sd_notify(3). By systemd's own program, since Node.js has no Unix datagram sockets.
+ * Reports the node's state to systemd: sd_notify(3). It runs systemd's own program, because Node.js has no Unix
+ * datagram sockets.
  *
- * Invariant: nothing depends on it. What cannot be told is a warning, and the node goes on.
+ * Invariant: the node does not depend on it. A failed report is a warning, and the node continues.
  */
 import { spawn } from 'node:child_process';
 import { systemCodeOf } from '../control/protocol.js';
@@ -19,7 +20,9 @@ const nobody: ServiceManager = { ready() {}, stopping() {} };
 export function serviceManager(isTold: boolean, warn: (message: string) => void): ServiceManager {
   if (!isTold) return nobody;
   if (variable('NOTIFY_SOCKET') === undefined) {
-    warn('--daemon-ready: nobody listens, NOTIFY_SOCKET is not set. In a systemd unit, use Type=notify.');
+    warn(
+      '--daemon-ready: NOTIFY_SOCKET is not set, so no service manager listens. In a systemd unit, use Type=notify.',
+    );
     return nobody;
   }
   const tell = (...args: string[]): void => {

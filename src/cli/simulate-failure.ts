@@ -1,4 +1,4 @@
-/** What `statemesh simulate` does with a seed that failed: plays it again for its trace, and makes it small. */
+/** What `statemesh simulate` does with a failing seed: plays it again for its trace, and shrinks it. */
 import { writeFileSync } from 'node:fs';
 import { messageOf } from '../control/protocol.js';
 import {
@@ -32,7 +32,7 @@ export async function explain(
   const plan = drawPlan({ ...request.plan, seed });
   const notes: string[] = [];
   const { traceFile, isRepeatable } = await trace(verdict, plan, request, { ...options, notes });
-  // What does not fail each time cannot be made smaller by trying.
+  // A failure that does not repeat cannot be shrunk by trying.
   const shrunk = isRepeatable ? await shrink(plan, verdict, request, { ...options, notes }) : undefined;
   const command = replayCommand(seed, request);
   const scenario = shrunk && scenarioOf(shrunk.plan, { breach: shrunk.breach, command });
@@ -40,7 +40,11 @@ export async function explain(
   return { verdict, breach, plan, shrunk, scenario, scenarioFile, traceFile, notes };
 }
 
-/** What is too long for a screen goes to a file. @returns The file, if one was written */
+/**
+ * A scenario that is too long for a screen goes to a file.
+ *
+ * @returns The file, if one was written
+ */
 function keepLong(scenario: string, file: string, notes: string[]): string | undefined {
   if (scenario.split('\n').length <= scenarioLinesMax) return undefined;
   try {
@@ -53,13 +57,13 @@ function keepLong(scenario: string, file: string, notes: string[]): string | und
 }
 
 interface StepOptions extends ExplainOptions {
-  /** Takes what did not go as planned. */
+  /** Collects what did not go as planned. */
   readonly notes: string[];
 }
 
 interface Traced {
   readonly traceFile: string | undefined;
-  /** Played again, the seed went the same way, as far as anybody knows. */
+  /** Whether the seed failed the same way when it was played again; true also when it was not played again. */
   readonly isRepeatable: boolean;
 }
 
@@ -79,7 +83,7 @@ async function trace(
     if (!isRepeatable) notes.push(`${wentAnotherWay} (${again.breach?.message ?? 'it passed'}).`);
     return { traceFile: file, isRepeatable };
   } catch (error) {
-    notes.push(signal.aborted ? 'Interrupted: there is no whole trace.' : messageOf(error));
+    notes.push(signal.aborted ? 'Interrupted: there is no complete trace.' : messageOf(error));
     return { traceFile: undefined, isRepeatable: true };
   }
 }
@@ -94,7 +98,7 @@ async function shrink(
 ): Promise<ShrunkPlan | undefined> {
   if (!isShrinking || breach === undefined || signal.aborted) return undefined;
   if (breach.checker === hangChecker) {
-    notes.push('A run that hangs is not shrunk: each try would take as long as it may.');
+    notes.push('A run that hangs is not shrunk: each try would take the maximum time.');
     return undefined;
   }
   const play = (candidate: Plan) => player.play(candidate, { signal });

@@ -1,4 +1,4 @@
-/** `statemesh simulate --inspect`: a seed played for people who look on, and who may take part. */
+/** `statemesh simulate --inspect`: plays a seed for viewers, who may send commands. */
 import { type Control, type ControlName, createInspector, StatemeshError } from '../index.js';
 import { drawPlan, performPlan, type World, type WorldNode } from '../simulation/index.js';
 import { monotonicMs, sleep } from './ambient.js';
@@ -28,7 +28,7 @@ export async function inspectSimulation(request: SimulateRequest, port: number, 
     ...{ port, stately, controls, title: `seed ${seed}` },
     controller: async (control) => {
       if (control.name === 'pace') return pace.set(control.factor);
-      if (stage === undefined) throw new StatemeshError('notRunning', 'The world has not begun yet.');
+      if (stage === undefined) throw new StatemeshError('notRunning', 'The world has not started yet.');
       return carryOut(control, stage);
     },
   });
@@ -36,7 +36,7 @@ export async function inspectSimulation(request: SimulateRequest, port: number, 
   const address = url?.reveal() ?? '';
   if (isJson) printJson({ event: 'serving', url: address, seed });
   else {
-    print(paint('green', `Seed ${seed}, a virtual second a second. Ctrl-C ends it.`));
+    print(paint('green', `Seed ${seed}, one virtual second per second. Ctrl-C ends it.`));
     print(list([['  watch it', address]]));
   }
   void untilInterrupted().then(() => ending.abort());
@@ -52,7 +52,7 @@ export async function inspectSimulation(request: SimulateRequest, port: number, 
     },
   });
   if (breach !== undefined && !signal.aborted) {
-    if (!isJson) print('The world stands still; look at how it came to this. Ctrl-C ends it.');
+    if (!isJson) print('The world is paused; look at what led to this. Ctrl-C ends it.');
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   }
   await inspector.close();
@@ -79,7 +79,7 @@ async function carryOut(
       return `${control.node} was killed.`;
     case 'stop':
       void world.stop(named(control.node));
-      return `${control.node} is told to stop.`;
+      return `${control.node} is asked to stop.`;
     case 'restart':
       world.restart(named(control.node));
       return `${control.node} is started.`;
@@ -98,7 +98,7 @@ async function carryOut(
   }
 }
 
-/** Lets virtual time pass at the speed that is asked for. */
+/** Lets virtual time pass at the requested speed. */
 class Pace {
   #factor = 1;
   #anchor = { virtualMs: 0, realMs: monotonicMs() };
@@ -107,7 +107,7 @@ class Pace {
   set(factor: number): string {
     this.#anchor = { virtualMs: this.#nowMs, realMs: monotonicMs() };
     this.#factor = factor;
-    return factor === 0 ? 'The world stands still.' : `${factor} virtual seconds a second.`;
+    return factor === 0 ? 'The world is paused.' : `${factor} virtual seconds a second.`;
   }
 
   async until(virtualMs: number, signal: AbortSignal): Promise<void> {

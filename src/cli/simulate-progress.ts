@@ -1,4 +1,4 @@
-/** How far `statemesh simulate` is, as a bar on standard error, where somebody sees it. */
+/** The progress of `statemesh simulate`, as a bar on standard error, when that is a terminal. */
 import cliProgress from 'cli-progress';
 import type { ShrinkProgress, SwarmProgress } from '../simulation/index.js';
 import { span } from './simulate-report.js';

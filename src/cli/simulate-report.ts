@@ -1,32 +1,32 @@
-/** What `statemesh simulate` says at its end: to people in sentences, to programs as JSON lines. */
+/** The report of `statemesh simulate` at its end: sentences for users, JSON lines for programs. */
 import type { Breach, Plan, ShrunkPlan, SwarmResult, Verdict } from '../simulation/index.js';
 import { faultDomains } from '../simulation/swarm/plan.js';
 import { clean, count, counted, list, paint } from './output.js';
 import { rangeOf, replayCommand, type SimulateRequest } from './simulate-request.js';
 
-/** A failure with all that helps to find its cause. */
+/** A failure with everything that helps to find its cause. */
 export interface FailureReport {
   readonly verdict: Verdict;
   readonly breach: Breach;
   /** As it was drawn. */
   readonly plan: Plan;
-  /** Undefined when it was not to be shrunk, or could not. */
+  /** Undefined when shrinking was not wanted, or not possible. */
   readonly shrunk: ShrunkPlan | undefined;
-  /** Of the shrunk plan. */
+  /** The scenario of the shrunk plan. */
   readonly scenario: string | undefined;
-  /** Where the scenario is as well, when it is longer than {@link scenarioLinesMax}. */
+  /** The file that also holds the scenario, when it is longer than {@link scenarioLinesMax}. */
   readonly scenarioFile: string | undefined;
   readonly traceFile: string | undefined;
   /** Why there is no trace, or no shrunk plan. */
   readonly notes: readonly string[];
 }
 
-/** What a screen and its reader bear of a scenario. */
+/** The longest scenario that is printed on the screen. */
 export const scenarioLinesMax = 100;
 /** A plan can have thousands of faults. */
 const faultLinesMax = 40;
 
-/** One JSON line a seed. */
+/** One JSON line per seed. */
 export function seedLine({ seed, breach, events, virtualMs, acknowledged, traceHash }: Verdict): object {
   const passed = breach === undefined;
   return { seed, passed, events, virtualSeconds: virtualMs / 1_000, acknowledged, traceHash, breach };
@@ -90,7 +90,7 @@ export function failureText(report: FailureReport, request: SimulateRequest): st
   ].join('\n');
 }
 
-/** Nobody knows when a worker died. */
+/** For a dead worker the time is unknown. */
 function whenOf({ kind, atMs }: Breach): string {
   return kind === 'crash' && atMs === 0 ? '' : `, at ${seconds(atMs)}`;
 }
@@ -100,7 +100,7 @@ function shrunkText(drawn: Plan, { plan, runs, isMinimal }: ShrunkPlan): string 
   const faults = from(drawn.faults.length, plan.faults.length, 'fault');
   const writes = from(drawn.writes.length, plan.writes.length, 'write');
   const duration = `${span(drawn.durationMs)} -> ${span(plan.durationMs)}`;
-  const end = isMinimal ? '' : ', and perhaps not the least that fails';
+  const end = isMinimal ? '' : ', and perhaps not the smallest that fails';
   return `Shrunk in ${counted(runs, 'run')}: ${faults}, ${writes}, ${duration}${end}${plan.faults.length === 0 ? '.' : ':'}`;
 }
 

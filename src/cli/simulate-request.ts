@@ -1,9 +1,9 @@
-/** What `statemesh simulate` is asked for: options as texts, checked and turned into numbers. */
+/** The request to `statemesh simulate`: options as texts, checked and turned into numbers. */
 import { accessSync, constants, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { StatemeshError, systemCodeOf } from '../control/protocol.js';
-// Not by the index: the words of the command need no world.
+// Imported without the index of the room: the command's options need no world.
 import { type FaultDomain, faultDomains, type PlanOptions } from '../simulation/swarm/plan.js';
 import { badInput } from './failures.js';
 
@@ -28,7 +28,7 @@ export interface SimulateRequest {
   readonly plan: Omit<PlanOptions, 'seed'> & { readonly faults: readonly FaultDomain[] };
   /** How many seeds are played at once. */
   readonly jobs: number;
-  /** One seed was asked for by its number. */
+  /** Whether one seed was requested by its number. */
   readonly isReplay: boolean;
   readonly traceFile: string | undefined;
   readonly isShrinking: boolean;
@@ -108,7 +108,7 @@ function faultsOf(text: string | undefined): readonly FaultDomain[] {
   if (stranger !== undefined) {
     throw badInput(`--faults ${shown(text)}: use none, or some of ${faultDomains.join()}.`);
   }
-  // In the order of the list, whatever the order in which they were given: it is the same plan.
+  // In the order of the list, not in the order on the command line: both mean the same plan.
   return faultDomains.filter((domain) => names.includes(domain));
 }
 
@@ -128,7 +128,7 @@ function shown(text: string): string {
   return `"${text.slice(0, 80)}"`;
 }
 
-/** Before a run that may take hours. */
+/** Checked before a run that may take hours. */
 function checkWritable(path: string): void {
   try {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw badInput(`--trace ${path} is a directory.`);

@@ -1,9 +1,9 @@
 /**
- * `statemesh simulate`: the swarm. Plays seeds on all cores until one fails, makes the failure small, and says how to see it
- * again.
+ * `statemesh simulate`: the swarm. Plays seeds on all cores until one fails, shrinks the failure, and says how to see
+ * it again.
  *
- * Invariants: the same options give the same output, whatever the number of jobs, but for what it says about time; no run
- * outlives the command; Ctrl-C ends it at once with a true count.
+ * Invariants: the same options give the same output with any number of jobs, except for times. No run outlives the
+ * command. Ctrl-C ends it at once with a true count.
  */
 import { StatemeshError } from '../control/protocol.js';
 import { type Player, runSwarm, type SwarmResult, wallMsMax, workerPlayer } from '../simulation/index.js';
@@ -52,7 +52,7 @@ export async function simulate(request: SimulateRequest): Promise<ExitCode> {
   } finally {
     progress.end();
     interruption.end();
-    // Ended in good order, or their disks would stay in memory.
+    // Ended gracefully; otherwise their disks would stay in memory.
     await Promise.all(players.map((player) => player.close()));
   }
 }
@@ -60,7 +60,7 @@ export async function simulate(request: SimulateRequest): Promise<ExitCode> {
 interface Interruption {
   readonly signal: AbortSignal;
   readonly exitCode: ExitCode;
-  /** Listens to signals no longer. */
+  /** Removes the signal listeners. */
   end(): void;
 }
 
@@ -69,7 +69,7 @@ function interruptible(): Interruption {
   let exitCode: ExitCode = exitCodes.interrupted;
   const hear = (name: 'SIGINT' | 'SIGTERM'): void => {
     exitCode = name === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated;
-    // A second one does not wait for anybody.
+    // A second signal ends the process at once.
     if (controller.signal.aborted) process.exit(exitCode);
     controller.abort();
   };

@@ -1,8 +1,9 @@
 /**
  * What `statemesh start` does.
  *
- * Invariants: standard output has the greeting or, with --json, one event a line; logs go to standard error. What is told as
- * running answers on its control socket. The first signal ends in good order and in bounded time, the second at once.
+ * Invariants: standard output has the greeting or, with --json, one event per line; logs go to standard error. A node
+ * that is reported as running answers on its control socket. The first signal ends the node gracefully and in bounded
+ * time, the second at once.
  */
 
 import { callControl } from '../control/client.js';
@@ -37,13 +38,13 @@ export interface StartOptions extends Record<string, unknown> {
   readonly inspectUrl?: boolean;
 }
 
-/** After this, a node that has not stopped is left as it is: what it has acknowledged is on disk. */
+/** After this time, a node that has not stopped is left as it is: what it has acknowledged is on disk. */
 const stopDeadlineMs = 1_800;
-/** Whoever sends two signals at once, as a shell and its script may, means one. */
+/** Two signals at once, as a shell and its script may send, count as one. */
 const secondSignalAfterMs = 100;
 const controlPollMs = 10;
 const controlAttemptsMax = 1_000;
-/** It is told nothing but the question. */
+/** The request carries no secret. */
 const ownSocket = { isUntrusted: true };
 
 export async function start(options: StartOptions): Promise<number> {
@@ -61,7 +62,7 @@ export async function start(options: StartOptions): Promise<number> {
     const manager = serviceManager(options.daemonReady === true, warn);
     const reload = (): void => {
       source.reload();
-      // Certificates, which may be others under the same names.
+      // Certificates, which may have changed under the same names.
       void node.reconfigure({}).catch(() => {});
       auditLog?.reopen();
     };
@@ -82,7 +83,7 @@ export async function start(options: StartOptions): Promise<number> {
 
 const dayMs = 24 * 3_600_000;
 
-/** Now, and every day: a node runs for longer than a certificate is good. */
+/** Now, and every day: a node runs for longer than a certificate is valid. */
 function warnOfCertificates(
   inForce: () => Pick<Configuration, 'tlsCert' | 'ca'>,
   warn: (message: string) => void,
@@ -93,7 +94,7 @@ function warnOfCertificates(
   later(dayMs, () => warnOfCertificates(inForce, warn));
 }
 
-/** Once, and beside the work: the node serves already. */
+/** Once, and in the background: the node serves already. */
 function warnOfLeftBehind(node: StatemeshNode, warn: (message: string) => void): void {
   const tell = async (): Promise<void> => {
     const { nodeId } = await node.status();
@@ -102,20 +103,20 @@ function warnOfLeftBehind(node: StatemeshNode, warn: (message: string) => void):
       warn(`${message} ${advice}`);
     }
   };
-  // It may have been stopped meanwhile.
+  // The node may have been stopped meanwhile.
   tell().catch(() => {});
 }
 
 interface Stopping {
-  /** Whether a signal has asked for it. */
+  /** Whether a signal has asked the node to stop. */
   isAsked: boolean;
 }
 
 interface SignalOptions {
   warn(message: string): void;
-  /** Looks at the configuration again. */
+  /** Reads the configuration again. */
   reload(): void;
-  /** Called when a signal has asked for the end. */
+  /** Called when a signal asks for the end. */
   asked(): void;
 }
 
@@ -140,7 +141,8 @@ function stopOnSignals(node: StatemeshNode, { warn, reload, asked }: SignalOptio
   };
   process.on('SIGINT', hear(exitCodes.interrupted));
   process.on('SIGTERM', hear(exitCodes.terminated));
-  // The terminal was closed; without one it is the old way to have a daemon read its configuration again.
+  // With a terminal, SIGHUP means that the terminal was closed; without one, it traditionally makes a daemon read its
+  // configuration again.
   const hasTerminal = process.stdin.isTTY || process.stdout.isTTY;
   process.on('SIGHUP', hasTerminal ? hear(129) : reload);
   return stopping;
@@ -161,7 +163,7 @@ async function running(
   if (!control) return;
   const look = async (): Promise<true | undefined> => {
     if (node.state !== 'running') return true;
-    // Another node of the same data directory may be the one that answers; ours fails then.
+    // The answer may come from another node of the same data directory; then this node fails.
     return (await answers(dataDir)) || undefined;
   };
   if ((await poll(look, { intervalMs: controlPollMs, attemptsMax: controlAttemptsMax })) === undefined) {
@@ -194,7 +196,7 @@ async function announce(
   }
   const status = `statemesh status${dataDirOf({}) === dataDir ? '' : ` --data-dir ${dataDir}`}`;
   const watch = (url: string): [string, string] =>
-    // A file or a journal keeps what it is given, and others may read it.
+    // A file or a journal keeps the output, and other users may read it.
     process.stdout.isTTY || isUrlAsked
       ? ['  watch it', url]
       : ['  watch it', `${new URL(url).origin}, with the token that \`${status}\` shows`];
@@ -210,7 +212,7 @@ async function announce(
   );
 }
 
-/** The status, with the address of the inspector's page once that is open; it may fail, too, and is logged then. */
+/** The status, with the address of the inspector's page once that is open; if the inspector fails, the log says so. */
 async function inspected(node: StatemeshNode): Promise<NodeStatus> {
   const { configured } = node.actor.getSnapshot().context;
   const isAwaited = configured?.configuration.inspector?.port !== undefined;
@@ -222,7 +224,11 @@ async function inspected(node: StatemeshNode): Promise<NodeStatus> {
   return (await poll(look, { intervalMs: controlPollMs, attemptsMax: controlAttemptsMax })) ?? (await node.status());
 }
 
-/** Resolves when the node has stopped and nothing of it is open. @throws StatemeshError when it failed */
+/**
+ * Resolves when the node has stopped and has nothing open.
+ *
+ * @throws StatemeshError when it failed
+ */
 async function ended(node: StatemeshNode): Promise<void> {
   await new Promise<void>((resolve) => {
     if (node.actor.getSnapshot().status !== 'active') resolve();

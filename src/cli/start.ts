@@ -1,18 +1,18 @@
-/** `statemesh start`: a node in the foreground. */
+/** `statemesh start`: runs a node in the foreground. */
 import type { Command } from 'commander';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { addFieldOptions } from './field-options.js';
 import type { StartOptions } from './start-node.js';
 
 const help = `
-Every option has an environment variable, shown in brackets. The cluster key has none but STATEMESH_CLUSTER_KEY and the
-configuration file: a command line can be read by every user.
+Every option has an environment variable, shown in brackets. The cluster key comes only from STATEMESH_CLUSTER_KEY or the
+configuration file, because every user can read a command line.
 
-The configuration is watched: what changes in the file, or on the server, takes effect without a restart, and what is wrong
-is refused and told. Options and variables stay in force over it, so a server may give a part to many nodes, and leave to each its
-NodeId and the key. A pipe, as in --config <(...), is read once. SIGHUP looks at once, unless there is a terminal, whose end it means.
+The configuration is watched: a change of the file, or on the server, takes effect without a restart; an invalid change is refused and
+reported. Options and variables take precedence over it, so a server may provide the common fields for many nodes, and each node sets its
+NodeId and the key. A pipe, as in --config <(...), is read once. SIGHUP reads the configuration at once; with a terminal, it ends the node.
 
-With --json, standard output has one JSON object a line: {"event":"running","nodeId","host","port",
+With --json, standard output has one JSON object per line: {"event":"running","nodeId","host","port",
 "dataDir","processId"}, then {"event":"stopped"}; or {"event":"failed","code","message"}. Logs go to standard error, as JSON
 unless that is a terminal.
 
@@ -30,10 +30,10 @@ export function defineStart(command: Command): void {
       'get the configuration from this web server, with STATEMESH_CONFIG_TOKEN [STATEMESH_CONFIG_URL]',
     )
     .option('--daemon-ready', 'tell systemd when the node serves and when it stops (Type=notify, NotifyAccess=all)')
-    .option('--audit-log <file>', 'append the audit log, as JSON lines, to this file and not to standard error')
+    .option('--audit-log <file>', 'append the audit log, as JSON lines, to this file instead of standard error')
     .option(
       '--inspect-url',
-      'tell the whole address of the inspector with --json and in a file, too: it lets in whoever has it',
+      'print the full address of the inspector with --json and into a file, too: it admits everyone who has it',
     )
     .option('--json', 'print events as JSON lines');
   addFieldOptions(command);
@@ -41,11 +41,11 @@ export function defineStart(command: Command): void {
   const codes = [ok, failed, badInput, taken, database, interrupted, terminated];
   command.addHelpText('after', help).addHelpText('after', exitCodeHelp(codes));
   command.action(async (options: StartOptions) => {
-    // A node serves on where nobody hears of it, or the disk of its output is full.
+    // The node continues when its output has no reader, or the disk of its output is full.
     process.stdout.removeAllListeners('error').on('error', () => {});
     const { start } = await import('./start-node.js');
     process.exitCode = await start(options);
-    // Everything is closed by now. What a library may have left open must not keep a stopped node in the process table.
+    // Everything is closed by now. Open handles of a library must not keep the process of a stopped node alive.
     process.exit();
   });
 }

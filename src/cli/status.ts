@@ -1,4 +1,4 @@
-/** `statemesh status` and `statemesh peers`: how a node is, and how things stand with each peer. */
+/** `statemesh status` and `statemesh peers`: show the state of a node, and of each peer. */
 import type { Command } from 'commander';
 import type { GatewayStatus, NodeStatus, PeerStatus, QuarantinedDocument } from '../index.js';
 import { now } from './ambient.js';
@@ -15,9 +15,12 @@ interface StatusOptions extends TalkOptions {
 export function defineStatus(command: Command): void {
   command.option(
     '--exit-code',
-    'end with 1 while the node does not serve, for health checks; without a node it is 3 anyway',
+    'exit with 1 while the node does not serve, for health checks; without a node it is 3 anyway',
   );
-  command.option('--inspect-url', 'with --json, print the address of the inspector, too: it lets in whoever has it');
+  command.option(
+    '--inspect-url',
+    'with --json, print the address of the inspector, too: it admits everyone who has it',
+  );
   defineTalking(command, {
     json: 'print the whole status as one JSON object',
     examples: [
@@ -36,7 +39,7 @@ export function defineStatus(command: Command): void {
 
 export function definePeers(command: Command): void {
   defineTalking(command, {
-    json: 'print one JSON object a line',
+    json: 'print one JSON object per line',
     examples: ['statemesh peers', 'statemesh peers --json'],
   }).action(async (options: TalkOptions) => {
     const peers = (await nodeAt(options).call('peers')) as PeerStatus[];
@@ -105,7 +108,7 @@ function* troublesOf({
   if (short !== undefined) yield ['descriptors', paint('yellow', short)];
 }
 
-/** Until when the certificate is good, and how many days are left. */
+/** Until when the certificate is valid, and how many days are left. */
 export function certificateText(certificate: NodeStatus['certificate']): string | undefined {
   if (certificate === undefined) return undefined;
   const { daysLeft: days } = certificate;
@@ -113,7 +116,7 @@ export function certificateText(certificate: NodeStatus['certificate']): string 
   return days < 0 ? paint('red', `expired at ${until}`) : `good until ${until} (${counted(days, 'day')})`;
 }
 
-/** A document that cannot be used, on one line. */
+/** An unusable document, on one line. */
 export function quarantineText({ collection, documentKey, reason }: QuarantinedDocument): string {
   return clean(`${collection} ${JSON.stringify(documentKey)}: ${reason}`);
 }

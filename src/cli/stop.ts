@@ -1,4 +1,4 @@
-/** `statemesh stop`: ends a node in good order and waits until it is gone, so that it can be started again at once. */
+/** `statemesh stop`: stops a node gracefully and waits until it is gone, so that it can be started again at once. */
 import type { Command } from 'commander';
 import { StatemeshError, systemCodeOf } from '../control/protocol.js';
 import { poll } from './ambient.js';
@@ -7,7 +7,7 @@ import { print, printJson } from './output.js';
 
 const intervalMs = 20;
 const stopAttemptsMax = 500;
-/** A program that embeds the node goes on without it, so waiting for its end has one. */
+/** Limited, because a program that embeds the node continues without it. */
 const exitAttemptsMax = 125;
 
 export function defineStop(command: Command): void {
@@ -20,7 +20,7 @@ export function defineStop(command: Command): void {
     await untilSilent(node);
     const isGone = await poll(() => hasEnded(processId) || undefined, { intervalMs, attemptsMax: exitAttemptsMax });
     if (options.json) printJson({ nodeId, processId });
-    else print(`Stopped: ${nodeId}.${isGone ? '' : ` Its process ${processId} goes on.`}`);
+    else print(`Stopped: ${nodeId}.${isGone ? '' : ` Its process ${processId} continues.`}`);
   });
 }
 
@@ -30,7 +30,7 @@ async function untilSilent(node: NodeAt): Promise<void> {
       await node.call('status');
       return undefined;
     } catch (error) {
-      // A connection may break while the socket is being closed; the next look tells.
+      // A connection may break while the socket is being closed; the next poll tells.
       return (error as StatemeshError).code === 'controlUnavailable' ? true : undefined;
     }
   };

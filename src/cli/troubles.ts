@@ -1,22 +1,25 @@
-/** What `status` and `doctor` both tell of a node that runs: links that lag, clocks that differ, connections that were refused. */
+/**
+ * What both `status` and `doctor` report about a running node: links that lag, clocks that differ, connections that
+ * were refused.
+ */
 
 import { limits } from '../control/protocol.js';
 import type { CertificateFinding, DatabaseLeftBehind, GatewayStatus, NodeStatus, PeerStatus } from '../index.js';
 import { clean, count, counted } from './output.js';
 
-/** Below it, a link is worth a word while something waits for it. */
+/** A slower link is reported while something waits for it. */
 const slowBytesPerSecond = 125_000;
-/** Clocks that differ by less are not worth a word. */
+/** Smaller differences of clocks are not reported. */
 const driftToldMs = 2_000;
 /**
- * How long `doctor` judges by a failure, and a refused connection is told of: `limits.refusalNewsMs` passes between two reports of a beacon, and a
- * little more.
+ * How long `doctor` reports a failure or a refused connection: `limits.refusalNewsMs` passes between two reports of a
+ * beacon, and a little more.
  */
 const newsMs = 2 * 3_600_000;
-/** More than these should be left. */
+/** With fewer left, a warning is given. */
 const descriptorsLeftMin = 64;
 
-/** What is worth telling of a link over which a peer lags behind. */
+/** The report about a link over which a peer lags behind. */
 export function behindText({
   backlog = 0,
   bytesPerSecond,
@@ -26,13 +29,13 @@ export function behindText({
   return `is behind by ${entries}; the link carries about ${count(Math.round((8 * bytesPerSecond) / 1_000))} kbit/s`;
 }
 
-/** What is worth telling of a clock that differs from those of the peers. */
+/** The report about a clock that differs from those of the peers. */
 export function driftText(clockAheadMs: number | undefined): string | undefined {
   if (!isDrift(clockAheadMs)) return undefined;
   return `this machine's clock is ${aheadText(clockAheadMs)} those of its peers`;
 }
 
-/** The same of a peer, of a node whose own clock is right. */
+/** The same about a peer, when this node's own clock is right. */
 export function peerDriftText(
   { nodeId, clockAheadMs, roundTripMs = 0 }: Pick<PeerStatus, 'nodeId' | 'clockAheadMs' | 'roundTripMs'>,
   ownAheadMs: number | undefined,
@@ -49,7 +52,7 @@ function aheadText(aheadMs: number): string {
   return `${count(Math.round(Math.abs(aheadMs) / 1_000))} s ${aheadMs > 0 ? 'ahead of' : 'behind'}`;
 }
 
-/** Whether something happened so short a time ago that it says how things are. */
+/** Whether an event is recent enough to describe the present state. */
 export function isNews(atMs: number, nowMs: number): boolean {
   return nowMs - atMs < newsMs;
 }
@@ -62,7 +65,7 @@ export function agoText(atMs: number, nowMs: number): string {
   return hours < 48 ? `${hours} h ago` : `${count(Math.round(hours / 24))} days ago`;
 }
 
-/** The connections that were refused of late, a line for each reason. */
+/** The recently refused connections, one line for each reason. */
 export function refusalTexts(refusals: NodeStatus['refusals'], nowMs: number): string[] {
   return refusals
     .filter(({ lastAtMs }) => isNews(lastAtMs, nowMs))
@@ -72,7 +75,7 @@ export function refusalTexts(refusals: NodeStatus['refusals'], nowMs: number): s
     });
 }
 
-/** What is worth telling of a certificate; undefined when it is good for long. */
+/** The report about a certificate; undefined when it is valid for long. */
 export function certificateWarning({ field, path, state, daysLeft }: CertificateFinding): string | undefined {
   const what = `${path} (${field})`;
   switch (state) {
@@ -93,7 +96,7 @@ export function descriptorText(descriptors: NodeStatus['descriptors']): string |
   return `${count(descriptors.open)} of ${count(descriptors.max)} file descriptors are open`;
 }
 
-/** What is worth telling of another database in the data directory, and what to do about it. */
+/** The report about another database in the data directory, with advice. */
 export function leftBehindText(
   { path, nodeId, entries, failure }: DatabaseLeftBehind,
   present: string,
@@ -106,6 +109,6 @@ export function leftBehindText(
   const those = `${number}${counted(entries, 'entry', 'entries')}`;
   const message = `${clean(path)} has ${those} that the database of ${present} lacks; no other node may have them.`;
   const origin = path.endsWith(`/${nodeId}.db`) ? '' : `Name it ${nodeId}.db in a directory of its own. `;
-  const advice = `${origin}Stop this node, start that one once more (\`statemesh start --node-id ${nodeId}\`), and change it with \`statemesh reconfigure node-id=${present}\`: everything goes along. Or delete the file if it is not needed.`;
+  const advice = `${origin}Stop this node, start that one once more (\`statemesh start --node-id ${nodeId}\`), and change it with \`statemesh reconfigure node-id=${present}\`: all its entries are copied. Or delete the file if it is not needed.`;
   return { message, advice };
 }

@@ -1,4 +1,4 @@
-/** What whoever starts a node should know before it runs: who can read its secret, and who can reach it. */
+/** Warnings before a node runs: who can read its secret, and who can reach it. */
 
 import { weakKeys } from '../configuration/weak-keys.js';
 import type { Configuration } from '../index.js';
@@ -14,7 +14,7 @@ export interface WarningInput {
 export function warningsOn({ configuration, keySource, file, unknownVariables }: WarningInput): string[] {
   const warnings = weakKeys({ configuration, keySource });
   if (file?.isExposed && file.fields.clusterKey !== undefined) {
-    warnings.push(`Others can read ${file.path}, which holds the cluster key: run chmod 600 on it.`);
+    warnings.push(`Other users can read ${file.path}, which holds the cluster key: run chmod 600 on it.`);
   }
   if (configuration.lan) {
     warnings.push(
@@ -24,7 +24,7 @@ export function warningsOn({ configuration, keySource, file, unknownVariables }:
     warnings.push(`This node opens to the network: it listens on ${configuration.host}.`);
   }
   if (unknownVariables.length > 0) {
-    warnings.push(`No configuration field has the name of ${unknownVariables.join(', ')}: misspelt?`);
+    warnings.push(`No configuration field is called ${unknownVariables.join(', ')}: misspelled?`);
   }
   return warnings;
 }

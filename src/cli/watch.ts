@@ -1,4 +1,4 @@
-/** `statemesh watch`: what is written, on this node or elsewhere, as it arrives. */
+/** `statemesh watch`: shows entries, of this node or others, as they arrive. */
 import type { Command } from 'commander';
 import { untilInterrupted } from './interruption.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
@@ -19,19 +19,16 @@ interface ChangeLine {
 }
 
 const help = `
-Each entry comes once, in the order in which it has arrived on this node. A cursor is a place in that order: to go on where you were,
-give the last one that you have seen with --since; it has expired when the database was restored since. Ctrl-C ends it.`;
+Each entry comes once, in the order in which it arrived on this node. A cursor is a position in that order: to continue where you were,
+give the last cursor that you have seen with --since; it expires when the database is restored. Ctrl-C ends it.`;
 
 export function defineWatch(command: Command): void {
   command
-    .argument('[collection]', 'leaves the other collections out')
-    .option(
-      '--since <cursor>',
-      'what came behind this cursor, too; 0 for all that there is; default: what comes from now on',
-    )
+    .argument('[collection]', 'show only this collection')
+    .option('--since <cursor>', 'also show entries after this cursor; 0 for all; default: only new entries')
     .addHelpText('after', help);
   defineTalking(command, {
-    json: 'print one JSON object a line, {"cursor","collection","key","operation","document","hlc","nodeId","current"}',
+    json: 'print one JSON object per line, {"cursor","collection","key","operation","document","hlc","nodeId","current"}',
     examples: ['statemesh watch', 'statemesh watch articles --since 0 --json'],
   }).action(async (collection: string | undefined, options: WatchOptions) => {
     const ending = new AbortController();
@@ -48,7 +45,7 @@ export function defineWatch(command: Command): void {
     } catch (error) {
       if (!signal.aborted) throw error;
     }
-    // Its listeners for signals would keep the process.
+    // Its listeners for signals would keep the process alive.
     process.exit();
   });
 }

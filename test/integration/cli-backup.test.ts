@@ -116,7 +116,7 @@ describe('backup and restore', () => {
     expect(await restore('--data-dir', 'data')).toMatch(note);
     expect(await restore('--data-dir', 'elsewhere')).not.toMatch(note);
     await writeFile(join(node.directory, 'statemesh.json'), '{');
-    expect(await restore('--data-dir', 'data')).toMatch(/is back/);
+    expect(await restore('--data-dir', 'data')).toMatch(/is restored/);
   });
 
   test("another node's copy, and a damaged one -> refused, and what was there stays", async () => {

@@ -67,13 +67,13 @@ describe('csv', () => {
   test.each([
     ['a row that is short', 'key,a\nk\n', 'Line 2 is not valid: it has 1 cells'],
     ['no key', 'sku,a\nk,1\n', 'Line 1 is not valid: the first column is called "sku"'],
-    ['a field twice', 'key,a,a\nk,1,2\n', 'Line 1 is not valid: the column "a" is there twice'],
+    ['a field twice', 'key,a,a\nk,1,2\n', 'Line 1 is not valid: the column "a" occurs twice'],
     [
       'a quotation mark that is not closed',
       'key,a\n\nk,"1\n2\n',
       'Line 3 is not valid: a quotation mark is not closed',
     ],
-    ['something behind one', 'key,a\nk,"1"2\n', 'Line 2 is not valid: something stands behind'],
+    ['something behind one', 'key,a\nk,"1"2\n', 'Line 2 is not valid: there is text after'],
     ['Latin 1', Buffer.from('key,a\nk,caf\xe9\n', 'latin1'), 'not UTF-8'],
   ])('%s -> refused, with the line', async (_, csv, message) => {
     await expect(parsed(csv)).rejects.toMatchObject({
@@ -127,7 +127,7 @@ describe('csv', () => {
     expect([converted.exitCode, converted.stderr]).toEqual([0, '']);
     expect(await prices()).toEqual([1.5, 2, -1234.25]);
     for (const [args, why] of [
-      [['--decimal-comma', 'name'], 'Line 2 is not valid: "Espresso" in the column "name" is no number'],
+      [['--decimal-comma', 'name'], 'Line 2 is not valid: "Espresso" in the column "name" is not a number'],
       [['--decimal-comma', 'prices'], 'there is no column "prices"'],
       [['--text', 'prices'], 'there is no column "prices"'],
     ] as const) {

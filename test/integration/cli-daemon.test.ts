@@ -67,7 +67,7 @@ describe('logs', () => {
   test('a level -> the node logs more from then on, or less', async () => {
     const node = await startNode({ logLevel: 'warn' });
     const quiet = node.stderr();
-    expect((await node.run(['logs', 'debug'])).stdout).toBe('The node logs at level debug now, not warn.\n');
+    expect((await node.run(['logs', 'debug'])).stdout).toBe('The node now logs at level debug, not warn.\n');
     expect((await node.run(['logs', 'debug'])).stdout).toBe('The node logs at level debug already.\n');
     await node.run(['reconfigure', 'syncIntervalMs=777']);
     await until(() => node.stderr().length > quiet.length || undefined, 'it logs');

@@ -79,7 +79,7 @@ describe('doctor', () => {
     const { exitCode, stdout } = await run(['doctor'], { cwd });
     expect([exitCode, stdout]).toEqual([
       0,
-      expect.stringMatching(/! data directory: Others can look into .*\n {4}Run chmod 700 /),
+      expect.stringMatching(/! data directory: Other users can read .*\n {4}Run chmod 700 /),
     ]);
   });
 

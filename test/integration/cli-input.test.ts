@@ -138,7 +138,7 @@ describe('a file to write', () => {
         const { exitCode, stderr } = await shell(`statemesh ${command} ${path}`);
         expect({ exitCode, stderr }).toEqual({
           exitCode: 2,
-          stderr: expect.stringContaining(`${path} is no ordinary file`),
+          stderr: expect.stringContaining(`${path} is not an ordinary file`),
         });
       }
       expect((await lstat(pipe)).isFIFO()).toBe(true);

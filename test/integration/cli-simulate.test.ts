@@ -337,7 +337,7 @@ describe('explaining a failure', () => {
     const options = { player: swarm.player, progress, signal: AbortSignal.abort() };
     const report = await explain(await verdictOf(swarm), requestOf({}), options);
     expect(report).toMatchObject({ breach, shrunk: undefined, traceFile: undefined });
-    expect(report.notes).toEqual(['Interrupted: there is no whole trace.']);
+    expect(report.notes).toEqual(['Interrupted: there is no complete trace.']);
     expect(swarm.played).toHaveLength(1);
   });
 });

@@ -338,7 +338,7 @@ describe('precedence', () => {
       'opens to the network',
     );
     const exposed = { ...fileOf({ clusterKey }), isExposed: true };
-    expect(warningsOn({ ...none, file: exposed })).toEqual([expect.stringMatching(/^Others can read .* chmod 600/)]);
+    expect(warningsOn({ ...none, file: exposed })).toEqual([expect.stringMatching(/^Other users can read .* chmod 600/)]);
     expect(warningsOn({ ...none, unknownVariables: ['STATEMESH_NODEID'] })[0]).toContain('STATEMESH_NODEID');
   });
 });
