@@ -1,10 +1,13 @@
-/** A real browser that may talk to this machine only. What a page complains about, or asks of anybody else, is kept. */
+/**
+ * A real browser that may talk to this machine only. Errors of a page, and its requests to other machines, are
+ * recorded.
+ */
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
 const candidates = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** Without these it calls out. */
+/** Without these flags it contacts other machines. */
 const quiet = [
   ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
   ...['--disable-component-update', '--disable-sync'],
@@ -20,7 +23,7 @@ export async function launchBrowser(): Promise<Browser> {
 
 export interface OpenPage {
   readonly page: Page;
-  /** Errors of the page, and requests to other machines: none is as it should be. */
+  /** Errors of the page, and requests to other machines: there should be none. */
   readonly complaints: string[];
 }
 
@@ -46,7 +49,7 @@ export async function openPage(browser: Browser, url: string, options: BrowserCo
   return { page, complaints };
 }
 
-/** Until the page has all that there was. */
+/** Waits until the page shows all records that there were. */
 export async function untilShown(page: Page): Promise<void> {
   await page.locator('.condition-live, .condition-complete').waitFor({ timeout: 60_000 });
 }

@@ -68,7 +68,7 @@ export class Cluster {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** The page's server goes, while the nodes stay. */
+  /** Closes the page's server, while the nodes stay. */
   closeInspector(): Promise<void> {
     return this.#inspector.close();
   }

@@ -1,4 +1,4 @@
-/** The page of a live cluster of real processes: what it shows is what is, and what was is there again. */
+/** The page of a live cluster of real processes: it shows the present, and any past moment again. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Locator, Page } from 'playwright-core';
@@ -23,7 +23,7 @@ function card(page: Page, nodeId: string): Locator {
   return page.locator('.card', { has: page.locator('.card-name', { hasText: nodeId }) });
 }
 
-/** Whose card has the crown. */
+/** Waits until this node's card has the crown. */
 async function crowned(page: Page, nodeId: string): Promise<void> {
   await card(page, nodeId).locator('.crown').waitFor();
   expect(await page.locator('.card .crown').count()).toBe(1);
@@ -39,7 +39,7 @@ async function untilCount(locator: Locator, count: number): Promise<void> {
 }
 
 describe('a live cluster', () => {
-  it('three nodes -> stand there with their sessions, and the smallest wears the crown', async () => {
+  it('three nodes -> appear with their sessions, and the smallest has the crown', async () => {
     const page = await open();
     await untilCount(page.locator('.card'), 3);
     await untilCount(links(page), 3);
@@ -47,7 +47,7 @@ describe('a live cluster', () => {
     expect(await page.locator('.condition').innerText()).toBe('live');
   });
 
-  it('the leader is killed by the page -> its sessions go, the crown moves; started again -> both come back', async () => {
+  it('the leader is killed from the page -> its sessions disappear, the crown moves; started again -> both come back', async () => {
     const page = await open();
     await crowned(page, 'node-a');
     await card(page, 'node-a').click();
@@ -62,7 +62,7 @@ describe('a live cluster', () => {
     expect(await page.locator('.band-down').count()).toBe(1);
   });
 
-  it('the slider is moved back and forth -> the state of then, and that of now', async () => {
+  it('the slider is moved back and forth -> the past state, and the present one', async () => {
     const page = await open();
     await crowned(page, 'node-a');
     const slider = page.getByRole('slider', { name: 'Moment that is shown' });
@@ -80,7 +80,7 @@ describe('a live cluster', () => {
     expect(await page.locator('.card-down').count()).toBe(0);
   });
 
-  it('a document is put, and a node reconfigured, by the page -> so it is in the node', async () => {
+  it('a document is put, and a node reconfigured, from the page -> the node has both', async () => {
     const page = await open();
     await card(page, 'node-b').click();
     await page.getByLabel('Document').fill('{"name": "Espresso"}');
@@ -97,7 +97,7 @@ describe('a live cluster', () => {
     await page.locator('.answer-failed', { hasText: 'port' }).waitFor();
   });
 
-  it('an actor is chosen -> its chart glows where it is, its context is there, and pictures can be taken away', async () => {
+  it('an actor is selected -> its chart highlights the active state, its context is shown, and pictures can be downloaded', async () => {
     const page = await open();
     await show(page, 'Actors');
     await page.getByRole('combobox', { name: 'Node' }).selectOption('node-a');
@@ -119,7 +119,7 @@ describe('a live cluster', () => {
     }
   });
 
-  it('an event is chosen -> what it comes from, what came of it, and the moment at which it was', async () => {
+  it('an event is selected -> its cause, its effects, and its moment', async () => {
     const page = await open();
     await show(page, 'Events');
     await page.getByLabel('Type').fill('leadership.changed');
@@ -141,13 +141,13 @@ describe('a live cluster', () => {
     }
   });
 
-  it('the inspector goes -> the page says so, and keeps what it has', async () => {
+  it('the inspector is closed -> the page says so, and keeps its records', async () => {
     const page = await open();
     await crowned(page, 'node-a');
     await cluster.closeInspector();
     await page.locator('.condition-lost').waitFor();
     expect(await page.locator('.card').count()).toBe(3);
-    // What it says of it is no complaint.
+    // The errors that it reports then are expected.
     pages.forgetComplaints();
   });
 });

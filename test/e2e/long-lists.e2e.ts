@@ -1,6 +1,6 @@
 /**
- * Long lists in windows of every width: rows that cannot be seen are not drawn, and those that can are where they belong. A list that
- * is given all the height it asks for draws all its rows, and hangs the page.
+ * Long lists in windows of every width: rows that cannot be seen are not drawn, and visible rows are in their places. A
+ * list with unlimited height would draw all its rows, and hang the page.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ const directory = mkdtempSync(join(tmpdir(), 'statemesh-e2e-lists-'));
 const widths = [360, 480, 640, 759, 760, 761, 1_000, 1_280, 1_920];
 const eventsMin = 36_000;
 const actorsAdded = 3_000;
-/** Of the whole page, whatever there is to show. */
+/** For the whole page, whatever the number of records. */
 const elementsMax = 6_000;
 
 const pages = browserPages();
@@ -42,13 +42,13 @@ interface ActorLine {
   readonly parentId?: string;
 }
 
-/** With many more sessions of one node, and with events that many more are shown. */
+/** Adds many more sessions of one node, and many more visible events. */
 function lengthened(lines: readonly string[]): string[] {
   const shown = lines.filter((line) => /"type":"@xstate\.event"/.test(line) && /"type":"session\./.test(line));
-  // Nobody ends: whoever has stopped is in no list.
+  // No process ends: an ended process is in no list.
   const others = lines.filter((line) => /"type":"(@xstate\.actor|statemesh\.)/.test(line) && !/"ended"/.test(line));
   const actors = others.map((line) => JSON.parse(line) as ActorLine);
-  // Peers with names of their own are rows of the table, and rows of the tree.
+  // Peers with distinct names are rows of the table, and rows of the tree.
   const peer = actors.find(({ logic }) => logic === 'peer');
   if (peer === undefined || shown.length === 0) throw new Error('The trace has no peer, or no events of sessions.');
   const added = Array.from({ length: actorsAdded }, (_, index) =>
@@ -69,15 +69,15 @@ const widthOf = (page: Page) => page.evaluate('document.documentElement.scrollWi
 
 interface Drawn {
   readonly rows: number;
-  /** Rows that lie wholly or in part within what scrolls. */
+  /** Rows that are at least partly within the scrolling area. */
   readonly visible: number;
-  /** How much of what scrolls, below its heads, no row covers, in px. */
+  /** How much of the scrolling area, below its heads, no row covers, in px. */
   readonly gapPx: number;
   readonly overlaps: number;
   readonly heightPx: number;
 }
 
-/** How the rows of a list lie in what scrolls them. */
+/** How the rows of a list are placed in their scrolling area. */
 async function drawnIn(page: Page, scroller: string, row: string): Promise<Drawn> {
   return (await page.evaluate(`(() => {
     const frame = document.querySelector(${JSON.stringify(scroller)}).getBoundingClientRect();
@@ -110,7 +110,7 @@ async function scrollTo(page: Page, scroller: string, share: number): Promise<vo
 
 describe('long lists', () => {
   it.each(widths)(
-    '36,000 events in a window of %i pixels -> only what is seen is drawn, and is whole',
+    '36,000 events in a window of %i pixels -> only visible rows are drawn, without gaps',
     async (width) => {
       const page = await open(width);
       await show(page, 'Events');
@@ -129,7 +129,7 @@ describe('long lists', () => {
       }
       expect(await elementsOf(page)).toBeLessThan(elementsMax);
       expect(await widthOf(page)).toBe(width);
-      // The last one can be chosen, and is told of, without taking the list's place.
+      // The last one can be selected, and its details do not take the list's place.
       await page.locator('.sequence-row').last().click();
       await page.getByRole('complementary', { name: 'Event' }).waitFor();
       expect((await drawnIn(page, '.sequence', '.sequence-row')).visible).toBeGreaterThan(2);

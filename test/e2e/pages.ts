@@ -1,4 +1,4 @@
-/** The browser of one file of tests, and the trace that several of them look at. */
+/** The browser of one file of tests, and the trace that several of them use. */
 import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect } from '@jest/globals';
@@ -7,13 +7,16 @@ import { launchBrowser, type OpenPage, openPage, untilShown } from './browser.js
 
 export interface Pages {
   readonly browser: Browser;
-  /** Opens a page, and waits until it shows all that there was. */
+  /** Opens a page, and waits until it shows all records that there were. */
   open(url: string, options?: BrowserContextOptions): Promise<Page>;
-  /** For a test that makes pages complain. */
+  /** For a test that expects errors of the page. */
   forgetComplaints(): void;
 }
 
-/** Opens pages for the tests of the calling file, closes them after each test, and fails a test whose page complained. */
+/**
+ * Opens pages for the tests of the calling file, closes them after each test, and fails a test whose page reported
+ * errors.
+ */
 export function browserPages(): Pages {
   let browser: Browser;
   let opened: OpenPage[] = [];

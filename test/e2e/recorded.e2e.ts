@@ -1,4 +1,7 @@
-/** A recorded trace of a simulation, and a very long one: by keyboard, in both themes, and with whoever may not look refused. */
+/**
+ * A recorded trace of a simulation, and a very long one: by keyboard, in both themes, and with unauthorized viewers
+ * refused.
+ */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -28,13 +31,16 @@ afterAll(async () => {
 
 const open = (url = server.url.reveal(), options = {}): Promise<Page> => pages.open(url, options);
 
-/** Loaded into the page from this machine's own files, past its policy: it is the test's, not the page's. */
+/**
+ * Loaded into the page from this machine's own files, past its policy: the library belongs to the test, not to the
+ * page.
+ */
 const axe = readFileSync(resolve('node_modules/axe-core/axe.min.js'), 'utf8');
 
 async function barriers(page: Page): Promise<string[]> {
   await page.evaluate(axe);
   const found = await page.evaluate(async () => {
-    // The library has put itself there.
+    // The library has installed itself there.
     const { run } = (globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } }).axe;
     interface Violation {
       id: string;
@@ -54,7 +60,7 @@ async function barriers(page: Page): Promise<string[]> {
 }
 
 describe('a recorded trace', () => {
-  it('opened -> the end is shown; played from the beginning by the space bar -> it moves on', async () => {
+  it('opened -> the end is shown; played from the beginning with the space bar -> it moves on', async () => {
     const page = await open();
     expect(await page.locator('.condition').innerText()).toBe('recorded');
     await page.locator('.card').first().waitFor();
@@ -83,9 +89,9 @@ describe('a recorded trace', () => {
   });
 
   for (const colorScheme of ['light', 'dark'] as const) {
-    it(`every view, ${colorScheme} -> nothing stands in the way of who reads by ear, by keyboard or with weak eyes`, async () => {
+    it(`every view, ${colorScheme} -> is accessible by screen reader, by keyboard and with low vision`, async () => {
       const page = await open(server.url.reveal(), { colorScheme });
-      // At its end everybody has stopped.
+      // At its end all nodes have stopped.
       await page.getByRole('slider').fill('12000');
       for (const view of ['Cluster', 'Actors', 'Events', 'Tables'] as const) {
         await show(page, view);
@@ -106,7 +112,7 @@ describe('a recorded trace', () => {
     }
   });
 
-  it('100,000 events -> they scroll, and the page goes on answering', async () => {
+  it('100,000 events -> they scroll, and the page still responds', async () => {
     const lines = readFileSync(trace, 'utf8')
       .split('\n')
       .filter((line) => line.includes('"type":"@xstate.event"'));
@@ -138,7 +144,7 @@ describe('a recorded trace', () => {
       process.stdout.write(
         `frames while 100,000 events scroll by, ms: median ${at(0.5)}, p95 ${at(0.95)}, worst ${at(0.999)}\n`,
       );
-      // Not a judgement on speed: a page that hangs gets here never, or with frames of seconds.
+      // Not a judgment on speed: a page that hangs never gets here, or with frames of seconds.
       expect(frames.length).toBe(119);
       expect(frames.at(-1)).toBeLessThan(2_000);
       await page.locator('.sequence-row').last().click();
@@ -148,11 +154,12 @@ describe('a recorded trace', () => {
     }
   });
 
-  it("Stately's page, where it is allowed -> is sent nothing before the button, then actors before their events", async () => {
+  it("Stately's page, where it is allowed -> receives nothing before the button, then actors before their events", async () => {
     const relaying = await serveTrace(await readTrace(trace), { port: 0, title: 'relayed', stately: true });
     try {
       const page = await open(relaying.url.reveal());
-      // In place of the real one, which is not on this machine: it says that it is there, and keeps what it hears.
+      // Replaces the real page, which is not on this machine: it reports that it is there, and records what it
+      // receives.
       const standIn = `<script>
         window.heard = [];
         addEventListener('message', ({ data }) => window.heard.push(data));
@@ -184,7 +191,7 @@ describe('a recorded trace', () => {
     }
   });
 
-  it('the address with its token -> is not in the address bar or the history; loaded again, the page still works', async () => {
+  it('the address with its token -> is not in the address bar or the history; after a reload, the page still works', async () => {
     const page = await open();
     expect(page.url()).not.toContain('token');
     await page.reload();
@@ -203,7 +210,7 @@ describe('a recorded trace', () => {
     await page.context().close();
   });
 
-  it("another page's script -> gets nothing, though it knows the token", async () => {
+  it("another page's script -> gets nothing, even with the token", async () => {
     const page = await (await pages.browser.newContext()).newPage();
     const { host, hash } = new URL(server.url.reveal());
     await page.goto('data:text/html,<title>elsewhere</title>');
@@ -216,7 +223,7 @@ describe('a recorded trace', () => {
     await page.context().close();
   });
 
-  it('a name of somebody else that points here -> is refused', async () => {
+  it('a foreign name that points here -> is refused', async () => {
     const { port } = server;
     const socket = new WebSocket(`ws://127.0.0.1:${port}/records?${new URL(server.url.reveal()).hash.slice(1)}`, {
       headers: { host: `evil.example:${port}`, origin: `http://evil.example:${port}` },

@@ -1,6 +1,7 @@
 /**
- * The page at the widths of phones, tablets and screens, with 100,000 records of a site of five nodes whose leader holds a link to the
- * cloud: nothing hangs, nothing is cut, nothing is drawn where it does not belong, and no word says what is not so.
+ * The page at the widths of phones, tablets and screens, with 100,000 records of a site of five nodes whose leader
+ * holds a link to the cloud: nothing hangs, nothing is cut off, nothing is drawn in the wrong place, and no text is
+ * wrong.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +25,7 @@ const directory = mkdtempSync(join(tmpdir(), 'statemesh-e2e-widths-'));
 const recordsMin = 100_000;
 const elementsMax = 6_000;
 const views = ['Cluster', 'Actors', 'Events', 'Tables'] as const;
-/** With the height of such a window. */
+/** With the typical height of such a window. */
 const windows = [
   [360, 740],
   [700, 900],
@@ -35,7 +36,7 @@ const windows = [
 
 let records: readonly InspectorRecord[];
 let server: InspectorServer;
-/** Of the same records, as of a cluster that goes on. */
+/** The same records, as of a live cluster. */
 let live: Inspector;
 let liveUrl: string;
 
@@ -60,7 +61,10 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** The first node is gone, so another one leads; a partition gives the rest a leader of its own, which holds a link as well. */
+/**
+ * The first node is gone, so another one leads; a partition gives the rest a leader of its own, which holds a link as
+ * well.
+ */
 async function recordSite(): Promise<InspectorRecord[]> {
   const recorded: InspectorRecord[] = [];
   let isOver = false;
@@ -101,7 +105,7 @@ function opened(width: number, height: number, url = server.url.reveal()): Promi
   return pages.open(url, { viewport: { width, height } });
 }
 
-/** What a window cuts: controls and heads that are not wholly in it, or in what they scroll with. */
+/** What a window cuts off: controls and heads that are not wholly in it, or in their scrolling area. */
 const cut = `(() => {
   const name = (each) => (each.getAttribute('aria-label') || each.textContent || each.tagName).trim().slice(0, 40);
   const scrolls = (each) => {
@@ -146,14 +150,14 @@ const crossed = `(() => {
   return [...new Set(found)];
 })()`;
 
-/** What scrolls, its rows, and how many of them at least are to be seen whole. */
+/** The scrolling element, its rows, and how many of them must be wholly visible. */
 const lists = {
   Actors: ['.actors-side', '.tree-row', 5],
   Events: ['.sequence', '.sequence-row', 7],
   Tables: ['.tables', '.tables tbody tr[data-index]', 4],
 } as const;
 
-/** Until so many rows of a list can be seen whole, in what scrolls them and in the window. */
+/** Waits until this many rows of a list are wholly visible, in their scrolling area and in the window. */
 async function untilRowsIn(page: Page, scroller: string, row: string, least: number): Promise<void> {
   const rows = `(() => {
     const frame = document.querySelector(${JSON.stringify(scroller)}).getBoundingClientRect();
@@ -169,7 +173,7 @@ async function untilRowsIn(page: Page, scroller: string, row: string, least: num
 }
 
 describe.each(windows)('100,000 records in a window of %i by %i pixels', (width, height) => {
-  it('each view -> is as wide as the window, cuts nothing, draws what is seen, and no link behind a card of others', async () => {
+  it('each view -> is as wide as the window, cuts nothing off, draws what is visible, and no link behind a foreign card', async () => {
     const page = await opened(width, height);
     for (const view of views) {
       await show(page, view);
@@ -204,7 +208,7 @@ describe('words of the page', () => {
     expect(await node.locator('option:checked').innerText()).toMatch(/^node-b \(leader\)/);
   });
 
-  it('sessions of nodes that have the same -> up to date; none synchronizes for ever', async () => {
+  it('sessions of nodes with equal data -> up to date; none synchronizes forever', async () => {
     const page = await opened(1_280, 720, liveUrl);
     await page.locator('.card', { hasText: 'node-b' }).click();
     const sessions = page.getByRole('complementary', { name: 'Chosen node' });

@@ -1,11 +1,13 @@
-/** The fuzzing with a fixed number of tries from a fixed seed. For more, and others each time: `npm run fuzz`. */
+/**
+ * The fuzzing with a fixed number of runs from a fixed seed. For more, and different ones each time: `npm run fuzz`.
+ */
 import { describe, expect, it } from '@jest/globals';
 import { fuzz } from '../../fuzz/fuzz.js';
 import { targets } from '../../fuzz/targets.js';
 
 const seed = 7;
 
-describe('what strangers send', () => {
+describe('untrusted input', () => {
   it.each(targets.map((target) => [target.name, target.promise, target] as const))(
     '%s: %s',
     async (_name, _promise, target) => {

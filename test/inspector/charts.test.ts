@@ -1,4 +1,4 @@
-/** Charts: that the pictures in the documentation are of the machines as they are, and what is made of a machine. */
+/** Charts: the pictures in the documentation match the machines, and a machine becomes a correct chart. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import { type AnyStateMachine, createMachine, setup } from 'xstate';
@@ -41,14 +41,14 @@ const door = setup({
 });
 
 describe('charts', () => {
-  it('docs/charts -> is what `npm run charts` draws of the machines now', () => {
+  it('docs/charts: compared with `npm run charts` -> is what it draws of the machines now', () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/charts.mjs', '--check'], {
       encoding: 'utf8',
     });
     expect([status, stdout, stderr]).toEqual([0, '', '']);
   }, 60_000);
 
-  it('a machine -> its states, and each transition with what leads to it', () => {
+  it('a machine -> its states, and each transition with its trigger', () => {
     const { chart } = chartOf(door);
     expect(chart.root.states.map(({ key, kind, initial }) => [key, kind, initial])).toEqual([
       ['shut', 'atomic', undefined],
@@ -69,7 +69,7 @@ describe('charts', () => {
     expect([open?.entry, open?.states[1]?.initial]).toEqual([['creak'], 'still']);
   });
 
-  it('a state value -> the states that are active, with all above them', () => {
+  it('a state value -> the active states, with all their ancestors', () => {
     const { chart } = chartOf(door);
     expect([...activeStates(chart, 'shut')]).toEqual(['door', 'door.shut']);
     expect([...activeStates(chart, { open: { hinge: {}, knob: 'still' } })]).toEqual([

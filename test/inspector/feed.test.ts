@@ -54,7 +54,7 @@ function snapshots(): SnapshotRecord[] {
 }
 
 describe('feed', () => {
-  it('an actor that starts -> its chart, itself and its children are told before anything that happens to them', () => {
+  it('an actor that starts -> its chart, itself and its children are reported before anything that happens to them', () => {
     createActor(lamp, { inspect: feed.inspect }).start();
     expect(records.map(({ type }) => type)).toEqual([
       ...['statemesh.chart', '@xstate.actor', '@xstate.event'],
@@ -77,7 +77,7 @@ describe('feed', () => {
     expect(snapshots().find(({ cause }) => cause === press?.id)?.transitions).toEqual(['lamp.off 0']);
   });
 
-  it('what has not changed -> is not told; what has, field by field', () => {
+  it('a snapshot -> only changed fields are reported', () => {
     const actor = createActor(lamp, { inspect: feed.inspect }).start();
     records.length = 0;
     actor.send({ type: 'press' });
@@ -106,7 +106,7 @@ describe('feed', () => {
     expect(snapshots().at(-1)).toMatchObject({ delays: {}, snapshot: { value: 'off' } });
   });
 
-  it('met late -> what is there is told, and what happens from then on', () => {
+  it('an actor met late -> its present state is reported, and everything from then on', () => {
     const actor = createActor(lamp).start();
     actor.send({ type: 'press' });
     const subscription = actor.system.inspect(feed.inspect);
@@ -119,7 +119,7 @@ describe('feed', () => {
     subscription.unsubscribe();
   });
 
-  it('a value that throws when it is looked at -> is told as one that cannot be shown, and nobody notices', () => {
+  it('a value that throws when it is read -> is reported as one that cannot be shown, and the actors continue', () => {
     const actor = createActor(lamp, { inspect: feed.inspect }).start();
     const trap = { type: 'press' as const };
     Object.defineProperty(trap, 'trap', {

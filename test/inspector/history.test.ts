@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Of a world in which somebody is killed, and another one reconfigured. */
+/** Records of a world in which one node is killed and another reconfigured. */
 async function recorded(): Promise<InspectorRecord[]> {
   const records: InspectorRecord[] = [];
   const world = createWorld({ seed: 3, records: (record) => records.push(record) });
@@ -40,7 +40,7 @@ function folded(records: readonly InspectorRecord[]): Fold {
   return fold;
 }
 
-/** Everything but when it was looked at, and what was new at that moment. */
+/** Everything except when it was looked at, and what was new at that moment. */
 function stateOf({ actors, processes, charts, partition }: Fold) {
   const states = [...actors.values()].map(({ changed: _, startedAtMs: __, changedAtMs: ___, ...state }) => state);
   return { states, processes: [...processes.values()], charts: [...charts.keys()].sort(), partition };
@@ -58,7 +58,7 @@ describe('fold', () => {
     }
   });
 
-  it('a copy -> stays as it was while the other goes on', async () => {
+  it('a copy -> stays as it was while the original continues', async () => {
     const records = await recorded();
     const fold = folded(records.slice(0, 400));
     const copy = new Fold(fold);
@@ -68,7 +68,7 @@ describe('fold', () => {
     expect(copy.actors.size).toBe(actors);
   });
 
-  it('an actor that ends, in a fold or a copy -> all below it are gone, and the others stay', async () => {
+  it('an actor that ends, in a fold or a copy -> all its descendants are gone, and the others stay', async () => {
     const fold = folded((await recorded()).slice(0, 1_500));
     const children = (parentId: string, { actors }: Fold): ActorState[] =>
       [...actors.values()]
@@ -89,14 +89,14 @@ describe('fold', () => {
     }
   });
 
-  it('a partition, and its end -> are there, and gone', async () => {
+  it('a partition, and its end -> appear, and disappear', async () => {
     const records = await recorded();
     const partitions = records.flatMap((record) => (record.type === 'statemesh.world' ? [record.partition] : []));
     expect(partitions).toContainEqual([['node-a'], ['node-b']]);
     expect(folded(records).partition).toEqual([]);
   });
 
-  it('a process that ended -> nothing of it is left', async () => {
+  it('a process that ended -> none of its state is left', async () => {
     const fold = folded(await recorded());
     expect(fold.actors.size).toBe(0);
     expect([...fold.processes.values()].every(({ isUp }) => !isUp)).toBe(true);
@@ -112,7 +112,7 @@ describe('records of a world', () => {
 });
 
 describe('history', () => {
-  it('more than it keeps -> its beginning and the rest lead to the same state as everything', async () => {
+  it('more records than it keeps -> its beginning and the rest lead to the same state as everything', async () => {
     const records = await recorded();
     const history = new History({ recordsMax: 300, charactersMax: 1e9 });
     for (const record of records) history.add(record);
@@ -122,7 +122,7 @@ describe('history', () => {
     expect(stateOf(folded(lines.map((line) => JSON.parse(line))))).toEqual(stateOf(folded(records)));
   });
 
-  it('larger than it may be -> forgets, but for the last', () => {
+  it('larger than its bound -> forgets all but the last record', () => {
     const history = new History({ recordsMax: 1_000, charactersMax: 500 });
     const tell = (what: string) => history.add({ id: 1, node: '', atMs: 0, type: 'statemesh.world', what });
     for (let index = 0; index < 50; index++) tell('x'.repeat(50));
@@ -131,7 +131,7 @@ describe('history', () => {
     expect(history.end - history.start).toBe(1);
   });
 
-  it('what is forgotten -> cannot be read any more; what is there can, in pieces', () => {
+  it('forgotten records -> cannot be read any more; kept ones can, in pieces', () => {
     const history = new History({ recordsMax: 10, charactersMax: 1e6 });
     for (let id = 0; id < 20_000; id++) history.add({ id, node: '', atMs: 0, type: 'statemesh.world', what: '' });
     expect(history.read(0, few)).toBeUndefined();
@@ -141,7 +141,7 @@ describe('history', () => {
 });
 
 describe('portions', () => {
-  it('large records -> fewer at a time, but one at least', () => {
+  it('large records -> fewer at a time, but at least one', () => {
     const history = new History();
     for (let id = 0; id < 10; id++)
       history.add({ id, node: '', atMs: 0, type: 'statemesh.world', what: 'x'.repeat(1_000) });
@@ -151,7 +151,7 @@ describe('portions', () => {
 });
 
 describe('recorder', () => {
-  it('more than a file takes -> some files, each of which opens by itself and leads to the same end', async () => {
+  it('more records than fit into a file -> several files, each of which opens by itself and leads to the same end', async () => {
     const records = await recorded();
     const path = join(directory, 'trace.jsonl');
     const errors: unknown[] = [];
@@ -175,7 +175,7 @@ describe('recorder', () => {
     expect(stateOf(folded(last))).toEqual(stateOf(folded(records)));
   });
 
-  it('a directory that is not there -> is told, once, and recording ends', async () => {
+  it('a missing directory -> is reported once, and recording ends', async () => {
     let tell: (error: unknown) => void = () => {};
     const told = new Promise((resolve) => {
       tell = resolve;

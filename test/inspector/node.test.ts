@@ -26,14 +26,14 @@ describe('a node with an inspector', () => {
     await untilOpened(a);
     const { inspectorUrl = '' } = await a.status();
     expect(inspectorUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#token=[\w-]{20,}$/);
-    // The token is not sent: the page is the same for everybody.
+    // The token is not sent: the page is the same for all.
     expect((await fetch(inspectorUrl)).status).toBe(200);
     await a.reconfigure({ inspector: undefined });
     await until('it is closed', async () => (await a.status()).inspectorUrl === undefined);
     await expect(fetch(inspectorUrl)).rejects.toThrow();
   });
 
-  it('its port is taken -> it is told as a failure, and the node runs without', async () => {
+  it('a port that is taken -> the failure is reported, and the node runs without an inspector', async () => {
     const a = await fixture.start('a', { inspector: { port: 0 } });
     await untilOpened(a);
     const port = Number(new URL((await a.status()).inspectorUrl ?? '').port);
@@ -44,7 +44,7 @@ describe('a node with an inspector', () => {
     expect(b.state).toBe('running');
   });
 
-  it('a trace -> every document, key and secret stays out of it', async () => {
+  it('a trace -> contains no document, key or secret', async () => {
     mkdirSync(fixture.directoryOf('t'), { recursive: true });
     const trace = join(fixture.directoryOf('t'), 'trace.jsonl');
     const planted = 'planted-4711';
@@ -62,7 +62,7 @@ describe('a node with an inspector', () => {
       expect(text).toContain(told);
   });
 
-  it('a trace where none can be -> it is told, and the node runs', async () => {
+  it('a trace that cannot be written -> the failure is reported, and the node runs', async () => {
     const a = await fixture.start('a');
     await a.reconfigure({ inspector: { trace: join(fixture.directoryOf('a'), 'missing', 'trace.jsonl') } });
     await until('it is told', () => failureOf(a) !== undefined);
@@ -70,7 +70,7 @@ describe('a node with an inspector', () => {
     expect(a.state).toBe('running');
   });
 
-  it('a collector -> is told by its name only when that changes, without the token', async () => {
+  it('a collector -> its change is reported only by name, without the token', async () => {
     const collecting = createInspector({ port: 0, collects: true });
     const { collectorUrl } = await collecting.open();
     const a = await fixture.start('a');
@@ -79,7 +79,7 @@ describe('a node with an inspector', () => {
     await collecting.close();
   });
 
-  it('watched from its beginning by a program -> all of its steps are there', async () => {
+  it('watched from its start by a program -> all of its steps are recorded', async () => {
     const trace = join(fixture.directoryOf('t'), 'trace.jsonl');
     mkdirSync(fixture.directoryOf('t'), { recursive: true });
     const inspector = createInspector({ trace });

@@ -1,4 +1,4 @@
-/** The page's model: time, what lasted for a while, the cluster as its actors tell of it, and rows of the sequence. */
+/** The page's model: time, periods, the cluster as its actors describe it, and rows of the sequence. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { EventRecord, InspectorRecord } from '../../src/inspector/records.js';
 import { createWorld } from '../../src/simulation/index.js';
@@ -34,7 +34,7 @@ beforeAll(async () => {
   await world.run('5s');
   await world.reconfigure(b, { nodeId: 'node-z' });
   await world.run('2s');
-  // What comes after that, when the world is given up, is of no interest.
+  // Later records, from when the world is given up, are irrelevant.
   records = [...all];
   timeline = new Timeline();
   for (let index = 0; index < records.length; index += 137) timeline.add(records.slice(index, index + 137));
@@ -46,7 +46,7 @@ function sightAt(ms: number) {
 }
 
 describe('timeline', () => {
-  it('any moment, in any order -> the same state as when all before it is added up', () => {
+  it('any moment, in any order -> the same state as the sum of all records before it', () => {
     for (const share of [0.9, 0.1, 0.5, 0.49, 0.51, 0, 1]) {
       const count = Math.floor(records.length * share);
       const fresh = new Timeline();
@@ -77,7 +77,7 @@ describe('timeline', () => {
     expect(timeline.hasWallClock).toBe(false);
   });
 
-  it('who led, the partition, and who is down -> bands with their time', () => {
+  it('leaders, the partition, and processes that are down -> bands with their times', () => {
     const bands = timeline.bands;
     const leaders = bands.filter(({ kind }) => kind === 'leader').map(({ label }) => label);
     expect(leaders.slice(0, 2)).toEqual(['node-a', 'node-b']);
@@ -103,7 +103,7 @@ describe('cluster', () => {
     );
   });
 
-  it('a node that was killed -> down, by its last name; one that goes by another name -> by that', () => {
+  it('a killed node -> down, under its last name; a renamed node -> under its new name', () => {
     const nodes = sightAt(timeline.lastMs);
     expect(nodes.map(({ node, nodeId, isUp }) => [node, nodeId, isUp])).toEqual([
       ['node-a', 'node-a', false],
@@ -160,7 +160,7 @@ describe('rows', () => {
     expect(matches({ ...everything, ...filter }, record as EventRecord, timeline.directory)).toBe(isMatched);
   });
 
-  it('an actor -> its own events and those of what is below it, sent or received', () => {
+  it('an actor -> its own events and those of its descendants, sent or received', () => {
     const election = [...timeline.directory.values()].find(({ logic }) => logic === 'election');
     const rows = new Rows({ ...everything, actor: election?.sessionId });
     rows.advance(timeline.records, timeline.directory, 1e9);
@@ -180,7 +180,7 @@ describe('rows', () => {
     expect(pathOf(batch.sessionId, timeline.directory)).toMatch(/^membership\/session-\d+$/);
   });
 
-  it('causes and effects -> lead from a batch to what was written, and back', () => {
+  it('causes and effects -> lead from a batch to the write, and back', () => {
     const batch = events('frame.batch').find(({ node }) => node === 'node-a') as EventRecord;
     const effects = causes.effectsOf(batch).map((position) => records[position] as InspectorRecord);
     const next = effects.find((record): record is EventRecord => record.type === '@xstate.event') as EventRecord;
@@ -188,7 +188,7 @@ describe('rows', () => {
     expect(causes.types.get('frame.batch')).toBe(events('frame.batch').length);
   });
 
-  it('a stretch as Mermaid -> an arrow for each event', () => {
+  it('a part of the sequence as Mermaid -> an arrow for each event', () => {
     const rows = new Rows({ ...everything, type: 'frame.*' });
     rows.advance(timeline.records, timeline.directory, 1e9);
     const some = rows.positions.slice(0, 20).map((position) => records[position] as InspectorRecord);

@@ -1,4 +1,6 @@
-/** The inspector's server over real sockets: who gets in, who does not, and what nobody can make it hold. */
+/**
+ * The inspector's server over real sockets: which callers get in, which do not, and the bounds on what they can occupy.
+ */
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -103,7 +105,7 @@ function statusOf(path: string, headers: Record<string, string | undefined> = {}
 }
 
 describe('the page', () => {
-  it('its whole address -> the page, which may load nothing from elsewhere and tells nobody where it is', async () => {
+  it('its whole address -> the page, which may load nothing from elsewhere and sends its address nowhere', async () => {
     const { url } = await serve();
     const { pathname, search } = new URL(url.reveal());
     const { status, body, headers } = await get(pathname + search);
@@ -138,13 +140,13 @@ describe('the page', () => {
     },
   );
 
-  it.each(['localhost', '[::1]'])('the host %s -> is this machine, too', async (name) => {
+  it.each(['localhost', '[::1]'])('the host %s -> counts as this machine', async (name) => {
     await serve();
     expect((await get(`/?token=${token}`, { host: `${name}:${server.port}` })).status).toBe(200);
   });
 
   it.each(['/../package.json', '/%2e%2e/package.json', '/assets/../../package.json', '//etc/passwd', '/index.html%00'])(
-    '%s -> no file but those of the page',
+    '%s -> only files of the page are served',
     async (path) => {
       await serve();
       expect([403, 404, 400]).toContain((await get(path)).status);
@@ -157,7 +159,7 @@ describe('the page', () => {
     expect(await get(`/?token=${token}`, { method: 'HEAD' })).toMatchObject({ status: 200, body: '' });
   });
 
-  it('the port is taken -> said so, with what to do', async () => {
+  it('a taken port -> an error that says what to do', async () => {
     await serve();
     const again = serveInspector({ history, port: server.port, token, title: '', time: systemTime(), assets });
     await expect(again).rejects.toMatchObject({ code: 'portInUse', message: expect.stringContaining('another one') });
@@ -165,7 +167,7 @@ describe('the page', () => {
 });
 
 describe('viewers', () => {
-  it('one that comes late -> is told everything, then what comes', async () => {
+  it('a viewer that comes late -> receives everything, then what comes', async () => {
     await serve();
     for (let index = 0; index < 2_000; index++) tell(`${index}`);
     const viewer = view();
@@ -185,13 +187,13 @@ describe('viewers', () => {
     ['another host', `/records?token=${token}`, { host: 'evil.example', origin: 'http://evil.example' }, 421],
     ['another stream', `/secrets?token=${token}`, {}, 400],
     ['a collector where none is', `/collect?token=${token}`, { origin: undefined }, 400],
-  ])('%s -> refused before anything is told', async (_, path, headers, status) => {
+  ])('%s -> refused before anything is sent', async (_, path, headers, status) => {
     await serve();
     tell('secret');
     expect(await statusOf(path, headers)).toBe(status);
   });
 
-  it('too many -> refused; when one goes, there is room again', async () => {
+  it('too many viewers -> refused; when one leaves, there is room again', async () => {
     await serve();
     const viewers = Array.from({ length: serverLimits.viewersMax }, () => view());
     await until('all are in', () => viewers.every(({ messages }) => messages.length > 0));
@@ -200,7 +202,7 @@ describe('viewers', () => {
     await until('there is room', async () => (await statusOf(`/records?token=${token}`)) === 101);
   });
 
-  it('one that does not read -> is dropped when what it has not read is forgotten; another one hears it all', async () => {
+  it('a viewer that does not read -> is dropped when its unread records are forgotten; another one receives all', async () => {
     history = new History({ recordsMax: 500, charactersMax: 1e9 });
     await serve();
     const [slow, quick] = [view(), view()];
@@ -223,7 +225,7 @@ describe('viewers', () => {
     expect([slow.records.length < told, quick.records.length]).toEqual([true, told]);
   }, 60_000);
 
-  it('garbage instead of a request, and more of it than fits -> the server goes on', async () => {
+  it('garbage instead of a request, and more of it than fits -> the server continues', async () => {
     await serve();
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 20_000 }), async (bytes) => {
@@ -253,7 +255,7 @@ describe('controls', () => {
     return viewer.messages.find(({ kind }) => kind === 'reply');
   }
 
-  it('where they are allowed -> carried out, and answered', async () => {
+  it('controls that are allowed -> carried out, and answered', async () => {
     const asked: Control[] = [];
     const controller = async (control: Control) => {
       asked.push(control);
@@ -264,11 +266,11 @@ describe('controls', () => {
     expect(asked).toEqual([put]);
   });
 
-  it('where they are not -> refused', async () => {
+  it('controls that are not allowed -> refused', async () => {
     expect(await ask({ kind: 'control', request: 1, control: put })).toMatchObject({ isDone: false });
   });
 
-  it('another one than those that are allowed -> refused', async () => {
+  it('a control that is not on the list -> refused', async () => {
     const controller = async () => 'done';
     const control: Control = { name: 'crash', node: 'a' };
     const reply = await ask({ kind: 'control', request: 1, control }, { controls: ['put'], controller });
@@ -283,7 +285,7 @@ describe('controls', () => {
     },
   );
 
-  it('one that fails -> its message, no stack', async () => {
+  it('a control that fails -> its message, no stack', async () => {
     const controller = async () => {
       throw new Error('It cannot be.');
     };
@@ -293,7 +295,7 @@ describe('controls', () => {
 });
 
 describe('other processes', () => {
-  it('their records -> come in, are shown, and when they are gone, so are they', async () => {
+  it('records of a process -> arrive and are shown; when the process disconnects, it is gone', async () => {
     const { collectorUrl } = await serve({ collects: true });
     const theirs = new History();
     theirs.add({ id: 1, node: 'shop-1', atMs: 1, type: 'statemesh.process', what: 'began' });
@@ -310,7 +312,7 @@ describe('other processes', () => {
     expect(last).toMatchObject({ node: 'shop-1', type: 'statemesh.process', what: 'ended' });
   });
 
-  it('the inspector comes late, and goes and comes back -> the process connects again by itself', async () => {
+  it('the inspector starts late, or restarts -> the process connects again by itself', async () => {
     const first = await serve({ collects: true });
     const url = first.collectorUrl.reveal();
     await first.close();
@@ -330,10 +332,10 @@ describe('other processes', () => {
     expect(await statusOf(path, headers)).toBe(status);
   });
 
-  it('what is no record -> its sender is cut off, and nothing of it is kept', async () => {
+  it('invalid records -> their sender is disconnected, and none of them is kept', async () => {
     await serve({ collects: true });
     const stamp = '"id":1,"node":"x","atMs":0';
-    // It could be read, but not written again.
+    // It can be parsed, but not serialized again.
     const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
     const wrong = ['no JSON', '{}', '[1]', '[{"id":1}]', `[{${stamp},"type":"eval"}]`];
     wrong.push(`[{${stamp},"type":"statemesh.process","what":"began","more":${deep}}]`);
@@ -348,7 +350,7 @@ describe('other processes', () => {
   });
 
   it.each(['ws://192.168.1.5:9/collect', 'wss://127.0.0.1:9/collect', 'http://127.0.0.1:9/', 'nothing'])(
-    'the collector %s -> is not on this machine, or none: refused before anything is sent',
+    'the collector %s -> is not on this machine, or invalid: refused before anything is sent',
     async (url) => {
       await serve();
       expect(() => relay({ url, history, time: systemTime() })).toThrow(/inspector.collector/);
@@ -362,14 +364,14 @@ describe('other processes', () => {
     tell('something');
     const viewer = view();
     await until('records come', () => viewer.records.length === 1);
-    // It makes way for nobody.
+    // It is not closed to make room.
     const more = await silentCallers(server.port, serverLimits.waitingMax + 1);
     expect(viewer.closed).toBe(undefined);
     silent.close();
     more.close();
   });
 
-  it('local connections that ask and ask and do not read -> the page is served', async () => {
+  it('local connections that send many requests and do not read -> the page is served', async () => {
     await serve();
     const crowd = await callersThatDoNotRead({ port: server.port, path: '/' }, serverLimits.answeredMax);
     expect((await get('/')).status).toBe(200);

@@ -12,7 +12,7 @@ class Store {
 }
 
 describe('summary', () => {
-  it('plain values -> themselves; what JSON has no word for -> a word, or nothing', () => {
+  it('plain values -> themselves; values without JSON form -> a word, or nothing', () => {
     const value = { a: 1, b: 'x', c: true, d: null, e: undefined, f: () => 1, g: 10n, h: Number.NaN };
     expect(summarize(value)).toEqual({ a: 1, b: 'x', c: true, d: null, g: '10', h: 'NaN' });
   });
@@ -38,7 +38,7 @@ describe('summary', () => {
     expect(summarize({ actor })).toEqual({ actor: '[actor front]' });
   });
 
-  it('fields that hold secrets -> withheld, however deep', () => {
+  it('fields that hold secrets -> withheld, at any depth', () => {
     const names = [
       'clientSecret',
       'clusterKey',
@@ -55,7 +55,7 @@ describe('summary', () => {
     }
   });
 
-  it('anything -> JSON of bounded size, without what was planted in secrets', () => {
+  it('anything -> JSON of bounded size, without the planted secrets', () => {
     const secret = fc.constantFrom<unknown>(new Secret(planted), new Store(), { token: planted }, { payload: planted });
     const value = fc.letrec<{ value: unknown }>((tie) => ({
       value: fc.oneof(
@@ -78,7 +78,7 @@ describe('summary', () => {
     );
   });
 
-  it('a set and a map of thousands -> no more of them is looked at than is shown', () => {
+  it('a set and a map of thousands -> no more entries are read than are shown', () => {
     let looked = 0;
     const counted = function* <T>(values: Iterable<T>): Generator<T> {
       for (const value of values) {
@@ -98,7 +98,7 @@ describe('summary', () => {
     expect(looked).toBeLessThanOrEqual(fieldsMax + itemsMax + 2);
   });
 
-  it('what contains itself -> ends', () => {
+  it('a value that contains itself -> ends', () => {
     const loop: Record<string, unknown> = {};
     loop.self = loop;
     expect(JSON.stringify(summarize(loop)).length).toBeLessThan(500);

@@ -1,11 +1,11 @@
-/** Links in the picture of a cluster: for every number of nodes, none runs behind a node that it does not belong to. */
+/** Links in the picture of a cluster: for every number of nodes, no link runs behind a foreign node. */
 import { describe, expect, it } from '@jest/globals';
 import { cardHeight, cardWidth, type Place, placesOf } from '../../visualizer/src/cluster/places.js';
 import { type Way, wayBetween } from '../../visualizer/src/cluster/ways.js';
 
 const named = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}${index}`);
 
-/** Along a way, as the page draws it. */
+/** Points along a path, as the page draws it. */
 function pointsOf({ path }: Way): Place[] {
   const numbers = (path.match(/-?\d+(\.\d+)?(e-?\d+)?/g) ?? []).map(Number);
   const [x1 = 0, y1 = 0] = numbers;
@@ -22,7 +22,7 @@ function isBehind({ x, y }: Place, card: Place): boolean {
   return Math.abs(x - card.x) < cardWidth / 2 && Math.abs(y - card.y) < cardHeight / 2;
 }
 
-/** Links that run behind a card of others, or leave the picture. */
+/** Links that run behind a foreign card, or leave the picture. */
 function faults(places: ReadonlyMap<string, Place>, links: readonly (readonly [string, string])[]): string[] {
   const middles = new Map([...places].map(([id, { x, y }]) => [id, { x: x + cardWidth / 2, y: y + cardHeight / 2 }]));
   const xs = [...middles.values()].map(({ x }) => x);
@@ -38,7 +38,7 @@ function faults(places: ReadonlyMap<string, Place>, links: readonly (readonly [s
 
 describe('ways of links', () => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8, 10, 12])(
-    '%i members, whoever leads, one to three cloud nodes -> none is hidden',
+    '%i members, any of them the leader, one to three cloud nodes -> no link is hidden',
     (count) => {
       const members = named('member-', count);
       for (const clouds of [named('cloud-', 1), named('cloud-', 2), named('cloud-', 3)]) {
@@ -71,13 +71,13 @@ describe('ways of links', () => {
     },
   );
 
-  it.each([2, 3, 5, 8, 12, 20])('%i members that are all connected -> none is hidden', (count) => {
+  it.each([2, 3, 5, 8, 12, 20])('%i members that are all connected -> no link is hidden', (count) => {
     const members = named('member-', count);
     const pairs = members.flatMap((one, index) => members.slice(index + 1).map((other) => [one, other] as const));
     expect(faults(placesOf(members, ['cloud']), pairs)).toEqual([]);
   });
 
-  it('a card in the way -> a bow around it; its label stands on no card', () => {
+  it('a card in the way -> a curve around it; its label is on no card', () => {
     const [from, to, between] = [
       { x: 0, y: 0 },
       { x: 0, y: 600 },

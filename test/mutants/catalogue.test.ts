@@ -11,7 +11,7 @@ const sourceOf = (file: string) => readFileSync(join('src', file), 'utf8');
 
 describe('the catalogue of mutants', () => {
   it.each(mutants.map((mutant) => [mutant.name, mutant] as const))(
-    '%s: its edits, applied to the source -> each finds its place, and what comes out compiles',
+    '%s: its edits, applied to the source -> each finds its place, and the result compiles',
     (_, { edits }) => {
       const texts = new Map<string, string>();
       for (const edit of edits) texts.set(edit.file, applyEdit(texts.get(edit.file) ?? sourceOf(edit.file), edit));

@@ -6,7 +6,7 @@ import { sideBySide } from '../../mutants/side-by-side.js';
 import type { Breach, Plan, Player } from '../../src/simulation/index.js';
 
 describe('a hunt', () => {
-  it('seeds: the third one broken -> caught, and no further one is played', async () => {
+  it('seeds: the third one fails -> caught, and no further one is played', async () => {
     const played: number[] = [];
     const outcome = await hunt({ breaks: ['latency', 'safety'], seedsMax: 5 }, [
       playerOf(({ seed }) => {
@@ -18,16 +18,16 @@ describe('a hunt', () => {
     expect(played).toEqual([1, 2, 3]);
   });
 
-  it('seeds: none broken -> escaped', async () => {
+  it('seeds: none fails -> escaped', async () => {
     expect(await hunt({ breaks: ['safety'], seedsMax: 3 }, [playerOf(() => undefined)])).toEqual({ kind: 'escaped' });
   });
 
-  it('a seed: broken in another way than the bug would -> mistaken', async () => {
+  it('a seed: fails in another way than the bug would -> mistaken', async () => {
     const outcome = await hunt({ breaks: ['leak'], seedsMax: 3 }, [playerOf(() => breach)]);
     expect(outcome).toEqual({ kind: 'mistaken', breach, seed: 1 });
   });
 
-  it('a mutant: of plans of its own -> they are drawn as it says', async () => {
+  it('a mutant: with plan options of its own -> plans are drawn with them', async () => {
     const drawn: Plan[] = [];
     const player = playerOf((plan) => {
       drawn.push(plan);
@@ -40,7 +40,7 @@ describe('a hunt', () => {
     ]);
   });
 
-  it('the signal: given -> the hunt ends with its reason', async () => {
+  it('the signal: aborted -> the hunt ends with its reason', async () => {
     const controller = new AbortController();
     const player = playerOf(() => {
       controller.abort();
@@ -60,7 +60,7 @@ describe('the control', () => {
     ]);
   });
 
-  it('a seed: broken without any bug -> a false alarm', async () => {
+  it('a seed: fails without any bug -> a false alarm', async () => {
     const [control] = controlsOf([{ seedsMax: 3 }]);
     const player = playerOf(({ seed }) => (seed === 2 ? breach : undefined));
     expect(await playControl(control as Control, [player])).toMatchObject({ verdict: { seed: 2, breach } });
@@ -68,7 +68,7 @@ describe('the control', () => {
 });
 
 describe('jobs side by side', () => {
-  it('three jobs, two at a time: the first one slow -> the third begins when the second is done', async () => {
+  it('three jobs, two at a time: the first one slow -> the third starts when the second is done', async () => {
     const told: string[] = [];
     let release = (): void => {};
     const slow = new Promise<void>((resolve) => {
@@ -89,7 +89,7 @@ describe('jobs side by side', () => {
 
 const breach: Breach = { kind: 'safety', checker: 'some', message: 'broken', atMs: 1 };
 
-/** A player that asks the test what a plan breaks. */
+/** A player that asks the test for the breach of a plan. */
 function playerOf(breaks: (plan: Plan) => Breach | undefined): Player {
   return {
     async play(plan) {

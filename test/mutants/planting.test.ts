@@ -12,28 +12,28 @@ const sourceOf = (file: string) => readFileSync(join('src', file), 'utf8');
 describe('an edit', () => {
   const edit: Edit = { file: 'a.ts', find: 'one', replace: 'two' };
 
-  it('its place: there once -> is replaced', () => {
+  it('its place: occurs once -> is replaced', () => {
     expect(applyEdit('zero one $& three', { ...edit, replace: '$& two' })).toBe('zero $& two $& three');
   });
 
-  it('its place: gone -> is stale', () => {
+  it('its place: missing -> is stale', () => {
     expect(() => applyEdit('zero three', edit)).toThrow(StaleError);
   });
 
-  it('its place: there twice -> is stale', () => {
+  it('its place: occurs twice -> is stale', () => {
     expect(() => applyEdit('one one', edit)).toThrow(StaleError);
   });
 });
 
 describe('planting', () => {
-  it('a file that was not changed: compiled alone -> is what the build has made of it', () => {
+  it("an unchanged file: compiled alone -> equals the build's output", () => {
     for (const file of ['core/hlc.ts', 'machines/sender.machine.ts', 'store/transaction.ts']) {
       const built = readFileSync(join('build/modules', file.replace(/ts$/, 'js')), 'utf8');
       expect(compile(sourceOf(file), join(project, 'src', file), project)).toBe(built);
     }
   });
 
-  it('an import that nobody uses: compiled alone -> stays, as the settings of the build have it', () => {
+  it('an unused import: compiled alone -> stays, as the settings of the build say', () => {
     expect(compile("import { a } from './a.js';", join(project, 'src/b.ts'), project)).toContain('./a.js');
   });
 

@@ -1,4 +1,4 @@
-/** Beacons that are forged or played back: whoever shouts on UDP can suggest whom to dial, and nothing else. */
+/** Forged and replayed beacons: a sender on UDP can suggest whom to dial, and nothing else. */
 import { describe, expect, it } from '@jest/globals';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import type { Datagram, World } from '../../src/simulation/index.js';
@@ -9,7 +9,7 @@ const port = 25_000;
 const stranger = '10.9.9.9';
 const text = (value: string): Datagram => ({ bytes: Buffer.from(value), from: stranger, port });
 
-/** The beacons of one machine among what was overheard. */
+/** The beacons of one machine among the overheard ones. */
 function of(overheard: readonly Datagram[], { address }: { address: string }): Datagram[] {
   return overheard.filter(({ from }) => from === address);
 }
@@ -35,7 +35,7 @@ describe('beacon', () => {
     await unmoved(world);
   });
 
-  it('forged without the key, in the name of one that is there or of another -> nobody is dialed', async () => {
+  it('forged without the key, in the name of an existing node or another -> no node is dialed', async () => {
     const world = newWorld(402);
     const overheard = world.overhear();
     const [a] = world.lan('office', ['node-a', 'node-b']);
@@ -67,7 +67,7 @@ describe('beacon', () => {
     await unmoved(world);
   });
 
-  it('played back from its own address, a thousand times -> says nothing new', async () => {
+  it('replayed from its own address, a thousand times -> no effect', async () => {
     const world = newWorld(404);
     const overheard = world.overhear();
     const [a] = world.lan('office', ['node-a', 'node-b']);
@@ -77,7 +77,7 @@ describe('beacon', () => {
     await unmoved(world);
   });
 
-  it('of an earlier boot, played back after a restart -> the sessions stay, and nobody counts as a double', async () => {
+  it('of an earlier boot, replayed after a restart -> the sessions stay, and no node counts as a double', async () => {
     const world = newWorld(405);
     const overheard = world.overhear();
     const [a, b] = world.lan('office', ['node-a', 'node-b']);
@@ -95,7 +95,7 @@ describe('beacon', () => {
     expect(told(world, a, 'peer.disconnected', sinceMs)).toEqual([]);
   });
 
-  it('played back from another address -> at most a dial in vain, and the session stays', async () => {
+  it('replayed from another address -> at most one useless dial, and the session stays', async () => {
     const world = newWorld(406);
     const overheard = world.overhear();
     const [a, b] = world.lan('office', ['node-a', 'node-b']);
@@ -109,7 +109,7 @@ describe('beacon', () => {
     await world.settle({ within: '5s' });
   });
 
-  it('of another cluster on the same network -> nobody is dialed', async () => {
+  it('of another cluster on the same network -> no node is dialed', async () => {
     const world = newWorld(407);
     const [a] = world.lan('office', ['node-a', 'node-b']);
     const [x] = world.lan('office', ['node-x', 'node-y'], { clusterKey: 'the key of another cluster' });

@@ -13,7 +13,7 @@ describe('skewed clock', () => {
     await things(a).put('k', 'a');
     await things(c).put('l', 'c');
     await world.until(() => world.converged(), { within: '1s' });
-    // What has seen the later stamp writes above it, whatever its own clock says.
+    // A node that has seen the later stamp writes above it, whatever its own clock says.
     await things(b).put('l', 'b');
     await world.settle({ within: '5s' });
     await expectEverywhere(world, 'l', 'b');
@@ -68,7 +68,7 @@ describe('skewed clock', () => {
     await expectEverywhere(world, 'k', 'third');
   });
 
-  it('set right again -> the world says so', async () => {
+  it('set right again -> the world reports it', async () => {
     const {
       world,
       nodes: [a, b],

@@ -1,4 +1,6 @@
-/** Clusters, their leaders and the cloud: split brains, dead uplinks, authorities that misbehave, tokens that expire, two sites. */
+/**
+ * Clusters, their leaders and the cloud: split brains, dead uplinks, faulty authorities, tokens that expire, two sites.
+ */
 import { describe, expect, it } from '@jest/globals';
 import type { World, WorldNode } from '../../src/simulation/index.js';
 import { meshed, newWorld, things, told } from './office.js';
@@ -42,7 +44,7 @@ describe('leadership', () => {
     await world.settle({ within: '60s' });
   });
 
-  it('the leader is killed -> the next one leads within a second, and what is written meanwhile arrives in the cloud', async () => {
+  it('the leader is killed -> the next one leads within a second, and writes made meanwhile arrive in the cloud', async () => {
     const { world, nodes, cloud } = await stage(2);
     await untilOnline(world, nodes[0]);
     world.crash(nodes[0]);
@@ -69,7 +71,7 @@ describe('leadership', () => {
     await world.settle({ within: '90s' });
   });
 
-  it('the leader stops in good order -> the next one leads within a second', async () => {
+  it('the leader stops gracefully -> the next one leads within a second', async () => {
     const { world, nodes } = await stage(4);
     await untilOnline(world, nodes[0]);
     await world.stop(nodes[0]);
@@ -127,7 +129,7 @@ describe('leadership', () => {
     await world.settle({ within: '90s' });
   });
 
-  it('beacons of a node that is not there, forged and played back -> nobody follows it', async () => {
+  it('beacons of a missing node, forged and replayed -> no node follows it', async () => {
     const { world, nodes } = await stage(8);
     const overheard = world.overhear();
     await world.until(() => isLedBy(nodes, 'node-a'), { within: '20s' });
@@ -164,7 +166,7 @@ describe('leadership', () => {
     await untilOnline(world, nodes[0] as WorldNode);
     await world.run('5s');
     expect(cloud.node.peers).toHaveLength(1);
-    // Thirty nodes take a third of a minute of the processor: more than others get on a machine that has much else to do.
+    // Thirty nodes take a third of a minute of the processor: more than others get on a busy machine.
   }, 180_000);
 
   it('the leader is not eligible any more -> an observer at once, and another one leads', async () => {
@@ -186,7 +188,7 @@ describe('uplinks', () => {
     world.partition([a], [cloud]);
     world.partition([cloud], [a]);
     await things(a).put('from a', 1);
-    // Heartbeats are missed, a dial waits for round trips of 5 s, and then only the leader yields.
+    // Heartbeats are missed, a dial waits for round trips of 5 s, and only then the leader yields.
     await untilOnline(world, b, '120s');
     expect((await world.complete(a.node.status())).uplink).toBe('failed');
     await world.run('2s');
@@ -196,7 +198,7 @@ describe('uplinks', () => {
     await world.settle({ within: '90s' });
   });
 
-  it('the cloud is down for everybody for ten minutes -> leadership comes to rest, few requests, and nothing is missing', async () => {
+  it('the cloud is down for all nodes for ten minutes -> leadership settles, few requests, and nothing is missing', async () => {
     const { world, nodes, cloud } = await stage(22);
     await untilOnline(world, nodes[0]);
     world.crash(cloud);
@@ -247,19 +249,22 @@ describe('authorities', () => {
     ['returning rubbish', 'rubbish', 'authorityInvalid', 'backingOff'],
     ['refusing the client', 'refuse', 'authorityRefused', 'rejected'],
     ['failing', 'fail', 'authorityUnavailable', 'backingOff'],
-  ] as const)('%s -> the node goes on, says why, and connects when it is mended', async (_, fault, code, state) => {
-    const { world, authority, nodes } = await stage(31);
-    authority[fault]();
-    await world.until(() => gatewayOf(nodes[0])?.lastFailure?.code === code, { within: '60s' });
-    await world.until(() => gatewayOf(nodes[0])?.state === state, { within: '60s' });
-    await things(nodes[1]).put('meanwhile', fault);
-    authority.mend();
-    if (fault === 'down') authority.up();
-    await world.until(() => nodes.some((node) => online(node)), { within: '600s' });
-    await world.settle({ within: '1200s' });
-  });
+  ] as const)(
+    '%s -> the node continues, reports why, and connects when the authority works again',
+    async (_, fault, code, state) => {
+      const { world, authority, nodes } = await stage(31);
+      authority[fault]();
+      await world.until(() => gatewayOf(nodes[0])?.lastFailure?.code === code, { within: '60s' });
+      await world.until(() => gatewayOf(nodes[0])?.state === state, { within: '60s' });
+      await things(nodes[1]).put('meanwhile', fault);
+      authority.mend();
+      if (fault === 'down') authority.up();
+      await world.until(() => nodes.some((node) => online(node)), { within: '600s' });
+      await world.settle({ within: '1200s' });
+    },
+  );
 
-  it('a slow one -> connected all the same', async () => {
+  it('a slow authority -> connected nevertheless', async () => {
     const { world, authority, nodes } = await stage(32);
     authority.slow('3s');
     await untilOnline(world, nodes[0]);
@@ -290,7 +295,7 @@ describe('authorities', () => {
     await world.settle({ within: '1200s' });
   });
 
-  it('the keys of the authority are rotated -> tokens by the new key are taken', async () => {
+  it('the keys of the authority are rotated -> tokens with the new key are accepted', async () => {
     const { world, authority, nodes } = await stage(35, { lifetime: '30s' });
     await untilOnline(world, nodes[0]);
     await world.run('15s');
@@ -300,7 +305,7 @@ describe('authorities', () => {
     await world.settle({ within: '60s' });
   });
 
-  it.each(['+20s', '-20s'] as const)('the clock of the gateway is %s off -> connected all the same', async (skew) => {
+  it.each(['+20s', '-20s'] as const)('the clock of the gateway is %s off -> connected nevertheless', async (skew) => {
     const { world, nodes } = await stage(36, { lifetime: '60s' });
     world.skew(nodes[0], skew);
     await untilOnline(world, nodes[0]);
@@ -310,7 +315,7 @@ describe('authorities', () => {
     await world.settle({ within: '60s' });
   });
 
-  it('a variable is not set on the node that leads -> rejected, and it names the variable', async () => {
+  it('a variable is not set on the leader -> rejected, naming the variable', async () => {
     const { world, nodes } = await stage(37, { options: { environment: {} } });
     await world.until(() => gatewayOf(nodes[0])?.state === 'rejected', { within: '30s' });
     expect(gatewayOf(nodes[0])?.lastFailure).toMatchObject({ code: 'environmentMissing' });
@@ -320,7 +325,7 @@ describe('authorities', () => {
 });
 
 describe('authorities that misbehave', () => {
-  it('it wants to be left alone for a minute -> it is, by all nodes that ask; then the leader connects', async () => {
+  it('it asks for a pause of a minute -> all nodes pause; then the leader connects', async () => {
     const { world, authority, nodes } = await stage(51);
     authority.busy('60s');
     await world.until(() => authority.requests.length > 0, { within: '30s' });
@@ -333,14 +338,14 @@ describe('authorities that misbehave', () => {
     await world.settle({ within: '90s' });
   });
 
-  it('a page for people where OpenID has its metadata -> member and cloud node find the other one', async () => {
+  it('an HTML page at the metadata address of OpenID -> member and cloud node find the other address', async () => {
     const { world, authority, nodes } = await stage(52);
     authority.halfDiscovery();
     await untilOnline(world, nodes[0]);
     await world.settle({ within: '60s' });
   });
 
-  it('it repeats what it is sent -> rejected, and the secret is not told', async () => {
+  it('it repeats the request -> rejected, and the secret is not reported', async () => {
     const { world, authority, nodes } = await stage(53);
     authority.echo();
     await world.until(() => gatewayOf(nodes[0])?.state === 'rejected', { within: '30s' });
@@ -352,7 +357,7 @@ describe('authorities that misbehave', () => {
 });
 
 describe('sites', () => {
-  it('two sites share a cloud node -> documents meet there, and what is of a cluster stays there', async () => {
+  it('two sites share a cloud node -> shared documents meet there, and documents of cluster scope stay on their site', async () => {
     const { world, nodes, cloud, site } = await stage(41);
     const shop = world.lan('shop', ['node-x', 'node-y'], site);
     await untilOnline(world, nodes[0]);
@@ -369,7 +374,7 @@ describe('sites', () => {
     await world.settle({ within: '60s' });
   });
 
-  it('both have a node of the same NodeId -> the cloud node tells them apart', async () => {
+  it('both have a node with the same NodeId -> the cloud node tells them apart', async () => {
     const { world, authority, nodes, cloud, site } = await stage(42);
     const other = authority.register({ clientId: 'shop', clientSecret: 'other' });
     const [x, y] = world.lan('shop', ['node-a', 'node-y'], {

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { expectEverywhere, office, things, three, told } from './office.js';
 
 describe('crash', () => {
-  it('at the commit, nobody told yet -> the write is there after the restart, and then everywhere', async () => {
+  it('at the commit, unreported -> the write is there after the restart, and then everywhere', async () => {
     const {
       world,
       nodes: [a, b],
@@ -18,7 +18,7 @@ describe('crash', () => {
     await expectEverywhere(world, 'k', 1);
   });
 
-  it('at the acknowledgement, before anybody else has it -> is not lost, and comes from the disk', async () => {
+  it('at the acknowledgement, before any other node has it -> is not lost, and comes from the disk', async () => {
     const {
       world,
       nodes: [a],
@@ -34,7 +34,7 @@ describe('crash', () => {
     for (let round = 0; round < 10; round += 1) await expectEverywhere(world, `k${round}`, round);
   });
 
-  it('at the commit of what a peer has sent -> it is not applied twice', async () => {
+  it('at the commit of entries from a peer -> they are not applied twice', async () => {
     const {
       world,
       nodes: [a, b],
@@ -48,7 +48,7 @@ describe('crash', () => {
     expect((await world.complete(b.node.status())).store?.entries).toBe(700);
   });
 
-  it('of all at once, with writes under way -> what was acknowledged is there, everywhere', async () => {
+  it('of all at once, during writes -> every acknowledged write is there, everywhere', async () => {
     const { world, nodes } = await office(504, three);
     const told: string[] = [];
     for (const node of nodes) {
@@ -69,7 +69,7 @@ describe('crash', () => {
     for (const key of told) expect(await things(nodes[0]).get(key)).toBeDefined();
   });
 
-  it('spared in time -> goes on', async () => {
+  it('spared in time -> continues', async () => {
     const {
       world,
       nodes: [a],
@@ -80,7 +80,7 @@ describe('crash', () => {
     expect(a.isUp).toBe(true);
   });
 
-  it('a stop in good order -> the peers hear goodbye, and it comes back with all it had', async () => {
+  it('a graceful stop -> the peers receive a goodbye, and the node comes back with all its data', async () => {
     const {
       world,
       nodes: [a, b],

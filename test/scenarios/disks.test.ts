@@ -1,4 +1,4 @@
-/** Disks that are full, and disks that do not keep their word. */
+/** Full disks, and disks that break their promises. */
 import { describe, expect, it } from '@jest/globals';
 import { diskFailures } from '../../src/simulation/failing-disk.js';
 import { expectEverywhere, meshed, newWorld, office, things, three, told } from './office.js';
@@ -10,7 +10,7 @@ const pairs = (count: number, text: string) =>
 const filling = 'x'.repeat(20_000);
 
 describe('full disk', () => {
-  it('local writes -> diskFull and nothing half done; freed -> goes on', async () => {
+  it('local writes -> diskFull and nothing partial; freed -> continues', async () => {
     const {
       world,
       nodes: [a, b],
@@ -27,7 +27,7 @@ describe('full disk', () => {
     expect(await things(b).count()).toBe(101);
   });
 
-  it('while a peer sends -> the session stays, and nothing is half applied; freed -> all of it comes', async () => {
+  it('while a peer sends -> the session stays, and nothing is partially applied; freed -> all of it arrives', async () => {
     const {
       world,
       nodes: [a, b],
@@ -40,7 +40,7 @@ describe('full disk', () => {
     await world.run('20s');
     for (const node of [a, b]) expect(told(world, node, 'peer.disconnected')).toEqual([]);
     expect(await things(b).count()).toBe(1);
-    // What is there can still be read, and what fits into it be written.
+    // Documents that exist can still be read, and small ones that fit can be written.
     expect(await things(b).get('own')).toBe(1);
     world.freeDisk(b);
     await world.settle({ within: '10s' });
@@ -65,7 +65,7 @@ describe('full disk', () => {
 });
 
 describe('failing disk', () => {
-  /** A site of three with a cloud node; the leader is connected, and all has been at rest for a while. */
+  /** A site of three with a cloud node; the leader is connected, and everything has been at rest for a while. */
   async function site(seed: number) {
     const world = newWorld(seed);
     const authority = world.authority();
@@ -83,7 +83,7 @@ describe('failing disk', () => {
   }
 
   it.each(diskFailures)(
-    '%s on a follower for 120 s -> moves nobody else, and the leader keeps its link',
+    '%s on a follower for 120 s -> leadership stays, and the leader keeps its link',
     async (failure) => {
       const { world, nodes, cloud, sinceMs } = await site(650);
       const [a, b, c] = nodes;
@@ -101,7 +101,7 @@ describe('failing disk', () => {
       }
       expect(told(world, a, 'gateway.disconnected', sinceMs)).toEqual([]);
       expect(told(world, c, 'store.impaired', sinceMs).length).toBeGreaterThan(0);
-      // Who asks, is told.
+      // A status request reports it.
       const [status, known] = [await world.complete(c.node.status()), a.node.peers];
       expect(status.impairment?.code).toBe(failure === 'full' ? 'diskFull' : 'databaseUnavailable');
       expect(known.find(({ nodeId }) => nodeId === 'node-c')?.impairment).toBe(status.impairment?.code);
@@ -133,7 +133,7 @@ describe('failing disk', () => {
     },
   );
 
-  it('mended, and the node goes on under another NodeId before it has proved sound -> the other database is another question', async () => {
+  it('recovered, and the node changes its NodeId before the disk has proved sound -> the other database starts without impairment', async () => {
     const { world, nodes } = await site(654);
     const [a] = nodes;
     for (let round = 0; round < 3; round += 1) {
@@ -148,7 +148,7 @@ describe('failing disk', () => {
     expect([a.node.isLeader, a.node.leaderId]).toEqual([true, 'node-0']);
   });
 
-  it('of an idle node -> is noticed all the same', async () => {
+  it('of an idle node -> is noticed nevertheless', async () => {
     const { world, nodes, sinceMs } = await site(652);
     world.failDisk(nodes[0], 'readOnly');
     await world.run('40s');
@@ -158,7 +158,7 @@ describe('failing disk', () => {
     await world.settle({ within: '60s' });
   });
 
-  it('of a cloud node -> the session of the leader stays, and all comes when the disk is mended', async () => {
+  it('of a cloud node -> the session of the leader stays, and everything arrives when the disk works again', async () => {
     const { world, nodes, cloud, sinceMs } = await site(653);
     world.failDisk(cloud, 'sync');
     for (let second = 0; second < 60; second += 1) {
@@ -174,7 +174,7 @@ describe('failing disk', () => {
 });
 
 describe('backup', () => {
-  it('put back over newer writes -> the node takes its own lost entries back, and starts a new chain', async () => {
+  it('restored over newer writes -> the node gets its own lost entries back, and starts a new chain', async () => {
     const {
       world,
       nodes: [a, b],
@@ -187,7 +187,7 @@ describe('backup', () => {
     world.restore(a, backup);
     world.restart(a);
     await world.until(() => a.isUp, { within: '1s' });
-    // Written before its peers have told it what it had: on a chain of its own, or the old one would fork.
+    // Written before its peers have sent back its entries: on a new chain, otherwise the old one would fork.
     await things(a).put('new', 2);
     await world.settle({ within: '30s' });
     expect(await things(a).count()).toBe(202);
@@ -198,7 +198,7 @@ describe('backup', () => {
     expect(told(world, b, 'peer.diverged')).toEqual([]);
   });
 
-  it('put back when nobody else had the newer writes -> they are gone, and all agree', async () => {
+  it('restored when no other node had the newer writes -> they are gone, and all agree', async () => {
     const {
       world,
       nodes: [a, b, c],
@@ -206,7 +206,7 @@ describe('backup', () => {
     const backup = world.backUp(a);
     world.partition([a], [b, c]);
     await things(a).put('k', 'nobody has seen it');
-    // Until the sessions are over: what the cable still holds would arrive after the heal.
+    // Until the sessions are over: bytes that the cable still holds would arrive after the heal.
     await world.run('10s');
     world.crash(a);
     world.restore(a, backup);
@@ -218,7 +218,7 @@ describe('backup', () => {
 });
 
 describe('cut log', () => {
-  it.each([0, 0.5, 0.9])('%d of it left -> opens, and gets from its peers what it has lost', async (share) => {
+  it.each([0, 0.5, 0.9])('%d of it left -> opens, and gets its lost entries from its peers', async (share) => {
     const {
       world,
       nodes: [a],
@@ -250,7 +250,7 @@ describe('damaged database', () => {
     await world.run('1s');
     expect(a.isUp).toBe(false);
     expect(a.failure).toMatchObject({ code: 'databaseCorrupt', message: expect.stringContaining('set it aside') });
-    // The others go on meanwhile.
+    // The other nodes continue meanwhile.
     await things(b).put('k0000', 'b');
     world.wipe(a);
     world.restart(a);
@@ -305,7 +305,7 @@ describe('cloned data directory', () => {
     expect(await things(clone).get('k')).toBe('original');
   });
 
-  it('nobody else is there -> each notices the other by its beacons', async () => {
+  it('no other node is there -> each notices the other by its beacons', async () => {
     const {
       world,
       nodes: [a],

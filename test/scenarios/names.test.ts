@@ -1,4 +1,7 @@
-/** Names that mean something to JavaScript are names like any other: of nodes, cloud nodes, stored peers, collections, documents and fields. */
+/**
+ * Names that mean something to JavaScript work like any other names: of nodes, cloud nodes, stored peers, collections,
+ * documents and fields.
+ */
 import { describe, expect, it } from '@jest/globals';
 import { meshed, newWorld, told } from './office.js';
 

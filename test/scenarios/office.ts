@@ -1,4 +1,4 @@
-/** What every scenario begins and ends with: a world of its own, closed afterwards, so that leaks are looked for each time. */
+/** The start and end of every scenario: a world of its own, closed afterwards, so that each is checked for leaks. */
 import { afterEach, expect } from '@jest/globals';
 import type { Happening } from '../../src/actors/mailboxes.js';
 import { createWorld, type World, type WorldNode, type WorldOptions } from '../../src/simulation/index.js';
@@ -9,7 +9,11 @@ afterEach(async () => {
   for (const world of open.splice(0)) await world.close();
 });
 
-/** A world that is closed when the test is over. @throws whatever `close` finds, as a failure of the test */
+/**
+ * A world that is closed when the test is over.
+ *
+ * @throws the error of `close`, as a failure of the test
+ */
 export function newWorld(seed: number, options: Partial<WorldOptions> = {}): World {
   const world = createWorld({ seed, ...options });
   open.push(world);
@@ -37,7 +41,7 @@ export function things(node: WorldNode) {
 
 type HappeningOf<Type extends Happening['type']> = Extract<Happening, { type: Type }>;
 
-/** What a node has told of one kind, since some moment. */
+/** The events of one type that a node has emitted since some moment. */
 export function told<Type extends Happening['type']>(
   world: World,
   node: WorldNode,
@@ -50,7 +54,7 @@ export function told<Type extends Happening['type']>(
     .map(({ happening }) => happening as HappeningOf<Type>);
 }
 
-/** Every node holds the same document under a key. */
+/** Checks that every node holds the same document under a key. */
 export async function expectEverywhere(world: World, key: string, document: unknown): Promise<void> {
   for (const node of world.nodes)
     expect({ [node.nodeId]: await things(node).get(key) }).toEqual({ [node.nodeId]: document });

@@ -1,9 +1,9 @@
-/** Cables that are pulled, in both directions or in one, and what waits in them. */
+/** Pulled cables, in both directions or in one, and the bytes that wait in them. */
 import { describe, expect, it } from '@jest/globals';
 import { expectEverywhere, meshed, newWorld, office, things, three, told } from './office.js';
 
 describe('partition', () => {
-  it('both sides: written on both -> each goes on by itself, and all agree after the heal', async () => {
+  it('both sides: written on both -> each continues by itself, and all agree after the heal', async () => {
     const {
       world,
       nodes: [a, b, c],
@@ -21,7 +21,7 @@ describe('partition', () => {
     await expectEverywhere(world, 'from-b', 2);
   });
 
-  it('one way: the side that hears nothing -> misses heartbeats; the other is told, and they meet again', async () => {
+  it('one way: the side that receives nothing -> misses heartbeats; the other is told, and they connect again', async () => {
     const {
       world,
       nodes: [a, b],
@@ -29,7 +29,7 @@ describe('partition', () => {
     world.partition([a], [b], { oneWay: true });
     await world.run('20s');
     expect(told(world, b, 'peer.disconnected')[0]?.failure.code).toBe('heartbeatMissed');
-    // What the silent side has closed still reaches the other one, which could be heard all the time.
+    // The closing of the silent side still reaches the other one, because that direction works.
     expect(told(world, a, 'peer.disconnected')).not.toHaveLength(0);
     await things(b).put('k', 'from the deaf side');
     world.heal();
@@ -37,7 +37,7 @@ describe('partition', () => {
     await expectEverywhere(world, 'k', 'from the deaf side');
   });
 
-  it('shorter than the heartbeats that may be missed -> the sessions live through it', async () => {
+  it('shorter than the heartbeats that may be missed -> the sessions survive it', async () => {
     const {
       world,
       nodes: [a, b, c],
@@ -97,7 +97,7 @@ describe('clog', () => {
     world.clog(a, b, '2s');
     const startMs = world.nowMs;
     await things(b).put('k', 1);
-    // Its own answer waits, but what it sends is there at once.
+    // Its own answer waits, but its data arrives at once.
     await world.until(() => world.converged(), { within: '1s' });
     expect(world.nowMs - startMs).toBeLessThan(100);
   });

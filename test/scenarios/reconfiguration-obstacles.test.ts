@@ -1,4 +1,4 @@
-/** Nodes of a world that are changed while something stands in the way, and what others see of it. */
+/** Nodes of a world that are reconfigured against obstacles, and how other nodes see it. */
 import { describe, expect, it } from '@jest/globals';
 import { defaultAudience } from '../../src/simulation/authority.js';
 import type { World, WorldNode } from '../../src/simulation/index.js';
@@ -18,7 +18,7 @@ function stepOf({ node }: WorldNode): string {
   return typeof step === 'string' ? step : (Object.keys((step as object) ?? {})[0] ?? '');
 }
 
-/** Acts once, when a node comes to a step of its reconfiguration. */
+/** Acts once, when a node reaches a step of its reconfiguration. */
 function at(node: WorldNode, step: string, act: () => void): void {
   let isDone = false;
   node.node.actor.subscribe(() => {
@@ -39,7 +39,7 @@ function expectNobodyLeft(world: World, nodes: readonly WorldNode[], sinceMs: nu
 }
 
 describe('a port that is in use', () => {
-  it('asked for -> portInUse, nothing has changed and no session has ended; free again -> it moves', async () => {
+  it('requested -> portInUse, nothing has changed and no session has ended; free again -> it moves', async () => {
     const { world, nodes, sinceMs } = await settledOffice(721);
     const [a] = nodes;
     const store = a.node.actor.getSnapshot().context.store;
@@ -57,7 +57,7 @@ describe('a port that is in use', () => {
     await world.settle({ within: '60s' });
   });
 
-  it('with another NodeId -> neither, and no database is left open or listener behind', async () => {
+  it('with another NodeId -> neither changes, and no database or listener is left open', async () => {
     const { world, nodes, sinceMs } = await settledOffice(722);
     const [a] = nodes;
     world.occupy(a, 9_001);
@@ -69,7 +69,7 @@ describe('a port that is in use', () => {
 });
 
 describe('a disk that is full', () => {
-  it('another NodeId and port -> diskFull, the old ones serve; room again -> both', async () => {
+  it('another NodeId and port -> diskFull, the old ones serve; room again -> both change', async () => {
     const { world, nodes, sinceMs } = await settledOffice(723);
     const [a, b] = nodes;
     await things(a).put('before', 1);
@@ -87,7 +87,7 @@ describe('a disk that is full', () => {
     expect(met).toContain('node-x');
   });
 
-  it('killed when it is told to, and started with what it was told -> does not; with room -> it is the new one', async () => {
+  it('killed during the request, and restarted with the requested fields -> does not start; with room -> has the new identity', async () => {
     const { world, nodes } = await settledOffice(724);
     const [a] = nodes;
     at(a, 'openingStore', () => world.crash(a));
@@ -116,7 +116,7 @@ describe('under way', () => {
     expect(a.nodeId).toBe('node-x');
   });
 
-  it('the operator writes down what was asked for first when it is in force, and last at once -> the last stands', async () => {
+  it('the operator writes the first request down when it is in force, and the last at once -> the last stands', async () => {
     const { world, nodes } = await settledOffice(729);
     const [a] = nodes;
     const outcomes = [
@@ -131,7 +131,7 @@ describe('under way', () => {
     expect((await world.complete(a.node.status())).port).toBe(9_002);
   });
 
-  it('writes at every step -> are answered in order, and all of them are in the new one', async () => {
+  it('writes at every step -> are answered in order, and all of them are in the new database', async () => {
     const { world, nodes } = await settledOffice(726);
     const [a] = nodes;
     const writing: Promise<{ readonly step: string; readonly hlc: number; readonly key: string }>[] = [];
@@ -154,7 +154,7 @@ describe('under way', () => {
     for (const { key } of written) expect(await things(a).get(key)).toBeDefined();
   });
 
-  it('streams that are open -> end with identityChanged; new ones tell of the new database', async () => {
+  it('open streams -> end with identityChanged; new ones read the new database', async () => {
     const { world, nodes } = await settledOffice(727);
     const [a, b] = nodes;
     const { changes, watch } = a.node.collection('things');

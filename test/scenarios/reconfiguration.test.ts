@@ -1,4 +1,4 @@
-/** Nodes of a world that are changed while they serve. */
+/** Nodes of a world that are reconfigured while they serve. */
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
 import type { World, WorldNode } from '../../src/simulation/index.js';
@@ -22,7 +22,7 @@ function hasMet(world: World, node: WorldNode, nodeId: string, sinceMs: number):
   return told(world, node, 'peer.connected', sinceMs).some((happening) => happening.nodeId === nodeId);
 }
 
-/** A mesh that has settled, so that nobody connects or disconnects any more by itself. */
+/** A mesh that has settled, so that no node connects or disconnects by itself. */
 async function settledOffice(seed: number) {
   const { world, nodes } = await office(seed, three);
   await world.settle({ within: '60s' });
@@ -48,7 +48,7 @@ describe('ports', () => {
     expect(a.node.peers.map(({ state }) => state)).toEqual(['connected', 'connected']);
   });
 
-  it('a place where it cannot listen -> says so, and nothing has changed', async () => {
+  it('an address where it cannot listen -> an error, and nothing has changed', async () => {
     const { world, nodes, sinceMs } = await settledOffice(702);
     const [a] = nodes;
     expect(await codeOf(world.reconfigure(a, { host: '10.99.0.1', eligible: false }, { isWritten: 'never' }))).toBe(
@@ -61,7 +61,7 @@ describe('ports', () => {
 });
 
 describe('identities', () => {
-  it('another NodeId -> a new database with all that there is, leadership by the new name, and back with the old data', async () => {
+  it('another NodeId -> a new database with all documents, leadership under the new name, and back with the old data', async () => {
     const { world, nodes } = await office(703, three);
     const [a, b, c] = nodes;
     await things(a).put('x', 1);
@@ -79,13 +79,13 @@ describe('identities', () => {
     expect([b, c].map(({ node }) => node.leaderId)).toEqual(['node-a', 'node-a']);
   });
 
-  it('cut off when it changes -> what it wrote as the other one goes along, and comes to everybody', async () => {
+  it('cut off when it changes -> the writes of its old identity are copied, and reach all nodes', async () => {
     const { world, nodes } = await office(704, three);
     const [a, b, c] = nodes;
     await world.reconfigure(a, { nodeId: 'node-x' });
     await meshed(world);
     world.partition([a], [b, c]);
-    // Until their sessions have ended: what is on its way in them would still arrive.
+    // Until their sessions have ended: bytes in flight would still arrive.
     await world.run('10s');
     await things(a).put('apart', 1);
     await world.reconfigure(a, { nodeId: 'node-a' });
@@ -95,7 +95,7 @@ describe('identities', () => {
   });
 
   it.each(['checking', 'openingStore', 'copying', 'draining', 'leaving', 'retiring'])(
-    'crash while it is %s -> starts as one of the two, and nothing that was acknowledged is lost',
+    'crash while it is %s -> starts as one of the two, and no acknowledged write is lost',
     async (step) => {
       for (const isWritten of ['now', 'then'] as const) {
         const { world, nodes } = await settledOffice(705);
@@ -106,7 +106,7 @@ describe('identities', () => {
         a.node.actor.subscribe(() => {
           if (isDead || stepOf(a) !== step) return;
           isDead = true;
-          // Whether it is answered or not: what was is checked in the end.
+          // The call may or may not be answered: the end checks the result.
           a.node
             .collection('things')
             .put(`at ${step}`, 1)
@@ -123,7 +123,7 @@ describe('identities', () => {
     },
   );
 
-  it('its new database is none -> the old one serves, and no session was dropped', async () => {
+  it('an invalid new database -> the old one serves, and no session was dropped', async () => {
     const { world, nodes, sinceMs } = await settledOffice(706);
     const [a] = nodes;
     world.spoil(a, 'node-x');
@@ -133,7 +133,7 @@ describe('identities', () => {
     for (const node of nodes) expect(told(world, node, 'peer.disconnected', sinceMs)).toEqual([]);
   });
 
-  it('several in quick succession -> one or two, the last wins, and a bad one is refused alone', async () => {
+  it('several in quick succession -> one or two reconfigurations, the last wins, and a bad one is refused alone', async () => {
     const { world, nodes } = await office(707, three);
     const [a] = nodes;
     const outcomes = [
@@ -148,7 +148,7 @@ describe('identities', () => {
 });
 
 describe('keys', () => {
-  it('replaced over the cluster, one node after the other -> never apart for long, and no connection by the old one is left', async () => {
+  it('replaced over the cluster, one node after the other -> never apart for long, and no connection by the old key is left', async () => {
     const { world, nodes } = await office(708, three);
     const [old, next] = ['the key of a simulated cluster', 'the next key of the cluster'];
     for (const partial of [
@@ -162,17 +162,17 @@ describe('keys', () => {
       }
     }
     await world.settle({ within: '60s' });
-    // The sessions by the old key have ended, once each, and begun anew.
+    // The sessions with the old key have ended, once each, and started again.
     for (const node of nodes) {
       expect(told(world, node, 'peer.refused')).toEqual([]);
       expect(told(world, node, 'peer.disconnected').length).toBeLessThanOrEqual(4);
     }
   });
 
-  it('a node that was away during it -> is refused with the old key, and joins with the new one', async () => {
+  it('a node that was away meanwhile -> is refused with the old key, and joins with the new one', async () => {
     const { world, nodes } = await office(709, three);
     const [a, b, c] = nodes;
-    // Beacons of another key say nothing to it.
+    // It ignores beacons of another key.
     await world.complete(b.node.addStaticPeer('node-a', `${a.address}:9000`));
     await world.settle({ within: '60s' });
     world.crash(c);
@@ -181,13 +181,13 @@ describe('keys', () => {
     await world.until(() => told(world, c, 'peer.refused').length > 0, { within: '30s' });
     expect(told(world, c, 'peer.refused')[0]?.failure.code).toBe('wrongClusterKey');
     await world.reconfigure(c, { clusterKey: 'the next key of the cluster' });
-    // It was refused, and whoever was is tried again rarely; a change of the key is news.
+    // It was refused, and a refused peer is dialed rarely; a change of the key is news.
     await world.settle({ within: limits.refusedBackoffMaxMs });
   });
 });
 
 describe('found by the swarm', () => {
-  it('seed 5: a node whose discovery is off moves -> nothing broken', async () => {
+  it('seed 5: a node whose discovery is off moves -> no breach', async () => {
     const verdict = await playPlan({
       ...{ seed: 5, nodes: 5, wiring: 'mesh', clouds: 2, tokenLifetimeMs: 60_000, durationMs: 29_000 },
       options: { heartbeatIntervalMs: 1_000, syncIntervalMs: 2_000, beaconIntervalMs: 1_000 },

@@ -47,7 +47,7 @@ describe('warnings of XState', () => {
     expect(warnings).toEqual([expect.stringMatching(/"late" was sent to stopped actor/)]);
   });
 
-  it('leaders that stop in good order, one after the other, and come back -> none', async () => {
+  it('leaders that stop gracefully, one after the other, and come back -> none', async () => {
     const { world, nodes } = await site(71);
     const [a, b, c] = nodes;
     for (const [leader, next] of [
@@ -65,7 +65,7 @@ describe('warnings of XState', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('nodes that crash, the cloud among them -> none', async () => {
+  it('nodes that crash, including the cloud node -> none', async () => {
     const { world, nodes, cloud } = await site(72);
     for (const node of [nodes[0], cloud, nodes[1]]) {
       world.crash(node);
@@ -77,7 +77,7 @@ describe('warnings of XState', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('a leader that becomes another node, gets another port, and goes without its peers -> none', async () => {
+  it('a leader that changes its identity and its port, and loses its peers -> none', async () => {
     const { world, nodes } = await site(73);
     const [a] = nodes;
     for (const change of [

@@ -1,4 +1,4 @@
-/** Lines that are narrow and long: what is large arrives, what is small does not wait for it, and no session flaps. */
+/** Narrow and long lines: large documents arrive, small ones do not wait for them, and no session flaps. */
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
 import { latency } from '../../src/simulation/checkers/latency.js';
@@ -9,12 +9,16 @@ const documentBytes = 4 * 1024 * 1024 - 64;
 /** 64 kbit/s. */
 const modem = { bytesPerSecond: 8_000, roundTripMs: 4_000 };
 
-/** How late is late is a matter of the line here, as each test says it. */
+/** The allowed latency depends on the line here, as each test states it. */
 function slowWorld(seed: number): World {
   return newWorld(seed, { checkers: allCheckers.filter((checker) => checker !== latency) });
 }
 
-/** Puts a document somewhere and waits until it is somewhere else. @returns How long it took */
+/**
+ * Puts a document on one node and waits until it is on another.
+ *
+ * @returns How long it took
+ */
 async function passage(world: World, key: string, [from, to]: readonly [WorldNode, WorldNode]): Promise<number> {
   const startedMs = world.nowMs;
   await things(from).put(key, 'small');
@@ -31,7 +35,7 @@ function lostSessions(world: World, nodes: readonly WorldNode[]) {
   ]);
 }
 
-/** Two crossings, what may wait in buffers before it, and the part or the batch that is on its way. */
+/** Two crossings, the bytes that may wait in buffers before it, and the part or batch in flight. */
 function waitMsMax({ bytesPerSecond, roundTripMs }: typeof modem): number {
   const partMs = (1_000 * limits.windowBytesMin) / bytesPerSecond;
   return 2 * roundTripMs + 1.5 * limits.queueMsMax + partMs;
@@ -108,7 +112,7 @@ describe('a small document of another author behind large ones', () => {
       // Some fit in a batch, one does not: a minute's work for the line in all.
       const bytes = Math.min(200_000, 10 * line.bytesPerSecond);
       for (let count = 0; count < 6; count += 1) await things(a).put(`large-${count}`, 'x'.repeat(bytes));
-      // Before anything was measured, `windowBytesFirst` may be on their way: four seconds of the slowest line.
+      // Before anything was measured, `windowBytesFirst` may be in flight: four seconds of the slowest line.
       await world.run(2 * line.roundTripMs + 15_000);
       for (let count = 0; count < 3; count += 1) {
         expect(await passage(world, `small-${count}`, [b, c])).toBeLessThan(waitMsMax(line));

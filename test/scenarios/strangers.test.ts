@@ -1,10 +1,10 @@
-/** Connections of nobody: they take places for as long as they may, and keep nobody out. */
+/** Connections of unknown machines: they occupy places for as long as they may, and keep no peer out. */
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
 import { expectEverywhere, meshed, newWorld, office, things, told } from './office.js';
 
 describe('strangers', () => {
-  it('more than there are places for, at every node -> a node that was cut off gets in again within seconds', async () => {
+  it('more than there are places, at every node -> a node that was cut off gets in again within seconds', async () => {
     const {
       world,
       nodes: [a, b, c],
@@ -22,7 +22,7 @@ describe('strangers', () => {
     expect(told(world, a, 'peer.disconnected').map(({ nodeId }) => nodeId)).not.toContain('node-b');
   }, 60_000);
 
-  it('noise at a node and at a cloud node -> the cluster and its way to the cloud go on', async () => {
+  it('noise at a node and at a cloud node -> the cluster and its connection to the cloud continue', async () => {
     const world = newWorld(2_602);
     const authority = world.authority();
     const client = authority.register({ clientId: 'office', clientSecret: 'open sesame' });

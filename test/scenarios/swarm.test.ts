@@ -5,7 +5,7 @@ import { playPlan } from '../../src/simulation/swarm/play.js';
 
 describe('swarm', () => {
   it.each(Array.from({ length: 12 }, (_, index) => index + 1))(
-    'seed %i: faults of all kinds -> nothing broken',
+    'seed %i: faults of all kinds -> no breach',
     async (seed) => {
       const verdict = await playPlan(drawPlan({ seed, nodes: [3, 5], durationMs: 20_000 }));
       expect(verdict.breach).toBeUndefined();

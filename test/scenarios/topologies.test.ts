@@ -1,4 +1,4 @@
-/** Networks in which not everybody reaches everybody: writes travel through others. */
+/** Networks in which not all nodes reach each other: writes travel through others. */
 import { describe, expect, it } from '@jest/globals';
 import type { Topology } from '../../src/simulation/index.js';
 import { expectEverywhere, meshed, newWorld, things, told } from './office.js';
@@ -10,7 +10,7 @@ describe('topology', () => {
     ['ring', [2, 2, 2, 2, 2, 2]],
     ['chain', [1, 2, 2, 2, 2, 1]],
     ['star', [5, 1, 1, 1, 1, 1]],
-  ])('%s: a write at either end -> reaches all, over sessions with neighbours only', async (topology, neighbours) => {
+  ])('%s: a write at either end -> reaches all, over sessions with neighbors only', async (topology, neighbours) => {
     const world = newWorld(301);
     const nodes = world.lan('office', six, { topology });
     await meshed(world);
@@ -25,7 +25,7 @@ describe('topology', () => {
     await expectEverywhere(world, 'last', 6);
   });
 
-  it('chain: its middle is down -> the halves go on, and meet when it is back', async () => {
+  it('chain: its middle is down -> the halves continue, and connect when it is back', async () => {
     const world = newWorld(302);
     const [a, b, c, d, e] = world.lan('office', ['node-a', 'node-b', 'node-c', 'node-d', 'node-e'], {
       topology: 'chain',
@@ -45,7 +45,7 @@ describe('topology', () => {
 });
 
 describe('two local networks', () => {
-  it('joined by one machine on both -> writes cross, beacons do not; unplugged by its crash, each goes on', async () => {
+  it('joined by one machine on both -> writes cross, beacons do not; split by its crash, each continues', async () => {
     const world = newWorld(303);
     const [a, b] = world.lan('office', ['node-a', 'node-b']);
     const [x, y] = world.lan('shop', ['node-x', 'node-y']);

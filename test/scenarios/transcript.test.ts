@@ -1,4 +1,4 @@
-/** The interpreter of transcripts: what it refuses, and where it says that something is wrong. */
+/** The interpreter of transcripts: what it refuses, and where it reports an error. */
 import { describe, expect, it } from '@jest/globals';
 import { formatTranscript, parseTranscript } from './transcript/file.js';
 import { playTranscript } from './transcript/play.js';
@@ -44,12 +44,12 @@ describe('a transcript', () => {
     await expect(play('lan office node-a', command)).rejects.toThrow(message);
   });
 
-  it('what does not come true in time -> an error with its line', async () => {
+  it('a condition that is not met in time -> an error with its line', async () => {
     const cut = ['lan office node-a node-b', 'partition node-a | node-b', 'until up meshed within 1s'];
     await expect(play(...cut)).rejects.toThrow(/line 4: .*not within 1s/);
   });
 
-  it('a promise that breaks -> an error, not a line', async () => {
+  it('a breach -> an error, not a line', async () => {
     const parted = ['lan office node-a node-b', 'run 1s', 'partition node-a | node-b', 'run 10s', 'settle within 10s'];
     await expect(play(...parted)).rejects.toThrow(/line 6: settle within 10s: liveness: .*connected/);
   });
@@ -62,7 +62,7 @@ describe('a transcript', () => {
     expect(lines).toEqual(['  2000.1  node-a           commits node-a#2 k, cursor 2']);
   });
 
-  it('nothing to show -> says so', async () => {
+  it('nothing to show -> a line that says so', async () => {
     expect(await play('hide all', 'lan office node-a', 'run 1s')).toEqual([['(nothing)']]);
   });
 });

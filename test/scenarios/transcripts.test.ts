@@ -1,6 +1,6 @@
 /**
- * Golden transcripts: scenarios as files that teach the protocol and pin it. What happens in them is compared line by line;
- * `REWRITE_TRANSCRIPTS=1` writes down what happens now, for a reader to judge the difference.
+ * Golden transcripts: scenarios as files that explain the protocol and pin it. Their output is compared line by line;
+ * `REWRITE_TRANSCRIPTS=1` writes the present output, for a reader to judge the difference.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { playTranscript } from './transcript/play.js';
 
 const directory = join('test', 'scenarios', 'transcripts');
 
-/** In the order in which one learns. */
+/** In the order in which a reader learns. */
 const transcripts = [
   'two-nodes-meet',
   'both-dial-at-once',
@@ -47,15 +47,15 @@ const isRewriting = process.env.REWRITE_TRANSCRIPTS === '1';
 const isPipeline = (process.env.CI ?? 'false') !== 'false';
 
 describe('transcripts (REWRITE_TRANSCRIPTS=1 rewrites them)', () => {
-  it('the directory: any file -> is on the list, and the other way round', () => {
+  it('the directory: any file -> is on the list, and vice versa', () => {
     expect(readdirSync(directory).sort()).toEqual(transcripts.map((name) => `${name}.txt`).sort());
   });
 
-  it('the pipeline: asked to rewrite -> is refused, since nobody would read the difference', () => {
+  it('the pipeline: asked to rewrite -> is refused, because the difference would go unread', () => {
     expect(isRewriting && isPipeline).toBe(false);
   });
 
-  it.each(transcripts)('%s: played -> what is written there', async (name) => {
+  it.each(transcripts)('%s: played -> the output in the file', async (name) => {
     const path = join(directory, `${name}.txt`);
     const written = readFileSync(path, 'utf8');
     const transcript = parseTranscript(written);

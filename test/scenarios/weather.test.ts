@@ -1,4 +1,4 @@
-/** Bad networks: what is lost, doubled, late, or cut in the middle. */
+/** Bad networks: lost, duplicated, late and interrupted data. */
 import { describe, expect, it } from '@jest/globals';
 import { rules } from '../../src/simulation/index.js';
 import { expectEverywhere, meshed, newWorld, office, things, three, told } from './office.js';
@@ -15,7 +15,7 @@ describe('weather', () => {
     await world.settle({ within: '60s' });
   });
 
-  it('every second beacon comes twice, and all is slow -> agree, and nobody counts as a double', async () => {
+  it('every second beacon comes twice, and all is slow -> agree, and no node counts as a double', async () => {
     const world = newWorld(202);
     world.weather({ latencyMs: 150, jitterMs: 100, duplication: 0.5 });
     const [a, b] = world.lan('office', three);
@@ -27,7 +27,7 @@ describe('weather', () => {
     await world.settle({ within: '10s' });
   });
 
-  it('half of all beacons reordered by seconds -> peers are never lost sight of', async () => {
+  it('half of all beacons reordered by seconds -> peers are never considered gone', async () => {
     const world = newWorld(203);
     world.rule(rules.reordering(0.5, 20_000));
     const [a] = world.lan('office', three);
@@ -38,14 +38,14 @@ describe('weather', () => {
 });
 
 describe('reset', () => {
-  it('in the middle of a frame -> nothing of it is kept, and all of it comes over the next connection', async () => {
+  it('in the middle of a frame -> no part of it is kept, and all of it comes over the next connection', async () => {
     const {
       world,
       nodes: [a, b],
     } = await office(204, ['node-a', 'node-b']);
     await world.run('1s');
     const startMs = world.nowMs;
-    // More than the network takes at once, so that the frame comes in parts.
+    // More than the network accepts at once, so that the frame comes in parts.
     const document = { text: 'x'.repeat(2_000_000) };
     world.weather({ latencyMs: 20, jitterMs: 0 });
     await things(a).put('large', document);
@@ -59,7 +59,7 @@ describe('reset', () => {
     await expectEverywhere(world, 'large', document);
   });
 
-  it('again and again while 1,000 documents flow -> all of them arrive once', async () => {
+  it('repeatedly while 1,000 documents flow -> all of them arrive once', async () => {
     const {
       world,
       nodes: [a, b],

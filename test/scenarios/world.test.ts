@@ -40,7 +40,7 @@ describe('the world', () => {
     for (const node of [a, b, c]) expect(await node.collection('articles').count()).toBe(3);
   });
 
-  it('a put: its promise resolved, then the node crashes at once -> is there after the restart', async () => {
+  it('a put: acknowledged, then the node crashes at once -> is there after the restart', async () => {
     const [a] = office(3, ['node-a']);
     await world.run('1s');
     for (let index = 0; index < 20; index += 1) {
@@ -52,7 +52,7 @@ describe('the world', () => {
     }
   });
 
-  it('a put: the node crashes at its commit -> nobody was told, and it is there after the restart', async () => {
+  it('a put: the node crashes at its commit -> the caller gets no answer, and it is there after the restart', async () => {
     const [a] = office(3, ['node-a']);
     await world.run('1s');
     let isTold = false;
@@ -69,7 +69,7 @@ describe('the world', () => {
     expect(await a.collection('things').get('k')).toBe(1);
   });
 
-  it('puts in one transaction: the node crashes when the first is acknowledged -> the others hear nothing', async () => {
+  it('puts in one transaction: the node crashes when the first is acknowledged -> the other callers get no answer', async () => {
     const [a] = office(3, ['node-a']);
     await world.run('1s');
     const told: number[] = [];
@@ -87,7 +87,7 @@ describe('the world', () => {
     expect(await a.collection('things').count()).toBe(3);
   });
 
-  it('a partition one way -> the silent side is noticed, and both meet again after the heal', async () => {
+  it('a partition one way -> the silent side is noticed, and both connect again after the heal', async () => {
     const [a, b] = office(4, ['node-a', 'node-b']);
     await world.until(() => world.meshed() && world.nodes.every(({ isUp }) => isUp), { within: '5s' });
     world.partition([a], [b], { oneWay: true });
@@ -97,7 +97,7 @@ describe('the world', () => {
     await world.until(() => world.meshed(), { within: '60s' });
   });
 
-  it('a node stopped in good order -> its peers hear goodbye', async () => {
+  it('a node stopped gracefully -> its peers receive a goodbye', async () => {
     const [a, b] = office(5, ['node-a', 'node-b']);
     await world.run('2s');
     await world.stop(b);
@@ -125,7 +125,7 @@ describe('the world', () => {
     office(0, []);
   });
 
-  it('the same seed -> the same run; another seed -> another one', async () => {
+  it('the same seed -> the same run; another seed -> another run', async () => {
     const play = async (seed: number): Promise<string> => {
       const [a, b, c] = office(seed, three);
       await world.run('3s');

@@ -1,4 +1,4 @@
-/** What nodes write: much, at once, against each other, and while one is away. */
+/** Writes of nodes: many, at once, in conflict, and while one node is away. */
 import { describe, expect, it } from '@jest/globals';
 import { expectEverywhere, office, things, three } from './office.js';
 
@@ -88,7 +88,7 @@ describe('concurrent writes', () => {
     for (const node of [a, b]) expect(await things(node).count()).toBe(1);
   });
 
-  it('deleted by everybody, while one who was away changes it -> its change wins if it is later', async () => {
+  it('deleted by all, while one absent node changes it -> its change wins if it is later', async () => {
     const {
       world,
       nodes: [a, b, c],

@@ -63,7 +63,7 @@ describe('configuration of a cloud node', () => {
     expect(inspect(configured, { depth: 10 }) + JSON.stringify(configured)).not.toContain('PRIVATE KEY');
   });
 
-  it('a cluster key all the same -> is not used', async () => {
+  it('a cluster key nevertheless -> is not used', async () => {
     const configured = await configure(
       withCertificate({ clusterKey: 'correct horse battery', clusterSalt: 'salt-salt' }),
     );
@@ -123,7 +123,7 @@ describe('configuration of a cloud node', () => {
     );
   });
 
-  it('an authority on loopback -> may be in the clear', () => {
+  it('an authority on loopback -> may be unencrypted', () => {
     const local = { ...cloud, authority: 'http://127.0.0.1:3000', plaintextCloud: true };
     expect(parseConfiguration(local).configuration.authority).toBe('http://127.0.0.1:3000');
   });
@@ -139,14 +139,14 @@ describe('configuration of a member', () => {
     expect((await configure({ ...member, security: 'none' })).ca).toBeUndefined();
   });
 
-  it('ca that cannot be read -> configurationInvalid', async () => {
+  it('a ca that cannot be read -> configurationInvalid', async () => {
     await expect(configure({ ...member, ca: file('none.pem') })).rejects.toMatchObject({
       code: 'configurationInvalid',
     });
   });
 
   it.each(['dataDir', 'tlsCert', 'tlsKey', 'ca'])('%s with a NUL -> configurationInvalid that names it', (field) => {
-    // Node.js throws at it in whatever looks at the file, a timer or a watcher included.
+    // With such a path, Node.js throws in every caller that looks at the file, including timers and watchers.
     expect(() => parseConfiguration({ ...member, [field]: 'a\0b' })).toThrow(
       expect.objectContaining({ code: 'configurationInvalid', message: expect.stringContaining(`: ${field}: `) }),
     );
@@ -181,22 +181,22 @@ describe('configuration of a member', () => {
     expect(parse).not.toThrow(/enough|short|xxx/);
   });
 
-  it('as many accepted keys as there may be -> all of them; with security none -> none', () => {
+  it('the maximum of accepted keys -> all of them; with security none -> none', () => {
     const acceptedClusterKeys = Array.from({ length: limits.acceptedKeysMax }, (_, index) => `the key number ${index}`);
     const input = { ...member, acceptedClusterKeys };
     expect(parseConfiguration(input).keySource?.acceptedPassphrases).toEqual(acceptedClusterKeys);
     expect(parseConfiguration({ ...input, security: 'none' }).keySource).toBeUndefined();
   });
 
-  it('nothing of a cloud node -> is asked for', () => {
+  it('fields of a cloud node -> are not required', () => {
     expect(parseConfiguration(member).keySource).toBeDefined();
   });
 });
 
-describe('keys that are asked for again', () => {
+describe('keys that are derived again', () => {
   const member = { nodeId: 'a', clusterSalt: 'salt-salt' };
 
-  /** A node that is configured again and again, and what was derived for it. */
+  /** A node that is configured repeatedly, and the derivations for it. */
   function counting(derive: (passphrase: string) => Uint8Array) {
     const derived: string[] = [];
     const logic = createConfigure({
@@ -218,7 +218,7 @@ describe('keys that are asked for again', () => {
   const root = (passphrase: string) => Buffer.from(passphrase.padEnd(32, '.'));
   const [one, two] = ['the key number one', 'the key number two'] as const;
 
-  it('a whole rotation -> each key is derived once; another salt -> anew', async () => {
+  it('a whole rotation -> each key is derived once; another salt -> derived again', async () => {
     const { ask, derived } = counting(root);
     await ask({ clusterKey: one, acceptedClusterKeys: [two] });
     await ask({ clusterKey: two, acceptedClusterKeys: [one] });
@@ -229,12 +229,12 @@ describe('keys that are asked for again', () => {
     expect(derived.slice(2)).toEqual([`${two}/another-salt`]);
   });
 
-  it('many keys, one after the other -> the ones not asked for the longest are forgotten', async () => {
+  it('many keys, one after the other -> those not used for the longest are forgotten', async () => {
     const { ask, derived } = counting(root);
     const rootsMax = 2 * (1 + limits.acceptedKeysMax);
     const keyNumber = (index: number) => ({ clusterKey: `the key number ${index}` });
     for (let index = 0; index < rootsMax; index += 1) await ask(keyNumber(index));
-    // Asked for again, so that the second is now the oldest.
+    // Used again, so that the second is now the oldest.
     await ask(keyNumber(0));
     await ask(keyNumber(rootsMax));
     expect(derived).toHaveLength(rootsMax + 1);
@@ -258,7 +258,7 @@ describe('keys that are asked for again', () => {
   });
 });
 
-describe('what a stored cloud peer may be given', () => {
+describe('secrets that a stored cloud peer may use', () => {
   const member = { nodeId: 'a', security: 'none' as const };
   const origin = 'https://identity.example.com';
   const codeOf = (input: object): string | undefined => {
@@ -270,11 +270,11 @@ describe('what a stored cloud peer may be given', () => {
     }
   };
 
-  it('nothing is said -> nothing', () => {
+  it('no field -> an empty list', () => {
     expect(parseConfiguration(member).configuration).toMatchObject({ secretVariables: [], authorityOrigins: [] });
   });
 
-  it('as many as may be listed -> taken; more -> configurationInvalid', () => {
+  it('the maximum of listed variables -> accepted; more -> configurationInvalid', () => {
     const variables = (count: number) => Array(count).fill({ name: 'SHOP_SECRET', origin });
     expect(codeOf({ secretVariables: variables(limits.secretVariablesMax) })).toBe(undefined);
     expect(codeOf({ secretVariables: variables(limits.secretVariablesMax + 1) })).toBe('configurationInvalid');
@@ -324,7 +324,7 @@ describe('what a stored cloud peer may be given', () => {
     for (const text of ['A', 'A=b=c', `A=${origin}/x`]) expect(() => valueUnder('secretVariables', text)).toThrow();
   });
 
-  it('names of fields that nobody knows -> refused by name, without what a terminal would obey', () => {
+  it('unknown field names -> refused by name, without control characters for a terminal', () => {
     expect(() => parseConfiguration({ ...member, '\u001b]0;x\u0007no\u009b31msuch': 1 })).toThrow(/nosuch/);
   });
 });

@@ -41,13 +41,16 @@ describe('dialCloud', () => {
     ['tcp://127.0.0.1:9000', false, 'plaintextRefused'],
     ['tcp://10.0.0.1:9000', true, 'plaintextRefused'],
     ['nowhere', true, 'peerInvalid'],
-  ])('dialCloud: %s, plaintext allowed %s -> %s, and nobody is dialed', async (address, isPlaintextAllowed, code) => {
-    const { ended, dials } = setup({ address, isPlaintextAllowed });
-    await expect(ended).rejects.toMatchObject({ code });
-    expect(dials).toEqual([]);
-  });
+  ])(
+    'dialCloud: %s, plaintext allowed %s -> %s, and no connection is dialed',
+    async (address, isPlaintextAllowed, code) => {
+      const { ended, dials } = setup({ address, isPlaintextAllowed });
+      await expect(ended).rejects.toMatchObject({ code });
+      expect(dials).toEqual([]);
+    },
+  );
 
-  it('dialCloud: stopped, and it opens all the same -> the dial was told, and what opens is closed', async () => {
+  it('dialCloud: stopped, and it opens nevertheless -> the dial is aborted, and the open connection is closed', async () => {
     const { actor, dials, answers } = setup({});
     actor.stop();
     expect(dials[0]?.signal.aborted).toBe(true);

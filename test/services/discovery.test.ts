@@ -54,21 +54,21 @@ async function listening(keys?: ClusterKeys) {
         const decoded = decodeBeacon(bytes, keys?.first ?? open);
         return decoded.ok ? [decoded.beacon] : [];
       }),
-    /** What is reported about a beacon. */
+    /** The reports about a beacon. */
     hear(nodeId: string, boot: string, sequence: number, host = '10.0.0.2', port = 9_000, by: BeaconCluster = open) {
       reports.length = 0;
       const beacon = { nodeId: nodeId as NodeId, boot: boot.padEnd(16, '0') as Boot, sequence, port };
       options?.received(encodeBeacon(beacon, by), host);
       return reports.map(({ type }) => type);
     },
-    /** The last of what was reported. */
+    /** The last report. */
     last: () => reports.at(-1),
     changeInterfaces() {
       reports.length = 0;
       options?.interfacesChanged?.();
       return reports.map(({ type }) => type);
     },
-    /** What is reported while time passes. */
+    /** The reports while time passes. */
     pass(ms: number) {
       reports.length = 0;
       const endMs = clock.nowMs + ms;
@@ -80,7 +80,7 @@ async function listening(keys?: ClusterKeys) {
 }
 
 describe('discovery', () => {
-  it('a node: heard again -> reported once; moved, or started anew -> once more', async () => {
+  it('a node: heard again -> reported once; moved, or restarted -> once more', async () => {
     const { hear } = await listening();
     expect(hear('node-b', 'one', 1)).toEqual(['peer.discovered']);
     expect(hear('node-b', 'one', 2)).toEqual([]);
@@ -88,7 +88,7 @@ describe('discovery', () => {
     expect(hear('node-b', 'two', 1, '10.0.0.3')).toEqual(['peer.discovered']);
   });
 
-  it('a beacon played back: from elsewhere, or of a boot that is over -> says nothing', async () => {
+  it('a beacon replayed: from elsewhere, or of an ended boot -> not reported', async () => {
     const { hear } = await listening();
     hear('node-b', 'one', 5);
     expect(hear('node-b', 'one', 5, '10.9.9.9')).toEqual([]);
@@ -97,7 +97,7 @@ describe('discovery', () => {
     expect(hear('node-b', 'one', 6)).toEqual([]);
   });
 
-  it('a node on two networks that we are on -> both addresses are reported; one of them silent -> that one is gone', async () => {
+  it('a node on two shared networks -> both addresses are reported; one of them silent -> that one is gone', async () => {
     const { hear, pass, last } = await listening();
     expect(hear('node-b', 'one', 1, '10.1.0.2')).toEqual(['peer.discovered']);
     expect(hear('node-b', 'one', 2, '10.2.0.2')).toEqual(['peer.discovered']);
@@ -115,7 +115,7 @@ describe('discovery', () => {
     expect(last()).toMatchObject({ address: { host: '10.0.1.2', port: 9_000 } });
   });
 
-  it('a node that goes on announcing itself -> is reported again, after heardAgainMs at the earliest', async () => {
+  it('a node that continues to announce itself -> is reported again, after heardAgainMs at the earliest', async () => {
     const { hear, pass } = await listening();
     hear('node-b', 'one', 1);
     pass(limits.heardAgainMs - 1);
@@ -137,7 +137,7 @@ describe('discovery', () => {
     expect(hear('node-b', 'one', 9)).toEqual(['peer.discovered']);
   });
 
-  it('a flood of beacons from one host -> so many a second are read, and those of others all the same', async () => {
+  it('a flood of beacons from one host -> a limited number per second is read, and those of other hosts nevertheless', async () => {
     const { hear, pass } = await listening();
     for (let sequence = 1; sequence <= limits.beaconsPerSecondMax; sequence++) hear('node-b', 'one', sequence);
     expect(hear('node-c', 'one', 1)).toEqual([]);
@@ -146,12 +146,12 @@ describe('discovery', () => {
     expect(hear('node-c', 'one', 2)).toEqual(['peer.discovered']);
   });
 
-  it('our own beacon -> nothing', async () => {
+  it("this node's own beacon -> nothing", async () => {
     const { hear } = await listening();
     expect(hear('node-a', identity.boot, 1)).toEqual([]);
   });
 
-  it('a double that goes on beating -> reported once', async () => {
+  it('a double that continues to send beacons -> reported once', async () => {
     const { hear, pass } = await listening();
     expect(hear('node-a', 'double', 7)).toEqual([]);
     pass(intervalMs);
@@ -160,7 +160,7 @@ describe('discovery', () => {
     expect(hear('node-a', 'double', 9)).toEqual([]);
   });
 
-  it('our own beacons of an earlier boot, late or played back -> no double', async () => {
+  it('own beacons of an earlier boot, late or replayed -> no double', async () => {
     const { hear, pass } = await listening();
     for (const sequence of [1, 2, 3, 2]) expect(hear('node-a', 'before', sequence)).toEqual([]);
     pass(10 * intervalMs);
@@ -178,7 +178,7 @@ describe('discovery', () => {
     ]);
   });
 
-  it('a ring of keys -> speaks by the first, and hears who speaks by any of them, and nobody else', async () => {
+  it('a ring of keys -> sends with the first, and hears only nodes that send with any of them', async () => {
     type Root = Uint8Array;
     const [first, second, third] = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte)) as [Root, Root, Root];
     const { sent, hear } = await listening(new ClusterKeys(first, second));
@@ -191,7 +191,7 @@ describe('discovery', () => {
     expect(hear('node-e', 'a', 1)).toEqual([]);
   });
 
-  it('beacons of another key -> told once in an hour for each host, of a bounded number of hosts', async () => {
+  it('beacons of another key -> reported once in an hour for each host, of a bounded number of hosts', async () => {
     const { hear, pass, last } = await listening(new ClusterKeys(new Uint8Array(32).fill(1)));
     const other = new ClusterKeys(new Uint8Array(32).fill(2)).first;
     const from = (host: string) => hear('node-b', 'a', 1, host, 9_000, other);
@@ -209,7 +209,7 @@ describe('discovery', () => {
     expect(told).toBe(limits.refusalsRememberedMax);
   });
 
-  it('it begins anew -> its numbers go on, or nobody would hear them', async () => {
+  it('a restart of discovery -> its numbers continue; otherwise no node would accept its beacons', async () => {
     const { actor, sent, restart } = await listening();
     actor.stop();
     await restart();

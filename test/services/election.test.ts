@@ -1,4 +1,4 @@
-/** Elections over real heartbeats: what the rules promise must hold with the delays and losses that these have. */
+/** Elections over real heartbeats: the promises of the rules must hold with their delays and losses. */
 import { describe, expect, it } from '@jest/globals';
 import { type ActorRefFrom, createActor, fromCallback } from 'xstate';
 import type { LeadershipChanged } from '../../src/actors/mailboxes.js';
@@ -9,7 +9,7 @@ import { createLiveness } from '../../src/services/liveness.js';
 import { HeartbeatMesh } from './heartbeat-mesh.js';
 
 class Cluster extends HeartbeatMesh {
-  /** Who leads at which time, by their own words, whenever that changes. */
+  /** Which nodes say that they lead, at each change. */
   readonly leaders: { atMs: number; leaders: string }[] = [];
   readonly elections: Readonly<Record<string, ActorRefFrom<ElectionMachine>>>;
   readonly #leadership: Record<string, LeadershipChanged> = {};
@@ -54,7 +54,7 @@ class Cluster extends HeartbeatMesh {
 }
 
 describe('election over heartbeats', () => {
-  it('a mesh starts -> the smallest leads, and nobody else has', () => {
+  it('a mesh starts -> the smallest leads, and no other node has led', () => {
     const cluster = new Cluster('abcde');
     cluster.mesh('abcde');
     cluster.run(10_000);
@@ -62,7 +62,7 @@ describe('election over heartbeats', () => {
     expect(cluster.followed()).toBe('aaaaa');
   });
 
-  it('a chain starts, the smallest at one end and the next at the other -> one leader, whom all follow', () => {
+  it('a chain starts, the smallest at one end and the next at the other -> one leader, which all follow', () => {
     const cluster = new Cluster('abcde');
     for (const [x, y] of ['ac', 'cd', 'de', 'eb'] as const) cluster.link(x as string, y as string);
     cluster.run(10_000);

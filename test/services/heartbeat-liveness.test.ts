@@ -1,9 +1,9 @@
-/** What heartbeats say of who is live: to whom, when, and how much of it. */
+/** What heartbeats report about live nodes: to which peers, when, and how much. */
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
 import { following, HeartbeatMesh, latencyMs } from './heartbeat-mesh.js';
 
-/** How long news takes from node to node. */
+/** The time that news takes from node to node. */
 const hopMs = limits.promptBeatMs + latencyMs;
 
 function chain(nodes: string): HeartbeatMesh {
@@ -14,7 +14,7 @@ function chain(nodes: string): HeartbeatMesh {
 }
 
 describe('heartbeats and who is live', () => {
-  it('nobody takes part -> no presence, and no more than the regular heartbeats', () => {
+  it('no participant -> no presence, and no more than the regular heartbeats', () => {
     const mesh = new HeartbeatMesh('abc');
     mesh.link('a', 'b');
     mesh.link('b', 'c');
@@ -25,7 +25,7 @@ describe('heartbeats and who is live', () => {
     expect(mesh.sent.map(({ atMs }) => atMs % 1_000)).toEqual(mesh.sent.map(() => 0));
   });
 
-  it('a standing is known -> each heartbeat says it, with a counter that is the same for all and rises', () => {
+  it('a known standing -> is in each heartbeat, with a counter that rises and is the same for all', () => {
     const mesh = new HeartbeatMesh('abc');
     mesh.participate(...'abc');
     mesh.mesh('abc');
@@ -62,7 +62,7 @@ describe('heartbeats and who is live', () => {
     ]);
   });
 
-  it('an idle chain -> each hears of all others once an interval', () => {
+  it('an idle chain -> each node hears of all others once per interval', () => {
     const mesh = chain('abcd');
     mesh.run(3_500);
     mesh.take();
@@ -73,13 +73,13 @@ describe('heartbeats and who is live', () => {
     expect(last?.beat.relayed.map(({ nodeId }) => nodeId).sort()).toEqual(['a', 'b']);
   });
 
-  it('a chain forms -> all know all before any heartbeat is due', () => {
+  it('a chain that forms -> all know all before any heartbeat is due', () => {
     const mesh = chain('abcd');
     mesh.run(4 * hopMs);
     expect([...'abcd'].map((node) => mesh.live(node))).toEqual(['bcd', 'acd', 'abd', 'abc']);
   });
 
-  it('the end of a chain is lost -> everybody knows soon, however far away', () => {
+  it('the end of a chain is lost -> all nodes know soon, however far away', () => {
     const mesh = chain('abcdef');
     mesh.run(5_300);
     mesh.kill('f');
@@ -88,7 +88,7 @@ describe('heartbeats and who is live', () => {
     expect([...'abcde'].map((node) => mesh.live(node))).toEqual(['bcde', 'acde', 'abde', 'abce', 'abcd']);
   });
 
-  it('two meshes with a bridge lose a node -> everybody knows soon, and only the bridge has relayed', () => {
+  it('two meshes with a bridge lose a node -> all nodes know soon, and only the bridge has relayed', () => {
     const mesh = new HeartbeatMesh('abcxyz');
     mesh.participate(...'abcxyz');
     mesh.mesh('abcx');
@@ -104,7 +104,7 @@ describe('heartbeats and who is live', () => {
     expect([...'abcxy'].map((node) => mesh.live(node))).toEqual(['bcxy', 'acxy', 'abxy', 'abcy', 'abcx']);
   });
 
-  it('one link of a mesh breaks -> the others vouch for either side before anybody could be elected', () => {
+  it('one link of a mesh breaks -> the others vouch for both sides before any election could start', () => {
     const mesh = new HeartbeatMesh('abc');
     mesh.participate(...'abc');
     mesh.mesh('abc');
@@ -117,7 +117,7 @@ describe('heartbeats and who is live', () => {
     expect([mesh.live('a'), mesh.live('b')]).toEqual(['bc', 'ac']);
   });
 
-  it('our standing changes -> is known at once by neighbours, and soon by all others', () => {
+  it('a changed standing -> is known at once by neighbors, and soon by all others', () => {
     const mesh = chain('abcd');
     mesh.run(5_300);
     mesh.say('a', { stance: 'claiming' });
@@ -125,7 +125,7 @@ describe('heartbeats and who is live', () => {
     expect([...'bcd'].map((node) => mesh.standing(node, 'a')?.stance)).toEqual(['claiming', 'claiming', 'claiming']);
   });
 
-  it('many changes at once -> one more heartbeat for each neighbour, with the latest', () => {
+  it('many changes at once -> one more heartbeat for each neighbor, with the latest standing', () => {
     const mesh = chain('ab');
     mesh.run(5_300);
     mesh.take();
@@ -136,7 +136,7 @@ describe('heartbeats and who is live', () => {
     expect(mesh.sent[0]?.beat.presence?.term).toBe(10);
   });
 
-  it('a change that the tick has told already -> no more heartbeats for it', () => {
+  it('a change that the tick has already sent -> no more heartbeats for it', () => {
     const mesh = chain('ab');
     mesh.run(5_980);
     mesh.take();
@@ -145,7 +145,7 @@ describe('heartbeats and who is live', () => {
     expect(mesh.sent.filter(({ from }) => from === 'a')).toHaveLength(1);
   });
 
-  it('a cloud link -> says nothing of live nodes and neighbours, and nothing is heard of it', () => {
+  it('a cloud link -> exchanges nothing about live nodes and neighbors', () => {
     const mesh = new HeartbeatMesh('abz');
     mesh.participate(...'abz');
     mesh.link('a', 'z', { isLocal: false });
@@ -161,7 +161,7 @@ describe('heartbeats and who is live', () => {
     expect([mesh.live('a'), mesh.live('b'), mesh.live('z')]).toEqual(['b', 'a', '']);
   });
 
-  it('a cloud link begins and ends -> the neighbours are the same, and are not told again', () => {
+  it('a cloud link begins and ends -> the neighbors are the same, and are not sent again', () => {
     const mesh = new HeartbeatMesh('abz');
     mesh.participate(...'ab');
     mesh.link('a', 'b');
@@ -175,7 +175,7 @@ describe('heartbeats and who is live', () => {
     expect(toB.map(({ beat }) => beat.neighbours)).toEqual([undefined, undefined]);
   });
 
-  it('one of two who told us does so no more -> whoever hears it from the other one is told no more, soon', () => {
+  it('one of two sources stops vouching -> a node that hears it from the other one is told no more, soon', () => {
     const mesh = new HeartbeatMesh('mpqrx');
     mesh.participate(...'mpqrx');
     for (const [x, y] of ['px', 'qx', 'mp', 'mq', 'mr', 'pr'] as const) mesh.link(x as string, y as string);
@@ -189,12 +189,12 @@ describe('heartbeats and who is live', () => {
     mesh.cut('q', 'x');
     mesh.run(4 * hopMs);
     expect(relayed()).toEqual(['q']);
-    // By a way of several hops a counter rises no sooner than the heartbeats on it.
+    // Over several hops a counter rises no sooner than the heartbeats on the path.
     mesh.run(2_500);
     expect([...'mpqr'].map((node) => mesh.live(node))).toEqual(['pqrx', 'mqrx', 'mprx', 'mpqx']);
   });
 
-  it('somebody takes part later than its sessions began -> knows at once what was heard before', () => {
+  it('a participant that starts after its sessions -> knows at once what was received before', () => {
     const mesh = new HeartbeatMesh('abc');
     mesh.participate('b', 'c');
     mesh.link('a', 'b');
@@ -207,7 +207,7 @@ describe('heartbeats and who is live', () => {
     expect(mesh.live('c')).toBe('ab');
   });
 
-  it('somebody takes part no more -> is live no more for the others, soon', () => {
+  it('a participant that stops -> soon counts as live no more at the other nodes', () => {
     const mesh = chain('abc');
     mesh.run(2_500);
     mesh.stopParticipating('a');
@@ -215,7 +215,7 @@ describe('heartbeats and who is live', () => {
     expect([mesh.live('b'), mesh.live('c')]).toEqual(['c', 'b']);
   });
 
-  it('we were late ourselves -> those whose heartbeats wait unread are not given up', () => {
+  it('this process was late -> peers whose heartbeats wait unread are not given up', () => {
     const mesh = chain('abc');
     mesh.run(2_500);
     const before = mesh.changes.length;
@@ -224,7 +224,7 @@ describe('heartbeats and who is live', () => {
     expect(mesh.changes.slice(before)).toEqual([]);
   });
 
-  it('the last connection ends -> nothing is planned any more', () => {
+  it('the last connection ends -> nothing is scheduled any more', () => {
     const mesh = chain('ab');
     mesh.run(2_500);
     mesh.say('a', { term: 3 });

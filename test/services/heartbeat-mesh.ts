@@ -62,7 +62,7 @@ export class HeartbeatMesh {
     return this.#participations.get(node)?.live.get(of as NodeId);
   }
 
-  /** Links every two of the nodes. */
+  /** Links each pair of nodes. */
   mesh(nodes: string): void {
     for (const x of nodes) for (const y of nodes) if (x < y) this.link(x, y);
   }
@@ -112,7 +112,7 @@ export class HeartbeatMesh {
     this.clock.advanceTo(untilMs);
   }
 
-  /** What has been sent since the last call. */
+  /** Everything that was sent since the last call. */
   take(): Sent[] {
     return this.sent.splice(0);
   }

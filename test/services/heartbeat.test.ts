@@ -60,7 +60,7 @@ describe('heartbeats', () => {
     expect(alive.missed).toEqual([]);
   });
 
-  it('the other side beats more slowly than we -> is judged by its own measure', () => {
+  it('the other side beats more slowly -> is judged by its own interval', () => {
     const { start, run } = setup();
     const { handle, missed } = start('a', 200);
     handle.heard({ ...beat, intervalMs: 2_000 });
@@ -70,7 +70,7 @@ describe('heartbeats', () => {
     expect(missed.length).toBeGreaterThan(0);
   });
 
-  it('nothing has come yet -> it may have been admitted there a long round trip later', () => {
+  it('nothing has come yet -> the other side may have been admitted one long round trip later', () => {
     const { start, run } = setup();
     const { handle, missed } = start('a');
     run(limits.firstBeatMs + 2_000);
@@ -80,7 +80,7 @@ describe('heartbeats', () => {
     expect(missed.length).toBeGreaterThan(0);
   });
 
-  it('beats on their way that are more than one -> the round trip is measured by whichever is echoed, once', () => {
+  it('several heartbeats in flight -> each echo measures its own round trip, once', () => {
     const { start, run } = setup();
     const { handle } = start('a');
     run(5_500);
@@ -96,7 +96,7 @@ describe('heartbeats', () => {
     expect(handle.heard({ ...beat, sequence: 5, echo: 3 })).toBeUndefined();
   });
 
-  it('a long way -> silence is judged by its round trip', () => {
+  it('a long line -> silence is judged by its round trip', () => {
     const { start, run } = setup();
     const { handle, missed } = start('a');
     run(5_500);
@@ -107,7 +107,7 @@ describe('heartbeats', () => {
     expect(missed.length).toBeGreaterThan(0);
   });
 
-  it('we were late ourselves -> nobody is judged, and we beat at once', () => {
+  it('this process was late -> no peer is judged, and heartbeats go out at once', () => {
     const { clock, start, run } = setup();
     const { sent, missed } = start('a');
     clock.advanceTo(3_500);
@@ -132,7 +132,7 @@ describe('heartbeats', () => {
     expect(clock.nextAtMs).toBeUndefined();
   });
 
-  it('another interval -> a beat at once that says so, and from then on in it', () => {
+  it('another interval -> a heartbeat at once that announces it, and from then on at that interval', () => {
     const { start, run } = setup();
     const { handle, sent, beats } = start('a');
     run(1_200);
@@ -142,7 +142,7 @@ describe('heartbeats', () => {
     expect(beats.map(({ intervalMs }) => intervalMs)).toEqual([1_000, 1_000, 5_000, 5_000, 5_000]);
   });
 
-  it('a shorter interval -> the next beat does not wait for the old one, and silence is judged by the longer of both', () => {
+  it('a shorter interval -> the next heartbeat does not wait for the old one, and silence is judged by the longer of both', () => {
     const { start, run } = setup();
     const { handle, sent, missed } = start('a', 10_000);
     run(1_000);

@@ -45,7 +45,7 @@ function node() {
   return { mesh, logic: createLink({ time: mesh.time, heartbeats: mesh.heartbeats.a as never, ...surroundings }) };
 }
 
-/** A link of node `a` to `b`, whose bytes are taken and given by hand. */
+/** A link of node `a` to `b`, whose bytes the test takes and gives. */
 function setup(isLocal: boolean, { mesh, logic } = node()) {
   const parent = recorder<LinkReport>();
   const written = new FrameDecoder(1_000_000);
@@ -90,7 +90,7 @@ function setup(isLocal: boolean, { mesh, logic } = node()) {
   return {
     ...{ mesh, link, parent, hear, say, read, readBytes, acknowledge, flow },
     sent: () => taken.shift() as Heartbeat,
-    /** Everything that was sent and not looked at. */
+    /** Everything that was sent since the last call. */
     takeSent: () => taken.splice(0),
     drained: () => handlers?.drained(),
   };
@@ -107,7 +107,7 @@ function batchOf(sequence: number, bytes: number): Frame {
 const mebibyte = 1024 * 1024;
 
 describe('link', () => {
-  it('admitted within the cluster -> says who is there, and hears it', () => {
+  it('admitted within the cluster -> exchanges the live nodes', () => {
     const { mesh, parent, hear, sent } = setup(true);
     expect(sent()).toMatchObject({ neighbours: ['b'], presence: following });
     hear();
@@ -115,7 +115,7 @@ describe('link', () => {
     expect(mesh.live('a')).toBe('bx');
   });
 
-  it('the other clock is ahead -> is told, and again only when it has moved', () => {
+  it('the other clock is ahead -> is reported, and again only when it has moved', () => {
     const { mesh, parent, hear, sent } = setup(true);
     const measured = () => parent.take().flatMap((report) => (report.type === 'heartbeat.measured' ? [report] : []));
     const hearAhead = (byMs: number) => hear({ echo: sent().sequence, wallMs: mesh.time.now() + byMs });
@@ -129,7 +129,7 @@ describe('link', () => {
     expect(measured()).toMatchObject([{ clockAheadMs: -5_000 }]);
   });
 
-  it('a batch has arrived, and is not put on the disk there for long -> the session ends, and not before', () => {
+  it('a batch that arrived but is not on disk there for long -> the session ends, and not before', () => {
     const { mesh, link, parent, hear } = setup(true);
     link.send({ type: 'link.send', frame: { type: 'frame.batch', sequence: 1, runs: [] } });
     const live = (untilMs: number) => {
@@ -144,7 +144,7 @@ describe('link', () => {
     expect(parent.events.at(-1)).toMatchObject({ type: 'link.closed', failure: { code: 'connectionTimeout' } });
   });
 
-  it('the other side cannot write -> is waited for as long as it says so', () => {
+  it('the other side cannot write -> is waited for as long as it reports that', () => {
     const { mesh, link, parent, hear, say } = setup(true);
     link.send({ type: 'link.send', frame: { type: 'frame.batch', sequence: 1, runs: [] } });
     for (let ms = 0; ms < 3 * limits.applyPatienceMs; ms += 1_000) {
@@ -155,7 +155,7 @@ describe('link', () => {
     expect(parent.types()).not.toContain('link.closed');
   });
 
-  it('nothing of what was sent arrives -> the session ends after the patience of the link', () => {
+  it('no sent byte arrives -> the session ends after the patience of the link', () => {
     const { mesh, link, parent, hear } = setup(true);
     link.send({ type: 'link.send', frame: { type: 'frame.batch', sequence: 1, runs: [] } });
     for (let ms = 0; ms < limits.stallPatienceMinMs; ms += 1_000) {
@@ -170,7 +170,7 @@ describe('link', () => {
     expect(parent.events.at(-1)).toMatchObject({ type: 'link.closed', failure: { code: 'connectionTimeout' } });
   });
 
-  it('a large document -> waits for what the link has carried, heartbeats and small batches go between its parts', () => {
+  it('a large document -> waits for what the link has carried; heartbeats and small batches go between its parts', () => {
     const { mesh, link, parent, hear, sent } = setup(true);
     const payload = 'ä'.repeat(20 * limits.windowBytesFirst);
     const entry = { ...chainRun(author, chainStart, [put('1')]).entries[0], payload } as Entry;
@@ -191,7 +191,7 @@ describe('link', () => {
     expect(parent.types().filter((type) => type === 'parcel.sent')).toHaveLength(1);
   });
 
-  it('admitted over a cloud link -> neither says nor hears who is there', () => {
+  it('admitted over a cloud link -> exchanges nothing about live nodes', () => {
     const { mesh, parent, hear, sent } = setup(false);
     expect(sent()).toMatchObject({ neighbours: undefined, presence: undefined, relayed: [] });
     hear();
@@ -200,7 +200,7 @@ describe('link', () => {
   });
 });
 
-describe('a link that is sent much', () => {
+describe('a link that receives much', () => {
   it('more frames at once than a turn of the event loop takes -> all of them, in turns, while nothing more is read', () => {
     const { mesh, parent, read, flow } = setup(true);
     const pings = Array.from({ length: 3 * limits.framesPerTurnMax }, (): Frame => ({ type: 'frame.ping' }));
@@ -237,7 +237,7 @@ describe('a link that is sent much', () => {
     expect(flooded.parent.take()).toHaveLength(100 - first);
   });
 
-  it('closed in the middle of what is read in turns -> the rest is not read', () => {
+  it('closed in the middle of reading in turns -> the rest is not read', () => {
     const { mesh, parent, read, link } = setup(true);
     read(...Array.from({ length: 2 * limits.framesPerTurnMax }, (): Frame => ({ type: 'frame.ping' })));
     parent.take();
@@ -246,7 +246,7 @@ describe('a link that is sent much', () => {
     expect(parent.take()).toEqual([]);
   });
 
-  it('batches that are not on disk, over limits.receiveBytesPerSessionMax -> it waits, is not silent, and goes on when they are', () => {
+  it('batches that are not on disk, over limits.receiveBytesPerSessionMax -> the link waits, is not silent, and continues when they are', () => {
     const { mesh, read, acknowledge, flow } = setup(true);
     let count = 0;
     while (!flow.isPaused && count < 4) {
@@ -262,7 +262,7 @@ describe('a link that is sent much', () => {
     expect(flow.isDestroyed).toBe(true);
   });
 
-  it('frames that are never finished, over limits.receiveBytesMax in all -> those links wait, then are given up; others notice nothing', () => {
+  it('frames that are never finished, over limits.receiveBytesMax in all -> those links wait, then are given up; others are not affected', () => {
     const shared = node();
     const frame = encodeFrame(batchOf(1, 4 * mebibyte)).subarray(0, 3 * mebibyte);
     const greedy = Array.from({ length: 24 }, () => setup(true, shared));
@@ -286,7 +286,7 @@ describe('a link that is sent much', () => {
     expect(modest.flow).toMatchObject({ isPaused: false, isDestroyed: false });
   });
 
-  it('asks and never reads the answers -> one of each kind waits for room, the last one', () => {
+  it('requests whose answers are not read -> one of each type waits for room, the last one', () => {
     const { link, takeSent, acknowledge, drained, flow } = setup(true);
     takeSent();
     flow.isFull = true;

@@ -43,7 +43,7 @@ describe('listen', () => {
     });
   });
 
-  it('lan and a port that is taken, or a host that was configured -> fails, and nothing else is tried', async () => {
+  it('lan and a port that is taken, or a configured host -> fails, and nothing else is tried', async () => {
     expect(await listenWith({ lan: true }, { '::': 'portInUse' })).toEqual({ asked: ['::'], outcome: 'portInUse' });
     expect(await listenWith({ lan: true, host: '::' }, { '::': 'addressUnavailable' })).toEqual({
       ...{ asked: ['::'], outcome: 'addressUnavailable' },

@@ -9,7 +9,7 @@ import { following, HeartbeatMesh } from './heartbeat-mesh.js';
 
 const electionIntervalMs = 5_000;
 
-/** Node `b` by the service, among others. */
+/** Node `b` with the service, among others. */
 function setup(nodes: string) {
   const mesh = new HeartbeatMesh(nodes);
   const parent = recorder<LivenessReport>();
@@ -22,7 +22,7 @@ function setup(nodes: string) {
 }
 
 describe('liveness', () => {
-  it('a standing is given -> the other nodes hear it, soon', () => {
+  it('a standing is set -> the other nodes receive it soon', () => {
     const { mesh, start } = setup('ab');
     const actor = start();
     mesh.participate('a');
@@ -34,7 +34,7 @@ describe('liveness', () => {
     expect(mesh.standing('a', 'b')).toEqual({ ...following, stance: 'leading', term: 4 });
   });
 
-  it('somebody comes, changes, goes -> is reported each time, and no counter is', () => {
+  it('a node comes, changes, goes -> is reported each time, but not its counter', () => {
     const { mesh, start, reports } = setup('abc');
     start();
     mesh.participate('a', 'c');
@@ -53,7 +53,7 @@ describe('liveness', () => {
     expect(reports()).toEqual([{}]);
   });
 
-  it('what was reported -> does not change afterwards', () => {
+  it('a report -> does not change afterwards', () => {
     const { mesh, start, parent } = setup('ab');
     start();
     mesh.participate('a');
@@ -63,14 +63,14 @@ describe('liveness', () => {
     expect(parent.events.map(({ live }) => live.size)).toEqual([1, 0]);
   });
 
-  it('nothing happens -> is reported again every interval', () => {
+  it('no change -> is reported again every interval', () => {
     const { mesh, start, reports } = setup('b');
     start();
     mesh.run(3 * electionIntervalMs);
     expect(reports()).toEqual([{}, {}, {}]);
   });
 
-  it('it begins after the sessions -> reports who is live at once', () => {
+  it('a start after the sessions -> reports the live nodes at once', () => {
     const { mesh, start, reports } = setup('ab');
     mesh.participate('a');
     mesh.link('a', 'b');
@@ -79,7 +79,7 @@ describe('liveness', () => {
     expect(reports()).toEqual([{ a: following }]);
   });
 
-  it('it is stopped -> reports no more, and the node is live no more', () => {
+  it('a stop -> no more reports, and the node counts as live no more', () => {
     const { mesh, start, reports } = setup('ab');
     const actor = start();
     actor.send({ type: 'standing.changed', standing: following });
@@ -97,7 +97,7 @@ describe('liveness', () => {
     expect(mesh.clock.nextAtMs).toBeUndefined();
   });
 
-  it('it is started again -> the new one reports, and goes on with the counters', () => {
+  it('a restart -> the new one reports, and the counters continue', () => {
     const { mesh, start, reports } = setup('ab');
     const before = start();
     before.send({ type: 'standing.changed', standing: following });
@@ -114,7 +114,7 @@ describe('liveness', () => {
     expect(counters.at(-1)).toBeGreaterThan(Math.max(...counters.slice(0, -1)));
   });
 
-  it('another interval -> reports in it from then on', () => {
+  it('another interval -> reports at that interval from then on', () => {
     const { mesh, start, reports } = setup('ab');
     const actor = start();
     mesh.participate('a');

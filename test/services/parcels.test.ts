@@ -6,7 +6,7 @@ const hash = 'h'.repeat(43);
 const part = (bytes: number) => ({ type: 'frame.part', bytes: new Uint8Array(bytes).fill(120) }) as const;
 const parcel = (size: number, offset = 0, of = hash) => ({ type: 'frame.parcel', hash: of, size, offset }) as const;
 
-/** Carries a document over sessions that break after so many parts. */
+/** Carries a document over sessions that break after this many parts. */
 function carry(payload: string, partBytes: number, breaksAfter: number): { text: string; parts: number } {
   const kept = new KeptParcels();
   let parts = 0;
@@ -26,19 +26,19 @@ function carry(payload: string, partBytes: number, breaksAfter: number): { text:
 }
 
 describe('parcels', () => {
-  it('a document in parts -> comes as it was, also where a part ends within a character', () => {
+  it('a document in parts -> arrives unchanged, also where a part ends within a character', () => {
     const payload = JSON.stringify('\ufeffäöü€😀'.repeat(1_000));
     expect(carry(payload, 7, Number.POSITIVE_INFINITY).text).toBe(payload);
   });
 
-  it('sessions that break -> it goes on from where it was', () => {
+  it('sessions that break -> the transfer continues where it was', () => {
     const { text, parts } = carry('x'.repeat(100_000), 1_000, 20);
     expect(text).toHaveLength(100_000);
-    // One part a session comes again, before the other side has said what it has.
+    // One part per session is sent again, before the other side has reported what it has.
     expect(parts).toBeLessThan(100 + 10);
   });
 
-  it('of another origin, hash or size -> nothing is shared', () => {
+  it('another origin, hash or size -> nothing is shared', () => {
     const kept = new KeptParcels();
     const first = new IncomingParcels('a', kept);
     first.begin(parcel(1_000));
@@ -50,7 +50,7 @@ describe('parcels', () => {
     expect(new IncomingParcels('a', kept).begin(parcel(1_000))).toMatchObject({ held: 500 });
   });
 
-  it('many that broke -> a node keeps so many bytes of them at most, the latest ones', () => {
+  it('many broken transfers -> a node keeps a bounded number of their bytes, the latest ones', () => {
     const kept = new KeptParcels();
     for (let index = 0; index < 40; index += 1) {
       const incoming = new IncomingParcels(`node-${index}`, kept);

@@ -28,28 +28,28 @@ function setup(count: number) {
 const half = limits.receiveBytesMax / 2;
 
 describe('receive budget', () => {
-  it('one that holds all there is in one frame -> goes on: it must be able to finish it', () => {
+  it('a link that holds everything in one frame -> continues: it must be able to finish it', () => {
     const { accounts, paused } = setup(1);
     accounts[0].hold({ partialBytes: limits.receiveBytesMax + 1 });
     expect(paused()).toEqual([]);
   });
 
-  it('too much in all -> those with more than limits.receiveBytesGranted wait but for one; when it has finished, the next goes on', () => {
+  it('too much in all -> links with more than limits.receiveBytesGranted wait, except one; when that has finished, the next continues', () => {
     const { accounts, paused } = setup(4);
     for (const account of accounts.slice(0, 3)) account.hold({ partialBytes: half });
     accounts[3]?.hold({ partialBytes: limits.receiveBytesGranted });
     expect(paused()).toEqual([1, 2]);
     accounts[0].hold({ partialBytes: 0, batchBytes: half });
-    // It waits for our own disk now.
+    // It now waits for this node's disk.
     expect(paused()).toEqual([0, 1, 2]);
     accounts[0].hold({ batchBytes: 0 });
-    // What is left fits, but for the little one.
+    // The rest fits, apart from the small one.
     expect(paused()).toEqual([2]);
     accounts[1]?.close();
     expect(paused()).toEqual([]);
   });
 
-  it('nothing moves for limits.receivePatienceMs -> the one with the most goes, until the rest fits', () => {
+  it('nothing moves for limits.receivePatienceMs -> the link with the most is given up, until the rest fits', () => {
     const { run, accounts, given, budget } = setup(3);
     for (const [index, account] of accounts.entries()) account.hold({ partialBytes: half + index });
     run(limits.receivePatienceMs - 1);
@@ -62,7 +62,7 @@ describe('receive budget', () => {
     expect(given).toEqual([2, 1]);
   });
 
-  it('batches that wait for our own disk -> nobody is given up', () => {
+  it("batches that wait for this node's disk -> no link is given up", () => {
     const { run, accounts, given, paused } = setup(2);
     for (const account of accounts) account.hold({ batchBytes: 2 * half });
     expect(paused()).toEqual([0, 1]);
@@ -70,7 +70,7 @@ describe('receive budget', () => {
     expect(given).toEqual([]);
   });
 
-  it('closed twice, or held after it was closed -> its bytes are given back once', () => {
+  it('closed twice, or used after it was closed -> its bytes are returned once', () => {
     const { accounts, budget } = setup(2);
     for (const account of accounts) account.hold({ partialBytes: 1_000 });
     accounts[0].close();

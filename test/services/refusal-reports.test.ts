@@ -11,7 +11,7 @@ function setup() {
 }
 
 describe('RefusalReports', () => {
-  test('the same reason, from one /24 or /64 -> one report in ten seconds, and the next says how many were left out', () => {
+  test('the same reason, from one /24 or /64 -> one report in ten seconds, and the next counts those left out', () => {
     const refused = setup();
     expect(refused(0, '10.0.0.1:7')).toMatchObject({ remoteAddress: '10.0.0.1:7', suppressed: 0 });
     expect(refused(1, '10.0.0.1:8')).toBe(undefined);
@@ -38,7 +38,7 @@ describe('RefusalReports', () => {
     expect(refused(100_000, '10.0.0.1:7')?.suppressed).toBe(12_000 - counted);
   });
 
-  test('an address that is not known -> is reported like any other', () => {
+  test('an unknown address -> is reported like any other', () => {
     const refused = setup();
     expect(refused(0, 'unknown')).toMatchObject({ suppressed: 0 });
     expect(refused(1, 'unknown')).toBe(undefined);
@@ -46,7 +46,7 @@ describe('RefusalReports', () => {
 });
 
 describe('Acquaintances', () => {
-  test('addresses that were noted -> are familiar, also written as IPv6; beyond addressesKnownMax the oldest is forgotten', () => {
+  test('noted addresses -> are familiar, also written as IPv6; beyond addressesKnownMax the oldest is forgotten', () => {
     const acquaintances = new Acquaintances();
     acquaintances.note('10.0.0.1');
     expect(['10.0.0.1', '::ffff:10.0.0.1', '10.0.0.2'].map((host) => acquaintances.isFamiliar(host))).toEqual([

@@ -1,4 +1,4 @@
-/** Access tokens, asked of a small authority over real sockets. */
+/** Access tokens, requested from a small authority over real sockets. */
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -119,7 +119,7 @@ describe('requestToken', () => {
     ['Auth0', { scopes: [], audience: 'https://cloud.example.com' }, { audience: 'https://cloud.example.com' }],
     ['Keycloak', { scopes: ['entgldb:sync'] }, { scope: 'entgldb:sync' }],
     ['Amazon Cognito', { scopes: ['statemesh/sync'] }, { scope: 'statemesh/sync' }],
-  ])('%s, as operations.md has it -> is sent what its documentation asks for', async (_, oAuth2, expected) => {
+  ])('%s, as in operations.md -> receives what its documentation requires', async (_, oAuth2, expected) => {
     await newService()(peerWith(oAuth2));
     const { grant_type: type, client_id: __, resource, ...form } = asked[1]?.form ?? {};
     expect([type, form]).toEqual(['client_credentials', expected]);
@@ -127,7 +127,7 @@ describe('requestToken', () => {
     if (oAuth2.audience === undefined) expect(resource).toBeUndefined();
   });
 
-  it('again -> its metadata is known; after a failure, asked for anew', async () => {
+  it('a second request -> uses the known metadata; after a failure, fetches it again', async () => {
     const request = newService();
     await request();
     await request();
@@ -139,7 +139,7 @@ describe('requestToken', () => {
     expect(asked.slice(4).map(({ path }) => path)).toEqual(['/.well-known/openid-configuration', '/token']);
   });
 
-  it('an authority that takes the form only -> the secret is in the form', async () => {
+  it('an authority that accepts only the form -> the secret is in the form', async () => {
     const methods = { token_endpoint_auth_methods_supported: ['client_secret_post'] };
     metadata = { body: { issuer: url, token_endpoint: `${url}/token`, ...methods } };
     await newService()();
@@ -159,7 +159,7 @@ describe('requestToken', () => {
     expect(asked.at(-1)).toMatchObject({ path: '/connect/token', form: { client_secret: 'open sesame' } });
   });
 
-  it('metadata that does not say that it is JSON -> believed, as cloud nodes believe it', async () => {
+  it('metadata without a JSON content type -> accepted, as cloud nodes accept it', async () => {
     metadata = { ...(metadata as { body: unknown }), headers: { 'content-type': 'text/plain' } };
     await newService()();
     expect(asked.map(({ path }) => path)).toEqual(['/.well-known/openid-configuration', '/token']);
@@ -169,14 +169,14 @@ describe('requestToken', () => {
     ['/realm/', '/realm'],
     ['/realm', '/realm/'],
     ['/', ''],
-  ])('configured as %j, called %j by itself -> the same authority', async (configured, own) => {
+  ])('configured as %j, its own issuer %j -> the same authority', async (configured, own) => {
     metadata = { body: { issuer: `${url}${own}`, token_endpoint: `${url}/token` } };
     await newService()(peerWith({ authority: `${url}${configured}` }));
     const path = own === '' ? '' : '/realm';
     expect(asked.map((one) => one.path)).toEqual([`${path}/.well-known/openid-configuration`, '/token']);
   });
 
-  it('metadata that is old -> asked for anew', async () => {
+  it('old metadata -> fetched again', async () => {
     const request = newService();
     await request();
     time.advance(600_000);
@@ -184,7 +184,7 @@ describe('requestToken', () => {
     expect(asked.slice(2).map(({ path }) => path)).toEqual(['/.well-known/openid-configuration', '/token']);
   });
 
-  it('more authorities than are remembered -> the first is asked anew, and the last is not', async () => {
+  it('more authorities than are remembered -> the first is asked again, and the last is not', async () => {
     const request = newService();
     const pathsOf = async (realm: number) => {
       metadata = { body: { issuer: `${url}/${realm}`, token_endpoint: `${url}/token` } };
@@ -197,14 +197,14 @@ describe('requestToken', () => {
     expect(await pathsOf(0)).toBe(2);
   });
 
-  it('no secret -> the client only says who it is', async () => {
+  it('no secret -> the client only sends its id', async () => {
     const { clientSecret: _, ...oAuth2 } = peerWith().oAuth2;
     await newService()({ ...peerWith(), oAuth2 });
     expect(asked[1]).toMatchObject({ authorization: undefined, form: { client_id: 'shop' } });
     expect(asked[1]?.form).not.toHaveProperty('client_secret');
   });
 
-  it('an authority that lists methods of which we have none -> HTTP Basic', async () => {
+  it('an authority that lists no supported method -> HTTP Basic', async () => {
     for (const methods of [['private_key_jwt'], null]) {
       asked = [];
       const named = { token_endpoint_auth_methods_supported: methods };
@@ -234,7 +234,7 @@ describe('requestToken', () => {
     for (const other of others) expect(other).toBe('The authority of "cloud-1" refuses the client (status 401).');
   });
 
-  it('an authority whose answers are wrong in other ways, and repeat the secret -> neither message nor cause has it', async () => {
+  it('an authority with other wrong answers that repeat the secret -> neither message nor cause contains it', async () => {
     const answers: Answer[] = [
       { body: { token_type: 'open sesame', access_token: 'open sesame' } },
       { body: { token_type: 'Bearer', access_token: 'open sesame', expires_in: 'open sesame' } },
@@ -256,7 +256,7 @@ describe('requestToken', () => {
     ['listed for another authority', [{ name: 'SHOP_SECRET', origin: 'https://identity.example.com' }]],
     ['listed at another port', [{ name: 'SHOP_SECRET', origin: 'http://127.0.0.1:1' }]],
     ['in place of one that is listed', [{ name: 'OTHER_SECRET', origin: 'http://127.0.0.1:1' }]],
-  ])('a variable that is %s -> secretVariableUnlisted, and nobody is asked', async (_, secretVariables) => {
+  ])('a variable that is %s -> secretVariableUnlisted, and no request is sent', async (_, secretVariables) => {
     trust = { ...trust, secretVariables };
     const { code, message } = await refusal();
     expect(code).toBe('secretVariableUnlisted');
@@ -307,25 +307,22 @@ describe('requestToken', () => {
     ]);
   });
 
-  it.each([429, 503])(
-    'status %d with Retry-After -> nobody is asked before it is over, whoever asks',
-    async (status) => {
-      const request = newService();
-      grant = { status, headers: { 'retry-after': '60' }, body: '' };
-      await expect(request()).rejects.toMatchObject({ code: 'authorityUnavailable', retryAfterMs: 60_000 });
-      const before = asked.length;
-      time.advance(59_000);
-      await expect(request(peerWith({ clientId: 'other' }))).rejects.toMatchObject({ retryAfterMs: 1_000 });
-      expect(asked).toHaveLength(before);
-      time.advance(1_000);
-      grant = { body: { access_token: 'd.e.f', token_type: 'bearer' } };
-      await request();
-      // Its metadata is still known.
-      expect(asked.slice(before).map(({ path }) => path)).toEqual(['/token']);
-    },
-  );
+  it.each([429, 503])('status %d with Retry-After -> no request before it is over, from any caller', async (status) => {
+    const request = newService();
+    grant = { status, headers: { 'retry-after': '60' }, body: '' };
+    await expect(request()).rejects.toMatchObject({ code: 'authorityUnavailable', retryAfterMs: 60_000 });
+    const before = asked.length;
+    time.advance(59_000);
+    await expect(request(peerWith({ clientId: 'other' }))).rejects.toMatchObject({ retryAfterMs: 1_000 });
+    expect(asked).toHaveLength(before);
+    time.advance(1_000);
+    grant = { body: { access_token: 'd.e.f', token_type: 'bearer' } };
+    await request();
+    // Its metadata is still known.
+    expect(asked.slice(before).map(({ path }) => path)).toEqual(['/token']);
+  });
 
-  it('discovery answers 429 with Retry-After -> left alone, and its other address, too', async () => {
+  it('discovery answers 429 with Retry-After -> no request until then, to its other address neither', async () => {
     metadata = { status: 429, headers: { 'retry-after': '60' }, body: '' };
     const request = newService();
     await expect(request()).rejects.toMatchObject({ retryAfterMs: 60_000 });
@@ -333,7 +330,7 @@ describe('requestToken', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('what the authority itself is at -> is told apart from an endpoint: user, password or no URL -> refused', async () => {
+  it('the address of the authority itself: with user, password or no URL -> refused, and told apart from an endpoint', async () => {
     for (const authority of ['https://a:b@identity.example.com', 'ftp://127.0.0.1/', 'unix:/run/x.sock', 'x']) {
       const { code, message } = await refusal(peerWith({ authority }));
       expect(code).toMatch(/plaintextRefused|authorityInvalid|secretVariableUnlisted/);
@@ -349,7 +346,7 @@ describe('requestToken', () => {
     expect(message).toContain('(invalid_scope)');
   });
 
-  it('an audience -> named, and as a resource when it is a URI', async () => {
+  it('an audience -> sent, and as a resource when it is a URI', async () => {
     await newService()(peerWith({ audience: 'urn:cloud' }));
     expect(asked[1]?.form).toMatchObject({ audience: 'urn:cloud', resource: 'urn:cloud' });
     await newService()(peerWith({ audience: 'cloud' }));
@@ -369,7 +366,7 @@ describe('requestToken', () => {
     expect(literal.message).not.toContain('sesame');
   });
 
-  it('a secret that was sealed again -> whichever of the two this node can open; neither -> secretUnsealable', async () => {
+  it('a resealed secret -> the one of the two that this node can open; neither -> secretUnsealable', async () => {
     const owner = { nodeId: 'cloud-1', authority: url, clientId: 'shop' };
     const by = (byte: number) => {
       const ring = new ClusterKeys(new Uint8Array(32).fill(byte));
@@ -386,7 +383,7 @@ describe('requestToken', () => {
     expect((await refusal(resealed(by(2), by(3)))).code).toBe('secretUnsealable');
   });
 
-  it('a variable that is not set -> environmentMissing, naming it and the peer', async () => {
+  it('an unset variable -> environmentMissing, naming it and the peer', async () => {
     trust = { ...trust, secretVariables: [{ name: 'NOT_THERE', origin: url }] };
     const { code, message } = await refusal(peerWith({ clientSecret: '$' + '{NOT_THERE}' }));
     expect(code).toBe('environmentMissing');
@@ -515,7 +512,7 @@ describe('requestToken', () => {
     expect(refused.message).not.toMatch(/sesame|\p{Cc}/u);
   });
 
-  it('an authority in the clear beyond loopback -> plaintextRefused, and nobody is asked', async () => {
+  it('an unencrypted authority beyond loopback -> plaintextRefused, and no request is sent', async () => {
     expect((await refusal(peerWith({ authority: 'http://192.0.2.1' }))).code).toBe('plaintextRefused');
   });
 
@@ -527,7 +524,7 @@ describe('requestToken', () => {
     expect(await newService()()).toMatchObject({ lifetimeMs });
   });
 
-  it('nobody waits any more -> the request is given up', async () => {
+  it('aborted -> the request is given up', async () => {
     grant = 'hang';
     const actor = createActor(createRequestToken({ http: createHttp(60_000), time, environment }), {
       input: { peer: peerWith(), keys, ca: undefined, configuration: trust },

@@ -1,4 +1,4 @@
-/** Following whether a database takes writes. */
+/** Watching whether a database takes writes. */
 import { describe, expect, it } from '@jest/globals';
 import { createActor } from 'xstate';
 import type { Mailbox, StoreHealthReport } from '../../src/actors/mailboxes.js';
@@ -43,13 +43,13 @@ function follow(first?: Failure) {
 }
 
 describe('store health', () => {
-  it('nothing is wrong -> nothing is told, and the files are looked at each `storeCheckIntervalMs`', () => {
+  it('no failure -> no report, and the files are checked each `storeCheckIntervalMs`', () => {
     const { clock, told, checks } = follow();
     for (let second = 1; second <= 3; second += 1) clock.step();
     expect([told, checks(), clock.nowMs]).toEqual([[], 3, 3 * limits.storeCheckIntervalMs]);
   });
 
-  it('impaired, for another reason, and well again -> each is told once', () => {
+  it('impaired, for another reason, and well again -> each is reported once', () => {
     const { told, become } = follow();
     for (const failure of [full, full, lost, undefined, undefined]) become(failure);
     expect(told).toEqual([
@@ -59,11 +59,11 @@ describe('store health', () => {
     ]);
   });
 
-  it('impaired from the beginning -> is told at once', () => {
+  it('impaired from the start -> is reported at once', () => {
     expect(follow(full).told).toEqual([{ type: 'store.impaired', failure: full }]);
   });
 
-  it('stopped -> looks no more, and tells nothing', () => {
+  it('stopped -> checks and reports no more', () => {
     const { clock, told, actor, become, checks } = follow();
     actor.stop();
     become(full);

@@ -1,4 +1,4 @@
-/** A database that takes the place of another: everything in it goes along, by its own authors. */
+/** A database that replaces another: all entries are copied, with their authors. */
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
@@ -46,7 +46,7 @@ const drained = (input: { store: Store; successor: Store }) =>
 const runsIn = async (store: Store) => (await store.read(everything())).runs;
 
 describe('copying a database into the one that takes its place', () => {
-  test('more than one portion, own and of others -> all of it, by its authors, and nothing again', async () => {
+  test('more than one portion, own and foreign -> all of it, with its authors, and nothing twice', async () => {
     const stores = await pair();
     for (let portion = 0; portion < 5; portion += 1) {
       await stores.store.write(Array.from({ length: 500 }, (_, index) => put(`k${portion}-${index}`, index)));
@@ -59,7 +59,7 @@ describe('copying a database into the one that takes its place', () => {
     expect(stores.successor.cursor()).toBe(before);
   });
 
-  test('entries that wait at peers, since a clock was wrong -> go along, too', async () => {
+  test('entries that wait at peers, because a clock was wrong -> are copied, too', async () => {
     const stores = await pair();
     stores.time.wallMs += 2 * limits.clockDriftMaxMs;
     await stores.store.write([put('future', 1)]);
@@ -68,7 +68,7 @@ describe('copying a database into the one that takes its place', () => {
     expect(await payloadOf(stores.successor, 'future')).toBe(1);
   });
 
-  test('written to while it is copied -> what comes after is left to draining, which waits for the writes at hand', async () => {
+  test('writes during the copying -> are left to draining, which waits for the writes in progress', async () => {
     const stores = await pair();
     await stores.store.write([put('before', 1)]);
     await copied(stores);
@@ -78,7 +78,7 @@ describe('copying a database into the one that takes its place', () => {
     expect(await payloadOf(stores.successor, 'at hand')).toBe(1);
   });
 
-  test('peers send the same at that moment -> goes on', async () => {
+  test('peers send the same at that moment -> continues', async () => {
     const stores = await pair();
     await stores.store.write(Array.from({ length: 1_500 }, (_, index) => put(`k${index}`, index)));
     const apply = async (runs: readonly Run[], origin: Origin) => {
@@ -89,7 +89,7 @@ describe('copying a database into the one that takes its place', () => {
     expect(await runsIn(stores.successor)).toEqual(await runsIn(stores.store));
   });
 
-  test('the other one has another history of an author -> chainDiverged, which says whose and what to do', async () => {
+  test('another history of an author in the new database -> chainDiverged, which names the author and what to do', async () => {
     const stores = await pair();
     await stores.store.apply(
       [new RemoteChain({ nodeId: nodeC }).put(stamp(1), 'x', 1).put(stamp(2), 'y', 1).run()],

@@ -1,5 +1,5 @@
 /**
- * What a transcript can do: the API of the world as words. Each command is one row; a new one is a row more.
+ * What a transcript can do: the API of the world as words. Each command is one row.
  *
  * `put`, `delete` and `fill` wait until the write is on disk, unless they end in `&`.
  */
@@ -8,11 +8,11 @@ import type { Backup, Duration, Topology, Weather, World, WorldNode } from '../.
 import { latency, oneWay } from '../../../src/simulation/network/rules.js';
 import { peersOf, statusOf } from './questions.js';
 
-/** What a command may reach. */
+/** What a command may use. */
 export interface Stage {
   readonly world: World;
   readonly backups: Map<WorldNode, Backup>;
-  /** @throws Error when there is none of that name */
+  /** @throws Error when there is no node of that name */
   node(name: string | undefined): WorldNode;
   /** Adds a line to the output. */
   say(where: string, text: string): void;
@@ -21,7 +21,7 @@ export interface Stage {
 }
 
 interface CommandRow {
-  /** For whoever got it wrong. */
+  /** The text of the error for a wrong use. */
   readonly usage: string;
   run(stage: Stage, words: readonly string[]): void | Promise<void>;
 }
@@ -214,7 +214,7 @@ function conditionsOf(world: World): Readonly<Record<string, () => boolean>> {
   };
 }
 
-/** Runs a write to its end, or, with `&` as the last word, only begins it. What it fails with is told. */
+/** Runs a write to its end or, with `&` as the last word, only starts it. Reports its failure. */
 async function write(
   { node, say }: Stage,
   name: string | undefined,
@@ -253,7 +253,7 @@ function placeOf(path: string | undefined): { collection: string; key: string } 
   return { collection, key };
 }
 
-/** The world says what is wrong with it, if something is. */
+/** The world reports an invalid duration itself. */
 function durationOf(word: string | undefined): Duration {
   return given(word) as Duration;
 }

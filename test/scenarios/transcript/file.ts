@@ -1,6 +1,6 @@
 /**
- * The file format of transcripts, after the data-driven tests of etcd-io/raft: comments, commands, `----`, and what happened
- * because of them, up to an empty line. Pure: text to blocks and back.
+ * The file format of transcripts, after the data-driven tests of etcd-io/raft: comments, commands, `----`, and the
+ * resulting output, up to an empty line. Pure: text to blocks and back.
  */
 
 export interface Transcript {
@@ -11,7 +11,7 @@ export interface Block {
   /** As written: commands, comments and empty lines. */
   readonly source: readonly string[];
   readonly commands: readonly Command[];
-  /** What the file says has happened. */
+  /** The output in the file. */
   readonly output: readonly string[];
 }
 

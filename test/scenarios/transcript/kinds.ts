@@ -1,4 +1,4 @@
-/** Kinds of lines, as `show` and `hide` name them, and which of them a reader wants to see. */
+/** Kinds of lines, as `show` and `hide` name them, and which of them are shown. */
 import type { TraceLine } from '../../../src/simulation/index.js';
 
 const kinds = [
@@ -30,12 +30,12 @@ const groups: Readonly<Record<string, readonly Kind[]>> = {
 
 const shownByDefault: readonly Kind[] = ['node', 'peers', 'sessions', 'frames', 'commits', 'happenings', 'ends'];
 
-/** How a transcript is to be read: what it shows of all that happens. */
+/** What a transcript shows of all events. */
 export class View {
   readonly #shown = new Set<Kind>(shownByDefault);
-  /** Whether states within states are told. */
+  /** Whether nested states are shown. */
   hasSteps = false;
-  /** Whether frames say over which connection they came. */
+  /** Whether frames show the number of their connection. */
   hasNumbers = false;
   #nodes: ReadonlySet<string> | undefined;
 
@@ -48,7 +48,7 @@ export class View {
     }
   }
 
-  /** Shows only what concerns one of these nodes; of all when there are none. */
+  /** Shows only lines about one of these nodes; about all when there are none. */
   watch(names: readonly string[]): void {
     this.#nodes = names.length === 0 ? undefined : new Set(names);
   }

@@ -1,6 +1,6 @@
 /**
- * Plays a transcript in a world, block by block, and writes down what happened. The checkers of the world watch as in any
- * other scenario: a promise that breaks is an error, not a line.
+ * Plays a transcript in a world, block by block, and writes the output. The checkers of the world watch as in any other
+ * scenario: a breach is an error, not a line.
  */
 import { messageOf } from '../../../src/core/errors.js';
 import { type Backup, createWorld, type World, type WorldNode } from '../../../src/simulation/index.js';
@@ -9,10 +9,14 @@ import type { Command, Transcript } from './file.js';
 import { View } from './kinds.js';
 import { Scribe } from './scribe.js';
 
-/** What a block says that has no line to show: an empty one would look like a mistake. */
+/** The output of a block without lines: an empty output would look like a mistake. */
 const nothing = '(nothing)';
 
-/** The output of each block. @throws Error naming the line of the command that failed */
+/**
+ * The output of each block.
+ *
+ * @throws Error naming the line of the command that failed
+ */
 export async function playTranscript({ blocks }: Transcript): Promise<string[][]> {
   const player = new Player();
   try {
@@ -46,14 +50,14 @@ class Player {
     return this.#output.length === 0 ? [nothing] : this.#output;
   }
 
-  /** The end of the world has its checks, too, but nothing to read. */
+  /** The end of the world has its checks, too, but no output. */
   async close(): Promise<void> {
     this.#isOver = true;
     await this.#world?.close();
     this.#world = undefined;
   }
 
-  /** After an error, which counts. */
+  /** Called after an error, which takes precedence. */
   async discard(): Promise<void> {
     await this.close().catch(() => {});
   }

@@ -2,7 +2,7 @@
 import type { WorldNode } from '../../../src/simulation/index.js';
 import type { Stage } from './commands.js';
 
-/** How things stand with each peer. */
+/** The state of each peer. */
 export async function peersOf({ world, say }: Stage, node: WorldNode): Promise<void> {
   const { peers } = await world.complete(node.node.status());
   if (peers.length === 0) say(node.name, 'knows no peers');

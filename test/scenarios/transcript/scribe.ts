@@ -1,14 +1,14 @@
 /**
- * Writes what happened as a line that reads aloud: when, where, what. Tokens that are drawn at random become numbers in the
- * order in which they first appear, so `node-a#2` is the second incarnation of node-a.
+ * Writes an event as a readable line: when, where, what. Random tokens become numbers in the order in which they first
+ * appear, so `node-a#2` is the second incarnation of node-a.
  */
 import { describeChanges } from '../../../src/configuration/reconfiguration.js';
 import type { TraceLine } from '../../../src/simulation/index.js';
 import type { View } from './kinds.js';
 
-/** States within states that are told even without `show steps`, since they are news. */
+/** Nested states that are shown even without `show steps`, because they are news. */
 const news: ReadonlySet<string> = new Set(['contested', 'diverged', 'leaving']);
-/** The names of what goes on at the same time, which are no states. */
+/** The names of parallel regions, which are no states. */
 const regions: ReadonlySet<string> = new Set(['claim', 'chains']);
 
 const authorPattern = /([A-Za-z0-9][\w.-]*)\/([\w-]+)\/(shared|cluster)/g;
@@ -27,9 +27,9 @@ export class Scribe {
     this.#nodeWidth = Math.max(this.#nodeWidth, name.length);
   }
 
-  /** The line for it; undefined when it is not shown. */
+  /** The line for an event; undefined when it is not shown. */
   write(line: TraceLine): string | undefined {
-    // Of what is not shown, too, or a number would mean another incarnation with every `hide`.
+    // Also for hidden events, otherwise a number would mean another incarnation with every `hide`.
     const text = this.#shorten(this.#textOf(line));
     const from = this.#whereOf(line);
     if (!this.#view.shows(line) || text === '') return undefined;
@@ -83,7 +83,7 @@ export class Scribe {
     return `${name === '' ? '' : `${name}: `}${change}${cause === undefined ? '' : ` (${cause})`}`;
   }
 
-  /** From the state as XState has it, without quotes: `{connected:{claim:settled,chains:aligned}}`. */
+  /** From the state as XState writes it, without quotes: `{connected:{claim:settled,chains:aligned}}`. */
   #state(value: string): string {
     const [top = '', ...inner] = value.match(/\w+/g) ?? [];
     if (top === 'running') return this.#running(inner);
@@ -91,7 +91,7 @@ export class Scribe {
     return [top, ...told].join('.');
   }
 
-  /** Of all that goes on in a node that runs, how far it is with being reconfigured. */
+  /** For a running node, only the step of its reconfiguration. */
   #running(inner: readonly string[]): string {
     const step = inner[inner.indexOf('reconfiguration') + 1];
     return step === undefined || step === 'settled' || !this.#view.hasSteps ? 'running' : `running.${step}`;
