@@ -16,7 +16,7 @@ const refusal = (address: string, reason = 'tokenRefused'): AuditRecord => ({
 });
 
 describe('Audit', () => {
-  it('20 refusals from one network -> some lines, then one with how many were left out', () => {
+  it('20 refusals from one network -> some lines, then one with the number of the others', () => {
     const { time, lines, audit } = setup();
     for (let port = 1; port <= 20; port += 1) audit.note(refusal(`192.0.2.${port}:${port}`));
     expect(lines).toHaveLength(limits.auditRepeatsMax);
@@ -29,7 +29,7 @@ describe('Audit', () => {
     expect(lines).toHaveLength(limits.auditRepeatsMax + 2);
   });
 
-  it('a record -> the message has all of it, since a terminal shows only that', () => {
+  it('a record -> the message has all of it, because a terminal shows only that', () => {
     const messages: string[] = [];
     const audit = new Audit({ info: (_, message) => messages.push(message) }, manualTime());
     audit.note({ event: 'control.called', command: 'put', by: 'control socket of uid 0', collection: 'articles' });
@@ -49,7 +49,7 @@ describe('Audit', () => {
     expect(lines).toHaveLength(4 * limits.auditRepeatsMax);
   });
 
-  it('strangers from everywhere -> what is kept of them, and written, is bounded', () => {
+  it('strangers from everywhere -> memory and log lines for them are bounded', () => {
     const { lines, audit } = setup();
     for (let index = 0; index < limits.auditKeysMax * 3; index += 1) {
       audit.note(refusal(`10.${index >> 8}.${index & 255}.1:1`));
@@ -57,7 +57,7 @@ describe('Audit', () => {
     expect(lines.length).toBeLessThanOrEqual(limits.auditKeysMax + limits.auditRepeatsMax);
   });
 
-  it('it ends -> what was left out is told, and nothing waits any more', () => {
+  it('the end -> the number of unreported refusals is written, and no timer is left', () => {
     const { time, lines, audit } = setup();
     for (let count = 0; count < 7; count += 1) audit.note(refusal('192.0.2.1:1'));
     audit.close();
@@ -67,7 +67,7 @@ describe('Audit', () => {
     expect(lines).toHaveLength(before);
   });
 
-  it('calls that change something -> who, what and about whom, never a document or a secret; others -> nothing', async () => {
+  it('calls that change something -> caller, command and target, never a document or a secret; others -> nothing', async () => {
     const { lines, audit } = setup();
     const command = async () => 'done';
     const commands = auditCommands(

@@ -1,4 +1,4 @@
-/** Access tokens, asked of a real OAuth2 authority, and checked as a cloud node checks them. */
+/** Access tokens, requested from a real OAuth2 authority, and checked as a cloud node checks them. */
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createActor, toPromise } from 'xstate';
@@ -15,7 +15,7 @@ import { createVerifyToken } from '../../src/services/verify-token.js';
 
 const scope = 'entgldb:sync';
 const audience = 'urn:statemesh:test';
-/** With characters that HTTP Basic must have encoded (RFC 6749, section 2.3.1). */
+/** With characters that HTTP Basic must encode (RFC 6749, section 2.3.1). */
 const secret = 'open sesame: 100% & more+';
 const clientSecret = '$' + '{SHOP_SECRET}';
 const time = systemTime();
@@ -23,7 +23,7 @@ const time = systemTime();
 let authority: Authority | undefined;
 
 beforeEach(() => {
-  // It says each time that it stores nothing, which is what we want of it.
+  // The authority warns each time that it stores nothing; that is intended here.
   jest.spyOn(console, 'warn').mockImplementation(() => {});
 });
 
@@ -70,13 +70,13 @@ async function refusal(outcome: Promise<unknown>): Promise<{ code: string; messa
     () => undefined,
     (reason: unknown) => reason,
   );
-  // Neither in the message nor in a cause, however deep.
+  // Neither in the message nor in a cause, at any depth.
   expect(inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true })).not.toContain('sesame');
   return error as { code: string; message: string };
 }
 
 describe('an OAuth2 authority', () => {
-  it('a client with its secret -> a token that a cloud node takes', async () => {
+  it('a client with its secret -> a token that a cloud node accepts', async () => {
     const url = await start();
     const granted = await request(url);
     expect(authority?.tokens).toEqual([granted.token.reveal()]);
@@ -96,7 +96,7 @@ describe('an OAuth2 authority', () => {
     expect(await verify(granted, url, certificates.ca)).toMatchObject({ subject: 'shop' });
   });
 
-  it('over https, with a certificate of nobody that is trusted -> certificateInvalid', async () => {
+  it('over https, with a certificate of an untrusted authority -> certificateInvalid', async () => {
     const url = await start({ tls: await makeCertificates() });
     const { ca } = await makeCertificates();
     expect((await refusal(request(url, {}, ca))).code).toBe('certificateInvalid');
@@ -114,20 +114,20 @@ describe('an OAuth2 authority', () => {
     expect(authority?.tokens).toEqual([]);
   });
 
-  it('no scope that it has -> a token for less than was asked, which a cloud node refuses', async () => {
+  it('no scope that the client has -> a token for less than requested, which a cloud node refuses', async () => {
     const url = await start();
     const granted = await request(url, { scopes: ['admin'] });
     expect((await refusal(verify(granted, url))).code).toBe('tokenRefused');
   });
 
-  it('nobody at its address any more -> authorityUnavailable', async () => {
+  it('no process at its address any more -> authorityUnavailable', async () => {
     const url = await start();
     await authority?.close();
     authority = undefined;
     expect((await refusal(request(url))).code).toBe('authorityUnavailable');
   });
 
-  it('another name of its machine -> authorityInvalid, since it calls itself otherwise', async () => {
+  it('another name of its machine -> authorityInvalid, because its issuer differs', async () => {
     const url = await start();
     const { code, message } = await refusal(request(url.replace('127.0.0.1', 'localhost')));
     expect(code).toBe('authorityInvalid');

@@ -52,7 +52,7 @@ async function start(): Promise<StatemeshNode> {
   return started;
 }
 
-/** Of the certificate that is served. */
+/** The serial number of the served certificate. */
 async function served(): Promise<string> {
   const { port = 0 } = (await node?.status()) ?? {};
   return new Promise((resolve, reject) => {
@@ -74,7 +74,7 @@ function happened(type: 'reconfiguration.finished' | 'reconfiguration.failed'): 
 }
 
 describe('a certificate that is renewed on disk', () => {
-  it('in place, by a rename and by a symbolic link that is swapped -> is served; a broken one is told, and the old one goes on', async () => {
+  it('in place, by rename and by symlink swap -> is served; a broken one is reported, and the old one stays', async () => {
     directory = await mkdtemp(join(tmpdir(), 'statemesh-certificates-'));
     const [first, second, third, fourth] = [
       await pairOf(),
@@ -121,11 +121,11 @@ describe('examineCertificates', () => {
     ['short-lived, and fresh', { fromDays: 0, toDays: 6 }, 'ok', 5],
     ['expired', { fromDays: -10, toDays: -1 }, 'expired', -2],
     ['not valid yet', { fromDays: 2, toDays: 90 }, 'early', 89],
-  ])('%s -> told, with the days that are left', async (_, dates, state, daysLeft) => {
+  ])('%s -> reported, with the remaining days', async (_, dates, state, daysLeft) => {
     directory = await mkdtemp(join(tmpdir(), 'statemesh-certificates-'));
     await write(directory, await pairOf(dates));
     const path = join(directory, 'cert.pem');
-    // A moment has passed since it was made.
+    // A moment has passed since it was created.
     const nowMs = Date.now() + 1_000;
     expect(await examineCertificates({ tlsCert: path, ca: path }, nowMs)).toEqual([
       { field: 'tlsCert', path, state, daysLeft },
@@ -133,7 +133,7 @@ describe('examineCertificates', () => {
     ]);
   });
 
-  it('a device that never ends -> as a file that is none, and refused by the node', async () => {
+  it('a device that never ends -> counts as an invalid file, and is refused by the node', async () => {
     expect(await examineCertificates({ tlsCert: '/dev/zero', ca: '/dev/zero' }, Date.now())).toEqual([]);
     await expect(readAuthorities('/dev/zero')).rejects.toMatchObject({
       code: 'configurationInvalid',
@@ -141,7 +141,7 @@ describe('examineCertificates', () => {
     });
   });
 
-  it('files that are none, or not there -> nothing: starting the node tells of them', async () => {
+  it('invalid or missing files -> nothing: starting the node reports them', async () => {
     directory = await mkdtemp(join(tmpdir(), 'statemesh-certificates-'));
     await writeFile(join(directory, 'x'), '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----');
     const paths = { tlsCert: join(directory, 'x'), ca: join(directory, 'y') };

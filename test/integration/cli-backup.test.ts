@@ -23,7 +23,7 @@ async function countOf(node: StartedNode): Promise<number> {
 }
 
 describe('backup and restore', () => {
-  test('a node that is written to -> a copy; put back after the database is damaged -> its documents are there', async () => {
+  test('a node during writes -> a copy; restored after the database is damaged -> its documents are there', async () => {
     const node = await startNode();
     await put(node, 2_000);
     const file = join(node.directory, 'backups', 'node-a.db');
@@ -48,7 +48,7 @@ describe('backup and restore', () => {
     await put(again, 10, 'after');
   });
 
-  test('put back beside a peer that has more -> both end with the same, and nothing that the peer has is lost', async () => {
+  test('restored beside a peer that has more -> both end with the same, and no data of the peer is lost', async () => {
     const options = { discoveryPort: ownPort(), beaconIntervalMs: 200 };
     const [a, b] = [await startNode(options), await startNode({ ...options, nodeId: 'node-b' })];
     await put(a, 100);
@@ -64,7 +64,7 @@ describe('backup and restore', () => {
     await settled(b, 155);
   });
 
-  test('a running node -> is told so, with its process, and its database is not touched', async () => {
+  test('a running node -> is reported, with its process, and its database is not touched', async () => {
     const node = await startNode();
     await put(node, 3);
     const file = join(node.directory, 'a.db');
@@ -74,7 +74,7 @@ describe('backup and restore', () => {
     expect(await countOf(node)).toBe(3);
   });
 
-  test('a file that is there -> stays, unless it is to be replaced', async () => {
+  test('an existing file -> stays, unless --force is given', async () => {
     const node = await startNode();
     const file = join(node.directory, 'mine');
     await writeFile(file, 'mine');
@@ -84,7 +84,7 @@ describe('backup and restore', () => {
     expect((await readFile(file)).subarray(0, 15).toString()).toBe('SQLite format 3');
   });
 
-  test('a place that is none -> said so, and nothing is left behind', async () => {
+  test('an invalid place -> an error, and nothing is left behind', async () => {
     const node = await startNode();
     await writeFile(join(node.directory, 'file'), '');
     const { exitCode, stderr } = await node.run(['backup', join(node.directory, 'file', 'a.db')]);
@@ -94,7 +94,7 @@ describe('backup and restore', () => {
   test.each([
     ['no database', 'text', 'databaseCorrupt', 'take another backup', 6],
     ['a file that is not there', undefined, 'requestInvalid', 'There is no copy at', 2],
-  ])('%s -> refused, and what was there stays', async (_, content, code, words, exit) => {
+  ])('%s -> refused, and the old database stays', async (_, content, code, words, exit) => {
     const cwd = await temporaryDirectory();
     if (content !== undefined) await writeFile(join(cwd, 'backup'), content);
     const { exitCode, stderr } = await run(['restore', 'backup', '--data-dir', 'data', '--json'], { cwd });
@@ -102,7 +102,7 @@ describe('backup and restore', () => {
     expect(existsSync(join(cwd, 'data')) ? await readdir(join(cwd, 'data')) : []).toEqual([]);
   });
 
-  test("another node's copy into the directory of a configured one -> back, and it is said that this node does not use it", async () => {
+  test("another node's copy into the directory of a configured one -> restored, with a note that this node does not use it", async () => {
     const node = await startNode({ control: true });
     const file = join(node.directory, 'a.db');
     await node.run(['backup', file]);
@@ -119,7 +119,7 @@ describe('backup and restore', () => {
     expect(await restore('--data-dir', 'data')).toMatch(/is restored/);
   });
 
-  test("another node's copy, and a damaged one -> refused, and what was there stays", async () => {
+  test("another node's copy, and a damaged one -> refused, and the old database stays", async () => {
     const node = await startNode();
     await put(node, 2_000);
     const file = join(node.directory, 'a.db');

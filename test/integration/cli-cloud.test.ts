@@ -1,4 +1,4 @@
-/** Remote peers and cloud nodes by the command line, in processes of their own. */
+/** Remote peers and cloud nodes from the command line, in processes of their own. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -11,7 +11,7 @@ const cloudPeer = [
 ];
 
 describe('remote peers', () => {
-  test('added, shown, disabled, enabled and removed -> as told, and as JSON', async () => {
+  test('added, shown, disabled, enabled and removed -> reported as text and as JSON', async () => {
     const node = await startNode();
     const told = async (...args: string[]) => (await node.run(args)).stdout.trim();
     expect(await told(...cloudPeer, '--client-secret-env', 'SHOP_SECRET')).toBe(

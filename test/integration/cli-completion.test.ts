@@ -1,11 +1,11 @@
-/** `statemesh completion`, in the shells that are here. */
+/** `statemesh completion`, in the installed shells. */
 import { spawnSync } from 'node:child_process';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { run, startNode, temporaryDirectory } from './cli-fixture.js';
 
-/** What bash offers for the words so far, the last of which is being written. */
+/** What bash offers for the words so far, the last of which is incomplete. */
 async function offered(words: readonly string[], place?: string, typed = 'statemesh'): Promise<string[]> {
   const cwd = place ?? (await temporaryDirectory());
   await writeFile(join(cwd, 'completion'), (await run(['completion', 'bash'])).stdout);
@@ -25,7 +25,7 @@ async function offered(words: readonly string[], place?: string, typed = 'statem
 const nothing = [''];
 
 describe('completion', () => {
-  test('bash: a command begun, its options, its subcommands, and files where they belong -> are offered', async () => {
+  test('bash: an incomplete command, its options, its subcommands, and files where they belong -> are offered', async () => {
     expect(await offered(['rem'])).toEqual(['remote-peers', 'remove-peer']);
     expect(await offered(['comp'])).toEqual(['completion']);
     expect(await offered(['find', '--o'])).toEqual(['--order-by', '--offset']);
@@ -78,13 +78,13 @@ describe('completion', () => {
     expect(await offered(['find', '--data-dir', join(node.directory, 'data'), 'art'], elsewhere)).toEqual(['articles']);
   }, 30_000);
 
-  test('every shell: its script, and another shell -> printed, or refused with those that there are', async () => {
+  test('every shell: its script, and an unknown shell -> printed, or refused with a list of shells', async () => {
     const cwd = await temporaryDirectory();
     for (const shell of ['bash', 'zsh', 'fish']) {
       const { stdout, exitCode } = await run(['completion', shell]);
       expect([exitCode, stdout]).toEqual([0, expect.stringContaining(`complete ${shell} --`)]);
       await writeFile(join(cwd, shell), stdout);
-      // Where the shell is installed, it can read it.
+      // Where the shell is installed, it can parse it.
       const { error, status, stderr } = spawnSync(shell, ['-n', join(cwd, shell)], { encoding: 'utf8' });
       if (error === undefined) expect([shell, status, stderr]).toEqual([shell, 0, '']);
     }

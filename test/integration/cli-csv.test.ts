@@ -1,4 +1,4 @@
-/** CSV: what `export` writes, `import` takes back as it was; what spreadsheets write; what is wrong. */
+/** CSV: `import` restores what `export` writes, reads what spreadsheets write, and refuses errors. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -27,7 +27,7 @@ async function written(documents: readonly object[]): Promise<string> {
 }
 
 describe('csv', () => {
-  test('drawn documents: written and read -> as they were', async () => {
+  test('drawn documents: written and read -> unchanged', async () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.constantFrom('', '007', '1.0', ' 1', '"', '[1] ', '-', '{', 'a\r\nb', '12345678901234567890', 'null'),
@@ -41,7 +41,7 @@ describe('csv', () => {
     });
     await fc.assert(
       fc.asyncProperty(documents, async (given) => {
-        // As the node gives them.
+        // As the node returns them.
         const exact = JSON.parse(JSON.stringify(given)) as object[];
         expect(jsonLines(await parsed(await written(exact)))).toEqual(exact);
       }),
@@ -82,7 +82,7 @@ describe('csv', () => {
     });
   });
 
-  test('over the command line: a collection out and in again -> the same; what does not fit -> refused', async () => {
+  test('over the command line: a collection exported and imported -> the same; documents that do not fit -> refused', async () => {
     const node = await startNode();
     const place = (name: string) => join(node.directory, name);
     await writeFile(place('in.csv'), 'sku,name,price,tags\nA1,Espresso,1.2,"[""hot"",1]"\nA2,"7,5",,\n');
@@ -107,7 +107,7 @@ describe('csv', () => {
     }
   }, 30_000);
 
-  test('numbers with decimal commas -> stay text, of which the command tells, or are numbers where it is said so', async () => {
+  test('numbers with decimal commas -> stay text, with a hint, or are numbers in the named columns', async () => {
     const node = await startNode();
     const csv = 'sku;price;name;size\nA1;"1,5";Espresso;"7,5"\nA2;2;Latte;large\nA3;"-1.234,25";Tea;small\n';
     const imported = (...args: string[]) =>

@@ -1,4 +1,4 @@
-/** `start --daemon-ready`, with systemd's own program and somebody who listens as systemd does; and `logs`. */
+/** `start --daemon-ready`, with systemd's own program and a listener like systemd; and `logs`. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ afterEach(() => {
   for (const cleanup of cleanups.splice(0)) cleanup();
 });
 
-/** Node.js has no Unix datagram sockets; Python, which building SQLite needs anyway, has. */
+/** Node.js has no Unix datagram sockets; Python has, and building SQLite needs it anyway. */
 const listener = `
 import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -40,7 +40,7 @@ async function configured(): Promise<string> {
 }
 
 describe('start --daemon-ready', () => {
-  test('under a service manager -> it hears when the node serves, and when it stops', async () => {
+  test('under a service manager -> the manager learns when the node serves, and when it stops', async () => {
     const cwd = await configured();
     const path = join(cwd, 'notify');
     const heard = await listen(path);
@@ -55,7 +55,7 @@ describe('start --daemon-ready', () => {
     expect(await node.exitCode).toBe(0);
   });
 
-  test('nobody listens -> a warning, and the node serves', async () => {
+  test('no listener -> a warning, and the node serves', async () => {
     const cwd = await configured();
     const node = open(['start', '--json', '--daemon-ready'], { cwd });
     expect(await until(() => eventsOf(node)[0])).toMatchObject({ event: 'running' });
@@ -75,7 +75,7 @@ describe('logs', () => {
     expect([wrong.exitCode, wrong.stderr]).toEqual([2, expect.stringContaining('Allowed choices are trace, debug')]);
   });
 
-  test('without a level -> the last lines, whatever became of standard error', async () => {
+  test('without a level -> the last lines, wherever standard error goes', async () => {
     const node = await startNode();
     const { stdout, exitCode } = await node.run(['logs', '--lines', '1']);
     expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/^\S+Z INFO {2}[^\n]+\n$/)]);
@@ -89,7 +89,7 @@ describe('logs', () => {
     expect((await node.run(['logs', '--lines', '0'])).stdout).toBe('');
   });
 
-  test('--follow -> what comes, too, until the node stops in good order', async () => {
+  test('--follow -> also new lines, until the node stops gracefully', async () => {
     const node = await startNode({ logLevel: 'warn' });
     const following = open(['logs', 'info', '--follow'], { cwd: node.directory });
     await until(() => following.stdout().includes('at level info now') || undefined);
@@ -120,10 +120,10 @@ describe('start, and what becomes of its output', () => {
     ['standard output is on a disk that is full', '> /dev/full 3> pipe'],
     ['nobody reads the log, and the pipe is full', '2> pipe'],
     ['both are closed', '>&- 2>&- 3> pipe'],
-  ])('%s -> it serves on, and stops in good order', async (_, redirection) => {
+  ])('%s -> it continues to serve, and stops gracefully', async (_, redirection) => {
     const { socketPath, child } = await redirected(redirection);
     const exitCode = new Promise((resolve) => child.once('exit', resolve));
-    // Each is told in the log; 400 are more than a pipe takes.
+    // Each is logged; 400 are more than a pipe holds.
     const times = redirection === '2> pipe' ? 400 : 10;
     for (let index = 0; index < times; index += 1) {
       await callControl(socketPath, 'reconfigure', { partial: { heartbeatIntervalMs: 1_000 + (index % 2) } });

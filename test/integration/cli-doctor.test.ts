@@ -1,4 +1,4 @@
-/** `statemesh doctor`: on a healthy node, and on nodes with all that it looks for. */
+/** `statemesh doctor`: on a healthy node, and on nodes with every problem that it looks for. */
 import { createSocket } from 'node:dgram';
 import { chmod, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
@@ -60,7 +60,7 @@ async function place({ aheadMs = 0 } = {}): Promise<{ cwd: string; database: str
 }
 
 describe('doctor', () => {
-  test('a healthy place -> all is well, exit code 0, and nothing has changed', async () => {
+  test('a healthy place -> no problem, exit code 0, and nothing has changed', async () => {
     const { cwd, database } = await place();
     const before = await readFile(database);
     const { exitCode, findings } = await doctor(cwd);
@@ -73,7 +73,7 @@ describe('doctor', () => {
     expect((await readFile(database)).equals(before)).toBe(true);
   });
 
-  test('for people -> a line for each, with what to do', async () => {
+  test('without --json -> a line for each finding, with advice', async () => {
     const { cwd } = await place();
     await chmod(join(cwd, 'data'), 0o755);
     const { exitCode, stdout } = await run(['doctor'], { cwd });
@@ -108,7 +108,7 @@ describe('doctor', () => {
     expect([exitCode, (await stat(database)).size]).toEqual([6, 20_000]);
   });
 
-  test('a payload that somebody has altered -> its entry is named', async () => {
+  test('a payload that was altered -> its entry is named', async () => {
     const { cwd, database } = await place();
     const connection = new Sqlite(database);
     connection.prepare(`UPDATE oplog SET payload = '{"index":-1}' WHERE key = 'k7'`).run();
@@ -120,7 +120,7 @@ describe('doctor', () => {
     ]);
   });
 
-  test("another program's file in its place -> said so", async () => {
+  test("another program's file in place of the database -> reported", async () => {
     const { cwd, database } = await place();
     await writeFile(database, 'text');
     const { exitCode, findings } = await doctor(cwd);
@@ -149,7 +149,7 @@ describe('doctor', () => {
     ]);
   });
 
-  test('an address of elsewhere, or the port taken at another address -> what the configuration names is tried', async () => {
+  test('a foreign address, or the port taken at another address -> the configured address is tried', async () => {
     const { cwd } = await place();
     const server = createServer();
     await new Promise<void>((done) => server.listen(0, '127.0.0.2', done));
@@ -164,7 +164,7 @@ describe('doctor', () => {
     server.close();
   });
 
-  test('ports besides, and a host that is not here -> each is named, with what to do', async () => {
+  test('other ports, and a host of another machine -> each is named, with advice', async () => {
     const { cwd } = await place();
     const metrics = createServer();
     await new Promise<void>((done) => metrics.listen(0, '127.0.0.1', done));
@@ -192,7 +192,7 @@ describe('doctor', () => {
     ]);
   });
 
-  test('a file in place of the data directory -> said so', async () => {
+  test('a file in place of the data directory -> reported', async () => {
     const { cwd } = await place();
     await writeFile(join(cwd, 'file'), '');
     for (const dataDir of ['file', 'file/below']) {
@@ -204,7 +204,7 @@ describe('doctor', () => {
     }
   });
 
-  test('a node that is suspended -> told within five seconds', async () => {
+  test('a suspended node -> reported within five seconds', async () => {
     const node = await startNode();
     node.child.kill('SIGSTOP');
     const began = performance.now();
@@ -218,7 +218,7 @@ describe('doctor', () => {
     expect(tookMs).toBeLessThan(5_000);
   });
 
-  test('a node that runs -> it is asked, its peers among what it tells', async () => {
+  test('a running node -> answers itself, including its peers', async () => {
     const node = await startNode({ knownPeers: [{ nodeId: 'node-z', address: '127.0.0.1:9' }] });
     const { exitCode, findings } = await until(async () => {
       const looked = await doctor(node.directory);
@@ -231,7 +231,7 @@ describe('doctor', () => {
 });
 
 describe('a node that does not lead', () => {
-  test('a cloud peer -> who connects to it is told, since only there the reason is known', async () => {
+  test('a cloud peer -> the report names the leader, because only the leader knows the reason', async () => {
     const node = await startNode({ discovery: false, eligible: false });
     const peer = ['--node-id', 'cloud-1', '--address', '127.0.0.1:9', '--authority', 'https://identity.example'];
     expect((await node.run(['add-cloud-peer', ...peer, '--client-id', 'shop'])).exitCode).toBe(0);

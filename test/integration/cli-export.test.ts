@@ -30,7 +30,7 @@ function linesOf(text: string): Record<string, unknown>[] {
 }
 
 describe('export', () => {
-  test('a collection -> its documents in their latest version, as import takes them', async () => {
+  test('a collection -> its documents in their latest version, as import reads them', async () => {
     const { exitCode, stdout } = await node.run(['export', 'things']);
     expect([exitCode, linesOf(stdout)]).toEqual([
       0,
@@ -44,14 +44,14 @@ describe('export', () => {
     expect((await node.run(['get', 'copies', 'a', '--json'])).stdout).toBe('{"n":2}\n');
   });
 
-  test('documents that were written again, as they were -> one line each', async () => {
+  test('documents that were rewritten unchanged -> one line each', async () => {
     for (let time = 0; time < 3; time += 1) {
       await run(['import', 'again', '-'], { cwd: node.directory, input: '{"key":"k","document":1}\n' });
     }
     expect((await node.run(['export', 'again'])).stdout).toBe('{"key":"k","document":1}\n');
   });
 
-  test('import without a collection: an export of everything, and its history -> taken', async () => {
+  test('import without a collection: an export of everything, and its history -> imported', async () => {
     const line = '{"collection":"sent","key":"k","document":1}\n';
     const sent = await node.run(['import', '-'], { input: line });
     expect([sent.exitCode, sent.stdout]).toEqual([0, 'Imported 1 document.\n']);
@@ -64,7 +64,7 @@ describe('export', () => {
     ]);
   });
 
-  test('more than a reader takes at once, many times -> whole, and no warning of the node', async () => {
+  test('more than a reader takes at once, many times -> complete, and no warning of the node', async () => {
     const text = 'x'.repeat(10_000);
     const lines = Array.from({ length: 1_000 }, (_, n) =>
       JSON.stringify({ key: String(n).padStart(4, '0'), document: text }),
@@ -75,14 +75,14 @@ describe('export', () => {
     expect(node.stderr()).not.toContain('Warning');
   });
 
-  test('everything -> with its collection, and nothing that statemesh keeps for itself', async () => {
+  test("everything -> with its collection, and without statemesh's own documents", async () => {
     await node.run(['add-static-peer', '--node-id', 'far', '--address', '127.0.0.1:9']);
     const lines = linesOf((await node.run(['export'])).stdout);
     expect(lines).toContainEqual({ collection: 'others', key: 'x', document: 1 });
     expect(lines.filter(({ collection }) => String(collection).startsWith('_'))).toEqual([]);
   });
 
-  test('--history -> each entry with its stamp, deletions and what was replaced among them', async () => {
+  test('--history -> each entry with its stamp, including deletions and replaced versions', async () => {
     const lines = linesOf((await node.run(['export', 'things', '--history'])).stdout);
     expect(lines.map(({ key, operation, current }) => [key, operation, current])).toEqual([
       ['a', 'put', true],
@@ -97,11 +97,11 @@ describe('export', () => {
     });
   });
 
-  test('an empty collection -> nothing, and no waiting for something', async () => {
+  test('an empty collection -> nothing, without waiting', async () => {
     expect(await node.run(['export', 'nothing'])).toMatchObject({ exitCode: 0, stdout: '' });
   });
 
-  test('--to a file -> whole, for its owner only; a file that is there stays, unless it is to be replaced', async () => {
+  test('--to a file -> complete, readable by its owner only; an existing file stays, unless --force is given', async () => {
     const file = join(node.directory, 'out.jsonl');
     expect(await node.run(['export', 'things', '--to', file])).toMatchObject({
       exitCode: 0,
@@ -116,7 +116,7 @@ describe('export', () => {
     expect(JSON.parse(stdout)).toEqual({ lines: 2, file });
   });
 
-  test('--to a place that is none -> said so, and nothing left behind', async () => {
+  test('--to an invalid place -> an error, and nothing is left behind', async () => {
     const { exitCode, stderr } = await node.run(['export', 'things', '--to', join(node.directory, 'missing', 'x')]);
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining('cannot be written')]);
   });
@@ -127,7 +127,7 @@ describe('watch', () => {
     return open(['watch', '--data-dir', join(node.directory, 'data'), '--json', ...args], { cwd: node.directory });
   }
 
-  test('from the beginning -> all of the collection, then what comes; Ctrl-C ends it with 0', async () => {
+  test('from the beginning -> all entries of the collection, then new ones; Ctrl-C ends it with 0', async () => {
     const watch = watching(['things', '--since', '0']);
     await until(() => linesOf(watch.stdout()).length === 5 || undefined);
     await node.run(['put', 'others', 'y', '1']);
@@ -139,7 +139,7 @@ describe('watch', () => {
     await node.run(['delete', 'things', 'd']);
   });
 
-  test('from a cursor on -> what came behind it', async () => {
+  test('from a cursor on -> the entries after it', async () => {
     const first = watching(['--since', '0']);
     const cursor = (await until(() => linesOf(first.stdout())[1]))?.cursor;
     const second = watching(['--since', String(cursor)]);

@@ -1,4 +1,6 @@
-/** Real processes of the built command line, in temporary directories that go with their nodes after each test. */
+/**
+ * Real processes of the built command line, in temporary directories that are removed with their nodes after each test.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,10 +18,10 @@ afterEach(async () => {
 });
 
 export interface RunOptions {
-  /** It, or its files, outlive the test: the caller ends it. */
+  /** The process, or its files, outlive the test: the caller ends it. */
   readonly keep?: boolean;
   readonly cwd?: string;
-  /** The program; default: the one that was built. */
+  /** The program; default: the built one. */
   readonly main?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
@@ -70,7 +72,7 @@ export function open(
   child.stderr.setEncoding('utf8').on('data', (text) => {
     stderr += text;
   });
-  // A command may end without having read all that it is given.
+  // A command may end without having read all of its input.
   child.stdin.on('error', () => {});
   const exitCode = new Promise<number | null>((resolve) => child.once('close', resolve));
   const kill = async (): Promise<void> => {
@@ -117,7 +119,7 @@ export async function startNode(
   };
 }
 
-/** What `start --json` has told. */
+/** The events that `start --json` has printed. */
 export function eventsOf(running: Running): Record<string, unknown>[] {
   return running
     .stdout()
@@ -126,7 +128,7 @@ export function eventsOf(running: Running): Record<string, unknown>[] {
     .map((line) => JSON.parse(line));
 }
 
-/** Asks for something until it is there. */
+/** Polls until there is a result. */
 export async function until<T>(look: () => Promise<T | undefined> | T | undefined, what = 'condition'): Promise<T> {
   const deadline = performance.now() + conditionTimeoutMs;
   for (;;) {

@@ -1,4 +1,4 @@
-/** The command line where a file, standard input or standard output is something else than one expects. */
+/** The command line with unusual files, standard input or standard output. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { lstat, readFile, symlink, writeFile } from 'node:fs/promises';
@@ -23,7 +23,7 @@ afterAll(async () => {
   await node.exitCode;
 });
 
-/** Runs a line of a shell in the directory of the node, where `statemesh` is the command. */
+/** Runs a shell line in the directory of the node; `statemesh` is the command. */
 async function shell(line: string): Promise<{ exitCode: number | null; stdout: string; stderr: string }> {
   const script = `statemesh() { '${process.execPath}' '${main}' "$@"; }\n${line}`;
   const child = spawn('sh', ['-c', script], { cwd: node.directory, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -57,7 +57,7 @@ describe('standard input', () => {
     expect(stderr).not.toMatch(/^ {4}at /m);
   });
 
-  test('lines that come late -> the request is there before the first of them', async () => {
+  test('lines that come late -> the request arrives before the first of them', async () => {
     const path = join(await temporaryDirectory(), 'control.sock');
     const server = createServer((_request, response) => response.end('{"written":1}\n')).listen(path);
     const arrived = once(server, 'request');
@@ -79,7 +79,7 @@ describe('fields that no document has', () => {
     ['where: a field that is there', '\'{"v":99}\'', []],
     ['where: null is what a missing field is', '\'{"w":null,"v":1}\'', []],
     ['order', '\'{"v":1}\' --order-by -w,v', [hint]],
-  ])('find: %s -> said on standard error', async (_what, where, hints) => {
+  ])('find: %s -> a hint on standard error', async (_what, where, hints) => {
     const { exitCode, stderr } = await shell(`statemesh find c --where ${where}`);
     expect(exitCode).toBe(0);
     expect(stderr).toBe(hints.map((each) => `hint:  ${each}\n`).join(''));
@@ -102,13 +102,13 @@ describe('quotes', () => {
     ['find: $or in double quotes', 'statemesh find c --where "{\\"$or\\": [{\\"v\\":1}]}"', true],
     ['put: a number that would lose digits', 'statemesh put c x \'{"a":9007199254740993}\'', false],
     ['put: too many arguments', 'statemesh put c x 1 2', false],
-  ])('%s -> 2, and how to quote where that is it', async (_what, line, isAdvised) => {
+  ])('%s -> 2, and how to quote if that is the cause', async (_what, line, isAdvised) => {
     const { exitCode, stderr } = await shell(line);
     expect(exitCode).toBe(2);
     expect(stderr.includes(advice)).toBe(isAdvised);
   });
 
-  test('find: a text with an escaped quote before a colon, a field that is empty in a document -> no advice', async () => {
+  test('find: a text with an escaped quote before a colon, an empty field of a document -> no advice', async () => {
     const { exitCode, stderr } = await shell(
       'statemesh find c --where \'{"v":"\\"\\": "}\'; statemesh put c e \'{"":1}\'',
     );
@@ -118,7 +118,7 @@ describe('quotes', () => {
 
 describe('standard output', () => {
   test.each(['status --json', 'find c --json', 'export c --json', 'put c k 1 --json'])(
-    '%s: a disk that is full -> 2, and why',
+    '%s: a full disk -> 2, and why',
     async (command) => {
       const { exitCode, stderr } = await shell(`statemesh ${command} > /dev/full`);
       expect({ exitCode, stderr }).toEqual({
@@ -175,7 +175,7 @@ describe('a path', () => {
   });
 });
 
-describe('a pipe that nobody has open at its other end', () => {
+describe('a pipe without a process at its other end', () => {
   test('a certificate -> is empty, at once', async () => {
     expect(await readPemFile(await fifo())).toBe('');
   });
@@ -194,7 +194,7 @@ describe('a pipe that nobody has open at its other end', () => {
     expect(stderr).toMatch(message);
   });
 
-  test('--inspect-trace, of a node that runs -> the recording fails, and the node goes on', async () => {
+  test('--inspect-trace, on a running node -> the recording fails, and the node continues', async () => {
     const change = JSON.stringify({ inspector: { trace: await fifo() } });
     const { stdout } = await shell(`echo '${change}' | statemesh reconfigure --stdin --json; statemesh get c k --json`);
     expect(stdout).toMatch(/"changes".*\n1\n/);

@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import type { ServerMessage } from '../../src/inspector/wire.js';
 import { eventsOf, open, run, startNode, temporaryDirectory, until } from './cli-fixture.js';
 
-/** What the page is told, and what is asked for by it. */
+/** What the page receives, and the requests that it sends. */
 function view(address: string) {
   const { origin, host, hash } = new URL(address);
   const socket = new WebSocket(`ws://${host}/records?${hash.slice(1)}`, { origin });
@@ -18,9 +18,9 @@ function view(address: string) {
 }
 
 describe('start --inspect', () => {
-  test('a free port -> its address is told to those who ask, and its page shows the actors of the node', async () => {
+  test('a free port -> its address is printed on request, and its page shows the actors of the node', async () => {
     const node = await startNode({ inspector: { port: 0 } });
-    // It lets in whoever has it: only who asks is told.
+    // The address admits everyone who has it, so it is printed on request only.
     expect(eventsOf(node)[0]).not.toHaveProperty('inspectorUrl');
     expect(JSON.parse((await node.run(['status', '--json'])).stdout)).not.toHaveProperty('inspectorUrl');
     const { stdout } = await node.run(['status', '--json', '--inspect-url']);
@@ -34,7 +34,7 @@ describe('start --inspect', () => {
     expect((await (await fetch(url)).text()).toLowerCase()).toContain('<!doctype html>');
   });
 
-  test('by option, with a trace -> the trace can be looked at afterwards', async () => {
+  test('by option, with a trace -> the trace can be shown afterwards', async () => {
     const cwd = await temporaryDirectory();
     const options = ['--node-id', 'n', '--security', 'none', '--no-discovery', '--data-dir', join(cwd, 'data')];
     const node = open(
@@ -56,7 +56,7 @@ describe('start --inspect', () => {
     expect(await inspecting.exitCode).toBe(0);
   });
 
-  test('in the background, its output in a file -> its address is told; its token, by status, or when asked for', async () => {
+  test('in the background, its output in a file -> its address is printed; its token only by status, or on request', async () => {
     const cwd = await temporaryDirectory();
     const options = ['--node-id', 'n', '--security', 'none', '--no-discovery', '--data-dir', join(cwd, 'data')];
     const node = open(['start', ...options, '--inspect'], { cwd });
@@ -72,13 +72,10 @@ describe('start --inspect', () => {
     expect(asked.stdout()).toMatch(/watch it +http:\/\/127\.0\.0\.1:\d+\/#token=/);
   });
 
-  test.each(['here', '0x10', '1e3', '65536'])(
-    '--inspect %s, which is no port -> refused, with what to do',
-    async (port) => {
-      const { exitCode, stderr } = await run(['start', '--node-id', 'n', '--security', 'none', '--inspect', port]);
-      expect([exitCode, stderr]).toEqual([2, expect.stringContaining('use a port')]);
-    },
-  );
+  test.each(['here', '0x10', '1e3', '65536'])('--inspect %s, an invalid port -> refused, with advice', async (port) => {
+    const { exitCode, stderr } = await run(['start', '--node-id', 'n', '--security', 'none', '--inspect', port]);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('use a port')]);
+  });
 });
 
 describe('inspect', () => {
@@ -109,7 +106,7 @@ describe('inspect', () => {
 });
 
 describe('simulate --inspect', () => {
-  test('one seed -> is played before who looks on, who may take part; Ctrl-C ends it', async () => {
+  test('one seed -> is played for viewers, who may send commands; Ctrl-C ends it', async () => {
     const simulating = open([
       'simulate',
       '--seed',
@@ -153,7 +150,7 @@ describe('simulate --inspect', () => {
     expect(await simulating.exitCode).toBe(0);
   });
 
-  test('many seeds -> refused: which one?', async () => {
+  test('many seeds -> refused: one must be chosen', async () => {
     const { exitCode, stderr } = await run(['simulate', '--inspect']);
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining('--seed')]);
   });

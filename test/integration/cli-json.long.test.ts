@@ -1,4 +1,4 @@
-/** What commands print with `--json` is what docs/json.md says: the types there are those of real output. */
+/** The output of commands with `--json` matches docs/json.md: its types are those of real output. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
@@ -19,7 +19,7 @@ interface Sample {
   readonly json: string;
 }
 
-/** Real output, by what the table calls the command. */
+/** Real output, by the command's name in the table. */
 const samples = new Map<string, Sample[]>();
 
 function take(command: string, stdout: string): void {
@@ -127,7 +127,7 @@ describe('docs/json.md', () => {
       { type: 'Found', json: '{"key":"k"}' },
       { type: 'Failure', json: '{"code":1,"message":""}' },
     ];
-    // A field too many, one that is missing, one of another type are noticed; nothing else.
+    // An extra field, a missing one and one of another type are noticed; nothing else.
     expect(problemsOf([...samples.values(), wrong].flat())).toEqual([
       expect.stringContaining('does not exist in type'),
       expect.stringContaining("'document' is missing"),

@@ -1,4 +1,4 @@
-/** What the command line loads to tell of itself: its own words, and nothing of a node. */
+/** What the command line loads for its help: its own texts, and no code of a node. */
 import { cp, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -36,7 +36,7 @@ describe('what the command line loads', () => {
   test.each([
     ...['start', 'doctor', 'simulate', 'config', 'init', 'logs', 'restore', 'inspect', 'remove-peer', 'reconfigure'],
     ...['status', 'import'],
-  ])('%s --help: -> nothing of a node', async (command) => {
+  ])('%s --help: -> no code of a node', async (command) => {
     const { packages, modules } = await loadedBy(command, '--help');
     const ofBar = [
       'ansi-regex',

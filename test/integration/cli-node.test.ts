@@ -19,7 +19,7 @@ import {
 import { ownPort } from './own-port.js';
 
 describe('a node', () => {
-  /** For tests that leave it running and mind their own collection. */
+  /** For tests that leave it running and use a collection of their own. */
   let shared: StartedNode;
 
   beforeAll(async () => {
@@ -32,7 +32,7 @@ describe('a node', () => {
     await rm(shared.directory, { recursive: true, force: true });
   });
 
-  test('init, start, talk, stop: as the README has it -> everything ends with 0', async () => {
+  test('init, start, talk, stop: as the README says -> everything ends with 0', async () => {
     const cwd = await temporaryDirectory();
     expect((await run(['init', '--node-id', 'shop-1'], { cwd })).exitCode).toBe(0);
     const env = { STATEMESH_DISCOVERY_PORT: String(ownPort()) };
@@ -57,12 +57,12 @@ describe('a node', () => {
     await until(() => eventsOf(again)[0]?.event === 'running' || undefined);
   });
 
-  test('status --exit-code: of a node that serves, and of none -> 0 and 3', async () => {
+  test('status --exit-code: of a serving node, and of none -> 0 and 3', async () => {
     expect((await shared.run(['status', '--exit-code'])).exitCode).toBe(0);
     expect((await run(['status', '--exit-code'], { cwd: await temporaryDirectory() })).exitCode).toBe(3);
   });
 
-  test('documents: put, get, find, delete -> what was written, and 4 for what is not there', async () => {
+  test('documents: put, get, find, delete -> the written documents, and 4 for missing ones', async () => {
     const node = shared;
     const document = { name: 'Espresso', price: 1.2, note: 'a\u009bb' };
     expect(await node.run(['put', 'articles', 'espresso', JSON.stringify(document)])).toMatchObject({
@@ -123,7 +123,7 @@ describe('a node', () => {
     ]);
   });
 
-  test('status and peers: -> tables for people, JSON for programs, no secret in either', async () => {
+  test('status and peers: -> tables as text, JSON with --json, no secret in either', async () => {
     const node = shared;
     const [status, statusJson, peers] = await Promise.all([
       node.run(['status']),
@@ -151,7 +151,7 @@ describe('a node', () => {
     expect((await node.run(['get', 'cities', '2999', '--json'])).stdout).toBe('{"id":2999,"name":"city 2999"}\n');
   });
 
-  test('a collection that is not there: found, counted, exported -> nothing, and a hint; collections -> those that are', async () => {
+  test('a missing collection: found, counted, exported -> nothing, and a hint; collections -> the existing ones', async () => {
     const node = await startNode();
     expect((await node.run(['collections'])).stdout).toBe('There are no documents yet.\n');
     await node.run(['put', 'articles', 'a1', '{"name":"Espresso"}']);
@@ -160,20 +160,20 @@ describe('a node', () => {
     expect(await node.run(['find', 'artciles'])).toEqual(say('', `hint:  ${hint}\n`));
     expect(await node.run(['find', 'artciles', '--count'])).toEqual(say('0\n', `hint:  ${hint}\n`));
     expect(await node.run(['export', 'artciles', '--json'])).toEqual(say('', `${JSON.stringify({ hint })}\n`));
-    // Nothing matches: that is another thing.
+    // A query without matches gives no hint.
     expect(await node.run(['find', 'articles', '--where', '{"name":"Tea"}'])).toEqual(say('', ''));
     expect((await node.run(['collections'])).stdout).toBe('COLLECTION  DOCUMENTS\narticles            1\n');
     expect((await node.run(['collections', '--json'])).stdout).toBe('{"collection":"articles","documents":1}\n');
   });
 
-  test('remove-peer: nobody of that name -> 4, and where to look', async () => {
+  test('remove-peer: an unknown name -> 4, and where to look', async () => {
     const { exitCode, stdout, stderr } = await shared.run(['remove-peer', 'zz']);
     expect([exitCode, stdout]).toEqual([4, '']);
     expect(stderr).toContain('There is no remote peer "zz"');
     expect(stderr).toContain('statemesh remote-peers');
   });
 
-  test('numbers that would be rounded, fields that are there twice -> refused by every door, with the path', async () => {
+  test('numbers that would be rounded, duplicate fields -> refused by every command, with the path', async () => {
     const results = await Promise.all([
       shared.run(['put', 'c', 'k', '{"a":[9007199254740993]}', '--json']),
       shared.run(['put', 'c', 'k', '-', '--json'], { input: '{"a":[1e400]}' }),
@@ -252,7 +252,7 @@ describe('a node', () => {
     });
   });
 
-  test('start: a configuration that others can read -> a warning; the key in no output and no argument', async () => {
+  test('start: a configuration that others can read -> a warning; the key is in no output and no argument', async () => {
     const cwd = await temporaryDirectory();
     await writeFile(join(cwd, 'statemesh.json'), '{}');
     await chmod(join(cwd, 'statemesh.json'), 0o644);
@@ -268,7 +268,7 @@ describe('a node', () => {
     for (const line of node.stderr().trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('msg');
   });
 
-  test('start: another node in the same data directory -> 5 with controlUnavailable, and the first goes on', async () => {
+  test('start: another node in the same data directory -> 5 with controlUnavailable, and the first continues', async () => {
     const node = await startNode();
     const second = await node.run(['start', '--json', '--node-id', 'node-b']);
     expect(second.exitCode).toBe(5);
@@ -311,7 +311,7 @@ describe('import', () => {
     expect((await node.run(['find', 'c', '--count'])).stdout).toBe('1000\n');
   });
 
-  test('the node stops meanwhile: -> 3, and how many were kept at least', async () => {
+  test('the node stops meanwhile: -> 3, and the minimum number of kept lines', async () => {
     const { node, importing } = await startImport(thousandLines);
     node.child.kill('SIGTERM');
     expect(await importing.exitCode).toBe(3);
@@ -343,7 +343,7 @@ describe('two nodes', () => {
     expect(status.stdout).toMatch(/^peers +1 connected of 1 known$/m);
   });
 
-  test('add-static-peer: without discovery -> they connect and sync, and it is known the second time', async () => {
+  test('add-static-peer: without discovery -> they connect and sync, and the second call reports it as known', async () => {
     const [one, two] = await Promise.all([
       startNode({ nodeId: 'one', discovery: false }),
       startNode({ nodeId: 'two', discovery: false }),

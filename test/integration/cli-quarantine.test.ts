@@ -1,6 +1,6 @@
 /**
- * Documents of statemesh itself that can be anything: the node starts and serves with them, says so once, and they are removed by their
- * name, from a node that runs and from one that does not.
+ * Statemesh's own documents with arbitrary content: the node starts and serves with them, reports them once, and they
+ * are removed by name, on a running node and on a stopped one.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -36,14 +36,14 @@ const good = (nodeId: string) => ({
   IsEnabled: true,
 });
 
-/** Of a good peer; what stands for it is spoilt. */
+/** The envelope of a valid peer; its replacement is spoiled. */
 const envelope = 'sealed:1:AAAA:AAAA';
 const goodCloud = {
   ...{ ...good('cloud-z'), Type: 2 },
   OAuth2Json: JSON.stringify({ authority: 'http://127.0.0.1:1', clientId: 'shop', clientSecret: envelope }),
 };
 
-/** By collection and key, what some member has written. */
+/** Documents that some member has written, by collection and key. */
 const spoilt: readonly (readonly [collection: string, key: string, payload: string])[] = [
   [peers, 'number', '42'],
   [peers, 'null', 'null'],
@@ -100,7 +100,7 @@ function open(path: string) {
   return openSqliteStore({ path, nodeId: 'node-a' as NodeId, time: systemTime(), randomness: systemRandomness() });
 }
 
-/** What can be told apart by a reader of one line. */
+/** Names that are unique in a one-line report. */
 const names = spoilt.map(([collection, key]) => `${collection} ${key}`).sort();
 const told = (documents: readonly { collection: string; documentKey: string }[]) =>
   documents.map(({ collection, documentKey }) => `${collection} ${documentKey}`).sort();
@@ -124,8 +124,8 @@ async function doctor(cwd: string, ...args: string[]): Promise<{ exitCode: numbe
 // Each runs a dozen commands.
 jest.setTimeout(120_000);
 
-describe('documents of statemesh itself that can be anything', () => {
-  test('a node that runs: -> serves, lists each in status and doctor, warns once, tells no secret, removes by name', async () => {
+describe("statemesh's own documents with arbitrary content", () => {
+  test('a running node: -> serves, lists each in status and doctor, warns once, prints no secret, removes by name', async () => {
     const { cwd } = await place();
     const node = await startNode({ metricsPort: 0 }, { directory: cwd });
     const status = async () => lastJson((await node.run(['status', '--json'])).stdout);
@@ -173,7 +173,7 @@ describe('documents of statemesh itself that can be anything', () => {
     expect(log.match(/which cannot be used and is left alone/g)).toHaveLength(spoilt.length);
   });
 
-  test('a node that does not run: doctor -> lists them; --repair -> removes them and says so, and nothing else', async () => {
+  test('a stopped node: doctor -> lists them; --repair -> removes exactly them and reports it', async () => {
     const { cwd, path } = await place();
     const before = await doctor(cwd);
     expect([before.exitCode, before.findings.map(({ state }) => state)]).toEqual([0, spoilt.map(() => 'warning')]);
@@ -189,13 +189,13 @@ describe('documents of statemesh itself that can be anything', () => {
       const { peers: left, quarantined } = await readRemotePeers(store);
       expect([left.map(({ nodeId }) => nodeId), quarantined]).toEqual([['cloud-z', 'node-z'], []]);
       expect(await store.count('things' as CollectionName)).toBe(1);
-      // Deletions like any other: the peers hear of them.
+      // Ordinary deletions: the peers receive them.
       const { entries, tombstones } = await store.statistics();
       expect([entries, tombstones]).toEqual([2 * spoilt.length + 3, spoilt.length]);
     });
   });
 
-  test('remove-peer --offline -> removes the one, by a marker that syncs; without a database or a name: refused', async () => {
+  test('remove-peer --offline -> removes one, by a marker that syncs; without a database or a name: refused', async () => {
     const { cwd, path } = await place();
     const one = await run(['remove-peer', 'constructor', '--offline'], { cwd });
     expect([one.exitCode, one.stdout]).toEqual([0, 'Removed: constructor, on every node of the cluster.\n']);

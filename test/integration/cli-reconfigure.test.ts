@@ -1,4 +1,4 @@
-/** The configuration by the command line: looked at, checked, changed in its file, and in a node that runs. */
+/** The configuration from the command line: shown, checked, changed in its file, and in a running node. */
 import { execFile } from 'node:child_process';
 import { chmod, chown, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -51,11 +51,11 @@ describe('config', () => {
     expect(await readJson(path)).not.toHaveProperty('port');
   });
 
-  test('set: a file of another user, with a mode that the umask would not give -> stays so', async () => {
+  test('set: a file of another user, with a mode that the umask would not give -> keeps both', async () => {
     const { cwd, path } = await withFile();
     await chmod(path, 0o664);
     const before = await stat(path);
-    // Who is not root has files of his own only.
+    // A user other than root has only own files.
     if (process.getuid?.() === 0) await chown(path, 12_345, 12_346);
     const owned = await stat(path);
     expect((await run(['config', 'set', 'port=9001'], { cwd })).exitCode).toBe(0);
@@ -64,7 +64,7 @@ describe('config', () => {
     expect(ino).not.toBe(before.ino);
   });
 
-  test('set, check: the key in the environment -> is enough, and hides nothing wrong in the file', async () => {
+  test('set, check: the key in the environment -> is enough, and hides no error in the file', async () => {
     const { clusterKey: _, ...keyless } = fields;
     const { cwd, path } = await withFile(keyless);
     const env = { STATEMESH_CLUSTER_KEY: clusterKey, STATEMESH_PORT: '9005' };
@@ -82,7 +82,7 @@ describe('config', () => {
     expect([exitCode, stderr.includes('more than')]).toEqual([2, true]);
   });
 
-  test('set: a value that is wrong, alone or with the others -> 2, names the field, and the file is as it was', async () => {
+  test('set: a wrong value, alone or with others -> 2, names the field, and the file is unchanged', async () => {
     const { cwd, path } = await withFile();
     for (const [args, field] of [
       [['port=ninety'], 'port'],
@@ -97,7 +97,7 @@ describe('config', () => {
     expect(await readJson(path)).toEqual(fields);
   });
 
-  test('set: a secret -> by standard input only, and shown nowhere', async () => {
+  test('set: a secret -> from standard input only, and shown nowhere', async () => {
     const { cwd, path } = await withFile();
     const secret = 'the next secret of the cluster';
     const refused = await run(['config', 'set', `cluster-key=${secret}`], { cwd });
@@ -119,7 +119,7 @@ describe('config', () => {
     }
   });
 
-  test('show: a value of each origin -> says which', async () => {
+  test('show: a value of each origin -> names the origin', async () => {
     const { cwd } = await withFile();
     const { stdout } = await run(['config', 'show', '--json'], { cwd, env: { STATEMESH_ELIGIBLE: 'false' } });
     expect(lastJson(stdout)).toMatchObject({
@@ -180,7 +180,7 @@ describe('reconfigure', () => {
     expect(status).toMatchObject({ nodeId: 'node-a', processId: node.child.pid });
   });
 
-  test('its file is edited: another NodeId, then something bad, then back -> taken up, refused and told, and all it had goes along', async () => {
+  test('its file is edited: another NodeId, then an error, then back -> applied, refused and reported, and all data is kept', async () => {
     const node = await startNode();
     const path = join(node.directory, 'statemesh.json');
     const original = await readFile(path, 'utf8');
@@ -198,7 +198,7 @@ describe('reconfigure', () => {
     expect((await node.run(['get', 'things', 'x'])).stdout).toBe('1\n');
   });
 
-  test('its NodeId is changed by a call, then its file in another field -> that field only', async () => {
+  test('its NodeId is changed by a call, then its file in another field -> only that field changes', async () => {
     const node = await startNode({ discovery: false });
     expect((await node.run(['reconfigure', 'nodeId=node-z'])).exitCode).toBe(0);
     expect((await node.run(['config', 'set', 'syncIntervalMs=900'])).exitCode).toBe(0);
@@ -206,7 +206,7 @@ describe('reconfigure', () => {
     expect(lastJson((await node.run(['status', '--json'])).stdout).nodeId).toBe('node-z');
   });
 
-  test('options and variables -> stay in force over a file that changes', async () => {
+  test('options and variables -> take precedence over a file that changes', async () => {
     const { cwd } = await withFile({ ...fields, port: 0, discoveryPort: ownPort() });
     const node = open(['start', '--json', '--heartbeat-interval-ms', '700'], { cwd });
     await until(() => eventsOf(node)[0]);
@@ -215,7 +215,7 @@ describe('reconfigure', () => {
     expect(node.stderr()).not.toContain('heartbeatIntervalMs');
   });
 
-  test('SIGHUP without a terminal -> the file is read at once, and the node goes on', async () => {
+  test('SIGHUP without a terminal -> the file is read at once, and the node continues', async () => {
     const node = await startNode();
     const path = join(node.directory, 'statemesh.json');
     await writeFile(path, JSON.stringify({ ...(await readJson(path)), syncIntervalMs: 900 }));
@@ -224,7 +224,7 @@ describe('reconfigure', () => {
     expect((await node.run(['status'])).exitCode).toBe(0);
   });
 
-  test('--config of a pipe -> is read once, and paths in it are relative to where one stands', async () => {
+  test('--config of a pipe -> is read once, and paths in it are relative to the working directory', async () => {
     const cwd = await temporaryDirectory();
     const main = join(process.cwd(), 'dist/cli/main.js');
     const text = JSON.stringify({ ...fields, port: 0, discovery: false });
@@ -235,7 +235,7 @@ describe('reconfigure', () => {
     expect(JSON.parse(stdout.split('\n')[0] ?? '')).toMatchObject({ event: 'running', dataDir: join(cwd, 'data') });
   });
 
-  test('--config-url: a part, the rest by options and variables -> is whole; --config comes before the variable', async () => {
+  test('--config-url: a part, the rest by options and variables -> is complete; --config comes before the variable', async () => {
     const { cwd, path } = await withFile({ ...fields, nodeId: 'of-file', port: 0, discovery: false });
     const server = createServer((_, response) => {
       response.end(JSON.stringify({ clusterSalt, discovery: false, port: 0 }));
@@ -258,7 +258,7 @@ describe('reconfigure', () => {
     } finally {
       await new Promise((resolve) => server.close(resolve));
     }
-    // What was kept needs the rest, too. That it is used is told.
+    // The kept part needs the rest, too. Its use is reported.
     const node = open(['start', '--json', '--config-url', url, '--node-id', 'shop-7'], { cwd, env });
     await until(() => eventsOf(node)[0]);
     await until(
@@ -266,7 +266,7 @@ describe('reconfigure', () => {
     );
   });
 
-  test('--config-url: a web server -> gives the configuration; away at the next start -> what was kept', async () => {
+  test('--config-url: a web server -> gives the configuration; away at the next start -> the kept one is used', async () => {
     const cwd = await temporaryDirectory();
     const authorizations: unknown[] = [];
     const server = createServer((request, response) => {

@@ -1,4 +1,4 @@
-/** `statemesh simulate`: the built command where all is well, and what it says of a failure that is made up. */
+/** `statemesh simulate`: the built command without a failure, and its report of a made-up failure. */
 
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
@@ -12,11 +12,11 @@ import { replayCommand, requestOf } from '../../src/cli/simulate-request.js';
 import { type Breach, breachKinds, drawPlan, type Plan, scenarioOf, threadPlayer } from '../../src/simulation/index.js';
 import { eventsOf, lastJson, open, run, temporaryDirectory, until } from './cli-fixture.js';
 
-/** Short ones. */
+/** Short runs. */
 const quick = ['--seconds', '2', '--nodes', '3'];
 
-describe('a run in which nothing is broken', () => {
-  test('--json: -> a line a seed in their order, at last the sums, and 0', async () => {
+describe('a run without a breach', () => {
+  test('--json: -> a line per seed in order, at last the sums, and 0', async () => {
     const { exitCode, stdout, stderr } = await run(['simulate', '--seeds', '3', '--from', '7', ...quick, '--json']);
     const lines = stdout
       .trim()
@@ -43,7 +43,7 @@ describe('a run in which nothing is broken', () => {
     });
   });
 
-  test('for people: -> seeds, virtual time, events and speed', async () => {
+  test('without --json: -> seeds, virtual time, events and speed', async () => {
     const { exitCode, stdout } = await run(['simulate', '--seeds', '2', '--faults', 'crash,network', ...quick]);
     expect(exitCode).toBe(0);
     expect(stdout).toContain('2 seeds passed.');
@@ -79,25 +79,22 @@ describe('interrupted', () => {
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
-  ] as const)(
-    '%s: between seeds and in the midst of them -> %i, how far it came, and no files left',
-    async (signal, code) => {
-      const running = open(['simulate', '--seeds', '100000', '--jobs', '2', ...quick, '--json']);
-      await until(() => eventsOf(running)[2]);
-      running.child.kill(signal);
-      expect(await running.exitCode).toBe(code);
-      const { passed, failed, isInterrupted } = lastJson(running.stdout());
-      expect({ failed, isInterrupted }).toEqual({ failed: 0, isInterrupted: true });
-      expect(passed).toBe(eventsOf(running).length - 1);
-      expect(lastJson(running.stderr())).toEqual({
-        code: 'cancelled',
-        message: expect.stringMatching(new RegExp(`^Interrupted: ${passed} seeds of 100,000 passed, .+ simulated\\.$`)),
-      });
-      const places = [tmpdir(), '/dev/shm'].filter((place) => existsSync(place));
-      const left = (await Promise.all(places.map((place) => readdir(place)))).flat();
-      expect(left.filter((name) => name.startsWith(`statemesh-world-${running.child.pid}-`))).toEqual([]);
-    },
-  );
+  ] as const)('%s: between seeds and during them -> %i, the progress, and no files left', async (signal, code) => {
+    const running = open(['simulate', '--seeds', '100000', '--jobs', '2', ...quick, '--json']);
+    await until(() => eventsOf(running)[2]);
+    running.child.kill(signal);
+    expect(await running.exitCode).toBe(code);
+    const { passed, failed, isInterrupted } = lastJson(running.stdout());
+    expect({ failed, isInterrupted }).toEqual({ failed: 0, isInterrupted: true });
+    expect(passed).toBe(eventsOf(running).length - 1);
+    expect(lastJson(running.stderr())).toEqual({
+      code: 'cancelled',
+      message: expect.stringMatching(new RegExp(`^Interrupted: ${passed} seeds of 100,000 passed, .+ simulated\\.$`)),
+    });
+    const places = [tmpdir(), '/dev/shm'].filter((place) => existsSync(place));
+    const left = (await Promise.all(places.map((place) => readdir(place)))).flat();
+    expect(left.filter((name) => name.startsWith(`statemesh-world-${running.child.pid}-`))).toEqual([]);
+  });
 });
 
 describe('options', () => {
@@ -127,7 +124,7 @@ describe('options', () => {
     expect(stderr).toContain(message);
   });
 
-  test('none: -> 20 seeds from 1, 3 to 5 nodes, 60 s, all faults, a job a core at most', () => {
+  test('none: -> 20 seeds from 1, 3 to 5 nodes, 60 s, all faults, at most one job per core', () => {
     const { jobs, ...request } = requestOf({});
     expect(request).toEqual({
       from: 1,
@@ -153,15 +150,18 @@ describe('options', () => {
       'statemesh simulate --seed 7 --nodes 2-4 --seconds 5 --faults network,disk',
     ],
     [{ nodes: '5', faults: 'none' }, 'statemesh simulate --seed 7 --nodes 5 --faults none'],
-  ])('replayCommand: of %j -> has what the plan depends on, and draws the same plan', (options, expected) => {
-    const request = requestOf(options);
-    const command = replayCommand(7, request);
-    expect(command).toBe(expected);
-    const words = command.split(' ');
-    const value = (flag: string) => (words.includes(flag) ? { [flag.slice(2)]: words[words.indexOf(flag) + 1] } : {});
-    const again = requestOf({ ...value('--seed'), ...value('--nodes'), ...value('--seconds'), ...value('--faults') });
-    expect(drawPlan({ ...again.plan, seed: again.from })).toEqual(drawPlan({ ...request.plan, seed: 7 }));
-  });
+  ])(
+    'replayCommand: of %j -> has everything that the plan depends on, and draws the same plan',
+    (options, expected) => {
+      const request = requestOf(options);
+      const command = replayCommand(7, request);
+      expect(command).toBe(expected);
+      const words = command.split(' ');
+      const value = (flag: string) => (words.includes(flag) ? { [flag.slice(2)]: words[words.indexOf(flag) + 1] } : {});
+      const again = requestOf({ ...value('--seed'), ...value('--nodes'), ...value('--seconds'), ...value('--faults') });
+      expect(drawPlan({ ...again.plan, seed: again.from })).toEqual(drawPlan({ ...request.plan, seed: 7 }));
+    },
+  );
 });
 
 describe('a failure', () => {
@@ -179,7 +179,7 @@ describe('a failure', () => {
     notes: [],
   };
 
-  test('for people: -> seed, kind, checker, message, what was shrunk, the scenario, the trace and how to replay it', () => {
+  test('as text: -> seed, kind, checker, message, the shrunk plan, the scenario, the trace and how to replay it', () => {
     const text = failureText(report, request);
     expect(text).toContain('Seed 5 failed: safety, kept, at 34.568 s\n  node-b lacks a write\n');
     expect(text).toContain(
@@ -191,14 +191,14 @@ describe('a failure', () => {
     expect(text).toContain('trace   statemesh-seed-5.trace.jsonl');
   });
 
-  test('for people: a scenario longer than a screen -> the file that it is in', () => {
+  test('as text: a scenario longer than a screen -> the file that it is in', () => {
     const scenario = scenarioOf(plan, { breach });
     const text = failureText({ ...report, scenario, scenarioFile: 'statemesh-seed-5.scenario.ts' }, request);
     expect(text).toContain('as a test  statemesh-seed-5.scenario.ts');
     expect(text).not.toContain('it(');
   });
 
-  test('for people: not shrunk, no trace -> the faults as drawn, some of them, and why', () => {
+  test('as text: not shrunk, no trace -> the faults as drawn, some of them, and why', () => {
     const faults = Array.from({ length: 50 }, () => plan.faults[0]).filter((fault) => fault !== undefined);
     const bare = { ...report, plan: { ...plan, faults }, shrunk: undefined, scenario: undefined, traceFile: undefined };
     const text = failureText({ ...bare, notes: ['no space is left'] }, request);
@@ -208,12 +208,12 @@ describe('a failure', () => {
     expect(text).not.toContain('it(');
   });
 
-  test('for people: a worker that died -> no time of which nobody knows', () => {
+  test('as text: a worker that died -> no time, because it is unknown', () => {
     const crash = { kind: 'crash', checker: 'worker', message: 'gone', atMs: 0 } as const;
     expect(failureText({ ...report, breach: crash }, request)).toContain('Seed 5 failed: crash, worker\n  gone\n');
   });
 
-  test('for programs: -> seed, breach, plan, shrunk plan, scenario, trace and command', () => {
+  test('as JSON: -> seed, breach, plan, shrunk plan, scenario, trace and command', () => {
     expect(failureLine(report, request)).toEqual({
       failure: {
         ...{ seed: 5, ...breach, plan, shrunk, scenario: report.scenario, notes: [] },
@@ -242,7 +242,7 @@ describe('explaining a failure', () => {
   const progress = { tracing() {}, shrunk() {} };
   const { signal } = new AbortController();
 
-  /** Fails for as long as a node crashes; `times` says how often at most. */
+  /** Fails for as long as a node crashes, at most `times` times. */
   function failing({ found = breach, times = Number.POSITIVE_INFINITY } = {}) {
     const played: Plan[] = [];
     const player = threadPlayer(async (plan, options) => {
@@ -259,7 +259,7 @@ describe('explaining a failure', () => {
     return player.play(drawPlan({ ...request.plan, seed: 5 }));
   }
 
-  test('a seed that fails each time: -> its trace in a file, the least plan, and the scenario of that', async () => {
+  test('a seed that fails each time: -> its trace in a file, the smallest plan, and its scenario', async () => {
     const file = join(await temporaryDirectory(), 'trace.jsonl');
     const request = requestOf({ trace: file });
     const swarm = failing();
@@ -274,7 +274,7 @@ describe('explaining a failure', () => {
     expect(report.scenario).toMatch(/faults: \[\n {6}\{ atMs: [\d_]+, kind: 'crash', .*\n {4}\],\n {4}writes: \[\],/);
   });
 
-  test('--seed with --trace: the trace is there already -> not played again for it', async () => {
+  test('--seed with --trace: the trace exists already -> not played again for it', async () => {
     const file = join(await temporaryDirectory(), 'trace.jsonl');
     const swarm = failing();
     const verdict = await verdictOf(swarm);
@@ -296,7 +296,7 @@ describe('explaining a failure', () => {
     expect(swarm.played).toHaveLength(2);
   });
 
-  test('a trace that cannot be written: -> the failure is shrunk all the same, and why there is no trace', async () => {
+  test('a trace that cannot be written: -> the failure is shrunk nevertheless, and why there is no trace', async () => {
     const swarm = failing();
     const request = { ...requestOf({}), traceFile: await temporaryDirectory() };
     const report = await explain(await verdictOf(swarm), request, { player: swarm.player, progress, signal });
@@ -305,7 +305,7 @@ describe('explaining a failure', () => {
     expect(report.shrunk?.plan.faults).toHaveLength(1);
   });
 
-  test('a least plan that is long: -> its scenario goes to a file as well', async () => {
+  test('a smallest plan that is long: -> its scenario also goes to a file', async () => {
     const cwd = process.cwd();
     const directory = await temporaryDirectory();
     process.chdir(directory);

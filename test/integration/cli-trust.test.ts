@@ -1,4 +1,4 @@
-/** Whom the command line trusts, what it warns of, and what the audit log says: over real processes. */
+/** Which sockets the command line trusts, what it warns about, and what the audit log contains: over real processes. */
 import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ afterEach(async () => {
   if (server !== undefined) await new Promise((resolve) => server.close(resolve));
 });
 
-describe('a control socket that may be of somebody else', () => {
+describe('a control socket that may belong to another user', () => {
   test('in a directory that others can write to -> controlForeign, and nothing is sent to it', async () => {
     const cwd = await temporaryDirectory();
     const heard: string[] = [];
@@ -39,7 +39,7 @@ describe('a control socket that may be of somebody else', () => {
 });
 
 describe('a cluster key that is easy to guess', () => {
-  test('start and doctor -> warn of it, without it; of a drawn one they say nothing', async () => {
+  test('start and doctor -> warn about it, without showing it; not about a drawn key', async () => {
     const cwd = await temporaryDirectory();
     const file = (clusterKey: string) =>
       writeFile(
@@ -62,7 +62,7 @@ describe('a cluster key that is easy to guess', () => {
 });
 
 describe('the audit log', () => {
-  test('by default -> among the logs; in a file of its own -> there only, and again after it was moved away', async () => {
+  test('by default -> among the logs; in a file of its own -> only there, and again after it was moved away', async () => {
     const first = await startNode({ discovery: false });
     await first.run(['put', 'things', 'k', '{"text":"planted-document"}']);
     await first.run(['add-static-peer', '--node-id', 'till-9', '--address', '127.0.0.1:9']);

@@ -85,7 +85,7 @@ describe('help and usage', () => {
     expect(exitCodeOf('controlUnavailable', { isStarting: true })).toBe(5);
   });
 
-  test('errors: all of them, or one -> with what they mean and their exit codes; another -> refused', async () => {
+  test('errors: all of them, or one -> with their meanings and exit codes; an unknown one -> refused', async () => {
     const lines = (await run(['errors', '--json'])).stdout.split('\n').slice(0, -1);
     const listed = lines.map((line) => JSON.parse(line) as { code: keyof typeof errorCodes; meaning: string });
     expect(Object.fromEntries(listed.map(({ code, meaning }) => [code, meaning]))).toEqual(errorCodes);
@@ -99,7 +99,7 @@ describe('help and usage', () => {
 });
 
 describe('init', () => {
-  test('fresh: -> a valid configuration of mode 0600 with keys of its own, none of them printed', async () => {
+  test('new: -> a valid configuration of mode 0600 with keys of its own, none of them printed', async () => {
     const directory = await temporaryDirectory();
     const [one, two] = await Promise.all(
       ['one.json', 'two.json'].map((config) => run(['init', '--node-id', 'a', '--config', config], { cwd: directory })),
@@ -150,7 +150,7 @@ describe('init', () => {
     expect(stdout + stderr).not.toContain(clusterKey);
   });
 
-  test('--from on the same machine: -> a file under the name of the new node beside that of the first, which stays as it is', async () => {
+  test('--from on the same machine: -> a file under the name of the new node beside that of the first, which stays unchanged', async () => {
     const cwd = await temporaryDirectory();
     await run(['init', '--node-id', 'till-1'], { cwd });
     const first = await readFile(join(cwd, 'statemesh.json'), 'utf8');
@@ -171,7 +171,7 @@ describe('init', () => {
   test.each([
     ['init', ['init']],
     ['init --config', ['init', '--config', 'statemesh.json']],
-  ])('%s over the configuration of another node: -> 2, and no word of overwriting it', async (_what, args) => {
+  ])('%s over the configuration of another node: -> 2, without advice to overwrite it', async (_what, args) => {
     const cwd = await temporaryDirectory();
     await run(['init', '--node-id', 'till-1'], { cwd });
     const { exitCode, stderr } = await run([...args, '--node-id', 'till-2'], { cwd });
@@ -190,7 +190,7 @@ describe('init', () => {
     },
   );
 
-  test('no NodeId given -> the screen says that the name is that of the machine', async () => {
+  test('no NodeId given -> the output says that the name comes from the machine', async () => {
     const cwd = await temporaryDirectory();
     const nodeId = nodeIdOf(hostname(), undefined);
     const first = await run(['init'], { cwd });
@@ -201,7 +201,7 @@ describe('init', () => {
     expect(named.stdout).not.toContain('comes from this machine');
   });
 
-  test('--passphrase-stdin: -> the first line is the key, and the salt is told for other nodes', async () => {
+  test('--passphrase-stdin: -> the first line is the key, and the salt is printed for other nodes', async () => {
     const cwd = await temporaryDirectory();
     const input = 'correct horse battery\nsecond line\n';
     const { exitCode, stdout, stderr } = await run(['init', '--passphrase-stdin', '--cluster-salt', 'shops-of-rome'], {
@@ -255,7 +255,7 @@ describe('precedence', () => {
   });
 
   test('fields: all of the schema -> each has its variable', () => {
-    // Lists of peers and of keys, and what has fields of its own, are too much for a variable.
+    // Lists of peers and of keys, and fields with fields of their own, are too much for a variable.
     const inTheFileOnly = ['initialRemotePeers', 'acceptedClusterKeys', 'inspector'];
     expect(configurationFields().map(({ name }) => name)).toEqual(
       Object.keys(configurationSchema.shape).filter((name) => !inTheFileOnly.includes(name)),
@@ -328,7 +328,7 @@ describe('precedence', () => {
     expect(() => gatherConfiguration({ port: 'x' }, undefined)).toThrow('--port "x": use a whole number');
   });
 
-  test('warnings: --lan, another host, an exposed key, a misspelt variable -> said plainly', () => {
+  test('warnings: --lan, another host, an exposed key, a misspelled variable -> in plain words', () => {
     const none = { configuration: { lan: false, host: undefined }, file: undefined, unknownVariables: [] };
     expect(warningsOn(none)).toEqual([]);
     expect(warningsOn({ ...none, configuration: { lan: true, host: undefined } })).toEqual([
@@ -338,7 +338,9 @@ describe('precedence', () => {
       'opens to the network',
     );
     const exposed = { ...fileOf({ clusterKey }), isExposed: true };
-    expect(warningsOn({ ...none, file: exposed })).toEqual([expect.stringMatching(/^Other users can read .* chmod 600/)]);
+    expect(warningsOn({ ...none, file: exposed })).toEqual([
+      expect.stringMatching(/^Other users can read .* chmod 600/),
+    ]);
     expect(warningsOn({ ...none, unknownVariables: ['STATEMESH_NODEID'] })[0]).toContain('STATEMESH_NODEID');
   });
 });
@@ -365,7 +367,7 @@ describe('start that fails', () => {
     expect(stdout + stderr).not.toContain(clusterKey);
   });
 
-  test('start: port in use -> 5, one line what and one line what to do', async () => {
+  test('start: port in use -> 5, one line with the error, one with advice', async () => {
     const cwd = await temporaryDirectory();
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -390,7 +392,7 @@ describe('start that fails', () => {
     expect(await readFile(join(cwd, 'data', 'a.db'), 'utf8')).toBe('no database at all');
   });
 
-  test('start: a broken configuration file -> 2, its place named and nothing of it quoted', async () => {
+  test('start: a broken configuration file -> 2, the position is named and nothing of it is quoted', async () => {
     const cwd = await temporaryDirectory();
     await writeFile(join(cwd, 'statemesh.json'), `{\n  "clusterKey": "${clusterKey}" "x": 1\n}`);
     const [started, status] = await Promise.all([run(['start'], { cwd }), run(['status'], { cwd })]);
@@ -430,7 +432,7 @@ function fileOf(fields: Record<string, unknown>) {
   return { path: '/etc/shop/statemesh.json', fields, isExposed: false, isPlain: true };
 }
 
-/** A few at a time: a process that starts takes a core. */
+/** A few at a time: a process that starts uses a whole core. */
 async function runAll(calls: readonly (readonly string[])[], cwd?: string) {
   const results = [];
   for (let index = 0; index < calls.length; index += 4) {

@@ -14,7 +14,7 @@ export interface CloudFixture {
   readonly authority: Authority;
   /** The secret of the client `shop`. */
   readonly secret: string;
-  /** Of the certificates that everything here has. */
+  /** The authority of all certificates here. */
   readonly caPath: string;
   readonly certPath: string;
   readonly keyPath: string;

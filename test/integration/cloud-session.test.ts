@@ -1,6 +1,6 @@
 /**
- * A cloud node's reception, and the session of a gateway, over real sockets, stores and tokens: with each other, and each with
- * an other side that misbehaves. Everything stays on 127.0.0.0/8.
+ * A cloud node's reception, and the session of a gateway, over real sockets, stores and tokens: with each other, and
+ * each with a misbehaving other side. Everything stays on 127.0.0.0/8.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -141,7 +141,7 @@ const unconfigured: Particulars = {
   status: () => Promise.reject(new Error('Nobody asks.')),
 };
 
-/** A session as a gateway has it, which admits whoever answers. */
+/** A session as a gateway has it, which admits every answer. */
 function startGateway(name: string, store: Store, connection: Connection, access: SessionAccess) {
   const parent = recorder<SessionReport>();
   const actor = createActor(composeSession(createServices(ports, unconfigured)), {
@@ -170,7 +170,7 @@ async function joined(cloud: { port: number }, name: string, subject: string, we
   return { store, ...gateway };
 }
 
-/** One end of a connection that speaks frames by hand. */
+/** One end of a connection for which the test speaks frames. */
 function byHand(connection: Connection) {
   const heard: Frame[] = [];
   let isClosed = false;
@@ -189,7 +189,7 @@ function byHand(connection: Connection) {
     find,
     closed: () => isClosed,
     send: (frame: Frame) => void connection.write(encodeFrame(frame)),
-    /** Waits for a frame, and gives it. */
+    /** Waits for a frame, and returns it. */
     hear: async <T extends Frame['type']>(type: T) => {
       await until(type, () => find(type) !== undefined || isClosed);
       return find(type);
@@ -209,7 +209,7 @@ const helloOf = (token: Secret | undefined, name = 'mallory'): Frame => ({
 });
 
 describe('sites that meet on a cloud node', () => {
-  it('two sites, nodes of one NodeId, TCP and WebSocket -> shared documents reach the other, those of the cluster nobody', async () => {
+  it('two sites, nodes of one NodeId, TCP and WebSocket -> shared documents reach the other, those of cluster scope do not', async () => {
     const cloud = await startCloud();
     const north = await joined(cloud, 'leader', 'north');
     const south = await joined(cloud, 'leader', 'south', '/sync');
@@ -234,7 +234,7 @@ describe('sites that meet on a cloud node', () => {
     }
   });
 
-  it('a leader that dials again -> its later session goes on, the earlier one is told', async () => {
+  it('a leader that dials again -> its later session continues, the earlier one is closed with a reason', async () => {
     const cloud = await startCloud();
     const first = await joined(cloud, 'leader', 'north');
     const second = await joined(cloud, 'leader', 'north');
@@ -245,7 +245,7 @@ describe('sites that meet on a cloud node', () => {
     expect(cloud.happenings().map(({ type }) => type)).toEqual(['peer.connected']);
   });
 
-  it('the cloud node leaves -> its sites hear goodbye', async () => {
+  it('the cloud node leaves -> its sites receive a goodbye', async () => {
     const cloud = await startCloud();
     const site = await joined(cloud, 'leader', 'north');
     await until('the session', () => site.actor.getSnapshot().matches('synchronizing'));
@@ -278,7 +278,7 @@ describe('a site that misbehaves', () => {
     ['a token for somebody else', () => tokenOf('north', { aud: 'else' })],
     ['an expired token', () => tokenOf('north', { exp: 1 })],
     ['no token at all', async () => new Secret('x.y.z')],
-  ])('%s -> tokenRefused, and nobody hears of it', async (_, makeToken) => {
+  ])('%s -> tokenRefused, and no other guest is told', async (_, makeToken) => {
     const cloud = await startCloud();
     const mallory = byHand(await dial(cloud.port));
     mallory.send(helloOf(await makeToken()));
@@ -288,7 +288,7 @@ describe('a site that misbehaves', () => {
     expect(mallory.heard).toHaveLength(1);
   });
 
-  it('frames before the handshake, and data behind it without waiting -> closed, nothing is applied', async () => {
+  it('frames before the handshake, and data right after it -> closed, nothing is applied', async () => {
     const cloud = await startCloud();
     const early = byHand(await dial(cloud.port));
     early.send(batchOf('shared', things));
@@ -301,7 +301,7 @@ describe('a site that misbehaves', () => {
     expect(told(cloud)).toEqual([]);
   });
 
-  it('a token longer than one may be -> the connection ends', async () => {
+  it('a token above the maximum length -> the connection ends', async () => {
     const cloud = await startCloud();
     const mallory = byHand(await dial(cloud.port));
     mallory.send(helloOf(new Secret('x'.repeat(limits.tokenLengthMax + 1))));
@@ -309,7 +309,7 @@ describe('a site that misbehaves', () => {
     expect(mallory.heard).toEqual([]);
   });
 
-  it('entries of a cluster, with a good token -> goodbye, and nothing of them is kept', async () => {
+  it('entries of cluster scope, with a good token -> goodbye, and none of them is kept', async () => {
     const cloud = await startCloud();
     const mallory = byHand(await dial(cloud.port));
     mallory.send(helloOf(await tokenOf('north')));
@@ -347,7 +347,7 @@ describe('a cloud node that misbehaves', () => {
     return { store, cloud, ...gateway };
   }
 
-  it('it sends remote peers of its own -> goodbye, and ours are untouched', async () => {
+  it("it sends remote peers of its own -> goodbye, and the node's own are unchanged", async () => {
     const { store, cloud, actor } = await hostile();
     cloud.send(clock);
     cloud.send(batchOf('cluster', remotePeers));
@@ -357,7 +357,7 @@ describe('a cloud node that misbehaves', () => {
     expect((await store.get(remotePeers, key('k')))?.payload).toBe('"ours"');
   });
 
-  it('it passes them off as shared -> the frame is malformed, and ours are untouched', async () => {
+  it("it passes them off as shared -> the frame is malformed, and the node's own are unchanged", async () => {
     const { store, cloud, actor } = await hostile();
     cloud.send(clock);
     cloud.send(batchOf('shared', remotePeers));
@@ -366,14 +366,14 @@ describe('a cloud node that misbehaves', () => {
     expect(await get(store, remotePeers, 'k')).toBe('"ours"');
   });
 
-  it('it asks for everything, again and again -> gets what is shared, and hears of nothing else', async () => {
+  it('it repeatedly asks for everything -> receives shared entries, and nothing else', async () => {
     const { store, cloud } = await hostile();
     const { cluster } = { cluster: [...store.clock().keys()].find((author) => author.endsWith('/cluster')) };
     if (cluster === undefined) throw new Error('nothing of the cluster');
     cloud.send(clock);
     await cloud.hear('frame.batch');
     cloud.send({ type: 'frame.acknowledgement', sequence: 1 });
-    // As if it had the cluster's chain up to somewhere: that must tempt nobody to send the rest.
+    // It claims to have the cluster's chain up to some entry: that must not make the node send the rest.
     cloud.send({ ...clock, clock: new Map([[cluster, { hlc: 1 as Hlc, hash: 'x'.repeat(43) }]]) });
     cloud.send({ type: 'frame.vectorClockRequest' });
     await put(store, remotePeers, 'more', '"secret"');
@@ -389,7 +389,7 @@ describe('a cloud node that misbehaves', () => {
   });
 });
 
-/** What the cloud node tells of its guests. That somebody was refused, by address and reason, is for its audit log. */
+/** What the cloud node reports about its guests. Refusals, with address and reason, are for its audit log. */
 function told(cloud: { happenings(): readonly { readonly type: string }[] }): readonly { readonly type: string }[] {
   return cloud.happenings().filter(({ type }) => type !== 'guest.refused');
 }

@@ -102,7 +102,7 @@ describe('a cluster and a cloud node', () => {
     expect(await c.getAllRemotePeers()).toEqual([]);
   });
 
-  it('tokens expire after three seconds -> they are renewed, and the session goes on', async () => {
+  it('tokens that expire after three seconds -> are renewed, and the session continues', async () => {
     await cloud.close();
     cloud = await createCloud({ lifetimeSeconds: 3 });
     const [a] = await startThree();
@@ -117,7 +117,7 @@ describe('a cluster and a cloud node', () => {
     expect(a.happenings.map(({ type }) => type)).not.toContain('gateway.disconnected');
   });
 
-  it('a cloud node wants another audience -> the token is fetched anew once, then rejected with the reason', async () => {
+  it('a cloud node requires another audience -> the token is fetched once more, then rejected with the reason', async () => {
     const [a] = await startThree();
     const far = await startCloud('cloud-1', { audience: 'urn:somebody:else' });
     await a.addCloudPeer('cloud-1', addressOf(far), cloud.oAuth2);
@@ -127,7 +127,7 @@ describe('a cluster and a cloud node', () => {
     expect((await far.contentDigest()).documents).toBe(0);
   });
 
-  it('a wrong secret, and a variable that is not set, and one that is not listed -> rejected, each with its own code', async () => {
+  it('a wrong secret, an unset variable, and an unlisted one -> rejected, each with its own code', async () => {
     const { origin } = new URL(cloud.oAuth2.authority);
     const [a] = await startThree({ secretVariables: [{ name: 'NOT_SET_ANYWHERE', origin }] });
     const far = await startCloud();
@@ -141,7 +141,7 @@ describe('a cluster and a cloud node', () => {
     expect(gatewayOf(a, 'cloud-3')?.lastFailure).toMatchObject({ code: 'secretVariableUnlisted' });
   });
 
-  it('a server whose certificate nobody vouches for -> rejected, and no token is shown to it', async () => {
+  it('a server with an untrusted certificate -> rejected, and no token is shown to it', async () => {
     const [a] = await startThree({ ca: undefined });
     const far = await startCloud();
     await a.addCloudPeer('cloud-1', addressOf(far), cloud.oAuth2);
@@ -173,13 +173,14 @@ describe('a cluster and a cloud node', () => {
     await until('online', () => isOnline(a));
     await untilConverged([a, b, c]);
     expect((await b.getAllRemotePeers()).map(({ nodeId }) => nodeId)).toEqual(['cloud-1']);
-    // What another node has sealed may replace what the leader has connected with, and then it connects again.
+    // The secret that another node has sealed may replace the one that the leader has connected with, and then it
+    // connects again.
     await until('one gateway', () => [a, b, c].filter((node) => isOnline(node)).length === 1);
   });
 });
 
 describe('leadership', () => {
-  it('forged and replayed beacons of the smallest NodeId -> nobody else leads', async () => {
+  it('forged and replayed beacons of the smallest NodeId -> no other node leads', async () => {
     const nodes = await startThree();
     const { configured } = nodes[0].actor.getSnapshot().context;
     const { discoveryPort } = (configured as Configured).configuration;
@@ -258,7 +259,7 @@ describe('secrets', () => {
   });
 });
 
-/** Every text in a value, and what becomes of its parts when they are printed or turned into JSON. */
+/** Every text in a value, and its parts after printing and conversion to JSON. */
 function collectTexts(value: unknown, texts: string[], visited: WeakSet<object>): void {
   if (typeof value === 'string') texts.push(value);
   if (typeof value !== 'object' || value === null || visited.has(value)) return;

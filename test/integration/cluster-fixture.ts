@@ -1,4 +1,7 @@
-/** Nodes over real sockets and files, each test on a discovery port of its own so that test files do not hear each other. */
+/**
+ * Nodes over real sockets and files, each test on a discovery port of its own so that test files do not hear each
+ * other.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -60,7 +63,7 @@ export function createFixture(): Fixture {
   };
 }
 
-/** Waits for a condition, looking at every few turns; fails with what it was waiting for. */
+/** Polls for a condition every few turns; fails with a message that names the condition. */
 export async function until(what: string, isTrue: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await isTrue())) {
@@ -97,7 +100,7 @@ export async function untilConverged(nodes: readonly StatemeshNode[], withinMs?:
   if (new Set(contents.map(({ digest }) => digest)).size !== 1) throw new Error('Equal clocks, but other documents.');
 }
 
-/** Whether nobody listens on a port of this machine. */
+/** Whether no process listens on a port of this machine. */
 export function isRefused(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1');
   return new Promise((resolve) => {
@@ -113,7 +116,7 @@ export function portOf(node: StatemeshNode): number {
   return node.actor.getSnapshot().context.listening?.port as number;
 }
 
-/** Of whichever parent has them: membership, or the reception of a cloud node. */
+/** Counts the sessions of the parent that has them: membership, or the reception of a cloud node. */
 export function sessionsOf(node: StatemeshNode): number {
   const { membership, reception } = node.actor.getSnapshot().children as Record<string, unknown>;
   const parent = (membership ?? reception) as { getSnapshot(): { context: { sessions: { size: number } } } };

@@ -39,7 +39,7 @@ function codeOf(promise: Promise<unknown>): Promise<string> {
 }
 
 describe('a cluster on loopback', () => {
-  it('three nodes: started -> find each other, one session a pair, and sync all ways', async () => {
+  it('three nodes: started -> find each other, one session per pair, and sync in all directions', async () => {
     const nodes = await Promise.all(['a', 'b', 'c'].map((nodeId) => fixture.start(nodeId)));
     await untilMeshed(nodes);
     await Promise.all(nodes.map((node, index) => node.collection('things').put(`k${index}`, { index })));
@@ -101,7 +101,7 @@ describe('a cluster on loopback', () => {
     expect(isConnected(a, 'c')).toBe(false);
   });
 
-  it('a node: stopped -> says goodbye; started again -> has its data and is met again', async () => {
+  it('a node: stopped -> says goodbye; started again -> has its data and reconnects', async () => {
     const [a, b] = await Promise.all([fixture.start('a'), fixture.start('b')]);
     await untilMeshed([a, b]);
     await b.collection('things').put('k', 1);
@@ -136,7 +136,7 @@ describe('known peers', () => {
     await until('the removal', async () => (await b.peerStore.getRemotePeers()).length === 0);
   });
 
-  it('an address at which another node answers -> is refused by name, and the other one is met', async () => {
+  it('an address of another node -> is refused by name, and the other node is met', async () => {
     const b = await fixture.start('b', withoutDiscovery);
     const address = `127.0.0.1:${portOf(b)}`;
     const a = await fixture.start('a', { ...withoutDiscovery, knownPeers: [{ nodeId: 'x', address }] });
@@ -146,7 +146,7 @@ describe('known peers', () => {
     expect(isConnected(a, 'b')).toBe(true);
   });
 
-  it('our own address under another name -> is refused as our own, without a busy loop', async () => {
+  it("the node's own address under another name -> is refused, without a busy loop", async () => {
     const probe = await fixture.start('probe', withoutDiscovery);
     const port = portOf(probe);
     await probe.stop();
@@ -163,7 +163,7 @@ describe('known peers', () => {
 });
 
 describe('refusals', () => {
-  it('a wrong cluster key: dialed -> both sides show it, no data flows, attempts are rare', async () => {
+  it('a wrong cluster key: dialed -> both sides report it, no data flows, attempts are rare', async () => {
     const a = await fixture.start('a', withoutDiscovery);
     const b = await fixture.start('b', {
       ...withoutDiscovery,
@@ -244,7 +244,7 @@ describe('refusals', () => {
 });
 
 describe('time', () => {
-  it('entries from far in the future: their author waits -> all others go on', async () => {
+  it('entries from far in the future: their author waits -> all others continue', async () => {
     const aheadMs = 3_600_000;
     const time = systemTime();
     const ahead = {
@@ -287,7 +287,7 @@ describe('stopping', () => {
     expect(await codeOf(again.collection('things').put('k', 1))).toBe('none');
   });
 
-  it('streams that wait: the node is stopped -> they are over, without an error', async () => {
+  it('streams that wait: the node is stopped -> they end without an error', async () => {
     const a = await fixture.start('a');
     const seen: string[] = [];
     const changes = (async () => {

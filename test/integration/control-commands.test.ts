@@ -1,4 +1,4 @@
-/** What a real node answers on its control socket. */
+/** The answers of a real node on its control socket. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ afterAll(async () => {
 describe('fields called __proto__', () => {
   const proto = (value: unknown) => JSON.parse(`{"__proto__":${JSON.stringify(value)}}`) as Record<string, unknown>;
 
-  test('find, count: a condition on it -> holds like any other', async () => {
+  test('find, count: a condition on it -> works like any other', async () => {
     await call('put', { collection: 'protos', key: 'with', document: proto(1) });
     await call('put', { collection: 'protos', key: 'without', document: { a: 1 } });
     expect(await call('count', { collection: 'protos', where: proto(1) })).toEqual({ count: 1 });
@@ -35,7 +35,7 @@ describe('fields called __proto__', () => {
     expect(found).toMatchObject([{ key: 'with' }]);
   });
 
-  test('reconfigure: it is no field -> refused by its name', async () => {
+  test('reconfigure: not a field -> refused by its name', async () => {
     await expect(call('reconfigure', { partial: proto({ port: 1 }) })).rejects.toMatchObject({
       ...{ code: 'configurationInvalid', message: expect.stringContaining('__proto__') },
     });
@@ -43,7 +43,7 @@ describe('fields called __proto__', () => {
 });
 
 describe('documents', () => {
-  test('put, get, delete: a document -> written, found, gone', async () => {
+  test('put, get, delete: a document -> written, found, deleted', async () => {
     const place = { collection: 'things', key: 'a' };
     expect(await call('put', { ...place, document: { n: 1 } })).toEqual({
       hlc: expect.any(Number),
@@ -91,7 +91,7 @@ describe('documents', () => {
     expect(await call(command, body).catch((error) => failureOf(error).code)).toBe(code);
   });
 
-  test('find and count: a condition, an order and a page -> just those', async () => {
+  test('find and count: a condition, an order and a page -> exactly those documents', async () => {
     await Promise.all([1, 2, 3, 4].map((n) => call('put', { collection: 'numbers', key: `n${n}`, document: { n } })));
     const query = { where: { n: { $gt: 1 } }, orderBy: [{ field: 'n', descending: true }], limit: 2, offset: 1 };
     expect(await all(streamControl(path, 'find', { body: { collection: 'numbers', ...query } }))).toEqual([
@@ -103,7 +103,7 @@ describe('documents', () => {
 });
 
 describe('import', () => {
-  test('lines of key and document: with blank ones -> progress, then how many', async () => {
+  test('lines of key and document: with blank ones -> progress, then the number', async () => {
     const lines = ['{"key":"a","document":{"n":1}}', '', '  ', '{"key":"b","document":2}'];
     expect((await importing('plain', lines)).at(-1)).toEqual({ written: 2, done: true });
     expect(await call('get', { collection: 'plain', key: 'b' })).toEqual({ found: true, document: 2 });
@@ -160,7 +160,7 @@ describe('import', () => {
     expect(await importation.catch((error) => failureOf(error).code)).toBe(code);
   });
 
-  test('caller: leaves in the middle -> what was told as written is there, and the node goes on', async () => {
+  test('caller: disconnects midway -> the reported documents are written, and the node continues', async () => {
     const controller = new AbortController();
     const endless = (async function* () {
       for (let n = 0; ; n++) yield `${JSON.stringify({ id: n })}\n`;
@@ -180,7 +180,7 @@ describe('import', () => {
 });
 
 describe('the node', () => {
-  test('status, peers, digest: -> what the node says, with its process', async () => {
+  test("status, peers, digest: -> the node's own values, with its process", async () => {
     expect(await call('status')).toMatchObject({
       nodeId: 'commands',
       state: 'running',
@@ -191,7 +191,7 @@ describe('the node', () => {
     expect(await call('digest')).toEqual(await node.contentDigest());
   });
 
-  test('status: whatever the configuration -> no secret in it', async () => {
+  test('status: with any configuration -> no secret in it', async () => {
     const text = JSON.stringify([await call('status'), await call('peers'), await call('remotePeers')]);
     expect(text).not.toContain('a test key');
   });
@@ -203,7 +203,7 @@ describe('the node', () => {
     expect(await call('remotePeers')).toEqual([{ ...peer, type: 1, isEnabled: true }]);
   });
 
-  test('second node: in the same data directory -> fails with controlUnavailable, the first goes on', async () => {
+  test('second node: in the same data directory -> fails with controlUnavailable, the first continues', async () => {
     const second = createNode({ ...settings(), nodeId: 'second' });
     await second.start();
     const { failure } = await until(() => {

@@ -55,12 +55,12 @@ describe('control socket', () => {
     }
   });
 
-  test('deleted, replaced by a file: while the node runs -> is opened again, unless something else is in the way', async () => {
+  test('deleted, replaced by a file: while the node runs -> is opened again, unless a file is in the way', async () => {
     const { socketPath, failures } = await opened({ ping: async () => 'pong' }, { limits: { placeCheckMs: 20 } });
     rmSync(socketPath);
     await until(() => callControl(socketPath, 'ping').catch(() => undefined));
     expect(await callControl(socketPath, 'ping')).toBe('pong');
-    // At once, or the node would have it again in between.
+    // At once; otherwise the node would reopen it in between.
     writeFileSync(`${socketPath}.mine`, 'mine');
     renameSync(`${socketPath}.mine`, socketPath);
     await sleep(100);
@@ -99,7 +99,7 @@ describe('control socket', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  test('stale socket: nobody answers on it -> it is replaced', async () => {
+  test('stale socket: no process answers on it -> it is replaced', async () => {
     const directory = temporaryDirectory();
     await leaveStaleSocket(directory);
     const { socketPath, failures } = await opened({ ping: async () => 'pong' }, { directory });
@@ -120,7 +120,7 @@ describe('control socket', () => {
     );
   });
 
-  test('live socket: another node answers on it -> controlUnavailable, and the other one goes on', async () => {
+  test('live socket: another node answers on it -> controlUnavailable, and the other one continues', async () => {
     const directory = temporaryDirectory();
     const first = await opened({ who: async () => 'first' }, { directory });
     const second = open({ who: async () => 'second' }, { directory });
@@ -133,7 +133,7 @@ describe('control socket', () => {
     expect(await callControl(first.socketPath, 'who')).toBe('first');
   });
 
-  test('a file in the way: it is no socket -> controlUnavailable, and the file is untouched', async () => {
+  test('a file in the way: not a socket -> controlUnavailable, and the file is untouched', async () => {
     const directory = temporaryDirectory();
     const path = join(directory, controlSocketName);
     await writeFile(path, 'mine');
@@ -333,7 +333,7 @@ describe('control limits', () => {
     expect(socket.text()).toMatch(/^HTTP\/1\.1 400 .*"requestInvalid"/s);
   });
 
-  test('callers: more that say nothing than allowed -> the one that came first makes way, and a call is answered', async () => {
+  test('callers: more silent ones than allowed -> the oldest is closed, and a call is answered', async () => {
     const { socketPath } = await opened({ echo: async () => 1 }, { limits: { connectionsMax: 3 } });
     const sockets = [await connected(socketPath), await connected(socketPath), await connected(socketPath)];
     expect(await callControl(socketPath, 'echo', {})).toBe(1);
@@ -341,7 +341,7 @@ describe('control limits', () => {
     expect(sockets.map(({ closed }) => closed)).toEqual([true, false, false]);
   });
 
-  test('caller: asks again before it has its answer -> is cut off, and only its first request was taken', async () => {
+  test('caller: sends a second request before its answer -> is cut off, and only its first request was accepted', async () => {
     let calls = 0;
     const slow = async ({ signal }: { signal: AbortSignal }) => {
       calls += 1;
@@ -355,7 +355,7 @@ describe('control limits', () => {
     expect({ calls, text: socket.text() }).toEqual({ calls: 1, text: '' });
   });
 
-  test('callers: more being answered than allowed -> the one too many is closed, the others go on', async () => {
+  test('callers: more in progress than allowed -> the one too many is closed, the others continue', async () => {
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {
       release = resolve;
@@ -378,7 +378,7 @@ describe('control limits', () => {
 });
 
 describe('control streams', () => {
-  test('answer: items -> one JSON text a line, each as soon as it is there', async () => {
+  test('answer: items -> one JSON text per line, each as soon as it exists', async () => {
     let release = (): void => {};
     const { socketPath } = await opened({
       async *two() {
@@ -396,7 +396,7 @@ describe('control streams', () => {
     expect((await stream.next()).done).toBe(true);
   });
 
-  test('answer: fails on its way -> the items before, then the error', async () => {
+  test('answer: fails midway -> the items before, then the error', async () => {
     const { socketPath } = await opened({
       async *broken() {
         yield 1;
@@ -416,7 +416,7 @@ describe('control streams', () => {
     expect(items).toEqual([1]);
   });
 
-  test('answer: nobody reads it -> the command stops producing, and is ended when the caller leaves', async () => {
+  test('answer: not read -> the command stops producing, and is ended when the caller leaves', async () => {
     let produced = 0;
     let isEnded = false;
     const { socketPath } = await opened({
@@ -439,7 +439,7 @@ describe('control streams', () => {
     await until(() => isEnded || undefined);
   });
 
-  test('answers: 300 streams that nobody reads -> as many as there may be stay, and calls are answered', async () => {
+  test('answers: 300 unread streams -> the maximum stays, and calls are answered', async () => {
     let produced = 0;
     const { socketPath } = await opened(
       {
@@ -469,7 +469,7 @@ describe('control streams', () => {
     for (const socket of unread) socket.destroy();
   });
 
-  test('answers: as many streams as allowed, all of them read -> another one is told controlBusy', async () => {
+  test('answers: as many streams as allowed, all of them read -> another one gets controlBusy', async () => {
     const { socketPath } = await opened(
       {
         async *quiet({ signal }) {
@@ -493,7 +493,7 @@ describe('control streams', () => {
     await streams[1]?.return();
   });
 
-  test('answer: not read for readerIdleTimeoutMs -> the command is ended; one that has nothing to say yet is not', async () => {
+  test('answer: not read for readerIdleTimeoutMs -> the command is ended; an idle one is not', async () => {
     const ended: string[] = [];
     const { socketPath } = await opened(
       {
@@ -588,7 +588,7 @@ describe('control streams', () => {
     expect(items).toEqual(['good']);
   });
 
-  test('lines: the command fails while megabytes are on their way -> its error reaches the caller', async () => {
+  test('lines: the command fails while megabytes are in flight -> its error reaches the caller', async () => {
     const { socketPath } = await opened({
       async *refuse({ lines }) {
         for await (const line of lines) {
@@ -678,7 +678,7 @@ function open(commands: ControlCommands, options: OpenOptions = {}) {
   return { directory, failures, stop, socketPath: join(directory, controlSocketName) };
 }
 
-/** A service whose socket is there. */
+/** A service whose socket exists. */
 async function opened(commands: ControlCommands, options: OpenOptions = {}) {
   const service = open(commands, options);
   await until(() =>

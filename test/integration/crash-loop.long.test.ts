@@ -1,6 +1,7 @@
 /**
- * kill -9 at random moments, over and over, of a real process that is written to: what was acknowledged is there, the chains are
- * whole, starting takes no longer than usual, and in the end the cluster agrees. CRASH_ROUNDS=1000 goes on for longer.
+ * kill -9 at random moments, over and over, of a real process during writes: every acknowledged write is there, the
+ * chains are whole, starting takes no longer than usual, and in the end the cluster agrees. CRASH_ROUNDS=1000 runs
+ * longer.
  */
 import { spawn } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -14,10 +15,10 @@ import { ownPort } from './own-port.js';
 
 const rounds = Number(process.env.CRASH_ROUNDS ?? 50);
 const main = join(process.cwd(), 'dist/cli/main.js');
-/** Enough that there is always something under way. */
+/** Enough that a write is always in progress. */
 const writers = 16;
 
-test(`${rounds} kills of a node that is written to -> no acknowledged write is lost, and all agree`, async () => {
+test(`${rounds} kills of a node during writes -> no acknowledged write is lost, and all agree`, async () => {
   const port = ownPort();
   const settings = { discoveryPort: port, beaconIntervalMs: 200, heartbeatIntervalMs: 200, syncIntervalMs: 400 };
   const peer = await startNode({ ...settings, nodeId: 'node-b' });
@@ -25,7 +26,7 @@ test(`${rounds} kills of a node that is written to -> no acknowledged write is l
   const configuration = { nodeId: 'node-a', clusterKey, clusterSalt, ...settings };
   await writeFile(join(cwd, 'statemesh.json'), JSON.stringify(configuration), { mode: 0o600 });
   const socket = join(cwd, 'data', 'control.sock');
-  /** By key, the last value that the node has said is on disk, and the last one that it was asked to write. */
+  /** By key, the last acknowledged value, and the last requested one. */
   const acknowledged = new Map<string, number>();
   const asked = new Map<string, number>();
   const startsMs: number[] = [];
@@ -47,14 +48,14 @@ test(`${rounds} kills of a node that is written to -> no acknowledged write is l
         try {
           await callControl(socket, 'put', { collection: 'things', key, document: mine });
         } catch {
-          // Killed: whether it was written nobody knows.
+          // Killed: it is unknown whether it was written.
           return;
         }
         acknowledged.set(key, mine);
       }
     };
     const writing = Array.from({ length: writers }, (_, writer) => write(writer));
-    // Drawn without a clock of its own: somewhere in the first writes, or in the midst of many.
+    // Drawn without a clock: somewhere in the first writes, or among many.
     const enough = acknowledged.size === 0 ? 1 : 1 + ((round * 7_919) % 400);
     const least = value + enough;
     await until(() => value >= least || undefined);
@@ -70,7 +71,7 @@ test(`${rounds} kills of a node that is written to -> no acknowledged write is l
   const again = await startNode({ ...configuration }, { directory: cwd });
   for (const [key, least] of acknowledged) {
     const { document } = (await callControl(socket, 'get', { collection: 'things', key })) as { document: number };
-    // A write that was asked for later may be there, though nobody was told.
+    // A later requested write may be there without an acknowledgement.
     expect([key, document >= least && document <= (asked.get(key) ?? 0)]).toEqual([key, true]);
   }
   const digestOf = (directory: string) => callControl(join(directory, 'data', 'control.sock'), 'digest');
@@ -81,7 +82,7 @@ test(`${rounds} kills of a node that is written to -> no acknowledged write is l
   const half = Math.floor(startsMs.length / 2);
   const middle = (times: readonly number[]): number =>
     times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] as number;
-  // Recovery does not grow with what was written; on a busy machine everything takes longer, but not ten times.
+  // Recovery does not grow with the number of writes; on a busy machine everything takes longer, but not ten times.
   expect(middle(startsMs.slice(half))).toBeLessThan(10 * middle(startsMs.slice(0, half)));
   expect(acknowledged.size).toBeGreaterThan(100);
   expect((await readFile(join(cwd, 'data', 'node-a.db'))).length).toBeGreaterThan(0);

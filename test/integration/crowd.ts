@@ -1,4 +1,4 @@
-/** Strangers who connect to a port in great numbers and prove nothing. */
+/** Strangers that connect to a port in great numbers and never identify themselves. */
 import { connect, type Socket } from 'node:net';
 
 /** What a stranger does once it is connected. */
@@ -56,12 +56,12 @@ export function gather({ port, perSecond, addresses, manner = 'silent' }: CrowdO
   };
 }
 
-/** So many addresses of loopback, from 127.0.1.1 on. */
+/** This many addresses of loopback, from 127.0.1.1 on. */
 export function loopbackAddresses(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `127.0.1.${index + 1}`);
 }
 
-/** Callers of a local port that say nothing, once all of them are connected. */
+/** Silent callers of a local port, once all of them are connected. */
 export async function silentCallers(port: number, count: number): Promise<{ close(): void }> {
   const sockets = Array.from({ length: count }, () => connect(port, '127.0.0.1'));
   for (const socket of sockets) socket.on('error', () => {});
@@ -73,12 +73,15 @@ export async function silentCallers(port: number, count: number): Promise<{ clos
   };
 }
 
-/** Local callers that ask again and again and read none of the answers, until what they send is read no more, or they are closed. */
+/**
+ * Local callers that send requests repeatedly and read no answers, until their requests are no longer read, or they are
+ * closed.
+ */
 export async function callersThatDoNotRead(
   { port, path }: { readonly port: number; readonly path: string },
   count: number,
 ): Promise<{ close(): void }> {
-  // Few at a time: what is sent in one piece is parsed in one piece, even on a connection that is closed after the first request.
+  // Few at a time: one piece is parsed at once, even on a connection that is closed after the first request.
   const requests = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`.repeat(5);
   const flood = (): Promise<Socket> =>
     new Promise((resolve) => {

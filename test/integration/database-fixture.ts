@@ -1,4 +1,4 @@
-/** Real stores in a temporary directory, on a clock that moves by one millisecond with each look at it. */
+/** Real stores in a temporary directory, on a clock that moves by one millisecond at each reading. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,7 +60,7 @@ export async function isWaiting(promise: Promise<unknown>): Promise<boolean> {
   return !settled;
 }
 
-/** The code of what a call throws or rejects with; `none` when it does neither. */
+/** The error code of a call that throws or rejects; `none` when it does neither. */
 export async function codeOf(call: () => unknown): Promise<string> {
   return (await refusalOf(call))?.code ?? 'none';
 }
@@ -96,7 +96,7 @@ export function intercept(store: Store, overrides: Partial<Store>): Store {
   });
 }
 
-/** Counts who listens to a store. */
+/** Counts the subscribers of a store. */
 export function countSubscribers(store: Store): { store: Store; subscribers: () => number } {
   let subscribers = 0;
   const counted = intercept(store, {
@@ -116,7 +116,7 @@ export function countSubscribers(store: Store): { store: Store; subscribers: () 
 
 let strangers = 0;
 
-/** What a peer sends: one entry with any payload at all, newer than everything local. */
+/** A write from a peer: one entry with any payload, newer than all local ones. */
 export async function applyRemote(
   store: Store,
   { collection, key, payload }: { collection: string; key: string; payload: string },

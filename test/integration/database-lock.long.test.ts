@@ -1,4 +1,6 @@
-/** Who may open a database: one holder among processes, threads, copies of the package and namespaces, over real ones. */
+/**
+ * The lock of a database: one holder among processes, threads, copies of the package and namespaces, with real ones.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -21,7 +23,10 @@ async function newPath(): Promise<string> {
   return join(directory, 'data', 'node-a.db');
 }
 
-/** A process that opens a database when it is told to, in its main thread, in another thread, or by another copy of the package. */
+/**
+ * A process that opens a database on request, in its main thread, in another thread, or through another copy of the
+ * package.
+ */
 interface Holder {
   readonly child: ChildProcess;
   /** @returns `open`, `done`, or the code of the error */
@@ -109,7 +114,7 @@ async function kill({ child }: Holder): Promise<void> {
   await gone;
 }
 
-/** Another copy of what was built, with a copy of the native module, as a second bundle has it. */
+/** Another copy of the build, with a copy of the native module, as a second bundle has it. */
 async function copyOfPackage(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'statemesh-copy-'));
   cleanups.push(() => rm(directory, { recursive: true, force: true }));
@@ -131,7 +136,7 @@ describe('the lock of a database', () => {
     const [holder, other] = [await startHolder(path), await startHolder(path)];
     expect(await holder.tell('open')).toBe('open');
     expect(await other.tell('open')).toBe('databaseInUse');
-    // What is refused here must not cost the lock there.
+    // The refusal here must not release the lock there.
     expect(await holder.tell('thread')).toBe('databaseInUse');
     expect(await holder.tell('copy', copy)).toBe('databaseInUse');
     expect(await other.tell('open')).toBe('databaseInUse');
@@ -150,7 +155,7 @@ describe('the lock of a database', () => {
     expect(await other.tell('open')).toBe('open');
   });
 
-  test('the holder reads its files, the lock among them, as any program may -> others are refused as before', async () => {
+  test('the holder reads its files, including the lock, as any program may -> others are still refused', async () => {
     const path = await newPath();
     const [holder, other] = [await startHolder(path), await startHolder(path)];
     await holder.tell('open');
@@ -166,7 +171,7 @@ describe('the lock of a database', () => {
     expect(await other.tell('open')).toBe('open');
   });
 
-  test('the holder is stopped, or busy without end -> it lives', async () => {
+  test('the holder is stopped, or busy without end -> it counts as alive', async () => {
     const path = await newPath();
     const [holder, other] = [await startHolder(path), await startHolder(path)];
     await holder.tell('open');
@@ -188,7 +193,7 @@ describe('the lock of a database', () => {
     await until(async () => (await outside.tell('open')) === 'open' || undefined);
   });
 
-  test('two take it at the same time, 50 times, from nobody or from one that was ended -> exactly one has it', async () => {
+  test('two open it at the same time, 50 times, free or left by an ended process -> exactly one has it', async () => {
     const path = await newPath();
     const takers = [await startHolder(path), await startHolder(path)];
     const former = await startHolder(path);
@@ -203,7 +208,7 @@ describe('the lock of a database', () => {
     }
   }, 120_000);
 
-  test('somebody removes the lock -> others are refused as before, and it is there again when the holder looks', async () => {
+  test('the lock is deleted -> others are still refused, and the holder restores it at its next check', async () => {
     const path = await newPath();
     const [holder, other] = [await startHolder(path), await startHolder(path)];
     await holder.tell('open');

@@ -52,7 +52,7 @@ function storeText(store: Parameters<typeof applyRemote>[0], key: string, docume
 }
 
 describe('peer store', () => {
-  test('saveRemotePeer: a static peer -> exactly the seed document, under its NodeId', async () => {
+  test('saveRemotePeer: a static peer -> exactly the specified document, under its NodeId', async () => {
     const { store, peers } = await openPeers();
     await peers.saveRemotePeer(gateway);
     expect(await store.find(collection as never, {})).toEqual([
@@ -75,11 +75,11 @@ describe('peer store', () => {
     expect(await peers.getRemotePeers()).toEqual([{ ...cloud, isEnabled: false }]);
   });
 
-  test('saveRemotePeer: the same again -> no news; another address -> replaced', async () => {
+  test('saveRemotePeer: the same again -> not new; another address -> replaced', async () => {
     const { store, peers } = await openPeers();
     expect(await peers.saveRemotePeer(gateway)).toBeDefined();
     expect(await peers.saveRemotePeer(gateway)).toBeUndefined();
-    // The document, and the word that the peer is not removed.
+    // The document, and the marker that the peer is not removed.
     expect(store.cursor()).toBe(2);
     await peers.saveRemotePeer({ ...gateway, address: '[fe80::1%eth0]:25000' });
     expect((await peers.getRemotePeers()).map(({ address }) => address)).toEqual(['[fe80::1%eth0]:25000']);
@@ -131,7 +131,7 @@ describe('peer store', () => {
     expect(await codeOf(() => peers.saveRemotePeer(gateway))).toBe('notRunning');
   });
 
-  test('readRemotePeers: documents from elsewhere that are no peers -> skipped, each with its problem', async () => {
+  test('readRemotePeers: foreign documents that are not peers -> skipped, each with its problem', async () => {
     const { store, peers } = await openPeers();
     await peers.saveRemotePeer(gateway);
     await storeText(store, 'bad-json', '{"NodeId":');
@@ -175,7 +175,7 @@ describe('peer store', () => {
     expect(surplus?.code).toBe('connectionLimit');
   });
 
-  test('readRemotePeers: more than quarantinedMax that are none -> the first of them are listed', async () => {
+  test('readRemotePeers: more invalid documents than quarantinedMax -> the first of them are listed', async () => {
     const { store } = await openPeers();
     const count = limits.quarantinedMax + 5;
     await store.write(
@@ -190,7 +190,7 @@ describe('peer store', () => {
     );
   });
 
-  test('readRemotePeers: thousands that are none -> others have their turn meanwhile, and few markers are asked for', async () => {
+  test('readRemotePeers: thousands of invalid documents -> others have their turn meanwhile, and few markers are read', async () => {
     const { store } = await openPeers();
     const count = 4 * limits.pageDocumentsMax;
     await store.write(
@@ -217,7 +217,7 @@ describe('peer store', () => {
     expect(asked).toBe(limits.quarantinedMax);
   });
 
-  test('parseRemotePeer: of what formatRemotePeer gives -> the same peer', () => {
+  test('parseRemotePeer: the output of formatRemotePeer -> the same peer', () => {
     for (const input of [gateway, cloud]) {
       const peer = parseRemotePeer(
         input.nodeId,
@@ -229,7 +229,7 @@ describe('peer store', () => {
 });
 
 describe('watchRemotePeers', () => {
-  /** Collects what is told; `next` resolves with the next of it. */
+  /** Collects the reports; `next` resolves with the next one. */
   function listen() {
     const told: RemotePeers[] = [];
     let hear = (_peers: RemotePeers): void => {};
@@ -246,7 +246,7 @@ describe('watchRemotePeers', () => {
     };
   }
 
-  test('watchRemotePeers: now, and after each commit that touches them, local or remote -> told', async () => {
+  test('watchRemotePeers: now, and after each commit that touches them, local or remote -> reported', async () => {
     const { store, peers, subscribers } = await openPeers();
     await peers.saveRemotePeer(gateway);
     const ears = listen();
@@ -266,7 +266,7 @@ describe('watchRemotePeers', () => {
     expect(ears.told).toHaveLength(2);
   });
 
-  test('watchRemotePeers: commits while it reads -> read once more, and the last state is told', async () => {
+  test('watchRemotePeers: commits while it reads -> read once more, and the last state is reported', async () => {
     const { store, peers } = await openPeers();
     let reads = 0;
     let release = () => {};
@@ -275,7 +275,7 @@ describe('watchRemotePeers', () => {
     });
     const held = intercept(store, {
       async *pages(name, query) {
-        // One a reading: what is asked for first.
+        // One per reading: this collection is read first.
         if (name === '_system_removed_peers') reads += 1;
         const pages = [];
         for await (const page of store.pages(name, query)) pages.push(page);
@@ -296,7 +296,7 @@ describe('watchRemotePeers', () => {
     stop();
   });
 
-  test('watchRemotePeers: the listener throws, or a read fails -> reported, and the watch goes on', async () => {
+  test('watchRemotePeers: the listener throws, or a read fails -> reported, and the watch continues', async () => {
     const { store, peers } = await openPeers();
     const failures: Failure[] = [];
     let reads = 0;
@@ -330,7 +330,7 @@ describe('watchRemotePeers', () => {
     stop();
   });
 
-  test('watchRemotePeers: the store is closed -> silence', async () => {
+  test('watchRemotePeers: the store is closed -> no more reports', async () => {
     const { store } = await openPeers();
     await store.close();
     const failures: Failure[] = [];
@@ -389,7 +389,7 @@ describe('addresses', () => {
     expect(await codeOf(() => parseAddress(text))).toBe('peerInvalid');
   });
 
-  test('parseAddress: any text at all -> an address that formats back to it, or peerInvalid', async () => {
+  test('parseAddress: any text -> an address that formats back to it, or peerInvalid', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.oneof(

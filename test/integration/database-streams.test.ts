@@ -22,7 +22,7 @@ import {
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** Lets turns of the event loop pass until it holds. */
+/** Lets turns of the event loop pass until the condition holds. */
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await turn();
 }
@@ -80,7 +80,7 @@ describe('changes', () => {
     await stream.return();
   });
 
-  test('changes: resumed from any cursor -> exactly what comes behind it', async () => {
+  test('changes: resumed from any cursor -> exactly the entries after it', async () => {
     const { database, items } = await openCounted();
     const count = 2 * limits.changesPageEntriesMax + 10;
     await items.putMany(Array.from({ length: count }, (_, index) => [`${index}`, { count: index }] as const));
@@ -92,7 +92,7 @@ describe('changes', () => {
     }
   });
 
-  test('changes: since now -> only what comes after the call', async () => {
+  test('changes: since now -> only entries that come after the call', async () => {
     const { database, items } = await openCounted();
     await items.put('a', { count: 1 });
     const stream = database.changes({ since: 'now' });
@@ -110,18 +110,18 @@ describe('changes', () => {
     },
   );
 
-  test('changes: since a cursor of another database, or of this one with another past -> cursorExpired, at once', async () => {
+  test('changes: since a cursor of another database, or of a different past of this one -> cursorExpired, at once', async () => {
     const [one, other] = [await openCounted(), await openCounted()];
     const ours = await one.items.put('a', { count: 1 });
     await other.items.put('b', { count: 1 });
-    // Both files have the same name for themselves here: the entry tells them apart.
+    // Both files have the same name for themselves here: the entry distinguishes them.
     for (const cursor of [ours?.cursor, 'cforeign.0.', 'ctoken-0.9.abcdefgh']) {
       expect(await codeOf(() => other.database.changes({ since: cursor as Cursor }))).toBe('cursorExpired');
       expect(await codeOf(() => other.items.changes({ since: cursor as Cursor }))).toBe('cursorExpired');
     }
   });
 
-  test('changes: a slow consumer -> one page is read, and the next only when it is asked for', async () => {
+  test('changes: a slow consumer -> one page is read, and the next only on demand', async () => {
     const { store } = await openCounted();
     const limitsAsked: number[] = [];
     const observed = intercept(store, {
@@ -151,7 +151,7 @@ describe('changes', () => {
         const page = await store.changes(options);
         if (isFirst) await items.put('raced', { count: 1 });
         isFirst = false;
-        // Subscribers hear of the commit now, before the reader can have subscribed.
+        // Subscribers learn of the commit now, before the reader can have subscribed.
         await turn();
         return page;
       },
@@ -165,7 +165,7 @@ describe('changes', () => {
     }
   });
 
-  test('changes: 300 writes while it is read -> none lost, none twice', async () => {
+  test('changes: 300 writes during reading -> none lost, none twice', async () => {
     const { database, items } = await openCounted();
     const stream = database.changes();
     const reading = take(stream, 300);
@@ -178,7 +178,7 @@ describe('changes', () => {
     await stream.return();
   });
 
-  test('changes: an entry that is no JSON, or too deep -> passed on as malformed, and the feed goes on', async () => {
+  test('changes: an entry that is not JSON, or too deep -> passed on as malformed, and the feed continues', async () => {
     const { store, database, items } = await openCounted();
     await applyRemote(store, { collection: 'items', key: 'bad', payload: '{"count":' });
     await applyRemote(store, { collection: 'items', key: 'deep', payload: `${'['.repeat(200)}${']'.repeat(200)}` });
@@ -305,7 +305,7 @@ describe('streams', () => {
     await Promise.all(pending);
   });
 
-  test('stream: many more than watchersMax, begun and left alone -> take no room, and hear what comes when they go on', async () => {
+  test('stream: many more than watchersMax, begun and left alone -> take no room, and receive later entries when they continue', async () => {
     const { database, items, subscribers } = await openCounted();
     await items.put('a', { count: 1 });
     const begun = [];
@@ -324,7 +324,7 @@ describe('streams', () => {
     ]);
   });
 
-  test('stream: forgotten while it waits for nothing -> is ended when it is collected; awaited -> is not', async () => {
+  test('stream: unreferenced while it waits for nothing -> is ended when it is collected; awaited -> is not', async () => {
     const { store } = await openCounted();
     const streams = createStreams();
     let ended = 0;
@@ -388,7 +388,7 @@ describe('watch', () => {
     await stream.return();
   });
 
-  test('watch: changes while the consumer is busy -> the last one only', async () => {
+  test('watch: changes while the consumer is busy -> only the last one', async () => {
     const { items } = await openCounted();
     const stream = items.watch('a');
     await stream.next();

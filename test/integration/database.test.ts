@@ -52,7 +52,7 @@ describe('put, get, delete', () => {
     },
   );
 
-  test('put: the object is changed after the call -> what it was at the call is written', async () => {
+  test('put: the object is changed after the call -> its state at the call is written', async () => {
     const { items } = await openItems();
     const document = { count: 1 };
     const written = items.put('a', document);
@@ -96,7 +96,7 @@ describe('put, get, delete', () => {
     },
   );
 
-  test('put: what is not JSON or too large -> documentInvalid, documentTooLarge, and nothing is written', async () => {
+  test('put: not JSON or too large -> documentInvalid, documentTooLarge, and nothing is written', async () => {
     const { store, database } = await openDatabase();
     const values = database.collection('values');
     expect(await codeOf(() => values.put('a', undefined))).toBe('documentInvalid');
@@ -135,14 +135,14 @@ describe('update', () => {
     expect(await items.get('a')).toEqual({ count: 1, tags: ['x', 'y'] });
   });
 
-  test('update: another document is returned -> it stands in the place of the first', async () => {
+  test('update: another document is returned -> it replaces the first', async () => {
     const { items } = await openItems();
     await items.put('a', { count: 1 });
     await items.update('a', (item) => ({ count: (item?.count ?? 0) + 1, name: 'new' }));
     expect(await items.get('a')).toEqual({ count: 2, name: 'new' });
   });
 
-  test('update: a scalar document -> the recipe gets it and returns the next', async () => {
+  test('update: a scalar document -> the recipe receives it and returns the next', async () => {
     const { database } = await openDatabase();
     const counters = database.collection<number>('counters');
     await counters.put('a', 0);
@@ -150,7 +150,7 @@ describe('update', () => {
     expect(await counters.get('a')).toBe(1);
   });
 
-  test('update: absent -> the recipe gets undefined; what it returns is written, undefined writes nothing', async () => {
+  test('update: absent -> the recipe receives undefined; its result is written, undefined writes nothing', async () => {
     const { store, items } = await openItems();
     const seen: unknown[] = [];
     expect(
@@ -164,7 +164,7 @@ describe('update', () => {
     expect(await items.get('a')).toEqual({ count: 1 });
   });
 
-  test('update: nothing is returned by its symbol -> the document is deleted', async () => {
+  test('update: the symbol `nothing` is returned -> the document is deleted', async () => {
     const { items } = await openItems();
     await items.put('a', { count: 1 });
     expect(await items.update('a', () => nothing)).toBeDefined();
@@ -187,7 +187,7 @@ describe('update', () => {
     expect(store.cursor()).toBe(1);
   });
 
-  test('update: a recipe throws -> its error as it is, nothing written, the others of the turn are', async () => {
+  test('update: a recipe throws -> its error unchanged, nothing written, the others of the turn are written', async () => {
     const { items } = await openItems();
     await items.put('a', { count: 1 });
     const failure = new RangeError('no');
@@ -203,7 +203,7 @@ describe('update', () => {
     expect(await items.get('a')).toEqual({ count: 1 });
   });
 
-  test('update: a recipe makes what is not JSON -> documentInvalid with the path', async () => {
+  test('update: a recipe returns a value that is not JSON -> documentInvalid with the path', async () => {
     const { items } = await openItems();
     await items.put('a', { count: 1 });
     const refusal = await refusalOf(() =>
@@ -231,7 +231,7 @@ describe('update', () => {
     expect(await items.get('a')).toEqual({ count: 100 });
   });
 
-  test('update: a field named __proto__ from elsewhere -> kept, and no prototype is changed', async () => {
+  test('update: a foreign field named __proto__ -> kept, and no prototype is changed', async () => {
     const { store, items } = await openItems();
     const payload = '{"count":1,"__proto__":{"polluted":true}}';
     await applyRemote(store, { collection: 'items', key: 'a', payload });
@@ -318,7 +318,7 @@ describe('putMany', () => {
     expect(await codeOf(() => items.putMany(undefined as never))).toBe('documentInvalid');
   });
 
-  test('putMany: a transaction fails -> its error, it left nothing, and the source is read no further', async () => {
+  test('putMany: a transaction fails -> its error, nothing of it is written, and the source is read no further', async () => {
     const { store } = await openDatabase();
     let calls = 0;
     const failing = intercept(store, {
@@ -433,7 +433,7 @@ describe('schema', () => {
     expect(store.cursor()).toBe(0);
   });
 
-  test('schema: defaults and unknown fields -> the document is stored as it was given', async () => {
+  test('schema: defaults and unknown fields -> the document is stored unchanged', async () => {
     const { database } = await openDatabase();
     const orders = database.collection('orders', { schema });
     const document = { lines: [], addedByNewerVersion: true };
@@ -489,7 +489,7 @@ describe('malformed entries of other nodes', () => {
     '{"count":1e0}',
     ' {"count":1}',
     `${'['.repeat(5_000)}${']'.repeat(5_000)}`,
-  ])('malformed payload %#: every read -> absent, and a write mends it', async (payload) => {
+  ])('malformed payload %#: every read -> absent, and a write replaces it', async (payload) => {
     const { store, items } = await openItems();
     await items.put('good', { count: 1 });
     await applyRemote(store, { collection: 'items', key: 'bad', payload });

@@ -1,6 +1,6 @@
 /**
- * Disks as they fail: full, not to be written, damaged under a running node. Real processes, each with a data directory that is a file
- * system of its own, in a mount namespace of its own.
+ * Failing disks: full, read-only, damaged under a running node. Real processes, each with a data directory that is a
+ * file system of its own, in a mount namespace of its own.
  */
 import { spawn } from 'node:child_process';
 import { chmod, mkdir, open as openFile, readdir, rm, writeFile } from 'node:fs/promises';
@@ -24,7 +24,7 @@ interface SmallNode {
   call(command: string, body?: unknown): Promise<unknown>;
   /** Runs a command where the node runs, so that it sees the same disk. */
   run(...args: string[]): Promise<{ readonly exitCode: number; readonly stdout: string }>;
-  /** Fills the disk but for so many bytes. */
+  /** Fills the disk except for this many bytes. */
   fill(bytesLeft: number): Promise<void>;
   makeRoom(): Promise<void>;
 }
@@ -89,8 +89,8 @@ const putInto = (node: Pick<SmallNode, 'call'>, key: string, document: unknown) 
 const getFrom = async (node: Pick<SmallNode, 'call'>, key: string) =>
   ((await node.call('get', { collection: 'things', key })) as { document?: unknown }).document;
 
-describe('a disk that is full', () => {
-  test('writes are refused with their code and leave nothing; reads go on; with room again everything goes on', async () => {
+describe('a full disk', () => {
+  test('writes are refused with their code and leave nothing; reads continue; with room again everything continues', async () => {
     const node = await startOnSmallDisk(8);
     expect(await putInto(node, 'before', 'kept')).toBe('written');
     await node.fill(0);
@@ -103,7 +103,7 @@ describe('a disk that is full', () => {
     }
     expect(new Set(answers.values())).toContain('diskFull');
     expect([...new Set(answers.values())].filter((answer) => answer !== 'written')).toEqual(['diskFull']);
-    // What was refused is not there, and what was acknowledged is.
+    // Refused writes are not there, and acknowledged ones are.
     for (const [key, answer] of answers) {
       expect([key, await getFrom(node, key)]).toEqual([key, answer === 'written' ? text : undefined]);
     }
@@ -117,7 +117,7 @@ describe('a disk that is full', () => {
     expect(await getFrom(node, 'after')).toBe('room');
   });
 
-  test('what a peer sends meanwhile -> is not lost: it comes when there is room', async () => {
+  test('entries from a peer meanwhile -> are not lost: they arrive when there is room', async () => {
     const peer = await startNode({ nodeId: 'peer', discovery: false });
     const known = [{ nodeId: 'peer', address: `127.0.0.1:${peer.port}` }];
     const node = await startOnSmallDisk(8, { knownPeers: known, syncIntervalMs: 200, heartbeatIntervalMs: 200 });
@@ -141,7 +141,7 @@ describe('a disk that is full', () => {
       const { count } = (await node.call('count', { collection: 'things' })) as { count: number };
       return count === 500 || undefined;
     }, 'it has followed');
-    // By the same session, which nothing has ended.
+    // Over the same session, which was never ended.
     expect(await waiting()).toMatchObject({ state: 'connected', attempt: 0 });
   });
 });
@@ -197,7 +197,7 @@ describe('a directory that cannot be used', () => {
 });
 
 describe('a database that is damaged while it is open', () => {
-  test('reads that meet it -> databaseCorrupt, and the node says so; afterwards all comes back from the peers', async () => {
+  test('reads that meet the damage -> databaseCorrupt, and the node reports it; afterwards all comes back from the peers', async () => {
     const settings = { discoveryPort: ownPort(), beaconIntervalMs: 200, syncIntervalMs: 400 };
     const [first, peer] = [await startNode(settings), await startNode({ ...settings, nodeId: 'node-b' })];
     // More than SQLite keeps in memory.
@@ -208,7 +208,7 @@ describe('a database that is damaged while it is open', () => {
     const countAt = async (at: { run: typeof first.run }) =>
       Number((await at.run(['find', 'things', '--count'])).stdout);
     await until(async () => (await countAt(peer)) === 4_000 || undefined);
-    // What is still in the log would cover the damage.
+    // Pages that are still in the log would cover the damage.
     first.child.kill('SIGTERM');
     await first.exitCode;
     const node = await startNode(settings, { directory: first.directory });

@@ -28,7 +28,7 @@ function nodeIn(dataDir: string, nodeId = 'a'): StatemeshNode {
 }
 
 describe('a relative data directory', () => {
-  it('the program goes elsewhere, before the start and between two identities -> the same files', async () => {
+  it('the program changes its directory, before the start and between two identities -> the same files', async () => {
     process.chdir(directory);
     const node = nodeIn('./data');
     process.chdir(tmpdir());
@@ -45,7 +45,7 @@ describe('a relative data directory', () => {
 });
 
 describe('a cursor', () => {
-  it('kept over a restart -> is resumed; over a restore of a copy, or from the peers -> is expired, before anything comes', async () => {
+  it('kept over a restart -> is resumed; over a restore of a copy, or from the peers -> is expired, before any entry comes', async () => {
     const file = join(directory, 'copy');
     let node = nodeIn(directory);
     const again = async (between = () => {}) => {

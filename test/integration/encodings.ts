@@ -1,10 +1,10 @@
-/** The ways in which a text may be repeated; written anew here, since what is tested undoes them. */
+/** The ways in which a text may be repeated; implemented independently, because the tested code decodes them. */
 
 const hexOf = (plain: string): string => Buffer.from(plain).toString('hex');
 const percents = (plain: string): string => hexOf(plain).replace(/../g, (byte) => `%${byte}`);
 const escapes = (plain: string): string =>
   plain.replace(/./g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
-/** Where a text begins within three bytes decides how it looks. */
+/** The position of a text within three bytes decides its encoded form. */
 const shifts = ['', 'a', 'ab'];
 
 export const encodings: readonly ((plain: string) => string)[] = [

@@ -1,4 +1,4 @@
-/** Property: what `export` writes, `import` puts back, whatever came before, on two nodes that edit the same documents. */
+/** Property: `import` restores what `export` writes, after any history, on two nodes that edit the same documents. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { callControl, streamControl } from '../../src/control/client.js';
@@ -13,7 +13,7 @@ let count = 0;
 
 beforeAll(async () => {
   editors = await Promise.all(['left', 'right'].map((name) => fixture.start(name, { control: true })));
-  // Under another key, so that they see nothing but what is imported.
+  // With another key, so that they see only what is imported.
   for (const name of ['of-documents', 'of-history']) {
     await fixture.start(name, { control: true, clusterKey: `the cluster key of ${name} alone` });
   }
@@ -100,7 +100,7 @@ test('export, import: any history of two nodes -> the same documents, by both fo
       for (const { collection, key, document } of lines) {
         expected.set(JSON.stringify([collection, key]), document);
       }
-      // One line for each document, of each the latest version.
+      // One line for each document, with its latest version.
       expect(lines).toHaveLength(expected.size);
       await imported('of-documents', lines);
       expect((await exported('of-documents')).filter(isOwn)).toEqual(lines);
@@ -120,7 +120,7 @@ test('export, import: any history of two nodes -> the same documents, by both fo
   );
 }, 120_000);
 
-test('import: a history with an entry that lost -> left out; one that is malformed -> no document', async () => {
+test('import: a history with an entry that lost -> left out; a malformed one -> no document', async () => {
   const entry = { collection: 'lost', hlc: 1, nodeId: 'x', operation: 'put', current: true };
   await imported('of-history', [
     { ...entry, key: 'a', document: 2 },

@@ -1,4 +1,7 @@
-/** The disk under a running process, as it fails: a library that `cc` makes of failing-disk.c, preloaded into the process of a node. */
+/**
+ * A failing disk under a running process: a library that `cc` builds from failing-disk.c, preloaded into the process of
+ * a node.
+ */
 import { execFile } from 'node:child_process';
 import { mkdir, open, realpath } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Disks that fail under one of three real nodes: what each tool says of it, that nobody else is moved, and that all goes on without a restart. */
+/**
+ * Disks that fail under one of three real nodes: each tool reports it, the other nodes are not disturbed, and
+ * everything continues without a restart.
+ */
 import { expect, test } from '@jest/globals';
 import { jsonLines, startNode, until } from './cli-fixture.js';
 import { failuresOfDisk, startOnFailingDisk } from './failing-disk.js';
@@ -12,7 +15,7 @@ const leaderOf = async (node: Runner) => ((await statusOf(node)).leadership as {
 const peersOf = async ({ run }: Runner) => jsonLines((await run(['peers', '--json'])).stdout) as Fields[];
 
 test.each(failuresOfDisk)(
-  '%s on the leader of three -> it says so, hands over and refuses writes; its sessions stay; mended -> it follows again',
+  '%s on the leader of three -> it reports it, hands over and refuses writes; its sessions stay; recovered -> it follows again',
   async (failure) => {
     const code = failure === 'ENOSPC' ? 'diskFull' : 'databaseUnavailable';
     const shared = { discoveryPort: ownPort(), beaconIntervalMs: 200, heartbeatIntervalMs: 200, syncIntervalMs: 400 };
@@ -27,7 +30,7 @@ test.each(failuresOfDisk)(
     for (const node of [b, c]) {
       await until(async () => (await leaderOf(node)) === 'node-b' || undefined, 'b leads');
     }
-    // What comes from the others waits, by the same session.
+    // Entries from the others wait, over the same session.
     await b.run(['put', 'things', 'meanwhile', '2']);
     await until(async () => (await statusOf(a)).impairment !== undefined || undefined, 'a knows');
     expect(await statusOf(a)).toMatchObject({ state: 'running', impairment: { code } });

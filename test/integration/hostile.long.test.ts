@@ -1,4 +1,4 @@
-/** Strangers and members that misbehave, against a live node. */
+/** Strangers and misbehaving members, against a live node. */
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { setFlagsFromString } from 'node:v8';
@@ -42,10 +42,10 @@ afterEach(async () => {
   await fixture.close();
 });
 
-/** Once: stretching a key is meant to take its time. */
+/** Once: stretching a key takes time on purpose. */
 const derived = deriveClusterKeys({ passphrase: clusterKey, salt: clusterSalt });
 
-/** A member of the cluster that speaks frames by hand. */
+/** A member of the cluster for which the test speaks frames. */
 interface Member {
   readonly heard: Frame[];
   readonly closed: () => boolean;
@@ -207,7 +207,7 @@ describe('a member that misbehaves', () => {
     expect(await node.collection('things').get('k')).toBe('untouched');
   });
 
-  it('a payload that is no JSON -> is kept as it came, and reads as absent', async () => {
+  it('a payload that is not JSON -> is kept unchanged, and reads as absent', async () => {
     const other = await admitted();
     const soon = node.actor.getSnapshot().context.store?.clock().values().next().value?.hlc as number;
     other.send(batchOf(1, { hlc: soon + 4_096, payload: '{"broken' }));
@@ -216,7 +216,7 @@ describe('a member that misbehaves', () => {
     expect(node.state).toBe('running');
   });
 
-  it('a flood of questions whose answers it does not read -> one answer waits for it, and other peers are served meanwhile', async () => {
+  it('a flood of requests whose answers it does not read -> one answer waits for it, and other peers are served meanwhile', async () => {
     const friend = await fixture.start('b', {
       discovery: false,
       knownPeers: [{ nodeId: 'a', address: `127.0.0.1:${portOf(node)}` }],
@@ -236,7 +236,7 @@ describe('a member that misbehaves', () => {
     await until('the answer', () => other.heard.some(({ type }) => type === 'frame.acknowledgement'));
     other.close();
     const { security } = await derived;
-    // By hand, since a connection of ours reads all that comes.
+    // A raw socket, because a Connection reads all that comes.
     const socket = connectTls({ ...pskClientOptions(security.keys[0] as PresharedKey), host, port: portOf(node) });
     socket.on('error', () => {});
     const heard: Frame[] = [];
@@ -258,7 +258,7 @@ describe('a member that misbehaves', () => {
     await until('the friend hears', async () => (await friend.collection('things').get('during')) === 'the flood');
     await flooding;
     expect([node.state, isConnected(node, 'b')]).toEqual(['running', true]);
-    // What the network has taken meanwhile comes, and little more.
+    // The data that the network has accepted meanwhile arrives, and little more.
     const answers = () => heard.filter(({ type }) => type === 'frame.vectorClock').length;
     socket.resume();
     await until('there are answers', () => answers() > 1);
@@ -268,7 +268,7 @@ describe('a member that misbehaves', () => {
     socket.destroy();
   });
 
-  it('the same batch again, on another connection too -> is answered, and applied once', async () => {
+  it('the same batch again, also on another connection -> is answered, and applied once', async () => {
     const soon = node.actor.getSnapshot().context.store?.clock().values().next().value?.hlc as number;
     const before = await node.status();
     for (let count = 0; count < 3; count++) {
@@ -281,7 +281,7 @@ describe('a member that misbehaves', () => {
     expect(await node.collection('things').get('k')).toBe('overwritten');
   });
 
-  it('a peer that answers with garbage each time -> is dialed in growing steps', async () => {
+  it('a peer that answers with garbage each time -> is dialed at growing intervals', async () => {
     const { security } = await derived;
     const dialedMs: number[] = [];
     const listening = await network.listen({
@@ -303,7 +303,7 @@ describe('a member that misbehaves', () => {
     });
   });
 
-  it('attacks without end, by ever new names -> the memory of the node does not grow with them', async () => {
+  it('attacks without end, under ever new names -> the memory of the node does not grow with them', async () => {
     setFlagsFromString('--expose-gc');
     const collectGarbage = runInNewContext('gc') as () => void;
     const usedAfter = async (attacks: number): Promise<number> => {
@@ -319,14 +319,14 @@ describe('a member that misbehaves', () => {
       collectGarbage();
       return process.memoryUsage().heapUsed;
     };
-    // The first ones fill what has a bound: the table of peers, above all.
+    // The first ones fill the bounded tables, above all the table of peers.
     const before = await usedAfter(2 * limits.peersMax);
     const after = await usedAfter(2 * limits.peersMax);
     expect(after - before).toBeLessThan(4 * 1024 * 1024);
     expect(node.peers.length).toBeLessThanOrEqual(limits.peersMax);
   }, 60_000);
 
-  it('connects again and again without a word -> others are served all the same', async () => {
+  it('connects repeatedly without sending -> others are served nevertheless', async () => {
     const silent = await Promise.all(Array.from({ length: 20 }, member));
     const other = await admitted();
     expect(other.closed()).toBe(false);

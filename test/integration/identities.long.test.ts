@@ -1,4 +1,6 @@
-/** One NodeId, one database, one clock: what happens when there are two of them, or when it is wrong. Real processes. */
+/**
+ * One NodeId, one database, one clock: what happens when there are two of them, or when one is wrong. Real processes.
+ */
 import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -37,7 +39,7 @@ async function stopped(node: StartedNode): Promise<void> {
   await node.exitCode;
 }
 
-/** A copy of the data directory of a node that does not run, as a disk image makes it, with its configuration. */
+/** A copy of the data directory of a stopped node with its configuration, as from a disk image. */
 async function clone(node: StartedNode): Promise<string> {
   const copy = await temporaryDirectory();
   await cp(join(node.directory, 'data'), join(copy, 'data'), { recursive: true });
@@ -52,7 +54,7 @@ describe('a data directory that was cloned to another machine', () => {
     await untilAgreed([original, peer], 1);
     await stopped(original);
     const copy = await clone(original);
-    // Both write under one NodeId what the other has never seen.
+    // Both write entries under one NodeId that the other has never seen.
     const here = await startNode(settings, { directory: original.directory });
     await put(here, 'here', 'written by the original');
     await untilAgreed([here, peer], 2);
@@ -65,7 +67,7 @@ describe('a data directory that was cloned to another machine', () => {
     await untilAgreed([again, peer], 3);
   });
 
-  test('both run -> both say so and refuse each other; the clone gets a name of its own, and all agree', async () => {
+  test('both run -> both report it and refuse each other; the clone gets a name of its own, and all agree', async () => {
     const settings = { ...fast, discoveryPort: ownPort() };
     const first = await startNode(settings);
     await put(first, 'shared', 1);
@@ -91,7 +93,7 @@ describe('a data directory that was cloned to another machine', () => {
 });
 
 describe('two processes on one database', () => {
-  test('the second -> is refused with the process of the first, which goes on', async () => {
+  test('the second -> is refused with the process of the first, which continues', async () => {
     const node = await startNode();
     const second = await run(['start', '--json'], { cwd: node.directory });
     expect([second.exitCode, lastJson(second.stdout)]).toMatchObject([
@@ -149,7 +151,7 @@ describe('a wall clock that jumps', () => {
     await until(async () => (await documentsAt(peer))[0]?.includes('fourth') || undefined);
   });
 
-  test('an hour ahead -> does not poison the order of the others, who say so; it is told by status and doctor', async () => {
+  test('an hour ahead -> does not spoil the order of the others, which report it; status and doctor show it', async () => {
     const settings = { ...fast, discoveryPort: ownPort() };
     const [one, two] = [await startNode(settings), await startNode({ ...settings, nodeId: 'node-b' })];
     const { node: wrong } = await shifted(1, { ...settings, nodeId: 'node-c' });

@@ -1,4 +1,4 @@
-/** Databases of former NodeIds in a data directory: nobody would look there for what was sent to nobody. */
+/** Databases of former NodeIds in a data directory: they may hold entries that no peer has, and no node looks there. */
 import { execFileSync } from 'node:child_process';
 import { copyFile, link, mkdir, readdir, readFile, rename, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ async function write(store: SqliteStore, documents: number): Promise<void> {
   }
 }
 
-/** A database with so many entries. */
+/** A database with this many entries. */
 async function filled(dataDir: string, nodeId: string, documents: number): Promise<void> {
   const store = await open(dataDir, nodeId);
   await write(store, documents);
@@ -38,14 +38,14 @@ const look = async (dataDir: string, nodeId = 'node-a') =>
   (await databasesLeftBehind({ dataDir, nodeId })).map((found) => [found.nodeId, found.entries, found.failure?.code]);
 
 describe('databases left behind', () => {
-  test('a former NodeId, with a node that has never run -> all that is in it', async () => {
+  test('a former NodeId, with a node that has never run -> all of its entries are counted', async () => {
     const directory = await temporaryDirectory();
     await filled(directory, 'former', 3);
     expect(await look(directory)).toEqual([['former', 3, undefined]]);
     expect(await readdir(directory)).toEqual(['former.db']);
   });
 
-  test('a part of it went along -> the rest is counted; all of it -> nothing is told', async () => {
+  test('partly copied -> the rest is counted; completely copied -> no report', async () => {
     const directory = await temporaryDirectory();
     const [former, present] = [await open(directory, 'former'), await open(directory, 'node-a')];
     await write(former, 5);
@@ -67,7 +67,7 @@ describe('databases left behind', () => {
     expect(await look(directory)).toEqual([]);
   });
 
-  test('one whose process was killed -> what is in its log counts, and neither file changes', async () => {
+  test('one whose process was killed -> entries in its log count, and neither file changes', async () => {
     const directory = await temporaryDirectory();
     const store = await open(directory, 'former');
     await write(store, 4);
@@ -87,7 +87,7 @@ describe('databases left behind', () => {
     expect(await readdir(killed)).toEqual(['former.db', 'former.db-wal']);
   });
 
-  test('one that is open here or elsewhere -> passed over', async () => {
+  test('one that is open here or elsewhere -> skipped', async () => {
     const directory = await temporaryDirectory();
     const store = await open(directory, 'former');
     await write(store, 2);
@@ -98,7 +98,7 @@ describe('databases left behind', () => {
     await store.close();
   });
 
-  test('files of other programs, pipes, directories, links, an empty file -> passed over, at once', async () => {
+  test('files of other programs, pipes, directories, links, an empty file -> skipped, at once', async () => {
     const directory = await temporaryDirectory();
     await filled(directory, 'node-a', 1);
     const at = (name: string) => join(directory, name);
@@ -117,7 +117,7 @@ describe('databases left behind', () => {
     expect(await readdir(directory)).toEqual(names);
   });
 
-  test('damaged ones, one of a newer version, a copy under another name -> told, and the rest is looked at', async () => {
+  test('damaged ones, one of a newer version, a copy under another name -> reported, and the rest is checked', async () => {
     const directory = await temporaryDirectory();
     const at = (name: string) => join(directory, name);
     for (const name of ['a-cut', 'b-scrambled', 'c-newer', 'd-copied', 'e-well', 'constructor'])
@@ -161,7 +161,7 @@ describe('databases left behind', () => {
     ]);
   });
 
-  test('more entries than are counted -> the bound', async () => {
+  test('more entries than are counted -> the limit', async () => {
     const directory = await temporaryDirectory();
     await filled(directory, 'a', 1);
     const database = new Sqlite(join(directory, 'a.db'));
@@ -174,7 +174,7 @@ describe('databases left behind', () => {
 });
 
 describe('a NodeId that was changed in the file of a stopped node', () => {
-  test('start, doctor -> each says what lies where, once; reconfigure as advised -> all goes along, and nothing is told', async () => {
+  test('start, doctor -> each reports the database once; reconfigure as advised -> all entries are copied, and no more reports', async () => {
     const first = await startNode({ nodeId: 'till-1' });
     const { directory } = first;
     for (const key of ['a', 'b', 'c']) await first.run(['put', 'things', key, '{}']);

@@ -1,6 +1,6 @@
 /**
- * Nodes with a heap of 256 MB and more documents than fit in it: whatever is asked of them, and whatever is sent to them, they live,
- * answer `status`, and lose nothing.
+ * Nodes with a heap of 256 MB and more documents than fit in it: with every request and every input, they live, answer
+ * `status`, and lose nothing.
  */
 import { readFile, rm, stat } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
@@ -21,7 +21,7 @@ import { clusterKey, clusterSalt, type StartedNode, startNode, temporaryDirector
 import { ownPort } from './own-port.js';
 
 const env = { NODE_OPTIONS: '--max-old-space-size=256' };
-/** Heap, the database's pages, and bytes of frames and answers on their way. */
+/** Heap, the database's pages, and bytes of frames and answers in flight. */
 const residentBytesMax = 640 * 1024 * 1024;
 const small = { count: 10_000, length: 3_000 };
 const large = { count: 30, length: 4_000_000 };
@@ -51,7 +51,7 @@ async function countOf(stream: AsyncIterable<unknown>): Promise<number> {
   return items;
 }
 
-/** Watches what has come and what comes, until that is all there is. */
+/** Watches past and new entries, until all have come. */
 async function untilSeen(path: string): Promise<void> {
   let seen = 0;
   for await (const _ of streamControl(path, 'changes', { body: { collection: 'big', since: 0 } })) {
@@ -69,7 +69,7 @@ async function expectWell(started: StartedNode = node): Promise<void> {
   expect(peakKiB * 1024).toBeLessThan(residentBytesMax);
 }
 
-/** Asks for a stream, and never reads it. */
+/** Requests a stream, and never reads it. */
 async function unread(command: string, body: object): Promise<void> {
   const socket = connect(socketPath).pause();
   socket.on('error', () => {});
@@ -80,10 +80,10 @@ async function unread(command: string, body: object): Promise<void> {
   await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve));
 }
 
-/** Once: stretching a key is meant to take its time. */
+/** Once: stretching a key takes time on purpose. */
 const derived = deriveClusterKeys({ passphrase: clusterKey, salt: clusterSalt });
 
-/** A member that was let in, and then does what it likes. */
+/** An admitted member, under the control of the test. */
 async function member(index: number) {
   const { security } = await derived;
   const connection = await network.dial({
@@ -141,7 +141,7 @@ describe('a node with a heap of 256 MB', () => {
     await expectWell();
   }, 240_000);
 
-  test('60 finds and 300 streams that nobody reads -> status is answered all the while, and memory does not grow with them', async () => {
+  test('60 finds and 300 unread streams -> status is answered all the while, and memory does not grow with them', async () => {
     for (let index = 0; index < 60; index += 1) await unread('find', { collection: 'big' });
     await expectWell();
     for (let index = 0; index < 300; index += 1) await unread('changes', { since: 0 });
@@ -150,7 +150,7 @@ describe('a node with a heap of 256 MB', () => {
     expect(await countOf(streamControl(socketPath, 'find', { body: { collection: 'big', limit: 10 } }))).toBe(10);
   }, 120_000);
 
-  test('members that send what is large, endless or never finished -> the node goes on', async () => {
+  test('members that send large, endless or unfinished data -> the node continues', async () => {
     const batch = 34;
     const heartbeat = 36;
     const frame = Buffer.concat([header(batch, payloadBytesMaxOf(batch)), Buffer.alloc(payloadBytesMaxOf(batch) - 1)]);

@@ -49,7 +49,7 @@ async function samplesOf(node: TestNode): Promise<Map<string, number>> {
 }
 
 describe('metrics', () => {
-  it('two nodes that sync -> what they wrote, sent, received and have; every line with its help', async () => {
+  it('two nodes that sync -> the entries that they wrote, sent, received and have; every line with its help', async () => {
     const a = await fixture.start('a', { discovery: false, metricsPort: 0 });
     const b = await fixture.start('b', {
       ...{ discovery: false, metricsPort: 0 },
@@ -91,7 +91,7 @@ describe('metrics', () => {
     expect(text).not.toContain('secret text');
   });
 
-  it('a peer that lags -> its backlog is told', async () => {
+  it('a peer that lags -> its backlog is shown', async () => {
     const a = await fixture.start('a', { discovery: false });
     for (let index = 0; index < 2_500; index++) void a.collection('things').put(`k${index}`, 'x'.repeat(500));
     await a.collection('things').put('last', 1);
@@ -108,7 +108,7 @@ describe('metrics', () => {
     await until('nothing is left', async () => (await a.status()).peers[0]?.backlog === 0);
   });
 
-  it('not asked for -> nothing is served; on, elsewhere and off while it runs', async () => {
+  it('not configured -> nothing is served; switched on, moved and off while it runs', async () => {
     const a = await fixture.start('a', { discovery: false });
     expect((await a.status()).metricsPort).toBe(undefined);
     await a.reconfigure({ metricsPort: 0 });
@@ -120,7 +120,7 @@ describe('metrics', () => {
     expect((await a.status()).metricsPort).toBe(undefined);
   });
 
-  it('the port is taken -> the node goes on, and says so', async () => {
+  it('a taken port -> the node continues, and reports it', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
@@ -144,7 +144,7 @@ describe('metrics', () => {
     expect(statuses.at(-1)?.text).toBe('');
   });
 
-  it('a hundred local connections that say nothing -> whoever asks is answered', async () => {
+  it('a hundred silent local connections -> other callers are answered', async () => {
     const node = await fixture.start('a', { discovery: false, metricsPort: 0 });
     const port = await portOfMetrics(node);
     const silent = await silentCallers(port, 100);
@@ -152,7 +152,7 @@ describe('metrics', () => {
     silent.close();
   });
 
-  it('local connections that ask and ask and do not read -> whoever else asks is answered', async () => {
+  it('local connections that send requests and do not read -> other callers are answered', async () => {
     const node = await fixture.start('a', { discovery: false, metricsPort: 0 });
     const port = await portOfMetrics(node);
     const crowd = await callersThatDoNotRead({ port, path: '/metrics' }, 20);

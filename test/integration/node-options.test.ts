@@ -1,4 +1,4 @@
-/** Options of nodes and of the calls on them that are wrong: refused at once, in our words, with the caller's line. */
+/** Wrong options of nodes and of calls on them: refused at once, in statemesh's words, with the caller's line. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,7 +58,7 @@ describe('options of a node', () => {
     [null, /createNode: it takes a plain object of fields, not null/],
     ['shop-1', /plain object/],
     [Object.create(right), /plain object/],
-  ])('createNode: %j -> configurationInvalid in our words, with the line of the caller', (options, message) => {
+  ])("createNode: %j -> configurationInvalid in statemesh's words, with the line of the caller", (options, message) => {
     const error = refusalOf(options);
     expect(error).toMatchObject({ name: 'StatemeshError', code: 'configurationInvalid' });
     expect(error.message).toMatch(message);

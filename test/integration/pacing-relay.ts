@@ -1,8 +1,9 @@
 /**
- * A slow line between real nodes: a relay of TCP that carries so many bytes a second each way, and delivers them half a round trip later.
+ * A slow line between real nodes: a TCP relay that carries a number of bytes per second each way, and delivers them
+ * half a round trip later.
  *
- * It reads from a sender no faster than it carries, so that what waits stands in the buffers of the system, as with a slow modem. What it
- * has on its way itself is what a line of this length holds.
+ * It reads from a sender no faster than it carries, so waiting bytes stay in the buffers of the system, as with a slow
+ * modem. Its own bytes in flight are those that a line of this length holds.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
@@ -10,26 +11,26 @@ export interface LineOptions {
   /** Each way, shared by all connections. */
   readonly bytesPerSecond: number;
   readonly roundTripMs: number;
-  /** Where it leads. */
+  /** The target of the line. */
   readonly host: string;
   readonly port: number;
-  /** Where it is met; another address than that of the other end, or nodes find each other without it. */
+  /** The address of the line; different from that of the other end, otherwise nodes find each other without it. */
   readonly listenHost?: string;
 }
 
 export interface Line {
   readonly host: string;
   readonly port: number;
-  /** Bytes carried so far, of both ways. */
+  /** Bytes carried so far, in both directions. */
   readonly carriedBytes: number;
   /** From now on. */
   setRate(bytesPerSecond: number): void;
-  /** Breaks what is open; new connections are taken. */
+  /** Breaks the open connections; new connections are accepted. */
   breakAll(): void;
   close(): Promise<void>;
 }
 
-/** How often it carries something, at least. */
+/** The longest time between two steps. */
 const tickMs = 5;
 
 export async function openLine({ listenHost = '127.0.0.1', ...options }: LineOptions): Promise<Line> {
@@ -40,7 +41,7 @@ export async function openLine({ listenHost = '127.0.0.1', ...options }: LineOpt
   const freeAtMs = { there: 0, back: 0 };
 
   const carry = (from: Socket, to: Socket, way: 'there' | 'back'): void => {
-    /** In order: timers that are due together are not always. */
+    /** In order: timers that are due together may fire out of order. */
     const underWay: Buffer[] = [];
     from.on('data', (bytes: Buffer) => {
       carriedBytes += bytes.length;

@@ -1,4 +1,7 @@
-/** Changes to remote peers, on one node and on several that meet later; and the initial peers, which everything outranks. */
+/**
+ * Changes to remote peers, on one node and on several that meet later; and the initial peers, which every change
+ * outranks.
+ */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createActor } from 'xstate';
@@ -36,7 +39,7 @@ async function managedStore() {
 }
 
 describe('peer management', () => {
-  test('changes asked for at once: not awaited in between -> made one after the other', async () => {
+  test('changes requested at once: not awaited in between -> made one after the other', async () => {
     const { management } = await managedStore();
     await Promise.all([management.addStaticPeer('x', 'h:1'), management.removeRemotePeer('x')]);
     expect(await management.getAllRemotePeers()).toEqual([]);
@@ -44,7 +47,7 @@ describe('peer management', () => {
     expect((await management.getAllRemotePeers())[0]?.isEnabled).toBe(false);
   });
 
-  test('enable and disable: a peer that is not known, or was removed -> peerUnknown', async () => {
+  test('enable and disable: an unknown or removed peer -> peerUnknown', async () => {
     const { management } = await managedStore();
     const codeOf = (promise: Promise<unknown>) =>
       promise.then(
@@ -81,7 +84,7 @@ describe('peer management', () => {
     ).rejects.toMatchObject({ code: 'peerInvalid', message: expect.stringContaining('clientSecret') });
   });
 
-  test('what was read elsewhere: saved again -> kept as it is; for another authority -> peerInvalid', async () => {
+  test('a peer read on another node: saved again -> kept unchanged; for another authority -> peerInvalid', async () => {
     const [one, two] = [await managedStore(), await managedStore()];
     await one.management.addCloudPeer('x', 'h:1', { ...oAuth2, clientSecret: 'open sesame' });
     const [peer] = await one.management.getAllRemotePeers();
@@ -92,7 +95,7 @@ describe('peer management', () => {
     await expect(two.management.saveRemotePeer(elsewhere)).rejects.toMatchObject({ code: 'peerInvalid' });
   });
 
-  test('a marker that is malformed: -> it is in quarantine, and there is no peer', async () => {
+  test('a malformed marker: -> it is in quarantine, and there is no peer', async () => {
     const { store, management } = await managedStore();
     await management.addStaticPeer('x', 'h:1');
     await applyRemote(store, { ...marker, payload: '{"NodeId":"x","IsRemoved":1}' });
@@ -103,7 +106,7 @@ describe('peer management', () => {
     ]);
   });
 
-  test('documents of removed peers that came back: however many -> hide no other peer', async () => {
+  test('documents of removed peers that came back: in any number -> hide no other peer', async () => {
     const { store, management } = await managedStore();
     await management.addStaticPeer('zz', 'h:1');
     for (let index = 0; index < 300; index += 1) {
@@ -146,7 +149,7 @@ async function sync(from: Store, to: Store): Promise<void> {
   await to.apply((await from.read(everything(to.clock()))).runs, from.nodeId);
 }
 
-test('three nodes: any adds, edits, removals and syncs -> converge, and the last to add or remove decides who is there', async () => {
+test('three nodes: any adds, edits, removals and syncs -> converge, and the last to add or remove decides', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 16 }), async (steps) => {
       const ids = ['node-a', 'node-b', 'node-c'] as NodeId[];
@@ -205,7 +208,7 @@ describe('initial writes', () => {
       { kind: 'put', collection: peers, key: keyOf('p2'), payload: '"edit"' } as const,
       'edit',
     ],
-  ])('initial: %s on another node, of whatever time -> the edit wins on both', async (name, edit, expected) => {
+  ])('initial: %s on another node, at any time -> the edit wins on both', async (name, edit, expected) => {
     const [one, other] = [await open(), await open({ nodeId: nodeB })];
     const { wallMs } = one.time;
     if (name.includes('2020')) one.time.wallMs = 0;
@@ -218,7 +221,7 @@ describe('initial writes', () => {
     expect(await one.store.contentDigest(['cluster'])).toEqual(await other.store.contentDigest(['cluster']));
   });
 
-  test('initial: then own writes -> stamps go on from where they were', async () => {
+  test('initial: then own writes -> stamps continue from where they were', async () => {
     const { store } = await open();
     const [before] = await store.write([{ kind: 'put', collection: peers, key: keyOf('a'), payload: '1' }]);
     await store.write(initial('b'));

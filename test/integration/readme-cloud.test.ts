@@ -1,9 +1,9 @@
 /**
- * What the README says of the cloud runs as it stands there, against a real authority and a cloud node with a certificate, and so does what
- * it says of the inspector.
+ * The README's section about the cloud runs as written, against a real authority and a cloud node with a certificate,
+ * and so does the section about the inspector.
  *
- * What differs from a reader's machine is replaced by rule, as in `readme.test.ts`: the authority has a port, and a test authority, which every
- * process here trusts by NODE_EXTRA_CA_CERTS, has made the certificates.
+ * Details that differ from a reader's machine are replaced by rule, as in `readme.test.ts`: the authority has a port,
+ * and the certificates come from a test authority, which every process here trusts by NODE_EXTRA_CA_CERTS.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -72,7 +72,7 @@ describe('the cloud of the README', () => {
 describe('the inspector of the README', () => {
   const commands = commandsOf(sectionOf('Watch it think'));
 
-  test('the commands, in the order of the text -> each shows what it is said to', async () => {
+  test('the commands, in the order of the text -> each shows what the text says', async () => {
     const { cwd } = await project();
     const begun = shellIn(cwd, { STATEMESH_DISCOVERY_PORT: String(ownPort()) });
     await begun('statemesh init').exitCode;
@@ -99,7 +99,7 @@ describe('the inspector of the README', () => {
   });
 });
 
-/** Where a reader types it: the address with its token is shown on a terminal only. */
+/** The address with its token is shown on a terminal only, so the command runs in one, as a reader's does. */
 function onTerminal(command: string): string {
   return `script --quiet --flush --return --command ${JSON.stringify(`exec ${command}`)} /dev/null`;
 }

@@ -33,7 +33,7 @@ export interface Command {
   readonly comment: string;
 }
 
-/** Indented lines that call `statemesh`, continued lines joined. */
+/** Indented lines that call `statemesh`, with continued lines joined. */
 export function commandsOf(text: string): Command[] {
   return text
     .replaceAll(/ \\\n\s+/g, ' ')
@@ -46,11 +46,11 @@ export function commandsOf(text: string): Command[] {
 
 export interface Project {
   readonly cwd: string;
-  /** Replaces what differs here from a reader's machine. */
+  /** Replaces details that differ here from a reader's machine. */
   local(text: string): string;
 }
 
-/** Where a reader would run them: the package is installed, and the discovery port is nobody else's. */
+/** Where a reader would run them: the package is installed, and no other test uses the discovery port. */
 export async function project(replaced: readonly (readonly [string, string])[] = []): Promise<Project> {
   const cwd = await temporaryDirectory();
   mkdirSync(join(cwd, 'node_modules/.bin'), { recursive: true });
@@ -69,7 +69,10 @@ export async function project(replaced: readonly (readonly [string, string])[] =
   return { cwd, local };
 }
 
-/** JavaScript of TypeScript blocks: imports first, each once; then the parts, each in a scope of its own but for the first. */
+/**
+ * JavaScript of TypeScript blocks: imports first, each once; then the parts, each in a scope of its own except the
+ * first.
+ */
 export function programOf(parts: readonly string[]): string {
   const imported = /^import (?:type )?\{ ([^}]+) \} from 'statemesh';$/gm;
   const names = new Set(
@@ -82,7 +85,7 @@ export function programOf(parts: readonly string[]): string {
     .outputText;
 }
 
-/** What a program prints; it has nothing to say on standard error. */
+/** What a program prints; it must print nothing on standard error. */
 export async function outputOf(code: string, cwd: string, env: Record<string, string> = {}): Promise<string> {
   writeFileSync(join(cwd, 'program.js'), code);
   const { stdout, stderr } = await promisify(execFile)(process.execPath, ['program.js'], {
@@ -101,7 +104,7 @@ export interface Begun {
   text(): string;
 }
 
-/** Runs command lines as bash does, in a directory, where `statemesh` is the command that was built. */
+/** Runs command lines as bash does, in a directory, where `statemesh` is the built command. */
 export function shellIn(cwd: string, env: Record<string, string>): (command: string) => Begun {
   const path = `${join(cwd, 'node_modules/.bin')}:${process.env.PATH ?? ''}`;
   return (command) => {

@@ -1,8 +1,8 @@
 /**
- * The programs and the commands of the README run as they stand there, in its order, with the built package.
+ * The programs and the commands of the README run as written, in its order, with the built package.
  *
- * What differs from a reader's machine is replaced by rule: hosts by loopback, ports by free ones, absolute paths by a directory of the
- * test; runs that would take minutes are shorter.
+ * Details that differ from a reader's machine are replaced by rule: hosts by loopback, ports by free ones, absolute
+ * paths by a directory of the test; runs that would take minutes are shorter.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ describe('the programs of the README', () => {
   const makesNode = (code: string) => code.includes('createNode(');
   const declarations = (code: string) => /const clusterKey = .*/.exec(code)?.[0] ?? '';
 
-  test('the first, and all that go on with its node, in the order of the text -> run to their end', async () => {
+  test('the first, and all that use its node, in the order of the text -> run to their end', async () => {
     const { cwd, local } = await project();
     const going = others.filter((code) => !makesNode(code));
     expect(going.length).toBeGreaterThan(2);
@@ -56,10 +56,10 @@ describe('the programs of the README', () => {
 
 describe('the commands of the README', () => {
   const commands = commandsOf(sectionOf('On the command line'));
-  /** They go on until they are interrupted. */
+  /** These run until they are interrupted. */
   const isEndless = (command: string) => /^statemesh (start|watch|logs --follow)/.test(command);
 
-  test('in the order of the text -> each ends with 0, and does what is said', async () => {
+  test('in the order of the text -> each ends with 0, and does what the text says', async () => {
     const { cwd, local } = await project();
     writeFileSync(join(cwd, 'articles.jsonl'), '{"sku":"A1","name":"Espresso"}\n');
     const begun = shellIn(cwd, { STATEMESH_DISCOVERY_PORT: String(ownPort()), SHOP_SECRET: 'x' });
@@ -97,9 +97,9 @@ describe('the commands of the README', () => {
         await finish(command);
         const again = begun('statemesh start');
         await until(() => again.text().includes('is running') || undefined, 'start again');
-        // The one that was imported is there already.
+        // The imported file exists already.
       } else await finish(command.replace(/export (.*)--to/, 'export --force $1--to'));
-      // The node takes up what is in its file in its own time.
+      // The node applies its changed file after a while.
       const [, nodeId] = /config set nodeId=(\S+)/.exec(command) ?? [];
       if (nodeId !== undefined) await until(() => isNode(nodeId), command);
     }

@@ -1,4 +1,6 @@
-/** A process that is killed at any moment of a change of its NodeId: nothing acknowledged is lost, and it starts again. */
+/**
+ * A process that is killed at any moment of a change of its NodeId: no acknowledged write is lost, and it starts again.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -12,10 +14,10 @@ import { startNode, temporaryDirectory, until } from './cli-fixture.js';
 import { ownPort } from './own-port.js';
 
 const kills = 8;
-/** Of writing before each. */
+/** Writes before each kill. */
 const writesFirst = 20;
 
-/** The keys in a database, which nobody has open; it is recovered first. */
+/** The keys in a database that no process has open; it is recovered first. */
 async function keysIn(dataDir: string, nodeId: string): Promise<string[]> {
   const path = join(dataDir, `${nodeId}.db`);
   if (!existsSync(path)) return [];
@@ -48,7 +50,7 @@ describe('reconfiguration and kill -9', () => {
       const writing = [1, 2, 3].map(write);
       const goal = acknowledged.length + writesFirst;
       await until(() => acknowledged.length >= goal || undefined, 'some writes');
-      // To one that is there, or to a new one, by turns.
+      // To an existing identity, or to a new one, in turns.
       const renaming = ask('reconfigure', { partial: { nodeId: `other-${kill % 3}` } }).catch(() => {});
       // Its answers are the clock: each one a moment later.
       for (let answer = 0; answer < kill; answer += 1) await ask('status', {}).catch(() => {});

@@ -1,4 +1,4 @@
-/** Nodes that change their NodeIds in ways that a careful person would not: what was written must survive all of them. */
+/** Nodes that change their NodeIds in ways that a careful user would avoid: every write must survive all of them. */
 import { mkdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
@@ -21,7 +21,7 @@ beforeEach(() => {
 });
 afterEach(() => fixture.close());
 
-/** Of a machine whose clock is wrong, by less than what is refused. */
+/** The ports of a machine whose clock is wrong, by less than the refused drift. */
 function portsAhead(aheadMs: number): NodePorts {
   const ports = systemPorts();
   return { ...ports, time: { ...ports.time, now: () => ports.time.now() + aheadMs } };
@@ -32,7 +32,7 @@ function rename(node: TestNode, nodeId: string) {
 }
 
 describe('the clock', () => {
-  it('a peer whose clock is ahead was heard of -> what is written under the new NodeId is later all the same', async () => {
+  it('a peer with a clock ahead was heard -> writes under the new NodeId are later nevertheless', async () => {
     const a = await fixture.start('a');
     const ahead = await fixture.start('ahead', {}, portsAhead(limits.clockDriftMaxMs / 2));
     await untilMeshed([a, ahead]);
@@ -76,7 +76,7 @@ describe('the names', () => {
     expect([a.peers, b.peers].map((peers) => peers.map(({ nodeId }) => nodeId))).toEqual([['a'], ['b']]);
   });
 
-  it('the NodeId of a node that lives -> is refused by the others, and told; back again -> all is well', async () => {
+  it('the NodeId of a running node -> is refused by the others, and reported; back again -> all works', async () => {
     const [a, b, c] = [await fixture.start('a'), await fixture.start('b'), await fixture.start('c')];
     await untilMeshed([a, b, c]);
     await rename(a, 'b');
@@ -92,7 +92,7 @@ describe('the names', () => {
     expect(await c.collection('things').get('by a')).toBe(1);
   });
 
-  it('two nodes to and fro at once, while both are written to -> every write is somewhere, and in the end everywhere', async () => {
+  it('two nodes change to and fro at once, during writes -> every write is somewhere, and in the end everywhere', async () => {
     const nodes = [await fixture.start('a'), await fixture.start('b')] as const;
     await untilMeshed(nodes);
     let isOver = false;
@@ -159,7 +159,7 @@ describe('writes that wait', () => {
     expect(await things.count()).toBe(most);
   }, 60_000);
 
-  it('an update, a deletion and many puts at the switch -> each sees what the one before it has left', async () => {
+  it('an update, a deletion and many puts at the switch -> each sees the result of the one before it', async () => {
     const a = await fixture.start('a');
     const things = a.collection<number>('things');
     let working: Promise<unknown>[] = [];
@@ -179,7 +179,7 @@ describe('writes that wait', () => {
     expect(await things.get('n')).toBe(3);
   });
 
-  it('the new database cannot be opened -> what is written meanwhile is in the old one, and need not wait', async () => {
+  it('the new database cannot be opened -> writes meanwhile are in the old one, and need not wait', async () => {
     const a = await fixture.start('a');
     mkdirSync(`${fixture.directoryOf('a')}/a-2.db`);
     const things = a.collection<number>('things');

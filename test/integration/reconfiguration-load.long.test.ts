@@ -1,4 +1,4 @@
-/** Many reconfigurations of a real process under write load: nothing refused, nothing lost, nothing left open. */
+/** Many reconfigurations of a real process under write load: no write is refused or lost, and nothing is left open. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -33,7 +33,7 @@ function resourcesOf({ child }: StartedNode) {
   };
 }
 
-/** Writes one document after the other until it is told to end; what is refused is kept. */
+/** Writes one document after the other until it is told to end; records refusals. */
 function writing(node: StartedNode) {
   const keys: string[] = [];
   const refused: unknown[] = [];
@@ -58,7 +58,7 @@ function writing(node: StartedNode) {
   };
 }
 
-/** The keys in a database that nobody has open any more. */
+/** The keys in a database that no process has open any more. */
 async function keysIn(directory: string, nodeId: string): Promise<string[]> {
   const path = join(directory, 'data', `${nodeId}.db`);
   const time = systemTime();
@@ -84,7 +84,7 @@ describe('reconfiguration under load', () => {
     };
     await until(isMeshed('node-a'));
     const writer = writing(node);
-    // Once round, so that what is made once is there.
+    // One round first, so that state that is created once exists.
     const identities = ['node-x', 'node-a', 'node-y', 'node-a'];
     const rename = (nodeId = 'node-a') => ask<Reconfiguration>(node, 'reconfigure', { partial: { nodeId } });
     for (const nodeId of identities) await rename(nodeId);
@@ -107,10 +107,10 @@ describe('reconfiguration under load', () => {
     expect(writer.refused).toEqual([]);
     expect(writer.keys.length).toBeGreaterThan(1_000);
     const after = resourcesOf(node);
-    // A session more or less, and what the other side has dialed meanwhile.
+    // One session more or less, and connections that the other side has dialed meanwhile.
     expect(after.descriptors - before.descriptors).toBeLessThan(8);
     expect(after.residentMiB - before.residentMiB).toBeLessThan(100);
-    // Nobody waits that long for a few milliseconds of work, unless something is broken.
+    // Some milliseconds of work take this long only if something is broken.
     expect(longestMs).toBeLessThan(2_000);
     await node.run(['stop']);
     await node.exitCode;

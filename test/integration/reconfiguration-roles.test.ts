@@ -1,4 +1,7 @@
-/** Nodes that become others for those they speak with: by role, by protection, by certificate; and where they hear of it. */
+/**
+ * Nodes that change how other nodes see them: their role, their protection, their certificate; and how the others learn
+ * of it.
+ */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -67,7 +70,7 @@ describe('role', () => {
     expect(await b.collection('things').count()).toBe(3);
   });
 
-  it('a cloud node whose certificate is renewed under its name -> shows it, and the sessions stay', async () => {
+  it('a cloud node whose certificate is renewed under its name -> presents it, and the sessions stay', async () => {
     const node = await fixture.start('cloud', cloud.cloudOptions);
     const a = await fixture.start('a', { ca: cloud.caPath });
     await a.addCloudPeer('cloud', `localhost:${portOf(node)}`, cloud.oAuth2);
@@ -96,7 +99,7 @@ describe('role', () => {
   });
 });
 
-/** The fingerprint of the certificate that is shown at a port. */
+/** The fingerprint of the certificate at a port. */
 function certificateAt(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
@@ -108,7 +111,7 @@ function certificateAt(port: number): Promise<string> {
 }
 
 describe('protection', () => {
-  it('the cluster goes without, and with it again -> meets each time, and is apart in between', async () => {
+  it('the cluster turns protection off, and on again -> connects each time, and is apart in between', async () => {
     const [a, b] = [await fixture.start('a'), await fixture.start('b')];
     await untilMeshed([a, b]);
     await a.reconfigure({ security: 'none' });
@@ -136,10 +139,10 @@ describe('protection', () => {
 });
 
 describe('discovery and control', () => {
-  it('discovery is off -> whoever comes later is not found, until it is on again', async () => {
+  it('discovery is off -> later nodes are not found, until it is on again', async () => {
     const a = await fixture.start('a');
     await a.reconfigure({ discovery: false });
-    // Three beacons of one that is heard by another: so a would have had its chance.
+    // Three beacons that another node hears: so `a` would have had its chance.
     const [b, c] = [await fixture.start('b'), await fixture.start('c')];
     await untilMeshed([b, c]);
     expect([a.peers, b.peers.map(({ nodeId }) => nodeId)]).toEqual([[], ['c']]);
@@ -166,7 +169,7 @@ describe('discovery and control', () => {
   });
 });
 
-describe('a provider of our own', () => {
+describe('a custom provider', () => {
   const fields = { nodeId: 'a', clusterKey, clusterSalt, discovery: false };
 
   function provide(first: () => Promise<object>) {
@@ -191,7 +194,7 @@ describe('a provider of our own', () => {
     };
   }
 
-  it('it has none -> the node does not start, and says why; nobody listens to it any more', async () => {
+  it('no configuration -> the node does not start, and says why; the provider has no listener any more', async () => {
     const source = provide(async () => {
       throw Object.assign(new Error('The server is away.'), {
         name: 'StatemeshError',
@@ -206,7 +209,7 @@ describe('a provider of our own', () => {
     expect([node.state, source.listening()]).toEqual(['failed', 0]);
   });
 
-  it('a change while the node starts -> is taken up when it runs', async () => {
+  it('a change while the node starts -> is applied when it runs', async () => {
     const dataDir = fixture.directoryOf('a');
     const source = provide(async () => ({ ...fields, dataDir }));
     const node = createNode({ provider: source.provider });
@@ -219,7 +222,7 @@ describe('a provider of our own', () => {
     expect(source.listening()).toBe(0);
   });
 
-  it('trouble, a bad one, a partial in between, a good one -> told, refused, in force, and changed where the provider has changed', async () => {
+  it('trouble, an invalid, a partial and a valid configuration -> reported, refused, in force, and changed where the provider has changed', async () => {
     const dataDir = fixture.directoryOf('a');
     const source = provide(async () => ({ ...fields, dataDir }));
     const node = createNode({ provider: source.provider });
@@ -239,7 +242,7 @@ describe('a provider of our own', () => {
     await node.stop();
   });
 
-  it('its listener is called with rubbish -> refused, and the node goes on', async () => {
+  it('its listener is called with garbage -> refused, and the node continues', async () => {
     const source = provide(async () => ({ ...fields, dataDir: fixture.directoryOf('a') }));
     const node = createNode({ provider: source.provider });
     await node.start();

@@ -1,4 +1,6 @@
-/** A node that is stopped at any step of a reconfiguration leaves nothing open: no file, no socket, no lock, no port. */
+/**
+ * A node that is stopped at any step of a reconfiguration leaves nothing open: no file, no socket, no lock, no port.
+ */
 import { existsSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -19,7 +21,7 @@ function openFiles(): string[] {
       try {
         return readlinkSync(`/proc/self/fd/${descriptor}`);
       } catch {
-        // The one that reads the directory.
+        // The descriptor that reads the directory.
         return '';
       }
     })
@@ -81,10 +83,11 @@ describe('stopping', () => {
     'leaving',
     'retiring.overlapping',
     'retiring.closing',
-  ])('at %s, with writes on their way -> all are answered, and nothing is left open', async (step) => {
+  ])('at %s, with writes in progress -> all are answered, and nothing is left open', async (step) => {
     const others = openFiles().length;
     const b = await fixture.start('b');
-    // Its database (twice, since its health is read beside SQLite), its log and its lock, its listener, and its beacons, which come later.
+    // Its database (twice, because its health is read beside SQLite), its log and its lock, its listener, and its
+    // beacons, which come later.
     const before = others + 6;
     await until('all of b is open', () => openFiles().length === before);
     const a = await fixture.start('a');
@@ -103,7 +106,7 @@ describe('stopping', () => {
     await until('b has let it go', () => b.peers.every(({ state }) => state !== 'connected'));
     await until('everything is closed', () => openFiles().length === before);
     expect([await canListen(old), await canListen(port)]).toEqual([true, true]);
-    // Both databases can be opened, and what was acknowledged is in one of them.
+    // Both databases can be opened, and every acknowledged write is in one of them.
     const found = new Set<string>();
     for (const nodeId of ['a', 'a-2']) {
       if (!existsSync(join(fixture.directoryOf('a'), `${nodeId}.db`))) continue;
@@ -132,7 +135,7 @@ describe('stopping', () => {
     },
   );
 
-  it('calls that wait for their turn -> are answered with notRunning, or what became of them', async () => {
+  it('calls that wait for their turn -> are answered with notRunning, or with their result', async () => {
     const a = await fixture.start('a');
     const stopped = stopAt(a, 'draining');
     const asked = Array.from({ length: 5 }, (_, index) => codeOf(() => a.reconfigure({ nodeId: `a-${index}` })));

@@ -43,14 +43,14 @@ interface Sessions {
   readonly context: { readonly sessions: ReadonlyMap<string, { readonly peerId: string }> };
 }
 
-/** The sessions of a node, by the peer they are with. */
+/** The sessions of a node, by peer. */
 function sessionIds(node: StatemeshNode): Record<string, string> {
   const { membership } = node.actor.getSnapshot().children as unknown as { membership: { getSnapshot(): Sessions } };
   const { context } = membership.getSnapshot();
   return Object.fromEntries([...context.sessions].map(([id, { peerId }]) => [peerId, id]));
 }
 
-/** How far a reconfiguration has come. */
+/** The step of a reconfiguration. */
 function stepOf(value: unknown): string {
   const { running } = value as { running?: { reconfiguration?: unknown } };
   const step = running?.reconfiguration;
@@ -68,7 +68,7 @@ async function freePort(host = '127.0.0.1'): Promise<number> {
 async function startPair(): Promise<[TestNode, TestNode]> {
   const pair = [await fixture.start('a'), await fixture.start('b')] as [TestNode, TestNode];
   await untilMeshed(pair);
-  // Both may have dialed: of two connections one is being closed still.
+  // Both may have dialed: one of two connections is still being closed.
   await until('one session each', () => pair.every((node) => sessionsOf(node) === 1));
   return pair;
 }
@@ -87,7 +87,7 @@ describe('many at once', () => {
 });
 
 describe('port and host', () => {
-  it('another port -> sessions stay, the old port is free, and whoever comes later finds the new one', async () => {
+  it('another port -> sessions stay, the old port is free, and later nodes find the new one', async () => {
     const [a, b] = await startPair();
     const before = [sessionIds(a), sessionIds(b)];
     const [old, port] = [portOf(a), await freePort()];
@@ -113,7 +113,7 @@ describe('port and host', () => {
     });
   });
 
-  it('who was about to dial the old port -> still may for a moment', async () => {
+  it('a peer that is about to dial the old port -> still gets in for a moment', async () => {
     const a = await fixture.start('a', { discovery: false });
     const old = portOf(a);
     const startedMs = performance.now();
@@ -132,7 +132,7 @@ describe('port and host', () => {
     await untilMeshed([a, b]);
     await a.reconfigure({ port: await freePort() });
     await b.reconfigure({ knownPeers: [] });
-    // Only what a has said in their session tells b where it is now: c is not known to it, and does not beacon.
+    // Only a's message in their session tells b where it is now: c is unknown to it, and sends no beacons.
     const { membership } = a.actor.getSnapshot().children as unknown as { membership: { getSnapshot(): Links } };
     const { sessions } = membership.getSnapshot().context;
     const refusal = { code: 'connectionLost', message: 'A break.' };
@@ -141,7 +141,7 @@ describe('port and host', () => {
     await untilMeshed([a, b]);
   });
 
-  it('a port in use -> portInUse, nothing has changed, and it is told', async () => {
+  it('a port in use -> portInUse, nothing has changed, and it is reported', async () => {
     const [a, b] = await startPair();
     const before = sessionIds(a);
     const port = portOf(a);
@@ -162,7 +162,7 @@ describe('port and host', () => {
 });
 
 describe('NodeId', () => {
-  it('another one -> a database of its own, peers let the old one go, remote peers go along; back -> the old data', async () => {
+  it('another one -> a database of its own, peers let the old one go, remote peers are copied; back -> the old data', async () => {
     const [a, b] = await startPair();
     await a.collection('things').put('of a', 1);
     await a.addStaticPeer('z', '127.0.0.1:1');
@@ -185,7 +185,7 @@ describe('NodeId', () => {
     expect(['a', 'c'].map((name) => existsSync(join(fixture.directoryOf('a'), `${name}.db`)))).toEqual([true, true]);
   });
 
-  it('alone with its peers stored -> they go along', async () => {
+  it('alone with its peers stored -> they are copied', async () => {
     const a = await fixture.start('a', { discovery: false });
     await a.addStaticPeer('z', '127.0.0.1:1');
     await a.disablePeer('z');
@@ -197,7 +197,7 @@ describe('NodeId', () => {
     });
   });
 
-  it('alone, with writes that nobody else has -> they go along, and whoever comes later has them from it', async () => {
+  it('alone, with writes that no other node has -> they are copied, and later nodes get them from it', async () => {
     const a = await fixture.start('a');
     const written = 2_484;
     await a.collection('things').putMany(Array.from({ length: written }, (_, index) => [`k${index}`, index] as const));
@@ -213,7 +213,7 @@ describe('NodeId', () => {
     expect(await b.collection('things').count()).toBe(written - 1);
   });
 
-  it('leadership -> goes to whoever precedes now', async () => {
+  it('leadership -> goes to the node that now precedes', async () => {
     const [a, b] = await startPair();
     await until('a leads', () => a.isLeader && b.leaderId === 'a');
     await a.reconfigure({ nodeId: 'x' });
@@ -221,7 +221,7 @@ describe('NodeId', () => {
     expect(a.happenings.filter(({ type }) => type === 'leadership.changed').at(-2)).toMatchObject({ isLeader: false });
   });
 
-  it('writes asked for meanwhile -> wait, are answered in order, and are in the database of the new identity', async () => {
+  it('writes requested meanwhile -> wait, are answered in order, and are in the database of the new identity', async () => {
     const a = await fixture.start('a');
     const things = a.collection<number>('things');
     const writing: ReturnType<typeof things.put>[] = [];
@@ -255,13 +255,13 @@ describe('NodeId', () => {
     expect((await a.status()).nodeId).toBe('a');
   });
 
-  it('NodeId and a port that is in use -> neither, and no database is left behind', async () => {
+  it('NodeId and a port that is in use -> neither changes, and no database is left behind', async () => {
     const [a, b] = await startPair();
     expect(await failureOf(a.reconfigure({ nodeId: 'c', port: portOf(b) }))).toMatchObject({ code: 'portInUse' });
     expect(existsSync(join(fixture.directoryOf('a'), 'c.db'))).toBe(false);
   });
 
-  it('streams that are open -> end with identityChanged, and new ones tell of the new database', async () => {
+  it('open streams -> end with identityChanged, and new ones read the new database', async () => {
     const a = await fixture.start('a');
     await a.collection('things').put('x', 1);
     const changes = a.changes({ since: 0 });
@@ -275,7 +275,7 @@ describe('NodeId', () => {
     expect((await a.changes({ since: 0 }).next()).value).toMatchObject({ key: 'x' });
   });
 
-  it('another directory -> the same NodeId with all it had, and the control socket moves', async () => {
+  it('another directory -> the same NodeId with all its data, and the control socket moves', async () => {
     const a = await fixture.start('a', { control: true });
     await a.collection('things').put('x', 1);
     const dataDir = fixture.directoryOf('elsewhere');
@@ -317,7 +317,7 @@ describe('in place', () => {
     expect(logger.level).toBe('debug');
   });
 
-  it('a control socket that cannot be opened -> is told, and the node goes on without', async () => {
+  it('a control socket that cannot be opened -> is reported, and the node continues without it', async () => {
     const a = await fixture.start('a');
     writeFileSync(join(fixture.directoryOf('a'), 'control.sock'), 'in the way');
     await a.reconfigure({ control: true });
@@ -349,14 +349,14 @@ describe('in place', () => {
 });
 
 describe('asking', () => {
-  it('nothing that changes -> nothing is done, and it says so', async () => {
+  it('no change -> nothing is done, and the answer says so', async () => {
     const a = await fixture.start('a');
     const session = (await a.status()).boot;
     expect(await a.reconfigure({ nodeId: 'a', eligible: true })).toMatchObject({ changes: [] });
     expect((await a.status()).boot).toBe(session);
   });
 
-  it('several in quick succession -> one, the last wins, and a bad one is refused alone', async () => {
+  it('several in quick succession -> one reconfiguration, the last wins, and a bad one is refused alone', async () => {
     const a = await fixture.start('a');
     const asked = [
       a.reconfigure({ heartbeatIntervalMs: 300 }),
@@ -373,7 +373,7 @@ describe('asking', () => {
     expect(configuration).toMatchObject({ heartbeatIntervalMs: 500, syncIntervalMs: 900 });
   });
 
-  it('before it was started, and after it was stopped -> when it runs; notRunning', async () => {
+  it('before the start, and after the stop -> when it runs; notRunning', async () => {
     const a = fixture.make('a');
     const early = a.reconfigure({ heartbeatIntervalMs: 300 });
     await a.start();
@@ -382,7 +382,7 @@ describe('asking', () => {
     expect(await failureOf(a.reconfigure({ port: 0 }))).toMatchObject({ code: 'notRunning' });
   });
 
-  it('it is stopped in the middle of a change of NodeId -> ends, is answered, and nothing is left open', async () => {
+  it('stopped in the middle of a change of NodeId -> ends, is answered, and nothing is left open', async () => {
     for (const step of ['checking', 'openingStore', 'copying', 'draining', 'leaving', 'retiring']) {
       const a = await fixture.start('a');
       const b = await fixture.start(`b-${step}`);
@@ -412,7 +412,7 @@ describe('asking', () => {
     }
   });
 
-  it('a provider that changes, fails and is wrong -> taken up; told; refused with the field named', async () => {
+  it('a provider that changes, fails and is wrong -> applied; reported; refused with the field named', async () => {
     const fields = { nodeId: 'a', dataDir: fixture.directoryOf('a'), clusterKey, clusterSalt, discovery: false };
     const provider = staticConfiguration(fields);
     const node = createNode({ provider });
@@ -438,7 +438,7 @@ describe('role', () => {
   });
   afterEach(() => cloud.close());
 
-  it('member, cloud node, member -> by turns, on the same port, with the same data', async () => {
+  it('member, cloud node, member -> in turns, on the same port, with the same data', async () => {
     const [a, b] = await startPair();
     await b.collection('things').put('x', 1);
     await untilConverged([a, b]);

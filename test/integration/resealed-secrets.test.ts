@@ -1,4 +1,4 @@
-/** Secrets that follow the cluster key while it is rotated, on one node and on two that meet. */
+/** Secrets that follow the cluster key during a rotation, on one node and on two that meet. */
 import { describe, expect, test } from '@jest/globals';
 import { createActor } from 'xstate';
 import type { ResealerReport } from '../../src/actors/mailboxes.js';
@@ -34,7 +34,7 @@ function managed(store: Store, keys: ClusterKeys) {
   return createPeerManagement({ getStore: () => store, getKeys: () => keys, randomness });
 }
 
-/** What the gateway of a node with this ring would use; the code of the error where it could not. */
+/** The secret that the gateway of a node with this ring would use; the code of the error when it has none. */
 async function secretFor(store: Store, keys: ClusterKeys): Promise<string> {
   const [peer] = (await readWithResealedSecrets(store)).peers as readonly CloudPeer[];
   const original = peer?.oAuth2.clientSecret ?? '';
@@ -61,7 +61,7 @@ async function stored() {
 }
 
 describe('resealer', () => {
-  test('it cannot be written -> is told, and done later', async () => {
+  test('it cannot be written -> is reported, and done later', async () => {
     const store = await stored();
     const time = manualTime();
     const parent = recorder<ResealerReport>();
@@ -112,7 +112,7 @@ describe('resealed secrets', () => {
     expect(store.cursor()).toBe(before);
   });
 
-  test('done twice -> the second time there is nothing to do', async () => {
+  test('done twice -> nothing to do the second time', async () => {
     const store = await stored();
     await resealSecrets({ store, keys: new ClusterKeys(next, old), randomness });
     const before = store.cursor();
@@ -127,11 +127,11 @@ describe('resealed secrets', () => {
     expect(await secretFor(store, new ClusterKeys(third))).toBe('s3cr3t');
   });
 
-  test('a concurrent edit, made a moment before elsewhere -> is not outranked', async () => {
+  test('a concurrent edit, made a moment before on another node -> is not outranked', async () => {
     const here = await stored();
     const there = await openStore('node-b');
     await sync(here, there);
-    // Earlier on its clock than what is sealed here, later than what it edits.
+    // Earlier on its clock than the envelope here, later than the document that it edits.
     await managed(there, new ClusterKeys(old)).addCloudPeer('cloud-1', 'cloud:2', { ...oAuth2, clientSecret: 'newer' });
     await managed(here, new ClusterKeys(old)).addStaticPeer('x', 'h:1');
     await resealSecrets({ store: here, keys: new ClusterKeys(next, old), randomness });
@@ -142,7 +142,7 @@ describe('resealed secrets', () => {
     expect((await readWithResealedSecrets(here)).peers[0]?.address).toBe('cloud:2');
   });
 
-  test('the rotation is abandoned -> the old key opens what it has sealed, as ever', async () => {
+  test('the rotation is abandoned -> the old key opens its envelope, as before', async () => {
     const store = await stored();
     await resealSecrets({ store, keys: new ClusterKeys(next, old), randomness });
     expect(await secretFor(store, new ClusterKeys(old))).toBe('s3cr3t');
@@ -197,7 +197,7 @@ describe('resealed secrets', () => {
     expect(store.cursor()).toBe(before);
   });
 
-  test('a peer is saved as it was read, and nothing stands for its secret -> peerInvalid that says why', async () => {
+  test('a peer is saved as it was read, and its secret has no envelope -> peerInvalid that says why', async () => {
     const peers = managed(await stored(), new ClusterKeys(next));
     const [peer] = await peers.getRemotePeers();
     await expect(peers.saveRemotePeer({ ...(peer as CloudPeer), address: 'cloud:2' })).rejects.toMatchObject({
@@ -206,7 +206,7 @@ describe('resealed secrets', () => {
     });
   });
 
-  test('what is saved is no peer at all -> peerInvalid, as without sealed secrets', async () => {
+  test('an invalid peer -> peerInvalid, as without sealed secrets', async () => {
     const peers = managed(await stored(), new ClusterKeys(next));
     const oAuth2s = [null, 'sealed:1:', { clientSecret: 5 }, { clientSecret: 'sealed:1:' }];
     for (const nothing of [undefined, null, 5, ...oAuth2s.map((given) => ({ nodeId: 'c', type: 2, oAuth2: given }))]) {
@@ -214,7 +214,7 @@ describe('resealed secrets', () => {
     }
   });
 
-  test('the peer is removed, or has another secret -> what stood for the old one is forgotten', async () => {
+  test('the peer is removed, or has another secret -> the envelope of the old one is forgotten', async () => {
     const store = await stored();
     const keys = new ClusterKeys(next, old);
     await resealSecrets({ store, keys, randomness });

@@ -1,4 +1,7 @@
-/** An authority, and a cloud node, that repeat what they are sent: nothing of it is seen anywhere. Real sockets, everything recorded. */
+/**
+ * An authority, and a cloud node, that repeat their input: none of it shows up anywhere. Real sockets, everything
+ * recorded.
+ */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
@@ -67,7 +70,7 @@ function secretIn({ authorization = '' }: IncomingHttpHeaders, body: string): st
   return decodeURIComponent(sent.replace(/\+/g, ' '));
 }
 
-/** A node that leads alone, and everything that it says, by whatever way. */
+/** A node that leads alone, and everything that it prints, logs, or reports. */
 async function watchedNode(extras: object = {}): Promise<{ node: StatemeshNode; told(): Promise<string> }> {
   const directory = await mkdtemp(join(tmpdir(), 'statemesh-echo-'));
   cleanups.push(() => rm(directory, { recursive: true, force: true }));
@@ -97,12 +100,12 @@ async function watchedNode(extras: object = {}): Promise<{ node: StatemeshNode; 
   return { node, told };
 }
 
-describe('those who repeat what they are sent', () => {
-  it('an authority, in every encoding and every kind of answer -> the client secret is nowhere to be seen', async () => {
+describe('servers that repeat their input', () => {
+  it('an authority, in every encoding and every kind of answer -> the client secret shows up nowhere', async () => {
     const { url, answered } = await echoingAuthority();
     const { node, told } = await watchedNode();
     const oAuth2 = { authority: url, clientId: 'shop', clientSecret: secret, scopes: ['entgldb:sync'] };
-    // Each change of the peer asks at once.
+    // Each change of the peer causes a request at once.
     for (let round = 0; round < encodings.length * 7; round += 1) {
       if (round > 0) await node.removeRemotePeer('cloud-1');
       const before = answered();
@@ -115,7 +118,7 @@ describe('those who repeat what they are sent', () => {
     expect(tracesOf(secret).filter((trace) => all.includes(trace))).toEqual([]);
   }, 60_000);
 
-  it('a cloud node, in its refusal, in every encoding -> the access token is nowhere to be seen', async () => {
+  it('a cloud node, in its refusal, in every encoding -> the access token shows up nowhere', async () => {
     const tokens = createServer((request, response) => {
       const url = `http://127.0.0.1:${(tokens.address() as AddressInfo).port}`;
       const grant = { access_token: token, token_type: 'Bearer', expires_in: 600 };

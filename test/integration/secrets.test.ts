@@ -1,4 +1,6 @@
-/** Secrets and documents that are planted, and looked for everywhere where they must not be. Real processes, everything logged. */
+/**
+ * Planted secrets and documents are searched for everywhere where they must not be. Real processes, everything logged.
+ */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -20,7 +22,7 @@ const planted = {
   badDocument: `planted-bad-document${rest}`,
 };
 
-test('secrets and documents -> in no log, error, status, metric or process argument, whatever happens', async () => {
+test('secrets and documents -> in no log, error, status, metric or process argument, in any situation', async () => {
   const port = ownPort();
   const fast = { discoveryPort: port, beaconIntervalMs: 200, heartbeatIntervalMs: 200, syncIntervalMs: 400 };
   const keys = { clusterKey: planted.clusterKey, acceptedClusterKeys: [planted.acceptedKey] };
@@ -38,19 +40,19 @@ test('secrets and documents -> in no log, error, status, metric or process argum
     told.push(result.stdout, result.stderr);
     return result.stdout;
   };
-  // A stranger with another key of the same NodeId space, which knows where the node is.
+  // A stranger with another key in the same NodeId space, which knows where the node is.
   const known = [{ nodeId: 'node-a', address: `127.0.0.1:${node.port}` }];
   const stranger = await startNode({ ...fast, nodeId: 'node-x', clusterKey: planted.wrongKey, knownPeers: known });
   const document = JSON.stringify({ text: planted.document });
   await tell(['put', 'things', 'k', '-'], document);
   await until(async () => (await peer.run(['find', 'things', '--count'])).stdout.trim() === '1' || undefined);
-  // Cloud peers whose authority nobody is: one secret is sealed, one stays where it is.
+  // Cloud peers without a running authority: one secret is sealed, one stays where it is.
   const cloud = ['--address', '127.0.0.1:9', '--authority', 'http://127.0.0.1:9', '--client-id', 'shop'];
   await tell(['add-cloud-peer', '--node-id', 'cloud-1', ...cloud, '--client-secret-stdin'], planted.clientSecret);
   await tell(['add-cloud-peer', '--node-id', 'cloud-2', ...cloud, '--client-secret-env', 'OTHER'], '', {
     OTHER: planted.otherSecret,
   });
-  // What is wrong is told without what was wrong in it.
+  // Errors are reported without the wrong values.
   await tell(['put', 'things', 'bad', '-'], `{"text":${JSON.stringify(planted.badDocument)}`);
   await tell(['import', 'things', '-'], `{"key":"bad","document":${JSON.stringify(planted.badDocument)}`);
   await tell(['reconfigure', '--stdin'], JSON.stringify({ clusterKey: 5, clusterSalt: planted.newKey, port: -1 }));
@@ -88,12 +90,12 @@ test('secrets and documents -> in no log, error, status, metric or process argum
   await node.exitCode;
   for (const each of [node, peer, stranger]) told.push(each.stdout(), each.stderr());
   const all = told.join('\n');
-  // It was really all logged, and the failures were really met.
+  // Everything was really logged, and the failures really happened.
   expect(all).toContain('Reconfigured in');
   expect(all).toContain('wrongClusterKey');
   expect(all).toContain('authorityUnavailable');
   expect(tracesIn(all, Object.values(planted))).toEqual([]);
-  // What is on the disk beside the documents has no secret either; the records of the inspector have no document.
+  // Files beside the documents contain no secret either; the records of the inspector contain no document.
   const records = await readFile(join(node.directory, 'trace.jsonl'), 'latin1');
   expect(records).toContain('authorityUnavailable');
   expect(tracesIn(records, Object.values(planted))).toEqual([]);
@@ -105,7 +107,7 @@ test('secrets and documents -> in no log, error, status, metric or process argum
   }
 }, 60_000);
 
-/** The texts that are there, in whatever encoding. */
+/** The texts that occur, in any encoding. */
 function tracesIn(all: string, texts: readonly string[]): string[] {
   return texts.filter((text) => tracesOf(text).some((trace) => all.includes(trace)));
 }

@@ -1,4 +1,4 @@
-// Preloaded into a node's process: its wall clock is off by as many ms as a file says, read anew at SIGUSR2.
+// Preloaded into a node's process: shifts its wall clock by the ms in a file, which is read again at SIGUSR2.
 import { readFileSync } from 'node:fs';
 
 const realNow = Date.now;

@@ -1,4 +1,7 @@
-/** What each tool says of a cloud that is not as it should be: its authority, its nodes, its certificates. Real processes, TLS and HTTP. */
+/**
+ * What each tool reports about faults of a cloud: its authority, its nodes, its certificates. Real processes, TLS and
+ * HTTP.
+ */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -70,7 +73,7 @@ interface CloudPeer {
   readonly ca?: string;
 }
 
-/** A member with one cloud peer, which leads, so that it tries to get there. */
+/** A member with one cloud peer; the member leads, so that it tries to connect. */
 async function withCloudPeer(
   cloud: CloudFixture,
   { port = 9, authority = cloud.authority.url, secret = cloud.secret, ca = cloud.caPath }: CloudPeer,

@@ -1,4 +1,4 @@
-/** What each tool says of files, disks and the process itself that are not as they should be. */
+/** What each tool reports about faults of files, disks and the process itself. */
 import { closeSync, fstatSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach } from '@jest/globals';

@@ -1,4 +1,4 @@
-/** What each tool says of peers, links and clocks that are not as they should be: real processes on real sockets. */
+/** What each tool reports about faults of peers, links and clocks: real processes on real sockets. */
 import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach } from '@jest/globals';

@@ -1,4 +1,7 @@
-/** Plays the tables of docs/operations.md, "What each tool says": a situation comes about over real processes, and each quoted word is looked for. */
+/**
+ * Plays the tables of docs/operations.md, "What each tool says": creates each situation with real processes, and looks
+ * for each quoted text.
+ */
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,15 +20,15 @@ import { ownPort } from './own-port.js';
 
 const tools = ['status', 'doctor', 'log', 'metrics'] as const;
 type Tool = (typeof tools)[number];
-/** What a tool says now. */
+/** What a tool reports now. */
 export type Sayings = Partial<Record<Tool, () => Promise<string> | string>>;
-/** How a situation comes about. */
+/** How a situation is created. */
 export type Scenario = () => Promise<Sayings>;
 
 /** Fast enough for a test that waits for several rounds. */
 export const fast = { beaconIntervalMs: 200, heartbeatIntervalMs: 200, syncIntervalMs: 400 };
 
-/** What the tools say of a node that runs, or ran. */
+/** What the tools report about a node that runs, or ran. */
 export function sayingsOf(node: StartedNode, metricsPort: number): Sayings {
   return {
     status: async () => (await node.run(['status'])).stdout + (await node.run(['status', '--json'])).stdout,
@@ -45,7 +48,7 @@ export interface StartOptions extends Omit<RunOptions, 'cwd' | 'input'> {
   readonly start?: (fields: Readonly<Record<string, unknown>>, options: StartOptions) => Promise<StartedNode>;
 }
 
-/** A node with metrics, and what the tools say of it. */
+/** A node with metrics, and what the tools report about it. */
 export async function started(
   fields: Readonly<Record<string, unknown>> = {},
   options: StartOptions = {},
@@ -56,7 +59,7 @@ export async function started(
   return { node, sayings: sayingsOf(node, metricsPort) };
 }
 
-/** A place in which no node runs, with what `start` and the other tools say there. */
+/** A place in which no node runs, with the reports of `start` and the other tools there. */
 export async function atRest(
   prepare: (directory: string) => Promise<void> | void = () => {},
 ): Promise<{ cwd: string; sayings: Sayings }> {
@@ -84,7 +87,7 @@ interface Row {
 interface Word {
   readonly tool: Tool;
   readonly word: string;
-  /** What is said of a situation that is another one. */
+  /** A text of another situation, which must not appear. */
   readonly isAbsent: boolean;
 }
 
@@ -100,7 +103,7 @@ function rowsOf(subject: string): Row[] {
       .slice(1, -1)
       .map((cell) => cell.trim());
     const words = tools.flatMap((tool, index) => wordsOf(tool, cells[index] ?? ''));
-    // Once a tool has said what it has to say, it has had the time to say what it should not.
+    // When a tool has reported its texts, it has had the time to report those that it must not.
     return { situation, words: words.sort((a, b) => Number(a.isAbsent) - Number(b.isAbsent)) };
   });
 }
@@ -113,7 +116,7 @@ function wordsOf(tool: Tool, cell: string): Word[] {
   }));
 }
 
-/** Plays each row of a table. To add a row, add how to play it. */
+/** Plays each row of a table. To add a row, add a scenario that creates its situation. */
 export function playTable(subject: string, scenarios: Readonly<Record<string, Scenario>>): void {
   const rows = rowsOf(subject);
 

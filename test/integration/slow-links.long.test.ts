@@ -1,4 +1,4 @@
-/** Real nodes over slow lines: bytes that move keep a session alive, and bring entries nearer. */
+/** Real nodes over slow lines: moving bytes keep a session alive, and bring entries nearer. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { PeerType } from '../../src/index.js';
 import { createFixture, type Fixture, portOf, type TestNode, until } from './cluster-fixture.js';
@@ -16,11 +16,11 @@ afterEach(async () => {
 
 const slow = { discovery: false, heartbeatIntervalMs: 1_000, syncIntervalMs: 2_000 } as const;
 
-/** Two nodes that know of each other by the line only. */
+/** Two nodes that know of each other through the line only. */
 async function connected(bytesPerSecond: number, roundTripMs: number): Promise<{ a: TestNode; b: TestNode }> {
   const b = await fixture.start('b', slow);
   line = await openLine({ bytesPerSecond, roundTripMs, host: '127.0.0.1', port: portOf(b) });
-  // Who is met by the line cannot be dialed back.
+  // A node that is met through the line cannot be dialed back.
   const a = await fixture.start('a', { ...slow, host: '127.0.0.2' });
   await a.peerStore.saveRemotePeer({
     ...{ nodeId: 'b', address: `${line.host}:${line.port}`, type: PeerType.StaticRemote },
@@ -34,7 +34,7 @@ function breaks(node: TestNode): readonly unknown[] {
 }
 
 describe('a slow link', () => {
-  it('1 Mbit/s: 2 MB, then a tiny one, and one the other way -> come one after the other, in one session', async () => {
+  it('1 Mbit/s: 2 MB, then a tiny document, and one the other way -> arrive one after the other, in one session', async () => {
     const { a, b } = await connected(125_000, 20);
     const [mine, theirs] = [a.collection('mine'), b.collection('theirs')];
     const startedMs = performance.now();
@@ -54,7 +54,7 @@ describe('a slow link', () => {
     expect(a.peers[0]?.roundTripMs).toBeLessThan(3_000);
   }, 60_000);
 
-  it('the line breaks in the middle of a large document -> it goes on from there', async () => {
+  it('the line breaks in the middle of a large document -> the transfer continues from there', async () => {
     const { a, b } = await connected(125_000, 20);
     const text = 'x'.repeat(1_000_000);
     await a.collection('mine').put('large', { text });

@@ -1,4 +1,4 @@
-/** Three nodes that meet, sync and stop: what one of them left open would keep this process alive. */
+/** Three nodes that meet, sync and stop: anything left open would keep this process alive. */
 import { join } from 'node:path';
 import { createNode } from '../../dist/index.js';
 

@@ -1,4 +1,4 @@
-/** Strangers who connect and wait keep nobody out: neither members of a LAN nor guests of a cloud node. */
+/** Strangers that connect and wait keep no peer out: neither members of a LAN nor guests of a cloud node. */
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -39,7 +39,7 @@ afterEach(async () => {
 
 const derived = deriveClusterKeys({ passphrase: clusterKey, salt: clusterSalt });
 
-/** Once all places are taken. */
+/** Returns once all places are taken. */
 async function crowdAt(node: TestNode, options: Omit<CrowdOptions, 'port'>): Promise<void> {
   crowd = gather({ ...options, port: portOf(node) });
   await until('every place is taken', () => (crowd as Crowd).opened > limits.unauthenticatedMax * 1.2, 60_000);
@@ -52,7 +52,11 @@ interface Caller {
   readonly token?: string;
 }
 
-/** Dials once, and says who is there. @returns What comes of it: `in`, or why not */
+/**
+ * Dials once, and identifies itself.
+ *
+ * @returns The result: `in`, or why not
+ */
 async function call({ name, port, security, token }: Caller): Promise<string> {
   const signal = new AbortController().signal;
   const connection = await network.dial({ host: '127.0.0.1', port, security, timeoutMs: 20_000, signal });
@@ -124,7 +128,7 @@ describe('a member node', () => {
     90_000,
   );
 
-  it('a stranger that waits longest -> is told nothing and closed when its place is needed', async () => {
+  it('the stranger that waits longest -> is closed without an answer when its place is needed', async () => {
     const node = await fixture.start('a', { discovery: false });
     const first = connect(portOf(node), '127.0.0.1');
     let isClosed = false;
@@ -170,7 +174,7 @@ describe('a cloud node', () => {
     const node = await fixture.start('cloud', { ...cloud.cloudOptions, discovery: false });
     const security = { kind: 'verified', ca: readFileSync(cloud.caPath, 'utf8') } as const;
     const token = await tokenFrom(cloud);
-    // Each with a signal of its own: many that listen to one look like a leak.
+    // Each with a signal of its own: many listeners on one signal look like a leak.
     const dial = () => {
       const { signal } = new AbortController();
       return network.dial({ host: '127.0.0.1', port: portOf(node), security, timeoutMs: 20_000, signal });

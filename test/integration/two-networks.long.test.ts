@@ -1,4 +1,4 @@
-/** Nodes that are on two networks, of which one does not carry what they say to each other. */
+/** Nodes that are on two networks, one of which does not carry their connections. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 describe('two networks', () => {
-  it('the first carries broadcasts only -> the nodes meet on the second, and the log says once what fails', async () => {
+  it('the first carries broadcasts only -> the nodes connect on the second, and the log reports the failure once', async () => {
     const start = [
       process.execPath,
       main,
