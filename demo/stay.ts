@@ -65,7 +65,7 @@ function invitation({ directory, nodes, watch }: Cluster): string[] {
   ];
 }
 
-/** Whoever started the process: a killed node can be started again from another terminal. */
+/** Looks at the running process, also one that was started from another terminal after a kill. */
 async function look(node: ClusterNode): Promise<{ text: string; clockDigest: string | undefined }> {
   try {
     const { clockDigest, store } = await node.call<{ clockDigest: string; store: { documents: number } }>('status');

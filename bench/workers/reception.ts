@@ -65,11 +65,11 @@ async function openHouse(directory: string) {
   });
   const services = createServices(ports, {
     provider: {
-      getConfiguration: () => Promise.reject(new Error('Nobody asks.')),
+      getConfiguration: () => Promise.reject(new Error('Not used here.')),
       onConfigurationChanged: () => () => {},
     },
     commands: () => ({}),
-    status: () => Promise.reject(new Error('Nobody asks.')),
+    status: () => Promise.reject(new Error('Not used here.')),
   });
   const verifyToken = fromPromise(async () => ({
     subject: 'site',

@@ -227,7 +227,7 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
 function standbyReason({ leadership }: NodeStatus): string | undefined {
   if (leadership === undefined || leadership.isLeader) return undefined;
   const { leaderId } = leadership;
-  return leaderId === undefined ? 'nobody leads' : `${leaderId} leads and connects, so run doctor there, too`;
+  return leaderId === undefined ? 'no node leads' : `${leaderId} leads and connects, so run doctor there, too`;
 }
 
 function certificateFinding(found: CertificateFinding): Finding {

@@ -127,7 +127,7 @@ export function securityText({ security }: Pick<NodeStatus, 'security'>): string
 }
 
 function leaderOf({ isLeader, leaderId, term, state }: NonNullable<NodeStatus['leadership']>): string {
-  const who = isLeader ? 'this node' : (leaderId ?? 'nobody');
+  const who = isLeader ? 'this node' : (leaderId ?? 'no node');
   return `${who} (term ${term})${isLeader ? '' : `; this node is ${state}`}`;
 }
 

@@ -80,7 +80,8 @@ export class AuthorityKeys {
     try {
       return (await (ageMs < staleMaxMs ? this.#within(patienceMs, fetched, latest) : fetched)).keys;
     } catch (error) {
-      // A page that says "maintenance" withdraws no key, nor does an answer that stops half-way: only another set of keys does.
+      // A page that says "maintenance" withdraws no key, nor does an answer that stops midway: only another key set
+      // does.
       if (ageMs < staleMaxMs && failureOf(error).code !== 'cancelled') return latest.keys;
       throw error;
     }

@@ -39,8 +39,8 @@ interface Metadata {
 }
 
 /**
- * @throws StatemeshError `authorityUnavailable`, `authorityInvalid`, `authorityRefused`, `certificateInvalid`, `plaintextRefused`,
- * `secretVariableUnlisted`, `environmentMissing`, `secretUnsealable`, `cancelled`
+ * @throws StatemeshError `authorityUnavailable`, `authorityInvalid`, `authorityRefused`, `certificateInvalid`,
+ * `plaintextRefused`, `secretVariableUnlisted`, `environmentMissing`, `secretUnsealable`, `cancelled`
  */
 export function createRequestToken(ports: RequestTokenPorts) {
   const client = new AuthorityClient(ports);

@@ -14,7 +14,9 @@ import type { TokenType } from '../core/token-shape.js';
 import type { Http, Time } from '../ports/ports.js';
 import type { AuthorityKeys, KeySet } from './authority-keys.js';
 
-/** @throws StatemeshError `tokenRefused`, `authorityUnavailable`, `authorityInvalid`, `certificateInvalid`, `cancelled` */
+/**
+ * @throws StatemeshError `tokenRefused`, `authorityUnavailable`, `authorityInvalid`, `certificateInvalid`, `cancelled`
+ */
 export function createVerifyToken(ports: { http: Http; time: Time }) {
   let keys: AuthorityKeys | undefined;
   return fromPromise<VerifiedToken, VerifyTokenInput>(async ({ input: { token, configuration, ca }, signal }) => {

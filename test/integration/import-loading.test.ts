@@ -1,4 +1,4 @@
-/** What `import 'statemesh'` loads: how many files decides how long it takes. */
+/** What `import 'statemesh'` loads: the number of files determines how long it takes. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

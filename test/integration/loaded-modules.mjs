@@ -1,5 +1,5 @@
-// What a program loads, one address a line, into the file LOADED: with `node --import` before it. The hook sees what is imported, and
-// the cache of `require` what CommonJS modules load of each other.
+// Writes what a program loads, one address per line, to the file LOADED: preloaded with `node --import`. The hook sees
+// imports; the cache of `require` shows what CommonJS modules load from each other.
 import { appendFileSync } from 'node:fs';
 import { createRequire, register } from 'node:module';
 

@@ -1,4 +1,4 @@
-/** What a program loads: the packages, our files in dist, and the modules that are bundled in them. */
+/** What a program loads: the packages, statemesh's files in dist, and the modules that are bundled in them. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -10,7 +10,7 @@ export interface Loaded {
   readonly packages: readonly string[];
   /** Below dist. */
   readonly files: readonly string[];
-  /** Below src, as `core/errors.js`: the bundler writes the name of a module over its code. */
+  /** Below src, as `core/errors.js`: the bundler writes the name of a module above its code. */
   readonly modules: readonly string[];
 }
 

@@ -54,7 +54,7 @@ function Flow({ chart, actor, nowMs }: ChartViewProps) {
   const { setViewport } = useReactFlow();
   const frame = useRef<HTMLDivElement>(null);
   const active = useMemo(() => activeStates(chart, actor?.value), [chart, actor?.value]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: not at each step of the actor, or nobody could look at anything else
+  // biome-ignore lint/correctness/useExhaustiveDependencies: not at each step of the actor: the user may look at other parts
   useEffect(() => {
     const { current } = frame;
     if (layout === undefined || current === null) return;

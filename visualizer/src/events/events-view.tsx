@@ -187,9 +187,9 @@ export function EventsView(props: EventsViewProps) {
 /** Rows and causes, updated in pieces. */
 function useRows(timeline: Timeline, version: number, filter: Filter): { rows: Rows; causes: Causes } {
   const [, refresh] = useReducer((before: number) => before + 1, 0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new timeline begins anew
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new timeline starts from the beginning
   const rows = useMemo(() => new Rows(filter), [filter, timeline]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new timeline begins anew
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new timeline starts from the beginning
   const causes = useMemo(() => new Causes(), [timeline]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: at each change of the timeline
   useEffect(() => {
