@@ -17,7 +17,6 @@ const perHundredLinesMax = 1;
 const wordsLeft: ReadonlyMap<string, number> = new Map([
   ['machines', 49],
   ['node', 18],
-  ['cli', 25],
 ]);
 
 const rooms = readdirSync(source, { withFileTypes: true })
