@@ -68,6 +68,13 @@ export function keepPlaces(
 
 /** The part of a `node:http` server that counts the requests of a connection. */
 export interface AnsweringServer {
+  on(
+    event: 'request',
+    listener: (
+      request: { readonly socket: { destroySoon(): void } },
+      response: { once(event: 'finish', listener: () => void): unknown },
+    ) => void,
+  ): unknown;
   /** Further requests are reported by `dropRequest`. */
   maxRequestsPerSocket: number | null;
   on(event: 'dropRequest', listener: (request: unknown, socket: CallerSocket) => void): unknown;
@@ -76,12 +83,16 @@ export interface AnsweringServer {
 }
 
 /**
- * Gives each connection one answer, and closes it when it is idle for too long. Otherwise a caller that keeps sending
- * requests without reading the answers would fill the memory, and keep a place forever. A connection that became a
- * WebSocket is left alone.
+ * Gives each connection one answer, then closes it. A connection that is idle for too long is closed, too. Otherwise a
+ * caller that keeps sending requests without reading the answers would fill the memory, and keep a place forever. A
+ * caller that sends a body without end would keep newcomers waiting: Node.js reads on after the answer, and accepts one
+ * connection each time that it has read from all others. A connection that became a WebSocket is left alone.
  */
 export function answerOnce(server: AnsweringServer, patienceMs: number): void {
   server.maxRequestsPerSocket = 1;
+  server.on('request', ({ socket }, response) => {
+    response.once('finish', () => socket.destroySoon());
+  });
   server.on('dropRequest', (_, socket) => socket.destroy());
   server.timeout = patienceMs;
 }

@@ -100,7 +100,13 @@ function objectionTo({ headers, method, url }: IncomingMessage, port: number): O
   }
   if (url !== '/metrics') return { status: 404, message: 'The metrics are at /metrics.' };
   if (method !== 'GET' && method !== 'HEAD') return { status: 405, message: 'Only GET is supported.' };
+  // The node would receive the body while it prepares the answer, for nothing.
+  if (hasBody(headers)) return { status: 400, message: 'A request for metrics has no body.' };
   return undefined;
+}
+
+function hasBody(headers: IncomingMessage['headers']): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
 function respond(response: ServerResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void {

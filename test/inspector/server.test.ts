@@ -20,7 +20,7 @@ import type { InspectorRecord } from '../../src/inspector/records.js';
 import { relay } from '../../src/inspector/relay.js';
 import type { Control, ServerMessage } from '../../src/inspector/wire.js';
 import { until } from '../integration/cluster-fixture.js';
-import { callersThatDoNotRead, silentCallers } from '../integration/crowd.js';
+import { callersThatDoNotRead, callerWithoutEnd, silentCallers } from '../integration/crowd.js';
 
 const token = 'a-token-of-the-tests';
 const assets: Assets = new Map([['/index.html', { type: 'text/html', body: Buffer.from('<title>page</title>') }]]);
@@ -376,6 +376,11 @@ describe('other processes', () => {
     const crowd = await callersThatDoNotRead({ port: server.port, path: '/' }, serverLimits.answeredMax);
     expect((await get('/')).status).toBe(200);
     crowd.close();
+  });
+
+  it('local connections that send a body without end -> each is closed as soon as it is answered', async () => {
+    await serve();
+    expect(await callerWithoutEnd({ port: server.port, path: '/' })).toBeLessThan(3_000);
   });
 
   it('a caller that is refused a stream and stays -> is closed', async () => {

@@ -102,3 +102,21 @@ export async function callersThatDoNotRead(
     },
   };
 }
+
+/** A local caller whose request has a body without end: how long until it is closed, ms. */
+export function callerWithoutEnd({ port, path }: { readonly port: number; readonly path: string }): Promise<number> {
+  const startedMs = performance.now();
+  const socket = connect(port, '127.0.0.1').resume();
+  socket.write(`POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Length: 1000000000\r\n\r\n`);
+  const piece = Buffer.alloc(16 * 1024);
+  const timer = setInterval(() => {
+    if (!socket.writableNeedDrain) socket.write(piece);
+  }, 5);
+  return new Promise((resolve) => {
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      clearInterval(timer);
+      resolve(performance.now() - startedMs);
+    });
+  });
+}

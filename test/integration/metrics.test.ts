@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createFixture, type Fixture, isRefused, portOf, type TestNode, until } from './cluster-fixture.js';
-import { callersThatDoNotRead, silentCallers } from './crowd.js';
+import { callersThatDoNotRead, callerWithoutEnd, silentCallers } from './crowd.js';
 
 let fixture: Fixture;
 beforeEach(() => {
@@ -17,17 +17,25 @@ interface Answer {
   readonly text: string;
 }
 
-function get(port: number, { path = '/metrics', host = `127.0.0.1:${port}`, method = 'GET' } = {}): Promise<Answer> {
+function get(
+  port: number,
+  { path = '/metrics', host = `127.0.0.1:${port}`, method = 'GET', body = '' } = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, path, method, headers: { host }, agent: false }, (response) => {
-      let text = '';
-      response.on('data', (part) => {
-        text += part;
-      });
-      response.on('end', () => resolve({ status: response.statusCode, type: response.headers['content-type'], text }));
-    });
+    const asked = request(
+      { host: '127.0.0.1', port, path, method, headers: { host, 'content-length': body.length }, agent: false },
+      (response) => {
+        let text = '';
+        response.on('data', (part) => {
+          text += part;
+        });
+        response.on('end', () =>
+          resolve({ status: response.statusCode, type: response.headers['content-type'], text }),
+        );
+      },
+    );
     asked.on('error', reject);
-    asked.end();
+    asked.end(body);
   });
 }
 
@@ -130,7 +138,7 @@ describe('metrics', () => {
     server.close();
   });
 
-  it('another host, path or method, as a web page might try -> refused', async () => {
+  it('another host, path or method, as a web page might try, or a body -> refused', async () => {
     const a = await fixture.start('a', { discovery: false, metricsPort: 0 });
     const port = await portOfMetrics(a);
     const statuses = [
@@ -138,9 +146,10 @@ describe('metrics', () => {
       await get(port, { host: `evil.example.com:${port}` }),
       await get(port, { path: '/' }),
       await get(port, { method: 'POST' }),
+      await get(port, { body: 'x' }),
       await get(port, { host: `localhost:${port}`, method: 'HEAD' }),
     ];
-    expect(statuses.map(({ status }) => status)).toEqual([421, 421, 404, 405, 200]);
+    expect(statuses.map(({ status }) => status)).toEqual([421, 421, 404, 405, 400, 200]);
     expect(statuses.at(-1)?.text).toBe('');
   });
 
@@ -158,5 +167,11 @@ describe('metrics', () => {
     const crowd = await callersThatDoNotRead({ port, path: '/metrics' }, 20);
     expect((await get(port)).status).toBe(200);
     crowd.close();
+  });
+
+  it('local connections that send a body without end -> each is closed as soon as it is answered', async () => {
+    const node = await fixture.start('a', { discovery: false, metricsPort: 0 });
+    const port = await portOfMetrics(node);
+    for (const path of ['/metrics', '/nothing']) expect(await callerWithoutEnd({ port, path })).toBeLessThan(3_000);
   });
 });
