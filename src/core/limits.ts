@@ -97,10 +97,7 @@ export const limits = {
   diskBackoffMaxMs: 4_000,
 
   // Receiving
-  /**
-   * How much time of one turn the event loop spends on the frames of all connections together, before other work has
-   * its turn.
-   */
+  /** Time in one turn of the event loop for the frames of all connections together; then other work has its turn. */
   readingPerTurnMs: 10,
   framesPerTurnMax: 500,
   /** Maximum of incomplete frames and of batches that are not yet on disk, over all sessions. */
@@ -118,9 +115,7 @@ export const limits = {
   batchesInFlightMax: 4,
   /** A larger value would save little and block the event loop longer: two batches take about 20 ms. */
   batchesPerTransactionMax: 2,
-  /**
-   * Maximum that a receiver accepts in one batch. A single entry may exceed `batchBytesMax`; it always travels alone.
-   */
+  /** Maximum of runs that a receiver accepts in one batch. An entry may exceed `batchBytesMax`; it travels alone. */
   batchRunsMax: 500,
 
   // Links: see `core/link-rate.ts`
@@ -163,7 +158,7 @@ export const limits = {
   beatsRememberedMax: 64,
   /** Two round trips of the longest path: the first heartbeat of the other side may come this much later than ours. */
   firstBeatMs: 10_000,
-  /** Plus two round trips. */
+  /** How long a process whose NodeId another one claims may take to answer, besides two round trips. */
   duplicateProbeMs: 1_000,
   /**
    * Maximum size of the WebSocket messages that carry the stream, so that an incomplete message holds little memory.
