@@ -15,7 +15,8 @@ export function reportFailure(error: unknown, { json = false, isStarting = false
   if (json) {
     printError(jsonOf({ code, message }));
   } else {
-    const advice = adviceOn(code, { isStarting });
+    // A message that names a command says itself what to do.
+    const advice = message.includes('`statemesh ') ? undefined : adviceOn(code, { isStarting });
     printError(`${paint('red', 'error:', process.stderr)} ${clean(message)}`);
     if (advice !== undefined) printError(`${paint('dim', 'hint:', process.stderr)}  ${advice}`);
   }

@@ -71,6 +71,9 @@ describe('backup and restore', () => {
     await node.run(['backup', file]);
     const { exitCode, stderr } = await node.run(['restore', file]);
     expect([exitCode, stderr]).toEqual([5, expect.stringContaining(`process ${node.child.pid}`)]);
+    // The message says what to do.
+    expect(stderr).toContain('`statemesh stop`');
+    expect(stderr).not.toContain('hint:');
     expect(await countOf(node)).toBe(3);
   });
 
