@@ -1,6 +1,6 @@
 /**
- * Plants a mutant: makes a copy of the compiled modules in which the changed files are compiled again. It copies modules because one file
- * cannot be replaced in a bundle.
+ * Plants a mutant: makes a copy of the compiled modules in which the changed files are compiled again. It copies
+ * modules because one file cannot be replaced in a bundle.
  *
  * The copies lie in `build/planted`: the dependencies are found from there, and nothing in it is shipped.
  */

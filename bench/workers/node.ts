@@ -52,7 +52,7 @@ const handlers = {
 
   /** Sets the start of what `framedBytes` counts. */
   mark() {
-    // A copy: the store's own clock goes on.
+    // A copy, because the store's own clock changes.
     marked = new Map(storeOf(node()).clock());
   },
 

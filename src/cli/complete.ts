@@ -39,8 +39,8 @@ export function defineComplete(command: Command): void {
 }
 
 /**
- * The words as they were before bash split them at `=` and `:`, and how much of the last one stands before the part that
- * bash completes.
+ * The words as they were before bash split them at `=` and `:`, and how much of the last one stands before the part
+ * that bash completes.
  */
 function withoutSplits(words: readonly string[]): { typed: string[]; offset: number } {
   const typed: string[] = [];
@@ -58,7 +58,7 @@ function withoutSplits(words: readonly string[]): { typed: string[]; offset: num
   return { typed, offset };
 }
 
-/** What bash makes a word of its own (COMP_WORDBREAKS). */
+/** The characters that bash treats as words of their own (COMP_WORDBREAKS). */
 function isSplit(word: string): boolean {
   return /^[=:]+$/.test(word);
 }

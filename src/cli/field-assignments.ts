@@ -39,7 +39,7 @@ export async function readAssignments(args: readonly string[], stdin: boolean): 
   return assignments;
 }
 
-/** The field of a name as the command line writes it. @throws StatemeshError `requestInvalid` */
+/** The field with a name in command-line spelling. @throws StatemeshError `requestInvalid` */
 export function fieldNamed(name: string, { configurationFields }: Pick<FieldKinds, 'configurationFields'>): Field {
   const fields = configurationFields();
   const field = fields.find(({ name: own, flag }) => own === name || flag === `--${name}`);

@@ -151,7 +151,7 @@ Examples:
   statemesh put articles espresso '{"name":"Espresso","price":1.2}'
   statemesh find articles --where '{"price":{"$lt":2}}'`;
 
-/** Options that nearly every command takes, and that may stand before it: `statemesh --json status`. */
+/** Options of nearly every command, which may also stand before the command: `statemesh --json status`. */
 const commonOptions = { '--json': false, '--config': true, '--data-dir': true };
 
 process.exitCode = await run(commandFirst(process.argv.slice(2)));
@@ -173,7 +173,7 @@ async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** The same arguments with the common options at the end. */
+/** Moves the common options to the end of the arguments. */
 function commandFirst(argv: readonly string[]): string[] {
   const moved: string[] = [];
   let start = 0;

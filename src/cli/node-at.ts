@@ -73,7 +73,7 @@ function explain(error: unknown, dataDir: string, place: PlaceOptions): unknown 
   return new StatemeshError('controlUnavailable', message, { cause: error });
 }
 
-/** The options that name the same node to another command. */
+/** The options with which another command finds the same node. */
 function placeText({ config, dataDir }: PlaceOptions): string {
   const texts = [
     config === undefined ? '' : ` --config ${config}`,
