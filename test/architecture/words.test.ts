@@ -1,6 +1,6 @@
 /**
- * Comments of src/ are plain English: they name the node, the file or the caller that they mean. Words such as "whoever" tell that a
- * sentence does not.
+ * Comments of src/ are plain English: they name the node, the file or the caller that they mean. A word such as
+ * "whoever" shows that a sentence does not.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -13,7 +13,7 @@ const telltale = /\b(whoever|whatever|anew|nobody|somebody)\b/gi;
 /** In a room that holds the rule: telltale words per hundred lines of comment. */
 const perHundredLinesMax = 1;
 
-/** Rooms that do not hold the rule yet, with the telltale words that they have left. The numbers only go down; at 0 the line goes. */
+/** Rooms that do not hold the rule yet, with their telltale words. The numbers only go down; at 0 the line goes. */
 const wordsLeft: ReadonlyMap<string, number> = new Map([
   ['machines', 49],
   ['node', 18],
