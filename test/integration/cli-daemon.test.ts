@@ -92,7 +92,7 @@ describe('logs', () => {
   test('--follow -> also new lines, until the node stops gracefully', async () => {
     const node = await startNode({ logLevel: 'warn' });
     const following = open(['logs', 'info', '--follow'], { cwd: node.directory });
-    await until(() => following.stdout().includes('at level info now') || undefined);
+    await until(() => following.stdout().includes('now logs at level info') || undefined);
     await node.run(['reconfigure', 'syncIntervalMs=777']);
     await until(() => following.stdout().includes('syncIntervalMs') || undefined, 'the line');
     await node.run(['stop']);
