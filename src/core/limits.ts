@@ -25,6 +25,14 @@ export const limits = {
   pageBytesMax: 256 * 1024,
   /** Maximum of documents per page, however small: a reader handles a page in one turn of the event loop. */
   pageDocumentsMax: 500,
+  /** Maximum of documents that a query looks at in one turn of the event loop, when it looks into them. */
+  scanDocumentsMax: 500,
+  /** The same when it needs their keys only. */
+  scanKeysMax: 5_000,
+  /** Maximum of text that a query looks at in one turn, in characters. A larger document comes alone. */
+  scanBytesMax: 1024 * 1024,
+  /** Maximum of documents that may change while a query looks at a collection; when there are more, it looks at the rest at once. */
+  scanChangesMax: 20_000,
 
   // Local writes
   writesQueuedMax: 100_000,

@@ -1,5 +1,6 @@
 /**
- * Runs queries, each in one statement: a result shows one state of the database, never a mixture of two.
+ * Runs queries: a result shows one state of the database, never a mixture of two. A query that uses an index or sorts is one
+ * statement; any other query reads its collection in steps of some milliseconds.
  *
  * Invariant: memory never holds more documents than a limit allows. A result of any size is read page by page. The
  * first step finds the documents, as the numbers of the entries that wrote them; the next steps read their texts. An
@@ -11,9 +12,18 @@ import type { CollectionName } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { Query, Where } from '../core/query.js';
 import type { StoredDocument } from '../ports/store.js';
+import { type Scanned, scanCollection } from './collection-scan.js';
 import { isList } from './field-values.js';
-import { type CompiledQuery, compileCount, compileFind, compileListIn, compileSelect } from './query-compiler.js';
-import { newCollectionRow, type StoreState } from './store-state.js';
+import {
+  type CompiledQuery,
+  type CompiledScan,
+  compileCount,
+  compileFind,
+  compileListIn,
+  compileScan,
+  compileSelect,
+} from './query-compiler.js';
+import { type CollectionRow, newCollectionRow, type StoreState } from './store-state.js';
 
 export class Queries {
   /** Queries repeat with other values; their text stays the same. */
@@ -39,6 +49,48 @@ export class Queries {
       found.push(document);
     }
     return found;
+  }
+
+  /** As {@link Queries.find}, in steps of some milliseconds where the query uses no index and does not sort. */
+  *finding(name: CollectionName, query: Query): Generator<undefined, StoredDocument[]> {
+    const collection = this.collection(name);
+    const scan = compileScan(collection, query, 'documents');
+    if (scan === undefined) return this.find(name, query);
+    const found: StoredDocument[] = [];
+    let bytes = 0;
+    yield* this.scanning(collection, scan, ({ key, payload }) => {
+      const document = { key, payload } as StoredDocument;
+      bytes += sizeOf(document);
+      if (bytes > limits.findBytesMax) throw tooLarge();
+      found.push(document);
+    });
+    return found;
+  }
+
+  /** As {@link Queries.select}, in steps like {@link Queries.finding}. */
+  *selecting(name: CollectionName, query: Query): Generator<undefined, Float64Array> {
+    const collection = this.collection(name);
+    const scan = compileScan(collection, query, 'cursors');
+    if (scan === undefined) return this.select(name, query);
+    const cursors: number[] = [];
+    yield* this.scanning(collection, scan, ({ seq }) => cursors.push(seq));
+    return Float64Array.from(cursors);
+  }
+
+  private *scanning(
+    collection: CollectionRow,
+    query: CompiledScan,
+    take: (document: Scanned) => void,
+  ): Generator<undefined, void> {
+    const { limit, offset } = query;
+    let matching = 0;
+    if (limit === 0) return;
+    const { state, prepare } = { state: this.state, prepare: (sql: string) => this.prepare(sql) };
+    yield* scanCollection({ state, collection, query, prepare }, (document) => {
+      matching += 1;
+      if (matching > offset) take(document);
+      return matching - offset >= limit;
+    });
   }
 
   /**

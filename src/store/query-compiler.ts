@@ -9,6 +9,7 @@
  *   statistics, and would guess.
  */
 import { StatemeshError } from '../core/errors.js';
+import { limits } from '../core/limits.js';
 import {
   type Filter,
   parseCount,
@@ -27,6 +28,44 @@ export interface CompiledQuery {
   readonly parameters: Readonly<Record<string, string | number>>;
   /** The index whose values are compared: if it contains a list, the query is refused before it runs. */
   readonly compared: FieldIndex | undefined;
+}
+
+/** A query without an index and without sorting: two statements that judge documents one at a time. */
+export interface CompiledScan {
+  /** Reads the documents after the key `@after`, and judges those whose entry is not newer than `@cursor`. */
+  readonly step: string;
+  /** Judges the entry `@seq`. */
+  readonly earlier: string;
+  readonly parameters: Readonly<Record<string, string | number>>;
+  /** Maximum of documents in one step. */
+  readonly rowsMax: number;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+/** Undefined for a query that uses an index or sorts. @throws StatemeshError `queryInvalid` */
+export function compileScan(
+  collection: CollectionRow,
+  query: Query,
+  asked: 'documents' | 'cursors',
+): CompiledScan | undefined {
+  const { where = {}, orderBy = [] } = query;
+  const filter = parseWhere(where);
+  const limit = parseCount('limit', query.limit) ?? Number.POSITIVE_INFINITY;
+  const offset = parseCount('offset', query.offset) ?? 0;
+  if (parseOrderBy(orderBy).length > 0 || driverFor(collection, filter) !== undefined) return undefined;
+  const scope = new Compilation(collection, undefined);
+  const matching = scope.filter(filter);
+  const withPayload = asked === 'documents' || scope.readsPayload;
+  const payload = asked === 'documents' ? 'o.payload' : 'NULL';
+  const size = withPayload ? 'length(o.payload)' : '0';
+  const step = `SELECT d.key AS key, d.seq AS seq, ${payload} AS payload, ${size} AS size,
+      CASE WHEN d.deleted = 0 AND d.seq <= @cursor THEN ${matching} ELSE 0 END AS matches
+    FROM ${scope.source(withPayload)} WHERE d.collection = ${collection.id} AND d.key > @after ORDER BY d.key`;
+  const earlier = `SELECT o.key AS key, o.seq AS seq, ${payload} AS payload, ${matching} AS matches
+    FROM oplog o WHERE o.seq = @seq`;
+  const rowsMax = withPayload ? limits.scanDocumentsMax : limits.scanKeysMax;
+  return { step, earlier, parameters: scope.parameters, rowsMax, limit, offset };
 }
 
 /** Finds one row if the values of an index contain a list, or a field within one. */
@@ -171,7 +210,7 @@ class Compilation {
     return `${use}(o.payload, ${path})`;
   }
 
-  private filter(filter: Filter): string {
+  filter(filter: Filter): string {
     switch (filter.kind) {
       case 'and':
         return joined(

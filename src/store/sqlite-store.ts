@@ -192,11 +192,11 @@ export class SqliteStore implements Store {
   }
 
   async find(collection: CollectionName, query: Query): Promise<StoredDocument[]> {
-    return this.reading(() => this.queries.find(collection, query));
+    return this.inSteps(() => this.queries.finding(collection, query));
   }
 
   async *pages(collection: CollectionName, query: Query): AsyncGenerator<StoredDocument[], void, void> {
-    const selected = await this.reading(() => this.queries.select(collection, query));
+    const selected = await this.inSteps(() => this.queries.selecting(collection, query));
     for (let from = 0; from < selected.length; ) {
       if (from > 0) await this.turn();
       const { documents, next } = await this.reading(() => this.queries.page(selected, from));
@@ -398,6 +398,24 @@ export class SqliteStore implements Store {
       if (pause) await this.turn();
       const step = await this.reading(() => steps.next());
       if (step.done === true) return step.value;
+    }
+  }
+
+  /** Runs the first step at once: most queries need only one. */
+  private async inSteps<T>(begin: () => Generator<undefined, T>): Promise<T> {
+    let steps: Generator<undefined, T> | undefined;
+    try {
+      for (let isFirst = true; ; isFirst = false) {
+        if (!isFirst) await this.turn();
+        const step = await this.reading(() => {
+          steps ??= begin();
+          return steps.next();
+        });
+        if (step.done === true) return step.value;
+      }
+    } finally {
+      // The scan ends, so that writes note nothing more for it.
+      steps?.return(undefined as never);
     }
   }
 

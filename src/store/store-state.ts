@@ -39,6 +39,13 @@ export interface FieldIndex {
   ready: boolean;
 }
 
+/** A collection being read in several steps. */
+export interface CollectionScan {
+  readonly collection: number;
+  /** For each document that changed since the scan began, by key: the entry that wrote it before; undefined for a new document. */
+  readonly before: Map<string, number | undefined>;
+}
+
 export class StoreState {
   readonly authors = new Map<AuthorKey, AuthorRow>();
   readonly authorsById = new Map<number, AuthorRow>();
@@ -59,6 +66,8 @@ export class StoreState {
    * rolled back.
    */
   inTransaction = false;
+  /** Before a write changes a document, it notes the present entry of that document here. */
+  readonly scans = new Set<CollectionScan>();
   /** By the list of scopes: callers keep their list, and request its digest with every heartbeat. */
   private digests = new WeakMap<readonly Scope[], string>();
 

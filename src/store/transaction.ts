@@ -153,6 +153,7 @@ export class Transaction {
     const deleted = entry.operation === 'delete' ? 1 : 0;
     const author = chain.row.id;
     const { hlc, key, payload } = entry;
+    if (this.state.scans.size > 0) this.remember(collection.id, key);
     const current = this.statements.upsert.run(collection.id, key, hlc, author, cursor, deleted).changes;
     this.statements.insert.run(cursor, author, hlc, collection.id, key, deleted, current, entry.hash, payload);
     if (current === 1 && collection.indexes.size > 0) {
@@ -194,6 +195,15 @@ export class Transaction {
     for (const row of this.newAuthors) this.state.authorsById.delete(row.id);
   }
 
+  /** Notes for each scan of the collection which entry wrote the document before. */
+  private remember(collection: number, key: string): void {
+    for (const scan of this.state.scans) {
+      if (scan.collection !== collection || scan.before.has(key)) continue;
+      const present = this.statements.present.get(collection, key) as { seq: number; deleted: number } | undefined;
+      scan.before.set(key, present === undefined || present.deleted === 1 ? undefined : present.seq);
+    }
+  }
+
   private touch(name: CollectionName): CollectionRow {
     // Entries of one collection mostly come together.
     if (this.lastTouched?.name === name) return this.lastTouched;
@@ -219,6 +229,7 @@ export class Transaction {
 }
 
 interface Statements {
+  readonly present: Statement;
   readonly upsert: Statement;
   readonly insert: Statement;
   readonly internAuthor: Statement;
@@ -227,6 +238,7 @@ interface Statements {
 
 function prepareStatements(database: Database): Statements {
   return {
+    present: database.prepare('SELECT seq, deleted FROM documents WHERE collection = ? AND key = ?'),
     // Last write wins. Interned numbers differ between nodes, so the names behind them decide ties.
     upsert: database.prepare(`
       INSERT INTO documents (collection, key, hlc, author, seq, deleted) VALUES (?, ?, ?, ?, ?, ?)

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { DocumentKey } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import type { Query, Where } from '../../src/core/query.js';
-import type { Store } from '../../src/ports/store.js';
+import type { Store, StoredDocument, Write } from '../../src/ports/store.js';
 import { nodeB, type OpenStore, products, put, RemoteChain, remove, stamp } from './store-harness.js';
 
 const documents = {
@@ -358,6 +358,48 @@ export function describeStoreQueries(open: OpenStore): void {
       expect(lengths).toEqual([limits.pageDocumentsMax, limits.pageDocumentsMax, 1]);
     });
 
+    test('a collection of several steps that changes meanwhile -> is found as it was, and others write between the steps', async () => {
+      const { store } = await open();
+      const count = 12 * limits.scanDocumentsMax;
+      let rounds = 0;
+      const keyOf = (index: number) => `k${String(index).padStart(6, '0')}`;
+      await store.write(Array.from({ length: count }, (_, index) => put(keyOf(2 * index), { n: index })));
+      await store.write([remove(keyOf(0)), put(keyOf(2), { n: -1 })]);
+      const where = { n: { $gte: 0 } };
+      const asked: Query[] = [{ where }, { where, offset: 7, limit: count - 100 }, { where: { n: { $lt: 5 } } }, {}];
+      const before = await Promise.all(asked.map((query) => store.find(products, query)));
+      expect(before.map(({ length }) => length)).toEqual([count - 2, count - 100, 4, count - 1]);
+      for (const [index, query] of asked.entries()) {
+        for (const search of [
+          store.find(products, query),
+          collect(store.pages(products, query)).then((all) => all.flat()),
+        ]) {
+          let isFound = false;
+          const found = search.finally(() => {
+            isFound = true;
+          });
+          const undone: Write[] = [];
+          const touched = new Set<string>();
+          for (let round = 0; !isFound && round < 1_000; round += 1) {
+            const at = (7 * round) % count;
+            // In the middle, and before and behind the place that the search has come to: changed twice, deleted, new.
+            const changed = [at, count - 1 - at].map((each) => 2 * Math.max(each, 2));
+            await store.write(
+              changed.flatMap((each) => [put(keyOf(each), { n: -each }), put(keyOf(each), { n: 1e9 })]),
+            );
+            await store.write([put(keyOf(2 * at + 1), { n: 1 }), remove(keyOf(2 * Math.max(at + 1, 2)))]);
+            undone.push(remove(keyOf(2 * at + 1)));
+            for (const each of [...changed, 2 * Math.max(at + 1, 2)]) touched.add(keyOf(each));
+            rounds += 1;
+          }
+          expect(await found).toEqual(before[index]);
+          await store.write([...undone, ...restored(before[3]?.filter(({ key }) => touched.has(key)))]);
+        }
+      }
+      // Several in each search, on the average.
+      expect(rounds).toBeGreaterThan(16);
+    });
+
     test('changes: large documents -> pages of limits.pageBytesMax; a larger one comes alone, and none is left out', async () => {
       const { store } = await open();
       const lengths = [10, 100_000, 200_000, 1_000_000, 10, 1_000_000, 1_000_000, 20];
@@ -377,6 +419,10 @@ export function describeStoreQueries(open: OpenStore): void {
       }
     });
   });
+}
+
+function restored(documents: readonly StoredDocument[] = []): Write[] {
+  return documents.map(({ key, payload }) => ({ kind: 'put', collection: products, key, payload }));
 }
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
