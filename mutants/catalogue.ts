@@ -502,9 +502,9 @@ export const mutants: readonly Mutant[] = [
     bug: 'A listener that was replaced continues to accept.',
     edits: [
       {
-        file: 'machines/node.machine.ts',
-        find: 'present([target?.retiredListening])',
-        replace: 'present<Listening>([])',
+        file: 'machines/reconfiguration.machine.ts',
+        find: 'listenings: defined([listening && present?.listening]),',
+        replace: 'listenings: defined<Listening>([]),',
       },
     ],
     plan: { nodes: [3, 5], durationMs: 30_000, faults: ['reconfiguration'] },
@@ -516,9 +516,9 @@ export const mutants: readonly Mutant[] = [
     bug: 'The database of an identity that was given up is not closed.',
     edits: [
       {
-        file: 'machines/node.machine.ts',
-        find: 'present([target?.retiredStore])',
-        replace: 'present<Store>([])',
+        file: 'machines/reconfiguration.machine.ts',
+        find: 'stores: defined([replacedStoreOf(context)]),',
+        replace: 'stores: defined<Store>([]),',
       },
     ],
     plan: { nodes: [3, 5], durationMs: 30_000, faults: ['reconfiguration'] },
@@ -530,9 +530,10 @@ export const mutants: readonly Mutant[] = [
     bug: 'The new configuration is in force before it has been checked.',
     edits: [
       {
-        file: 'machines/node.machine.ts',
-        find: 'return targetWith(context, { configured, plan });',
-        replace: 'return { ...targetWith(context, { configured, plan }), configured };',
+        file: 'machines/node-actions.ts',
+        find: "      enqueue.assign(troubled(context, failure));\n      enqueue.emit({ type: 'reconfiguration.failed'",
+        replace:
+          "      enqueue.assign({ configured: undefined });\n      enqueue.emit({ type: 'reconfiguration.failed'",
       },
     ],
     plan: { nodes: [3, 5], durationMs: 30_000, faults: ['reconfiguration'] },
@@ -572,9 +573,9 @@ export const mutants: readonly Mutant[] = [
     bug: 'A request that comes during a reconfiguration is forgotten with it.',
     edits: [
       {
-        file: 'machines/node.machine.ts',
-        find: 'forgetTarget: assign({ target: undefined }),',
-        replace: 'forgetTarget: assign({ target: undefined, wanted: undefined }),',
+        file: 'machines/node-actions.ts',
+        find: 'forgetUnderway: assign({ underway: undefined }),',
+        replace: 'forgetUnderway: assign({ underway: undefined, wanted: undefined }),',
       },
     ],
     plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
@@ -586,9 +587,9 @@ export const mutants: readonly Mutant[] = [
     bug: 'Local writes continue into the old database while the new one is opened.',
     edits: [
       {
-        file: 'machines/node.machine.ts',
-        find: "              entry: { type: 'begin', params: { span: 'writesHeld' } },\n              invoke: {\n                src: 'drainStore',",
-        replace: "              invoke: {\n                src: 'drainStore',",
+        file: 'machines/reconfiguration.machine.ts',
+        find: "      entry: 'holdWrites',\n",
+        replace: '',
       },
     ],
     plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
@@ -600,9 +601,9 @@ export const mutants: readonly Mutant[] = [
     bug: 'The new database is adopted with what was copied while the old one was written to.',
     edits: [
       {
-        file: 'machines/node.machine.ts',
-        find: "                onDone: 'draining',",
-        replace: "                onDone: 'switching',",
+        file: 'machines/reconfiguration.machine.ts',
+        find: "        onDone: 'draining',",
+        replace: "        onDone: 'switching',",
       },
     ],
     plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },
@@ -647,9 +648,9 @@ export const mutants: readonly Mutant[] = [
     bug: 'A reconfiguration that fails leaves open the listener that was made for it.',
     edits: [
       {
-        file: 'machines/node.machine.ts',
-        find: 'listenings: present([target?.listening]),',
-        replace: 'listenings: present<Listening>([]),',
+        file: 'machines/reconfiguration.machine.ts',
+        find: 'listenings: defined([context.listening]),',
+        replace: 'listenings: defined<Listening>([]),',
       },
     ],
     plan: { nodes: [3, 5], durationMs: 60_000, faults: ['reconfiguration'] },

@@ -54,10 +54,15 @@ export { type NodeMachine, nodeMachine } from './machines/node.machine.js';
 export { type PeerMachine, peerMachine } from './machines/peer.machine.js';
 export { type ReceiverMachine, receiverMachine } from './machines/receiver.machine.js';
 export { type ReceptionMachine, receptionMachine } from './machines/reception.machine.js';
+export {
+  type ReconfigurationMachine,
+  reconfigurationMachine,
+} from './machines/reconfiguration.machine.js';
 export { type SenderMachine, senderMachine } from './machines/sender.machine.js';
 export { type SessionAccess, type SessionMachine, sessionMachine } from './machines/session.machine.js';
 export { type UplinkMachine, uplinkMachine } from './machines/uplink.machine.js';
 export { type WardMachine, wardMachine } from './machines/ward.machine.js';
+export type { NodeState } from './node/actor-tree.js';
 export type { AuditLogger } from './node/audit.js';
 export {
   type CertificateFinding,
@@ -89,7 +94,6 @@ export {
   type GatewayState,
   type GatewayStatus,
   type LeadershipStatus,
-  type NodeState,
   type NodeStatus,
   nodeStatusOf,
   type PeerState,

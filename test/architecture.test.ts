@@ -63,6 +63,7 @@ const nodeModules: Record<string, readonly string[]> = {
 /** A machine imports machines below it only. */
 const machineOrder = [
   'node',
+  'reconfiguration',
   'election',
   'membership',
   'reception',

@@ -1,7 +1,7 @@
 /** The mailboxes: the events that actors send each other. One actor knows another only as a `Mailbox<E>`. */
 import type { ActorRef, Snapshot } from 'xstate';
 import type { Configured, Intervals } from '../configuration/configured.js';
-import type { Effect, Reconfiguration } from '../configuration/reconfiguration.js';
+import type { Effect, Plan, Reconfiguration } from '../configuration/reconfiguration.js';
 import type { ConfigurationInput } from '../configuration/schema.js';
 import type { AuthorKey } from '../core/author.js';
 import type { Standing, Uplink } from '../core/ballot.js';
@@ -11,14 +11,13 @@ import type { Boot, NodeId } from '../core/ids.js';
 import type { LinkRate } from '../core/link-rate.js';
 import type { Origin } from '../core/replication.js';
 import type { Secret } from '../core/secret.js';
-import type { Connection, ConnectionSecurity } from '../ports/ports.js';
-import type { ApplyResult, Commit } from '../ports/store.js';
+import type { Connection, ConnectionSecurity, Listening } from '../ports/ports.js';
+import type { ApplyResult, Commit, Store } from '../ports/store.js';
 import type { CloudPeer, QuarantinedDocument } from '../remote-peers/remote-peer.js';
 import type { Frame, Identity, Refusal } from '../wire/messages.js';
 
 /** The events that an actor can be sent. This is all that one actor knows of another. */
-// biome-ignore lint/suspicious/noExplicitAny: an actor reference accepts what its owner accepts; variance needs `any`
-// here.
+// biome-ignore lint/suspicious/noExplicitAny: an actor accepts what its owner accepts, and variance needs `any` here.
 export type Mailbox<E extends { type: string }> = ActorRef<Snapshot<unknown>, E, any>;
 
 export interface Address {
@@ -314,6 +313,31 @@ export interface Adjustment {
   readonly identity: Identity;
   readonly configured: Configured;
 }
+
+/** What a node runs by. */
+export interface Parts {
+  readonly configured: Configured;
+  readonly store: Store;
+  readonly listening: Listening;
+}
+
+/** What a node tells its reconfiguration. */
+export type ReconfigurationCommand =
+  /** The parts that serve have said goodbye. */
+  { readonly type: 'service.left' };
+
+export type ReconfigurationReport =
+  /** Local writes wait from now on. */
+  | { readonly type: 'writes.held' }
+  /** They need not wait any more. */
+  | { readonly type: 'writes.released' }
+  /** Everything new stands, and is in force from now on. */
+  | { readonly type: 'reconfiguration.switched'; readonly plan: Plan; readonly parts: Parts }
+  /** The old configuration stays in force, with a new listener. */
+  | { readonly type: 'reconfiguration.rebound'; readonly listening: Listening }
+  /** The new configuration serves. What it replaced is still to be closed. */
+  | (Reconfiguration & { readonly type: 'reconfiguration.completed'; readonly effects: ReadonlySet<Effect> })
+  | Notice;
 
 export type ProviderReport =
   /** A function, because it contains secrets and events are shown. */

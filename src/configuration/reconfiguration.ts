@@ -119,6 +119,11 @@ const effectsOfCloudNode: Readonly<Partial<Record<Field, readonly Effect[]>>> = 
   tlsKey: ['protection'],
 };
 
+/** A node that starts opens everything. There is nothing that could change. */
+export function planStart(): Plan {
+  return { changes: [], effects: new Set<Effect>(['store', 'listener']), listener: 'beside' };
+}
+
 /**
  * Compares two configurations.
  *

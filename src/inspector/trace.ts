@@ -57,7 +57,7 @@ export async function readTrace(path: string, onProgress: (bytes: number) => voi
     input.destroy();
   }
   const { end: records } = history;
-  if (records === 0) throw invalid(path, 'it has more than ${recordsMax} records: record a shorter time.');
+  if (records === 0) throw invalid(path, `it has more than ${recordsMax} records: record a shorter time.`);
   return { history, records };
 }
 

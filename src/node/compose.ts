@@ -16,6 +16,7 @@ import { type NodeMachine, nodeMachine } from '../machines/node.machine.js';
 import { peerMachine } from '../machines/peer.machine.js';
 import { receiverMachine } from '../machines/receiver.machine.js';
 import { type ReceptionMachine, receptionMachine } from '../machines/reception.machine.js';
+import { reconfigurationMachine } from '../machines/reconfiguration.machine.js';
 import { senderMachine } from '../machines/sender.machine.js';
 import { type SessionMachine, sessionMachine } from '../machines/session.machine.js';
 import { uplinkMachine } from '../machines/uplink.machine.js';
@@ -120,9 +121,9 @@ export function createServices(ports: Ports, { provider, commands, status, worki
  * const actor = createActor(machine, { input: { newBoot, random, now: Date.now, monotonicMs: () => performance.now() } });
  */
 export function composeNode(services: Services): NodeMachine {
-  const { getConfiguration, configurationFeed, configure, openStore, copyStore, drainStore } = services;
-  const { storeHealth, close } = services;
-  const { listen, connections, control, inspection, metrics } = services;
+  const { getConfiguration, configurationFeed, storeHealth, connections, control, inspection, metrics, close } =
+    services;
+  const { configure, openStore, copyStore, drainStore, listen } = services;
   const { dial, discovery, knownPeers, liveness, cloudPeers, resealer, requestToken, dialCloud } = services;
   const session = composeSession(services);
   const peer = peerMachine.provide({ actors: { dial } });
@@ -131,11 +132,14 @@ export function composeNode(services: Services): NodeMachine {
   const gateway = gatewayMachine.provide({ actors: { session, requestToken, dialCloud } });
   const uplink = uplinkMachine.provide({ actors: { gateway, cloudPeers, resealer } });
   const reception = composeReception(services);
-  const parts = { membership, election, uplink, reception };
+  const reconfiguration = reconfigurationMachine.provide({
+    actors: { configure, openStore, copyStore, drainStore, listen, close },
+  });
+  const parts = { reconfiguration, membership, election, uplink, reception };
   return nodeMachine.provide({
     actors: {
-      ...{ getConfiguration, configurationFeed, configure, openStore, copyStore, drainStore, storeHealth, close },
-      ...{ listen, connections, control, inspection, metrics, ...parts },
+      ...{ getConfiguration, configurationFeed, storeHealth, connections, control, inspection, metrics, close },
+      ...parts,
     },
   });
 }

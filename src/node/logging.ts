@@ -9,7 +9,7 @@ import { shortText } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import { plural } from '../core/plural.js';
 import type { NodeMachine } from '../machines/node.machine.js';
-import { nodeStateOf } from './status.js';
+import { nodeStateOf } from './actor-tree.js';
 
 /** @param monotonicMs Never goes back, ms */
 export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger, monotonicMs: () => number): void {

@@ -29,21 +29,14 @@ import type { BackupProgress, Store } from '../ports/store.js';
 import { staticConfiguration } from '../providers/static.js';
 import { createPeerManagement } from '../remote-peers/management.js';
 import { findLeftBehind } from '../store/left-behind.js';
+import { areWritesHeld, type NodeState, nodeStateOf } from './actor-tree.js';
 import { Audit, type AuditLogger, auditCommands, auditHappenings } from './audit.js';
 import { composeNode, createServices, type Ports, type Services } from './compose.js';
 import { controlCommands } from './control-commands.js';
 import { logHappenings } from './logging.js';
 import { createRequests } from './requests.js';
 import type { StatemeshNode } from './statemesh-node.js';
-import {
-  areWritesHeld,
-  gatewayStatusesOf,
-  leadershipOf,
-  type NodeState,
-  nodeStateOf,
-  nodeStatusOf,
-  peerStatusesOf,
-} from './status.js';
+import { gatewayStatusesOf, leadershipOf, nodeStatusOf, peerStatusesOf } from './status.js';
 
 /** What a node is made of besides its configuration. */
 export interface NodeExtras {

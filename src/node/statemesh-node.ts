@@ -9,7 +9,8 @@ import type { NodeMachine } from '../machines/node.machine.js';
 import type { BackupProgress } from '../ports/store.js';
 import type { PeerManagement, PeerStore } from '../remote-peers/management.js';
 import type { DatabaseLeftBehind } from '../store/left-behind.js';
-import type { GatewayStatus, NodeState, NodeStatus, PeerStatus } from './status.js';
+import type { NodeState } from './actor-tree.js';
+import type { GatewayStatus, NodeStatus, PeerStatus } from './status.js';
 
 /** What `on` takes: the type of a happening, or `*` for all. */
 export type HappeningType = Happening['type'] | '*';

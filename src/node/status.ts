@@ -1,26 +1,35 @@
-/** What a node is doing, read from the snapshots of its actors: nothing is kept twice. */
-
-import type { ActorRefFrom, SnapshotFrom } from 'xstate';
+/** The status of a node, read from the snapshots of its actors. No part of it is stored a second time. */
+import type { SnapshotFrom } from 'xstate';
 import type { Configuration } from '../configuration/schema.js';
 import type { Uplink } from '../core/ballot.js';
 import { type ErrorCode, type Failure, failureOf, type PastFailure } from '../core/errors.js';
 import { type Boot, type Cursor, compareCodeUnits, type NodeId } from '../core/ids.js';
 import { isImpairment } from '../core/impairment.js';
-import { own } from '../core/own.js';
 import type { RefusalRecord } from '../core/refusals.js';
-import type { ElectionMachine } from '../machines/election.machine.js';
 import type { GatewayMachine } from '../machines/gateway.machine.js';
-import type { MembershipMachine } from '../machines/membership.machine.js';
-import type { NodeMachine } from '../machines/node.machine.js';
 import type { PeerMachine } from '../machines/peer.machine.js';
-import type { ReceiverMachine } from '../machines/receiver.machine.js';
 import type { ReceptionMachine } from '../machines/reception.machine.js';
 import type { SenderMachine } from '../machines/sender.machine.js';
-import type { SessionMachine } from '../machines/session.machine.js';
-import type { UplinkMachine } from '../machines/uplink.machine.js';
 import type { Descriptors } from '../ports/ports.js';
 import type { Store, StoreStatistics } from '../ports/store.js';
 import type { QuarantinedDocument } from '../remote-peers/remote-peer.js';
+import {
+  electionIn,
+  gatewaysIn,
+  membershipIn,
+  type NodeSnapshot,
+  type NodeState,
+  nodeStateOf,
+  peersIn,
+  receiverIn,
+  receptionIn,
+  reconfigurationStepOf,
+  type SessionSnapshot,
+  senderIn,
+  sessionIn,
+  topStateOf,
+  uplinkIn,
+} from './actor-tree.js';
 import { type OwnCertificate, ownCertificateOf } from './certificates.js';
 
 /** How things stand with one peer. */
@@ -98,9 +107,6 @@ export interface LeadershipStatus {
   readonly liveNodes: readonly NodeId[];
 }
 
-/** `configuring`, `openingStore`, `listening`, `running`, `stopping`, `stopped` or `failed`. */
-export type NodeState = 'configuring' | 'openingStore' | 'listening' | 'running' | 'stopping' | 'stopped' | 'failed';
-
 /** How a node is: what `node.status()` and `statemesh status` tell. */
 export interface NodeStatus {
   readonly nodeId: NodeId | undefined;
@@ -151,26 +157,6 @@ export interface NodeStatus {
   readonly quarantined: readonly QuarantinedDocument[];
 }
 
-type NodeSnapshot = SnapshotFrom<NodeMachine>;
-
-export function nodeStateOf(snapshot: NodeSnapshot): NodeState {
-  const { value } = snapshot;
-  return (typeof value === 'string' ? value : Object.keys(value)[0]) as NodeState;
-}
-
-/** The state of the region that reconfigures; undefined when the node does not run. */
-export function reconfigurationOf({ value }: NodeSnapshot): string | undefined {
-  const regions = typeof value === 'string' ? undefined : (value as { running?: { reconfiguration: unknown } }).running;
-  if (regions === undefined) return undefined;
-  const { reconfiguration } = regions;
-  return typeof reconfiguration === 'string' ? reconfiguration : Object.keys(reconfiguration as object)[0];
-}
-
-/** From the moment at which the old database finishes its writes to the one at which the new one, or the old one again, takes them. */
-export function areWritesHeld({ context, value }: NodeSnapshot): boolean {
-  return typeof value !== 'string' && context.target?.writesHeld.sinceMs !== undefined;
-}
-
 /** How a node is, by a snapshot of its root actor: for those who run the actor themselves. @throws StatemeshError `storeClosed` */
 export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> {
   const { configured, boot, listening, store, inspectorUrl, metricsPort, impairment, failure, lastFailure } =
@@ -187,14 +173,14 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
     clusterKeyIds: configured?.keys?.all.map(({ keyId }) => keyId) ?? [],
     role: configuration?.role,
     leadership: leadershipOf(snapshot),
-    uplink: uplinkOf(snapshot)?.context.uplink,
+    uplink: uplinkIn(snapshot)?.context.uplink,
     gateways: await Promise.all(gatewayRowsOf(snapshot).map((row) => withBacklog(row, store))),
     clockAheadMs: clockAheadOf(peers),
     clockDigest: store?.digest(['cluster', 'shared']),
     cursor: store?.position(),
     store: (await unlessImpaired(store?.statistics())).value,
     peers,
-    reconfiguration: reconfigurationOf(snapshot),
+    reconfiguration: reconfigurationStepOf(snapshot),
     inspectorUrl: inspectorUrl?.reveal(),
     certificate:
       security?.kind === 'server' ? ownCertificateOf(security.server.certificate, snapshot.context.now()) : undefined,
@@ -208,9 +194,8 @@ export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> 
   };
 }
 
-function quarantinedOf({ children }: NodeSnapshot): readonly QuarantinedDocument[] {
-  const membership = children.membership as ActorRefFrom<MembershipMachine> | undefined;
-  return membership?.getSnapshot().context.quarantined ?? [];
+function quarantinedOf(snapshot: NodeSnapshot): readonly QuarantinedDocument[] {
+  return membershipIn(snapshot)?.context.quarantined ?? [];
 }
 
 function clockAheadOf(peers: readonly PeerStatus[]): number | undefined {
@@ -224,12 +209,12 @@ function clockAheadOf(peers: readonly PeerStatus[]): number | undefined {
   return 0 - Math.round(Math.abs(low) > Math.abs(high) ? low : high);
 }
 
-export function leadershipOf({ children }: NodeSnapshot): LeadershipStatus | undefined {
-  const election = (children.election as ActorRefFrom<ElectionMachine> | undefined)?.getSnapshot();
+export function leadershipOf(snapshot: NodeSnapshot): LeadershipStatus | undefined {
+  const election = electionIn(snapshot);
   if (election === undefined) return undefined;
   const { value, context } = election;
   return {
-    state: (typeof value === 'string' ? value : Object.keys(value)[0]) as ElectionState,
+    state: topStateOf<ElectionState>(value),
     isLeader: election.matches('leader'),
     leaderId: context.leaderId,
     term: context.term,
@@ -237,35 +222,29 @@ export function leadershipOf({ children }: NodeSnapshot): LeadershipStatus | und
   };
 }
 
-function uplinkOf({ children }: NodeSnapshot): SnapshotFrom<UplinkMachine> | undefined {
-  return (children.uplink as ActorRefFrom<UplinkMachine> | undefined)?.getSnapshot();
-}
-
 export function gatewayStatusesOf(snapshot: NodeSnapshot): GatewayStatus[] {
   return gatewayRowsOf(snapshot).map(({ status }) => status);
 }
 
 function gatewayRowsOf(snapshot: NodeSnapshot): Row<GatewayStatus>[] {
-  const gateways = Object.entries(uplinkOf(snapshot)?.children ?? {}).filter(([id]) => id.startsWith('gateway-'));
-  return gateways.map(([, gateway]) => gatewayRowOf((gateway as ActorRefFrom<GatewayMachine>).getSnapshot()));
+  return gatewaysIn(snapshot).map(gatewayRowOf);
 }
 
 function gatewayRowOf(gateway: SnapshotFrom<GatewayMachine>): Row<GatewayStatus> {
   const { value, context } = gateway;
-  const session = own(gateway.children, context.session?.sessionId ?? '') as ActorRefFrom<SessionMachine> | undefined;
-  const inside = session?.getSnapshot();
-  const { entriesSent, entriesReceived, isCaughtUp, roundTripMs, bytesPerSecond } = sessionStatusOf(inside);
+  const session = sessionIn(gateway.children, context.session?.sessionId);
+  const { entriesSent, entriesReceived, isCaughtUp, roundTripMs, bytesPerSecond } = sessionStatusOf(session);
   const status: GatewayStatus = {
     nodeId: context.peer.nodeId,
     address: context.peer.address,
-    state: (typeof value === 'string' ? value : Object.keys(value)[0]) as GatewayState,
+    state: topStateOf<GatewayState>(value),
     ...{ entriesSent, entriesReceived, isCaughtUp, backlog: undefined, roundTripMs, bytesPerSecond },
     lastSyncedAtMs: context.lastSyncedAtMs,
     tokenExpiresAtMs: context.token?.expiresAtMs,
     attempt: context.attempt,
     lastFailure: context.lastFailure,
   };
-  return { status, session: inside };
+  return { status, session };
 }
 
 export function peerStatusesOf(snapshot: NodeSnapshot): PeerStatus[] {
@@ -280,31 +259,22 @@ interface Row<Status> {
 type PeerRow = Row<PeerStatus>;
 
 function peerRowsOf(snapshot: NodeSnapshot): PeerRow[] {
-  const reception = snapshot.children.reception as ActorRefFrom<ReceptionMachine> | undefined;
-  if (reception !== undefined) return guestRowsOf(reception.getSnapshot());
-  const membership = snapshot.children.membership as ActorRefFrom<MembershipMachine> | undefined;
-  const children = Object.values(membership?.getSnapshot().children ?? {});
-  const actors = children as readonly (ActorRefFrom<PeerMachine> | ActorRefFrom<SessionMachine>)[];
-  const election = snapshot.children.election as ActorRefFrom<ElectionMachine> | undefined;
-  const live = election?.getSnapshot().context.live;
-  const sessions = new Map(actors.map((actor) => [actor.id, actor as ActorRefFrom<SessionMachine>]));
-  return actors
-    .filter((actor) => actor.id.startsWith('peer-'))
-    .map((actor) => (actor as ActorRefFrom<PeerMachine>).getSnapshot())
-    .map((peer) => {
-      const session = sessions.get(peer.context.session?.sessionId ?? '')?.getSnapshot();
-      return peerRowOf(peer, session, live?.get(peer.context.nodeId)?.impairment);
-    });
+  const reception = receptionIn(snapshot);
+  if (reception !== undefined) return guestRowsOf(reception);
+  const live = electionIn(snapshot)?.context.live;
+  return peersIn(snapshot).map(([peer, session]) =>
+    peerRowOf(peer, session, live?.get(peer.context.nodeId)?.impairment),
+  );
 }
 
-/** Whoever is connected with a cloud node: it knows of nobody else. */
+/** The guests of a cloud node. It knows of no other peers. */
 function guestRowsOf({ context }: SnapshotFrom<ReceptionMachine>): PeerRow[] {
   const rows = [...context.guests].flatMap(([, sessionId]) => context.sessions.get(sessionId) ?? []);
   return rows
     .sort((a, b) => a.opened - b.opened)
     .flatMap(({ guest }) => (guest === undefined ? [] : [guest]))
     .map(({ identity, subject, session: ref }) => {
-      const session = (ref as ActorRefFrom<SessionMachine>).getSnapshot();
+      const session = ref.getSnapshot() as SessionSnapshot;
       const status: PeerStatus = {
         nodeId: identity.nodeId,
         state: session.context.diverged.size > 0 ? 'diverged' : 'connected',
@@ -333,7 +303,7 @@ function peerRowOf(
 const backlogMax = 100_000;
 
 async function withBacklog<Status>({ status, session }: Row<Status>, store: Store | undefined): Promise<Status> {
-  const sender = (session?.children.sender as ActorRefFrom<SenderMachine> | undefined)?.getSnapshot();
+  const sender = senderIn(session);
   if (sender === undefined || store === undefined) return status;
   const { progress, scopes } = sender.context;
   const { value: lacking } = await unlessImpaired(store.lacking(progress.theirs, scopes, backlogMax));
@@ -352,15 +322,14 @@ async function unlessImpaired<T>(reading: Promise<T> | undefined): Promise<{ val
   }
 }
 
-type SessionSnapshot = SnapshotFrom<SessionMachine>;
 type SessionStatus = Omit<
   PeerStatus,
   'nodeId' | 'state' | 'backlog' | 'impairment' | 'subject' | 'attempt' | 'lastFailure'
 >;
 
 function sessionStatusOf(session: SessionSnapshot | undefined): SessionStatus {
-  const sender = (session?.children.sender as ActorRefFrom<SenderMachine> | undefined)?.getSnapshot();
-  const receiver = (session?.children.receiver as ActorRefFrom<ReceiverMachine> | undefined)?.getSnapshot();
+  const sender = senderIn(session);
+  const receiver = receiverIn(session);
   return {
     remoteAddress: session?.context.connection.remoteAddress,
     direction: session?.context.direction,
@@ -380,6 +349,5 @@ function isIdle(sender: SnapshotFrom<SenderMachine> | undefined): boolean {
 
 function peerStateOf(peer: SnapshotFrom<PeerMachine>): PeerState {
   if (peer.matches({ connected: { chains: 'diverged' } })) return 'diverged';
-  const { value } = peer;
-  return (typeof value === 'string' ? value : Object.keys(value)[0]) as PeerState;
+  return topStateOf<PeerState>(peer.value);
 }

@@ -98,7 +98,7 @@ describe('a node with an inspector', () => {
         : [];
     });
     const steps = values.filter((value, index) => value !== values[index - 1]);
-    expect(steps).toEqual(['configuring', 'openingStore', 'listening', 'running', 'stopping', 'stopped']);
+    expect(steps).toEqual(['configuring', 'starting', 'running', 'stopping', 'stopped']);
   });
 });
 

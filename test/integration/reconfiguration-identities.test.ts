@@ -148,7 +148,7 @@ describe('writes that wait', () => {
     const most = limits.writesQueuedMax;
     let writing: Promise<string>[] = [];
     const subscription = a.actor.subscribe(({ context }) => {
-      if (context.target?.writesHeld.sinceMs === undefined || writing.length > 0) return;
+      if (!context.areWritesHeld || writing.length > 0) return;
       writing = Array.from({ length: most + 2 }, (_, index) => codeOf(() => things.put(`k${index}`, index)));
     });
     await rename(a, 'a-2');
@@ -164,7 +164,7 @@ describe('writes that wait', () => {
     const things = a.collection<number>('things');
     let working: Promise<unknown>[] = [];
     const subscription = a.actor.subscribe(({ context }) => {
-      if (context.target?.writesHeld.sinceMs === undefined || working.length > 0) return;
+      if (!context.areWritesHeld || working.length > 0) return;
       working = [
         things.put('n', 1),
         things.update('n', (n) => (n ?? 0) + 1),
@@ -185,7 +185,7 @@ describe('writes that wait', () => {
     const things = a.collection<number>('things');
     let writing: Promise<unknown> | undefined;
     const subscription = a.actor.subscribe(({ context }) => {
-      if (context.target !== undefined) writing ??= things.put('x', 1);
+      if (context.underway !== undefined) writing ??= things.put('x', 1);
     });
     expect(await codeOf(() => rename(a, 'a-2'))).toMatch(/^database/);
     subscription.unsubscribe();

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { followSteps, stepOf } from '../reconfiguration-steps.js';
 import { createFixture, type Fixture, portOf, type TestNode, until, untilMeshed } from './cluster-fixture.js';
 import { codeOf } from './database-fixture.js';
 
@@ -28,20 +29,6 @@ function openFiles(): string[] {
     .filter((target) => target.startsWith('socket:') || /\.db(-wal|-shm)?$/.test(target));
 }
 
-/** Where a reconfiguration is, with all its steps: `retiring.overlapping`. */
-function stepOf(node: TestNode): string {
-  const { value } = node.actor.getSnapshot();
-  const regions = (value as { running?: { reconfiguration?: unknown } }).running;
-  let step = regions?.reconfiguration;
-  const names: string[] = [];
-  while (typeof step === 'object' && step !== null) {
-    const [name = ''] = Object.keys(step);
-    names.push(name);
-    step = (step as Record<string, unknown>)[name];
-  }
-  return [...names, ...(typeof step === 'string' ? [step] : [])].join('.');
-}
-
 async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => new Promise((resolve) => server.once('listening', resolve))));
@@ -62,14 +49,12 @@ function canListen(port: number): Promise<boolean> {
 function stopAt(node: TestNode, step: string): Promise<void> {
   return new Promise((resolve, reject) => {
     let isReached = false;
-    node.actor.subscribe({
-      next: () => {
-        if (isReached || stepOf(node) !== step) return;
-        isReached = true;
-        resolve(node.stop());
-      },
-      complete: () => reject(new Error(`It never came to ${step}.`)),
+    followSteps(node.actor, (reached) => {
+      if (isReached || reached !== step) return;
+      isReached = true;
+      resolve(node.stop());
     });
+    node.actor.subscribe({ complete: () => reject(new Error(`It never came to ${step}.`)) });
   });
 }
 
@@ -153,7 +138,7 @@ describe('what was replaced', () => {
     const change = async (round: number): Promise<void> => {
       await a.reconfigure({ nodeId: round % 2 === 0 ? 'a' : 'a-2', port: ports[round % 2] as number });
       await untilMeshed([a, b]);
-      await until('it is settled', () => stepOf(a) === 'settled');
+      await until('it is settled', () => stepOf(a.actor) === 'settled');
     };
     await change(1);
     await change(0);

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
 import type { Logger } from '../../src/index.js';
 import { createNode, type StatemeshNode, staticConfiguration } from '../../src/index.js';
+import { followSteps } from '../reconfiguration-steps.js';
 import { type CloudFixture, createCloud } from './cloud-fixture.js';
 import {
   clusterKey,
@@ -48,13 +49,6 @@ function sessionIds(node: StatemeshNode): Record<string, string> {
   const { membership } = node.actor.getSnapshot().children as unknown as { membership: { getSnapshot(): Sessions } };
   const { context } = membership.getSnapshot();
   return Object.fromEntries([...context.sessions].map(([id, { peerId }]) => [peerId, id]));
-}
-
-/** The step of a reconfiguration. */
-function stepOf(value: unknown): string {
-  const { running } = value as { running?: { reconfiguration?: unknown } };
-  const step = running?.reconfiguration;
-  return typeof step === 'string' ? step : (Object.keys((step as object) ?? {})[0] ?? '');
 }
 
 async function freePort(host = '127.0.0.1'): Promise<number> {
@@ -228,9 +222,9 @@ describe('NodeId', () => {
     const steps = new Set<string>();
     let count = 0;
     // One at each step: as it is entered, while writes are held, and after.
-    const subscription = a.actor.subscribe((snapshot) => {
+    const subscription = followSteps(a.actor, (step) => {
       const index = count++;
-      steps.add(stepOf(snapshot.value));
+      steps.add(step.split('.')[0] ?? '');
       writing.push(things.put(`k${index}`, index));
     });
     await a.reconfigure({ nodeId: 'c' });
@@ -388,8 +382,8 @@ describe('asking', () => {
       const b = await fixture.start(`b-${step}`);
       await untilMeshed([a, b]);
       const stopping = new Promise<void>((resolve) => {
-        a.actor.subscribe((snapshot) => {
-          if (stepOf(snapshot.value) === step) resolve(a.stop());
+        followSteps(a.actor, (reached) => {
+          if (reached.startsWith(step)) resolve(a.stop());
         });
       });
       const asked = a.reconfigure({ nodeId: `x-${step}`, port: await freePort() });

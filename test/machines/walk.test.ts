@@ -21,6 +21,7 @@ import { node } from './walk/node.js';
 import { peer } from './walk/peer.js';
 import { receiver } from './walk/receiver.js';
 import { reception } from './walk/reception.js';
+import { reconfiguration } from './walk/reconfiguration.js';
 import { sender } from './walk/sender.js';
 import { session } from './walk/session.js';
 import { uplink } from './walk/uplink.js';
@@ -30,9 +31,21 @@ import { walkMachine } from './walk.js';
 const figures: Record<string, string>[] = [];
 
 describe.each(
-  [node, membership, election, reception, ward, uplink, gateway, peer, session, credential, sender, receiver].map(
-    (walk) => [walk.machine.id, walk] as const,
-  ),
+  [
+    node,
+    reconfiguration,
+    membership,
+    election,
+    reception,
+    ward,
+    uplink,
+    gateway,
+    peer,
+    session,
+    credential,
+    sender,
+    receiver,
+  ].map((walk) => [walk.machine.id, walk] as const),
 )('%s', (id, walk) => {
   const walked = walkMachine(walk);
   figures.push(figuresOf(walked));

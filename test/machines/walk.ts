@@ -47,6 +47,8 @@ export interface Walk<M extends AnyStateMachine = AnyStateMachine> {
   readonly errors?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Samples that are answers of a child, by the name of its slot: they come as long as it lives. */
   readonly reports?: Readonly<Record<string, readonly Heard<M>['type'][]>>;
+  /** Whether a child may say or end with this now. What a child never does in a situation, its own walk has to show. */
+  readonly mayCome?: (name: string, leaves: readonly string[], context: ContextOf<M>) => boolean;
   /** States in which the machine may wait for the outside for ever. */
   readonly resting: readonly string[];
   /** States between which it may go round for ever, as long as it goes. */
@@ -214,11 +216,13 @@ function offersIn(snapshot: AnyMachineSnapshot, walk: Walk, ended: WeakSet<AnyAc
   const alive = Object.entries<AnyActorRef>(snapshot.children)
     .filter(([, child]) => !ended.has(child))
     .map(([actorId, child]) => ({ actorId, source: String(child.src) }));
-  return [
+  const offers = [
     ...samplesIn(snapshot, walk, new Set(alive.map(({ source }) => source))),
     ...alive.flatMap((child) => offersOf(child, walk)),
     ...delaysIn(snapshot),
   ];
+  const leaves = leavesOf(snapshot);
+  return offers.filter(({ name }) => walk.mayCome?.(name, leaves, snapshot.context as never) ?? true);
 }
 
 function samplesIn({ context }: AnyMachineSnapshot, walk: Walk, alive: ReadonlySet<string>): Offer[] {

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { defaultAudience } from '../../src/simulation/authority.js';
 import type { World, WorldNode } from '../../src/simulation/index.js';
 import { certificateFiles } from '../../src/simulation/node.js';
+import { followSteps } from '../reconfiguration-steps.js';
 import { expectEverywhere, meshed, newWorld, office, things, three, told } from './office.js';
 
 function codeOf(promise: Promise<unknown>): Promise<string> {
@@ -12,17 +13,11 @@ function codeOf(promise: Promise<unknown>): Promise<string> {
   );
 }
 
-function stepOf({ node }: WorldNode): string {
-  const { value } = node.actor.getSnapshot() as { value: { running?: { reconfiguration?: unknown } } };
-  const step = value.running?.reconfiguration;
-  return typeof step === 'string' ? step : (Object.keys((step as object) ?? {})[0] ?? '');
-}
-
 /** Acts once, when a node reaches a step of its reconfiguration. */
 function at(node: WorldNode, step: string, act: () => void): void {
   let isDone = false;
-  node.node.actor.subscribe(() => {
-    if (isDone || stepOf(node) !== step) return;
+  followSteps(node.node.actor, (reached) => {
+    if (isDone || !reached.startsWith(step)) return;
     isDone = true;
     act();
   });
@@ -135,8 +130,8 @@ describe('under way', () => {
     const { world, nodes } = await settledOffice(726);
     const [a] = nodes;
     const writing: Promise<{ readonly step: string; readonly hlc: number; readonly key: string }>[] = [];
-    const subscription = a.node.actor.subscribe(() => {
-      const [step, key] = [stepOf(a), `k${writing.length}`];
+    const subscription = followSteps(a.node.actor, (step) => {
+      const key = `k${writing.length}`;
       writing.push(
         a.node
           .collection('things')

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
 import type { World, WorldNode } from '../../src/simulation/index.js';
 import { playPlan } from '../../src/simulation/index.js';
+import { followSteps } from '../reconfiguration-steps.js';
 import { expectEverywhere, meshed, office, things, three, told } from './office.js';
 
 function codeOf(promise: Promise<unknown>): Promise<string> {
@@ -10,12 +11,6 @@ function codeOf(promise: Promise<unknown>): Promise<string> {
     () => 'done',
     ({ code }: { code: string }) => code,
   );
-}
-
-function stepOf({ node }: WorldNode): string {
-  const { value } = node.actor.getSnapshot() as { value: { running?: { reconfiguration?: unknown } } };
-  const step = value.running?.reconfiguration;
-  return typeof step === 'string' ? step : (Object.keys((step as object) ?? {})[0] ?? '');
 }
 
 function hasMet(world: World, node: WorldNode, nodeId: string, sinceMs: number): boolean {
@@ -103,8 +98,8 @@ describe('identities', () => {
         await things(a).put('before', 1);
         await world.settle({ within: '60s' });
         let isDead = false;
-        a.node.actor.subscribe(() => {
-          if (isDead || stepOf(a) !== step) return;
+        followSteps(a.node.actor, (reached) => {
+          if (isDead || !reached.startsWith(step)) return;
           isDead = true;
           // The call may or may not be answered: the end checks the result.
           a.node

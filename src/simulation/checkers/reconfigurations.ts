@@ -9,6 +9,7 @@ import type { SnapshotFrom } from 'xstate';
 import type { ReconfigurationFinished } from '../../actors/mailboxes.js';
 import { positionOf } from '../../core/vector-clock.js';
 import type { NodeMachine } from '../../machines/node.machine.js';
+import { reconfigurationStepOf, replacedStoreIn } from '../../node/actor-tree.js';
 import type { Store } from '../../ports/store.js';
 import type { CheckerFactory, View } from '../checker.js';
 import type { NodeProcess } from '../node.js';
@@ -23,7 +24,7 @@ interface InForce {
  * Steps in which a node already uses a configuration that it has not reported yet; a refusal meanwhile says nothing
  * about it.
  */
-const untold: ReadonlySet<unknown> = new Set(['leaving', 'ending']);
+const untold: ReadonlySet<string | undefined> = new Set(['leaving', 'ending']);
 
 export const reconfigurations: CheckerFactory = (view, report) => {
   /** What was in force when a node was last seen settled, or had just been reconfigured. */
@@ -47,9 +48,9 @@ export const reconfigurations: CheckerFactory = (view, report) => {
       if (!process.isUp) report(`${what} does not run any more.`);
     },
     committed(process, { origin }, nodeId) {
-      const { store, target } = contextOf(process);
+      const { store } = contextOf(process);
       if (origin !== undefined || !process.isUp || nodeId === store?.nodeId) return;
-      if (target?.retiredStore?.nodeId === nodeId)
+      if (replacedStoreIn(process.node.actor.getSnapshot())?.nodeId === nodeId)
         report(`${store?.nodeId} wrote to the database of ${nodeId}, which it has left.`);
     },
     ended(process) {
@@ -82,9 +83,8 @@ function inForceIn(process: NodeProcess): InForce {
   return { configuration: JSON.stringify({ ...configured?.configuration, dataDir: undefined }), store };
 }
 
-function stepOf({ node }: NodeProcess): unknown {
-  const { value } = node.actor.getSnapshot() as { value: unknown };
-  return (value as { running?: { reconfiguration?: unknown } }).running?.reconfiguration;
+function stepOf({ node }: NodeProcess): string | undefined {
+  return reconfigurationStepOf(node.actor.getSnapshot());
 }
 
 /**
@@ -108,9 +108,10 @@ function lackingIn(process: NodeProcess, { changes }: ReconfigurationFinished): 
  * follow later.
  */
 function leftBehindBy(process: NodeProcess): string | undefined {
-  const { store, target } = contextOf(process);
-  const { nodeId } = target?.retiredStore ?? {};
-  const own = [...(target?.retiredStore?.clock() ?? [])].filter(([author]) => author.startsWith(`${nodeId}/`));
+  const { store } = contextOf(process);
+  const replaced = replacedStoreIn(process.node.actor.getSnapshot());
+  const nodeId = replaced?.nodeId;
+  const own = [...(replaced?.clock() ?? [])].filter(([author]) => author.startsWith(`${nodeId}/`));
   const author = own.find(([key, { hlc }]) => positionOf(store?.clock() ?? new Map(), key).hlc < hlc)?.[0];
   return author && `${store?.nodeId} has not taken over all writes of ${author}.`;
 }

@@ -2,6 +2,7 @@
 
 import type { Configured } from '../../../src/configuration/configured.js';
 import { parseConfiguration } from '../../../src/configuration/parse.js';
+import type { Effect, Plan } from '../../../src/configuration/reconfiguration.js';
 import type { Configuration } from '../../../src/configuration/schema.js';
 import type { Boot, NodeId } from '../../../src/core/ids.js';
 import { Secret } from '../../../src/core/secret.js';
@@ -19,16 +20,34 @@ function configuredAs(changes: Partial<Configuration>): Configured {
   return { ...base, configuration: { ...configuration, ...changes } };
 }
 
+interface Context {
+  readonly configured: Configured | undefined;
+  readonly underway: { readonly plan: unknown } | undefined;
+}
+
+/** Once in a reconfiguration. Another role needs other parts that serve. */
+function switched({ configured, underway }: Context, changes: Partial<Configuration>, effects: readonly Effect[]) {
+  if (underway?.plan !== undefined) return undefined;
+  const role = configured?.configuration.role ?? 'member';
+  const plan: Plan = { changes: [], effects: new Set(effects), listener: 'protect' };
+  const parts = { configured: configuredAs({ role, ...changes }), store, listening };
+  return { type: 'reconfiguration.switched', plan, parts } as const;
+}
+
+function completed(effects: readonly Effect[]) {
+  const took = { tookMs: 0, writesHeldMs: 0, connectionsRefusedMs: 0 };
+  return { type: 'reconfiguration.completed', effects: new Set(effects), changes: [], ...took } as const;
+}
+
 const listening = { host: '127.0.0.1', port: 1, protect: () => {} } as unknown as Listening;
 
 export const node = defineWalk({
   machine: nodeMachine,
   inputs: [{ newBoot: () => 'boot-b' as Boot, random: () => 0, now: () => 0, monotonicMs: () => 0 }],
   // A reconfiguration that waits is like another one.
-  facts: ({ failure, configured, wanted, target }) => [
-    ...[failure !== undefined, configured?.configuration.role, wanted !== undefined, target?.plan?.listener],
-    ...(['store', 'service', 'control', 'observation'] as const).map((effect) => target?.plan?.effects.has(effect)),
-    ...[target?.listening, target?.store, target?.retiredListening, target?.retiredStore].map(Boolean),
+  facts: ({ failure, configured, wanted, underway, areWritesHeld }) => [
+    ...[failure !== undefined, configured?.configuration.role, wanted !== undefined, areWritesHeld],
+    ...[underway !== undefined, underway?.plan !== undefined, configured?.configuration.inspector !== undefined],
   ],
   samples: {
     'node.stop': { '': { type: 'node.stop' } },
@@ -57,6 +76,20 @@ export const node = defineWalk({
         happening: { type: 'connection.refused', remoteAddress: '', failure: lost, suppressed: 2 },
       },
     },
+    'writes.held': { '': { type: 'writes.held' } },
+    'writes.released': { '': { type: 'writes.released' } },
+    'reconfiguration.switched': {
+      '': (context) => switched(context, {}, ['intervals']),
+      'to a cloud node': (context) => switched(context, { role: 'cloud' }, ['service']),
+      'to another NodeId': (context) => switched(context, { nodeId: other }, ['store', 'service']),
+      'and is not eligible': (context) => switched(context, { eligible: false }, ['election']),
+      'and is watched': (context) => switched(context, { inspector: { port: 0 } }, ['observation']),
+    },
+    'reconfiguration.rebound': { '': { type: 'reconfiguration.rebound', listening } },
+    'reconfiguration.completed': {
+      '': completed([]),
+      'of everything': completed(['store', 'service', 'control', 'observation']),
+    },
     'service.leave': {},
     'service.left': {},
     'service.begin': {},
@@ -72,28 +105,33 @@ export const node = defineWalk({
   },
   outputs: {
     getConfiguration: { '': () => requested },
-    configure: {
-      '': configuredAs({}),
-      'a cloud node': configuredAs({ role: 'cloud' }),
-      'another NodeId': configuredAs({ nodeId: other }),
-      'another NodeId and port': configuredAs({ nodeId: other, port: 2 }),
-      'another port': configuredAs({ port: 2 }),
-      'another NodeId, on all interfaces': configuredAs({ nodeId: other, host: '0.0.0.0' }),
-      'all interfaces': configuredAs({ host: '0.0.0.0' }),
-      watched: configuredAs({ inspector: { port: 0 } }),
-      'with a control socket, but not eligible': configuredAs({ control: true, eligible: false }),
+    reconfiguration: {
+      '': { failure: undefined, isFatal: false },
+      'it failed': { failure: lost, isFatal: false },
+      'it listens nowhere': { failure: lost, isFatal: true },
     },
-    openStore: { '': store },
-    copyStore: { '': undefined },
-    drainStore: { '': undefined },
-    listen: { '': listening },
     membership: { '': undefined },
     election: { '': { failure: lost } },
     uplink: { '': undefined },
     reception: { '': undefined },
     close: { '': undefined },
   },
+  // A reconfiguration that has switched waits until the parts that serve have left, and says then that it is completed.
+  mayCome: (name, leaves, { underway }) => {
+    if (!/^(done )?(reconfiguration|writes)/.test(name)) return true;
+    const isServing = leaves.some((leaf) => /^running[.]service[.](member|cloud)[.]serving$/.test(leaf));
+    if (leaves.includes('starting')) return !/held|released|rebound/.test(name);
+    if (/completed/.test(name)) return underway?.plan !== undefined && isServing;
+    return !/^done/.test(name) || isServing;
+  },
   reports: {
+    reconfiguration: [
+      'writes.held',
+      'writes.released',
+      'reconfiguration.switched',
+      'reconfiguration.rebound',
+      'reconfiguration.completed',
+    ],
     control: ['control.failed'],
     inspection: ['inspection.opened', 'inspection.failed'],
     metrics: ['metrics.opened', 'metrics.failed'],
@@ -108,7 +146,13 @@ export const node = defineWalk({
     'running.storage.followed',
   ],
   goals: [['stopped', 'failed']],
-  ignored: [],
+  ignored: [
+    {
+      states: ['starting'],
+      events: ['reconfiguration.completed', 'reconfiguration.completed (of everything)'],
+      why: 'A node that has started says so by running.',
+    },
+  ],
   nets: {
     '(root): xstate.error.actor.* -> stopping':
       'Each service has its own onError; this is for one that will be added without, so that the node still closes.',

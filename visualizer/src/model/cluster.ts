@@ -112,13 +112,21 @@ function nodeOf(node: string, fold: Fold, actors: readonly ActorState[], identit
     leaderId: text(election?.context.leaderId),
     term: number(election?.context.term),
     uplink: text(uplink?.context.uplink),
-    reconfiguration: stateName(record(record(root?.value)?.running)?.reconfiguration),
+    reconfiguration: reconfigurationOf(root, actors),
     lastFailure: failureOf(root),
     peers: actors.filter(({ logic }) => logic === 'peer').map(peerOf),
     sessions: actors.filter(({ logic }) => logic === 'session').map((actor) => sessionOf(actor, halves, parents)),
     gateways: actors.filter(({ logic }) => logic === 'gateway').map(gatewayOf),
     quarantined: quarantinedOf(actors.find(({ logic }) => logic === 'membership')),
   };
+}
+
+/** The step of the reconfiguration under way, else the state of the node's region. */
+function reconfigurationOf(root: ActorState | undefined, actors: readonly ActorState[]): string | undefined {
+  const region = stateName(record(record(root?.value)?.running)?.reconfiguration);
+  if (region !== 'changing') return region;
+  const running = actors.find(({ logic, status }) => logic === 'reconfiguration' && status === 'active');
+  return stateName(running?.value) ?? region;
 }
 
 function quarantinedOf(membership: ActorState | undefined): QuarantinedSight[] {

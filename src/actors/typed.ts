@@ -1,0 +1,24 @@
+/** Names for what machines say again and again, each typed once. */
+import type { AnyActorRef } from 'xstate';
+import { type Failure, failureOf } from '../core/errors.js';
+import type { Happening, Mailbox, Notice } from './mailboxes.js';
+
+/** The event of a transition as the params of its action or guard: `params: itsEvent`. */
+export function itsEvent<E>({ event }: { readonly event: E }): E {
+  return event;
+}
+
+/** The failure of a child as params, in the words of our errors: `onError: { actions: { type: 'fail', params: itsFailure } }`. */
+export function itsFailure({ event }: { readonly event: { readonly error: unknown } }): { failure: Failure } {
+  return { failure: failureOf(event.error) };
+}
+
+/** An actor as the mailbox that it gives to another actor. The receiver's `parent` says which events the mailbox takes. */
+export function mailboxOf<E extends { type: string }>(actor: AnyActorRef): Mailbox<E> {
+  return actor as Mailbox<E>;
+}
+
+/** Carries what an actor has noticed to the root, which emits it. */
+export function noticeOf(happening: Happening): Notice {
+  return { type: 'notice', happening };
+}

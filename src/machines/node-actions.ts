@@ -1,0 +1,263 @@
+/** What the root actor of a node does: its guards and actions, by the names that its chart has for them. */
+import { type ActorRefFrom, assign, emit, enqueueActions, setup } from 'xstate';
+import type {
+  Adjustment,
+  Happening,
+  LeadershipChanged,
+  NodeCommand,
+  Parts,
+  ReconfigurationReport,
+  StoreHealthReport,
+} from '../actors/mailboxes.js';
+import {
+  close,
+  configurationFeed,
+  connections,
+  control,
+  getConfiguration,
+  inspection,
+  metrics,
+  storeHealth,
+} from '../actors/slots.js';
+import type { Configured } from '../configuration/configured.js';
+import {
+  combine,
+  type Effect,
+  objectionTo,
+  type Plan,
+  type Requested,
+  taken,
+  type Wanted,
+  withPartial,
+  withProvided,
+} from '../configuration/reconfiguration.js';
+import { connectionLimitsOf } from '../configuration/schema.js';
+import { type Failure, failureOf, type PastFailure } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import { withRefusal } from '../core/refusals.js';
+import type { Secret } from '../core/secret.js';
+import type { Connection, Listening } from '../ports/ports.js';
+import { electionMachine } from './election.machine.js';
+import { membershipMachine } from './membership.machine.js';
+import {
+  type ChildEvent,
+  type InternalEvent,
+  identityOf,
+  type NodeContext,
+  type NodeEvent,
+  type NodeInput,
+  type NodeOutput,
+} from './node-context.js';
+import { receptionMachine } from './reception.machine.js';
+import { openPartsOf, type ReconfigurationMachine, reconfigurationMachine } from './reconfiguration.machine.js';
+import { uplinkMachine } from './uplink.machine.js';
+
+type ReconfigurationRef = ActorRefFrom<ReconfigurationMachine>;
+type Completed = Extract<ReconfigurationReport, { type: 'reconfiguration.completed' }>;
+
+export const nodeSetup = setup({
+  types: {
+    context: {} as NodeContext,
+    input: {} as NodeInput,
+    output: {} as NodeOutput,
+    events: {} as NodeEvent | InternalEvent | ChildEvent,
+    emitted: {} as Happening,
+  },
+  actors: {
+    getConfiguration,
+    configurationFeed,
+    storeHealth,
+    connections,
+    control,
+    inspection,
+    metrics,
+    close,
+    reconfiguration: reconfigurationMachine,
+    membership: membershipMachine,
+    election: electionMachine,
+    uplink: uplinkMachine,
+    reception: receptionMachine,
+  },
+  guards: {
+    isCloudNode: ({ context }) => context.configured?.configuration.role === 'cloud',
+    hasFailed: ({ context }) => context.failure !== undefined,
+    isWanted: ({ context }) => context.wanted !== undefined,
+    isObserved: ({ context: { configured } }) =>
+      configured?.configuration.inspector !== undefined || configured?.configuration.metricsPort !== undefined,
+    isConfigured: ({ context }) => context.configured !== undefined,
+    isFatal: (_, { isFatal }: { isFatal: boolean }) => isFatal,
+    renewsService: (_, { plan }: { plan: Plan }) => plan.effects.has('service'),
+  },
+  actions: {
+    takeFirst: assign((_, params: { requested: Requested }) => {
+      const requested = taken(params.requested);
+      return { underway: { requested, provided: requested, requests: [], plan: undefined } };
+    }),
+    takeUp: assign(({ context: { requested, provided, wanted } }) => {
+      if (wanted === undefined) return {};
+      return {
+        wanted: undefined,
+        underway: {
+          requested: combine(requested, provided, wanted),
+          provided: wanted.provided ?? provided,
+          requests: wanted.requests,
+          plan: undefined,
+        },
+      };
+    }),
+    /** From here on the new configuration is in force. */
+    adopt: assign(({ context }, { plan, parts }: { plan: Plan; parts: Parts }) => ({
+      ...parts,
+      requested: context.underway?.requested ?? context.requested,
+      provided: context.underway?.provided ?? context.provided,
+      underway: context.underway && { ...context.underway, plan },
+    })),
+    /** A port: it does not throw. */
+    protectListener: ({ context: { listening, configured } }, { plan }: { plan: Plan }) => {
+      if (plan.listener !== 'protect' || configured === undefined) return;
+      const { security, configuration } = configured;
+      listening?.protect({
+        security,
+        acceptsWebSockets: configuration.role === 'cloud',
+        limits: connectionLimitsOf(configuration),
+      });
+    },
+    recordListening: assign((_, { listening }: { listening: Listening }) => ({ listening })),
+    recordInspector: assign((_, { url }: { url: Secret | undefined }) => ({ inspectorUrl: url })),
+    recordMetrics: assign((_, { port }: { port: number | undefined }) => ({ metricsPort: port })),
+    recordHeldWrites: assign((_, { areHeld }: { areHeld: boolean }) => ({ areWritesHeld: areHeld })),
+    recordLeadership: assign((_, leadership: LeadershipChanged) => ({ leadership })),
+    fail: assign(({ context }, { failure }: { failure: Failure | undefined }) => ({
+      failure: context.failure ?? failure,
+    })),
+    tellHealth: enqueueActions(({ context, enqueue }, report: StoreHealthReport) => {
+      const impairment = report.type === 'store.impaired' ? report.failure : undefined;
+      enqueue.assign({ impairment, ...(impairment === undefined ? {} : troubled(context, impairment)) });
+      enqueue.emit(report);
+    }),
+    /** The impairment was that of another database. */
+    forgetImpairment: enqueueActions(({ context, enqueue }) => {
+      if (context.impairment === undefined) return;
+      enqueue.assign({ impairment: undefined });
+      enqueue.emit({ type: 'store.recovered' });
+    }),
+    dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
+    announce: emit((_, happening: Happening) => happening),
+    recordRefusal: assign(({ context }, happening: Happening) => {
+      if (happening.type !== 'connection.refused' && happening.type !== 'guest.refused') return {};
+      const { remoteAddress, failure } = happening;
+      const suppressed = happening.type === 'connection.refused' ? happening.suppressed : 0;
+      return { refusals: withRefusal(context.refusals, { remoteAddress, failure, suppressed }, context.now()) };
+    }),
+    recordTrouble: assign(({ context }, happening: Happening) => {
+      const isTrouble = happening.type === 'node.duplicated' || happening.type === 'failure';
+      return isTrouble ? troubled(context, happening.failure) : {};
+    }),
+    report: enqueueActions(({ context, enqueue }, { where, failure }: { where: string; failure: Failure }) => {
+      enqueue.assign(troubled(context, failure));
+      enqueue.emit({ type: 'failure', where, failure });
+    }),
+    /** The node refuses a bad configuration at once, and keeps a good one that waits. */
+    want: enqueueActions(({ context, enqueue }, { requested }: { requested: Requested }) => {
+      const said = taken(requested);
+      const refuse = (failure: Failure): void => {
+        enqueue.assign(troubled(context, failure));
+        enqueue.emit({ type: 'reconfiguration.failed', failure, requests: [] });
+      };
+      const unusable = objectionTo(said);
+      if (unusable !== undefined) return refuse(unusable);
+      const wanted = withProvided(context.wanted, context.provided, said);
+      const failure = objectionIn(context, wanted);
+      if (failure !== undefined) return refuse(failure);
+      enqueue.assign({ wanted });
+    }),
+    /** The caller hears of a refusal; the node itself has no failure. */
+    wantPartial: enqueueActions(({ context, enqueue }, event: Extract<NodeCommand, { type: 'node.reconfigure' }>) => {
+      const wanted = withPartial(context.wanted, event.partial, event.request);
+      const failure =
+        wanted.requests.length > limits.reconfigurationsWaitingMax ? tooManyWaiting : objectionIn(context, wanted);
+      if (failure === undefined) enqueue.assign({ wanted });
+      else enqueue.emit({ type: 'reconfiguration.failed', failure, requests: [event.request] });
+    }),
+    /** The parts that go on serving hear what has changed for them. */
+    inform: enqueueActions(({ context, enqueue }, { plan: { effects } }: { plan: Plan }) => {
+      const configured = context.configured as Configured;
+      const { role, eligible: isEligible, electionIntervalMs } = configured.configuration;
+      const identity = identityOf(context);
+      const adjustment: Adjustment = { type: 'configuration.adjusted', effects, identity, configured };
+      if (role === 'cloud') {
+        enqueue.sendTo('reception', adjustment);
+        return;
+      }
+      enqueue.sendTo('membership', adjustment);
+      enqueue.sendTo('uplink', adjustment);
+      if (!effects.has('election')) return;
+      enqueue.sendTo('election', { type: 'eligibility.changed', isEligible });
+      enqueue.sendTo('election', { type: 'electionInterval.changed', electionIntervalMs });
+    }),
+    renewRegions: enqueueActions(({ enqueue }, { effects }: { effects: ReadonlySet<Effect> }) => {
+      if (effects.has('control')) enqueue.raise({ type: 'control.renew' });
+      if (effects.has('observation')) enqueue.raise({ type: 'observation.renew' });
+      // Parts that begin again have not heard yet that the database is impaired.
+      if (effects.has('store') || effects.has('service')) enqueue.raise({ type: 'storage.renew' });
+    }),
+    drawBoot: assign(({ context }) => ({ boot: context.newBoot() })),
+    /** The election that knew the leader is gone. */
+    announceLeaderless: enqueueActions(({ context, enqueue }) => {
+      if (context.leadership?.leaderId === undefined) return;
+      const leadership: LeadershipChanged = { ...context.leadership, isLeader: false, leaderId: undefined };
+      enqueue.assign({ leadership });
+      enqueue.emit(leadership);
+    }),
+    reportFinished: enqueueActions(({ context: { underway }, enqueue }, completed: Completed) => {
+      const { changes, tookMs, writesHeldMs, connectionsRefusedMs } = completed;
+      const requests = underway?.requests ?? [];
+      // The provider may say now what calls have asked for.
+      // By a function: XState would call a property that is one.
+      enqueue.assign(({ context }) => ({ provided: underway?.provided ?? context.provided }));
+      if (changes.length === 0 && requests.length === 0) return;
+      const durations = { tookMs, writesHeldMs, connectionsRefusedMs };
+      enqueue.emit({ type: 'reconfiguration.finished', changes, requests, ...durations });
+    }),
+    reportObstacle: enqueueActions(({ context, enqueue }, { failure }: { failure: Failure | undefined }) => {
+      if (failure === undefined) return;
+      enqueue.assign(troubled(context, failure));
+      enqueue.emit({ type: 'reconfiguration.failed', failure, requests: context.underway?.requests ?? [] });
+    }),
+    forgetUnderway: assign({ underway: undefined }),
+    /** A reconfiguration that is cut short leaves its parts to the node. */
+    keepLeftOpen: assign(({ self }) => {
+      const { children } = self.getSnapshot() as { children?: { reconfiguration?: ReconfigurationRef } };
+      const snapshot = children?.reconfiguration?.getSnapshot();
+      if (snapshot?.context === undefined || snapshot.status === 'done') return {};
+      return { leftOpen: openPartsOf(snapshot.context) };
+    }),
+  },
+});
+
+/** Reports the failure of a part without which the node goes on. */
+export function reportOf(where: string) {
+  return {
+    type: 'report' as const,
+    params: ({ event }: { readonly event: { readonly error: unknown } }) => ({
+      where,
+      failure: failureOf(event.error),
+    }),
+  };
+}
+
+const tooManyWaiting = {
+  code: 'reconfigurationQueueFull',
+  message: `${limits.reconfigurationsWaitingMax} reconfigurations wait already: try again when some have finished.`,
+} as const;
+
+/** Undefined before a configuration is known: there is nothing to judge by. */
+function objectionIn({ configured, underway, requested, provided }: NodeContext, wanted: Wanted): Failure | undefined {
+  if (configured === undefined) return undefined;
+  return objectionTo(combine(underway?.requested ?? requested, provided, wanted));
+}
+
+/** A failure, and when it happened. */
+function troubled({ now }: NodeContext, failure: Failure): { lastFailure: PastFailure } {
+  return { lastFailure: { ...failure, atMs: now() } };
+}

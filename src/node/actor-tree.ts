@@ -1,0 +1,101 @@
+/** Reads the actors of a node: what their snapshots and their children's snapshots say. All casts to actors are here. */
+import type { ActorRefFrom, SnapshotFrom } from 'xstate';
+import { own } from '../core/own.js';
+import type { ElectionMachine } from '../machines/election.machine.js';
+import type { GatewayMachine } from '../machines/gateway.machine.js';
+import type { MembershipMachine } from '../machines/membership.machine.js';
+import type { NodeMachine } from '../machines/node.machine.js';
+import type { PeerMachine } from '../machines/peer.machine.js';
+import type { ReceiverMachine } from '../machines/receiver.machine.js';
+import type { ReceptionMachine } from '../machines/reception.machine.js';
+import { type ReconfigurationMachine, replacedStoreOf } from '../machines/reconfiguration.machine.js';
+import type { SenderMachine } from '../machines/sender.machine.js';
+import type { SessionMachine } from '../machines/session.machine.js';
+import type { UplinkMachine } from '../machines/uplink.machine.js';
+import type { Store } from '../ports/store.js';
+
+export type NodeSnapshot = SnapshotFrom<NodeMachine>;
+export type SessionSnapshot = SnapshotFrom<SessionMachine>;
+
+/** `configuring`, `starting`, `running`, `stopping`, `stopped` or `failed`. */
+export type NodeState = 'configuring' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
+
+/** The outermost state of a machine by the value of its snapshot. */
+export function topStateOf<State extends string>(value: unknown): State {
+  return (typeof value === 'string' ? value : Object.keys(value as object)[0]) as State;
+}
+
+export function nodeStateOf({ value }: NodeSnapshot): NodeState {
+  return topStateOf(value);
+}
+
+/** How far a reconfiguration has come, `settled` while there is none; undefined while the node does not run. */
+export function reconfigurationStepOf(snapshot: NodeSnapshot): string | undefined {
+  const { running } = snapshot.value as { readonly running?: { readonly reconfiguration: unknown } };
+  if (running === undefined) return undefined;
+  const step = topStateOf(running.reconfiguration);
+  return step === 'changing' ? topStateOf(reconfigurationIn(snapshot)?.value ?? step) : step;
+}
+
+/** From the moment at which the old database finishes its writes until the new one, or the old one again, takes them. */
+export function areWritesHeld(snapshot: NodeSnapshot): boolean {
+  return snapshot.context.areWritesHeld && nodeStateOf(snapshot) === 'running';
+}
+
+/** The database that a reconfiguration replaces, while it is not closed. */
+export function replacedStoreIn(snapshot: NodeSnapshot): Store | undefined {
+  const reconfiguration = reconfigurationIn(snapshot);
+  return reconfiguration && replacedStoreOf(reconfiguration.context);
+}
+
+export function reconfigurationIn({ children }: NodeSnapshot): SnapshotFrom<ReconfigurationMachine> | undefined {
+  return (children.reconfiguration as ActorRefFrom<ReconfigurationMachine> | undefined)?.getSnapshot();
+}
+
+export function membershipIn({ children }: NodeSnapshot): SnapshotFrom<MembershipMachine> | undefined {
+  return (children.membership as ActorRefFrom<MembershipMachine> | undefined)?.getSnapshot();
+}
+
+export function electionIn({ children }: NodeSnapshot): SnapshotFrom<ElectionMachine> | undefined {
+  return (children.election as ActorRefFrom<ElectionMachine> | undefined)?.getSnapshot();
+}
+
+export function uplinkIn({ children }: NodeSnapshot): SnapshotFrom<UplinkMachine> | undefined {
+  return (children.uplink as ActorRefFrom<UplinkMachine> | undefined)?.getSnapshot();
+}
+
+export function receptionIn({ children }: NodeSnapshot): SnapshotFrom<ReceptionMachine> | undefined {
+  return (children.reception as ActorRefFrom<ReceptionMachine> | undefined)?.getSnapshot();
+}
+
+/** The gateways of an uplink. */
+export function gatewaysIn(snapshot: NodeSnapshot): SnapshotFrom<GatewayMachine>[] {
+  return Object.entries(uplinkIn(snapshot)?.children ?? {})
+    .filter(([id]) => id.startsWith('gateway-'))
+    .map(([, gateway]) => (gateway as ActorRefFrom<GatewayMachine>).getSnapshot());
+}
+
+/** The peers of a membership, each with its session if it has one. */
+export function peersIn(snapshot: NodeSnapshot): [SnapshotFrom<PeerMachine>, SessionSnapshot | undefined][] {
+  const children = membershipIn(snapshot)?.children ?? {};
+  return Object.entries(children)
+    .filter(([id]) => id.startsWith('peer-'))
+    .map(([, actor]) => {
+      const peer = (actor as ActorRefFrom<PeerMachine>).getSnapshot();
+      return [peer, sessionIn(children, peer.context.session?.sessionId)];
+    });
+}
+
+/** @param children Of the actor that has the session */
+export function sessionIn(children: object, sessionId: string | undefined): SessionSnapshot | undefined {
+  const session = own(children as Readonly<Record<string, unknown>>, sessionId ?? '');
+  return (session as ActorRefFrom<SessionMachine> | undefined)?.getSnapshot();
+}
+
+export function senderIn(session: SessionSnapshot | undefined): SnapshotFrom<SenderMachine> | undefined {
+  return (session?.children.sender as ActorRefFrom<SenderMachine> | undefined)?.getSnapshot();
+}
+
+export function receiverIn(session: SessionSnapshot | undefined): SnapshotFrom<ReceiverMachine> | undefined {
+  return (session?.children.receiver as ActorRefFrom<ReceiverMachine> | undefined)?.getSnapshot();
+}

@@ -1,0 +1,40 @@
+/** Follows a reconfiguration of a node step by step: it is an actor of its own, below the node's. */
+import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
+
+/**
+ * Where the node is: `settled`, `copying`, `retiring.closing`; the state of the region while no reconfiguration is under way, and ''
+ * while the node does not run.
+ */
+export function stepOf(actor: AnyActorRef): string {
+  const snapshot = actor.getSnapshot() as AnyMachineSnapshot;
+  const region = (snapshot.value as { running?: { reconfiguration?: unknown } }).running?.reconfiguration;
+  if (region !== 'changing') return pathOf(region);
+  return pathOf((snapshot.children.reconfiguration?.getSnapshot() as AnyMachineSnapshot | undefined)?.value);
+}
+
+/** Calls the listener whenever the node, or its reconfiguration, has taken a step. Ends with the node. */
+export function followSteps(actor: AnyActorRef, listener: (step: string) => void): { unsubscribe(): void } {
+  const followed = new Set<unknown>();
+  const subscriptions = [
+    actor.subscribe({
+      next: (snapshot: AnyMachineSnapshot) => {
+        const reconfiguration = snapshot.children.reconfiguration;
+        if (reconfiguration !== undefined && !followed.has(reconfiguration)) {
+          followed.add(reconfiguration);
+          subscriptions.push(reconfiguration.subscribe({ next: () => listener(stepOf(actor)), error: () => {} }));
+        }
+        listener(stepOf(actor));
+      },
+      error: () => {},
+    }),
+  ];
+  return { unsubscribe: () => subscriptions.forEach((subscription) => void subscription.unsubscribe()) };
+}
+
+function pathOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object' || value === null) return '';
+  return Object.entries(value)
+    .map(([name, inner]) => `${name}.${pathOf(inner)}`)
+    .join(' ');
+}
