@@ -85,6 +85,7 @@ function kindOf(line: TraceLine): Kind {
 function kindOfActor(actor: string): Kind {
   const [id = ''] = actor.split('/').slice(-1);
   if (id === 'node' || id === 'membership') return id;
+  if (id === 'reconfiguration') return 'node';
   if (id === 'sender' || id === 'receiver') return `${id}s`;
   return id.startsWith('peer-') ? 'peers' : 'sessions';
 }

@@ -79,6 +79,7 @@ export class Scribe {
     const [before, after] = [this.#state(from), this.#state(to)];
     if (before === after) return '';
     const name = nameOfActor(actor, peer);
+    if (name === 'reconfiguration' && !this.#view.hasSteps) return '';
     const change = before === '' ? after : `${before} -> ${after}`;
     return `${name === '' ? '' : `${name}: `}${change}${cause === undefined ? '' : ` (${cause})`}`;
   }
@@ -86,15 +87,10 @@ export class Scribe {
   /** From the state as XState writes it, without quotes: `{connected:{claim:settled,chains:aligned}}`. */
   #state(value: string): string {
     const [top = '', ...inner] = value.match(/\w+/g) ?? [];
-    if (top === 'running') return this.#running(inner);
+    // Its reconfigurations are actors of their own.
+    if (top === 'running') return top;
     const told = inner.filter((word) => !regions.has(word) && (this.#view.hasSteps || news.has(word)));
     return [top, ...told].join('.');
-  }
-
-  /** For a running node, only the step of its reconfiguration. */
-  #running(inner: readonly string[]): string {
-    const step = inner[inner.indexOf('reconfiguration') + 1];
-    return step === undefined || step === 'settled' || !this.#view.hasSteps ? 'running' : `running.${step}`;
   }
 
   #shorten(text: string): string {
