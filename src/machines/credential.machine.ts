@@ -8,6 +8,7 @@
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import type { CredentialCommand, CredentialReport, Mailbox } from '../actors/mailboxes.js';
 import { type VerifiedToken, verifyToken } from '../actors/slots.js';
+import { itsEvent } from '../actors/typed.js';
 import type { Configuration } from '../configuration/schema.js';
 import { type Failure, failureOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
@@ -90,7 +91,7 @@ const machine = setup({
             { type: 'reportVerified', params: ({ event }) => event.output },
           ],
         },
-        onError: { target: 'refused', actions: { type: 'reportError', params: ({ event }) => event } },
+        onError: { target: 'refused', actions: { type: 'reportError', params: itsEvent } },
       },
       after: {
         verificationTimeout: { target: 'refused', actions: { type: 'reportEnded', params: verificationTimedOut } },
@@ -113,7 +114,7 @@ const machine = setup({
           on: {
             'credential.renew': {
               target: 'renewing',
-              actions: { type: 'replaceToken', params: ({ event }) => event },
+              actions: { type: 'replaceToken', params: itsEvent },
             },
           },
         },
@@ -132,11 +133,11 @@ const machine = setup({
             ],
             onError: [
               {
-                guard: { type: 'isRefusal', params: ({ event }) => event },
+                guard: { type: 'isRefusal', params: itsEvent },
                 target: '#credential.refused',
-                actions: { type: 'reportError', params: ({ event }) => event },
+                actions: { type: 'reportError', params: itsEvent },
               },
-              { target: 'deferred', actions: { type: 'recordFailure', params: ({ event }) => event } },
+              { target: 'deferred', actions: { type: 'recordFailure', params: itsEvent } },
             ],
           },
           after: { verificationTimeout: { target: 'deferred', actions: 'recordTimeout' } },

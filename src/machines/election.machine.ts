@@ -12,6 +12,7 @@
 import { assign, type ErrorActorEvent, enqueueActions, setup } from 'xstate';
 import type { ElectionCommand, LeadershipChanged, LivenessReport, Mailbox } from '../actors/mailboxes.js';
 import { liveness } from '../actors/slots.js';
+import { itsEvent, mailboxOf } from '../actors/typed.js';
 import {
   type Ballot,
   highestTerm,
@@ -167,19 +168,19 @@ const machine = setup({
     id: 'liveness',
     src: 'liveness',
     input: ({ context, self }) => ({
-      parent: self as Mailbox<LivenessReport>,
+      parent: mailboxOf<LivenessReport>(self),
       identity: context.identity,
       electionIntervalMs: context.electionIntervalMs,
     }),
-    onError: { target: '.failed', actions: [{ type: 'recordFailure', params: ({ event }) => event }, 'resign'] },
+    onError: { target: '.failed', actions: [{ type: 'recordFailure', params: itsEvent }, 'resign'] },
   },
   on: {
-    'liveness.changed': { actions: { type: 'recordLive', params: ({ event }) => event } },
-    'hearing.steady': { actions: { type: 'recordSteady', params: ({ event }) => event } },
-    'health.changed': { actions: { type: 'recordImpairment', params: ({ event }) => event } },
-    'uplink.changed': { actions: { type: 'recordUplink', params: ({ event }) => event } },
-    'eligibility.changed': { actions: { type: 'recordEligibility', params: ({ event }) => event } },
-    'electionInterval.changed': { actions: { type: 'recordInterval', params: ({ event }) => event } },
+    'liveness.changed': { actions: { type: 'recordLive', params: itsEvent } },
+    'hearing.steady': { actions: { type: 'recordSteady', params: itsEvent } },
+    'health.changed': { actions: { type: 'recordImpairment', params: itsEvent } },
+    'uplink.changed': { actions: { type: 'recordUplink', params: itsEvent } },
+    'eligibility.changed': { actions: { type: 'recordEligibility', params: itsEvent } },
+    'electionInterval.changed': { actions: { type: 'recordInterval', params: itsEvent } },
   },
   // After the states below have drawn their consequences.
   always: { guard: 'hasNews', actions: 'tell' },

@@ -18,6 +18,7 @@ import type {
   SessionReport,
 } from '../actors/mailboxes.js';
 import { type AccessToken, dialCloud, requestToken } from '../actors/slots.js';
+import { itsEvent, mailboxOf } from '../actors/typed.js';
 import type { Configuration } from '../configuration/schema.js';
 import type { Scope } from '../core/author.js';
 import { backoffMs } from '../core/backoff.js';
@@ -159,7 +160,7 @@ const machine = setup({
       const ref = spawn('session', {
         id: sessionId,
         input: {
-          ...{ sessionId, parent: self as Mailbox<SessionReport>, connection, identity, store, scopes, random },
+          ...{ sessionId, parent: mailboxOf<SessionReport>(self), connection, identity, store, scopes, random },
           ...{ direction: 'dialed', expected: peer.nodeId, intervals: configuration },
           access: { kind: 'token', token: (token as AccessToken).token },
         },
@@ -266,27 +267,27 @@ const machine = setup({
     },
     'gateway.probe': {},
     'gateway.revise': [
-      { guard: { type: 'isSamePeer', params: ({ event }) => event } },
+      { guard: { type: 'isSamePeer', params: itsEvent } },
       {
         target: '.deciding',
         actions: [
           { type: 'closeSession', params: revised },
-          { type: 'adoptPeer', params: ({ event }) => event },
+          { type: 'adoptPeer', params: itsEvent },
         ],
       },
     ],
     'configuration.adjusted': [
       {
-        guard: { type: 'touchesWay', params: ({ event }) => event },
+        guard: { type: 'touchesWay', params: itsEvent },
         target: '.deciding',
         actions: [
           { type: 'closeSession', params: adjusted },
-          { type: 'adjust', params: ({ event }) => event },
+          { type: 'adjust', params: itsEvent },
           { type: 'setDuty', params: ({ context }) => ({ duty: context.duty === 'probe' ? 'rest' : context.duty }) },
           'resetAttempts',
         ],
       },
-      { actions: { type: 'adjust', params: ({ event }) => event } },
+      { actions: { type: 'adjust', params: itsEvent } },
     ],
     'attempt.failed': [
       {
@@ -294,29 +295,29 @@ const machine = setup({
         target: '.standby',
         actions: [
           { type: 'dropRefusedToken', params: ({ event }) => event.failure },
-          { type: 'recordFailure', params: ({ event }) => event },
+          { type: 'recordFailure', params: itsEvent },
           { type: 'setDuty', params: { duty: 'rest' } },
           { type: 'reportProbe', params: { isReached: false } },
         ],
       },
       {
-        guard: { type: 'isFirstTokenRefusal', params: ({ event }) => event },
+        guard: { type: 'isFirstTokenRefusal', params: itsEvent },
         target: '.authorizing',
-        actions: [{ type: 'recordFailure', params: ({ event }) => event }, 'dropToken'],
+        actions: [{ type: 'recordFailure', params: itsEvent }, 'dropToken'],
       },
       {
-        guard: { type: 'isRefusal', params: ({ event }) => event },
+        guard: { type: 'isRefusal', params: itsEvent },
         target: '.rejected',
         actions: [
           { type: 'dropRefusedToken', params: ({ event }) => event.failure },
-          { type: 'recordFailure', params: ({ event }) => event },
+          { type: 'recordFailure', params: itsEvent },
         ],
       },
       {
         target: '.backingOff',
         actions: [
           { type: 'dropRefusedToken', params: ({ event }) => event.failure },
-          { type: 'recordFailure', params: ({ event }) => event },
+          { type: 'recordFailure', params: itsEvent },
         ],
       },
     ],
@@ -335,7 +336,7 @@ const machine = setup({
         }),
       },
     },
-    notice: { actions: { type: 'passOn', params: ({ event }) => event } },
+    notice: { actions: { type: 'passOn', params: itsEvent } },
     'xstate.done.actor.*': {
       actions: { type: 'reap', params: ({ event }) => ({ actorId: event.actorId, failure: event.output.failure }) },
     },
@@ -407,7 +408,7 @@ const machine = setup({
           on: {
             'session.identified': [
               {
-                guard: { type: 'isSomebodyElse', params: ({ event }) => event },
+                guard: { type: 'isSomebodyElse', params: itsEvent },
                 actions: [
                   { type: 'refuse', params: ({ context, event }) => mistaken(context, event) },
                   { type: 'failAttempt', params: ({ context, event }) => ({ failure: mistaken(context, event) }) },
@@ -423,7 +424,7 @@ const machine = setup({
                   { type: 'reportProbe', params: { isReached: true } },
                 ],
               },
-              { target: '#gateway.online', actions: { type: 'admit', params: ({ event }) => event } },
+              { target: '#gateway.online', actions: { type: 'admit', params: itsEvent } },
             ],
           },
         },
@@ -433,11 +434,11 @@ const machine = setup({
       entry: { type: 'report', params: { condition: 'online' } },
       on: {
         'session.matched': {
-          guard: { type: 'isOwnSession', params: ({ event }) => event },
+          guard: { type: 'isOwnSession', params: itsEvent },
           actions: 'recordSync',
         },
         // A connection alone proves nothing: what ends each session may be what it is there for.
-        'session.advanced': { guard: { type: 'isOwnSession', params: ({ event }) => event }, actions: 'resetAttempts' },
+        'session.advanced': { guard: { type: 'isOwnSession', params: itsEvent }, actions: 'resetAttempts' },
       },
       type: 'parallel',
       states: {

@@ -24,6 +24,7 @@ import type {
   Source,
 } from '../actors/mailboxes.js';
 import { discovery, knownPeers } from '../actors/slots.js';
+import { itsEvent, mailboxOf } from '../actors/typed.js';
 import type { Configuration } from '../configuration/schema.js';
 import { formatAddress } from '../core/address.js';
 import type { Scope } from '../core/author.js';
@@ -112,7 +113,7 @@ const machine = setup({
       ) => {
         const { identity, store, configuration, random } = context;
         const sessionId = `session-${context.sessionCount + 1}`;
-        const parent = self as Mailbox<SessionReport>;
+        const parent = mailboxOf<SessionReport>(self);
         const ref = spawn('session', {
           id: sessionId,
           input: {
@@ -134,7 +135,7 @@ const machine = setup({
         if (nodeId === context.identity.nodeId || peers.has(nodeId)) continue;
         if (peers.size >= limits.peersMax) break;
         const { security, random } = context;
-        const parent = self as Mailbox<PeerReport>;
+        const parent = mailboxOf<PeerReport>(self);
         const input = { nodeId, selfId: context.identity.nodeId, parent, security, random };
         peers.set(nodeId, spawn('peer', { id: peerActorId(nodeId), input }));
       }
@@ -293,10 +294,10 @@ const machine = setup({
   on: {
     'connection.accepted': [
       {
-        guard: { type: 'isOutdated', params: ({ event }) => event },
-        actions: { type: 'dropConnection', params: ({ event }) => event },
+        guard: { type: 'isOutdated', params: itsEvent },
+        actions: { type: 'dropConnection', params: itsEvent },
       },
-      { guard: 'isFull', actions: { type: 'dropConnection', params: ({ event }) => event } },
+      { guard: 'isFull', actions: { type: 'dropConnection', params: itsEvent } },
       {
         actions: {
           type: 'startSession',
@@ -306,34 +307,34 @@ const machine = setup({
     ],
     'connection.dialed': [
       {
-        guard: { type: 'isOutdated', params: ({ event }) => event },
-        actions: { type: 'dropConnection', params: ({ event }) => event },
+        guard: { type: 'isOutdated', params: itsEvent },
+        actions: { type: 'dropConnection', params: itsEvent },
       },
-      { guard: 'isFull', actions: { type: 'dropConnection', params: ({ event }) => event } },
+      { guard: 'isFull', actions: { type: 'dropConnection', params: itsEvent } },
       { actions: { type: 'startSession', params: ({ event }) => ({ ...event, direction: 'dialed' }) } },
     ],
     'session.identified': [
       {
-        guard: { type: 'isUnwelcome', params: ({ event }) => event },
+        guard: { type: 'isUnwelcome', params: itsEvent },
         actions: [
-          { type: 'refuseUnwelcome', params: ({ event }) => event },
-          { type: 'reportMistaken', params: ({ event }) => event },
+          { type: 'refuseUnwelcome', params: itsEvent },
+          { type: 'reportMistaken', params: itsEvent },
         ],
       },
       {
         actions: [
           { type: 'meetPeers', params: ({ event }) => ({ nodeIds: [event.identity.nodeId] }) },
-          { type: 'introduce', params: ({ event }) => event },
-          { type: 'reportMistaken', params: ({ event }) => event },
+          { type: 'introduce', params: itsEvent },
+          { type: 'reportMistaken', params: itsEvent },
         ],
       },
     ],
-    'session.answered': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
-    'session.diverged': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
-    'session.aligned': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
-    'session.relocated': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
+    'session.answered': { actions: { type: 'tellSessionPeer', params: itsEvent } },
+    'session.diverged': { actions: { type: 'tellSessionPeer', params: itsEvent } },
+    'session.aligned': { actions: { type: 'tellSessionPeer', params: itsEvent } },
+    'session.relocated': { actions: { type: 'tellSessionPeer', params: itsEvent } },
     'session.neighbours': { actions: { type: 'stirPeers', params: ({ event }) => ({ nodeIds: event.neighbours }) } },
-    'session.advanced': { actions: { type: 'tellSessionPeer', params: ({ event }) => event } },
+    'session.advanced': { actions: { type: 'tellSessionPeer', params: itsEvent } },
     // Of interest to a gateway only.
     'session.matched': {},
     'session.probed': {
@@ -345,9 +346,9 @@ const machine = setup({
         }),
       },
     },
-    notice: { actions: { type: 'passOn', params: ({ event }) => event } },
-    'xstate.done.actor.*': { actions: { type: 'reap', params: ({ event }) => event } },
-    'xstate.error.actor.*': { actions: { type: 'contain', params: ({ event }) => event } },
+    notice: { actions: { type: 'passOn', params: itsEvent } },
+    'xstate.done.actor.*': { actions: { type: 'reap', params: itsEvent } },
+    'xstate.error.actor.*': { actions: { type: 'contain', params: itsEvent } },
   },
   states: {
     present: {
@@ -355,12 +356,12 @@ const machine = setup({
       on: {
         'membership.leave': {
           target: 'leaving',
-          actions: ['stopPeers', { type: 'sayGoodbye', params: ({ event }) => event }],
+          actions: ['stopPeers', { type: 'sayGoodbye', params: itsEvent }],
         },
       },
       states: {
         table: {
-          on: { 'configuration.adjusted': { actions: { type: 'adjust', params: ({ event }) => event } } },
+          on: { 'configuration.adjusted': { actions: { type: 'adjust', params: itsEvent } } },
         },
         discovery: {
           initial: 'announcing',
@@ -372,7 +373,7 @@ const machine = setup({
               ],
             },
             'peer.vanished': {
-              actions: { type: 'loseSight', params: ({ event }) => event },
+              actions: { type: 'loseSight', params: itsEvent },
             },
             'peer.heard': { actions: { type: 'stirPeers', params: ({ event }) => ({ nodeIds: [event.nodeId] }) } },
             'interfaces.changed': {
@@ -411,23 +412,23 @@ const machine = setup({
                 id: 'discovery',
                 src: 'discovery',
                 input: ({ context, self }) => ({
-                  parent: self as Mailbox<DiscoveryReport>,
+                  parent: mailboxOf<DiscoveryReport>(self),
                   identity: context.identity,
                   configuration: context.configuration,
                   keys: context.keys,
                 }),
-                onError: { target: 'failed', actions: { type: 'contain', params: ({ event }) => event } },
+                onError: { target: 'failed', actions: { type: 'contain', params: itsEvent } },
               },
               on: {
                 'configuration.adjusted': [
                   {
-                    guard: { type: 'touchesDiscovery', params: ({ event }) => event },
+                    guard: { type: 'touchesDiscovery', params: itsEvent },
                     target: 'announcing',
                     reenter: true,
                     actions: 'loseSightOfAll',
                   },
                   {
-                    guard: { type: 'hasMoved', params: ({ event }) => event },
+                    guard: { type: 'hasMoved', params: itsEvent },
                     actions: sendTo('discovery', ({ event }) => ({
                       type: 'discovery.relocate',
                       port: event.identity.port,
@@ -440,7 +441,7 @@ const machine = setup({
             failed: {
               on: {
                 'configuration.adjusted': {
-                  guard: { type: 'touchesDiscovery', params: ({ event }) => event },
+                  guard: { type: 'touchesDiscovery', params: itsEvent },
                   target: 'announcing',
                 },
               },
@@ -452,19 +453,19 @@ const machine = setup({
           invoke: {
             src: 'knownPeers',
             input: ({ context, self }) => ({
-              parent: self as Mailbox<KnownPeersReport>,
+              parent: mailboxOf<KnownPeersReport>(self),
               store: context.store,
               configuration: context.configuration,
               initialPeers: context.initialPeers,
             }),
-            onError: { actions: { type: 'contain', params: ({ event }) => event } },
+            onError: { actions: { type: 'contain', params: itsEvent } },
           },
           on: {
             'knownPeers.changed': {
               target: '.active',
               actions: [
                 { type: 'meetPeers', params: ({ event }) => ({ nodeIds: event.peers.keys() }) },
-                { type: 'updateKnown', params: ({ event }) => event },
+                { type: 'updateKnown', params: itsEvent },
               ],
             },
             'knownPeers.failed': {
@@ -474,7 +475,7 @@ const machine = setup({
               },
             },
             'configuration.adjusted': {
-              guard: { type: 'touchesKnownPeers', params: ({ event }) => event },
+              guard: { type: 'touchesKnownPeers', params: itsEvent },
               target: 'knownPeers',
               reenter: true,
             },
@@ -491,10 +492,10 @@ const machine = setup({
       always: { guard: 'isAlone', target: 'left' },
       after: { leavingTimeout: 'left' },
       on: {
-        'connection.accepted': { actions: { type: 'dropConnection', params: ({ event }) => event } },
-        'connection.dialed': { actions: { type: 'dropConnection', params: ({ event }) => event } },
+        'connection.accepted': { actions: { type: 'dropConnection', params: itsEvent } },
+        'connection.dialed': { actions: { type: 'dropConnection', params: itsEvent } },
         'session.identified': {
-          actions: { type: 'refuseUnwelcome', params: ({ event }) => event },
+          actions: { type: 'refuseUnwelcome', params: itsEvent },
         },
       },
     },

@@ -16,6 +16,7 @@ import type {
   Source,
 } from '../actors/mailboxes.js';
 import { dial } from '../actors/slots.js';
+import { itsEvent } from '../actors/typed.js';
 import { formatAddress } from '../core/address.js';
 import type { AuthorKey } from '../core/author.js';
 import { backoffMs } from '../core/backoff.js';
@@ -231,23 +232,23 @@ const machine = setup({
   }),
   initial: 'idle',
   on: {
-    'peer.sighted': { actions: { type: 'rememberAddress', params: ({ event }) => event } },
-    'peer.unsighted': { actions: { type: 'forgetAddress', params: ({ event }) => event } },
+    'peer.sighted': { actions: { type: 'rememberAddress', params: itsEvent } },
+    'peer.unsighted': { actions: { type: 'forgetAddress', params: itsEvent } },
     // It is not waiting, or not for long.
     'peer.stirred': {},
-    'peer.secure': { actions: { type: 'secure', params: ({ event }) => event } },
-    'peer.mistaken': { actions: { type: 'forgetMistaken', params: ({ event }) => event } },
+    'peer.secure': { actions: { type: 'secure', params: itsEvent } },
+    'peer.mistaken': { actions: { type: 'forgetMistaken', params: itsEvent } },
     'session.relocated': {
-      guard: { type: 'isOwnSession', params: ({ event }) => event },
-      actions: { type: 'rememberPort', params: ({ event }) => event },
+      guard: { type: 'isOwnSession', params: itsEvent },
+      actions: { type: 'rememberPort', params: itsEvent },
     },
-    'session.identified': { target: '.connected', actions: { type: 'admit', params: ({ event }) => event } },
+    'session.identified': { target: '.connected', actions: { type: 'admit', params: itsEvent } },
   },
   states: {
     /** Just met: nobody has said yet where it is. */
     idle: {
       on: {
-        'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: ({ event }) => event } },
+        'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: itsEvent } },
       },
     },
     dialing: {
@@ -259,7 +260,7 @@ const machine = setup({
             'peer.sighted': {
               target: 'connecting',
               reenter: true,
-              actions: { type: 'rememberAddress', params: ({ event }) => event },
+              actions: { type: 'rememberAddress', params: itsEvent },
             },
           },
           invoke: {
@@ -299,17 +300,17 @@ const machine = setup({
           on: {
             'session.closed': [
               {
-                guard: { type: 'isRefusal', params: ({ event }) => event },
+                guard: { type: 'isRefusal', params: itsEvent },
                 target: '#peer.refused',
-                actions: { type: 'recordFailure', params: ({ event }) => event },
+                actions: { type: 'recordFailure', params: itsEvent },
               },
-              { target: '#peer.backingOff', actions: { type: 'recordFailure', params: ({ event }) => event } },
+              { target: '#peer.backingOff', actions: { type: 'recordFailure', params: itsEvent } },
             ],
             'peer.mistaken': {
               target: '#peer.refused',
               actions: [
-                { type: 'recordFailure', params: ({ event }) => event },
-                { type: 'forgetMistaken', params: ({ event }) => event },
+                { type: 'recordFailure', params: itsEvent },
+                { type: 'forgetMistaken', params: itsEvent },
               ],
             },
           },
@@ -320,34 +321,34 @@ const machine = setup({
       entry: 'tellConnected',
       on: {
         // A connection alone proves nothing: what ends each session may be what it is there for.
-        'session.advanced': { guard: { type: 'isOwnSession', params: ({ event }) => event }, actions: 'resetAttempts' },
+        'session.advanced': { guard: { type: 'isOwnSession', params: itsEvent }, actions: 'resetAttempts' },
         'session.closed': [
           // The process lives on as another node.
           {
-            guard: { type: 'isGone', params: ({ event }) => event },
+            guard: { type: 'isGone', params: itsEvent },
             target: 'backingOff',
             actions: [
-              { type: 'recordFailure', params: ({ event }) => event },
-              { type: 'tellDisconnected', params: ({ event }) => event },
+              { type: 'recordFailure', params: itsEvent },
+              { type: 'tellDisconnected', params: itsEvent },
               'forgetSession',
               'forgetPlaces',
             ],
           },
           {
-            guard: { type: 'isRefusalOfOwnSession', params: ({ event }) => event },
+            guard: { type: 'isRefusalOfOwnSession', params: itsEvent },
             target: 'refused',
             actions: [
-              { type: 'recordFailure', params: ({ event }) => event },
-              { type: 'tellDisconnected', params: ({ event }) => event },
+              { type: 'recordFailure', params: itsEvent },
+              { type: 'tellDisconnected', params: itsEvent },
               'forgetSession',
             ],
           },
           {
-            guard: { type: 'isOwnSession', params: ({ event }) => event },
+            guard: { type: 'isOwnSession', params: itsEvent },
             target: 'backingOff',
             actions: [
-              { type: 'recordFailure', params: ({ event }) => event },
-              { type: 'tellDisconnected', params: ({ event }) => event },
+              { type: 'recordFailure', params: itsEvent },
+              { type: 'tellDisconnected', params: itsEvent },
               'forgetSession',
             ],
           },
@@ -362,14 +363,14 @@ const machine = setup({
               on: {
                 'session.identified': [
                   {
-                    guard: { type: 'isSurplus', params: ({ event }) => event },
-                    actions: { type: 'refuseSurplus', params: ({ event }) => event },
+                    guard: { type: 'isSurplus', params: itsEvent },
+                    actions: { type: 'refuseSurplus', params: itsEvent },
                   },
                   {
-                    guard: { type: 'isSameProcess', params: ({ event }) => event },
-                    actions: { type: 'admit', params: ({ event }) => event },
+                    guard: { type: 'isSameProcess', params: itsEvent },
+                    actions: { type: 'admit', params: itsEvent },
                   },
-                  { target: 'contested', actions: { type: 'holdContender', params: ({ event }) => event } },
+                  { target: 'contested', actions: { type: 'holdContender', params: itsEvent } },
                 ],
               },
             },
@@ -384,19 +385,19 @@ const machine = setup({
               },
               on: {
                 'session.answered': {
-                  guard: { type: 'isOwnSession', params: ({ event }) => event },
+                  guard: { type: 'isOwnSession', params: itsEvent },
                   target: 'settled',
                   actions: 'refuseContender',
                 },
-                'session.identified': { actions: { type: 'refuseSurplus', params: ({ event }) => event } },
+                'session.identified': { actions: { type: 'refuseSurplus', params: itsEvent } },
                 'session.closed': [
                   {
-                    guard: { type: 'isContender', params: ({ event }) => event },
+                    guard: { type: 'isContender', params: itsEvent },
                     target: 'settled',
                     actions: 'forgetContender',
                   },
                   {
-                    guard: { type: 'isOwnSession', params: ({ event }) => event },
+                    guard: { type: 'isOwnSession', params: itsEvent },
                     target: 'settled',
                     actions: [
                       'forgetSession',
@@ -415,9 +416,9 @@ const machine = setup({
             aligned: {
               on: {
                 'session.diverged': {
-                  guard: { type: 'isOwnSession', params: ({ event }) => event },
+                  guard: { type: 'isOwnSession', params: itsEvent },
                   target: 'diverged',
-                  actions: { type: 'tellDiverged', params: ({ event }) => event },
+                  actions: { type: 'tellDiverged', params: itsEvent },
                 },
               },
             },
@@ -425,10 +426,10 @@ const machine = setup({
               on: {
                 // A session reports each author once: these are others.
                 'session.diverged': {
-                  guard: { type: 'isOwnSession', params: ({ event }) => event },
-                  actions: { type: 'tellDiverged', params: ({ event }) => event },
+                  guard: { type: 'isOwnSession', params: itsEvent },
+                  actions: { type: 'tellDiverged', params: itsEvent },
                 },
-                'session.aligned': { guard: { type: 'isOwnSession', params: ({ event }) => event }, target: 'aligned' },
+                'session.aligned': { guard: { type: 'isOwnSession', params: itsEvent }, target: 'aligned' },
               },
             },
           },
@@ -440,7 +441,7 @@ const machine = setup({
       after: { backoff: 'dialing' },
       on: {
         // News of where it is, or that it has started anew: worth an attempt at once.
-        'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: ({ event }) => event } },
+        'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: itsEvent } },
         // Tried again soon, but not each time that there is a sign of it.
         'peer.stirred': { guard: 'isUnstirred', target: 'backingOff', reenter: true, actions: 'rememberStir' },
       },
@@ -451,7 +452,7 @@ const machine = setup({
       always: { guard: 'isForgotten', target: 'forgotten' },
       after: { refusedBackoff: 'dialing' },
       on: {
-        'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: ({ event }) => event } },
+        'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: itsEvent } },
       },
     },
     forgotten: { type: 'final' },

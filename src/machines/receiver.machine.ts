@@ -11,6 +11,7 @@
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import type { ApplierReport, LinkCommand, LinkReport, Mailbox, ReplicationReport } from '../actors/mailboxes.js';
 import { batchApplier } from '../actors/slots.js';
+import { itsEvent } from '../actors/typed.js';
 import type { Scope } from '../core/author.js';
 import { backoffMs } from '../core/backoff.js';
 import { type Failure, failureOf } from '../core/errors.js';
@@ -188,11 +189,11 @@ const machine = setup({
   on: {
     'frame.batch': [
       {
-        guard: { type: 'isUnexpected', params: ({ event }) => event },
+        guard: { type: 'isUnexpected', params: itsEvent },
         target: '.failed',
-        actions: { type: 'refuseBatch', params: ({ event }) => event },
+        actions: { type: 'refuseBatch', params: itsEvent },
       },
-      { target: '.applying', actions: { type: 'enqueueBatch', params: ({ event }) => event } },
+      { target: '.applying', actions: { type: 'enqueueBatch', params: itsEvent } },
     ],
     'clock.announce': { actions: ['announceClock', 'forgetDebt'] },
     'gap.due': { actions: ['announceClock', 'forgetDebt'] },
@@ -215,13 +216,13 @@ const machine = setup({
             },
             'batch.failed': [
               {
-                guard: { type: 'isOfDisk', params: ({ event }) => event },
+                guard: { type: 'isOfDisk', params: itsEvent },
                 target: 'held',
-                actions: { type: 'reportHeld', params: ({ event }) => event },
+                actions: { type: 'reportHeld', params: itsEvent },
               },
               {
                 target: '#receiver.failed',
-                actions: { type: 'reportFailure', params: ({ event }) => event },
+                actions: { type: 'reportFailure', params: itsEvent },
               },
             ],
           },
@@ -232,11 +233,11 @@ const machine = setup({
       on: {
         'frame.batch': [
           {
-            guard: { type: 'isUnexpected', params: ({ event }) => event },
+            guard: { type: 'isUnexpected', params: itsEvent },
             target: 'failed',
-            actions: { type: 'refuseBatch', params: ({ event }) => event },
+            actions: { type: 'refuseBatch', params: itsEvent },
           },
-          { actions: { type: 'enqueueBatch', params: ({ event }) => event } },
+          { actions: { type: 'enqueueBatch', params: itsEvent } },
         ],
       },
     },

@@ -21,6 +21,7 @@ import type {
   WardCommand,
   WardReport,
 } from '../actors/mailboxes.js';
+import { itsEvent, mailboxOf } from '../actors/typed.js';
 import type { Configuration } from '../configuration/schema.js';
 import { BucketMap } from '../core/bucket-map.js';
 import { type Failure, failureOf } from '../core/errors.js';
@@ -109,7 +110,7 @@ const machine = setup({
       let { wardCount } = context;
       if (wardId === undefined || ward === undefined) {
         const { identity, store, configuration, ca, random } = context;
-        const parent = self as Mailbox<SessionReport | WardReport>;
+        const parent = mailboxOf<SessionReport | WardReport>(self);
         wardCount += 1;
         wardId = `ward-${wardCount}`;
         const input = { parent, identity, store, configuration, ca, random };
@@ -228,8 +229,8 @@ const machine = setup({
   initial: 'open',
   entry: 'indexDelays',
   on: {
-    'session.diverged': { actions: { type: 'tellDiverged', params: ({ event }) => event } },
-    notice: { actions: { type: 'passOn', params: ({ event }) => event } },
+    'session.diverged': { actions: { type: 'tellDiverged', params: itsEvent } },
+    notice: { actions: { type: 'passOn', params: itsEvent } },
     // Of interest to those who have a peer actor for each node, or a gateway.
     'session.aligned': {},
     'session.answered': {},
@@ -261,32 +262,32 @@ const machine = setup({
       on: {
         'connection.accepted': [
           {
-            guard: { type: 'isOfCluster', params: ({ event }) => event },
-            actions: { type: 'dropConnection', params: ({ event }) => event },
+            guard: { type: 'isOfCluster', params: itsEvent },
+            actions: { type: 'dropConnection', params: itsEvent },
           },
-          { guard: 'isFull', actions: { type: 'dropConnection', params: ({ event }) => event } },
-          { actions: ['makeRoom', { type: 'startSession', params: ({ event }) => event }] },
+          { guard: 'isFull', actions: { type: 'dropConnection', params: itsEvent } },
+          { actions: ['makeRoom', { type: 'startSession', params: itsEvent }] },
         ],
         'session.identified': [
           {
-            guard: { type: 'isUnwelcome', params: ({ event }) => event },
-            actions: { type: 'refuseUnwelcome', params: ({ event }) => event },
+            guard: { type: 'isUnwelcome', params: itsEvent },
+            actions: { type: 'refuseUnwelcome', params: itsEvent },
           },
           {
-            guard: { type: 'isOutdated', params: ({ event }) => event },
+            guard: { type: 'isOutdated', params: itsEvent },
             actions: { type: 'refuse', params: ({ event }) => ({ event, refusal: duplicateConnection }) },
           },
-          { actions: { type: 'admit', params: ({ event }) => event } },
+          { actions: { type: 'admit', params: itsEvent } },
         ],
-        'configuration.adjusted': { actions: { type: 'adjust', params: ({ event }) => event } },
-        'reception.leave': { target: 'leaving', actions: { type: 'sayGoodbye', params: ({ event }) => event } },
+        'configuration.adjusted': { actions: { type: 'adjust', params: itsEvent } },
+        'reception.leave': { target: 'leaving', actions: { type: 'sayGoodbye', params: itsEvent } },
       },
     },
     leaving: {
       always: { guard: 'isAlone', target: 'left' },
       after: { leavingTimeout: 'left' },
       on: {
-        'connection.accepted': { actions: { type: 'dropConnection', params: ({ event }) => event } },
+        'connection.accepted': { actions: { type: 'dropConnection', params: itsEvent } },
         'session.identified': { actions: { type: 'refuse', params: ({ event }) => ({ event, refusal: leaving }) } },
       },
     },

@@ -13,6 +13,7 @@
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import type { LinkCommand, LinkReport, Mailbox, OplogReport, ReplicationReport } from '../actors/mailboxes.js';
 import { oplogFeed, readBatch } from '../actors/slots.js';
+import { itsEvent } from '../actors/typed.js';
 import { type AuthorKey, authorKeyOf, type Scope } from '../core/author.js';
 import { backoffMs } from '../core/backoff.js';
 import { type Entry, endOf, type Run } from '../core/entry.js';
@@ -253,21 +254,21 @@ const machine = setup({
     'oplog.appended': [
       // Nothing to send, so nothing to read again: it would only be sent back.
       {
-        guard: { type: 'isFromPeer', params: ({ event }) => event },
-        actions: [{ type: 'creditPeer', params: ({ event }) => event }, 'dropCarried'],
+        guard: { type: 'isFromPeer', params: itsEvent },
+        actions: [{ type: 'creditPeer', params: itsEvent }, 'dropCarried'],
       },
       { actions: 'markStale' },
     ],
-    'frame.acknowledgement': { actions: { type: 'settleBatch', params: ({ event }) => event } },
+    'frame.acknowledgement': { actions: { type: 'settleBatch', params: itsEvent } },
     // Its link watches what it has not put on its disk.
     'frame.batchHeld': {},
-    'parcel.sent': { guard: { type: 'isCarried', params: ({ event }) => event }, actions: 'sendCarried' },
+    'parcel.sent': { guard: { type: 'isCarried', params: itsEvent }, actions: 'sendCarried' },
     'frame.vectorClock': {
-      actions: [{ type: 'reconcile', params: ({ event }) => event }, 'dropCarried', 'narrowFeed'],
+      actions: [{ type: 'reconcile', params: itsEvent }, 'dropCarried', 'narrowFeed'],
     },
     'heartbeat.matched': { actions: ['recordMatch', 'dropCarried', 'narrowFeed'] },
     'neighbours.changed': {
-      actions: [{ type: 'rememberNeighbours', params: ({ event }) => event }, 'askForClockIfUnsure', 'narrowFeed'],
+      actions: [{ type: 'rememberNeighbours', params: itsEvent }, 'askForClockIfUnsure', 'narrowFeed'],
     },
   },
   initial: 'reading',
@@ -309,7 +310,7 @@ const machine = setup({
         'frame.vectorClock': {
           target: 'reading',
           reenter: true,
-          actions: [{ type: 'reconcile', params: ({ event }) => event }, 'dropCarried', 'narrowFeed'],
+          actions: [{ type: 'reconcile', params: itsEvent }, 'dropCarried', 'narrowFeed'],
         },
       },
     },
@@ -318,7 +319,7 @@ const machine = setup({
     windowFull: {
       on: {
         // It may be an answer to nothing: then the window is as full as before.
-        'frame.acknowledgement': { target: 'caughtUp', actions: { type: 'settleBatch', params: ({ event }) => event } },
+        'frame.acknowledgement': { target: 'caughtUp', actions: { type: 'settleBatch', params: itsEvent } },
       },
     },
     /** Everything is there or on its way, unless the window is full or there is more to read. */
@@ -329,12 +330,7 @@ const machine = setup({
       ],
       on: {
         'oplog.appended': {
-          actions: [
-            { type: 'planPush', params: ({ event }) => event },
-            'askForClockIfUnsure',
-            'narrowFeed',
-            'sendOutbox',
-          ],
+          actions: [{ type: 'planPush', params: itsEvent }, 'askForClockIfUnsure', 'narrowFeed', 'sendOutbox'],
         },
       },
     },

@@ -21,6 +21,7 @@ import type {
   SessionReport,
 } from '../actors/mailboxes.js';
 import { type LinkInput, link } from '../actors/slots.js';
+import { itsEvent, mailboxOf } from '../actors/typed.js';
 import type { Intervals } from '../configuration/configured.js';
 import type { Configuration } from '../configuration/schema.js';
 import type { AuthorKey, Scope } from '../core/author.js';
@@ -176,7 +177,7 @@ const machine = setup({
     verifyToken: enqueueActions(({ context, enqueue, self }, { token }: { token: Secret | undefined }) => {
       if (context.access.kind !== 'guarded' || token === undefined) return;
       const { configuration, ca } = context.access;
-      const parent = self as Mailbox<CredentialReport>;
+      const parent = mailboxOf<CredentialReport>(self);
       enqueue.spawnChild('credential', { id: 'credential', input: { parent, token, configuration, ca } });
     }),
     replaceToken: assign((_, { token }: { token: Secret }) => ({ access: { kind: 'token' as const, token } })),
@@ -199,7 +200,7 @@ const machine = setup({
       enqueue.sendTo(context.parent, {
         type: 'session.identified',
         sessionId: context.sessionId,
-        session: self as Mailbox<SessionCommand>,
+        session: mailboxOf<SessionCommand>(self),
         identity,
         direction: context.direction,
         expected: context.expected,
@@ -353,7 +354,7 @@ const machine = setup({
   id: 'session',
   context: ({ input, spawn, self }) => ({
     ...input,
-    ...linkOf(input, self as Mailbox<LinkReport>, (linkInput) => spawn('link', { id: 'link', input: linkInput })),
+    ...linkOf(input, mailboxOf<LinkReport>(self), (linkInput) => spawn('link', { id: 'link', input: linkInput })),
     peer: undefined,
     subject: undefined,
     theirClock: new Map(),
@@ -380,8 +381,8 @@ const machine = setup({
   }),
   initial: 'handshaking',
   on: {
-    'frame.goodbye': { target: '.closed', actions: { type: 'recordFailure', params: ({ event }) => event } },
-    'frame.*': { target: '.closed', actions: { type: 'recordUnexpected', params: ({ event }) => event } },
+    'frame.goodbye': { target: '.closed', actions: { type: 'recordFailure', params: itsEvent } },
+    'frame.*': { target: '.closed', actions: { type: 'recordUnexpected', params: itsEvent } },
     'link.closed': {
       target: '.closed',
       actions: {
@@ -406,25 +407,25 @@ const machine = setup({
     },
     'session.adjust': {
       actions: [
-        { type: 'rememberIntervals', params: ({ event }) => event },
-        { type: 'adjustLink', params: ({ event }) => event },
+        { type: 'rememberIntervals', params: itsEvent },
+        { type: 'adjustLink', params: itsEvent },
       ],
     },
     // Only once both sides synchronize does it have a meaning.
     'session.relocate': {
-      actions: [{ type: 'rememberPort', params: ({ event }) => event }, 'oweRelocation'],
+      actions: [{ type: 'rememberPort', params: itsEvent }, 'oweRelocation'],
     },
     // The other side may admit us, and beat, before we admit it.
     'neighbours.changed': {
       guard: 'isLocal',
       actions: [
-        { type: 'rememberNeighbours', params: ({ event }) => event },
-        { type: 'reportNeighbours', params: ({ event }) => event },
+        { type: 'rememberNeighbours', params: itsEvent },
+        { type: 'reportNeighbours', params: itsEvent },
       ],
     },
     'heartbeat.matched': { actions: 'rememberMatch' },
     'heartbeat.differed': { actions: 'forgetMatch' },
-    'heartbeat.measured': { actions: { type: 'rememberMeasured', params: ({ event }) => event } },
+    'heartbeat.measured': { actions: { type: 'rememberMeasured', params: itsEvent } },
     'xstate.error.actor.*': {
       target: '.closed',
       actions: { type: 'recordFailure', params: ({ event }) => failureOf(event.error) },
@@ -447,7 +448,7 @@ const machine = setup({
       on: {
         'session.renew': {
           guard: 'showsToken',
-          actions: [{ type: 'replaceToken', params: ({ event }) => event }, 'oweRenewal'],
+          actions: [{ type: 'replaceToken', params: itsEvent }, 'oweRenewal'],
         },
         'credential.ended': {
           target: 'closed',
@@ -467,16 +468,16 @@ const machine = setup({
           on: {
             'frame.handshakeResponse': [
               {
-                guard: { type: 'isOtherVersion', params: ({ event }) => event },
+                guard: { type: 'isOtherVersion', params: itsEvent },
                 target: '#session.closed',
                 actions: { type: 'recordFailure', params: otherVersion },
               },
               {
-                guard: { type: 'isRefused', params: ({ event }) => event },
+                guard: { type: 'isRefused', params: itsEvent },
                 target: '#session.closed',
                 actions: { type: 'recordFailure', params: ({ event }) => event.refusal as Refusal },
               },
-              { target: 'introducing', actions: { type: 'rememberPeer', params: ({ event }) => event } },
+              { target: 'introducing', actions: { type: 'rememberPeer', params: itsEvent } },
             ],
           },
         },
@@ -484,7 +485,7 @@ const machine = setup({
           on: {
             'frame.handshakeRequest': [
               {
-                guard: { type: 'isOtherVersion', params: ({ event }) => event },
+                guard: { type: 'isOtherVersion', params: itsEvent },
                 target: '#session.closed',
                 actions: [
                   { type: 'sendResponse', params: { refusal: otherVersion() } },
@@ -492,7 +493,7 @@ const machine = setup({
                 ],
               },
               {
-                guard: { type: 'isWithoutToken', params: ({ event }) => event },
+                guard: { type: 'isWithoutToken', params: itsEvent },
                 target: '#session.closed',
                 actions: [
                   { type: 'sendResponse', params: { refusal: withoutToken } },
@@ -503,11 +504,11 @@ const machine = setup({
                 guard: 'isGuarded',
                 target: 'verifying',
                 actions: [
-                  { type: 'rememberPeer', params: ({ event }) => event },
-                  { type: 'verifyToken', params: ({ event }) => event },
+                  { type: 'rememberPeer', params: itsEvent },
+                  { type: 'verifyToken', params: itsEvent },
                 ],
               },
-              { target: 'introducing', actions: { type: 'rememberPeer', params: ({ event }) => event } },
+              { target: 'introducing', actions: { type: 'rememberPeer', params: itsEvent } },
             ],
           },
         },
@@ -516,7 +517,7 @@ const machine = setup({
           on: {
             'credential.verified': {
               target: 'introducing',
-              actions: { type: 'rememberSubject', params: ({ event }) => event },
+              actions: { type: 'rememberSubject', params: itsEvent },
             },
           },
         },
@@ -554,7 +555,7 @@ const machine = setup({
       on: {
         // A ping would end the session: the other side may not have admitted us yet.
         'session.probe': { actions: 'owePing' },
-        'session.renew': { guard: 'showsToken', actions: { type: 'sendRenewal', params: ({ event }) => event } },
+        'session.renew': { guard: 'showsToken', actions: { type: 'sendRenewal', params: itsEvent } },
         'frame.tokenRenewal': { guard: 'isGuarded', actions: sendTo('credential', ({ event }) => renewalOf(event)) },
       },
       initial: 'starting',
@@ -565,7 +566,7 @@ const machine = setup({
           on: {
             'frame.vectorClock': {
               target: '#session.synchronizing',
-              actions: { type: 'compareClocks', params: ({ event }) => event },
+              actions: { type: 'compareClocks', params: itsEvent },
             },
           },
         },
@@ -573,7 +574,7 @@ const machine = setup({
           on: {
             'frame.vectorClock': {
               target: '#session.synchronizing',
-              actions: ['sendClock', { type: 'compareClocks', params: ({ event }) => event }],
+              actions: ['sendClock', { type: 'compareClocks', params: itsEvent }],
             },
           },
         },
@@ -595,7 +596,7 @@ const machine = setup({
           id: 'sender',
           src: 'sender',
           input: ({ context, self }) => ({
-            parent: self as Mailbox<ReplicationReport>,
+            parent: mailboxOf<ReplicationReport>(self),
             link: context.link,
             store: context.store,
             peerId: context.access.kind === 'cluster' ? context.peer?.nodeId : undefined,
@@ -615,7 +616,7 @@ const machine = setup({
           id: 'receiver',
           src: 'receiver',
           input: ({ context, self }) => ({
-            parent: self as Mailbox<ReplicationReport>,
+            parent: mailboxOf<ReplicationReport>(self),
             link: context.link,
             store: context.store,
             origin: originOf(context),
@@ -631,31 +632,31 @@ const machine = setup({
       on: {
         'frame.batch': [
           {
-            guard: { type: 'isOutOfScope', params: ({ event }) => event },
+            guard: { type: 'isOutOfScope', params: itsEvent },
             target: 'closed',
             actions: [
               { type: 'sendGoodbye', params: outOfScope },
               { type: 'recordFailure', params: outOfScope },
             ],
           },
-          { actions: sendTo('receiver', ({ event }) => event) },
+          { actions: sendTo('receiver', itsEvent) },
         ],
         'frame.tokenRenewal': { guard: 'isGuarded', actions: sendTo('credential', ({ event }) => renewalOf(event)) },
-        'session.renew': { guard: 'showsToken', actions: { type: 'sendRenewal', params: ({ event }) => event } },
-        'frame.acknowledgement': { actions: sendTo('sender', ({ event }) => event) },
-        'frame.batchHeld': { actions: sendTo('sender', ({ event }) => event) },
-        'parcel.sent': { actions: sendTo('sender', ({ event }) => event) },
+        'session.renew': { guard: 'showsToken', actions: { type: 'sendRenewal', params: itsEvent } },
+        'frame.acknowledgement': { actions: sendTo('sender', itsEvent) },
+        'frame.batchHeld': { actions: sendTo('sender', itsEvent) },
+        'parcel.sent': { actions: sendTo('sender', itsEvent) },
         'frame.vectorClock': {
           actions: [
-            { type: 'compareClocks', params: ({ event }) => event },
+            { type: 'compareClocks', params: itsEvent },
             sendTo('sender', ({ context, event }) => ({ ...event, clock: context.theirClock })),
           ],
         },
         'frame.vectorClockRequest': { actions: sendTo('receiver', { type: 'clock.announce' }) },
         'session.relocate': {
-          actions: [{ type: 'rememberPort', params: ({ event }) => event }, 'sendRelocation'],
+          actions: [{ type: 'rememberPort', params: itsEvent }, 'sendRelocation'],
         },
-        'frame.relocated': { guard: 'isLocal', actions: { type: 'reportRelocated', params: ({ event }) => event } },
+        'frame.relocated': { guard: 'isLocal', actions: { type: 'reportRelocated', params: itsEvent } },
         'frame.ping': { actions: [{ type: 'sendFrame', params: { type: 'frame.pong' } }, 'reportProbed'] },
         'frame.pong': { actions: 'reportAnswered' },
         'heartbeat.matched': {
@@ -664,17 +665,17 @@ const machine = setup({
             'reportAdvanced',
             'reportAligned',
             'forgetParked',
-            sendTo('sender', ({ event }) => event),
-            sendTo('receiver', ({ event }) => event),
+            sendTo('sender', itsEvent),
+            sendTo('receiver', itsEvent),
           ],
         },
-        'heartbeat.differed': { actions: sendTo('receiver', ({ event }) => event) },
+        'heartbeat.differed': { actions: sendTo('receiver', itsEvent) },
         'neighbours.changed': {
           guard: 'isLocal',
           actions: [
-            { type: 'rememberNeighbours', params: ({ event }) => event },
-            { type: 'reportNeighbours', params: ({ event }) => event },
-            sendTo('sender', ({ event }) => event),
+            { type: 'rememberNeighbours', params: itsEvent },
+            { type: 'reportNeighbours', params: itsEvent },
+            sendTo('sender', itsEvent),
           ],
         },
         'session.probe': { actions: { type: 'sendFrame', params: { type: 'frame.ping' } } },
@@ -686,8 +687,8 @@ const machine = setup({
           ],
         },
         'replication.advanced': { actions: 'reportAdvanced' },
-        'replication.diverged': { actions: { type: 'reportDiverged', params: ({ event }) => event } },
-        'replication.parked': { actions: { type: 'reportParked', params: ({ event }) => event } },
+        'replication.diverged': { actions: { type: 'reportDiverged', params: itsEvent } },
+        'replication.parked': { actions: { type: 'reportParked', params: itsEvent } },
       },
     },
     closed: { type: 'final', entry: 'tellRefusedGuest' },

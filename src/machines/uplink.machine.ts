@@ -21,6 +21,7 @@ import type {
   UplinkReport,
 } from '../actors/mailboxes.js';
 import { cloudPeers, resealer } from '../actors/slots.js';
+import { itsEvent, mailboxOf } from '../actors/typed.js';
 import { backoffMs } from '../core/backoff.js';
 import type { Uplink } from '../core/ballot.js';
 import { failureOf } from '../core/errors.js';
@@ -103,7 +104,7 @@ const machine = setup({
     }),
     startGateways: assign(({ context, spawn, self }, { peers }: { peers: CloudPeers }) => {
       const { identity, store, configuration, keys, ca, random, now } = context;
-      const parent = self as Mailbox<GatewayReport>;
+      const parent = mailboxOf<GatewayReport>(self);
       const gateways = new Map(context.gateways);
       for (const [nodeId, peer] of servedOf(peers)) {
         if (gateways.has(nodeId)) continue;
@@ -132,7 +133,7 @@ const machine = setup({
       enqueue.stopChild('resealer');
       if (!context.isLeader) return;
       const { store, keys } = context;
-      const parent = self as Mailbox<ResealerReport>;
+      const parent = mailboxOf<ResealerReport>(self);
       enqueue.spawnChild('resealer', { id: 'resealer', input: { parent, store, keys } });
     }),
     tellGateways: enqueueActions(({ context, enqueue }) => {
@@ -197,24 +198,24 @@ const machine = setup({
   }),
   initial: 'active',
   on: {
-    'gateway.changed': { actions: { type: 'recordCondition', params: ({ event }) => event } },
+    'gateway.changed': { actions: { type: 'recordCondition', params: itsEvent } },
     // Of a probe that is over.
     'gateway.probed': {},
-    'leadership.changed': { actions: { type: 'recordLeadership', params: ({ event }) => event } },
+    'leadership.changed': { actions: { type: 'recordLeadership', params: itsEvent } },
     'resealing.failed': {
       actions: {
         type: 'tell',
         params: ({ event }) => ({ type: 'failure', where: 'sealed secrets', failure: event.failure }),
       },
     },
-    notice: { actions: { type: 'passOn', params: ({ event }) => event } },
-    'xstate.error.actor.*': { actions: { type: 'contain', params: ({ event }) => event } },
+    notice: { actions: { type: 'passOn', params: itsEvent } },
+    'xstate.error.actor.*': { actions: { type: 'contain', params: itsEvent } },
   },
   states: {
     active: {
       invoke: {
         src: 'cloudPeers',
-        input: ({ context, self }) => ({ store: context.store, parent: self as Mailbox<CloudPeersReport> }),
+        input: ({ context, self }) => ({ store: context.store, parent: mailboxOf<CloudPeersReport>(self) }),
         onError: {
           actions: {
             type: 'tell',
@@ -225,10 +226,10 @@ const machine = setup({
       on: {
         'cloudPeers.changed': {
           actions: [
-            { type: 'tellLeftOut', params: ({ event }) => event },
-            { type: 'stopGateways', params: ({ event }) => event },
-            { type: 'reviseGateways', params: ({ event }) => event },
-            { type: 'startGateways', params: ({ event }) => event },
+            { type: 'tellLeftOut', params: itsEvent },
+            { type: 'stopGateways', params: itsEvent },
+            { type: 'reviseGateways', params: itsEvent },
+            { type: 'startGateways', params: itsEvent },
             'tellGateways',
           ],
         },
@@ -239,14 +240,14 @@ const machine = setup({
           },
         },
         'leadership.changed': {
-          actions: [{ type: 'recordLeadership', params: ({ event }) => event }, 'tellGateways', 'tendSecrets'],
+          actions: [{ type: 'recordLeadership', params: itsEvent }, 'tellGateways', 'tendSecrets'],
         },
         'configuration.adjusted': [
           {
-            guard: { type: 'touchesKeys', params: ({ event }) => event },
-            actions: [{ type: 'adjust', params: ({ event }) => event }, 'tendSecrets'],
+            guard: { type: 'touchesKeys', params: itsEvent },
+            actions: [{ type: 'adjust', params: itsEvent }, 'tendSecrets'],
           },
-          { actions: { type: 'adjust', params: ({ event }) => event } },
+          { actions: { type: 'adjust', params: itsEvent } },
         ],
         'uplink.leave': 'leaving',
       },
@@ -300,10 +301,10 @@ const machine = setup({
               on: {
                 'gateway.probed': [
                   {
-                    guard: { type: 'isReached', params: ({ event }) => event },
+                    guard: { type: 'isReached', params: itsEvent },
                     target: '#uplink.active.ok',
                   },
-                  { actions: { type: 'recordProbed', params: ({ event }) => event } },
+                  { actions: { type: 'recordProbed', params: itsEvent } },
                 ],
               },
             },

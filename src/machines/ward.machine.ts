@@ -15,6 +15,7 @@ import type {
   WardCommand,
   WardReport,
 } from '../actors/mailboxes.js';
+import { itsEvent } from '../actors/typed.js';
 import type { Configuration } from '../configuration/schema.js';
 import type { Scope } from '../core/author.js';
 import { failureOf } from '../core/errors.js';
@@ -95,12 +96,12 @@ const machine = setup({
   states: {
     open: {
       on: {
-        'ward.open': { actions: { type: 'startSession', params: ({ event }) => event } },
-        'ward.leave': { actions: { type: 'sayGoodbye', params: ({ event }) => event } },
-        'configuration.adjusted': { actions: { type: 'adjust', params: ({ event }) => event } },
+        'ward.open': { actions: { type: 'startSession', params: itsEvent } },
+        'ward.leave': { actions: { type: 'sayGoodbye', params: itsEvent } },
+        'configuration.adjusted': { actions: { type: 'adjust', params: itsEvent } },
         'xstate.done.actor.*': {
           actions: [
-            { type: 'reap', params: ({ event }) => event },
+            { type: 'reap', params: itsEvent },
             {
               type: 'report',
               params: ({ event: { actorId, output } }) => ({
@@ -113,7 +114,7 @@ const machine = setup({
         },
         'xstate.error.actor.*': {
           actions: [
-            { type: 'reap', params: ({ event }) => event },
+            { type: 'reap', params: itsEvent },
             {
               type: 'report',
               params: ({ event: { actorId, error } }) => ({
