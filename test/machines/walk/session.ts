@@ -46,16 +46,14 @@ export const session = defineWalk({
     ...{ sessionId: 'session-1', parent: mailbox(), connection, direction, expected: undefined, identity: us, access },
     ...{ store, scopes, intervals: configuration, random: () => 0 },
   })),
-  facts: ({ direction, access, diverged, parked, isDoubted, owesPing, owesRenewal, owesRelocation, isMatched }) => [
+  facts: ({ direction, access, diverged, parked, isDoubted, owed, isMatched }) => [
     direction,
     access.kind,
-    owesRenewal,
-    owesRelocation,
     isMatched,
     diverged.size,
     parked.size,
     isDoubted,
-    owesPing,
+    owed.map(({ type }) => type).sort(),
   ],
   samples: {
     'frame.tokenRenewal': { '': { type: 'frame.tokenRenewal', token: new Secret('fresh') } },
@@ -135,10 +133,8 @@ export const session = defineWalk({
       access.kind !== 'guarded' ||
       subject !== undefined ||
       leaves.every((leaf) => /^(handshaking\.(listening|verifying)|closed)$/.test(leaf)),
-    'a renewal is owed only until it can be sent': ({ owesRenewal }, leaves) =>
-      !owesRenewal || leaves.every((leaf) => leaf.startsWith('handshaking') || leaf === 'closed'),
-    'a ping is owed only until it can be sent': ({ owesPing }, leaves) =>
-      !owesPing || !leaves.includes('synchronizing'),
+    'a frame is owed only until it can be sent': ({ owed }, leaves) =>
+      owed.length === 0 || !leaves.includes('synchronizing'),
   },
   ignored: [
     {

@@ -1,0 +1,210 @@
+/** What a session does: its guards and actions, by the names that its chart has for them. */
+import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
+import type {
+  CredentialReport,
+  LinkReport,
+  ReplicationReport,
+  SessionCommand,
+  SessionOutput,
+} from '../actors/mailboxes.js';
+import { link } from '../actors/slots.js';
+import { mailboxOf } from '../actors/typed.js';
+import type { Intervals } from '../configuration/configured.js';
+import type { AuthorKey } from '../core/author.js';
+import { isSamePosition, type Run } from '../core/entry.js';
+import type { Failure } from '../core/errors.js';
+import type { Boot, NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import type { Secret } from '../core/secret.js';
+import { authorsDiverged, clockToRemember } from '../core/vector-clock.js';
+import { type Frame, type Identity, protocolVersion, type Refusal, type VectorClockFrame } from '../wire/messages.js';
+import { credentialMachine } from './credential.machine.js';
+import { receiverMachine } from './receiver.machine.js';
+import { senderMachine } from './sender.machine.js';
+import { newsOf, originOf, type SessionContext, type SessionEvent, type SessionInput } from './session-context.js';
+
+/** Ends of connections that are no refusals. */
+const harmless: ReadonlySet<string> = new Set(['connectionLost', 'goodbye', 'duplicateConnection', 'cancelled']);
+export const sessionSetup = setup({
+  types: {
+    context: {} as SessionContext,
+    input: {} as SessionInput,
+    output: {} as SessionOutput,
+    events: {} as SessionEvent | ErrorActorEvent<unknown, string>,
+  },
+  actors: { link, sender: senderMachine, receiver: receiverMachine, credential: credentialMachine },
+  delays: { handshakeTimeout: limits.handshakeTimeoutMs, comparingTimeout: limits.comparingTimeoutMs },
+  guards: {
+    isDialed: ({ context }) => context.direction === 'dialed',
+    isOtherVersion: (_, { version, identity }: { version: number; identity: Identity }) =>
+      version !== protocolVersion || identity.boot === '',
+    isGuarded: ({ context }) => context.access.kind === 'guarded',
+    isWithoutToken: ({ context }, { token }: { token: Secret | undefined }) =>
+      context.access.kind === 'guarded' && token === undefined,
+    isLocal: ({ context }) => context.access.kind === 'cluster',
+    showsToken: ({ context }) => context.access.kind === 'token',
+    isOutOfScope: ({ context }, { runs }: { runs: readonly Run[] }) =>
+      runs.some(({ author }) => !context.scopes.includes(author.scope)),
+    isRefused: (_, { refusal }: { refusal: Refusal | undefined }) => refusal !== undefined,
+  },
+  actions: {
+    send: sendTo(
+      ({ context }) => context.link,
+      (_, frame: Frame) => ({ type: 'link.send' as const, frame }),
+    ),
+    owe: assign(({ context: { owed } }, frame: Frame) => ({
+      owed: [...owed.filter(({ type }) => type !== frame.type), frame],
+    })),
+    sendOwed: enqueueActions(({ context: { owed, link }, enqueue }) => {
+      for (const frame of owed) enqueue.sendTo(link, { type: 'link.send', frame });
+      enqueue.assign({ owed: [] });
+    }),
+    rememberPeer: assign((_, { identity }: { identity: Identity }) => ({ peer: identity })),
+    rememberSubject: assign((_, { subject }: { subject: string }) => ({ subject })),
+    /** No other actor hears of the other side before the credential has verified its token. */
+    verifyToken: enqueueActions(({ context, enqueue, self }, { token }: { token: Secret | undefined }) => {
+      if (context.access.kind !== 'guarded' || token === undefined) return;
+      const { configuration, ca } = context.access;
+      const parent = mailboxOf<CredentialReport>(self);
+      enqueue.spawnChild('credential', { id: 'credential', input: { parent, token, configuration, ca } });
+    }),
+    replaceToken: assign((_, { token }: { token: Secret }) => ({ access: { kind: 'token' as const, token } })),
+    introducePeer: enqueueActions(({ context, enqueue, self }) => {
+      const identity = context.peer as Identity;
+      enqueue.sendTo(context.parent, {
+        type: 'session.identified',
+        sessionId: context.sessionId,
+        session: mailboxOf<SessionCommand>(self),
+        identity,
+        direction: context.direction,
+        expected: context.expected,
+        remoteAddress: context.connection.remoteAddress,
+        remoteHost: context.connection.remoteHost,
+        rate: context.rate,
+        subject: context.subject,
+      });
+    }),
+    rememberAdmission: assign({ isAdmitted: true }),
+    /** The operator of a cloud node wants to know who tried. A connection that merely broke says nothing about that. */
+    tellRefusedGuest: enqueueActions(({ context, enqueue }) => {
+      const { access, isAdmitted, failure, connection, parent } = context;
+      if (access.kind !== 'guarded' || isAdmitted || harmless.has(failure.code)) return;
+      const happening = { type: 'guest.refused', remoteAddress: connection.remoteAddress, failure } as const;
+      enqueue.sendTo(parent, { type: 'notice', happening });
+    }),
+    admitPeer: sendTo(
+      ({ context }) => context.link,
+      ({ context }) => ({
+        type: 'link.admit' as const,
+        peerId: context.peer?.nodeId as NodeId,
+        boot: context.peer?.boot as Boot,
+        origin: originOf(context),
+      }),
+    ),
+    /** Two hashes at one place in a chain are a divergence. Their absence here proves nothing: other places differ, too. */
+    compareClocks: enqueueActions(({ context, enqueue }, { clock: said }: Pick<VectorClockFrame, 'clock'>) => {
+      const ours = context.store.clock();
+      const { scopes } = context;
+      const clock = clockToRemember(said, { ours, scopes, othersMax: limits.authorsOnTrustMax });
+      const diverged = [...context.diverged].filter((author) => !isSamePosition(ours.get(author), clock.get(author)));
+      enqueue.assign({ theirClock: clock, diverged: new Set(diverged) });
+      if (diverged.length < context.diverged.size && diverged.length === 0) {
+        enqueue.sendTo(context.parent, { type: 'session.aligned', sessionId: context.sessionId });
+      }
+      const authors = authorsDiverged(ours, clock);
+      if (authors.length > 0) enqueue.raise({ type: 'replication.diverged', authors });
+    }),
+    /** Each author once, until both sides have the same again. */
+    reportDiverged: enqueueActions(
+      ({ context, enqueue }, { authors }: Extract<ReplicationReport, { type: 'replication.diverged' }>) => {
+        const news = newsOf(authors, context.diverged);
+        if (news.length === 0) return;
+        enqueue.assign({ diverged: new Set([...context.diverged, ...news]) });
+        enqueue.sendTo(context.parent, { type: 'session.diverged', sessionId: context.sessionId, authors: news });
+      },
+    ),
+    reportAligned: enqueueActions(({ context, enqueue }) => {
+      if (context.diverged.size === 0) return;
+      enqueue.assign({ diverged: new Set<AuthorKey>() });
+      enqueue.sendTo(context.parent, { type: 'session.aligned', sessionId: context.sessionId });
+    }),
+    /** Each author once: the other side sends its entries again and again until their time has come. */
+    reportParked: enqueueActions(
+      ({ context, enqueue }, { authors }: Extract<ReplicationReport, { type: 'replication.parked' }>) => {
+        const news = newsOf(authors, context.parked);
+        if (news.length === 0) return;
+        enqueue.assign({ parked: new Set([...context.parked, ...news]) });
+        const nodeId = context.peer?.nodeId as NodeId;
+        enqueue.sendTo(context.parent, {
+          type: 'notice',
+          happening: { type: 'clock.drift', nodeId, authors: news },
+        });
+      },
+    ),
+    rememberMatch: assign({ isMatched: true }),
+    forgetMatch: assign({ isMatched: false }),
+    reportMatched: sendTo(
+      ({ context }) => context.parent,
+      ({ context }) => ({ type: 'session.matched' as const, sessionId: context.sessionId }),
+    ),
+    /** The first heartbeats may have come before the clocks. */
+    reportEarlyMatch: enqueueActions(({ context, enqueue }) => {
+      if (!context.isMatched) return;
+      enqueue.sendTo(context.parent, { type: 'session.matched', sessionId: context.sessionId });
+      enqueue.raise({ type: 'replication.advanced' });
+    }),
+    reportAdvanced: enqueueActions(({ context, enqueue }) => {
+      if (context.isAdvanced) return;
+      enqueue.assign({ isAdvanced: true });
+      enqueue.sendTo(context.parent, { type: 'session.advanced', sessionId: context.sessionId });
+    }),
+    forgetParked: assign({ parked: new Set<AuthorKey>() }),
+    reportAnswered: sendTo(
+      ({ context }) => context.parent,
+      ({ context }) => ({ type: 'session.answered' as const, sessionId: context.sessionId }),
+    ),
+    /** Once a session, however often it is asked. */
+    reportProbed: enqueueActions(({ context, enqueue }) => {
+      if (context.isDoubted) return;
+      enqueue.assign({ isDoubted: true });
+      enqueue.sendTo(context.parent, { type: 'session.probed', sessionId: context.sessionId });
+    }),
+    rememberIntervals: assign((_, { intervals }: { intervals: Intervals }) => ({ intervals })),
+    adjustLink: sendTo(
+      ({ context }) => context.link,
+      (_, { intervals }: { intervals: Intervals }) => ({ type: 'link.adjust' as const, intervals }),
+    ),
+    rememberPort: assign(({ context }, { port }: { port: number }) => ({ identity: { ...context.identity, port } })),
+    reportRelocated: sendTo(
+      ({ context }) => context.parent,
+      ({ context }, { port }: { port: number }) => ({
+        type: 'session.relocated' as const,
+        sessionId: context.sessionId,
+        port,
+      }),
+    ),
+    rememberNeighbours: assign((_, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({ neighbours })),
+    reportNeighbours: sendTo(
+      ({ context }) => context.parent,
+      ({ context: { sessionId } }, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({
+        type: 'session.neighbours' as const,
+        sessionId,
+        neighbours,
+      }),
+    ),
+    rememberMeasured: assign(
+      (_, { roundTripMs, clockAheadMs, bytesPerSecond }: Extract<LinkReport, { type: 'heartbeat.measured' }>) => ({
+        roundTripMs,
+        clockAheadMs,
+        bytesPerSecond,
+      }),
+    ),
+    recordFailure: assign((_, failure: Failure) => ({ failure: { code: failure.code, message: failure.message } })),
+    recordUnexpected: assign(({ context }, { type }: { type: string }) => ({
+      failure: {
+        code: 'unexpectedFrame' as const,
+        message: `${context.peer?.nodeId ?? context.connection.remoteAddress} sent ${type} where it has no meaning.`,
+      },
+    })),
+  },
+});
