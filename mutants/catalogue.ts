@@ -297,8 +297,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'machines/sender.machine.ts',
-        find: "'frame.acknowledgement': { target: 'caughtUp', actions: { type: 'settleBatch', params: ({ event }) => event } },",
-        replace: "'frame.acknowledgement': { actions: { type: 'settleBatch', params: ({ event }) => event } },",
+        find: "'frame.acknowledgement': { target: 'caughtUp', actions: { type: 'settleBatch', params: itsEvent } },",
+        replace: "'frame.acknowledgement': { actions: { type: 'settleBatch', params: itsEvent } },",
       },
     ],
     plan: quietPairs,
@@ -340,12 +340,12 @@ export const mutants: readonly Mutant[] = [
     bug: 'Two connections between the same two processes are both accepted.',
     edits: [
       {
-        file: 'machines/peer.machine.ts',
+        file: 'machines/peer-context.ts',
         find: 'if (session.direction === newcomer.direction) return false;',
         replace: 'if (session.sessionId !== newcomer.sessionId) return false;',
       },
       {
-        file: 'machines/peer.machine.ts',
+        file: 'machines/peer-actions.ts',
         find: "        enqueue.sendTo(context.session.session, { type: 'session.close', refusal: duplicateConnection });\n",
         replace: '',
       },
@@ -380,7 +380,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'machines/session.machine.ts',
-        find: "    'frame.goodbye': { target: '.closed', actions: { type: 'recordFailure', params: ({ event }) => event } },\n",
+        find: "    'frame.goodbye': { target: '.closed', actions: { type: 'recordFailure', params: itsEvent } },\n",
         replace: '',
       },
     ],
@@ -392,7 +392,7 @@ export const mutants: readonly Mutant[] = [
     bug: 'Sessions that have ended stay children of the membership.',
     edits: [
       {
-        file: 'machines/membership.machine.ts',
+        file: 'machines/membership-actions.ts',
         find: '        enqueue.stopChild(actorId);\n        if (output === undefined) {\n',
         replace: '        if (output === undefined) {\n          enqueue.stopChild(actorId);\n',
       },
@@ -487,7 +487,7 @@ export const mutants: readonly Mutant[] = [
     bug: 'Documents of cluster scope are offered to the cloud, too.',
     edits: [
       {
-        file: 'machines/gateway.machine.ts',
+        file: 'machines/gateway-context.ts',
         find: "const scopes: readonly Scope[] = ['shared'];",
         replace: "const scopes: readonly Scope[] = ['cluster', 'shared'];",
       },
@@ -545,7 +545,7 @@ export const mutants: readonly Mutant[] = [
     bug: 'Peers are dialed with the first cluster key, even after it has changed.',
     edits: [
       {
-        file: 'machines/peer.machine.ts',
+        file: 'machines/peer-actions.ts',
         find: '    secure: assign((_, { security }: { security: ConnectionSecurity }) => ({ security })),',
         replace: '    secure: assign((_, __: { security: ConnectionSecurity }) => ({})),',
       },
@@ -559,7 +559,7 @@ export const mutants: readonly Mutant[] = [
     bug: 'Connections by a dropped cluster key continue.',
     edits: [
       {
-        file: 'machines/membership.machine.ts',
+        file: 'machines/membership-actions.ts',
         find: 'if (!isInForce(protection, security)) enqueue',
         replace: "if (protection.kind === 'server') enqueue",
       },

@@ -13,6 +13,11 @@ export function itsFailure({ event }: { readonly event: { readonly error: unknow
   return { failure: failureOf(event.error) };
 }
 
+/** The failure of a child, and which child it was, as params. */
+export function itsActorsFailure({ event }: { readonly event: { readonly actorId: string; readonly error: unknown } }) {
+  return { where: event.actorId, failure: failureOf(event.error) };
+}
+
 /** An actor as the mailbox that it gives to another actor. The receiver's `parent` says which events the mailbox takes. */
 export function mailboxOf<E extends { type: string }>(actor: AnyActorRef): Mailbox<E> {
   return actor as Mailbox<E>;

@@ -8,8 +8,7 @@
  * answers. The three of a member know nothing of each other: what one reports and another needs passes through here.
  */
 import { raise, sendTo } from 'xstate';
-import { itsEvent, itsFailure, mailboxOf } from '../actors/typed.js';
-import { failureOf } from '../core/errors.js';
+import { itsActorsFailure, itsEvent, itsFailure, mailboxOf } from '../actors/typed.js';
 import type { Store } from '../ports/store.js';
 import { nodeSetup, reportOf } from './node-actions.js';
 import {
@@ -378,12 +377,7 @@ const machine = nodeSetup.createMachine({
         'configuration.changed': {},
         'configuration.failed': {},
         // A failure is no reason to begin again.
-        'xstate.error.actor.*': {
-          actions: {
-            type: 'report',
-            params: ({ event }) => ({ where: event.actorId, failure: failureOf(event.error) }),
-          },
-        },
+        'xstate.error.actor.*': { actions: { type: 'report', params: itsActorsFailure } },
       },
       invoke: {
         src: 'close',

@@ -1,0 +1,170 @@
+/** What a gateway does: its guards and actions, by the names that its chart has for them. */
+import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, raise, sendTo, setup } from 'xstate';
+import type {
+  Adjustment,
+  GatewayCondition,
+  Happening,
+  SessionIdentified,
+  SessionOutput,
+  SessionReport,
+} from '../actors/mailboxes.js';
+import { type AccessToken, dialCloud, requestToken } from '../actors/slots.js';
+import { mailboxOf } from '../actors/typed.js';
+import type { Failure } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Connection } from '../ports/ports.js';
+import type { CloudPeer } from '../remote-peers/remote-peer.js';
+import {
+  type AttemptFailed,
+  type GatewayContext,
+  type GatewayEvent,
+  type GatewayInput,
+  isSame,
+  isSameTrust,
+  refusals,
+  scopes,
+  tellDisconnected,
+  waitMs,
+} from './gateway-context.js';
+import { sessionMachine } from './session.machine.js';
+
+export const gatewaySetup = setup({
+  types: {
+    context: {} as GatewayContext,
+    input: {} as GatewayInput,
+    events: {} as GatewayEvent | DoneActorEvent<SessionOutput, string> | ErrorActorEvent<unknown, string>,
+  },
+  actors: { requestToken, dialCloud, session: sessionMachine },
+  delays: {
+    backoff: ({ context }) => waitMs(context, limits.backoffFirstMs, limits.gatewayBackoffMaxMs),
+    rejectedBackoff: ({ context }) => waitMs(context, limits.refusedBackoffFirstMs, limits.refusedBackoffMaxMs),
+    refresh: ({ context: { token, now } }) => Math.max(0, (token?.refreshAtMs ?? 0) - now()),
+    refreshBackoff: ({ context }) =>
+      waitMs({ ...context, attempt: context.refreshAttempt }, limits.backoffFirstMs, limits.gatewayBackoffMaxMs),
+  },
+  guards: {
+    isDisabled: ({ context }) => !context.peer.isEnabled,
+    isOpen: ({ context }) => context.duty === 'open',
+    isProbe: ({ context }) => context.duty === 'probe',
+    hasFreshToken: ({ context: { token, now } }) => token !== undefined && now() < token.refreshAtMs,
+    /** Whether the way to the cloud node is to be trusted by other rules, or may be open now. */
+    touchesWay: ({ context }, { effects, configured }: Adjustment) =>
+      effects.has('keys') ||
+      configured.ca !== context.ca ||
+      !isSameTrust(configured.configuration, context.configuration),
+    isSamePeer: ({ context }, { peer }: { peer: CloudPeer }) => isSame(context.peer, peer),
+    isOwnSession: ({ context }, { sessionId }: { sessionId: string }) => context.session?.sessionId === sessionId,
+    isSomebodyElse: ({ context }, { identity }: SessionIdentified) => identity.nodeId !== context.peer.nodeId,
+    /** A token may have been withdrawn, or the keys of the authority have changed: a fresh one is worth one attempt. */
+    isFirstTokenRefusal: ({ context }, { failure }: AttemptFailed) =>
+      failure.code === 'tokenRefused' && !context.wasTokenRefused,
+    isRefusal: (_, { failure }: AttemptFailed) => refusals.has(failure.code),
+  },
+  actions: {
+    setDuty: assign((_, { duty }: { duty: GatewayContext['duty'] }) => ({ duty })),
+    /** A probe of what it was before proves nothing any more. */
+    adoptPeer: assign(({ context }, { peer }: { peer: CloudPeer }) => ({
+      duty: context.duty === 'probe' ? 'rest' : context.duty,
+      ...{ peer, token: undefined, wasTokenRefused: false, attempt: 0, lastFailure: undefined, toldFailure: undefined },
+    })),
+    adjust: enqueueActions(({ context, enqueue }, { identity, configured }: Adjustment) => {
+      const { configuration, keys, ca } = configured;
+      enqueue.assign({ identity, configuration, keys, ca });
+      if (context.session === undefined) return;
+      enqueue.sendTo(context.session.ref, { type: 'session.adjust', intervals: configuration });
+    }),
+    keepToken: assign(({ context: { now, random } }, token: AccessToken) => {
+      // Spread out, or all clusters of an authority would ask at once, for ever.
+      const share = limits.tokenRefreshShare - limits.tokenRefreshJitter * random();
+      return { token: { ...token, refreshAtMs: now() + share * token.lifetimeMs }, refreshAttempt: 0 };
+    }),
+    dropToken: assign({ token: undefined, wasTokenRefused: true }),
+    dropRefusedToken: assign(({ context }, { code }: Failure) =>
+      code === 'tokenRefused' || code === 'tokenExpired' ? { token: undefined } : { token: context.token },
+    ),
+    startSession: assign(({ context, spawn, self }, { connection }: { connection: Connection }) => {
+      const { identity, store, configuration, peer, random, token } = context;
+      const sessionId = `session-${context.sessionCount + 1}`;
+      const ref = spawn('session', {
+        id: sessionId,
+        input: {
+          ...{ sessionId, parent: mailboxOf<SessionReport>(self), connection, identity, store, scopes, random },
+          ...{ direction: 'dialed', expected: peer.nodeId, intervals: configuration },
+          access: { kind: 'token', token: (token as AccessToken).token },
+        },
+      });
+      return { sessionCount: context.sessionCount + 1, session: { sessionId, ref, isAdmitted: false } };
+    }),
+    admit: enqueueActions(({ context, enqueue }, { session, sessionId }: SessionIdentified) => {
+      enqueue.assign({ session: { sessionId, ref: session, isAdmitted: true }, toldFailure: undefined });
+      enqueue.sendTo(session, { type: 'session.admit' });
+      const happening = { type: 'gateway.connected', nodeId: context.peer.nodeId } as const;
+      enqueue.sendTo(context.parent, { type: 'notice', happening });
+    }),
+    refuse: enqueueActions(({ context, enqueue }, failure: Failure) => {
+      if (context.session === undefined) return;
+      enqueue.sendTo(context.session.ref, { type: 'session.refuse', refusal: failure });
+      enqueue.stopChild(context.session.sessionId);
+      enqueue.assign({ session: undefined });
+    }),
+    /** Says goodbye, if there is anybody to say it to. */
+    closeSession: enqueueActions(({ context, enqueue }, failure: Failure) => {
+      if (context.session === undefined) return;
+      enqueue.sendTo(context.session.ref, { type: 'session.close', refusal: failure });
+      // It has said goodbye by then, and its link sends what is queued.
+      enqueue.stopChild(context.session.sessionId);
+      tellDisconnected(context, failure, (report) => enqueue.sendTo(context.parent, report));
+      enqueue.assign({ session: undefined });
+    }),
+    /** Reaps a session that is over, and the attempt with it, unless we have closed it ourselves. */
+    reap: enqueueActions(({ context, enqueue }, { actorId, failure }: { actorId: string; failure: Failure }) => {
+      enqueue.stopChild(actorId);
+      if (context.session?.sessionId !== actorId) return;
+      tellDisconnected(context, failure, (report) => enqueue.sendTo(context.parent, report));
+      enqueue.assign({ session: undefined });
+      enqueue.raise({ type: 'attempt.failed', failure });
+    }),
+    renewSession: enqueueActions(({ context, enqueue }) => {
+      if (context.session === undefined || context.token === undefined) return;
+      enqueue.sendTo(context.session.ref, { type: 'session.renew', token: context.token.token });
+    }),
+    recordFailure: assign(({ context }, { failure }: { failure: Failure }) => ({
+      lastFailure: { ...failure, atMs: context.now() },
+      attempt: context.attempt + 1,
+    })),
+    recordRefreshFailure: assign(({ context }, { failure }: { failure: Failure }) => ({
+      lastFailure: { ...failure, atMs: context.now() },
+      refreshAttempt: context.refreshAttempt + 1,
+    })),
+    recordSync: assign(({ context }) => ({ lastSyncedAtMs: context.now() })),
+    resetAttempts: assign({ attempt: 0, wasTokenRefused: false, lastFailure: undefined }),
+    /** Each condition once. */
+    report: enqueueActions(({ context, enqueue }, { condition }: { condition: GatewayCondition }) => {
+      if (context.toldCondition === condition) return;
+      enqueue.assign({ toldCondition: condition });
+      enqueue.sendTo(context.parent, { type: 'gateway.changed', nodeId: context.peer.nodeId, condition });
+    }),
+    reportProbe: sendTo(
+      ({ context }) => context.parent,
+      ({ context }, { isReached }: { isReached: boolean }) => ({
+        ...{ type: 'gateway.probed' as const, nodeId: context.peer.nodeId, isReached },
+      }),
+    ),
+    /** Each reason once in a row, or a cloud node that is down for a day would fill the log. */
+    tellFailure: enqueueActions(({ context, enqueue }, { type }: { type: 'gateway.failed' | 'gateway.rejected' }) => {
+      const { lastFailure: failure, parent, peer } = context;
+      if (failure === undefined || context.toldFailure === `${type} ${failure.code}`) return;
+      enqueue.assign({ toldFailure: `${type} ${failure.code}` });
+      enqueue.sendTo(parent, { type: 'notice', happening: { type, nodeId: peer.nodeId, failure } });
+    }),
+    passOn: sendTo(
+      ({ context }) => context.parent,
+      (_, event: Extract<SessionReport, { type: 'notice' }>) => event,
+    ),
+    tell: sendTo(
+      ({ context }) => context.parent,
+      (_, happening: Happening) => ({ type: 'notice' as const, happening }),
+    ),
+    failAttempt: raise((_, { failure }: { failure: Failure }) => ({ type: 'attempt.failed' as const, failure })),
+  },
+});

@@ -1,0 +1,243 @@
+/** What a membership does: its guards and actions, by the names that its chart has for them. */
+import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
+import type {
+  Address,
+  Adjustment,
+  Direction,
+  Happening,
+  Notice,
+  PeerCommand,
+  PeerReport,
+  SessionIdentified,
+  SessionOutput,
+  SessionReport,
+  Source,
+} from '../actors/mailboxes.js';
+import { discovery, knownPeers } from '../actors/slots.js';
+import { mailboxOf } from '../actors/typed.js';
+import { failureOf } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
+import type { Connection, ConnectionSecurity } from '../ports/ports.js';
+import type { Refusal } from '../wire/messages.js';
+import {
+  isInForce,
+  type KnownPeers,
+  leavingTimeoutMs,
+  type MembershipContext,
+  type MembershipEvent,
+  type MembershipInput,
+  notice,
+  peerActorId,
+  quarantineKeyOf,
+  refusalOf,
+  retired,
+  scopes,
+  tableFull,
+  without,
+  withoutPeer,
+  withRow,
+} from './membership-context.js';
+import { peerMachine } from './peer.machine.js';
+import { sessionMachine } from './session.machine.js';
+
+export const membershipSetup = setup({
+  types: {
+    context: {} as MembershipContext,
+    input: {} as MembershipInput,
+    events: {} as
+      | MembershipEvent
+      | DoneActorEvent<SessionOutput | undefined, string>
+      | ErrorActorEvent<unknown, string>,
+  },
+  actors: { discovery, knownPeers, peer: peerMachine, session: sessionMachine },
+  delays: { leavingTimeout: leavingTimeoutMs },
+  guards: {
+    isAlone: ({ context }) => context.sessions.size === 0,
+    /** The listener sees to it that those who have not said who they are make way; two of them may be open for a moment. */
+    isFull: ({ context }) => context.sessions.size >= limits.connectionsMax + 2 * limits.unauthenticatedMax,
+    /** Let in by a listener, or dialed, by rules that do not hold any more: it has proved nothing that counts. */
+    isOutdated: ({ context }, { connection }: { connection: Connection }) =>
+      !isInForce(connection.protection, context.security),
+    /** Beacons are signed with the key of the cluster. */
+    touchesDiscovery: (_, { effects }: Adjustment) => effects.has('discovery') || effects.has('keys'),
+    hasMoved: ({ context }, { identity }: Adjustment) => identity.port !== context.identity.port,
+    touchesKnownPeers: (_, { effects }: Adjustment) => effects.has('knownPeers'),
+    isUnwelcome: ({ context }, { identity }: SessionIdentified) => refusalOf(context, identity) !== undefined,
+  },
+  actions: {
+    /** A connection becomes a session that belongs to nobody until its handshake has said who is there. */
+    startSession: assign(
+      (
+        { context, spawn, self },
+        { connection, direction, expected }: { connection: Connection; direction: Direction; expected?: NodeId },
+      ) => {
+        const { identity, store, configuration, random } = context;
+        const sessionId = `session-${context.sessionCount + 1}`;
+        const parent = mailboxOf<SessionReport>(self);
+        const ref = spawn('session', {
+          id: sessionId,
+          input: {
+            ...{ sessionId, parent, connection, direction, expected, identity, store, scopes, random },
+            access: { kind: 'cluster' },
+            intervals: configuration,
+          },
+        });
+        const row = { ref, protection: connection.protection, peerId: undefined };
+        return { sessionCount: context.sessionCount + 1, sessions: withRow(context.sessions, sessionId, row) };
+      },
+    ),
+    /** A port: closing a connection neither throws nor answers. */
+    dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
+    /** One actor for each peer, as many as the table holds. */
+    meetPeers: assign(({ context, spawn, self }, { nodeIds }: { nodeIds: Iterable<NodeId> }) => {
+      const peers = new Map(context.peers);
+      for (const nodeId of nodeIds) {
+        if (nodeId === context.identity.nodeId || peers.has(nodeId)) continue;
+        if (peers.size >= limits.peersMax) break;
+        const { security, random } = context;
+        const parent = mailboxOf<PeerReport>(self);
+        const input = { nodeId, selfId: context.identity.nodeId, parent, security, random };
+        peers.set(nodeId, spawn('peer', { id: peerActorId(nodeId), input }));
+      }
+      return { peers };
+    }),
+    /** Lets the peer actor decide about a session. */
+    introduce: enqueueActions(({ context, enqueue }, event: SessionIdentified) => {
+      const { identity, session, sessionId } = event;
+      const peer = context.peers.get(identity.nodeId);
+      if (peer === undefined) {
+        enqueue.sendTo(session, { type: 'session.refuse', refusal: tableFull });
+        return;
+      }
+      const row = context.sessions.get(sessionId);
+      if (row === undefined) return;
+      enqueue.assign({ sessions: withRow(context.sessions, sessionId, { ...row, peerId: identity.nodeId }) });
+      enqueue.sendTo(peer, event);
+    }),
+    refuseUnwelcome: enqueueActions(({ context, enqueue }, { identity, session }: SessionIdentified) => {
+      const refusal = refusalOf(context, identity) ?? tableFull;
+      enqueue.sendTo(session, { type: 'session.refuse', refusal });
+      if (refusal.code === 'duplicateNodeId') {
+        enqueue.sendTo(context.parent, notice({ type: 'node.duplicated', failure: refusal }));
+      }
+    }),
+    reportMistaken: enqueueActions(({ context, enqueue }, { identity, expected, remoteAddress }: SessionIdentified) => {
+      const peer = expected === undefined || expected === identity.nodeId ? undefined : context.peers.get(expected);
+      if (peer === undefined) return;
+      const message = `"${identity.nodeId}" answers at the address of "${expected}": correct the address.`;
+      enqueue.sendTo(peer, { type: 'peer.mistaken', remoteAddress, failure: { code: 'nodeIdMismatch', message } });
+    }),
+    sight: enqueueActions(
+      ({ context, enqueue }, { nodeId, address, source }: { nodeId: NodeId; address: Address; source: Source }) => {
+        const peer = context.peers.get(nodeId);
+        if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.sighted', address, source });
+      },
+    ),
+    /** Sessions and peers go on, and each hears only of what concerns it. */
+    adjust: enqueueActions(({ context, enqueue }, { effects, identity, configured }: Adjustment) => {
+      const { configuration, keys, initialPeers } = configured;
+      const security = configured.security as ConnectionSecurity;
+      const hasMoved = identity.port !== context.identity.port;
+      enqueue.assign({ identity, configuration, keys, initialPeers, security });
+      for (const { ref } of context.sessions.values()) {
+        if (effects.has('intervals')) enqueue.sendTo(ref, { type: 'session.adjust', intervals: configuration });
+        if (hasMoved) enqueue.sendTo(ref, { type: 'session.relocate', port: identity.port });
+      }
+      if (!effects.has('keys')) return;
+      for (const peer of context.peers.values()) enqueue.sendTo(peer, { type: 'peer.secure', security });
+      for (const { ref, protection } of context.sessions.values()) {
+        if (!isInForce(protection, security)) enqueue.sendTo(ref, { type: 'session.close', refusal: retired });
+      }
+    }),
+    /** Discovery begins anew, and whom it does not find again it cannot miss. */
+    loseSightOfAll: enqueueActions(({ context, enqueue }) => {
+      for (const peer of context.peers.values()) {
+        enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'beacon' });
+      }
+    }),
+    loseSight: enqueueActions(({ context, enqueue }, { nodeId, address }: { nodeId: NodeId; address?: Address }) => {
+      const peer = context.peers.get(nodeId);
+      if (peer === undefined) return;
+      enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'beacon', ...(address === undefined ? {} : { address }) });
+    }),
+    /** Others can reach these peers, or they can be heard: perhaps they can be reached from here, too. */
+    stirPeers: enqueueActions(({ context, enqueue }, { nodeIds }: { nodeIds: Iterable<NodeId> }) => {
+      for (const nodeId of nodeIds) {
+        const peer = context.peers.get(nodeId);
+        if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.stirred' });
+      }
+    }),
+    /** Tells the peers that were added, moved or removed, and remembers the new list. */
+    updateKnown: enqueueActions(({ context, enqueue }, { peers, quarantined, surplus }: KnownPeers) => {
+      for (const nodeId of context.known.keys()) {
+        const peer = context.peers.get(nodeId);
+        if (peer !== undefined && !peers.has(nodeId)) enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'known' });
+      }
+      for (const [nodeId, address] of peers) {
+        const peer = context.peers.get(nodeId);
+        // Told each time: its actor may be new although its address is not.
+        if (peer === undefined) continue;
+        enqueue.sendTo(peer, { type: 'peer.sighted', source: 'known', address });
+      }
+      const toldBefore = new Set(context.quarantined.map(quarantineKeyOf));
+      for (const document of quarantined.filter((each) => !toldBefore.has(quarantineKeyOf(each)))) {
+        enqueue.sendTo(context.parent, notice({ type: 'document.quarantined', ...document }));
+      }
+      if (surplus !== undefined && context.surplus === undefined) {
+        enqueue.sendTo(context.parent, notice({ type: 'failure', where: 'known peers', failure: surplus }));
+      }
+      enqueue.assign({ known: peers, quarantined, surplus });
+    }),
+    tellSessionPeer: enqueueActions(({ context, enqueue }, event: { sessionId: string } & PeerCommand) => {
+      const peerId = context.sessions.get(event.sessionId)?.peerId;
+      const peer = peerId === undefined ? undefined : context.peers.get(peerId);
+      if (peer !== undefined) enqueue.sendTo(peer, event as PeerCommand);
+    }),
+    /** Reaps a child that is done: a session that is over, or a peer that nobody knows any more. */
+    reap: enqueueActions(
+      ({ context, enqueue }, { actorId, output }: { actorId: string; output: SessionOutput | undefined }) => {
+        enqueue.stopChild(actorId);
+        if (output === undefined) {
+          enqueue.assign({ peers: withoutPeer(context.peers, actorId) });
+          return;
+        }
+        enqueue.assign({ sessions: without(context.sessions, actorId) });
+        const owner = output.peerId ?? output.expected;
+        const peer = owner === undefined ? undefined : context.peers.get(owner);
+        if (peer !== undefined) {
+          enqueue.sendTo(peer, { type: 'session.closed', sessionId: output.sessionId, failure: output.failure });
+        }
+      },
+    ),
+    /** A child that failed is a bug, but of that child only: record it, stop it, and let the others go on. */
+    contain: enqueueActions(({ context, enqueue }, { actorId, error }: { actorId: string; error: unknown }) => {
+      const failure = failureOf(error);
+      enqueue.stopChild(actorId);
+      enqueue.sendTo(context.parent, notice({ type: 'failure', where: actorId, failure }));
+      const owner = context.peers.get(context.sessions.get(actorId)?.peerId as NodeId);
+      if (owner !== undefined) enqueue.sendTo(owner, { type: 'session.closed', sessionId: actorId, failure });
+      for (const { ref, peerId } of context.sessions.values()) {
+        if (peerId !== undefined && peerActorId(peerId) === actorId) {
+          enqueue.sendTo(ref, { type: 'session.close', refusal: failure });
+        }
+      }
+      enqueue.assign({ sessions: without(context.sessions, actorId), peers: withoutPeer(context.peers, actorId) });
+    }),
+    tell: sendTo(
+      ({ context }) => context.parent,
+      (_, happening: Happening) => notice(happening),
+    ),
+    passOn: sendTo(
+      ({ context }) => context.parent,
+      (_, event: Notice) => event,
+    ),
+    stopPeers: enqueueActions(({ context, enqueue }) => {
+      for (const nodeId of context.peers.keys()) enqueue.stopChild(peerActorId(nodeId));
+      enqueue.assign({ peers: new Map() });
+    }),
+    sayGoodbye: enqueueActions(({ context, enqueue }, { refusal }: { refusal: Refusal }) => {
+      for (const { ref } of context.sessions.values()) enqueue.sendTo(ref, { type: 'session.close', refusal });
+    }),
+  },
+});

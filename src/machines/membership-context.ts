@@ -1,0 +1,117 @@
+/** What a membership knows, and what follows from it. */
+import type {
+  Address,
+  DiscoveryReport,
+  Happening,
+  KnownPeersReport,
+  Mailbox,
+  MembershipCommand,
+  Notice,
+  PeerCommand,
+  PeerReport,
+  SessionCommand,
+  SessionReport,
+} from '../actors/mailboxes.js';
+import type { Configuration } from '../configuration/schema.js';
+import type { Scope } from '../core/author.js';
+import type { Failure } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
+import type { ClusterKeys } from '../core/keys.js';
+import { limits } from '../core/limits.js';
+import type { ConnectionSecurity, Protection } from '../ports/ports.js';
+import type { Store } from '../ports/store.js';
+import type { QuarantinedDocument, RemotePeerDocument } from '../remote-peers/remote-peer.js';
+import type { Identity } from '../wire/messages.js';
+
+export interface MembershipInput {
+  readonly parent: Mailbox<Notice>;
+  readonly identity: Identity;
+  readonly store: Store;
+  readonly configuration: Configuration;
+  readonly security: ConnectionSecurity;
+  readonly keys: ClusterKeys | undefined;
+  readonly random: () => number;
+  readonly initialPeers: readonly RemotePeerDocument[];
+}
+
+export interface MembershipContext extends MembershipInput {
+  readonly peers: ReadonlyMap<NodeId, Mailbox<PeerCommand>>;
+  readonly sessions: ReadonlyMap<string, SessionRow>;
+  readonly sessionCount: number;
+  readonly known: ReadonlyMap<NodeId, Address>;
+  /** Documents that cannot be used, as found at the last reading. */
+  readonly quarantined: readonly QuarantinedDocument[];
+  readonly surplus: Failure | undefined;
+}
+
+export type KnownPeers = Extract<KnownPeersReport, { type: 'knownPeers.changed' }>;
+
+export interface SessionRow {
+  readonly ref: Mailbox<SessionCommand>;
+  readonly protection: Protection;
+  /** Once it has said who is there. */
+  readonly peerId: NodeId | undefined;
+}
+
+export const retired = {
+  code: 'clusterKeyRetired',
+  message: 'The cluster key of this connection is not in use any more: connect with the present one.',
+} as const;
+
+export type MembershipEvent = MembershipCommand | DiscoveryReport | KnownPeersReport | SessionReport | PeerReport;
+
+/** Everything on the local network is exchanged; `cluster` entries stay within it. */
+export const scopes: readonly Scope[] = ['cluster', 'shared'];
+export const leavingTimeoutMs = 2_000;
+
+export const tableFull = {
+  code: 'connectionLimit',
+  message: `The node knows ${limits.peersMax} peers already.`,
+} as const;
+
+export function duplicateNodeId(nodeId: NodeId): Failure {
+  return {
+    code: 'duplicateNodeId',
+    message: `Another live process uses our NodeId "${nodeId}": give each node its own.`,
+  };
+}
+
+/** Ourselves, or our double, on the other side. */
+export function refusalOf({ identity: own }: MembershipContext, identity: Identity): Failure | undefined {
+  if (identity.boot === own.boot) return { code: 'selfConnection', message: 'The address is our own.' };
+  return identity.nodeId === own.nodeId ? duplicateNodeId(own.nodeId) : undefined;
+}
+
+/** Whether a connection is still protected as the cluster wants it. */
+export function isInForce(protection: Protection, security: ConnectionSecurity): boolean {
+  if (protection.kind !== 'psk' || security.kind !== 'psk') return protection.kind === security.kind;
+  return security.keys.some(({ keyId }) => keyId === protection.keyId);
+}
+
+export function peerActorId(nodeId: NodeId): string {
+  return `peer-${nodeId}`;
+}
+
+export function withRow(
+  sessions: MembershipContext['sessions'],
+  sessionId: string,
+  row: SessionRow,
+): MembershipContext['sessions'] {
+  return new Map(sessions).set(sessionId, row);
+}
+
+export function without(sessions: MembershipContext['sessions'], sessionId: string): MembershipContext['sessions'] {
+  return new Map([...sessions].filter(([other]) => other !== sessionId));
+}
+
+export function withoutPeer(peers: MembershipContext['peers'], actorId: string): MembershipContext['peers'] {
+  return new Map([...peers].filter(([nodeId]) => peerActorId(nodeId) !== actorId));
+}
+
+export function quarantineKeyOf({ collection, documentKey, reason }: QuarantinedDocument): string {
+  return JSON.stringify([collection, documentKey, reason]);
+}
+
+export function notice(happening: Happening): Notice {
+  return { type: 'notice', happening };
+}

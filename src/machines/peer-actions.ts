@@ -1,0 +1,172 @@
+/** What a peer does: its guards and actions, by the names that its chart has for them. */
+import { assign, enqueueActions, sendTo, setup } from 'xstate';
+import type { Address, Happening, PeerCommand, SessionIdentified, Source } from '../actors/mailboxes.js';
+import { dial } from '../actors/slots.js';
+import { formatAddress } from '../core/address.js';
+import type { AuthorKey } from '../core/author.js';
+import type { Failure } from '../core/errors.js';
+import { limits } from '../core/limits.js';
+import type { Connection, ConnectionSecurity } from '../ports/ports.js';
+import {
+  addressOf,
+  attemptsAfterSession,
+  attemptsTold,
+  candidatesOf,
+  duplicateConnection,
+  isSame,
+  isSurplus,
+  knownOnly,
+  type PeerContext,
+  type PeerInput,
+  refusals,
+  waitMs,
+  withAddress,
+  without,
+} from './peer-context.js';
+
+export const peerSetup = setup({
+  types: { context: {} as PeerContext, input: {} as PeerInput, events: {} as PeerCommand },
+  actors: { dial },
+  delays: {
+    backoff: ({ context }) =>
+      waitMs(context, limits.backoffFirstMs, context.isStirred ? limits.stirredBackoffMaxMs : limits.backoffMaxMs),
+    refusedBackoff: ({ context }) => waitMs(context, limits.refusedBackoffFirstMs, limits.refusedBackoffMaxMs),
+    handshakeTimeout: limits.handshakeTimeoutMs,
+    duplicateProbe: ({ context }) => limits.duplicateProbeMs + 2 * (context.session?.rate?.roundTripMs ?? 0),
+  },
+  guards: {
+    /** Known by nothing but sessions that are over, or not at all. */
+    isForgotten: ({ context }) => {
+      const { session, ...announced } = context.addresses;
+      if (Object.keys(announced).length > 0) return false;
+      return session === undefined || context.attempt > attemptsAfterSession;
+    },
+    isUnstirred: ({ context }) => !context.isStirred,
+    isOwnSession: ({ context }, { sessionId }: { sessionId: string }) => context.session?.sessionId === sessionId,
+    isContender: ({ context }, { sessionId }: { sessionId: string }) => context.contender?.sessionId === sessionId,
+    isSameProcess: ({ context }, { identity }: SessionIdentified) => context.session?.identity.boot === identity.boot,
+    isSurplus: ({ context }, newcomer: SessionIdentified) => isSurplus(context, newcomer),
+    isGone: ({ context }, { sessionId, failure }: { sessionId: string; failure: Failure }) =>
+      context.session?.sessionId === sessionId && failure.code === 'identityChanged',
+    /** At every address: at another one there may be somebody else. */
+    isRefusal: ({ context }, { failure }: { failure: Failure }) =>
+      refusals.has(failure.code) && context.turn + 1 >= candidatesOf(context.addresses).length,
+    isRefusalOfOwnSession: ({ context }, { sessionId, failure }: { sessionId: string; failure: Failure }) =>
+      context.session?.sessionId === sessionId && refusals.has(failure.code),
+  },
+  actions: {
+    rememberAddress: assign(({ context }, { source, address }: { source: Source; address: Address }) => ({
+      addresses: { ...context.addresses, [source]: withAddress(context.addresses[source], source, address) },
+      turn: 0,
+    })),
+    rememberStir: assign({ isStirred: true }),
+    forgetAddress: assign(({ context }, { source, address }: { source: Source; address?: Address }) => {
+      const { [source]: before = [], ...others } = context.addresses;
+      const left = address === undefined ? [] : before.filter((other) => !isSame(other, address));
+      return { addresses: left.length === 0 ? others : { ...others, [source]: left } };
+    }),
+    secure: assign((_, { security }: { security: ConnectionSecurity }) => ({ security })),
+    rememberPort: assign(({ context: { addresses, session } }, { port }: { port: number }) =>
+      session === undefined
+        ? {}
+        : { addresses: { ...addresses, session: [{ host: session.remoteHost, port }] }, turn: 0 },
+    ),
+    /** What it has said itself holds no longer; what is configured may again. */
+    forgetPlaces: assign(({ context: { addresses } }) => ({ addresses: knownOnly(addresses) })),
+    forgetMistaken: assign(({ context: { addresses } }, { remoteAddress }: { remoteAddress: string }) => ({
+      addresses: without(addresses, remoteAddress),
+    })),
+    handOver: sendTo(
+      ({ context }) => context.parent,
+      ({ context }, { connection }: { connection: Connection }) => ({
+        type: 'connection.dialed' as const,
+        connection,
+        expected: context.nodeId,
+      }),
+    ),
+    /** Admits a session, in place of the present one if there is one. */
+    admit: enqueueActions(({ context, enqueue }, newcomer: SessionIdentified) => {
+      if (context.session !== undefined) {
+        enqueue.sendTo(context.session.session, { type: 'session.close', refusal: duplicateConnection });
+      }
+      enqueue.sendTo(newcomer.session, { type: 'session.admit' });
+      // It starts without a divergence, and reports one if there is.
+      enqueue.raise({ type: 'session.aligned', sessionId: newcomer.sessionId });
+      const { remoteHost, identity } = newcomer;
+      const address = identity.port > 0 ? { session: [{ host: remoteHost, port: identity.port }] } : {};
+      enqueue.assign({ session: newcomer, contender: undefined, addresses: { ...context.addresses, ...address } });
+    }),
+    refuseSurplus: sendTo((_, newcomer: SessionIdentified) => newcomer.session, {
+      type: 'session.refuse',
+      refusal: duplicateConnection,
+    }),
+    holdContender: assign((_, contender: SessionIdentified) => ({ contender })),
+    probeSession: enqueueActions(({ context, enqueue }) => {
+      if (context.session !== undefined) enqueue.sendTo(context.session.session, { type: 'session.probe' });
+    }),
+    /** The present session lives: two processes use one NodeId, and the one that was there first stays. */
+    refuseContender: enqueueActions(({ context, enqueue }) => {
+      if (context.contender === undefined) return;
+      const failure = {
+        code: 'duplicateNodeId',
+        message: `Another live process uses the NodeId "${context.nodeId}" and is connected: give each node its own.`,
+      } as const;
+      enqueue.sendTo(context.contender.session, { type: 'session.refuse', refusal: failure });
+      enqueue.assign({ contender: undefined });
+      enqueue.sendTo(context.parent, {
+        type: 'notice',
+        happening: { type: 'peer.refused', nodeId: context.nodeId, failure },
+      });
+    }),
+    forgetContender: assign({ contender: undefined }),
+    forgetSession: assign({ session: undefined }),
+    resetAttempts: assign({ attempt: 0, lastFailure: undefined }),
+    recordFailure: assign(({ context }, { failure }: { failure: Failure }) => ({
+      attempt: context.attempt + 1,
+      turn: context.turn + 1,
+      isStirred: false,
+      lastFailure: failure,
+    })),
+    tell: sendTo(
+      ({ context }) => context.parent,
+      (_, happening: Happening) => ({ type: 'notice' as const, happening }),
+    ),
+    tellConnected: sendTo(
+      ({ context }) => context.parent,
+      ({ context: { nodeId, session } }) => ({
+        type: 'notice' as const,
+        happening: { type: 'peer.connected' as const, nodeId, remoteAddress: session?.remoteAddress ?? '' },
+      }),
+    ),
+    tellDisconnected: sendTo(
+      ({ context }) => context.parent,
+      ({ context: { nodeId } }, { failure }: { failure: Failure }) => ({
+        type: 'notice' as const,
+        happening: { type: 'peer.disconnected' as const, nodeId, failure },
+      }),
+    ),
+    tellRefused: sendTo(
+      ({ context }) => context.parent,
+      ({ context: { nodeId, lastFailure } }) => ({
+        type: 'notice' as const,
+        happening: { type: 'peer.refused' as const, nodeId, failure: lastFailure ?? duplicateConnection },
+      }),
+    ),
+    /** Once, and then at ever greater distances: a node that is away for a week fills no log. */
+    tellUnreachable: enqueueActions(({ context, enqueue }, { failure }: { failure: Failure }) => {
+      const { nodeId, attempt, turn, addresses, parent } = context;
+      // Where it was before the failure: the turn has passed on. Its address may be forgotten meanwhile.
+      const address = addressOf({ addresses, turn: turn - 1 });
+      if (!attemptsTold.has(attempt) || address === undefined) return;
+      const told = { address: formatAddress(address), attempts: attempt, failure };
+      enqueue.sendTo(parent, { type: 'notice', happening: { type: 'peer.unreachable', nodeId, ...told } });
+    }),
+    tellDiverged: sendTo(
+      ({ context }) => context.parent,
+      ({ context: { nodeId } }, { authors }: { authors: readonly AuthorKey[] }) => ({
+        type: 'notice' as const,
+        happening: { type: 'peer.diverged' as const, nodeId, authors },
+      }),
+    ),
+  },
+});
