@@ -1,9 +1,9 @@
 /**
- * The access token of the node on the other side of a session, on a cloud node: verified before anything else is said, renewed
- * while the session lasts, and the end of the session when it expires.
+ * On a cloud node: the access token of the node on the other side of a session. It is verified before the session says
+ * anything else, it can be renewed, and the session ends when it expires.
  *
- * One renewal at a time: whoever sends the next before the first was verified floods us. A renewal that cannot be verified for
- * a reason that is not its own (the authority is away) waits, on the word of the present token.
+ * Only one renewal may wait. A node that sends the next one before the first is verified floods this node. A renewal that
+ * cannot be verified because the authority is away waits, and the present token stays valid meanwhile.
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import type { CredentialCommand, CredentialReport, Mailbox } from '../actors/mailboxes.js';

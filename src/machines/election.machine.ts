@@ -1,13 +1,13 @@
 /**
- * The bully election (Garcia-Molina, 1982): of the live eligible nodes of the cluster the one that precedes all others leads. Who is
- * live, and how, is what authenticated heartbeats say; beacons never move it.
+ * The bully election (Garcia-Molina, 1982): of the live eligible nodes of the cluster, the one that precedes all others
+ * leads. Authenticated heartbeats say which nodes are live, and in which state. Beacons never count.
  *
- * Leadership is handed over, not taken: while somebody leads, the one that ought to waits until it has been there without a break
- * for a while, longer each time, then claims, and leads once the other has stepped down. So a node that comes and goes never
- * becomes leader, and leaderships overlap only where a partition has made two. For the same reason a leader does not step down
- * for a node that it has heard for a moment only: sessions that come and go do not move it.
+ * A leader hands leadership over; no node takes it. While another node leads, the rightful leader waits until it has been
+ * connected without a break for a while, longer each time. Then it claims, and leads once the other has stepped down. So
+ * a node that comes and goes never becomes leader, and leaderships overlap only in a partition. For the same reason a
+ * leader does not step down for a node that it has heard only for a moment.
  *
- * A node whose own database is impaired does not lead, and says why in its heartbeats: the others replace it at once.
+ * A node whose own database is impaired does not lead, and says why in its heartbeats. The others replace it at once.
  */
 import { assign, type ErrorActorEvent, enqueueActions, setup } from 'xstate';
 import type { ElectionCommand, LeadershipChanged, LivenessReport, Mailbox } from '../actors/mailboxes.js';
@@ -144,7 +144,7 @@ const machine = setup({
       enqueue.assign({ leaderId });
       enqueue.sendTo(context.parent, leadership(context, leaderId));
     }),
-    /** Without knowing who is live, this node follows nobody, and leads least of all. */
+    /** Without knowing which nodes are live, this node follows none, and leads even less. */
     resign: enqueueActions(({ context, enqueue }) => {
       if (context.leaderId !== undefined) enqueue.sendTo(context.parent, leadership(context, undefined));
       enqueue.assign({ leaderId: undefined, stance: 'following' });
@@ -207,13 +207,13 @@ const machine = setup({
       ],
       initial: 'canvassing',
       states: {
-        /** Nobody leads: does anybody turn up who ought to rather? */
+        /** No node leads. This one waits for a node that precedes it. */
         canvassing: {
           entry: { type: 'takeStance', params: { stance: 'following' } },
           always: { guard: 'isLed', target: 'waiting' },
           after: { candidacy: '#election.leader' },
         },
-        /** Somebody leads, and goes on to until this node has proved steady. */
+        /** Another node leads, and stays leader until this node has proved steady. */
         waiting: {
           entry: [{ type: 'takeStance', params: { stance: 'following' } }, 'countReturn'],
           always: { guard: 'isLeaderless', target: 'canvassing' },
@@ -236,7 +236,7 @@ const machine = setup({
       ],
       after: { undisturbed: { actions: 'forgetReturns' } },
     },
-    /** The parent has been told that nobody leads as far as this node knows, and hears why. */
+    /** The parent has heard that this node knows no leader, and hears why. */
     failed: { type: 'final' },
   },
 });

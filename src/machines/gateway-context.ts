@@ -66,7 +66,7 @@ export type GatewayEvent = GatewayCommand | SessionReport | AttemptFailed;
 /** What is of a cluster stays there. */
 export const scopes: readonly Scope[] = ['shared'];
 
-/** Somebody has to correct something: tried again, but rarely. */
+/** Waits for a person to correct the configuration, and tries again, but rarely. */
 export const refusals: ReadonlySet<ErrorCode> = new Set([
   'tokenRefused',
   'authorityRefused',

@@ -175,7 +175,7 @@ const machine = gatewaySetup.createMachine({
             onError: { actions: { type: 'failAttempt', params: ({ event }) => ({ failure: failureOf(event.error) }) } },
           },
         },
-        /** The session finds out who is there, and shows our token. It ends by itself when nobody answers. */
+        /** The session asks the other side who it is, and shows our token. It ends by itself without an answer. */
         introducing: {
           on: {
             'session.identified': [
@@ -248,7 +248,7 @@ const machine = gatewaySetup.createMachine({
       ],
       after: { backoff: 'authorizing' },
     },
-    /** Somebody has to correct something. */
+    /** A person has to correct the configuration. */
     rejected: {
       entry: [
         { type: 'report', params: { condition: 'rejected' } },

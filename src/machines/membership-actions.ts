@@ -66,7 +66,7 @@ export const membershipSetup = setup({
     isUnwelcome: ({ context }, { identity }: SessionIdentified) => refusalOf(context, identity) !== undefined,
   },
   actions: {
-    /** A connection becomes a session that belongs to nobody until its handshake has said who is there. */
+    /** A connection becomes a session. It belongs to no peer before its handshake says which node is there. */
     startSession: assign(
       (
         { context, spawn, self },
@@ -150,7 +150,7 @@ export const membershipSetup = setup({
         if (!isInForce(protection, security)) enqueue.sendTo(ref, { type: 'session.close', refusal: retired });
       }
     }),
-    /** Discovery begins anew, and whom it does not find again it cannot miss. */
+    /** Discovery begins again, and cannot miss a peer that it does not find again. */
     loseSightOfAll: enqueueActions(({ context, enqueue }) => {
       for (const peer of context.peers.values()) {
         enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'beacon' });
@@ -194,7 +194,7 @@ export const membershipSetup = setup({
       const peer = peerId === undefined ? undefined : context.peers.get(peerId);
       if (peer !== undefined) enqueue.sendTo(peer, event as PeerCommand);
     }),
-    /** Reaps a child that is done: a session that is over, or a peer that nobody knows any more. */
+    /** Reaps a child that is done: a session that is over, or a peer that was forgotten. */
     reap: enqueueActions(
       ({ context, enqueue }, { actorId, output }: { actorId: string; output: SessionOutput | undefined }) => {
         enqueue.stopChild(actorId);

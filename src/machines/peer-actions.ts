@@ -48,7 +48,7 @@ export const peerSetup = setup({
     isSurplus: ({ context }, newcomer: SessionIdentified) => isSurplus(context, newcomer),
     isGone: ({ context }, { sessionId, failure }: { sessionId: string; failure: Failure }) =>
       context.session?.sessionId === sessionId && failure.code === 'identityChanged',
-    /** At every address: at another one there may be somebody else. */
+    /** At every address: another node may be at another one. */
     isRefusal: ({ context }, { failure }: { failure: Failure }) =>
       refusals.has(failure.code) && context.turn + 1 >= candidatesOf(context.addresses).length,
     isRefusalOfOwnSession: ({ context }, { sessionId, failure }: { sessionId: string; failure: Failure }) =>

@@ -95,7 +95,7 @@ export function knownOnly({ known }: Addresses): Addresses {
   return known === undefined ? {} : { known };
 }
 
-/** Without an address at which somebody else was met; what is configured stays, to be tried again and complained of. */
+/** Without the address at which another node answered. A configured address stays: the peer tries it again, and complains. */
 export function without(addresses: Addresses, remoteAddress: string): Addresses {
   const kept = Object.entries(addresses).map(([source, list]): [string, readonly Address[]] => [
     source,

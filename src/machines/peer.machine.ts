@@ -40,7 +40,7 @@ const machine = peerSetup.createMachine({
     'session.identified': { target: '.connected', actions: { type: 'admit', params: itsEvent } },
   },
   states: {
-    /** Just met: nobody has said yet where it is. */
+    /** Just met: its address is not known yet. */
     idle: {
       on: {
         'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: itsEvent } },
@@ -51,7 +51,7 @@ const machine = peerSetup.createMachine({
       states: {
         connecting: {
           on: {
-            // It is somewhere else, or has started anew: what is being dialed may be dead.
+            // It has moved or restarted: the address being dialed may be dead.
             'peer.sighted': {
               target: 'connecting',
               reenter: true,
@@ -235,7 +235,7 @@ const machine = peerSetup.createMachine({
       always: { guard: 'isForgotten', target: 'forgotten' },
       after: { backoff: 'dialing' },
       on: {
-        // News of where it is, or that it has started anew: worth an attempt at once.
+        // It has moved or restarted: worth an attempt at once.
         'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: itsEvent } },
         // Tried again soon, but not each time that there is a sign of it.
         'peer.stirred': { guard: 'isUnstirred', target: 'backingOff', reenter: true, actions: 'rememberStir' },

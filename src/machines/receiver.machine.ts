@@ -59,7 +59,7 @@ export type ReceiverEvent =
   /** Time to say where we are, since something had to be left out. */
   | { readonly type: 'gap.due' };
 
-/** The delayed event that ends the pause after a gap. It outlives the states, or each batch would begin the pause anew. */
+/** The delayed event that ends the pause after a gap. It outlives the states, or each batch would restart the pause. */
 const gapDue = { id: 'gap.due', delay: 'gapBackoff' } as const;
 
 const machine = setup({

@@ -1,11 +1,11 @@
 /**
- * What a cloud node runs in place of membership, election and gateways: it only answers. Nodes of many clusters have opened sessions
- * with it, which are the children of its wards.
+ * A cloud node runs this in place of membership, election and gateways: it only answers. Nodes of many clusters open
+ * sessions with it, and its wards have them as children.
  *
- * What one guest costs does not depend on how many others are there: nothing here goes through all sessions but what concerns them all.
+ * The cost of one guest does not depend on the number of guests: only what concerns all sessions goes through all of them.
  *
- * A node is known by the subject of its token and its NodeId: two clusters may have nodes of one NodeId. Of two sessions of one
- * node the one that was opened later stays: whoever dials again has lost the other.
+ * A guest is known by the subject of its token and its NodeId, because two clusters may have nodes of one NodeId. Of two
+ * sessions of one guest the later one stays: a node that dials again has lost the earlier one.
  */
 import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
 import { indexDelays } from '../actors/delays.js';
@@ -44,7 +44,7 @@ export interface ReceptionInput {
 interface ReceptionContext extends ReceptionInput {
   /** By their ids. */
   readonly sessions: BucketMap<SessionRow>;
-  /** Whoever is there: the session of each, the latest if it has several. */
+  /** The session of each guest, the latest if it has several. */
   readonly guests: BucketMap<string>;
   readonly wards: ReadonlyMap<string, WardRow>;
   /** How many there have been. */
@@ -91,7 +91,7 @@ const machine = setup({
     isAlone: ({ context }) => context.sessions.size === 0,
     /** The listener sees to it that those who have not said who they are make way; two of them may be open for a moment. */
     isFull: ({ context }) => context.sessions.size >= limits.guestsMax + 2 * limits.unauthenticatedMax,
-    /** Let in when the node was a member of a cluster: whoever dials a cloud node has verified its certificate. */
+    /** Accepted while the node was a member of a cluster. A guest of a cloud node has verified its certificate. */
     isOfCluster: (_, { connection }: { connection: Connection }) => connection.protection.kind === 'psk',
     isUnwelcome: ({ context }, event: SessionIdentified) => refusalOf(context, event) !== undefined,
     isOutdated: ({ context }, event: SessionIdentified) => {
@@ -194,7 +194,7 @@ const machine = setup({
       ({ context }) => context.parent,
       (_, { where, failure }: { where: string; failure: Failure }) => notice({ type: 'failure', where, failure }),
     ),
-    /** Nobody stops what a ward that has failed leaves behind. */
+    /** A ward that has failed leaves sessions behind that no other actor stops. */
     closeSessions: enqueueActions(
       ({ context, enqueue }, { sessionIds, failure }: { sessionIds: readonly string[]; failure: Failure }) => {
         for (const sessionId of sessionIds) {
@@ -329,7 +329,7 @@ function wardLost({ sessions }: ReceptionContext, { actorId, error }: ErrorActor
   return { sessionIds: lost.map(([sessionId]) => sessionId), failure: failureOf(error) };
 }
 
-/** Ourselves on the other side, or somebody under our name. */
+/** The other side is this node itself, or has its NodeId. */
 function refusalOf({ identity: own }: ReceptionContext, { identity }: SessionIdentified): Failure | undefined {
   if (identity.boot === own.boot) return { code: 'selfConnection', message: 'The address is our own.' };
   if (identity.nodeId !== own.nodeId) return undefined;

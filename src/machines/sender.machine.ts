@@ -4,7 +4,7 @@
  * How much goes in a batch follows what the connection carries. An entry that would keep it busy for long goes in parts, one at a time:
  * what its author wrote after it waits, what others wrote goes on. So do heartbeats, and what the other side sends.
  *
- * At most `batchesInFlightMax` batches wait for an acknowledgement, so memory is bounded whatever the backlog. A commit
+ * At most `batchesInFlightMax` batches wait for an acknowledgement, so memory is bounded for any backlog. A commit
  * that happens while a batch is being read is counted, and the store is read again: no wake-up is lost.
  *
  * While the disk of the other side fails, it says so, and the window stays as it is. While our own does, reading is tried again, with pauses

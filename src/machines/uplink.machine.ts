@@ -128,7 +128,7 @@ const machine = setup({
       enqueue.assign({ identity: adjustment.identity, configuration, keys, ca });
       for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, adjustment);
     }),
-    /** The leader keeps secrets sealed with the key in use; it begins anew when that has changed. */
+    /** The leader keeps secrets sealed with the key in use, and starts again when the key changes. */
     tendSecrets: enqueueActions(({ context, enqueue, self }) => {
       enqueue.stopChild('resealer');
       if (!context.isLeader) return;
@@ -147,7 +147,7 @@ const machine = setup({
       const row = context.gateways.get(nodeId);
       return row === undefined ? {} : { gateways: new Map(context.gateways).set(nodeId, { ...row, condition }) };
     }),
-    /** A gateway that failed is a bug, but of that gateway only; it begins anew with the next change of the peers. */
+    /** A gateway that failed is a bug, but of that gateway only. It starts again at the next change of the peers. */
     contain: enqueueActions(({ context, enqueue }, { actorId, error }: { actorId: string; error: unknown }) => {
       enqueue.stopChild(actorId);
       enqueue.assign({
@@ -168,7 +168,7 @@ const machine = setup({
     }),
     endProbe: enqueueActions(({ context, enqueue }) => {
       enqueue.assign({ probing: [] });
-      // Whoever is still on its way; a leader's gateways have other orders.
+      // For probes still on their way. The gateways of a leader have other orders.
       if (context.isLeader) return;
       for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type: 'gateway.rest' });
     }),
@@ -324,7 +324,7 @@ const machine = setup({
 type UplinkMachineType = typeof machine;
 /** The type of {@link uplinkMachine}. */
 export interface UplinkMachine extends UplinkMachineType {}
-/** All gateways of a node, and whether somebody else should lead since they reach nobody. */
+/** All gateways of a node. They also decide whether another node should lead because they reach no cloud peer. */
 export const uplinkMachine: UplinkMachine = machine;
 
 type CloudPeers = ReadonlyMap<NodeId, CloudPeer>;
@@ -343,7 +343,7 @@ function conditions(context: UplinkContext): readonly GatewayCondition[] {
   return rowsOf(context).map(([, { condition }]) => condition);
 }
 
-/** There is somebody to reach, nobody is reached, and not because we are not wanted. */
+/** There are cloud peers, none is reached, and none has rejected this node. */
 function isCutOff(all: readonly GatewayCondition[]): boolean {
   const enabled = all.filter((condition) => condition !== 'disabled');
   return enabled.length > 0 && !enabled.includes('online') && enabled.some((condition) => condition !== 'rejected');

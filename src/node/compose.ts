@@ -150,7 +150,7 @@ export function composeReception(services: Services): ReceptionMachine {
   return receptionMachine.provide({ actors: { ward } });
 }
 
-/** A session machine with every slot filled: for whoever is the parent of sessions. */
+/** A session machine with every slot filled, for any parent of sessions. */
 export function composeSession({ readBatch, batchApplier, oplogFeed, link, verifyToken }: Services): SessionMachine {
   const sender = senderMachine.provide({ actors: { readBatch, oplogFeed } });
   const receiver = receiverMachine.provide({ actors: { batchApplier } });

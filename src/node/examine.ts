@@ -25,7 +25,7 @@ export function examineInstallation(): void {
 }
 
 /**
- * Looks at every page and at every entry of a database that nobody has open, and changes nothing in it.
+ * Reads every page and every entry of a database that no process has open, and changes nothing in it.
  *
  * @returns how much there is in it, and what is wrong with it
  * @throws StatemeshError `databaseInUse`, `databaseForeign`, `databaseCorrupt` when it cannot even be opened, `databaseUnavailable`

@@ -161,7 +161,7 @@ function invalidOptions(problem: string, cause?: unknown): StatemeshError {
   return new StatemeshError('configurationInvalid', `Invalid configuration: ${problem.replace(/\.$/, '')}.`, { cause });
 }
 
-/** Those who follow the log have read it all when the node stops, and nobody waits for more of it. */
+/** When the node stops, readers that follow the log get the rest of it, and none waits for more. */
 function endWith(actor: ActorRefFrom<NodeMachine>, log: RecentLog): void {
   actor.subscribe({
     next: (snapshot) => {
@@ -172,7 +172,7 @@ function endWith(actor: ActorRefFrom<NodeMachine>, log: RecentLog): void {
   });
 }
 
-/** Whoever can open the control socket is this user, or root: Node.js does not tell which process it is. */
+/** Only this user and root can open the control socket. Node.js does not tell which process did. */
 function userOfSocket(): string {
   return `control socket of uid ${process.geteuid?.() ?? 'unknown'}`;
 }
@@ -202,7 +202,7 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
     return snapshot.context.store;
   };
   const current = createCurrentStore({ getStore: store, isHeld: () => areWritesHeld(actor.getSnapshot()) });
-  // So that whoever asks while there is none is told so.
+  // Call `store()` first: it throws `notRunning`.
   const getStore = (): Store => store() && current.store;
   const database = createDatabase(getStore);
   const requests = createRequests(actor);
@@ -211,7 +211,7 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
   const { saveRemotePeer, getRemotePeers, removeRemotePeer, ...management } = createPeerManagement({
     ...{ getStore, getKeys, randomness: ports.randomness },
   });
-  // Whatever ends the node, nobody may wait on its streams for ever. A stop that was asked for is no error to them.
+  // No reader waits for ever on the streams of a node that has ended. A requested stop is no error to them.
   const endStreams = (): void => {
     const { failure } = actor.getSnapshot().context;
     database.endStreams(failure && new StatemeshError('storeClosed', `The node has ended: ${failure.message}`));

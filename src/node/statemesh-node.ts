@@ -27,7 +27,7 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
   readonly state: NodeState;
   /** Whether this node leads its cluster, and so connects to the cloud. `on('leadership.changed')` tells of changes. */
   readonly isLeader: boolean;
-  /** Who leads, as far as this node knows; undefined while nobody does. */
+  /** The leader, as far as this node knows; undefined while it knows none. */
   readonly leaderId: NodeId | undefined;
   /**
    * Changes some fields of the configuration while the node serves; a field that is `undefined` goes back to its default. Several in
@@ -56,8 +56,9 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
    */
   backUp(path: string, onProgress?: (progress: BackupProgress) => void): Promise<void>;
   /**
-   * Finds the other databases in the data directory that nobody has open and that have entries which this node lacks: a node that was
-   * stopped and started under another NodeId leaves one, with all that it had sent to nobody. They are read, and not changed.
+   * Finds other databases in the data directory that no process has open and that have entries which this node lacks. A node
+   * that was stopped and started under another NodeId leaves one, with every entry that it had not sent yet. This reads
+   * them, and changes nothing.
    *
    * @throws StatemeshError `notRunning`
    */

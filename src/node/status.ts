@@ -100,7 +100,7 @@ export type ElectionState = 'observer' | 'follower' | 'candidate' | 'leader';
 export interface LeadershipStatus {
   readonly state: ElectionState;
   readonly isLeader: boolean;
-  /** Undefined while nobody leads. */
+  /** Undefined while no node leads. */
   readonly leaderId: NodeId | undefined;
   readonly term: number;
   /** Live nodes of the cluster, ourselves not among them. */
@@ -138,7 +138,7 @@ export interface NodeStatus {
   readonly peers: readonly PeerStatus[];
   /** How far the reconfiguration under way has come; `settled` when there is none. */
   readonly reconfiguration: string | undefined;
-  /** The address of the inspector's page, which lets in whoever has it; undefined while there is none. */
+  /** The address of the inspector's page, which is also the key to it; undefined while there is none. */
   readonly inspectorUrl: string | undefined;
   /** Until when the certificate of a cloud node is good, with its chain; undefined without one. */
   readonly certificate: OwnCertificate | undefined;
@@ -153,7 +153,7 @@ export interface NodeStatus {
   readonly refusals: readonly RefusalRecord[];
   /** Of the whole process; undefined where the system does not tell. */
   readonly descriptors: Descriptors | undefined;
-  /** Documents of `_system_` collections that cannot be used, the first 100 of them. They harm nobody, and can be removed. */
+  /** Documents of `_system_` collections that cannot be used, the first 100 of them. They do no harm, and can be removed. */
   readonly quarantined: readonly QuarantinedDocument[];
 }
 
@@ -201,11 +201,12 @@ function quarantinedOf(snapshot: NodeSnapshot): readonly QuarantinedDocument[] {
 function clockAheadOf(peers: readonly PeerStatus[]): number | undefined {
   const aheads = peers.flatMap(({ clockAheadMs }) => (clockAheadMs === undefined ? [] : [clockAheadMs]));
   if (aheads.length === 0) return undefined;
-  // Of two nobody can tell whose clock is off: both are told of all of the difference. Of three or more the middle one is taken for right.
+  // Of two clocks either may be off, so both nodes report all of the difference. Of three or more, the middle one counts
+  // as right.
   const inOrder = (aheads.length === 1 ? aheads : [...aheads, 0]).sort((a, b) => a - b);
   const [low, high] = [inOrder[(inOrder.length - 1) >> 1], inOrder[inOrder.length >> 1]];
   if (low === undefined || high === undefined) return undefined;
-  // Half against half: nobody can tell who is right, so all are told. Not 0 - 0, which would be a negative zero.
+  // Half against half: either half may be right, so all report it. Not `-0`.
   return 0 - Math.round(Math.abs(low) > Math.abs(high) ? low : high);
 }
 
@@ -299,7 +300,7 @@ function peerRowOf(
   return { status, session };
 }
 
-/** How far a backlog is counted: on the way to the end of a large one, nobody needs to know by how much. */
+/** A larger backlog is reported as this. */
 const backlogMax = 100_000;
 
 async function withBacklog<Status>({ status, session }: Row<Status>, store: Store | undefined): Promise<Status> {
