@@ -615,12 +615,12 @@ export const mutants: readonly Mutant[] = [
     bug: 'Only the first entry of the old database is copied into the new one.',
     edits: [
       {
-        file: 'services/succession.ts',
+        file: 'services/copy-store.ts',
         find: 'if (complete) return;',
         replace: 'return;',
       },
       {
-        file: 'services/succession.ts',
+        file: 'services/copy-store.ts',
         find: 'const portion = { scopes: allScopes, entriesMax: 1_000, bytesMax: 2 ** 20 };',
         replace: 'const portion = { scopes: allScopes, entriesMax: 1, bytesMax: 1 };',
       },

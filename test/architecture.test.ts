@@ -203,6 +203,21 @@ describe('the dependency law', () => {
     expect(long.map(({ path }) => path)).toEqual([]);
   });
 
+  it('slots: each of them -> is filled by the file of its name, and composed', () => {
+    const textOf = (path: string) => files.find((file) => file.path === path)?.code ?? '';
+    const slots = [...textOf('actors/slots.ts').matchAll(/export const (\w+) = (?:promise|callback)Slot/g)];
+    const names = slots.map((match) => match[1] as string);
+    expect(names.length).toBeGreaterThan(20);
+    const isFilled = (name: string) => {
+      const file = `services/${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.ts`;
+      const create = `create${name[0]?.toUpperCase()}${name.slice(1)}`;
+      return (
+        textOf(file).includes(`export function ${create}(`) && textOf('node/compose.ts').includes(`${name}: ${create}(`)
+      );
+    };
+    expect(names.filter((name) => !isFilled(name))).toEqual([]);
+  });
+
   it('SQL: better-sqlite3 -> only in the store', () => {
     const found = violations(({ room, imports }) =>
       room === 'store' ? [] : imports.filter((name) => /sqlite3/.test(name)),

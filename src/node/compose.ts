@@ -24,28 +24,33 @@ import { wardMachine } from '../machines/ward.machine.js';
 import { Meter } from '../ports/meter.js';
 import type { Environment, Http, Network, Randomness, Time } from '../ports/ports.js';
 import { Acquaintances } from '../services/acquaintances.js';
+import { createBatchApplier } from '../services/batch-applier.js';
 import { createClose } from '../services/close.js';
 import { createCloudPeers } from '../services/cloud-peers.js';
+import { createConfigurationFeed } from '../services/configuration-feed.js';
 import { createConfigure } from '../services/configure.js';
+import { createConnections } from '../services/connections.js';
 import { createControl } from '../services/control.js';
+import { createCopyStore } from '../services/copy-store.js';
 import { createDial } from '../services/dial.js';
 import { createDialCloud } from '../services/dial-cloud.js';
 import { createDiscovery } from '../services/discovery.js';
+import { createDrainStore } from '../services/drain-store.js';
+import { createGetConfiguration } from '../services/get-configuration.js';
 import { Heartbeats } from '../services/heartbeat.js';
 import { createInspection } from '../services/inspection.js';
 import { createKnownPeers } from '../services/known-peers.js';
 import { createLink } from '../services/link.js';
-import { createConnections, createListen } from '../services/listen.js';
+import { createListen } from '../services/listen.js';
 import { createLiveness } from '../services/liveness.js';
 import { createMetrics } from '../services/metrics.js';
 import { createOpenStore } from '../services/open-store.js';
+import { createOplogFeed } from '../services/oplog-feed.js';
 import { KeptParcels } from '../services/parcels.js';
-import { createConfigurationFeed, createGetConfiguration } from '../services/provider.js';
-import { createBatchApplier, createOplogFeed, createReadBatch } from '../services/replication.js';
+import { createReadBatch } from '../services/read-batch.js';
 import { createRequestToken } from '../services/request-token.js';
 import { createResealer } from '../services/resealer.js';
 import { createStoreHealth } from '../services/store-health.js';
-import { createCopyStore, createDrainStore } from '../services/succession.js';
 import { createVerifyToken } from '../services/verify-token.js';
 import type { NodeStatus } from './status.js';
 
@@ -121,26 +126,16 @@ export function createServices(ports: Ports, { provider, commands, status, worki
  * const actor = createActor(machine, { input: { newBoot, random, now: Date.now, monotonicMs: () => performance.now() } });
  */
 export function composeNode(services: Services): NodeMachine {
-  const { getConfiguration, configurationFeed, storeHealth, connections, control, inspection, metrics, close } =
-    services;
-  const { configure, openStore, copyStore, drainStore, listen } = services;
-  const { dial, discovery, knownPeers, liveness, cloudPeers, resealer, requestToken, dialCloud } = services;
   const session = composeSession(services);
-  const peer = peerMachine.provide({ actors: { dial } });
-  const membership = membershipMachine.provide({ actors: { session, peer, discovery, knownPeers } });
-  const election = electionMachine.provide({ actors: { liveness } });
-  const gateway = gatewayMachine.provide({ actors: { session, requestToken, dialCloud } });
-  const uplink = uplinkMachine.provide({ actors: { gateway, cloudPeers, resealer } });
+  const peer = peerMachine.provide({ actors: services });
+  const membership = membershipMachine.provide({ actors: { ...services, session, peer } });
+  const election = electionMachine.provide({ actors: services });
+  const gateway = gatewayMachine.provide({ actors: { ...services, session } });
+  const uplink = uplinkMachine.provide({ actors: { ...services, gateway } });
   const reception = composeReception(services);
-  const reconfiguration = reconfigurationMachine.provide({
-    actors: { configure, openStore, copyStore, drainStore, listen, close },
-  });
-  const parts = { reconfiguration, membership, election, uplink, reception };
+  const reconfiguration = reconfigurationMachine.provide({ actors: services });
   return nodeMachine.provide({
-    actors: {
-      ...{ getConfiguration, configurationFeed, storeHealth, connections, control, inspection, metrics, close },
-      ...parts,
-    },
+    actors: { ...services, reconfiguration, membership, election, uplink, reception },
   });
 }
 
@@ -151,9 +146,9 @@ export function composeReception(services: Services): ReceptionMachine {
 }
 
 /** A session machine with every slot filled, for any parent of sessions. */
-export function composeSession({ readBatch, batchApplier, oplogFeed, link, verifyToken }: Services): SessionMachine {
-  const sender = senderMachine.provide({ actors: { readBatch, oplogFeed } });
-  const receiver = receiverMachine.provide({ actors: { batchApplier } });
-  const credential = credentialMachine.provide({ actors: { verifyToken } });
-  return sessionMachine.provide({ actors: { sender, receiver, credential, link } });
+export function composeSession(services: Services): SessionMachine {
+  const sender = senderMachine.provide({ actors: services });
+  const receiver = receiverMachine.provide({ actors: services });
+  const credential = credentialMachine.provide({ actors: services });
+  return sessionMachine.provide({ actors: { ...services, sender, receiver, credential } });
 }

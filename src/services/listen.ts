@@ -4,7 +4,7 @@
  * Accepted connections go to the node for as long as the listener is open. They outlive it, so that a listener can be
  * replaced while sessions continue; `connections` closes those that are left when the node ends.
  */
-import { type EventObject, fromCallback, fromPromise } from 'xstate';
+import { fromPromise } from 'xstate';
 import type { ListenInput } from '../actors/slots.js';
 import { connectionLimitsOf, listeningHost } from '../configuration/schema.js';
 import { failureOf } from '../core/errors.js';
@@ -51,8 +51,4 @@ export function createListen({ network, time, randomness, acquaintances }: Surro
     if (signal.aborted) await listening.close();
     return listening;
   });
-}
-
-export function createConnections({ network }: { network: Network }) {
-  return fromCallback<EventObject, object>(() => () => void network.closeAll());
 }

@@ -8,7 +8,8 @@ import type { NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import type { Origin } from '../../src/core/replication.js';
 import type { Store } from '../../src/ports/store.js';
-import { createCopyStore, createDrainStore } from '../../src/services/succession.js';
+import { createCopyStore } from '../../src/services/copy-store.js';
+import { createDrainStore } from '../../src/services/drain-store.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
 import {
   everything,

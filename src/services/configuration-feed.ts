@@ -1,14 +1,7 @@
-/** The configuration provider, as the node machine sees it: read once, then watched for as long as the node lives. */
-import { type EventObject, fromCallback, fromPromise } from 'xstate';
+/** Reports each configuration that the provider gives later, for as long as the node lives. */
+import { type EventObject, fromCallback } from 'xstate';
 import type { Mailbox, ProviderReport } from '../actors/mailboxes.js';
 import type { PeerNodeConfiguration, PeerNodeConfigurationProvider } from '../configuration/provider.js';
-
-export function createGetConfiguration(provider: PeerNodeConfigurationProvider) {
-  return fromPromise<() => unknown, object>(async () => {
-    const configuration = await provider.getConfiguration();
-    return () => configuration;
-  });
-}
 
 export function createConfigurationFeed(provider: PeerNodeConfigurationProvider) {
   return fromCallback<EventObject, { parent: Mailbox<ProviderReport> }>(({ input: { parent } }) => {

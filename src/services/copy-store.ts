@@ -19,20 +19,12 @@ export function createCopyStore() {
   });
 }
 
-/** Waits for the writes in progress, and copies the rest. */
-export function createDrainStore() {
-  return fromPromise<void, SuccessionInput>(async ({ input: { store, successor }, signal }) => {
-    await store.idle();
-    await copy(store, successor, { entriesMax: Number.POSITIVE_INFINITY, signal });
-  });
-}
-
-interface CopyOptions {
+export interface CopyOptions {
   readonly entriesMax: number;
   readonly signal: AbortSignal;
 }
 
-async function copy(store: Store, successor: Store, { entriesMax, signal }: CopyOptions): Promise<void> {
+export async function copy(store: Store, successor: Store, { entriesMax, signal }: CopyOptions): Promise<void> {
   for (let copied = 0; copied < entriesMax && !signal.aborted; ) {
     const after = successor.clock();
     const { runs, complete, diverged } = await store.read({ ...portion, after, except: new Set() });
