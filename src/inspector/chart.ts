@@ -4,6 +4,7 @@
  */
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 
+/** A machine as a drawing: its states and transitions. */
 export interface Chart {
   /** The id of the machine. */
   readonly id: string;

@@ -42,13 +42,13 @@ export async function readTrace(path: string, onProgress: (bytes: number) => voi
   try {
     for await (const line of byteLines(input as AsyncIterable<Buffer>, lineBytesMax)) {
       // A wrong line that is not the last one.
-      if (wrong !== undefined) throw invalid(path, `line ${wrong} is no record.`);
+      if (wrong !== undefined) throw invalid(path, `line ${wrong} is not a record.`);
       number += 1;
       if (number % progressEvery === 0) onProgress(input.bytesRead);
       const kind = kindOf(line, isRecord);
       if (kind === 'record') history.addLine(line);
       else if (kind === 'wrong') wrong = number;
-      if (history.start > 0) throw invalid(path, `line ${wrong} is not a record.`);
+      if (history.start > 0) throw invalid(path, `it has more than ${recordsMax} records: record less at a time.`);
     }
   } catch (error) {
     if (isStatemeshError(error) && error.code === 'traceInvalid') throw error;
@@ -57,7 +57,7 @@ export async function readTrace(path: string, onProgress: (bytes: number) => voi
     input.destroy();
   }
   const { end: records } = history;
-  if (records === 0) throw invalid(path, `it has more than ${recordsMax} records: record a shorter time.`);
+  if (records === 0) throw invalid(path, 'it has no records.');
   return { history, records };
 }
 
@@ -84,7 +84,7 @@ export interface ServeTraceOptions {
 }
 
 const serveTraceShape: OptionsShape<ServeTraceOptions> = {
-  complaint: 'it has no records.',
+  complaint: 'Invalid options of serveTrace',
   code: 'configurationInvalid',
   fields: { port: wholeNumber(0, 65_535), title: kinds.text, stately: kinds.boolean },
   required: ['port', 'title'],

@@ -44,6 +44,7 @@ export type Control =
   /** Virtual seconds per second; 0 pauses. */
   | { readonly name: 'pace'; readonly factor: number };
 
+/** A command that the page may send. */
 export type ControlName = Control['name'];
 
 /** Carries out a command and returns a message about its result. */
