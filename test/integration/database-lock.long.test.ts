@@ -10,7 +10,8 @@ import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { run, until } from './cli-fixture.js';
 
-const dist = join(process.cwd(), 'dist');
+/** The modules before they are bundled: the store alone is not part of the public API. */
+const modules = join(process.cwd(), 'build', 'modules');
 const cleanups: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {
@@ -89,7 +90,7 @@ const program = `
 `;
 
 async function startHolder(path: string, prefix: readonly string[] = []): Promise<Holder> {
-  const [command = '', ...args] = [...prefix, process.execPath, '-e', program, path, dist];
+  const [command = '', ...args] = [...prefix, process.execPath, '-e', program, path, modules];
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const gone = new Promise((resolve) => child.once('close', resolve));
   cleanups.push(async () => {
@@ -118,15 +119,15 @@ async function kill({ child }: Holder): Promise<void> {
 async function copyOfPackage(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'statemesh-copy-'));
   cleanups.push(() => rm(directory, { recursive: true, force: true }));
-  const modules = join(process.cwd(), 'node_modules');
+  const packages = join(process.cwd(), 'node_modules');
   mkdirSync(join(directory, 'node_modules'));
-  for (const name of readdirSync(modules)) {
-    if (name !== 'better-sqlite3') symlinkSync(join(modules, name), join(directory, 'node_modules', name));
+  for (const name of readdirSync(packages)) {
+    if (name !== 'better-sqlite3') symlinkSync(join(packages, name), join(directory, 'node_modules', name));
   }
-  cpSync(join(modules, 'better-sqlite3'), join(directory, 'node_modules', 'better-sqlite3'), { recursive: true });
+  cpSync(join(packages, 'better-sqlite3'), join(directory, 'node_modules', 'better-sqlite3'), { recursive: true });
   cpSync(join(process.cwd(), 'package.json'), join(directory, 'package.json'));
-  cpSync(dist, join(directory, 'dist'), { recursive: true });
-  return join(directory, 'dist');
+  cpSync(modules, join(directory, 'modules'), { recursive: true });
+  return join(directory, 'modules');
 }
 
 describe('the lock of a database', () => {
