@@ -160,6 +160,8 @@ export const limits = {
   dialsPerTurnMax: 8,
   /** A vector clock of 10,000 authors over the slowest link. */
   comparingTimeoutMs: 300_000,
+  /** How long a part that stops waits for its sessions to say goodbye, ms. */
+  leavingTimeoutMs: 2_000,
   heartbeatsMissedMax: 3,
   heartbeatIntervalMaxMs: 60_000,
   /** How many heartbeats in flight have their time of sending remembered, to measure the round trip by their echo. */

@@ -23,7 +23,6 @@ import type { Refusal } from '../wire/messages.js';
 import {
   isInForce,
   type KnownPeers,
-  leavingTimeoutMs,
   type MembershipContext,
   type MembershipEvent,
   type MembershipInput,
@@ -51,7 +50,7 @@ export const membershipSetup = setup({
       | ErrorActorEvent<unknown, string>,
   },
   actors: { discovery, knownPeers, peer: peerMachine, session: sessionMachine },
-  delays: { leavingTimeout: leavingTimeoutMs },
+  delays: { leavingTimeout: limits.leavingTimeoutMs },
   guards: {
     isAlone: ({ context }) => context.sessions.size === 0,
     /** The listener sees to it that those who have not said who they are make way; two of them may be open for a moment. */

@@ -62,7 +62,6 @@ export type MembershipEvent = MembershipCommand | DiscoveryReport | KnownPeersRe
 
 /** Everything on the local network is exchanged; `cluster` entries stay within it. */
 export const scopes: readonly Scope[] = ['cluster', 'shared'];
-export const leavingTimeoutMs = 2_000;
 
 export const tableFull = {
   code: 'connectionLimit',

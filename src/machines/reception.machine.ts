@@ -71,8 +71,6 @@ interface WardRow {
   readonly sessionCount: number;
 }
 
-const leavingTimeoutMs = 2_000;
-
 const duplicateConnection = {
   code: 'duplicateConnection',
   message: 'This node has opened another connection since, which stays.',
@@ -86,7 +84,7 @@ const machine = setup({
     events: {} as ReceptionCommand | SessionReport | WardReport | ErrorActorEvent<unknown, string>,
   },
   actors: { ward: wardMachine },
-  delays: { leavingTimeout: leavingTimeoutMs },
+  delays: { leavingTimeout: limits.leavingTimeoutMs },
   guards: {
     isAlone: ({ context }) => context.sessions.size === 0,
     /** The listener sees to it that those who have not said who they are make way; two of them may be open for a moment. */

@@ -55,8 +55,6 @@ interface GatewayRow {
 
 type UplinkEvent = UplinkCommand | CloudPeersReport | ResealerReport | GatewayReport;
 
-const leavingTimeoutMs = 2_000;
-
 const machine = setup({
   types: {
     context: {} as UplinkContext,
@@ -69,7 +67,7 @@ const machine = setup({
     probeBackoff: ({ context: { probeAttempt, random } }) =>
       backoffMs({ firstMs: limits.probeFirstMs, maxMs: limits.probeMaxMs, attempt: probeAttempt, random: random() }),
     probeTimeout: limits.probeTimeoutMs,
-    leavingTimeout: leavingTimeoutMs,
+    leavingTimeout: limits.leavingTimeoutMs,
   },
   guards: {
     isLeader: ({ context }) => context.isLeader,

@@ -321,7 +321,7 @@ describe('reception', () => {
     const { connect, time, actor } = setup();
     connect();
     actor.send({ type: 'reception.leave', refusal: { code: 'goodbye', message: 'The node is stopping.' } });
-    time.advance(2_000);
+    time.advance(limits.leavingTimeoutMs);
     expect(actor.getSnapshot().status).toBe('done');
   });
 });

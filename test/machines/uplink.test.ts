@@ -208,7 +208,7 @@ describe('uplink', () => {
     other.lead(true);
     other.condition('x', 'online');
     other.actor.send({ type: 'uplink.leave' });
-    other.clock.advance(2_000);
+    other.clock.advance(limits.leavingTimeoutMs);
     expect(other.actor.getSnapshot().status).toBe('done');
   });
 });
