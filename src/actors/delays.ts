@@ -8,6 +8,7 @@
  * Invariant: a row names every delay that its actor waits for. It may also name delays that have passed.
  */
 import type { AnyActorRef } from 'xstate';
+import { scheduledEventsOf } from './xstate-internals.js';
 
 type AnyActorSystem = AnyActorRef['system'];
 
@@ -21,7 +22,7 @@ const indexed = new WeakSet<AnyActorSystem>();
 export function indexDelays(system: AnyActorSystem): void {
   if (indexed.has(system)) return;
   indexed.add(system);
-  for (const { source, id } of Object.values(system.getSnapshot()._scheduledEvents)) rowOf(source).add(id);
+  for (const { source, id } of Object.values(scheduledEventsOf(system))) rowOf(source).add(id);
   const { scheduler } = system;
   const { schedule, cancel, cancelAll } = scheduler;
   scheduler.schedule = (source, target, event, delayMs, id) => {

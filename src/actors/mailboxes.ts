@@ -359,6 +359,20 @@ export interface ConnectionRefused {
   readonly suppressed: number;
 }
 
+/** The state of the control socket. */
+export type ControlReport = { readonly type: 'control.failed'; readonly error: unknown };
+
+/** The state of the inspector. */
+export type InspectionReport =
+  /** The url admits anyone who has it. It is undefined if the node serves no page of its own. */
+  | { readonly type: 'inspection.opened'; readonly url: Secret | undefined }
+  | { readonly type: 'inspection.failed'; readonly failure: Failure };
+
+/** The state of the metrics. */
+export type MetricsReport =
+  | { readonly type: 'metrics.opened'; readonly port: number }
+  | { readonly type: 'metrics.failed'; readonly failure: Failure };
+
 /** Whether the database takes writes: sent at each change. A new node counts as healthy until it hears otherwise. */
 export type StoreHealthReport =
   /** The disk is full, not writable or not readable, or the database is damaged, or its files are gone. */

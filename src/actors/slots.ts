@@ -6,7 +6,7 @@ import { type CallbackLogicFunction, type EventObject, fromCallback, fromPromise
 import type { Configured, Intervals } from '../configuration/configured.js';
 import type { Configuration, InspectorSettings } from '../configuration/schema.js';
 import type { Scope } from '../core/author.js';
-import { type Failure, StatemeshError } from '../core/errors.js';
+import { StatemeshError } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
 import type { LinkRate } from '../core/link-rate.js';
@@ -21,9 +21,11 @@ import type {
   ApplierCommand,
   ApplierReport,
   CloudPeersReport,
+  ControlReport,
   DiscoveryCommand,
   DiscoveryReport,
   FeedCommand,
+  InspectionReport,
   KnownPeersReport,
   LinkCommand,
   LinkReport,
@@ -31,6 +33,7 @@ import type {
   LivenessCommand,
   LivenessReport,
   Mailbox,
+  MetricsReport,
   OplogReport,
   ProviderReport,
   ResealerReport,
@@ -118,8 +121,6 @@ export const connections = callbackSlot<EventObject, object>('connections');
 export const control = callbackSlot<EventObject, { configuration: Configuration; parent: Mailbox<ControlReport> }>(
   'control',
 );
-/** The state of the control socket. */
-export type ControlReport = { readonly type: 'control.failed'; readonly error: unknown };
 
 /** Lets browsers on this machine watch the actors of the node, as its configuration allows. */
 export const inspection = callbackSlot<EventObject, InspectionInput>('inspection');
@@ -131,11 +132,6 @@ export interface InspectionInput {
   readonly nodeId: NodeId;
   readonly parent: Mailbox<InspectionReport>;
 }
-/** The state of the inspector. */
-export type InspectionReport =
-  /** The url admits anyone who has it. It is undefined if the node serves no page of its own. */
-  | { readonly type: 'inspection.opened'; readonly url: Secret | undefined }
-  | { readonly type: 'inspection.failed'; readonly failure: Failure };
 
 /** Serves the node's metrics to Prometheus, on loopback. */
 export const metrics = callbackSlot<EventObject, MetricsInput>('metrics');
@@ -145,10 +141,6 @@ export interface MetricsInput {
   readonly port: number | undefined;
   readonly parent: Mailbox<MetricsReport>;
 }
-/** The state of the metrics. */
-export type MetricsReport =
-  | { readonly type: 'metrics.opened'; readonly port: number }
-  | { readonly type: 'metrics.failed'; readonly failure: Failure };
 
 // --- Membership ----------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,10 @@ export function itsActorsFailure({ event }: { readonly event: { readonly actorId
   return { where: event.actorId, failure: failureOf(event.error) };
 }
 
-/** An actor as the mailbox that it gives to another actor. The receiver's `parent` says which events the mailbox takes. */
+/**
+ * An actor as the mailbox that it gives to another actor. The compiler does not check that the actor takes these events:
+ * the machine that calls this has to list them in its own events.
+ */
 export function mailboxOf<E extends { type: string }>(actor: AnyActorRef): Mailbox<E> {
   return actor as Mailbox<E>;
 }

@@ -332,7 +332,7 @@ function descriptorsExhausted(): Failure {
 
 const saidNothing: Failure = {
   code: 'handshakeTimeout',
-  message: 'The other side connected but sent nothing in time.',
+  message: 'The other side connected but did not send its first message in time.',
 };
 
 /**

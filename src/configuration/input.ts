@@ -113,7 +113,7 @@ export interface ConfigurationInput {
   tlsCert?: string | undefined;
   /** Private key of a cloud node: a PEM file. */
   tlsKey?: string | undefined;
-  /** Issuer of the access tokens that a cloud node accepts: an https URL. */
+  /** Issuer of the access tokens that a cloud node accepts: an https URL (http on loopback). */
   authority?: string | undefined;
   /**
    * Product of the authority. Sets scopeClaim, audienceClaim and tokenTypes for its access tokens, and refuses its ID

@@ -146,7 +146,7 @@ export function planReconfiguration(present: Configured, next: Configured, liste
   return { changes, effects, listener: listenerOf({ before, after, listening, isSecuredAnew }) };
 }
 
-/** A directory is the same under any path that leads to it. */
+/** A directory is the same by its relative and its absolute path. */
 function isSame(field: Field, before: Configuration, after: Configuration): boolean {
   if (field === 'dataDir') return resolve(before.dataDir) === resolve(after.dataDir);
   return isEqual(before[field], after[field]);

@@ -183,7 +183,7 @@ export const configurationSchema = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('Issuer of the access tokens that a cloud node accepts: an https URL.'),
+    .describe('Issuer of the access tokens that a cloud node accepts: an https URL (http on loopback).'),
   authorityPreset: z
     .enum(authorityPresets)
     .optional()

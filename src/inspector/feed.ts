@@ -13,6 +13,14 @@
 
 import type { AnyActorRef, AnyStateMachine, AnyTransitionDefinition, InspectionEvent } from 'xstate';
 import { delayIdsOf } from '../actors/delays.js';
+import {
+  latestSnapshotOf,
+  parentOf,
+  rootOf,
+  type ScheduledEvent,
+  scheduledEventsOf,
+  transitionsOf,
+} from '../actors/xstate-internals.js';
 import { own } from '../core/own.js';
 import { type ChartOf, chartOf } from './chart.js';
 import type { EventSummary, InspectorRecord, SnapshotChange, Stamp, StateValue } from './records.js';
@@ -73,7 +81,7 @@ export class Feed {
         this.#sent(actor, event.event, event.sourceRef as AnyActorRef | undefined);
         return;
       case '@xstate.microstep':
-        this.#stepped(actor, event._transitions as readonly AnyTransitionDefinition[]);
+        this.#stepped(actor, transitionsOf(event));
         return;
       case '@xstate.snapshot':
         this.#finished(actor, event.event, event.snapshot);
@@ -163,7 +171,8 @@ export class Feed {
   #knownOf(actor: AnyActorRef, cause?: number): Known {
     const met = this.#known.get(actor);
     if (met !== undefined) return met;
-    const { _parent: parent, logic, src: source } = actor as { _parent?: AnyActorRef; logic?: unknown; src?: unknown };
+    const parent = parentOf(actor);
+    const { logic, src: source } = actor as { logic?: unknown; src?: unknown };
     const src = typeof source === 'string' ? source : 'inline';
     const parentId = parent === undefined ? undefined : this.#knownOf(parent).sessionId;
     const machine = isMachine(logic) ? logic : undefined;
@@ -183,18 +192,14 @@ export class Feed {
       name: parent === undefined && machine !== undefined ? machine.id : nameOf(actor.id, src),
       logic: machine?.id ?? src,
       isMachine: machine !== undefined,
-      snapshot: this.#changeOf(known, (actor as { _snapshot?: unknown })._snapshot),
+      snapshot: this.#changeOf(known, latestSnapshotOf(actor)),
       ...(cause !== undefined && { cause }),
     });
     return known;
   }
 
   #rootOf(actor: AnyActorRef): string {
-    let root = actor;
-    for (let above = actor; above !== undefined; above = (above as { _parent?: AnyActorRef })._parent as AnyActorRef) {
-      root = above;
-    }
-    return this.#knownOf(root).sessionId;
+    return this.#knownOf(rootOf(actor)).sessionId;
   }
 
   #chartOf(machine: AnyStateMachine): ChartOf {
@@ -231,7 +236,7 @@ export class Feed {
 
   /** The delays that an actor waits for, when they have changed. */
   #delaysOf(actor: AnyActorRef, known: Known): Readonly<Record<string, number>> | undefined {
-    const inside = (actor.system as unknown as SystemInside)._snapshot?._scheduledEvents ?? {};
+    const inside = scheduledEventsOf(actor.system);
     const ids = delayIdsOf(actor);
     const scheduled =
       ids === undefined
@@ -265,17 +270,6 @@ function nameOf(id: string, src: string): string {
 }
 
 type Fields = Readonly<Record<string, unknown>>;
-
-interface ScheduledEvent {
-  readonly source: AnyActorRef;
-  readonly event: { readonly type: string };
-  readonly delay: number;
-}
-
-/** Where XState keeps its timers; there is no public way to see them. */
-interface SystemInside {
-  readonly _snapshot?: { readonly _scheduledEvents: Readonly<Record<string, ScheduledEvent>> };
-}
 
 function changedFields(before: Fields | undefined, after: Fields): Readonly<Record<string, Summary>> | undefined {
   const changed = new Map<string, Summary>();

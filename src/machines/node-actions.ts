@@ -91,7 +91,11 @@ export const nodeSetup = setup({
   actions: {
     takeFirst: assign((_, params: { requested: Requested }) => {
       const requested = taken(params.requested);
-      return { underway: { requested, provided: requested, requests: [], plan: undefined } };
+      return {
+        requested,
+        provided: requested,
+        underway: { requested, provided: requested, requests: [], plan: undefined },
+      };
     }),
     takeUp: assign(({ context: { requested, provided, wanted } }) => {
       if (wanted === undefined) return {};
@@ -251,9 +255,9 @@ const tooManyWaiting = {
   message: `${limits.reconfigurationsWaitingMax} reconfigurations wait already: try again when some have finished.`,
 } as const;
 
-/** Undefined before a configuration is known: there is nothing to judge by. */
+/** Undefined before the provider has answered: there is nothing to judge by. */
 function objectionIn({ configured, underway, requested, provided }: NodeContext, wanted: Wanted): Failure | undefined {
-  if (configured === undefined) return undefined;
+  if (configured === undefined && underway === undefined) return undefined;
   return objectionTo(combine(underway?.requested ?? requested, provided, wanted));
 }
 

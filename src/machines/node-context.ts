@@ -1,8 +1,11 @@
 /** What the root actor of a node knows, and what it gives to each of its parts. */
 import type { AnyActorRef, DoneActorEvent, ErrorActorEvent } from 'xstate';
 import type {
+  ControlReport,
+  InspectionReport,
   LeadershipChanged,
   ListenerReport,
+  MetricsReport,
   NodeCommand,
   Notice,
   ProviderReport,
@@ -10,7 +13,7 @@ import type {
   StoreHealthReport,
   UplinkReport,
 } from '../actors/mailboxes.js';
-import type { CloseInput, ControlReport, InspectionReport, MetricsReport } from '../actors/slots.js';
+import type { CloseInput } from '../actors/slots.js';
 import { mailboxOf } from '../actors/typed.js';
 import type { Configured } from '../configuration/configured.js';
 import type { Plan, Requested, Wanted } from '../configuration/reconfiguration.js';

@@ -5,8 +5,8 @@
  * beside those that serve. When all of them stand, it hands them to the node (`reconfiguration.switched`) and closes what
  * they replaced. If a step fails before the switch, it closes the new parts, and the node goes on unchanged.
  *
- * Invariant: everything that this machine has opened or replaced is in its context until it ends, so that the node can
- * close it when it stops in the middle ({@link openPartsOf}).
+ * Invariant: everything that this machine has opened or replaced is in its context until it ends, or was handed to the
+ * node. So the node can close it when it stops in the middle ({@link openPartsOf}).
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import type {
@@ -281,7 +281,7 @@ const machine = setup({
         },
       },
     },
-    /** Closes what was made. The old configuration has never ceased to serve. */
+    /** Closes what was made. The old configuration serves on; only `rebinding` has interrupted it. */
     undoing: {
       entry: 'releaseWrites',
       invoke: {

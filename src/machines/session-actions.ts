@@ -55,9 +55,11 @@ export const sessionSetup = setup({
     owe: assign(({ context: { owed } }, frame: Frame) => ({
       owed: [...owed.filter(({ type }) => type !== frame.type), frame],
     })),
-    sendOwed: enqueueActions(({ context: { owed, link }, enqueue }) => {
-      for (const frame of owed) enqueue.sendTo(link, { type: 'link.send', frame });
-      enqueue.assign({ owed: [] });
+    /** The owed frames of one type, or all of them. */
+    sendOwed: enqueueActions(({ context: { owed, link }, enqueue }, { only }: { only: Frame['type'] | undefined }) => {
+      const isDue = ({ type }: Frame): boolean => only === undefined || type === only;
+      for (const frame of owed.filter(isDue)) enqueue.sendTo(link, { type: 'link.send', frame });
+      enqueue.assign({ owed: owed.filter((frame) => !isDue(frame)) });
     }),
     rememberPeer: assign((_, { identity }: { identity: Identity }) => ({ peer: identity })),
     rememberSubject: assign((_, { subject }: { subject: string }) => ({ subject })),
@@ -68,7 +70,6 @@ export const sessionSetup = setup({
       const parent = mailboxOf<CredentialReport>(self);
       enqueue.spawnChild('credential', { id: 'credential', input: { parent, token, configuration, ca } });
     }),
-    replaceToken: assign((_, { token }: { token: Secret }) => ({ access: { kind: 'token' as const, token } })),
     introducePeer: enqueueActions(({ context, enqueue, self }) => {
       const identity = context.peer as Identity;
       enqueue.sendTo(context.parent, {

@@ -63,7 +63,7 @@ export interface SessionContext extends SessionInput {
   readonly diverged: ReadonlySet<AuthorKey>;
   /** Whether our own node has heard that the other side doubts it. */
   readonly isDoubted: boolean;
-  /** Frames that have no meaning before both sides synchronize: the latest of each type. */
+  /** Frames that would have no meaning for the other side yet: the latest of each type. */
   readonly owed: readonly Frame[];
   /** Whether both sides had the same entries at the last heartbeat. */
   readonly isMatched: boolean;

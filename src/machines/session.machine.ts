@@ -132,10 +132,7 @@ const machine = sessionSetup.createMachine({
       on: {
         'session.renew': {
           guard: 'showsToken',
-          actions: [
-            { type: 'replaceToken', params: itsEvent },
-            { type: 'owe', params: ({ event }) => renewalFrame(event) },
-          ],
+          actions: { type: 'owe', params: ({ event }) => renewalFrame(event) },
         },
         'credential.ended': {
           target: 'closed',
@@ -238,14 +235,15 @@ const machine = sessionSetup.createMachine({
     },
     comparing: {
       // The dialer speaks first: the other side may still be weighing two connections against each other.
-      entry: ['rememberAdmission', 'admitPeer'],
+      entry: ['rememberAdmission', 'admitPeer', { type: 'sendOwed', params: { only: 'frame.tokenRenewal' } }],
       on: {
-        // Neither has a meaning before the other side synchronizes, too.
+        // A ping would end the session: the other side may not have admitted us yet.
         'session.probe': { actions: { type: 'owe', params: pingFrame } },
         'session.renew': {
           guard: 'showsToken',
-          actions: { type: 'owe', params: ({ event }) => renewalFrame(event) },
+          actions: { type: 'send', params: ({ event }) => renewalFrame(event) },
         },
+        'frame.tokenRenewal': { guard: 'isGuarded', actions: sendTo('credential', ({ event }) => renewalOf(event)) },
       },
       initial: 'starting',
       states: {
@@ -282,7 +280,7 @@ const machine = sessionSetup.createMachine({
       },
     },
     synchronizing: {
-      entry: ['sendOwed', 'reportEarlyMatch'],
+      entry: [{ type: 'sendOwed', params: { only: undefined } }, 'reportEarlyMatch'],
       invoke: [
         {
           id: 'sender',

@@ -1,4 +1,4 @@
-/** Reads the actors of a node: what their snapshots and their children's snapshots say. All casts to actors are here. */
+/** Reads the actors of a node: what their snapshots and their children's snapshots say. */
 import type { ActorRefFrom, SnapshotFrom } from 'xstate';
 import { own } from '../core/own.js';
 import type { ElectionMachine } from '../machines/election.machine.js';

@@ -54,8 +54,8 @@ export class AuthorityClient {
   }
 
   /**
-   * The first metadata document that `check` accepts: that of OpenID Connect Discovery, then that of RFC 8414, even
-   * when the first address answers. Undefined when there is none at all.
+   * The first metadata document that `check` accepts: that of OpenID Connect Discovery, else that of RFC 8414, for any
+   * answer of the first address. Undefined when there is none at all.
    *
    * @throws StatemeshError as {@link ask}, and the error of `check` for the first document, when no other is accepted
    */

@@ -5,8 +5,7 @@
  * mistakes of a caller are reported to the caller. When the service stops, its socket, server and connections are gone.
  */
 import { type EventObject, fromCallback } from 'xstate';
-import type { Mailbox } from '../actors/mailboxes.js';
-import type { ControlReport } from '../actors/slots.js';
+import type { ControlReport, Mailbox } from '../actors/mailboxes.js';
 import type { Configuration } from '../configuration/schema.js';
 import { type ControlCommands, type ControlLimits, controlLimits, controlSocketPath } from '../control/protocol.js';
 import { createControlServer } from '../control/server.js';

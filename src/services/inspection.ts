@@ -1,10 +1,6 @@
-/**
- * The service that makes a running node watchable: serves the page, sends to another inspector, or records to a file,
- * as configured.
- */
-import type { AnyActorRef } from 'xstate';
 import { type EventObject, fromCallback } from 'xstate';
 import type { InspectionInput } from '../actors/slots.js';
+import { rootOf } from '../actors/xstate-internals.js';
 import { type Failure, failureOf, messageOf, StatemeshError } from '../core/errors.js';
 import { createInspector, type Inspector } from '../inspector/inspector.js';
 import type { Randomness, Time } from '../ports/ports.js';
@@ -55,9 +51,4 @@ export function createInspection(ports: InspectionPorts) {
 function traceLost(error: unknown): StatemeshError {
   const message = `The trace is no longer recorded: ${messageOf(error)}`;
   return new StatemeshError('inspectorUnavailable', message, { cause: error });
-}
-
-function rootOf(actor: AnyActorRef): AnyActorRef {
-  const { _parent: parent } = actor as { _parent?: AnyActorRef };
-  return parent === undefined ? actor : rootOf(parent);
 }

@@ -52,7 +52,7 @@ interface Shared extends LinkSurroundings {
 
 interface SentBatch {
   readonly sentMs: number;
-  /** Its last byte's position in the stream. */
+  /** Where it ends in the stream. */
   readonly end: number;
   /** Since when it is known to have arrived. */
   arrivedAtMs: number | undefined;

@@ -7,6 +7,7 @@
  */
 import type { AnyActorRef, InspectionEvent } from 'xstate';
 import type { Happening } from '../actors/mailboxes.js';
+import { parentOf } from '../actors/xstate-internals.js';
 import { authorKeyOf } from '../core/author.js';
 import { type ErrorCode, type Failure, messageOf } from '../core/errors.js';
 import { type Hlc, logicOf, wallMsOf } from '../core/hlc.js';
@@ -187,7 +188,7 @@ type Line = Without<TraceLine, 'atMs'>;
 
 /** The ids from below the root to an actor. */
 function pathOf(actor: AnyActorRef): string {
-  const { _parent: parent } = actor as { _parent?: AnyActorRef };
+  const parent = parentOf(actor);
   if (parent === undefined) return 'node';
   const above = pathOf(parent);
   return above === 'node' ? actor.id : `${above}/${actor.id}`;

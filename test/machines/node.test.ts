@@ -26,6 +26,35 @@ describe('node: stopping', () => {
   });
 });
 
+describe('node: starting', () => {
+  it('a change of the provider and a call meanwhile -> each keeps its fields; a bad call is refused at once', async () => {
+    const pending = fromPromise(() => new Promise<never>(() => {})) as never;
+    const idle = fromCallback(() => {}) as never;
+    const given = { nodeId: 'a', security: 'none', port: 1, heartbeatIntervalMs: 1_000 };
+    const machine = nodeMachine.provide({
+      actors: {
+        getConfiguration: fromPromise(() => Promise.resolve(() => given)) as never,
+        configurationFeed: idle,
+        connections: idle,
+        reconfiguration: pending,
+      },
+    });
+    const input = { newBoot: () => 'boot' as Boot, random: () => 0, now: () => 0, monotonicMs: () => 0 };
+    const actor = createActor(machine, { input }).start();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(actor.getSnapshot().value).toBe('starting');
+    const refused: Happening[] = [];
+    actor.on('reconfiguration.failed', (happening) => refused.push(happening));
+    actor.send({ type: 'node.reconfigure', partial: () => ({ heartbeatIntervalMs: 300 }), request: 1 });
+    actor.send({ type: 'node.reconfigure', partial: () => ({ port: -1 }), request: 2 });
+    actor.send({ type: 'configuration.changed', requested: () => ({ ...given, port: 2 }) });
+    expect(refused).toMatchObject([{ requests: [2], failure: { code: 'configurationInvalid' } }]);
+    const { wanted } = actor.getSnapshot().context;
+    expect([wanted?.partial(), wanted?.requests]).toEqual([{ heartbeatIntervalMs: 300 }, [1]]);
+    actor.stop();
+  });
+});
+
 describe('node: its configuration', () => {
   it('cannot be read any more -> is told with its own code, and the node goes on', () => {
     const pending = fromPromise(() => new Promise<never>(() => {})) as never;

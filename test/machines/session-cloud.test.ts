@@ -156,6 +156,13 @@ describe('session: a cloud node', () => {
     expect(failure()?.code).toBe('tokenRefused');
   });
 
+  it('a renewal before the clocks have come -> is verified', async () => {
+    const { actor, hear, failure } = await verified();
+    actor.send({ type: 'session.admit' });
+    hear({ type: 'frame.tokenRenewal', token: new Secret('second') });
+    expect(failure()).toBeUndefined();
+  });
+
   it('renewals without end -> closes the session', async () => {
     const { hear, failure } = await synchronizing();
     hear({ type: 'frame.tokenRenewal', token });
@@ -187,10 +194,12 @@ describe('session: a gateway', () => {
     hear(response);
     actor.send({ type: 'session.admit' });
     actor.send({ type: 'session.renew', token: new Secret('second') });
+    const renewals = () => frames(commands).filter(({ type }) => type === 'frame.tokenRenewal');
+    // A clock of many authors can take minutes over a slow link.
+    expect(renewals()).toMatchObject([{ token: 'second' }]);
     hear(clock);
     actor.send({ type: 'session.renew', token: new Secret('third') });
-    const renewals = frames(commands).filter(({ type }) => type === 'frame.tokenRenewal');
-    expect(renewals).toMatchObject([{ token: 'second' }, { token: 'third' }]);
+    expect(renewals()).toMatchObject([{ token: 'second' }, { token: 'third' }]);
   });
 
   it('renewed in the handshake -> is sent once, as soon as the other side can take it', () => {
@@ -200,9 +209,10 @@ describe('session: a gateway', () => {
     actor.send({ type: 'session.renew', token: new Secret('third') });
     expect(sent()).toEqual(['frame.handshakeRequest']);
     actor.send({ type: 'session.admit' });
+    const renewals = () => frames(commands).filter(({ type }) => type === 'frame.tokenRenewal');
+    expect(renewals()).toMatchObject([{ token: 'third' }]);
     hear(clock);
-    const renewals = frames(commands).filter(({ type }) => type === 'frame.tokenRenewal');
-    expect(renewals).toMatchObject([{ token: 'third' }]);
+    expect(renewals()).toHaveLength(1);
   });
 
   it('a member or a cloud node is told to renew -> does nothing', () => {

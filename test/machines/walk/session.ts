@@ -135,6 +135,9 @@ export const session = defineWalk({
       leaves.every((leaf) => /^(handshaking\.(listening|verifying)|closed)$/.test(leaf)),
     'a frame is owed only until it can be sent': ({ owed }, leaves) =>
       owed.length === 0 || !leaves.includes('synchronizing'),
+    'a renewal is not owed once the cloud node has admitted us': ({ owed }, leaves) =>
+      owed.every(({ type }) => type !== 'frame.tokenRenewal') ||
+      leaves.every((leaf) => leaf.startsWith('handshaking') || leaf === 'closed'),
   },
   ignored: [
     {
