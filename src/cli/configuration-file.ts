@@ -52,7 +52,7 @@ export function readConfigurationFile(options: PlaceOptions): ConfigurationFile 
     if (error instanceof StatemeshError) throw error;
     const code = systemCodeOf(error);
     if (code === 'ENOENT' && !isNamed) return undefined;
-    const advice = code === 'ENOENT' ? 'Create it with `statemesh init`.' : 'Check its path and permissions.';
+    const advice = code === 'ENOENT' ? missingFileAdvice : 'Check its path and permissions.';
     throw unreadable(`The configuration file ${path} cannot be read (${code ?? 'unknown reason'}). ${advice}`);
   }
 }
@@ -109,3 +109,7 @@ function fieldsIn(text: string, path: string): Record<string, unknown> {
 function unreadable(message: string): StatemeshError {
   return new StatemeshError('configurationUnreadable', message);
 }
+
+/** A misspelled name is more likely than a missing configuration, and `init` would make another cluster. */
+const missingFileAdvice =
+  'Check the name. To make a new cluster, run `statemesh init`; to join one, `statemesh init --from FILE`.';

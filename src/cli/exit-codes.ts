@@ -97,7 +97,7 @@ const exitCodesByError: Partial<Record<ErrorCode, ExitCode>> = {
 const advice: Partial<Record<ErrorCode, string>> = {
   requestInvalid: 'See --help for how the command is used.',
   configurationInvalid: 'Correct the field where it is set: option, STATEMESH_* variable or configuration file.',
-  portInUse: 'Choose another port with --port, or let the system choose one with --port 0.',
+  portInUse: 'Choose another port: --port PORT (`reconfigure`: port=PORT). With 0 the system chooses one.',
   databaseInUse: 'The node may already be running: see `statemesh status`.',
   diskFull: 'Nothing of this operation was kept; earlier writes are safe.',
   peerUnknown: 'See `statemesh remote-peers`.',

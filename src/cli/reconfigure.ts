@@ -45,6 +45,9 @@ function report({ changes, tookMs, writesHeldMs, connectionsRefusedMs }: Reconfi
   print(
     `In force after ${ms(tookMs)}; writes waited ${ms(writesHeldMs)}, connections were refused for ${ms(connectionsRefusedMs)}.`,
   );
+  const moved = changes.find(({ field }) => field === 'dataDir');
+  if (moved !== undefined)
+    print(`Its control socket moved, too: name the directory with --data-dir ${shown(moved.to)}.`);
 }
 
 export function rowOf({ field, from, to }: ConfigurationChange): string[] {

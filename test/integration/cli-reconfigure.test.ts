@@ -178,6 +178,9 @@ describe('reconfigure', () => {
       return exitCode === 0 ? lastJson(stdout) : undefined;
     });
     expect(status).toMatchObject({ nodeId: 'node-a', processId: node.child.pid });
+    const further = join(node.directory, 'further');
+    const again = await run(['reconfigure', `data-dir=${further}`, '--data-dir', dataDir]);
+    expect([again.exitCode, again.stdout]).toEqual([0, expect.stringContaining(`--data-dir ${further}`)]);
   });
 
   test('its file is edited: another NodeId, then an error, then back -> applied, refused and reported, and all data is kept', async () => {

@@ -409,6 +409,7 @@ describe('start that fails', () => {
     const runs = [run(['start', '--config', 'nothing.json'], { cwd }), run(['status'], { cwd, env })];
     for (const { exitCode, stderr } of await Promise.all(runs)) {
       expect(exitCode).toBe(2);
+      expect(stderr).toContain('Check the name.');
       expect(stderr).toContain('statemesh init');
     }
   });
