@@ -14,7 +14,7 @@ import type {
   Source,
 } from '../actors/mailboxes.js';
 import { discovery, knownPeers } from '../actors/slots.js';
-import { mailboxOf } from '../actors/typed.js';
+import { mailboxOf, noticeOf } from '../actors/typed.js';
 import { failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
@@ -26,7 +26,6 @@ import {
   type MembershipContext,
   type MembershipEvent,
   type MembershipInput,
-  notice,
   peerActorId,
   quarantineKeyOf,
   refusalOf,
@@ -118,7 +117,7 @@ export const membershipSetup = setup({
       const refusal = refusalOf(context, identity) ?? tableFull;
       enqueue.sendTo(session, { type: 'session.refuse', refusal });
       if (refusal.code === 'duplicateNodeId') {
-        enqueue.sendTo(context.parent, notice({ type: 'node.duplicated', failure: refusal }));
+        enqueue.sendTo(context.parent, noticeOf({ type: 'node.duplicated', failure: refusal }));
       }
     }),
     reportMistaken: enqueueActions(({ context, enqueue }, { identity, expected, remoteAddress }: SessionIdentified) => {
@@ -181,10 +180,10 @@ export const membershipSetup = setup({
       }
       const toldBefore = new Set(context.quarantined.map(quarantineKeyOf));
       for (const document of quarantined.filter((each) => !toldBefore.has(quarantineKeyOf(each)))) {
-        enqueue.sendTo(context.parent, notice({ type: 'document.quarantined', ...document }));
+        enqueue.sendTo(context.parent, noticeOf({ type: 'document.quarantined', ...document }));
       }
       if (surplus !== undefined && context.surplus === undefined) {
-        enqueue.sendTo(context.parent, notice({ type: 'failure', where: 'known peers', failure: surplus }));
+        enqueue.sendTo(context.parent, noticeOf({ type: 'failure', where: 'known peers', failure: surplus }));
       }
       enqueue.assign({ known: peers, quarantined, surplus });
     }),
@@ -213,7 +212,7 @@ export const membershipSetup = setup({
     contain: enqueueActions(({ context, enqueue }, { actorId, error }: { actorId: string; error: unknown }) => {
       const failure = failureOf(error);
       enqueue.stopChild(actorId);
-      enqueue.sendTo(context.parent, notice({ type: 'failure', where: actorId, failure }));
+      enqueue.sendTo(context.parent, noticeOf({ type: 'failure', where: actorId, failure }));
       const owner = context.peers.get(context.sessions.get(actorId)?.peerId as NodeId);
       if (owner !== undefined) enqueue.sendTo(owner, { type: 'session.closed', sessionId: actorId, failure });
       for (const { ref, peerId } of context.sessions.values()) {
@@ -225,7 +224,7 @@ export const membershipSetup = setup({
     }),
     tell: sendTo(
       ({ context }) => context.parent,
-      (_, happening: Happening) => notice(happening),
+      (_, happening: Happening) => noticeOf(happening),
     ),
     passOn: sendTo(
       ({ context }) => context.parent,

@@ -2,7 +2,6 @@
 import type {
   Address,
   DiscoveryReport,
-  Happening,
   KnownPeersReport,
   Mailbox,
   MembershipCommand,
@@ -109,8 +108,4 @@ export function withoutPeer(peers: MembershipContext['peers'], actorId: string):
 
 export function quarantineKeyOf({ collection, documentKey, reason }: QuarantinedDocument): string {
   return JSON.stringify([collection, documentKey, reason]);
-}
-
-export function notice(happening: Happening): Notice {
-  return { type: 'notice', happening };
 }

@@ -11,7 +11,6 @@ import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xst
 import { indexDelays } from '../actors/delays.js';
 import type {
   Adjustment,
-  Happening,
   Mailbox,
   Notice,
   ReceptionCommand,
@@ -21,7 +20,7 @@ import type {
   WardCommand,
   WardReport,
 } from '../actors/mailboxes.js';
-import { itsEvent, mailboxOf } from '../actors/typed.js';
+import { itsEvent, mailboxOf, noticeOf } from '../actors/typed.js';
 import type { Configuration } from '../configuration/schema.js';
 import { BucketMap } from '../core/bucket-map.js';
 import { type Failure, failureOf } from '../core/errors.js';
@@ -144,7 +143,7 @@ const machine = setup({
       } else {
         const { nodeId } = identity;
         const { subject } = guest;
-        enqueue.sendTo(context.parent, notice({ type: 'peer.connected', nodeId, remoteAddress, subject }));
+        enqueue.sendTo(context.parent, noticeOf({ type: 'peer.connected', nodeId, remoteAddress, subject }));
       }
       enqueue.assign({
         sessions: context.sessions.with(sessionId, { ...row, guest }),
@@ -157,7 +156,7 @@ const machine = setup({
         const guest = context.sessions.get(event.sessionId)?.guest;
         if (guest === undefined) return;
         const { nodeId } = guest.identity;
-        enqueue.sendTo(context.parent, notice({ type: 'peer.diverged', nodeId, authors: event.authors }));
+        enqueue.sendTo(context.parent, noticeOf({ type: 'peer.diverged', nodeId, authors: event.authors }));
       },
     ),
     /** Sessions are over: forgets them, and their ward when none is left there. */
@@ -182,7 +181,7 @@ const machine = setup({
           guests = guests.without(guestKeyOf(guest));
           const { subject, identity } = guest;
           const { nodeId } = identity;
-          enqueue.sendTo(context.parent, notice({ type: 'peer.disconnected', nodeId, failure, subject }));
+          enqueue.sendTo(context.parent, noticeOf({ type: 'peer.disconnected', nodeId, failure, subject }));
         }
         enqueue.assign({ sessions, guests, wards });
       },
@@ -190,7 +189,7 @@ const machine = setup({
     /** What fails is a bug, but of one session or one ward only. */
     tellFailed: sendTo(
       ({ context }) => context.parent,
-      (_, { where, failure }: { where: string; failure: Failure }) => notice({ type: 'failure', where, failure }),
+      (_, { where, failure }: { where: string; failure: Failure }) => noticeOf({ type: 'failure', where, failure }),
     ),
     /** A ward that has failed leaves sessions behind that no other actor stops. */
     closeSessions: enqueueActions(
@@ -335,8 +334,4 @@ function refusalOf({ identity: own }: ReceptionContext, { identity }: SessionIde
     code: 'duplicateNodeId',
     message: `"${own.nodeId}" is the NodeId of the cloud node itself: give each node its own.`,
   };
-}
-
-function notice(happening: Happening): Notice {
-  return { type: 'notice', happening };
 }

@@ -21,7 +21,7 @@ import type {
   UplinkReport,
 } from '../actors/mailboxes.js';
 import { cloudPeers, resealer } from '../actors/slots.js';
-import { itsEvent, mailboxOf } from '../actors/typed.js';
+import { itsEvent, mailboxOf, noticeOf } from '../actors/typed.js';
 import { backoffMs } from '../core/backoff.js';
 import type { Uplink } from '../core/ballot.js';
 import { failureOf } from '../core/errors.js';
@@ -119,7 +119,7 @@ const machine = setup({
       if (leftOut === 0 || leftOut === context.leftOut) return;
       const message = `${leftOut} of ${peers.size} cloud peers are left out: a node connects to ${limits.gatewaysMax} at most.`;
       const failure = { code: 'connectionLimit', message } as const;
-      enqueue.sendTo(context.parent, notice({ type: 'failure', where: 'cloud peers', failure }));
+      enqueue.sendTo(context.parent, noticeOf({ type: 'failure', where: 'cloud peers', failure }));
     }),
     adjust: enqueueActions(({ context, enqueue }, adjustment: Adjustment) => {
       const { configuration, keys, ca } = adjustment.configured;
@@ -152,7 +152,7 @@ const machine = setup({
         gateways: new Map(rowsOf(context).filter(([nodeId]) => actorIdOf(nodeId) !== actorId)),
         probing: context.probing.filter((nodeId) => actorIdOf(nodeId) !== actorId),
       });
-      enqueue.sendTo(context.parent, notice({ type: 'failure', where: actorId, failure: failureOf(error) }));
+      enqueue.sendTo(context.parent, noticeOf({ type: 'failure', where: actorId, failure: failureOf(error) }));
     }),
     report: enqueueActions(({ context, enqueue }, { uplink }: { uplink: Uplink }) => {
       if (context.uplink === uplink) return;
@@ -180,7 +180,7 @@ const machine = setup({
     ),
     tell: sendTo(
       ({ context }) => context.parent,
-      (_, happening: Happening) => notice(happening),
+      (_, happening: Happening) => noticeOf(happening),
     ),
   },
 }).createMachine({
@@ -349,8 +349,4 @@ function isCutOff(all: readonly GatewayCondition[]): boolean {
 
 function actorIdOf(nodeId: NodeId): string {
   return `gateway-${nodeId}`;
-}
-
-function notice(happening: Happening): Notice {
-  return { type: 'notice', happening };
 }
