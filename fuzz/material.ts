@@ -155,7 +155,7 @@ const presence = record({
   isEligible: fc.boolean(),
   impairment: fc.constantFrom(undefined, 'diskFull' as const, 'databaseUnavailable' as const),
   uplink: fc.constantFrom('unknown' as const, 'ok' as const, 'failed' as const),
-  stance: fc.constantFrom('following' as const, 'claiming' as const, 'leading' as const),
+  electionRole: fc.constantFrom('following' as const, 'claiming' as const, 'leading' as const),
   term: count,
 });
 const relayed = fc
@@ -223,7 +223,7 @@ export const anyFrame: fc.Arbitrary<Frame> = fc.oneof<fc.Arbitrary<Frame>[]>(
     wallMs: count,
     intervalMs: fc.nat(60_000),
     digest: hash,
-    neighbours: fc.option(fc.array(nodeId, { maxLength: 5 }), { nil: undefined }),
+    neighbors: fc.option(fc.array(nodeId, { maxLength: 5 }), { nil: undefined }),
     presence: fc.option(presence, { nil: undefined }),
     relayed: fc.array(relayed, { maxLength: 3 }),
   }),

@@ -193,7 +193,7 @@ export const mutants: readonly Mutant[] = [
     bug: 'A node whose database is impaired continues to lead.',
     edits: [
       {
-        file: 'core/ballot.ts',
+        file: 'core/election-rule.ts',
         find: 'return isEligible && impairment === undefined;',
         replace: "return isEligible && impairment !== 'internal';",
       },
@@ -434,8 +434,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'machines/uplink.machine.ts',
-        find: "const type = context.isLeader ? 'gateway.open' : 'gateway.rest';",
-        replace: "const type = context.leftOut < 0 ? 'gateway.rest' : 'gateway.open';",
+        find: "const type = context.isLeader ? 'gateway.open' : 'gateway.idle';",
+        replace: "const type = context.leftOut < 0 ? 'gateway.idle' : 'gateway.open';",
       },
     ],
     breaks: ['safety'],
@@ -446,9 +446,9 @@ export const mutants: readonly Mutant[] = [
     bug: 'Two leaders that meet after a partition both continue to lead.',
     edits: [
       {
-        file: 'core/ballot.ts',
-        find: "      other.stance === 'leading' &&\n      precedes(ballot, other) &&",
-        replace: "      other.stance === 'leading' &&\n      ballot.term < 0 &&\n      precedes(ballot, other) &&",
+        file: 'core/election-rule.ts',
+        find: "      other.electionRole === 'leading' &&\n      precedes(view, other) &&",
+        replace: "      other.electionRole === 'leading' &&\n      view.term < 0 &&\n      precedes(view, other) &&",
       },
     ],
     plan: { nodes: [3, 5], durationMs: 60_000, faults: ['network', 'crash'] },
@@ -460,9 +460,9 @@ export const mutants: readonly Mutant[] = [
     bug: 'A leader does not step down when the rightful leader claims.',
     edits: [
       {
-        file: 'core/ballot.ts',
-        find: "mayLead(other) && other.stance === 'claiming' && precedes(other, ballot),",
-        replace: "mayLead(other) && other.stance === 'claiming' && precedes(ballot, other),",
+        file: 'core/election-rule.ts',
+        find: "mayLead(other) && other.electionRole === 'claiming' && precedes(other, view),",
+        replace: "mayLead(other) && other.electionRole === 'claiming' && precedes(view, other),",
       },
     ],
     breaks: ['liveness'],
@@ -475,7 +475,7 @@ export const mutants: readonly Mutant[] = [
       {
         file: 'machines/gateway.machine.ts',
         find: "after: { backoff: 'authorizing' },",
-        replace: "after: { backoff: 'standby' },",
+        replace: "after: { backoff: 'idle' },",
       },
     ],
     plan: { nodes: [2, 3], durationMs: 60_000, faults: ['cloud'] },

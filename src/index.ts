@@ -6,7 +6,7 @@
  */
 
 export type * as events from './actors/mailboxes.js';
-export type { Happening, Mailbox } from './actors/mailboxes.js';
+export type { Mailbox, NodeEvent } from './actors/mailboxes.js';
 export * as services from './actors/slots.js';
 export type { SystemTime } from './adapters/time.js';
 export type { Configured, Intervals } from './configuration/configured.js';
@@ -19,7 +19,7 @@ export type { ControlCall, ControlCommand, ControlCommands } from './control/pro
 export type { Logger } from './control/recent-log.js';
 export type { ConnectionLimits } from './core/admission.js';
 export type { Author, AuthorKey, Incarnation, Scope } from './core/author.js';
-export type { Stance, Standing, Uplink } from './core/ballot.js';
+export type { ElectionRole, MemberState, Uplink } from './core/election-rule.js';
 export type { Entry, Operation, Position, Run } from './core/entry.js';
 export { type ErrorCode, errorCodes, type Failure, type PastFailure, StatemeshError } from './core/errors.js';
 export { type Hlc, logicOf, wallMsOf } from './core/hlc.js';
@@ -88,7 +88,7 @@ export {
 } from './node/node.js';
 export { quarantinedIn, type RepairOptions, removeStoredPeer, repairDatabase } from './node/repair.js';
 export { restoreDatabase, setDatabaseAside } from './node/restore.js';
-export type { HappeningType, StatemeshNode } from './node/statemesh-node.js';
+export type { NodeEventType, StatemeshNode } from './node/statemesh-node.js';
 export {
   type ElectionState,
   type GatewayState,

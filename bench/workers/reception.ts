@@ -78,10 +78,10 @@ async function openHouse(directory: string) {
   let present = 0;
   const parent = createActor(
     fromCallback<Notice>(({ receive }) =>
-      receive(({ happening }) => {
-        if (happening.type === 'peer.connected') present += 1;
-        else if (happening.type === 'peer.disconnected') present -= 1;
-        else throw new Error(`The reception tells: ${JSON.stringify(happening)}`);
+      receive(({ nodeEvent }) => {
+        if (nodeEvent.type === 'peer.connected') present += 1;
+        else if (nodeEvent.type === 'peer.disconnected') present -= 1;
+        else throw new Error(`The reception tells: ${JSON.stringify(nodeEvent)}`);
       }),
     ),
   ).start();

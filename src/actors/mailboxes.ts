@@ -4,7 +4,7 @@ import type { Configured, Intervals } from '../configuration/configured.js';
 import type { Effect, Plan, Reconfiguration } from '../configuration/reconfiguration.js';
 import type { ConfigurationInput } from '../configuration/schema.js';
 import type { AuthorKey } from '../core/author.js';
-import type { Standing, Uplink } from '../core/ballot.js';
+import type { MemberState, Uplink } from '../core/election-rule.js';
 import type { Entry, Run } from '../core/entry.js';
 import type { ErrorCode, Failure } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
@@ -67,7 +67,7 @@ export type LinkReport =
       readonly clockAheadMs: number;
       readonly bytesPerSecond: number | undefined;
     }
-  | { readonly type: 'neighbours.changed'; readonly neighbours: ReadonlySet<NodeId> };
+  | { readonly type: 'neighbors.changed'; readonly neighbors: ReadonlySet<NodeId> };
 
 // --- Session -------------------------------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ export type SessionReport =
   /** The other side listens on another port from now on. */
   | { readonly type: 'session.relocated'; readonly sessionId: string; readonly port: number }
   /** The nodes with which the other side has sessions. Sent at each change. */
-  | { readonly type: 'session.neighbours'; readonly sessionId: string; readonly neighbours: ReadonlySet<NodeId> }
+  | { readonly type: 'session.neighbors'; readonly sessionId: string; readonly neighbors: ReadonlySet<NodeId> }
   | Notice;
 
 /** The result of an ended session. */
@@ -159,15 +159,15 @@ export type OplogReport = { readonly type: 'oplog.appended'; readonly commit: Co
 // --- Peer ----------------------------------------------------------------------------------------------------------
 
 export type PeerCommand =
-  | { readonly type: 'peer.sighted'; readonly source: Source; readonly address: Address }
+  | { readonly type: 'peer.discovered'; readonly source: Source; readonly address: Address }
   /** How the peer is dialed from now on. */
   | { readonly type: 'peer.secure'; readonly security: ConnectionSecurity }
   /** The source no longer knows the peer, or no longer knows it at this one of several addresses. */
-  | { readonly type: 'peer.unsighted'; readonly source: Source; readonly address?: Address }
+  | { readonly type: 'peer.vanished'; readonly source: Source; readonly address?: Address }
   /** A sign that the peer may be reachable again: ends a long wait. */
   | { readonly type: 'peer.stirred' }
   /** Another node answered at one of this peer's addresses; the address belongs to that node. */
-  | { readonly type: 'peer.mistaken'; readonly remoteAddress: string; readonly failure: Failure }
+  | { readonly type: 'peer.wrongAddress'; readonly remoteAddress: string; readonly failure: Failure }
   | SessionIdentified
   | Extract<
       SessionReport,
@@ -241,13 +241,13 @@ export type WardReport =
 
 export type LivenessCommand =
   /** What this node tells about itself in its heartbeats from now on. */
-  | { readonly type: 'standing.changed'; readonly standing: Standing }
+  | { readonly type: 'memberState.changed'; readonly memberState: MemberState }
   | { readonly type: 'electionInterval.changed'; readonly electionIntervalMs: number };
 
 /** The live nodes without this one: sent at each change, and from time to time. */
 export type LivenessReport = {
   readonly type: 'liveness.changed';
-  readonly live: ReadonlyMap<NodeId, Standing>;
+  readonly live: ReadonlyMap<NodeId, MemberState>;
 };
 
 export type ElectionCommand =
@@ -290,14 +290,14 @@ export type GatewayCommand =
   /** This node leads: connect, and stay connected. */
   | { readonly type: 'gateway.open' }
   /** This node does not lead, or no longer leads: say goodbye. */
-  | { readonly type: 'gateway.rest' }
+  | { readonly type: 'gateway.idle' }
   /** This node does not lead, but tests whether it could: connect, and say goodbye at once. */
   | { readonly type: 'gateway.probe' }
   /** The stored peer has changed. */
   | { readonly type: 'gateway.revise'; readonly peer: CloudPeer };
 
 /** How far a gateway has come. `trying` covers every step of an attempt and the time between attempts. */
-export type GatewayCondition = 'disabled' | 'resting' | 'trying' | 'online' | 'rejected';
+export type GatewayCondition = 'disabled' | 'idle' | 'trying' | 'online' | 'rejected';
 
 export type GatewayReport =
   | { readonly type: 'gateway.changed'; readonly nodeId: NodeId; readonly condition: GatewayCondition }
@@ -379,7 +379,7 @@ export type StoreHealthReport =
   { readonly type: 'store.impaired'; readonly failure: Failure } | { readonly type: 'store.recovered' };
 
 /** What the outside world hears: the events of `node.on(...)`. */
-export type Happening =
+export type NodeEvent =
   | {
       readonly type: 'peer.connected';
       readonly nodeId: NodeId;
@@ -444,10 +444,10 @@ export interface ReconfigurationFailed {
   readonly requests: readonly number[];
 }
 
-/** Carries a happening from the actor that noticed it up to the root, which emits it. */
+/** Carries an event from the actor that noticed it up to the root, which emits it. */
 export interface Notice {
   readonly type: 'notice';
-  readonly happening: Happening;
+  readonly nodeEvent: NodeEvent;
 }
 
 export type NodeCommand =

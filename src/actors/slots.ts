@@ -170,7 +170,7 @@ export interface KnownPeersInput {
 // --- Election ------------------------------------------------------------------------------------------------------
 
 /**
- * Sends this node's standing in every heartbeat, and reports the live nodes: at each change, and every
+ * Sends this node's member state in every heartbeat, and reports the live nodes: at each change, and every
  * `electionIntervalMs`.
  */
 export const liveness = callbackSlot<LivenessCommand, LivenessInput>('liveness');

@@ -1,7 +1,7 @@
 /** Names for what machines say again and again, each typed once. */
 import type { AnyActorRef } from 'xstate';
 import { type Failure, failureOf } from '../core/errors.js';
-import type { Happening, Mailbox, Notice } from './mailboxes.js';
+import type { Mailbox, NodeEvent, Notice } from './mailboxes.js';
 
 /** The event of a transition as the params of its action or guard: `params: itsEvent`. */
 export function itsEvent<E>({ event }: { readonly event: E }): E {
@@ -27,6 +27,6 @@ export function mailboxOf<E extends { type: string }>(actor: AnyActorRef): Mailb
 }
 
 /** Carries what an actor has noticed to the root, which emits it. */
-export function noticeOf(happening: Happening): Notice {
-  return { type: 'notice', happening };
+export function noticeOf(nodeEvent: NodeEvent): Notice {
+  return { type: 'notice', nodeEvent };
 }

@@ -209,8 +209,8 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
       yield { check: 'peers', state: 'warning', message: `cloud peer ${peer} ${behind}.`, advice: slowLinkAdvice };
       continue;
     }
-    const isWell = gateway === 'online' || gateway === 'standby' || gateway === 'disabled';
-    const reason = gateway === 'standby' ? standbyReason(status) : isWell ? undefined : why && clean(why.message);
+    const isWell = gateway === 'online' || gateway === 'idle' || gateway === 'disabled';
+    const reason = gateway === 'idle' ? idleReason(status) : isWell ? undefined : why && clean(why.message);
     const message = `cloud peer ${peer}: ${gateway}${reason === undefined ? '' : `: ${reason}`}`;
     yield { check: 'peers', state: isWell ? 'ok' : 'warning', message };
   }
@@ -224,7 +224,7 @@ function* ofRunning(status: NodeStatus & { processId: number }): Generator<Findi
 }
 
 /** For a node that does not lead: only the leader knows the state of the connection to the cloud. */
-function standbyReason({ leadership }: NodeStatus): string | undefined {
+function idleReason({ leadership }: NodeStatus): string | undefined {
   if (leadership === undefined || leadership.isLeader) return undefined;
   const { leaderId } = leadership;
   return leaderId === undefined ? 'no node leads' : `${leaderId} leads and connects, so run doctor there, too`;

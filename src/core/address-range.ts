@@ -18,7 +18,7 @@ export function addressRange(host: string): string {
 }
 
 /** A wider range, against a sender with many addresses: the /24 of an IPv4 address, the /64 of an IPv6 address. */
-export function neighbourhood(host: string): string {
+export function neighborhood(host: string): string {
   const range = addressRange(host);
   return /^\d+\.\d+\.\d+\.\d+$/.test(range) ? `${range.slice(0, range.lastIndexOf('.'))}.0/24` : range;
 }

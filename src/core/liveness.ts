@@ -13,12 +13,12 @@
  *   meshes share a bridge, only the bridge relays. So a loss is known everywhere as soon as the node that saw it has
  *   reported it, except in rings.
  */
-import { isSameStanding, type Standing, standingOf } from './ballot.js';
+import { isSameMemberState, type MemberState, memberStateOf } from './election-rule.js';
 import type { Boot, NodeId } from './ids.js';
 import { limits } from './limits.js';
 
 /** A sign of life of one process. */
-export interface Presence extends Standing {
+export interface Presence extends MemberState {
   /** Rises with each heartbeat of that process, to any receiver. */
   readonly counter: number;
 }
@@ -40,11 +40,11 @@ export interface SignsOfLife {
   /** Every node for which the sender vouches to us. */
   readonly relayed: readonly RelayedPresence[];
   /** The nodes with which the sender has sessions, if they changed. */
-  readonly neighbours: readonly NodeId[] | undefined;
+  readonly neighbors: readonly NodeId[] | undefined;
 }
 
 /** A session of ours, as `meet` returns it. Its other fields belong to the table. */
-export interface Neighbour {
+export interface Neighbor {
   readonly nodeId: NodeId;
   readonly boot: Boot;
 }
@@ -54,7 +54,7 @@ const nobody: readonly RelayedPresence[] = [];
 export class LivenessTable {
   readonly #selfId: NodeId;
   readonly #nodes = new Map<NodeId, Known>();
-  readonly #live = new Map<NodeId, Standing>();
+  readonly #live = new Map<NodeId, MemberState>();
   #changes = 0;
   #routes = 0;
   #vouches = 0;
@@ -64,7 +64,7 @@ export class LivenessTable {
   }
 
   /** The live nodes, without this one. The map changes in place. */
-  get live(): ReadonlyMap<NodeId, Standing> {
+  get live(): ReadonlyMap<NodeId, MemberState> {
     return this.#live;
   }
 
@@ -82,7 +82,7 @@ export class LivenessTable {
   }
 
   /** Records that a session with a peer begins. It counts from its first sign of life. */
-  meet({ nodeId, boot }: Neighbour): Neighbour {
+  meet({ nodeId, boot }: Neighbor): Neighbor {
     const known = this.#nodes.get(nodeId);
     // Sessions have a maximum of their own.
     if (known === undefined) this.#makeRoom();
@@ -93,8 +93,8 @@ export class LivenessTable {
   }
 
   /** Records that a session ends. All knowledge that rested on it alone ends at once. */
-  part(neighbour: Neighbour, nowMs: number): void {
-    const session = neighbour as Session;
+  part(neighbor: Neighbor, nowMs: number): void {
+    const session = neighbor as Session;
     if (!session.node.sessions.delete(session)) return;
     // Relays during the session prove nothing about the time after it.
     if (session.process !== undefined) session.process.risenAtMs = undefined;
@@ -105,11 +105,11 @@ export class LivenessTable {
     this.#settle(session.node, nowMs);
   }
 
-  hear(neighbour: Neighbour, signs: SignsOfLife, nowMs: number): void {
-    const session = neighbour as Session;
+  hear(neighbor: Neighbor, signs: SignsOfLife, nowMs: number): void {
+    const session = neighbor as Session;
     if (!session.node.sessions.has(session)) return;
-    if (signs.neighbours !== undefined) {
-      session.neighbours = new Set(signs.neighbours);
+    if (signs.neighbors !== undefined) {
+      session.neighbors = new Set(signs.neighbors);
       session.routedAt = -1;
     }
     this.#hearDirect(session, signs, nowMs);
@@ -123,8 +123,8 @@ export class LivenessTable {
   }
 
   /** The nodes for which we vouch in the next heartbeat to a neighbor. */
-  relayTo(neighbour: Neighbour): readonly RelayedPresence[] {
-    const session = neighbour as Session;
+  relayTo(neighbor: Neighbor): readonly RelayedPresence[] {
+    const session = neighbor as Session;
     const targets = this.#targetsOf(session);
     session.told = targets.length === 0 ? nobody : targets.map(relayed);
     return session.told;
@@ -134,17 +134,17 @@ export class LivenessTable {
    * Whether a neighbor should hear at once that a node came, left or changed. Counters alone are no news, and neither
    * are nodes that have become the neighbor's own neighbors.
    */
-  hasNewsFor(neighbour: Neighbour): boolean {
-    const session = neighbour as Session;
+  hasNewsFor(neighbor: Neighbor): boolean {
+    const session = neighbor as Session;
     const targets = this.#targetsOf(session);
     if (targets.length === 0 && session.told.length === 0) return false;
     const told = new Map(session.told.map((presence) => [presence.nodeId, presence]));
     for (const { nodeId, live } of targets) {
       const before = told.get(nodeId);
-      if (live === undefined || before?.boot !== live.boot || !isSameStanding(before, live.standing)) return true;
+      if (live === undefined || before?.boot !== live.boot || !isSameMemberState(before, live.memberState)) return true;
       told.delete(nodeId);
     }
-    return [...told.keys()].some((nodeId) => !session.neighbours.has(nodeId));
+    return [...told.keys()].some((nodeId) => !session.neighbors.has(nodeId));
   }
 
   #hearDirect(session: Session, { presence, intervalMs }: SignsOfLife, nowMs: number): void {
@@ -161,8 +161,8 @@ export class LivenessTable {
     process.intervalMs = intervalMs;
     process.counter = presence.counter;
     process.highest = Math.max(process.highest, presence.counter);
-    const isSame = isSameStanding(process.standing, presence);
-    if (!isSame) process.standing = standingOf(presence);
+    const isSame = isSameMemberState(process.memberState, presence);
+    if (!isSame) process.memberState = memberStateOf(presence);
     if (!isSame || before === undefined) this.#settle(node, nowMs);
   }
 
@@ -217,16 +217,16 @@ export class LivenessTable {
   #settle(node: Known, nowMs: number): void {
     const process = liveProcessOf(node, nowMs);
     const direct = process !== undefined && isDirect(node, process);
-    if (process === node.live && process?.standing === node.standing && direct === node.isDirect) return;
-    const before = node.standing;
+    if (process === node.live && process?.memberState === node.memberState && direct === node.isDirect) return;
+    const before = node.memberState;
     node.live = process;
-    node.standing = process?.standing;
+    node.memberState = process?.memberState;
     node.isDirect = direct;
     this.#routes += 1;
-    if (before !== undefined && node.standing !== undefined && isSameStanding(before, node.standing)) return;
+    if (before !== undefined && node.memberState !== undefined && isSameMemberState(before, node.memberState)) return;
     if (node.nodeId === this.#selfId) return;
-    if (node.standing === undefined) this.#live.delete(node.nodeId);
-    else this.#live.set(node.nodeId, node.standing);
+    if (node.memberState === undefined) this.#live.delete(node.nodeId);
+    else this.#live.set(node.nodeId, node.memberState);
     this.#changes += 1;
   }
 
@@ -271,9 +271,9 @@ class Known {
   readonly sessions = new Set<Session>();
   /** The sessions whose latest list names the node, each with the process that it names. */
   readonly vouchers = new Map<Session, Boot>();
-  /** The live process of the node, and its standing as we have told it to our neighbors. */
+  /** The live process of the node, and its member state as we have told it to our neighbors. */
   live: Process | undefined;
-  standing: Standing | undefined;
+  memberState: MemberState | undefined;
   isDirect = false;
 
   constructor(nodeId: NodeId) {
@@ -281,7 +281,7 @@ class Known {
   }
 }
 
-class Session implements Neighbour {
+class Session implements Neighbor {
   readonly nodeId: NodeId;
   readonly boot: Boot;
   readonly node: Known;
@@ -289,7 +289,7 @@ class Session implements Neighbour {
   process: Process | undefined;
   /** The nodes that its latest list names. */
   vouchesFor = new Set<Known>();
-  neighbours: ReadonlySet<NodeId> = new Set();
+  neighbors: ReadonlySet<NodeId> = new Set();
   /** The nodes for which we vouch to it, as of `routedAt`, and what it was last told. */
   targets: readonly Known[] = [];
   routedAt = -1;
@@ -304,7 +304,7 @@ class Session implements Neighbour {
 
 interface Process {
   readonly boot: Boot;
-  standing: Standing;
+  memberState: MemberState;
   /** The counter of the latest sign of life. */
   counter: number;
   /** The highest counter heard, by any path. */
@@ -346,24 +346,24 @@ function isDirect({ sessions }: Known, process: Process): boolean {
  * it.
  */
 function isNewTo(session: Session, { nodeId, live, isDirect, vouchers }: Known): boolean {
-  const { neighbours } = session;
-  if (nodeId === session.nodeId || neighbours.has(nodeId)) return false;
+  const { neighbors } = session;
+  if (nodeId === session.nodeId || neighbors.has(nodeId)) return false;
   if (isDirect) return true;
   for (const [voucher, boot] of vouchers) {
-    if (boot === live?.boot && voucher.nodeId !== session.nodeId && !neighbours.has(voucher.nodeId)) return true;
+    if (boot === live?.boot && voucher.nodeId !== session.nodeId && !neighbors.has(voucher.nodeId)) return true;
   }
   return false;
 }
 
 function relayed({ nodeId, live }: Known): RelayedPresence {
-  const { boot, intervalMs, counter, standing } = live as Process;
-  return { nodeId, boot, intervalMs, counter, ...standing };
+  const { boot, intervalMs, counter, memberState } = live as Process;
+  return { nodeId, boot, intervalMs, counter, ...memberState };
 }
 
 function believe(process: Process, presence: RelayedPresence, intervalMs: number): void {
   process.counter = presence.counter;
   process.intervalMs = Math.max(presence.intervalMs, intervalMs);
-  if (!isSameStanding(process.standing, presence)) process.standing = standingOf(presence);
+  if (!isSameMemberState(process.memberState, presence)) process.memberState = memberStateOf(presence);
 }
 
 /** Makes room by forgetting the process that was silent for longest, among those that nothing refers to. */
@@ -380,7 +380,7 @@ function makeRoomIn(node: Known): boolean {
 
 function remember({ processes }: Known, boot: Boot, presence: Presence): Process {
   const process: Process = {
-    ...{ boot, standing: standingOf(presence), counter: presence.counter, highest: presence.counter },
+    ...{ boot, memberState: memberStateOf(presence), counter: presence.counter, highest: presence.counter },
     ...{ intervalMs: 0, heardAtMs: 0, risenAtMs: undefined, patienceMs: 0 },
   };
   processes.set(boot, process);

@@ -95,7 +95,7 @@ export interface PushContext {
   /** Where the commit came from; undefined for local writes. */
   readonly origin: Origin | undefined;
   /** The peers with which the other side has sessions of its own: their writes reach it without us. */
-  readonly neighbours: ReadonlySet<NodeId>;
+  readonly neighbors: ReadonlySet<NodeId>;
 }
 
 export function push(progress: Progress, runs: readonly Run[], context: PushContext): Push {
@@ -126,11 +126,11 @@ export function push(progress: Progress, runs: readonly Run[], context: PushCont
 }
 
 /** Whether an author's writes reach the other side without us. The other side may be the author itself. */
-function reachesOtherwise({ nodeId }: Author, { selfId, peerId, neighbours }: Ways): boolean {
-  return nodeId !== selfId && (nodeId === peerId || neighbours.has(nodeId));
+function reachesOtherwise({ nodeId }: Author, { selfId, peerId, neighbors }: Ways): boolean {
+  return nodeId !== selfId && (nodeId === peerId || neighbors.has(nodeId));
 }
 
-type Ways = Pick<PushContext, 'selfId' | 'peerId' | 'neighbours'>;
+type Ways = Pick<PushContext, 'selfId' | 'peerId' | 'neighbors'>;
 
 /**
  * Records that a digest has matched: the other side has what we have. Skipped authors stay skipped: more of their

@@ -14,22 +14,22 @@ import type { ElectionCommand, LeadershipChanged, LivenessReport, Mailbox } from
 import { liveness } from '../actors/slots.js';
 import { itsEvent, mailboxOf } from '../actors/typed.js';
 import {
-  type Ballot,
+  type ClusterView,
+  type ElectionRole,
   highestTerm,
   isClaimed,
   isRightful,
-  isSameStanding,
+  isSameMemberState,
   isSecondLeader,
   leaderAmong,
+  type MemberState,
   mayLead,
+  memberStateOf,
   mustYield,
   nextTerm,
-  type Stance,
-  type Standing,
   stableMs,
-  standingOf,
   type Uplink,
-} from '../core/ballot.js';
+} from '../core/election-rule.js';
 import { type ErrorCode, type Failure, failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
@@ -47,17 +47,17 @@ export interface ElectionInput {
 }
 
 interface ElectionContext extends ElectionInput {
-  readonly live: ReadonlyMap<NodeId, Standing>;
+  readonly live: ReadonlyMap<NodeId, MemberState>;
   /** Who has been live without a break for long enough that this node would step down for it. */
   readonly steady: ReadonlySet<NodeId>;
   readonly uplink: Uplink;
-  readonly stance: Stance;
+  readonly electionRole: ElectionRole;
   /** Who leads, as the parent was told. */
   readonly leaderId: NodeId | undefined;
   /** How often it has begun to wait for the leader to be replaced, since it was last left in peace. */
   readonly returns: number;
   /** What the heartbeats say of this node. */
-  readonly said: Standing | undefined;
+  readonly said: MemberState | undefined;
   readonly failure: Failure | undefined;
 }
 
@@ -90,19 +90,20 @@ const machine = setup({
     mayLead: ({ context }) => mayLead(context),
     mayNotLead: ({ context }) => !mayLead(context),
     /** Whether this node precedes all other live ones that may lead. */
-    isRightful: ({ context }) => isRightful(ballotOf(context)),
-    isOutranked: ({ context }) => !isRightful(ballotOf(context)),
+    isRightful: ({ context }) => isRightful(clusterViewOf(context)),
+    isOutranked: ({ context }) => !isRightful(clusterViewOf(context)),
     isLed: ({ context }) => leaderAmong(context.live, undefined) !== undefined,
     isLeaderless: ({ context }) => leaderAmong(context.live, undefined) === undefined,
     /** Whether nothing stands in its way any more. */
-    isUncontested: ({ context }) => isRightful(ballotOf(context)) && leaderAmong(context.live, undefined) === undefined,
-    mustYield: ({ context }) => mustYield(steadyBallotOf(context)),
-    isClaimed: ({ context }) => isClaimed(steadyBallotOf(context)),
-    isSecondLeader: ({ context }) => isSecondLeader(steadyBallotOf(context)),
-    hasNews: ({ context }) => isStandingNews(context) || leaderOf(context) !== context.leaderId,
+    isUncontested: ({ context }) =>
+      isRightful(clusterViewOf(context)) && leaderAmong(context.live, undefined) === undefined,
+    mustYield: ({ context }) => mustYield(steadyClusterViewOf(context)),
+    isClaimed: ({ context }) => isClaimed(steadyClusterViewOf(context)),
+    isSecondLeader: ({ context }) => isSecondLeader(steadyClusterViewOf(context)),
+    hasNews: ({ context }) => isMemberStateNews(context) || leaderOf(context) !== context.leaderId,
   },
   actions: {
-    recordLive: enqueueActions(({ context, enqueue }, { live }: { live: ReadonlyMap<NodeId, Standing> }) => {
+    recordLive: enqueueActions(({ context, enqueue }, { live }: { live: ReadonlyMap<NodeId, MemberState> }) => {
       for (const nodeId of live.keys()) {
         if (context.live.has(nodeId)) continue;
         const steady = { id: hearingOf(nodeId), delay: 'hearingSteady' } as const;
@@ -128,16 +129,16 @@ const machine = setup({
       },
     ),
     recordFailure: assign((_, { error }: { error: unknown }) => ({ failure: failureOf(error) })),
-    takeStance: assign((_, { stance }: { stance: Stance }) => ({ stance })),
+    takeElectionRole: assign((_, { electionRole }: { electionRole: ElectionRole }) => ({ electionRole })),
     beginTerm: assign(({ context }) => ({ term: nextTerm(context.term) })),
     countReturn: assign(({ context }) => ({ returns: context.returns + 1 })),
     forgetReturns: assign({ returns: 0 }),
     /** The other nodes hear how this one is, and the parent who leads: each when it has changed. */
     tell: enqueueActions(({ context, enqueue }) => {
-      if (isStandingNews(context)) {
-        const standing = standingOf(context);
-        enqueue.assign({ said: standing });
-        enqueue.sendTo('liveness', { type: 'standing.changed', standing });
+      if (isMemberStateNews(context)) {
+        const memberState = memberStateOf(context);
+        enqueue.assign({ said: memberState });
+        enqueue.sendTo('liveness', { type: 'memberState.changed', memberState });
       }
       const leaderId = leaderOf(context);
       if (leaderId === context.leaderId) return;
@@ -147,7 +148,7 @@ const machine = setup({
     /** Without knowing which nodes are live, this node follows none, and leads even less. */
     resign: enqueueActions(({ context, enqueue }) => {
       if (context.leaderId !== undefined) enqueue.sendTo(context.parent, leadership(context, undefined));
-      enqueue.assign({ leaderId: undefined, stance: 'following' });
+      enqueue.assign({ leaderId: undefined, electionRole: 'following' });
     }),
   },
 }).createMachine({
@@ -157,7 +158,7 @@ const machine = setup({
     live: new Map(),
     steady: new Set(),
     uplink: 'unknown',
-    stance: 'following',
+    electionRole: 'following',
     leaderId: undefined,
     returns: 0,
     said: undefined,
@@ -188,11 +189,11 @@ const machine = setup({
   states: {
     /** It may not lead, or its database is impaired: it knows who leads. */
     observer: {
-      entry: { type: 'takeStance', params: { stance: 'following' } },
+      entry: { type: 'takeElectionRole', params: { electionRole: 'following' } },
       always: { guard: 'mayLead', target: 'follower' },
     },
     follower: {
-      entry: { type: 'takeStance', params: { stance: 'following' } },
+      entry: { type: 'takeElectionRole', params: { electionRole: 'following' } },
       always: [
         { guard: 'mayNotLead', target: 'observer' },
         { guard: 'isRightful', target: 'candidate' },
@@ -209,25 +210,25 @@ const machine = setup({
       states: {
         /** No node leads. This one waits for a node that precedes it. */
         canvassing: {
-          entry: { type: 'takeStance', params: { stance: 'following' } },
+          entry: { type: 'takeElectionRole', params: { electionRole: 'following' } },
           always: { guard: 'isLed', target: 'waiting' },
           after: { candidacy: '#election.leader' },
         },
         /** Another node leads, and stays leader until this node has proved steady. */
         waiting: {
-          entry: [{ type: 'takeStance', params: { stance: 'following' } }, 'countReturn'],
+          entry: [{ type: 'takeElectionRole', params: { electionRole: 'following' } }, 'countReturn'],
           always: { guard: 'isLeaderless', target: 'canvassing' },
           after: { stable: 'claiming' },
         },
         /** The leader is asked to step down, which it does when it agrees that this node ought to lead. */
         claiming: {
-          entry: { type: 'takeStance', params: { stance: 'claiming' } },
+          entry: { type: 'takeElectionRole', params: { electionRole: 'claiming' } },
           always: { guard: 'isUncontested', target: '#election.leader' },
         },
       },
     },
     leader: {
-      entry: ['beginTerm', { type: 'takeStance', params: { stance: 'leading' } }],
+      entry: ['beginTerm', { type: 'takeElectionRole', params: { electionRole: 'leading' } }],
       always: [
         { guard: 'mayNotLead', target: 'observer' },
         { guard: 'mustYield', target: 'follower' },
@@ -247,14 +248,14 @@ export interface ElectionMachine extends ElectionMachineType {}
 /** Who leads: the smallest NodeId of those that are live and eligible, and reach the cloud. */
 export const electionMachine: ElectionMachine = machine;
 
-function ballotOf({ identity, isEligible, impairment, uplink, live }: ElectionContext): Ballot {
+function clusterViewOf({ identity, isEligible, impairment, uplink, live }: ElectionContext): ClusterView {
   return { nodeId: identity.nodeId, isEligible, impairment, uplink, live };
 }
 
 /** Of the others only those for whom a leader would step down. */
-function steadyBallotOf(context: ElectionContext): Ballot {
+function steadyClusterViewOf(context: ElectionContext): ClusterView {
   const { live, steady } = context;
-  return { ...ballotOf(context), live: new Map([...live].filter(([nodeId]) => steady.has(nodeId))) };
+  return { ...clusterViewOf(context), live: new Map([...live].filter(([nodeId]) => steady.has(nodeId))) };
 }
 
 /** The name of the delayed event that counts how long a node has been live. */
@@ -262,12 +263,12 @@ function hearingOf(nodeId: NodeId): string {
   return `hearing ${nodeId}`;
 }
 
-function leaderOf({ identity, stance, live, leaderId }: ElectionContext): NodeId | undefined {
-  return stance === 'leading' ? identity.nodeId : leaderAmong(live, leaderId);
+function leaderOf({ identity, electionRole, live, leaderId }: ElectionContext): NodeId | undefined {
+  return electionRole === 'leading' ? identity.nodeId : leaderAmong(live, leaderId);
 }
 
-function isStandingNews({ said, ...standing }: ElectionContext): boolean {
-  return said === undefined || !isSameStanding(said, standing);
+function isMemberStateNews({ said, ...memberState }: ElectionContext): boolean {
+  return said === undefined || !isSameMemberState(said, memberState);
 }
 
 function leadership({ identity, term }: ElectionContext, leaderId: NodeId | undefined): LeadershipChanged {

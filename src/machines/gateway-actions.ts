@@ -3,7 +3,7 @@ import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, rais
 import type {
   Adjustment,
   GatewayCondition,
-  Happening,
+  NodeEvent,
   SessionIdentified,
   SessionOutput,
   SessionReport,
@@ -44,8 +44,8 @@ export const gatewaySetup = setup({
   },
   guards: {
     isDisabled: ({ context }) => !context.peer.isEnabled,
-    isOpen: ({ context }) => context.duty === 'open',
-    isProbe: ({ context }) => context.duty === 'probe',
+    isOpen: ({ context }) => context.assignment === 'open',
+    isProbe: ({ context }) => context.assignment === 'probe',
     hasFreshToken: ({ context: { token, now } }) => token !== undefined && now() < token.refreshAtMs,
     /** Whether the way to the cloud node is to be trusted by other rules, or may be open now. */
     touchesWay: ({ context }, { effects, configured }: Adjustment) =>
@@ -61,10 +61,10 @@ export const gatewaySetup = setup({
     isRefusal: (_, { failure }: AttemptFailed) => refusals.has(failure.code),
   },
   actions: {
-    setDuty: assign((_, { duty }: { duty: GatewayContext['duty'] }) => ({ duty })),
+    setAssignment: assign((_, { assignment }: { assignment: GatewayContext['assignment'] }) => ({ assignment })),
     /** A probe of what it was before proves nothing any more. */
     adoptPeer: assign(({ context }, { peer }: { peer: CloudPeer }) => ({
-      duty: context.duty === 'probe' ? 'rest' : context.duty,
+      assignment: context.assignment === 'probe' ? 'idle' : context.assignment,
       ...{ peer, token: undefined, wasTokenRefused: false, attempt: 0, lastFailure: undefined, toldFailure: undefined },
     })),
     adjust: enqueueActions(({ context, enqueue }, { identity, configured }: Adjustment) => {
@@ -98,8 +98,8 @@ export const gatewaySetup = setup({
     admit: enqueueActions(({ context, enqueue }, { session, sessionId }: SessionIdentified) => {
       enqueue.assign({ session: { sessionId, ref: session, isAdmitted: true }, toldFailure: undefined });
       enqueue.sendTo(session, { type: 'session.admit' });
-      const happening = { type: 'gateway.connected', nodeId: context.peer.nodeId } as const;
-      enqueue.sendTo(context.parent, { type: 'notice', happening });
+      const nodeEvent = { type: 'gateway.connected', nodeId: context.peer.nodeId } as const;
+      enqueue.sendTo(context.parent, { type: 'notice', nodeEvent });
     }),
     refuse: enqueueActions(({ context, enqueue }, failure: Failure) => {
       if (context.session === undefined) return;
@@ -155,7 +155,7 @@ export const gatewaySetup = setup({
       const { lastFailure: failure, parent, peer } = context;
       if (failure === undefined || context.toldFailure === `${type} ${failure.code}`) return;
       enqueue.assign({ toldFailure: `${type} ${failure.code}` });
-      enqueue.sendTo(parent, { type: 'notice', happening: { type, nodeId: peer.nodeId, failure } });
+      enqueue.sendTo(parent, { type: 'notice', nodeEvent: { type, nodeId: peer.nodeId, failure } });
     }),
     passOn: sendTo(
       ({ context }) => context.parent,
@@ -163,7 +163,7 @@ export const gatewaySetup = setup({
     ),
     tell: sendTo(
       ({ context }) => context.parent,
-      (_, happening: Happening) => ({ type: 'notice' as const, happening }),
+      (_, nodeEvent: NodeEvent) => ({ type: 'notice' as const, nodeEvent }),
     ),
     failAttempt: raise((_, { failure }: { failure: Failure }) => ({ type: 'attempt.failed' as const, failure })),
   },

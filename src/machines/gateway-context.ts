@@ -35,7 +35,7 @@ export interface GatewayInput {
 
 export interface GatewayContext extends GatewayInput {
   /** What it is for at present. */
-  readonly duty: 'rest' | 'open' | 'probe';
+  readonly assignment: 'idle' | 'open' | 'probe';
   readonly token: (AccessToken & { readonly refreshAtMs: number }) | undefined;
   /** Whether the cloud node has refused a token, so that another one is its last chance. */
   readonly wasTokenRefused: boolean;
@@ -82,7 +82,7 @@ export const refusals: ReadonlySet<ErrorCode> = new Set([
   'peerInvalid',
 ]);
 
-export const resting = { code: 'goodbye', message: 'This node does not lead any more.' } as const;
+export const notLeading = { code: 'goodbye', message: 'This node does not lead any more.' } as const;
 export const revised = { code: 'goodbye', message: 'The configuration of the cloud peer has changed.' } as const;
 export const adjusted = { code: 'goodbye', message: 'The way to the cloud has been configured anew.' } as const;
 export const probed = { code: 'goodbye', message: 'This node only asked whether it could reach you.' } as const;
@@ -97,7 +97,7 @@ export function isSame(a: CloudPeer, b: CloudPeer): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-export function mistaken({ peer }: GatewayContext, { identity }: SessionIdentified): Failure {
+export function wrongNode({ peer }: GatewayContext, { identity }: SessionIdentified): Failure {
   const message = `"${identity.nodeId}" answers at the address of the cloud peer "${peer.nodeId}": correct the address.`;
   return { code: 'nodeIdMismatch', message };
 }
@@ -115,5 +115,5 @@ export function tellDisconnected(
   tell: (report: Extract<GatewayReport, { type: 'notice' }>) => void,
 ): void {
   if (session?.isAdmitted !== true) return;
-  tell({ type: 'notice', happening: { type: 'gateway.disconnected', nodeId: peer.nodeId, failure } });
+  tell({ type: 'notice', nodeEvent: { type: 'gateway.disconnected', nodeId: peer.nodeId, failure } });
 }

@@ -1,13 +1,13 @@
 /**
  * The way to one cloud peer: an access token, a connection, a session over it, and again when one of them ends.
  *
- * Only the gateways of the leader leave standby, and a probe: it goes all the way, says goodbye as soon as the cloud node has said
+ * Only the gateways of the leader leave `idle`, except for a probe: it goes all the way, says goodbye as soon as the cloud node has said
  * who it is, and rests. A token is kept for as long as it is fresh, so that a cloud node that is down costs no token requests.
  */
 import { itsEvent } from '../actors/typed.js';
 import { failureOf } from '../core/errors.js';
 import { gatewaySetup } from './gateway-actions.js';
-import { adjusted, mistaken, probed, resting, revised } from './gateway-context.js';
+import { adjusted, notLeading, probed, revised, wrongNode } from './gateway-context.js';
 
 export type { GatewayInput } from './gateway-context.js';
 
@@ -15,7 +15,7 @@ const machine = gatewaySetup.createMachine({
   id: 'gateway',
   context: ({ input }) => ({
     ...input,
-    duty: 'rest',
+    assignment: 'idle',
     token: undefined,
     wasTokenRefused: false,
     session: undefined,
@@ -29,12 +29,12 @@ const machine = gatewaySetup.createMachine({
   }),
   initial: 'deciding',
   on: {
-    'gateway.open': { actions: { type: 'setDuty', params: { duty: 'open' } } },
-    'gateway.rest': {
+    'gateway.open': { actions: { type: 'setAssignment', params: { assignment: 'open' } } },
+    'gateway.idle': {
       target: '.deciding',
       actions: [
-        { type: 'setDuty', params: { duty: 'rest' } },
-        { type: 'closeSession', params: resting },
+        { type: 'setAssignment', params: { assignment: 'idle' } },
+        { type: 'closeSession', params: notLeading },
       ],
     },
     'gateway.probe': {},
@@ -55,7 +55,10 @@ const machine = gatewaySetup.createMachine({
         actions: [
           { type: 'closeSession', params: adjusted },
           { type: 'adjust', params: itsEvent },
-          { type: 'setDuty', params: ({ context }) => ({ duty: context.duty === 'probe' ? 'rest' : context.duty }) },
+          {
+            type: 'setAssignment',
+            params: ({ context }) => ({ assignment: context.assignment === 'probe' ? 'idle' : context.assignment }),
+          },
           'resetAttempts',
         ],
       },
@@ -64,11 +67,11 @@ const machine = gatewaySetup.createMachine({
     'attempt.failed': [
       {
         guard: 'isProbe',
-        target: '.standby',
+        target: '.idle',
         actions: [
           { type: 'dropRefusedToken', params: ({ event }) => event.failure },
           { type: 'recordFailure', params: itsEvent },
-          { type: 'setDuty', params: { duty: 'rest' } },
+          { type: 'setAssignment', params: { assignment: 'idle' } },
           { type: 'reportProbe', params: { isReached: false } },
         ],
       },
@@ -94,7 +97,7 @@ const machine = gatewaySetup.createMachine({
       },
     ],
     'session.matched': {},
-    'session.neighbours': {},
+    'session.neighbors': {},
     'session.advanced': {},
     'session.answered': {},
     'session.aligned': {},
@@ -128,17 +131,17 @@ const machine = gatewaySetup.createMachine({
       always: [
         { guard: 'isDisabled', target: 'disabled' },
         { guard: 'isOpen', target: 'authorizing' },
-        { target: 'standby' },
+        { target: 'idle' },
       ],
     },
     /** The cluster wants no connection to this peer. */
     disabled: { entry: { type: 'report', params: { condition: 'disabled' } } },
     /** Another node leads. */
-    standby: {
-      entry: { type: 'report', params: { condition: 'resting' } },
+    idle: {
+      entry: { type: 'report', params: { condition: 'idle' } },
       on: {
-        'gateway.open': { target: 'authorizing', actions: { type: 'setDuty', params: { duty: 'open' } } },
-        'gateway.probe': { target: 'authorizing', actions: { type: 'setDuty', params: { duty: 'probe' } } },
+        'gateway.open': { target: 'authorizing', actions: { type: 'setAssignment', params: { assignment: 'open' } } },
+        'gateway.probe': { target: 'authorizing', actions: { type: 'setAssignment', params: { assignment: 'probe' } } },
       },
     },
     authorizing: {
@@ -182,16 +185,16 @@ const machine = gatewaySetup.createMachine({
               {
                 guard: { type: 'isSomebodyElse', params: itsEvent },
                 actions: [
-                  { type: 'refuse', params: ({ context, event }) => mistaken(context, event) },
-                  { type: 'failAttempt', params: ({ context, event }) => ({ failure: mistaken(context, event) }) },
+                  { type: 'refuse', params: ({ context, event }) => wrongNode(context, event) },
+                  { type: 'failAttempt', params: ({ context, event }) => ({ failure: wrongNode(context, event) }) },
                 ],
               },
               {
                 guard: 'isProbe',
-                target: '#gateway.standby',
+                target: '#gateway.idle',
                 actions: [
                   { type: 'refuse', params: probed },
-                  { type: 'setDuty', params: { duty: 'rest' } },
+                  { type: 'setAssignment', params: { assignment: 'idle' } },
                   'resetAttempts',
                   { type: 'reportProbe', params: { isReached: true } },
                 ],
@@ -262,5 +265,5 @@ const machine = gatewaySetup.createMachine({
 type GatewayMachineType = typeof machine;
 /** The type of {@link gatewayMachine}. */
 export interface GatewayMachine extends GatewayMachineType {}
-/** The way to one cloud peer: token, connection, session. Only the leader's leaves standby. */
+/** The way to one cloud peer: token, connection, session. Only the leader's gateways leave `idle`. */
 export const gatewayMachine: GatewayMachine = machine;

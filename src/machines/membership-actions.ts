@@ -4,7 +4,7 @@ import type {
   Address,
   Adjustment,
   Direction,
-  Happening,
+  NodeEvent,
   Notice,
   PeerCommand,
   PeerReport,
@@ -120,16 +120,22 @@ export const membershipSetup = setup({
         enqueue.sendTo(context.parent, noticeOf({ type: 'node.duplicated', failure: refusal }));
       }
     }),
-    reportMistaken: enqueueActions(({ context, enqueue }, { identity, expected, remoteAddress }: SessionIdentified) => {
-      const peer = expected === undefined || expected === identity.nodeId ? undefined : context.peers.get(expected);
-      if (peer === undefined) return;
-      const message = `"${identity.nodeId}" answers at the address of "${expected}": correct the address.`;
-      enqueue.sendTo(peer, { type: 'peer.mistaken', remoteAddress, failure: { code: 'nodeIdMismatch', message } });
-    }),
+    reportWrongAddress: enqueueActions(
+      ({ context, enqueue }, { identity, expected, remoteAddress }: SessionIdentified) => {
+        const peer = expected === undefined || expected === identity.nodeId ? undefined : context.peers.get(expected);
+        if (peer === undefined) return;
+        const message = `"${identity.nodeId}" answers at the address of "${expected}": correct the address.`;
+        enqueue.sendTo(peer, {
+          type: 'peer.wrongAddress',
+          remoteAddress,
+          failure: { code: 'nodeIdMismatch', message },
+        });
+      },
+    ),
     sight: enqueueActions(
       ({ context, enqueue }, { nodeId, address, source }: { nodeId: NodeId; address: Address; source: Source }) => {
         const peer = context.peers.get(nodeId);
-        if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.sighted', address, source });
+        if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.discovered', address, source });
       },
     ),
     /** Sessions and peers go on, and each hears only of what concerns it. */
@@ -151,13 +157,13 @@ export const membershipSetup = setup({
     /** Discovery begins again, and cannot miss a peer that it does not find again. */
     loseSightOfAll: enqueueActions(({ context, enqueue }) => {
       for (const peer of context.peers.values()) {
-        enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'beacon' });
+        enqueue.sendTo(peer, { type: 'peer.vanished', source: 'beacon' });
       }
     }),
     loseSight: enqueueActions(({ context, enqueue }, { nodeId, address }: { nodeId: NodeId; address?: Address }) => {
       const peer = context.peers.get(nodeId);
       if (peer === undefined) return;
-      enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'beacon', ...(address === undefined ? {} : { address }) });
+      enqueue.sendTo(peer, { type: 'peer.vanished', source: 'beacon', ...(address === undefined ? {} : { address }) });
     }),
     /** Others can reach these peers, or they can be heard: perhaps they can be reached from here, too. */
     stirPeers: enqueueActions(({ context, enqueue }, { nodeIds }: { nodeIds: Iterable<NodeId> }) => {
@@ -170,13 +176,13 @@ export const membershipSetup = setup({
     updateKnown: enqueueActions(({ context, enqueue }, { peers, quarantined, surplus }: KnownPeers) => {
       for (const nodeId of context.known.keys()) {
         const peer = context.peers.get(nodeId);
-        if (peer !== undefined && !peers.has(nodeId)) enqueue.sendTo(peer, { type: 'peer.unsighted', source: 'known' });
+        if (peer !== undefined && !peers.has(nodeId)) enqueue.sendTo(peer, { type: 'peer.vanished', source: 'known' });
       }
       for (const [nodeId, address] of peers) {
         const peer = context.peers.get(nodeId);
         // Told each time: its actor may be new although its address is not.
         if (peer === undefined) continue;
-        enqueue.sendTo(peer, { type: 'peer.sighted', source: 'known', address });
+        enqueue.sendTo(peer, { type: 'peer.discovered', source: 'known', address });
       }
       const toldBefore = new Set(context.quarantined.map(quarantineKeyOf));
       for (const document of quarantined.filter((each) => !toldBefore.has(quarantineKeyOf(each)))) {
@@ -224,7 +230,7 @@ export const membershipSetup = setup({
     }),
     tell: sendTo(
       ({ context }) => context.parent,
-      (_, happening: Happening) => noticeOf(happening),
+      (_, nodeEvent: NodeEvent) => noticeOf(nodeEvent),
     ),
     passOn: sendTo(
       ({ context }) => context.parent,

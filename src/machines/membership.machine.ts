@@ -52,14 +52,14 @@ const machine = membershipSetup.createMachine({
         guard: { type: 'isUnwelcome', params: itsEvent },
         actions: [
           { type: 'refuseUnwelcome', params: itsEvent },
-          { type: 'reportMistaken', params: itsEvent },
+          { type: 'reportWrongAddress', params: itsEvent },
         ],
       },
       {
         actions: [
           { type: 'meetPeers', params: ({ event }) => ({ nodeIds: [event.identity.nodeId] }) },
           { type: 'introduce', params: itsEvent },
-          { type: 'reportMistaken', params: itsEvent },
+          { type: 'reportWrongAddress', params: itsEvent },
         ],
       },
     ],
@@ -67,7 +67,7 @@ const machine = membershipSetup.createMachine({
     'session.diverged': { actions: { type: 'tellSessionPeer', params: itsEvent } },
     'session.aligned': { actions: { type: 'tellSessionPeer', params: itsEvent } },
     'session.relocated': { actions: { type: 'tellSessionPeer', params: itsEvent } },
-    'session.neighbours': { actions: { type: 'stirPeers', params: ({ event }) => ({ nodeIds: event.neighbours }) } },
+    'session.neighbors': { actions: { type: 'stirPeers', params: ({ event }) => ({ nodeIds: event.neighbors }) } },
     'session.advanced': { actions: { type: 'tellSessionPeer', params: itsEvent } },
     // Of interest to a gateway only.
     'session.matched': {},

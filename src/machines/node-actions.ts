@@ -2,9 +2,9 @@
 import { type ActorRefFrom, assign, emit, enqueueActions, setup } from 'xstate';
 import type {
   Adjustment,
-  Happening,
   LeadershipChanged,
   NodeCommand,
+  NodeEvent,
   Parts,
   ReconfigurationReport,
   StoreHealthReport,
@@ -44,8 +44,8 @@ import {
   type InternalEvent,
   identityOf,
   type NodeContext,
-  type NodeEvent,
   type NodeInput,
+  type NodeMachineEvent,
   type NodeOutput,
 } from './node-context.js';
 import { receptionMachine } from './reception.machine.js';
@@ -60,8 +60,8 @@ export const nodeSetup = setup({
     context: {} as NodeContext,
     input: {} as NodeInput,
     output: {} as NodeOutput,
-    events: {} as NodeEvent | InternalEvent | ChildEvent,
-    emitted: {} as Happening,
+    events: {} as NodeMachineEvent | InternalEvent | ChildEvent,
+    emitted: {} as NodeEvent,
   },
   actors: {
     getConfiguration,
@@ -146,16 +146,16 @@ export const nodeSetup = setup({
       enqueue.emit({ type: 'store.recovered' });
     }),
     dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
-    announce: emit((_, happening: Happening) => happening),
-    recordRefusal: assign(({ context }, happening: Happening) => {
-      if (happening.type !== 'connection.refused' && happening.type !== 'guest.refused') return {};
-      const { remoteAddress, failure } = happening;
-      const suppressed = happening.type === 'connection.refused' ? happening.suppressed : 0;
+    announce: emit((_, nodeEvent: NodeEvent) => nodeEvent),
+    recordRefusal: assign(({ context }, nodeEvent: NodeEvent) => {
+      if (nodeEvent.type !== 'connection.refused' && nodeEvent.type !== 'guest.refused') return {};
+      const { remoteAddress, failure } = nodeEvent;
+      const suppressed = nodeEvent.type === 'connection.refused' ? nodeEvent.suppressed : 0;
       return { refusals: withRefusal(context.refusals, { remoteAddress, failure, suppressed }, context.now()) };
     }),
-    recordTrouble: assign(({ context }, happening: Happening) => {
-      const isTrouble = happening.type === 'node.duplicated' || happening.type === 'failure';
-      return isTrouble ? troubled(context, happening.failure) : {};
+    recordTrouble: assign(({ context }, nodeEvent: NodeEvent) => {
+      const isTrouble = nodeEvent.type === 'node.duplicated' || nodeEvent.type === 'failure';
+      return isTrouble ? troubled(context, nodeEvent.failure) : {};
     }),
     report: enqueueActions(({ context, enqueue }, { where, failure }: { where: string; failure: Failure }) => {
       enqueue.assign(troubled(context, failure));

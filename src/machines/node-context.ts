@@ -88,7 +88,7 @@ export type InternalEvent =
   | { readonly type: 'observation.renew' }
   | { readonly type: 'storage.renew' };
 
-export type NodeEvent =
+export type NodeMachineEvent =
   | NodeCommand
   | ProviderReport
   | ReconfigurationReport

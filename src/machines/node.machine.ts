@@ -23,7 +23,7 @@ import {
   reconfigurationInputOf,
 } from './node-context.js';
 
-export type { NodeEvent, NodeInput, NodeOutput } from './node-context.js';
+export type { NodeInput, NodeMachineEvent, NodeOutput } from './node-context.js';
 
 const machine = nodeSetup.createMachine({
   id: 'node',
@@ -73,9 +73,9 @@ const machine = nodeSetup.createMachine({
     },
     notice: {
       actions: [
-        { type: 'recordTrouble', params: ({ event }) => event.happening },
-        { type: 'recordRefusal', params: ({ event }) => event.happening },
-        { type: 'announce', params: ({ event }) => event.happening },
+        { type: 'recordTrouble', params: ({ event }) => event.nodeEvent },
+        { type: 'recordRefusal', params: ({ event }) => event.nodeEvent },
+        { type: 'announce', params: ({ event }) => event.nodeEvent },
       ],
     },
     'xstate.error.actor.*': { target: '.stopping', actions: { type: 'fail', params: itsFailure } },

@@ -1,6 +1,6 @@
 /** What a peer does: its guards and actions, by the names that its chart has for them. */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
-import type { Address, Happening, PeerCommand, SessionIdentified, Source } from '../actors/mailboxes.js';
+import type { Address, NodeEvent, PeerCommand, SessionIdentified, Source } from '../actors/mailboxes.js';
 import { dial } from '../actors/slots.js';
 import { formatAddress } from '../core/address.js';
 import type { AuthorKey } from '../core/author.js';
@@ -73,7 +73,7 @@ export const peerSetup = setup({
     ),
     /** What it has said itself holds no longer; what is configured may again. */
     forgetPlaces: assign(({ context: { addresses } }) => ({ addresses: knownOnly(addresses) })),
-    forgetMistaken: assign(({ context: { addresses } }, { remoteAddress }: { remoteAddress: string }) => ({
+    forgetWrongAddress: assign(({ context: { addresses } }, { remoteAddress }: { remoteAddress: string }) => ({
       addresses: without(addresses, remoteAddress),
     })),
     handOver: sendTo(
@@ -115,7 +115,7 @@ export const peerSetup = setup({
       enqueue.assign({ contender: undefined });
       enqueue.sendTo(context.parent, {
         type: 'notice',
-        happening: { type: 'peer.refused', nodeId: context.nodeId, failure },
+        nodeEvent: { type: 'peer.refused', nodeId: context.nodeId, failure },
       });
     }),
     forgetContender: assign({ contender: undefined }),
@@ -129,27 +129,27 @@ export const peerSetup = setup({
     })),
     tell: sendTo(
       ({ context }) => context.parent,
-      (_, happening: Happening) => ({ type: 'notice' as const, happening }),
+      (_, nodeEvent: NodeEvent) => ({ type: 'notice' as const, nodeEvent }),
     ),
     tellConnected: sendTo(
       ({ context }) => context.parent,
       ({ context: { nodeId, session } }) => ({
         type: 'notice' as const,
-        happening: { type: 'peer.connected' as const, nodeId, remoteAddress: session?.remoteAddress ?? '' },
+        nodeEvent: { type: 'peer.connected' as const, nodeId, remoteAddress: session?.remoteAddress ?? '' },
       }),
     ),
     tellDisconnected: sendTo(
       ({ context }) => context.parent,
       ({ context: { nodeId } }, { failure }: { failure: Failure }) => ({
         type: 'notice' as const,
-        happening: { type: 'peer.disconnected' as const, nodeId, failure },
+        nodeEvent: { type: 'peer.disconnected' as const, nodeId, failure },
       }),
     ),
     tellRefused: sendTo(
       ({ context }) => context.parent,
       ({ context: { nodeId, lastFailure } }) => ({
         type: 'notice' as const,
-        happening: { type: 'peer.refused' as const, nodeId, failure: lastFailure ?? duplicateConnection },
+        nodeEvent: { type: 'peer.refused' as const, nodeId, failure: lastFailure ?? duplicateConnection },
       }),
     ),
     /** Once, and then at ever greater distances: a node that is away for a week fills no log. */
@@ -159,13 +159,13 @@ export const peerSetup = setup({
       const address = addressOf({ addresses, turn: turn - 1 });
       if (!attemptsTold.has(attempt) || address === undefined) return;
       const told = { address: formatAddress(address), attempts: attempt, failure };
-      enqueue.sendTo(parent, { type: 'notice', happening: { type: 'peer.unreachable', nodeId, ...told } });
+      enqueue.sendTo(parent, { type: 'notice', nodeEvent: { type: 'peer.unreachable', nodeId, ...told } });
     }),
     tellDiverged: sendTo(
       ({ context }) => context.parent,
       ({ context: { nodeId } }, { authors }: { authors: readonly AuthorKey[] }) => ({
         type: 'notice' as const,
-        happening: { type: 'peer.diverged' as const, nodeId, authors },
+        nodeEvent: { type: 'peer.diverged' as const, nodeId, authors },
       }),
     ),
   },

@@ -27,12 +27,12 @@ const machine = peerSetup.createMachine({
   }),
   initial: 'idle',
   on: {
-    'peer.sighted': { actions: { type: 'rememberAddress', params: itsEvent } },
-    'peer.unsighted': { actions: { type: 'forgetAddress', params: itsEvent } },
+    'peer.discovered': { actions: { type: 'rememberAddress', params: itsEvent } },
+    'peer.vanished': { actions: { type: 'forgetAddress', params: itsEvent } },
     // It is not waiting, or not for long.
     'peer.stirred': {},
     'peer.secure': { actions: { type: 'secure', params: itsEvent } },
-    'peer.mistaken': { actions: { type: 'forgetMistaken', params: itsEvent } },
+    'peer.wrongAddress': { actions: { type: 'forgetWrongAddress', params: itsEvent } },
     'session.relocated': {
       guard: { type: 'isOwnSession', params: itsEvent },
       actions: { type: 'rememberPort', params: itsEvent },
@@ -43,7 +43,7 @@ const machine = peerSetup.createMachine({
     /** Just met: its address is not known yet. */
     idle: {
       on: {
-        'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: itsEvent } },
+        'peer.discovered': { target: 'dialing', actions: { type: 'rememberAddress', params: itsEvent } },
       },
     },
     dialing: {
@@ -52,7 +52,7 @@ const machine = peerSetup.createMachine({
         connecting: {
           on: {
             // It has moved or restarted: the address being dialed may be dead.
-            'peer.sighted': {
+            'peer.discovered': {
               target: 'connecting',
               reenter: true,
               actions: { type: 'rememberAddress', params: itsEvent },
@@ -101,11 +101,11 @@ const machine = peerSetup.createMachine({
               },
               { target: '#peer.backingOff', actions: { type: 'recordFailure', params: itsEvent } },
             ],
-            'peer.mistaken': {
+            'peer.wrongAddress': {
               target: '#peer.refused',
               actions: [
                 { type: 'recordFailure', params: itsEvent },
-                { type: 'forgetMistaken', params: itsEvent },
+                { type: 'forgetWrongAddress', params: itsEvent },
               ],
             },
           },
@@ -236,7 +236,7 @@ const machine = peerSetup.createMachine({
       after: { backoff: 'dialing' },
       on: {
         // It has moved or restarted: worth an attempt at once.
-        'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: itsEvent } },
+        'peer.discovered': { target: 'dialing', actions: { type: 'rememberAddress', params: itsEvent } },
         // Tried again soon, but not each time that there is a sign of it.
         'peer.stirred': { guard: 'isUnstirred', target: 'backingOff', reenter: true, actions: 'rememberStir' },
       },
@@ -247,7 +247,7 @@ const machine = peerSetup.createMachine({
       always: { guard: 'isForgotten', target: 'forgotten' },
       after: { refusedBackoff: 'dialing' },
       on: {
-        'peer.sighted': { target: 'dialing', actions: { type: 'rememberAddress', params: itsEvent } },
+        'peer.discovered': { target: 'dialing', actions: { type: 'rememberAddress', params: itsEvent } },
       },
     },
     forgotten: { type: 'final' },

@@ -232,7 +232,7 @@ const machine = setup({
     'session.aligned': {},
     'session.answered': {},
     'session.matched': {},
-    'session.neighbours': {},
+    'session.neighbors': {},
     'session.advanced': {},
     'session.probed': {},
     'session.relocated': {},

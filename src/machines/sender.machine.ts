@@ -52,7 +52,7 @@ export interface SenderInput {
   readonly rate: LinkRate;
   /** What the other side said it has. */
   readonly clock: VectorClock;
-  readonly neighbours: ReadonlySet<NodeId>;
+  readonly neighbors: ReadonlySet<NodeId>;
   readonly random: () => number;
 }
 
@@ -77,7 +77,7 @@ interface SenderContext extends Omit<SenderInput, 'clock'> {
   /** How often in a row the database could not be read. */
   readonly attempts: number;
   /** What the feed was last narrowed by. */
-  readonly narrowed: Pick<Progress, 'skipped'> & Pick<SenderInput, 'neighbours'>;
+  readonly narrowed: Pick<Progress, 'skipped'> & Pick<SenderInput, 'neighbors'>;
 }
 
 export type SenderEvent =
@@ -85,7 +85,7 @@ export type SenderEvent =
   | Acknowledgement
   | BatchHeld
   | VectorClockFrame
-  | Extract<LinkReport, { type: 'heartbeat.matched' | 'neighbours.changed' | 'parcel.sent' }>;
+  | Extract<LinkReport, { type: 'heartbeat.matched' | 'neighbors.changed' | 'parcel.sent' }>;
 
 const machine = setup({
   types: {
@@ -153,7 +153,7 @@ const machine = setup({
         peerId: context.peerId,
         peerOrigin: context.origin,
         origin: commit.origin,
-        neighbours: context.neighbours,
+        neighbors: context.neighbors,
       });
       const fits = entriesIn(runs) <= rate.batchEntries && payloadIn(runs) <= rate.batchBytes;
       return { progress, outbox: fits ? runs : [], stale: lagging || !fits, unsure };
@@ -192,11 +192,11 @@ const machine = setup({
       diverged: new Set<AuthorKey>(),
       unsure: false,
     })),
-    rememberNeighbours: assign(
-      ({ context: { progress, store, peerId } }, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({
-        neighbours,
+    rememberNeighbors: assign(
+      ({ context: { progress, store, peerId } }, { neighbors }: { neighbors: ReadonlySet<NodeId> }) => ({
+        neighbors,
         // It may now lack what it used to get elsewhere.
-        unsure: isCutOff(progress, { selfId: store.nodeId, peerId, neighbours }),
+        unsure: isCutOff(progress, { selfId: store.nodeId, peerId, neighbors }),
       }),
     ),
     askForClockIfUnsure: enqueueActions(({ context, enqueue }) => {
@@ -206,10 +206,10 @@ const machine = setup({
     }),
     /** What would only be skipped again need not be heard. */
     narrowFeed: enqueueActions(({ context, enqueue }) => {
-      const { progress, neighbours, store, peerId, narrowed } = context;
-      if (narrowed.skipped === progress.skipped && narrowed.neighbours === neighbours) return;
-      enqueue.assign({ narrowed: { skipped: progress.skipped, neighbours } });
-      const authors = authorsLeftOut(progress, { selfId: store.nodeId, peerId, neighbours });
+      const { progress, neighbors, store, peerId, narrowed } = context;
+      if (narrowed.skipped === progress.skipped && narrowed.neighbors === neighbors) return;
+      enqueue.assign({ narrowed: { skipped: progress.skipped, neighbors } });
+      const authors = authorsLeftOut(progress, { selfId: store.nodeId, peerId, neighbors });
       enqueue.sendTo('feed', { type: 'feed.leaveOut', authors });
     }),
     markStale: assign({ stale: true }),
@@ -239,7 +239,7 @@ const machine = setup({
     unsure: false,
     attempts: 0,
     diverged: new Set(),
-    narrowed: { skipped: new Set(), neighbours: input.neighbours },
+    narrowed: { skipped: new Set(), neighbors: input.neighbors },
   }),
   invoke: {
     id: 'feed',
@@ -267,8 +267,8 @@ const machine = setup({
       actions: [{ type: 'reconcile', params: itsEvent }, 'dropCarried', 'narrowFeed'],
     },
     'heartbeat.matched': { actions: ['recordMatch', 'dropCarried', 'narrowFeed'] },
-    'neighbours.changed': {
-      actions: [{ type: 'rememberNeighbours', params: itsEvent }, 'askForClockIfUnsure', 'narrowFeed'],
+    'neighbors.changed': {
+      actions: [{ type: 'rememberNeighbors', params: itsEvent }, 'askForClockIfUnsure', 'narrowFeed'],
     },
   },
   initial: 'reading',

@@ -90,8 +90,8 @@ export const sessionSetup = setup({
     tellRefusedGuest: enqueueActions(({ context, enqueue }) => {
       const { access, isAdmitted, failure, connection, parent } = context;
       if (access.kind !== 'guarded' || isAdmitted || harmless.has(failure.code)) return;
-      const happening = { type: 'guest.refused', remoteAddress: connection.remoteAddress, failure } as const;
-      enqueue.sendTo(parent, { type: 'notice', happening });
+      const nodeEvent = { type: 'guest.refused', remoteAddress: connection.remoteAddress, failure } as const;
+      enqueue.sendTo(parent, { type: 'notice', nodeEvent });
     }),
     admitPeer: sendTo(
       ({ context }) => context.link,
@@ -138,7 +138,7 @@ export const sessionSetup = setup({
         const nodeId = context.peer?.nodeId as NodeId;
         enqueue.sendTo(context.parent, {
           type: 'notice',
-          happening: { type: 'clock.drift', nodeId, authors: news },
+          nodeEvent: { type: 'clock.drift', nodeId, authors: news },
         });
       },
     ),
@@ -184,13 +184,13 @@ export const sessionSetup = setup({
         port,
       }),
     ),
-    rememberNeighbours: assign((_, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({ neighbours })),
-    reportNeighbours: sendTo(
+    rememberNeighbors: assign((_, { neighbors }: { neighbors: ReadonlySet<NodeId> }) => ({ neighbors })),
+    reportNeighbors: sendTo(
       ({ context }) => context.parent,
-      ({ context: { sessionId } }, { neighbours }: { neighbours: ReadonlySet<NodeId> }) => ({
-        type: 'session.neighbours' as const,
+      ({ context: { sessionId } }, { neighbors }: { neighbors: ReadonlySet<NodeId> }) => ({
+        type: 'session.neighbors' as const,
         sessionId,
-        neighbours,
+        neighbors,
       }),
     ),
     rememberMeasured: assign(

@@ -58,7 +58,7 @@ export interface SessionContext extends SessionInput {
   /** The subject of its access token. */
   readonly subject: string | undefined;
   readonly theirClock: VectorClock;
-  readonly neighbours: ReadonlySet<NodeId>;
+  readonly neighbors: ReadonlySet<NodeId>;
   /** Authors with another history on the other side. */
   readonly diverged: ReadonlySet<AuthorKey>;
   /** Whether our own node has heard that the other side doubts it. */

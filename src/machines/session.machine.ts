@@ -41,7 +41,7 @@ const machine = sessionSetup.createMachine({
     peer: undefined,
     subject: undefined,
     theirClock: new Map(),
-    neighbours: new Set(),
+    neighbors: new Set(),
     diverged: new Set(),
     isDoubted: false,
     owed: [],
@@ -100,11 +100,11 @@ const machine = sessionSetup.createMachine({
       ],
     },
     // The other side may admit us, and beat, before we admit it.
-    'neighbours.changed': {
+    'neighbors.changed': {
       guard: 'isLocal',
       actions: [
-        { type: 'rememberNeighbours', params: itsEvent },
-        { type: 'reportNeighbours', params: itsEvent },
+        { type: 'rememberNeighbors', params: itsEvent },
+        { type: 'reportNeighbors', params: itsEvent },
       ],
     },
     'heartbeat.matched': { actions: 'rememberMatch' },
@@ -294,7 +294,7 @@ const machine = sessionSetup.createMachine({
             scopes: context.scopes,
             rate: context.rate,
             clock: context.theirClock,
-            neighbours: context.neighbours,
+            neighbors: context.neighbors,
             random: context.random,
           }),
           onError: {
@@ -363,11 +363,11 @@ const machine = sessionSetup.createMachine({
           ],
         },
         'heartbeat.differed': { actions: sendTo('receiver', itsEvent) },
-        'neighbours.changed': {
+        'neighbors.changed': {
           guard: 'isLocal',
           actions: [
-            { type: 'rememberNeighbours', params: itsEvent },
-            { type: 'reportNeighbours', params: itsEvent },
+            { type: 'rememberNeighbors', params: itsEvent },
+            { type: 'reportNeighbors', params: itsEvent },
             sendTo('sender', itsEvent),
           ],
         },

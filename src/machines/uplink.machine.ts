@@ -12,9 +12,9 @@ import type {
   GatewayCommand,
   GatewayCondition,
   GatewayReport,
-  Happening,
   LeadershipChanged,
   Mailbox,
+  NodeEvent,
   Notice,
   ResealerReport,
   UplinkCommand,
@@ -23,7 +23,7 @@ import type {
 import { cloudPeers, resealer } from '../actors/slots.js';
 import { itsEvent, mailboxOf, noticeOf } from '../actors/typed.js';
 import { backoffMs } from '../core/backoff.js';
-import type { Uplink } from '../core/ballot.js';
+import type { Uplink } from '../core/election-rule.js';
 import { failureOf } from '../core/errors.js';
 import { compareCodeUnits, type NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
@@ -77,7 +77,7 @@ const machine = setup({
     isNotCutOff: ({ context }) => !context.isLeader || !isCutOff(conditions(context)),
     hasNobodyToReach: ({ context }) => conditions(context).every((condition) => condition === 'disabled'),
     isAtRest: ({ context }) =>
-      conditions(context).every((condition) => condition === 'disabled' || condition === 'resting'),
+      conditions(context).every((condition) => condition === 'disabled' || condition === 'idle'),
     touchesKeys: (_, { effects }: Adjustment) => effects.has('keys'),
     isReached: (_, { isReached }: { isReached: boolean }) => isReached,
     hasNothingToProbe: ({ context }) => context.probing.length === 0,
@@ -89,7 +89,7 @@ const machine = setup({
       const served = servedOf(peers);
       for (const [nodeId, { ref }] of rowsOf(context)) {
         if (served.has(nodeId)) continue;
-        enqueue.sendTo(ref, { type: 'gateway.rest' });
+        enqueue.sendTo(ref, { type: 'gateway.idle' });
         enqueue.stopChild(actorIdOf(nodeId));
       }
       enqueue.assign({ gateways: new Map(rowsOf(context).filter(([nodeId]) => served.has(nodeId))) });
@@ -108,7 +108,7 @@ const machine = setup({
         if (gateways.has(nodeId)) continue;
         const input = { peer, parent, identity, store, configuration, keys, ca, random, now };
         const ref = spawn('gateway', { id: actorIdOf(nodeId), input });
-        gateways.set(nodeId, { ref, condition: peer.isEnabled ? 'resting' : 'disabled' });
+        gateways.set(nodeId, { ref, condition: peer.isEnabled ? 'idle' : 'disabled' });
       }
       return { gateways };
     }),
@@ -135,11 +135,11 @@ const machine = setup({
       enqueue.spawnChild('resealer', { id: 'resealer', input: { parent, store, keys } });
     }),
     tellGateways: enqueueActions(({ context, enqueue }) => {
-      const type = context.isLeader ? 'gateway.open' : 'gateway.rest';
+      const type = context.isLeader ? 'gateway.open' : 'gateway.idle';
       for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type });
     }),
     restGateways: enqueueActions(({ context, enqueue }) => {
-      for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type: 'gateway.rest' });
+      for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type: 'gateway.idle' });
     }),
     recordCondition: assign(({ context }, { nodeId, condition }: { nodeId: NodeId; condition: GatewayCondition }) => {
       const row = context.gateways.get(nodeId);
@@ -160,7 +160,7 @@ const machine = setup({
       enqueue.sendTo(context.parent, { type: 'uplink.changed', uplink });
     }),
     startProbe: enqueueActions(({ context, enqueue }) => {
-      const asked = rowsOf(context).filter(([, { condition }]) => condition === 'resting');
+      const asked = rowsOf(context).filter(([, { condition }]) => condition === 'idle');
       enqueue.assign({ probing: asked.map(([nodeId]) => nodeId), probeAttempt: context.probeAttempt + 1 });
       for (const [, { ref }] of asked) enqueue.sendTo(ref, { type: 'gateway.probe' });
     }),
@@ -168,7 +168,7 @@ const machine = setup({
       enqueue.assign({ probing: [] });
       // For probes still on their way. The gateways of a leader have other orders.
       if (context.isLeader) return;
-      for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type: 'gateway.rest' });
+      for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type: 'gateway.idle' });
     }),
     recordProbed: assign(({ context }, { nodeId }: { nodeId: NodeId }) => ({
       probing: context.probing.filter((other) => other !== nodeId),
@@ -180,7 +180,7 @@ const machine = setup({
     ),
     tell: sendTo(
       ({ context }) => context.parent,
-      (_, happening: Happening) => noticeOf(happening),
+      (_, nodeEvent: NodeEvent) => noticeOf(nodeEvent),
     ),
   },
 }).createMachine({

@@ -6,7 +6,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Readings } from '../ports/meter.js';
 
 /** The part of the node's status that is exposed. */
-export interface Standing {
+export interface NodeFigures {
   readonly nodeId: string | undefined;
   readonly role: string | undefined;
   readonly state: string;
@@ -29,12 +29,12 @@ export interface Standing {
   readonly refusals: readonly { readonly code: string; readonly count: number }[];
   /** File descriptors of the process. */
   readonly descriptors: { readonly open: number; readonly max: number } | undefined;
-  readonly peers: readonly PeerStanding[];
+  readonly peers: readonly PeerFigures[];
   readonly quarantined: readonly unknown[];
   readonly gateways: readonly { readonly nodeId: string; readonly state: string }[];
 }
 
-interface PeerStanding {
+interface PeerFigures {
   readonly nodeId: string;
   readonly state: string;
   readonly roundTripMs: number | undefined;
@@ -53,22 +53,22 @@ export interface EventLoopDelay {
 /** From 0.1 ms to 10 s, in seconds. */
 const buckets = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 const peerStates = ['idle', 'dialing', 'connected', 'diverged', 'backingOff', 'refused'];
-const gatewayStates = ['disabled', 'standby', 'authorizing', 'connecting', 'online', 'backingOff', 'rejected'];
+const gatewayStates = ['disabled', 'idle', 'authorizing', 'connecting', 'online', 'backingOff', 'rejected'];
 
 export class Exposition {
   readonly readings: Readings;
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
   readonly #registry = new Registry();
-  readonly #gauges: (standing: Standing, delay: EventLoopDelay) => void;
+  readonly #gauges: (figures: NodeFigures, delay: EventLoopDelay) => void;
 
   constructor() {
     this.readings = this.#counting();
-    this.#gauges = this.#standing();
+    this.#gauges = this.#figures();
   }
 
-  /** All metrics as text, with the gauges set from `standing`. */
-  text(standing: Standing, delay: EventLoopDelay): Promise<string> {
-    this.#gauges(standing, delay);
+  /** All metrics as text, with the gauges set from `figures`. */
+  text(figures: NodeFigures, delay: EventLoopDelay): Promise<string> {
+    this.#gauges(figures, delay);
     return this.#registry.metrics();
   }
 
@@ -105,7 +105,7 @@ export class Exposition {
     };
   }
 
-  #standing(): (standing: Standing, delay: EventLoopDelay) => void {
+  #figures(): (figures: NodeFigures, delay: EventLoopDelay) => void {
     const registers = [this.#registry];
     const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
       new Gauge({ name, help, labelNames, registers });
@@ -155,26 +155,26 @@ export class Exposition {
     const maxFiles = gauge('process_max_fds', 'Maximum number of open file descriptors.');
     const memory = gauge('process_resident_memory_bytes', 'Resident memory size in bytes.');
     const cpu = gauge('process_cpu_seconds', 'User and system CPU time of the process.');
-    return (standing, delay) => {
+    return (figures, delay) => {
       for (const each of [node, backlog, trip, rate, peerAhead, refused]) each.reset();
-      node.set({ node_id: standing.nodeId ?? '', role: standing.role ?? '' }, 1);
-      running.set(standing.state === 'running' ? 1 : 0);
-      leader.set(standing.leadership?.isLeader ? 1 : 0);
-      term.set(standing.leadership?.term ?? 0);
-      impaired.set(standing.impairment === undefined ? 0 : 1);
-      ahead.set(seconds(standing.clockAheadMs ?? 0));
+      node.set({ node_id: figures.nodeId ?? '', role: figures.role ?? '' }, 1);
+      running.set(figures.state === 'running' ? 1 : 0);
+      leader.set(figures.leadership?.isLeader ? 1 : 0);
+      term.set(figures.leadership?.term ?? 0);
+      impaired.set(figures.impairment === undefined ? 0 : 1);
+      ahead.set(seconds(figures.clockAheadMs ?? 0));
       certificate.reset();
-      if (standing.certificate !== undefined) certificate.set({ field: 'tlsCert' }, standing.certificate.daysLeft);
-      for (const [name, each] of store) each.set(standing.store?.[name] ?? 0);
-      for (const { code, count } of standing.refusals) refused.set({ reason: code }, count);
-      if (standing.descriptors !== undefined) {
-        openFiles.set(standing.descriptors.open);
-        maxFiles.set(standing.descriptors.max);
+      if (figures.certificate !== undefined) certificate.set({ field: 'tlsCert' }, figures.certificate.daysLeft);
+      for (const [name, each] of store) each.set(figures.store?.[name] ?? 0);
+      for (const { code, count } of figures.refusals) refused.set({ reason: code }, count);
+      if (figures.descriptors !== undefined) {
+        openFiles.set(figures.descriptors.open);
+        maxFiles.set(figures.descriptors.max);
       }
-      quarantined.set(standing.quarantined.length);
-      countStates(peers, peerStates, standing.peers);
-      countStates(gateways, gatewayStates, standing.gateways);
-      for (const { nodeId: peer, backlog: lacking, roundTripMs, clockAheadMs, bytesPerSecond } of standing.peers) {
+      quarantined.set(figures.quarantined.length);
+      countStates(peers, peerStates, figures.peers);
+      countStates(gateways, gatewayStates, figures.gateways);
+      for (const { nodeId: peer, backlog: lacking, roundTripMs, clockAheadMs, bytesPerSecond } of figures.peers) {
         if (lacking !== undefined) backlog.set({ peer }, lacking);
         if (roundTripMs !== undefined) trip.set({ peer }, seconds(roundTripMs));
         if (bytesPerSecond !== undefined) rate.set({ peer }, bytesPerSecond);

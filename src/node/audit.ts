@@ -6,9 +6,9 @@
  * says how many were left out.
  */
 import type { ActorRefFrom } from 'xstate';
-import type { Happening } from '../actors/mailboxes.js';
+import type { NodeEvent } from '../actors/mailboxes.js';
 import type { ControlCall, ControlCommands } from '../control/protocol.js';
-import { hostIn, neighbourhood } from '../core/address-range.js';
+import { hostIn, neighborhood } from '../core/address-range.js';
 import { foreignText } from '../core/foreign-text.js';
 import { limits } from '../core/limits.js';
 import type { NodeMachine } from '../machines/node.machine.js';
@@ -138,7 +138,7 @@ function messageOf({ event, ...fields }: AuditRecord): string {
 }
 
 /** Writes what happens to a node, until it ends. */
-export function auditHappenings(actor: ActorRefFrom<NodeMachine>, audit: Audit): void {
+export function auditEvents(actor: ActorRefFrom<NodeMachine>, audit: Audit): void {
   let followed: Store | undefined;
   let unfollow = (): void => {};
   const follow = (store: Store | undefined): void => {
@@ -152,10 +152,10 @@ export function auditHappenings(actor: ActorRefFrom<NodeMachine>, audit: Audit):
     audit.close();
   };
   actor.subscribe({ next: ({ context }) => follow(context.store), complete: end, error: end });
-  actor.on('*', (happening) => {
-    const record = recordOf(happening as Happening);
+  actor.on('*', (event) => {
+    const record = recordOf(event as NodeEvent);
     // Of guests that are refused the other log says nothing.
-    if (record !== undefined) audit.note(record, (happening as Happening).type !== 'guest.refused');
+    if (record !== undefined) audit.note(record, (event as NodeEvent).type !== 'guest.refused');
   });
 }
 
@@ -198,41 +198,41 @@ function notePeerChanges({ runs, collections, origin }: Commit, own: string, aud
   }
 }
 
-function recordOf(happening: Happening): AuditRecord | undefined {
-  switch (happening.type) {
+function recordOf(event: NodeEvent): AuditRecord | undefined {
+  switch (event.type) {
     case 'peer.connected': {
-      const { nodeId, remoteAddress: address, subject } = happening;
+      const { nodeId, remoteAddress: address, subject } = event;
       return { event: 'session.opened', nodeId, address, ...subjectOf(subject) };
     }
     case 'peer.disconnected': {
-      const { nodeId, failure, subject } = happening;
+      const { nodeId, failure, subject } = event;
       return { event: 'session.closed', nodeId, reason: failure.code, ...subjectOf(subject) };
     }
     case 'peer.refused':
-      return { event: 'session.refused', nodeId: happening.nodeId, reason: happening.failure.code };
+      return { event: 'session.refused', nodeId: event.nodeId, reason: event.failure.code };
     case 'guest.refused':
-      return { event: 'connection.refused', address: happening.remoteAddress, reason: happening.failure.code };
+      return { event: 'connection.refused', address: event.remoteAddress, reason: event.failure.code };
     case 'connection.refused': {
-      const { remoteAddress: address, failure, suppressed } = happening;
+      const { remoteAddress: address, failure, suppressed } = event;
       return { event: 'connection.refused', address, reason: failure.code, ...(suppressed > 0 && { suppressed }) };
     }
     case 'gateway.connected':
-      return { event: 'gateway.opened', nodeId: happening.nodeId };
+      return { event: 'gateway.opened', nodeId: event.nodeId };
     case 'gateway.disconnected':
-      return { event: 'gateway.closed', nodeId: happening.nodeId, reason: happening.failure.code };
+      return { event: 'gateway.closed', nodeId: event.nodeId, reason: event.failure.code };
     case 'gateway.failed':
     case 'gateway.rejected':
-      return { event: 'gateway.failed', nodeId: happening.nodeId, reason: happening.failure.code };
+      return { event: 'gateway.failed', nodeId: event.nodeId, reason: event.failure.code };
     case 'leadership.changed': {
-      const { leaderId, isLeader, term } = happening;
+      const { leaderId, isLeader, term } = event;
       return { event: 'leadership.changed', isLeader, term, ...given({ nodeId: leaderId }) };
     }
     case 'reconfiguration.finished': {
-      const fields = happening.changes.map(({ field }) => field);
+      const fields = event.changes.map(({ field }) => field);
       return fields.length === 0 ? undefined : { event: 'configuration.changed', fields };
     }
     case 'reconfiguration.failed':
-      return { event: 'configuration.refused', reason: happening.failure.code };
+      return { event: 'configuration.refused', reason: event.failure.code };
     default:
       return undefined;
   }
@@ -246,7 +246,7 @@ const subjectLengthMax = 256;
 
 /** The network that an address is in, without its port: strangers have many addresses of one. */
 function rangeOf(address: string | undefined): string | undefined {
-  return address === undefined ? undefined : neighbourhood(hostIn(address));
+  return address === undefined ? undefined : neighborhood(hostIn(address));
 }
 
 /** Without the fields that are undefined. */

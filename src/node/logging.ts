@@ -1,6 +1,6 @@
 /** What happens, in words, for people who read logs. The library itself is silent unless it is given a logger. */
 import type { ActorRefFrom } from 'xstate';
-import type { Happening } from '../actors/mailboxes.js';
+import type { NodeEvent } from '../actors/mailboxes.js';
 import { describeChanges } from '../configuration/reconfiguration.js';
 import type { Logger } from '../control/recent-log.js';
 import { addressRange, hostIn } from '../core/address-range.js';
@@ -12,7 +12,7 @@ import type { NodeMachine } from '../machines/node.machine.js';
 import { nodeStateOf } from './actor-tree.js';
 
 /** @param monotonicMs Never goes back, ms */
-export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger, monotonicMs: () => number): void {
+export function logEvents(actor: ActorRefFrom<NodeMachine>, logger: Logger, monotonicMs: () => number): void {
   const warned = new WarnedOf();
   const kinds = new KindsOfLines();
   let before: string | undefined;
@@ -35,13 +35,13 @@ export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger, 
     },
     error: () => {},
   });
-  actor.on('*', (happening) => {
-    follow(logger, happening as Happening);
-    const { level, message } = describe(happening as Happening);
-    const isKnown = warned.isRepeated(happening as Happening, monotonicMs());
-    const more = isKnown ? undefined : kinds.countedBefore(happening as Happening, monotonicMs());
-    if (more === undefined) logger.debug(happening, message);
-    else logger[level](happening, more === 0 ? message : `${message} (${more} more like it before)`);
+  actor.on('*', (event) => {
+    follow(logger, event as NodeEvent);
+    const { level, message } = describe(event as NodeEvent);
+    const isKnown = warned.isRepeated(event as NodeEvent, monotonicMs());
+    const more = isKnown ? undefined : kinds.countedBefore(event as NodeEvent, monotonicMs());
+    if (more === undefined) logger.debug(event, message);
+    else logger[level](event, more === 0 ? message : `${message} (${more} more like it before)`);
   });
 }
 
@@ -52,11 +52,11 @@ export function logHappenings(actor: ActorRefFrom<NodeMachine>, logger: Logger, 
 class WarnedOf {
   readonly #atMs = new Map<string, number>();
 
-  isRepeated(happening: Happening, nowMs: number): boolean {
-    if (happening.type !== 'peer.refused' && happening.type !== 'connection.refused') return false;
-    if (happening.failure.code !== 'wrongClusterKey') return false;
-    const who = happening.type === 'peer.refused' ? happening.nodeId : addressRange(hostIn(happening.remoteAddress));
-    const key = `${happening.type} ${who}`;
+  isRepeated(event: NodeEvent, nowMs: number): boolean {
+    if (event.type !== 'peer.refused' && event.type !== 'connection.refused') return false;
+    if (event.failure.code !== 'wrongClusterKey') return false;
+    const who = event.type === 'peer.refused' ? event.nodeId : addressRange(hostIn(event.remoteAddress));
+    const key = `${event.type} ${who}`;
     const atMs = this.#atMs.get(key);
     if (atMs !== undefined && nowMs - atMs < limits.refusalNewsMs) return true;
     // Moved to the end of the map, whose first entry is therefore the oldest.
@@ -71,14 +71,14 @@ class WarnedOf {
 /**
  * How many lines of each kind there were. A member may come, go and write as often as it likes: that fills no disk.
  *
- * Invariant: as many kinds as there are types of happenings and error codes.
+ * Invariant: as many kinds as there are event types and error codes.
  */
 class KindsOfLines {
   readonly #windows = new Map<string, { readonly sinceMs: number; readonly count: number }>();
 
   /** Counts one more; undefined when it is one too many, else how many were too many in the window before. */
-  countedBefore(happening: Happening, nowMs: number): number | undefined {
-    const kind = `${happening.type} ${'failure' in happening ? happening.failure.code : ''}`;
+  countedBefore(event: NodeEvent, nowMs: number): number | undefined {
+    const kind = `${event.type} ${'failure' in event ? event.failure.code : ''}`;
     const before = this.#windows.get(kind) ?? { sinceMs: nowMs, count: 0 };
     const isOver = nowMs - before.sinceMs >= limits.logWindowMs;
     const window = isOver ? { sinceMs: nowMs, count: 1 } : { ...before, count: before.count + 1 };
@@ -88,73 +88,73 @@ class KindsOfLines {
   }
 }
 
-function follow(logger: Logger, happening: Happening): void {
-  if (happening.type !== 'reconfiguration.finished' || logger.level === undefined) return;
-  const change = happening.changes.find(({ field }) => field === 'logLevel');
+function follow(logger: Logger, event: NodeEvent): void {
+  if (event.type !== 'reconfiguration.finished' || logger.level === undefined) return;
+  const change = event.changes.find(({ field }) => field === 'logLevel');
   if (change !== undefined) logger.level = change.to as string;
 }
 
 type Level = 'debug' | 'info' | 'warn' | 'error';
 
-function describe(happening: Happening): { level: Level; message: string } {
-  switch (happening.type) {
+function describe(event: NodeEvent): { level: Level; message: string } {
+  switch (event.type) {
     case 'peer.connected':
-      return { level: 'info', message: `Connected with ${happening.nodeId} at ${happening.remoteAddress}.` };
+      return { level: 'info', message: `Connected with ${event.nodeId} at ${event.remoteAddress}.` };
     case 'peer.disconnected':
-      return { level: 'info', message: `Disconnected from ${happening.nodeId}: ${happening.failure.message}` };
+      return { level: 'info', message: `Disconnected from ${event.nodeId}: ${event.failure.message}` };
     case 'peer.refused':
-      return { level: 'warn', message: `No session with ${happening.nodeId}: ${happening.failure.message}` };
+      return { level: 'warn', message: `No session with ${event.nodeId}: ${event.failure.message}` };
     case 'peer.unreachable':
       return {
         level: 'warn',
-        message: `${happening.nodeId} cannot be reached at ${happening.address}, after ${happening.attempts} ${plural(happening.attempts, 'attempt')}: ${happening.failure.message}`,
+        message: `${event.nodeId} cannot be reached at ${event.address}, after ${event.attempts} ${plural(event.attempts, 'attempt')}: ${event.failure.message}`,
       };
     case 'peer.diverged':
-      return { level: 'error', message: `${happening.nodeId} has another history of ${listed(happening.authors)}.` };
+      return { level: 'error', message: `${event.nodeId} has another history of ${listed(event.authors)}.` };
     case 'node.duplicated':
-      return { level: 'error', message: happening.failure.message };
+      return { level: 'error', message: event.failure.message };
     case 'connection.refused':
       return {
         level: 'warn',
-        message: `Refused ${happening.remoteAddress}${others(happening)}: ${happening.failure.message}`,
+        message: `Refused ${event.remoteAddress}${others(event)}: ${event.failure.message}`,
       };
     case 'guest.refused':
       // The audit log has it, at most so often.
-      return { level: 'debug', message: `Refused ${happening.remoteAddress}: ${happening.failure.message}` };
+      return { level: 'debug', message: `Refused ${event.remoteAddress}: ${event.failure.message}` };
     case 'clock.drift':
       return {
         level: 'warn',
-        message: `${happening.nodeId} passed on entries from the future, of ${listed(happening.authors)}: check the clocks.`,
+        message: `${event.nodeId} passed on entries from the future, of ${listed(event.authors)}: check the clocks.`,
       };
     case 'leadership.changed':
-      return { level: 'info', message: leadership(happening) };
+      return { level: 'info', message: leadership(event) };
     case 'gateway.connected':
-      return { level: 'info', message: `Connected with the cloud peer ${happening.nodeId}.` };
+      return { level: 'info', message: `Connected with the cloud peer ${event.nodeId}.` };
     case 'gateway.disconnected':
       return {
         level: 'info',
-        message: `Disconnected from the cloud peer ${happening.nodeId}: ${happening.failure.message}`,
+        message: `Disconnected from the cloud peer ${event.nodeId}: ${event.failure.message}`,
       };
     case 'gateway.failed':
     case 'gateway.rejected':
-      return { level: 'warn', message: `No way to the cloud peer ${happening.nodeId}: ${happening.failure.message}` };
+      return { level: 'warn', message: `No way to the cloud peer ${event.nodeId}: ${event.failure.message}` };
     case 'uplink.changed':
       return {
-        level: happening.uplink === 'failed' ? 'warn' : 'info',
-        message: `The way to the cloud: ${happening.uplink}.`,
+        level: event.uplink === 'failed' ? 'warn' : 'info',
+        message: `The way to the cloud: ${event.uplink}.`,
       };
     case 'store.impaired':
-      return { level: 'error', message: `The database is impaired: ${happening.failure.message}` };
+      return { level: 'error', message: `The database is impaired: ${event.failure.message}` };
     case 'store.recovered':
       return { level: 'info', message: 'The database takes writes again.' };
     case 'reconfiguration.finished':
-      return { level: 'info', message: reconfigured(happening) };
+      return { level: 'info', message: reconfigured(event) };
     case 'reconfiguration.failed':
-      return { level: 'error', message: `Nothing was reconfigured: ${happening.failure.message}` };
+      return { level: 'error', message: `Nothing was reconfigured: ${event.failure.message}` };
     case 'document.quarantined':
-      return { level: 'warn', message: quarantined(happening) };
+      return { level: 'warn', message: quarantined(event) };
     case 'failure':
-      return { level: 'error', message: `${happening.where}: ${happening.failure.message}` };
+      return { level: 'error', message: `${event.where}: ${event.failure.message}` };
   }
 }
 
@@ -165,7 +165,7 @@ function listed(authors: readonly AuthorKey[]): string {
   return `${authors.slice(0, authorsListedMax).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-function others({ suppressed }: Extract<Happening, { type: 'connection.refused' }>): string {
+function others({ suppressed }: Extract<NodeEvent, { type: 'connection.refused' }>): string {
   return suppressed === 0 ? '' : ` and ${suppressed} more`;
 }
 
@@ -173,7 +173,7 @@ function quarantined({
   collection,
   documentKey,
   reason,
-}: Extract<Happening, { type: 'document.quarantined' }>): string {
+}: Extract<NodeEvent, { type: 'document.quarantined' }>): string {
   return `${collection} has ${JSON.stringify(shortText(documentKey))}, which cannot be used and is left alone: ${reason}`;
 }
 
@@ -181,13 +181,13 @@ function reconfigured({
   changes,
   tookMs,
   writesHeldMs,
-}: Extract<Happening, { type: 'reconfiguration.finished' }>): string {
+}: Extract<NodeEvent, { type: 'reconfiguration.finished' }>): string {
   if (changes.length === 0) return 'Nothing to reconfigure: the configuration is in force already.';
   const held = writesHeldMs > 0 ? `; writes waited ${Math.round(writesHeldMs)} ms` : '';
   return `Reconfigured in ${Math.round(tookMs)} ms: ${describeChanges(changes)}${held}.`;
 }
 
-function leadership({ isLeader, leaderId, term }: Extract<Happening, { type: 'leadership.changed' }>): string {
+function leadership({ isLeader, leaderId, term }: Extract<NodeEvent, { type: 'leadership.changed' }>): string {
   if (isLeader) return `This node leads (term ${term}).`;
   return leaderId === undefined ? 'Nobody leads.' : `${leaderId} leads (term ${term}).`;
 }

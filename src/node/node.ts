@@ -30,10 +30,10 @@ import { staticConfiguration } from '../providers/static.js';
 import { createPeerManagement } from '../remote-peers/management.js';
 import { findLeftBehind } from '../store/left-behind.js';
 import { areWritesHeld, type NodeState, nodeStateOf } from './actor-tree.js';
-import { Audit, type AuditLogger, auditCommands, auditHappenings } from './audit.js';
+import { Audit, type AuditLogger, auditCommands, auditEvents } from './audit.js';
 import { composeNode, createServices, type Ports, type Services } from './compose.js';
 import { controlCommands } from './control-commands.js';
-import { logHappenings } from './logging.js';
+import { logEvents } from './logging.js';
 import { createRequests } from './requests.js';
 import type { StatemeshNode } from './statemesh-node.js';
 import { gatewayStatusesOf, leadershipOf, nodeStatusOf, peerStatusesOf } from './status.js';
@@ -104,9 +104,9 @@ export function createNode(options: NodeOptions, ports: NodePorts = systemPorts(
   });
   // Without an error listener XState reports to the process, which would take the embedding program down.
   actor.subscribe({ error: () => {} });
-  logHappenings(actor, log, () => ports.time.monotonicMs());
+  logEvents(actor, log, () => ports.time.monotonicMs());
   endWith(actor, log);
-  if (audit !== undefined) auditHappenings(actor, audit);
+  if (audit !== undefined) auditEvents(actor, audit);
   const node = handleOf(actor, ports);
   return node;
 }
@@ -299,7 +299,7 @@ function handleOf(actor: ActorRefFrom<NodeMachine>, ports: NodePorts): Statemesh
     },
     stop,
     on: (type, listener) => {
-      const subscription = actor.on(type, (happening) => listener(happening as never));
+      const subscription = actor.on(type, (event) => listener(event as never));
       return () => subscription.unsubscribe();
     },
     [Symbol.asyncDispose]: stop,

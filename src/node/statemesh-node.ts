@@ -1,6 +1,6 @@
 /** A node as the program that embeds it sees it. */
 import type { ActorRefFrom } from 'xstate';
-import type { Happening } from '../actors/mailboxes.js';
+import type { NodeEvent } from '../actors/mailboxes.js';
 import type { Reconfiguration } from '../configuration/reconfiguration.js';
 import type { ConfigurationInput } from '../configuration/schema.js';
 import type { NodeId } from '../core/ids.js';
@@ -12,8 +12,8 @@ import type { DatabaseLeftBehind } from '../store/left-behind.js';
 import type { NodeState } from './actor-tree.js';
 import type { GatewayStatus, NodeStatus, PeerStatus } from './status.js';
 
-/** What `on` takes: the type of a happening, or `*` for all. */
-export type HappeningType = Happening['type'] | '*';
+/** What `on` takes: the type of an event, or `*` for all. */
+export type NodeEventType = NodeEvent['type'] | '*';
 
 export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable {
   /** The root actor: subscribe to it, inspect it, take its snapshot. Its `stop()` begins what {@link StatemeshNode.stop} does. */
@@ -72,13 +72,13 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
   /** Says goodbye to the peers, finishes the writes at hand, and resolves when nothing is left open. */
   stop(): Promise<void>;
   /**
-   * Hears what happens: happenings of one type, or with `*` all of them. Returns how to stop hearing it.
+   * Hears what happens: events of one type, or with `*` all of them. Returns how to stop hearing it.
    *
    * @example
-   * const stop = node.on('*', (happening) => console.log(happening.type));
+   * const stop = node.on('*', (event) => console.log(event.type));
    */
-  on<Type extends HappeningType>(
+  on<Type extends NodeEventType>(
     type: Type,
-    listener: (happening: Type extends '*' ? Happening : Extract<Happening, { type: Type }>) => void,
+    listener: (event: Type extends '*' ? NodeEvent : Extract<NodeEvent, { type: Type }>) => void,
   ): () => void;
 }

@@ -1,7 +1,7 @@
 /** The status of a node, read from the snapshots of its actors. No part of it is stored a second time. */
 import type { SnapshotFrom } from 'xstate';
 import type { Configuration } from '../configuration/schema.js';
-import type { Uplink } from '../core/ballot.js';
+import type { Uplink } from '../core/election-rule.js';
 import { type ErrorCode, type Failure, failureOf, type PastFailure } from '../core/errors.js';
 import { type Boot, type Cursor, compareCodeUnits, type NodeId } from '../core/ids.js';
 import { isImpairment } from '../core/impairment.js';
@@ -66,8 +66,8 @@ export interface PeerStatus {
   readonly subject: string | undefined;
 }
 
-/** How things stand with one cloud peer. Only the gateways of the leader leave `standby`. */
-export type GatewayState = 'disabled' | 'standby' | 'authorizing' | 'connecting' | 'online' | 'backingOff' | 'rejected';
+/** How things stand with one cloud peer. Only the gateways of the leader leave `idle`. */
+export type GatewayState = 'disabled' | 'idle' | 'authorizing' | 'connecting' | 'online' | 'backingOff' | 'rejected';
 
 /** How things stand with one cloud peer. */
 export interface GatewayStatus {

@@ -4,13 +4,13 @@
  *
  * Each heartbeat carries the digest of this node's vector clock, so that full clocks travel only between nodes that
  * differ. It carries the list of neighbors when that has changed, so that other nodes know what they need not relay.
- * Within the cluster, heartbeats also carry this node's own standing and the other live nodes, as long as this node
+ * Within the cluster, heartbeats also carry this node's own member state and the other live nodes, as long as this node
  * takes part in elections; news of those does not wait for the next tick.
  */
-import { isSameStanding, type Standing } from '../core/ballot.js';
+import { isSameMemberState, type MemberState } from '../core/election-rule.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
-import { LivenessTable, type Neighbour, type Presence } from '../core/liveness.js';
+import { LivenessTable, type Neighbor, type Presence } from '../core/liveness.js';
 import type { Time, Timer } from '../ports/ports.js';
 import type { Heartbeat } from '../wire/messages.js';
 
@@ -43,16 +43,16 @@ export interface PulseHandle {
 
 export interface ParticipationOptions {
   readonly selfId: NodeId;
-  /** Called when the set of live nodes, or a standing in it, has changed. */
+  /** Called when the set of live nodes, or a member state in it, has changed. */
   changed(): void;
 }
 
 /** A node's part in elections. */
 export interface Participation {
   /** The other live nodes. The map changes in place. */
-  readonly live: ReadonlyMap<NodeId, Standing>;
-  /** Sets this node's standing from now on. */
-  say(standing: Standing): void;
+  readonly live: ReadonlyMap<NodeId, MemberState>;
+  /** Sets this node's member state from now on. */
+  say(memberState: MemberState): void;
   stop(): void;
 }
 
@@ -73,11 +73,11 @@ interface Row {
   aliveAtMs: number;
   /** The heartbeat interval that the other side announces. */
   theirIntervalMs: number;
-  neighboursVersion: number;
-  theirNeighbours: readonly NodeId[];
+  neighborsVersion: number;
+  theirNeighbors: readonly NodeId[];
   lastHeard: Heartbeat | undefined;
   /** Its place in the table of live nodes, while this node takes part in elections. */
-  neighbour: Neighbour | undefined;
+  neighbor: Neighbor | undefined;
   /** Whether there is news of this node that does not wait for the next tick. */
   isOwed: boolean;
 }
@@ -85,7 +85,7 @@ interface Row {
 interface Participant {
   readonly table: LivenessTable;
   readonly changed: () => void;
-  standing: Standing | undefined;
+  memberState: MemberState | undefined;
   changesTold: number;
   routesTold: number;
 }
@@ -93,7 +93,7 @@ interface Participant {
 export class Heartbeats {
   readonly #time: Time;
   readonly #rows = new Set<Row>();
-  #neighboursVersion = 0;
+  #neighborsVersion = 0;
   #timer: Timer | undefined;
   /** The interval of the ticker. */
   #intervalMs = 0;
@@ -121,14 +121,14 @@ export class Heartbeats {
       heardAtMs: now,
       aliveAtMs: now,
       theirIntervalMs: pulse.intervalMs,
-      neighboursVersion: -1,
-      theirNeighbours: [],
+      neighborsVersion: -1,
+      theirNeighbors: [],
       lastHeard: undefined,
-      neighbour: undefined,
+      neighbor: undefined,
       isOwed: false,
     };
     this.#rows.add(row);
-    if (pulse.isLocal) this.#neighboursVersion += 1;
+    if (pulse.isLocal) this.#neighborsVersion += 1;
     if (this.#participant !== undefined) this.#enter(row, this.#participant, now);
     this.#count();
     this.#beat(row, now);
@@ -151,28 +151,28 @@ export class Heartbeats {
   participate({ selfId, changed }: ParticipationOptions): Participation {
     const now = this.#time.monotonicMs();
     const table = new LivenessTable(selfId);
-    const participant: Participant = { table, changed, standing: undefined, changesTold: 0, routesTold: 0 };
+    const participant: Participant = { table, changed, memberState: undefined, changesTold: 0, routesTold: 0 };
     this.#participant = participant;
     this.#presence = undefined;
     for (const row of this.#rows) this.#enter(row, participant, now);
     participant.changesTold = table.changes;
     return {
       live: table.live,
-      say: (standing) => this.#say(participant, standing),
+      say: (memberState) => this.#say(participant, memberState),
       stop: () => {
         if (this.#participant !== participant) return;
         this.#participant = undefined;
         this.#presence = undefined;
-        for (const row of this.#rows) row.neighbour = undefined;
+        for (const row of this.#rows) row.neighbor = undefined;
         this.#oweAll();
       },
     };
   }
 
-  #say(participant: Participant, standing: Standing): void {
+  #say(participant: Participant, memberState: MemberState): void {
     if (this.#participant !== participant) return;
-    if (participant.standing !== undefined && isSameStanding(participant.standing, standing)) return;
-    participant.standing = standing;
+    if (participant.memberState !== undefined && isSameMemberState(participant.memberState, memberState)) return;
+    participant.memberState = memberState;
     this.#oweAll();
   }
 
@@ -180,9 +180,9 @@ export class Heartbeats {
   #enter(row: Row, { table }: Participant, now: number): void {
     const { peerId, boot, isLocal } = row.pulse;
     if (!isLocal) return;
-    row.neighbour = table.meet({ nodeId: peerId, boot });
+    row.neighbor = table.meet({ nodeId: peerId, boot });
     if (row.lastHeard !== undefined) {
-      table.hear(row.neighbour, { ...row.lastHeard, neighbours: row.theirNeighbours }, now);
+      table.hear(row.neighbor, { ...row.lastHeard, neighbors: row.theirNeighbors }, now);
     }
   }
 
@@ -225,16 +225,16 @@ export class Heartbeats {
 
   /** One sign of life for all heartbeats that are sent now. */
   #count(): void {
-    const standing = this.#participant?.standing;
-    if (standing === undefined) return;
+    const memberState = this.#participant?.memberState;
+    if (memberState === undefined) return;
     this.#counter += 1;
-    this.#presence = { ...standing, counter: this.#counter };
+    this.#presence = { ...memberState, counter: this.#counter };
   }
 
   #beat(row: Row, now: number): void {
     const { isLocal } = row.pulse;
-    const isNews = isLocal && row.neighboursVersion !== this.#neighboursVersion;
-    row.neighboursVersion = this.#neighboursVersion;
+    const isNews = isLocal && row.neighborsVersion !== this.#neighborsVersion;
+    row.neighborsVersion = this.#neighborsVersion;
     row.isOwed = false;
     row.sequence += 1;
     row.sentAtMs[row.sequence % row.sentAtMs.length] = now;
@@ -246,13 +246,13 @@ export class Heartbeats {
       wallMs: Math.max(0, Math.round(this.#time.now())),
       intervalMs: row.intervalMs,
       digest: row.pulse.digest(),
-      neighbours: isNews ? this.#neighbours() : undefined,
+      neighbors: isNews ? this.#neighbors() : undefined,
       presence: isLocal ? this.#presence : undefined,
-      relayed: row.neighbour === undefined ? nobody : (this.#participant?.table.relayTo(row.neighbour) ?? nobody),
+      relayed: row.neighbor === undefined ? nobody : (this.#participant?.table.relayTo(row.neighbor) ?? nobody),
     });
   }
 
-  #neighbours(): NodeId[] {
+  #neighbors(): NodeId[] {
     return [...this.#rows].filter(({ pulse }) => pulse.isLocal).map(({ pulse }) => pulse.peerId);
   }
 
@@ -264,11 +264,11 @@ export class Heartbeats {
     row.isHeard = true;
     row.theirIntervalMs = heartbeat.intervalMs;
     row.lastHeard = heartbeat;
-    if (heartbeat.neighbours !== undefined) row.theirNeighbours = heartbeat.neighbours;
-    if (row.neighbour !== undefined && this.#participant !== undefined) {
-      this.#participant.table.hear(row.neighbour, heartbeat, now);
+    if (heartbeat.neighbors !== undefined) row.theirNeighbors = heartbeat.neighbors;
+    if (row.neighbor !== undefined && this.#participant !== undefined) {
+      this.#participant.table.hear(row.neighbor, heartbeat, now);
       // A node that lost a session may from now on need entries that this node did not relay.
-      if (heartbeat.neighbours !== undefined) this.#hurry();
+      if (heartbeat.neighbors !== undefined) this.#hurry();
       this.#tell();
     }
     return measured(row, heartbeat, now);
@@ -276,15 +276,15 @@ export class Heartbeats {
 
   #stop(row: Row): void {
     if (!this.#rows.delete(row)) return;
-    if (row.pulse.isLocal) this.#neighboursVersion += 1;
+    if (row.pulse.isLocal) this.#neighborsVersion += 1;
     if (this.#rows.size === 0) {
       this.#timer?.cancel();
       this.#timer = undefined;
       this.#promptTimer?.cancel();
       this.#promptTimer = undefined;
     }
-    if (row.neighbour === undefined || this.#participant === undefined) return;
-    this.#participant.table.part(row.neighbour, this.#time.monotonicMs());
+    if (row.neighbor === undefined || this.#participant === undefined) return;
+    this.#participant.table.part(row.neighbor, this.#time.monotonicMs());
     // Nodes that still have a session with it will relay it to this node, once they know.
     this.#oweAll();
     this.#tell();
@@ -322,7 +322,7 @@ export class Heartbeats {
   #beatPromptly(): void {
     const table = this.#participant?.table;
     const due = [...this.#rows].filter(
-      ({ isOwed, neighbour }) => isOwed || (neighbour !== undefined && table?.hasNewsFor(neighbour)),
+      ({ isOwed, neighbor }) => isOwed || (neighbor !== undefined && table?.hasNewsFor(neighbor)),
     );
     if (due.length === 0) return;
     const now = this.#time.monotonicMs();

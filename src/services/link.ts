@@ -509,8 +509,8 @@ class Link {
     const milliseconds = this.#pulse?.heard(heartbeat);
     if (milliseconds !== undefined) this.#measure(milliseconds, heartbeat.wallMs);
     // Neighbors in another cluster are irrelevant.
-    if (heartbeat.neighbours !== undefined && this.#input.isLocal) {
-      this.#tell({ type: 'neighbours.changed', neighbours: new Set(heartbeat.neighbours) });
+    if (heartbeat.neighbors !== undefined && this.#input.isLocal) {
+      this.#tell({ type: 'neighbors.changed', neighbors: new Set(heartbeat.neighbors) });
     }
     const { store, scopes } = this.#input;
     const before = this.#matches;

@@ -1,5 +1,5 @@
 /**
- * Announces this node's standing in the heartbeats, and reports the other live nodes. The report rests on authenticated
+ * Announces this node's member state in the heartbeats, and reports the other live nodes. The report rests on authenticated
  * sessions only: a beacon makes no node live.
  */
 import { fromCallback } from 'xstate';
@@ -16,8 +16,8 @@ export function createLiveness({ heartbeats, time }: { heartbeats: Heartbeats; t
     let participation: Participation | undefined;
     let timer: Timer | undefined;
     receive((command) => {
-      if (command.type === 'standing.changed') {
-        participation?.say(command.standing);
+      if (command.type === 'memberState.changed') {
+        participation?.say(command.memberState);
         return;
       }
       electionIntervalMs = command.electionIntervalMs;

@@ -11,7 +11,7 @@ import { type EventObject, fromCallback } from 'xstate';
 import type { MetricsInput } from '../actors/slots.js';
 import { answerOnce, keepPlaces } from '../adapters/server-places.js';
 import { failureOf, messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
-import type { EventLoopDelay, Exposition, Standing } from '../metrics/exposition.js';
+import type { EventLoopDelay, Exposition, NodeFigures } from '../metrics/exposition.js';
 import type { Meter } from '../ports/meter.js';
 
 const host = '127.0.0.1';
@@ -21,15 +21,15 @@ const requestTimeoutMs = 5_000;
 const callersMax = { waitingMax: 64, answeredMax: 16 };
 const delayResolutionMs = 10;
 
-/** @param standing The state of the node, asked for with each request */
-export function createMetrics({ meter }: { meter: Meter }, standing: () => Promise<Standing>) {
+/** @param figures The state of the node, asked for with each request */
+export function createMetrics({ meter }: { meter: Meter }, figures: () => Promise<NodeFigures>) {
   return fromCallback<EventObject, MetricsInput>(({ input: { port, parent } }) => {
     if (port === undefined) return undefined;
     let end = (): void => {};
     let isOver = false;
     // Loaded on demand: most nodes expose no metrics. It loads `prom-client`.
     void import('../metrics/exposition.js').then(({ Exposition }) => {
-      if (!isOver) end = serveMetrics({ port, parent, meter, standing, exposition: new Exposition() });
+      if (!isOver) end = serveMetrics({ port, parent, meter, figures, exposition: new Exposition() });
     });
     return () => {
       isOver = true;
@@ -43,11 +43,11 @@ interface ServeOptions {
   readonly parent: MetricsInput['parent'];
   readonly meter: Meter;
   readonly exposition: Exposition;
-  standing(): Promise<Standing>;
+  figures(): Promise<NodeFigures>;
 }
 
 /** @returns A function that ends it */
-function serveMetrics({ port, parent, meter, exposition, standing }: ServeOptions): () => void {
+function serveMetrics({ port, parent, meter, exposition, figures }: ServeOptions): () => void {
   const delay = monitorEventLoopDelay({ resolution: delayResolutionMs });
   const timeouts = {
     headersTimeout: requestTimeoutMs,
@@ -65,7 +65,7 @@ function serveMetrics({ port, parent, meter, exposition, standing }: ServeOption
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const objection = objectionTo(request, bound);
     if (objection === undefined) {
-      respond(response, 200, await exposition.text(await standing(), readDelay(delay)), exposition.contentType);
+      respond(response, 200, await exposition.text(await figures(), readDelay(delay)), exposition.contentType);
     } else {
       respond(response, objection.status, `${objection.message}\n`);
     }

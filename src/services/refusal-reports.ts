@@ -4,7 +4,7 @@
  * Invariants: in ten seconds there is one report for each range of addresses (an IPv4 /24, an IPv6 /64) and failure
  * code, and at most twenty in all. The next report contains the number of unreported refusals.
  */
-import { hostIn, neighbourhood } from '../core/address-range.js';
+import { hostIn, neighborhood } from '../core/address-range.js';
 import type { ErrorCode, Failure } from '../core/errors.js';
 
 const reportIntervalMs = 10_000;
@@ -64,5 +64,5 @@ export class RefusalReports {
 }
 
 function keyOf(remoteAddress: string, code: ErrorCode): string {
-  return `${neighbourhood(hostIn(remoteAddress))} ${code}`;
+  return `${neighborhood(hostIn(remoteAddress))} ${code}`;
 }

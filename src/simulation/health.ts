@@ -77,9 +77,9 @@ export class Health implements Observer {
     this.#healthySinceMs = undefined;
   }
 
-  happened(_: NodeProcess, { happening }: Heard): void {
-    if (happening.type !== 'reconfiguration.finished') return;
-    if (happening.changes.some(({ field }) => field === 'role')) this.rewired();
+  happened(_: NodeProcess, { nodeEvent }: Heard): void {
+    if (nodeEvent.type !== 'reconfiguration.finished') return;
+    if (nodeEvent.changes.some(({ field }) => field === 'role')) this.rewired();
   }
 
   opened({ isCloud }: NodeProcess): void {

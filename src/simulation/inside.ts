@@ -1,6 +1,6 @@
 /** The actors inside a node, as checkers see them: snapshots only, no events are sent. */
 import type { ActorRefFrom, AnyActorRef, SnapshotFrom } from 'xstate';
-import type { Standing, Uplink } from '../core/ballot.js';
+import type { MemberState, Uplink } from '../core/election-rule.js';
 import type { NodeId } from '../core/ids.js';
 import type { PeerMachine } from '../machines/peer.machine.js';
 import type { ReceiverMachine } from '../machines/receiver.machine.js';
@@ -20,7 +20,7 @@ export interface Vote {
   readonly leaderId: NodeId | undefined;
   readonly term: number;
   /** The other nodes that it considers live, and what they say about themselves. */
-  readonly live: ReadonlyMap<NodeId, Standing>;
+  readonly live: ReadonlyMap<NodeId, MemberState>;
   readonly uplink: Uplink;
 }
 
@@ -28,7 +28,7 @@ export interface Vote {
 export interface GatewaySight {
   /** The cloud node. */
   readonly nodeId: string;
-  /** `standby`, `authorizing`, `connecting`, `online`, `backingOff`, `rejected` or `disabled`. */
+  /** `idle`, `authorizing`, `connecting`, `online`, `backingOff`, `rejected` or `disabled`. */
   readonly state: string;
   /** Its session over the cloud link, while there is one. */
   readonly session: SessionSnapshot | undefined;

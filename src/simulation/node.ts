@@ -13,7 +13,7 @@ import type { Run } from '../core/entry.js';
 import { failureOf, StatemeshError } from '../core/errors.js';
 import type { Hlc } from '../core/hlc.js';
 import type { NodeId } from '../core/ids.js';
-import type { Happening, StatemeshNode } from '../index.js';
+import type { NodeEvent, StatemeshNode } from '../index.js';
 import { createNode } from '../node/node.js';
 import type { Listening, Network, ServerCertificate } from '../ports/ports.js';
 import type { Commit, Store } from '../ports/store.js';
@@ -37,7 +37,7 @@ import { simulatedHttp } from './web/http.js';
 export interface Heard {
   readonly nodeId: string;
   readonly atMs: number;
-  readonly happening: Happening;
+  readonly nodeEvent: NodeEvent;
 }
 
 /** A write whose caller has been told that it is on disk. */
@@ -298,7 +298,7 @@ export class NodeProcess {
     const process: Process = { node, time, host, stores: new Set(), life };
     this.#process = process;
     this.#failure = undefined;
-    node.actor.on('*', (happening) => this.#hear(process, happening as Happening));
+    node.actor.on('*', (nodeEvent) => this.#hear(process, nodeEvent as NodeEvent));
     node.actor.subscribe({ complete: () => this.#end(process), error: () => this.#end(process) });
     node.start().catch((error: unknown) => {
       if (process.life.isOver) this.#failure = error;
@@ -493,9 +493,9 @@ export class NodeProcess {
     if (this.#dyingAt === moment && this.#process === process) this.crash();
   }
 
-  #hear(process: Process, happening: Happening): void {
+  #hear(process: Process, nodeEvent: NodeEvent): void {
     if (process.life.isOver) return;
-    const heard = { nodeId: this.nodeId, atMs: this.#surroundings.clock.nowMs, happening };
+    const heard = { nodeId: this.nodeId, atMs: this.#surroundings.clock.nowMs, nodeEvent };
     this.heard.push(heard);
     this.#surroundings.observers.tell('happened', this, heard);
   }

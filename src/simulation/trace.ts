@@ -6,7 +6,7 @@
  * their path, not by XState's counted ids.
  */
 import type { AnyActorRef, InspectionEvent } from 'xstate';
-import type { Happening } from '../actors/mailboxes.js';
+import type { NodeEvent } from '../actors/mailboxes.js';
 import { parentOf } from '../actors/xstate-internals.js';
 import { authorKeyOf } from '../core/author.js';
 import { type ErrorCode, type Failure, messageOf } from '../core/errors.js';
@@ -65,7 +65,7 @@ export type TraceLine = { readonly atMs: number } & (
   | { readonly kind: 'end'; readonly node: string }
   | { readonly kind: 'commit'; readonly node: string; readonly about: string }
   | { readonly kind: 'acknowledgement'; readonly node: string; readonly hlc: number }
-  | { readonly kind: 'happening'; readonly node: string; readonly happening: Happening }
+  | { readonly kind: 'event'; readonly node: string; readonly nodeEvent: NodeEvent }
 );
 
 /** Takes the lines of a trace. */
@@ -123,12 +123,12 @@ export class Trace implements Observer {
     this.#say(() => [{ kind: 'acknowledgement', node: name, hlc }]);
   }
 
-  happened({ name }: NodeProcess, { happening }: Heard): void {
+  happened({ name }: NodeProcess, { nodeEvent }: Heard): void {
     // A failure of the database names its file, whose path differs from run to run.
-    const text = JSON.stringify(happening).replaceAll(this.#options.diskRoot, '');
+    const text = JSON.stringify(nodeEvent).replaceAll(this.#options.diskRoot, '');
     this.#hash.number(this.#options.nowMs());
     this.#hash.text(text);
-    this.#say(() => [{ kind: 'happening', node: name, happening: JSON.parse(text) as Happening }]);
+    this.#say(() => [{ kind: 'event', node: name, nodeEvent: JSON.parse(text) as NodeEvent }]);
   }
 
   ended({ name }: NodeProcess): void {
@@ -217,7 +217,7 @@ function aboutFrame(frame: Frame): string {
     case 'frame.acknowledgement':
       return String(frame.sequence);
     case 'frame.heartbeat':
-      return frame.neighbours === undefined ? '' : `neighbours ${frame.neighbours.join(' ')}`;
+      return frame.neighbors === undefined ? '' : `neighbors ${frame.neighbors.join(' ')}`;
     case 'frame.goodbye':
       return frame.code;
     default:

@@ -30,7 +30,7 @@ export const wireBounds: Bounds = {
   Entry: { key, payload: { bytesMax: limits.documentBytesMax, totalBytesMax: limits.documentBytesMax }, hash },
   Heartbeat: {
     digest: hash,
-    neighbours: { ...nodeId, countMax: limits.peersMax },
+    neighbors: { ...nodeId, countMax: limits.peersMax },
     relayed: { countMax: limits.peersMax },
   },
   Presence: { impairment: code },

@@ -9,7 +9,7 @@
 import type protobuf from 'protobufjs';
 import { isPort } from '../core/address.js';
 import { type Author, type AuthorKey, authorKeyOf, parseAuthorKey, scopeOf } from '../core/author.js';
-import type { Stance, Uplink } from '../core/ballot.js';
+import type { ElectionRole, Uplink } from '../core/election-rule.js';
 import type { Entry, Position, Run } from '../core/entry.js';
 import { type ErrorCode, isErrorCode, StatemeshError } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
@@ -49,11 +49,11 @@ const schema = `
   message BatchHeld { uint64 sequence = 1; string code = 2; }
   message Heartbeat {
     uint64 sequence = 1; uint64 echo = 2; uint32 held_ms = 3; string digest = 4; uint64 wall_ms = 10;
-    bool neighbours_changed = 5; repeated string neighbours = 6; uint32 interval_ms = 7;
+    bool neighbors_changed = 5; repeated string neighbors = 6; uint32 interval_ms = 7;
     Presence presence = 8; repeated RelayedPresence relayed = 9; uint64 received = 11;
   }
   message Presence {
-    uint64 counter = 1; bool eligible = 2; uint32 uplink = 3; uint32 stance = 4; uint64 term = 5; string impairment = 6;
+    uint64 counter = 1; bool eligible = 2; uint32 uplink = 3; uint32 electionRole = 4; uint64 term = 5; string impairment = 6;
   }
   message RelayedPresence { string node_id = 1; string boot = 2; uint32 interval_ms = 3; Presence presence = 4; }
   message Ping {}
@@ -168,7 +168,7 @@ const codecs: Record<Frame['type'], Codec> = {
   'frame.heartbeat': codec(
     'frame.heartbeat',
     36,
-    ({ sequence, echo, heldMs, wallMs, intervalMs, digest, received, neighbours, presence, relayed }) => ({
+    ({ sequence, echo, heldMs, wallMs, intervalMs, digest, received, neighbors, presence, relayed }) => ({
       sequence,
       echo,
       heldMs,
@@ -176,8 +176,8 @@ const codecs: Record<Frame['type'], Codec> = {
       intervalMs,
       digest,
       received: received ?? 0,
-      neighboursChanged: neighbours !== undefined,
-      neighbours: (neighbours ?? []) as readonly string[],
+      neighborsChanged: neighbors !== undefined,
+      neighbors: (neighbors ?? []) as readonly string[],
       presence: presence === undefined ? null : encodePresence(presence),
       relayed: relayed.map(encodeRelayed),
     }),
@@ -189,7 +189,7 @@ const codecs: Record<Frame['type'], Codec> = {
       intervalMs: Math.min(fields.intervalMs, limits.heartbeatIntervalMaxMs),
       digest: hashText(fields.digest),
       ...receivedOf(fields.received),
-      neighbours: fields.neighboursChanged ? decodeNeighbours(fields.neighbours) : undefined,
+      neighbors: fields.neighborsChanged ? decodeNeighbors(fields.neighbors) : undefined,
       presence: fields.presence === null ? undefined : decodePresence(fields.presence),
       relayed: decodeAllRelayed(fields.relayed),
     }),
@@ -464,9 +464,9 @@ function decodeAfter(hlc: number, hash: string): Position {
   return { hlc: stamp(hlc), hash: hashText(hash) };
 }
 
-function decodeNeighbours(neighbours: readonly string[]): NodeId[] {
-  return neighbours.map((nodeId) => {
-    if (!isNodeId(nodeId)) throw malformed('a neighbour is invalid');
+function decodeNeighbors(neighbors: readonly string[]): NodeId[] {
+  return neighbors.map((nodeId) => {
+    if (!isNodeId(nodeId)) throw malformed('a neighbor is invalid');
     return nodeId;
   });
 }
@@ -475,7 +475,7 @@ interface WirePresence {
   readonly counter: number;
   readonly eligible: boolean;
   readonly uplink: number;
-  readonly stance: number;
+  readonly electionRole: number;
   readonly term: number;
   /** An error code; empty when nothing is wrong. */
   readonly impairment: string;
@@ -490,21 +490,34 @@ interface WireRelayed {
 
 /** In the order of their numbers on the wire. */
 const uplinks: readonly Uplink[] = ['unknown', 'ok', 'failed'];
-const stances: readonly Stance[] = ['following', 'claiming', 'leading'];
+const electionRoles: readonly ElectionRole[] = ['following', 'claiming', 'leading'];
 
-function encodePresence({ counter, isEligible, impairment = undefined, uplink, stance, term }: Presence): WirePresence {
+function encodePresence({
+  counter,
+  isEligible,
+  impairment = undefined,
+  uplink,
+  electionRole,
+  term,
+}: Presence): WirePresence {
   return {
-    ...{ counter, eligible: isEligible, uplink: uplinks.indexOf(uplink), stance: stances.indexOf(stance), term },
+    ...{
+      counter,
+      eligible: isEligible,
+      uplink: uplinks.indexOf(uplink),
+      electionRole: electionRoles.indexOf(electionRole),
+      term,
+    },
     impairment: impairment ?? '',
   };
 }
 
 function decodePresence(fields: WirePresence): Presence {
-  const [uplink, stance] = [uplinks[fields.uplink], stances[fields.stance]];
-  if (uplink === undefined || stance === undefined) throw malformed('a presence is invalid');
+  const [uplink, electionRole] = [uplinks[fields.uplink], electionRoles[fields.electionRole]];
+  if (uplink === undefined || electionRole === undefined) throw malformed('a presence is invalid');
   const { eligible: isEligible, counter, term } = fields;
   const impairment = fields.impairment === '' ? undefined : impairmentNamed(fields.impairment);
-  return { counter: count(counter), isEligible, impairment, uplink, stance, term: count(term) };
+  return { counter: count(counter), isEligible, impairment, uplink, electionRole, term: count(term) };
 }
 
 /** A code of a newer version is unknown here: the database is impaired all the same. */

@@ -143,7 +143,7 @@ export interface Heartbeat {
    * The other nodes with which the sender has sessions; only if they changed since the last heartbeat. Never over a
    * cloud link.
    */
-  readonly neighbours: readonly NodeId[] | undefined;
+  readonly neighbors: readonly NodeId[] | undefined;
   /** The sender's own sign of life. Undefined over a cloud link, and from a node that takes no part in elections. */
   readonly presence: Presence | undefined;
   /** The nodes that the sender knows to be live and that have no session with the receiver: all of them, each time. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { addressRange, neighbourhood } from '../../src/core/address-range.js';
+import { addressRange, neighborhood } from '../../src/core/address-range.js';
 
 describe('addressRange', () => {
   test.each([
@@ -21,9 +21,9 @@ describe('addressRange', () => {
   });
 });
 
-describe('neighbourhood', () => {
+describe('neighborhood', () => {
   test('IPv4, also written as IPv6 -> its /24; IPv6 -> its /64; a name -> itself', () => {
-    expect(['10.1.2.3', '::ffff:10.1.2.3', '2001:db8:1:2::7', 'shop.example'].map(neighbourhood)).toEqual([
+    expect(['10.1.2.3', '::ffff:10.1.2.3', '2001:db8:1:2::7', 'shop.example'].map(neighborhood)).toEqual([
       '10.1.2.0/24',
       '10.1.2.0/24',
       '2001:db8:1:2::/64',

@@ -1,15 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Standing } from '../../src/core/ballot.js';
+import type { MemberState } from '../../src/core/election-rule.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
-import { LivenessTable, type Neighbour, type RelayedPresence, type SignsOfLife } from '../../src/core/liveness.js';
+import { LivenessTable, type Neighbor, type RelayedPresence, type SignsOfLife } from '../../src/core/liveness.js';
 
 const intervalMs = 1_000;
 const patienceMs = (limits.heartbeatsMissedMax + 1) * intervalMs;
-const following: Standing = { isEligible: true, uplink: 'unknown', stance: 'following', term: 0 };
+const following: MemberState = { isEligible: true, uplink: 'unknown', electionRole: 'following', term: 0 };
 
-function presence(counter: number, fields: Partial<Standing> = {}) {
+function presence(counter: number, fields: Partial<MemberState> = {}) {
   return { ...following, counter, ...fields };
 }
 
@@ -23,23 +23,23 @@ function setup() {
   const meet = (nodeId: string, boot = `boot-${nodeId}`) =>
     table.meet({ nodeId: nodeId as NodeId, boot: boot as Boot });
   let counter = 0;
-  const hear = (neighbour: Neighbour, nowMs: number, signs: Partial<SignsOfLife> = {}) => {
+  const hear = (neighbor: Neighbor, nowMs: number, signs: Partial<SignsOfLife> = {}) => {
     counter += 1;
     table.hear(
-      neighbour,
-      { intervalMs, presence: presence(counter), relayed: [], neighbours: undefined, ...signs },
+      neighbor,
+      { intervalMs, presence: presence(counter), relayed: [], neighbors: undefined, ...signs },
       nowMs,
     );
   };
   /** A neighbor that has been heard, and what it said. */
-  const neighbour = (nodeId: string, signs: Partial<SignsOfLife> = {}) => {
+  const neighbor = (nodeId: string, signs: Partial<SignsOfLife> = {}) => {
     const met = meet(nodeId);
     hear(met, 0, signs);
     return met;
   };
   const live = () => [...table.live.keys()].sort();
-  const told = (to: Neighbour) => table.relayTo(to).map(({ nodeId }) => nodeId as string);
-  return { table, meet, hear, neighbour, live, told };
+  const told = (to: Neighbor) => table.relayTo(to).map(({ nodeId }) => nodeId as string);
+  return { table, meet, hear, neighbor, live, told };
 }
 
 describe('a node with a session', () => {
@@ -47,8 +47,8 @@ describe('a node with a session', () => {
     const { table, meet, hear, live } = setup();
     const a = meet('a');
     expect(live()).toEqual([]);
-    hear(a, 0, { presence: presence(1, { stance: 'leading' }) });
-    expect([...table.live]).toEqual([['a', { ...following, stance: 'leading' }]]);
+    hear(a, 0, { presence: presence(1, { electionRole: 'leading' }) });
+    expect([...table.live]).toEqual([['a', { ...following, electionRole: 'leading' }]]);
     table.expire(1_000_000);
     expect(live()).toEqual(['a']);
     table.part(a, 1_000_000);
@@ -56,15 +56,15 @@ describe('a node with a session', () => {
   });
 
   test('it stops taking part -> is no longer live', () => {
-    const { hear, neighbour, live } = setup();
-    const a = neighbour('a');
+    const { hear, neighbor, live } = setup();
+    const a = neighbor('a');
     hear(a, 1, { presence: undefined });
     expect(live()).toEqual([]);
   });
 
-  test('only counters rise -> no change; another standing -> one change', () => {
-    const { table, hear, neighbour } = setup();
-    const a = neighbour('a');
+  test('only counters rise -> no change; another memberState -> one change', () => {
+    const { table, hear, neighbor } = setup();
+    const a = neighbor('a');
     const before = [table.changes, table.routes];
     hear(a, 1);
     expect([table.changes, table.routes]).toEqual(before);
@@ -74,8 +74,8 @@ describe('a node with a session', () => {
   });
 
   test('a second session takes over from the first -> stays live', () => {
-    const { table, meet, hear, neighbour, live } = setup();
-    const first = neighbour('a');
+    const { table, meet, hear, neighbor, live } = setup();
+    const first = neighbor('a');
     const second = meet('a');
     hear(second, 1);
     table.part(first, 2);
@@ -85,29 +85,29 @@ describe('a node with a session', () => {
   });
 
   test("a relay disagrees with the node itself -> the node's own word counts", () => {
-    const { table, hear, neighbour } = setup();
-    const b = neighbour('b');
-    const a = neighbour('a', { presence: presence(5) });
-    hear(b, 1, { relayed: [entry('a', 9, { stance: 'leading' })] });
-    expect(table.live.get('a' as NodeId)?.stance).toBe('following');
-    hear(a, 2, { presence: presence(6, { stance: 'claiming' }) });
-    expect(table.live.get('a' as NodeId)?.stance).toBe('claiming');
+    const { table, hear, neighbor } = setup();
+    const b = neighbor('b');
+    const a = neighbor('a', { presence: presence(5) });
+    hear(b, 1, { relayed: [entry('a', 9, { electionRole: 'leading' })] });
+    expect(table.live.get('a' as NodeId)?.electionRole).toBe('following');
+    hear(a, 2, { presence: presence(6, { electionRole: 'claiming' }) });
+    expect(table.live.get('a' as NodeId)?.electionRole).toBe('claiming');
   });
 });
 
 describe('a node without a session', () => {
   test('a neighbor names it, then stops -> live, then at once not live', () => {
-    const { hear, neighbour, live } = setup();
-    const a = neighbour('a', { relayed: [entry('x', 1)] });
+    const { hear, neighbor, live } = setup();
+    const a = neighbor('a', { relayed: [entry('x', 1)] });
     expect(live()).toEqual(['a', 'x']);
     hear(a, 1);
     expect(live()).toEqual(['a']);
   });
 
   test('the neighbor that names it leaves -> both are gone', () => {
-    const { table, neighbour, live } = setup();
-    const a = neighbour('a', { relayed: [entry('x', 1)] });
-    const b = neighbour('b', { relayed: [entry('x', 1)] });
+    const { table, neighbor, live } = setup();
+    const a = neighbor('a', { relayed: [entry('x', 1)] });
+    const b = neighbor('b', { relayed: [entry('x', 1)] });
     table.part(a, 1);
     expect(live()).toEqual(['b', 'x']);
     table.part(b, 2);
@@ -115,8 +115,8 @@ describe('a node without a session', () => {
   });
 
   test('its counter stands still -> live for three missed heartbeats and one more, at the slowest interval on the path', () => {
-    const { table, hear, neighbour, live } = setup();
-    const a = neighbour('a');
+    const { table, hear, neighbor, live } = setup();
+    const a = neighbor('a');
     const named = (counter: number) => ({ relayed: [entry('x', counter, { intervalMs: 5_000 })], intervalMs: 2_000 });
     hear(a, 0, named(1));
     hear(a, 1_000, named(2));
@@ -132,9 +132,9 @@ describe('a node without a session', () => {
   });
 
   test('its session has ended, other neighbors name it -> live again only with a counter above all heard before', () => {
-    const { table, hear, neighbour, live } = setup();
-    const b = neighbour('b');
-    const x = neighbour('x', { presence: presence(3) });
+    const { table, hear, neighbor, live } = setup();
+    const b = neighbor('b');
+    const x = neighbor('x', { presence: presence(3) });
     hear(x, 1, { presence: presence(7) });
     table.part(x, 2);
     expect(live()).toEqual(['b']);
@@ -145,9 +145,9 @@ describe('a node without a session', () => {
   });
 
   test('relayed during its session -> proves nothing after the session ends', () => {
-    const { table, hear, neighbour, live } = setup();
-    const b = neighbour('b');
-    const x = neighbour('x', { presence: presence(7) });
+    const { table, hear, neighbor, live } = setup();
+    const b = neighbor('b');
+    const x = neighbor('x', { presence: presence(7) });
     hear(b, 1, { relayed: [entry('x', 8)] });
     table.part(x, 2);
     expect(live()).toEqual(['b']);
@@ -156,10 +156,10 @@ describe('a node without a session', () => {
   });
 
   test('restarted -> live as the new process, once no neighbor names the old one', () => {
-    const { hear, neighbour, table, told } = setup();
+    const { hear, neighbor, table, told } = setup();
     const again = entry('x', 1, { boot: 'boot-2' as Boot, uplink: 'ok' });
-    const a = neighbour('a', { relayed: [entry('x', 90)] });
-    const b = neighbour('b', { relayed: [again] });
+    const a = neighbor('a', { relayed: [entry('x', 90)] });
+    const b = neighbor('b', { relayed: [again] });
     expect(table.live.get('x' as NodeId)?.uplink).toBe('unknown');
     hear(a, 1, { relayed: [again] });
     expect(table.live.get('x' as NodeId)?.uplink).toBe('ok');
@@ -167,25 +167,25 @@ describe('a node without a session', () => {
   });
 
   test('more named processes of one NodeId than are remembered -> the last one waits for room', () => {
-    const { hear, neighbour, live } = setup();
+    const { hear, neighbor, live } = setup();
     const named = (boot: number) => ({ relayed: [entry('x', 1, { boot: `boot-${boot}` as Boot })] });
     const boots = Array.from({ length: limits.bootsRememberedMax + 1 }, (_, boot) => boot);
-    const met = boots.map((boot) => neighbour(`n${boot}`, named(boot)));
+    const met = boots.map((boot) => neighbor(`n${boot}`, named(boot)));
     for (const silent of met.slice(0, -1)) hear(silent, 1);
     expect(live()).not.toContain('x');
-    hear(met.at(-1) as Neighbour, 2, named(boots.length - 1));
+    hear(met.at(-1) as Neighbor, 2, named(boots.length - 1));
     expect(live()).toContain('x');
   });
 
   test('a list that names us, or its sender -> ignored', () => {
-    const { neighbour, live } = setup();
-    neighbour('a', { presence: undefined, relayed: [entry('us', 1), entry('a', 1)] });
+    const { neighbor, live } = setup();
+    neighbor('a', { presence: undefined, relayed: [entry('us', 1), entry('a', 1)] });
     expect(live()).toEqual([]);
   });
 
   test('more NodeIds and processes than can be remembered -> those that are gone make room', () => {
-    const { hear, neighbour, live } = setup();
-    const a = neighbour('a');
+    const { hear, neighbor, live } = setup();
+    const a = neighbor('a');
     const many = (prefix: string) => Array.from({ length: limits.peersMax }, (_, n) => entry(`${prefix}${n}`, 1));
     hear(a, 1, { relayed: many('x') });
     expect(live()).toHaveLength(limits.peersMax);
@@ -203,25 +203,25 @@ describe('a node without a session', () => {
 
 describe('what is relayed', () => {
   test('a full mesh -> nothing is relayed', () => {
-    const { neighbour, told } = setup();
+    const { neighbor, told } = setup();
     const met = ['a', 'b', 'c'].map((id) =>
-      neighbour(id, { neighbours: ['us', 'a', 'b', 'c'].filter((other) => other !== id) as NodeId[] }),
+      neighbor(id, { neighbors: ['us', 'a', 'b', 'c'].filter((other) => other !== id) as NodeId[] }),
     );
     expect(met.map(told)).toEqual([[], [], []]);
   });
 
   test('a neighbor without a session with a third node -> hears of it, with its counter and interval', () => {
-    const { table, neighbour } = setup();
-    const a = neighbour('a', { presence: presence(5, { uplink: 'ok' }), intervalMs: 3_000 });
-    const b = neighbour('b');
+    const { table, neighbor } = setup();
+    const a = neighbor('a', { presence: presence(5, { uplink: 'ok' }), intervalMs: 3_000 });
+    const b = neighbor('b');
     expect(table.relayTo(b)).toEqual([entry('a', 5, { uplink: 'ok', intervalMs: 3_000 })]);
     expect(table.relayTo(a).map(({ nodeId }) => nodeId)).toEqual(['b']);
   });
 
   test('relayed on -> with the longest interval on its path', () => {
-    const { table, neighbour } = setup();
-    neighbour('a', { intervalMs: 2_000, relayed: [entry('x', 1), entry('y', 1, { intervalMs: 4_000 })] });
-    const b = neighbour('b');
+    const { table, neighbor } = setup();
+    neighbor('a', { intervalMs: 2_000, relayed: [entry('x', 1), entry('y', 1, { intervalMs: 4_000 })] });
+    const b = neighbor('b');
     expect(table.relayTo(b).map(({ nodeId, intervalMs }) => [nodeId, intervalMs])).toEqual([
       ['a', 2_000],
       ['x', 2_000],
@@ -230,19 +230,19 @@ describe('what is relayed', () => {
   });
 
   test('news from one neighbor only -> not relayed back to it, nor to nodes that have it as a neighbor', () => {
-    const { neighbour, told } = setup();
-    const bridge = neighbour('bridge', { relayed: [entry('x', 1)], neighbours: ['us', 'a'] as NodeId[] });
-    const a = neighbour('a', { neighbours: ['us', 'bridge'] as NodeId[] });
-    const c = neighbour('c', { neighbours: ['us'] as NodeId[] });
+    const { neighbor, told } = setup();
+    const bridge = neighbor('bridge', { relayed: [entry('x', 1)], neighbors: ['us', 'a'] as NodeId[] });
+    const a = neighbor('a', { neighbors: ['us', 'bridge'] as NodeId[] });
+    const c = neighbor('c', { neighbors: ['us'] as NodeId[] });
     expect(told(bridge)).toEqual(['c']);
     expect(told(a)).toEqual(['c']);
     expect(told(c)).toEqual(['bridge', 'x', 'a']);
   });
 
   test('news: a node comes, changes, leaves -> each is news; counters, and what the neighbor now hears itself -> none', () => {
-    const { table, hear, neighbour } = setup();
-    const a = neighbour('a');
-    const b = neighbour('b');
+    const { table, hear, neighbor } = setup();
+    const a = neighbor('a');
+    const b = neighbor('b');
     const news = () => {
       const isNews = table.hasNewsFor(b);
       table.relayTo(b);
@@ -251,11 +251,11 @@ describe('what is relayed', () => {
     expect([news(), news()]).toEqual([true, false]);
     hear(a, 1);
     expect(news()).toBe(false);
-    hear(a, 2, { presence: presence(50, { stance: 'claiming' }) });
+    hear(a, 2, { presence: presence(50, { electionRole: 'claiming' }) });
     expect(news()).toBe(true);
-    hear(b, 3, { neighbours: ['a' as NodeId] });
+    hear(b, 3, { neighbors: ['a' as NodeId] });
     expect([news(), table.relayTo(b)]).toEqual([false, []]);
-    hear(b, 4, { neighbours: [] });
+    hear(b, 4, { neighbors: [] });
     expect(news()).toBe(true);
     table.part(a, 5);
     expect(news()).toBe(true);
@@ -266,7 +266,7 @@ describe('what is relayed', () => {
 class Gossip {
   readonly tables: LivenessTable[];
   readonly #counters: number[];
-  readonly #sessions = new Map<string, Neighbour>();
+  readonly #sessions = new Map<string, Neighbor>();
   readonly #dead = new Set<number>();
   #queue: { atMs: number; deliver: () => void }[] = [];
   nowMs = 0;
@@ -288,7 +288,7 @@ class Gossip {
       [y, x],
     ] as [number, number][]) {
       const session = this.tables[own]?.meet({ nodeId: `n${other}` as NodeId, boot: `boot-${other}` as Boot });
-      this.#sessions.set(`${own}-${other}`, session as Neighbour);
+      this.#sessions.set(`${own}-${other}`, session as Neighbor);
     }
     this.beat(x);
     this.beat(y);
@@ -314,16 +314,16 @@ class Gossip {
     if (this.#dead.has(from)) return;
     this.#counters[from] = (this.#counters[from] ?? 0) + 1;
     const presence = { ...following, counter: this.#counters[from] ?? 0 };
-    const to = this.#neighboursOf(from);
-    const neighbours = to.map((index) => `n${index}` as NodeId);
+    const to = this.#neighborsOf(from);
+    const neighbors = to.map((index) => `n${index}` as NodeId);
     this.tables[from]?.expire(this.nowMs);
     for (const other of to) {
-      const session = this.#sessions.get(`${from}-${other}`) as Neighbour;
+      const session = this.#sessions.get(`${from}-${other}`) as Neighbor;
       const relayed = this.tables[from]?.relayTo(session) ?? [];
-      const theirs = this.#sessions.get(`${other}-${from}`) as Neighbour;
+      const theirs = this.#sessions.get(`${other}-${from}`) as Neighbor;
       this.#queue.push({
         atMs: this.nowMs + this.delayMs(from, other),
-        deliver: () => this.tables[other]?.hear(theirs, { intervalMs, presence, relayed, neighbours }, this.nowMs),
+        deliver: () => this.tables[other]?.hear(theirs, { intervalMs, presence, relayed, neighbors }, this.nowMs),
       });
     }
   }
@@ -346,7 +346,7 @@ class Gossip {
     return this.tables.flatMap((table, index) => (table.live.has(`n${of}` as NodeId) ? [index] : []));
   }
 
-  #neighboursOf(own: number): number[] {
+  #neighborsOf(own: number): number[] {
     return Array.from({ length: this.count }, (_, other) => other).filter((x) => this.#sessions.has(`${own}-${x}`));
   }
 }

@@ -22,7 +22,7 @@ function runOf(nodeId: NodeId, after: Position, hlcs: readonly number[]): Run {
   return chainRun(authorOf(nodeId), after, entries);
 }
 
-const alone = { selfId: a, peerId: b, peerOrigin: b as string, origin: undefined, neighbours: new Set<NodeId>() };
+const alone = { selfId: a, peerId: b, peerOrigin: b as string, origin: undefined, neighbors: new Set<NodeId>() };
 const keyA = authorKeyOf(authorOf(a));
 const keyC = authorKeyOf(authorOf(c));
 
@@ -74,7 +74,7 @@ describe('push', () => {
 
   it('a relay: the peer has a session with the author -> is skipped, and remembered', () => {
     const run = runOf(c, chainStart, [5]);
-    const { progress, runs } = push(startProgress(new Map()), [run], { ...alone, origin: c, neighbours: new Set([c]) });
+    const { progress, runs } = push(startProgress(new Map()), [run], { ...alone, origin: c, neighbors: new Set([c]) });
     expect(runs).toEqual([]);
     expect(progress.skipped.has(keyC)).toBe(true);
     expect(progress.theirs.has(keyC)).toBe(false);
@@ -87,7 +87,7 @@ describe('push', () => {
 
   it('a relay of our own lost entries: the peer has a session with us -> is sent, because only we can', () => {
     const run = runOf(a, chainStart, [5]);
-    expect(push(startProgress(new Map()), [run], { ...alone, origin: c, neighbours: new Set([a, c]) }).runs).toEqual([
+    expect(push(startProgress(new Map()), [run], { ...alone, origin: c, neighbors: new Set([a, c]) }).runs).toEqual([
       run,
     ]);
   });
@@ -95,7 +95,7 @@ describe('push', () => {
   it('a relay after others were skipped: the peer lost the author -> its clock is requested, nothing is guessed', () => {
     const first = runOf(c, chainStart, [5]);
     const second = runOf(c, endOf(first), [6]);
-    const skipped = push(startProgress(new Map()), [first], { ...alone, origin: c, neighbours: new Set([c]) }).progress;
+    const skipped = push(startProgress(new Map()), [first], { ...alone, origin: c, neighbors: new Set([c]) }).progress;
     expect(push(skipped, [second], { ...alone, origin: c })).toMatchObject({ runs: [], unsure: true, lagging: false });
   });
 });
@@ -127,13 +127,13 @@ describe('reconciled', () => {
 
 describe('skipped authors', () => {
   const first = runOf(c, chainStart, [5]);
-  const viaNeighbour = { ...alone, origin: c, neighbours: new Set([c]) };
-  const { progress: skipping } = push(startProgress(new Map()), [first], viaNeighbour);
+  const viaNeighbor = { ...alone, origin: c, neighbors: new Set([c]) };
+  const { progress: skipping } = push(startProgress(new Map()), [first], viaNeighbor);
 
   it('the digests match -> the entries are known to have arrived, and the next ones are skipped silently', () => {
     const progress = matched(skipping, new Map([[keyC, endOf(first)]]));
     expect(progress.theirs.get(keyC)).toEqual(endOf(first));
-    const next = push(progress, [runOf(c, endOf(first), [6])], viaNeighbour);
+    const next = push(progress, [runOf(c, endOf(first), [6])], viaNeighbor);
     expect(next).toMatchObject({ runs: [], unsure: false, lagging: false });
     expect(next.progress.skipped).toBe(progress.skipped);
   });
@@ -145,8 +145,8 @@ describe('skipped authors', () => {
   });
 
   it('the peer loses the author -> is cut off; while it has a session with the author, or is the author -> is not', () => {
-    expect(isCutOff(skipping, { ...alone, neighbours: new Set() })).toBe(true);
-    expect(isCutOff(skipping, viaNeighbour)).toBe(false);
+    expect(isCutOff(skipping, { ...alone, neighbors: new Set() })).toBe(true);
+    expect(isCutOff(skipping, viaNeighbor)).toBe(false);
     expect(isCutOff(skipping, { ...alone, peerId: c })).toBe(false);
     expect(isCutOff(startProgress(new Map()), alone)).toBe(false);
   });

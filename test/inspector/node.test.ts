@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Happening } from '../../src/actors/mailboxes.js';
+import type { NodeEvent } from '../../src/actors/mailboxes.js';
 import { createInspector } from '../../src/inspector/inspector.js';
 import type { InspectorRecord } from '../../src/inspector/records.js';
 import {
@@ -102,8 +102,8 @@ describe('a node with an inspector', () => {
   });
 });
 
-function failureOf({ happenings }: TestNode): Happening | undefined {
-  return happenings.find(({ type }) => type === 'failure');
+function failureOf({ nodeEvents }: TestNode): NodeEvent | undefined {
+  return nodeEvents.find(({ type }) => type === 'failure');
 }
 
 function untilOpened(node: TestNode): Promise<void> {

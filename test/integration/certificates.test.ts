@@ -66,9 +66,9 @@ async function served(): Promise<string> {
 
 function happened(type: 'reconfiguration.finished' | 'reconfiguration.failed'): Promise<unknown> {
   return new Promise((resolve) => {
-    const stop = node?.on(type, (happening) => {
+    const stop = node?.on(type, (nodeEvent) => {
       stop?.();
-      resolve(happening);
+      resolve(nodeEvent);
     });
   });
 }

@@ -236,7 +236,7 @@ describe('a node that does not lead', () => {
     const peer = ['--node-id', 'cloud-1', '--address', '127.0.0.1:9', '--authority', 'https://identity.example'];
     expect((await node.run(['add-cloud-peer', ...peer, '--client-id', 'shop'])).exitCode).toBe(0);
     const messages = async () => (await doctor(node.directory)).findings.map(({ message }) => message);
-    await until(async () => (await messages()).includes('cloud peer cloud-1: standby: no node leads') || undefined);
+    await until(async () => (await messages()).includes('cloud peer cloud-1: idle: no node leads') || undefined);
   });
 
   test('a failure that is over -> a warning for two hours; status says how long ago it was', async () => {

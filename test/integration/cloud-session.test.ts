@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CompactSign, exportJWK, generateKeyPair } from 'jose';
 import { type ActorRefFrom, type AnyActorRef, createActor } from 'xstate';
-import type { Happening, Notice, SessionIdentified, SessionReport } from '../../src/actors/mailboxes.js';
+import type { NodeEvent, Notice, SessionIdentified, SessionReport } from '../../src/actors/mailboxes.js';
 import { parseConfiguration } from '../../src/configuration/parse.js';
 import type { Author, Incarnation, Scope } from '../../src/core/author.js';
 import { chainRun, chainStart } from '../../src/core/entry.js';
@@ -122,8 +122,8 @@ async function startCloud() {
     accepted: (connection) => actor.send({ type: 'connection.accepted', connection }),
     refused: () => {},
   });
-  const happenings = (): Happening[] => parent.events.map(({ happening }) => happening);
-  return { store, actor: actor as ActorRefFrom<ReceptionMachine>, port, happenings };
+  const nodeEvents = (): NodeEvent[] => parent.events.map(({ nodeEvent }) => nodeEvent);
+  return { store, actor: actor as ActorRefFrom<ReceptionMachine>, port, nodeEvents };
 }
 
 const dial = (port: number, webSocketPath?: string) =>
@@ -213,7 +213,7 @@ describe('sites that meet on a cloud node', () => {
     const cloud = await startCloud();
     const north = await joined(cloud, 'leader', 'north');
     const south = await joined(cloud, 'leader', 'south', '/sync');
-    await until('both', () => cloud.happenings().filter(({ type }) => type === 'peer.connected').length === 2);
+    await until('both', () => cloud.nodeEvents().filter(({ type }) => type === 'peer.connected').length === 2);
     await put(north.store, remotePeers, 'k', '{"Address":"10.0.0.1:9000"}');
     for (const [store, name] of [
       [north.store, 'n'],
@@ -242,7 +242,7 @@ describe('sites that meet on a cloud node', () => {
     expect(first.actor.getSnapshot().output?.failure.code).toBe('duplicateConnection');
     await put(second.store, things, 'k', '1');
     await until('the document', async () => (await get(cloud.store, things, 'k')) === '1');
-    expect(cloud.happenings().map(({ type }) => type)).toEqual(['peer.connected']);
+    expect(cloud.nodeEvents().map(({ type }) => type)).toEqual(['peer.connected']);
   });
 
   it('the cloud node leaves -> its sites receive a goodbye', async () => {
@@ -390,6 +390,6 @@ describe('a cloud node that misbehaves', () => {
 });
 
 /** What the cloud node reports about its guests. Refusals, with address and reason, are for its audit log. */
-function told(cloud: { happenings(): readonly { readonly type: string }[] }): readonly { readonly type: string }[] {
-  return cloud.happenings().filter(({ type }) => type !== 'guest.refused');
+function told(cloud: { nodeEvents(): readonly { readonly type: string }[] }): readonly { readonly type: string }[] {
+  return cloud.nodeEvents().filter(({ type }) => type !== 'guest.refused');
 }

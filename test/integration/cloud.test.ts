@@ -5,7 +5,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Configured } from '../../src/configuration/configured.js';
-import type { Happening, StatemeshNode } from '../../src/index.js';
+import type { NodeEvent, StatemeshNode } from '../../src/index.js';
 import { type CloudFixture, createCloud } from './cloud-fixture.js';
 import {
   createFixture,
@@ -67,7 +67,7 @@ describe('a cluster and a cloud node', () => {
     await far.collection('articles').put('from-the-cloud', { n: 2 });
     for (const node of [a, b, c]) await untilSame(node, far);
     expect(await c.collection('articles').get('from-the-cloud')).toEqual({ n: 2 });
-    expect([b, c].map((node) => gatewayOf(node)?.state)).toEqual(['standby', 'standby']);
+    expect([b, c].map((node) => gatewayOf(node)?.state)).toEqual(['idle', 'idle']);
     expect(far.peers.map(({ nodeId, subject }) => [nodeId, subject])).toEqual([['a', 'shop']]);
     expect(await far.collections()).toEqual(['articles']);
   });
@@ -81,10 +81,10 @@ describe('a cluster and a cloud node', () => {
     await c.collection('articles').put('meanwhile', { n: 3 });
     await until('b leads', () => b.isLeader && c.leaderId === 'b');
     await untilSame(c, far);
-    expect(b.happenings.filter(({ type }) => type === 'leadership.changed').at(-1)).toMatchObject({
+    expect(b.nodeEvents.filter(({ type }) => type === 'leadership.changed').at(-1)).toMatchObject({
       ...{ isLeader: true, leaderId: 'b' },
     });
-    expect(gatewayOf(c)?.state).toBe('standby');
+    expect(gatewayOf(c)?.state).toBe('idle');
   });
 
   it('disabled, enabled and removed on other nodes -> the gateway of the leader follows', async () => {
@@ -114,7 +114,7 @@ describe('a cluster and a cloud node', () => {
     await until('the first token has expired', () => Date.now() > first + 500);
     await a.collection('articles').put('late', { n: 4 });
     await untilSame(a, far);
-    expect(a.happenings.map(({ type }) => type)).not.toContain('gateway.disconnected');
+    expect(a.nodeEvents.map(({ type }) => type)).not.toContain('gateway.disconnected');
   });
 
   it('a cloud node requires another audience -> the token is fetched once more, then rejected with the reason', async () => {
@@ -203,8 +203,8 @@ describe('leadership', () => {
     const before = overheard.length;
     await until('all nodes have beaten since', () => overheard.length >= before + 6);
     expect(nodes.map(({ leaderId }) => leaderId)).toEqual(['a', 'a', 'a']);
-    const changes = nodes.flatMap(({ happenings }) => happenings.filter(({ type }) => type === 'leadership.changed'));
-    expect(changes.some((happening) => !['a', 'b', 'c', undefined].includes(leaderOf(happening)))).toBe(false);
+    const changes = nodes.flatMap(({ nodeEvents }) => nodeEvents.filter(({ type }) => type === 'leadership.changed'));
+    expect(changes.some((nodeEvent) => !['a', 'b', 'c', undefined].includes(leaderOf(nodeEvent)))).toBe(false);
   });
 
   it('eligible is switched off and on -> an observer at once, and the leader again later', async () => {
@@ -217,8 +217,8 @@ describe('leadership', () => {
   });
 });
 
-function leaderOf(happening: Happening): string | undefined {
-  return happening.type === 'leadership.changed' ? happening.leaderId : undefined;
+function leaderOf(nodeEvent: NodeEvent): string | undefined {
+  return nodeEvent.type === 'leadership.changed' ? nodeEvent.leaderId : undefined;
 }
 
 describe('secrets', () => {

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createNode, type Happening, type NodeOptions, type NodePorts, type StatemeshNode } from '../../src/index.js';
+import { createNode, type NodeEvent, type NodeOptions, type NodePorts, type StatemeshNode } from '../../src/index.js';
 import { ownPort } from './own-port.js';
 
 export const clusterKey = 'correct horse battery staple';
@@ -22,7 +22,7 @@ export interface Fixture {
 }
 
 export interface TestNode extends StatemeshNode {
-  readonly happenings: readonly Happening[];
+  readonly nodeEvents: readonly NodeEvent[];
 }
 
 export function createFixture(): Fixture {
@@ -44,9 +44,9 @@ export function createFixture(): Fixture {
     };
     const node = ports === undefined ? createNode(settings) : createNode(settings, ports);
     nodes.push(node);
-    const happenings: Happening[] = [];
-    node.actor.on('*', (happening) => happenings.push(happening as Happening));
-    return Object.assign(node, { happenings }) as unknown as TestNode;
+    const nodeEvents: NodeEvent[] = [];
+    node.actor.on('*', (nodeEvent) => nodeEvents.push(nodeEvent as NodeEvent));
+    return Object.assign(node, { nodeEvents }) as unknown as TestNode;
   };
   return {
     make,

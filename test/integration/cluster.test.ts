@@ -106,8 +106,8 @@ describe('a cluster on loopback', () => {
     await untilMeshed([a, b]);
     await b.collection('things').put('k', 1);
     await b.stop();
-    await until('the goodbye', () => a.happenings.some(({ type }) => type === 'peer.disconnected'));
-    expect(a.happenings.find(({ type }) => type === 'peer.disconnected')).toMatchObject({
+    await until('the goodbye', () => a.nodeEvents.some(({ type }) => type === 'peer.disconnected'));
+    expect(a.nodeEvents.find(({ type }) => type === 'peer.disconnected')).toMatchObject({
       failure: { code: 'goodbye' },
     });
     const again = await fixture.start('b');
@@ -173,7 +173,7 @@ describe('refusals', () => {
     await a.collection('things').put('secret', 1);
     await until('both know', () => {
       const shown = (node: typeof a, type: string) =>
-        node.happenings.some(
+        node.nodeEvents.some(
           (each) => each.type === type && 'failure' in each && each.failure.code === 'wrongClusterKey',
         );
       return shown(a, 'connection.refused') && shown(b, 'peer.refused');
@@ -190,7 +190,7 @@ describe('refusals', () => {
     await untilMeshed([a, b]);
     const double = await fixture.start('b', { dataDir: fixture.directoryOf('double') });
     await until('both report', () => {
-      const reported = (node: typeof a) => node.happenings.some(({ type }) => type === 'node.duplicated');
+      const reported = (node: typeof a) => node.nodeEvents.some(({ type }) => type === 'node.duplicated');
       const refused = double.peers.some(({ lastFailure }) => lastFailure?.code === 'duplicateNodeId');
       return reported(b) && reported(double) && refused;
     });
@@ -258,7 +258,7 @@ describe('time', () => {
     const future = await fixture.start('future', {}, ahead);
     await untilMeshed([a, b, future]);
     await future.collection('things').put('tomorrow', 1);
-    await until('the report', () => a.happenings.some(({ type }) => type === 'clock.drift'));
+    await until('the report', () => a.nodeEvents.some(({ type }) => type === 'clock.drift'));
     await a.collection('things').put('today', 2);
     await until('the others', async () => (await b.collection('things').get('today')) === 2);
     await until('the future too', async () => (await future.collection('things').get('today')) === 2);

@@ -125,7 +125,7 @@ describe('a stranger without the key', () => {
       socket.write(greeting);
       await new Promise((resolve) => socket.on('close', resolve));
     }
-    expect(node.happenings.filter(({ type }) => type === 'connection.refused').length).toBeGreaterThan(0);
+    expect(node.nodeEvents.filter(({ type }) => type === 'connection.refused').length).toBeGreaterThan(0);
     await expectUntouched();
   });
 
@@ -203,7 +203,7 @@ describe('a member that misbehaves', () => {
       entries: run.entries.map((entry) => ({ ...entry, payload: '"forged"' })),
     }));
     other.send({ ...batch, runs });
-    await until('the report', () => node.happenings.some(({ type }) => type === 'peer.diverged'));
+    await until('the report', () => node.nodeEvents.some(({ type }) => type === 'peer.diverged'));
     expect(await node.collection('things').get('k')).toBe('untouched');
   });
 

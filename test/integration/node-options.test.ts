@@ -70,7 +70,7 @@ describe('options of a node', () => {
     expect(refusalOf({ nodeId: 'shop-1' })).toMatchObject({ code: 'clusterKeyMissing' });
   });
 
-  test("on: '*' -> every happening", async () => {
+  test("on: '*' -> every nodeEvent", async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'statemesh-options-'));
     const node = createNode({ nodeId: 'shop-1', security: 'none', discovery: false, dataDir });
     const types: string[] = [];

@@ -81,7 +81,7 @@ describe('the names', () => {
     await untilMeshed([a, b, c]);
     await rename(a, 'b');
     await until('a and b know of their double', () =>
-      [a, b].every(({ happenings }) => happenings.some(({ type }) => type === 'node.duplicated')),
+      [a, b].every(({ nodeEvents }) => nodeEvents.some(({ type }) => type === 'node.duplicated')),
     );
     expect(isConnected(b, 'c')).toBe(true);
     await a.collection('things').put('by a double', 1);

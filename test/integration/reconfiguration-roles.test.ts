@@ -8,7 +8,7 @@ import { connect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { makeCertificates } from '../../demo/certificates.js';
 import type { StatemeshError } from '../../src/core/errors.js';
-import { createNode, type Happening, type PeerNodeConfigurationProvider, type StatemeshNode } from '../../src/index.js';
+import { createNode, type NodeEvent, type PeerNodeConfigurationProvider, type StatemeshNode } from '../../src/index.js';
 import { type CloudFixture, createCloud } from './cloud-fixture.js';
 import {
   clusterKey,
@@ -213,7 +213,7 @@ describe('a custom provider', () => {
     const dataDir = fixture.directoryOf('a');
     const source = provide(async () => ({ ...fields, dataDir }));
     const node = createNode({ provider: source.provider });
-    const finished = new Promise<Happening>((resolve) => node.on('reconfiguration.finished', resolve));
+    const finished = new Promise<NodeEvent>((resolve) => node.on('reconfiguration.finished', resolve));
     const starting = node.start();
     source.give({ ...fields, dataDir, syncIntervalMs: 900 });
     await starting;
@@ -235,7 +235,7 @@ describe('a custom provider', () => {
       message: expect.stringContaining('heartbeatIntervalMs'),
     });
     await node.reconfigure({ syncIntervalMs: 900, eligible: false });
-    const finished = new Promise<Happening>((resolve) => node.on('reconfiguration.finished', resolve));
+    const finished = new Promise<NodeEvent>((resolve) => node.on('reconfiguration.finished', resolve));
     source.give({ ...fields, dataDir, syncIntervalMs: 800 });
     expect(await finished).toMatchObject({ changes: [{ field: 'syncIntervalMs', from: 900, to: 800 }] });
     expect(await codeOf(() => node.collection('things').put('x', 1))).toBe('none');

@@ -131,7 +131,7 @@ describe('port and host', () => {
     const { sessions } = membership.getSnapshot().context;
     const refusal = { code: 'connectionLost', message: 'A break.' };
     for (const { ref } of sessions.values()) ref.send({ type: 'session.close', refusal });
-    await until('the break', () => b.happenings.some(({ type }) => type === 'peer.disconnected'));
+    await until('the break', () => b.nodeEvents.some(({ type }) => type === 'peer.disconnected'));
     await untilMeshed([a, b]);
   });
 
@@ -141,7 +141,7 @@ describe('port and host', () => {
     const port = portOf(a);
     expect(await failureOf(a.reconfigure({ port: portOf(b), eligible: false }))).toMatchObject({ code: 'portInUse' });
     expect(await a.status()).toMatchObject({ port, lastFailure: { code: 'portInUse' }, reconfiguration: 'settled' });
-    expect(a.happenings.filter(({ type }) => type === 'reconfiguration.failed')).toHaveLength(1);
+    expect(a.nodeEvents.filter(({ type }) => type === 'reconfiguration.failed')).toHaveLength(1);
     expect(sessionIds(a)).toEqual(before);
     await until('a leads still', () => a.isLeader);
   });
@@ -212,7 +212,7 @@ describe('NodeId', () => {
     await until('a leads', () => a.isLeader && b.leaderId === 'a');
     await a.reconfigure({ nodeId: 'x' });
     await until('b leads', () => b.isLeader && a.leaderId === 'b');
-    expect(a.happenings.filter(({ type }) => type === 'leadership.changed').at(-2)).toMatchObject({ isLeader: false });
+    expect(a.nodeEvents.filter(({ type }) => type === 'leadership.changed').at(-2)).toMatchObject({ isLeader: false });
   });
 
   it('writes requested meanwhile -> wait, are answered in order, and are in the database of the new identity', async () => {
@@ -315,7 +315,7 @@ describe('in place', () => {
     const a = await fixture.start('a');
     writeFileSync(join(fixture.directoryOf('a'), 'control.sock'), 'in the way');
     await a.reconfigure({ control: true });
-    await until('the failure', () => a.happenings.some((each) => each.type === 'failure' && each.where === 'control'));
+    await until('the failure', () => a.nodeEvents.some((each) => each.type === 'failure' && each.where === 'control'));
     expect(a.state).toBe('running');
     await a.collection('things').put('x', 1);
   });
@@ -337,7 +337,7 @@ describe('in place', () => {
     await untilConverged(pair);
     expect(await a.collection('things').count()).toBe(3);
     const late = await fixture.start('c', { knownPeers: [{ nodeId: 'a', address: `127.0.0.1:${portOf(a)}` }] });
-    await until('c is refused', () => late.happenings.some((each) => each.type === 'peer.refused'));
+    await until('c is refused', () => late.nodeEvents.some((each) => each.type === 'peer.refused'));
     expect(late.peers.find(({ nodeId }) => nodeId === 'a')).toMatchObject({ lastFailure: { code: 'wrongClusterKey' } });
   });
 });
@@ -361,7 +361,7 @@ describe('asking', () => {
     const [first, second, bad, last] = await Promise.allSettled(asked);
     expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'configurationInvalid' } });
     expect([first, second, last].map((each) => each?.status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled']);
-    const done = a.happenings.filter((each) => each.type === 'reconfiguration.finished');
+    const done = a.nodeEvents.filter((each) => each.type === 'reconfiguration.finished');
     expect(done.length).toBeLessThanOrEqual(2);
     const { configuration } = a.actor.getSnapshot().context.configured ?? {};
     expect(configuration).toMatchObject({ heartbeatIntervalMs: 500, syncIntervalMs: 900 });

@@ -84,7 +84,7 @@ async function watchedNode(extras: object = {}): Promise<{ node: StatemeshNode; 
     logger: { debug: log, info: log, warn: log, error: log },
     ...extras,
   });
-  node.on('*' as never, (happening: unknown) => void lines.push(inspect(happening, { depth: 20 })));
+  node.on('*' as never, (nodeEvent: unknown) => void lines.push(inspect(nodeEvent, { depth: 20 })));
   await node.start();
   cleanups.push(() => node.stop());
   const told = async () => {

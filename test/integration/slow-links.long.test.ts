@@ -30,7 +30,7 @@ async function connected(bytesPerSecond: number, roundTripMs: number): Promise<{
 }
 
 function breaks(node: TestNode): readonly unknown[] {
-  return node.happenings.filter(({ type }) => type === 'peer.disconnected');
+  return node.nodeEvents.filter(({ type }) => type === 'peer.disconnected');
 }
 
 describe('a slow link', () => {

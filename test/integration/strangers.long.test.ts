@@ -140,7 +140,7 @@ describe('a member node', () => {
     await until('it is connected', () => !first.connecting);
     await crowdAt(node, { perSecond: 400, addresses: ['127.0.0.1'] });
     await until('it is closed', () => isClosed);
-    const told = node.happenings.filter(({ type }) => type === 'connection.refused');
+    const told = node.nodeEvents.filter(({ type }) => type === 'connection.refused');
     expect(told.length).toBeLessThan(5);
     expect(told[0]).toMatchObject({ failure: { code: 'connectionLimit' } });
   }, 90_000);

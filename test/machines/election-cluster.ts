@@ -4,7 +4,7 @@
  */
 import { type ActorRefFrom, createActor, fromCallback } from 'xstate';
 import type { LeadershipChanged, LivenessCommand, LivenessReport, Mailbox } from '../../src/actors/mailboxes.js';
-import type { Standing, Uplink } from '../../src/core/ballot.js';
+import type { MemberState, Uplink } from '../../src/core/election-rule.js';
 import type { ErrorCode } from '../../src/core/errors.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { type ElectionMachine, electionMachine } from '../../src/machines/election.machine.js';
@@ -16,10 +16,10 @@ export const newsMs = 50;
 interface Member {
   readonly actor: ActorRefFrom<ElectionMachine>;
   readonly leadership: LeadershipChanged[];
-  standing: Standing | undefined;
+  memberState: MemberState | undefined;
   report: (event: LivenessReport) => void;
   /** What it has heard of each of the others. */
-  readonly heard: Map<string, Standing>;
+  readonly heard: Map<string, MemberState>;
 }
 
 export interface Change {
@@ -139,8 +139,8 @@ export class ElectionCluster {
     return max;
   }
 
-  standing(node: string): Standing | undefined {
-    return this.#members.get(node)?.standing;
+  memberState(node: string): MemberState | undefined {
+    return this.#members.get(node)?.memberState;
   }
 
   #start(node: string): Member {
@@ -156,11 +156,11 @@ export class ElectionCluster {
         }),
       ),
     ).start();
-    const member: Omit<Member, 'actor'> = { leadership, standing: undefined, report: () => {}, heard: new Map() };
+    const member: Omit<Member, 'actor'> = { leadership, memberState: undefined, report: () => {}, heard: new Map() };
     const liveness = fromCallback<LivenessCommand, { parent: Mailbox<LivenessReport> }>(({ input, receive }) => {
       receive((command) => {
-        if (command.type !== 'standing.changed') return;
-        member.standing = command.standing;
+        if (command.type !== 'memberState.changed') return;
+        member.memberState = command.memberState;
         this.#spread(node);
       });
       member.report = (event) => input.parent.send(event);
@@ -179,11 +179,11 @@ export class ElectionCluster {
   /** What a node says comes a moment later to those who are linked to it then. */
   #spread(node: string): void {
     this.clock.setTimeout(() => {
-      const standing = this.#members.get(node)?.standing;
-      if (standing === undefined) return;
+      const memberState = this.#members.get(node)?.memberState;
+      if (memberState === undefined) return;
       for (const [other, { heard }] of this.#members) {
-        if (!this.#links.has(node + other) || heard.get(node) === standing) continue;
-        heard.set(node, standing);
+        if (!this.#links.has(node + other) || heard.get(node) === memberState) continue;
+        heard.set(node, memberState);
         this.#report(other);
       }
     }, newsMs);
@@ -191,7 +191,7 @@ export class ElectionCluster {
 
   #report(node: string): void {
     const member = this.#members.get(node);
-    const live = new Map([...(member?.heard ?? [])].map(([id, standing]) => [id as NodeId, standing]));
+    const live = new Map([...(member?.heard ?? [])].map(([id, memberState]) => [id as NodeId, memberState]));
     member?.report({ type: 'liveness.changed', live });
   }
 }

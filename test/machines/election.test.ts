@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, fromCallback } from 'xstate';
 import type { LeadershipChanged, LivenessCommand } from '../../src/actors/mailboxes.js';
-import type { Standing } from '../../src/core/ballot.js';
+import type { MemberState } from '../../src/core/election-rule.js';
 import type { NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { electionMachine } from '../../src/machines/election.machine.js';
@@ -23,27 +23,27 @@ function elected(nodes: string, options = {}): ElectionCluster {
 function setup() {
   const clock = manualClock();
   const parent = recorder<LeadershipChanged>();
-  const standings: Standing[] = [];
+  const memberStates: MemberState[] = [];
   let isBroken = false;
   const liveness = fromCallback<LivenessCommand>(({ receive }) =>
     receive((command) => {
       if (isBroken) throw new Error('It broke.');
-      if (command.type === 'standing.changed') standings.push(command.standing);
+      if (command.type === 'memberState.changed') memberStates.push(command.memberState);
     }),
   );
   const actor = createActor(electionMachine.provide({ actors: { liveness: liveness as never } }), {
     clock,
     input: { parent: parent.mailbox, identity: us, isEligible: true, electionIntervalMs: 5_000, term: 0 },
   }).start();
-  const hear = (others: Record<string, Partial<Standing>>) => {
-    const quiet: Standing = { isEligible: true, uplink: 'unknown', stance: 'following', term: 0 };
+  const hear = (others: Record<string, Partial<MemberState>>) => {
+    const quiet: MemberState = { isEligible: true, uplink: 'unknown', electionRole: 'following', term: 0 };
     const live = new Map(Object.entries(others).map(([id, fields]) => [id as NodeId, { ...quiet, ...fields }]));
     actor.send({ type: 'liveness.changed', live });
   };
   const breakDown = () => {
     isBroken = true;
   };
-  return { actor, clock, parent, standings, hear, breakDown };
+  return { actor, clock, parent, memberStates, hear, breakDown };
 }
 
 describe('election: nobody leads', () => {
@@ -97,7 +97,7 @@ describe('election: handing over', () => {
     expect(cluster.stateOf('a')).toBe('a: waiting');
     expect(cluster.leaders()).toBe('b');
     cluster.run(1);
-    expect(cluster.standing('a')?.stance).toBe('claiming');
+    expect(cluster.memberState('a')?.electionRole).toBe('claiming');
     cluster.run(newsMs);
     expect(cluster.states()).toEqual(['b: follower', 'c: follower', 'a: claiming']);
     cluster.run(2 * newsMs);
@@ -135,7 +135,7 @@ describe('election: handing over', () => {
 
   it('the leader is lost while a smaller one claims, and one still smaller is there -> that one ought to lead', () => {
     const { actor, clock, hear } = setup();
-    hear({ c: { stance: 'leading' } });
+    hear({ c: { electionRole: 'leading' } });
     clock.advance(stableFirstMs);
     expect(actor.getSnapshot().value).toEqual({ candidate: 'claiming' });
     hear({ a: {} });
@@ -269,12 +269,12 @@ describe('election: sessions that come and go', () => {
     clock.advance(candidacyMs);
     expect(actor.getSnapshot().value).toBe('leader');
     for (let round = 0; round < 20; round += 1) {
-      hear({ a: { stance: 'claiming' } });
+      hear({ a: { electionRole: 'claiming' } });
       clock.advance(hearingSteadyMs - 1);
       expect(actor.getSnapshot().value).toBe('leader');
       hear({});
     }
-    hear({ a: { stance: 'claiming' } });
+    hear({ a: { electionRole: 'claiming' } });
     clock.advance(hearingSteadyMs);
     expect(actor.getSnapshot().value).toBe('follower');
   });
@@ -289,7 +289,7 @@ describe('election: a database that is impaired', () => {
     const cluster = elected('abc');
     cluster.impaired('a', 'diskFull');
     expect(cluster.stateOf('a')).toBe('a: observer');
-    expect(cluster.standing('a')).toMatchObject({ stance: 'following', impairment: 'diskFull' });
+    expect(cluster.memberState('a')).toMatchObject({ electionRole: 'following', impairment: 'diskFull' });
     cluster.run(2 * newsMs + candidacyMs);
     expect(cluster.followed()).toEqual(['b', 'b', 'b']);
     expect(cluster.takeLeadersMax()).toBe(1);
@@ -428,39 +428,39 @@ describe('election: eligibility', () => {
       expect(cluster.stateOf('a')).toBe(state);
       cluster.eligible('a', false);
       expect(cluster.stateOf('a')).toBe('a: observer');
-      expect(cluster.standing('a')).toMatchObject({ stance: 'following', isEligible: false });
+      expect(cluster.memberState('a')).toMatchObject({ electionRole: 'following', isEligible: false });
     }
   });
 });
 
 describe('election: what is told', () => {
-  it('a standing -> once for each change', () => {
-    const { actor, standings, hear } = setup();
+  it('a memberState -> once for each change', () => {
+    const { actor, memberStates, hear } = setup();
     hear({});
     actor.send({ type: 'uplink.changed', uplink: 'ok' });
     actor.send({ type: 'uplink.changed', uplink: 'ok' });
-    const standing = { isEligible: true, uplink: 'unknown', stance: 'following', term: 0 };
-    expect(standings).toEqual([standing, { ...standing, uplink: 'ok' }]);
+    const memberState = { isEligible: true, uplink: 'unknown', electionRole: 'following', term: 0 };
+    expect(memberStates).toEqual([memberState, { ...memberState, uplink: 'ok' }]);
   });
 
   it('the leader is as before -> nothing, whatever else changes', () => {
     const { parent, hear } = setup();
-    hear({ a: { stance: 'leading', term: 1 } });
-    hear({ a: { stance: 'leading', term: 1, uplink: 'ok' }, c: {} });
+    hear({ a: { electionRole: 'leading', term: 1 } });
+    hear({ a: { electionRole: 'leading', term: 1, uplink: 'ok' }, c: {} });
     expect(parent.events).toEqual([{ type: 'leadership.changed', isLeader: false, leaderId: 'a', term: 1 }]);
   });
 
   it('the highest term of others -> is taken over, and said', () => {
-    const { standings, hear } = setup();
+    const { memberStates, hear } = setup();
     hear({ a: { term: 4 }, c: { term: 9 } });
     hear({ a: { term: 4 } });
-    expect(standings.at(-1)).toMatchObject({ term: 9 });
-    expect(standings).toHaveLength(2);
+    expect(memberStates.at(-1)).toMatchObject({ term: 9 });
+    expect(memberStates).toHaveLength(2);
   });
 
   it('who is live cannot be known any more -> nobody leads as far as it knows, and it ends with the reason', () => {
     const { actor, parent, hear, breakDown } = setup();
-    hear({ a: { stance: 'leading', term: 3 } });
+    hear({ a: { electionRole: 'leading', term: 3 } });
     breakDown();
     actor.send({ type: 'uplink.changed', uplink: 'failed' });
     expect(actor.getSnapshot()).toMatchObject({

@@ -85,7 +85,7 @@ function setup({ peer = cloudPeer, random = (): number => 0 } = {}) {
     parent
       .take()
       .map((report) =>
-        report.type === 'notice' ? report.happening.type : 'condition' in report ? report.condition : report.type,
+        report.type === 'notice' ? report.nodeEvent.type : 'condition' in report ? report.condition : report.type,
       );
   return {
     ...{ actor, time, sessions, requested, dialed, identify, goOnline, state, told },
@@ -104,7 +104,7 @@ describe('gateway', () => {
   it('the node does not lead -> nothing is asked of anybody', async () => {
     const { advance, state, requested, told } = setup();
     await advance(600_000);
-    expect([state(), requested, told()]).toEqual(['standby', [], ['resting']]);
+    expect([state(), requested, told()]).toEqual(['idle', [], ['idle']]);
   });
 
   it('the node leads -> token, connection, session with the token and what is shared; then online', async () => {
@@ -115,21 +115,21 @@ describe('gateway', () => {
     expect(session.input).toMatchObject({ scopes: ['shared'], direction: 'dialed', access: { kind: 'token' } });
     expect((session.input.access as { token: Secret }).token.reveal()).toBe('token-1');
     expect(dialed).toEqual([cloudPeer.address]);
-    expect(told()).toEqual(['resting', 'trying', 'gateway.connected', 'online']);
+    expect(told()).toEqual(['idle', 'trying', 'gateway.connected', 'online']);
   });
 
-  it('leadership is lost, wherever it was -> goodbye, and standby', async () => {
+  it('leadership is lost, wherever it was -> goodbye, and idle', async () => {
     const { goOnline, actor, state, told } = setup();
     const session = await goOnline();
     told();
-    actor.send({ type: 'gateway.rest' });
-    expect(state()).toBe('standby');
-    expect(told()).toEqual(['gateway.disconnected', 'resting']);
+    actor.send({ type: 'gateway.idle' });
+    expect(state()).toBe('idle');
+    expect(told()).toEqual(['gateway.disconnected', 'idle']);
     expect(Object.keys(actor.getSnapshot().children)).toEqual([]);
     actor.send({ type: 'gateway.open' });
-    actor.send({ type: 'gateway.rest' });
+    actor.send({ type: 'gateway.idle' });
     await settled();
-    expect([state(), session.told.map(({ type }) => type)]).toEqual(['standby', ['session.admit', 'session.close']]);
+    expect([state(), session.told.map(({ type }) => type)]).toEqual(['idle', ['session.admit', 'session.close']]);
   });
 
   it('four fifths of the lifetime have passed -> a fresh token, and the session hears of it', async () => {
@@ -214,7 +214,7 @@ describe('gateway', () => {
     expect([state(), requested]).toEqual(['connecting', ['token-1', 'token-2']]);
     await refuse();
     expect(state()).toBe('rejected');
-    expect(told()).toEqual(['resting', 'trying', 'rejected', 'gateway.rejected']);
+    expect(told()).toEqual(['idle', 'trying', 'rejected', 'gateway.rejected']);
     await advance(limits.refusedBackoffFirstMs * 2);
     expect(requested).toHaveLength(3);
     await refuse();
@@ -242,7 +242,7 @@ describe('gateway', () => {
     actor.send({ type: 'gateway.probe' });
     await settled();
     identify();
-    expect([state(), told()]).toEqual(['standby', ['resting', 'trying', 'gateway.probed', 'resting']]);
+    expect([state(), told()]).toEqual(['idle', ['idle', 'trying', 'gateway.probed', 'idle']]);
   });
 
   it('a probe that fails -> said so, and no further attempt', async () => {
@@ -251,11 +251,7 @@ describe('gateway', () => {
     actor.send({ type: 'gateway.probe' });
     await settled();
     await advance(600_000);
-    expect([state(), requested.length, told()]).toEqual([
-      'standby',
-      1,
-      ['resting', 'trying', 'gateway.probed', 'resting'],
-    ]);
+    expect([state(), requested.length, told()]).toEqual(['idle', 1, ['idle', 'trying', 'gateway.probed', 'idle']]);
   });
 
   it('disabled, and enabled again -> disconnected, and connected anew', async () => {

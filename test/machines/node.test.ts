@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, fromCallback, fromPromise } from 'xstate';
-import type { Happening } from '../../src/actors/mailboxes.js';
+import type { NodeEvent } from '../../src/actors/mailboxes.js';
 import type { Boot } from '../../src/core/ids.js';
 import { nodeMachine } from '../../src/machines/node.machine.js';
 
@@ -17,8 +17,8 @@ describe('node: stopping', () => {
     });
     const input = { newBoot: () => 'boot' as Boot, random: () => 0, now: () => 0, monotonicMs: () => 0 };
     const actor = createActor(machine, { input }).start();
-    const failures: Happening[] = [];
-    actor.on('failure', (happening) => failures.push(happening));
+    const failures: NodeEvent[] = [];
+    actor.on('failure', (nodeEvent) => failures.push(nodeEvent));
     actor.send({ type: 'node.stop' });
     actor.getSnapshot().children.connections?.send({ type: 'any' });
     expect(failures).toMatchObject([{ where: 'connections', failure: { code: 'internal', message: 'broken' } }]);
@@ -43,8 +43,8 @@ describe('node: starting', () => {
     const actor = createActor(machine, { input }).start();
     await new Promise((resolve) => setImmediate(resolve));
     expect(actor.getSnapshot().value).toBe('starting');
-    const refused: Happening[] = [];
-    actor.on('reconfiguration.failed', (happening) => refused.push(happening));
+    const refused: NodeEvent[] = [];
+    actor.on('reconfiguration.failed', (nodeEvent) => refused.push(nodeEvent));
     actor.send({ type: 'node.reconfigure', partial: () => ({ heartbeatIntervalMs: 300 }), request: 1 });
     actor.send({ type: 'node.reconfigure', partial: () => ({ port: -1 }), request: 2 });
     actor.send({ type: 'configuration.changed', requested: () => ({ ...given, port: 2 }) });
@@ -64,8 +64,8 @@ describe('node: its configuration', () => {
     });
     const input = { newBoot: () => 'boot' as Boot, random: () => 0, now: () => 0, monotonicMs: () => 0 };
     const actor = createActor(machine, { input }).start();
-    const failures: Happening[] = [];
-    actor.on('failure', (happening) => failures.push(happening));
+    const failures: NodeEvent[] = [];
+    actor.on('failure', (nodeEvent) => failures.push(nodeEvent));
     const failure = { code: 'configurationUnreadable', message: 'No JSON.' } as const;
     actor.send({ type: 'configuration.failed', failure });
     expect(failures).toMatchObject([{ where: 'configuration', failure }]);

@@ -67,13 +67,13 @@ function session(
 }
 
 const lost = { code: 'connectionLost', message: 'lost' } as const;
-const happenings = (parent: Recorder<PeerReport>) =>
-  parent.events.flatMap((event) => (event.type === 'notice' ? [event.happening.type] : []));
+const nodeEvents = (parent: Recorder<PeerReport>) =>
+  parent.events.flatMap((event) => (event.type === 'notice' ? [event.nodeEvent.type] : []));
 
 describe('peer: dialing', () => {
   it('an earlier session closes while it dials -> goes on dialing', async () => {
     const { actor, dials } = setup({ dial: () => new Promise(() => {}) });
-    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address });
     const refused = { code: 'duplicateNodeId', message: 'Not welcome.' } as const;
     actor.send({ type: 'session.closed', sessionId: 'earlier', failure: refused });
     expect(actor.getSnapshot().value).toEqual({ dialing: 'connecting' });
@@ -82,7 +82,7 @@ describe('peer: dialing', () => {
 
   it('sighted -> dials at once and hands the connection over', async () => {
     const { actor, parent } = setup();
-    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
     expect(parent.events).toEqual([{ type: 'connection.dialed', connection, expected: 'b' }]);
     expect(actor.getSnapshot().value).toEqual({ dialing: 'introducing' });
@@ -92,7 +92,7 @@ describe('peer: dialing', () => {
     const { actor, clock, dials } = setup({
       dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')),
     });
-    actor.send({ type: 'peer.sighted', source: 'known', address });
+    actor.send({ type: 'peer.discovered', source: 'known', address });
     const waits: number[] = [];
     for (let attempt = 1; attempt <= 12; attempt += 1) {
       await settled();
@@ -111,7 +111,7 @@ describe('peer: dialing', () => {
     const { actor, clock, dials } = setup({
       dial: () => Promise.reject(new StatemeshError('connectionTimeout', 'no')),
     });
-    actor.send({ type: 'peer.sighted', source: 'known', address });
+    actor.send({ type: 'peer.discovered', source: 'known', address });
     for (let attempt = 1; attempt <= 9; attempt += 1) {
       await settled();
       clock.advance(limits.backoffMaxMs);
@@ -140,8 +140,8 @@ describe('peer: dialing', () => {
           : Promise.reject(new StatemeshError('connectionTimeout', 'no'));
       },
     });
-    actor.send({ type: 'peer.sighted', source: 'beacon', address: { host: '10.2.0.1', port: 1 } });
-    actor.send({ type: 'peer.sighted', source: 'beacon', address: { host: '10.1.0.1', port: 1 } });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address: { host: '10.2.0.1', port: 1 } });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address: { host: '10.1.0.1', port: 1 } });
     await settled();
     clock.advance(limits.backoffFirstMs);
     await settled();
@@ -151,14 +151,14 @@ describe('peer: dialing', () => {
 
   it('a stranger answers at one of its addresses, with another key -> the others are tried before it counts as refused', async () => {
     const { actor, clock, parent } = setup({ dial: () => Promise.reject(new StatemeshError('wrongClusterKey', 'no')) });
-    actor.send({ type: 'peer.sighted', source: 'beacon', address: { host: '10.2.0.1', port: 1 } });
-    actor.send({ type: 'peer.sighted', source: 'beacon', address: { host: '10.1.0.1', port: 1 } });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address: { host: '10.2.0.1', port: 1 } });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address: { host: '10.1.0.1', port: 1 } });
     await settled();
     expect(actor.getSnapshot().value).toBe('backingOff');
     clock.advance(limits.backoffFirstMs);
     await settled();
     expect(actor.getSnapshot().value).toBe('refused');
-    expect(happenings(parent)).toEqual(['peer.refused']);
+    expect(nodeEvents(parent)).toEqual(['peer.refused']);
   });
 
   it('one of its networks is silent -> its address there is forgotten, the other one is dialed', async () => {
@@ -169,15 +169,15 @@ describe('peer: dialing', () => {
         return Promise.reject(new StatemeshError('connectionTimeout', 'no'));
       },
     });
-    actor.send({ type: 'peer.sighted', source: 'beacon', address: { host: '10.1.0.1', port: 1 } });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address: { host: '10.1.0.1', port: 1 } });
     await settled();
-    actor.send({ type: 'peer.sighted', source: 'beacon', address: { host: '10.2.0.1', port: 1 } });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address: { host: '10.2.0.1', port: 1 } });
     await settled();
-    actor.send({ type: 'peer.unsighted', source: 'beacon', address: { host: '10.1.0.1', port: 1 } });
+    actor.send({ type: 'peer.vanished', source: 'beacon', address: { host: '10.1.0.1', port: 1 } });
     clock.advance(limits.backoffMaxMs);
     await settled();
     expect(tried.slice(1)).toEqual(['10.2.0.1', '10.2.0.1']);
-    actor.send({ type: 'peer.unsighted', source: 'beacon' });
+    actor.send({ type: 'peer.vanished', source: 'beacon' });
     expect(actor.getSnapshot().status).toBe('done');
   });
 
@@ -185,13 +185,13 @@ describe('peer: dialing', () => {
     const { actor, clock, parent } = setup({
       dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')),
     });
-    actor.send({ type: 'peer.sighted', source: 'known', address });
+    actor.send({ type: 'peer.discovered', source: 'known', address });
     for (let attempt = 1; attempt <= 130; attempt += 1) {
       await settled();
       clock.advance(limits.backoffMaxMs);
     }
     const told = parent.events.flatMap((event) =>
-      event.type === 'notice' && event.happening.type === 'peer.unreachable' ? [event.happening] : [],
+      event.type === 'notice' && event.nodeEvent.type === 'peer.unreachable' ? [event.nodeEvent] : [],
     );
     expect(told.map(({ attempts }) => attempts)).toEqual([2, 16, 128]);
     expect(told[0]).toMatchObject({ nodeId: 'b', address: '127.0.0.1:9000', failure: { code: 'connectionRefused' } });
@@ -201,10 +201,10 @@ describe('peer: dialing', () => {
     const { actor, clock, parent, dials } = setup({
       dial: () => Promise.reject(new StatemeshError('wrongClusterKey', 'no')),
     });
-    actor.send({ type: 'peer.sighted', source: 'known', address });
+    actor.send({ type: 'peer.discovered', source: 'known', address });
     await settled();
     expect(actor.getSnapshot().value).toBe('refused');
-    expect(happenings(parent)).toEqual(['peer.refused']);
+    expect(nodeEvents(parent)).toEqual(['peer.refused']);
     clock.advance(limits.refusedBackoffFirstMs - 1);
     expect(dials()).toBe(1);
     clock.advance(1);
@@ -213,9 +213,9 @@ describe('peer: dialing', () => {
 
   it('backing off: news of it -> dials at once', async () => {
     const { actor, dials } = setup({ dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')) });
-    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
-    actor.send({ type: 'peer.sighted', source: 'beacon', address: { ...address, port: 9_001 } });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address: { ...address, port: 9_001 } });
     expect(dials()).toBe(2);
   });
 
@@ -228,13 +228,13 @@ describe('peer: dialing', () => {
       },
     });
     const first = session('accepted', 'boot', 8_000);
-    actor.send({ type: 'peer.sighted', source: 'beacon', address: { ...address, port: 8_000 } });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address: { ...address, port: 8_000 } });
     actor.send(first);
     actor.send({ type: 'session.closed', sessionId: first.sessionId, failure: lost });
     for (const port of [9_001, 9_002, 9_003]) {
       clock.advance(limits.backoffMaxMs);
       await settled();
-      actor.send({ type: 'peer.sighted', source: 'beacon', address: { ...address, port } });
+      actor.send({ type: 'peer.discovered', source: 'beacon', address: { ...address, port } });
       expect(dialed.at(-1)).toBe(port);
       await settled();
     }
@@ -248,16 +248,16 @@ describe('peer: dialing', () => {
         return new Promise(() => {});
       },
     });
-    actor.send({ type: 'peer.sighted', source: 'beacon', address });
-    actor.send({ type: 'peer.sighted', source: 'beacon', address: { ...address, port: 9_001 } });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address: { ...address, port: 9_001 } });
     expect(dialed).toEqual([9_000, 9_001]);
   });
 
   it('backing off: nobody knows it any more -> is forgotten', async () => {
     const { actor } = setup({ dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')) });
-    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
-    actor.send({ type: 'peer.unsighted', source: 'beacon' });
+    actor.send({ type: 'peer.vanished', source: 'beacon' });
     expect(actor.getSnapshot().status).toBe('done');
   });
 
@@ -278,7 +278,7 @@ describe('peer: dialing', () => {
 
   it('a session under way that says nothing -> backs off', async () => {
     const { actor, clock } = setup();
-    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
     clock.advance(limits.handshakeTimeoutMs);
     expect(actor.getSnapshot().value).toBe('backingOff');
@@ -292,8 +292,8 @@ describe('peer: dialing', () => {
         return connection;
       },
     });
-    actor.send({ type: 'peer.sighted', source: 'known', address: { ...address, port: 9_001 } });
-    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    actor.send({ type: 'peer.discovered', source: 'known', address: { ...address, port: 9_001 } });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address });
     for (let attempt = 0; attempt < 3; attempt += 1) {
       await settled();
       clock.advance(limits.handshakeTimeoutMs);
@@ -313,17 +313,17 @@ describe('peer: sessions', () => {
     const first = session('accepted');
     actor.send(first);
     expect(first.commands.types()).toEqual(['session.admit']);
-    expect(happenings(parent)).toEqual(['peer.connected']);
+    expect(nodeEvents(parent)).toEqual(['peer.connected']);
   });
 
   it('closed -> the world is told, and it is dialed again', async () => {
     const { actor, clock, parent, dials } = setup();
-    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
     const first = session('dialed');
     actor.send(first);
     actor.send({ type: 'session.closed', sessionId: first.sessionId, failure: lost });
-    expect(happenings(parent)).toEqual(['peer.connected', 'peer.disconnected']);
+    expect(nodeEvents(parent)).toEqual(['peer.connected', 'peer.disconnected']);
     clock.advance(limits.backoffFirstMs);
     expect(dials()).toBe(2);
   });
@@ -337,7 +337,7 @@ describe('peer: sessions', () => {
 
   it('its session was of use -> the next failure starts from the first backoff; being connected alone does not', async () => {
     const { actor, clock } = setup({ dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')) });
-    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
     const own = session('accepted');
     actor.send(own);
@@ -396,7 +396,7 @@ describe('peer: another process under its NodeId', () => {
     const { actor, parent, present, newcomer } = contested();
     actor.send({ type: 'session.answered', sessionId: present.sessionId });
     expect(newcomer.commands.events).toMatchObject([{ type: 'session.refuse', refusal: { code: 'duplicateNodeId' } }]);
-    expect(happenings(parent)).toEqual(['peer.connected', 'peer.refused']);
+    expect(nodeEvents(parent)).toEqual(['peer.connected', 'peer.refused']);
     expect(actor.getSnapshot().context.session?.sessionId).toBe(present.sessionId);
   });
 
@@ -421,7 +421,7 @@ describe('peer: another process under its NodeId', () => {
     actor.send({ type: 'session.closed', sessionId: present.sessionId, failure: lost });
     expect(newcomer.commands.types()).toEqual(['session.admit']);
     expect(actor.getSnapshot().value).toEqual({ connected: { claim: 'settled', chains: 'aligned' } });
-    expect(happenings(parent)).toEqual(['peer.connected']);
+    expect(nodeEvents(parent)).toEqual(['peer.connected']);
   });
 
   it('the newcomer gives up -> all is as before', () => {
@@ -449,8 +449,8 @@ describe('peer: diverged', () => {
       actor.send({ type: 'session.diverged', sessionId: first.sessionId, authors: [author as AuthorKey] });
     }
     expect(parent.events.slice(1)).toMatchObject([
-      { happening: { type: 'peer.diverged', authors: [one] } },
-      { happening: { type: 'peer.diverged', authors: [other] } },
+      { nodeEvent: { type: 'peer.diverged', authors: [one] } },
+      { nodeEvent: { type: 'peer.diverged', authors: [other] } },
     ]);
   });
 
@@ -469,7 +469,7 @@ describe('peer: diverged', () => {
     actor.send(first);
     actor.send({ type: 'session.diverged', sessionId: first.sessionId, authors: [] });
     expect(actor.getSnapshot().matches({ connected: { chains: 'diverged' } })).toBe(true);
-    expect(happenings(parent)).toEqual(['peer.connected', 'peer.diverged']);
+    expect(nodeEvents(parent)).toEqual(['peer.connected', 'peer.diverged']);
     actor.send({ type: 'session.aligned', sessionId: first.sessionId });
     expect(actor.getSnapshot().matches({ connected: { chains: 'aligned' } })).toBe(true);
   });
@@ -480,19 +480,19 @@ describe('peer: on the move', () => {
 
   it('says that it goes on under another NodeId -> nobody looks for it where it was', () => {
     const { actor, parent, dials } = setup();
-    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address });
     const own = session('accepted', 'boot', 9_001);
     actor.send(own);
     expect(dials()).toBe(1);
     actor.send({ type: 'session.closed', sessionId: own.sessionId, failure: gone });
-    expect(happenings(parent)).toEqual(['peer.connected', 'peer.disconnected']);
+    expect(nodeEvents(parent)).toEqual(['peer.connected', 'peer.disconnected']);
     expect(actor.getSnapshot().value).toBe('forgotten');
     expect(dials()).toBe(1);
   });
 
   it('the same, but its address is configured -> is tried there again', () => {
     const { actor, clock, dials } = setup({ dial: () => new Promise(() => {}) });
-    actor.send({ type: 'peer.sighted', source: 'known', address });
+    actor.send({ type: 'peer.discovered', source: 'known', address });
     const own = session('accepted');
     actor.send(own);
     actor.send({ type: 'session.closed', sessionId: own.sessionId, failure: gone });
@@ -520,20 +520,20 @@ describe('peer: on the move', () => {
 
   it('somebody else answers where a beacon has said -> that address is forgotten, and the peer with it', async () => {
     const { actor } = setup();
-    actor.send({ type: 'peer.sighted', source: 'beacon', address });
+    actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
     const failure = { code: 'nodeIdMismatch', message: 'Another one.' } as const;
-    actor.send({ type: 'peer.mistaken', remoteAddress: '127.0.0.1:9000', failure });
+    actor.send({ type: 'peer.wrongAddress', remoteAddress: '127.0.0.1:9000', failure });
     expect(actor.getSnapshot().value).toBe('forgotten');
   });
 
   it('somebody else answers where it is configured to be -> complains, and tries again, but rarely', async () => {
     const { actor, parent } = setup();
-    actor.send({ type: 'peer.sighted', source: 'known', address });
+    actor.send({ type: 'peer.discovered', source: 'known', address });
     await settled();
     const failure = { code: 'nodeIdMismatch', message: 'Another one.' } as const;
-    actor.send({ type: 'peer.mistaken', remoteAddress: '127.0.0.1:9000', failure });
+    actor.send({ type: 'peer.wrongAddress', remoteAddress: '127.0.0.1:9000', failure });
     expect(actor.getSnapshot().value).toBe('refused');
-    expect(happenings(parent)).toEqual(['peer.refused']);
+    expect(nodeEvents(parent)).toEqual(['peer.refused']);
   });
 });

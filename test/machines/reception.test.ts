@@ -75,10 +75,10 @@ function setup() {
       identity: { nodeId: name as NodeId, boot: boot as Boot, port: 0 },
     });
   };
-  const happenings = () => parent.take().map(({ happening }) => happening);
+  const nodeEvents = () => parent.take().map(({ nodeEvent }) => nodeEvent);
   /** The ids of the sessions that there are. */
   const present = () => [...actor.getSnapshot().context.sessions].map(([sessionId]) => sessionId);
-  return { actor, time, sessions, destroyed, connect, identify, happenings, present };
+  return { actor, time, sessions, destroyed, connect, identify, nodeEvents, present };
 }
 
 /** How many children an actor has, and each of those below it. */
@@ -124,37 +124,37 @@ describe('reception', () => {
   });
 
   it('a node that has shown its token -> is admitted, and told; when it goes, that is told too', async () => {
-    const { connect, identify, happenings, actor, present } = setup();
+    const { connect, identify, nodeEvents, actor, present } = setup();
     const session = connect();
     identify(session, 'a');
     expect(session.told).toEqual([{ type: 'session.admit' }]);
-    expect(happenings()).toEqual([
+    expect(nodeEvents()).toEqual([
       { type: 'peer.connected', nodeId: 'a', remoteAddress: '127.0.0.1:5', subject: 'site-1' },
     ]);
     await session.end();
-    expect(happenings()).toEqual([{ type: 'peer.disconnected', nodeId: 'a', failure: lost, subject: 'site-1' }]);
+    expect(nodeEvents()).toEqual([{ type: 'peer.disconnected', nodeId: 'a', failure: lost, subject: 'site-1' }]);
     expect(present()).toEqual([]);
     expect(actor.getSnapshot().children).toEqual({});
   });
 
   it('a connection that comes to nothing -> nobody hears of it', async () => {
-    const { connect, happenings, present } = setup();
+    const { connect, nodeEvents, present } = setup();
     await connect().end();
-    expect(happenings()).toEqual([]);
+    expect(nodeEvents()).toEqual([]);
     expect(present()).toEqual([]);
   });
 
   it('a node that dials again -> the later session stays, the earlier is told, and to others nothing has changed', async () => {
-    const { connect, identify, happenings, present } = setup();
+    const { connect, identify, nodeEvents, present } = setup();
     const [first, second] = [connect(), connect()];
     identify(first, 'a');
-    happenings();
+    nodeEvents();
     identify(second, 'a', { boot: 'boot-later' });
     expect(second.told).toEqual([{ type: 'session.admit' }]);
     await first.end({ code: 'duplicateConnection', message: '' });
-    expect(happenings()).toEqual([]);
+    expect(nodeEvents()).toEqual([]);
     await second.end();
-    expect(happenings()).toMatchObject([{ type: 'peer.disconnected', nodeId: 'a' }]);
+    expect(nodeEvents()).toMatchObject([{ type: 'peer.disconnected', nodeId: 'a' }]);
     expect(present()).toEqual([]);
   });
 
@@ -168,43 +168,43 @@ describe('reception', () => {
   });
 
   it('nodes of one NodeId from two sites -> are two nodes', () => {
-    const { connect, identify, happenings } = setup();
+    const { connect, identify, nodeEvents } = setup();
     const [first, second] = [connect(), connect()];
     identify(first, 'a');
     identify(second, 'a', { subject: 'site-2' });
     expect([first.told, second.told]).toEqual([[{ type: 'session.admit' }], [{ type: 'session.admit' }]]);
-    expect(happenings()).toHaveLength(2);
+    expect(nodeEvents()).toHaveLength(2);
   });
 
   it.each([
     ['our own boot', { boot: us.boot }, 'selfConnection'],
     ['our own NodeId', { boot: 'other' }, 'duplicateNodeId'],
   ])('somebody with %s -> is refused', (_, identity, code) => {
-    const { connect, identify, happenings } = setup();
+    const { connect, identify, nodeEvents } = setup();
     const session = connect();
     identify(session, us.nodeId, identity);
     expect(session.told).toMatchObject([{ type: 'session.refuse', refusal: { code } }]);
-    expect(happenings()).toEqual([]);
+    expect(nodeEvents()).toEqual([]);
   });
 
   it('a divergence -> is told; of a session that is over -> is not', () => {
-    const { connect, identify, happenings, actor } = setup();
+    const { connect, identify, nodeEvents, actor } = setup();
     const session = connect();
     identify(session, 'a');
-    happenings();
+    nodeEvents();
     const authors = ['a/i/shared' as AuthorKey];
     actor.send({ type: 'session.diverged', sessionId: 'session-9', authors });
     actor.send({ type: 'session.diverged', sessionId: session.input.sessionId, authors });
-    expect(happenings()).toEqual([{ type: 'peer.diverged', nodeId: 'a', authors }]);
+    expect(nodeEvents()).toEqual([{ type: 'peer.diverged', nodeId: 'a', authors }]);
   });
 
   it('a session that fails -> is told and reaped, and the others go on', async () => {
-    const { connect, identify, happenings, present } = setup();
+    const { connect, identify, nodeEvents, present } = setup();
     const [first, second] = [connect(), connect()];
     identify(first, 'a');
-    happenings();
+    nodeEvents();
     await first.fail();
-    expect(happenings()).toMatchObject([
+    expect(nodeEvents()).toMatchObject([
       { type: 'failure', where: 'session-1', failure: { code: 'internal' } },
       { type: 'peer.disconnected', nodeId: 'a' },
     ]);
@@ -214,16 +214,16 @@ describe('reception', () => {
   });
 
   it('a ward that fails -> is told; its guests are told goodbye and are gone, and those of others go on', () => {
-    const { connect, identify, happenings, actor, present } = setup();
+    const { connect, identify, nodeEvents, actor, present } = setup();
     const { wardSessionsMax } = limits;
     Object.assign(limits, { wardSessionsMax: 1 });
     const [first, second] = [connect(), connect()];
     Object.assign(limits, { wardSessionsMax });
     identify(first, 'a');
     identify(second, 'b');
-    happenings();
+    nodeEvents();
     actor.send({ type: 'xstate.error.actor.ward-1', actorId: 'ward-1', error: new Error('a bug') } as never);
-    expect(happenings()).toMatchObject([
+    expect(nodeEvents()).toMatchObject([
       { type: 'failure', where: 'ward-1', failure: { code: 'internal' } },
       { type: 'peer.disconnected', nodeId: 'a' },
     ]);

@@ -82,7 +82,7 @@ function setup(clock: VectorClock = new Map()) {
       scopes: ['cluster', 'shared'],
       rate,
       clock,
-      neighbours: new Set<NodeId>(),
+      neighbors: new Set<NodeId>(),
       random: () => 1,
     },
   }).start();
@@ -347,11 +347,11 @@ describe('sender', () => {
   it('the other side loses an author whose entries were left out -> its clock is asked for', async () => {
     const { actor, readings, frames } = setup();
     await readings[0]?.answer({});
-    actor.send({ type: 'neighbours.changed', neighbours: new Set(['a' as NodeId]) });
+    actor.send({ type: 'neighbors.changed', neighbors: new Set(['a' as NodeId]) });
     const relayed = { ...commitOf(runOf(chainStart, 1)), origin: 'a' as NodeId };
     actor.send({ type: 'oplog.appended', commit: relayed });
     expect(frames()).toEqual([]);
-    actor.send({ type: 'neighbours.changed', neighbours: new Set() });
+    actor.send({ type: 'neighbors.changed', neighbors: new Set() });
     expect(frames()).toEqual([{ type: 'frame.vectorClockRequest' }]);
   });
 });

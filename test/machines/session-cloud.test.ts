@@ -71,7 +71,7 @@ describe('session: a cloud node', () => {
     hear(request);
     expect(frames(commands)).toMatchObject([{ type: 'frame.handshakeResponse', refusal: { code: 'tokenRefused' } }]);
     expect(failure()?.code).toBe('tokenRefused');
-    expect(parent.events).toMatchObject([{ type: 'notice', happening: { type: 'guest.refused', failure: failure() } }]);
+    expect(parent.events).toMatchObject([{ type: 'notice', nodeEvent: { type: 'guest.refused', failure: failure() } }]);
     expect(verifying).toEqual([]);
   });
 
@@ -107,7 +107,7 @@ describe('session: a cloud node', () => {
       { type: 'frame.handshakeResponse', refusal: { code, message: expect.stringContaining(text) } },
     ]);
     expect(failure()?.message).toBe(error.message);
-    expect(parent.events).toMatchObject([{ type: 'notice', happening: { type: 'guest.refused', failure: failure() } }]);
+    expect(parent.events).toMatchObject([{ type: 'notice', nodeEvent: { type: 'guest.refused', failure: failure() } }]);
   });
 
   it('the authority does not answer -> is refused before the handshake times out', () => {
@@ -272,11 +272,11 @@ describe('session: over a cloud link, what is of the cluster', () => {
     expect(member.failure()).toBeUndefined();
   });
 
-  it('neighbours: whatever the other side says -> keeps nothing back', () => {
+  it('neighbors: whatever the other side says -> keeps nothing back', () => {
     const { hear, actor } = open();
-    hear({ type: 'neighbours.changed', neighbours: new Set(['a' as NodeId]) });
+    hear({ type: 'neighbors.changed', neighbors: new Set(['a' as NodeId]) });
     const sender = (actor.getSnapshot().children.sender as ActorRefFrom<SenderMachine>).getSnapshot().context;
-    expect(sender.neighbours.size).toBe(0);
+    expect(sender.neighbors.size).toBe(0);
   });
 });
 

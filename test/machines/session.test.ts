@@ -235,7 +235,7 @@ describe('session: synchronizing', () => {
     const told = () =>
       parent.events.flatMap((event) => {
         if (event.type === 'session.diverged') return event.authors;
-        return event.type === 'notice' && event.happening.type === 'clock.drift' ? event.happening.authors : [];
+        return event.type === 'notice' && event.nodeEvent.type === 'clock.drift' ? event.nodeEvent.authors : [];
       });
     for (let index = 0; index < limits.authorsOnTrustMax + 500; index += 250) {
       const authors = Array.from({ length: 250 }, (_, offset) => `x/i${index + offset}/shared` as AuthorKey);
@@ -253,14 +253,14 @@ describe('session: synchronizing', () => {
     expect(actor.getSnapshot().context.theirClock.size).toBe(limits.authorsOnTrustMax);
   });
 
-  it('neighbours heard before admission -> are known to the sender', () => {
+  it('neighbors heard before admission -> are known to the sender', () => {
     const bench = setup('dialed');
     bench.hear(response);
-    bench.hear({ type: 'neighbours.changed', neighbours: new Set(['c' as NodeId]) });
+    bench.hear({ type: 'neighbors.changed', neighbors: new Set(['c' as NodeId]) });
     bench.actor.send({ type: 'session.admit' });
     bench.hear(clock);
     const sender = bench.actor.getSnapshot().children.sender as ActorRefFrom<SenderMachine> | undefined;
-    expect([...(sender?.getSnapshot().context.neighbours ?? [])]).toEqual(['c']);
+    expect([...(sender?.getSnapshot().context.neighbors ?? [])]).toEqual(['c']);
   });
 
   it('told to close -> says goodbye with the reason, and its connection ends', () => {

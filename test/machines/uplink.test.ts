@@ -53,7 +53,7 @@ function setup() {
     probed: (nodeId: string, isReached: boolean) =>
       actor.send({ type: 'gateway.probed', nodeId: nodeId as NodeId, isReached }),
     orders: () => heard.splice(0),
-    told: () => parent.take().map((report) => (report.type === 'uplink.changed' ? report.uplink : report.happening)),
+    told: () => parent.take().map((report) => (report.type === 'uplink.changed' ? report.uplink : report.nodeEvent)),
   };
 }
 
@@ -65,7 +65,7 @@ function cutOff() {
   uplink.condition('x', 'trying');
   uplink.clock.advance(yieldAfterMs);
   uplink.lead(false);
-  uplink.condition('x', 'resting');
+  uplink.condition('x', 'idle');
   uplink.orders();
   return uplink;
 }
@@ -87,16 +87,16 @@ describe('uplink', () => {
   it('peers come, stay and go, while the node leads or does not -> their gateways are told', () => {
     const { store, lead, orders, actor } = setup();
     store('x');
-    expect(orders()).toEqual(['x rest']);
+    expect(orders()).toEqual(['x idle']);
     lead(true);
     expect(orders()).toEqual(['x open']);
     store('x', 'y');
     expect(orders()).toEqual(['x revise', 'x open', 'y open']);
     store('y');
-    expect(orders()).toEqual(['x rest', 'y revise', 'y open']);
+    expect(orders()).toEqual(['x idle', 'y revise', 'y open']);
     expect(Object.keys(actor.getSnapshot().children).filter((id) => id.startsWith('gateway'))).toEqual(['gateway-y']);
     lead(false);
-    expect(orders()).toEqual(['y rest']);
+    expect(orders()).toEqual(['y idle']);
   });
 
   it('more peers than gateways -> the first by NodeId, and the rest is told once', () => {
@@ -155,14 +155,14 @@ describe('uplink', () => {
     expect(orders()).toEqual(['x probe']);
     probed('x', false);
     clock.advance(limits.probeFirstMs);
-    expect(orders()).toEqual(['x rest']);
+    expect(orders()).toEqual(['x idle']);
     clock.advance(limits.probeFirstMs);
     expect(orders()).toEqual(['x probe']);
     expect(told()).toEqual(['failed']);
     probed('x', true);
     expect(told()).toEqual(['ok']);
     clock.advance(limits.probeMaxMs);
-    expect(orders()).toEqual(['x rest']);
+    expect(orders()).toEqual(['x idle']);
   });
 
   it('a probe that nobody answers -> is over after its time, and counts as failed', () => {
@@ -170,7 +170,7 @@ describe('uplink', () => {
     clock.advance(limits.probeFirstMs);
     orders();
     clock.advance(limits.probeTimeoutMs);
-    expect(orders()).toEqual(['x rest']);
+    expect(orders()).toEqual(['x idle']);
     clock.advance(2 * limits.probeFirstMs);
     expect(orders()).toEqual(['x probe']);
   });
@@ -182,7 +182,7 @@ describe('uplink', () => {
     condition('x', 'trying');
     clock.advance(yieldAfterMs);
     lead(false);
-    condition('x', 'resting');
+    condition('x', 'idle');
     lead(true);
     condition('x', 'trying');
     orders();
@@ -199,9 +199,9 @@ describe('uplink', () => {
     condition('x', 'online');
     orders();
     actor.send({ type: 'uplink.leave' });
-    expect(orders()).toEqual(['x rest']);
+    expect(orders()).toEqual(['x idle']);
     expect(actor.getSnapshot().status).toBe('active');
-    condition('x', 'resting');
+    condition('x', 'idle');
     expect(actor.getSnapshot().status).toBe('done');
     const other = setup();
     other.store('x');

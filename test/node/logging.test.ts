@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
-import { logHappenings } from '../../src/node/logging.js';
+import { logEvents } from '../../src/node/logging.js';
 
-/** What is logged of a happening, as level and message. */
+/** What is logged of an event, as level and message. */
 function setup() {
   let nowMs = 0;
-  let hear: (happening: object) => void = () => {};
+  let hear: (nodeEvent: object) => void = () => {};
   const lines: string[] = [];
   const write = (level: string) => (_: object, message: string) => void lines.push(`${level}: ${message}`);
   const actor = {
@@ -15,14 +15,14 @@ function setup() {
     },
   };
   const logger = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
-  logHappenings(actor as never, logger, () => nowMs);
+  logEvents(actor as never, logger, () => nowMs);
   return {
     lines,
     pass(ms: number) {
       nowMs += ms;
     },
-    levelOf(happening: object): string {
-      hear(happening);
+    levelOf(nodeEvent: object): string {
+      hear(nodeEvent);
       return lines.at(-1)?.split(':')[0] ?? '';
     },
   };
@@ -59,19 +59,19 @@ describe('the log', () => {
     ],
     ['one node that comes again and again', { type: 'peer.connected', nodeId: 'b', remoteAddress: '10.0.0.1:1' }],
     ['two nodes of one NodeId', { type: 'node.duplicated', nodeId: 'b', failure: { ...failure, code: 'nodeIdInUse' } }],
-  ])('%s -> so many lines in a window, and how many more there were with the next', (_, happening) => {
+  ])('%s -> so many lines in a window, and how many more there were with the next', (_, nodeEvent) => {
     const { levelOf, pass, lines } = setup();
-    const levels = () => Array.from({ length: limits.logRepeatsMax + 7 }, () => levelOf(happening));
+    const levels = () => Array.from({ length: limits.logRepeatsMax + 7 }, () => levelOf(nodeEvent));
     const first = levels();
     expect(first.filter((level) => level !== 'debug')).toHaveLength(limits.logRepeatsMax);
     expect(first.slice(-7)).toEqual(Array(7).fill('debug'));
-    expect(levelOf({ ...happening, type: 'peer.refused', failure: { ...failure, code: 'connectionLimit' } })).toBe(
+    expect(levelOf({ ...nodeEvent, type: 'peer.refused', failure: { ...failure, code: 'connectionLimit' } })).toBe(
       'warn',
     );
     pass(limits.logWindowMs);
-    expect(levelOf(happening)).toBe(first[0]);
+    expect(levelOf(nodeEvent)).toBe(first[0]);
     expect(lines.at(-1)).toContain('(7 more like it before)');
-    levelOf(happening);
+    levelOf(nodeEvent);
     expect(lines.at(-1)).not.toContain('more like it');
   });
 

@@ -39,7 +39,7 @@ describe('leadership', () => {
     const { world, nodes, cloud } = await stage(1);
     await untilOnline(world, nodes[0]);
     await world.until(() => isLedBy(nodes, 'node-a'), { within: '5s' });
-    expect(nodes.map((node) => gatewayOf(node)?.state)).toEqual(['online', 'standby', 'standby']);
+    expect(nodes.map((node) => gatewayOf(node)?.state)).toEqual(['online', 'idle', 'idle']);
     expect(cloud.node.peers.map(({ nodeId }) => nodeId)).toEqual(['node-a']);
     await world.settle({ within: '60s' });
   });

@@ -1,6 +1,6 @@
 /** The start and end of every scenario: a world of its own, closed afterwards, so that each is checked for leaks. */
 import { afterEach, expect } from '@jest/globals';
-import type { Happening } from '../../src/actors/mailboxes.js';
+import type { NodeEvent } from '../../src/actors/mailboxes.js';
 import { createWorld, type World, type WorldNode, type WorldOptions } from '../../src/simulation/index.js';
 
 const open: World[] = [];
@@ -39,19 +39,19 @@ export function things(node: WorldNode) {
   return node.collection<unknown>('things');
 }
 
-type HappeningOf<Type extends Happening['type']> = Extract<Happening, { type: Type }>;
+type NodeEventOf<Type extends NodeEvent['type']> = Extract<NodeEvent, { type: Type }>;
 
 /** The events of one type that a node has emitted since some moment. */
-export function told<Type extends Happening['type']>(
+export function told<Type extends NodeEvent['type']>(
   world: World,
   node: WorldNode,
   type: Type,
   sinceMs = 0,
-): HappeningOf<Type>[] {
+): NodeEventOf<Type>[] {
   return world
     .heard(node)
-    .filter(({ atMs, happening }) => atMs >= sinceMs && happening.type === type)
-    .map(({ happening }) => happening as HappeningOf<Type>);
+    .filter(({ atMs, nodeEvent }) => atMs >= sinceMs && nodeEvent.type === type)
+    .map(({ nodeEvent }) => nodeEvent as NodeEventOf<Type>);
 }
 
 /** Checks that every node holds the same document under a key. */

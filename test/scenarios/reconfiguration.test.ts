@@ -14,7 +14,7 @@ function codeOf(promise: Promise<unknown>): Promise<string> {
 }
 
 function hasMet(world: World, node: WorldNode, nodeId: string, sinceMs: number): boolean {
-  return told(world, node, 'peer.connected', sinceMs).some((happening) => happening.nodeId === nodeId);
+  return told(world, node, 'peer.connected', sinceMs).some((nodeEvent) => nodeEvent.nodeId === nodeId);
 }
 
 /** A mesh that has settled, so that no node connects or disconnects by itself. */

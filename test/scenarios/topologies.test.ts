@@ -10,12 +10,12 @@ describe('topology', () => {
     ['ring', [2, 2, 2, 2, 2, 2]],
     ['chain', [1, 2, 2, 2, 2, 1]],
     ['star', [5, 1, 1, 1, 1, 1]],
-  ])('%s: a write at either end -> reaches all, over sessions with neighbors only', async (topology, neighbours) => {
+  ])('%s: a write at either end -> reaches all, over sessions with neighbors only', async (topology, neighbors) => {
     const world = newWorld(301);
     const nodes = world.lan('office', six, { topology });
     await meshed(world);
     const connected = nodes.map(({ node }) => node.peers.filter(({ state }) => state === 'connected').length);
-    expect(connected).toEqual(neighbours);
+    expect(connected).toEqual(neighbors);
     await world.run('10s');
     await things(nodes[0]).put('first', 1);
     await things(nodes[5]).put('last', 6);

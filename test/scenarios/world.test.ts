@@ -92,7 +92,7 @@ describe('the world', () => {
     await world.until(() => world.meshed() && world.nodes.every(({ isUp }) => isUp), { within: '5s' });
     world.partition([a], [b], { oneWay: true });
     await world.run('10s');
-    expect(world.heard(b).some(({ happening }) => happening.type === 'peer.disconnected')).toBe(true);
+    expect(world.heard(b).some(({ nodeEvent }) => nodeEvent.type === 'peer.disconnected')).toBe(true);
     world.heal();
     await world.until(() => world.meshed(), { within: '60s' });
   });
@@ -102,8 +102,8 @@ describe('the world', () => {
     await world.run('2s');
     await world.stop(b);
     await world.run('1s');
-    const disconnected = world.heard(a).find(({ happening }) => happening.type === 'peer.disconnected');
-    expect(disconnected?.happening).toMatchObject({ failure: { code: 'goodbye' } });
+    const disconnected = world.heard(a).find(({ nodeEvent }) => nodeEvent.type === 'peer.disconnected');
+    expect(disconnected?.nodeEvent).toMatchObject({ failure: { code: 'goodbye' } });
   });
 
   it('a run: with a trace and without -> the same hash', async () => {

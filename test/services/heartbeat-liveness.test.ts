@@ -25,7 +25,7 @@ describe('heartbeats and who is live', () => {
     expect(mesh.sent.map(({ atMs }) => atMs % 1_000)).toEqual(mesh.sent.map(() => 0));
   });
 
-  it('a known standing -> is in each heartbeat, with a counter that rises and is the same for all', () => {
+  it('a known memberState -> is in each heartbeat, with a counter that rises and is the same for all', () => {
     const mesh = new HeartbeatMesh('abc');
     mesh.participate(...'abc');
     mesh.mesh('abc');
@@ -51,7 +51,7 @@ describe('heartbeats and who is live', () => {
     mesh.take();
     mesh.run(10_000);
     expect(mesh.sent).toHaveLength(10 * 6 * 5);
-    expect(mesh.sent.filter(({ beat }) => beat.relayed.length > 0 || beat.neighbours !== undefined)).toEqual([]);
+    expect(mesh.sent.filter(({ beat }) => beat.relayed.length > 0 || beat.neighbors !== undefined)).toEqual([]);
     expect([...'abcdef'].map((node) => mesh.live(node))).toEqual([
       'bcdef',
       'acdef',
@@ -117,15 +117,19 @@ describe('heartbeats and who is live', () => {
     expect([mesh.live('a'), mesh.live('b')]).toEqual(['bc', 'ac']);
   });
 
-  it('a changed standing -> is known at once by neighbors, and soon by all others', () => {
+  it('a changed memberState -> is known at once by neighbors, and soon by all others', () => {
     const mesh = chain('abcd');
     mesh.run(5_300);
-    mesh.say('a', { stance: 'claiming' });
+    mesh.say('a', { electionRole: 'claiming' });
     mesh.run(3 * hopMs);
-    expect([...'bcd'].map((node) => mesh.standing(node, 'a')?.stance)).toEqual(['claiming', 'claiming', 'claiming']);
+    expect([...'bcd'].map((node) => mesh.memberState(node, 'a')?.electionRole)).toEqual([
+      'claiming',
+      'claiming',
+      'claiming',
+    ]);
   });
 
-  it('many changes at once -> one more heartbeat for each neighbor, with the latest standing', () => {
+  it('many changes at once -> one more heartbeat for each neighbor, with the latest memberState', () => {
     const mesh = chain('ab');
     mesh.run(5_300);
     mesh.take();
@@ -154,10 +158,10 @@ describe('heartbeats and who is live', () => {
     const cloudy = mesh.sent.filter(({ from, to }) => from === 'z' || to === 'z');
     expect(cloudy.length).toBeGreaterThan(6);
     for (const { beat } of cloudy) {
-      expect(beat).toMatchObject({ neighbours: undefined, presence: undefined, relayed: [] });
+      expect(beat).toMatchObject({ neighbors: undefined, presence: undefined, relayed: [] });
     }
-    const neighbours = mesh.sent.filter(({ from }) => from === 'a').flatMap(({ beat }) => beat.neighbours ?? []);
-    expect(new Set(neighbours)).toEqual(new Set(['b']));
+    const neighbors = mesh.sent.filter(({ from }) => from === 'a').flatMap(({ beat }) => beat.neighbors ?? []);
+    expect(new Set(neighbors)).toEqual(new Set(['b']));
     expect([mesh.live('a'), mesh.live('b'), mesh.live('z')]).toEqual(['b', 'a', '']);
   });
 
@@ -172,7 +176,7 @@ describe('heartbeats and who is live', () => {
     mesh.cut('a', 'z');
     mesh.run(1_000);
     const toB = mesh.sent.filter(({ to }) => to === 'b');
-    expect(toB.map(({ beat }) => beat.neighbours)).toEqual([undefined, undefined]);
+    expect(toB.map(({ beat }) => beat.neighbors)).toEqual([undefined, undefined]);
   });
 
   it('one of two sources stops vouching -> a node that hears it from the other one is told no more, soon', () => {

@@ -1,5 +1,5 @@
 /** Nodes that send each other heartbeats over links in memory, on one virtual clock. */
-import type { Standing } from '../../src/core/ballot.js';
+import type { MemberState } from '../../src/core/election-rule.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { Heartbeats, type Participation, type PulseHandle } from '../../src/services/heartbeat.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
@@ -7,7 +7,7 @@ import { simulatedTime } from '../../src/simulation/node-ports.js';
 import type { Heartbeat } from '../../src/wire/messages.js';
 
 export const latencyMs = 1;
-export const following: Standing = { isEligible: true, uplink: 'unknown', stance: 'following', term: 0 };
+export const following: MemberState = { isEligible: true, uplink: 'unknown', electionRole: 'following', term: 0 };
 
 export interface Sent {
   readonly atMs: number;
@@ -46,7 +46,7 @@ export class HeartbeatMesh {
     }
   }
 
-  say(node: string, fields: Partial<Standing>): void {
+  say(node: string, fields: Partial<MemberState>): void {
     this.#participations.get(node)?.say({ ...following, ...fields });
   }
 
@@ -58,7 +58,7 @@ export class HeartbeatMesh {
     return [...(this.#participations.get(node)?.live.keys() ?? [])].sort().join('');
   }
 
-  standing(node: string, of: string): Standing | undefined {
+  memberState(node: string, of: string): MemberState | undefined {
     return this.#participations.get(node)?.live.get(of as NodeId);
   }
 

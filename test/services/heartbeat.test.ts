@@ -42,7 +42,7 @@ const beat: Heartbeat = {
   wallMs: 0,
   intervalMs: 1_000,
   digest: '',
-  neighbours: undefined,
+  neighbors: undefined,
   presence: undefined,
   relayed: [],
 };

@@ -21,7 +21,7 @@ import { following, HeartbeatMesh } from './heartbeat-mesh.js';
 const digest = 'd'.repeat(43);
 const beat: Heartbeat = {
   ...{ type: 'frame.heartbeat', sequence: 1, echo: 0, heldMs: 0, wallMs: 0, intervalMs: 1_000, digest },
-  neighbours: ['x' as NodeId],
+  neighbors: ['x' as NodeId],
   presence: { ...following, counter: 1 },
   relayed: [{ ...following, nodeId: 'x' as NodeId, boot: 'boot-x' as Boot, counter: 1, intervalMs: 1_000 }],
 };
@@ -109,9 +109,9 @@ const mebibyte = 1024 * 1024;
 describe('link', () => {
   it('admitted within the cluster -> exchanges the live nodes', () => {
     const { mesh, parent, hear, sent } = setup(true);
-    expect(sent()).toMatchObject({ neighbours: ['b'], presence: following });
+    expect(sent()).toMatchObject({ neighbors: ['b'], presence: following });
     hear();
-    expect(parent.types()).toContain('neighbours.changed');
+    expect(parent.types()).toContain('neighbors.changed');
     expect(mesh.live('a')).toBe('bx');
   });
 
@@ -193,7 +193,7 @@ describe('link', () => {
 
   it('admitted over a cloud link -> exchanges nothing about live nodes', () => {
     const { mesh, parent, hear, sent } = setup(false);
-    expect(sent()).toMatchObject({ neighbours: undefined, presence: undefined, relayed: [] });
+    expect(sent()).toMatchObject({ neighbors: undefined, presence: undefined, relayed: [] });
     hear();
     expect(parent.types()).toEqual(['heartbeat.matched']);
     expect(mesh.live('a')).toBe('');

@@ -22,16 +22,16 @@ function setup(nodes: string) {
 }
 
 describe('liveness', () => {
-  it('a standing is set -> the other nodes receive it soon', () => {
+  it('a memberState is set -> the other nodes receive it soon', () => {
     const { mesh, start } = setup('ab');
     const actor = start();
     mesh.participate('a');
     mesh.link('a', 'b');
     mesh.run(100);
     expect(mesh.live('a')).toBe('');
-    actor.send({ type: 'standing.changed', standing: { ...following, stance: 'leading', term: 4 } });
+    actor.send({ type: 'memberState.changed', memberState: { ...following, electionRole: 'leading', term: 4 } });
     mesh.run(100);
-    expect(mesh.standing('a', 'b')).toEqual({ ...following, stance: 'leading', term: 4 });
+    expect(mesh.memberState('a', 'b')).toEqual({ ...following, electionRole: 'leading', term: 4 });
   });
 
   it('a node comes, changes, goes -> is reported each time, but not its counter', () => {
@@ -82,7 +82,7 @@ describe('liveness', () => {
   it('a stop -> no more reports, and the node counts as live no more', () => {
     const { mesh, start, reports } = setup('ab');
     const actor = start();
-    actor.send({ type: 'standing.changed', standing: following });
+    actor.send({ type: 'memberState.changed', memberState: following });
     mesh.participate('a');
     mesh.link('a', 'b');
     mesh.run(100);
@@ -100,15 +100,15 @@ describe('liveness', () => {
   it('a restart -> the new one reports, and the counters continue', () => {
     const { mesh, start, reports } = setup('ab');
     const before = start();
-    before.send({ type: 'standing.changed', standing: following });
+    before.send({ type: 'memberState.changed', memberState: following });
     mesh.participate('a');
     mesh.link('a', 'b');
     mesh.run(1_500);
     const after = start();
     before.stop();
-    after.send({ type: 'standing.changed', standing: { ...following, term: 1 } });
+    after.send({ type: 'memberState.changed', memberState: { ...following, term: 1 } });
     mesh.run(100);
-    expect(mesh.standing('a', 'b')?.term).toBe(1);
+    expect(mesh.memberState('a', 'b')?.term).toBe(1);
     expect(reports().at(-1)).toEqual({ a: following });
     const counters = mesh.sent.filter(({ from }) => from === 'b').map(({ beat }) => beat.presence?.counter ?? 0);
     expect(counters.at(-1)).toBeGreaterThan(Math.max(...counters.slice(0, -1)));

@@ -1,6 +1,6 @@
 /** The checkers themselves: each reports the breach that it is for, and is silent otherwise. */
 import { describe, expect, it } from '@jest/globals';
-import type { Happening } from '../../src/actors/mailboxes.js';
+import type { NodeEvent } from '../../src/actors/mailboxes.js';
 import { type AuthorKey, authorKeyOf } from '../../src/core/author.js';
 import { endOf, type Position } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
@@ -265,9 +265,9 @@ describe('chains', () => {
 describe('failures', () => {
   const nodeId = 'node-b' as NodeId;
   const failure = (code: 'unexpectedFrame' | 'goodbye') => ({ code, message: '' });
-  const told = (happening: Happening, processes = [a]) => {
+  const told = (nodeEvent: NodeEvent, processes = [a]) => {
     const { checker, reports } = tested(failures, { processes });
-    checker.happened(a, { nodeId: 'node-a', atMs: 0, happening });
+    checker.happened(a, { nodeId: 'node-a', atMs: 0, nodeEvent });
     return reports.length;
   };
 
@@ -290,7 +290,7 @@ describe('failures', () => {
     expect(refused('10.66.1.1:40000')).toBe(0);
   });
 
-  it('a happening: a goodbye, a peer that connects, a double that the world made -> silent', () => {
+  it('a nodeEvent: a goodbye, a peer that connects, a double that the world made -> silent', () => {
     expect(told({ type: 'peer.disconnected', nodeId, failure: failure('goodbye') })).toBe(0);
     expect(told({ type: 'peer.connected', nodeId, remoteAddress: '' })).toBe(0);
     expect(told({ type: 'node.duplicated', failure: failure('goodbye') }, [a, processOf('node-a')])).toBe(0);

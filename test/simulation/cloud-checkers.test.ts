@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import { type AuthorKey, authorKeyOf } from '../../src/core/author.js';
-import type { Uplink } from '../../src/core/ballot.js';
+import type { Uplink } from '../../src/core/election-rule.js';
 import { endOf, type Position } from '../../src/core/entry.js';
 import type { NodeId } from '../../src/core/ids.js';
 import type { Checker, CheckerFactory, View } from '../../src/simulation/checker.js';
@@ -152,7 +152,7 @@ describe('gateways', () => {
     ['online', 'leader', undefined],
     ['rejected', 'leader', undefined],
     ['disabled', 'leader', undefined],
-    ['standby', 'follower', undefined],
+    ['idle', 'follower', undefined],
   ])('the end: %s as %s -> missing: %s', (state, vote, missing) => {
     const member = processOf('node-a', { vote: { state: vote }, gateways: [{ nodeId: 'cloud-1', state }] });
     const cloud = processOf('cloud-1', { options: cloudOptions });

@@ -131,8 +131,8 @@ describe('interruptions', () => {
   const disconnected = (code: ErrorCode, healthySinceMs: number | undefined, latencyMs = 0) => {
     const slowest = { bytesPerSecond: 4_000, latencyMs };
     const { checker, reports } = tested(interruptions, { processes: [a, b], healthySinceMs, slowest });
-    const happening = { type: 'peer.disconnected', nodeId: b.nodeId, failure: { code, message: '' } } as const;
-    checker.happened(a, { nodeId: 'node-a', atMs: 100_000, happening });
+    const nodeEvent = { type: 'peer.disconnected', nodeId: b.nodeId, failure: { code, message: '' } } as const;
+    checker.happened(a, { nodeId: 'node-a', atMs: 100_000, nodeEvent });
     return reports.length;
   };
 

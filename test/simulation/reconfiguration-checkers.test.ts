@@ -38,7 +38,7 @@ function configured(nodeId: string, inForce: InForce, sessions: readonly object[
 const took = { tookMs: 1, writesHeldMs: 0, connectionsRefusedMs: 0 };
 const failed = {
   ...{ nodeId: 'a', atMs: 0 },
-  happening: { type: 'reconfiguration.failed', failure: { code: 'portInUse', message: 'Taken.' }, requests: [] },
+  nodeEvent: { type: 'reconfiguration.failed', failure: { code: 'portInUse', message: 'Taken.' }, requests: [] },
 } as const;
 
 describe('reconfigurations', () => {
@@ -103,8 +103,8 @@ describe('reconfigurations, failed and finished', () => {
     const told = (field: string, from: unknown, to: unknown) => {
       const { checker, reports } = tested(reconfigurations, { processes: [process] });
       const changes = [{ field, from, to }];
-      const happening = { type: 'reconfiguration.finished', changes, requests: [], ...took } as const;
-      checker.happened(process, { nodeId: 'a', atMs: 0, happening });
+      const nodeEvent = { type: 'reconfiguration.finished', changes, requests: [], ...took } as const;
+      checker.happened(process, { nodeId: 'a', atMs: 0, nodeEvent });
       return reports;
     };
     expect(told('port', 1, 2)).toEqual(['a reports that its port is 2, but it is still 1.']);

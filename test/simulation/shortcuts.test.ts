@@ -23,6 +23,6 @@ describe('a run', () => {
     const traced = await playPlan(planOf(seed), { trace: (line) => lines.push(line) });
     expect(traced).toEqual(await playPlan(planOf(seed)));
     const kinds = new Set(lines.map(({ kind }) => kind));
-    for (const kind of ['world', 'frame', 'state', 'commit', 'happening'] as const) expect(kinds).toContain(kind);
+    for (const kind of ['world', 'frame', 'state', 'commit', 'event'] as const) expect(kinds).toContain(kind);
   });
 });

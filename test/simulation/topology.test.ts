@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { neighbours, type Topology } from '../../src/simulation/network/topology.js';
+import { neighbors, type Topology } from '../../src/simulation/network/topology.js';
 
-describe('neighbours', () => {
+describe('neighbors', () => {
   const cases: [Topology, number, number, number[]][] = [
     ['mesh', 1, 4, [0, 2, 3]],
     ['ring', 0, 5, [1, 4]],
@@ -15,14 +15,14 @@ describe('neighbours', () => {
     ['star', 3, 4, [0]],
   ];
   test.each(cases)('%s: place %i of %i -> %j', (topology, index, count, expected) => {
-    expect(neighbours(topology, index, count)).toEqual(expected);
+    expect(neighbors(topology, index, count)).toEqual(expected);
   });
 
   test.each(['mesh', 'ring', 'chain', 'star'] as const)(
     '%s: any size -> mutual, connected, no host alone',
     (topology) => {
       for (let count = 1; count <= 7; count += 1) {
-        const all = Array.from({ length: count }, (_, index) => neighbours(topology, index, count));
+        const all = Array.from({ length: count }, (_, index) => neighbors(topology, index, count));
         for (const [index, others] of all.entries()) {
           for (const other of others) expect(all[other]).toContain(index);
         }

@@ -218,7 +218,7 @@ describe('who holds the same', () => {
   };
 
   it('two sites: with gateways to one cloud node -> share shared entries', () => {
-    expect(groups([member('a1', 'standby'), member('a2', 'online'), cloud, member('b1', 'backingOff')])).toEqual([
+    expect(groups([member('a1', 'idle'), member('a2', 'online'), cloud, member('b1', 'backingOff')])).toEqual([
       ['a1 a2', 'cloud-1', 'b1'],
       ['a1 a2 cloud-1 b1'],
     ]);

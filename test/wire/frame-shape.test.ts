@@ -22,7 +22,7 @@ const presence = {
   isEligible: true,
   impairment,
   uplink: 'failed',
-  stance: 'leading',
+  electionRole: 'leading',
   term: 2 ** 52,
 } as const;
 const refusal = { code: 'reconfigurationQueueFull', message: '€'.repeat(limits.refusalTextLengthMax) } as const;
@@ -72,7 +72,7 @@ const largest: { [Type in Frame['type']]: () => Extract<Frame, { type: Type }> }
     type: 'frame.heartbeat',
     ...{ sequence: 2 ** 52, echo: 2 ** 52, heldMs: 2 ** 31, wallMs: 2 ** 52, digest: hash, presence },
     intervalMs: limits.heartbeatIntervalMaxMs,
-    neighbours: times(limits.peersMax, () => nodeId),
+    neighbors: times(limits.peersMax, () => nodeId),
     relayed: times(limits.peersMax, () => ({ nodeId, boot, intervalMs: limits.heartbeatIntervalMaxMs, ...presence })),
   }),
   'frame.ping': () => ({ type: 'frame.ping' }),
@@ -163,7 +163,7 @@ describe('elements', () => {
     ['runs', 'frame.batch', empties(3, million)],
     ['entries of a run', 'frame.batch', inside(3, empties(4, million))],
     ['entries of many runs', 'frame.batch', Buffer.concat(times(500, () => inside(3, empties(4, 500))))],
-    ['neighbours', 'frame.heartbeat', empties(6, 10_000)],
+    ['neighbors', 'frame.heartbeat', empties(6, 10_000)],
     ['relayed signs of life', 'frame.heartbeat', empties(9, 10_000)],
     ['a field that comes once', 'frame.heartbeat', empties(8, 10_000)],
     ['a field of an element that comes once', 'frame.heartbeat', inside(9, empties(4, 10_000))],

@@ -35,7 +35,7 @@ const presence = {
   isEligible: true,
   impairment: 'diskFull',
   uplink: 'failed',
-  stance: 'claiming',
+  electionRole: 'claiming',
   term: 3,
 } as const;
 const others: Frame[] = [
@@ -59,7 +59,7 @@ const others: Frame[] = [
       intervalMs: 1_000,
       digest: hash,
     },
-    ...{ neighbours: undefined, presence: undefined, relayed: [] },
+    ...{ neighbors: undefined, presence: undefined, relayed: [] },
   },
   {
     type: 'frame.heartbeat',
@@ -69,7 +69,7 @@ const others: Frame[] = [
     wallMs: 0,
     intervalMs: 50,
     digest: hash,
-    neighbours: ['b' as NodeId],
+    neighbors: ['b' as NodeId],
     presence,
     relayed: [{ nodeId: identity.nodeId, boot: identity.boot, intervalMs: 3_000, ...presence }],
   },

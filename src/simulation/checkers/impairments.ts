@@ -41,14 +41,14 @@ export const impairments: CheckerFactory = (view, report) => {
     },
     opened: disturbed,
     ended: disturbed,
-    happened(process, { happening }) {
-      if (happening.type === 'reconfiguration.finished' || happening.type === 'uplink.changed') disturbed();
-      const isEnd = happening.type === 'peer.disconnected' || happening.type === 'gateway.disconnected';
-      if (isEnd && isImpairment(happening.failure.code)) {
-        report(`${process.nodeId} has lost a session because of a disk: ${JSON.stringify(happening)}`);
+    happened(process, { nodeEvent }) {
+      if (nodeEvent.type === 'reconfiguration.finished' || nodeEvent.type === 'uplink.changed') disturbed();
+      const isEnd = nodeEvent.type === 'peer.disconnected' || nodeEvent.type === 'gateway.disconnected';
+      if (isEnd && isImpairment(nodeEvent.failure.code)) {
+        report(`${process.nodeId} has lost a session because of a disk: ${JSON.stringify(nodeEvent)}`);
       }
-      const isBeginning = happening.type === 'leadership.changed' && happening.isLeader;
-      if (!isBeginning && happening.type !== 'gateway.disconnected') return;
+      const isBeginning = nodeEvent.type === 'leadership.changed' && nodeEvent.isLeader;
+      if (!isBeginning && nodeEvent.type !== 'gateway.disconnected') return;
       if (!process.isDiskSound || view.nowMs - disturbedAtMs < aftermathMs) return;
       const what = `${process.nodeId} ${isBeginning ? 'began to lead' : 'lost its link to the cloud'}`;
       const count = (counts.get(what) ?? 0) + 1;

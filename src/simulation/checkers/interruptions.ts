@@ -14,12 +14,12 @@ const crossings = 20;
 export const interruptions: CheckerFactory = (view, report) => ({
   name: 'interruptions',
   kind: 'safety',
-  happened({ nodeId }, { happening }) {
-    if (happening.type !== 'peer.disconnected' || happening.failure === undefined) return;
-    const { code, message } = happening.failure;
+  happened({ nodeId }, { nodeEvent }) {
+    if (nodeEvent.type !== 'peer.disconnected' || nodeEvent.failure === undefined) return;
+    const { code, message } = nodeEvent.failure;
     const { healthySinceMs, nowMs, slowest } = view;
     if (!givenUp.has(code) || healthySinceMs === undefined) return;
     if (nowMs - healthySinceMs < recoveryMs + crossings * slowest.latencyMs) return;
-    report(`${nodeId} has given up its session with ${happening.nodeId}, although nothing is wrong: ${message}`);
+    report(`${nodeId} has given up its session with ${nodeEvent.nodeId}, although nothing is wrong: ${message}`);
   },
 });

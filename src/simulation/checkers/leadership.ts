@@ -3,7 +3,7 @@
  * for long that no process is any more. In the end each site has one leader, and all its nodes follow it: the eligible
  * node that precedes all other eligible nodes.
  */
-import { rightfulLeader } from '../../core/ballot.js';
+import { rightfulLeader } from '../../core/election-rule.js';
 import { limits } from '../../core/limits.js';
 import type { CheckerFactory, View } from '../checker.js';
 import type { NodeProcess } from '../node.js';
@@ -91,9 +91,9 @@ function rivalsIn(view: View): readonly (readonly [NodeProcess, NodeProcess])[] 
 /** All nodes on a path of sessions that both sides consider open. */
 function connectedWith(view: View, start: NodeProcess): ReadonlySet<NodeProcess> {
   const members = view.processes.filter(({ isUp, isCloud }) => isUp && !isCloud);
-  const neighbours = new Map(members.map((process) => [process, addressesOfPeers(view, process)]));
+  const neighbors = new Map(members.map((process) => [process, addressesOfPeers(view, process)]));
   const isLinked = (a: NodeProcess, b: NodeProcess) =>
-    neighbours.get(a)?.has(b.address) === true && neighbours.get(b)?.has(a.address) === true;
+    neighbors.get(a)?.has(b.address) === true && neighbors.get(b)?.has(a.address) === true;
   const connected = new Set([start]);
   // Iterating over a set also visits elements that are added meanwhile.
   for (const process of connected) for (const other of members) if (isLinked(process, other)) connected.add(other);

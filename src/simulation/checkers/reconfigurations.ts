@@ -32,16 +32,16 @@ export const reconfigurations: CheckerFactory = (view, report) => {
   return {
     name: 'reconfigurations',
     kind: 'safety',
-    happened(process, { happening }) {
-      if (happening.type === 'reconfiguration.finished') {
+    happened(process, { nodeEvent }) {
+      if (nodeEvent.type === 'reconfiguration.finished') {
         inForce.set(process, inForceIn(process));
-        const lacking = lackingIn(process, happening) ?? leftBehindBy(process);
+        const lacking = lackingIn(process, nodeEvent) ?? leftBehindBy(process);
         if (lacking !== undefined) report(lacking);
       }
-      if (happening.type !== 'reconfiguration.failed' || !process.isThere || untold.has(stepOf(process))) return;
+      if (nodeEvent.type !== 'reconfiguration.failed' || !process.isThere || untold.has(stepOf(process))) return;
       const before = inForce.get(process);
       if (before === undefined) return;
-      const what = `${process.nodeId} was not reconfigured (${happening.failure.message}), but`;
+      const what = `${process.nodeId} was not reconfigured (${nodeEvent.failure.message}), but`;
       const after = inForceIn(process);
       if (before.configuration !== after.configuration) report(`${what} goes by ${after.configuration} now.`);
       if (before.store !== after.store) report(`${what} has another database now.`);

@@ -7,7 +7,7 @@
  * Invariant: a machine keeps its place in a segment while it is in it, whatever happens to its processes. Places follow
  * the order of joining, because a ring or a star depends on it.
  */
-import { areNeighbours, type Topology } from './topology.js';
+import { areNeighbors, type Topology } from './topology.js';
 
 interface Segment {
   topology: Topology;
@@ -75,7 +75,7 @@ export class Segments {
     if (from === to) return true;
     for (const { topology, addresses } of this.#segments.values()) {
       const [a, b] = [addresses.indexOf(from), addresses.indexOf(to)];
-      if (a >= 0 && b >= 0 && areNeighbours(topology, a, b, addresses.length)) return true;
+      if (a >= 0 && b >= 0 && areNeighbors(topology, a, b, addresses.length)) return true;
     }
     return false;
   }

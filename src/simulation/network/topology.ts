@@ -7,12 +7,12 @@
 export type Topology = 'mesh' | 'ring' | 'chain' | 'star';
 
 /** The places that the host at `index` of `count` reaches, in ascending order, without its own. */
-export function neighbours(topology: Topology, index: number, count: number): number[] {
+export function neighbors(topology: Topology, index: number, count: number): number[] {
   const others = Array.from({ length: count }, (_, place) => place).filter((place) => place !== index);
-  return others.filter((place) => areNeighbours(topology, index, place, count));
+  return others.filter((place) => areNeighbors(topology, index, place, count));
 }
 
-export function areNeighbours(topology: Topology, a: number, b: number, count: number): boolean {
+export function areNeighbors(topology: Topology, a: number, b: number, count: number): boolean {
   const distance = Math.abs(a - b);
   if (distance === 0) return false;
   switch (topology) {

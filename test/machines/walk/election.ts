@@ -1,19 +1,19 @@
 /**
- * The election, of a node between a smaller and a larger one: every standing of either that a rule looks at, and of both where
+ * The election, of a node between a smaller and a larger one: every member state of either that a rule looks at, and of both where
  * it matters, with the uplink and the eligibility of the node itself.
  */
 
 import type { LivenessReport } from '../../../src/actors/mailboxes.js';
-import type { Standing } from '../../../src/core/ballot.js';
+import type { MemberState } from '../../../src/core/election-rule.js';
 import type { NodeId } from '../../../src/core/ids.js';
 import { electionMachine } from '../../../src/machines/election.machine.js';
 import { defineWalk } from '../walk.js';
 import { larger, mailbox, smaller, us } from './samples.js';
 
-type Others = { readonly smaller?: Partial<Standing>; readonly larger?: Partial<Standing> };
+type Others = { readonly smaller?: Partial<MemberState>; readonly larger?: Partial<MemberState> };
 
 function live(others: Others): LivenessReport {
-  const quiet: Standing = { isEligible: true, uplink: 'unknown', stance: 'following', term: 1 };
+  const quiet: MemberState = { isEligible: true, uplink: 'unknown', electionRole: 'following', term: 1 };
   return {
     type: 'liveness.changed',
     live: new Map([
@@ -25,11 +25,11 @@ function live(others: Others): LivenessReport {
 
 /** It comes once, while a node is live. */
 function heardSteadily(nodeId: NodeId) {
-  return ({ live: others, steady }: { live: ReadonlyMap<NodeId, Standing>; steady: ReadonlySet<NodeId> }) =>
+  return ({ live: others, steady }: { live: ReadonlyMap<NodeId, MemberState>; steady: ReadonlySet<NodeId> }) =>
     others.has(nodeId) && !steady.has(nodeId) ? ({ type: 'hearing.steady', nodeId } as const) : undefined;
 }
 
-const [following, claiming, leading] = [{}, { stance: 'claiming' }, { stance: 'leading' }] as const;
+const [following, claiming, leading] = [{}, { electionRole: 'claiming' }, { electionRole: 'leading' }] as const;
 const failed = { uplink: 'failed' } as const;
 
 export const election = defineWalk({
@@ -38,9 +38,9 @@ export const election = defineWalk({
     ...{ parent: mailbox(), identity: us, isEligible, electionIntervalMs: 5_000, term: 0 },
   })),
   // Nothing is decided by a term, nor by the number of returns.
-  facts: ({ isEligible, impairment, uplink, stance, leaderId, said, live, steady }) => [
-    ...[isEligible, impairment, uplink, stance, leaderId, [...live], [...steady].sort()],
-    ...[said?.isEligible, said?.impairment, said?.uplink, said?.stance],
+  facts: ({ isEligible, impairment, uplink, electionRole, leaderId, said, live, steady }) => [
+    ...[isEligible, impairment, uplink, electionRole, leaderId, [...live], [...steady].sort()],
+    ...[said?.isEligible, said?.impairment, said?.uplink, said?.electionRole],
   ],
   samples: {
     'liveness.changed': {
@@ -81,14 +81,15 @@ export const election = defineWalk({
   resting: ['observer', 'follower', 'candidate.claiming', 'leader'],
   goals: [['observer'], ['follower'], ['candidate.claiming'], ['leader']],
   laws: {
-    'it says that it leads exactly while it does': ({ stance }, [state]) =>
-      (stance === 'leading') === (state === 'leader'),
-    'it claims exactly while it claims': ({ stance }, [state]) =>
-      (stance === 'claiming') === (state === 'candidate.claiming'),
+    'it says that it leads exactly while it does': ({ electionRole }, [state]) =>
+      (electionRole === 'leading') === (state === 'leader'),
+    'it claims exactly while it claims': ({ electionRole }, [state]) =>
+      (electionRole === 'claiming') === (state === 'candidate.claiming'),
     'the parent knows whether it leads': ({ leaderId }, [state]) => (leaderId === us.nodeId) === (state === 'leader'),
-    'what it says is how it is': ({ said, stance, uplink, isEligible, impairment, term }, [state]) =>
+    'what it says is how it is': ({ said, electionRole, uplink, isEligible, impairment, term }, [state]) =>
       state === 'failed' ||
-      JSON.stringify(said) === JSON.stringify({ isEligible, impairment, uplink, stance, term } satisfies Standing),
+      JSON.stringify(said) ===
+        JSON.stringify({ isEligible, impairment, uplink, electionRole, term } satisfies MemberState),
     'it observes exactly while it may not lead': ({ isEligible, impairment }, [state]) =>
       state === 'failed' || (isEligible && impairment === undefined) !== (state === 'observer'),
     'it stands only while nobody live ought to lead rather': ({ live, uplink }, [state]) => {
@@ -101,11 +102,13 @@ export const election = defineWalk({
       );
     },
     'nobody that it follows is gone, or does not lead': ({ leaderId, live }) =>
-      leaderId === undefined || leaderId === us.nodeId || live.get(leaderId)?.stance === 'leading',
+      leaderId === undefined || leaderId === us.nodeId || live.get(leaderId)?.electionRole === 'leading',
     'two never lead with the smaller one knowing of it for a while': ({ live, steady, uplink }, [state]) => {
       const other = live.get(larger.nodeId);
       if (!steady.has(larger.nodeId)) return true;
-      return state !== 'leader' || other?.stance !== 'leading' || (other.uplink === 'failed') !== (uplink === 'failed');
+      return (
+        state !== 'leader' || other?.electionRole !== 'leading' || (other.uplink === 'failed') !== (uplink === 'failed')
+      );
     },
   },
   ignored: [],

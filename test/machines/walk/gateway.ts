@@ -53,12 +53,20 @@ export const gateway = defineWalk({
     ...{ peer, parent: mailbox(), identity: us, store, configuration, keys: undefined, ca: undefined },
     ...{ random: () => 0, now: () => 0 },
   })),
-  facts: ({ peer, duty, token, wasTokenRefused, session, toldCondition }) => [
-    ...[peer.isEnabled, peer.address, duty, token?.expiresAtMs, wasTokenRefused, session?.isAdmitted, toldCondition],
+  facts: ({ peer, assignment, token, wasTokenRefused, session, toldCondition }) => [
+    ...[
+      peer.isEnabled,
+      peer.address,
+      assignment,
+      token?.expiresAtMs,
+      wasTokenRefused,
+      session?.isAdmitted,
+      toldCondition,
+    ],
   ],
   samples: {
     'gateway.open': { '': { type: 'gateway.open' } },
-    'gateway.rest': { '': { type: 'gateway.rest' } },
+    'gateway.idle': { '': { type: 'gateway.idle' } },
     'gateway.probe': { '': { type: 'gateway.probe' } },
     'gateway.revise': {
       enabled: { type: 'gateway.revise', peer: cloudPeer },
@@ -75,8 +83,8 @@ export const gateway = defineWalk({
     },
     'attempt.failed': {},
     'session.identified': { '': identified(larger), 'somebody else': identified(smaller) },
-    'session.neighbours': {
-      '': { type: 'session.neighbours', sessionId: 'session-1', neighbours: new Set(['n' as NodeId]) },
+    'session.neighbors': {
+      '': { type: 'session.neighbors', sessionId: 'session-1', neighbors: new Set(['n' as NodeId]) },
     },
     'session.matched': {
       own: ({ session }: Session) => session && ({ type: 'session.matched', sessionId: session.sessionId } as const),
@@ -93,7 +101,7 @@ export const gateway = defineWalk({
     'session.diverged': {
       '': { type: 'session.diverged', sessionId: 'session-1', authors: ['a/i/shared' as AuthorKey] },
     },
-    notice: { '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } } },
+    notice: { '': { type: 'notice', nodeEvent: { type: 'failure', where: 'here', failure: lost } } },
   },
   outputs: {
     requestToken: { '': token, stale: { ...token, expiresAtMs: 0, lifetimeMs: 0 } },
@@ -108,15 +116,16 @@ export const gateway = defineWalk({
     requestToken: { '': lost, refused: new StatemeshError('authorityRefused', 'No.') },
     dialCloud: { '': lost, refused: new StatemeshError('certificateInvalid', 'No.') },
   },
-  resting: ['disabled', 'standby', 'connecting.introducing', 'online.session.settled', 'online.token.fresh'],
+  resting: ['disabled', 'idle', 'connecting.introducing', 'online.session.settled', 'online.token.fresh'],
   retrying: ['backingOff', 'rejected', 'online.token.aging'],
-  goals: [['disabled', 'standby', 'online.session.settled']],
+  goals: [['disabled', 'idle', 'online.session.settled']],
   laws: {
     'it holds a session only on its way, or online': ({ session }, [state]) =>
       session === undefined || state?.startsWith('connecting') === true || state?.startsWith('online') === true,
-    'it rests only if it was not told to connect': ({ duty }, [state]) => state !== 'standby' || duty === 'rest',
-    'it connects only if it was told to': ({ duty, peer }, [state]) =>
-      state === 'disabled' || state === 'standby' || (duty !== 'rest' && peer.isEnabled),
+    'it rests only if it was not told to connect': ({ assignment }, [state]) =>
+      state !== 'idle' || assignment === 'idle',
+    'it connects only if it was told to': ({ assignment, peer }, [state]) =>
+      state === 'disabled' || state === 'idle' || (assignment !== 'idle' && peer.isEnabled),
     'the parent knows whether it is online': ({ toldCondition }, [state]) =>
       (toldCondition === 'online') === (state?.startsWith('online') === true),
   },

@@ -86,13 +86,13 @@ export const membership = defineWalk({
       authors: ['a/i/shared' as AuthorKey],
     })),
     'session.aligned': ofEach((sessionId) => ({ type: 'session.aligned', sessionId })),
-    'session.neighbours': {
-      '': { type: 'session.neighbours', sessionId: 'session-1', neighbours: new Set(['n' as NodeId]) },
+    'session.neighbors': {
+      '': { type: 'session.neighbors', sessionId: 'session-1', neighbors: new Set(['n' as NodeId]) },
     },
     'session.advanced': ofEach((sessionId) => ({ type: 'session.advanced', sessionId })),
     'session.matched': { '': { type: 'session.matched', sessionId: 'session-1' } },
     'session.probed': ofEach((sessionId) => ({ type: 'session.probed', sessionId })),
-    notice: { '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } } },
+    notice: { '': { type: 'notice', nodeEvent: { type: 'failure', where: 'here', failure: lost } } },
     'peer.discovered': { '': { type: 'peer.discovered', nodeId: larger.nodeId, address } },
     'peer.vanished': {
       '': { type: 'peer.vanished', nodeId: larger.nodeId },

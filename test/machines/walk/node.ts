@@ -70,10 +70,10 @@ export const node = defineWalk({
     },
     'control.failed': { '': { type: 'control.failed', error: lost } },
     notice: {
-      '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } },
+      '': { type: 'notice', nodeEvent: { type: 'failure', where: 'here', failure: lost } },
       harmless: {
         type: 'notice',
-        happening: { type: 'connection.refused', remoteAddress: '', failure: lost, suppressed: 2 },
+        nodeEvent: { type: 'connection.refused', remoteAddress: '', failure: lost, suppressed: 2 },
       },
     },
     'writes.held': { '': { type: 'writes.held' } },

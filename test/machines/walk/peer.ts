@@ -53,18 +53,18 @@ export const peer = defineWalk({
     Math.min(attempt, 6),
   ],
   samples: {
-    'peer.sighted': {
-      beacon: { type: 'peer.sighted', source: 'beacon', address },
-      known: { type: 'peer.sighted', source: 'known', address },
+    'peer.discovered': {
+      beacon: { type: 'peer.discovered', source: 'beacon', address },
+      known: { type: 'peer.discovered', source: 'known', address },
     },
     'peer.stirred': { '': { type: 'peer.stirred' } },
-    'peer.unsighted': {
-      beacon: { type: 'peer.unsighted', source: 'beacon' },
-      known: { type: 'peer.unsighted', source: 'known' },
+    'peer.vanished': {
+      beacon: { type: 'peer.vanished', source: 'beacon' },
+      known: { type: 'peer.vanished', source: 'known' },
     },
-    'peer.mistaken': {
+    'peer.wrongAddress': {
       '': {
-        type: 'peer.mistaken',
+        type: 'peer.wrongAddress',
         remoteAddress: '127.0.0.1:9000',
         failure: { code: 'nodeIdMismatch', message: 'Another one.' },
       },

@@ -67,8 +67,8 @@ export const reception = defineWalk({
     },
     'session.answered': { '': { type: 'session.answered', sessionId: 'session-1' } },
     'session.aligned': { '': { type: 'session.aligned', sessionId: 'session-1' } },
-    'session.neighbours': {
-      '': { type: 'session.neighbours', sessionId: 'session-1', neighbours: new Set(['n' as NodeId]) },
+    'session.neighbors': {
+      '': { type: 'session.neighbors', sessionId: 'session-1', neighbors: new Set(['n' as NodeId]) },
     },
     'session.advanced': { '': { type: 'session.advanced', sessionId: 'session-1' } },
     'session.matched': { '': { type: 'session.matched', sessionId: 'session-1' } },
@@ -76,7 +76,7 @@ export const reception = defineWalk({
     'session.diverged': {
       '': { type: 'session.diverged', sessionId: 'session-1', authors: ['a/i/shared' as AuthorKey] },
     },
-    notice: { '': { type: 'notice', happening: { type: 'failure', where: 'here', failure: lost } } },
+    notice: { '': { type: 'notice', nodeEvent: { type: 'failure', where: 'here', failure: lost } } },
     'configuration.adjusted': { '': adjusted(), intervals: adjusted('intervals') },
     'session.relocated': { '': { type: 'session.relocated', sessionId: 'session-1', port: 9 } },
     'session.closed': { '': ended('session.closed'), 'the later one': ended('session.closed', { last: true }) },

@@ -59,17 +59,17 @@ export const sender = defineWalk({
     {
       ...{ parent: mailbox(), link: mailbox(), store, peerId: smaller.nodeId, scopes: ['cluster', 'shared'] },
       origin: smaller.nodeId,
-      ...{ clock: new Map(), neighbours: new Set<NodeId>(), random: () => 0, rate: new LinkRate() },
+      ...{ clock: new Map(), neighbors: new Set<NodeId>(), random: () => 0, rate: new LinkRate() },
     },
   ],
-  facts: ({ progress, outbox, stale, unsure, neighbours, diverged, carried, waiting }) => [
+  facts: ({ progress, outbox, stale, unsure, neighbors, diverged, carried, waiting }) => [
     ...[
       Math.min(progress.inFlight.length, limits.batchesInFlightMax + 1),
       progress.skipped.size,
       outbox.length,
       stale,
       unsure,
-      neighbours.size,
+      neighbors.size,
     ],
     ...[diverged.size, carried === undefined, waiting.size],
   ],
@@ -91,9 +91,9 @@ export const sender = defineWalk({
       '': ({ sequence }) => ({ type: 'frame.vectorClock', clock: new Map(), received: sequence }) as const,
     },
     'heartbeat.matched': { '': { type: 'heartbeat.matched' } },
-    'neighbours.changed': {
-      none: { type: 'neighbours.changed', neighbours: new Set<NodeId>() },
-      'a third': { type: 'neighbours.changed', neighbours: new Set([larger.nodeId]) },
+    'neighbors.changed': {
+      none: { type: 'neighbors.changed', neighbors: new Set<NodeId>() },
+      'a third': { type: 'neighbors.changed', neighbors: new Set([larger.nodeId]) },
     },
     'parcel.sent': {
       '': ({ carried }) => carried && ({ type: 'parcel.sent', hash: hashOf(carried) } as const),

@@ -101,15 +101,15 @@ export const session = defineWalk({
     'heartbeat.measured': { '': { type: 'heartbeat.measured', roundTripMs: 1, clockAheadMs: 0, bytesPerSecond: 1 } },
     'replication.advanced': { '': { type: 'replication.advanced' } },
     'parcel.sent': { '': { type: 'parcel.sent', hash: '' } },
-    'neighbours.changed': {
+    'neighbors.changed': {
       '': ({ access }) =>
         access.kind === 'cluster'
-          ? ({ type: 'neighbours.changed', neighbours: new Set([larger.nodeId]) } as const)
+          ? ({ type: 'neighbors.changed', neighbors: new Set([larger.nodeId]) } as const)
           : undefined,
       'over a cloud link': ({ access }) =>
         access.kind === 'cluster'
           ? undefined
-          : ({ type: 'neighbours.changed', neighbours: new Set([larger.nodeId]) } as const),
+          : ({ type: 'neighbors.changed', neighbors: new Set([larger.nodeId]) } as const),
     },
     'frame.relocated': { '': { type: 'frame.relocated', port: 9 } },
     'session.adjust': { '': { type: 'session.adjust', intervals: { heartbeatIntervalMs: 1, syncIntervalMs: 1 } } },
@@ -152,7 +152,7 @@ export const session = defineWalk({
     },
     {
       states: ['*'],
-      events: ['neighbours.changed (over a cloud link)'],
+      events: ['neighbors.changed (over a cloud link)'],
       why: 'Whom a cloud node is connected with says nothing of what reaches it without us.',
     },
     {

@@ -15,7 +15,7 @@ const kinds = [
   'requests',
   'commits',
   'acknowledgements',
-  'happenings',
+  'events',
   'ends',
   'world',
 ] as const;
@@ -28,7 +28,7 @@ const groups: Readonly<Record<string, readonly Kind[]>> = {
   halves: ['senders', 'receivers'],
 };
 
-const shownByDefault: readonly Kind[] = ['node', 'peers', 'sessions', 'frames', 'commits', 'happenings', 'ends'];
+const shownByDefault: readonly Kind[] = ['node', 'peers', 'sessions', 'frames', 'commits', 'events', 'ends'];
 
 /** What a transcript shows of all events. */
 export class View {

@@ -66,8 +66,8 @@ export class Scribe {
         return 'tells the caller that the write is on disk';
       case 'end':
         return 'the process is gone';
-      case 'happening':
-        return textOfHappening(line.happening);
+      case 'event':
+        return textOfEvent(line.nodeEvent);
     }
   }
 
@@ -113,14 +113,14 @@ function nameOfActor(actor: string, peer: string | undefined): string {
   return session === undefined ? id.replace(/^peer-/, 'peer ') : `${session}${withPeer}`;
 }
 
-function textOfHappening(happening: Extract<TraceLine, { kind: 'happening' }>['happening']): string {
-  if (happening.type === 'reconfiguration.finished')
-    return `tells ${happening.type} ${describeChanges(happening.changes)}`;
+function textOfEvent(nodeEvent: Extract<TraceLine, { kind: 'event' }>['nodeEvent']): string {
+  if (nodeEvent.type === 'reconfiguration.finished')
+    return `tells ${nodeEvent.type} ${describeChanges(nodeEvent.changes)}`;
   const { type, nodeId, failure, authors } = {
     nodeId: undefined,
     failure: undefined,
     authors: undefined,
-    ...happening,
+    ...nodeEvent,
   };
   const about = [nodeId, authors?.join(' ')].filter((part) => part !== undefined);
   return `tells ${[type, ...about].join(' ')}${failure === undefined ? '' : ` (${failure.code})`}`;

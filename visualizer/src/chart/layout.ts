@@ -146,7 +146,7 @@ class Plan {
   #sort(transition: ChartTransition): void {
     const { source, targets, reenter } = transition;
     const [target] = targets;
-    if (target !== undefined && (target !== source || reenter) && this.#areNeighbours(source, target)) {
+    if (target !== undefined && (target !== source || reenter) && this.#areNeighbors(source, target)) {
       const key = `${source} > ${target}`;
       const arrow = this.#arrows.get(key) ?? { source, target, transitions: [] };
       arrow.transitions.push(transition);
@@ -159,7 +159,7 @@ class Plan {
     this.#lines.set(source, lines);
   }
 
-  #areNeighbours(source: string, target: string): boolean {
+  #areNeighbors(source: string, target: string): boolean {
     const [from, to] = [this.#states.get(source), this.#states.get(target)];
     if (from === undefined || to === undefined || from.parent === undefined || to.parent === undefined) return false;
     if (from.parent === to.parent) return true;

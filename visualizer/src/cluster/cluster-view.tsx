@@ -289,7 +289,7 @@ function LinkLine({ id, source, target, data }: EdgeProps<LinkEdge>) {
         <div
           className={`link-label link-label-${state}`}
           style={{ transform: `translate(-50%, -50%) translate(${label.x}px, ${label.y}px)` }}
-          title={`${source} – ${target}: ${link.sessions.map(({ node, standing }) => `${node} says ${standing}`).join(', ')}`}
+          title={`${source} – ${target}: ${link.sessions.map(({ node, memberState }) => `${node} says ${memberState}`).join(', ')}`}
         >
           {labelOf(link, rate, state)}
         </div>

@@ -47,7 +47,7 @@ export function Details({ node, onOpenActor }: DetailsProps) {
             <button type="button" className="linkish" onClick={() => onOpenActor(session.sessionId)}>
               {session.peerId ?? 'not known yet'}
             </button>{' '}
-            {session.standing}
+            {session.memberState}
             {session.roundTripMs === undefined ? '' : `, ${milliseconds(session.roundTripMs)}`}
           </li>
         ))}

@@ -19,7 +19,7 @@ export interface Filter {
 export const everything: Filter = { actor: undefined, type: '', text: '', showsNoise: false };
 
 /** Periodic events, and XState's own. */
-const noise = /^(xstate\.(init|stop)|heartbeat\.|link\.send|standing\.changed|liveness\.changed)/;
+const noise = /^(xstate\.(init|stop)|heartbeat\.|link\.send|memberState\.changed|liveness\.changed)/;
 
 export function matches(
   { actor, type, text, showsNoise }: Filter,

@@ -55,7 +55,7 @@ export interface SessionSight {
    * A readable state: `up to date`, `sending 1,200`, `receiving`; the state's name while the session does not
    * synchronize.
    */
-  readonly standing: string;
+  readonly memberState: string;
   readonly roundTripMs: number | undefined;
   readonly entriesSent: number;
   readonly entriesReceived: number;
@@ -167,7 +167,7 @@ function sessionOf(
     sessionId: actor.sessionId,
     peerId: text(record(actor.context.peer)?.nodeId) ?? text(actor.context.expected),
     state: stateName(actor.value) ?? '',
-    standing: standingOf(actor, sender, receiver),
+    memberState: memberStateOf(actor, sender, receiver),
     roundTripMs: number(actor.context.roundTripMs),
     entriesSent: number(sender?.context.entriesSent) ?? 0,
     entriesReceived: number(receiver?.context.entriesApplied) ?? 0,
@@ -178,7 +178,7 @@ function sessionOf(
   };
 }
 
-function standingOf(session: ActorState, sender: ActorState | undefined, receiver: ActorState | undefined): string {
+function memberStateOf(session: ActorState, sender: ActorState | undefined, receiver: ActorState | undefined): string {
   const state = stateName(session.value) ?? '';
   if (state !== 'synchronizing') return state;
   const entries = countIn(sender?.context.outbox);

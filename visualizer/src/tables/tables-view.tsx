@@ -141,9 +141,9 @@ function peersOf(node: NodeSight, onSelect: (sessionId: string, node: string) =>
 
 function sessionCells(session: NodeSight['sessions'][number] | undefined): string[] {
   if (session === undefined) return ['', '', '', '', ''];
-  const { standing, roundTripMs, entriesSent, entriesReceived, isCaughtUp, backlog } = session;
+  const { memberState, roundTripMs, entriesSent, entriesReceived, isCaughtUp, backlog } = session;
   return [
-    standing,
+    memberState,
     roundTripMs === undefined ? '' : milliseconds(roundTripMs),
     count(entriesSent),
     count(entriesReceived),

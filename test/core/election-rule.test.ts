@@ -1,31 +1,35 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
-  type Ballot,
   type Candidate,
+  type ClusterView,
   highestTerm,
   isClaimed,
   isRightful,
   isSecondLeader,
   leaderAmong,
+  type MemberState,
   mustYield,
   nextTerm,
   precedes,
   rightfulLeader,
-  type Standing,
   stableMs,
-} from '../../src/core/ballot.js';
+} from '../../src/core/election-rule.js';
 import type { NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 
 const [a, b, c] = ['a', 'b', 'c'] as [NodeId, NodeId, NodeId];
 
-function standing(fields: Partial<Standing> = {}): Standing {
-  return { isEligible: true, uplink: 'unknown', stance: 'following', term: 0, ...fields };
+function memberState(fields: Partial<MemberState> = {}): MemberState {
+  return { isEligible: true, uplink: 'unknown', electionRole: 'following', term: 0, ...fields };
 }
 
-function ballot(nodeId: NodeId, others: Record<string, Partial<Standing>>, fields: Partial<Candidate> = {}): Ballot {
-  const live = new Map(Object.entries(others).map(([id, other]) => [id as NodeId, standing(other)]));
+function view(
+  nodeId: NodeId,
+  others: Record<string, Partial<MemberState>>,
+  fields: Partial<Candidate> = {},
+): ClusterView {
+  const live = new Map(Object.entries(others).map(([id, other]) => [id as NodeId, memberState(other)]));
   return { nodeId, isEligible: true, uplink: 'unknown', ...fields, live };
 }
 
@@ -39,13 +43,13 @@ const clusters = fc.uniqueArray(
   fc.record({
     nodeId: fc.constantFrom(...'abcdef') as fc.Arbitrary<NodeId>,
     ...{ isEligible: fc.boolean(), uplink: uplinks },
-    ...{ stance: fc.constantFrom('following', 'claiming', 'leading'), term: fc.nat(3) },
-  }) as fc.Arbitrary<Candidate & Standing>,
+    ...{ electionRole: fc.constantFrom('following', 'claiming', 'leading'), term: fc.nat(3) },
+  }) as fc.Arbitrary<Candidate & MemberState>,
   { selector: ({ nodeId }) => nodeId, minLength: 1 },
 );
 
 /** The cluster as each of its nodes sees it, if all see each other. */
-function views(cluster: readonly (Candidate & Standing)[]): (Ballot & Standing)[] {
+function views(cluster: readonly (Candidate & MemberState)[]): (ClusterView & MemberState)[] {
   return cluster.map((self) => ({
     ...self,
     live: new Map(cluster.filter((other) => other !== self).map((other) => [other.nodeId, other])),
@@ -89,7 +93,7 @@ describe('which node ought to lead', () => {
 
 describe('which node leads', () => {
   test('leader among: the present leader and a preceding one lead -> the present one stays', () => {
-    const { live } = ballot(c, { a: { stance: 'leading' }, b: { stance: 'leading' } });
+    const { live } = view(c, { a: { electionRole: 'leading' }, b: { electionRole: 'leading' } });
     expect(leaderAmong(live, b)).toBe(b);
     expect(leaderAmong(live, undefined)).toBe(a);
     expect(leaderAmong(live, c)).toBe(a);
@@ -97,39 +101,43 @@ describe('which node leads', () => {
 
   test('leader among: the leader is gone, follows, or is not eligible -> it leads no more', () => {
     expect(leaderAmong(new Map(), b)).toBeUndefined();
-    expect(leaderAmong(ballot(a, { b: {} }).live, b)).toBeUndefined();
-    expect(leaderAmong(ballot(a, { b: { stance: 'leading', isEligible: false } }).live, b)).toBeUndefined();
-    expect(leaderAmong(ballot(a, { b: { stance: 'claiming' } }).live, b)).toBeUndefined();
+    expect(leaderAmong(view(a, { b: {} }).live, b)).toBeUndefined();
+    expect(leaderAmong(view(a, { b: { electionRole: 'leading', isEligible: false } }).live, b)).toBeUndefined();
+    expect(leaderAmong(view(a, { b: { electionRole: 'claiming' } }).live, b)).toBeUndefined();
   });
 });
 
 describe('when a leader steps down', () => {
   test('its uplink has failed -> steps down if an eligible node has one that has not', () => {
     const failed = { uplink: 'failed' } as const;
-    expect(mustYield(ballot(a, { b: {} }, failed))).toBe(true);
-    expect(mustYield(ballot(a, { b: failed, c: { isEligible: false } }, failed))).toBe(false);
-    expect(mustYield(ballot(a, {}, failed))).toBe(false);
-    expect(mustYield(ballot(b, { a: { uplink: 'ok' } }))).toBe(false);
+    expect(mustYield(view(a, { b: {} }, failed))).toBe(true);
+    expect(mustYield(view(a, { b: failed, c: { isEligible: false } }, failed))).toBe(false);
+    expect(mustYield(view(a, {}, failed))).toBe(false);
+    expect(mustYield(view(b, { a: { uplink: 'ok' } }))).toBe(false);
   });
 
   test('a node claims -> the leader steps down if that node is eligible and precedes it', () => {
-    expect(isClaimed(ballot(b, { a: { stance: 'claiming' } }))).toBe(true);
-    expect(isClaimed(ballot(b, { a: { stance: 'claiming', isEligible: false } }))).toBe(false);
-    expect(isClaimed(ballot(b, { a: { stance: 'claiming', uplink: 'failed' } }))).toBe(false);
-    expect(isClaimed(ballot(b, { a: {}, c: { stance: 'claiming' } }))).toBe(false);
+    expect(isClaimed(view(b, { a: { electionRole: 'claiming' } }))).toBe(true);
+    expect(isClaimed(view(b, { a: { electionRole: 'claiming', isEligible: false } }))).toBe(false);
+    expect(isClaimed(view(b, { a: { electionRole: 'claiming', uplink: 'failed' } }))).toBe(false);
+    expect(isClaimed(view(b, { a: {}, c: { electionRole: 'claiming' } }))).toBe(false);
   });
 
   test('another node leads -> the one that precedes steps down, unless the other must yield anyway', () => {
-    expect(isSecondLeader(ballot(a, { b: { stance: 'leading' } }))).toBe(true);
-    expect(isSecondLeader(ballot(b, { a: { stance: 'leading' } }))).toBe(false);
-    expect(isSecondLeader(ballot(b, { a: { stance: 'leading', uplink: 'failed' } }))).toBe(false);
-    expect(isSecondLeader(ballot(a, { b: { stance: 'leading', uplink: 'failed' } }, { uplink: 'failed' }))).toBe(true);
+    expect(isSecondLeader(view(a, { b: { electionRole: 'leading' } }))).toBe(true);
+    expect(isSecondLeader(view(b, { a: { electionRole: 'leading' } }))).toBe(false);
+    expect(isSecondLeader(view(b, { a: { electionRole: 'leading', uplink: 'failed' } }))).toBe(false);
+    expect(isSecondLeader(view(a, { b: { electionRole: 'leading', uplink: 'failed' } }, { uplink: 'failed' }))).toBe(
+      true,
+    );
   });
 
   test('any leaders that see each other -> one stays, or there is a better node to yield to', () => {
     fc.assert(
       fc.property(clusters, (cluster) => {
-        const leaders = views(cluster).filter(({ stance, isEligible }) => stance === 'leading' && isEligible);
+        const leaders = views(cluster).filter(
+          ({ electionRole, isEligible }) => electionRole === 'leading' && isEligible,
+        );
         const staying = leaders.filter((leader) => !mustYield(leader) && !isSecondLeader(leader));
         const others = cluster.some(({ isEligible, uplink }) => isEligible && uplink !== 'failed');
         expect(staying.length).toBeLessThanOrEqual(1);
@@ -148,8 +156,8 @@ describe('how long it takes', () => {
   });
 
   test('term: terms of other nodes -> the highest, and the next one fits into a frame', () => {
-    expect(highestTerm(3, ballot(a, { b: { term: 7 }, c: { term: 2 } }).live)).toBe(7);
-    expect(highestTerm(9, ballot(a, { b: { term: 7 } }).live)).toBe(9);
+    expect(highestTerm(3, view(a, { b: { term: 7 }, c: { term: 2 } }).live)).toBe(7);
+    expect(highestTerm(9, view(a, { b: { term: 7 } }).live)).toBe(9);
     expect(nextTerm(7)).toBe(8);
     expect(nextTerm(Number.MAX_SAFE_INTEGER)).toBe(Number.MAX_SAFE_INTEGER);
   });

@@ -11,31 +11,31 @@ import { limits } from './limits.js';
 export type Uplink = 'unknown' | 'ok' | 'failed';
 
 /** `claiming`: asks the present leader to step down in this node's favor. */
-export type Stance = 'following' | 'claiming' | 'leading';
+export type ElectionRole = 'following' | 'claiming' | 'leading';
 
 /** What a node tells about itself in every heartbeat. */
-export interface Standing {
+export interface MemberState {
   /** Whether its configuration allows it to lead. */
   readonly isEligible: boolean;
   /** Why its own database cannot be read or written at present; undefined while it can. */
   readonly impairment?: ErrorCode | undefined;
   readonly uplink: Uplink;
-  readonly stance: Stance;
+  readonly electionRole: ElectionRole;
   /** The highest term that the node knows. Advisory: it tells two leaderships apart, and decides nothing. */
   readonly term: number;
 }
 
 /** The cluster as one node sees it: the node itself and the other live nodes. */
-export interface Ballot extends Candidate {
-  readonly live: ReadonlyMap<NodeId, Standing>;
+export interface ClusterView extends Candidate {
+  readonly live: ReadonlyMap<NodeId, MemberState>;
 }
 
-export interface Candidate extends Pick<Standing, 'isEligible' | 'impairment' | 'uplink'> {
+export interface Candidate extends Pick<MemberState, 'isEligible' | 'impairment' | 'uplink'> {
   readonly nodeId: NodeId;
 }
 
 /** Whether a node can lead: its configuration allows it, and its database can keep what the node receives. */
-export function mayLead({ isEligible, impairment }: Pick<Standing, 'isEligible' | 'impairment'>): boolean {
+export function mayLead({ isEligible, impairment }: Pick<MemberState, 'isEligible' | 'impairment'>): boolean {
   return isEligible && impairment === undefined;
 }
 
@@ -57,17 +57,17 @@ export function rightfulLeader(candidates: Iterable<Candidate>): NodeId | undefi
   return best?.nodeId;
 }
 
-/** Whether the node that holds this ballot ought to lead. */
-export function isRightful(ballot: Ballot): boolean {
-  return mayLead(ballot) && rightfulLeader([ballot, ...candidates(ballot.live)]) === ballot.nodeId;
+/** Whether the node that holds this cluster view ought to lead. */
+export function isRightful(view: ClusterView): boolean {
+  return mayLead(view) && rightfulLeader([view, ...candidates(view.live)]) === view.nodeId;
 }
 
 /**
  * The live node that leads. The present leader stays the answer while it still leads; otherwise, of several leaders,
  * the one that precedes the others. Undefined when no live node leads.
  */
-export function leaderAmong(live: ReadonlyMap<NodeId, Standing>, present: NodeId | undefined): NodeId | undefined {
-  const leading = candidates(live).filter((other) => mayLead(other) && other.stance === 'leading');
+export function leaderAmong(live: ReadonlyMap<NodeId, MemberState>, present: NodeId | undefined): NodeId | undefined {
+  const leading = candidates(live).filter((other) => mayLead(other) && other.electionRole === 'leading');
   return leading.some(({ nodeId }) => nodeId === present) ? present : rightfulLeader(leading);
 }
 
@@ -75,14 +75,14 @@ export function leaderAmong(live: ReadonlyMap<NodeId, Standing>, present: NodeId
  * Whether a leading node must step down because its uplink has failed and another node's may work. If all uplinks have
  * failed, there is no better node, and it stays.
  */
-export function mustYield({ uplink, live }: Ballot): boolean {
+export function mustYield({ uplink, live }: ClusterView): boolean {
   return uplink === 'failed' && candidates(live).some((other) => mayLead(other) && other.uplink !== 'failed');
 }
 
 /** Whether a node that precedes this one asks it to step down. */
-export function isClaimed(ballot: Ballot): boolean {
-  return candidates(ballot.live).some(
-    (other) => mayLead(other) && other.stance === 'claiming' && precedes(other, ballot),
+export function isClaimed(view: ClusterView): boolean {
+  return candidates(view.live).some(
+    (other) => mayLead(other) && other.electionRole === 'claiming' && precedes(other, view),
   );
 }
 
@@ -93,13 +93,13 @@ export function isClaimed(ballot: Ballot): boolean {
  * comes and goes does not take the leadership each time. A leader whose uplink has failed does not count if ours has
  * not: it yields by itself.
  */
-export function isSecondLeader(ballot: Ballot): boolean {
-  return candidates(ballot.live).some(
+export function isSecondLeader(view: ClusterView): boolean {
+  return candidates(view.live).some(
     (other) =>
       mayLead(other) &&
-      other.stance === 'leading' &&
-      precedes(ballot, other) &&
-      (ballot.uplink === 'failed') === (other.uplink === 'failed'),
+      other.electionRole === 'leading' &&
+      precedes(view, other) &&
+      (view.uplink === 'failed') === (other.uplink === 'failed'),
   );
 }
 
@@ -110,10 +110,10 @@ export function stableMs(returns: number): number {
   return Math.min(limits.stableFirstMs * 2 ** Math.max(0, returns - 1), limits.stableMaxMs);
 }
 
-/** The highest term known after hearing the standings of other nodes. */
-export function highestTerm(term: number, live: ReadonlyMap<NodeId, Standing>): number {
+/** The highest term known after hearing the member states of other nodes. */
+export function highestTerm(term: number, live: ReadonlyMap<NodeId, MemberState>): number {
   let highest = term;
-  for (const standing of live.values()) highest = Math.max(highest, standing.term);
+  for (const memberState of live.values()) highest = Math.max(highest, memberState.term);
   return highest;
 }
 
@@ -122,21 +122,21 @@ export function nextTerm(term: number): number {
   return Math.min(term + 1, Number.MAX_SAFE_INTEGER);
 }
 
-/** Copies the standing out of an object that has more fields. */
-export function standingOf({ isEligible, impairment, uplink, stance, term }: Standing): Standing {
-  return { isEligible, impairment, uplink, stance, term };
+/** Copies the member state out of an object that has more fields. */
+export function memberStateOf({ isEligible, impairment, uplink, electionRole, term }: MemberState): MemberState {
+  return { isEligible, impairment, uplink, electionRole, term };
 }
 
-export function isSameStanding(a: Standing, b: Standing): boolean {
+export function isSameMemberState(a: MemberState, b: MemberState): boolean {
   return (
     a.isEligible === b.isEligible &&
     a.impairment === b.impairment &&
     a.uplink === b.uplink &&
-    a.stance === b.stance &&
+    a.electionRole === b.electionRole &&
     a.term === b.term
   );
 }
 
-function candidates(live: ReadonlyMap<NodeId, Standing>): (Candidate & Standing)[] {
-  return [...live].map(([nodeId, standing]) => ({ nodeId, ...standing }));
+function candidates(live: ReadonlyMap<NodeId, MemberState>): (Candidate & MemberState)[] {
+  return [...live].map(([nodeId, memberState]) => ({ nodeId, ...memberState }));
 }
