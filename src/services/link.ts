@@ -10,7 +10,8 @@
  *
  * The other side may send anything, in any amount. All links together take a bounded part of each turn of the event
  * loop, and hold a bounded number of bytes; beyond that the other side waits. Answers to a peer that does not read are
- * not queued: the last answer of each type goes out when there is room.
+ * not queued: the last answer of each type goes out when there is room. What it says of our batches is checked against
+ * what was written: neither a false acknowledgement nor a false count of bytes makes this node hold more.
  */
 import { fromCallback } from 'xstate';
 import type { LinkCommand, LinkReport } from '../actors/mailboxes.js';
@@ -100,6 +101,8 @@ class Link {
   readonly #keptParcels: KeptParcels;
   /** Batches that are sent and not acknowledged. */
   readonly #unacknowledged = new Map<number, SentBatch>();
+  /** The last batch that is written. */
+  #lastWritten = 0;
   readonly #decoder = new FrameDecoder(limits.frameBytesBeforeAdmissionMax);
   /** Batches that wait until the link has carried what is before them. The sender's window bounds them. */
   readonly #waiting: BatchFrame[] = [];
@@ -231,9 +234,9 @@ class Link {
     this.#input.connection.end();
   }
 
-  /** Writes waiting frames, as far as the link has carried the earlier ones. */
+  /** Writes waiting frames, as far as the link has carried the earlier ones and the connection has room. */
   #pump(): void {
-    while (!this.#isClosed && (this.#waiting.length > 0 || this.#outgoing !== undefined) && this.#rate.mayWrite()) {
+    while (this.#mayPump && this.#rate.mayWrite()) {
       const parts = this.#isPartsTurn || this.#waiting.length === 0 ? this.#outgoing : undefined;
       this.#isPartsTurn = parts === undefined;
       if (parts === undefined) this.#writeBatch(this.#waiting.shift() as BatchFrame);
@@ -241,7 +244,13 @@ class Link {
     }
   }
 
+  /** What is still queued here cannot have arrived, whatever the other side claims. */
+  get #mayPump(): boolean {
+    return !this.#isClosed && !this.#isFull && (this.#waiting.length > 0 || this.#outgoing !== undefined);
+  }
+
   #writeBatch(batch: BatchFrame): void {
+    this.#lastWritten = batch.sequence;
     const now = this.#time.monotonicMs();
     const wantsProgress = this.#rate.shouldAsk(batch.isCarried === true ? 0 : roughBytesOf(batch), now);
     this.#write(wantsProgress ? { ...batch, wantsProgress } : batch, wantsProgress ? 'asking' : 'bulk');
@@ -384,6 +393,7 @@ class Link {
     const owed = [...this.#owed.values()];
     this.#owed.clear();
     for (const frame of owed) this.#write(frame, 'urgent');
+    this.#pump();
   }
 
   #letGo(): void {
@@ -415,12 +425,14 @@ class Link {
         this.#pump();
         return;
       case 'frame.acknowledgement':
+        this.#assertWritten(frame.sequence);
         this.#rate.heard(frame.received ?? 0, now);
         this.#settle(frame.sequence, now);
         this.#tell(frame);
         this.#pump();
         return;
       case 'frame.batchHeld':
+        this.#assertWritten(frame.sequence);
         // The other side is alive, and cannot write at present: the watch starts again.
         for (const batch of this.#unacknowledged.values()) batch.arrivedAtMs = undefined;
         this.#tell(frame);
@@ -447,8 +459,12 @@ class Link {
         this.#answer(frame);
         this.#handOver(frame);
         return;
-      case 'frame.handshakeResponse':
       case 'frame.vectorClock':
+        this.#assertWritten(frame.received);
+        this.#greeted(now);
+        this.#tell(frame);
+        return;
+      case 'frame.handshakeResponse':
         this.#greeted(now);
         this.#tell(frame);
         return;
@@ -474,6 +490,15 @@ class Link {
   #admitted(): IncomingParcels {
     if (this.#incoming !== undefined) return this.#incoming;
     throw new StatemeshError('unexpectedFrame', 'The frame is not expected in this state of the session.');
+  }
+
+  /** Otherwise the sender would read and queue without end: its window holds what is not acknowledged. */
+  #assertWritten(sequence: number): void {
+    if (sequence <= this.#lastWritten) return;
+    throw new StatemeshError(
+      'unexpectedFrame',
+      `The other side answers to batch ${sequence}, but ${this.#lastWritten} is the last that was sent to it.`,
+    );
   }
 
   #answer({ wantsProgress }: BatchFrame | Part): void {

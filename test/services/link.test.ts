@@ -191,6 +191,35 @@ describe('link', () => {
     expect(parent.types().filter((type) => type === 'parcel.sent')).toHaveLength(1);
   });
 
+  it.each<[string, Frame]>([
+    ['acknowledges', { type: 'frame.acknowledgement', sequence: 2 }],
+    ['holds', { type: 'frame.batchHeld', sequence: 2, code: 'diskFull' }],
+    ['has taken into account', { type: 'frame.vectorClock', clock: new Map(), received: 2 }],
+  ])('the other side %s a batch that was not written to it yet -> the session ends', (_, frame) => {
+    const { link, parent, say } = setup(true);
+    for (const sequence of [1, 2])
+      link.send({ type: 'link.send', frame: batchOf(sequence, 2 * limits.windowBytesFirst) });
+    say({ ...frame, ...('sequence' in frame ? { sequence: 1 } : { received: 1 }) } as Frame);
+    expect(parent.types()).not.toContain('link.closed');
+    parent.take();
+    say(frame);
+    expect(parent.take()).toMatchObject([{ type: 'link.closed', failure: { code: 'unexpectedFrame' } }]);
+  });
+
+  it('the other side claims to have read what is still queued here -> no more is written before there is room', () => {
+    const { link, say, takeSent, drained, flow } = setup(true);
+    flow.isFull = true;
+    for (let sequence = 1; sequence <= 4; sequence += 1) {
+      link.send({ type: 'link.send', frame: batchOf(sequence, 1_000) });
+      say({ type: 'frame.progress', received: rate.written });
+    }
+    const batches = () => takeSent().flatMap((frame) => (frame.type === 'frame.batch' ? [frame.sequence] : []));
+    expect(batches()).toEqual([1]);
+    flow.isFull = false;
+    drained();
+    expect(batches()).toEqual([2, 3, 4]);
+  });
+
   it('admitted over a cloud link -> exchanges nothing about live nodes', () => {
     const { mesh, parent, hear, sent } = setup(false);
     expect(sent()).toMatchObject({ neighbors: undefined, presence: undefined, relayed: [] });
