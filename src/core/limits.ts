@@ -224,6 +224,11 @@ export const limits = {
   /** Longest wait between attempts to reach a cloud node: many clusters may have lost it at once. */
   gatewayBackoffMaxMs: 30_000,
   /**
+   * How long a session with a cloud node lasts, once it has been of use, before failures earlier than it count no more:
+   * a cloud node that ends each session at once gets rare attempts, too.
+   */
+  gatewaySteadyMs: 10_000,
+  /**
    * Longest wait between attempts to reach a peer that shows signs of life: its beacons, or sessions that other nodes
    * have with it.
    */

@@ -41,6 +41,7 @@ export const gatewaySetup = setup({
     refresh: ({ context: { token, now } }) => Math.max(0, (token?.refreshAtMs ?? 0) - now()),
     refreshBackoff: ({ context }) =>
       waitMs({ ...context, attempt: context.refreshAttempt }, limits.backoffFirstMs, limits.gatewayBackoffMaxMs),
+    steady: limits.gatewaySteadyMs,
   },
   guards: {
     isDisabled: ({ context }) => !context.peer.isEnabled,

@@ -212,8 +212,6 @@ const machine = gatewaySetup.createMachine({
           guard: { type: 'isOwnSession', params: itsEvent },
           actions: 'recordSync',
         },
-        // A connection alone proves nothing: what ends each session may be what it is there for.
-        'session.advanced': { guard: { type: 'isOwnSession', params: itsEvent }, actions: 'resetAttempts' },
       },
       type: 'parallel',
       states: {
@@ -240,6 +238,19 @@ const machine = gatewaySetup.createMachine({
               },
             },
             aging: { after: { refreshBackoff: 'refreshing' } },
+          },
+        },
+        /** Whether the session makes good for the failures before it. */
+        use: {
+          initial: 'unproven',
+          states: {
+            /** A connection alone proves nothing: what ends each session may be what it is there for. */
+            unproven: {
+              on: { 'session.advanced': { guard: { type: 'isOwnSession', params: itsEvent }, target: 'proven' } },
+            },
+            /** It is of use, but it may still end at once, like the one before it. */
+            proven: { after: { steady: 'steady' } },
+            steady: { entry: 'resetAttempts' },
           },
         },
       },

@@ -221,6 +221,49 @@ describe('gateway', () => {
     expect([state(), told()]).toEqual(['rejected', ['trying', 'rejected']]);
   });
 
+  /** Sessions that are of use and end at once, for a minute. */
+  const flap = async ({ identify, advance, sessions, state, actor }: ReturnType<typeof setup>, failure: object) => {
+    actor.send({ type: 'gateway.open' });
+    await settled();
+    for (let elapsedMs = 0; elapsedMs < 60_000; elapsedMs += 10) {
+      if (state() === 'connecting') {
+        const { input, end } = identify();
+        actor.send({ type: 'session.advanced', sessionId: input.sessionId });
+        await end(failure);
+      }
+      await advance(10);
+    }
+    return sessions.length;
+  };
+
+  it('each session is of use and breaks at once -> the waits grow all the same', async () => {
+    const gateway = setup();
+    expect(await flap(gateway, lost)).toBeLessThan(15);
+    expect(gateway.requested).toHaveLength(1);
+  });
+
+  it('each session is of use, and then its token is refused -> one more token at once, then rare attempts', async () => {
+    const gateway = setup();
+    expect(await flap(gateway, { code: 'tokenRefused', message: 'no' })).toBeLessThan(8);
+    expect(gateway.requested.length).toBeLessThan(8);
+    expect(gateway.state()).toBe('rejected');
+  });
+
+  it('a session of use lasts for limits.gatewaySteadyMs -> the failures before it count no more', async () => {
+    const { goOnline, identify, advance, actor, context } = setup();
+    const first = await goOnline();
+    await first.end();
+    await advance(limits.backoffFirstMs);
+    const second = identify();
+    await advance(limits.gatewaySteadyMs * 2);
+    expect(context().attempt).toBe(1);
+    actor.send({ type: 'session.advanced', sessionId: second.input.sessionId });
+    await advance(limits.gatewaySteadyMs - 1);
+    expect(context().attempt).toBe(1);
+    await advance(1);
+    expect([context().attempt, context().lastFailure]).toEqual([0, undefined]);
+  });
+
   it.each(['authorityRefused', 'environmentMissing', 'secretUnsealable'] as const)('%s -> rejected', async (code) => {
     const { actor, state, refuseTokens, context } = setup();
     refuseTokens(code);
