@@ -1,5 +1,5 @@
 /** A figure of the bench, and what it works with. */
-import type { NodeOptions } from 'statemesh';
+import type { ConfigurationInput } from 'statemesh';
 import type { Workers } from './workers.js';
 import type { Workspace } from './workspace.js';
 
@@ -48,7 +48,7 @@ export const nodeDefaults = {
   clusterKey: 'the bench has no secrets',
   clusterSalt: 'statemesh-bench',
   discovery: false,
-} satisfies Partial<NodeOptions>;
+} satisfies Partial<ConfigurationInput>;
 
 export function createBench(options: {
   readonly quick: boolean;

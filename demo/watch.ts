@@ -3,7 +3,7 @@
  */
 
 // Created as in a program: with the page that is built into the package.
-import { type Control, type ControlName, createInspector, type Inspector } from 'statemesh';
+import { type Control, type ControlName, createInspector, type Inspector } from 'statemesh/inspector';
 import { WebSocket } from 'ws';
 import type { ServerMessage } from '../src/inspector/wire.js';
 import type { Cluster } from './cluster.js';

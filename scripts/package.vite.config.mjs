@@ -19,7 +19,7 @@ const modules = fileURLToPath(new URL('../build/modules/', import.meta.url));
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 
 /** The entry points of package.json, and the program of the worker threads. Each has the same path in dist as in src. */
-const entries = ['index', 'simulation/index', 'simulation/swarm/worker', 'cli/main'];
+const entries = ['index', 'actors/index', 'inspector/index', 'simulation/index', 'simulation/swarm/worker', 'cli/main'];
 
 export default defineConfig({
   root: modules,

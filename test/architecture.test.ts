@@ -44,8 +44,12 @@ const mayImport: Record<string, readonly string[]> = {
     ...values,
     ...['actors', 'machines', 'adapters', 'store', 'database', 'providers', 'control', 'inspector', 'node'],
   ],
-  // A user like any other: the public entry points, the control socket, and the words of configurations, which load no node.
-  cli: ['index', 'simulation', 'control', 'configuration', 'remote-peers'],
+  // The entry points of the package: they say what is public, and do nothing.
+  'actors/index': [...values, 'actors', 'adapters', 'control', 'machines', 'node'],
+  'inspector/index': ['inspector'],
+  'simulation/index': ['simulation'],
+  // A user like any other: the entry points, the control socket, and the words of configurations, which load no node.
+  cli: ['index', 'inspector/index', 'simulation/index', 'simulation', 'control', 'configuration', 'remote-peers'],
 };
 
 /** `node:` modules that a room may use; rooms that are not listed may use all. */
@@ -101,6 +105,7 @@ const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
   });
 
 function roomOf(path: string): string {
+  if (['actors', 'inspector', 'simulation'].some((room) => path === `${room}/index.ts`)) return path.slice(0, -3);
   return path.includes('/') ? (path.split('/')[0] as string) : path.replace(/\.ts$/, '');
 }
 
@@ -232,6 +237,17 @@ describe('the dependency law', () => {
         : (code.match(ambient) ?? []).slice(0, 1),
     );
     expect(found).toEqual([]);
+  });
+});
+
+describe('entry points', () => {
+  it('each of them: its code -> nothing but exports', () => {
+    const entries = files.filter(({ path }) => /^(\w+\/)?index\.ts$/.test(path));
+    expect(entries.map(({ path }) => path).sort()).toEqual([
+      ...['actors/index.ts', 'index.ts', 'inspector/index.ts', 'simulation/index.ts'],
+    ]);
+    const statements = entries.flatMap(({ code }) => code.match(/^(?!export\b|[\s}]|$).*/gm) ?? []);
+    expect(statements).toEqual([]);
   });
 });
 

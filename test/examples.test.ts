@@ -20,32 +20,34 @@ const givens: Record<string, string> = {
   port: 'number',
   clusterKey: 'string',
   clusterSalt: 'string',
-  network: 'statemesh.Network',
+  network: 'actors.Network',
   configuration: 'statemesh.ConfigurationInput',
   newBoot: '() => statemesh.Boot',
   random: '() => number',
-  myDiscovery: "statemesh.Services['discovery']",
+  myDiscovery: "actors.Services['discovery']",
 };
 /** What they import, if they do not say so. */
 const imports: Record<string, string> = {
   createNode: '../src/index.js',
-  createInspector: '../src/index.js',
+  createInspector: '../src/inspector/index.js',
+  nodeLogic: '../src/index.js',
+  nodeOf: '../src/index.js',
   restoreDatabase: '../src/index.js',
   repairDatabase: '../src/index.js',
   removeStoredPeer: '../src/index.js',
   setDatabaseAside: '../src/index.js',
-  nodeStatusOf: '../src/index.js',
+  nodeStatusOf: '../src/actors/index.js',
   databasesLeftBehind: '../src/index.js',
   examineDatabase: '../src/index.js',
   examineInstallation: '../src/index.js',
-  composeNode: '../src/index.js',
+  composeNode: '../src/actors/index.js',
   staticConfiguration: '../src/index.js',
   fileConfiguration: '../src/index.js',
   environmentConfiguration: '../src/index.js',
   remoteConfiguration: '../src/index.js',
   Secret: '../src/index.js',
-  createServices: '../src/index.js',
-  systemPorts: '../src/index.js',
+  createServices: '../src/actors/index.js',
+  systemPorts: '../src/actors/index.js',
   PeerType: '../src/index.js',
   deriveClusterKeys: '../src/core/keys.js',
   callControl: '../src/control/client.js',
@@ -54,6 +56,9 @@ const imports: Record<string, string> = {
   createWorld: '../src/simulation/index.js',
   rules: '../src/simulation/index.js',
   createActor: 'xstate',
+  sendTo: 'xstate',
+  setup: 'xstate',
+  waitFor: 'xstate',
   z: 'zod',
 };
 
@@ -84,10 +89,12 @@ function moduleOf({ code }: Example): string {
   return [
     ...lines,
     "import type * as statemesh from '../src/index.js';",
+    "import type * as actors from '../src/actors/index.js';",
     "import type * as simulation from '../src/simulation/index.js';",
     ...declared,
     code
       .replaceAll("'statemesh'", "'../src/index.js'")
+      .replace(/'statemesh\/(actors|inspector)'/g, "'../src/$1/index.js'")
       .replaceAll("'statemesh/simulation'", "'../src/simulation/index.js'"),
     'export {};',
   ].join('\n');

@@ -6,7 +6,7 @@
  * NodeId is alive, then an access token and a connection to the cloud node, measured in the same rounds.
  */
 import { connect } from 'node:tls';
-import { limits, type NodeOptions } from 'statemesh';
+import { type ConfigurationInput, limits } from 'statemesh';
 import { type Bench, type Figure, nodeDefaults } from '../bench.js';
 import { type Cloud, startCloud } from '../cloud.js';
 import { median, millisecondsOf } from '../measure.js';
@@ -80,7 +80,7 @@ async function setStage(bench: Bench): Promise<Stage> {
   const cloud = await startCloud(bench);
   await cloud.worker.call('watchChanges');
 
-  const optionsOf = (nodeId: string): NodeOptions => ({
+  const optionsOf = (nodeId: string): ConfigurationInput => ({
     ...nodeDefaults,
     ...{ nodeId, discovery: true, discoveryPort, ca: cloud.caPath },
     dataDir: dataDirs.get(nodeId) as string,

@@ -1,7 +1,7 @@
 /** A process with statemesh nodes in it, used as by any program. */
 
 import { randomBytes } from 'node:crypto';
-import { type ConfigurationInput, createNode, limits, type NodeOptions, type StatemeshNode } from 'statemesh';
+import { type ConfigurationInput, createNode, limits, type StatemeshNode } from 'statemesh';
 import { WebSocket } from 'ws';
 import { encodeFrame } from '../../src/wire/framing.js';
 import type { BatchFrame } from '../../src/wire/messages.js';
@@ -13,7 +13,7 @@ const nodes: StatemeshNode[] = [];
 
 const handlers = {
   /** Starts a node; the other methods work with the first one. */
-  async start(options: NodeOptions) {
+  async start(options: ConfigurationInput) {
     const { node, startMs } = await startNode(options);
     const { port, store } = await node.status();
     forgetPeakRss();
@@ -22,11 +22,11 @@ const handlers = {
   },
 
   /** Starts a node and measures nothing else, not even its status. */
-  async startOnly(options: NodeOptions) {
+  async startOnly(options: ConfigurationInput) {
     return (await startNode(options)).startMs;
   },
 
-  async startMany(all: readonly NodeOptions[]) {
+  async startMany(all: readonly ConfigurationInput[]) {
     await Promise.all(all.map(startNode));
   },
 
@@ -69,7 +69,7 @@ const handlers = {
    *
    * @returns Milliseconds from running, and from connected, to the commit of the last entry
    */
-  async receive(options: NodeOptions, entries: number, isWatched = false) {
+  async receive(options: ConfigurationInput, entries: number, isWatched = false) {
     const { node: empty, connected } = await startNode(options);
     const start = performance.now();
     if (isWatched) void watch(empty);
@@ -183,7 +183,7 @@ function node(): StatemeshNode {
   return first;
 }
 
-async function startNode(options: NodeOptions) {
+async function startNode(options: ConfigurationInput) {
   const started = createNode(options);
   nodes.push(started);
   let connectedAt: number | undefined;

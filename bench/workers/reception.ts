@@ -10,7 +10,7 @@ import { type Boot, type NodeId, parseNodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
 import { composeReception, createServices } from '../../src/node/compose.js';
-import { systemPorts } from '../../src/node/node.js';
+import { systemPorts } from '../../src/node/node-options.js';
 import type { Connection, ConnectionHandlers } from '../../src/ports/ports.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';
 import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';

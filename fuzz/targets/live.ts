@@ -16,7 +16,7 @@ import type { NodeId } from '../../src/core/ids.js';
 import { deriveClusterKeys } from '../../src/core/keys.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
-import { type ConfigurationInput, createNode, type NodeOptions, type StatemeshNode } from '../../src/index.js';
+import { type ConfigurationInput, createNode, type NodeExtras, type StatemeshNode } from '../../src/index.js';
 import { Feed } from '../../src/inspector/feed.js';
 import { History } from '../../src/inspector/history.js';
 import { serveInspector } from '../../src/inspector/inspector-server.js';
@@ -47,13 +47,14 @@ class Nodes {
   readonly directory = mkdtempSync(join(tmpdir(), 'statemesh-fuzz-'));
   readonly #nodes: StatemeshNode[] = [];
 
-  async start(nodeId: string, options: Partial<ConfigurationInput & NodeOptions> = {}): Promise<StatemeshNode> {
+  async start(
+    nodeId: string,
+    options: Partial<ConfigurationInput> = {},
+    inspect?: NodeExtras['inspect'],
+  ): Promise<StatemeshNode> {
     const settings = { nodeId, dataDir: join(this.directory, nodeId), discovery: false, logLevel: 'silent' as const };
-    const node = createNode({
-      ...settings,
-      ...(options.role === 'cloud' ? {} : { clusterKey, clusterSalt }),
-      ...options,
-    });
+    const keys = options.role === 'cloud' ? {} : { clusterKey, clusterSalt };
+    const node = createNode({ ...settings, ...keys, ...options }, { inspect });
     this.#nodes.push(node);
     await node.start();
     return node;
@@ -332,7 +333,7 @@ const inspectors: Target = {
     const assets = new Map([['/index.html', { type: 'text/html', body: Buffer.from('page') }]]);
     const time = systemTime();
     const server = await serveInspector({ ...{ history, assets, time }, port: 0, token: clusterKey, title: 'fuzz' });
-    const node = await nodes.start('a', { inspect: feed.inspect });
+    const node = await nodes.start('a', {}, feed.inspect);
     await node.collection('things').put('k', 'untouched');
     const { port } = server;
     const upgrade = `GET /records?token=x HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`;

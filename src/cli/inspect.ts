@@ -38,7 +38,7 @@ export function defineInspect(command: Command): void {
 }
 
 async function inspect(path: string, { port = '0', stately, json = false }: InspectOptions): Promise<number> {
-  const { readTrace, serveTrace } = await import('../index.js');
+  const { readTrace, serveTrace } = await import('../inspector/index.js');
   const progress = createReadingProgress(sizeOf(path));
   const trace = await readTrace(path, progress.read).finally(progress.end);
   const server = await serveTrace(trace, { port: portOf(port), title: path, stately });

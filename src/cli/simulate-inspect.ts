@@ -1,5 +1,6 @@
 /** `statemesh simulate --inspect`: plays a seed for viewers, who may send commands. */
-import { type Control, type ControlName, createInspector, StatemeshError } from '../index.js';
+import { StatemeshError } from '../index.js';
+import { type Control, type ControlName, createInspector } from '../inspector/index.js';
 import { drawPlan, performPlan, type World, type WorldNode } from '../simulation/index.js';
 import { monotonicMs, sleep } from './ambient.js';
 import { exitCodes } from './exit-codes.js';

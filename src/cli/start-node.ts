@@ -56,7 +56,7 @@ export async function start(options: StartOptions): Promise<number> {
     const logger = new RecentLog(await createLogger(configuration.logLevel), now, { isRead: process.stderr.isTTY });
     for (const warning of warningsOn({ ...checked, ...source })) logger.warn({}, warning);
     const auditLog = options.auditLog === undefined ? undefined : createAuditLog(options.auditLog);
-    const node = createNode({ provider: source.provider, logger, auditLogger: auditLog?.logger ?? logger });
+    const node = createNode(source.provider, { logger, auditLogger: auditLog?.logger ?? logger });
     const warn = (message: string): void => logger.warn({}, message);
     warnOfCertificates(() => node.actor.getSnapshot().context.configured?.configuration ?? configuration, warn);
     const manager = serviceManager(options.daemonReady === true, warn);

@@ -172,10 +172,10 @@ export class Feed {
     const met = this.#known.get(actor);
     if (met !== undefined) return met;
     const parent = parentOf(actor);
-    const { logic, src: source } = actor as { logic?: unknown; src?: unknown };
+    const source = (actor as { src?: unknown }).src;
     const src = typeof source === 'string' ? source : 'inline';
     const parentId = parent === undefined ? undefined : this.#knownOf(parent).sessionId;
-    const machine = isMachine(logic) ? logic : undefined;
+    const machine = machineOf(actor);
     const chart = machine === undefined ? undefined : this.#chartOf(machine);
     this.#actors += 1;
     const known: Known = {
@@ -311,6 +311,13 @@ function isSameValue(one: unknown, other: unknown): boolean {
   const keys = Object.keys(one);
   if (keys.length !== Object.keys(other).length) return false;
   return keys.every((key) => isSameValue(own(one as Fields, key), own(other as Fields, key)));
+}
+
+/** The machine that an actor runs. Logic that wraps a machine has it in its snapshots. */
+function machineOf(actor: AnyActorRef): AnyStateMachine | undefined {
+  const { machine } = Object(latestSnapshotOf(actor)) as { machine?: unknown };
+  const { logic } = actor as { logic?: unknown };
+  return [machine, logic].find(isMachine);
 }
 
 function isMachine(logic: unknown): logic is AnyStateMachine {

@@ -1,19 +1,22 @@
 /** Reads the actors of a node: what their snapshots and their children's snapshots say. */
 import type { ActorRefFrom, SnapshotFrom } from 'xstate';
+import type { CloseInput } from '../actors/slots.js';
 import { own } from '../core/own.js';
 import type { ElectionMachine } from '../machines/election.machine.js';
 import type { GatewayMachine } from '../machines/gateway.machine.js';
 import type { MembershipMachine } from '../machines/membership.machine.js';
 import type { NodeMachine } from '../machines/node.machine.js';
+import { closeInputOf } from '../machines/node-context.js';
 import type { PeerMachine } from '../machines/peer.machine.js';
 import type { ReceiverMachine } from '../machines/receiver.machine.js';
 import type { ReceptionMachine } from '../machines/reception.machine.js';
-import { type ReconfigurationMachine, replacedStoreOf } from '../machines/reconfiguration.machine.js';
+import { openPartsOf, type ReconfigurationMachine, replacedStoreOf } from '../machines/reconfiguration.machine.js';
 import type { SenderMachine } from '../machines/sender.machine.js';
 import type { SessionMachine } from '../machines/session.machine.js';
 import type { UplinkMachine } from '../machines/uplink.machine.js';
 import type { Store } from '../ports/store.js';
 
+export type NodeActor = ActorRefFrom<NodeMachine>;
 export type NodeSnapshot = SnapshotFrom<NodeMachine>;
 export type SessionSnapshot = SnapshotFrom<SessionMachine>;
 
@@ -50,6 +53,17 @@ export function replacedStoreIn(snapshot: NodeSnapshot): Store | undefined {
 
 export function reconfigurationIn({ children }: NodeSnapshot): SnapshotFrom<ReconfigurationMachine> | undefined {
   return (children.reconfiguration as ActorRefFrom<ReconfigurationMachine> | undefined)?.getSnapshot();
+}
+
+/** Everything that a node has open, also while it is being reconfigured. */
+export function openPartsIn(snapshot: NodeSnapshot): CloseInput {
+  const own = closeInputOf(snapshot.context);
+  const opened = reconfigurationIn(snapshot);
+  const others = opened === undefined || opened.status === 'done' ? undefined : openPartsOf(opened.context);
+  return {
+    listenings: [...new Set([...own.listenings, ...(others?.listenings ?? [])])],
+    stores: [...new Set([...own.stores, ...(others?.stores ?? [])])],
+  };
 }
 
 export function membershipIn({ children }: NodeSnapshot): SnapshotFrom<MembershipMachine> | undefined {

@@ -49,7 +49,7 @@ export interface EnvironmentConfiguration extends PeerNodeConfigurationProvider 
  * @throws StatemeshError `configurationInvalid` for wrong options
  *
  * @example
- * const node = createNode({ provider: environmentConfiguration({ defaults: { nodeId: 'shop-1' } }) });
+ * const node = createNode(environmentConfiguration({ defaults: { nodeId: 'shop-1' } }));
  */
 export function environmentConfiguration(given?: EnvironmentConfigurationOptions): EnvironmentConfiguration {
   const options = readOptions(given, environmentShape);

@@ -40,7 +40,7 @@ export interface FileConfiguration extends PeerNodeConfigurationProvider {
  * @param path Of the file. A relative path is relative to the working directory. Paths in the file stay as they are
  *
  * @example
- * const node = createNode({ provider: fileConfiguration('/etc/statemesh/shop-1.json') });
+ * const node = createNode(fileConfiguration('/etc/statemesh/shop-1.json'));
  */
 export function fileConfiguration(path: string): FileConfiguration {
   const file = resolve(path);

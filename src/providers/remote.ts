@@ -95,7 +95,7 @@ interface Cached {
  *   token: new Secret('the token'),
  *   cacheFile: './data/configuration.json',
  * });
- * const node = createNode({ provider });
+ * const node = createNode(provider);
  */
 export function remoteConfiguration(given: RemoteConfigurationOptions): RemoteConfiguration {
   const options = readOptions(given, remoteShape);

@@ -13,7 +13,7 @@ export interface StaticConfiguration extends PeerNodeConfigurationProvider {
  *
  * @example
  * const provider = staticConfiguration({ nodeId: 'shop-1', clusterKey, clusterSalt });
- * const node = createNode({ provider });
+ * const node = createNode(provider);
  * await node.start();
  * provider.update({ nodeId: 'shop-1', clusterKey, clusterSalt, port: 9001 });
  */

@@ -6,12 +6,15 @@ import { fromPromise } from 'xstate';
 import type { CloseInput } from '../actors/slots.js';
 
 export function createClose() {
-  return fromPromise<void, CloseInput>(async ({ input: { listenings, stores } }) => {
-    const outcomes = [
-      ...(await Promise.allSettled(listenings.map((listening) => listening.close()))),
-      ...(await Promise.allSettled(stores.map((store) => store.close()))),
-    ];
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-  });
+  return fromPromise<void, CloseInput>(({ input }) => closeParts(input));
+}
+
+/** Closes all of them, and rejects with the first failure. */
+export async function closeParts({ listenings, stores }: CloseInput): Promise<void> {
+  const outcomes = [
+    ...(await Promise.allSettled(listenings.map((listening) => listening.close()))),
+    ...(await Promise.allSettled(stores.map((store) => store.close()))),
+  ];
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }

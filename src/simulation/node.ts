@@ -268,19 +268,20 @@ export class NodeProcess {
       this.#openStore(process, input, { randomness: stream, signal }),
     );
     const node = createNode(
+      // A written configuration is refused when the process starts, not when it is created.
+      staticConfiguration({
+        host: this.address,
+        port: defaultPort,
+        lan: true,
+        clusterKey: clusterKeyOfWorlds,
+        clusterSalt: 'simulated',
+        secretVariables: secretVariablesOfWorlds,
+        ...(this.#certificate === undefined ? {} : certificateFiles),
+        ...this.#configuration,
+        dataDir: disks.directoryOf(this.address),
+      }),
       {
-        // A written configuration is refused when the process starts, not when it is created.
-        provider: staticConfiguration({
-          host: this.address,
-          port: defaultPort,
-          lan: true,
-          clusterKey: clusterKeyOfWorlds,
-          clusterSalt: 'simulated',
-          secretVariables: secretVariablesOfWorlds,
-          ...(this.#certificate === undefined ? {} : certificateFiles),
-          ...this.#configuration,
-          dataDir: disks.directoryOf(this.address),
-        }),
+        ports: { network, time, randomness: stream, http, environment },
         services: {
           configure: createSimulatedConfigure({
             ca,
@@ -293,7 +294,6 @@ export class NodeProcess {
         },
         ...(inspect === undefined ? {} : { inspect: (event) => life.isOver || inspect(this, event) }),
       },
-      { network, time, randomness: stream, http, environment },
     );
     const process: Process = { node, time, host, stores: new Set(), life };
     this.#process = process;

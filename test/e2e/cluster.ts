@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Control, createInspector, type Inspector } from 'statemesh';
+import { type Control, createInspector, type Inspector } from 'statemesh/inspector';
 import { callControl } from '../../src/control/client.js';
 
 const command = resolve('dist/cli/main.js');

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { type InspectorServer, readTrace, serveTrace } from 'statemesh';
+import { type InspectorServer, readTrace, serveTrace } from 'statemesh/inspector';
 import { show } from './browser.js';
 import { browserPages, recordTrace } from './pages.js';
 

@@ -15,7 +15,7 @@ import {
   type InspectorServer,
   readTrace,
   serveTrace,
-} from 'statemesh';
+} from 'statemesh/inspector';
 import { createWorld } from 'statemesh/simulation';
 import { show } from './browser.js';
 import { browserPages } from './pages.js';

@@ -83,7 +83,7 @@ describe('a node with an inspector', () => {
     const trace = join(fixture.directoryOf('t'), 'trace.jsonl');
     mkdirSync(fixture.directoryOf('t'), { recursive: true });
     const inspector = createInspector({ trace });
-    const a = await fixture.start('a', { inspect: inspector.watch('a').inspect });
+    const a = await fixture.start('a', {}, { inspect: inspector.watch('a').inspect });
     await a.stop();
     await inspector.close();
     const records = readFileSync(trace, 'utf8')

@@ -10,7 +10,8 @@ import { exitCodeOf } from '../../src/cli/exit-codes.js';
 import { nodeIdOf } from '../../src/cli/init.js';
 import { warningsOn } from '../../src/cli/warnings.js';
 import { configurationFields } from '../../src/configuration/fields.js';
-import { configurationSchema, errorCodes, parseConfiguration } from '../../src/index.js';
+import { configurationSchema } from '../../src/configuration/schema.js';
+import { errorCodes, parseConfiguration } from '../../src/index.js';
 import { clusterKey, clusterSalt, lastJson, readJson, run, temporaryDirectory } from './cli-fixture.js';
 
 const commandNames = 'init start status peers put get delete find import add-static-peer stop simulate'.split(' ');

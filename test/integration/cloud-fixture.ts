@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Authority, startAuthority } from '../../demo/authority.js';
 import { makeCertificates } from '../../demo/certificates.js';
-import type { NodeOptions, OAuth2Configuration } from '../../src/index.js';
+import type { ConfigurationInput, OAuth2Configuration } from '../../src/index.js';
 
 export const scope = 'entgldb:sync';
 export const audience = 'urn:statemesh:test';
@@ -19,7 +19,7 @@ export interface CloudFixture {
   readonly certPath: string;
   readonly keyPath: string;
   /** For a cloud node. */
-  readonly cloudOptions: Partial<NodeOptions>;
+  readonly cloudOptions: Partial<ConfigurationInput>;
   readonly oAuth2: OAuth2Configuration;
   close(): Promise<void>;
 }

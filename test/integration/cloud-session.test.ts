@@ -20,7 +20,7 @@ import { Secret } from '../../src/core/secret.js';
 import type { ReceptionMachine } from '../../src/machines/reception.machine.js';
 import type { SessionAccess, SessionMachine } from '../../src/machines/session.machine.js';
 import { composeReception, composeSession, createServices, type Particulars } from '../../src/node/compose.js';
-import { type NodePorts, systemPorts } from '../../src/node/node.js';
+import { type NodePorts, systemPorts } from '../../src/node/node-options.js';
 import type { Connection, DialSecurity, ListenSecurity } from '../../src/ports/ports.js';
 import type { Store } from '../../src/ports/store.js';
 import { openSqliteStore } from '../../src/store/sqlite-store.js';

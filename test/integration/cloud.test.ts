@@ -231,10 +231,10 @@ describe('secrets', () => {
     const logger = Object.fromEntries(
       ['trace', 'debug', 'info', 'warn', 'error'].map((level) => [level, (...args: unknown[]) => see(args)]),
     );
-    const far = await fixture.start('cloud-1', { ...cloud.cloudOptions, inspect: see, logger: logger as never });
+    const far = await fixture.start('cloud-1', cloud.cloudOptions, { inspect: see, logger: logger as never });
     const tap = await tapOn(portOf(far));
     cleanups.push(tap.close);
-    const a = await fixture.start('a', { ca: cloud.caPath, inspect: see, logger: logger as never });
+    const a = await fixture.start('a', { ca: cloud.caPath }, { inspect: see, logger: logger as never });
     await a.addCloudPeer('cloud-1', `127.0.0.1:${tap.port}`, cloud.oAuth2);
     await until('online', () => isOnline(a));
     await until('a renewal', () => cloud.authority.tokens.length >= 2);

@@ -6,7 +6,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createNode, type NodeEvent, type NodeOptions, type NodePorts, type StatemeshNode } from '../../src/index.js';
+import {
+  type ConfigurationInput,
+  createNode,
+  type NodeEvent,
+  type NodeExtras,
+  type StatemeshNode,
+} from '../../src/index.js';
 import { ownPort } from './own-port.js';
 
 export const clusterKey = 'correct horse battery staple';
@@ -14,8 +20,8 @@ export const clusterSalt = 'cluster-test';
 
 export interface Fixture {
   /** A node with its own data directory, not yet started. */
-  make(nodeId: string, options?: Partial<NodeOptions>, ports?: NodePorts): TestNode;
-  start(nodeId: string, options?: Partial<NodeOptions>, ports?: NodePorts): Promise<TestNode>;
+  make(nodeId: string, options?: Partial<ConfigurationInput>, extras?: NodeExtras): TestNode;
+  start(nodeId: string, options?: Partial<ConfigurationInput>, extras?: NodeExtras): Promise<TestNode>;
   directoryOf(name: string): string;
   /** Stops everything and removes the files. */
   close(): Promise<void>;
@@ -30,8 +36,8 @@ export function createFixture(): Fixture {
   const root = mkdtempSync(join(tmpdir(), 'statemesh-cluster-'));
   const nodes: StatemeshNode[] = [];
   const directoryOf = (name: string) => join(root, name);
-  const make: Fixture['make'] = (nodeId, options = {}, ports = undefined) => {
-    const settings: NodeOptions = {
+  const make: Fixture['make'] = (nodeId, options = {}, extras = {}) => {
+    const settings: ConfigurationInput = {
       nodeId,
       dataDir: directoryOf(nodeId),
       clusterKey,
@@ -42,7 +48,7 @@ export function createFixture(): Fixture {
       syncIntervalMs: 400,
       ...options,
     };
-    const node = ports === undefined ? createNode(settings) : createNode(settings, ports);
+    const node = createNode(settings, extras);
     nodes.push(node);
     const nodeEvents: NodeEvent[] = [];
     node.actor.on('*', (nodeEvent) => nodeEvents.push(nodeEvent as NodeEvent));
@@ -51,8 +57,8 @@ export function createFixture(): Fixture {
   return {
     make,
     directoryOf,
-    async start(nodeId, options, ports) {
-      const node = make(nodeId, options, ports);
+    async start(nodeId, options, extras) {
+      const node = make(nodeId, options, extras);
       await node.start();
       return node;
     },

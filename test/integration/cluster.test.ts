@@ -219,7 +219,7 @@ describe('refusals', () => {
   it('a bad configuration of a provider -> start fails with the field named', async () => {
     const failing = (fields: object) => {
       const nobody = { nodeId: 'a', dataDir: 'nowhere', ...fields } as ConfigurationInput;
-      return createNode({ provider: staticConfiguration(nobody) }).start();
+      return createNode(staticConfiguration(nobody)).start();
     };
     await expect(failing({ port: 70_000 })).rejects.toMatchObject({
       code: 'configurationInvalid',
@@ -255,7 +255,7 @@ describe('time', () => {
       time: { ...time, now: () => time.now() + aheadMs },
     };
     const [a, b] = await Promise.all([fixture.start('a'), fixture.start('b')]);
-    const future = await fixture.start('future', {}, ahead);
+    const future = await fixture.start('future', {}, { ports: ahead });
     await untilMeshed([a, b, future]);
     await future.collection('things').put('tomorrow', 1);
     await until('the report', () => a.nodeEvents.some(({ type }) => type === 'clock.drift'));

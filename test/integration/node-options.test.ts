@@ -3,15 +3,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { createNode, type NodeOptions, type StatemeshError } from '../../src/index.js';
+import { createNode, type StatemeshError } from '../../src/index.js';
 
 const right = { nodeId: 'shop-1', clusterKey: 'correct horse battery', clusterSalt: 'a salt of ours' };
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 const provider = { getConfiguration: async () => right, onConfigurationChanged: () => () => {} };
 
-function refusalOf(options: unknown): StatemeshError {
+class Provider {
+  getConfiguration = async () => right;
+  onConfigurationChanged = () => () => {};
+}
+
+function refusalOf(configuration: unknown, extras?: unknown): StatemeshError {
   try {
-    createNode(options as NodeOptions);
+    createNode(configuration as never, extras as never);
   } catch (error) {
     return error as StatemeshError;
   }
@@ -20,9 +25,10 @@ function refusalOf(options: unknown): StatemeshError {
 
 describe('options of a node', () => {
   test('createNode: right options, undefined ones, a provider -> a node', () => {
-    expect(createNode({ ...right, logger, inspect: () => {} }).state).toBe('configuring');
-    expect(createNode({ ...right, logger: undefined, lan: undefined } as never).state).toBe('configuring');
-    expect(createNode({ provider, logger, nodeId: undefined } as never).state).toBe('configuring');
+    expect(createNode(right, { logger, inspect: () => {} }).state).toBe('configuring');
+    expect(createNode({ ...right, lan: undefined } as never, { logger: undefined }).state).toBe('configuring');
+    expect(createNode(provider, { logger }).state).toBe('configuring');
+    expect(createNode(new (class extends Provider {})()).state).toBe('configuring');
   });
 
   test.each([
@@ -48,14 +54,13 @@ describe('options of a node', () => {
     [{ ...right, clusterKey: 'too short' }, 'Invalid configuration: clusterKey: it takes at least 12 characters.'],
     [{ ...right, acceptedClusterKeys: ['secret'] }, /^(?!.*secret)/],
     [{ ...right, nodeId: 'a b' }, /nodeId: use 1 to .* not the text "a b"/],
-    [{ ...right, logger: {} }, /logger takes an object with debug\(\), info\(\), warn\(\) and error\(\)/],
-    [{ ...right, inspect: 1 }, /inspect takes a function or an observer, not 1/],
+    [{ ...right, logger }, 'Invalid configuration: logger: it belongs into the second argument, { logger }.'],
+    [{ ...right, provider }, 'Invalid configuration: provider: pass it in place of the configuration itself.'],
     [
-      { ...right, provider: {} },
-      /provider: it takes an object with getConfiguration\(\) and onConfigurationChanged\(\)/,
+      { ...right, getConfiguration: 1 },
+      /a provider is an object with getConfiguration\(\) and onConfigurationChanged\(\)/,
     ],
-    [{ provider, port: 5 }, /port: it comes from the provider/],
-    [null, /createNode: it takes a plain object of fields, not null/],
+    [null, /it takes a plain object of fields, not null/],
     ['shop-1', /plain object/],
     [Object.create(right), /plain object/],
   ])("createNode: %j -> configurationInvalid in statemesh's words, with the line of the caller", (options, message) => {
@@ -65,6 +70,22 @@ describe('options of a node', () => {
     expect(error.message).not.toMatch(/expected|received|Invalid input/);
     expect(error.stack).toContain('node-options.test.ts');
   });
+
+  test.each([
+    [{ logger: {} }, /logger takes an object with debug\(\), info\(\), warn\(\) and error\(\)/],
+    [{ inspect: 1 }, /inspect takes a function or an observer, not 1/],
+    [{ loger: logger }, /"loger" is unknown.*Did you mean "logger"\?/],
+    [{ ports: 1 }, /ports takes an object, not 1/],
+    [null, /createNode/],
+  ])(
+    "createNode: extras %j -> configurationInvalid in statemesh's words, with the line of the caller",
+    (extras, message) => {
+      const error = refusalOf(right, extras);
+      expect(error).toMatchObject({ name: 'StatemeshError', code: 'configurationInvalid' });
+      expect(error.message).toMatch(message);
+      expect(error.stack).toContain('node-options.test.ts');
+    },
+  );
 
   test('createNode: without a cluster key -> clusterKeyMissing at once', () => {
     expect(refusalOf({ nodeId: 'shop-1' })).toMatchObject({ code: 'clusterKeyMissing' });

@@ -55,6 +55,7 @@ export async function project(replaced: readonly (readonly [string, string])[] =
   const cwd = await temporaryDirectory();
   mkdirSync(join(cwd, 'node_modules/.bin'), { recursive: true });
   symlinkSync(process.cwd(), join(cwd, 'node_modules/statemesh'));
+  symlinkSync(join(process.cwd(), 'node_modules/xstate'), join(cwd, 'node_modules/xstate'));
   const command = `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`;
   writeFileSync(join(cwd, 'node_modules/.bin/statemesh'), command, { mode: 0o755 });
   writeFileSync(join(cwd, 'package.json'), '{"type":"module","private":true}');

@@ -15,11 +15,12 @@ describe('the programs of the README', () => {
   const blocks = blocksOf(readme, 'ts').filter((code) => !code.includes('createWorld'));
   const [first = '', ...others] = blocks;
   const makesNode = (code: string) => code.includes('createNode(');
+  const invokesNode = (code: string) => code.includes('nodeLogic(');
   const declarations = (code: string) => /const clusterKey = .*/.exec(code)?.[0] ?? '';
 
   test('the first, and all that use its node, in the order of the text -> run to their end', async () => {
     const { cwd, local } = await project();
-    const going = others.filter((code) => !makesNode(code));
+    const going = others.filter((code) => !makesNode(code) && !invokesNode(code));
     expect(going.length).toBeGreaterThan(2);
     const started = first.replace(/await node\.stop\(\);\n$/, '');
     expect(started).not.toBe(first);
@@ -52,6 +53,14 @@ describe('the programs of the README', () => {
     },
     30_000,
   );
+
+  test('that with nodeLogic -> ends, and says who leads', async () => {
+    const { cwd, local } = await project([["'till-1', clusterKey", "'till-1', discovery: false, clusterKey"]]);
+    const [code = ''] = others.filter(invokesNode);
+    const printed = await outputOf(local(programOf([`${declarations(first)}\n${code}\nprocess.exit();`])), cwd);
+    expect(printed).toContain("leaderId: 'till-1'");
+    expect(printed).toContain('Watch it at http://127.0.0.1:');
+  }, 30_000);
 });
 
 describe('the commands of the README', () => {

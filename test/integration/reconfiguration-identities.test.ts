@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
-import { type NodePorts, systemPorts } from '../../src/index.js';
+import { type NodePorts, systemPorts } from '../../src/node/node-options.js';
 import {
   createFixture,
   type Fixture,
@@ -34,7 +34,7 @@ function rename(node: TestNode, nodeId: string) {
 describe('the clock', () => {
   it('a peer with a clock ahead was heard -> writes under the new NodeId are later nevertheless', async () => {
     const a = await fixture.start('a');
-    const ahead = await fixture.start('ahead', {}, portsAhead(limits.clockDriftMaxMs / 2));
+    const ahead = await fixture.start('ahead', {}, { ports: portsAhead(limits.clockDriftMaxMs / 2) });
     await untilMeshed([a, ahead]);
     await ahead.collection('things').put('from the future', 1);
     await untilConverged([a, ahead]);

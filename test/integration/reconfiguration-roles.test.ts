@@ -201,7 +201,7 @@ describe('a custom provider', () => {
         code: 'configurationUnreadable',
       } satisfies Partial<StatemeshError>);
     });
-    const node = createNode({ provider: source.provider });
+    const node = createNode(source.provider);
     expect(await refusalOf(() => node.start())).toEqual({
       code: 'configurationUnreadable',
       message: 'The server is away.',
@@ -212,7 +212,7 @@ describe('a custom provider', () => {
   it('a change while the node starts -> is applied when it runs', async () => {
     const dataDir = fixture.directoryOf('a');
     const source = provide(async () => ({ ...fields, dataDir }));
-    const node = createNode({ provider: source.provider });
+    const node = createNode(source.provider);
     const finished = new Promise<NodeEvent>((resolve) => node.on('reconfiguration.finished', resolve));
     const starting = node.start();
     source.give({ ...fields, dataDir, syncIntervalMs: 900 });
@@ -225,7 +225,7 @@ describe('a custom provider', () => {
   it('trouble, an invalid, a partial and a valid configuration -> reported, refused, in force, and changed where the provider has changed', async () => {
     const dataDir = fixture.directoryOf('a');
     const source = provide(async () => ({ ...fields, dataDir }));
-    const node = createNode({ provider: source.provider });
+    const node = createNode(source.provider);
     await node.start();
     source.fail({ code: 'configurationUnreadable', message: 'The file is away.' });
     expect((await node.status()).lastFailure).toMatchObject({ message: 'The file is away.' });
@@ -244,7 +244,7 @@ describe('a custom provider', () => {
 
   it('its listener is called with garbage -> refused, and the node continues', async () => {
     const source = provide(async () => ({ ...fields, dataDir: fixture.directoryOf('a') }));
-    const node = createNode({ provider: source.provider });
+    const node = createNode(source.provider);
     await node.start();
     const refused: string[] = [];
     node.on('reconfiguration.failed', ({ failure }) => refused.push(failure.code));

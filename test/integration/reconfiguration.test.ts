@@ -306,7 +306,7 @@ describe('in place', () => {
 
   it('the log level -> the logger follows', async () => {
     const logger: Logger = { level: 'info', debug() {}, info() {}, warn() {}, error() {} };
-    const a = await fixture.start('a', { logger });
+    const a = await fixture.start('a', {}, { logger });
     await a.reconfigure({ logLevel: 'debug' });
     expect(logger.level).toBe('debug');
   });
@@ -409,7 +409,7 @@ describe('asking', () => {
   it('a provider that changes, fails and is wrong -> applied; reported; refused with the field named', async () => {
     const fields = { nodeId: 'a', dataDir: fixture.directoryOf('a'), clusterKey, clusterSalt, discovery: false };
     const provider = staticConfiguration(fields);
-    const node = createNode({ provider });
+    const node = createNode(provider);
     const heard: { type: string; failure?: { message: string } }[] = [];
     for (const type of ['reconfiguration.finished', 'reconfiguration.failed'] as const)
       node.on(type, (each) => void heard.push(each));

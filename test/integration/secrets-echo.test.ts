@@ -71,19 +71,26 @@ function secretIn({ authorization = '' }: IncomingHttpHeaders, body: string): st
 }
 
 /** A node that leads alone, and everything that it prints, logs, or reports. */
-async function watchedNode(extras: object = {}): Promise<{ node: StatemeshNode; told(): Promise<string> }> {
+async function watchedNode(): Promise<{ node: StatemeshNode; told(): Promise<string> }> {
   const directory = await mkdtemp(join(tmpdir(), 'statemesh-echo-'));
   cleanups.push(() => rm(directory, { recursive: true, force: true }));
   const lines: string[] = [];
   const log = (fields: object, message: string) =>
     void lines.push(JSON.stringify(fields), inspect(fields, { depth: 20 }), message);
-  const node = createNode({
-    ...{ nodeId: 'node-a', dataDir: directory, clusterKey: 'a long secret that nodes share', clusterSalt: 'test-salt' },
-    ...{ discoveryPort: ownPort(), electionIntervalMs: 100, metricsPort: 0, plaintextCloud: true },
-    inspector: { trace: join(directory, 'trace.jsonl') },
-    logger: { debug: log, info: log, warn: log, error: log },
-    ...extras,
-  });
+  const node = createNode(
+    {
+      nodeId: 'node-a',
+      dataDir: directory,
+      clusterKey: 'a long secret that nodes share',
+      clusterSalt: 'test-salt',
+      discoveryPort: ownPort(),
+      electionIntervalMs: 100,
+      metricsPort: 0,
+      plaintextCloud: true,
+      inspector: { trace: join(directory, 'trace.jsonl') },
+    },
+    { logger: { debug: log, info: log, warn: log, error: log } },
+  );
   node.on('*' as never, (nodeEvent: unknown) => void lines.push(inspect(nodeEvent, { depth: 20 })));
   await node.start();
   cleanups.push(() => node.stop());

@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
-  createInspector,
   createNode,
   databasesLeftBehind,
   environmentConfiguration,
@@ -20,6 +19,7 @@ import {
   restoreDatabase,
   setDatabaseAside,
 } from '../../src/index.js';
+import { createInspector } from '../../src/inspector/index.js';
 import {
   type Authority,
   createWorld,

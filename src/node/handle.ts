@@ -1,0 +1,197 @@
+/**
+ * The handle over a node's root actor. It keeps no state of its own: everything it tells is read from the actors'
+ * snapshots, and everything it does is an event, or a call on the store that the root actor holds.
+ */
+import { parentOf } from '../actors/xstate-internals.js';
+import { type Failure, StatemeshError } from '../core/errors.js';
+import { kinds, type OptionsShape, readOptions } from '../core/options.js';
+import { createCurrentStore, readFrom } from '../database/current-store.js';
+import { createDatabase } from '../database/database.js';
+import type { Files } from '../ports/ports.js';
+import type { BackupProgress, Store } from '../ports/store.js';
+import { createPeerManagement } from '../remote-peers/management.js';
+import { findLeftBehind } from '../store/left-behind.js';
+import { areWritesHeld, type NodeActor, type NodeState, nodeStateOf } from './actor-tree.js';
+import type { NodePorts } from './node-options.js';
+import { createRequests } from './requests.js';
+import type { StatemeshNode } from './statemesh-node.js';
+import { gatewayStatusesOf, leadershipOf, nodeStatusOf, peerStatusesOf } from './status.js';
+
+interface BackupArguments {
+  readonly path: string;
+  readonly onProgress?: ((progress: BackupProgress) => void) | undefined;
+}
+
+const backupShape: OptionsShape<BackupArguments> = {
+  complaint: 'Invalid arguments of backUp',
+  code: 'requestInvalid',
+  fields: { path: kinds.filledText, onProgress: kinds.function },
+  required: ['path'],
+};
+
+export function handleOf(actor: NodeActor, ports: NodePorts): StatemeshNode {
+  // The parent of an invoked node starts it.
+  let isStarted = parentOf(actor) !== undefined;
+  let neverRan = false;
+  const store = (): Store => {
+    const snapshot = actor.getSnapshot();
+    if (snapshot.context.store === undefined || nodeStateOf(snapshot) !== 'running') {
+      const remedy = isStarted ? 'wait for start(), or make a new node after stop().' : 'call start() and wait for it.';
+      throw new StatemeshError('notRunning', `The node is ${stateOf(actor)}: ${remedy}`);
+    }
+    return snapshot.context.store;
+  };
+  const current = createCurrentStore({ getStore: store, isHeld: () => areWritesHeld(actor.getSnapshot()) });
+  // Call `store()` first: it throws `notRunning`.
+  const getStore = (): Store => store() && current.store;
+  const database = createDatabase(getStore);
+  const requests = createRequests(actor);
+  if (ports.files !== undefined) watchCertificates(actor, ports.files, () => requests.reconfigure({}));
+  const getKeys = () => actor.getSnapshot().context.configured?.keys;
+  const { saveRemotePeer, getRemotePeers, removeRemotePeer, ...management } = createPeerManagement({
+    ...{ getStore, getKeys, randomness: ports.randomness },
+  });
+  // No reader waits for ever on the streams of a node that has ended. A requested stop is no error to them.
+  const endStreams = (): void => {
+    const { failure } = actor.getSnapshot().context;
+    database.endStreams(failure && new StatemeshError('storeClosed', `The node has ended: ${failure.message}`));
+  };
+  let served: Store | undefined;
+  actor.subscribe({
+    next: (snapshot) => {
+      if (nodeStateOf(snapshot) === 'stopping') endStreams();
+      if (served !== undefined && snapshot.context.store !== served) database.endStreams(identityChanged());
+      served = snapshot.context.store;
+      current.release();
+    },
+    complete: () => {
+      endStreams();
+      current.release();
+    },
+    error: () => {
+      endStreams();
+      current.release();
+    },
+  });
+  const stopActor = actor.stop.bind(actor);
+  const stop = async (): Promise<void> => {
+    if (!isStarted) {
+      isStarted = true;
+      neverRan = true;
+      stopActor();
+    }
+    if (neverRan) return;
+    actor.send({ type: 'node.stop' });
+    await ended(actor);
+    await ports.network.closeAll();
+  };
+  return {
+    actor,
+    peerStore: { saveRemotePeer, getRemotePeers, removeRemotePeer },
+    ...management,
+    removeRemotePeer,
+    collection: database.collection,
+    collections: database.collections,
+    changes: database.changes,
+    contentDigest: database.contentDigest,
+    get peers() {
+      return peerStatusesOf(actor.getSnapshot());
+    },
+    get gateways() {
+      return gatewayStatusesOf(actor.getSnapshot());
+    },
+    get isLeader() {
+      return leadershipOf(actor.getSnapshot())?.isLeader ?? false;
+    },
+    get leaderId() {
+      return leadershipOf(actor.getSnapshot())?.leaderId;
+    },
+    reconfigure: requests.reconfigure,
+    setEligible: (isEligible) => requests.reconfigure({ eligible: isEligible }),
+    get state() {
+      return stateOf(actor);
+    },
+    status: () =>
+      readFrom(
+        () => actor.getSnapshot().context.store,
+        async () => ({ ...(await nodeStatusOf(actor.getSnapshot())), descriptors: ports.descriptors?.() }),
+      ),
+    async backUp(path, onProgress) {
+      const given = readOptions<BackupArguments>({ path, onProgress }, backupShape);
+      return getStore().backUp(given.path, given.onProgress);
+    },
+    async databasesLeftBehind() {
+      const { nodeId, clock } = { nodeId: store().nodeId, clock: store().clock() };
+      const dataDir = actor.getSnapshot().context.configured?.configuration.dataDir ?? '';
+      return findLeftBehind({ dataDir, nodeId, clock, turn: () => ports.time.turn() });
+    },
+    async start() {
+      if (isStarted) throw new StatemeshError('alreadyStarted', 'The node was started before: make a new one.');
+      isStarted = true;
+      actor.start();
+      const failure = await running(actor);
+      if (failure !== undefined) throw new StatemeshError(failure.code, failure.message);
+    },
+    stop,
+    on: (type, listener) => {
+      const subscription = actor.on(type, (event) => listener(event as never));
+      return () => subscription.unsubscribe();
+    },
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+function identityChanged(): StatemeshError {
+  const message = 'The node goes on with another database: read what it has there, and open a new stream.';
+  return new StatemeshError('identityChanged', message);
+}
+
+function stateOf(actor: NodeActor): NodeState {
+  return nodeStateOf(actor.getSnapshot());
+}
+
+/** Resolves when the node runs, or with the reason when it ends instead. */
+function running(actor: NodeActor): Promise<Failure | undefined> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      const snapshot = actor.getSnapshot();
+      if (snapshot.status === 'active' && nodeStateOf(snapshot) !== 'running') return;
+      subscription.unsubscribe();
+      if (snapshot.status === 'active') resolve(undefined);
+      else resolve(snapshot.context.failure ?? { code: 'notRunning', message: 'The node was stopped.' });
+    };
+    const subscription = actor.subscribe({ next: look, complete: look, error: look });
+    look();
+  });
+}
+
+function ended(actor: NodeActor): Promise<void> {
+  return new Promise((resolve) => {
+    if (actor.getSnapshot().status !== 'active') resolve();
+    else actor.subscribe({ complete: resolve, error: () => resolve() });
+  });
+}
+
+/**
+ * Has the node read its certificates again when their files have changed: what is in force is asked for once more, and what is behind its
+ * fields is compared. A file that is wrong is refused and told, and the old certificate goes on.
+ */
+function watchCertificates(actor: NodeActor, files: Files, reread: () => Promise<unknown>): void {
+  let watched = '[]';
+  let unwatch = (): void => {};
+  const watch = (paths: readonly string[]): void => {
+    if (JSON.stringify(paths) === watched) return;
+    unwatch();
+    watched = JSON.stringify(paths);
+    // What goes wrong is told as `reconfiguration.failed`.
+    unwatch = paths.length === 0 ? () => {} : files.watch(paths, () => void reread().catch(() => {}));
+  };
+  actor.subscribe({
+    next: ({ context: { configured } }) => {
+      const { tlsCert, tlsKey, ca } = configured?.configuration ?? {};
+      watch([tlsCert, tlsKey, ca].filter((path) => path !== undefined));
+    },
+    complete: () => watch([]),
+    error: () => watch([]),
+  });
+}

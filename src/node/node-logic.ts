@@ -1,0 +1,184 @@
+/**
+ * A node as actor logic. A statechart of a program can invoke or spawn it, and `createNode` runs it as a root.
+ *
+ * Every actor gets a machine and services of its own, since services are closures over the ports of one node. So one
+ * logic can run any number of times, one after the other or at once.
+ */
+import { resolve } from 'node:path';
+import type { ActorLogic, ActorRefFrom, ActorSystem, AnyActorRef } from 'xstate';
+import type { NodeEvent } from '../actors/mailboxes.js';
+import { parentOf } from '../actors/xstate-internals.js';
+import type { PeerNodeConfigurationProvider } from '../configuration/provider.js';
+import type { ControlCommands } from '../control/protocol.js';
+import { RecentLog } from '../control/recent-log.js';
+import { StatemeshError } from '../core/errors.js';
+import type { Boot } from '../core/ids.js';
+import type { NodeInput, NodeMachine, NodeMachineEvent } from '../machines/node.machine.js';
+import { closeParts } from '../services/close.js';
+import { type NodeActor, type NodeSnapshot, nodeStateOf, openPartsIn } from './actor-tree.js';
+import { Audit, auditCommands, auditEvents } from './audit.js';
+import { composeNode, createServices } from './compose.js';
+import { controlCommands } from './control-commands.js';
+import { handleOf } from './handle.js';
+import { logEvents } from './logging.js';
+import {
+  type NodeConfiguration,
+  type NodeLogicExtras,
+  type NodePorts,
+  nodeLogicExtras,
+  readNodeOptions,
+  systemPorts,
+} from './node-options.js';
+import type { StatemeshNode } from './statemesh-node.js';
+
+/** The logic of a node: takes no input, emits {@link NodeEvent}s, and ends with the reason if the node has failed. */
+// biome-ignore lint/suspicious/noExplicitAny: any system of actors may have a node in it.
+export type NodeLogic = ActorLogic<NodeSnapshot, NodeMachineEvent, undefined, ActorSystem<any>, NodeEvent>;
+
+/**
+ * Makes a node that a statechart can invoke or spawn. The node starts with its actor. Its parent gets every
+ * {@link NodeEvent} as an event of its own, and `xstate.done.actor.<id>` when the node has ended; `output.failure` says
+ * why if the node has failed. {@link nodeOf} gives the documents, peers and status.
+ *
+ * Send the node `node.stop` and wait until it is done: then its peers hear goodbye. A parent that stops the actor at
+ * once closes the sockets and the database, which keeps every write it has acknowledged, and the peers find out by
+ * themselves.
+ *
+ * The actors take their delays from the clock of the system in which they run. A node that is restored from a persisted
+ * snapshot starts again: what it keeps is in its database.
+ *
+ * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`; with a provider, the node
+ * fails with them
+ *
+ * @example
+ * import { type NodeEvent, nodeLogic } from 'statemesh';
+ * import { createActor, sendTo, setup } from 'xstate';
+ *
+ * const shop = setup({
+ *   types: { events: {} as NodeEvent | { type: 'close' } },
+ *   actors: { node: nodeLogic({ nodeId: 'shop-1', dataDir: './data', clusterKey, clusterSalt }) },
+ * }).createMachine({
+ *   invoke: { id: 'node', src: 'node', onDone: '.closed' },
+ *   initial: 'alone',
+ *   states: {
+ *     alone: { on: { 'peer.connected': 'together' } },
+ *     together: {},
+ *     closing: { entry: sendTo('node', { type: 'node.stop' }) },
+ *     closed: {},
+ *   },
+ *   on: { close: '.closing' },
+ * });
+ * const actor = createActor(shop).start();
+ */
+export function nodeLogic(configuration: NodeConfiguration, extras: NodeLogicExtras = {}): NodeLogic {
+  const given = readNodeOptions(configuration, extras, nodeLogicExtras);
+  return nodeLogicOf(given.provider, given.extras);
+}
+
+/**
+ * The node that an actor of {@link nodeLogic} runs.
+ *
+ * @param actor A child of a snapshot, for example `snapshot.children.node`, or the actor itself
+ * @throws StatemeshError `requestInvalid` for any other actor, and for none
+ *
+ * @example
+ * const actor = createActor(nodeLogic({ nodeId: 'shop-1', clusterKey, clusterSalt })).start();
+ * await waitFor(actor, () => nodeOf(actor).state === 'running');
+ * await nodeOf(actor).collection('articles').put('a1', { name: 'Espresso' });
+ */
+export function nodeOf(actor: AnyActorRef | undefined): StatemeshNode {
+  const node = actor && nodes.get(actor);
+  if (node === undefined)
+    throw new StatemeshError('requestInvalid', `nodeOf: ${actor?.id ?? 'undefined'} runs no node.`);
+  return node;
+}
+
+const nodes = new WeakMap<AnyActorRef, StatemeshNode>();
+
+/** {@link nodeLogic} over checked options. */
+export function nodeLogicOf(provider: PeerNodeConfigurationProvider, extras: NodeLogicExtras): NodeLogic {
+  const begin = (actor: NodeActor) => {
+    const ports = extras.ports ?? systemPorts();
+    const { machine, node } = assemble(actor, { provider, extras, ports });
+    nodes.set(actor, node);
+    const parent = parentOf(actor);
+    if (parent !== undefined) actor.on('*', (event) => parent.send(event));
+    return { machine, input: inputOf(ports) };
+  };
+  return {
+    getInitialSnapshot(scope) {
+      const { machine, input } = begin(scope.self as NodeActor);
+      return machine.getInitialSnapshot(scope as never, input);
+    },
+    transition(snapshot, event, scope) {
+      // Stopped from outside, the actor has no state left in which it could close anything.
+      if ((event.type as string) === 'xstate.stop') void closeParts(openPartsIn(snapshot)).catch(() => {});
+      return snapshot.machine.transition(snapshot, event, scope as never) as NodeSnapshot;
+    },
+    start: (snapshot) => snapshot.machine.start(snapshot),
+    // Nothing of a node can be written down: its context holds sockets and secrets.
+    getPersistedSnapshot: ({ status }) => ({ status, output: undefined, error: undefined }) as never,
+    restoreSnapshot(_, scope) {
+      return this.getInitialSnapshot(scope as never, undefined);
+    },
+  };
+}
+
+interface Parts {
+  readonly provider: PeerNodeConfigurationProvider;
+  readonly extras: NodeLogicExtras;
+  readonly ports: NodePorts;
+}
+
+/** The machine of one actor, with its services, its logs and its handle. */
+function assemble(actor: NodeActor, { provider, extras, ports }: Parts): { machine: NodeMachine; node: StatemeshNode } {
+  const { logger, services } = extras;
+  // The command line brings its own, which has what it logs itself, too.
+  const log = logger instanceof RecentLog ? logger : new RecentLog(logger, () => ports.time.now());
+  const auditLogger = extras.auditLogger ?? (logger && log);
+  const audit = auditLogger === undefined ? undefined : new Audit(auditLogger, ports.time);
+  const commands = (): ControlCommands =>
+    audit === undefined ? controlCommands(node, log) : auditCommands(controlCommands(node, log), audit, userOfSocket());
+  const machine = composeNode({
+    ...createServices(ports, {
+      provider,
+      commands,
+      status: () => node.status(),
+      // The program may go elsewhere, and would find its database empty after a change of NodeId and back.
+      workingDirectory: resolve(),
+    }),
+    ...services,
+  });
+  // Without an error listener XState reports to the process, which would take the embedding program down.
+  actor.subscribe({ error: () => {} });
+  logEvents(actor, log, () => ports.time.monotonicMs());
+  endWith(actor, log);
+  if (audit !== undefined) auditEvents(actor, audit);
+  const node = handleOf(actor, ports);
+  return { machine, node };
+}
+
+function inputOf({ randomness, time }: NodePorts): NodeInput {
+  return {
+    newBoot: () => randomness.token() as Boot,
+    random: () => randomness.float(),
+    now: () => time.now(),
+    monotonicMs: () => time.monotonicMs(),
+  };
+}
+
+/** When the node stops, readers that follow the log get the rest of it, and none waits for more. */
+function endWith(actor: ActorRefFrom<NodeMachine>, log: RecentLog): void {
+  actor.subscribe({
+    next: (snapshot) => {
+      if (nodeStateOf(snapshot) === 'stopping') log.end();
+    },
+    complete: () => log.end(),
+    error: () => log.end(),
+  });
+}
+
+/** Only this user and root can open the control socket. Node.js does not tell which process did. */
+function userOfSocket(): string {
+  return `control socket of uid ${process.geteuid?.() ?? 'unknown'}`;
+}
