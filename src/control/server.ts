@@ -10,6 +10,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { keepPlaces } from '../adapters/server-places.js';
+import { StreamTurns } from '../adapters/stream-turns.js';
 import { type Failure, failureOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 import { own } from '../core/own.js';
 import type { Time } from '../ports/ports.js';
@@ -23,7 +24,6 @@ import {
   controlContentTypes,
 } from './protocol.js';
 import { ControlReaders } from './readers.js';
-import { StreamTurns } from './stream-turns.js';
 
 const headerBytesMax = 16 * 1024;
 /** Above this size, a stream waits for its reader. */

@@ -133,20 +133,31 @@ export class Fold {
   }
 }
 
-/** The state of a fold as records that lead to it. A history whose earlier part was forgotten begins with them. */
-export function recordsOf({ actors, processes, charts, partition, atMs }: Fold): InspectorRecord[] {
+/**
+ * The state of a fold as records that lead to it. A history whose earlier part was forgotten begins with them. The fold
+ * may go on while they are taken.
+ */
+export function recordsOf({ actors, processes, charts, partition, atMs }: Fold): Iterable<InspectorRecord> {
+  return recordsIn({
+    ...{ actors: [...actors.values()], processes: [...processes.values()], charts: [...charts.values()] },
+    ...{ partition, atMs },
+  });
+}
+
+interface State extends Pick<Fold, 'partition' | 'atMs'> {
+  readonly actors: readonly ActorState[];
+  readonly processes: readonly ProcessState[];
+  readonly charts: readonly Chart[];
+}
+
+function* recordsIn({ actors, processes, charts, partition, atMs }: State): Generator<InspectorRecord> {
   const stamp = { id: 0, atMs };
-  const records: InspectorRecord[] = [...charts.values()].map((chart) => ({
-    ...{ ...stamp, node: '', type: 'statemesh.chart', chart },
-  }));
-  for (const { node, isUp, sinceMs } of processes.values()) {
-    records.push({ id: 0, atMs: sinceMs, node, type: 'statemesh.process', what: isUp ? 'began' : 'ended' });
+  for (const chart of charts) yield { ...stamp, node: '', type: 'statemesh.chart', chart };
+  for (const { node, isUp, sinceMs } of processes) {
+    yield { id: 0, atMs: sinceMs, node, type: 'statemesh.process', what: isUp ? 'began' : 'ended' };
   }
-  for (const actor of actors.values()) records.push(...recordsOfActor(actor));
-  if (partition.length > 0) {
-    records.push({ ...stamp, node: '', type: 'statemesh.world', what: 'partition', partition });
-  }
-  return records;
+  for (const actor of actors) yield* recordsOfActor(actor);
+  if (partition.length > 0) yield { ...stamp, node: '', type: 'statemesh.world', what: 'partition', partition };
 }
 
 function recordsOfActor(actor: ActorState): InspectorRecord[] {

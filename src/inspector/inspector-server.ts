@@ -3,7 +3,7 @@
  *
  * Invariants: it listens on loopback only. It tells nothing about the node without the token (the page itself is the
  * same for everyone). All memory that a caller can occupy is bounded. A slow viewer is dropped, and no viewer delays
- * the actors.
+ * the actors. What waits for a viewer that does not read is bounded, answers to its commands and pings included.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,6 +11,7 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
 import { answerOnce, type CallerSocket, keepPlaces } from '../adapters/server-places.js';
+import { StreamTurns } from '../adapters/stream-turns.js';
 import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 import { Secret } from '../core/secret.js';
 import type { Time } from '../ports/ports.js';
@@ -18,7 +19,7 @@ import { Access, type Refusal } from './access.js';
 import { type Assets, readAssets } from './assets.js';
 import { collect } from './collect.js';
 import type { History } from './history.js';
-import { closeCodes, pump } from './pump.js';
+import { bufferedBytesMax, closeCodes, pump } from './pump.js';
 import { recordsVersion } from './records.js';
 import type { Control, Controller, ControlName, ServerMessage } from './wire.js';
 
@@ -56,6 +57,7 @@ export interface InspectorServer {
 export const serverLimits = {
   viewersMax: 16,
   collectedMax: 128,
+  collectedBytesMax: 16 * 1024 * 1024,
   /** Callers that have sent nothing yet; when there are more, the oldest is closed. */
   waitingMax: 64,
   answeredMax: 256,
@@ -68,6 +70,9 @@ export const serverLimits = {
 } as const;
 
 const host = '127.0.0.1';
+
+/** Pings are answered below, if there is room. */
+const webSocketOptions = { noServer: true, perMessageDeflate: false, autoPong: false } as const;
 
 const nodeName = z.string().min(1).max(256);
 /** Kept as they came: a record that zod rebuilds leaves out `__proto__`, which must be refused by its name. */
@@ -102,18 +107,16 @@ class Serving {
   readonly #options: ServerOptions;
   readonly #assets: Assets;
   readonly #http: Server;
-  readonly #viewers = new WebSocketServer({
-    noServer: true,
-    maxPayload: serverLimits.pageMessageBytesMax,
-    perMessageDeflate: false,
-  });
-  readonly #processes = new WebSocketServer({ noServer: true, maxPayload: 16 * 1024 * 1024, perMessageDeflate: false });
+  readonly #viewers = new WebSocketServer({ ...webSocketOptions, maxPayload: serverLimits.pageMessageBytesMax });
+  readonly #processes = new WebSocketServer({ ...webSocketOptions, maxPayload: serverLimits.collectedBytesMax });
+  readonly #turns: StreamTurns;
   /** Called for a caller that has the token: it is no longer closed to make room. */
   readonly #stays: (socket: CallerSocket) => void;
   #access: Access | undefined;
 
   constructor(options: ServerOptions) {
     this.#options = options;
+    this.#turns = new StreamTurns(options.time);
     this.#assets = options.assets ?? readAssets();
     const { headerBytesMax, requestTimeoutMs } = serverLimits;
     this.#http = createServer(
@@ -223,14 +226,14 @@ class Serving {
     const say = (message: ServerMessage): void => socket.send(JSON.stringify(message));
     say({ kind: 'hello', version: recordsVersion, title, isLive, controls, stately });
     const stop = pump({
-      ...{ socket, history, time },
+      ...{ socket, history, time, turns: this.#turns },
       wrap: (lines) => `{"kind":"records","records":[${lines.join(',')}]}`,
       onCaughtUp: () => say({ kind: 'caughtUp' }),
     });
     let controlling = 0;
     socket.on('message', (data) => {
-      if (controlling >= serverLimits.controlsMax) {
-        socket.close(closeCodes.tooSlow, 'Too many commands at once.');
+      if (controlling >= serverLimits.controlsMax || socket.bufferedAmount > bufferedBytesMax) {
+        socket.close(closeCodes.tooSlow, 'Too many commands at once, or their answers are not read.');
         return;
       }
       controlling += 1;
@@ -278,6 +281,9 @@ class Serving {
     let timer = time.after(serverLimits.pingIntervalMs, look);
     socket.on('pong', () => {
       isAlive = true;
+    });
+    socket.on('ping', (data) => {
+      if (socket.bufferedAmount < bufferedBytesMax) socket.pong(data);
     });
     socket.on('close', () => timer.cancel());
   }

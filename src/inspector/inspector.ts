@@ -1,5 +1,6 @@
 /** Watches the actors of one process, and shows, sends and records what they do. */
 import type { AnyActorRef, InspectionEvent } from 'xstate';
+import { heapBytesMax } from '../adapters/heap.js';
 import { systemRandomness } from '../adapters/randomness.js';
 import { systemTime } from '../adapters/time.js';
 import { kinds, type OptionsShape, objectWith, readOptions, wholeNumber } from '../core/options.js';
@@ -7,7 +8,7 @@ import type { Secret } from '../core/secret.js';
 import type { Randomness, Time } from '../ports/ports.js';
 import { checkCollectorUrl } from './collector-url.js';
 import { Feed } from './feed.js';
-import { defaultBounds, History, type HistoryBounds } from './history.js';
+import { boundsFor, History, type HistoryBounds } from './history.js';
 import type { InspectorServer, ServerOptions } from './inspector-server.js';
 import { Recorder } from './recorder.js';
 import type { InspectorRecord, WorldRecord } from './records.js';
@@ -31,7 +32,7 @@ export interface InspectorOptions {
   readonly collects?: boolean;
   readonly controls?: ServerOptions['controls'];
   readonly controller?: ServerOptions['controller'];
-  /** How much is kept in memory. */
+  /** How much is kept in memory. Default: 100,000 records, and no more text than fits in an eighth of the heap. */
   readonly bounds?: HistoryBounds;
   /** Called once, when recording fails and ends. */
   readonly onTraceError?: (error: unknown) => void;
@@ -81,7 +82,7 @@ export function createInspector(given?: InspectorOptions): Inspector {
   const options = readOptions(given, inspectorShape);
   const { time = systemTime(), randomness = systemRandomness(), port, collector, trace, title = 'statemesh' } = options;
   if (collector !== undefined) checkCollectorUrl(collector);
-  const history = new History(options.bounds ?? defaultBounds);
+  const history = new History(options.bounds ?? boundsFor(heapBytesMax()));
   const recorder =
     trace === undefined ? undefined : new Recorder({ path: trace, time, onError: options.onTraceError ?? (() => {}) });
   const add = (record: InspectorRecord): void => {

@@ -3,6 +3,7 @@
  * watched actors never wait for the watcher.
  */
 import { WebSocket } from 'ws';
+import { StreamTurns } from '../adapters/stream-turns.js';
 import type { Time, Timer } from '../ports/ports.js';
 import { checkCollectorUrl } from './collector-url.js';
 import type { History } from './history.js';
@@ -24,6 +25,7 @@ const handshakeTimeoutMs = 5_000;
  */
 export function relay({ url, history, time }: RelayOptions): () => void {
   checkCollectorUrl(url);
+  const turns = new StreamTurns(time);
   let stop: (() => void) | undefined;
   let timer: Timer | undefined;
   let socket: WebSocket | undefined;
@@ -33,7 +35,7 @@ export function relay({ url, history, time }: RelayOptions): () => void {
     const connecting = new WebSocket(url, { handshakeTimeout: handshakeTimeoutMs, perMessageDeflate: false });
     socket = connecting;
     connecting.on('open', () => {
-      stop = pump({ socket: connecting, history, time, wrap: (lines) => `[${lines.join(',')}]` });
+      stop = pump({ socket: connecting, history, time, turns, wrap: (lines) => `[${lines.join(',')}]` });
     });
     connecting.on('error', () => connecting.terminate());
     connecting.on('close', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemTime } from '../../src/adapters/time.js';
 import { type ActorState, Fold, recordsOf } from '../../src/inspector/fold.js';
-import { History } from '../../src/inspector/history.js';
+import { boundsFor, History } from '../../src/inspector/history.js';
 import { Recorder } from '../../src/inspector/recorder.js';
 import type { InspectorRecord } from '../../src/inspector/records.js';
 import { readTrace } from '../../src/inspector/trace.js';
@@ -54,7 +54,7 @@ describe('fold', () => {
     const records = await recorded();
     for (const count of [10, 500, 1_500, records.length]) {
       const fold = folded(records.slice(0, count));
-      expect(stateOf(folded(recordsOf(fold)))).toEqual(stateOf(fold));
+      expect(stateOf(folded([...recordsOf(fold)]))).toEqual(stateOf(fold));
     }
   });
 
@@ -112,11 +112,18 @@ describe('records of a world', () => {
 });
 
 describe('history', () => {
+  it('a small heap -> keeps text of at most an eighth of it; a large heap -> 64 million characters', () => {
+    const [small, large] = [boundsFor(96 * 1024 * 1024), boundsFor(4 * 1024 * 1024 * 1024)];
+    expect(2 * small.charactersMax).toBe((96 * 1024 * 1024) / 8);
+    expect(large).toEqual({ recordsMax: 100_000, charactersMax: 64 * 1024 * 1024 });
+  });
+
   it('more records than it keeps -> its beginning and the rest lead to the same state as everything', async () => {
     const records = await recorded();
     const history = new History({ recordsMax: 300, charactersMax: 1e9 });
     for (const record of records) history.add(record);
-    expect(history.end - history.start).toBe(300);
+    // The rest of the room is for readers that have begun earlier.
+    expect(history.end - history.start).toBe(225);
     expect(history.end).toBe(records.length);
     const lines = [...history.beginning(), ...(history.read(history.start, all) ?? [])];
     expect(stateOf(folded(lines.map((line) => JSON.parse(line))))).toEqual(stateOf(folded(records)));

@@ -225,6 +225,42 @@ describe('viewers', () => {
     expect([slow.records.length < told, quick.records.length]).toEqual([true, told]);
   }, 60_000);
 
+  /** A viewer that reads no answer before it has asked for more than a system holds for it: tens of megabytes. */
+  async function askAndNotRead(ask: (socket: WebSocket) => void, { count, atOnce }: { count: number; atOnce: number }) {
+    const viewer = view();
+    await until('it is in', () => viewer.messages.length > 0);
+    viewer.socket.pause();
+    for (let asked = 0; asked < count; asked += 1) {
+      ask(viewer.socket);
+      if (asked % atOnce === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    return viewer;
+  }
+
+  it('commands whose answers are not read -> the viewer is dropped, when they find no room', async () => {
+    const count = 10_000;
+    await serve({ controls: ['heal'], controller: async () => 'x'.repeat(10_000) });
+    const heal = JSON.stringify({ kind: 'control', request: 1, control: { name: 'heal' } });
+    const viewer = await askAndNotRead((socket) => socket.send(heal), { count, atOnce: 8 });
+    viewer.socket.resume();
+    await until('it is dropped', () => viewer.closed !== undefined);
+    expect([viewer.closed, viewer.messages.length < count]).toEqual([closeCodes.tooSlow, true]);
+  }, 60_000);
+
+  it('pings whose answers are not read -> are not answered, when they find no room', async () => {
+    const count = 600_000;
+    await serve();
+    let pongs = 0;
+    const { socket, records } = await askAndNotRead((own) => own.ping('x'.repeat(100)), { count, atOnce: 2_000 });
+    socket.on('pong', () => {
+      pongs += 1;
+    });
+    socket.resume();
+    tell('it is still there');
+    await until('it hears what comes', () => records.length > 0);
+    expect(pongs).toBeLessThan(count);
+  }, 60_000);
+
   it('garbage instead of a request, and more of it than fits -> the server continues', async () => {
     await serve();
     await fc.assert(

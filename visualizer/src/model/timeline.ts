@@ -70,7 +70,7 @@ export class Timeline {
   latest(count: number): Timeline {
     const begin = Math.max(0, this.records.length - count);
     const timeline = new Timeline();
-    timeline.add(recordsOf(this.foldAt(begin)));
+    timeline.add([...recordsOf(this.foldAt(begin))]);
     for (let at = begin; at < this.records.length; at += addedAtOnceMax) {
       timeline.add(this.records.slice(at, at + addedAtOnceMax));
     }

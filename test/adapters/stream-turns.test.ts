@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { StreamTurns } from '../../src/control/stream-turns.js';
+import { StreamTurns } from '../../src/adapters/stream-turns.js';
 import { limits } from '../../src/core/limits.js';
 
 /** A clock that work advances, and counted turns of an event loop. */
