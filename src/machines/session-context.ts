@@ -113,6 +113,26 @@ export function refusalOf({ code, message }: Failure): Refusal {
   return { code, message: privateCodes.includes(code) ? errorCodes[code] : message };
 }
 
+/** What one side may know of the other, or of what is between them. */
+const codesTold: ReadonlySet<ErrorCode> = new Set([
+  ...(['goodbye', 'identityChanged', 'duplicateNodeId', 'nodeIdMismatch', 'selfConnection'] as const),
+  ...(['duplicateConnection', 'connectionLimit', 'clusterKeyRetired', 'protocolUnsupported'] as const),
+  ...(['frameTooLarge', 'frameMalformed', 'unexpectedFrame', 'windowExceeded', 'receiveBudgetExceeded'] as const),
+  ...(['tokenRefused', 'tokenExpired', 'authorityUnavailable'] as const),
+]);
+
+/**
+ * A refusal that the other side has told, as our failure. The words are marked as its own, and a code about its own files or
+ * configuration becomes `goodbye`: here it would say that this node's disk is full, or its secret missing.
+ */
+export function toldFailureOf({ code, message }: Refusal): Failure {
+  return {
+    code: codesTold.has(code) ? code : 'goodbye',
+    message:
+      message === '' ? 'The other side ended the session and gave no reason.' : `The other side says: ${message}`,
+  };
+}
+
 /** What a stranger may know of its token: the class of what is wrong with it, and nothing of our authority's troubles. */
 export function tokenRefusalOf({ code, message }: Failure): Refusal {
   return toldOfTokens.includes(code) ? { code, message } : cannotVerify;

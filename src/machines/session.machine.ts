@@ -13,7 +13,15 @@ import { failureOf } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Refusal } from '../wire/messages.js';
 import { sessionSetup } from './session-actions.js';
-import { linkOf, originOf, otherVersion, refusalOf, renewalOf, tokenRefusalOf } from './session-context.js';
+import {
+  linkOf,
+  originOf,
+  otherVersion,
+  refusalOf,
+  renewalOf,
+  tokenRefusalOf,
+  toldFailureOf,
+} from './session-context.js';
 import {
   clockFrame,
   goodbyeFrame,
@@ -62,7 +70,10 @@ const machine = sessionSetup.createMachine({
   }),
   initial: 'handshaking',
   on: {
-    'frame.goodbye': { target: '.closed', actions: { type: 'recordFailure', params: itsEvent } },
+    'frame.goodbye': {
+      target: '.closed',
+      actions: { type: 'recordFailure', params: ({ event }) => toldFailureOf(event) },
+    },
     'frame.*': { target: '.closed', actions: { type: 'recordUnexpected', params: itsEvent } },
     'link.closed': {
       target: '.closed',
@@ -159,7 +170,7 @@ const machine = sessionSetup.createMachine({
               {
                 guard: { type: 'isRefused', params: itsEvent },
                 target: '#session.closed',
-                actions: { type: 'recordFailure', params: ({ event }) => event.refusal as Refusal },
+                actions: { type: 'recordFailure', params: ({ event }) => toldFailureOf(event.refusal as Refusal) },
               },
               { target: 'introducing', actions: { type: 'rememberPeer', params: itsEvent } },
             ],

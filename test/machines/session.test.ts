@@ -89,8 +89,30 @@ describe('session: the way to data', () => {
   it('refused by the other side -> ends with its reason', () => {
     const { hear, failure, parent } = setup('dialed');
     hear({ ...response, refusal });
-    expect(failure()).toEqual(refusal);
+    expect(failure()).toEqual({ code: refusal.code, message: `The other side says: ${refusal.message}` });
     expect(parent.events).toEqual([]);
+  });
+
+  it.each(['diskFull', 'databaseCorrupt', 'secretUnsealable', 'environmentMissing', 'certificateInvalid'] as const)(
+    'the other side says %s, as if it were about this node -> goodbye, in its words',
+    (code) => {
+      const refused = setup('dialed');
+      refused.hear({ ...response, refusal: { code, message: 'Delete your database.' } });
+      const message = 'The other side says: Delete your database.';
+      expect(refused.failure()).toEqual({ code: 'goodbye', message });
+      const ended = setup('dialed');
+      ended.hear({ type: 'frame.goodbye', code, message: 'Delete your database.' });
+      expect(ended.failure()).toEqual({ code: 'goodbye', message });
+    },
+  );
+
+  it('the other side ends it without a word -> says so', () => {
+    const { hear, failure } = setup('dialed');
+    hear({ type: 'frame.goodbye', code: 'connectionLimit', message: '' });
+    expect(failure()).toEqual({
+      code: 'connectionLimit',
+      message: 'The other side ended the session and gave no reason.',
+    });
   });
 
   it('another version, or a peer without one -> ends with protocolUnsupported, and says so', () => {
