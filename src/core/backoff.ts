@@ -16,3 +16,17 @@ export function backoffMs({ firstMs, maxMs, attempt, random }: BackoffOptions): 
   const ceiling = Math.min(maxMs, firstMs * 2 ** Math.min(attempt, 30));
   return Math.round(ceiling * (0.5 + random / 2));
 }
+
+/** What an actor knows after failed attempts. */
+export interface Failing {
+  /** 1 after the first failure. */
+  readonly attempt: number;
+  readonly lastFailure?: { readonly retryAfterMs?: number | undefined } | undefined;
+  random(): number;
+}
+
+/** The wait in ms before the next attempt; no shorter than the other side has asked for. */
+export function waitMs({ attempt, random, lastFailure }: Failing, firstMs: number, maxMs: number): number {
+  const ownMs = backoffMs({ firstMs, maxMs, attempt: attempt - 1, random: random() });
+  return Math.max(ownMs, lastFailure?.retryAfterMs ?? 0);
+}

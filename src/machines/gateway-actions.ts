@@ -10,6 +10,7 @@ import type {
 } from '../actors/mailboxes.js';
 import { type AccessToken, dialCloud, requestToken } from '../actors/slots.js';
 import { mailboxOf } from '../actors/typed.js';
+import { waitMs } from '../core/backoff.js';
 import type { Failure } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Connection } from '../ports/ports.js';
@@ -24,7 +25,6 @@ import {
   refusals,
   scopes,
   tellDisconnected,
-  waitMs,
 } from './gateway-context.js';
 import { sessionMachine } from './session.machine.js';
 

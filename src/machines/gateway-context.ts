@@ -11,7 +11,6 @@ import type {
 import type { AccessToken } from '../actors/slots.js';
 import type { Configuration } from '../configuration/schema.js';
 import type { Scope } from '../core/author.js';
-import { backoffMs } from '../core/backoff.js';
 import type { ErrorCode, Failure, PastFailure } from '../core/errors.js';
 import type { ClusterKeys } from '../core/keys.js';
 import type { Store } from '../ports/store.js';
@@ -100,12 +99,6 @@ export function isSame(a: CloudPeer, b: CloudPeer): boolean {
 export function wrongNode({ peer }: GatewayContext, { identity }: SessionIdentified): Failure {
   const message = `"${identity.nodeId}" answers at the address of the cloud peer "${peer.nodeId}": correct the address.`;
   return { code: 'nodeIdMismatch', message };
-}
-
-/** The wait after the failures so far; no shorter than the other side has asked for. */
-export function waitMs({ attempt, random, lastFailure }: GatewayContext, firstMs: number, maxMs: number): number {
-  const ownMs = backoffMs({ firstMs, maxMs, attempt: attempt - 1, random: random() });
-  return Math.max(ownMs, lastFailure?.retryAfterMs ?? 0);
 }
 
 /** Tells the end of a session of which the beginning was told. */

@@ -4,6 +4,7 @@ import type { Address, NodeEvent, PeerCommand, SessionIdentified, Source } from 
 import { dial } from '../actors/slots.js';
 import { formatAddress } from '../core/address.js';
 import type { AuthorKey } from '../core/author.js';
+import { waitMs } from '../core/backoff.js';
 import type { Failure } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import type { Connection, ConnectionSecurity } from '../ports/ports.js';
@@ -19,7 +20,6 @@ import {
   type PeerContext,
   type PeerInput,
   refusals,
-  waitMs,
   withAddress,
   without,
 } from './peer-context.js';

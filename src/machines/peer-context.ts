@@ -1,7 +1,6 @@
 /** What a peer knows, and what follows from it. */
 import type { Address, Mailbox, PeerReport, SessionIdentified, Source } from '../actors/mailboxes.js';
 import { formatAddress } from '../core/address.js';
-import { backoffMs } from '../core/backoff.js';
 import type { ErrorCode, Failure } from '../core/errors.js';
 import { compareCodeUnits, type NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
@@ -102,9 +101,4 @@ export function without(addresses: Addresses, remoteAddress: string): Addresses 
     source === 'known' ? list : list.filter((address) => formatAddress(address) !== remoteAddress),
   ]);
   return Object.fromEntries(kept.filter(([, list]) => list.length > 0));
-}
-
-/** The wait after the failures so far. */
-export function waitMs({ attempt, random }: PeerContext, firstMs: number, maxMs: number): number {
-  return backoffMs({ firstMs, maxMs, attempt: attempt - 1, random: random() });
 }

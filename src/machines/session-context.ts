@@ -81,6 +81,27 @@ export interface SessionContext extends SessionInput {
   readonly isAdmitted: boolean;
 }
 
+/** What a session knows before it has heard anything. */
+export function beforeHandshake() {
+  return {
+    peer: undefined,
+    subject: undefined,
+    theirClock: new Map(),
+    neighbors: new Set(),
+    diverged: new Set(),
+    isDoubted: false,
+    owed: [],
+    isMatched: false,
+    isAdvanced: false,
+    parked: new Set(),
+    roundTripMs: undefined,
+    clockAheadMs: undefined,
+    bytesPerSecond: undefined,
+    failure: { code: 'connectionLost', message: 'The connection ended.' },
+    isAdmitted: false,
+  } satisfies Partial<SessionContext>;
+}
+
 export type SessionEvent = SessionCommand | LinkReport | ReplicationReport | CredentialReport;
 
 /** One measure for both who write to the connection and who fill it. */

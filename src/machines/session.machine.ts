@@ -14,6 +14,7 @@ import { limits } from '../core/limits.js';
 import type { Refusal } from '../wire/messages.js';
 import { sessionSetup } from './session-actions.js';
 import {
+  beforeHandshake,
   linkOf,
   originOf,
   otherVersion,
@@ -46,21 +47,7 @@ const machine = sessionSetup.createMachine({
   context: ({ input, spawn, self }) => ({
     ...input,
     ...linkOf(input, mailboxOf(self), (linkInput) => spawn('link', { id: 'link', input: linkInput })),
-    peer: undefined,
-    subject: undefined,
-    theirClock: new Map(),
-    neighbors: new Set(),
-    diverged: new Set(),
-    isDoubted: false,
-    owed: [],
-    isMatched: false,
-    isAdvanced: false,
-    parked: new Set(),
-    roundTripMs: undefined,
-    clockAheadMs: undefined,
-    bytesPerSecond: undefined,
-    failure: { code: 'connectionLost', message: 'The connection ended.' },
-    isAdmitted: false,
+    ...beforeHandshake(),
   }),
   output: ({ context }) => ({
     sessionId: context.sessionId,

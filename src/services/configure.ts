@@ -10,26 +10,35 @@ import { parseConfiguration } from '../configuration/parse.js';
 import type { Configuration } from '../configuration/schema.js';
 import { deriveClusterKeys, stretch } from '../core/keys.js';
 import { limits } from '../core/limits.js';
-import type { ListenSecurity, Randomness } from '../ports/ports.js';
+import type { Randomness, ServerCertificate } from '../ports/ports.js';
 import { readAuthorities, readServerCertificate } from './pem-files.js';
 
 export interface ConfigurePorts {
   readonly randomness: Randomness;
-  /** How keys are stretched: by scrypt, except in tests that count. */
+  /** How keys are stretched. Default: by scrypt. */
   readonly derive?: Derive;
+  /** Where certificates come from. Default: the files that the configuration names. */
+  readonly certificates?: CertificateSource;
   /** The directory that relative paths start from. Default: the working directory of the process at that moment. */
   readonly workingDirectory?: string;
 }
 
+export interface CertificateSource {
+  /** The authorities to trust, in PEM format; undefined for those of the system. */
+  authorities(configuration: Configuration): Promise<string | undefined>;
+  /** The certificate that a cloud node presents; undefined if it uses no TLS. */
+  server(configuration: Configuration): Promise<ServerCertificate | undefined>;
+}
+
 export function createConfigure(ports: ConfigurePorts) {
-  const { randomness } = ports;
+  const { randomness, certificates = certificateFiles } = ports;
   // A reconfiguration derives again, mostly with the same keys.
   const derive = remembering(ports.derive ?? stretch);
   return fromPromise<Configured, { configuration: () => unknown }>(async ({ input }) => {
     const checked = parseConfiguration(input.configuration());
     const { keySource, initialRemotePeers } = checked;
     const configuration = withWholePaths(checked.configuration, ports.workingDirectory);
-    const ca = configuration.ca === undefined ? undefined : await readAuthorities(configuration.ca);
+    const ca = await certificates.authorities(configuration);
     const keys = keySource === undefined ? undefined : await deriveClusterKeys(keySource, derive);
     const nonce = () => randomness.token();
     const others = {
@@ -39,10 +48,9 @@ export function createConfigure(ports: ConfigurePorts) {
       initialPeers: initialPeerDocuments(initialRemotePeers, { keys, nonce }),
       initialRemotePeers: () => initialRemotePeers,
     };
-    if (configuration.role === 'cloud') {
-      return { ...others, security: await cloudSecurity(configuration) };
-    }
-    return { ...others, security: keys?.security ?? { kind: 'none' } };
+    if (configuration.role !== 'cloud') return { ...others, security: keys?.security ?? { kind: 'none' } };
+    const server = await certificates.server(configuration);
+    return { ...others, security: server === undefined ? { kind: 'none' } : { kind: 'server', server } };
   });
 }
 
@@ -80,8 +88,9 @@ function remembering(derive: Derive): Derive {
 
 const rootsMax = 2 * (1 + limits.acceptedKeysMax);
 
-/** Without a certificate only when the configuration check has found that no other machine can listen in. */
-async function cloudSecurity({ tlsCert, tlsKey }: Configuration): Promise<ListenSecurity> {
-  if (tlsCert === undefined || tlsKey === undefined) return { kind: 'none' };
-  return { kind: 'server', server: await readServerCertificate(tlsCert, tlsKey) };
-}
+const certificateFiles: CertificateSource = {
+  authorities: async ({ ca }) => (ca === undefined ? undefined : readAuthorities(ca)),
+  // The configuration's check lets a node do without only where no other machine can listen in.
+  server: async ({ tlsCert, tlsKey }) =>
+    tlsCert === undefined || tlsKey === undefined ? undefined : readServerCertificate(tlsCert, tlsKey),
+};

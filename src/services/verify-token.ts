@@ -3,7 +3,7 @@
  *
  * The keys are kept for all sessions of the node, so a token costs a signature check and no request.
  */
-import type { CompactVerifyResult, CryptoKey } from 'jose';
+import type { CryptoKey } from 'jose';
 import { fromPromise } from 'xstate';
 import type { VerifiedToken, VerifyTokenInput } from '../actors/slots.js';
 import { expectationOf } from '../configuration/cloud.js';
@@ -14,28 +14,51 @@ import type { TokenType } from '../core/token-shape.js';
 import type { Http, Time } from '../ports/ports.js';
 import type { AuthorityKeys, KeySet } from './authority-keys.js';
 
+/** A token whose signature is right. */
+export interface SignedToken {
+  readonly payload: Uint8Array;
+  readonly protectedHeader: { readonly typ?: unknown; readonly b64?: unknown };
+}
+
+/** What checks signatures. */
+export interface SignatureCheck {
+  loadKeys(): AuthorityKeysClass | Promise<AuthorityKeysClass>;
+  /** Rejects as `compactVerify` of `jose` does: with the code {@link keyUnknown} when no key fits. */
+  verify(token: string, keys: KeySet): Promise<SignedToken>;
+}
+
+type AuthorityKeysClass = typeof AuthorityKeys;
+
 /**
  * @throws StatemeshError `tokenRefused`, `authorityUnavailable`, `authorityInvalid`, `certificateInvalid`, `cancelled`
  */
-export function createVerifyToken(ports: { http: Http; time: Time }) {
+export function createVerifyToken(ports: { readonly http: Http; readonly time: Time }, check = byJose) {
   let keys: AuthorityKeys | undefined;
   return fromPromise<VerifiedToken, VerifyTokenInput>(async ({ input: { token, configuration, ca }, signal }) => {
     const expected = expectationOf(configuration);
     const source = { authority: expected.issuer, ca, origins: configuration.authorityOrigins };
-    // Loaded on demand: members verify no tokens. It loads `jose`.
-    const { AuthorityKeys } = await import('./authority-keys.js');
+    const AuthorityKeys = await check.loadKeys();
     if (keys === undefined || !keys.isOf(source)) keys = new AuthorityKeys(ports, source);
-    const payload = payloadOf(await verifySignature(token.reveal(), keys, signal), expected.shape.tokenTypes);
+    const payload = payloadOf(
+      await verifySignature(token.reveal(), { keys, check, signal }),
+      expected.shape.tokenTypes,
+    );
     return checkClaims(payload, { ...expected, nowMs: ports.time.now() });
   });
 }
 
+interface Verification {
+  readonly keys: AuthorityKeys;
+  readonly check: SignatureCheck;
+  readonly signal: AbortSignal;
+}
+
 /** A token that the authority has signed. */
-async function verifySignature(token: string, keys: AuthorityKeys, signal: AbortSignal): Promise<CompactVerifyResult> {
+async function verifySignature(token: string, { keys, check, signal }: Verification): Promise<SignedToken> {
   if (token.length > limits.tokenLengthMax) throw tokenRefused('it is too long');
   const present = await keys.get(signal);
   try {
-    return await verifyBy(token, present);
+    return await check.verify(token, present);
   } catch (error) {
     if (systemCodeOf(error) !== keyUnknown) throw refusalOf(error);
   }
@@ -43,13 +66,19 @@ async function verifySignature(token: string, keys: AuthorityKeys, signal: Abort
   const newer = await keys.newerThan(present, signal);
   if (newer === undefined) throw tokenRefused('it is signed with an unknown key');
   try {
-    return await verifyBy(token, newer);
+    return await check.verify(token, newer);
   } catch (error) {
     throw refusalOf(error);
   }
 }
 
-async function verifyBy(token: string, keys: KeySet): Promise<CompactVerifyResult> {
+/** Loaded on demand: members verify no tokens. */
+const byJose: SignatureCheck = {
+  loadKeys: async () => (await import('./authority-keys.js')).AuthorityKeys,
+  verify: verifyByJose,
+};
+
+async function verifyByJose(token: string, keys: KeySet): Promise<SignedToken> {
   const { compactVerify } = await import('jose');
   const options = { algorithms: [...tokenAlgorithms] };
   try {
@@ -69,11 +98,13 @@ async function verifyBy(token: string, keys: KeySet): Promise<CompactVerifyResul
   }
 }
 
-const keyUnknown = 'ERR_JWKS_NO_MATCHING_KEY';
+/** The code of the error for a token that no key of the authority fits. */
+export const keyUnknown = 'ERR_JWKS_NO_MATCHING_KEY';
 const keyAmbiguous = 'ERR_JWKS_MULTIPLE_MATCHING_KEYS';
-const keysTriedMax = 8;
+/** How many keys are tried for a token that names none. */
+export const keysTriedMax = 8;
 
-function payloadOf({ payload, protectedHeader }: CompactVerifyResult, types: readonly TokenType[]): unknown {
+function payloadOf({ payload, protectedHeader }: SignedToken, types: readonly TokenType[]): unknown {
   // RFC 7519, section 7.2, and RFC 7797, section 7: a token is never unencoded.
   if (protectedHeader.b64 === false) throw tokenRefused('it is not a token');
   checkType(protectedHeader.typ, types);

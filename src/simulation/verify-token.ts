@@ -1,27 +1,15 @@
 /**
- * Checks access tokens as the production service does, with the same keys and the same claims, but verifies signatures
- * synchronously: `jose` verifies by WebCrypto, which settles on another thread in real time, and no virtual clock can
- * order that.
+ * Checks access tokens by the production service, but verifies signatures synchronously: `jose` verifies by WebCrypto,
+ * which settles on another thread in real time, and no virtual clock can order that.
  */
 import { constants, createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto';
-import { fromPromise } from 'xstate';
-import type { VerifiedToken, VerifyTokenInput } from '../actors/slots.js';
-import { expectationOf } from '../configuration/cloud.js';
-import { checkClaims, checkType, tokenAlgorithms, tokenRefused } from '../core/access-token.js';
-import { limits } from '../core/limits.js';
+import { tokenAlgorithms, tokenRefused } from '../core/access-token.js';
 import type { Http, Time } from '../ports/ports.js';
 import { AuthorityKeys, type KeySet } from '../services/authority-keys.js';
+import { createVerifyToken, keysTriedMax, keyUnknown, type SignedToken } from '../services/verify-token.js';
 
 export function createSimulatedVerifyToken(ports: { readonly http: Http; readonly time: Time }) {
-  let keys: AuthorityKeys | undefined;
-  return fromPromise<VerifiedToken, VerifyTokenInput>(async ({ input: { token, configuration, ca }, signal }) => {
-    const expected = expectationOf(configuration);
-    const source = { authority: expected.issuer, ca, origins: configuration.authorityOrigins };
-    if (keys === undefined || !keys.isOf(source)) keys = new AuthorityKeys(ports, source);
-    const { claims, typ } = await claimsOf(token.reveal(), keys, signal);
-    checkType(typ, expected.shape.tokenTypes);
-    return checkClaims(claims, { ...expected, nowMs: ports.time.now() });
-  });
+  return createVerifyToken(ports, { loadKeys: () => AuthorityKeys, verify: verifySynchronously });
 }
 
 type Algorithm = (typeof tokenAlgorithms)[number];
@@ -30,31 +18,17 @@ interface Signed {
   readonly alg: Algorithm;
   readonly kid: unknown;
   readonly typ: unknown;
-  readonly claims: string;
+  readonly claims: Buffer;
   readonly signed: Buffer;
   readonly signature: Buffer;
 }
 
-/** The claims of a token that the authority has signed, and the claims that it makes. */
-async function claimsOf(
-  token: string,
-  keys: AuthorityKeys,
-  signal: AbortSignal,
-): Promise<{ claims: unknown; typ: unknown }> {
-  if (token.length > limits.tokenLengthMax) throw tokenRefused('it is too long');
-  const present = await keys.get(signal);
+async function verifySynchronously(token: string, keys: KeySet): Promise<SignedToken> {
   const parsed = parse(token);
-  let candidates = keysFor(parsed, present);
-  if (candidates.length === 0) {
-    // The key is unknown: the authority may have a new one.
-    const newer = await keys.newerThan(present, signal);
-    candidates = newer === undefined ? [] : keysFor(parsed, newer);
-    if (candidates.length === 0) throw tokenRefused('it is signed with an unknown key');
-  }
+  const candidates = keysFor(parsed, keys);
+  if (candidates.length === 0) throw Object.assign(new Error('No key fits.'), { code: keyUnknown });
   if (!candidates.some((key) => isSigned(parsed, key))) throw tokenRefused('its signature is invalid');
-  const claims = jsonOf(parsed.claims);
-  if (claims === undefined) throw tokenRefused('it is not a token');
-  return { claims, typ: parsed.typ };
+  return { payload: parsed.claims, protectedHeader: { typ: parsed.typ } };
 }
 
 function parse(token: string): Signed {
@@ -66,7 +40,7 @@ function parse(token: string): Signed {
     alg,
     kid,
     typ,
-    claims: decoded(claims),
+    claims: Buffer.from(claims, 'base64url'),
     signed: Buffer.from(`${header}.${claims}`),
     signature: Buffer.from(signature, 'base64url'),
   };
@@ -85,8 +59,6 @@ function keysFor({ alg, kid }: Signed, keys: KeySet): readonly KeyObject[] {
   );
   return suitable.slice(0, keysTriedMax).map((key) => createPublicKey({ key, format: 'jwk' }));
 }
-
-const keysTriedMax = 8;
 
 function isSigned({ alg, signed, signature }: Signed, key: KeyObject): boolean {
   switch (alg) {
