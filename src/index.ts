@@ -45,7 +45,7 @@ export {
   examineCertificates,
   type OwnCertificate,
 } from './node/certificates.js';
-export { databasesLeftBehind, examineDatabase, examineInstallation } from './node/examine.js';
+export { databasesHeldIn, databasesLeftBehind, examineDatabase, examineInstallation } from './node/examine.js';
 export { createNode } from './node/node.js';
 export { type NodeLogic, nodeLogic, nodeOf } from './node/node-logic.js';
 export type { NodeConfiguration, NodeExtras, NodeLogicExtras } from './node/node-options.js';
@@ -90,5 +90,6 @@ export {
   type RemotePeer,
   type RemotePeerDocument,
 } from './remote-peers/remote-peer.js';
+export type { HeldDatabase } from './store/database-lock.js';
 export type { Examination, ExaminationOptions } from './store/examination.js';
 export type { DatabaseLeftBehind } from './store/left-behind.js';

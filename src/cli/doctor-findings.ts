@@ -26,6 +26,7 @@ import {
   examineCertificates,
   examineDatabase,
   examineInstallation,
+  type HeldDatabase,
   type NodeStatus,
   type PeerStatus,
   parseConfiguration,
@@ -38,6 +39,7 @@ import { gatherConfiguration } from './configuration-fields.js';
 import { readConfigurationFile } from './configuration-file.js';
 import { assertNamed } from './configuration-source.js';
 import { adviceOn, exitCodeOf, exitCodes } from './exit-codes.js';
+import { heldIn, silentHolderAdvice, silentHolderText } from './node-at.js';
 import { bytes, clean, count, counted, paint, print, printJson } from './output.js';
 import { quarantineText } from './status.js';
 import {
@@ -137,7 +139,8 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
     const path = join(dataDir, `${configuration.nodeId}.db`);
     for await (const finding of databaseFindings(path, configuration, isRepairing)) findings.push(finding);
   }
-  yield nodeFinding(findings, silence);
+  const held = await heldIn(dataDir);
+  yield nodeFinding(findings, { silence, held, dataDir });
   yield* findings;
   if (installation.state === 'ok' && !findings.some(({ state }) => state === 'failed'))
     yield* await leftBehindIn(dataDir, configuration.nodeId);
@@ -154,23 +157,25 @@ function installationFinding(): Finding {
   }
 }
 
-/** The finding about a node that does not answer. A process that has its database open still counts as running. */
-function nodeFinding(ofDatabase: readonly Finding[], silence: Failure | undefined): Finding {
+/** The finding about a node that does not answer. A process that has a database open here still counts as running. */
+function nodeFinding(
+  ofDatabase: readonly Finding[],
+  { silence, held, dataDir }: { silence: Failure | undefined; held: readonly HeldDatabase[]; dataDir: string },
+): Finding {
   const inUse = ofDatabase.find(({ code }) => code === 'databaseInUse');
-  if (inUse === undefined) return ok('node', 'does not run');
+  const [other] = held;
+  const problem = inUse?.message ?? (other && `${other.holder} has the database ${other.path} open.`);
+  if (problem === undefined) return ok('node', 'does not run');
+  const finding = { check: 'node', state: 'failed', code: 'databaseInUse' } as const;
   // A process listens there.
   if (silence !== undefined && silence.code !== 'controlUnavailable') {
-    return {
-      ...{ check: 'node', state: 'failed', message: `runs, but does not answer: ${silence.message} ${inUse.message}` },
-      advice: 'It may be busy or stopped, or have used up its file descriptors: see its log, and /proc/PROCESS/fd.',
-      code: 'databaseInUse',
-    };
+    const message = `runs, but does not answer: ${silence.message} ${problem}`;
+    const advice =
+      'It may be busy or stopped, or have used up its file descriptors: see its log, and /proc/PROCESS/fd.';
+    return { ...finding, message, advice };
   }
-  return {
-    ...{ check: 'node', state: 'failed', message: `runs, but does not answer. ${inUse.message}` },
-    advice: 'A node reopens its control socket within seconds; one that was started with control: false has none.',
-    code: 'databaseInUse',
-  };
+  const message = `runs, but does not answer: ${other ? silentHolderText(other, dataDir) : problem}`;
+  return { ...finding, message, advice: silentHolderAdvice };
 }
 
 function* ofRunning(status: NodeStatus & { processId: number }): Generator<Finding> {

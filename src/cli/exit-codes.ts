@@ -26,7 +26,7 @@ export const exitCodeMeanings: Readonly<Record<number, string>> = {
   [exitCodes.ok]: 'done; for start: stopped gracefully',
   [exitCodes.failed]: 'failed for a reason not listed below; the message says why',
   [exitCodes.badInput]: 'bad input: option, variable, configuration, key, document, query or line',
-  [exitCodes.noNode]: 'no node runs in the data directory, or it went away',
+  [exitCodes.noNode]: 'no node answers in the data directory, or it went away',
   [exitCodes.notFound]: 'no document under the key (get, delete), no such remote peer',
   [exitCodes.taken]: 'start, reconfigure: port, address, database or data directory is taken or not available',
   [exitCodes.database]: 'start, reconfigure: the database is foreign, damaged or cannot be written',

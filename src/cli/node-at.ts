@@ -1,8 +1,9 @@
 /** The running node that a command talks to, found by its data directory. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type CallOptions, callControl, type StreamRequest, streamControl } from '../control/client.js';
 import { controlSocketPath, StatemeshError, systemCodeOf } from '../control/protocol.js';
+import type { HeldDatabase } from '../index.js';
 import { dataDirOf, type PlaceOptions } from './configuration-file.js';
 import { type ExitCode, exitCodeHelp, exitCodes } from './exit-codes.js';
 
@@ -49,22 +50,28 @@ export function nodeAt(options: PlaceOptions): NodeAt {
       try {
         return await callControl(path, command, body, callOptions);
       } catch (error) {
-        throw explain(error, dataDir, options);
+        throw await explain(error, dataDir, options);
       }
     },
     async *stream(command, request, callOptions) {
       try {
         yield* streamControl(path, command, request, callOptions);
       } catch (error) {
-        throw explain(error, dataDir, options);
+        throw await explain(error, dataDir, options);
       }
     },
   };
 }
 
-function explain(error: unknown, dataDir: string, place: PlaceOptions): unknown {
+async function explain(error: unknown, dataDir: string, place: PlaceOptions): Promise<unknown> {
   if (!(error instanceof StatemeshError) || error.code !== 'controlUnavailable') return error;
   if (systemCodeOf(error.cause) === 'EACCES') return error;
+  const [held] = await heldIn(dataDir);
+  if (held !== undefined) {
+    return new StatemeshError('controlUnavailable', `${silentHolderText(held, dataDir)} ${silentHolderAdvice}`, {
+      cause: error,
+    });
+  }
   const start = `statemesh start${placeText(place)}`;
   const advice = `start one with \`${start}\`, or name its directory with --data-dir.`;
   const message = existsSync(dataDir)
@@ -72,6 +79,30 @@ function explain(error: unknown, dataDir: string, place: PlaceOptions): unknown 
     : `No node can be reached in ${dataDir}, since there is no such directory: ${advice} If a node runs there already, its directory was deleted or moved: put it back, or make it again (mkdir -m 700 ${dataDir}), and the node answers within seconds.`;
   return new StatemeshError('controlUnavailable', message, { cause: error });
 }
+
+/** The databases that a process holds although no control socket answers. */
+export async function heldIn(dataDir: string): Promise<readonly HeldDatabase[]> {
+  if (!hasLocks(dataDir)) return [];
+  // Only here: this loads the code of a node.
+  const { databasesHeldIn } = await import('../index.js');
+  return databasesHeldIn(dataDir);
+}
+
+function hasLocks(dataDir: string): boolean {
+  try {
+    return readdirSync(dataDir).some((name) => name.endsWith('.lock'));
+  } catch {
+    return false;
+  }
+}
+
+/** The report about a process that has a database open and cannot be asked. */
+export function silentHolderText({ path, holder }: HeldDatabase, dataDir: string): string {
+  return `${holder} has the database ${path} open, but no control socket answers in ${dataDir}.`;
+}
+
+export const silentHolderAdvice =
+  'Set `control: true` in the program that runs there (createNode opens a control socket only then), or stop it. A node that has just started answers within seconds.';
 
 /** The options with which another command finds the same node. */
 function placeText({ config, dataDir }: PlaceOptions): string {

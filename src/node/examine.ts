@@ -1,11 +1,13 @@
 /** Looks through the databases of a node that does not run: for programs and for `statemesh doctor`. */
 
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { systemRandomness } from '../adapters/randomness.js';
 import { systemTime } from '../adapters/time.js';
+import { StatemeshError } from '../core/errors.js';
 import { type NodeId, parseNodeId } from '../core/ids.js';
 import { kinds, type OptionsShape, readOptions } from '../core/options.js';
+import { type HeldDatabase, heldDatabasesIn } from '../store/database-lock.js';
 import { type Examination, type ExaminationOptions, examineDatabase as examine } from '../store/examination.js';
 import { type DatabaseLeftBehind, findLeftBehind } from '../store/left-behind.js';
 import { assertNativeModule } from '../store/sqlite.js';
@@ -74,6 +76,20 @@ export async function databasesLeftBehind(options: {
   } finally {
     await store?.close();
   }
+}
+
+/**
+ * Finds the databases in a data directory that some process has open, without opening any. With a control socket that does not answer, that
+ * process is a node without one, or one that starts.
+ *
+ * @throws StatemeshError `requestInvalid`
+ *
+ * @example
+ * for (const { path, holder } of databasesHeldIn('./data')) console.log(`${holder} has ${path} open.`);
+ */
+export function databasesHeldIn(dataDir: string): readonly HeldDatabase[] {
+  if (typeof dataDir === 'string' && dataDir !== '') return heldDatabasesIn(resolve(dataDir));
+  throw new StatemeshError('requestInvalid', 'databasesHeldIn takes the path of a data directory.');
 }
 
 const examineShape: OptionsShape<Pick<ExaminationOptions, 'path' | 'onProgress'> & { readonly nodeId: string }> = {

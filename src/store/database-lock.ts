@@ -88,20 +88,51 @@ export function lockDatabase(path: string): DatabaseLock {
 /** @throws StatemeshError `databaseInUse` if a process holds the lock of a database at this moment */
 export function refuseLocked(path: string): void {
   const file = realPathOf(path);
-  const directory = lockPathOf(file);
-  let number = 0;
+  if (isLocked(file)) throw inUse(file);
+}
+
+/** A database that a process holds at this moment. */
+export interface HeldDatabase {
+  readonly path: string;
+  /** Who holds it, as the subject of a sentence: `The process 4711`. */
+  readonly holder: string;
+}
+
+/** The databases in a directory whose lock some process holds. Nothing is changed, and no database is opened. */
+export function heldDatabasesIn(directory: string): readonly HeldDatabase[] {
+  return lockNamesIn(directory).flatMap((name) => {
+    const path = join(directory, `${name.slice(0, -lockSuffix.length)}.db`);
+    return isLocked(path) ? [{ path, holder: holderOf(path) }] : [];
+  });
+}
+
+function lockNamesIn(directory: string): string[] {
   try {
-    number = highestIn(directory);
+    const names = readdirSync(directory).filter((name) => name.endsWith(lockSuffix));
+    return names.sort().slice(0, limits.leftBehindFilesMax);
+  } catch {
+    // Without a listing, nothing is found.
+    return [];
+  }
+}
+
+function isLocked(path: string): boolean {
+  const directory = lockPathOf(path);
+  try {
+    const number = highestIn(directory);
+    return number > 0 && isAlive(join(directory, String(number)));
   } catch {
     // Without a directory there is no lock.
+    return false;
   }
-  if (number > 0 && isAlive(join(directory, String(number)))) throw inUse(file);
 }
 
 /** `till-1.db` is locked by `till-1.lock`. */
 export function lockPathOf(path: string): string {
-  return join(dirname(path), `${basename(path, '.db')}.lock`);
+  return join(dirname(path), `${basename(path, '.db')}${lockSuffix}`);
 }
+
+const lockSuffix = '.lock';
 
 interface Held {
   readonly directory: string;
