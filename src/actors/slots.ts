@@ -74,6 +74,8 @@ export const openStore = promiseSlot<OpenStoreInput, Store>('openStore');
 /** Which database to open. */
 export interface OpenStoreInput {
   readonly configuration: Configuration;
+  /** Whether the node starts, and so may find another one in its data directory. */
+  readonly isStart: boolean;
 }
 
 /** Copies a database into its successor while it still serves. */

@@ -45,6 +45,18 @@ export async function listenAtSocket(server: Server, path: string): Promise<Sock
   }
 }
 
+/**
+ * Refuses a place that {@link listenAtSocket} could not have, and changes nothing: a node that starts asks before it makes anything.
+ *
+ * @throws StatemeshError `controlUnavailable`
+ */
+export async function assertPlaceFree(path: string): Promise<void> {
+  const present = lstatSync(path, { throwIfNoEntry: false });
+  if (present === undefined) return;
+  if (!present.isSocket()) throw inTheWay(path);
+  if (await answers(path)) throw taken(path);
+}
+
 async function claim(server: Server, path: string): Promise<SocketPlace> {
   const nest = mkdtempSync(join(dirname(path), '.control-'));
   try {
@@ -110,7 +122,7 @@ function isLinked(from: string, to: string): boolean {
 async function clear(path: string, aside: string): Promise<void> {
   const stale = lstatSync(path, { throwIfNoEntry: false });
   if (stale === undefined) return;
-  if (!stale.isSocket()) throw unavailable(`${path} is in the way and is not a socket: move it away.`);
+  if (!stale.isSocket()) throw inTheWay(path);
   if (await answers(path)) throw taken(path);
   if (!isSame(lstatSync(path, { throwIfNoEntry: false }), stale)) return;
   try {
@@ -141,6 +153,10 @@ function answers(path: string): Promise<boolean> {
       resolve(!['ECONNREFUSED', 'ENOENT'].includes(systemCodeOf(error) ?? ''));
     });
   });
+}
+
+function inTheWay(path: string): StatemeshError {
+  return unavailable(`${path} is in the way and is not a socket: move it away.`);
 }
 
 function taken(path: string): StatemeshError {

@@ -208,7 +208,10 @@ const machine = setup({
     openingStore: {
       invoke: {
         src: 'openStore',
-        input: ({ context }) => ({ configuration: (context.configured as Configured).configuration }),
+        input: ({ context }) => ({
+          configuration: (context.configured as Configured).configuration,
+          isStart: context.present === undefined,
+        }),
         onDone: [
           {
             guard: 'isStart',
