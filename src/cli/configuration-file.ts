@@ -69,6 +69,45 @@ export function dataDirOf(options: PlaceOptions): string {
   return file === undefined ? resolve(defaultDataDir) : fileDataDirOf(file);
 }
 
+/** Where a command looks for a node, and which node it means. */
+export interface Place {
+  /** Absolute. */
+  readonly dataDir: string;
+  /** The node of a configuration file that was named. Undefined: whichever node is in the data directory. */
+  readonly meant: { readonly nodeId: string; readonly file: string } | undefined;
+}
+
+/**
+ * The same, with the node that a named configuration file means.
+ *
+ * A data directory that is named by an option, while the file is only the default or comes from the environment, means the node there.
+ *
+ * @throws StatemeshError `configurationUnreadable`
+ */
+export function placeOf(options: PlaceOptions): Place {
+  const isMeant = isNodeMeant(options);
+  const dataDir = options.dataDir ?? variable('STATEMESH_DATA_DIR');
+  if (dataDir !== undefined && !isMeant) return { dataDir: resolve(dataDir), meant: undefined };
+  // Only once: it may be a pipe.
+  const file = readConfigurationFile(options);
+  if (file === undefined) return { dataDir: resolve(dataDir ?? defaultDataDir), meant: undefined };
+  const nodeId = variable('STATEMESH_NODE_ID') ?? file.fields.nodeId;
+  return {
+    dataDir: dataDir === undefined ? fileDataDirOf(file) : resolve(dataDir),
+    meant: isMeant && typeof nodeId === 'string' ? { nodeId, file: file.path } : undefined,
+  };
+}
+
+/** Whether the caller has named a configuration, and so the node that it configures. */
+export function isNodeMeant(options: PlaceOptions): boolean {
+  return options.config !== undefined || (options.dataDir === undefined && variable('STATEMESH_CONFIG') !== undefined);
+}
+
+/** What to do about a node that answers in place of the one that is meant. */
+export function otherNodeAdvice(dataDir: string, meantNodeId: string): string {
+  return `To talk to the node that answers, leave out --config and say --data-dir ${dataDir}. To talk to ${meantNodeId}, name its own data directory.`;
+}
+
 export function fileDataDirOf({ path, fields, isPlain }: ConfigurationFile): string {
   const { dataDir = defaultDataDir } = fields;
   if (typeof dataDir !== 'string' || dataDir === '') {

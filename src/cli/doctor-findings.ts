@@ -36,7 +36,7 @@ import {
 } from '../index.js';
 import { now } from './ambient.js';
 import { gatherConfiguration } from './configuration-fields.js';
-import { readConfigurationFile } from './configuration-file.js';
+import { isNodeMeant, otherNodeAdvice, type PlaceOptions, readConfigurationFile } from './configuration-file.js';
 import { assertNamed } from './configuration-source.js';
 import { adviceOn, exitCodeOf, exitCodes } from './exit-codes.js';
 import { heldIn, silentHolderAdvice, silentHolderText } from './node-at.js';
@@ -129,6 +129,9 @@ async function* examined(options: Record<string, unknown>): AsyncGenerator<Findi
   }
   const isRepairing = options.repair === true;
   if (status !== undefined) {
+    const other = otherNodeFinding(status, { configuration, dataDir, options });
+    if (other !== undefined) yield other;
+    if (other?.state === 'failed') return;
     yield* ofRunning(status);
     yield* await leftBehindOf(dataDir, status);
     if (isRepairing) yield refusal(status);
@@ -176,6 +179,22 @@ function nodeFinding(
   }
   const message = `runs, but does not answer: ${other ? silentHolderText(other, dataDir) : problem}`;
   return { ...finding, message, advice: silentHolderAdvice };
+}
+
+/** The node that answers has another NodeId than the configuration: a problem when the caller has named one of the two. */
+function otherNodeFinding(
+  { nodeId }: NodeStatus,
+  { configuration, dataDir, options }: { configuration: Configuration; dataDir: string; options: PlaceOptions },
+): Finding | undefined {
+  if (nodeId === configuration.nodeId) return undefined;
+  const isMeant = isNodeMeant(options) || 'nodeId' in options;
+  return {
+    check: 'node',
+    state: isMeant ? 'failed' : 'warning',
+    message: `Node ${nodeId} answers in ${dataDir}, but the configuration names ${configuration.nodeId}.`,
+    advice: otherNodeAdvice(dataDir, configuration.nodeId),
+    code: 'nodeIdMismatch',
+  };
 }
 
 function* ofRunning(status: NodeStatus & { processId: number }): Generator<Finding> {

@@ -66,6 +66,7 @@ const exitCodesByError: Partial<Record<ErrorCode, ExitCode>> = {
   configurationUnreadable: exitCodes.badInput,
   clusterKeyMissing: exitCodes.badInput,
   nodeIdInvalid: exitCodes.badInput,
+  nodeIdMismatch: exitCodes.badInput,
   collectionNameInvalid: exitCodes.badInput,
   collectionReserved: exitCodes.badInput,
   keyInvalid: exitCodes.badInput,

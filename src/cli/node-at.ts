@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { type CallOptions, callControl, type StreamRequest, streamControl } from '../control/client.js';
 import { controlSocketPath, StatemeshError, systemCodeOf } from '../control/protocol.js';
 import type { HeldDatabase } from '../index.js';
-import { dataDirOf, type PlaceOptions } from './configuration-file.js';
+import { otherNodeAdvice, type Place, type PlaceOptions, placeOf } from './configuration-file.js';
 import { type ExitCode, exitCodeHelp, exitCodes } from './exit-codes.js';
 
 /** The options of every command that talks to a node. */
@@ -42,29 +42,33 @@ export function defineTalking(command: Command, { json, examples, notFound = fal
 
 /** @throws StatemeshError `configurationUnreadable`, `controlUnavailable` for a path that is too long */
 export function nodeAt(options: PlaceOptions): NodeAt {
-  const dataDir = dataDirOf(options);
+  const { dataDir, meant } = placeOf(options);
   const path = controlSocketPath(dataDir);
+  const meantNodeId = meant?.nodeId;
+  const explained = (error: unknown): Promise<unknown> => explain(error, { dataDir, meant }, options);
   return {
     dataDir,
     async call(command, body, callOptions) {
       try {
-        return await callControl(path, command, body, callOptions);
+        return await callControl(path, command, body, { ...callOptions, meantNodeId });
       } catch (error) {
-        throw await explain(error, dataDir, options);
+        throw await explained(error);
       }
     },
     async *stream(command, request, callOptions) {
       try {
-        yield* streamControl(path, command, request, callOptions);
+        yield* streamControl(path, command, request, { ...callOptions, meantNodeId });
       } catch (error) {
-        throw await explain(error, dataDir, options);
+        throw await explained(error);
       }
     },
   };
 }
 
-async function explain(error: unknown, dataDir: string, place: PlaceOptions): Promise<unknown> {
-  if (!(error instanceof StatemeshError) || error.code !== 'controlUnavailable') return error;
+async function explain(error: unknown, { dataDir, meant }: Place, options: PlaceOptions): Promise<unknown> {
+  if (!(error instanceof StatemeshError)) return error;
+  if (error.code === 'nodeIdMismatch' && meant !== undefined) return otherNode(error, dataDir, meant);
+  if (error.code !== 'controlUnavailable') return error;
   if (systemCodeOf(error.cause) === 'EACCES') return error;
   const [held] = await heldIn(dataDir);
   if (held !== undefined) {
@@ -72,12 +76,22 @@ async function explain(error: unknown, dataDir: string, place: PlaceOptions): Pr
       cause: error,
     });
   }
-  const start = `statemesh start${placeText(place)}`;
+  const start = `statemesh start${placeText(options)}`;
   const advice = `start one with \`${start}\`, or name its directory with --data-dir.`;
   const message = existsSync(dataDir)
     ? `No node runs in ${dataDir}: ${advice}`
     : `No node can be reached in ${dataDir}, since there is no such directory: ${advice} If a node runs there already, its directory was deleted or moved: put it back, or make it again (mkdir -m 700 ${dataDir}), and the node answers within seconds.`;
   return new StatemeshError('controlUnavailable', message, { cause: error });
+}
+
+/** The message of the node that refuses names it. */
+function otherNode(
+  cause: StatemeshError,
+  dataDir: string,
+  { nodeId, file }: NonNullable<Place['meant']>,
+): StatemeshError {
+  const message = `${cause.message} ${file} names ${nodeId}, and the data directory is ${dataDir}. ${otherNodeAdvice(dataDir, nodeId)}`;
+  return new StatemeshError('nodeIdMismatch', message, { cause });
 }
 
 /** The databases that a process holds although no control socket answers. */

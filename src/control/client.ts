@@ -15,6 +15,7 @@ import {
   controlContentTypes,
   type ErrorCode,
   errorCodes,
+  meantNodeHeader,
   messageOf,
   StatemeshError,
   systemCodeOf,
@@ -27,6 +28,8 @@ export interface CallOptions {
   readonly idleTimeoutMs?: number;
   /** Skips the check of the socket's owner: for questions that carry no secret, about a node in this same process. */
   readonly isUntrusted?: boolean;
+  /** The NodeId of the node that is meant: another one that answers refuses with `nodeIdMismatch`. */
+  readonly meantNodeId?: string | undefined;
 }
 
 /** What a stream sends: a JSON body, or lines as they come. */
@@ -65,7 +68,7 @@ function statusOf(look: () => Stats): Stats | undefined {
  * @param command Its name, as in `controlCommands`
  * @returns The JSON value of the answer
  * @throws StatemeshError `controlUnavailable` when no node answers there, `controlForeign` when the socket may belong
- * to another user, `connectionLost`, `connectionTimeout`, `cancelled` by the signal, and the errors of the command
+ * to another user, `connectionLost`, `connectionTimeout`, `nodeIdMismatch`, `cancelled` by the signal, and the errors of the command
  *
  * @example
  * const { port } = (await callControl(controlSocketPath('./data'), 'status')) as { port: number };
@@ -74,9 +77,9 @@ export async function callControl(
   socketPath: string,
   command: string,
   body?: unknown,
-  { signal, idleTimeoutMs = callIdleTimeoutMs, isUntrusted = false }: CallOptions = {},
+  { signal, idleTimeoutMs = callIdleTimeoutMs, isUntrusted = false, meantNodeId }: CallOptions = {},
 ): Promise<unknown> {
-  const exchange = new Exchange(socketPath, command, { body }, { signal, idleTimeoutMs, isUntrusted });
+  const exchange = new Exchange(socketPath, command, { body }, { signal, idleTimeoutMs, isUntrusted, meantNodeId });
   try {
     return parse(await textOf(await exchange.answer()));
   } catch (error) {
@@ -98,9 +101,9 @@ export async function* streamControl(
   socketPath: string,
   command: string,
   request: StreamRequest,
-  { signal, idleTimeoutMs = 0, isUntrusted = false }: CallOptions = {},
+  { signal, idleTimeoutMs = 0, isUntrusted = false, meantNodeId }: CallOptions = {},
 ): AsyncGenerator<unknown, void, void> {
-  const exchange = new Exchange(socketPath, command, request, { signal, idleTimeoutMs, isUntrusted });
+  const exchange = new Exchange(socketPath, command, request, { signal, idleTimeoutMs, isUntrusted, meantNodeId });
   try {
     for await (const line of linesOf(await exchange.answer())) {
       const item = parse(line);
@@ -132,11 +135,7 @@ class Exchange {
     socketPath: string,
     command: string,
     request: StreamRequest,
-    {
-      signal,
-      idleTimeoutMs,
-      isUntrusted,
-    }: { signal: AbortSignal | undefined; idleTimeoutMs: number; isUntrusted: boolean },
+    { signal, idleTimeoutMs, isUntrusted, meantNodeId }: CallOptions & { idleTimeoutMs: number },
   ) {
     this.#socketPath = socketPath;
     this.#signal = signal;
@@ -149,7 +148,10 @@ class Exchange {
       socketPath,
       method: 'POST',
       path: `/v1/${encodeURIComponent(command)}${query === '' ? '' : `?${query}`}`,
-      headers: { 'content-type': request.lines === undefined ? controlContentTypes.json : controlContentTypes.lines },
+      headers: {
+        'content-type': request.lines === undefined ? controlContentTypes.json : controlContentTypes.lines,
+        ...(meantNodeId === undefined ? {} : { [meantNodeHeader]: encodeURIComponent(meantNodeId) }),
+      },
       timeout: idleTimeoutMs,
       ...(signal === undefined ? {} : { signal }),
     });

@@ -34,6 +34,8 @@ export interface ControlCall {
   readonly lines: AsyncIterable<string>;
   /** The query of the URL. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** The NodeId of the node that the caller means; undefined when it takes any that answers. */
+  readonly meantNodeId?: string | undefined;
   /** Aborted when the caller hangs up. */
   readonly signal: AbortSignal;
   /** Resolves when the answer was sent or the caller is gone; for work that must wait until then. */
@@ -49,6 +51,9 @@ export type ControlCommands = Readonly<Record<string, ControlCommand>>;
 export interface ControlErrorLine {
   readonly error: { readonly code: string; readonly message: string };
 }
+
+/** The header in which a caller names the node that it means: another node refuses the request. */
+export const meantNodeHeader = 'statemesh-node';
 
 export const controlContentTypes = { json: 'application/json', lines: 'application/x-ndjson' } as const;
 

@@ -22,6 +22,7 @@ import {
   type ControlErrorLine,
   type ControlLimits,
   controlContentTypes,
+  meantNodeHeader,
 } from './protocol.js';
 import { ControlReaders } from './readers.js';
 
@@ -108,7 +109,14 @@ async function answer({ request, response, commands, limits, readers, turns }: E
   request.on('error', () => {});
   try {
     const { command, parameters } = route(request, commands);
-    const call = { ...(await readBody(request, response, limits)), parameters, signal: hangUp.signal, answered };
+    const meantNodeId = request.headers[meantNodeHeader]?.toString();
+    const call = {
+      ...(await readBody(request, response, limits)),
+      parameters,
+      meantNodeId,
+      signal: hangUp.signal,
+      answered,
+    };
     const result = command(call);
     if (isStream(result)) {
       if (!readers.takesStream(response)) throw new Refusal(503, tooManyStreams(limits));

@@ -5,7 +5,7 @@
  * names, documents and queries are checked by the database itself, which knows their rules.
  */
 import { isAbsolute } from 'node:path';
-import type { ControlCall, ControlCommands } from '../control/protocol.js';
+import type { ControlCall, ControlCommand, ControlCommands } from '../control/protocol.js';
 import type { RecentLog } from '../control/recent-log.js';
 import type { Scope } from '../core/author.js';
 import { StatemeshError, shortText } from '../core/errors.js';
@@ -203,6 +203,23 @@ export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCom
       return { nodeId, processId: process.pid };
     },
   };
+}
+
+/** The commands, refused to a caller that means another node. */
+export function onlyForMeant(commands: ControlCommands, nodeIdOf: () => string | undefined): ControlCommands {
+  const entries = Object.entries(commands).map(([name, command]): [string, ControlCommand] => [
+    name,
+    (call) => {
+      const nodeId = nodeIdOf();
+      if (call.meantNodeId !== undefined && call.meantNodeId !== nodeId) throw answersInstead(nodeId, call.meantNodeId);
+      return command(call);
+    },
+  ]);
+  return Object.fromEntries(entries);
+}
+
+function answersInstead(nodeId: string | undefined, meant: string): StatemeshError {
+  return new StatemeshError('nodeIdMismatch', `Node ${nodeId} answers, not node "${shortText(meant)}".`);
 }
 
 async function* find(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {

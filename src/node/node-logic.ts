@@ -18,7 +18,7 @@ import { closeParts } from '../services/close.js';
 import { type NodeActor, type NodeSnapshot, nodeStateOf, openPartsIn } from './actor-tree.js';
 import { Audit, auditCommands, auditEvents } from './audit.js';
 import { composeNode, createServices } from './compose.js';
-import { controlCommands } from './control-commands.js';
+import { controlCommands, onlyForMeant } from './control-commands.js';
 import { handleOf } from './handle.js';
 import { logEvents } from './logging.js';
 import {
@@ -137,8 +137,11 @@ function assemble(actor: NodeActor, { provider, extras, ports }: Parts): { machi
   const log = logger instanceof RecentLog ? logger : new RecentLog(logger, () => ports.time.now());
   const auditLogger = extras.auditLogger ?? (logger && log);
   const audit = auditLogger === undefined ? undefined : new Audit(auditLogger, ports.time);
-  const commands = (): ControlCommands =>
-    audit === undefined ? controlCommands(node, log) : auditCommands(controlCommands(node, log), audit, userOfSocket());
+  const commands = (): ControlCommands => {
+    const all = controlCommands(node, log);
+    const nodeIdOf = () => actor.getSnapshot().context.configured?.configuration.nodeId;
+    return onlyForMeant(audit === undefined ? all : auditCommands(all, audit, userOfSocket()), nodeIdOf);
+  };
   const machine = composeNode({
     ...createServices(ports, {
       provider,

@@ -47,3 +47,38 @@ describe('start in a data directory in which another node runs', () => {
     expect(stderr).toContain(`The process ${node.child.pid} has the database open`);
   });
 });
+
+describe('--config of one node with the data directory of another', () => {
+  test('a command -> refused, with the node that answers; without --config it answers', async () => {
+    const [one, two] = await Promise.all([startNode({ nodeId: 'one' }), startNode({ nodeId: 'two' })]);
+    const data = join(two.directory, 'data');
+    for (const command of ['status', 'peers', 'put c k 1', 'find c', 'stop']) {
+      const { exitCode, stdout, stderr } = await one.run([
+        ...command.split(' '),
+        '--config',
+        'statemesh.json',
+        '--data-dir',
+        data,
+      ]);
+      expect([command, exitCode, stdout]).toEqual([command, 2, '']);
+      expect(stderr).toContain('Node two answers, not node "one".');
+      expect(stderr).toContain(`leave out --config and say --data-dir ${data}`);
+    }
+    expect((await one.run(['find', 'c', '--data-dir', data])).exitCode).toBe(0);
+    expect((await two.run(['status', '--config', 'statemesh.json', '--data-dir', data])).exitCode).toBe(0);
+  });
+
+  test('doctor -> refused when --config is given, a warning when the file is only the default', async () => {
+    const [one, two] = await Promise.all([startNode({ nodeId: 'one' }), startNode({ nodeId: 'two' })]);
+    const data = ['--data-dir', join(two.directory, 'data')];
+    const [named, found] = await Promise.all([
+      one.run(['doctor', ...data, '--config', 'statemesh.json']),
+      one.run(['doctor', ...data]),
+    ]);
+    expect([named.exitCode, found.exitCode]).toEqual([2, 0]);
+    expect(named.stdout).toMatch(/✗ node: Node two answers in .*, but the configuration names one\./);
+    expect(found.stdout).toMatch(/! node: Node two answers in .*, but the configuration names one\./);
+    expect(found.stdout).toContain('✓ node: two is running');
+    expect(named.stdout).not.toContain('two is running');
+  });
+});
