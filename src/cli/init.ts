@@ -4,7 +4,7 @@
  * Invariants: only the owner can read the file, from its first moment. Nothing is overwritten unless asked for. The key
  * is never printed.
  */
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -23,6 +23,7 @@ import { standardInput } from './exact-input.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';
 import { placeFor } from './file-place.js';
+import { heldIn } from './node-at.js';
 import { print, printJson } from './output.js';
 
 interface InitOptions {
@@ -76,16 +77,18 @@ async function init(options: InitOptions): Promise<void> {
   const source = options.from === undefined ? undefined : readConfigurationFile({ config: options.from });
   const cluster = source === undefined ? await newCluster(options, newKey) : clusterOf(source, options);
   const given = options.nodeId ?? variable('STATEMESH_NODE_ID');
+  if (source !== undefined && given !== undefined && given === source.fields.nodeId) throw sameName(source, given);
   const nodeId = given ?? nodeIdOf(hostname(), source?.fields.nodeId);
   const path = freePath(options, nodeId);
   const named = options.dataDir ?? variable('STATEMESH_DATA_DIR');
   // In the file, the path is relative to the file.
-  const dataDir = named === undefined ? freeDataDir(path, nodeId, source) : fromFile(path, resolve(named));
+  const dataDir = named === undefined ? freeDataDir(path, nodeId) : fromFile(path, resolve(named));
+  const absolute = resolve(dirname(path), dataDir);
+  await refuseForeignData(path, nodeId, absolute);
   const fields = { nodeId, dataDir, ...cluster, control: true };
   parseConfiguration(fields);
   write(path, `${JSON.stringify(fields, undefined, 2)}\n`, options.force === true);
 
-  const absolute = resolve(dirname(path), dataDir);
   if (options.json) {
     printJson({ config: path, nodeId, dataDir: absolute });
     return;
@@ -149,10 +152,77 @@ function freePath(options: InitOptions, nodeId: string): string {
   return isFree ? path : join(dirname(path), `${nodeId}.json`);
 }
 
+function sameName({ path }: ConfigurationFile, nodeId: string): StatemeshError {
+  return badInput(
+    `${path} is the configuration of node ${nodeId} itself, and two nodes of one name refuse each other: choose another --node-id. To move ${nodeId} to another machine, stop it there, and take its file and its data directory along.`,
+  );
+}
+
 /** Two nodes cannot share a data directory. */
-function freeDataDir(path: string, nodeId: string, source: ConfigurationFile | undefined): string {
-  const isTaken = source !== undefined && fileDataDirOf(source) === resolve(dirname(path), defaultDataDir);
+function freeDataDir(path: string, nodeId: string): string {
+  const isTaken = configurationsOf(resolve(dirname(path), defaultDataDir), path).length > 0;
   return isTaken ? `${defaultDataDir}-${nodeId}` : defaultDataDir;
+}
+
+/** The configurations beside a file that have a data directory, without those of the file itself. */
+function configurationsOf(dataDir: string, path: string): ConfigurationFile[] {
+  const names = namesIn(dirname(path)).filter((name) => name.endsWith('.json'));
+  return names.slice(0, neighborsMax).flatMap((name) => {
+    const file = join(dirname(path), name);
+    const found = file === path ? undefined : configurationAt(file);
+    return found !== undefined && fileDataDirOf(found) === dataDir ? [found] : [];
+  });
+}
+
+/** More files beside a configuration are not looked at. */
+const neighborsMax = 256;
+
+/** Undefined for a file that is not the configuration of a node. */
+function configurationAt(path: string): ConfigurationFile | undefined {
+  try {
+    const file = readConfigurationFile({ config: path });
+    const isOfNode = typeof file?.fields.nodeId === 'string' && 'clusterKey' in file.fields;
+    return isOfNode && fileDataDirOf(file) !== '' ? file : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch {
+    // It does not exist yet, or cannot be read: writing there says so.
+    return [];
+  }
+}
+
+/**
+ * A data directory belongs to one node.
+ *
+ * @throws StatemeshError `requestInvalid` when another node runs there, when another configuration names it, or when it holds only databases of
+ * other nodes
+ */
+async function refuseForeignData(path: string, nodeId: string, dataDir: string): Promise<void> {
+  const other = 'choose another with --data-dir';
+  const [configuration] = configurationsOf(dataDir, path);
+  if (configuration !== undefined) {
+    const whose = `${configuration.path}, of node ${configuration.fields.nodeId}`;
+    throw badInput(`${dataDir} is the data directory of ${whose}: ${other}.`);
+  }
+  const [held] = await heldIn(dataDir);
+  if (held !== undefined && held.path !== join(dataDir, `${nodeId}.db`)) {
+    throw badInput(
+      `${held.holder} has the database ${held.path} open, so another node has that data directory: ${other}.`,
+    );
+  }
+  const databases = namesIn(dataDir).filter((name) => name.endsWith('.db'));
+  const [database] = databases;
+  if (database === undefined || databases.includes(`${nodeId}.db`)) return;
+  const owner = database.slice(0, -'.db'.length);
+  throw badInput(
+    `${dataDir} has the database of node ${owner}, and none of ${nodeId}: ${other}, or keep the name with --node-id ${owner}. To rename a node, start it under its name, and change it with \`statemesh reconfigure node-id=${nodeId}\`.`,
+  );
 }
 
 /** A path beside the file or below it moves with the file. */

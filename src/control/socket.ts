@@ -51,10 +51,19 @@ export async function listenAtSocket(server: Server, path: string): Promise<Sock
  * @throws StatemeshError `controlUnavailable`
  */
 export async function assertPlaceFree(path: string): Promise<void> {
-  const present = lstatSync(path, { throwIfNoEntry: false });
+  const present = statusOf(path);
   if (present === undefined) return;
   if (!present.isSocket()) throw inTheWay(path);
   if (await answers(path)) throw taken(path);
+}
+
+/** Undefined also for a directory that cannot be used: whoever makes something there says why. */
+function statusOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 async function claim(server: Server, path: string): Promise<SocketPlace> {

@@ -2,7 +2,17 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { clusterKey, clusterSalt, eventsOf, open, run, type StartedNode, startNode } from './cli-fixture.js';
+import {
+  clusterKey,
+  clusterSalt,
+  eventsOf,
+  open,
+  readJson,
+  run,
+  type StartedNode,
+  startNode,
+  temporaryDirectory,
+} from './cli-fixture.js';
 
 /** The configuration of another node, in the directory of the first. */
 async function configurationBeside({ directory }: StartedNode, fields: Record<string, unknown>): Promise<string> {
@@ -80,5 +90,54 @@ describe('--config of one node with the data directory of another', () => {
     expect(found.stdout).toMatch(/! node: Node two answers in .*, but the configuration names one\./);
     expect(found.stdout).toContain('✓ node: two is running');
     expect(named.stdout).not.toContain('two is running');
+  });
+});
+
+describe('init for a data directory of another node', () => {
+  async function initialized(nodeId: string): Promise<string> {
+    const cwd = await temporaryDirectory();
+    expect((await run(['init', '--node-id', nodeId], { cwd })).exitCode).toBe(0);
+    return cwd;
+  }
+
+  test('another configuration beside it has the default directory -> a directory of its own', async () => {
+    const cwd = await initialized('one');
+    expect((await run(['init', '--node-id', 'two', '--config', 'two.json'], { cwd })).exitCode).toBe(0);
+    expect((await readJson(join(cwd, 'two.json'))).dataDir).toBe('./data-two');
+  });
+
+  test('--data-dir of another configuration -> refused with its name, and nothing is written', async () => {
+    const cwd = await initialized('one');
+    for (const more of [[], ['--from', 'statemesh.json']]) {
+      const args = ['init', '--node-id', 'two', '--config', 'two.json', '--data-dir', 'data', ...more];
+      const { exitCode, stderr } = await run(args, { cwd });
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining('statemesh.json, of node one')]);
+    }
+    expect(await readdir(cwd)).toEqual(['statemesh.json']);
+  });
+
+  test('the node of another NodeId runs there, or has run -> refused, with what to do', async () => {
+    const node = await startNode({ nodeId: 'one' });
+    const cwd = await temporaryDirectory();
+    const args = ['init', '--node-id', 'two', '--data-dir', join(node.directory, 'data')];
+    const running = await run(args, { cwd });
+    expect([running.exitCode, running.stderr]).toEqual([
+      2,
+      expect.stringContaining(`The process ${node.child.pid} has the database`),
+    ]);
+    await node.run(['stop']);
+    await node.exitCode;
+    const rested = await run(args, { cwd });
+    expect([rested.exitCode, rested.stderr]).toEqual([2, expect.stringContaining('has the database of node one')]);
+    expect(rested.stderr).toContain('statemesh reconfigure node-id=two');
+    expect(await readdir(cwd)).toEqual([]);
+    expect((await run(args.with(2, 'one'), { cwd })).exitCode).toBe(0);
+  });
+
+  test('--from with the NodeId of its source -> refused, with advice', async () => {
+    const cwd = await initialized('one');
+    const { exitCode, stderr } = await run(['init', '--from', 'statemesh.json', '--node-id', 'one'], { cwd });
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('is the configuration of node one itself')]);
+    expect(stderr).toContain('choose another --node-id');
   });
 });

@@ -82,7 +82,11 @@ playTable('Files and disks', {
     rmSync(join(node.directory, 'data', 'control.sock'));
     return sayings;
   },
-  'no control socket': async () => (await started({ control: false })).sayings,
+  'no control socket': async () => {
+    const { node, sayings } = await started({ control: false });
+    const { status } = sayingsAtRest(node.directory);
+    return { ...sayings, ...(status && { status }) };
+  },
 });
 
 async function onDisk(failure: FailureOfDisk): Promise<Sayings> {
