@@ -195,7 +195,7 @@ export type DiscoveryReport =
   /** This machine has joined or left a network. */
   | { readonly type: 'interfaces.changed' }
   /** A beacon with our NodeId that we did not send. */
-  | { readonly type: 'beacon.duplicated'; readonly host: string; readonly boot: Boot }
+  | { readonly type: 'beacon.duplicated'; readonly address: Address; readonly boot: Boot }
   /** A beacon that no key of ours has signed. Reported once an hour for each host. */
   | { readonly type: 'beacon.foreign'; readonly host: string; readonly failure: Failure }
   | { readonly type: 'discovery.failed'; readonly failure: Failure };

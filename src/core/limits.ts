@@ -242,6 +242,8 @@ export const limits = {
   beaconBytesMax: 1_024,
   beaconsPerSecondMax: 500,
   beaconGoneMs: 15_000,
+  /** How long after a beacon of another process with the own NodeId a node sends its next one. */
+  doubleAnswerMs: 250,
   /** Maximum of addresses of one peer, as its beacons tell them: one for each network that both nodes are on. */
   addressesPerPeerMax: 8,
   /** Shortest interval between reports of a peer that keeps announcing itself. */

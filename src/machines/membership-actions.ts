@@ -15,12 +15,14 @@ import type {
 } from '../actors/mailboxes.js';
 import { discovery, knownPeers } from '../actors/slots.js';
 import { mailboxOf, noticeOf } from '../actors/typed.js';
+import { formatAddress } from '../core/address.js';
 import { failureOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { Connection, ConnectionSecurity } from '../ports/ports.js';
 import type { Refusal } from '../wire/messages.js';
 import {
+  duplicateNodeId,
   isInForce,
   type KnownPeers,
   type MembershipContext,
@@ -113,12 +115,13 @@ export const membershipSetup = setup({
       enqueue.assign({ sessions: withRow(context.sessions, sessionId, { ...row, peerId: identity.nodeId }) });
       enqueue.sendTo(peer, event);
     }),
-    refuseUnwelcome: enqueueActions(({ context, enqueue }, { identity, session }: SessionIdentified) => {
+    refuseUnwelcome: enqueueActions(({ context, enqueue }, event: SessionIdentified) => {
+      const { identity, session, remoteHost } = event;
       const refusal = refusalOf(context, identity) ?? tableFull;
       enqueue.sendTo(session, { type: 'session.refuse', refusal });
-      if (refusal.code === 'duplicateNodeId') {
-        enqueue.sendTo(context.parent, noticeOf({ type: 'node.duplicated', failure: refusal }));
-      }
+      if (refusal.code !== 'duplicateNodeId') return;
+      const failure = duplicateNodeId(identity.nodeId, formatAddress({ host: remoteHost, port: identity.port }));
+      enqueue.sendTo(context.parent, noticeOf({ type: 'node.duplicated', failure }));
     }),
     reportWrongAddress: enqueueActions(
       ({ context, enqueue }, { identity, expected, remoteAddress }: SessionIdentified) => {

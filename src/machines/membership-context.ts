@@ -67,10 +67,12 @@ export const tableFull = {
   message: `The node knows ${limits.peersMax} peers already.`,
 } as const;
 
-export function duplicateNodeId(nodeId: NodeId): Failure {
+/** @param address Where the other process is, if that is known: `host:port` */
+export function duplicateNodeId(nodeId: NodeId, address?: string): Failure {
+  const where = address === undefined ? '' : `, at ${address}`;
   return {
     code: 'duplicateNodeId',
-    message: `Another live process uses our NodeId "${nodeId}": give each node its own.`,
+    message: `Another live process uses our NodeId "${nodeId}"${where}: give each node its own.`,
   };
 }
 

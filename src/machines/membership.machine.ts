@@ -116,9 +116,9 @@ const machine = membershipSetup.createMachine({
             'beacon.duplicated': {
               actions: {
                 type: 'tell',
-                params: ({ context }) => ({
+                params: ({ context, event }) => ({
                   type: 'node.duplicated',
-                  failure: duplicateNodeId(context.identity.nodeId),
+                  failure: duplicateNodeId(context.identity.nodeId, formatAddress(event.address)),
                 }),
               },
             },

@@ -154,8 +154,11 @@ export const nodeSetup = setup({
       return { refusals: withRefusal(context.refusals, { remoteAddress, failure, suppressed }, context.now()) };
     }),
     recordTrouble: assign(({ context }, nodeEvent: NodeEvent) => {
-      const isTrouble = nodeEvent.type === 'node.duplicated' || nodeEvent.type === 'failure';
-      return isTrouble ? troubled(context, nodeEvent.failure) : {};
+      const { type } = nodeEvent;
+      if (type === 'node.duplicated' || type === 'failure') return troubled(context, nodeEvent.failure);
+      // Also by another node, which two processes of one NodeId want to connect with.
+      const isDuplicate = type === 'peer.refused' && nodeEvent.failure.code === 'duplicateNodeId';
+      return isDuplicate ? troubled(context, nodeEvent.failure) : {};
     }),
     report: enqueueActions(({ context, enqueue }, { where, failure }: { where: string; failure: Failure }) => {
       enqueue.assign(troubled(context, failure));

@@ -6,6 +6,7 @@ import { formatAddress } from '../core/address.js';
 import type { AuthorKey } from '../core/author.js';
 import { waitMs } from '../core/backoff.js';
 import type { Failure } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { Connection, ConnectionSecurity } from '../ports/ports.js';
 import {
@@ -106,16 +107,14 @@ export const peerSetup = setup({
     }),
     /** The present session lives: two processes use one NodeId, and the one that was there first stays. */
     refuseContender: enqueueActions(({ context, enqueue }) => {
-      if (context.contender === undefined) return;
-      const failure = {
-        code: 'duplicateNodeId',
-        message: `Another live process uses the NodeId "${context.nodeId}" and is connected: give each node its own.`,
-      } as const;
-      enqueue.sendTo(context.contender.session, { type: 'session.refuse', refusal: failure });
+      const { contender, nodeId } = context;
+      if (contender === undefined) return;
+      const { session, remoteAddress } = contender;
+      enqueue.sendTo(session, { type: 'session.refuse', refusal: duplicate(nodeId) });
       enqueue.assign({ contender: undefined });
       enqueue.sendTo(context.parent, {
         type: 'notice',
-        nodeEvent: { type: 'peer.refused', nodeId: context.nodeId, failure },
+        nodeEvent: { type: 'peer.refused', nodeId, failure: duplicate(nodeId, ` It was refused at ${remoteAddress}.`) },
       });
     }),
     forgetContender: assign({ contender: undefined }),
@@ -170,3 +169,8 @@ export const peerSetup = setup({
     ),
   },
 });
+
+function duplicate(nodeId: NodeId, where = ''): Failure {
+  const message = `Another live process uses the NodeId "${nodeId}" and is connected: give each node its own.${where}`;
+  return { code: 'duplicateNodeId', message };
+}

@@ -44,6 +44,10 @@ export function createDiscovery({ network, time, acquaintances }: Surroundings) 
       clusters,
       ...{ time, acquaintances },
       intervalMs: configuration.beaconIntervalMs,
+      answerDouble: () => {
+        timer?.cancel();
+        timer = time.after(answerMsOf(configuration.beaconIntervalMs), beat);
+      },
     });
 
     const beat = () => {
@@ -82,6 +86,11 @@ export function createDiscovery({ network, time, acquaintances }: Surroundings) 
   });
 }
 
+/** A double gets a beacon after this time, and answers: both know of each other long before their next beacons. */
+function answerMsOf(intervalMs: number): number {
+  return Math.min(limits.doubleAnswerMs, intervalMs);
+}
+
 /** With security `none`. */
 const open: BeaconCluster = { clusterHash: '', beaconKey: undefined };
 
@@ -111,6 +120,8 @@ interface ListenerOptions {
   readonly time: Time;
   readonly acquaintances: Acquaintances;
   readonly intervalMs: number;
+  /** Sends a beacon soon. Called twice for each double at most. */
+  answerDouble(): void;
 }
 
 /** Possibly another process with this node's NodeId: the first beacon heard from it. */
@@ -201,19 +212,24 @@ class BeaconListener {
   /**
    * Reports a double once, and only if it continues to send beacons. A replay of this node's own beacons from before a
    * restart, or a late one, comes at once and then stops. This is no proof (the handshake decides); it only reduces
-   * false alarms.
+   * false alarms. A double is answered, because it sends its next beacon soon if it lives.
    */
-  #suspect({ boot, sequence }: Beacon, host: string): void {
-    const { parent, time, intervalMs } = this.#options;
+  #suspect({ boot, sequence, port }: Beacon, host: string): void {
+    const { parent, time, intervalMs, answerDouble } = this.#options;
     const atMs = time.monotonicMs();
     const double = this.#doubles.get(boot);
     if (double === undefined) {
-      if (this.#doubles.size < bootsRememberedMax) this.#doubles.set(boot, { sequence, atMs, isReported: false });
+      if (this.#doubles.size >= bootsRememberedMax) return;
+      this.#doubles.set(boot, { sequence, atMs, isReported: false });
+      answerDouble();
       return;
     }
-    if (double.isReported || sequence <= double.sequence || atMs - double.atMs < intervalMs / 2) return;
+    const isLater = sequence > double.sequence && atMs - double.atMs >= answerMsOf(intervalMs) / 2;
+    if (double.isReported || !isLater) return;
     double.isReported = true;
-    parent.send({ type: 'beacon.duplicated', host, boot });
+    parent.send({ type: 'beacon.duplicated', address: { host, port }, boot });
+    // It may have heard only one beacon of ours yet.
+    answerDouble();
   }
 
   dropSilent(): void {

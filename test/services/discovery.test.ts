@@ -160,6 +160,21 @@ describe('discovery', () => {
     expect(hear('node-a', 'double', 9)).toEqual([]);
   });
 
+  it('a double -> gets a beacon soon, twice at most, and is reported by its answer, with its address', async () => {
+    const { hear, pass, sent, last } = await listening();
+    expect(sent()).toHaveLength(1);
+    hear('node-a', 'double', 7);
+    pass(limits.doubleAnswerMs);
+    expect(sent()).toHaveLength(2);
+    expect(hear('node-a', 'double', 8, '10.0.0.7', 9_007)).toEqual(['beacon.duplicated']);
+    expect(last()).toMatchObject({ address: { host: '10.0.0.7', port: 9_007 } });
+    pass(limits.doubleAnswerMs);
+    expect(sent()).toHaveLength(3);
+    hear('node-a', 'double', 9);
+    pass(limits.doubleAnswerMs);
+    expect(sent()).toHaveLength(3);
+  });
+
   it('own beacons of an earlier boot, late or replayed -> no double', async () => {
     const { hear, pass } = await listening();
     for (const sequence of [1, 2, 3, 2]) expect(hear('node-a', 'before', sequence)).toEqual([]);

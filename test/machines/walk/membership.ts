@@ -100,7 +100,9 @@ export const membership = defineWalk({
     },
     'peer.heard': { '': { type: 'peer.heard', nodeId: larger.nodeId } },
     'interfaces.changed': { '': { type: 'interfaces.changed' } },
-    'beacon.duplicated': { '': { type: 'beacon.duplicated', host: '127.0.0.1', boot: larger.boot } },
+    'beacon.duplicated': {
+      '': { type: 'beacon.duplicated', address: { host: '127.0.0.1', port: 9 }, boot: larger.boot },
+    },
     'beacon.foreign': { '': { type: 'beacon.foreign', host: '127.0.0.1', failure: lost } },
     'discovery.failed': { '': { type: 'discovery.failed', failure: lost } },
     'knownPeers.changed': {
