@@ -5,6 +5,7 @@
  * environment variable on the leader, or comes by standard input and is sealed by the node.
  */
 import { type Command, Option } from 'commander';
+import { type Added, addedText } from './add-static-peer.js';
 import { standardInput } from './exact-input.js';
 import { badInput } from './failures.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
@@ -40,7 +41,7 @@ export function defineAddCloudPeer(command: Command): void {
     .option('--scope <scope...>', 'the scope of the token, as the cloud node requires it')
     .option('--audience <audience>', 'the audience of the token, as the cloud node requires it');
   defineTalking(command, {
-    json: 'print {"isNew"}: false when the same peer was stored already',
+    json: 'print {"isNew","isChanged"}: both false when the same peer was stored already',
     examples: [
       'statemesh add-cloud-peer --node-id cloud-1 --address cloud.example.com:9000 \\\n    --authority https://identity.example.com --client-id shop --client-secret-env SHOP_SECRET --scope entgldb:sync',
       'statemesh add-cloud-peer ... --client-secret-stdin < secret.txt',
@@ -49,10 +50,9 @@ export function defineAddCloudPeer(command: Command): void {
     const { authority, clientId, scope: scopes = [], audience } = options;
     const clientSecret = await secretOf(options);
     const oAuth2 = { authority, clientId, clientSecret, scopes, audience };
-    const answer = (await nodeAt(options).call('addCloudPeer', { nodeId, address, oAuth2 })) as { isNew: boolean };
+    const answer = (await nodeAt(options).call('addCloudPeer', { nodeId, address, oAuth2 })) as Added;
     if (options.json) printJson(answer);
-    else if (!answer.isNew) print(`Known already: ${nodeId} at ${address}.`);
-    else print(`Added: ${nodeId} at ${address}.${remainder(options)}`);
+    else print(`${addedText(answer, nodeId, address)}${answer.isChanged ? remainder(options) : ''}`);
   });
 }
 

@@ -29,11 +29,19 @@ export function defineCollections(command: Command): void {
 
 /** Prints a hint on standard error when a command has found nothing because the collection does not exist. */
 export async function hintAtMissing(node: NodeAt, collection: string, options: TalkOptions): Promise<boolean> {
+  const text = await missingText(node, collection);
+  if (text !== undefined) hintAt(text, options);
+  return text !== undefined;
+}
+
+/** What every command says about a collection that does not exist; undefined if it exists. */
+export async function missingText(node: NodeAt, collection: string): Promise<string | undefined> {
+  // Those of statemesh itself are not listed.
+  if (collection.startsWith('_system_')) return undefined;
   for await (const line of node.stream('collections', {})) {
-    if ((line as CollectionLine).collection === collection) return false;
+    if ((line as CollectionLine).collection === collection) return undefined;
   }
-  hintAt(`There is no collection "${clean(collection)}" with documents: see \`statemesh collections\`.`, options);
-  return true;
+  return `There is no collection "${clean(collection)}" with documents: see \`statemesh collections\`.`;
 }
 
 /**

@@ -1,8 +1,10 @@
 /** `statemesh put`, `get` and `delete`: one document. */
+
 import type { Command } from 'commander';
 import { StatemeshError } from '../control/protocol.js';
+import { missingText } from './collections.js';
 import { jsonArgument, standardInput } from './exact-input.js';
-import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { defineTalking, type NodeAt, nodeAt, type TalkOptions } from './node-at.js';
 import { jsonOf, print, printJson } from './output.js';
 
 export function definePut(command: Command): void {
@@ -31,8 +33,9 @@ export function defineGet(command: Command): void {
     examples: ['statemesh get articles espresso', 'statemesh get articles espresso --json'],
     notFound: true,
   }).action(async (collection: string, key: string, options: TalkOptions) => {
-    const answer = (await nodeAt(options).call('get', { collection, key })) as { found: boolean; document: unknown };
-    if (!answer.found) throw notFound(collection, key);
+    const node = nodeAt(options);
+    const answer = (await node.call('get', { collection, key })) as { found: boolean; document: unknown };
+    if (!answer.found) throw await notFound(node, collection, key);
     print(jsonOf(answer.document, options.json ? undefined : 2));
   });
 }
@@ -44,14 +47,17 @@ export function defineDelete(command: Command): void {
     examples: ['statemesh delete articles espresso'],
     notFound: true,
   }).action(async (collection: string, key: string, options: TalkOptions) => {
-    const answer = (await nodeAt(options).call('delete', { collection, key })) as { found: boolean };
+    const node = nodeAt(options);
+    const answer = (await node.call('delete', { collection, key })) as { found: boolean };
     const { found, ...written } = answer;
-    if (!found) throw notFound(collection, key);
+    if (!found) throw await notFound(node, collection, key);
     if (options.json) printJson(written);
     else print(`Deleted: ${key} in ${collection}.`);
   });
 }
 
-function notFound(collection: string, key: string): StatemeshError {
-  return new StatemeshError('documentNotFound', `There is no document "${key}" in ${collection}.`);
+async function notFound(node: NodeAt, collection: string, key: string): Promise<StatemeshError> {
+  const missing = await missingText(node, collection);
+  const where = missing === undefined ? ` in ${collection}.` : `. ${missing}`;
+  return new StatemeshError('documentNotFound', `There is no document "${key}"${where}`);
 }

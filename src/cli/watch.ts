@@ -1,5 +1,6 @@
 /** `statemesh watch`: shows entries, of this node or others, as they arrive. */
 import type { Command } from 'commander';
+import { hintAtMissing } from './collections.js';
 import { untilInterrupted } from './interruption.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { clean, jsonOf, paint, written } from './output.js';
@@ -38,8 +39,11 @@ export function defineWatch(command: Command): void {
       ...(collection === undefined ? {} : { collection }),
       ...(options.since === undefined ? {} : { since: options.since === '0' ? 0 : options.since }),
     };
+    const node = nodeAt(options);
+    // Meanwhile, so that no entry is missed. A failure is that of the stream, too.
+    if (collection !== undefined) hintAtMissing(node, collection, options).catch(() => {});
     try {
-      for await (const change of nodeAt(options).stream('changes', { body }, { signal })) {
+      for await (const change of node.stream('changes', { body }, { signal })) {
         await written(options.json ? jsonOf(change) : lineOf(change as ChangeLine));
       }
     } catch (error) {

@@ -14,6 +14,7 @@ import { isPlainObject, type Kind, kinds, type OptionsShape, oneOf, readOptions 
 import type { Query, Where } from '../core/query.js';
 import type { ChangesOptions } from '../database/changes.js';
 import type { BackupProgress } from '../ports/store.js';
+import { notStoredText } from '../remote-peers/management.js';
 import type { OAuth2Configuration } from '../remote-peers/remote-peer.js';
 import { importExport, importLines } from './control-import.js';
 import type { StatemeshNode } from './statemesh-node.js';
@@ -146,13 +147,13 @@ export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCom
 
     async addStaticPeer(call) {
       const { nodeId, address } = readOptions(call.body, staticPeerBody);
-      return { isNew: (await node.addStaticPeer(nodeId, address)) !== undefined };
+      return added(node, nodeId, () => node.addStaticPeer(nodeId, address));
     },
 
     /** What is in `oAuth2` is checked by the node, which seals a literal secret. */
     async addCloudPeer(call) {
       const { nodeId, address, oAuth2 } = readOptions(call.body, cloudPeerBody);
-      return { isNew: (await node.addCloudPeer(nodeId, address, oAuth2)) !== undefined };
+      return added(node, nodeId, () => node.addCloudPeer(nodeId, address, oAuth2));
     },
 
     /** The peers that are stored: cloud nodes and static peers. */
@@ -174,7 +175,9 @@ export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCom
     async removePeer(call) {
       const { nodeId } = readOptions(call.body, peerBody);
       if ((await node.removeRemotePeer(nodeId)) !== undefined) return { isChanged: true };
-      throw new StatemeshError('peerUnknown', `There is no remote peer "${shortText(nodeId)}" to remove.`);
+      const isPeer = node.peers.some((peer) => peer.nodeId === nodeId);
+      const message = isPeer ? notStoredText(nodeId) : `There is no remote peer "${shortText(nodeId)}" to remove.`;
+      throw new StatemeshError('peerUnknown', message);
     },
 
     /** Changes fields of the configuration; `null` stands for a field that goes back to its default. Which fields there are the node knows. */
@@ -203,6 +206,17 @@ export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCom
       return { nodeId, processId: process.pid };
     },
   };
+}
+
+/** Tells a peer that is new from one that has changed. */
+async function added(
+  node: StatemeshNode,
+  nodeId: string,
+  add: () => Promise<unknown>,
+): Promise<{ isNew: boolean; isChanged: boolean }> {
+  const before = await node.getAllRemotePeers();
+  const isChanged = (await add()) !== undefined;
+  return { isNew: isChanged && !before.some((peer) => peer.nodeId === nodeId), isChanged };
 }
 
 /** The commands, refused to a caller that means another node. */

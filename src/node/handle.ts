@@ -50,6 +50,8 @@ export function handleOf(actor: NodeActor, ports: NodePorts): StatemeshNode {
   const getKeys = () => actor.getSnapshot().context.configured?.keys;
   const { saveRemotePeer, getRemotePeers, removeRemotePeer, ...management } = createPeerManagement({
     ...{ getStore, getKeys, randomness: ports.randomness },
+    getNodeId: () => actor.getSnapshot().context.configured?.configuration.nodeId,
+    isPeer: (nodeId) => peerStatusesOf(actor.getSnapshot()).some((peer) => peer.nodeId === nodeId),
   });
   // No reader waits for ever on the streams of a node that has ended. A requested stop is no error to them.
   const endStreams = (): void => {

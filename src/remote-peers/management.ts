@@ -114,6 +114,10 @@ export interface PeerManagementOptions {
   /** The keys that seal secrets; undefined with security `none`. */
   getKeys(): ClusterKeys | undefined;
   readonly randomness: Randomness;
+  /** The NodeId of the node itself, which is no peer of its own; undefined where no node runs. */
+  readonly getNodeId?: () => string | undefined;
+  /** Whether the node knows a peer of this name, stored or not. */
+  readonly isPeer?: (nodeId: string) => boolean;
 }
 
 /**
@@ -135,9 +139,14 @@ export function createPeerManagement({
   getStore,
   getKeys,
   randomness,
+  getNodeId = () => undefined,
+  isPeer = () => false,
 }: PeerManagementOptions): PeerManagement & PeerStore {
   const save = async (given: RemotePeerInput): Promise<Written | undefined> => {
     const input = readPeer(given);
+    if (input.nodeId === getNodeId()) {
+      throw invalid('nodeId', 'it is the name of this node, which is no peer of its own: name the other node');
+    }
     const keys = getKeys();
     const check = (peer: RemotePeerInput) => checkPeer(peer, { keys, nonce: () => randomness.token() });
     const replace = (peer: RemotePeer, present: Present): Present => {
@@ -163,7 +172,7 @@ export function createPeerManagement({
     const nodeId = checkNodeId('nodeId', input);
     return change(getStore(), { nodeId }, (present) => {
       const { document, marker } = present;
-      if (document === undefined || isRemovedBy(marker)) throw unknown(nodeId);
+      if (document === undefined || isRemovedBy(marker)) throw unknown(nodeId, isPeer(nodeId));
       const fields = decodeDocument(document);
       // Keeps unknown fields. Throws for a document that is not a valid peer.
       parseRemotePeer(nodeId, fields);
@@ -293,6 +302,14 @@ function checkName(input: string): NodeId {
   return input as string as NodeId;
 }
 
-function unknown(nodeId: NodeId): StatemeshError {
-  return new StatemeshError('peerUnknown', `There is no remote peer "${nodeId}": it may have been removed.`);
+function unknown(nodeId: NodeId, isPeer: boolean): StatemeshError {
+  return new StatemeshError(
+    'peerUnknown',
+    isPeer ? notStoredText(nodeId) : `There is no remote peer "${nodeId}": it may have been removed.`,
+  );
+}
+
+/** Why a peer that is not stored cannot be enabled, disabled or removed, and what can be done. */
+export function notStoredText(nodeId: string): string {
+  return `"${nodeId}" is no stored peer: it was discovered on the network, or stands in knownPeers, and is a member by its cluster key. To keep it out, stop it there (\`statemesh stop\`), or replace the cluster key.`;
 }

@@ -350,7 +350,7 @@ describe('two nodes', () => {
     ]);
     const add = ['add-static-peer', '--node-id', 'two', '--address', `127.0.0.1:${two.port}`];
     expect((await one.run(add)).stdout).toBe(`Added: two at 127.0.0.1:${two.port}.\n`);
-    expect(lastJson((await one.run([...add, '--json'])).stdout)).toEqual({ isNew: false });
+    expect(lastJson((await one.run([...add, '--json'])).stdout)).toEqual({ isNew: false, isChanged: false });
     await two.run(['put', 'c', 'k', '"from two"']);
     await until(async () => (await one.run(['get', 'c', 'k'])).stdout === '"from two"\n' || undefined);
   });
