@@ -11,7 +11,10 @@ interface AddStaticPeerOptions extends TalkOptions {
 export function defineAddStaticPeer(command: Command): void {
   command
     .requiredOption('--node-id <id>', 'the NodeId of the peer')
-    .requiredOption('--address <host:port>', 'where it listens');
+    .requiredOption(
+      '--address <host:port>',
+      'where it listens; give it a fixed port there (port), since by default the system chooses one at each start',
+    );
   defineTalking(command, {
     json: 'print {"isNew","isChanged"}: both false when the same peer was stored already',
     examples: ['statemesh add-static-peer --node-id office-1 --address 192.168.1.50:9000'],

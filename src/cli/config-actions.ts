@@ -17,13 +17,22 @@ import {
 } from 'node:fs';
 import { configurationFields, fieldsOfEnvironment } from '../configuration/fields.js';
 import { secretFields } from '../configuration/secret-fields.js';
-import { systemCodeOf } from '../control/protocol.js';
-import { type Configuration, configurationJsonSchema, parseConfiguration, StatemeshError } from '../index.js';
+import { callControl } from '../control/client.js';
+import { controlSocketPath, systemCodeOf } from '../control/protocol.js';
+import {
+  type Configuration,
+  configurationJsonSchema,
+  type NodeStatus,
+  parseConfiguration,
+  StatemeshError,
+} from '../index.js';
+import { hintAt } from './collections.js';
 import { gatherConfiguration } from './configuration-fields.js';
 import {
   type ConfigurationFile,
   configPath,
   fileDataDirOf,
+  placeOf,
   readConfigurationFile,
   variable,
 } from './configuration-file.js';
@@ -45,7 +54,7 @@ export function schema(): void {
 
 type Row = readonly [name: string, value: unknown, origin: string];
 
-export function show(options: ConfigOptions): void {
+export async function show(options: ConfigOptions): Promise<void> {
   const rows = rowsOf(options);
   if (options.json) printJson(Object.fromEntries(rows.map(([name, value, origin]) => [name, { value, origin }])));
   else
@@ -55,15 +64,44 @@ export function show(options: ConfigOptions): void {
         rows.map(([name, value, origin]) => [name, value === undefined ? '-' : shown(value), origin]),
       ),
     );
+  await hintAtRunning(rows, options);
 }
 
-export function get(name: string, options: ConfigOptions): void {
+export async function get(name: string, options: ConfigOptions): Promise<void> {
   const { name: field } = fieldNamed(name, { configurationFields });
   if (secretFields.has(field)) throw badInput(`${field} is a secret, which no command shows: read the file.`);
-  const [, value, origin] = rowsOf(options).find(([each]) => each === field) ?? [field, undefined, 'default'];
+  const row = rowsOf(options).find(([each]) => each === field) ?? ([field, undefined, 'default'] as const);
+  const [, value, origin] = row;
   if (options.json) printJson({ value, origin });
   else if (value !== undefined) print(shown(value));
+  await hintAtRunning([row], options);
 }
+
+/** What a running node may have otherwise: chosen by the system, given by another source, or changed while it runs. */
+const statusFields = ['nodeId', 'role', 'port', 'metricsPort'] as const;
+
+/** Says where the node that runs differs from its configuration. */
+async function hintAtRunning(rows: readonly Row[], options: ConfigOptions): Promise<void> {
+  const asked = rows.filter(([name]) => statusFields.some((field) => field === name));
+  const status = asked.length === 0 ? undefined : await statusIn(placeOf(options).dataDir);
+  for (const [name, value] of asked) {
+    const actual = status?.[name as (typeof statusFields)[number]];
+    if (actual === undefined || actual === value) continue;
+    hintAt(`The running node has ${name} ${actual}, not ${value === undefined ? 'none' : shown(value)}.`, options);
+  }
+}
+
+/** Undefined when no node answers. */
+async function statusIn(dataDir: string): Promise<NodeStatus | undefined> {
+  try {
+    const path = controlSocketPath(dataDir);
+    return (await callControl(path, 'status', undefined, { idleTimeoutMs: answerWithinMs })) as NodeStatus;
+  } catch {
+    return undefined;
+  }
+}
+
+const answerWithinMs = 2_000;
 
 /** Each value that would be in force, secrets hidden. */
 function rowsOf(options: ConfigOptions): Row[] {

@@ -98,6 +98,12 @@ export function placeOf(options: PlaceOptions): Place {
   };
 }
 
+/** Whether neither an option, a variable nor a configuration file says where the node is. */
+export function isUnnamed(options: PlaceOptions): boolean {
+  const names = [options.dataDir, options.config, variable('STATEMESH_DATA_DIR'), variable('STATEMESH_CONFIG')];
+  return names.every((name) => name === undefined) && readConfigurationFile(options) === undefined;
+}
+
 /** Whether the caller has named a configuration, and so the node that it configures. */
 export function isNodeMeant(options: PlaceOptions): boolean {
   return options.config !== undefined || (options.dataDir === undefined && variable('STATEMESH_CONFIG') !== undefined);

@@ -280,7 +280,7 @@ function peerFinding(peer: PeerStatus): Finding {
   if (state === 'connected') {
     return ok('peers', `${nodeId} is connected${roundTripMs === undefined ? '' : ` (${roundTripMs.toFixed(1)} ms)`}`);
   }
-  const why = lastFailure === undefined ? '' : `: ${clean(lastFailure.message)}`;
+  const why = lastFailure === undefined ? '' : `: ${clean(lastFailure.message)} (${agoText(lastFailure.atMs, now())})`;
   return {
     ...{ check: 'peers', state: 'warning', message: `${nodeId} is ${state}${why}` },
     advice: lastFailure === undefined || isSilence(lastFailure.code) ? unreachableAdvice : undefined,

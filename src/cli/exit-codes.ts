@@ -35,7 +35,7 @@ export const exitCodeMeanings: Readonly<Record<number, string>> = {
   [exitCodes.liveness]: 'simulate: nodes did not agree, or find each other, after everything had healed',
   [exitCodes.leak]: 'simulate: something was left over after all nodes had stopped',
   [exitCodes.crash]: 'simulate: the run itself failed or hung',
-  [exitCodes.interrupted]: 'interrupted by Ctrl-C (start: by a second one)',
+  [exitCodes.interrupted]: 'interrupted by Ctrl-C (start: by a second one); watch and logs --follow end with 0',
   [exitCodes.terminated]: 'simulate: ended by SIGTERM; start: by a second one',
 };
 

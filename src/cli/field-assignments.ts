@@ -32,7 +32,7 @@ export async function readAssignments(args: readonly string[], stdin: boolean): 
   const kinds = await import('../configuration/fields.js');
   const assignments = {
     ...Object.fromEntries(fromInput),
-    ...Object.fromEntries(args.map((argument) => assignment(argument, kinds))),
+    ...Object.fromEntries(args.map((argument, index) => assignment(argument, { kinds, next: args[index + 1] }))),
   };
   if (Object.keys(assignments).length === 0)
     throw badInput('There is nothing to change: give FIELD=VALUE, or --stdin.');
@@ -52,12 +52,18 @@ export function fieldNamed(name: string, { configurationFields }: Pick<FieldKind
   throw badInput(`There is no field "${name}": ${advice}${meant === undefined ? '.' : ''}`);
 }
 
-function assignment(argument: string, kinds: FieldKinds): [name: string, value: unknown] {
+function assignment(
+  argument: string,
+  { kinds, next }: { kinds: FieldKinds; next: string | undefined },
+): [name: string, value: unknown] {
   const [name = '', ...rest] = argument.split('=');
-  if (rest.length === 0) throw badInput(`"${argument}" is not FIELD=VALUE.`);
   const isSecret = [...secretFields].some((secret) => secret.toLowerCase() === name.replace(/-/g, '').toLowerCase());
   if (isSecret) throw badInput(`${name} does not belong on a command line, which others can read: use --stdin.`);
   const field = fieldNamed(name, kinds);
+  if (rest.length === 0) {
+    const value = next === undefined || next.includes('=') ? 'VALUE' : next;
+    throw badInput(`"${argument}" has no value: write field and value with an = between them, ${field.name}=${value}.`);
+  }
   const value = rest.join('=');
   return [field.name, value === '' ? undefined : kinds.fieldValue(field, value, field.name)];
 }

@@ -31,13 +31,23 @@ const inspectorOptions: readonly Option[] = [
   new Option('--stately', "Let the inspector's page relay to Stately's public inspector, if you ask it to."),
 ];
 
+/** What `--no-...` does, for the fields that are true by default. */
+const opposites: Readonly<Partial<Record<Field['name'], string>>> = {
+  discovery: 'Do not announce this node, and find no other nodes by UDP beacons.',
+  eligible: 'Never let this node be elected leader. The leader connects the cluster to the cloud.',
+  control: 'Open no control socket: the command line cannot talk to this node.',
+};
+
 function optionsOf({ name, kind, flag, description, defaultValue: ofSchema, choices, variable }: Field): Option[] {
   const defaultValue = startDefaults[name] ?? ofSchema;
-  const defaultText = defaultValue === undefined ? '' : ` Default: ${JSON.stringify(defaultValue)}.`;
+  const isNone = Array.isArray(defaultValue) && defaultValue.length === 0;
+  const defaultText = defaultValue === undefined ? '' : ` Default: ${isNone ? 'none' : JSON.stringify(defaultValue)}.`;
   const help = `${description}${defaultText} [${variable}]`.trim();
   if (kind === 'boolean') {
     const positive = new Option(flag, help).hideHelp(defaultValue === true);
-    return [positive, new Option(`--no-${flag.slice(2)}`, `Not so: ${help}`).hideHelp(defaultValue !== true)];
+    const opposite = opposites[name] ?? `Switch ${flag} off.`;
+    const negative = new Option(`--no-${flag.slice(2)}`, `${opposite} [${variable}=false]`);
+    return [positive, negative.hideHelp(defaultValue !== true)];
   }
   const shape = {
     ...{ integer: 'number', peers: 'nodeId=host:port,...', text: choices?.join('|') ?? 'text' },

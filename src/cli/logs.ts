@@ -3,7 +3,7 @@
  * level.
  */
 import { Argument, type Command } from 'commander';
-import { limits } from '../control/protocol.js';
+import { limits, nearestName } from '../control/protocol.js';
 import type { LogLine, MissedLines } from '../control/recent-log.js';
 import type { Reconfiguration } from '../index.js';
 import { badInput } from './failures.js';
@@ -25,7 +25,7 @@ at that level from now on, until its configuration says otherwise (\`statemesh c
 export function defineLogs(command: Command): void {
   const levels = writtenFields().find(({ name }) => name === 'logLevel')?.choices ?? [];
   command
-    .addArgument(new Argument('[level]', 'log at this level from now on').choices(levels))
+    .addArgument(new Argument('[level]', 'log at this level from now on').argParser((level) => levelIn(levels, level)))
     .option('-f, --follow', 'continue with new lines, until the node stops or Ctrl-C')
     .option('-n, --lines <number>', 'how many of the last lines to show', '50')
     .addHelpText('after', help);
@@ -43,6 +43,13 @@ export function defineLogs(command: Command): void {
     if (level !== undefined) await setLevel(node, level, options);
     if (level === undefined || options.follow) await show(node, options);
   });
+}
+
+function levelIn(levels: readonly string[], level: string): string {
+  if (levels.includes(level)) return level;
+  const meant = nearestName(level, levels);
+  const advice = meant === undefined ? '' : ` Did you mean ${meant}?`;
+  throw badInput(`There is no log level "${level}". Allowed choices are ${levels.join(', ')}.${advice}`);
 }
 
 async function setLevel(node: NodeAt, level: string, { json }: LogsOptions): Promise<void> {

@@ -151,6 +151,14 @@ Examples:
   statemesh put articles espresso '{"name":"Espresso","price":1.2}'
   statemesh find articles --where '{"price":{"$lt":2}}'`;
 
+/** Shown when an argument is missing. */
+const examples: Readonly<Record<string, string>> = {
+  put: 'put articles espresso \'{"name":"Espresso","price":1.2}\'',
+  get: 'get articles espresso',
+  delete: 'delete articles espresso',
+  find: 'find articles',
+};
+
 /** Options of nearly every command, which may also stand before the command: `statemesh --json status`. */
 const commonOptions = { '--json': false, '--config': true, '--data-dir': true };
 
@@ -158,6 +166,7 @@ process.exitCode = await run(commandFirst(process.argv.slice(2)));
 
 async function run(argv: readonly string[]): Promise<number> {
   const json = argv.includes('--json');
+  let usage = '';
   // The reader of the output may leave (`| head`): that is not a failure.
   process.stdout.on('error', (error) => leaveUnwritten(error, json));
   // When standard error is broken, nothing can be reported.
@@ -165,10 +174,11 @@ async function run(argv: readonly string[]): Promise<number> {
   try {
     assertExactArguments(argv);
     const program = await createProgram(argv);
+    usage = usageOf(program, argv);
     await program.parseAsync(argv, { from: 'user' });
     return Number(process.exitCode ?? exitCodes.ok);
   } catch (error) {
-    if (error instanceof CommanderError) return reportUsage(error, argv, json);
+    if (error instanceof CommanderError) return reportUsage(error, { argv, json, usage });
     return reportFailure(error, { json });
   }
 }
@@ -208,7 +218,23 @@ async function createProgram(argv: readonly string[]): Promise<Command> {
   return program;
 }
 
-function reportUsage(error: CommanderError, argv: readonly string[], json: boolean): number {
+/** How the command is used, and an example. */
+function usageOf(program: Command, [name]: readonly string[]): string {
+  const command = program.commands.find((each) => each.name() === name);
+  if (command === undefined || command.registeredArguments.length === 0) return '';
+  const operands = command.registeredArguments.map((each) => (each.required ? `<${each.name()}>` : `[${each.name()}]`));
+  const example = examples[name ?? ''];
+  const words = ['statemesh', name, ...operands].join(' ');
+  return ` Usage: ${words}${example === undefined ? '' : `, for example \`statemesh ${example}\``}.`;
+}
+
+interface Usage {
+  readonly argv: readonly string[];
+  readonly json: boolean;
+  readonly usage: string;
+}
+
+function reportUsage(error: CommanderError, { argv, json, usage }: Usage): number {
   if (error.exitCode === 0) return exitCodes.ok;
   // The help was shown, because there was no command.
   if (error.code === 'commander.help') return exitCodes.badInput;
@@ -217,12 +243,23 @@ function reportUsage(error: CommanderError, argv: readonly string[], json: boole
   // A shell splits JSON without quotes into many arguments.
   const isTakenApart = error.code === 'commander.excessArguments' && argv.some((argument) => /[{:]/.test(argument));
   const isSecret = argv.some((argument) => /^--(cluster-key|client-secret)/.test(argument));
+  if (error.code === 'commander.missingArgument') {
+    const missing = missingText(error.message, argv);
+    return reportFailure(badInput(`${missing}${usage}`), { json });
+  }
   const advice = isSecret
     ? ' Secrets do not belong on a command line, which others can read: use STATEMESH_CLUSTER_KEY or the configuration file; for a client secret, --client-secret-env or --client-secret-stdin.'
     : isTakenApart
       ? ` ${quotingAdvice}`
       : '';
   return reportFailure(badInput(`${message.replace(/\n/g, ' ').replace(/([^.?)])$/, '$1.')}${advice}`), { json });
+}
+
+/** Commander names the last operand, but a document without a key lacks the key. */
+function missingText(message: string, [name, , second]: readonly string[]): string {
+  const operand = /'(.*)'/.exec(message)?.[1] ?? 'argument';
+  const isKey = name === 'put' && operand === 'json' && /^\s*[{["]/.test(second ?? '');
+  return `The ${isKey ? 'key' : operand} is missing.`;
 }
 
 function leaveUnwritten({ code }: NodeJS.ErrnoException, json: boolean): void {

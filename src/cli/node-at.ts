@@ -4,7 +4,14 @@ import type { Command } from 'commander';
 import { type CallOptions, callControl, type StreamRequest, streamControl } from '../control/client.js';
 import { controlSocketPath, StatemeshError, systemCodeOf } from '../control/protocol.js';
 import type { HeldDatabase } from '../index.js';
-import { otherNodeAdvice, type Place, type PlaceOptions, placeOf } from './configuration-file.js';
+import {
+  defaultConfigPath,
+  isUnnamed,
+  otherNodeAdvice,
+  type Place,
+  type PlaceOptions,
+  placeOf,
+} from './configuration-file.js';
 import { type ExitCode, exitCodeHelp, exitCodes } from './exit-codes.js';
 
 /** The options of every command that talks to a node. */
@@ -75,6 +82,10 @@ async function explain(error: unknown, { dataDir, meant }: Place, options: Place
     return new StatemeshError('controlUnavailable', `${silentHolderText(held, dataDir)} ${silentHolderAdvice}`, {
       cause: error,
     });
+  }
+  if (!existsSync(dataDir) && isUnnamed(options)) {
+    const message = `No node was set up in ${process.cwd()}: there is no ${defaultConfigPath.replace('./', '')} and no data directory. Run \`statemesh init\` and \`statemesh start\`, or name the node with --config or --data-dir.`;
+    return new StatemeshError('controlUnavailable', message, { cause: error });
   }
   const start = `statemesh start${placeText(options)}`;
   const advice = `start one with \`${start}\`, or name its directory with --data-dir.`;

@@ -8,7 +8,7 @@
 
 import { callControl } from '../control/client.js';
 import { controlSocketPath, failureOf, StatemeshError } from '../control/protocol.js';
-import { RecentLog } from '../control/recent-log.js';
+import { type Logger, RecentLog } from '../control/recent-log.js';
 import {
   type Configuration,
   createNode,
@@ -49,14 +49,21 @@ const ownSocket = { isUntrusted: true };
 
 export async function start(options: StartOptions): Promise<number> {
   const { json = false } = options;
+  let lastFailure = (): string | undefined => undefined;
   try {
     const source = configurationSource(options);
     const checked = parseConfiguration(await source.provider.getConfiguration());
     const { configuration } = checked;
-    const logger = new RecentLog(await createLogger(configuration.logLevel), now, { isRead: process.stderr.isTTY });
+    const target = await createLogger(configuration.logLevel);
+    const logger = new RecentLog(
+      withoutLast(target, (message) => message === lastFailure()),
+      now,
+      { isRead: process.stderr.isTTY },
+    );
     for (const warning of warningsOn({ ...checked, ...source })) logger.warn({}, warning);
     const auditLog = options.auditLog === undefined ? undefined : createAuditLog(options.auditLog);
     const node = createNode(source.provider, { logger, auditLogger: auditLog?.logger ?? logger });
+    lastFailure = () => node.actor.getSnapshot().context.failure?.message;
     const warn = (message: string): void => logger.warn({}, message);
     warnOfCertificates(() => node.actor.getSnapshot().context.configured?.configuration ?? configuration, warn);
     const manager = serviceManager(options.daemonReady === true, warn);
@@ -79,6 +86,24 @@ export async function start(options: StartOptions): Promise<number> {
     printJson({ event: 'failed', ...failureOf(error) });
     return reportFailure(error, { isStarting: true, json });
   }
+}
+
+/** A log without the failure that ends the process, which is told once, at the end. */
+function withoutLast(target: Logger, isLast: (message: string) => boolean): Logger {
+  return {
+    debug: (fields, message) => target.debug(fields, message),
+    info: (fields, message) => target.info(fields, message),
+    warn: (fields, message) => target.warn(fields, message),
+    error: (fields, message) => {
+      if (!isLast(message)) target.error(fields, message);
+    },
+    get level() {
+      return target.level ?? 'info';
+    },
+    set level(level) {
+      target.level = level;
+    },
+  };
 }
 
 const dayMs = 24 * 3_600_000;

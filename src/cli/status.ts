@@ -1,6 +1,6 @@
 /** `statemesh status` and `statemesh peers`: show the state of a node, and of each peer. */
 import type { Command } from 'commander';
-import type { GatewayStatus, NodeStatus, PeerStatus, QuarantinedDocument } from '../index.js';
+import type { GatewayStatus, NodeStatus, PastFailure, PeerStatus, QuarantinedDocument } from '../index.js';
 import { now } from './ambient.js';
 import { exitCodes } from './exit-codes.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
@@ -138,9 +138,13 @@ function describeGateway(gateway: GatewayStatus): string {
   if (lastSyncedAtMs !== undefined) parts.push(`last synced ${new Date(lastSyncedAtMs).toISOString()}`);
   if (tokenExpiresAtMs !== undefined) parts.push(`token until ${new Date(tokenExpiresAtMs).toISOString()}`);
   if (lastFailure !== undefined) {
-    parts.push(clean(`${agoText(lastFailure.atMs, now())}: ${lastFailure.code}: ${lastFailure.message}`));
+    parts.push(clean(pastText(lastFailure)));
   }
   return parts.join(', ');
+}
+
+function pastText({ atMs, code, message }: PastFailure): string {
+  return `${agoText(atMs, now())}: ${code}: ${message}`;
 }
 
 const peerColumns = ['PEER', 'STATE', 'ADDRESS', 'RTT', 'SENT', 'RECEIVED', 'CAUGHT UP', 'SAYS', 'LAST FAILURE'];
@@ -156,7 +160,7 @@ function peerTable(peers: readonly PeerStatus[]): string {
     count(peer.entriesReceived),
     peer.state !== 'connected' ? '-' : peer.isCaughtUp ? 'yes' : 'no',
     peer.impairment ?? '-',
-    peer.lastFailure === undefined ? '-' : clean(`${peer.lastFailure.code}: ${peer.lastFailure.message}`),
+    peer.lastFailure === undefined ? '-' : clean(pastText(peer.lastFailure)),
   ]);
   return table(peerColumns, rows, numberColumns);
 }

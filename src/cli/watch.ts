@@ -21,7 +21,7 @@ interface ChangeLine {
 
 const help = `
 Each entry comes once, in the order in which it arrived on this node. A cursor is a position in that order: to continue where you were,
-give the last cursor that you have seen with --since; it expires when the database is restored. Ctrl-C ends it.`;
+give the last cursor that you have seen with --since; it expires when the database is restored. Ctrl-C ends it, with exit code 0.`;
 
 export function defineWatch(command: Command): void {
   command

@@ -72,6 +72,7 @@ export function isSystemCollection(name: CollectionName): boolean {
 /** @throws StatemeshError `keyInvalid` */
 export function parseDocumentKey(value: string): DocumentKey {
   if (!isDocumentKey(value)) {
+    if (typeof value !== 'string') throw new StatemeshError('keyInvalid', keyMissing);
     throw new StatemeshError(
       'keyInvalid',
       `"${shortText(value)}" is not a document key: use 1 to ${limits.keyLengthMax} characters, none of them control characters.`,
@@ -79,6 +80,9 @@ export function parseDocumentKey(value: string): DocumentKey {
   }
   return value;
 }
+
+const keyMissing =
+  "The key is missing: it is a text, and comes before the document. For example: put('espresso', { price: 1.2 }).";
 
 export function isDocumentKey(value: unknown): value is DocumentKey {
   return isName(value, limits.keyLengthMax);

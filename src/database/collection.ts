@@ -221,8 +221,10 @@ export function createCollection<T>({ name, schema, streams, getStore }: Collect
 
   const prepare = (key: string, document: T): PreparedPut | Promise<PreparedPut> => {
     requireWritable();
+    // First: without a key, the document stands in its place.
+    const documentKey = parseDocumentKey(key);
     const payload = encodeDocument(document);
-    const put: PreparedPut = { kind: 'put', collection: name, key: parseDocumentKey(key), payload };
+    const put: PreparedPut = { kind: 'put', collection: name, key: documentKey, payload };
     const checked = schema === undefined ? undefined : checkDocument({ schema, collection: name, payload });
     return checked === undefined ? put : checked.then(() => put);
   };

@@ -95,9 +95,9 @@ export const membershipSetup = setup({
       for (const nodeId of nodeIds) {
         if (nodeId === context.identity.nodeId || peers.has(nodeId)) continue;
         if (peers.size >= limits.peersMax) break;
-        const { security, random } = context;
+        const { security, random, now } = context;
         const parent = mailboxOf<PeerReport>(self);
-        const input = { nodeId, selfId: context.identity.nodeId, parent, security, random };
+        const input = { nodeId, selfId: context.identity.nodeId, parent, security, random, now };
         peers.set(nodeId, spawn('peer', { id: peerActorId(nodeId), input }));
       }
       return { peers };

@@ -30,6 +30,8 @@ export interface MembershipInput {
   readonly security: ConnectionSecurity;
   readonly keys: ClusterKeys | undefined;
   readonly random: () => number;
+  /** Wall clock, ms since 1970. */
+  readonly now: () => number;
   readonly initialPeers: readonly RemotePeerDocument[];
 }
 

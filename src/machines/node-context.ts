@@ -133,7 +133,12 @@ export function partInputOf<E extends { type: string }>(context: NodeContext, se
 
 export function membershipInputOf(context: NodeContext, self: AnyActorRef) {
   const { security, initialPeers } = context.configured as Configured;
-  return { ...partInputOf<Notice>(context, self), security: security as ConnectionSecurity, initialPeers };
+  return {
+    ...partInputOf<Notice>(context, self),
+    security: security as ConnectionSecurity,
+    initialPeers,
+    now: context.now,
+  };
 }
 
 export function electionInputOf(context: NodeContext, self: AnyActorRef) {

@@ -124,7 +124,7 @@ export const peerSetup = setup({
       attempt: context.attempt + 1,
       turn: context.turn + 1,
       isStirred: false,
-      lastFailure: failure,
+      lastFailure: { ...failure, atMs: context.now() },
     })),
     tell: sendTo(
       ({ context }) => context.parent,
@@ -146,10 +146,13 @@ export const peerSetup = setup({
     ),
     tellRefused: sendTo(
       ({ context }) => context.parent,
-      ({ context: { nodeId, lastFailure } }) => ({
-        type: 'notice' as const,
-        nodeEvent: { type: 'peer.refused' as const, nodeId, failure: lastFailure ?? duplicateConnection },
-      }),
+      ({ context: { nodeId, lastFailure } }) => {
+        const { code, message } = lastFailure ?? duplicateConnection;
+        return {
+          type: 'notice' as const,
+          nodeEvent: { type: 'peer.refused' as const, nodeId, failure: { code, message } },
+        };
+      },
     ),
     /** Once, and then at ever greater distances: a node that is away for a week fills no log. */
     tellUnreachable: enqueueActions(({ context, enqueue }, { failure }: { failure: Failure }) => {

@@ -1,7 +1,7 @@
 /** What a peer knows, and what follows from it. */
 import type { Address, Mailbox, PeerReport, SessionIdentified, Source } from '../actors/mailboxes.js';
 import { formatAddress } from '../core/address.js';
-import type { ErrorCode, Failure } from '../core/errors.js';
+import type { ErrorCode, PastFailure } from '../core/errors.js';
 import { compareCodeUnits, type NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { ConnectionSecurity } from '../ports/ports.js';
@@ -12,6 +12,8 @@ export interface PeerInput {
   readonly parent: Mailbox<PeerReport>;
   readonly security: ConnectionSecurity;
   readonly random: () => number;
+  /** Wall clock, ms since 1970. */
+  readonly now: () => number;
 }
 
 export interface PeerContext extends PeerInput {
@@ -24,7 +26,7 @@ export interface PeerContext extends PeerInput {
   readonly attempt: number;
   /** Attempts that failed since the last news of where it is. */
   readonly turn: number;
-  readonly lastFailure: Failure | undefined;
+  readonly lastFailure: PastFailure | undefined;
   /** Whether there was a sign since the last attempt that it may be reachable again. */
   readonly isStirred: boolean;
 }

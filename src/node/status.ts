@@ -59,7 +59,7 @@ export interface PeerStatus {
   readonly bytesPerSecond: number | undefined;
   /** Attempts that failed in a row, and the last reason. */
   readonly attempt: number;
-  readonly lastFailure: Failure | undefined;
+  readonly lastFailure: PastFailure | undefined;
   /** Why its database cannot be read or written, as it says itself; undefined while it can. Of nodes of the own cluster only. */
   readonly impairment: ErrorCode | undefined;
   /** On a cloud node: whom the access token of the session names. */

@@ -73,7 +73,7 @@ describe('help and usage', () => {
     for (const { exitCode, stdout, stderr } of await runAll([...calls, ...more], cwd)) {
       expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
       expect(stderr).toContain(
-        `No node can be reached in ${join(cwd, 'data')}, since there is no such directory: start one with \`statemesh start\``,
+        `No node was set up in ${cwd}: there is no statemesh.json and no data directory. Run \`statemesh init\``,
       );
     }
     const { stderr } = await run(['status', '--json'], { cwd });

@@ -35,6 +35,7 @@ function setup({ selfId = 'a', nodeId = 'b', dial = async () => connection }: Se
     input: {
       nodeId: nodeId as NodeId,
       selfId: selfId as NodeId,
+      now: () => 5,
       parent: parent.mailbox,
       security: { kind: 'none' },
       random: () => 1,

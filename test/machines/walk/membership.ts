@@ -56,7 +56,7 @@ export const membership = defineWalk({
   inputs: [
     {
       ...{ parent: mailbox(), identity: us, store, configuration, keys: undefined, random: () => 0, initialPeers: [] },
-      security: { kind: 'none' },
+      ...{ security: { kind: 'none' }, now: () => 0 },
     },
   ],
   facts: ({ sessions, peers, known }) => [

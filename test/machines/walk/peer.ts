@@ -41,9 +41,23 @@ function ofEach<const E>(make: (sessionId: string) => E) {
 export const peer = defineWalk({
   machine: peerMachine,
   inputs: [
-    { nodeId: larger.nodeId, selfId: us.nodeId, parent: mailbox(), security: { kind: 'none' }, random: () => 0 },
+    {
+      nodeId: larger.nodeId,
+      selfId: us.nodeId,
+      parent: mailbox(),
+      security: { kind: 'none' },
+      random: () => 0,
+      now: () => 0,
+    },
     // On the other side of the same two connections.
-    { nodeId: 'a' as NodeId, selfId: us.nodeId, parent: mailbox(), security: { kind: 'none' }, random: () => 0 },
+    {
+      nodeId: 'a' as NodeId,
+      selfId: us.nodeId,
+      parent: mailbox(),
+      security: { kind: 'none' },
+      random: () => 0,
+      now: () => 0,
+    },
   ],
   facts: ({ nodeId, addresses, session, contender, attempt }) => [
     nodeId,
