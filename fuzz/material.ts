@@ -2,7 +2,6 @@
 
 import fc from 'fast-check';
 import type { Author, Incarnation } from '../src/core/author.js';
-import { authorKeyOf } from '../src/core/author.js';
 import { chainRun, chainStart } from '../src/core/entry.js';
 import { errorCodes } from '../src/core/errors.js';
 import { foreignText } from '../src/core/foreign-text.js';
@@ -10,8 +9,6 @@ import type { Hlc } from '../src/core/hlc.js';
 import { type Boot, type CollectionName, type DocumentKey, isNodeId, isToken, type NodeId } from '../src/core/ids.js';
 import { own } from '../src/core/own.js';
 import { Secret } from '../src/core/secret.js';
-import { encodeFrame } from '../src/wire/framing.js';
-import type { Frame } from '../src/wire/messages.js';
 
 export const anyBytes = fc.uint8Array({ maxLength: 2_048 });
 
@@ -121,7 +118,7 @@ export function inPieces(bytes: Uint8Array, sizes: readonly number[]): Uint8Arra
 export const pieceSizes = fc.array(fc.integer({ min: 0, max: 64 }), { maxLength: 20 });
 
 /** Records as programs make them: by default fast-check sometimes leaves their prototype out. */
-function record<T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
+export function record<T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
   return fc.record(fields, { noNullPrototype: true }) as fc.Arbitrary<T>;
 }
 
@@ -130,139 +127,56 @@ export const anyNodeId = orTreacherous(
   fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
   isNodeId,
 ) as fc.Arbitrary<NodeId>;
-const nodeId = anyNodeId;
 /** Boots, incarnations and other tokens that nodes draw. */
 const token = orTreacherous(fc.stringMatching(/^[A-Za-z0-9_-]{1,32}$/), isToken);
 export const anyBoot = token as fc.Arbitrary<Boot>;
-const port = fc.integer({ min: 0, max: 65_535 });
-const count = fc.oneof(fc.nat(), fc.maxSafeNat());
-const hash = fc.stringMatching(/^[A-Za-z0-9_-]{43}$/);
-const hlc = fc.maxSafeNat().map((value) => Math.max(1, value) as Hlc);
-const identity = record({ nodeId, boot: token as unknown as fc.Arbitrary<Boot>, port });
-const secret = fc.stringMatching(/^[!-~]{1,200}$/).map((text) => new Secret(text));
-const refusal = record({
+export const anyPort = fc.integer({ min: 0, max: 65_535 });
+export const anyCount = fc.oneof(fc.nat(), fc.maxSafeNat());
+export const anyHash = fc.stringMatching(/^[A-Za-z0-9_-]{43}$/);
+export const anyHlc = fc.maxSafeNat().map((value) => Math.max(1, value) as Hlc);
+export const anyIdentity = record({ nodeId: anyNodeId, boot: anyBoot, port: anyPort });
+export const anySecret = fc.stringMatching(/^[!-~]{1,200}$/).map((text) => new Secret(text));
+export const anyRefusal = record({
   code: fc.constantFrom(...(Object.keys(errorCodes) as (keyof typeof errorCodes)[])),
   // As a reader repeats it: on one line, without white space at its ends.
   message: fc.string({ maxLength: 80 }).map((text) => foreignText(text)),
 });
-const author: fc.Arbitrary<Author> = record({
-  nodeId,
+export const anyAuthor: fc.Arbitrary<Author> = record({
+  nodeId: anyNodeId,
   incarnation: token as unknown as fc.Arbitrary<Incarnation>,
   scope: fc.constant('shared' as const),
 });
-const presence = record({
-  counter: count,
+export const anyPresence = record({
+  counter: anyCount,
   isEligible: fc.boolean(),
   impairment: fc.constantFrom(undefined, 'diskFull' as const, 'databaseUnavailable' as const),
   uplink: fc.constantFrom('unknown' as const, 'ok' as const, 'failed' as const),
   electionRole: fc.constantFrom('following' as const, 'claiming' as const, 'leading' as const),
-  term: count,
+  term: anyCount,
 });
-const relayed = fc
-  .tuple(record({ nodeId, boot: token as unknown as fc.Arbitrary<Boot>, intervalMs: fc.nat(60_000) }), presence)
+export const anyRelayed = fc
+  .tuple(record({ nodeId: anyNodeId, boot: anyBoot, intervalMs: fc.nat(60_000) }), anyPresence)
   .map(([who, how]) => ({ ...who, ...how }));
 
 /** The collection of foreign documents: it never holds documents that must stay unchanged. */
 export const fuzzCollection = 'fuzz' as CollectionName;
 
 const entry = record({
-  hlc,
+  hlc: anyHlc,
   collection: orTreacherous(fc.constant(fuzzCollection)) as fc.Arbitrary<CollectionName>,
   key: orTreacherous(
     fc.string({ minLength: 1, maxLength: 20 }).map((text) => text.replace(/\p{Cc}/gu, '') || 'k'),
   ) as fc.Arbitrary<DocumentKey>,
   payload: fc.oneof(fc.json({ maxDepth: 2 }), anyJson().map(textOf), fc.constantFrom('', '{"broken', '[[[[', 'null')),
 });
-const run = fc.tuple(author, fc.array(entry, { maxLength: 5 }), fc.boolean()).map(([who, entries, isHonest]) => {
-  const made = chainRun(
-    who,
-    chainStart,
-    entries.map((each) => ({ ...each, operation: each.payload === '' ? ('delete' as const) : ('put' as const) })),
-  );
-  if (isHonest) return made;
-  return { ...made, entries: made.entries.map((each) => ({ ...each, payload: each.payload && '"other"' })) };
-});
-
-/** Any well-formed frame, with any claims. */
-export const anyFrame: fc.Arbitrary<Frame> = fc.oneof<fc.Arbitrary<Frame>[]>(
-  record({
-    type: fc.constant('frame.handshakeRequest' as const),
-    version: fc.nat(),
-    identity,
-    token: fc.option(secret, { nil: undefined }),
-  }),
-  record({
-    type: fc.constant('frame.handshakeResponse' as const),
-    version: fc.nat(),
-    identity,
-    refusal: fc.option(refusal, { nil: undefined }),
-  }),
-  record({
-    type: fc.constant('frame.vectorClock' as const),
-    received: count,
-    clock: fc
-      .array(fc.tuple(author, record({ hlc, hash })), { maxLength: 5 })
-      .map((positions) => new Map(positions.map(([who, position]) => [authorKeyOf(who), position]))),
-  }),
-  record({
-    type: fc.constant('frame.batch' as const),
-    sequence: fc.oneof(fc.integer({ min: 1, max: 6 }), count),
-    runs: fc.array(run, { maxLength: 3 }),
-  }),
-  record({ type: fc.constant('frame.acknowledgement' as const), sequence: count }),
-  record({
-    type: fc.constant('frame.batchHeld' as const),
-    sequence: count,
-    code: fc.constantFrom('diskFull' as const, 'databaseCorrupt' as const),
-  }),
-  record({
-    type: fc.constant('frame.heartbeat' as const),
-    sequence: count,
-    echo: count,
-    heldMs: fc.nat(),
-    wallMs: count,
-    intervalMs: fc.nat(60_000),
-    digest: hash,
-    neighbors: fc.option(fc.array(nodeId, { maxLength: 5 }), { nil: undefined }),
-    presence: fc.option(presence, { nil: undefined }),
-    relayed: fc.array(relayed, { maxLength: 3 }),
-  }),
-  fc
-    .record({ type: fc.constant('frame.goodbye' as const) })
-    .chain((frame) => refusal.map((why) => ({ ...frame, ...why }))),
-  record({ type: fc.constant('frame.tokenRenewal' as const), token: secret }),
-  record({ type: fc.constant('frame.relocated' as const), port }),
-  fc.constantFrom<Frame>({ type: 'frame.vectorClockRequest' }, { type: 'frame.ping' }, { type: 'frame.pong' }),
-);
-
-export const anyFrameBytes = anyFrame.map(encodeFrame);
-
-/** Hostile input of a stream: whole frames, damaged ones, no frames, or headers that lie. */
-export const hostileFrames: fc.Arbitrary<Uint8Array> = fc
-  .array(
-    fc.oneof(
-      { arbitrary: anyFrameBytes, weight: 3 },
-      { arbitrary: damaged(anyFrameBytes), weight: 3 },
-      { arbitrary: anyBytes, weight: 1 },
-      { arbitrary: lyingHeader(), weight: 1 },
-    ),
-    { minLength: 1, maxLength: 6 },
-  )
-  .map((parts) => new Uint8Array(Buffer.concat(parts)));
-
-function lyingHeader(): fc.Arbitrary<Uint8Array> {
-  return fc
-    .record({
-      length: fc.oneof(fc.constantFrom(-1, -(2 ** 31), 2 ** 31 - 1, 16 * 1024 * 1024, 16 * 1024 + 1, 0), fc.integer()),
-      type: fc.integer({ min: 0, max: 255 }),
-      compression: fc.constantFrom(0, 1, 2, 255),
-      rest: fc.uint8Array({ maxLength: 64 }),
-    })
-    .map(({ length, type, compression, rest }) => {
-      const header = Buffer.alloc(6);
-      header.writeInt32LE(length | 0);
-      header[4] = type;
-      header[5] = compression;
-      return new Uint8Array(Buffer.concat([header, rest]));
-    });
-}
+export const anyRun = fc
+  .tuple(anyAuthor, fc.array(entry, { maxLength: 5 }), fc.boolean())
+  .map(([who, entries, isHonest]) => {
+    const made = chainRun(
+      who,
+      chainStart,
+      entries.map((each) => ({ ...each, operation: each.payload === '' ? ('delete' as const) : ('put' as const) })),
+    );
+    if (isHonest) return made;
+    return { ...made, entries: made.entries.map((each) => ({ ...each, payload: each.payload && '"other"' })) };
+  });

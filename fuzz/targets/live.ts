@@ -24,13 +24,13 @@ import type { Connection } from '../../src/ports/ports.js';
 import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';
 import { type Frame, protocolVersion } from '../../src/wire/messages.js';
 import { isConnected, portOf, sessionsOf, until } from '../../test/integration/cluster-fixture.js';
+import { hostileFrames } from '../frames.js';
 import {
   anyBoot,
   anyBytes,
   anyJson,
   anyNodeId,
   damaged,
-  hostileFrames,
   inPieces,
   orTreacherous,
   pieceSizes,

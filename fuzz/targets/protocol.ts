@@ -13,16 +13,15 @@ import { Secret } from '../../src/core/secret.js';
 import { tokenShapeOf } from '../../src/core/token-shape.js';
 import { parseRemotePeer } from '../../src/remote-peers/peer-document.js';
 import { type Beacon, decodeBeacon, encodeBeacon } from '../../src/wire/beacon.js';
-import { decodeMessage } from '../../src/wire/codec.js';
+import { decodeMessage, frameNumbers } from '../../src/wire/codec.js';
 import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';
 import type { Frame } from '../../src/wire/messages.js';
+import { anyFrame, hostileFrames } from '../frames.js';
 import {
   anyBytes,
-  anyFrame,
   anyJson,
   damaged,
   damagedText,
-  hostileFrames,
   inPieces,
   orTreacherous,
   pieceSizes,
@@ -79,20 +78,25 @@ const frameLimits: Target = {
     const nested = fc.tuple(fc.option(fc.integer({ min: 1, max: 16 }), { nil: undefined }), elements);
     const announced = fc.integer({ min: -1, max: 2 ** 31 - 1 });
     return {
-      property: fc.property(fc.integer({ min: 0, max: 48 }), nested, announced, (type, [field, content], length) => {
-        const payload = field === undefined ? content : within(field, content);
-        const startedMs = performance.now();
-        refusingNow(['frameMalformed'], () => decodeMessage(type, payload));
-        must(performance.now() - startedMs < elementsMsMax, 'no frame takes long');
-        const decoder = new FrameDecoder(limits.frameBytesMax);
-        const header = Buffer.alloc(6);
-        header.writeInt32LE(length);
-        header[4] = type;
-        refusingNow(['frameTooLarge', 'frameMalformed'], () => [
-          ...decoder.push(Buffer.concat([header, payload.subarray(0, 1_000)])),
-        ]);
-        must(decoder.heldBytes <= 2_000, 'memory is at most twice what has come');
-      }),
+      property: fc.property(
+        fc.oneof(fc.constantFrom(...Object.values(frameNumbers)), fc.integer({ min: 0, max: 255 })),
+        nested,
+        announced,
+        (type, [field, content], length) => {
+          const payload = field === undefined ? content : within(field, content);
+          const startedMs = performance.now();
+          refusingNow(['frameMalformed'], () => decodeMessage(type, payload));
+          must(performance.now() - startedMs < elementsMsMax, 'no frame takes long');
+          const decoder = new FrameDecoder(limits.frameBytesMax);
+          const header = Buffer.alloc(6);
+          header.writeInt32LE(length);
+          header[4] = type;
+          refusingNow(['frameTooLarge', 'frameMalformed'], () => [
+            ...decoder.push(Buffer.concat([header, payload.subarray(0, 1_000)])),
+          ]);
+          must(decoder.heldBytes <= 2_000, 'memory is at most twice what has come');
+        },
+      ),
     };
   },
 };

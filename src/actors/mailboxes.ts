@@ -14,7 +14,7 @@ import type { Secret } from '../core/secret.js';
 import type { Connection, ConnectionSecurity, Listening } from '../ports/ports.js';
 import type { ApplyResult, Commit, Store } from '../ports/store.js';
 import type { CloudPeer, QuarantinedDocument } from '../remote-peers/remote-peer.js';
-import type { Frame, Identity, Refusal } from '../wire/messages.js';
+import type { Frame, Identity, linkFrames, Refusal } from '../wire/messages.js';
 
 /** The events that an actor can be sent. This is all that one actor knows of another. */
 // biome-ignore lint/suspicious/noExplicitAny: an actor accepts what its owner accepts, and variance needs `any` here.
@@ -45,11 +45,8 @@ export type LinkCommand =
   | { readonly type: 'link.admit'; readonly peerId: NodeId; readonly boot: Boot; readonly origin: Origin }
   | { readonly type: 'link.adjust'; readonly intervals: Intervals };
 
-/** Frames that links handle among themselves. */
-type LinkFrame = 'frame.heartbeat' | 'frame.progress' | 'frame.parcel' | 'frame.part' | 'frame.parcelHeld';
-
 export type LinkReport =
-  | Exclude<Frame, { type: LinkFrame }>
+  | Exclude<Frame, { type: (typeof linkFrames)[number] }>
   /** All parts of this entry are in flight: a batch that names it may follow. */
   | { readonly type: 'parcel.sent'; readonly hash: string }
   | { readonly type: 'link.closed'; readonly failure: Failure | undefined }

@@ -28,7 +28,7 @@ import type { Secret } from '../core/secret.js';
 import type { Meter, Readings } from '../ports/meter.js';
 import type { Time } from '../ports/ports.js';
 import { encodeFrame, FrameDecoder } from '../wire/framing.js';
-import type { BatchFrame, Frame, Heartbeat, Part } from '../wire/messages.js';
+import { answerFrames, type BatchFrame, type Frame, type Heartbeat, type Part } from '../wire/messages.js';
 import type { Acquaintances } from './acquaintances.js';
 import type { Heartbeats, PulseHandle } from './heartbeat.js';
 import { IncomingParcels, type KeptParcels, OutgoingParcel } from './parcels.js';
@@ -77,15 +77,6 @@ export function createLink(surroundings: LinkSurroundings) {
     return () => speaker.end();
   });
 }
-
-/** A later answer of these types contains the earlier one, so that the last one is enough. */
-const answers: readonly Frame['type'][] = [
-  'frame.pong',
-  'frame.vectorClock',
-  'frame.acknowledgement',
-  'frame.progress',
-  'frame.parcelHeld',
-];
 
 /** Changes of the round trip, and of the other clock, below which no event is sent. */
 const roundTripStepMs = 0.5;
@@ -270,7 +261,7 @@ class Link {
 
   #write(frame: Frame, kind: 'urgent' | 'bulk' | 'asking'): void {
     if (this.#isClosed) return;
-    if (this.#isFull && answers.includes(frame.type)) {
+    if (this.#isFull && answerFrames.includes(frame.type)) {
       this.#owed.set(frame.type, frame);
       return;
     }

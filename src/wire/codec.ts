@@ -115,6 +115,8 @@ function codec<Type extends Frame['type'], Fields>(
 }
 
 const nothing = () => ({});
+/** The decoder shows a field that did not come as an empty list. */
+const noBytes = Buffer.alloc(0);
 const codecs: Record<Frame['type'], Codec> = {
   'frame.handshakeRequest': codec(
     'frame.handshakeRequest',
@@ -230,7 +232,10 @@ const codecs: Record<Frame['type'], Codec> = {
     'frame.part',
     43,
     ({ bytes, wantsProgress }) => ({ bytes, wantsProgress: wantsProgress === true }),
-    ({ bytes, wantsProgress }) => ({ bytes, ...(wantsProgress ? { wantsProgress } : undefined) }),
+    ({ bytes, wantsProgress }) => ({
+      bytes: bytes.length === 0 ? noBytes : bytes,
+      ...(wantsProgress ? { wantsProgress } : undefined),
+    }),
   ),
   'frame.parcelHeld': codec(
     'frame.parcelHeld',
@@ -245,6 +250,11 @@ const codecs: Record<Frame['type'], Codec> = {
     ({ received }) => ({ received: count(received) }),
   ),
 };
+
+/** The number of each type on the wire: 1 to 127, so that a header always takes the same number of bytes. */
+export const frameNumbers: Readonly<Record<Frame['type'], number>> = Object.fromEntries(
+  Object.entries(codecs).map(([type, { number }]) => [type, number]),
+) as Record<Frame['type'], number>;
 
 const codecsByNumber = new Map(Object.values(codecs).map((each) => [each.number, each]));
 

@@ -178,6 +178,24 @@ export interface Goodbye {
   readonly message: string;
 }
 
+/** Frames that links handle among themselves. */
+export const linkFrames = [
+  'frame.heartbeat',
+  'frame.progress',
+  'frame.parcel',
+  'frame.part',
+  'frame.parcelHeld',
+] as const satisfies readonly Frame['type'][];
+
+/** A later answer of these types contains the earlier one, so that the last one is enough. */
+export const answerFrames: readonly Frame['type'][] = [
+  'frame.pong',
+  'frame.vectorClock',
+  'frame.acknowledgement',
+  'frame.progress',
+  'frame.parcelHeld',
+];
+
 export type Frame =
   | HandshakeRequest
   | HandshakeResponse

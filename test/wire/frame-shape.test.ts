@@ -1,89 +1,13 @@
 /** How much one frame may cost: it is refused at its header, or over its bytes, before it becomes objects. */
 import { describe, expect, it } from '@jest/globals';
-import { type Author, authorKeyOf, type Incarnation } from '../../src/core/author.js';
 import type { ErrorCode } from '../../src/core/errors.js';
-import type { Hlc } from '../../src/core/hlc.js';
-import type { Boot, CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
-import { Secret } from '../../src/core/secret.js';
-import { payloadBytesMaxOf } from '../../src/wire/codec.js';
+import { frameNumbers, payloadBytesMaxOf } from '../../src/wire/codec.js';
 import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';
 import type { Frame } from '../../src/wire/messages.js';
+import { frameSamples, frameTypes } from './frame-samples.js';
 
-const nodeId = 'n'.repeat(limits.nodeIdLengthMax) as NodeId;
-const boot = 'b'.repeat(limits.tokenIdLengthMax) as Boot;
-const hash = 'h'.repeat(limits.hashLengthMax);
-const hlc = (2 ** 52) as Hlc;
-const author: Author = { nodeId, incarnation: boot as string as Incarnation, scope: 'cluster' };
-const identity = { nodeId, boot, port: 65_535 };
-const impairment = 'databaseUnavailable';
-const presence = {
-  counter: 2 ** 52,
-  isEligible: true,
-  impairment,
-  uplink: 'failed',
-  electionRole: 'leading',
-  term: 2 ** 52,
-} as const;
-const refusal = { code: 'reconfigurationQueueFull', message: '€'.repeat(limits.refusalTextLengthMax) } as const;
-const token = new Secret('t'.repeat(limits.tokenLengthMax));
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, at) => make(at));
-
-/** A batch with the maximum of entries and of document bytes, with the longest names. */
-function batch(): Frame {
-  const payload = JSON.stringify('x'.repeat(Math.floor(limits.documentBytesMax / limits.batchEntriesMax) - 2));
-  const entry = { hlc, key: '€'.repeat(limits.keyLengthMax) as DocumentKey, operation: 'put' as const, payload, hash };
-  const collection = (at: number) =>
-    `_system_${at}${'€'.repeat(limits.collectionNameLengthMax - `_system_${at}`.length)}` as CollectionName;
-  return {
-    type: 'frame.batch',
-    sequence: 2 ** 52,
-    runs: times(limits.batchRunsMax, (at) => ({
-      author,
-      after: { hlc, hash },
-      entries: at < limits.batchEntriesMax ? [{ ...entry, collection: collection(at) }] : [],
-    })),
-  };
-}
-
-/** The largest frame of each type that an honest node can send. A missing type does not compile. */
-const largest: { [Type in Frame['type']]: () => Extract<Frame, { type: Type }> } = {
-  'frame.handshakeRequest': () => ({ type: 'frame.handshakeRequest', version: 2 ** 31, identity, token }),
-  'frame.handshakeResponse': () => ({ type: 'frame.handshakeResponse', version: 2 ** 31, identity, refusal }),
-  'frame.vectorClock': () => {
-    const incarnation = (at: number) => `${at}`.padStart(10, '0') as Incarnation;
-    const clock = times(limits.authorsPerClockMax, (at) => {
-      return [
-        authorKeyOf({ nodeId: 'node-a' as NodeId, incarnation: incarnation(at), scope: 'shared' }),
-        { hlc, hash },
-      ];
-    });
-    return { type: 'frame.vectorClock', received: 2 ** 52, clock: new Map(clock as never) };
-  },
-  'frame.vectorClockRequest': () => ({ type: 'frame.vectorClockRequest' }),
-  'frame.batch': () => batch() as Extract<Frame, { type: 'frame.batch' }>,
-  'frame.acknowledgement': () => ({ type: 'frame.acknowledgement', sequence: 2 ** 52 }),
-  'frame.parcel': () => ({ type: 'frame.parcel', hash, size: limits.parcelBytesMax, offset: limits.parcelBytesMax }),
-  'frame.part': () => ({ type: 'frame.part', bytes: Buffer.alloc(limits.partBytesMax, 0xff), wantsProgress: true }),
-  'frame.parcelHeld': () => ({ type: 'frame.parcelHeld', hash, held: limits.parcelBytesMax }),
-  'frame.progress': () => ({ type: 'frame.progress', received: 2 ** 52 }),
-  'frame.batchHeld': () => ({ type: 'frame.batchHeld', sequence: 2 ** 52, code: 'databaseUnavailable' }),
-  'frame.heartbeat': () => ({
-    type: 'frame.heartbeat',
-    ...{ sequence: 2 ** 52, echo: 2 ** 52, heldMs: 2 ** 31, wallMs: 2 ** 52, digest: hash, presence },
-    intervalMs: limits.heartbeatIntervalMaxMs,
-    neighbors: times(limits.peersMax, () => nodeId),
-    relayed: times(limits.peersMax, () => ({ nodeId, boot, intervalMs: limits.heartbeatIntervalMaxMs, ...presence })),
-  }),
-  'frame.ping': () => ({ type: 'frame.ping' }),
-  'frame.pong': () => ({ type: 'frame.pong' }),
-  'frame.goodbye': () => ({ type: 'frame.goodbye', ...refusal }),
-  'frame.tokenRenewal': () => ({ type: 'frame.tokenRenewal', token }),
-  'frame.relocated': () => ({ type: 'frame.relocated', port: 65_535 }),
-};
-const types = Object.keys(largest) as Frame['type'][];
-const numbers = new Map(types.map((type) => [type, encodeFrame(largest[type]())[4] as number]));
-const numberOf = (type: Frame['type']): number => numbers.get(type) as number;
 
 function read(...pieces: readonly Uint8Array[]): Frame[] {
   const decoder = new FrameDecoder(limits.frameBytesMax);
@@ -107,7 +31,7 @@ function header(number: number, length: number): Uint8Array {
 }
 
 function frameOf(type: Frame['type'], payload: Uint8Array): Uint8Array {
-  return Buffer.concat([header(numberOf(type), payload.length), payload]);
+  return Buffer.concat([header(frameNumbers[type], payload.length), payload]);
 }
 
 /** Empty elements, `count` times: the tag of the field, and a length of zero. */
@@ -123,17 +47,17 @@ function inside(field: number, content: Uint8Array): Buffer {
 }
 
 describe('the largest frame', () => {
-  it.each(types)('%s: as large as an honest node may send -> is read', (type) => {
-    const frame = largest[type]();
+  it.each(frameTypes)('%s: as large as an honest node may send -> is read', (type) => {
+    const frame = frameSamples[type].largest();
     const [got] = read(encodeFrame(frame));
     expect(got?.type).toBe(type);
     if (type !== 'frame.batch' && type !== 'frame.vectorClock') expect(got).toEqual(frame);
   });
 
-  it.each(types)(
+  it.each(frameTypes)(
     '%s: announced one byte longer than its type allows, or with 16 MiB -> frameTooLarge at its header',
     (type) => {
-      const number = numberOf(type);
+      const number = frameNumbers[type];
       const bytesMax = payloadBytesMaxOf(number);
       expect(codeOf(() => read(header(number, bytesMax)))).toBeUndefined();
       expect(codeOf(() => read(header(number, bytesMax + 1)))).toBe('frameTooLarge');
@@ -142,7 +66,7 @@ describe('the largest frame', () => {
   );
 
   it('every type number -> is one of those above, or refused at its header', () => {
-    const known = new Set(types.map(numberOf));
+    const known = new Set(Object.values(frameNumbers));
     const accepted = times(256, (number) => number).filter(
       (number) => codeOf(() => read(header(number, 1))) === undefined,
     );
@@ -150,8 +74,8 @@ describe('the largest frame', () => {
   });
 
   it('a heartbeat and smaller frames -> have at most some KiB', () => {
-    const small = types.filter((type) => !['frame.batch', 'frame.vectorClock'].includes(type));
-    for (const type of small) expect([type, payloadBytesMaxOf(numberOf(type)) < 128 * 1024]).toEqual([type, true]);
+    const small = frameTypes.filter((type) => !['frame.batch', 'frame.vectorClock'].includes(type));
+    for (const type of small) expect([type, payloadBytesMaxOf(frameNumbers[type]) < 128 * 1024]).toEqual([type, true]);
   });
 });
 
@@ -215,14 +139,14 @@ describe('elements', () => {
   it('after a refused frame -> the next one is counted from the start', () => {
     const many = frameOf('frame.heartbeat', empties(6, limits.peersMax + 1));
     expect(codeOf(() => read(many))).toBe('frameMalformed');
-    expect(read(encodeFrame(largest['frame.heartbeat']()))).toHaveLength(1);
+    expect(read(encodeFrame(frameSamples['frame.heartbeat'].largest()))).toHaveLength(1);
   });
 });
 
 describe('an incomplete frame', () => {
   it('16 bytes of a batch announced with the maximum size -> take a few bytes of memory, and with each piece as much again', () => {
     const decoder = new FrameDecoder(limits.frameBytesMax);
-    const number = numberOf('frame.batch');
+    const number = frameNumbers['frame.batch'];
     const length = payloadBytesMaxOf(number);
     decoder.feed(Buffer.concat([header(number, length), Buffer.alloc(16)]));
     expect(decoder.next()).toBeUndefined();
@@ -236,7 +160,7 @@ describe('an incomplete frame', () => {
 
   it('complete -> no memory is held', () => {
     const decoder = new FrameDecoder(limits.frameBytesMax);
-    const bytes = encodeFrame(largest['frame.batch']());
+    const bytes = encodeFrame(frameSamples['frame.batch'].largest());
     decoder.feed(bytes.subarray(0, 100_000));
     expect(decoder.next()).toBeUndefined();
     expect(decoder.heldBytes).toBeGreaterThan(0);

@@ -1,13 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type Author, type AuthorKey, authorKeyOf, type Incarnation } from '../../src/core/author.js';
+import { anyFrame } from '../../fuzz/frames.js';
+import { type Author, authorKeyOf, type Incarnation } from '../../src/core/author.js';
 import { chainRun, chainStart } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { Boot, CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
+import { frameNumbers } from '../../src/wire/codec.js';
 import { encodeFrame, FrameDecoder } from '../../src/wire/framing.js';
 import type { Frame } from '../../src/wire/messages.js';
+import { frameTypes, sampleOf } from './frame-samples.js';
 
 const identity = { nodeId: 'node-a' as NodeId, boot: 'boot_1' as Boot, port: 9_000 };
 const author: Author = { nodeId: 'node-a' as NodeId, incarnation: 'i1' as Incarnation, scope: 'shared' };
@@ -29,55 +32,9 @@ const batch = fc.tuple(fc.nat(), fc.array(entry, { maxLength: 20 })).map(([seque
   return { type: 'frame.batch', sequence, runs: [chainRun(author, chainStart, entries)] };
 });
 
-const clock = new Map([[authorKeyOf(author), { hlc: (2 ** 52) as Hlc, hash }]]);
-const presence = {
-  counter: 7,
-  isEligible: true,
-  impairment: 'diskFull',
-  uplink: 'failed',
-  electionRole: 'claiming',
-  term: 3,
-} as const;
-const others: Frame[] = [
-  { type: 'frame.handshakeRequest', version: 1, identity, token: undefined },
-  { type: 'frame.handshakeRequest', version: 1, identity, token: new Secret('eyJ.a.b') },
-  { type: 'frame.tokenRenewal', token: new Secret('eyJ.c.d') },
-  { type: 'frame.handshakeResponse', version: 1, identity, refusal: undefined },
-  { type: 'frame.handshakeResponse', version: 1, identity, refusal: { code: 'duplicateNodeId', message: 'no' } },
-  { type: 'frame.vectorClock', clock, received: 7 },
-  { type: 'frame.vectorClock', clock: new Map<AuthorKey, never>(), received: 0 },
-  { type: 'frame.vectorClockRequest' },
-  { type: 'frame.acknowledgement', sequence: 3 },
-  { type: 'frame.batchHeld', sequence: 3, code: 'diskFull' },
-  {
-    ...{
-      type: 'frame.heartbeat',
-      sequence: 1,
-      echo: 0,
-      heldMs: 5,
-      wallMs: 1_700_000_000_000,
-      intervalMs: 1_000,
-      digest: hash,
-    },
-    ...{ neighbors: undefined, presence: undefined, relayed: [] },
-  },
-  {
-    type: 'frame.heartbeat',
-    sequence: 2,
-    echo: 1,
-    heldMs: 0,
-    wallMs: 0,
-    intervalMs: 50,
-    digest: hash,
-    neighbors: ['b' as NodeId],
-    presence,
-    relayed: [{ nodeId: identity.nodeId, boot: identity.boot, intervalMs: 3_000, ...presence }],
-  },
-  { type: 'frame.ping' },
-  { type: 'frame.pong' },
-  { type: 'frame.goodbye', code: 'goodbye', message: 'The node is stopping.' },
-];
-const frame = fc.oneof(fc.constantFrom(...others), batch);
+/** One of each type. */
+const others = frameTypes.map((type): Frame => sampleOf(type));
+const frame = fc.oneof(anyFrame, batch);
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(parts.flatMap((part) => [...part]));
@@ -141,13 +98,19 @@ describe('frame codec', () => {
   it('any payload under a known type -> a frame, or frameMalformed', () => {
     fc.assert(
       fc.property(
-        fc.constantFrom(1, 2, 32, 33, 34, 35, 36, 37, 38, 39),
+        fc.constantFrom(...Object.values(frameNumbers)),
         fc.uint8Array({ maxLength: 100 }),
         (type, payload) => {
           expect([undefined, 'frameMalformed']).toContain(codeOf(() => decodeAll([rawFrame(type, payload)])));
         },
       ),
     );
+  });
+
+  it('the number of each type -> is its own, and fits in one byte of a header', () => {
+    const numbers = Object.values(frameNumbers);
+    expect(new Set(numbers).size).toBe(numbers.length);
+    expect(numbers.filter((number) => number < 1 || number > 127)).toEqual([]);
   });
 
   it('a length over the limit, or negative -> frameTooLarge before anything is allocated', () => {
@@ -183,11 +146,7 @@ describe('frame codec', () => {
   });
 
   it('a heartbeat that announces an interval of a day -> counts as one with the longest interval', () => {
-    const [heartbeat] = others.filter(({ type }) => type === 'frame.heartbeat') as Extract<
-      Frame,
-      { type: 'frame.heartbeat' }
-    >[];
-    const [read] = decodeAll([encodeFrame({ ...(heartbeat as typeof heartbeat & Frame), intervalMs: 86_400_000 })]);
+    const [read] = decodeAll([encodeFrame({ ...sampleOf('frame.heartbeat'), intervalMs: 86_400_000 })]);
     expect(read).toMatchObject({ intervalMs: limits.heartbeatIntervalMaxMs });
   });
 

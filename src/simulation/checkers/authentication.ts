@@ -4,17 +4,19 @@
  * only until the token expires. No node sends a token to anything but a cloud node.
  */
 
+import { frameNumbers } from '../../wire/codec.js';
 import { defaultScope } from '../authority.js';
 import type { CheckerFactory, View } from '../checker.js';
 import { FrameScanner } from '../frame-scanner.js';
 import type { NodeProcess } from '../node.js';
 import { worldEpochMs } from '../node-ports.js';
 
-/** The numbers of frames on the wire: see `wire/codec.ts`. */
-const [handshakeRequest, handshakeResponse, goodbye, tokenRenewal] = [1, 2, 39, 40];
-const handshakes: ReadonlySet<number> = new Set([handshakeRequest, handshakeResponse]);
-const beforeAdmission: ReadonlySet<number> = new Set([...handshakes, goodbye]);
-const decoded: ReadonlySet<number> = new Set([...handshakes, tokenRenewal]);
+const handshakes: ReadonlySet<number> = new Set([
+  frameNumbers['frame.handshakeRequest'],
+  frameNumbers['frame.handshakeResponse'],
+]);
+const beforeAdmission: ReadonlySet<number> = new Set([...handshakes, frameNumbers['frame.goodbye']]);
+const decoded: ReadonlySet<number> = new Set([...handshakes, frameNumbers['frame.tokenRenewal']]);
 
 /** How far the clocks of authority and cloud node may differ. */
 const toleranceMs = 30_000;

@@ -1,13 +1,14 @@
 /** The session: either side of a connection, and every frame in every state. */
 
-import type { Direction } from '../../../src/actors/mailboxes.js';
+import type { Direction, LinkReport } from '../../../src/actors/mailboxes.js';
 import type { AuthorKey, Incarnation, Scope } from '../../../src/core/author.js';
 import { chainStart } from '../../../src/core/entry.js';
 import type { Hlc } from '../../../src/core/hlc.js';
 import { Secret } from '../../../src/core/secret.js';
 import { type SessionAccess, sessionMachine } from '../../../src/machines/session.machine.js';
 import type { Store } from '../../../src/ports/store.js';
-import { protocolVersion } from '../../../src/wire/messages.js';
+import { linkFrames, protocolVersion } from '../../../src/wire/messages.js';
+import { type FrameOf, frameTypes, sampleOf } from '../../wire/frame-samples.js';
 import { defineWalk } from '../walk.js';
 import { configuration, connection, larger, lost, mailbox, smaller, us } from './samples.js';
 
@@ -40,6 +41,14 @@ const ways: readonly { direction: Direction; access: SessionAccess; scopes: read
 ];
 const local = { nodeId: smaller.nodeId, incarnation: 'i' as Incarnation, scope: 'cluster' } as const;
 
+type HeardFrame = Extract<LinkReport, { type: `frame.${string}` }>;
+/** A frame of each type that a link hands over. */
+const heardFrames = Object.fromEntries(
+  frameTypes
+    .filter((type) => !(linkFrames as readonly string[]).includes(type))
+    .map((type) => [type, { '': sampleOf(type) }]),
+) as unknown as { [Type in HeardFrame['type']]: { '': FrameOf<Type> } };
+
 export const session = defineWalk({
   machine: sessionMachine,
   inputs: ways.map(({ direction, access, scopes }) => ({
@@ -56,7 +65,7 @@ export const session = defineWalk({
     owed.map(({ type }) => type).sort(),
   ],
   samples: {
-    'frame.tokenRenewal': { '': { type: 'frame.tokenRenewal', token: new Secret('fresh') } },
+    ...heardFrames,
     'session.renew': {
       'to a cloud node': ({ access }) =>
         access.kind === 'token' ? ({ type: 'session.renew', token: new Secret('fresh') } as const) : undefined,
@@ -78,7 +87,6 @@ export const session = defineWalk({
       diverged: { ...clock, clock: new Map([[author, forked]]) },
       aligned: { ...clock, clock: new Map([[author, position]]) },
     },
-    'frame.vectorClockRequest': { '': { type: 'frame.vectorClockRequest' } },
     'frame.batch': {
       '': { type: 'frame.batch', sequence: 1, runs: [] },
       'of the cluster': {
@@ -87,11 +95,6 @@ export const session = defineWalk({
     },
     'credential.verified': { '': { type: 'credential.verified', subject: 'site-1' } },
     'credential.ended': { '': { type: 'credential.ended', failure: lost } },
-    'frame.batchHeld': { '': { type: 'frame.batchHeld', sequence: 1, code: 'diskFull' } },
-    'frame.acknowledgement': { '': { type: 'frame.acknowledgement', sequence: 1 } },
-    'frame.ping': { '': { type: 'frame.ping' } },
-    'frame.pong': { '': { type: 'frame.pong' } },
-    'frame.goodbye': { '': { type: 'frame.goodbye', code: 'goodbye', message: 'Bye.' } },
     'link.closed': {
       '': { type: 'link.closed', failure: undefined },
       failed: { type: 'link.closed', failure: lost },
@@ -111,7 +114,6 @@ export const session = defineWalk({
           ? undefined
           : ({ type: 'neighbors.changed', neighbors: new Set([larger.nodeId]) } as const),
     },
-    'frame.relocated': { '': { type: 'frame.relocated', port: 9 } },
     'session.adjust': { '': { type: 'session.adjust', intervals: { heartbeatIntervalMs: 1, syncIntervalMs: 1 } } },
     'session.relocate': { '': { type: 'session.relocate', port: 9 } },
     'session.admit': { '': { type: 'session.admit' } },
