@@ -108,6 +108,10 @@ export const limits = {
   /** Time in one turn of the event loop for the frames of all connections together; then other work has its turn. */
   readingPerTurnMs: 10,
   framesPerTurnMax: 500,
+  /** A connection with a frame that takes this long rests as long afterwards; with one of half the time, a quarter of it. */
+  readingHeavyMs: 100,
+  /** The longest rest after one frame. */
+  readingRestMaxMs: 5_000,
   /** Maximum of incomplete frames and of batches that are not yet on disk, over all sessions. */
   receiveBytesMax: 48 * 1024 * 1024,
   /** The same maximum for one session. Beyond it, the session is read again once its batches are on disk. */

@@ -110,6 +110,8 @@ class Link {
   /** Bytes that have arrived and wait for their turn, in order. */
   readonly #unread: Uint8Array[] = [];
   #isInLine = false;
+  /** How long to rest before the next frame. */
+  #restMs = 0;
   /** Batches that were handed over and are not acknowledged yet: bytes by sequence. */
   readonly #batches = new Map<number, number>();
   /** Answers that wait for room, because the other side does not read. */
@@ -328,7 +330,8 @@ class Link {
         this.#hold();
       } else {
         this.#isInLine = true;
-        this.#turns.wait(this.#continueReading);
+        this.#turns.wait(this.#continueReading, this.#restMs);
+        this.#restMs = 0;
       }
     } catch (error) {
       this.#fail(failureOf(error));
@@ -351,7 +354,10 @@ class Link {
       readings?.frame('received', frame.type);
       this.#take(this.#withoutTokens(frame));
       if (this.#isClosed) return true;
-      if (!this.#turns.goesOn()) return false;
+      if (!this.#turns.goesOn()) {
+        this.#restMs = this.#turns.restMs;
+        return false;
+      }
     }
   }
 
