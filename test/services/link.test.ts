@@ -266,33 +266,38 @@ describe('a link that receives much', () => {
     expect(flooded.parent.take()).toHaveLength(100 - first);
   });
 
-  it('a frame that takes long by itself -> its link rests, the longer the more, and another link is read meanwhile', () => {
-    const shared = node();
-    const { monotonicMs } = shared.mesh.time;
-    let workMs = 0;
-    shared.mesh.time.monotonicMs = () => monotonicMs() + workMs;
-    const heavy = setup(true, shared);
-    const other = setup(true, shared);
-    const clock: Frame = { type: 'frame.vectorClock', clock: new Map(), received: 0 };
-    const { mailbox } = heavy.parent;
-    const take = mailbox.send.bind(mailbox);
-    mailbox.send = (report) => {
-      workMs += 200;
-      take(report);
-    };
-    for (const { parent } of [heavy, other]) parent.take();
-    heavy.read(clock, clock, clock);
-    expect([heavy.parent.take().length, heavy.flow.isPaused]).toEqual([1, true]);
-    other.read({ type: 'frame.ping' });
-    shared.mesh.run(1);
-    expect(other.parent.take()).toEqual([{ type: 'frame.ping' }]);
-    const restMs = (200 * 200) / limits.readingHeavyMs;
-    shared.mesh.run(restMs - 2);
-    expect(heavy.parent.take()).toEqual([]);
-    shared.mesh.run(2);
-    expect(heavy.parent.take()).toHaveLength(1);
-    expect(heavy.flow.isDestroyed).toBe(false);
-  });
+  it.each([
+    [200, (200 * 200) / limits.readingHeavyMs],
+    [2_000, limits.readingRestMaxMs],
+  ])(
+    'a frame that takes %i ms by itself -> its link rests for %i ms, and another link is read meanwhile',
+    (tookMs, restMs) => {
+      const shared = node();
+      const { monotonicMs } = shared.mesh.time;
+      let workMs = 0;
+      shared.mesh.time.monotonicMs = () => monotonicMs() + workMs;
+      const heavy = setup(true, shared);
+      const other = setup(true, shared);
+      const clock: Frame = { type: 'frame.vectorClock', clock: new Map(), received: 0 };
+      const { mailbox } = heavy.parent;
+      const take = mailbox.send.bind(mailbox);
+      mailbox.send = (report) => {
+        workMs += tookMs;
+        take(report);
+      };
+      for (const { parent } of [heavy, other]) parent.take();
+      heavy.read(clock, clock, clock);
+      expect([heavy.parent.take().length, heavy.flow.isPaused]).toEqual([1, true]);
+      other.read({ type: 'frame.ping' });
+      shared.mesh.run(1);
+      expect(other.parent.take()).toEqual([{ type: 'frame.ping' }]);
+      shared.mesh.run(restMs - 2);
+      expect(heavy.parent.take()).toEqual([]);
+      shared.mesh.run(2);
+      expect(heavy.parent.take()).toHaveLength(1);
+      expect(heavy.flow.isDestroyed).toBe(false);
+    },
+  );
 
   it('closed in the middle of reading in turns -> the rest is not read', () => {
     const { mesh, parent, read, link } = setup(true);
