@@ -79,13 +79,16 @@ const clockDriftMaxMs = 60_000;
  * @returns the exit code of the first finding that has failed
  */
 export async function examineAll(options: Record<string, unknown>): Promise<number> {
-  const say = options.json === true ? printJson : (finding: Finding) => print(lineOf(finding));
   let worst: number = exitCodes.ok;
+  let before: Finding | undefined;
   for await (const finding of examined(options)) {
-    say(finding);
+    if (options.json === true) printJson(finding);
+    else if (before !== undefined) print(lineOf(before, finding));
+    before = finding;
     if (finding.state !== 'failed' || worst !== exitCodes.ok) continue;
     worst = finding.code === undefined ? exitCodes.failed : exitCodeOf(finding.code, { isStarting: true });
   }
+  if (options.json !== true && before !== undefined) print(lineOf(before));
   return worst;
 }
 
@@ -505,8 +508,10 @@ function failure(check: string, error: unknown): Finding {
 
 const marks = { ok: ['green', '✓'], warning: ['yellow', '!'], failed: ['red', '✗'] } as const;
 
-function lineOf({ check, state, message, advice }: Finding): string {
+/** The advice that several findings in a row share stands after the last of them. */
+function lineOf({ check, state, message, advice }: Finding, next?: Finding): string {
   const [colour, mark] = marks[state];
   const line = `${paint(colour, mark)} ${paint('bold', check)}: ${message}`;
-  return advice === undefined || state === 'ok' ? line : `${line}\n    ${advice}`;
+  const isShared = next?.check === check && next.advice === advice && next.state !== 'ok';
+  return advice === undefined || state === 'ok' || isShared ? line : `${line}\n    ${advice}`;
 }

@@ -1,25 +1,40 @@
 /** `statemesh remote-peers`, `enable-peer`, `disable-peer` and `remove-peer`: the stored peers of the whole cluster. */
 import type { Command } from 'commander';
-import { StatemeshError } from '../control/protocol.js';
+import { limits, StatemeshError } from '../control/protocol.js';
 import { PeerType, type RemotePeer } from '../remote-peers/remote-peer.js';
+import { hintAt } from './collections.js';
 import { dataDirOf } from './configuration-file.js';
 import { exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';
-import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
+import { defineTalking, type NodeAt, nodeAt, type TalkOptions } from './node-at.js';
 import { nodeIdOf, refuseRunning } from './node-at-rest.js';
-import { clean, print, printJson, table } from './output.js';
+import { clean, count, print, printJson, table } from './output.js';
 
 export function defineRemotePeers(command: Command): void {
   defineTalking(command, {
     json: 'print one JSON object per line; secrets are names of variables, or sealed',
     examples: ['statemesh remote-peers', 'statemesh remote-peers --json'],
   }).action(async (options: TalkOptions) => {
-    const peers = (await nodeAt(options).call('remotePeers')) as RemotePeer[];
+    const node = nodeAt(options);
+    const peers = (await node.call('remotePeers')) as RemotePeer[];
     if (options.json) for (const peer of peers) printJson(peer);
     else if (peers.length === 0) print('No remote peers are stored. Add one with add-cloud-peer or add-static-peer.');
     else print(table(columns, peers.map(rowOf)));
+    if (peers.length >= limits.peersMax) await hintAtSurplus(node, peers.length, options);
   });
 }
+
+/** A node uses a limited number of stored peers. */
+async function hintAtSurplus(node: NodeAt, shown: number, options: TalkOptions): Promise<void> {
+  const { count: stored } = (await node.call('count', { collection: storedIn })) as { count: number };
+  if (stored <= shown) return;
+  hintAt(
+    `${count(stored)} are stored, and a node uses the first ${count(shown)}, in order of NodeId. See all of them with \`statemesh find ${storedIn}\`.`,
+    options,
+  );
+}
+
+const storedIn = '_system_remote_peers';
 
 export function defineEnablePeer(command: Command): void {
   defineChange(command, { call: 'enablePeer', done: 'Enabled', idle: 'Enabled already', example: 'enable-peer' });

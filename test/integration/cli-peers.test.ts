@@ -1,6 +1,12 @@
 /** Commands about stored peers, beside peers that were only discovered. */
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { jsonLines, open, startNode, until } from './cli-fixture.js';
+import { systemRandomness } from '../../src/adapters/randomness.js';
+import { systemTime } from '../../src/adapters/time.js';
+import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
+import { openSqliteStore } from '../../src/store/sqlite-store.js';
+import { jsonLines, open, startNode, temporaryDirectory, until } from './cli-fixture.js';
 import { ownPort } from './own-port.js';
 
 describe('a peer that was discovered', () => {
@@ -72,5 +78,35 @@ describe('a collection that does not exist', () => {
     await node.run(['put', 'articels', 'k', '1']);
     await until(() => missing?.stdout().includes('articels k') || undefined, 'the entry');
     expect(present?.stderr()).toBe('');
+  });
+});
+
+describe('more stored peers than a node uses, some of them unusable', () => {
+  test('remote-peers -> says how many there are, and how to see all; doctor gives one advice for all of a kind', async () => {
+    const directory = await temporaryDirectory();
+    const path = join(directory, 'data', 'node-a.db');
+    const ports = { time: systemTime(), randomness: systemRandomness() };
+    const store = await openSqliteStore({ path, nodeId: 'node-a' as NodeId, ...ports });
+    const collection = '_system_remote_peers' as CollectionName;
+    const put = (key: string, document: object) =>
+      ({ kind: 'put', collection, key: key as DocumentKey, payload: JSON.stringify(document) }) as const;
+    const fields = { Address: '127.0.0.1:9', Type: 1, OAuth2Json: null, IsEnabled: false };
+    const names = Array.from({ length: limits.peersMax + 44 }, (_, index) => `p${1000 + index}`);
+    await store.write([
+      ...names.map((name) => put(name, { NodeId: name, ...fields })),
+      ...['bad-1', 'bad-2', 'bad-3'].map((name) => put(name, {})),
+    ]);
+    await store.close();
+    const node = await startNode({ discovery: false }, { directory });
+    const { stdout, stderr } = await node.run(['remote-peers', '--json']);
+    expect(jsonLines(stdout)).toHaveLength(limits.peersMax);
+    const [{ hint } = { hint: '' }] = jsonLines(stderr);
+    expect(hint).toBe(
+      '303 are stored, and a node uses the first 256, in order of NodeId. See all of them with `statemesh find _system_remote_peers`.',
+    );
+    expect(jsonLines((await node.run(['find', collection, '--json'])).stdout)).toHaveLength(303);
+    const doctor = (await node.run(['doctor'])).stdout;
+    expect(doctor.match(/! quarantine: /g)).toHaveLength(3);
+    expect(doctor.match(/It does no harm\./g)).toHaveLength(1);
   });
 });
