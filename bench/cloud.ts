@@ -42,14 +42,27 @@ export async function startCloud(
   const authority = await startAuthority({ clients: [client], scope, audience, lifetimeSeconds: 3_600 });
   const worker = workers.start('node');
   const { port } = await worker.call('start', {
-    ...{ nodeId: 'cloud', role: 'cloud', dataDir: workspace.directory('cloud'), scope, audience, ...options },
-    ...{ authority: authority.url, tlsCert: file('certificate'), tlsKey: file('key') },
+    nodeId: 'cloud',
+    role: 'cloud',
+    dataDir: workspace.directory('cloud'),
+    scope,
+    audience,
+    ...options,
+    authority: authority.url,
+    tlsCert: file('certificate'),
+    tlsKey: file('key'),
   });
   return {
-    ...{ worker, port, ca: certificates.ca, caPath: file('ca') },
+    worker,
+    port,
+    ca: certificates.ca,
+    caPath: file('ca'),
     oAuth2: {
       authority: authority.url,
-      ...{ clientId: client.id, clientSecret: client.secret, scopes: [scope], audience },
+      clientId: client.id,
+      clientSecret: client.secret,
+      scopes: [scope],
+      audience,
     },
     token: () => tokenOf(authority),
     async close() {

@@ -3,6 +3,7 @@
  *
  * The bench does not judge speed. Results go to standard output, everything else to standard error.
  */
+import { chosenOf, runProgram } from '../tools/program.js';
 import { type Bench, createBench, type Figure, type Result } from './bench.js';
 import { failoverFigure } from './figures/failover.js';
 import { getFigure } from './figures/get.js';
@@ -37,23 +38,7 @@ const figures: readonly Figure[] = [
   inspectorFigure,
 ];
 
-process.exitCode = await main(process.argv.slice(2));
-
-async function main(args: readonly string[]): Promise<number> {
-  let options: Options;
-  try {
-    options = parseOptions(
-      args,
-      figures.map(({ name }) => name),
-    );
-  } catch (error) {
-    process.stderr.write(`${messageOf(error)}\nTry --help.\n`);
-    return 2;
-  }
-  if (!options.help) return run(options);
-  process.stdout.write(helpText(figures));
-  return 0;
-}
+await runProgram({ parse: (args) => parseOptions(args, figures), help: () => helpText(figures), run });
 
 async function run(options: Options): Promise<number> {
   const progress = createProgress(process.stderr);
@@ -92,7 +77,7 @@ async function measure(
   report: (result: Result) => void,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  const chosen = figures.filter(({ name }) => only.length === 0 || only.includes(name));
+  const chosen = chosenOf(figures, only);
   for (const [index, figure] of chosen.entries()) {
     const prefix = `[${index + 1}/${chosen.length}] ${figure.name}`;
     show(prefix);
@@ -102,8 +87,4 @@ async function measure(
     }
   }
   return results;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,6 @@
 /** The command line of the bench. */
 import { parseArgs } from 'node:util';
+import { commonOptions, type Item, listOf, namesIn, wholeNumber } from '../tools/program.js';
 
 export interface Options {
   readonly quick: boolean;
@@ -12,34 +13,23 @@ export interface Options {
 }
 
 /** @throws Error that says what is wrong with the arguments */
-export function parseOptions(args: readonly string[], figureNames: readonly string[]): Options {
+export function parseOptions(args: readonly string[], figures: readonly Item[]): Options {
   const { values } = parseArgs({
     args: [...args],
-    options: {
-      quick: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-      only: { type: 'string', multiple: true, default: [] },
-      rounds: { type: 'string' },
-    },
+    options: { ...commonOptions, quick: { type: 'boolean', default: false }, rounds: { type: 'string' } },
   });
-  const only = values.only.flatMap((names) => names.split(','));
-  const unknown = only.find((name) => !figureNames.includes(name));
-  if (unknown !== undefined) throw new Error(`There is no figure "${unknown}": choose from ${figureNames.join(', ')}.`);
-  return { quick: values.quick, json: values.json, help: values.help, only, rounds: parseRounds(values.rounds) };
-}
-
-function parseRounds(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const rounds = Number(text);
-  if (Number.isInteger(rounds) && rounds >= 1 && rounds <= roundsMax) return rounds;
-  throw new Error(`--rounds takes a whole number from 1 to ${roundsMax}, not "${text}".`);
+  return {
+    quick: values.quick,
+    json: values.json,
+    help: values.help,
+    only: namesIn(values.only, figures, 'figure'),
+    rounds: wholeNumber('--rounds', values.rounds, roundsMax),
+  };
 }
 
 const roundsMax = 100;
 
 export function helpText(figures: readonly { readonly name: string; readonly about: string }[]): string {
-  const list = figures.map(({ name, about }) => `  ${name.padEnd(12)} ${about}`);
   return `Usage: npm run bench -- [options]
 
 Measures statemesh beside its limits: what the bare parts below it reach in the same run.
@@ -52,7 +42,7 @@ Options:
   --help         show this text
 
 Figures:
-${list.join('\n')}
+${listOf(figures)}
 
 The databases are written to the system's temporary directory (TMPDIR) and removed at the end.
 Exit codes: 0 measured, 1 a measurement failed, 2 wrong arguments, 130 interrupted. A slow result is not a failure.`;

@@ -59,7 +59,9 @@ export class Cloud {
   async startAuthority(): Promise<void> {
     const options: AuthorityOptions = {
       clients: [{ id: clientId, secret: this.#secret }],
-      ...{ scope, audience, lifetimeSeconds: tokenLifetimeSeconds },
+      scope,
+      audience,
+      lifetimeSeconds: tokenLifetimeSeconds,
       tls: {
         certificate: readFileSync(this.#file('certificate'), 'utf8'),
         key: readFileSync(this.#file('key'), 'utf8'),
@@ -85,8 +87,15 @@ export class Cloud {
 
   async startNode(node: ClusterNode): Promise<void> {
     writeJson(node.configPath, {
-      ...{ nodeId: node.name, role: 'cloud', dataDir: node.directory, scope, audience, authority: this.#url },
-      ...{ tlsCert: this.#file('certificate'), tlsKey: this.#file('key'), ca: this.#file('ca') },
+      nodeId: node.name,
+      role: 'cloud',
+      dataDir: node.directory,
+      scope,
+      audience,
+      authority: this.#url,
+      tlsCert: this.#file('certificate'),
+      tlsKey: this.#file('key'),
+      ca: this.#file('ca'),
     });
     await node.start();
   }

@@ -23,7 +23,10 @@ export class Watch {
 
   constructor(cluster: Cluster) {
     this.#inspector = createInspector({
-      ...{ port: 0, title: 'statemesh demo', collects: true, controls },
+      port: 0,
+      title: 'statemesh demo',
+      collects: true,
+      controls,
       controller: (control) => carryOut(control, [...cluster.nodes, ...cluster.cloud.nodes]),
     });
   }

@@ -4,6 +4,7 @@
  * Results go to standard output, everything else to standard error.
  */
 import { randomInt } from 'node:crypto';
+import { chosenOf, runProgram } from '../tools/program.js';
 import { type Fuzzed, fuzz } from './fuzz.js';
 import { helpText, type Options, parseOptions } from './options.js';
 import type { Opened, Target } from './target.js';
@@ -16,28 +17,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-process.exitCode = await main(process.argv.slice(2));
-
-async function main(args: readonly string[]): Promise<number> {
-  let options: Options;
-  try {
-    options = parseOptions(
-      args,
-      targets.map(({ name }) => name),
-    );
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\nTry --help.\n`);
-    return 2;
-  }
-  if (options.help) {
-    process.stdout.write(helpText(targets));
-    return 0;
-  }
-  return run(options);
-}
+await runProgram({ parse: (args) => parseOptions(args, targets), help: () => helpText(targets), run });
 
 async function run({ only, json, seconds, seed: firstSeed = randomInt(1, 1_000_000_000) }: Options): Promise<number> {
-  const chosen = targets.filter(({ name }) => only.length === 0 || only.includes(name));
+  const chosen = chosenOf(targets, only);
   const endsAt = performance.now() + (seconds ?? Number.POSITIVE_INFINITY) * 1_000;
   const isOver = (): boolean => isInterrupted || performance.now() >= endsAt;
   const tries = new Map<string, number>();

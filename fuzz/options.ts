@@ -1,5 +1,6 @@
 /** The command line of the fuzzing. */
 import { parseArgs } from 'node:util';
+import { commonOptions, type Item, listOf, namesIn, wholeNumber } from '../tools/program.js';
 
 export interface Options {
   readonly help: boolean;
@@ -13,34 +14,21 @@ export interface Options {
 }
 
 /** @throws Error that says what is wrong with the arguments */
-export function parseOptions(args: readonly string[], names: readonly string[]): Options {
+export function parseOptions(args: readonly string[], targets: readonly Item[]): Options {
   const { values } = parseArgs({
     args: [...args],
-    options: {
-      help: { type: 'boolean', short: 'h', default: false },
-      json: { type: 'boolean', default: false },
-      only: { type: 'string', multiple: true, default: [] },
-      seconds: { type: 'string' },
-      seed: { type: 'string' },
-    },
+    options: { ...commonOptions, seconds: { type: 'string' }, seed: { type: 'string' } },
   });
-  const only = values.only.flatMap((list) => list.split(','));
-  const unknown = only.find((name) => !names.includes(name));
-  if (unknown !== undefined) throw new Error(`There is no target "${unknown}": choose from ${names.join(', ')}.`);
-  const { help, json } = values;
-  return { help, json, only, seconds: whole('--seconds', values.seconds), seed: whole('--seed', values.seed) };
-}
-
-function whole(flag: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (!/^\d{1,9}$/.test(text) || value < 1) throw new Error(`${flag} is a whole number from 1, not "${text}".`);
-  return value;
+  return {
+    help: values.help,
+    json: values.json,
+    only: namesIn(values.only, targets, 'target'),
+    seconds: wholeNumber('--seconds', values.seconds),
+    seed: wholeNumber('--seed', values.seed),
+  };
 }
 
 export function helpText(targets: readonly { readonly name: string; readonly promise: string }[]): string {
-  const width = Math.max(...targets.map(({ name }) => name.length));
-  const list = targets.map(({ name, promise }) => `  ${name.padEnd(width)}  ${promise}`);
   return `Usage: npm run fuzz -- [options]
 
 Feeds the code that reads untrusted input with bytes, texts and values that are wrong in every way, and checks whether its promises
@@ -54,7 +42,7 @@ Options:
   --help         show this text
 
 Targets:
-${list.join('\n')}
+${listOf(targets.map(({ name, promise }) => ({ name, about: promise })))}
 
 Exit codes: 0 all promises held, 1 a promise was broken, 2 wrong arguments.`;
 }

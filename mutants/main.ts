@@ -6,6 +6,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { chosenOf, runProgram } from '../tools/program.js';
 import { mutants } from './catalogue.js';
 import { controlsOf, playControl } from './control.js';
 import { type Hunted, huntPlanted } from './hunt.js';
@@ -21,33 +22,18 @@ const project = fileURLToPath(new URL('../..', import.meta.url));
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interruption.abort());
 
-process.exitCode = await main(process.argv.slice(2));
-
-async function main(args: readonly string[]): Promise<number> {
-  let options: Options;
-  try {
-    options = parseOptions(
-      args,
-      mutants.map(({ name }) => name),
-    );
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\nTry --help.\n`);
-    return 2;
-  }
-  if (options.help) {
-    process.stdout.write(helpText(mutants));
-    return 0;
-  }
-  try {
-    return await run(options);
-  } catch (error) {
-    if (interruption.signal.aborted) return 130;
-    throw error;
-  }
-}
+await runProgram({
+  parse: (args) => parseOptions(args, mutants),
+  help: () => helpText(mutants),
+  run: (options) =>
+    run(options).catch((error: unknown) => {
+      if (interruption.signal.aborted) return 130;
+      throw error;
+    }),
+});
 
 async function run({ only, json }: Options): Promise<number> {
-  const chosen = mutants.filter(({ name }) => only.length === 0 || only.includes(name));
+  const chosen = chosenOf(mutants, only);
   if (!(await isControlClean(chosen))) return 1;
   const all = await huntAll(chosen, (hunted) => {
     if (json) process.stdout.write(`${jsonOf(hunted)}\n`);

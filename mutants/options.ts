@@ -1,5 +1,6 @@
 /** The command line of the mutants. */
 import { parseArgs } from 'node:util';
+import { commonOptions, type Item, listOf, namesIn } from '../tools/program.js';
 
 export interface Options {
   readonly json: boolean;
@@ -9,24 +10,12 @@ export interface Options {
 }
 
 /** @throws Error that says what is wrong with the arguments */
-export function parseOptions(args: readonly string[], names: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-      only: { type: 'string', multiple: true, default: [] },
-    },
-  });
-  const only = values.only.flatMap((list) => list.split(','));
-  const unknown = only.find((name) => !names.includes(name));
-  if (unknown !== undefined) throw new Error(`There is no mutant "${unknown}": choose from ${names.join(', ')}.`);
-  return { json: values.json, help: values.help, only };
+export function parseOptions(args: readonly string[], mutants: readonly Item[]): Options {
+  const { values } = parseArgs({ args: [...args], options: commonOptions });
+  return { json: values.json, help: values.help, only: namesIn(values.only, mutants, 'mutant') };
 }
 
 export function helpText(mutants: readonly { readonly name: string; readonly bug: string }[]): string {
-  const width = Math.max(...mutants.map(({ name }) => name.length));
-  const list = mutants.map(({ name, bug }) => `  ${name.padEnd(width)}  ${bug}`);
   return `Usage: npm run mutants -- [options]
 
 Plants bugs in a copy of the build, one at a time, and plays the swarm until its checkers notice. Before that, the same seeds
@@ -38,7 +27,7 @@ Options:
   --help         show this text
 
 Mutants:
-${list.join('\n')}
+${listOf(mutants.map(({ name, bug }) => ({ name, about: bug })))}
 
 Exit codes: 0 all mutants caught; 1 a mutant escaped, is stale or was mistaken for another bug, or the unchanged build has failed;
 2 wrong arguments; 130 interrupted.`;

@@ -42,7 +42,7 @@ process.exitCode ||= buildStep({
 });
 
 // They take modules from each other and from src, which are compiled along.
-const shared = ['src', 'bench', 'demo', 'test'];
+const shared = ['src', 'bench', 'demo', 'test', 'tools'];
 for (const program of process.argv.slice(2)) {
   process.exitCode ||= buildStep({
     what: `Compiling ${program} to build/${program}`,

@@ -30,6 +30,7 @@ export { limits } from './core/limits.js';
 export type { Condition, FieldPath, OrderBy, Query, Scalar, Where } from './core/query.js';
 export type { RefusalRecord } from './core/refusals.js';
 export { Secret } from './core/secret.js';
+export type { GatewayState, PeerState } from './core/states.js';
 export type { Change, ChangesOptions } from './database/changes.js';
 export { type Collection, type CollectionOptions, nothing } from './database/collection.js';
 export type { Database } from './database/database.js';
@@ -54,11 +55,9 @@ export { restoreDatabase, setDatabaseAside } from './node/restore.js';
 export type { NodeEventType, StatemeshNode } from './node/statemesh-node.js';
 export type {
   ElectionState,
-  GatewayState,
   GatewayStatus,
   LeadershipStatus,
   NodeStatus,
-  PeerState,
   PeerStatus,
 } from './node/status.js';
 export type {

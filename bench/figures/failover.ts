@@ -82,11 +82,16 @@ async function setStage(bench: Bench): Promise<Stage> {
 
   const optionsOf = (nodeId: string): ConfigurationInput => ({
     ...nodeDefaults,
-    ...{ nodeId, discovery: true, discoveryPort, ca: cloud.caPath },
+    nodeId,
+    discovery: true,
+    discoveryPort,
+    ca: cloud.caPath,
     dataDir: dataDirs.get(nodeId) as string,
     initialRemotePeers: [
       {
-        ...{ nodeId: 'cloud', address: `127.0.0.1:${cloud.port}`, type: 'CloudRemote' },
+        nodeId: 'cloud',
+        address: `127.0.0.1:${cloud.port}`,
+        type: 'CloudRemote',
         oAuth2: cloud.oAuth2,
       },
     ],

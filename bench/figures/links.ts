@@ -75,7 +75,9 @@ async function measureOnce({ workers, workspace }: Bench, { line, load }: Run) {
   const [sender, receiver, relay] = [workers.start('node'), workers.start('node'), workers.start('relay')];
   const start = (nodeId: 'sender' | 'receiver') => ({
     ...nodeDefaults,
-    ...{ nodeId, host: hosts[nodeId], dataDir: workspace.directory(nodeId) },
+    nodeId,
+    host: hosts[nodeId],
+    dataDir: workspace.directory(nodeId),
   });
   try {
     const { port: targetPort } = await sender.call('start', start('sender'));

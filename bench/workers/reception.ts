@@ -61,7 +61,11 @@ async function openHouse(directory: string) {
   const path = join(directory, 'cloud.db');
   const store = await openSqliteStore({ path, nodeId: 'cloud' as NodeId, ...ports });
   const { configuration } = parseConfiguration({
-    ...{ nodeId: 'cloud', role: 'cloud', authority: 'http://127.0.0.1:1', audience: 'bench', plaintextCloud: true },
+    nodeId: 'cloud',
+    role: 'cloud',
+    authority: 'http://127.0.0.1:1',
+    audience: 'bench',
+    plaintextCloud: true,
   });
   const services = createServices(ports, {
     provider: {
@@ -73,7 +77,8 @@ async function openHouse(directory: string) {
   });
   const verifyToken = fromPromise(async () => ({
     subject: 'site',
-    ...{ expiresAtMs: Date.now() + lifetimeMs, lifetimeMs },
+    expiresAtMs: Date.now() + lifetimeMs,
+    lifetimeMs,
   })) as unknown as typeof services.verifyToken;
   let present = 0;
   const parent = createActor(
@@ -93,7 +98,9 @@ async function openHouse(directory: string) {
       // Only the first heartbeat comes: later ones would count in the cost of a new guest, and guests do not answer
       // them.
       configuration: { ...configuration, heartbeatIntervalMs: 24 * 3_600_000 },
-      ...{ store, ca: undefined, random: Math.random },
+      store,
+      ca: undefined,
+      random: Math.random,
     },
   }).start();
   const guests: Guest[] = [];

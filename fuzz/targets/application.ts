@@ -40,8 +40,15 @@ import { must, passOnUnless, refusing, refusingNow, type Target } from '../targe
 
 const clusterKey = 'the key that must not be told';
 const example = {
-  ...{ nodeId: 'till-1', clusterKey, clusterSalt: 'shop-salt', port: 9_000, discoveryPort: 25_000, lan: false },
-  ...{ knownPeers: [{ nodeId: 'till-2', address: '10.0.0.2:9000' }], role: 'member', logLevel: 'info' },
+  nodeId: 'till-1',
+  clusterKey,
+  clusterSalt: 'shop-salt',
+  port: 9_000,
+  discoveryPort: 25_000,
+  lan: false,
+  knownPeers: [{ nodeId: 'till-2', address: '10.0.0.2:9000' }],
+  role: 'member',
+  logLevel: 'info',
   initialRemotePeers: [{ nodeId: 'cloud', address: 'wss://cloud.example.com', type: 'CloudRemote' }],
   inspector: { port: 0 },
 };
@@ -150,7 +157,8 @@ const queries: Target = {
         price: { $gt: 1, $in: [1.5, 2] },
       },
       orderBy: [{ field: 'price', descending: true }, 'name'],
-      ...{ limit: 3, offset: 1 },
+      limit: 3,
+      offset: 1,
     };
     const part = anyJson('$and', '$or', '$not', '$in', '$like', '$gt', '$eq', 'name', 'nested.city', 'price', 'field');
     return {

@@ -103,7 +103,12 @@ const traces: Target = {
       },
       { ...stamp, ...sent, type: '@xstate.event', event: { type: 'e', x: 1 } },
       {
-        ...{ ...stamp, ...sent, type: '@xstate.snapshot', event: { type: 'e' }, transitions: ['t'], delays: { d: 5 } },
+        ...stamp,
+        ...sent,
+        type: '@xstate.snapshot',
+        event: { type: 'e' },
+        transitions: ['t'],
+        delays: { d: 5 },
         snapshot: { status: 'active', value: 'c', context: { f: 1, g: null }, output: 1 },
       },
       { ...stamp, type: 'statemesh.chart', chart: { id: 'l', root: { id: 'l', states: [] } } },

@@ -109,7 +109,10 @@ const members: Target = {
     const { security } = await deriveClusterKeys({ passphrase: clusterKey, salt: clusterSalt });
     const dial = (): Promise<Connection> =>
       network.dial({
-        ...{ host: '127.0.0.1', port: portOf(node), security, timeoutMs: 5_000 },
+        host: '127.0.0.1',
+        port: portOf(node),
+        security,
+        timeoutMs: 5_000,
         signal: new AbortController().signal,
       });
     return {
@@ -197,7 +200,10 @@ async function startCloud(nodes: Nodes, options: { authority: string; audience: 
   const pathOf = (name: string): string => join(nodes.directory, `${name}.pem`);
   for (const [name, text] of Object.entries(certificates)) writeFileSync(pathOf(name), text, { mode: 0o600 });
   const node = await nodes.start('cloud', {
-    ...{ role: 'cloud', tlsCert: pathOf('certificate'), tlsKey: pathOf('key'), ca: pathOf('ca') },
+    role: 'cloud',
+    tlsCert: pathOf('certificate'),
+    tlsKey: pathOf('key'),
+    ca: pathOf('ca'),
     ...options,
   });
   await node.collection('things').put('k', 'untouched');
@@ -332,7 +338,7 @@ const inspectors: Target = {
     // The page itself is irrelevant.
     const assets = new Map([['/index.html', { type: 'text/html', body: Buffer.from('page') }]]);
     const time = systemTime();
-    const server = await serveInspector({ ...{ history, assets, time }, port: 0, token: clusterKey, title: 'fuzz' });
+    const server = await serveInspector({ history, assets, time, port: 0, token: clusterKey, title: 'fuzz' });
     const node = await nodes.start('a', {}, feed.inspect);
     await node.collection('things').put('k', 'untouched');
     const { port } = server;

@@ -172,8 +172,11 @@ const remotePeers: Target = {
   runs: 1_000,
   open() {
     const oAuth2 = JSON.stringify({
-      ...{ authority: 'https://identity.example.com', clientId: 'lan', clientSecret: 'SECRET' },
-      ...{ scopes: ['entgldb:sync'], audience: 'api' },
+      authority: 'https://identity.example.com',
+      clientId: 'lan',
+      clientSecret: 'SECRET',
+      scopes: ['entgldb:sync'],
+      audience: 'api',
     });
     const document = { NodeId: 'cloud-1', Address: 'wss://h:1/p', Type: 2, OAuth2Json: oAuth2, IsEnabled: true };
     const parts = fc.oneof(damagedText(fc.constant(oAuth2)), anyJson(...Object.keys(document), 'authority', 'scopes'));
@@ -226,7 +229,9 @@ const envelopes: Target = {
     const envelope = sealSecret({ keys, peer, nonce, secret: new Secret('the secret of the peer') });
     const orAnother = (text: string): fc.Arbitrary<string> => fc.oneof(fc.constant(text), fc.string());
     const owner = fc.record({
-      ...{ nodeId: orAnother(peer.nodeId), authority: orAnother(peer.authority), clientId: orAnother(peer.clientId) },
+      nodeId: orAnother(peer.nodeId),
+      authority: orAnother(peer.authority),
+      clientId: orAnother(peer.clientId),
     });
     return {
       property: fc.property(
@@ -256,8 +261,13 @@ const claims: Target = {
       nowMs: 1_000_000,
     };
     const example = {
-      ...{ iss: expected.issuer, aud: ['api'], exp: 5_000, nbf: 1, sub: 'till-1' },
-      ...{ client_id: 'lan', scope: 'openid entgldb:sync' },
+      iss: expected.issuer,
+      aud: ['api'],
+      exp: 5_000,
+      nbf: 1,
+      sub: 'till-1',
+      client_id: 'lan',
+      scope: 'openid entgldb:sync',
     };
     const part = fc.oneof(anyJson(...Object.keys(example)), fc.constantFrom(...treacherousNames));
     return {

@@ -35,7 +35,12 @@ async function ask(request: HttpRequest, timeoutMs: number): Promise<HttpRespons
       if (interim > limits.httpInterimMax) abort.abort();
     };
     const response = await agent.request({
-      ...{ origin, path, method, headers: { ...asIs, ...headers }, signal: abort.signal, onInfo },
+      origin,
+      path,
+      method,
+      headers: { ...asIs, ...headers },
+      signal: abort.signal,
+      onInfo,
       ...(body === undefined ? {} : { body }),
     });
     return { status: response.statusCode, headers: flat(response.headers), body: await readBody(response, request) };

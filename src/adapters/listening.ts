@@ -84,7 +84,9 @@ class Listener {
           server.once('close', () => resolveClosed());
         });
         resolve({
-          ...{ host, port: boundPort, closed },
+          host,
+          port: boundPort,
+          closed,
           protect: (how) => {
             this.#protect(how);
             this.#cutHandshakes();
@@ -223,7 +225,8 @@ class Listener {
   #createWebSocketAcceptor(): (socket: Socket) => void {
     return createWebSocketAcceptor({
       openingOf: (socket) => ({
-        ...{ remoteAddress: remoteAddressOf(socket), protection: this.#protectionOf(socket) },
+        remoteAddress: remoteAddressOf(socket),
+        protection: this.#protectionOf(socket),
         admit: this.#admissionOf(socket),
       }),
       accepted: (connection, socket) => this.#accept(socket, connection),

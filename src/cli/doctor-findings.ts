@@ -285,7 +285,9 @@ function peerFinding(peer: PeerStatus): Finding {
   }
   const why = lastFailure === undefined ? '' : `: ${clean(lastFailure.message)} (${agoText(lastFailure.atMs, now())})`;
   return {
-    ...{ check: 'peers', state: 'warning', message: `${nodeId} is ${state}${why}` },
+    check: 'peers',
+    state: 'warning',
+    message: `${nodeId} is ${state}${why}`,
     advice: lastFailure === undefined || isSilence(lastFailure.code) ? unreachableAdvice : undefined,
   };
 }
@@ -354,7 +356,7 @@ async function* databaseFindings(
     const { entries, authors, latestMs, damages } = await examineDatabase({ path, nodeId });
     if (damages.length > 0) {
       const message = `${path} is damaged: ${damages.map(clean).join('; ')}.`;
-      yield { ...{ check: 'database', state: 'failed', message }, advice: damaged, code: 'databaseCorrupt' };
+      yield { check: 'database', state: 'failed', message, advice: damaged, code: 'databaseCorrupt' };
       return;
     }
     const size = `${counted(entries, 'entry', 'entries')} of ${counted(authors, 'author')}`;
@@ -466,11 +468,9 @@ function portFinding(check: string, address: string, code: string | undefined, w
   if (code === undefined) return ok(check, `${address} is free`);
   const isTaken = code === 'EADDRINUSE';
   return {
-    ...{
-      check,
-      state: 'failed',
-      message: `${address} ${isTaken ? 'is taken by another process' : `cannot be used (${code})`}.`,
-    },
+    check,
+    state: 'failed',
+    message: `${address} ${isTaken ? 'is taken by another process' : `cannot be used (${code})`}.`,
     advice: isTaken ? whenTaken : 'Choose an address of this machine, and a port that this user may use.',
     code: isTaken ? 'portInUse' : 'addressUnavailable',
   };

@@ -50,8 +50,11 @@ function optionsOf({ name, kind, flag, description, defaultValue: ofSchema, choi
     return [positive, negative.hideHelp(defaultValue !== true)];
   }
   const shape = {
-    ...{ integer: 'number', peers: 'nodeId=host:port,...', text: choices?.join('|') ?? 'text' },
-    ...{ variables: 'NAME=origin,...', texts: 'text,...' },
+    integer: 'number',
+    peers: 'nodeId=host:port,...',
+    text: choices?.join('|') ?? 'text',
+    variables: 'NAME=origin,...',
+    texts: 'text,...',
   }[kind];
   return [new Option(`${flag} <${shape}>`, help)];
 }

@@ -26,7 +26,10 @@ export async function inspectSimulation(request: SimulateRequest, port: number, 
   const ending = new AbortController();
   let stage: { readonly world: World; readonly nodes: readonly WorldNode[] } | undefined;
   const inspector = createInspector({
-    ...{ port, stately, controls, title: `seed ${seed}` },
+    port,
+    stately,
+    controls,
+    title: `seed ${seed}`,
     controller: async (control) => {
       if (control.name === 'pace') return pace.set(control.factor);
       if (stage === undefined) throw new StatemeshError('notRunning', 'The world has not started yet.');
@@ -43,7 +46,9 @@ export async function inspectSimulation(request: SimulateRequest, port: number, 
   void untilInterrupted().then(() => ending.abort());
   const { signal } = ending;
   const breach = await performPlan(drawPlan({ ...options, seed }), {
-    ...{ signal, records: inspector.add, pace: (atMs: number) => pace.until(atMs, signal) },
+    signal,
+    records: inspector.add,
+    pace: (atMs: number) => pace.until(atMs, signal),
     onStage: (world, nodes) => {
       stage = { world, nodes };
     },

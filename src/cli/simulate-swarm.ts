@@ -34,7 +34,11 @@ export async function simulate(request: SimulateRequest): Promise<ExitCode> {
   const startedMs = monotonicMs();
   try {
     const result = await runSwarm({
-      ...{ from, seeds, plan, players, signal },
+      from,
+      seeds,
+      plan,
+      players,
+      signal,
       traceFileOf: () => (isReplay ? traceFile : undefined),
       onProgress: progress.played,
       onVerdict: (verdict) => isJson && printJson(seedLine(verdict)),

@@ -380,8 +380,14 @@ function makeRoomIn(node: Known): boolean {
 
 function remember({ processes }: Known, boot: Boot, presence: Presence): Process {
   const process: Process = {
-    ...{ boot, memberState: memberStateOf(presence), counter: presence.counter, highest: presence.counter },
-    ...{ intervalMs: 0, heardAtMs: 0, risenAtMs: undefined, patienceMs: 0 },
+    boot,
+    memberState: memberStateOf(presence),
+    counter: presence.counter,
+    highest: presence.counter,
+    intervalMs: 0,
+    heardAtMs: 0,
+    risenAtMs: undefined,
+    patienceMs: 0,
   };
   processes.set(boot, process);
   return process;

@@ -180,8 +180,14 @@ export class Feed {
     this.#actors += 1;
     const known: Known = {
       sessionId: `${this.#options.origin}.${this.#actors}`,
-      ...{ isMachine: machine !== undefined, chart, pending: [] },
-      ...{ value: undefined, context: undefined, status: undefined, scheduled: [], transitions: [] },
+      isMachine: machine !== undefined,
+      chart,
+      pending: [],
+      value: undefined,
+      context: undefined,
+      status: undefined,
+      scheduled: [],
+      transitions: [],
     };
     this.#known.set(actor, known);
     this.#tell({

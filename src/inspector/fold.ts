@@ -72,12 +72,25 @@ export class Fold {
         this.#begin(node, atMs);
         this.#adopt(sessionId, parentId);
         this.actors.set(sessionId, {
-          ...{ sessionId, rootId, parentId, node, name, logic, isMachine },
+          sessionId,
+          rootId,
+          parentId,
+          node,
+          name,
+          logic,
+          isMachine,
           status: snapshot.status ?? 'active',
           value: snapshot.value,
           context: snapshot.context ?? {},
-          ...{ output: snapshot.output, error: snapshot.error, changed: [], lastEvent: undefined },
-          ...{ lastEventId: undefined, transitions: [], delays: {}, startedAtMs: atMs, changedAtMs: atMs },
+          output: snapshot.output,
+          error: snapshot.error,
+          changed: [],
+          lastEvent: undefined,
+          lastEventId: undefined,
+          transitions: [],
+          delays: {},
+          startedAtMs: atMs,
+          changedAtMs: atMs,
         });
         return;
       }
@@ -139,8 +152,11 @@ export class Fold {
  */
 export function recordsOf({ actors, processes, charts, partition, atMs }: Fold): Iterable<InspectorRecord> {
   return recordsIn({
-    ...{ actors: [...actors.values()], processes: [...processes.values()], charts: [...charts.values()] },
-    ...{ partition, atMs },
+    actors: [...actors.values()],
+    processes: [...processes.values()],
+    charts: [...charts.values()],
+    partition,
+    atMs,
   });
 }
 
@@ -164,20 +180,38 @@ function recordsOfActor(actor: ActorState): InspectorRecord[] {
   const { sessionId, rootId, parentId, node, name, logic, isMachine, status, value, context, output, error } = actor;
   const { lastEvent, lastEventId, transitions, delays, startedAtMs, changedAtMs } = actor;
   const snapshot: SnapshotChange = {
-    ...{ status, context },
+    status,
+    context,
     ...(value !== undefined && { value }),
     ...(output !== undefined && { output }),
     ...(error !== undefined && { error }),
   };
   const begun: InspectorRecord = {
-    ...{ id: 0, atMs: startedAtMs, node, type: '@xstate.actor', sessionId, rootId, name, logic, isMachine, snapshot },
+    id: 0,
+    atMs: startedAtMs,
+    node,
+    type: '@xstate.actor',
+    sessionId,
+    rootId,
+    name,
+    logic,
+    isMachine,
+    snapshot,
     ...(parentId !== undefined && { parentId }),
   };
   if (lastEvent === undefined) return [begun];
   const worked: InspectorRecord = {
-    ...{ id: 0, atMs: changedAtMs, node, type: '@xstate.snapshot', sessionId, rootId, event: lastEvent, snapshot: {} },
+    id: 0,
+    atMs: changedAtMs,
+    node,
+    type: '@xstate.snapshot',
+    sessionId,
+    rootId,
+    event: lastEvent,
+    snapshot: {},
     ...(lastEventId !== undefined && { cause: lastEventId }),
-    ...{ transitions, delays },
+    transitions,
+    delays,
   };
   return [begun, worked];
 }

@@ -122,7 +122,9 @@ class Serving {
     this.#http = createServer(
       {
         maxHeaderSize: headerBytesMax,
-        ...{ requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs, keepAliveTimeout: requestTimeoutMs },
+        requestTimeout: requestTimeoutMs,
+        headersTimeout: requestTimeoutMs,
+        keepAliveTimeout: requestTimeoutMs,
         connectionsCheckingInterval: requestTimeoutMs / 10,
       },
       (request, response) => this.#answer(request, response),
@@ -226,7 +228,10 @@ class Serving {
     const say = (message: ServerMessage): void => socket.send(JSON.stringify(message));
     say({ kind: 'hello', version: recordsVersion, title, isLive, controls, stately });
     const stop = pump({
-      ...{ socket, history, time, turns: this.#turns },
+      socket,
+      history,
+      time,
+      turns: this.#turns,
       wrap: (lines) => `{"kind":"records","records":[${lines.join(',')}]}`,
       onCaughtUp: () => say({ kind: 'caughtUp' }),
     });

@@ -116,7 +116,13 @@ export function createInspector(given?: InspectorOptions): Inspector {
       if (port === undefined) return { url: undefined, collectorUrl: undefined };
       const { serveInspector } = await import('./inspector-server.js');
       server ??= await serveInspector({
-        ...{ history, port, time, title, collects, controls, token: `${randomness.token()}${randomness.token()}` },
+        history,
+        port,
+        time,
+        title,
+        collects,
+        controls,
+        token: `${randomness.token()}${randomness.token()}`,
         ...(controller !== undefined && { controller }),
         stately: stately === true ? statelyUrl : undefined,
       });

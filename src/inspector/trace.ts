@@ -96,7 +96,11 @@ export async function serveTrace({ history }: Trace, options: ServeTraceOptions)
   const { serveInspector } = await import('./inspector-server.js');
   const randomness = systemRandomness();
   return serveInspector({
-    ...{ history, port, title, isLive: false, time: systemTime() },
+    history,
+    port,
+    title,
+    isLive: false,
+    time: systemTime(),
     token: `${randomness.token()}${randomness.token()}`,
     stately: stately === true ? statelyUrl : undefined,
   });

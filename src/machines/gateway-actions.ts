@@ -66,7 +66,12 @@ export const gatewaySetup = setup({
     /** A probe of what it was before proves nothing any more. */
     adoptPeer: assign(({ context }, { peer }: { peer: CloudPeer }) => ({
       assignment: context.assignment === 'probe' ? 'idle' : context.assignment,
-      ...{ peer, token: undefined, wasTokenRefused: false, attempt: 0, lastFailure: undefined, toldFailure: undefined },
+      peer,
+      token: undefined,
+      wasTokenRefused: false,
+      attempt: 0,
+      lastFailure: undefined,
+      toldFailure: undefined,
     })),
     adjust: enqueueActions(({ context, enqueue }, { identity, configured }: Adjustment) => {
       const { configuration, keys, ca } = configured;
@@ -89,8 +94,16 @@ export const gatewaySetup = setup({
       const ref = spawn('session', {
         id: sessionId,
         input: {
-          ...{ sessionId, parent: mailboxOf<SessionReport>(self), connection, identity, store, scopes, random },
-          ...{ direction: 'dialed', expected: peer.nodeId, intervals: configuration },
+          sessionId,
+          parent: mailboxOf<SessionReport>(self),
+          connection,
+          identity,
+          store,
+          scopes,
+          random,
+          direction: 'dialed',
+          expected: peer.nodeId,
+          intervals: configuration,
           access: { kind: 'token', token: (token as AccessToken).token },
         },
       });
@@ -148,7 +161,9 @@ export const gatewaySetup = setup({
     reportProbe: sendTo(
       ({ context }) => context.parent,
       ({ context }, { isReached }: { isReached: boolean }) => ({
-        ...{ type: 'gateway.probed' as const, nodeId: context.peer.nodeId, isReached },
+        type: 'gateway.probed' as const,
+        nodeId: context.peer.nodeId,
+        isReached,
       }),
     ),
     /** Each reason once in a row, or a cloud node that is down for a day would fill the log. */

@@ -107,7 +107,9 @@ const machine = gatewaySetup.createMachine({
       actions: {
         type: 'tell',
         params: ({ context, event }) => ({
-          ...{ type: 'peer.diverged', nodeId: context.peer.nodeId, authors: event.authors },
+          type: 'peer.diverged',
+          nodeId: context.peer.nodeId,
+          authors: event.authors,
         }),
       },
     },
@@ -169,7 +171,9 @@ const machine = gatewaySetup.createMachine({
           invoke: {
             src: 'dialCloud',
             input: ({ context: { peer, ca, configuration } }) => ({
-              ...{ address: peer.address, ca, isPlaintextAllowed: configuration.plaintextCloud },
+              address: peer.address,
+              ca,
+              isPlaintextAllowed: configuration.plaintextCloud,
             }),
             onDone: {
               target: 'introducing',

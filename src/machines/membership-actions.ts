@@ -78,7 +78,15 @@ export const membershipSetup = setup({
         const ref = spawn('session', {
           id: sessionId,
           input: {
-            ...{ sessionId, parent, connection, direction, expected, identity, store, scopes, random },
+            sessionId,
+            parent,
+            connection,
+            direction,
+            expected,
+            identity,
+            store,
+            scopes,
+            random,
             access: { kind: 'cluster' },
             intervals: configuration,
           },

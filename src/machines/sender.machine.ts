@@ -132,8 +132,12 @@ const machine = setup({
       const frame = { type: 'frame.batch', sequence: sequence + 1, runs, isCarried: true } as const;
       enqueue.sendTo(link, { type: 'link.send', frame });
       enqueue.assign({
-        ...{ sequence: sequence + 1, progress: sent(progress, sequence + 1, runs), entriesSent: entriesSent + 1 },
-        ...{ carried: undefined, waiting: new Set<AuthorKey>(), stale: true },
+        sequence: sequence + 1,
+        progress: sent(progress, sequence + 1, runs),
+        entriesSent: entriesSent + 1,
+        carried: undefined,
+        waiting: new Set<AuthorKey>(),
+        stale: true,
       });
     }),
     /** The other side has got it another way. */

@@ -56,7 +56,13 @@ const machine = setup({
         const ref = spawn('session', {
           id: sessionId,
           input: {
-            ...{ sessionId, parent, connection, identity, store, scopes, random },
+            sessionId,
+            parent,
+            connection,
+            identity,
+            store,
+            scopes,
+            random,
             direction: 'accepted',
             expected: undefined,
             access: { kind: 'guarded', configuration, ca },

@@ -3,6 +3,7 @@
  * Counters and histograms start with the exposition; gauges are set from the node's status at each scrape.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { gatewayStates, peerStates } from '../core/states.js';
 import type { Readings } from '../ports/meter.js';
 
 /** The part of the node's status that is exposed. */
@@ -52,8 +53,6 @@ export interface EventLoopDelay {
 
 /** From 0.1 ms to 10 s, in seconds. */
 const buckets = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
-const peerStates = ['idle', 'dialing', 'connected', 'diverged', 'backingOff', 'refused'];
-const gatewayStates = ['disabled', 'idle', 'authorizing', 'connecting', 'online', 'backingOff', 'rejected'];
 
 export class Exposition {
   readonly readings: Readings;

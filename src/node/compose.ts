@@ -83,7 +83,10 @@ export function createServices(ports: Ports, { provider, commands, status, worki
   const acquaintances = new Acquaintances();
   // The links beat by one ticker, and who is live is told by those beats.
   const shared = {
-    ...{ time: ports.time, heartbeats: new Heartbeats(ports.time), meter, acquaintances },
+    time: ports.time,
+    heartbeats: new Heartbeats(ports.time),
+    meter,
+    acquaintances,
     keptParcels: new KeptParcels(),
   };
   return {

@@ -49,7 +49,9 @@ export function handleOf(actor: NodeActor, ports: NodePorts): StatemeshNode {
   if (ports.files !== undefined) watchCertificates(actor, ports.files, () => requests.reconfigure({}));
   const getKeys = () => actor.getSnapshot().context.configured?.keys;
   const { saveRemotePeer, getRemotePeers, removeRemotePeer, ...management } = createPeerManagement({
-    ...{ getStore, getKeys, randomness: ports.randomness },
+    getStore,
+    getKeys,
+    randomness: ports.randomness,
     getNodeId: () => actor.getSnapshot().context.configured?.configuration.nodeId,
     isPeer: (nodeId) => peerStatusesOf(actor.getSnapshot()).some((peer) => peer.nodeId === nodeId),
   });

@@ -6,6 +6,7 @@ import { type ErrorCode, type Failure, failureOf, type PastFailure } from '../co
 import { type Boot, type Cursor, compareCodeUnits, type NodeId } from '../core/ids.js';
 import { isImpairment } from '../core/impairment.js';
 import type { RefusalRecord } from '../core/refusals.js';
+import type { GatewayState, PeerState } from '../core/states.js';
 import type { GatewayMachine } from '../machines/gateway.machine.js';
 import type { PeerMachine } from '../machines/peer.machine.js';
 import type { ReceptionMachine } from '../machines/reception.machine.js';
@@ -31,9 +32,6 @@ import {
   uplinkIn,
 } from './actor-tree.js';
 import { type OwnCertificate, ownCertificateOf } from './certificates.js';
-
-/** How things stand with one peer. */
-export type PeerState = 'idle' | 'dialing' | 'connected' | 'diverged' | 'backingOff' | 'refused';
 
 /** How things stand with one peer. */
 export interface PeerStatus {
@@ -65,9 +63,6 @@ export interface PeerStatus {
   /** On a cloud node: whom the access token of the session names. */
   readonly subject: string | undefined;
 }
-
-/** How things stand with one cloud peer. Only the gateways of the leader leave `idle`. */
-export type GatewayState = 'disabled' | 'idle' | 'authorizing' | 'connecting' | 'online' | 'backingOff' | 'rejected';
 
 /** How things stand with one cloud peer. */
 export interface GatewayStatus {
@@ -239,7 +234,12 @@ function gatewayRowOf(gateway: SnapshotFrom<GatewayMachine>): Row<GatewayStatus>
     nodeId: context.peer.nodeId,
     address: context.peer.address,
     state: topStateOf<GatewayState>(value),
-    ...{ entriesSent, entriesReceived, isCaughtUp, backlog: undefined, roundTripMs, bytesPerSecond },
+    entriesSent,
+    entriesReceived,
+    isCaughtUp,
+    backlog: undefined,
+    roundTripMs,
+    bytesPerSecond,
     lastSyncedAtMs: context.lastSyncedAtMs,
     tokenExpiresAtMs: context.token?.expiresAtMs,
     attempt: context.attempt,
@@ -280,7 +280,11 @@ function guestRowsOf({ context }: SnapshotFrom<ReceptionMachine>): PeerRow[] {
         nodeId: identity.nodeId,
         state: session.context.diverged.size > 0 ? 'diverged' : 'connected',
         ...sessionStatusOf(session),
-        ...{ subject, backlog: undefined, impairment: undefined, attempt: 0, lastFailure: undefined },
+        subject,
+        backlog: undefined,
+        impairment: undefined,
+        attempt: 0,
+        lastFailure: undefined,
       };
       return { status, session };
     });
@@ -293,9 +297,14 @@ function peerRowOf(
 ): PeerRow {
   const { nodeId, attempt, lastFailure } = peer.context;
   const status: PeerStatus = {
-    ...{ nodeId, state: peerStateOf(peer) },
+    nodeId,
+    state: peerStateOf(peer),
     ...sessionStatusOf(session),
-    ...{ subject: undefined, backlog: undefined, impairment, attempt, lastFailure },
+    subject: undefined,
+    backlog: undefined,
+    impairment,
+    attempt,
+    lastFailure,
   };
   return { status, session };
 }

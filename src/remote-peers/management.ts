@@ -191,7 +191,9 @@ export function createPeerManagement({
     });
     const [ofEnvelope] = await store.write([
       {
-        ...{ kind: 'update', collection: resealedSecretsCollection, key: keyOf(nodeId) },
+        kind: 'update',
+        collection: resealedSecretsCollection,
+        key: keyOf(nodeId),
         recipe: (payload) => (envelopeIn(payload) === undefined ? undefined : payload),
       },
     ]);
@@ -234,10 +236,15 @@ async function change(store: Store, { nodeId, envelope }: Subject, decide: Chang
   let resealed: string | undefined;
   let decided: Present | undefined;
   const ofMarker = (recipe: (payload: string | undefined) => string | undefined): Write => ({
-    ...{ kind: 'update', collection: removedPeersCollection, key, recipe },
+    kind: 'update',
+    collection: removedPeersCollection,
+    key,
+    recipe,
   });
   const lookUp = (sealed: string): Write => ({
-    ...{ kind: 'update', collection: resealedSecretsCollection, key: keyOfEnvelope(sealed) },
+    kind: 'update',
+    collection: resealedSecretsCollection,
+    key: keyOfEnvelope(sealed),
     recipe: (payload) => {
       resealed = envelopeIn(payload);
       return payload;

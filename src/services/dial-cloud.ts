@@ -21,8 +21,12 @@ export function createDialCloud({ network }: { network: Network }) {
     }
     const security = isEncrypted ? ({ kind: 'verified', ca } as const) : ({ kind: 'none' } as const);
     const connection = await network.dial({
-      ...{ host, port, security, webSocketPath },
-      ...{ timeoutMs: limits.dialTimeoutMs, signal },
+      host,
+      port,
+      security,
+      webSocketPath,
+      timeoutMs: limits.dialTimeoutMs,
+      signal,
     });
     if (signal.aborted) connection.destroy();
     return connection;

@@ -42,7 +42,8 @@ export function createDiscovery({ network, time, acquaintances }: Surroundings) 
       parent,
       identity,
       clusters,
-      ...{ time, acquaintances },
+      time,
+      acquaintances,
       intervalMs: configuration.beaconIntervalMs,
       answerDouble: () => {
         timer?.cancel();
@@ -180,7 +181,9 @@ class BeaconListener {
     places.set(host, { port: beacon.port, atMs });
     const isTold = isNews || atMs - (before?.reportedAtMs ?? 0) >= limits.heardAgainMs;
     this.#heard.set(beacon.nodeId, {
-      ...{ beacon, places, reportedAtMs: isTold ? atMs : (before?.reportedAtMs ?? 0) },
+      beacon,
+      places,
+      reportedAtMs: isTold ? atMs : (before?.reportedAtMs ?? 0),
       retired: retired.slice(-bootsRememberedMax),
     });
     if (isNews) {

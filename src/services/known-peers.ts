@@ -32,7 +32,8 @@ export function createKnownPeers() {
           parent.send({
             type: 'knownPeers.changed',
             peers: new Map<NodeId, Address>([...configured, ...stored]),
-            ...{ quarantined, surplus },
+            quarantined,
+            surplus,
           });
         },
         report,

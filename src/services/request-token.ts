@@ -86,7 +86,8 @@ interface Options {
 /** The endpoint that the metadata names; without metadata, the endpoint of the EntglDB peers' authorities. */
 async function discover(authority: URL, { client, source, signal, peer }: Options): Promise<Metadata> {
   const server = await client.metadata(source, {
-    ...{ name: nameOf(peer), signal },
+    name: nameOf(peer),
+    signal,
     check: (metadata) => {
       const { token_endpoint_auth_methods_supported: methods } = metadata;
       return {

@@ -36,7 +36,11 @@ export class Records implements Observer {
   meddled(what: string, partition?: readonly (readonly string[])[]): void {
     this.#meddlings += 1;
     this.#options.sink({
-      ...{ id: this.#meddlings, node: '', atMs: this.#options.nowMs(), type: 'statemesh.world', what },
+      id: this.#meddlings,
+      node: '',
+      atMs: this.#options.nowMs(),
+      type: 'statemesh.world',
+      what,
       ...(partition !== undefined && { partition }),
     });
   }

@@ -328,7 +328,10 @@ export class World extends Faults {
       address: `${hostName}:${options.port ?? defaultPort}`,
       type: 'CloudRemote',
       oAuth2: {
-        ...{ authority: options.authority ?? '', clientId, clientSecret, scopes: [...scopes] },
+        authority: options.authority ?? '',
+        clientId,
+        clientSecret,
+        scopes: [...scopes],
         ...(audience === undefined ? {} : { audience }),
       },
     };

@@ -50,8 +50,11 @@ export async function examineDatabase(options: ExaminationOptions): Promise<Exam
     let latest: Hlc = hlcZero;
     for (;;) {
       const { runs, complete } = await store.read({
-        ...{ after, scopes: allScopes, except: new Set<AuthorKey>() },
-        ...{ entriesMax: entriesPerRead, bytesMax: bytesPerRead },
+        after,
+        scopes: allScopes,
+        except: new Set<AuthorKey>(),
+        entriesMax: entriesPerRead,
+        bytesMax: bytesPerRead,
       });
       for (const run of runs) {
         const end = run.entries.at(-1);

@@ -272,7 +272,9 @@ export class SqliteStore implements Store {
       const { path } = this.options;
       const walBytes = fileBytesOf(`${path}-wal`);
       return {
-        ...{ path, fileBytes: fileBytesOf(path) + walBytes, walBytes },
+        path,
+        fileBytes: fileBytesOf(path) + walBytes,
+        walBytes,
         ...counted,
         entries: this.oplog.countEntries(),
         authors: this.state.authors.size,

@@ -511,13 +511,11 @@ function encodePresence({
   term,
 }: Presence): WirePresence {
   return {
-    ...{
-      counter,
-      eligible: isEligible,
-      uplink: uplinks.indexOf(uplink),
-      electionRole: electionRoles.indexOf(electionRole),
-      term,
-    },
+    counter,
+    eligible: isEligible,
+    uplink: uplinks.indexOf(uplink),
+    electionRole: electionRoles.indexOf(electionRole),
+    term,
     impairment: impairment ?? '',
   };
 }

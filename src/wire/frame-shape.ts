@@ -97,14 +97,12 @@ export class FrameShape {
       this.#totals.push(0);
       fields[field.id] = {
         ...own,
-        ...{
-          name: field.name,
-          wireType,
-          isRepeated: field.repeated,
-          isText: field.type === 'string',
-          slot,
-          bit: 1 << index,
-        },
+        name: field.name,
+        wireType,
+        isRepeated: field.repeated,
+        isText: field.type === 'string',
+        slot,
+        bit: 1 << index,
         message: nested instanceof protobufjs().Type ? this.#compile(nested, bounds) : undefined,
       };
     }

@@ -24,8 +24,13 @@ const base: ConfigurationInput = {
   clusterSalt: 'saltsalt',
 };
 const cloud: ConfigurationInput = {
-  ...{ nodeId: 'cloud', port: 9_000, role: 'cloud', tlsCert: 'cert.pem', tlsKey: 'key.pem' },
-  ...{ authority: 'https://id.example.com', audience: 'urn:x' },
+  nodeId: 'cloud',
+  port: 9_000,
+  role: 'cloud',
+  tlsCert: 'cert.pem',
+  tlsKey: 'key.pem',
+  authority: 'https://id.example.com',
+  audience: 'urn:x',
 };
 const roots = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte)) as [Uint8Array, Uint8Array, Uint8Array];
 
@@ -36,7 +41,11 @@ function configured(input: ConfigurationInput, parts: Partial<Configured> = {}):
   const server: ListenSecurity = { kind: 'server', server: { certificate: 'one', key: new Secret('one') } };
   const ofMember = keys?.security ?? { kind: 'none' };
   return {
-    ...{ configuration, keys, ca: undefined, initialPeers: [], initialRemotePeers: () => initialRemotePeers },
+    configuration,
+    keys,
+    ca: undefined,
+    initialPeers: [],
+    initialRemotePeers: () => initialRemotePeers,
     security: configuration.role === 'cloud' ? server : ofMember,
     ...parts,
   };

@@ -29,7 +29,11 @@ describeHttp('the simulation', async () => {
       const port = 8_000 + servers.length;
       const security: ListenSecurity = tls ? { kind: 'server', server: issue(ca, [name]) } : { kind: 'none' };
       const server = new WebServer({
-        ...{ hub, clock, address, port, security },
+        hub,
+        clock,
+        address,
+        port,
+        security,
         answer({ method, url, headers, body }) {
           const { pathname, search } = new URL(url);
           const answer = handler({ method, path: `${pathname}${search}`, headers, body: body ?? '' });

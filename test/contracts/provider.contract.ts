@@ -16,7 +16,10 @@ export interface ProviderHarness {
 }
 
 export const first: PeerNodeConfiguration = {
-  ...{ nodeId: 'shop-1', port: 9_000, clusterKey: 'a long secret of a cluster', clusterSalt: 'saltsalt' },
+  nodeId: 'shop-1',
+  port: 9_000,
+  clusterKey: 'a long secret of a cluster',
+  clusterSalt: 'saltsalt',
 };
 const second: PeerNodeConfiguration = { ...first, port: 9_001 };
 const third: PeerNodeConfiguration = { ...first, port: 9_002, eligible: false };

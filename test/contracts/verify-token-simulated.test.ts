@@ -79,7 +79,10 @@ async function makeHarness(): Promise<VerifyTokenHarness> {
     });
   };
   const server = new WebServer({
-    ...{ hub, clock, address, port: 443 },
+    hub,
+    clock,
+    address,
+    port: 443,
     security: { kind: 'server', server: issueCertificate(ca, [hostname]) },
     answer: (request) => ({ response: answer(request), afterMs: 1 }),
   });
@@ -91,7 +94,10 @@ async function makeHarness(): Promise<VerifyTokenHarness> {
   const http = simulatedHttp({ network, time, settled: () => {} });
   const verifyToken = createSimulatedVerifyToken({ http, time });
   const configuration = {
-    ...{ authority: issuer, audience, scope, authorityOrigins: [] },
+    authority: issuer,
+    audience,
+    scope,
+    authorityOrigins: [],
   } as unknown as Configuration;
   /** One after the other, because each moves the clock. */
   let turn: Promise<unknown> = Promise.resolve();

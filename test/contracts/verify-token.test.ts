@@ -79,7 +79,10 @@ async function makeHarness(): Promise<RealHarness> {
   };
   const verifyToken = createVerifyToken({ http, time });
   const configuration = {
-    ...{ authority: issuer, audience, scope, authorityOrigins: [] },
+    authority: issuer,
+    audience,
+    scope,
+    authorityOrigins: [],
   } as unknown as Configuration;
   const start = (token: string, settings: Partial<Configuration> = {}) => {
     const input = { token: new Secret(token), configuration: { ...configuration, ...settings }, ca: undefined };
@@ -130,7 +133,11 @@ describe('verifyToken and its authority', () => {
   let harness: RealHarness;
   let token: string;
   const claims = (changes: object = {}) => ({
-    ...{ iss: issuer, aud: audience, sub: 'site-1', scope, exp: Math.floor(harness.nowMs() / 1_000) + 86_400 },
+    iss: issuer,
+    aud: audience,
+    sub: 'site-1',
+    scope,
+    exp: Math.floor(harness.nowMs() / 1_000) + 86_400,
     ...changes,
   });
 

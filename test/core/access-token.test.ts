@@ -32,22 +32,37 @@ interface Authority {
 const tenant = '72f988bf-86f1-41af-91ab-2d7cd011db47';
 const entraHeader = { typ: 'JWT', alg: 'RS256', kid: 'i6lGk3FZzxRcUb2C3nEQ7syHJlY' };
 const entraClaims = {
-  ...{ ...times, aud: '6e74172b-be56-4843-9ff4-e66a39bb12e3', tid: tenant, ver: '2.0', rh: 'I', uti: 'Bx1234' },
+  ...times,
+  aud: '6e74172b-be56-4843-9ff4-e66a39bb12e3',
+  tid: tenant,
+  ver: '2.0',
+  rh: 'I',
+  uti: 'Bx1234',
   iss: `https://login.microsoftonline.com/${tenant}/v2.0`,
 };
 const entraApp = {
-  ...{ ...entraClaims, azp: '6731de76-14a6-49ae-97bc-6eba6914391e', azpacr: '1' },
-  ...{ oid: '690222be-ff1a-4d56-abd1-7e4f7d38e474', sub: '690222be-ff1a-4d56-abd1-7e4f7d38e474' },
+  ...entraClaims,
+  azp: '6731de76-14a6-49ae-97bc-6eba6914391e',
+  azpacr: '1',
+  oid: '690222be-ff1a-4d56-abd1-7e4f7d38e474',
+  sub: '690222be-ff1a-4d56-abd1-7e4f7d38e474',
 };
 const entraUser = {
-  ...{ ...entraClaims, azp: '6e74172b-be56-4843-9ff4-e66a39bb12e3', azpacr: '0', name: 'Abe Lincoln' },
-  ...{ oid: '690222be-ff1a-4d56-abd1-7e4f7d38e474', preferred_username: 'abeli@microsoft.com' },
+  ...entraClaims,
+  azp: '6e74172b-be56-4843-9ff4-e66a39bb12e3',
+  azpacr: '0',
+  name: 'Abe Lincoln',
+  oid: '690222be-ff1a-4d56-abd1-7e4f7d38e474',
+  preferred_username: 'abeli@microsoft.com',
   sub: 'HKZpfaHyWadeOouYlitjrI-KffTm222X5rrV3xDqfKQ',
 };
 
 const oktaHeader = { alg: 'RS256', kid: '45js03w0djwedsw' };
 const oktaClaims = {
-  ...{ ...times, ver: 1, jti: 'AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE', aud: 'api://default' },
+  ...times,
+  ver: 1,
+  jti: 'AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE',
+  aud: 'api://default',
   iss: 'https://example.okta.com/oauth2/default',
 };
 
@@ -56,33 +71,48 @@ const auth0Claims = { iss: 'https://shop.eu.auth0.com/', iat: times.iat, exp: ti
 
 const keycloakHeader = { alg: 'RS256', typ: 'JWT', kid: 'FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE' };
 const keycloakClaims = {
-  ...{ ...times, jti: 'trrtcc:5a1b', iss: 'https://login.example.com/realms/shop', aud: ['account', 'statemesh'] },
-  ...{ sub: 'b8f5c7a4-2c8e-4a5f-9a3d-0b8f9f9c2d11', azp: 'till', acr: '1', 'allowed-origins': ['/*'] },
+  ...times,
+  jti: 'trrtcc:5a1b',
+  iss: 'https://login.example.com/realms/shop',
+  aud: ['account', 'statemesh'],
+  sub: 'b8f5c7a4-2c8e-4a5f-9a3d-0b8f9f9c2d11',
+  azp: 'till',
+  acr: '1',
+  'allowed-origins': ['/*'],
   realm_access: { roles: ['default-roles-shop', 'offline_access', 'sync'] },
   resource_access: { account: { roles: ['manage-account', 'view-profile'] } },
 };
 
 const cognitoHeader = { kid: '1234example=', alg: 'RS256' };
 const cognitoClaims = {
-  ...{ iss: 'https://cognito-idp.us-west-2.amazonaws.com/us-west-2_example', version: 2, auth_time: times.iat },
-  ...{ iat: times.iat, exp: times.exp, jti: 'dddddddd-eeee-1111-2222-123456789012' },
+  iss: 'https://cognito-idp.us-west-2.amazonaws.com/us-west-2_example',
+  version: 2,
+  auth_time: times.iat,
+  iat: times.iat,
+  exp: times.exp,
+  jti: 'dddddddd-eeee-1111-2222-123456789012',
 };
 const cognitoUser = { sub: 'aaaaaaaa-bbbb-cccc-dddd-example', username: 'my-test-user' };
 
 const authorities: Readonly<Record<AuthorityPreset, Authority>> = {
   entra: {
-    ...{ issuer: entraClaims.iss, audience: entraClaims.aud, scope: 'Sync.All' },
+    issuer: entraClaims.iss,
+    audience: entraClaims.aud,
+    scope: 'Sync.All',
     taken: {
       'client credentials': {
-        ...{ header: entraHeader, subject: entraApp.sub },
+        header: entraHeader,
+        subject: entraApp.sub,
         claims: { ...entraApp, idtyp: 'app', roles: ['Other.Read', 'Sync.All'] },
       },
       'of a user': {
-        ...{ header: entraHeader, subject: entraUser.sub },
+        header: entraHeader,
+        subject: entraUser.sub,
         claims: { ...entraUser, scp: 'access_as_user Sync.All' },
       },
       'version 1, to the same audience': {
-        ...{ header: entraHeader, subject: entraApp.sub },
+        header: entraHeader,
+        subject: entraApp.sub,
         claims: { ...entraApp, azp: undefined, appid: entraApp.azp, appidacr: '1', ver: '1.0', roles: ['Sync.All'] },
       },
     },
@@ -101,16 +131,23 @@ const authorities: Readonly<Record<AuthorityPreset, Authority>> = {
     },
   },
   okta: {
-    ...{ issuer: oktaClaims.iss, audience: 'api://default', scope: 'entgldb:sync' },
+    issuer: oktaClaims.iss,
+    audience: 'api://default',
+    scope: 'entgldb:sync',
     taken: {
       'client credentials': {
-        ...{ header: oktaHeader, subject: '0oabskvc6442nkvQO0h7' },
+        header: oktaHeader,
+        subject: '0oabskvc6442nkvQO0h7',
         claims: { ...oktaClaims, cid: '0oabskvc6442nkvQO0h7', sub: '0oabskvc6442nkvQO0h7', scp: ['entgldb:sync'] },
       },
       'of a user': {
-        ...{ header: oktaHeader, subject: 'user@example.com' },
+        header: oktaHeader,
+        subject: 'user@example.com',
         claims: {
-          ...{ ...oktaClaims, cid: 'nmdP1fcyvdVO11AL7ECm', uid: '00ugrenMeqvYla4HW0g3', sub: 'user@example.com' },
+          ...oktaClaims,
+          cid: 'nmdP1fcyvdVO11AL7ECm',
+          uid: '00ugrenMeqvYla4HW0g3',
+          sub: 'user@example.com',
           scp: ['openid', 'entgldb:sync'],
         },
       },
@@ -124,28 +161,44 @@ const authorities: Readonly<Record<AuthorityPreset, Authority>> = {
     },
   },
   auth0: {
-    ...{ issuer: auth0Claims.iss, audience: 'https://cloud.example.com', scope: 'entgldb:sync' },
+    issuer: auth0Claims.iss,
+    audience: 'https://cloud.example.com',
+    scope: 'entgldb:sync',
     taken: {
       'client credentials': {
-        ...{ header: auth0Header, subject: 'my_client_id@clients' },
+        header: auth0Header,
+        subject: 'my_client_id@clients',
         claims: {
-          ...{ ...auth0Claims, sub: 'my_client_id@clients', aud: 'https://cloud.example.com', azp: 'my_client_id' },
-          ...{ scope: 'read:articles entgldb:sync', gty: 'client-credentials' },
+          ...auth0Claims,
+          sub: 'my_client_id@clients',
+          aud: 'https://cloud.example.com',
+          azp: 'my_client_id',
+          scope: 'read:articles entgldb:sync',
+          gty: 'client-credentials',
           permissions: ['read:articles', 'entgldb:sync'],
         },
       },
       'of a user, to two audiences': {
-        ...{ header: auth0Header, subject: 'auth0|123456' },
+        header: auth0Header,
+        subject: 'auth0|123456',
         claims: {
-          ...{ ...auth0Claims, sub: 'auth0|123456', azp: 'my_client_id', scope: 'openid profile entgldb:sync' },
+          ...auth0Claims,
+          sub: 'auth0|123456',
+          azp: 'my_client_id',
+          scope: 'openid profile entgldb:sync',
           aud: ['https://cloud.example.com', 'https://shop.eu.auth0.com/userinfo'],
         },
       },
       'with the profile of RFC 9068': {
-        ...{ header: { ...auth0Header, typ: 'at+jwt' }, subject: 'auth0|123456' },
+        header: { ...auth0Header, typ: 'at+jwt' },
+        subject: 'auth0|123456',
         claims: {
-          ...{ ...auth0Claims, sub: 'auth0|123456', aud: 'https://cloud.example.com', client_id: 'my_client_id' },
-          ...{ scope: 'entgldb:sync', jti: 'URNxgBqRXYKRLxhZ' },
+          ...auth0Claims,
+          sub: 'auth0|123456',
+          aud: 'https://cloud.example.com',
+          client_id: 'my_client_id',
+          scope: 'entgldb:sync',
+          jti: 'URNxgBqRXYKRLxhZ',
         },
       },
     },
@@ -161,17 +214,26 @@ const authorities: Readonly<Record<AuthorityPreset, Authority>> = {
     },
   },
   keycloak: {
-    ...{ issuer: keycloakClaims.iss, audience: 'statemesh', scope: 'entgldb:sync' },
+    issuer: keycloakClaims.iss,
+    audience: 'statemesh',
+    scope: 'entgldb:sync',
     taken: {
       'client credentials': {
-        ...{ header: keycloakHeader, subject: keycloakClaims.sub },
+        header: keycloakHeader,
+        subject: keycloakClaims.sub,
         claims: {
-          ...{ ...keycloakClaims, typ: 'Bearer', scope: 'profile email entgldb:sync', client_id: 'till' },
-          ...{ clientHost: '172.17.0.1', preferred_username: 'service-account-till', email_verified: false },
+          ...keycloakClaims,
+          typ: 'Bearer',
+          scope: 'profile email entgldb:sync',
+          client_id: 'till',
+          clientHost: '172.17.0.1',
+          preferred_username: 'service-account-till',
+          email_verified: false,
         },
       },
       'with the header of RFC 9068': {
-        ...{ header: { ...keycloakHeader, typ: 'at+jwt' }, subject: keycloakClaims.sub },
+        header: { ...keycloakHeader, typ: 'at+jwt' },
+        subject: keycloakClaims.sub,
         claims: { ...keycloakClaims, typ: 'Bearer', scope: 'entgldb:sync' },
       },
     },
@@ -188,20 +250,32 @@ const authorities: Readonly<Record<AuthorityPreset, Authority>> = {
     },
   },
   cognito: {
-    ...{ issuer: cognitoClaims.iss, audience: 'xxxxxxxxxxxxexample', scope: 'statemesh/sync' },
+    issuer: cognitoClaims.iss,
+    audience: 'xxxxxxxxxxxxexample',
+    scope: 'statemesh/sync',
     taken: {
       'client credentials': {
-        ...{ header: cognitoHeader, subject: 'xxxxxxxxxxxxexample' },
+        header: cognitoHeader,
+        subject: 'xxxxxxxxxxxxexample',
         claims: {
-          ...{ ...cognitoClaims, sub: 'xxxxxxxxxxxxexample', client_id: 'xxxxxxxxxxxxexample', token_use: 'access' },
+          ...cognitoClaims,
+          sub: 'xxxxxxxxxxxxexample',
+          client_id: 'xxxxxxxxxxxxexample',
+          token_use: 'access',
           scope: 'statemesh/sync statemesh/read',
         },
       },
       'of a user': {
-        ...{ header: cognitoHeader, subject: cognitoUser.sub },
+        header: cognitoHeader,
+        subject: cognitoUser.sub,
         claims: {
-          ...{ ...cognitoClaims, ...cognitoUser, client_id: 'xxxxxxxxxxxxexample', token_use: 'access' },
-          ...{ scope: 'openid statemesh/sync', 'cognito:groups': ['tills'], origin_jti: 'aaaaaaaa' },
+          ...cognitoClaims,
+          ...cognitoUser,
+          client_id: 'xxxxxxxxxxxxexample',
+          token_use: 'access',
+          scope: 'openid statemesh/sync',
+          'cognito:groups': ['tills'],
+          origin_jti: 'aaaaaaaa',
         },
       },
     },
@@ -209,8 +283,12 @@ const authorities: Readonly<Record<AuthorityPreset, Authority>> = {
       'an ID token': {
         header: cognitoHeader,
         claims: {
-          ...{ ...cognitoClaims, ...cognitoUser, aud: 'xxxxxxxxxxxxexample', client_id: 'xxxxxxxxxxxxexample' },
-          ...{ token_use: 'id', scope: 'statemesh/sync' },
+          ...cognitoClaims,
+          ...cognitoUser,
+          aud: 'xxxxxxxxxxxxexample',
+          client_id: 'xxxxxxxxxxxxexample',
+          token_use: 'id',
+          scope: 'statemesh/sync',
         },
       },
       'another client': {

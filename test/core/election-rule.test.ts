@@ -42,8 +42,10 @@ const candidates = fc.record({
 const clusters = fc.uniqueArray(
   fc.record({
     nodeId: fc.constantFrom(...'abcdef') as fc.Arbitrary<NodeId>,
-    ...{ isEligible: fc.boolean(), uplink: uplinks },
-    ...{ electionRole: fc.constantFrom('following', 'claiming', 'leading'), term: fc.nat(3) },
+    isEligible: fc.boolean(),
+    uplink: uplinks,
+    electionRole: fc.constantFrom('following', 'claiming', 'leading'),
+    term: fc.nat(3),
   }) as fc.Arbitrary<Candidate & MemberState>,
   { selector: ({ nodeId }) => nodeId, minLength: 1 },
 );

@@ -15,7 +15,10 @@ export class Cluster {
   readonly directory = mkdtempSync(join(tmpdir(), 'statemesh-e2e-'));
   readonly #processes = new Map<string, ChildProcess>();
   readonly #inspector: Inspector = createInspector({
-    ...{ port: 0, title: 'three shops', collects: true, controls: ['put', 'crash', 'restart', 'reconfigure'] },
+    port: 0,
+    title: 'three shops',
+    collects: true,
+    controls: ['put', 'crash', 'restart', 'reconfigure'],
     controller: (control) => this.#carryOut(control),
   });
   url = '';
@@ -26,13 +29,13 @@ export class Cluster {
     const discoveryPort = await freePort();
     for (const nodeId of nodeIds) {
       const configuration = {
-        ...{
-          nodeId,
-          dataDir: this.#dataDirOf(nodeId),
-          clusterKey: 'a key of the browser tests',
-          clusterSalt: 'saltsalt',
-        },
-        ...{ discoveryPort, beaconIntervalMs: 500, inspector: { collector: collectorUrl?.reveal() } },
+        nodeId,
+        dataDir: this.#dataDirOf(nodeId),
+        clusterKey: 'a key of the browser tests',
+        clusterSalt: 'saltsalt',
+        discoveryPort,
+        beaconIntervalMs: 500,
+        inspector: { collector: collectorUrl?.reveal() },
       };
       writeFileSync(this.#configOf(nodeId), JSON.stringify(configuration), { mode: 0o600 });
     }

@@ -54,7 +54,8 @@ function lengthened(lines: readonly string[]): string[] {
   const added = Array.from({ length: actorsAdded }, (_, index) =>
     JSON.stringify({
       ...peer,
-      ...{ sessionId: `${peer.sessionId}-${index}`, name: `peer-till-${index}` },
+      sessionId: `${peer.sessionId}-${index}`,
+      name: `peer-till-${index}`,
       snapshot: { status: 'active', value: 'idle', context: { nodeId: `till-${index}`, attempt: index } },
     }),
   );

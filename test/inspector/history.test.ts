@@ -82,8 +82,14 @@ describe('fold', () => {
     for (const each of [new Fold(fold), fold]) {
       const others = [...each.actors.keys()].filter((id) => !gone.has(id));
       each.add({
-        ...{ id: 1, node, atMs: each.atMs, type: '@xstate.snapshot', sessionId, rootId },
-        ...{ event: { type: 'xstate.stop' }, snapshot: { status: 'stopped' } },
+        id: 1,
+        node,
+        atMs: each.atMs,
+        type: '@xstate.snapshot',
+        sessionId,
+        rootId,
+        event: { type: 'xstate.stop' },
+        snapshot: { status: 'stopped' },
       });
       expect([...each.actors.keys()]).toEqual(others);
     }

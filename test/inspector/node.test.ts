@@ -51,7 +51,10 @@ describe('a node with an inspector', () => {
     const [a, b] = [await fixture.start('a', { inspector: { trace } }), await fixture.start('b')];
     await untilMeshed([a, b]);
     await a.addCloudPeer('cloud-1', '127.0.0.1:9', {
-      ...{ authority: 'https://127.0.0.1:9', clientId: 'us', clientSecret: planted, scopes: ['x'] },
+      authority: 'https://127.0.0.1:9',
+      clientId: 'us',
+      clientSecret: planted,
+      scopes: ['x'],
     });
     for (const node of [a, b]) await node.collection('things').put('k', { text: planted });
     await a.reconfigure({ clusterKey: `${planted} and more of it`, acceptedClusterKeys: [clusterKey] });

@@ -30,7 +30,11 @@ function setup({ linesKept = 40_000 } = {}) {
     let stop = (): void => {};
     const caughtUp = new Promise<void>((resolve) => {
       stop = pump({
-        ...{ socket, history, time, turns, onCaughtUp: resolve },
+        socket,
+        history,
+        time,
+        turns,
+        onCaughtUp: resolve,
         wrap: (lines) => {
           world.nowMs += 4;
           sent.set(world.turns, (sent.get(world.turns) ?? 0) + 1);
@@ -44,8 +48,16 @@ function setup({ linesKept = 40_000 } = {}) {
   const start = (actors: number): void => {
     for (let id = 1; id <= actors; id += 1) {
       history.add({
-        ...{ id, node: 'a', atMs: 0, type: '@xstate.actor', sessionId: `s${id}`, rootId: 's1', name: 'x', logic: 'x' },
-        ...{ isMachine: false, snapshot: {} },
+        id,
+        node: 'a',
+        atMs: 0,
+        type: '@xstate.actor',
+        sessionId: `s${id}`,
+        rootId: 's1',
+        name: 'x',
+        logic: 'x',
+        isMachine: false,
+        snapshot: {},
       });
     }
   };

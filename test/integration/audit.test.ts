@@ -12,7 +12,9 @@ function setup() {
 }
 
 const refusal = (address: string, reason = 'tokenRefused'): AuditRecord => ({
-  ...{ event: 'connection.refused', address, reason },
+  event: 'connection.refused',
+  address,
+  reason,
 });
 
 describe('Audit', () => {

@@ -42,7 +42,10 @@ async function start(options: Partial<AuthorityOptions> = {}): Promise<string> {
 function request(url: string, oAuth2: Partial<CloudPeer['oAuth2']> = {}, ca?: string, value = secret) {
   const environment = { get: (name: string) => (name === 'SHOP_SECRET' ? value : undefined) };
   const peer: CloudPeer = {
-    ...{ nodeId: 'cloud-1' as NodeId, address: 'cloud:9000', type: 2, isEnabled: true },
+    nodeId: 'cloud-1' as NodeId,
+    address: 'cloud:9000',
+    type: 2,
+    isEnabled: true,
     oAuth2: { authority: url, clientId: 'shop', clientSecret, scopes: [scope], audience, ...oAuth2 },
   };
   const service = createRequestToken({ http: createHttp(), time, environment });
@@ -56,7 +59,11 @@ function request(url: string, oAuth2: Partial<CloudPeer['oAuth2']> = {}, ca?: st
 
 function verify({ token }: AccessToken, url: string, ca?: string): Promise<VerifiedToken> {
   const configuration = configurationSchema.parse({
-    ...{ nodeId: 'cloud-1', role: 'cloud', authority: url, audience, scope },
+    nodeId: 'cloud-1',
+    role: 'cloud',
+    authority: url,
+    audience,
+    scope,
   });
   const service = createVerifyToken({ http: createHttp(), time });
   const actor = createActor(service, { input: { token, configuration, ca } });

@@ -28,7 +28,9 @@ const dayMs = 24 * 3_600_000;
 
 async function pairOf({ fromDays = -1, toDays = 90 } = {}): Promise<Pair> {
   const { cert, private: key } = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
-    ...{ keyType: 'ec', curve: 'P-256', algorithm: 'sha256' },
+    keyType: 'ec',
+    curve: 'P-256',
+    algorithm: 'sha256',
     notBeforeDate: new Date(Date.now() + fromDays * dayMs),
     notAfterDate: new Date(Date.now() + toDays * dayMs),
   });
@@ -43,9 +45,13 @@ async function write(folder: string, { certificate, key }: Pair): Promise<void> 
 
 async function start(): Promise<StatemeshNode> {
   const started = createNode({
-    ...{ nodeId: 'cloud-1', role: 'cloud', dataDir: join(directory, 'data') },
-    ...{ tlsCert: join(directory, 'current', 'cert.pem'), tlsKey: join(directory, 'current', 'key.pem') },
-    ...{ authority: 'https://127.0.0.1:1', audience: 'urn:cloud' },
+    nodeId: 'cloud-1',
+    role: 'cloud',
+    dataDir: join(directory, 'data'),
+    tlsCert: join(directory, 'current', 'cert.pem'),
+    tlsKey: join(directory, 'current', 'key.pem'),
+    authority: 'https://127.0.0.1:1',
+    audience: 'urn:cloud',
   });
   node = started;
   await started.start();

@@ -92,7 +92,12 @@ describe('export', () => {
       ['b', 'delete', true],
     ]);
     expect(lines[0]).toEqual({
-      ...{ collection: 'things', key: 'a', operation: 'put', document: { n: 1 }, nodeId: 'node-a', current: true },
+      collection: 'things',
+      key: 'a',
+      operation: 'put',
+      document: { n: 1 },
+      nodeId: 'node-a',
+      current: true,
       hlc: expect.any(Number),
     });
   });

@@ -39,7 +39,8 @@ const good = (nodeId: string) => ({
 /** The envelope of a valid peer; its replacement is spoiled. */
 const envelope = 'sealed:1:AAAA:AAAA';
 const goodCloud = {
-  ...{ ...good('cloud-z'), Type: 2 },
+  ...good('cloud-z'),
+  Type: 2,
   OAuth2Json: JSON.stringify({ authority: 'http://127.0.0.1:1', clientId: 'shop', clientSecret: envelope }),
 };
 

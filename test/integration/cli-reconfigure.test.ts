@@ -255,7 +255,8 @@ describe('reconfigure', () => {
     const env = { STATEMESH_CLUSTER_KEY: clusterKey };
     try {
       expect(await firstEvent(['--config-url', url, '--node-id', 'shop-7'], env)).toMatchObject({
-        ...{ event: 'running', nodeId: 'shop-7' },
+        event: 'running',
+        nodeId: 'shop-7',
       });
       expect(await firstEvent(['--config', path], { STATEMESH_CONFIG_URL: url })).toMatchObject({ nodeId: 'of-file' });
     } finally {

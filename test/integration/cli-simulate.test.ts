@@ -172,7 +172,10 @@ describe('a failure', () => {
   const least = { ...plan, durationMs: 1_000, faults: plan.faults.slice(0, 1), writes: plan.writes.slice(0, 2) };
   const shrunk = { plan: least, breach, runs: 8, isMinimal: true };
   const report: FailureReport = {
-    ...{ verdict, breach, plan, shrunk },
+    verdict,
+    breach,
+    plan,
+    shrunk,
     scenario: scenarioOf(least, { breach }),
     scenarioFile: undefined,
     traceFile: 'statemesh-seed-5.trace.jsonl',
@@ -216,7 +219,12 @@ describe('a failure', () => {
   test('as JSON: -> seed, breach, plan, shrunk plan, scenario, trace and command', () => {
     expect(failureLine(report, request)).toEqual({
       failure: {
-        ...{ seed: 5, ...breach, plan, shrunk, scenario: report.scenario, notes: [] },
+        seed: 5,
+        ...breach,
+        plan,
+        shrunk,
+        scenario: report.scenario,
+        notes: [],
         trace: 'statemesh-seed-5.trace.jsonl',
         command: 'statemesh simulate --seed 5',
       },

@@ -38,17 +38,25 @@ export async function createCloud({
   const secret = randomBytes(24).toString('base64url');
   const authority = await startAuthority({
     clients: [{ id: 'shop', secret }],
-    ...{ scope, audience, lifetimeSeconds },
+    scope,
+    audience,
+    lifetimeSeconds,
     ...(https ? { tls: certificates } : {}),
   });
   return {
     authority,
     secret,
-    ...{ caPath: pathOf('ca'), certPath: pathOf('certificate'), keyPath: pathOf('key') },
+    caPath: pathOf('ca'),
+    certPath: pathOf('certificate'),
+    keyPath: pathOf('key'),
     cloudOptions: {
       role: 'cloud',
-      ...{ tlsCert: pathOf('certificate'), tlsKey: pathOf('key'), ca: pathOf('ca') },
-      ...{ authority: authority.url, audience, scope },
+      tlsCert: pathOf('certificate'),
+      tlsKey: pathOf('key'),
+      ca: pathOf('ca'),
+      authority: authority.url,
+      audience,
+      scope,
     },
     oAuth2: { authority: authority.url, clientId: 'shop', clientSecret: secret, scopes: [scope], audience },
     async close() {

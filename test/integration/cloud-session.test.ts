@@ -104,20 +104,33 @@ async function tokenOf(subject: string, changes: object = {}): Promise<Secret> {
 async function startCloud() {
   const store = await openStore('cloud');
   const { configuration } = parseConfiguration({
-    ...{ nodeId: 'cloud', role: 'cloud', authority: issuer, audience, plaintextCloud: true },
-    ...{ heartbeatIntervalMs: 100, syncIntervalMs: 200 },
+    nodeId: 'cloud',
+    role: 'cloud',
+    authority: issuer,
+    audience,
+    plaintextCloud: true,
+    heartbeatIntervalMs: 100,
+    syncIntervalMs: 200,
   });
   const parent = recorder<Notice>();
   const actor = createActor(composeReception(createServices(ports, unconfigured)), {
     clock: ports.time,
     input: {
-      ...{ parent: parent.mailbox, identity: identityOf('cloud'), store, configuration, ca: undefined },
+      parent: parent.mailbox,
+      identity: identityOf('cloud'),
+      store,
+      configuration,
+      ca: undefined,
       random: () => 0.5,
     },
   }).start();
   actors.push(actor);
   const { port } = await ports.network.listen({
-    ...{ host, port: 0, security: server, acceptsWebSockets: true, handshakeTimeoutMs: 2_000 },
+    host,
+    port: 0,
+    security: server,
+    acceptsWebSockets: true,
+    handshakeTimeoutMs: 2_000,
     limits,
     accepted: (connection) => actor.send({ type: 'connection.accepted', connection }),
     refused: () => {},
@@ -128,7 +141,12 @@ async function startCloud() {
 
 const dial = (port: number, webSocketPath?: string) =>
   ports.network.dial({
-    ...{ host, port, security: verified, webSocketPath, timeoutMs: 5_000, signal: new AbortController().signal },
+    host,
+    port,
+    security: verified,
+    webSocketPath,
+    timeoutMs: 5_000,
+    signal: new AbortController().signal,
   });
 
 /** Sessions alone have no configuration. */
@@ -147,8 +165,16 @@ function startGateway(name: string, store: Store, connection: Connection, access
   const actor = createActor(composeSession(createServices(ports, unconfigured)), {
     clock: ports.time,
     input: {
-      ...{ sessionId: 'session-1', parent: parent.mailbox, connection, direction: 'dialed', expected: undefined },
-      ...{ identity: identityOf(name), store, scopes: ['shared'] as readonly Scope[], access, random: () => 0.5 },
+      sessionId: 'session-1',
+      parent: parent.mailbox,
+      connection,
+      direction: 'dialed',
+      expected: undefined,
+      identity: identityOf(name),
+      store,
+      scopes: ['shared'] as readonly Scope[],
+      access,
+      random: () => 0.5,
       intervals: { heartbeatIntervalMs: 100, syncIntervalMs: 200 },
     },
   }).start();
@@ -205,7 +231,10 @@ function batchOf(scope: Scope, collection: CollectionName): Frame {
 
 const clock: Frame = { type: 'frame.vectorClock', clock: new Map(), received: 0 };
 const helloOf = (token: Secret | undefined, name = 'mallory'): Frame => ({
-  ...{ type: 'frame.handshakeRequest', version: protocolVersion, identity: identityOf(name), token },
+  type: 'frame.handshakeRequest',
+  version: protocolVersion,
+  identity: identityOf(name),
+  token,
 });
 
 describe('sites that meet on a cloud node', () => {
@@ -327,7 +356,11 @@ describe('a cloud node that misbehaves', () => {
   async function hostile(changes: Partial<Extract<Frame, { type: 'frame.handshakeResponse' }>> = {}) {
     const accepted: Connection[] = [];
     const { port } = await ports.network.listen({
-      ...{ host, port: 0, security: server, handshakeTimeoutMs: 2_000, limits },
+      host,
+      port: 0,
+      security: server,
+      handshakeTimeoutMs: 2_000,
+      limits,
       accepted: (connection) => accepted.push(connection),
       refused: () => {},
     });
@@ -339,8 +372,11 @@ describe('a cloud node that misbehaves', () => {
     const cloud = byHand(accepted[0] as Connection);
     await cloud.hear('frame.handshakeRequest');
     cloud.send({
-      ...{ type: 'frame.handshakeResponse', version: protocolVersion, identity: identityOf('cloud') },
-      ...{ refusal: undefined, ...changes },
+      type: 'frame.handshakeResponse',
+      version: protocolVersion,
+      identity: identityOf('cloud'),
+      refusal: undefined,
+      ...changes,
     });
     await gateway.admit();
     await cloud.hear('frame.vectorClock');

@@ -82,7 +82,8 @@ describe('a cluster and a cloud node', () => {
     await until('b leads', () => b.isLeader && c.leaderId === 'b');
     await untilSame(c, far);
     expect(b.nodeEvents.filter(({ type }) => type === 'leadership.changed').at(-1)).toMatchObject({
-      ...{ isLeader: true, leaderId: 'b' },
+      isLeader: true,
+      leaderId: 'b',
     });
     expect(gatewayOf(c)?.state).toBe('idle');
   });
@@ -165,7 +166,9 @@ describe('a cluster and a cloud node', () => {
     const { authority, clientId, clientSecret, scopes } = cloud.oAuth2;
     const initialRemotePeers = [
       {
-        ...{ nodeId: 'cloud-1', address: addressOf(far), type: 'CloudRemote' as const },
+        nodeId: 'cloud-1',
+        address: addressOf(far),
+        type: 'CloudRemote' as const,
         oAuth2: { authority, clientId, clientSecret: clientSecret as string, scopes: [...scopes] },
       },
     ];

@@ -37,7 +37,8 @@ describe('fields called __proto__', () => {
 
   test('reconfigure: not a field -> refused by its name', async () => {
     await expect(call('reconfigure', { partial: proto({ port: 1 }) })).rejects.toMatchObject({
-      ...{ code: 'configurationInvalid', message: expect.stringContaining('__proto__') },
+      code: 'configurationInvalid',
+      message: expect.stringContaining('__proto__'),
     });
   });
 });

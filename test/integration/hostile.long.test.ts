@@ -285,7 +285,11 @@ describe('a member that misbehaves', () => {
     const { security } = await derived;
     const dialedMs: number[] = [];
     const listening = await network.listen({
-      ...{ host: '127.0.0.1', port: 0, security, limits, handshakeTimeoutMs: 5_000 },
+      host: '127.0.0.1',
+      port: 0,
+      security,
+      limits,
+      handshakeTimeoutMs: 5_000,
       accepted: (connection) => {
         dialedMs.push(performance.now());
         connection.write(Buffer.alloc(64, 0xff));

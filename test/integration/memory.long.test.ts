@@ -87,7 +87,11 @@ const derived = deriveClusterKeys({ passphrase: clusterKey, salt: clusterSalt })
 async function member(index: number) {
   const { security } = await derived;
   const connection = await network.dial({
-    ...{ host: '127.0.0.1', port: node.port, security, timeoutMs: 10_000, signal: new AbortController().signal },
+    host: '127.0.0.1',
+    port: node.port,
+    security,
+    timeoutMs: 10_000,
+    signal: new AbortController().signal,
   });
   const heard: Frame[] = [];
   const decoder = new FrameDecoder(limits.frameBytesMax);

@@ -60,7 +60,8 @@ describe('metrics', () => {
   it('two nodes that sync -> the entries that they wrote, sent, received and have; every line with its help', async () => {
     const a = await fixture.start('a', { discovery: false, metricsPort: 0 });
     const b = await fixture.start('b', {
-      ...{ discovery: false, metricsPort: 0 },
+      discovery: false,
+      metricsPort: 0,
       knownPeers: [{ nodeId: 'a', address: `127.0.0.1:${portOf(a)}` }],
     });
     await Promise.all([portOfMetrics(a), portOfMetrics(b)]);

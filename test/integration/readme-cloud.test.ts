@@ -32,7 +32,10 @@ describe('the cloud of the README', () => {
     const certificates = await makeCertificates();
     const authority = await startAuthority({
       clients: [{ id: 'corner-shop', secret: 'open sesame' }],
-      ...{ scope: 'entgldb:sync', audience: 'https://127.0.0.1', lifetimeSeconds: 600, tls: certificates },
+      scope: 'entgldb:sync',
+      audience: 'https://127.0.0.1',
+      lifetimeSeconds: 600,
+      tls: certificates,
     });
     try {
       const { cwd, local } = await project([['https://identity.example.com', authority.url]]);

@@ -42,7 +42,11 @@ describe('role', () => {
   afterEach(() => cloud.close());
 
   const member = {
-    ...{ role: undefined, tlsCert: undefined, tlsKey: undefined, authority: undefined, audience: undefined },
+    role: undefined,
+    tlsCert: undefined,
+    tlsKey: undefined,
+    authority: undefined,
+    audience: undefined,
     plaintextCloud: undefined,
   } as never;
 
@@ -52,7 +56,10 @@ describe('role', () => {
     const port = portOf(b);
     for (let round = 1; round <= 3; round += 1) {
       await b.reconfigure({
-        ...{ role: 'cloud', plaintextCloud: true, authority: cloud.authority.url, audience: cloud.oAuth2.audience },
+        role: 'cloud',
+        plaintextCloud: true,
+        authority: cloud.authority.url,
+        audience: cloud.oAuth2.audience,
       } as never);
       expect(await b.status()).toMatchObject({ role: 'cloud', security: 'none', port, leadership: undefined });
       await a.addCloudPeer('b', `tcp://127.0.0.1:${port}`, cloud.oAuth2);

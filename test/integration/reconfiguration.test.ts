@@ -88,7 +88,8 @@ describe('port and host', () => {
     const { changes, writesHeldMs, connectionsRefusedMs } = await a.reconfigure({ port });
     expect({ changes, writesHeldMs, connectionsRefusedMs }).toEqual({
       changes: [{ field: 'port', from: 0, to: port }],
-      ...{ writesHeldMs: 0, connectionsRefusedMs: 0 },
+      writesHeldMs: 0,
+      connectionsRefusedMs: 0,
     });
     expect((await a.status()).port).toBe(port);
     const c = await fixture.start('c', {

@@ -100,7 +100,9 @@ async function certificate({
   toDays: number;
 }): Promise<{ tlsCert: string; tlsKey: string }> {
   const { cert, private: key } = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
-    ...{ keyType: 'ec', curve: 'P-256', algorithm: 'sha256' },
+    keyType: 'ec',
+    curve: 'P-256',
+    algorithm: 'sha256',
     notBeforeDate: new Date(Date.now() + fromDays * dayMs),
     notAfterDate: new Date(Date.now() + toDays * dayMs),
     extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],

@@ -23,7 +23,9 @@ async function connected(bytesPerSecond: number, roundTripMs: number): Promise<{
   // A node that is met through the line cannot be dialed back.
   const a = await fixture.start('a', { ...slow, host: '127.0.0.2' });
   await a.peerStore.saveRemotePeer({
-    ...{ nodeId: 'b', address: `${line.host}:${line.port}`, type: PeerType.StaticRemote },
+    nodeId: 'b',
+    address: `${line.host}:${line.port}`,
+    type: PeerType.StaticRemote,
   });
   await until('a session', () => a.peers.some(({ state }) => state === 'connected'), 60_000);
   return { a, b };

@@ -94,8 +94,11 @@ async function tokenFrom({ oAuth2 }: CloudFixture): Promise<string> {
   const response = await fetch((described as { token_endpoint: string }).token_endpoint, {
     method: 'POST',
     body: new URLSearchParams({
-      ...{ grant_type: 'client_credentials', client_id: clientId, client_secret: String(clientSecret) },
-      ...{ scope: (scopes ?? []).join(' '), audience: String(audience) },
+      grant_type: 'client_credentials',
+      client_id: clientId,
+      client_secret: String(clientSecret),
+      scope: (scopes ?? []).join(' '),
+      audience: String(audience),
     }),
   });
   return ((await response.json()) as { access_token: string }).access_token;

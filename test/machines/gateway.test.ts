@@ -56,8 +56,15 @@ function setup({ peer = cloudPeer, random = (): number => 0 } = {}) {
       clearTimeout: (t: never) => (t as { cancel(): void } | undefined)?.cancel(),
     },
     input: {
-      ...{ peer, parent: parent.mailbox, identity: us, store: {} as Store, configuration: {} as Configuration },
-      ...{ keys: undefined, ca: undefined, random, now: time.now },
+      peer,
+      parent: parent.mailbox,
+      identity: us,
+      store: {} as Store,
+      configuration: {} as Configuration,
+      keys: undefined,
+      ca: undefined,
+      random,
+      now: time.now,
     },
   }).start();
   const identify = (nodeId = peer.nodeId) => {
@@ -65,8 +72,14 @@ function setup({ peer = cloudPeer, random = (): number => 0 } = {}) {
     const mailbox = recorder<SessionCommand>();
     session.told = mailbox.events;
     actor.send({
-      ...{ type: 'session.identified', sessionId: session.input.sessionId, session: mailbox.mailbox },
-      ...{ direction: 'dialed', expected: peer.nodeId, remoteAddress: '', remoteHost: '', subject: undefined },
+      type: 'session.identified',
+      sessionId: session.input.sessionId,
+      session: mailbox.mailbox,
+      direction: 'dialed',
+      expected: peer.nodeId,
+      remoteAddress: '',
+      remoteHost: '',
+      subject: undefined,
       identity: { nodeId, boot: 'boot-cloud' as Boot, port: 0 },
     });
     return session;
@@ -88,7 +101,15 @@ function setup({ peer = cloudPeer, random = (): number => 0 } = {}) {
         report.type === 'notice' ? report.nodeEvent.type : 'condition' in report ? report.condition : report.type,
       );
   return {
-    ...{ actor, time, sessions, requested, dialed, identify, goOnline, state, told },
+    actor,
+    time,
+    sessions,
+    requested,
+    dialed,
+    identify,
+    goOnline,
+    state,
+    told,
     refuseTokens: (code: StatemeshError['code'] | undefined, retryAfterMs?: number) => {
       refusal = code && new StatemeshError(code, 'no', { retryAfterMs });
     },

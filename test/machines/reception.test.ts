@@ -70,8 +70,14 @@ function setup() {
     Object.assign(session, { told: mailbox.events });
     // A session that is replaced hears of it by its own reference.
     actor.send({
-      ...{ type: 'session.identified', sessionId: session.input.sessionId, session: mailbox.mailbox },
-      ...{ direction: 'accepted', expected: undefined, remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1', subject },
+      type: 'session.identified',
+      sessionId: session.input.sessionId,
+      session: mailbox.mailbox,
+      direction: 'accepted',
+      expected: undefined,
+      remoteAddress: '127.0.0.1:5',
+      remoteHost: '127.0.0.1',
+      subject,
       identity: { nodeId: name as NodeId, boot: boot as Boot, port: 0 },
     });
   };
@@ -118,7 +124,10 @@ describe('reception', () => {
   it('a connection -> a session that is guarded, and exchanges what is shared', () => {
     const { connect } = setup();
     expect(connect().input).toMatchObject({
-      ...{ direction: 'accepted', expected: undefined, scopes: ['shared'], identity: us },
+      direction: 'accepted',
+      expected: undefined,
+      scopes: ['shared'],
+      identity: us,
       access: { kind: 'guarded', ca: 'pem' },
     });
   });

@@ -35,12 +35,20 @@ function setup() {
   const actor = createActor(machine, {
     clock,
     input: {
-      ...{ parent: parent.mailbox, identity: us, store: {} as Store, keys: undefined, ca: undefined },
-      ...{ configuration: { yieldAfterMs } as Configuration, random: () => 0.999, now: () => 0 },
+      parent: parent.mailbox,
+      identity: us,
+      store: {} as Store,
+      keys: undefined,
+      ca: undefined,
+      configuration: { yieldAfterMs } as Configuration,
+      random: () => 0.999,
+      now: () => 0,
     },
   }).start();
   return {
-    ...{ actor, clock, tending },
+    actor,
+    clock,
+    tending,
     store: (...nodeIds: string[]) =>
       actor.send({
         type: 'cloudPeers.changed',

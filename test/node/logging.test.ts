@@ -31,7 +31,10 @@ function setup() {
 const failure = { code: 'wrongClusterKey', message: 'Another key.' };
 const refused = (nodeId: string) => ({ type: 'peer.refused', nodeId, failure });
 const turnedAway = (remoteAddress: string, code = failure.code) => ({
-  ...{ type: 'connection.refused', remoteAddress, failure: { ...failure, code }, suppressed: 0 },
+  type: 'connection.refused',
+  remoteAddress,
+  failure: { ...failure, code },
+  suppressed: 0,
 });
 
 describe('the log', () => {

@@ -46,7 +46,10 @@ describe('names of Object.prototype', () => {
     await world.complete(a.node.addStaticPeer('isPrototypeOf', '127.9.9.9:9'));
     await world.complete(
       a.node.addCloudPeer('toString', 'wss://127.9.9.9/sync', {
-        ...{ authority: 'https://127.9.9.9', clientId: 'office', clientSecret: variable, scopes: ['s'] },
+        authority: 'https://127.9.9.9',
+        clientId: 'office',
+        clientSecret: variable,
+        scopes: ['s'],
       }),
     );
     await world.until(() => world.converged(), { within: '5s' });

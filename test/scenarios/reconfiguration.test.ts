@@ -184,7 +184,12 @@ describe('keys', () => {
 describe('found by the swarm', () => {
   it('seed 5: a node whose discovery is off moves -> no breach', async () => {
     const verdict = await playPlan({
-      ...{ seed: 5, nodes: 5, wiring: 'mesh', clouds: 2, tokenLifetimeMs: 60_000, durationMs: 29_000 },
+      seed: 5,
+      nodes: 5,
+      wiring: 'mesh',
+      clouds: 2,
+      tokenLifetimeMs: 60_000,
+      durationMs: 29_000,
       options: { heartbeatIntervalMs: 1_000, syncIntervalMs: 2_000, beaconIntervalMs: 1_000 },
       faults: [
         { atMs: 20_000, kind: 'reconfigure', node: 1, partial: { discovery: false }, isWritten: 'now' },
@@ -197,7 +202,12 @@ describe('found by the swarm', () => {
 
   it('seed 214: the key is replaced while the disk of a leader is full -> its secrets are sealed when there is room', async () => {
     const verdict = await playPlan({
-      ...{ seed: 214, nodes: 3, wiring: 'mesh', clouds: 1, tokenLifetimeMs: 3_600_000, durationMs: 30_000 },
+      seed: 214,
+      nodes: 3,
+      wiring: 'mesh',
+      clouds: 1,
+      tokenLifetimeMs: 3_600_000,
+      durationMs: 30_000,
       options: { heartbeatIntervalMs: 1_000, syncIntervalMs: 2_000, beaconIntervalMs: 5_000 },
       faults: [
         { atMs: 10_000, kind: 'fillDisk', node: 0, forMs: 5_000 },

@@ -48,7 +48,9 @@ const configure = (configuration: object) => {
   return configured;
 };
 const withCertificate = (changes: object = {}) => ({
-  ...{ ...cloud, tlsCert: file('server.pem'), tlsKey: file('server.key') },
+  ...cloud,
+  tlsCert: file('server.pem'),
+  tlsKey: file('server.key'),
   ...changes,
 });
 

@@ -33,8 +33,11 @@ async function pair() {
   const time = manualTime();
   const open = (nodeId: NodeId) =>
     openSqliteStore({
-      ...{ path: join(directory, `${files}`, `${nodeId}.db`), nodeId, time },
-      ...{ randomness: countingRandomness, isLocked: false },
+      path: join(directory, `${files}`, `${nodeId}.db`),
+      nodeId,
+      time,
+      randomness: countingRandomness,
+      isLocked: false,
     });
   return { time, store: await open(nodeA), successor: await open(nodeB) };
 }

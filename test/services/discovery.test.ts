@@ -36,7 +36,8 @@ async function listening(keys?: ClusterKeys) {
     keys,
   };
   const logic = createDiscovery({
-    ...{ network: network as Network, time: simulatedTime(clock) },
+    network: network as Network,
+    time: simulatedTime(clock),
     acquaintances: new Acquaintances(),
   });
   const start = async () => {

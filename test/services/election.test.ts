@@ -47,7 +47,9 @@ class Cluster extends HeartbeatMesh {
       input: {
         parent: parent as never,
         identity: { nodeId: node as NodeId, boot: `boot-${node}` as Boot, port: 1 },
-        ...{ isEligible: true, electionIntervalMs: 5_000, term: 0 },
+        isEligible: true,
+        electionIntervalMs: 5_000,
+        term: 0,
       },
     }).start();
   }

@@ -20,7 +20,13 @@ import { following, HeartbeatMesh } from './heartbeat-mesh.js';
 
 const digest = 'd'.repeat(43);
 const beat: Heartbeat = {
-  ...{ type: 'frame.heartbeat', sequence: 1, echo: 0, heldMs: 0, wallMs: 0, intervalMs: 1_000, digest },
+  type: 'frame.heartbeat',
+  sequence: 1,
+  echo: 0,
+  heldMs: 0,
+  wallMs: 0,
+  intervalMs: 1_000,
+  digest,
   neighbors: ['x' as NodeId],
   presence: { ...following, counter: 1 },
   relayed: [{ ...following, nodeId: 'x' as NodeId, boot: 'boot-x' as Boot, counter: 1, intervalMs: 1_000 }],
@@ -70,12 +76,19 @@ function setup(isLocal: boolean, { mesh, logic } = node()) {
     destroy: () => {
       flow.isDestroyed = true;
     },
-    ...{ queuedBytes: 0, end: () => {}, admitted: () => {}, remoteHost: '127.0.0.1' },
+    queuedBytes: 0,
+    end: () => {},
+    admitted: () => {},
+    remoteHost: '127.0.0.1',
   } as unknown as Connection;
   rate = new LinkRate();
   const link = createActor(logic, {
     input: {
-      ...{ parent: parent.mailbox, connection, scopes: ['shared'], isLocal, rate },
+      parent: parent.mailbox,
+      connection,
+      scopes: ['shared'],
+      isLocal,
+      rate,
       store: { digest: () => digest } as unknown as Store,
       intervals: { heartbeatIntervalMs: 1_000, syncIntervalMs: 2_000 },
     },
@@ -88,7 +101,15 @@ function setup(isLocal: boolean, { mesh, logic } = node()) {
   const acknowledge = (sequence: number) =>
     link.send({ type: 'link.send', frame: { type: 'frame.acknowledgement', sequence } });
   return {
-    ...{ mesh, link, parent, hear, say, read, readBytes, acknowledge, flow },
+    mesh,
+    link,
+    parent,
+    hear,
+    say,
+    read,
+    readBytes,
+    acknowledge,
+    flow,
     sent: () => taken.shift() as Heartbeat,
     /** Everything that was sent since the last call. */
     takeSent: () => taken.splice(0),

@@ -39,14 +39,16 @@ describe('listen', () => {
   it('lan -> both families; on a machine without IPv6 -> all interfaces of IPv4', async () => {
     expect(await listenWith({ lan: true }, {})).toEqual({ asked: ['::'], outcome: '::' });
     expect(await listenWith({ lan: true }, { '::': 'addressUnavailable' })).toEqual({
-      ...{ asked: ['::', '0.0.0.0'], outcome: '0.0.0.0' },
+      asked: ['::', '0.0.0.0'],
+      outcome: '0.0.0.0',
     });
   });
 
   it('lan and a port that is taken, or a configured host -> fails, and nothing else is tried', async () => {
     expect(await listenWith({ lan: true }, { '::': 'portInUse' })).toEqual({ asked: ['::'], outcome: 'portInUse' });
     expect(await listenWith({ lan: true, host: '::' }, { '::': 'addressUnavailable' })).toEqual({
-      ...{ asked: ['::'], outcome: 'addressUnavailable' },
+      asked: ['::'],
+      outcome: 'addressUnavailable',
     });
   });
 });

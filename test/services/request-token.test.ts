@@ -75,7 +75,10 @@ const environment = { get: (name: string) => (name === 'SHOP_SECRET' ? 'open ses
 
 function peerWith(oAuth2: Partial<CloudPeer['oAuth2']> = {}): CloudPeer {
   return {
-    ...{ nodeId: 'cloud-1' as NodeId, address: 'cloud:9000', type: 2, isEnabled: true },
+    nodeId: 'cloud-1' as NodeId,
+    address: 'cloud:9000',
+    type: 2,
+    isEnabled: true,
     oAuth2: { authority: url, clientId: 'shop', clientSecret: reference, scopes: ['entgldb:sync', 'x'], ...oAuth2 },
   };
 }

@@ -32,8 +32,13 @@ describe('the authority', () => {
       expect(rest).toEqual({ token_type: 'Bearer', expires_in: 600, scope: 'entgldb:sync' });
       const [header, claims, signature] = token.split('.');
       expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toMatchObject({
-        ...{ iss: 'https://authority.world', sub: 'office+1', aud: 'https://cloud.world', scope: 'entgldb:sync' },
-        ...{ iat: worldEpochMs / 1_000, nbf: worldEpochMs / 1_000, exp: worldEpochMs / 1_000 + 600 },
+        iss: 'https://authority.world',
+        sub: 'office+1',
+        aud: 'https://cloud.world',
+        scope: 'entgldb:sync',
+        iat: worldEpochMs / 1_000,
+        nbf: worldEpochMs / 1_000,
+        exp: worldEpochMs / 1_000 + 600,
       });
       const { keys } = JSON.parse((await bench.ask({ url: 'https://authority.world/jwks' })).body);
       const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString());

@@ -150,12 +150,17 @@ describe('authentication of a cloud node', () => {
     processOf('cloud-1', { options, sessions: sessionSnapshots });
   const identity = { nodeId: 'node-a' as NodeId, boot: 'boot' as Boot, port: 9_000 };
   const hello = (token: string | undefined): Frame => ({
-    ...{ type: 'frame.handshakeRequest', version: 1, identity },
+    type: 'frame.handshakeRequest',
+    version: 1,
+    identity,
     token: token === undefined ? undefined : new Secret(token),
   });
   const answer = (refusal?: Refusal): Frame => ({ type: 'frame.handshakeResponse', version: 1, identity, refusal });
   const grant: Grant = {
-    ...{ issuer: options.authority, subject: 'office', audience: options.audience, scopes: ['entgldb:sync'] },
+    issuer: options.authority,
+    subject: 'office',
+    audience: options.audience,
+    scopes: ['entgldb:sync'],
     expiresAtMs: worldEpochMs + 200_000,
   };
   const heard = (
@@ -164,7 +169,8 @@ describe('authentication of a cloud node', () => {
   ) => {
     let now: number = nowMs;
     const { checker, reports } = tested(authentication, {
-      ...{ processes, grantOf: (token: string) => (token === 'good' ? granted : undefined) },
+      processes,
+      grantOf: (token: string) => (token === 'good' ? granted : undefined),
       get nowMs(): number {
         return now;
       },

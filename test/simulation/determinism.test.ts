@@ -47,7 +47,13 @@ describe('determinism', () => {
 
   it('a failure that names a file: in two worlds, with different directories -> the same hash and trace', async () => {
     const plan: Plan = {
-      ...{ seed: 1, nodes: 2, wiring: 'mesh', clouds: 0, tokenLifetimeMs: 60_000, durationMs: 10_000, options: {} },
+      seed: 1,
+      nodes: 2,
+      wiring: 'mesh',
+      clouds: 0,
+      tokenLifetimeMs: 60_000,
+      durationMs: 10_000,
+      options: {},
       faults: [{ atMs: 5_000, kind: 'fillDisk', node: 1, forMs: 1_000 }],
       writes: [{ atMs: 5_100, node: 0, key: 'k', value: 1, bytes: 100_000 }],
     };

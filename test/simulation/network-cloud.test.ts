@@ -32,7 +32,11 @@ class Site {
 
   listen(network: Network, host: string, options: Partial<ListenOptions>): void {
     void network.listen({
-      ...{ host, port: 9_000, security: server, limits, handshakeTimeoutMs: 5_000 },
+      host,
+      port: 9_000,
+      security: server,
+      limits,
+      handshakeTimeoutMs: 5_000,
       accepted: (connection) => this.accepted.push(connection),
       refused: (failure) => this.refused.push(failure),
       ...options,

@@ -37,7 +37,8 @@ function configured(nodeId: string, inForce: InForce, sessions: readonly object[
 
 const took = { tookMs: 1, writesHeldMs: 0, connectionsRefusedMs: 0 };
 const failed = {
-  ...{ nodeId: 'a', atMs: 0 },
+  nodeId: 'a',
+  atMs: 0,
   nodeEvent: { type: 'reconfiguration.failed', failure: { code: 'portInUse', message: 'Taken.' }, requests: [] },
 } as const;
 

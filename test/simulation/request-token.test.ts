@@ -27,10 +27,17 @@ class Requesting extends AuthorityBench {
 
   start(oAuth2: Partial<CloudPeer['oAuth2']> = {}, trusted: string | undefined = ca) {
     const peer: CloudPeer = {
-      ...{ nodeId: 'cloud-1' as NodeId, address: 'cloud.world:9000', type: 2, isEnabled: true },
+      nodeId: 'cloud-1' as NodeId,
+      address: 'cloud.world:9000',
+      type: 2,
+      isEnabled: true,
       oAuth2: {
-        ...{ authority: this.authority.issuer, clientId: office.clientId, clientSecret: '$' + '{OFFICE}' },
-        ...{ scopes: ['entgldb:sync'], audience: 'https://cloud.world', ...oAuth2 },
+        authority: this.authority.issuer,
+        clientId: office.clientId,
+        clientSecret: '$' + '{OFFICE}',
+        scopes: ['entgldb:sync'],
+        audience: 'https://cloud.world',
+        ...oAuth2,
       },
     };
     const { origin } = new URL(peer.oAuth2.authority);
@@ -63,7 +70,9 @@ describe('requestToken in a world', () => {
       const bench = new Requesting({ lifetime: '10min' });
       const { token, lifetimeMs, expiresAtMs } = await bench.settle(bench.token());
       expect(bench.authority.grantOf(token.reveal())).toMatchObject({
-        ...{ subject: office.clientId, scopes: ['entgldb:sync'], audience: 'https://cloud.world' },
+        subject: office.clientId,
+        scopes: ['entgldb:sync'],
+        audience: 'https://cloud.world',
       });
       expect(lifetimeMs).toBe(600_000);
       expect(expiresAtMs).toBe(bench.time.now() + 600_000);

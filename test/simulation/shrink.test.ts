@@ -15,7 +15,13 @@ const faults = Array.from({ length: 30 }, (_, index): Fault => {
   return kinds[index % kinds.length] as Fault;
 });
 const plan: Plan = {
-  ...{ seed: 5, nodes: 5, wiring: 'mesh', clouds: 0, tokenLifetimeMs: 60_000, durationMs: 60_000, options: {} },
+  seed: 5,
+  nodes: 5,
+  wiring: 'mesh',
+  clouds: 0,
+  tokenLifetimeMs: 60_000,
+  durationMs: 60_000,
+  options: {},
   faults,
   writes: Array.from({ length: 60 }, (_, index) => ({
     atMs: index * 997.3,

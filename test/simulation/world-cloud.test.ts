@@ -190,10 +190,15 @@ describe('two sites and a cloud', () => {
   it("the entry for a cloud node: in a site's configuration -> an initial remote peer, with its secret by reference", () => {
     const { cloud, client } = twoSites();
     expect(world.cloudPeer(cloud, client)).toEqual({
-      ...{ nodeId: 'cloud-1', address: 'cloud-1.world:9000', type: 'CloudRemote' },
+      nodeId: 'cloud-1',
+      address: 'cloud-1.world:9000',
+      type: 'CloudRemote',
       oAuth2: {
-        ...{ authority: 'https://authority.world', clientId: 'office', audience: 'https://cloud.world' },
-        ...{ clientSecret: expect.stringMatching(/^\$\{CLOUD_SECRET\}$/), scopes: ['entgldb:sync'] },
+        authority: 'https://authority.world',
+        clientId: 'office',
+        audience: 'https://cloud.world',
+        clientSecret: expect.stringMatching(/^\$\{CLOUD_SECRET\}$/),
+        scopes: ['entgldb:sync'],
       },
     });
     expect(() => world.authority()).toThrow(/This world already has a machine named authority\.world/);

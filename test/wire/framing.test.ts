@@ -161,7 +161,9 @@ describe('frame codec', () => {
     );
     expect(decodeAll([bytes])).toEqual([
       {
-        ...{ type: 'frame.handshakeRequest', version: 0, identity: { nodeId: 'cli', boot: '', port: 0 } },
+        type: 'frame.handshakeRequest',
+        version: 0,
+        identity: { nodeId: 'cli', boot: '', port: 0 },
         token: new Secret('secret'),
       },
     ]);

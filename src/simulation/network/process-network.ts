@@ -63,7 +63,8 @@ export class ProcessNetwork implements Network {
     machine.listeners.set(port, listener);
     this.#listeners.set(listener, port);
     return {
-      ...{ host: options.host, port },
+      host: options.host,
+      port,
       protect: (how) => listener.protect(how),
       close: async () => this.#closeListener(listener),
     };

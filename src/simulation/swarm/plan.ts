@@ -407,7 +407,10 @@ const draws: Readonly<Record<FaultStream, DrawFault>> = {
         return { atMs, kind, node, port: 9_100 + random.below(3), forMs };
       case 'cramp':
         return {
-          ...{ atMs, kind, node, nodeId: `${random.pick(['b', 'y'])}-${node}-${random.below(5)}` },
+          atMs,
+          kind,
+          node,
+          nodeId: `${random.pick(['b', 'y'])}-${node}-${random.below(5)}`,
           port: drawPort(random),
           forMs,
         };
@@ -426,7 +429,9 @@ const draws: Readonly<Record<FaultStream, DrawFault>> = {
   },
   strangers(random, atMs, nodes, clouds) {
     return {
-      ...{ atMs, kind: 'strangers', node: random.below(nodes + clouds) },
+      atMs,
+      kind: 'strangers',
+      node: random.below(nodes + clouds),
       perSecond: random.pick([1, 10, 10, 100]),
       says: random.pick(['nothing', 'noise']),
       forMs: random.pick([2_000, 8_000, 20_000]),

@@ -211,8 +211,12 @@ class Run {
   /** The configuration of a node at the end: its own identity, and the common settings of all nodes. */
   #usual(node: WorldNode): Partial<ConfigurationInput> {
     return {
-      ...{ nodeId: this.#nodeIds.get(node) ?? node.nodeId, eligible: true, discovery: true, discoveryPort: undefined },
-      ...{ clusterKey: this.#clusterKey, acceptedClusterKeys: undefined },
+      nodeId: this.#nodeIds.get(node) ?? node.nodeId,
+      eligible: true,
+      discovery: true,
+      discoveryPort: undefined,
+      clusterKey: this.#clusterKey,
+      acceptedClusterKeys: undefined,
     };
   }
 

@@ -139,8 +139,15 @@ export class OAuth2 {
     const issuedAt = Math.floor(now() / 1_000);
     const expiresAt = issuedAt + Math.round(this.lifetimeMs / 1_000);
     const claims = {
-      ...{ iss: issuer, sub: subject, aud: audience, client_id: subject, scope: scopes.join(' ') },
-      ...{ iat: issuedAt, nbf: issuedAt, exp: expiresAt, jti: String(this.#grants.size + 1) },
+      iss: issuer,
+      sub: subject,
+      aud: audience,
+      client_id: subject,
+      scope: scopes.join(' '),
+      iat: issuedAt,
+      nbf: issuedAt,
+      exp: expiresAt,
+      jti: String(this.#grants.size + 1),
     };
     const signed = `${encoded({ alg: 'EdDSA', typ: 'at+jwt', kid })}.${encoded(claims)}`;
     const token = `${signed}.${sign(null, Buffer.from(signed), privateKey).toString('base64url')}`;

@@ -45,8 +45,11 @@ export class WebServer {
     this.#host = { address, segments: new Set(), speaks: 'http' };
     // Listens at once: its promise only reports that the port is free.
     void hub.join(this.#host).listen({
-      ...{ host: address, port, security },
-      ...{ limits: plenty, handshakeTimeoutMs: 5_000 },
+      host: address,
+      port,
+      security,
+      limits: plenty,
+      handshakeTimeoutMs: 5_000,
       accepted: (connection) => this.#serve(connection),
       refused: () => {},
     });

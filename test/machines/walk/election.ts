@@ -35,7 +35,11 @@ const failed = { uplink: 'failed' } as const;
 export const election = defineWalk({
   machine: electionMachine,
   inputs: [true, false].map((isEligible) => ({
-    ...{ parent: mailbox(), identity: us, isEligible, electionIntervalMs: 5_000, term: 0 },
+    parent: mailbox(),
+    identity: us,
+    isEligible,
+    electionIntervalMs: 5_000,
+    term: 0,
   })),
   // Nothing is decided by a term, nor by the number of returns.
   facts: ({ isEligible, impairment, uplink, electionRole, leaderId, said, live, steady }) => [

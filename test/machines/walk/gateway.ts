@@ -24,7 +24,10 @@ import {
 } from './samples.js';
 
 export const cloudPeer: CloudPeer = {
-  ...{ nodeId: larger.nodeId, address: 'cloud.example.com:9000', type: 2, isEnabled: true },
+  nodeId: larger.nodeId,
+  address: 'cloud.example.com:9000',
+  type: 2,
+  isEnabled: true,
   oAuth2: { authority: 'https://identity.example.com', clientId: 'shop', scopes: [] },
 };
 const disabled: CloudPeer = { ...cloudPeer, isEnabled: false };
@@ -36,22 +39,38 @@ interface Session {
 function identified(identity: Identity) {
   return ({ session }: Session): SessionIdentified | undefined =>
     session && {
-      ...{ type: 'session.identified', sessionId: session.sessionId, session: session.ref, identity },
-      ...{ direction: 'dialed', expected: larger.nodeId, subject: undefined },
-      ...{ remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1' },
+      type: 'session.identified',
+      sessionId: session.sessionId,
+      session: session.ref,
+      identity,
+      direction: 'dialed',
+      expected: larger.nodeId,
+      subject: undefined,
+      remoteAddress: '127.0.0.1:5',
+      remoteHost: '127.0.0.1',
     };
 }
 
 const token: AccessToken = { token: new Secret('token'), expiresAtMs: 300_000, lifetimeMs: 300_000 };
 const ended = (failure: SessionOutput['failure']): SessionOutput => ({
-  ...{ sessionId: 'session-1', peerId: larger.nodeId, expected: larger.nodeId, failure },
+  sessionId: 'session-1',
+  peerId: larger.nodeId,
+  expected: larger.nodeId,
+  failure,
 });
 
 export const gateway = defineWalk({
   machine: gatewayMachine,
   inputs: [cloudPeer, disabled].map((peer) => ({
-    ...{ peer, parent: mailbox(), identity: us, store, configuration, keys: undefined, ca: undefined },
-    ...{ random: () => 0, now: () => 0 },
+    peer,
+    parent: mailbox(),
+    identity: us,
+    store,
+    configuration,
+    keys: undefined,
+    ca: undefined,
+    random: () => 0,
+    now: () => 0,
   })),
   facts: ({ peer, assignment, token, wasTokenRefused, session, toldCondition }) => [
     ...[

@@ -23,8 +23,15 @@ function identified(identity: Identity, expected?: Identity) {
     const [sessionId, row] = [...sessions].find(([, { peerId }]) => peerId === undefined) ?? [];
     if (sessionId === undefined || row === undefined) return undefined;
     return {
-      ...{ type: 'session.identified', sessionId, session: row.ref, identity, expected: expected?.nodeId },
-      ...{ direction: 'dialed', remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1', subject: undefined },
+      type: 'session.identified',
+      sessionId,
+      session: row.ref,
+      identity,
+      expected: expected?.nodeId,
+      direction: 'dialed',
+      remoteAddress: '127.0.0.1:5',
+      remoteHost: '127.0.0.1',
+      subject: undefined,
     };
   };
 }
@@ -55,8 +62,15 @@ export const membership = defineWalk({
   }),
   inputs: [
     {
-      ...{ parent: mailbox(), identity: us, store, configuration, keys: undefined, random: () => 0, initialPeers: [] },
-      ...{ security: { kind: 'none' }, now: () => 0 },
+      parent: mailbox(),
+      identity: us,
+      store,
+      configuration,
+      keys: undefined,
+      random: () => 0,
+      initialPeers: [],
+      security: { kind: 'none' },
+      now: () => 0,
     },
   ],
   facts: ({ sessions, peers, known }) => [
@@ -127,7 +141,10 @@ export const membership = defineWalk({
     peer: { '': undefined },
     session: {
       '': {
-        ...{ sessionId: 'session-1', peerId: smaller.nodeId, expected: undefined, failure: lost },
+        sessionId: 'session-1',
+        peerId: smaller.nodeId,
+        expected: undefined,
+        failure: lost,
       } satisfies SessionOutput,
     },
   },

@@ -18,9 +18,15 @@ const authors = ['c/i/shared' as AuthorKey];
 
 function identified(direction: Direction, boot: string): SessionIdentified {
   return {
-    ...{ type: 'session.identified', sessionId: `${direction}-${boot}`, session: mailbox(), direction },
-    ...{ identity: { ...larger, boot: boot as Boot }, expected: undefined },
-    ...{ remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1', subject: undefined },
+    type: 'session.identified',
+    sessionId: `${direction}-${boot}`,
+    session: mailbox(),
+    direction,
+    identity: { ...larger, boot: boot as Boot },
+    expected: undefined,
+    remoteAddress: '127.0.0.1:5',
+    remoteHost: '127.0.0.1',
+    subject: undefined,
   };
 }
 

@@ -27,8 +27,15 @@ function identified(identity: Identity, { subject = 'site-1', last = false } = {
     const [sessionId] = strangers.at(last ? -1 : 0) ?? [];
     if (sessionId === undefined) return undefined;
     return {
-      ...{ type: 'session.identified', sessionId, session: mailbox(), identity, expected: undefined, subject },
-      ...{ direction: 'accepted', remoteAddress: '127.0.0.1:5', remoteHost: '127.0.0.1' },
+      type: 'session.identified',
+      sessionId,
+      session: mailbox(),
+      identity,
+      expected: undefined,
+      subject,
+      direction: 'accepted',
+      remoteAddress: '127.0.0.1:5',
+      remoteHost: '127.0.0.1',
     };
   };
 }

@@ -25,8 +25,12 @@ export const store = { nodeId: us.nodeId, clock: () => new Map() } as unknown as
 export const lost = { code: 'connectionLost', message: 'It ended.' } as const;
 
 export const configured: Configured = {
-  ...{ configuration, security: { kind: 'none' }, keys: undefined, ca: undefined },
-  ...{ initialPeers: [], initialRemotePeers: () => [] },
+  configuration,
+  security: { kind: 'none' },
+  keys: undefined,
+  ca: undefined,
+  initialPeers: [],
+  initialRemotePeers: () => [],
 };
 
 /** Something of each kind, or nothing that concerns anybody. */

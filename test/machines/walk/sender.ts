@@ -57,9 +57,16 @@ export const sender = defineWalk({
   machine: senderMachine,
   inputs: [
     {
-      ...{ parent: mailbox(), link: mailbox(), store, peerId: smaller.nodeId, scopes: ['cluster', 'shared'] },
+      parent: mailbox(),
+      link: mailbox(),
+      store,
+      peerId: smaller.nodeId,
+      scopes: ['cluster', 'shared'],
       origin: smaller.nodeId,
-      ...{ clock: new Map(), neighbors: new Set<NodeId>(), random: () => 0, rate: new LinkRate() },
+      clock: new Map(),
+      neighbors: new Set<NodeId>(),
+      random: () => 0,
+      rate: new LinkRate(),
     },
   ],
   facts: ({ progress, outbox, stale, unsure, neighbors, diverged, carried, waiting }) => [

@@ -52,8 +52,17 @@ const heardFrames = Object.fromEntries(
 export const session = defineWalk({
   machine: sessionMachine,
   inputs: ways.map(({ direction, access, scopes }) => ({
-    ...{ sessionId: 'session-1', parent: mailbox(), connection, direction, expected: undefined, identity: us, access },
-    ...{ store, scopes, intervals: configuration, random: () => 0 },
+    sessionId: 'session-1',
+    parent: mailbox(),
+    connection,
+    direction,
+    expected: undefined,
+    identity: us,
+    access,
+    store,
+    scopes,
+    intervals: configuration,
+    random: () => 0,
   })),
   facts: ({ direction, access, diverged, parked, isDoubted, owed, isMatched }) => [
     direction,
@@ -90,7 +99,9 @@ export const session = defineWalk({
     'frame.batch': {
       '': { type: 'frame.batch', sequence: 1, runs: [] },
       'of the cluster': {
-        ...{ type: 'frame.batch', sequence: 1, runs: [{ author: local, after: chainStart, entries: [] }] },
+        type: 'frame.batch',
+        sequence: 1,
+        runs: [{ author: local, after: chainStart, entries: [] }],
       },
     },
     'credential.verified': { '': { type: 'credential.verified', subject: 'site-1' } },

@@ -24,7 +24,13 @@ export const uplink = defineWalk({
   machine: uplinkMachine,
   inputs: [
     {
-      ...{ parent: mailbox(), identity: us, store, keys: undefined, ca: undefined, random: () => 0, now: () => 0 },
+      parent: mailbox(),
+      identity: us,
+      store,
+      keys: undefined,
+      ca: undefined,
+      random: () => 0,
+      now: () => 0,
       configuration: { ...configuration, yieldAfterMs: 30_000 },
     },
   ],

@@ -237,7 +237,10 @@ class Plan {
           label === undefined || known === undefined
             ? undefined
             : {
-                ...{ x: round(label.x), y: round(label.y), width: round(label.width), height: round(label.height) },
+                x: round(label.x),
+                y: round(label.y),
+                width: round(label.width),
+                height: round(label.height),
                 lines: labelOf(known.transitions),
               },
         isError: known?.transitions.every(({ kind }) => kind === 'error') ?? false,

@@ -97,7 +97,9 @@ export function useClock(timeline: Timeline): { clock: Clock; dispatch: (action:
   }, [timeline]);
   const isLive = state.mode === 'live';
   const clock: Clock = {
-    ...{ isLive, isPlaying, speed: state.speed },
+    isLive,
+    isPlaying,
+    speed: state.speed,
     count: isLive ? timeline.length : Math.min(state.count, timeline.length),
     nowMs: isLive ? timeline.lastMs : state.nowMs,
   };

@@ -225,7 +225,10 @@ export function linksOf(nodes: readonly NodeSight[]): Link[] {
       const key = `${from} ${to}`;
       const link = links.get(key);
       links.set(key, {
-        ...{ key, from, to, sessions: [...(link?.sessions ?? []), { ...session, node }] },
+        key,
+        from,
+        to,
+        sessions: [...(link?.sessions ?? []), { ...session, node }],
         isOfGateway: (link?.isOfGateway ?? false) || session.isOfGateway,
       });
     }

@@ -46,7 +46,10 @@ export class StatelyConverter {
     const chart = actor.isMachine ? this.#fold.charts.get(logic) : undefined;
     return {
       ...this.#stamp({ sessionId, rootId, atMs, id: 0 }),
-      ...{ type: '@xstate.actor', name, parentId, snapshot: snapshotOf(actor) },
+      type: '@xstate.actor',
+      name,
+      parentId,
+      snapshot: snapshotOf(actor),
       definition: JSON.stringify(chart === undefined ? { id: logic } : definitionOf(chart)),
     };
   }
