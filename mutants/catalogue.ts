@@ -380,8 +380,12 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'machines/session.machine.ts',
-        find: "    'frame.goodbye': { target: '.closed', actions: { type: 'recordFailure', params: itsEvent } },\n",
-        replace: '',
+        find: `    'frame.goodbye': {
+      target: '.closed',
+      actions: { type: 'recordFailure', params: ({ event }) => toldFailureOf(event) },
+    },
+    'frame.*'`,
+        replace: "    'frame.*'",
       },
     ],
     breaks: ['safety'],

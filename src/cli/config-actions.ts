@@ -78,14 +78,15 @@ export async function get(name: string, options: ConfigOptions): Promise<void> {
 }
 
 /** What a running node may have otherwise: chosen by the system, given by another source, or changed while it runs. */
-const statusFields = ['nodeId', 'role', 'port', 'metricsPort'] as const;
+const statusFields = new Set(['nodeId', 'role', 'port', 'metricsPort']);
 
 /** Says where the node that runs differs from its configuration. */
 async function hintAtRunning(rows: readonly Row[], options: ConfigOptions): Promise<void> {
-  const asked = rows.filter(([name]) => statusFields.some((field) => field === name));
+  const asked = rows.filter(([name]) => statusFields.has(name));
   const status = asked.length === 0 ? undefined : await statusIn(placeOf(options).dataDir);
+  const inForce = new Map(Object.entries(status ?? {}));
   for (const [name, value] of asked) {
-    const actual = status?.[name as (typeof statusFields)[number]];
+    const actual = inForce.get(name);
     if (actual === undefined || actual === value) continue;
     hintAt(`The running node has ${name} ${actual}, not ${value === undefined ? 'none' : shown(value)}.`, options);
   }

@@ -152,12 +152,12 @@ Examples:
   statemesh find articles --where '{"price":{"$lt":2}}'`;
 
 /** Shown when an argument is missing. */
-const examples: Readonly<Record<string, string>> = {
-  put: 'put articles espresso \'{"name":"Espresso","price":1.2}\'',
-  get: 'get articles espresso',
-  delete: 'delete articles espresso',
-  find: 'find articles',
-};
+const examples: ReadonlyMap<string | undefined, string> = new Map([
+  ['put', 'put articles espresso \'{"name":"Espresso","price":1.2}\''],
+  ['get', 'get articles espresso'],
+  ['delete', 'delete articles espresso'],
+  ['find', 'find articles'],
+]);
 
 /** Options of nearly every command, which may also stand before the command: `statemesh --json status`. */
 const commonOptions = { '--json': false, '--config': true, '--data-dir': true };
@@ -223,7 +223,7 @@ function usageOf(program: Command, [name]: readonly string[]): string {
   const command = program.commands.find((each) => each.name() === name);
   if (command === undefined || command.registeredArguments.length === 0) return '';
   const operands = command.registeredArguments.map((each) => (each.required ? `<${each.name()}>` : `[${each.name()}]`));
-  const example = examples[name ?? ''];
+  const example = examples.get(name);
   const words = ['statemesh', name, ...operands].join(' ');
   return ` Usage: ${words}${example === undefined ? '' : `, for example \`statemesh ${example}\``}.`;
 }

@@ -22,6 +22,7 @@ export function createNode(configuration: NodeConfiguration, extras: NodeExtras 
   const { inspect, ...others } = given;
   const ports = given.ports ?? systemPorts();
   const actor = createActor(nodeLogicOf(provider, { ...others, ports }), {
+    id: 'node',
     clock: ports.time,
     input: undefined,
     ...(inspect === undefined ? {} : { inspect }),
