@@ -1,4 +1,7 @@
-/** The maximum size of every text and every list on the wire. If a field is missing here, the node does not load. */
+/**
+ * The maximum size of every text and every list on the wire. A field name means the same in every message, so it has one
+ * bound; the bounds of lists, and of bytes, stand under their message. If a field has no bound, the node does not load.
+ */
 import { limits } from '../core/limits.js';
 import type { Bounds } from './frame-shape.js';
 
@@ -6,39 +9,42 @@ import type { Bounds } from './frame-shape.js';
 const bytesPerCharacter = 3;
 
 const nodeId = { bytesMax: limits.nodeIdLengthMax };
-const boot = { bytesMax: limits.tokenIdLengthMax };
 const hash = { bytesMax: limits.hashLengthMax };
-/** `nodeId/incarnation/scope`. */
-const author = { bytesMax: limits.nodeIdLengthMax + limits.tokenIdLengthMax + '//cluster'.length };
 const token = { bytesMax: limits.tokenLengthMax };
 const code = { bytesMax: limits.refusalCodeLengthMax };
 const message = { bytesMax: bytesPerCharacter * limits.refusalTextLengthMax };
-const collection = { bytesMax: bytesPerCharacter * limits.collectionNameLengthMax };
-const key = { bytesMax: bytesPerCharacter * limits.keyLengthMax };
 
 export const wireBounds: Bounds = {
-  HandshakeRequest: { nodeId, authToken: token, boot },
-  HandshakeResponse: { nodeId, boot, refusalCode: code, refusalMessage: message },
-  VectorClock: { positions: { countMax: limits.authorsPerClockMax } },
-  AuthorPosition: { author, hash },
-  Batch: {
-    collections: { ...collection, countMax: limits.batchEntriesMax },
-    runs: { countMax: limits.batchRunsMax },
-  },
-  Run: { author, afterHash: hash, entries: { countMax: limits.batchEntriesMax } },
-  // One large document travels alone, and the small documents of a batch together have fewer bytes than that.
-  Entry: { key, payload: { bytesMax: limits.documentBytesMax, totalBytesMax: limits.documentBytesMax }, hash },
-  Heartbeat: {
+  texts: {
+    nodeId,
+    boot: { bytesMax: limits.tokenIdLengthMax },
+    /** `nodeId/incarnation/scope`. */
+    author: { bytesMax: limits.nodeIdLengthMax + limits.tokenIdLengthMax + '//cluster'.length },
+    hash,
+    afterHash: hash,
     digest: hash,
-    neighbors: { ...nodeId, countMax: limits.peersMax },
-    relayed: { countMax: limits.peersMax },
+    token,
+    authToken: token,
+    code,
+    refusalCode: code,
+    impairment: code,
+    message,
+    refusalMessage: message,
+    key: { bytesMax: bytesPerCharacter * limits.keyLengthMax },
   },
-  Presence: { impairment: code },
-  RelayedPresence: { nodeId, boot },
-  BatchHeld: { code },
-  Parcel: { hash },
-  ParcelHeld: { hash },
-  Part: { bytes: { bytesMax: limits.partBytesMax } },
-  Goodbye: { code, message },
-  TokenRenewal: { token },
+  messages: {
+    VectorClock: { positions: { countMax: limits.authorsPerClockMax } },
+    Batch: {
+      collections: { bytesMax: bytesPerCharacter * limits.collectionNameLengthMax, countMax: limits.batchEntriesMax },
+      runs: { countMax: limits.batchRunsMax },
+    },
+    Run: { entries: { countMax: limits.batchEntriesMax } },
+    // One large document travels alone, and the small documents of a batch together have fewer bytes than that.
+    Entry: { payload: { bytesMax: limits.documentBytesMax, totalBytesMax: limits.documentBytesMax } },
+    Heartbeat: {
+      neighbors: { ...nodeId, countMax: limits.peersMax },
+      relayed: { countMax: limits.peersMax },
+    },
+    Part: { bytes: { bytesMax: limits.partBytesMax } },
+  },
 };

@@ -10,6 +10,7 @@ import { isUtf8 } from 'node:buffer';
 import type protobuf from 'protobufjs';
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
+import { own } from '../core/own.js';
 import { protobufjs } from './protobuf.js';
 
 /** The bounds of one field. */
@@ -22,8 +23,14 @@ export interface FieldBounds {
   readonly countMax?: number;
 }
 
-/** By message and field. */
-export type Bounds = Readonly<Record<string, Readonly<Record<string, FieldBounds>>>>;
+type ByName<Value> = Readonly<Record<string, Value>>;
+
+export interface Bounds {
+  /** By field, in every message. */
+  readonly texts: ByName<FieldBounds>;
+  /** By message and field. */
+  readonly messages: ByName<ByName<FieldBounds>>;
+}
 
 interface Field extends FieldBounds {
   readonly name: string;
@@ -84,19 +91,23 @@ export class FrameShape {
 
   #compile(type: protobuf.Type, bounds: Bounds): readonly (Field | undefined)[] {
     const fields: (Field | undefined)[] = [];
-    const boundsOfType = new Map(Object.entries(new Map(Object.entries(bounds)).get(type.name) ?? {}));
+    const ofMessage = own(bounds.messages, type.name) ?? {};
     for (const [index, field] of type.fieldsArray.entries()) {
-      const own = boundsOfType.get(field.name) ?? {};
+      const bound = own(ofMessage, field.name) ?? own(bounds.texts, field.name) ?? {};
       const wireType = wireTypeOf(field);
       const nested = field.resolve().resolvedType;
       const isBounded = wireType === bytesType && nested === null;
-      if (index > 30 || (isBounded && own.bytesMax === undefined) || (field.repeated && own.countMax === undefined)) {
+      if (
+        index > 30 ||
+        (isBounded && bound.bytesMax === undefined) ||
+        (field.repeated && bound.countMax === undefined)
+      ) {
         throw new StatemeshError('internal', `The field ${type.name}.${field.name} has no bound.`);
       }
       const slot = this.#counts.push(0) - 1;
       this.#totals.push(0);
       fields[field.id] = {
-        ...own,
+        ...bound,
         name: field.name,
         wireType,
         isRepeated: field.repeated,
