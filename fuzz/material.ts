@@ -146,18 +146,6 @@ export const anyAuthor: fc.Arbitrary<Author> = record({
   incarnation: token as unknown as fc.Arbitrary<Incarnation>,
   scope: fc.constant('shared' as const),
 });
-export const anyPresence = record({
-  counter: anyCount,
-  isEligible: fc.boolean(),
-  impairment: fc.constantFrom(undefined, 'diskFull' as const, 'databaseUnavailable' as const),
-  uplink: fc.constantFrom('unknown' as const, 'ok' as const, 'failed' as const),
-  electionRole: fc.constantFrom('following' as const, 'claiming' as const, 'leading' as const),
-  term: anyCount,
-});
-export const anyRelayed = fc
-  .tuple(record({ nodeId: anyNodeId, boot: anyBoot, intervalMs: fc.nat(60_000) }), anyPresence)
-  .map(([who, how]) => ({ ...who, ...how }));
-
 /** The collection of foreign documents: it never holds documents that must stay unchanged. */
 export const fuzzCollection = 'fuzz' as CollectionName;
 

@@ -4,7 +4,7 @@ import type { Configured, Intervals } from '../configuration/configured.js';
 import type { Effect, Plan, Reconfiguration } from '../configuration/reconfiguration.js';
 import type { ConfigurationInput } from '../configuration/schema.js';
 import type { AuthorKey } from '../core/author.js';
-import type { MemberState, Uplink } from '../core/election-rule.js';
+import type { Candidacy, MemberState, Uplink } from '../core/election-rule.js';
 import type { Entry, Run } from '../core/entry.js';
 import type { ErrorCode, Failure } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
@@ -251,8 +251,8 @@ export type ElectionCommand =
   /** Why the database cannot be read or written from now on; undefined when it works again. */
   | { readonly type: 'health.changed'; readonly impairment: ErrorCode | undefined }
   | { readonly type: 'uplink.changed'; readonly uplink: Uplink }
-  | { readonly type: 'eligibility.changed'; readonly isEligible: boolean }
-  | { readonly type: 'electionInterval.changed'; readonly electionIntervalMs: number };
+  /** The settings of the configuration that is in force from now on. */
+  | { readonly type: 'election.adjusted'; readonly candidacy: Candidacy; readonly electionIntervalMs: number };
 
 /** The leader has changed, as far as this node knows, or the term of its leadership. */
 export interface LeadershipChanged {

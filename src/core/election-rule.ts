@@ -13,10 +13,14 @@ export type Uplink = 'unknown' | 'ok' | 'failed';
 /** `claiming`: asks the present leader to step down in this node's favor. */
 export type ElectionRole = 'following' | 'claiming' | 'leading';
 
-/** What a node tells about itself in every heartbeat. */
-export interface MemberState {
-  /** Whether its configuration allows it to lead. */
+/** What the configuration of a node says about its part in elections. */
+export interface Candidacy {
+  /** Whether the node may lead. */
   readonly isEligible: boolean;
+}
+
+/** What a node tells about itself in every heartbeat. */
+export interface MemberState extends Candidacy {
   /** Why its own database cannot be read or written at present; undefined while it can. */
   readonly impairment?: ErrorCode | undefined;
   readonly uplink: Uplink;
@@ -30,9 +34,21 @@ export interface ClusterView extends Candidate {
   readonly live: ReadonlyMap<NodeId, MemberState>;
 }
 
-export interface Candidate extends Pick<MemberState, 'isEligible' | 'impairment' | 'uplink'> {
+export interface Candidate extends Pick<MemberState, keyof Candidacy | 'impairment' | 'uplink'> {
   readonly nodeId: NodeId;
 }
+
+/** The candidacy of a node with the default configuration. */
+export const usualCandidacy: Candidacy = { isEligible: true };
+
+/** The member state of a node that has heard and tried nothing yet. */
+export const newcomer: MemberState = {
+  ...usualCandidacy,
+  impairment: undefined,
+  uplink: 'unknown',
+  electionRole: 'following',
+  term: 0,
+};
 
 /** Whether a node can lead: its configuration allows it, and its database can keep what the node receives. */
 export function mayLead({ isEligible, impairment }: Pick<MemberState, 'isEligible' | 'impairment'>): boolean {

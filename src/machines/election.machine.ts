@@ -14,6 +14,7 @@ import type { ElectionCommand, LeadershipChanged, LivenessReport, Mailbox } from
 import { liveness } from '../actors/slots.js';
 import { itsEvent, mailboxOf } from '../actors/typed.js';
 import {
+  type Candidacy,
   type ClusterView,
   type ElectionRole,
   highestTerm,
@@ -26,6 +27,7 @@ import {
   mayLead,
   memberStateOf,
   mustYield,
+  newcomer,
   nextTerm,
   stableMs,
   type Uplink,
@@ -38,7 +40,7 @@ import type { Identity } from '../wire/messages.js';
 export interface ElectionInput {
   readonly parent: Mailbox<LeadershipChanged>;
   readonly identity: Identity;
-  readonly isEligible: boolean;
+  readonly candidacy: Candidacy;
   /** Why the database of this node cannot be read or written at present; undefined while it can. */
   readonly impairment?: ErrorCode | undefined;
   readonly electionIntervalMs: number;
@@ -46,12 +48,10 @@ export interface ElectionInput {
   readonly term: number;
 }
 
-interface ElectionContext extends ElectionInput {
+interface ElectionContext extends Omit<ElectionInput, 'candidacy' | 'impairment'>, MemberState {
   readonly live: ReadonlyMap<NodeId, MemberState>;
   /** Who has been live without a break for long enough that this node would step down for it. */
   readonly steady: ReadonlySet<NodeId>;
-  readonly uplink: Uplink;
-  readonly electionRole: ElectionRole;
   /** Who leads, as the parent was told. */
   readonly leaderId: NodeId | undefined;
   /** How often it has begun to wait for the leader to be replaced, since it was last left in peace. */
@@ -121,11 +121,10 @@ const machine = setup({
     })),
     recordImpairment: assign((_, { impairment }: { impairment: ErrorCode | undefined }) => ({ impairment })),
     recordUplink: assign((_, { uplink }: { uplink: Uplink }) => ({ uplink })),
-    recordEligibility: assign((_, { isEligible }: { isEligible: boolean }) => ({ isEligible })),
-    recordInterval: enqueueActions(
-      ({ enqueue }, event: Extract<ElectionCommand, { type: 'electionInterval.changed' }>) => {
-        enqueue.assign({ electionIntervalMs: event.electionIntervalMs });
-        enqueue.sendTo('liveness', event);
+    recordSettings: enqueueActions(
+      ({ enqueue }, { candidacy, electionIntervalMs }: Extract<ElectionCommand, { type: 'election.adjusted' }>) => {
+        enqueue.assign({ ...candidacy, electionIntervalMs });
+        enqueue.sendTo('liveness', { type: 'electionInterval.changed', electionIntervalMs });
       },
     ),
     recordFailure: assign((_, { error }: { error: unknown }) => ({ failure: failureOf(error) })),
@@ -153,12 +152,12 @@ const machine = setup({
   },
 }).createMachine({
   id: 'election',
-  context: ({ input }) => ({
+  context: ({ input: { candidacy, ...input } }) => ({
+    ...newcomer,
     ...input,
+    ...candidacy,
     live: new Map(),
     steady: new Set(),
-    uplink: 'unknown',
-    electionRole: 'following',
     leaderId: undefined,
     returns: 0,
     said: undefined,
@@ -180,8 +179,7 @@ const machine = setup({
     'hearing.steady': { actions: { type: 'recordSteady', params: itsEvent } },
     'health.changed': { actions: { type: 'recordImpairment', params: itsEvent } },
     'uplink.changed': { actions: { type: 'recordUplink', params: itsEvent } },
-    'eligibility.changed': { actions: { type: 'recordEligibility', params: itsEvent } },
-    'electionInterval.changed': { actions: { type: 'recordInterval', params: itsEvent } },
+    'election.adjusted': { actions: { type: 'recordSettings', params: itsEvent } },
   },
   // After the states below have drawn their consequences.
   always: { guard: 'hasNews', actions: 'tell' },
@@ -248,8 +246,8 @@ export interface ElectionMachine extends ElectionMachineType {}
 /** Who leads: the smallest NodeId of those that are live and eligible, and reach the cloud. */
 export const electionMachine: ElectionMachine = machine;
 
-function clusterViewOf({ identity, isEligible, impairment, uplink, live }: ElectionContext): ClusterView {
-  return { nodeId: identity.nodeId, isEligible, impairment, uplink, live };
+function clusterViewOf(context: ElectionContext): ClusterView {
+  return { ...memberStateOf(context), nodeId: context.identity.nodeId, live: context.live };
 }
 
 /** Of the others only those for whom a leader would step down. */

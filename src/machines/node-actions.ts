@@ -41,6 +41,7 @@ import { electionMachine } from './election.machine.js';
 import { membershipMachine } from './membership.machine.js';
 import {
   type ChildEvent,
+  electionSettingsOf,
   type InternalEvent,
   identityOf,
   type NodeContext,
@@ -189,18 +190,17 @@ export const nodeSetup = setup({
     /** The parts that go on serving hear what has changed for them. */
     inform: enqueueActions(({ context, enqueue }, { plan: { effects } }: { plan: Plan }) => {
       const configured = context.configured as Configured;
-      const { role, eligible: isEligible, electionIntervalMs } = configured.configuration;
+      const { configuration } = configured;
       const identity = identityOf(context);
       const adjustment: Adjustment = { type: 'configuration.adjusted', effects, identity, configured };
-      if (role === 'cloud') {
+      if (configuration.role === 'cloud') {
         enqueue.sendTo('reception', adjustment);
         return;
       }
       enqueue.sendTo('membership', adjustment);
       enqueue.sendTo('uplink', adjustment);
       if (!effects.has('election')) return;
-      enqueue.sendTo('election', { type: 'eligibility.changed', isEligible });
-      enqueue.sendTo('election', { type: 'electionInterval.changed', electionIntervalMs });
+      enqueue.sendTo('election', { type: 'election.adjusted', ...electionSettingsOf(configuration) });
     }),
     renewRegions: enqueueActions(({ enqueue }, { effects }: { effects: ReadonlySet<Effect> }) => {
       if (effects.has('control')) enqueue.raise({ type: 'control.renew' });

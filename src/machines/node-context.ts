@@ -18,6 +18,7 @@ import { mailboxOf } from '../actors/typed.js';
 import type { Configured } from '../configuration/configured.js';
 import type { Plan, Requested, Wanted } from '../configuration/reconfiguration.js';
 import type { Configuration } from '../configuration/schema.js';
+import type { Candidacy } from '../core/election-rule.js';
 import type { Failure, PastFailure } from '../core/errors.js';
 import type { Boot, NodeId } from '../core/ids.js';
 import type { RefusalRecords } from '../core/refusals.js';
@@ -142,15 +143,18 @@ export function membershipInputOf(context: NodeContext, self: AnyActorRef) {
 }
 
 export function electionInputOf(context: NodeContext, self: AnyActorRef) {
-  const { eligible: isEligible, electionIntervalMs } = configurationOf(context);
   return {
     parent: mailboxOf<LeadershipChanged>(self),
     identity: identityOf(context),
-    isEligible,
-    electionIntervalMs,
+    ...electionSettingsOf(configurationOf(context)),
     impairment: context.impairment?.code,
     term: context.leadership?.term ?? 0,
   };
+}
+
+export function electionSettingsOf({ eligible: isEligible, electionIntervalMs }: Configuration) {
+  const candidacy: Candidacy = { isEligible };
+  return { candidacy, electionIntervalMs };
 }
 
 export function inspectionInputOf(context: NodeContext, self: AnyActorRef) {

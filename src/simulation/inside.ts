@@ -1,6 +1,6 @@
 /** The actors inside a node, as checkers see them: snapshots only, no events are sent. */
 import type { ActorRefFrom, AnyActorRef, SnapshotFrom } from 'xstate';
-import type { MemberState, Uplink } from '../core/election-rule.js';
+import { type MemberState, memberStateOf, newcomer } from '../core/election-rule.js';
 import type { NodeId } from '../core/ids.js';
 import type { PeerMachine } from '../machines/peer.machine.js';
 import type { ReceiverMachine } from '../machines/receiver.machine.js';
@@ -12,16 +12,14 @@ export type SessionSnapshot = SnapshotFrom<SessionMachine>;
 export type PeerSnapshot = SnapshotFrom<PeerMachine>;
 
 /** The state of a node in the election of its cluster. */
-export interface Vote {
+export interface Vote extends MemberState {
   /** The NodeId for which it votes: still the old one while a node changes its NodeId. */
   readonly nodeId: NodeId;
   /** `observer`, `follower`, `candidate` or `leader`. */
   readonly state: string;
   readonly leaderId: NodeId | undefined;
-  readonly term: number;
   /** The other nodes that it considers live, and what they say about themselves. */
   readonly live: ReadonlyMap<NodeId, MemberState>;
-  readonly uplink: Uplink;
 }
 
 /** A node's gateway to one cloud node. */
@@ -118,8 +116,9 @@ function gatewayOf([nodeId, actor]: readonly [string, AnyActorRef]): GatewaySigh
 
 function voteOf(election: AnyActorRef, process: NodeProcess): Vote {
   const { context } = election.getSnapshot() as { context: Partial<Vote & { identity: { nodeId: NodeId } }> };
-  const { identity = process, leaderId, term = 0, live = new Map(), uplink = 'unknown' } = context;
-  return { nodeId: identity.nodeId, state: topStateOf(election), leaderId, term, live, uplink };
+  const { identity = process, leaderId, live = new Map() } = context;
+  const memberState = memberStateOf({ ...newcomer, ...context });
+  return { ...memberState, nodeId: identity.nodeId, state: topStateOf(election), leaderId, live };
 }
 
 /** The topmost active state of a machine. */

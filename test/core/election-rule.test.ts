@@ -10,6 +10,7 @@ import {
   leaderAmong,
   type MemberState,
   mustYield,
+  newcomer,
   nextTerm,
   precedes,
   rightfulLeader,
@@ -21,7 +22,7 @@ import { limits } from '../../src/core/limits.js';
 const [a, b, c] = ['a', 'b', 'c'] as [NodeId, NodeId, NodeId];
 
 function memberState(fields: Partial<MemberState> = {}): MemberState {
-  return { isEligible: true, uplink: 'unknown', electionRole: 'following', term: 0, ...fields };
+  return { ...newcomer, ...fields };
 }
 
 function view(
@@ -30,23 +31,27 @@ function view(
   fields: Partial<Candidate> = {},
 ): ClusterView {
   const live = new Map(Object.entries(others).map(([id, other]) => [id as NodeId, memberState(other)]));
-  return { nodeId, isEligible: true, uplink: 'unknown', ...fields, live };
+  return { ...newcomer, nodeId, ...fields, live };
 }
 
 const uplinks = fc.constantFrom('unknown', 'ok', 'failed');
-const candidates = fc.record({
-  nodeId: fc.constantFrom('a', 'B', 'b', 'b.1', 'c') as fc.Arbitrary<NodeId>,
-  isEligible: fc.boolean(),
-  uplink: uplinks,
-}) as fc.Arbitrary<Candidate>;
-const clusters = fc.uniqueArray(
-  fc.record({
-    nodeId: fc.constantFrom(...'abcdef') as fc.Arbitrary<NodeId>,
+const candidates = fc
+  .record({
+    nodeId: fc.constantFrom('a', 'B', 'b', 'b.1', 'c') as fc.Arbitrary<NodeId>,
     isEligible: fc.boolean(),
     uplink: uplinks,
-    electionRole: fc.constantFrom('following', 'claiming', 'leading'),
-    term: fc.nat(3),
-  }) as fc.Arbitrary<Candidate & MemberState>,
+  })
+  .map((fields) => ({ ...newcomer, ...fields }) as Candidate);
+const clusters = fc.uniqueArray(
+  fc
+    .record({
+      nodeId: fc.constantFrom(...'abcdef') as fc.Arbitrary<NodeId>,
+      isEligible: fc.boolean(),
+      uplink: uplinks,
+      electionRole: fc.constantFrom('following', 'claiming', 'leading'),
+      term: fc.nat(3),
+    })
+    .map((fields) => ({ ...newcomer, ...fields }) as Candidate & MemberState),
   { selector: ({ nodeId }) => nodeId, minLength: 1 },
 );
 
@@ -60,11 +65,7 @@ function views(cluster: readonly (Candidate & MemberState)[]): (ClusterView & Me
 
 describe('which node ought to lead', () => {
   test('precedes: uplinks and NodeIds -> a node whose uplink has not failed first, then by code units', () => {
-    const of = (nodeId: string, uplink: Candidate['uplink']) => ({
-      nodeId: nodeId as NodeId,
-      isEligible: true,
-      uplink,
-    });
+    const of = (nodeId: string, uplink: Candidate['uplink']) => ({ ...newcomer, nodeId: nodeId as NodeId, uplink });
     expect(precedes(of('z', 'unknown'), of('a', 'failed'))).toBe(true);
     expect(precedes(of('a', 'failed'), of('z', 'unknown'))).toBe(false);
     expect(precedes(of('a', 'unknown'), of('b', 'ok'))).toBe(true);

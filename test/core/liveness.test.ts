@@ -1,16 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { MemberState } from '../../src/core/election-rule.js';
+import { type MemberState, newcomer } from '../../src/core/election-rule.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { LivenessTable, type Neighbor, type RelayedPresence, type SignsOfLife } from '../../src/core/liveness.js';
 
 const intervalMs = 1_000;
 const patienceMs = (limits.heartbeatsMissedMax + 1) * intervalMs;
-const following: MemberState = { isEligible: true, uplink: 'unknown', electionRole: 'following', term: 0 };
 
 function presence(counter: number, fields: Partial<MemberState> = {}) {
-  return { ...following, counter, ...fields };
+  return { ...newcomer, counter, ...fields };
 }
 
 function entry(nodeId: string, counter: number, fields: Partial<RelayedPresence> = {}): RelayedPresence {
@@ -48,7 +47,7 @@ describe('a node with a session', () => {
     const a = meet('a');
     expect(live()).toEqual([]);
     hear(a, 0, { presence: presence(1, { electionRole: 'leading' }) });
-    expect([...table.live]).toEqual([['a', { ...following, electionRole: 'leading' }]]);
+    expect([...table.live]).toEqual([['a', { ...newcomer, electionRole: 'leading' }]]);
     table.expire(1_000_000);
     expect(live()).toEqual(['a']);
     table.part(a, 1_000_000);
@@ -313,7 +312,7 @@ class Gossip {
   beat(from: number): void {
     if (this.#dead.has(from)) return;
     this.#counters[from] = (this.#counters[from] ?? 0) + 1;
-    const presence = { ...following, counter: this.#counters[from] ?? 0 };
+    const presence = { ...newcomer, counter: this.#counters[from] ?? 0 };
     const to = this.#neighborsOf(from);
     const neighbors = to.map((index) => `n${index}` as NodeId);
     this.tables[from]?.expire(this.nowMs);

@@ -4,7 +4,7 @@
  */
 import { type ActorRefFrom, createActor, fromCallback } from 'xstate';
 import type { LeadershipChanged, LivenessCommand, LivenessReport, Mailbox } from '../../src/actors/mailboxes.js';
-import type { MemberState, Uplink } from '../../src/core/election-rule.js';
+import { type Candidacy, type MemberState, type Uplink, usualCandidacy } from '../../src/core/election-rule.js';
 import type { ErrorCode } from '../../src/core/errors.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { type ElectionMachine, electionMachine } from '../../src/machines/election.machine.js';
@@ -98,7 +98,7 @@ export class ElectionCluster {
   }
 
   eligible(node: string, isEligible: boolean): void {
-    this.#members.get(node)?.actor.send({ type: 'eligibility.changed', isEligible });
+    this.#members.get(node)?.actor.send({ type: 'election.adjusted', ...settingsOf({ isEligible }) });
   }
 
   run(forMs: number): this {
@@ -165,10 +165,10 @@ export class ElectionCluster {
       });
       member.report = (event) => input.parent.send(event);
     });
-    const isEligible = !this.#ineligible.has(node);
+    const settings = settingsOf({ isEligible: !this.#ineligible.has(node) });
     const actor = createActor(electionMachine.provide({ actors: { liveness: liveness as never } }), {
       clock: this.clock,
-      input: { parent: listener as never, identity, isEligible, electionIntervalMs: 5_000, term: 0 },
+      input: { parent: listener as never, identity, ...settings, term: 0 },
     });
     const started = Object.assign(member, { actor });
     this.#members.set(node, started);
@@ -194,4 +194,8 @@ export class ElectionCluster {
     const live = new Map([...(member?.heard ?? [])].map(([id, memberState]) => [id as NodeId, memberState]));
     member?.report({ type: 'liveness.changed', live });
   }
+}
+
+function settingsOf(fields: Partial<Candidacy>) {
+  return { candidacy: { ...usualCandidacy, ...fields }, electionIntervalMs: 5_000 };
 }

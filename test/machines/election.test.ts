@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { createActor, fromCallback } from 'xstate';
 import type { LeadershipChanged, LivenessCommand } from '../../src/actors/mailboxes.js';
-import type { MemberState } from '../../src/core/election-rule.js';
+import { type MemberState, newcomer, usualCandidacy } from '../../src/core/election-rule.js';
 import type { NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { electionMachine } from '../../src/machines/election.machine.js';
@@ -33,11 +33,10 @@ function setup() {
   );
   const actor = createActor(electionMachine.provide({ actors: { liveness: liveness as never } }), {
     clock,
-    input: { parent: parent.mailbox, identity: us, isEligible: true, electionIntervalMs: 5_000, term: 0 },
+    input: { parent: parent.mailbox, identity: us, candidacy: usualCandidacy, electionIntervalMs: 5_000, term: 0 },
   }).start();
   const hear = (others: Record<string, Partial<MemberState>>) => {
-    const quiet: MemberState = { isEligible: true, uplink: 'unknown', electionRole: 'following', term: 0 };
-    const live = new Map(Object.entries(others).map(([id, fields]) => [id as NodeId, { ...quiet, ...fields }]));
+    const live = new Map(Object.entries(others).map(([id, fields]) => [id as NodeId, { ...newcomer, ...fields }]));
     actor.send({ type: 'liveness.changed', live });
   };
   const breakDown = () => {
@@ -439,8 +438,7 @@ describe('election: what is told', () => {
     hear({});
     actor.send({ type: 'uplink.changed', uplink: 'ok' });
     actor.send({ type: 'uplink.changed', uplink: 'ok' });
-    const memberState = { isEligible: true, uplink: 'unknown', electionRole: 'following', term: 0 };
-    expect(memberStates).toEqual([memberState, { ...memberState, uplink: 'ok' }]);
+    expect(memberStates).toEqual([newcomer, { ...newcomer, uplink: 'ok' }]);
   });
 
   it('the leader is as before -> nothing, whatever else changes', () => {

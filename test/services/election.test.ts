@@ -2,6 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ActorRefFrom, createActor, fromCallback } from 'xstate';
 import type { LeadershipChanged } from '../../src/actors/mailboxes.js';
+import { usualCandidacy } from '../../src/core/election-rule.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
 import { type ElectionMachine, electionMachine } from '../../src/machines/election.machine.js';
@@ -47,7 +48,7 @@ class Cluster extends HeartbeatMesh {
       input: {
         parent: parent as never,
         identity: { nodeId: node as NodeId, boot: `boot-${node}` as Boot, port: 1 },
-        isEligible: true,
+        candidacy: usualCandidacy,
         electionIntervalMs: 5_000,
         term: 0,
       },

@@ -1,5 +1,5 @@
 /** Nodes that send each other heartbeats over links in memory, on one virtual clock. */
-import type { MemberState } from '../../src/core/election-rule.js';
+import { type MemberState, newcomer } from '../../src/core/election-rule.js';
 import type { Boot, NodeId } from '../../src/core/ids.js';
 import { Heartbeats, type Participation, type PulseHandle } from '../../src/services/heartbeat.js';
 import { VirtualClock } from '../../src/simulation/clock.js';
@@ -7,7 +7,7 @@ import { simulatedTime } from '../../src/simulation/node-ports.js';
 import type { Heartbeat } from '../../src/wire/messages.js';
 
 export const latencyMs = 1;
-export const following: MemberState = { isEligible: true, uplink: 'unknown', electionRole: 'following', term: 0 };
+export const following: MemberState = newcomer;
 
 export interface Sent {
   readonly atMs: number;

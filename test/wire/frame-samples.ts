@@ -5,15 +5,14 @@
 import fc from 'fast-check';
 import {
   anyAuthor,
+  anyBoot,
   anyCount,
   anyHash,
   anyHlc,
   anyIdentity,
   anyNodeId,
   anyPort,
-  anyPresence,
   anyRefusal,
-  anyRelayed,
   anyRun,
   anySecret,
   record,
@@ -22,6 +21,7 @@ import { type Author, authorKeyOf, type Incarnation } from '../../src/core/autho
 import type { Hlc } from '../../src/core/hlc.js';
 import type { Boot, CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
 import { limits } from '../../src/core/limits.js';
+import type { Presence } from '../../src/core/liveness.js';
 import { Secret } from '../../src/core/secret.js';
 import type { Frame } from '../../src/wire/messages.js';
 
@@ -41,14 +41,25 @@ const hash = 'h'.repeat(limits.hashLengthMax);
 const hlc = (2 ** 52) as Hlc;
 const author: Author = { nodeId, incarnation: boot as string as Incarnation, scope: 'cluster' };
 const identity = { nodeId, boot, port: 65_535 };
-const presence = {
+const presence: Presence = {
   counter: 2 ** 52,
   isEligible: true,
   impairment: 'databaseUnavailable',
   uplink: 'failed',
   electionRole: 'leading',
   term: 2 ** 52,
-} as const;
+};
+const anyPresence = record<Presence>({
+  counter: anyCount,
+  isEligible: fc.boolean(),
+  impairment: fc.constantFrom(undefined, 'diskFull', 'databaseUnavailable'),
+  uplink: fc.constantFrom('unknown', 'ok', 'failed'),
+  electionRole: fc.constantFrom('following', 'claiming', 'leading'),
+  term: anyCount,
+});
+const anyRelayed = fc
+  .tuple(record({ nodeId: anyNodeId, boot: anyBoot, intervalMs: fc.nat(60_000) }), anyPresence)
+  .map(([who, how]) => ({ ...who, ...how }));
 const refusal = { code: 'reconfigurationQueueFull', message: '€'.repeat(limits.refusalTextLengthMax) } as const;
 const token = new Secret('t'.repeat(limits.tokenLengthMax));
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, at) => make(at));

@@ -4,7 +4,13 @@
  */
 
 import type { LivenessReport } from '../../../src/actors/mailboxes.js';
-import type { MemberState } from '../../../src/core/election-rule.js';
+import {
+  isSameMemberState,
+  type MemberState,
+  memberStateOf,
+  newcomer,
+  usualCandidacy,
+} from '../../../src/core/election-rule.js';
 import type { NodeId } from '../../../src/core/ids.js';
 import { electionMachine } from '../../../src/machines/election.machine.js';
 import { defineWalk } from '../walk.js';
@@ -13,7 +19,7 @@ import { larger, mailbox, smaller, us } from './samples.js';
 type Others = { readonly smaller?: Partial<MemberState>; readonly larger?: Partial<MemberState> };
 
 function live(others: Others): LivenessReport {
-  const quiet: MemberState = { isEligible: true, uplink: 'unknown', electionRole: 'following', term: 1 };
+  const quiet: MemberState = { ...newcomer, term: 1 };
   return {
     type: 'liveness.changed',
     live: new Map([
@@ -21,6 +27,10 @@ function live(others: Others): LivenessReport {
       ...(others.larger === undefined ? [] : ([[larger.nodeId, { ...quiet, ...others.larger }]] as const)),
     ]),
   };
+}
+
+function settingsOf(isEligible: boolean) {
+  return { candidacy: { ...usualCandidacy, isEligible }, electionIntervalMs: 5_000 };
 }
 
 /** It comes once, while a node is live. */
@@ -37,14 +47,13 @@ export const election = defineWalk({
   inputs: [true, false].map((isEligible) => ({
     parent: mailbox(),
     identity: us,
-    isEligible,
-    electionIntervalMs: 5_000,
     term: 0,
+    ...settingsOf(isEligible),
   })),
   // Nothing is decided by a term, nor by the number of returns.
-  facts: ({ isEligible, impairment, uplink, electionRole, leaderId, said, live, steady }) => [
-    ...[isEligible, impairment, uplink, electionRole, leaderId, [...live], [...steady].sort()],
-    ...[said?.isEligible, said?.impairment, said?.uplink, said?.electionRole],
+  facts: ({ leaderId, said, live, steady, ...context }) => [
+    ...[{ ...memberStateOf(context), term: 0 }, leaderId, [...live], [...steady].sort()],
+    said && { ...said, term: 0 },
   ],
   samples: {
     'liveness.changed': {
@@ -75,11 +84,10 @@ export const election = defineWalk({
       ok: { type: 'uplink.changed', uplink: 'ok' },
       failed: { type: 'uplink.changed', uplink: 'failed' },
     },
-    'eligibility.changed': {
-      yes: { type: 'eligibility.changed', isEligible: true },
-      no: { type: 'eligibility.changed', isEligible: false },
+    'election.adjusted': {
+      'may lead': { type: 'election.adjusted', ...settingsOf(true) },
+      'may not lead': { type: 'election.adjusted', ...settingsOf(false) },
     },
-    'electionInterval.changed': { '': { type: 'electionInterval.changed', electionIntervalMs: 1_000 } },
   },
   outputs: {},
   resting: ['observer', 'follower', 'candidate.claiming', 'leader'],
@@ -90,10 +98,8 @@ export const election = defineWalk({
     'it claims exactly while it claims': ({ electionRole }, [state]) =>
       (electionRole === 'claiming') === (state === 'candidate.claiming'),
     'the parent knows whether it leads': ({ leaderId }, [state]) => (leaderId === us.nodeId) === (state === 'leader'),
-    'what it says is how it is': ({ said, electionRole, uplink, isEligible, impairment, term }, [state]) =>
-      state === 'failed' ||
-      JSON.stringify(said) ===
-        JSON.stringify({ isEligible, impairment, uplink, electionRole, term } satisfies MemberState),
+    'what it says is how it is': ({ said, ...context }, [state]) =>
+      state === 'failed' || (said !== undefined && isSameMemberState(said, context)),
     'it observes exactly while it may not lead': ({ isEligible, impairment }, [state]) =>
       state === 'failed' || (isEligible && impairment === undefined) !== (state === 'observer'),
     'it stands only while nobody live ought to lead rather': ({ live, uplink }, [state]) => {
