@@ -59,7 +59,7 @@ export interface Inspector {
   /**
    * Opens the outputs: serves the page if a port was given, and connects to the collector.
    *
-   * @returns the address of the page, which admits everyone who has it
+   * @returns the address of the page, which admits everyone who has it; none after `close`
    * @throws StatemeshError `portInUse`, `addressUnavailable`, `inspectorUnavailable`
    */
   open(): Promise<{ readonly url: Secret | undefined; readonly collectorUrl: Secret | undefined }>;
@@ -90,10 +90,20 @@ export function createInspector(given?: InspectorOptions): Inspector {
     history.addLine(line);
     recorder?.add(line, record);
   };
-  let server: InspectorServer | undefined;
+  let serving: Promise<InspectorServer> | undefined;
   let stopRelay: (() => void) | undefined;
   let isClosed = false;
   let told = 0;
+  const serve = async (served: number): Promise<InspectorServer> => {
+    const { collects = false, controls = [], controller, stately } = options;
+    const { serveInspector } = await import('./inspector-server.js');
+    return serveInspector({
+      ...{ history, port: served, time, title, collects, controls },
+      token: `${randomness.token()}${randomness.token()}`,
+      ...(controller !== undefined && { controller }),
+      stately: stately === true ? statelyUrl : undefined,
+    });
+  };
   return {
     add,
     watch(node) {
@@ -107,32 +117,31 @@ export function createInspector(given?: InspectorOptions): Inspector {
       add({ id: told, node: '', atMs: time.now(), type: 'statemesh.world', what, ...details });
     },
     async open() {
-      const { collects = false, controls = [], controller, stately } = options;
+      const { collects = false } = options;
       // Loaded on demand: an inspector that only records sends and serves nothing.
       if (collector !== undefined) {
         const { relay } = await import('./relay.js');
         if (!isClosed) stopRelay ??= relay({ url: collector, history, time });
       }
-      if (port === undefined) return { url: undefined, collectorUrl: undefined };
-      const { serveInspector } = await import('./inspector-server.js');
-      server ??= await serveInspector({
-        history,
-        port,
-        time,
-        title,
-        collects,
-        controls,
-        token: `${randomness.token()}${randomness.token()}`,
-        ...(controller !== undefined && { controller }),
-        stately: stately === true ? statelyUrl : undefined,
-      });
-      return { url: server.url, collectorUrl: collects ? server.collectorUrl : undefined };
+      if (port === undefined || isClosed) return { url: undefined, collectorUrl: undefined };
+      serving ??= serve(port);
+      try {
+        const server = await serving;
+        if (isClosed) return { url: undefined, collectorUrl: undefined };
+        return { url: server.url, collectorUrl: collects ? server.collectorUrl : undefined };
+      } catch (error) {
+        // The port may be free later.
+        serving = undefined;
+        throw error;
+      }
     },
     async close() {
       isClosed = true;
       // Synchronously: a process that ends may not wait.
       recorder?.close();
       stopRelay?.();
+      // It may still be opening.
+      const server = await serving?.catch(() => undefined);
       await server?.close();
     },
   };

@@ -9,10 +9,12 @@ import {
   clusterKey,
   createFixture,
   type Fixture,
+  isRefused,
   type TestNode,
   until,
   untilMeshed,
 } from '../integration/cluster-fixture.js';
+import { ownPort } from '../integration/own-port.js';
 
 let fixture: Fixture;
 beforeEach(() => {
@@ -31,6 +33,18 @@ describe('a node with an inspector', () => {
     await a.reconfigure({ inspector: undefined });
     await until('it is closed', async () => (await a.status()).inspectorUrl === undefined);
     await expect(fetch(inspectorUrl)).rejects.toThrow();
+  });
+
+  it('closed while it opens -> nobody listens at its port', async () => {
+    const port = ownPort();
+    for (const turns of [0, 1, 2, 5]) {
+      const inspector = createInspector({ port });
+      const opening = inspector.open();
+      for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      await inspector.close();
+      await opening;
+      expect(await isRefused(port)).toBe(true);
+    }
   });
 
   it('a port that is taken -> the failure is reported, and the node runs without an inspector', async () => {
