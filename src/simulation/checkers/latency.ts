@@ -5,10 +5,10 @@
 import { type AuthorKey, authorKeyOf } from '../../core/author.js';
 import { type Hlc, isTooFarAhead } from '../../core/hlc.js';
 import { limits } from '../../core/limits.js';
+import { Backlog } from '../backlog.js';
 import type { CheckerFactory } from '../checker.js';
 import type { NodeProcess } from '../node.js';
 import { worldEpochMs } from '../node-ports.js';
-import { Backlog } from './backlog.js';
 
 /** Time that a node takes for its own work, including batches in a queue. */
 const patienceMs = 400;

@@ -2,10 +2,10 @@
  * How many bytes were written, and how many of them a node lacks: for invariants that depend on how much a line has to
  * carry.
  */
-import { type AuthorKey, authorKeyOf } from '../../core/author.js';
-import type { Run } from '../../core/entry.js';
-import type { Hlc } from '../../core/hlc.js';
-import type { NodeProcess } from '../node.js';
+import { type AuthorKey, authorKeyOf } from '../core/author.js';
+import type { Run } from '../core/entry.js';
+import type { Hlc } from '../core/hlc.js';
+import type { NodeProcess } from './node.js';
 
 /** Bytes of an entry besides its document: author, names, hashes, stamps and a frame. */
 const entryOverheadBytes = 400;
