@@ -1,11 +1,11 @@
-// Compiles src to build/modules, bundles that into dist beside its declarations, and builds the inspector's page into it. What has not
-// changed since the last build is not built again: five commands in a row (types, tests, browser, demo, planted bugs) begin with a build.
-// `build/` keeps what is needed to tell.
+// Compiles src to build/modules, bundles that into dist beside its declarations, and builds the inspector's page into
+// it. What has not changed since the last build is not built again: five commands in a row (types, tests, browser,
+// demo, planted bugs) begin with a build. `build/` keeps what is needed to tell.
 //
 // `node scripts/build.mjs demo` compiles demo/ as well, into build/; the same for bench, mutants and fuzz.
 //
-// Two rules keep an old build from hiding a mistake: a file whose source is gone leaves, and an output that is missing causes a build from
-// nothing.
+// Two rules keep an old build from hiding a mistake: a file whose source is gone leaves, and an output that is missing
+// causes a build from nothing.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -54,7 +54,10 @@ for (const program of process.argv.slice(2)) {
   });
 }
 
-/** Builds unless inputs and outputs are those of the last build. Says what it builds, since it takes its time. Returns an exit code. */
+/**
+ * Builds unless inputs and outputs are those of the last build. Says what it builds, since it takes its time. Returns
+ * an exit code.
+ */
 function buildStep({ what, stamp, inputs, outputs, clean, build }) {
   const digest = digestOf(inputs);
   const last = readStamp(stamp);

@@ -1,18 +1,20 @@
 /**
- * Finds look-ups on plain objects by names that may come from outside, over the syntax tree and with the types: on a plain object
- * `constructor`, `toString` and `__proto__` are found although nobody has put them there.
+ * Finds look-ups on plain objects by names that may come from outside, over the syntax tree and with the types: on a
+ * plain object `constructor`, `toString` and `__proto__` are found although nobody has put them there.
  *
- * A key is suspicious when its type, before any assertion, would take a name of Object.prototype: text, branded text such as a NodeId,
- * `any`. A closed union of texts, a number, and a template such as `p${number}` are not. What is suspicious is wrong in
+ * A key is suspicious when its type, before any assertion, would take a name of Object.prototype: text, branded text
+ * such as a NodeId, `any`. A closed union of texts, a number, and a template such as `p${number}` are not. What is
+ * suspicious is wrong in
  * - `record[key]`, read, written or deleted, and `{ [key]: value } = record`;
  * - `key in record`;
  * - `Object.assign(target, source)` of a source with such keys: unlike spreading, it sets the prototype by `__proto__`;
  * - `Reflect.get(record, key)` and the like.
+ *
  * Maps, `Object.entries`, `Object.fromEntries`, `Object.hasOwn`, spreading and `own` of core are right.
  *
- * test/architecture/outside-names.test.ts runs it in a process of its own, since the compiler is many times slower in the sandbox of the
- * test runner: `{ directories, samples }` on standard input, of which samples are more sources by their paths, and the findings on
- * standard output.
+ * test/architecture/outside-names.test.ts runs it in a process of its own, since the compiler is many times slower in
+ * the sandbox of the test runner: `{ directories, samples }` on standard input, of which samples are more sources by
+ * their paths, and the findings on standard output.
  */
 import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';

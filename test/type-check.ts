@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import ts from 'typescript';
 
-/** @param modules Texts by path, such as `test/example-1.ts`; all are compiled in one program. @returns The problems by path */
+/**
+ * @param modules Texts by path, such as `test/example-1.ts`; all are compiled in one program. @returns The problems by
+ * path
+ */
 export function typeProblems(modules: ReadonlyMap<string, string>): { path: string; message: string }[] {
   const { config } = ts.readConfigFile('tsconfig.json', (path) => readFileSync(path, 'utf8'));
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, resolve('.'));

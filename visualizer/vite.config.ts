@@ -22,7 +22,8 @@ export default defineConfig({
     },
   },
   resolve: {
-    // The page shares the words and the pure functions of the inspector; they import each other by the names of what is compiled.
+    // The page shares the words and the pure functions of the inspector; they import each other by the names of what is
+    // compiled.
     extensions: ['.ts', '.tsx', '.js'],
   },
 });

@@ -8,7 +8,10 @@ export function itsEvent<E>({ event }: { readonly event: E }): E {
   return event;
 }
 
-/** The failure of a child as params, in the words of our errors: `onError: { actions: { type: 'fail', params: itsFailure } }`. */
+/**
+ * The failure of a child as params, in the words of our errors:
+ * `onError: { actions: { type: 'fail', params: itsFailure } }`.
+ */
 export function itsFailure({ event }: { readonly event: { readonly error: unknown } }): { failure: Failure } {
   return { failure: failureOf(event.error) };
 }
@@ -19,8 +22,8 @@ export function itsActorsFailure({ event }: { readonly event: { readonly actorId
 }
 
 /**
- * An actor as the mailbox that it gives to another actor. The compiler does not check that the actor takes these events:
- * the machine that calls this has to list them in its own events.
+ * An actor as the mailbox that it gives to another actor. The compiler does not check that the actor takes these
+ * events: the machine that calls this has to list them in its own events.
  */
 export function mailboxOf<E extends { type: string }>(actor: AnyActorRef): Mailbox<E> {
   return actor as Mailbox<E>;

@@ -1,6 +1,6 @@
 /**
- * The private fields of XState that statemesh reads, all of them: XState 5.33 has no public way to the same. The package
- * takes no other minor version, and a test says which field a new version lacks.
+ * The private fields of XState that statemesh reads, all of them: XState 5.33 has no public way to the same. The
+ * package takes no other minor version, and a test says which field a new version lacks.
  */
 import type { AnyActorRef, AnyTransitionDefinition } from 'xstate';
 

@@ -80,7 +80,8 @@ export interface Place {
 /**
  * The same, with the node that a named configuration file means.
  *
- * A data directory that is named by an option, while the file is only the default or comes from the environment, means the node there.
+ * A data directory that is named by an option, while the file is only the default or comes from the environment, means
+ * the node there.
  *
  * @throws StatemeshError `configurationUnreadable`
  */

@@ -184,7 +184,9 @@ function nodeFinding(
   return { ...finding, message, advice: silentHolderAdvice };
 }
 
-/** The node that answers has another NodeId than the configuration: a problem when the caller has named one of the two. */
+/**
+ * The node that answers has another NodeId than the configuration: a problem when the caller has named one of the two.
+ */
 function otherNodeFinding(
   { nodeId }: NodeStatus,
   { configuration, dataDir, options }: { configuration: Configuration; dataDir: string; options: PlaceOptions },

@@ -200,8 +200,8 @@ function namesIn(directory: string): string[] {
 /**
  * A data directory belongs to one node.
  *
- * @throws StatemeshError `requestInvalid` when another node runs there, when another configuration names it, or when it holds only databases of
- * other nodes
+ * @throws StatemeshError `requestInvalid` when another node runs there, when another configuration names it, or when it
+ * holds only databases of other nodes
  */
 async function refuseForeignData(path: string, nodeId: string, dataDir: string): Promise<void> {
   const other = 'choose another with --data-dir';

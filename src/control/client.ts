@@ -68,7 +68,8 @@ function statusOf(look: () => Stats): Stats | undefined {
  * @param command Its name, as in `controlCommands`
  * @returns The JSON value of the answer
  * @throws StatemeshError `controlUnavailable` when no node answers there, `controlForeign` when the socket may belong
- * to another user, `connectionLost`, `connectionTimeout`, `nodeIdMismatch`, `cancelled` by the signal, and the errors of the command
+ * to another user, `connectionLost`, `connectionTimeout`, `nodeIdMismatch`, `cancelled` by the signal, and the errors
+ * of the command
  *
  * @example
  * const { port } = (await callControl(controlSocketPath('./data'), 'status')) as { port: number };

@@ -46,7 +46,8 @@ export async function listenAtSocket(server: Server, path: string): Promise<Sock
 }
 
 /**
- * Refuses a place that {@link listenAtSocket} could not have, and changes nothing: a node that starts asks before it makes anything.
+ * Refuses a place that {@link listenAtSocket} could not have, and changes nothing: a node that starts asks before it
+ * makes anything.
  *
  * @throws StatemeshError `controlUnavailable`
  */

@@ -31,7 +31,10 @@ export const limits = {
   scanKeysMax: 5_000,
   /** Maximum of text that a query looks at in one turn, in characters. A larger document comes alone. */
   scanBytesMax: 1024 * 1024,
-  /** Maximum of documents that may change while a query looks at a collection; when there are more, it looks at the rest at once. */
+  /**
+   * Maximum of documents that may change while a query looks at a collection; when there are more, it looks at the rest
+   * at once.
+   */
   scanChangesMax: 20_000,
 
   // Local writes
@@ -108,7 +111,10 @@ export const limits = {
   /** Time in one turn of the event loop for the frames of all connections together; then other work has its turn. */
   readingPerTurnMs: 10,
   framesPerTurnMax: 500,
-  /** A connection with a frame that takes this long rests as long afterwards; with one of half the time, a quarter of it. */
+  /**
+   * A connection with a frame that takes this long rests as long afterwards; with one of half the time, a quarter of
+   * it.
+   */
   readingHeavyMs: 100,
   /** The longest rest after one frame. */
   readingRestMaxMs: 5_000,

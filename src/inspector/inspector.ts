@@ -42,7 +42,10 @@ export interface InspectorOptions {
 
 /** The actors of one node. */
 export interface Watch {
-  /** For `createNode(configuration, { inspect })`, `createActor({ inspect })` or `system.inspect`. Synchronous; never throws. */
+  /**
+   * For `createNode(configuration, { inspect })`, `createActor({ inspect })` or `system.inspect`. Synchronous; never
+   * throws.
+   */
   readonly inspect: (event: InspectionEvent) => void;
   /** Starts to watch an actor that already runs, and all its descendants. */
   meet(actor: AnyActorRef): void;
@@ -74,7 +77,8 @@ export interface Inspector {
  *
  * @example
  * const inspector = createInspector({ port: 0 });
- * const node = createNode({ nodeId: 'shop-1', clusterKey, clusterSalt }, { inspect: inspector.watch('shop-1').inspect });
+ * const { inspect } = inspector.watch('shop-1');
+ * const node = createNode({ nodeId: 'shop-1', clusterKey, clusterSalt }, { inspect });
  * const { url } = await inspector.open();
  * console.log(`Watch it at ${url?.reveal()}`);
  */

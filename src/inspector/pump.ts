@@ -1,9 +1,10 @@
 /**
  * Sends a history over a WebSocket, no faster than the other side reads: first what is there, then what comes.
  *
- * Invariants: a slow reader has nothing queued except what its socket holds, within a bound. The pump continues where it
- * was. When those lines were forgotten in the meantime, the reader is dropped and may connect again. All readers of one
- * process together take some milliseconds of each turn of the event loop, however many join and however much there is.
+ * Invariants: a slow reader has nothing queued except what its socket holds, within a bound. The pump continues where
+ * it was. When those lines were forgotten in the meantime, the reader is dropped and may connect again. All readers of
+ * one process together take some milliseconds of each turn of the event loop, however many join and however much there
+ * is.
  */
 import type { WebSocket } from 'ws';
 import type { StreamTurns } from '../adapters/stream-turns.js';

@@ -1,9 +1,9 @@
 /**
- * On a cloud node: the access token of the node on the other side of a session. It is verified before the session says
- * anything else, it can be renewed, and the session ends when it expires.
+ * On a cloud node: the access token of the node on the other side of a session. The session does nothing else before
+ * the token is verified. The token can be renewed, and the session ends when it expires.
  *
- * Only one renewal may wait. A node that sends the next one before the first is verified floods this node. A renewal that
- * cannot be verified because the authority is away waits, and the present token stays valid meanwhile.
+ * Only one renewal may wait: a node that sends another one before the first is verified floods this node. If the
+ * authority is unreachable, the renewal waits, and the present token stays valid meanwhile.
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import type { CredentialCommand, CredentialReport, Mailbox } from '../actors/mailboxes.js';
@@ -22,9 +22,9 @@ export interface CredentialInput {
 }
 
 interface CredentialContext extends CredentialInput {
-  /** What the present token grants. */
+  /** The rights that the present token grants. */
   readonly verified: VerifiedToken | undefined;
-  /** Why a renewal has to wait. */
+  /** The reason why a renewal waits. */
   readonly lastFailure: Failure | undefined;
 }
 
@@ -79,7 +79,7 @@ const machine = setup({
   context: ({ input }) => ({ ...input, verified: undefined, lastFailure: undefined }),
   initial: 'verifying',
   states: {
-    /** The token of the handshake. Nothing is known of the other side before. */
+    /** Verifies the token of the handshake. Nothing is known of the other side before. */
     verifying: {
       invoke: {
         src: 'verifyToken',
@@ -100,7 +100,7 @@ const machine = setup({
         'credential.renew': { target: 'refused', actions: { type: 'reportEnded', params: floods } },
       },
     },
-    /** There is a token that holds. */
+    /** The session has a valid token. */
     holding: {
       after: {
         lifetime: { target: 'expired', actions: { type: 'reportEnded', params: tokenExpired } },
@@ -142,11 +142,12 @@ const machine = setup({
           },
           after: { verificationTimeout: { target: 'deferred', actions: 'recordTimeout' } },
         },
-        /** The authority is away: the present token goes on. */
+        /** The authority is unreachable: the present token stays valid. */
         deferred: { after: { renewalRetry: 'renewing' } },
       },
     },
-    // Not final: the session ends when it hears of it, and stops this actor. Word of its end would reach a session that has stopped.
+    // Not a final state: the session ends on this report, and stops this actor. A done event would arrive at a session
+    // that has stopped.
     expired: {},
     refused: {},
   },
@@ -155,5 +156,5 @@ const machine = setup({
 type CredentialMachineType = typeof machine;
 /** The type of {@link credentialMachine}. */
 export interface CredentialMachine extends CredentialMachineType {}
-/** Keeps watch over the access token of one session on a cloud node: checks it, and ends the session with it. */
+/** Verifies and renews the access token of one session on a cloud node, and ends the session when the token expires. */
 export const credentialMachine: CredentialMachine = machine;

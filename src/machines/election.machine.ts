@@ -2,12 +2,13 @@
  * The bully election (Garcia-Molina, 1982): of the live eligible nodes of the cluster, the one that precedes all others
  * leads. Authenticated heartbeats say which nodes are live, and in which state. Beacons never count.
  *
- * A leader hands leadership over; no node takes it. While another node leads, the rightful leader waits until it has been
- * connected without a break for a while, longer each time. Then it claims, and leads once the other has stepped down. So
- * a node that comes and goes never becomes leader, and leaderships overlap only in a partition. For the same reason a
- * leader does not step down for a node that it has heard only for a moment.
+ * No node takes leadership: the leader hands it over. While another node leads, the rightful leader first waits until
+ * it has been connected without a break for some time, longer after each return. Then it claims leadership, and leads
+ * once the other node has stepped down. So a node with an unstable connection never becomes leader, and two nodes lead
+ * at once only in a partition. For the same reason a leader does not step down for a node that it has just begun to
+ * hear.
  *
- * A node whose own database is impaired does not lead, and says why in its heartbeats. The others replace it at once.
+ * A node with an impaired database does not lead, and its heartbeats tell the reason. The others replace it at once.
  */
 import { assign, type ErrorActorEvent, enqueueActions, setup } from 'xstate';
 import type { ElectionCommand, LeadershipChanged, LivenessReport, Mailbox } from '../actors/mailboxes.js';
@@ -41,22 +42,24 @@ export interface ElectionInput {
   readonly parent: Mailbox<LeadershipChanged>;
   readonly identity: Identity;
   readonly candidacy: Candidacy;
-  /** Why the database of this node cannot be read or written at present; undefined while it can. */
+  /** Why this node cannot read or write its database; undefined while it can. */
   readonly impairment?: ErrorCode | undefined;
   readonly electionIntervalMs: number;
-  /** The highest term that is known, of an election of the same node before. */
+  /** The highest known term, taken over from an earlier election of the same node. */
   readonly term: number;
 }
 
 interface ElectionContext extends Omit<ElectionInput, 'candidacy' | 'impairment'>, MemberState {
   readonly live: ReadonlyMap<NodeId, MemberState>;
-  /** Who has been live without a break for long enough that this node would step down for it. */
+  /** Nodes that have been live without a break for long enough that this node would step down for them. */
   readonly steady: ReadonlySet<NodeId>;
-  /** Who leads, as the parent was told. */
+  /** The leader, as last reported to the parent. */
   readonly leaderId: NodeId | undefined;
-  /** How often it has begun to wait for the leader to be replaced, since it was last left in peace. */
+  /**
+   * Number of returns: how often this node began to wait for the leader's place, without a long quiet time in between.
+   */
   readonly returns: number;
-  /** What the heartbeats say of this node. */
+  /** The state of this node, as its heartbeats last told it. */
   readonly said: MemberState | undefined;
   readonly failure: Failure | undefined;
 }
@@ -67,7 +70,7 @@ export type ElectionEvent =
   /** A node has been live without a break for `hearingSteadyMs`. */
   | { readonly type: 'hearing.steady'; readonly nodeId: NodeId };
 
-/** What an election ends with, which it does only when it cannot know who is live. */
+/** The output of an election. It ends only when it cannot know which nodes are live. */
 export interface ElectionOutput {
   readonly failure: Failure | undefined;
 }
@@ -89,12 +92,12 @@ const machine = setup({
   guards: {
     mayLead: ({ context }) => mayLead(context),
     mayNotLead: ({ context }) => !mayLead(context),
-    /** Whether this node precedes all other live ones that may lead. */
+    /** Whether this node precedes all other live nodes that may lead. */
     isRightful: ({ context }) => isRightful(clusterViewOf(context)),
     isOutranked: ({ context }) => !isRightful(clusterViewOf(context)),
     isLed: ({ context }) => leaderAmong(context.live, undefined) !== undefined,
     isLeaderless: ({ context }) => leaderAmong(context.live, undefined) === undefined,
-    /** Whether nothing stands in its way any more. */
+    /** Whether no other node stands in its way. */
     isUncontested: ({ context }) =>
       isRightful(clusterViewOf(context)) && leaderAmong(context.live, undefined) === undefined,
     mustYield: ({ context }) => mustYield(steadyClusterViewOf(context)),
@@ -132,7 +135,7 @@ const machine = setup({
     beginTerm: assign(({ context }) => ({ term: nextTerm(context.term) })),
     countReturn: assign(({ context }) => ({ returns: context.returns + 1 })),
     forgetReturns: assign({ returns: 0 }),
-    /** The other nodes hear how this one is, and the parent who leads: each when it has changed. */
+    /** Tells the other nodes the state of this node, and the parent the leader, each when it has changed. */
     tell: enqueueActions(({ context, enqueue }) => {
       if (isMemberStateNews(context)) {
         const memberState = memberStateOf(context);
@@ -144,7 +147,7 @@ const machine = setup({
       enqueue.assign({ leaderId });
       enqueue.sendTo(context.parent, leadership(context, leaderId));
     }),
-    /** Without knowing which nodes are live, this node follows none, and leads even less. */
+    /** Without knowing which nodes are live, this node neither leads nor follows. */
     resign: enqueueActions(({ context, enqueue }) => {
       if (context.leaderId !== undefined) enqueue.sendTo(context.parent, leadership(context, undefined));
       enqueue.assign({ leaderId: undefined, electionRole: 'following' });
@@ -181,11 +184,11 @@ const machine = setup({
     'uplink.changed': { actions: { type: 'recordUplink', params: itsEvent } },
     'election.adjusted': { actions: { type: 'recordSettings', params: itsEvent } },
   },
-  // After the states below have drawn their consequences.
+  // Runs after the transitions of the states below.
   always: { guard: 'hasNews', actions: 'tell' },
   initial: 'observer',
   states: {
-    /** It may not lead, or its database is impaired: it knows who leads. */
+    /** This node may not lead, or its database is impaired. It follows the leader. */
     observer: {
       entry: { type: 'takeElectionRole', params: { electionRole: 'following' } },
       always: { guard: 'mayLead', target: 'follower' },
@@ -198,7 +201,7 @@ const machine = setup({
       ],
       after: { undisturbed: { actions: 'forgetReturns' } },
     },
-    /** It ought to lead. */
+    /** This node ought to lead. */
     candidate: {
       always: [
         { guard: 'mayNotLead', target: 'observer' },
@@ -206,7 +209,7 @@ const machine = setup({
       ],
       initial: 'canvassing',
       states: {
-        /** No node leads. This one waits for a node that precedes it. */
+        /** No node leads. This node waits a moment for a node that precedes it. */
         canvassing: {
           entry: { type: 'takeElectionRole', params: { electionRole: 'following' } },
           always: { guard: 'isLed', target: 'waiting' },
@@ -218,7 +221,7 @@ const machine = setup({
           always: { guard: 'isLeaderless', target: 'canvassing' },
           after: { stable: 'claiming' },
         },
-        /** The leader is asked to step down, which it does when it agrees that this node ought to lead. */
+        /** Asks the leader to step down. The leader does when it agrees that this node ought to lead. */
         claiming: {
           entry: { type: 'takeElectionRole', params: { electionRole: 'claiming' } },
           always: { guard: 'isUncontested', target: '#election.leader' },
@@ -235,7 +238,7 @@ const machine = setup({
       ],
       after: { undisturbed: { actions: 'forgetReturns' } },
     },
-    /** The parent has heard that this node knows no leader, and hears why. */
+    /** The parent knows the reason, and that this node knows no leader. */
     failed: { type: 'final' },
   },
 });
@@ -243,20 +246,20 @@ const machine = setup({
 type ElectionMachineType = typeof machine;
 /** The type of {@link electionMachine}. */
 export interface ElectionMachine extends ElectionMachineType {}
-/** Who leads: the smallest NodeId of those that are live and eligible, and reach the cloud. */
+/** Elects the leader: the smallest NodeId of the nodes that are live and eligible, and reach the cloud. */
 export const electionMachine: ElectionMachine = machine;
 
 function clusterViewOf(context: ElectionContext): ClusterView {
   return { ...memberStateOf(context), nodeId: context.identity.nodeId, live: context.live };
 }
 
-/** Of the others only those for whom a leader would step down. */
+/** The view without the other nodes for which a leader would not step down yet. */
 function steadyClusterViewOf(context: ElectionContext): ClusterView {
   const { live, steady } = context;
   return { ...clusterViewOf(context), live: new Map([...live].filter(([nodeId]) => steady.has(nodeId))) };
 }
 
-/** The name of the delayed event that counts how long a node has been live. */
+/** The id of the delayed event that marks a node as steady. */
 function hearingOf(nodeId: NodeId): string {
   return `hearing ${nodeId}`;
 }

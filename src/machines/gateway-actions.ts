@@ -1,4 +1,4 @@
-/** What a gateway does: its guards and actions, by the names that its chart has for them. */
+/** The guards and actions of a gateway, by their names in its chart. */
 import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, raise, sendTo, setup } from 'xstate';
 import type {
   Adjustment,
@@ -48,7 +48,7 @@ export const gatewaySetup = setup({
     isOpen: ({ context }) => context.assignment === 'open',
     isProbe: ({ context }) => context.assignment === 'probe',
     hasFreshToken: ({ context: { token, now } }) => token !== undefined && now() < token.refreshAtMs,
-    /** Whether the way to the cloud node is to be trusted by other rules, or may be open now. */
+    /** Whether a change affects how the cloud node is trusted or reached. */
     touchesWay: ({ context }, { effects, configured }: Adjustment) =>
       effects.has('keys') ||
       configured.ca !== context.ca ||
@@ -56,14 +56,14 @@ export const gatewaySetup = setup({
     isSamePeer: ({ context }, { peer }: { peer: CloudPeer }) => isSame(context.peer, peer),
     isOwnSession: ({ context }, { sessionId }: { sessionId: string }) => context.session?.sessionId === sessionId,
     isSomebodyElse: ({ context }, { identity }: SessionIdentified) => identity.nodeId !== context.peer.nodeId,
-    /** A token may have been withdrawn, or the keys of the authority have changed: a fresh one is worth one attempt. */
+    /** A token may have been revoked, or the authority may have new keys: a fresh token is worth one attempt. */
     isFirstTokenRefusal: ({ context }, { failure }: AttemptFailed) =>
       failure.code === 'tokenRefused' && !context.wasTokenRefused,
     isRefusal: (_, { failure }: AttemptFailed) => refusals.has(failure.code),
   },
   actions: {
     setAssignment: assign((_, { assignment }: { assignment: GatewayContext['assignment'] }) => ({ assignment })),
-    /** A probe of what it was before proves nothing any more. */
+    /** A probe of the previous address or authority proves nothing any more. */
     adoptPeer: assign(({ context }, { peer }: { peer: CloudPeer }) => ({
       assignment: context.assignment === 'probe' ? 'idle' : context.assignment,
       peer,
@@ -80,7 +80,7 @@ export const gatewaySetup = setup({
       enqueue.sendTo(context.session.ref, { type: 'session.adjust', intervals: configuration });
     }),
     keepToken: assign(({ context: { now, random } }, token: AccessToken) => {
-      // Spread out, or all clusters of an authority would ask at once, for ever.
+      // Spread out: otherwise all clusters of an authority would renew at the same time forever.
       const share = limits.tokenRefreshShare - limits.tokenRefreshJitter * random();
       return { token: { ...token, refreshAtMs: now() + share * token.lifetimeMs }, refreshAttempt: 0 };
     }),
@@ -121,16 +121,16 @@ export const gatewaySetup = setup({
       enqueue.stopChild(context.session.sessionId);
       enqueue.assign({ session: undefined });
     }),
-    /** Says goodbye, if there is anybody to say it to. */
+    /** Says goodbye if a session is open. */
     closeSession: enqueueActions(({ context, enqueue }, failure: Failure) => {
       if (context.session === undefined) return;
       enqueue.sendTo(context.session.ref, { type: 'session.close', refusal: failure });
-      // It has said goodbye by then, and its link sends what is queued.
+      // The session has said goodbye by then, and its link sends the queued frames.
       enqueue.stopChild(context.session.sessionId);
       tellDisconnected(context, failure, (report) => enqueue.sendTo(context.parent, report));
       enqueue.assign({ session: undefined });
     }),
-    /** Reaps a session that is over, and the attempt with it, unless we have closed it ourselves. */
+    /** Reaps a session that has ended, and fails the attempt, unless the gateway closed the session itself. */
     reap: enqueueActions(({ context, enqueue }, { actorId, failure }: { actorId: string; failure: Failure }) => {
       enqueue.stopChild(actorId);
       if (context.session?.sessionId !== actorId) return;
@@ -152,7 +152,7 @@ export const gatewaySetup = setup({
     })),
     recordSync: assign(({ context }) => ({ lastSyncedAtMs: context.now() })),
     resetAttempts: assign({ attempt: 0, wasTokenRefused: false, lastFailure: undefined }),
-    /** Each condition once. */
+    /** Reports each condition once. */
     report: enqueueActions(({ context, enqueue }, { condition }: { condition: GatewayCondition }) => {
       if (context.toldCondition === condition) return;
       enqueue.assign({ toldCondition: condition });
@@ -166,7 +166,7 @@ export const gatewaySetup = setup({
         isReached,
       }),
     ),
-    /** Each reason once in a row, or a cloud node that is down for a day would fill the log. */
+    /** Logs each reason once in a row: a cloud node that is down for a day would fill the log. */
     tellFailure: enqueueActions(({ context, enqueue }, { type }: { type: 'gateway.failed' | 'gateway.rejected' }) => {
       const { lastFailure: failure, parent, peer } = context;
       if (failure === undefined || context.toldFailure === `${type} ${failure.code}`) return;

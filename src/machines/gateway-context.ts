@@ -1,4 +1,4 @@
-/** What a gateway knows, and what follows from it. */
+/** The context of a gateway, and values derived from it. */
 import type {
   GatewayCommand,
   GatewayCondition,
@@ -23,9 +23,9 @@ export interface GatewayInput {
   readonly identity: Identity;
   readonly store: Store;
   readonly configuration: Configuration;
-  /** To open a sealed client secret. */
+  /** The keys that open a sealed client secret. */
   readonly keys: ClusterKeys | undefined;
-  /** Authorities to trust in place of the system's: PEM. */
+  /** Authorities to trust instead of the system's, in PEM format. */
   readonly ca: string | undefined;
   readonly random: () => number;
   /** Wall clock, ms since 1970. */
@@ -33,22 +33,22 @@ export interface GatewayInput {
 }
 
 export interface GatewayContext extends GatewayInput {
-  /** What it is for at present. */
+  /** The current task of the gateway. */
   readonly assignment: 'idle' | 'open' | 'probe';
   readonly token: (AccessToken & { readonly refreshAtMs: number }) | undefined;
-  /** Whether the cloud node has refused a token, so that another one is its last chance. */
+  /** Whether the cloud node has refused a token. A second refusal is final. */
   readonly wasTokenRefused: boolean;
   readonly session: OwnSession | undefined;
   readonly sessionCount: number;
-  /** Attempts that failed in a row. */
+  /** Number of failed attempts in a row. */
   readonly attempt: number;
-  /** Renewals of the token that failed in a row. */
+  /** Number of failed token renewals in a row. */
   readonly refreshAttempt: number;
   readonly lastFailure: PastFailure | undefined;
-  /** The reason that the outside world was told last. */
+  /** The failure that was last reported to the outside world. */
   readonly toldFailure: string | undefined;
   readonly toldCondition: GatewayCondition | undefined;
-  /** When both sides last came to have the same. */
+  /** When both sides last had the same entries, ms since 1970. */
   readonly lastSyncedAtMs: number | undefined;
 }
 
@@ -62,10 +62,10 @@ export type AttemptFailed = { readonly type: 'attempt.failed'; readonly failure:
 
 export type GatewayEvent = GatewayCommand | SessionReport | AttemptFailed;
 
-/** What is of a cluster stays there. */
+/** Entries of scope `cluster` never leave the cluster. */
 export const scopes: readonly Scope[] = ['shared'];
 
-/** Waits for a person to correct the configuration, and tries again, but rarely. */
+/** Failures that a person has to correct in the configuration. The gateway retries, but rarely. */
 export const refusals: ReadonlySet<ErrorCode> = new Set([
   'tokenRefused',
   'authorityRefused',
@@ -101,7 +101,7 @@ export function wrongNode({ peer }: GatewayContext, { identity }: SessionIdentif
   return { code: 'nodeIdMismatch', message };
 }
 
-/** Tells the end of a session of which the beginning was told. */
+/** Reports the end of a session whose beginning was reported. */
 export function tellDisconnected(
   { session, peer }: GatewayContext,
   failure: Failure,

@@ -1,8 +1,10 @@
 /**
- * The way to one cloud peer: an access token, a connection, a session over it, and again when one of them ends.
+ * The connection to one cloud peer: gets an access token, opens a connection and a session over it, and starts over
+ * when one of them ends.
  *
- * Only the gateways of the leader leave `idle`, except for a probe: it goes all the way, says goodbye as soon as the cloud node has said
- * who it is, and rests. A token is kept for as long as it is fresh, so that a cloud node that is down costs no token requests.
+ * Only the gateways of the leader leave `idle`, except for a probe. A probe runs the whole way, says goodbye as soon as
+ * the cloud node has identified itself, and goes back to `idle`. The gateway keeps a token while it is fresh, so that a
+ * cloud node that is down costs no token requests.
  */
 import { itsEvent } from '../actors/typed.js';
 import { failureOf } from '../core/errors.js';
@@ -117,7 +119,7 @@ const machine = gatewaySetup.createMachine({
     'xstate.done.actor.*': {
       actions: { type: 'reap', params: ({ event }) => ({ actorId: event.actorId, failure: event.output.failure }) },
     },
-    // A session that failed is a bug, but of that session only.
+    // A failed session is a bug, but it concerns that session only.
     'xstate.error.actor.*': {
       actions: [
         {
@@ -136,7 +138,7 @@ const machine = gatewaySetup.createMachine({
         { target: 'idle' },
       ],
     },
-    /** The cluster wants no connection to this peer. */
+    /** The stored peer is disabled. */
     disabled: { entry: { type: 'report', params: { condition: 'disabled' } } },
     /** Another node leads. */
     idle: {
@@ -182,7 +184,9 @@ const machine = gatewaySetup.createMachine({
             onError: { actions: { type: 'failAttempt', params: ({ event }) => ({ failure: failureOf(event.error) }) } },
           },
         },
-        /** The session asks the other side who it is, and shows our token. It ends by itself without an answer. */
+        /**
+         * The session asks the other side for its identity, and shows our token. Without an answer it ends by itself.
+         */
         introducing: {
           on: {
             'session.identified': [
@@ -219,7 +223,7 @@ const machine = gatewaySetup.createMachine({
       },
       type: 'parallel',
       states: {
-        /** The session goes on for as long as the token holds; a fresh one takes its place in time. */
+        /** The session lasts as long as the token is valid. A fresh token replaces it in time. */
         token: {
           initial: 'fresh',
           states: {
@@ -244,15 +248,15 @@ const machine = gatewaySetup.createMachine({
             aging: { after: { refreshBackoff: 'refreshing' } },
           },
         },
-        /** Whether the session makes good for the failures before it. */
+        /** Whether the session has made up for the failures before it. */
         use: {
           initial: 'unproven',
           states: {
-            /** A connection alone proves nothing: what ends each session may be what it is there for. */
+            /** An open connection is no proof: the exchange of data may be the very thing that ends each session. */
             unproven: {
               on: { 'session.advanced': { guard: { type: 'isOwnSession', params: itsEvent }, target: 'proven' } },
             },
-            /** It is of use, but it may still end at once, like the one before it. */
+            /** The session has been of use, but it may still end at once, like the one before it. */
             proven: { after: { steady: 'steady' } },
             steady: { entry: 'resetAttempts' },
           },
@@ -280,5 +284,5 @@ const machine = gatewaySetup.createMachine({
 type GatewayMachineType = typeof machine;
 /** The type of {@link gatewayMachine}. */
 export interface GatewayMachine extends GatewayMachineType {}
-/** The way to one cloud peer: token, connection, session. Only the leader's gateways leave `idle`. */
+/** Connects to one cloud peer: token, connection, session. Only the leader's gateways leave `idle`. */
 export const gatewayMachine: GatewayMachine = machine;

@@ -1,4 +1,4 @@
-/** What a membership does: its guards and actions, by the names that its chart has for them. */
+/** The guards and actions of a membership, by their names in its chart. */
 import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
 import type {
   Address,
@@ -54,19 +54,22 @@ export const membershipSetup = setup({
   delays: { leavingTimeout: limits.leavingTimeoutMs },
   guards: {
     isAlone: ({ context }) => context.sessions.size === 0,
-    /** The listener sees to it that those who have not said who they are make way; two of them may be open for a moment. */
+    /** The listener makes unidentified connections give way. For a moment there may be two for each place. */
     isFull: ({ context }) => context.sessions.size >= limits.connectionsMax + 2 * limits.unauthenticatedMax,
-    /** Let in by a listener, or dialed, by rules that do not hold any more: it has proved nothing that counts. */
+    /** Whether a connection was accepted or dialed under security rules that have changed since. */
     isOutdated: ({ context }, { connection }: { connection: Connection }) =>
       !isInForce(connection.protection, context.security),
-    /** Beacons are signed with the key of the cluster. */
+    /** The key of the cluster signs the beacons. */
     touchesDiscovery: (_, { effects }: Adjustment) => effects.has('discovery') || effects.has('keys'),
     hasMoved: ({ context }, { identity }: Adjustment) => identity.port !== context.identity.port,
     touchesKnownPeers: (_, { effects }: Adjustment) => effects.has('knownPeers'),
     isUnwelcome: ({ context }, { identity }: SessionIdentified) => refusalOf(context, identity) !== undefined,
   },
   actions: {
-    /** A connection becomes a session. It belongs to no peer before its handshake says which node is there. */
+    /**
+     * Turns a connection into a session. The session belongs to no peer before its handshake tells the NodeId of the
+     * other side.
+     */
     startSession: assign(
       (
         { context, spawn, self },
@@ -95,9 +98,9 @@ export const membershipSetup = setup({
         return { sessionCount: context.sessionCount + 1, sessions: withRow(context.sessions, sessionId, row) };
       },
     ),
-    /** A port: closing a connection neither throws nor answers. */
+    /** Calls a port: closing a connection neither throws nor returns a result. */
     dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
-    /** One actor for each peer, as many as the table holds. */
+    /** Starts one actor for each peer, as long as the table has room. */
     meetPeers: assign(({ context, spawn, self }, { nodeIds }: { nodeIds: Iterable<NodeId> }) => {
       const peers = new Map(context.peers);
       for (const nodeId of nodeIds) {
@@ -149,7 +152,7 @@ export const membershipSetup = setup({
         if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.discovered', address, source });
       },
     ),
-    /** Sessions and peers go on, and each hears only of what concerns it. */
+    /** Sessions and peers continue; each hears only of changes that concern it. */
     adjust: enqueueActions(({ context, enqueue }, { effects, identity, configured }: Adjustment) => {
       const { configuration, keys, initialPeers } = configured;
       const security = configured.security as ConnectionSecurity;
@@ -165,7 +168,7 @@ export const membershipSetup = setup({
         if (!isInForce(protection, security)) enqueue.sendTo(ref, { type: 'session.close', refusal: retired });
       }
     }),
-    /** Discovery begins again, and cannot miss a peer that it does not find again. */
+    /** Discovery starts again, and cannot report the loss of a peer that it does not find again. */
     loseSightOfAll: enqueueActions(({ context, enqueue }) => {
       for (const peer of context.peers.values()) {
         enqueue.sendTo(peer, { type: 'peer.vanished', source: 'beacon' });
@@ -176,7 +179,7 @@ export const membershipSetup = setup({
       if (peer === undefined) return;
       enqueue.sendTo(peer, { type: 'peer.vanished', source: 'beacon', ...(address === undefined ? {} : { address }) });
     }),
-    /** Others can reach these peers, or they can be heard: perhaps they can be reached from here, too. */
+    /** Other nodes reach these peers, or hear them, so this node may reach them, too. */
     stirPeers: enqueueActions(({ context, enqueue }, { nodeIds }: { nodeIds: Iterable<NodeId> }) => {
       for (const nodeId of nodeIds) {
         const peer = context.peers.get(nodeId);
@@ -191,7 +194,7 @@ export const membershipSetup = setup({
       }
       for (const [nodeId, address] of peers) {
         const peer = context.peers.get(nodeId);
-        // Told each time: its actor may be new although its address is not.
+        // Tells every known address: the peer's actor may be new although the address is not.
         if (peer === undefined) continue;
         enqueue.sendTo(peer, { type: 'peer.discovered', source: 'known', address });
       }
@@ -209,7 +212,7 @@ export const membershipSetup = setup({
       const peer = peerId === undefined ? undefined : context.peers.get(peerId);
       if (peer !== undefined) enqueue.sendTo(peer, event as PeerCommand);
     }),
-    /** Reaps a child that is done: a session that is over, or a peer that was forgotten. */
+    /** Reaps a child that has ended: the actor of a session, or of a forgotten peer. */
     reap: enqueueActions(
       ({ context, enqueue }, { actorId, output }: { actorId: string; output: SessionOutput | undefined }) => {
         enqueue.stopChild(actorId);
@@ -225,7 +228,9 @@ export const membershipSetup = setup({
         }
       },
     ),
-    /** A child that failed is a bug, but of that child only: record it, stop it, and let the others go on. */
+    /**
+     * A failed child is a bug, but it concerns that child only: record it, stop the child, and let the others continue.
+     */
     contain: enqueueActions(({ context, enqueue }, { actorId, error }: { actorId: string; error: unknown }) => {
       const failure = failureOf(error);
       enqueue.stopChild(actorId);

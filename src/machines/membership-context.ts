@@ -1,4 +1,4 @@
-/** What a membership knows, and what follows from it. */
+/** The context of a membership, and values derived from it. */
 import type {
   Address,
   DiscoveryReport,
@@ -40,7 +40,7 @@ export interface MembershipContext extends MembershipInput {
   readonly sessions: ReadonlyMap<string, SessionRow>;
   readonly sessionCount: number;
   readonly known: ReadonlyMap<NodeId, Address>;
-  /** Documents that cannot be used, as found at the last reading. */
+  /** The unusable documents that the last reading found. */
   readonly quarantined: readonly QuarantinedDocument[];
   readonly surplus: Failure | undefined;
 }
@@ -50,7 +50,7 @@ export type KnownPeers = Extract<KnownPeersReport, { type: 'knownPeers.changed' 
 export interface SessionRow {
   readonly ref: Mailbox<SessionCommand>;
   readonly protection: Protection;
-  /** Once it has said who is there. */
+  /** The NodeId of the other side, once the session has identified it. */
   readonly peerId: NodeId | undefined;
 }
 
@@ -61,7 +61,7 @@ export const retired = {
 
 export type MembershipEvent = MembershipCommand | DiscoveryReport | KnownPeersReport | SessionReport | PeerReport;
 
-/** Everything on the local network is exchanged; `cluster` entries stay within it. */
+/** On the local network all entries are exchanged. Those of scope `cluster` stay there. */
 export const scopes: readonly Scope[] = ['cluster', 'shared'];
 
 export const tableFull = {
@@ -69,7 +69,7 @@ export const tableFull = {
   message: `The node knows ${limits.peersMax} peers already.`,
 } as const;
 
-/** @param address Where the other process is, if that is known: `host:port` */
+/** @param address The address of the other process, if known: `host:port` */
 export function duplicateNodeId(nodeId: NodeId, address?: string): Failure {
   const where = address === undefined ? '' : `, at ${address}`;
   return {
@@ -78,13 +78,13 @@ export function duplicateNodeId(nodeId: NodeId, address?: string): Failure {
   };
 }
 
-/** Ourselves, or our double, on the other side. */
+/** Refuses this node itself, and another process with its NodeId. */
 export function refusalOf({ identity: own }: MembershipContext, identity: Identity): Failure | undefined {
   if (identity.boot === own.boot) return { code: 'selfConnection', message: 'The address is our own.' };
   return identity.nodeId === own.nodeId ? duplicateNodeId(own.nodeId) : undefined;
 }
 
-/** Whether a connection is still protected as the cluster wants it. */
+/** Whether a connection is protected as the present security demands. */
 export function isInForce(protection: Protection, security: ConnectionSecurity): boolean {
   if (protection.kind !== 'psk' || security.kind !== 'psk') return protection.kind === security.kind;
   return security.keys.some(({ keyId }) => keyId === protection.keyId);

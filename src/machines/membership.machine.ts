@@ -1,8 +1,9 @@
 /**
- * The table of peers: who is there, how we know, and one peer actor for each. Every session of the local network is a
- * child of it, also the ones that have not yet said who is on the other side.
+ * The table of peers, with one peer actor each, and the source of each address. Every session of the local network is a
+ * child of the membership, including those that have not yet identified the other side.
  *
- * A beacon or a stored address only suggests whom to dial; who is there is what an authenticated session says.
+ * A beacon or a stored address only suggests an address to dial. Only an authenticated session proves which node is
+ * there.
  */
 import { sendTo } from 'xstate';
 import type { DiscoveryReport, KnownPeersReport } from '../actors/mailboxes.js';
@@ -69,7 +70,7 @@ const machine = membershipSetup.createMachine({
     'session.relocated': { actions: { type: 'tellSessionPeer', params: itsEvent } },
     'session.neighbors': { actions: { type: 'stirPeers', params: ({ event }) => ({ nodeIds: event.neighbors }) } },
     'session.advanced': { actions: { type: 'tellSessionPeer', params: itsEvent } },
-    // Of interest to a gateway only.
+    // Only a gateway needs this event.
     'session.matched': {},
     'session.probed': {
       actions: {
@@ -171,7 +172,7 @@ const machine = membershipSetup.createMachine({
                 ],
               },
             },
-            /** By a bug of ours: the node goes on with the peers it knows. */
+            /** A bug of ours: the node continues with the peers that it knows. */
             failed: {
               on: {
                 'configuration.adjusted': {
@@ -215,7 +216,7 @@ const machine = membershipSetup.createMachine({
             },
           },
           states: {
-            /** The known peers are being read. */
+            /** Reads the known peers. */
             gathering: {},
             active: {},
           },

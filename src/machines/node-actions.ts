@@ -1,4 +1,4 @@
-/** What the root actor of a node does: its guards and actions, by the names that its chart has for them. */
+/** The guards and actions of a node's root actor, by their names in its chart. */
 import { type ActorRefFrom, assign, emit, enqueueActions, setup } from 'xstate';
 import type {
   Adjustment,
@@ -110,14 +110,14 @@ export const nodeSetup = setup({
         },
       };
     }),
-    /** From here on the new configuration is in force. */
+    /** Puts the new configuration into force. */
     adopt: assign(({ context }, { plan, parts }: { plan: Plan; parts: Parts }) => ({
       ...parts,
       requested: context.underway?.requested ?? context.requested,
       provided: context.underway?.provided ?? context.provided,
       underway: context.underway && { ...context.underway, plan },
     })),
-    /** A port: it does not throw. */
+    /** Calls a port: it does not throw. */
     protectListener: ({ context: { listening, configured } }, { plan }: { plan: Plan }) => {
       if (plan.listener !== 'protect' || configured === undefined) return;
       const { security, configuration } = configured;
@@ -140,7 +140,7 @@ export const nodeSetup = setup({
       enqueue.assign({ impairment, ...(impairment === undefined ? {} : troubled(context, impairment)) });
       enqueue.emit(report);
     }),
-    /** The impairment was that of another database. */
+    /** The impairment concerned another database. */
     forgetImpairment: enqueueActions(({ context, enqueue }) => {
       if (context.impairment === undefined) return;
       enqueue.assign({ impairment: undefined });
@@ -157,7 +157,7 @@ export const nodeSetup = setup({
     recordTrouble: assign(({ context }, nodeEvent: NodeEvent) => {
       const { type } = nodeEvent;
       if (type === 'node.duplicated' || type === 'failure') return troubled(context, nodeEvent.failure);
-      // Also by another node, which two processes of one NodeId want to connect with.
+      // Another node may report this, too, when two processes with one NodeId try to connect to it.
       const isDuplicate = type === 'peer.refused' && nodeEvent.failure.code === 'duplicateNodeId';
       return isDuplicate ? troubled(context, nodeEvent.failure) : {};
     }),
@@ -165,7 +165,7 @@ export const nodeSetup = setup({
       enqueue.assign(troubled(context, failure));
       enqueue.emit({ type: 'failure', where, failure });
     }),
-    /** The node refuses a bad configuration at once, and keeps a good one that waits. */
+    /** Refuses an invalid configuration at once, and keeps a valid one until it can be taken up. */
     want: enqueueActions(({ context, enqueue }, { requested }: { requested: Requested }) => {
       const said = taken(requested);
       const refuse = (failure: Failure): void => {
@@ -179,7 +179,7 @@ export const nodeSetup = setup({
       if (failure !== undefined) return refuse(failure);
       enqueue.assign({ wanted });
     }),
-    /** The caller hears of a refusal; the node itself has no failure. */
+    /** The caller gets the refusal; the node itself has not failed. */
     wantPartial: enqueueActions(({ context, enqueue }, event: Extract<NodeCommand, { type: 'node.reconfigure' }>) => {
       const wanted = withPartial(context.wanted, event.partial, event.request);
       const failure =
@@ -187,7 +187,7 @@ export const nodeSetup = setup({
       if (failure === undefined) enqueue.assign({ wanted });
       else enqueue.emit({ type: 'reconfiguration.failed', failure, requests: [event.request] });
     }),
-    /** The parts that go on serving hear what has changed for them. */
+    /** Tells the parts that stay which changes concern them. */
     inform: enqueueActions(({ context, enqueue }, { plan: { effects } }: { plan: Plan }) => {
       const configured = context.configured as Configured;
       const { configuration } = configured;
@@ -205,11 +205,11 @@ export const nodeSetup = setup({
     renewRegions: enqueueActions(({ enqueue }, { effects }: { effects: ReadonlySet<Effect> }) => {
       if (effects.has('control')) enqueue.raise({ type: 'control.renew' });
       if (effects.has('observation')) enqueue.raise({ type: 'observation.renew' });
-      // Parts that begin again have not heard yet that the database is impaired.
+      // Parts that start again do not know yet that the database is impaired.
       if (effects.has('store') || effects.has('service')) enqueue.raise({ type: 'storage.renew' });
     }),
     drawBoot: assign(({ context }) => ({ boot: context.newBoot() })),
-    /** The election that knew the leader is gone. */
+    /** The election that knew the leader has ended. */
     announceLeaderless: enqueueActions(({ context, enqueue }) => {
       if (context.leadership?.leaderId === undefined) return;
       const leadership: LeadershipChanged = { ...context.leadership, isLeader: false, leaderId: undefined };
@@ -219,8 +219,8 @@ export const nodeSetup = setup({
     reportFinished: enqueueActions(({ context: { underway }, enqueue }, completed: Completed) => {
       const { changes, tookMs, writesHeldMs, connectionsRefusedMs } = completed;
       const requests = underway?.requests ?? [];
-      // The provider may say now what calls have asked for.
-      // By a function: XState would call a property that is one.
+      // The provider may now supply what calls have asked for. Set with a function, because XState would call a
+      // property that is a function.
       enqueue.assign(({ context }) => ({ provided: underway?.provided ?? context.provided }));
       if (changes.length === 0 && requests.length === 0) return;
       const durations = { tookMs, writesHeldMs, connectionsRefusedMs };
@@ -232,7 +232,7 @@ export const nodeSetup = setup({
       enqueue.emit({ type: 'reconfiguration.failed', failure, requests: context.underway?.requests ?? [] });
     }),
     forgetUnderway: assign({ underway: undefined }),
-    /** A reconfiguration that is cut short leaves its parts to the node. */
+    /** An interrupted reconfiguration leaves its parts to the node. */
     keepLeftOpen: assign(({ self }) => {
       const { children } = self.getSnapshot() as { children?: { reconfiguration?: ReconfigurationRef } };
       const snapshot = children?.reconfiguration?.getSnapshot();
@@ -242,7 +242,7 @@ export const nodeSetup = setup({
   },
 });
 
-/** Reports the failure of a part without which the node goes on. */
+/** Reports the failure of a part that the node can do without. */
 export function reportOf(where: string) {
   return {
     type: 'report' as const,
@@ -258,13 +258,13 @@ const tooManyWaiting = {
   message: `${limits.reconfigurationsWaitingMax} reconfigurations wait already: try again when some have finished.`,
 } as const;
 
-/** Undefined before the provider has answered: there is nothing to judge by. */
+/** Undefined before the provider has answered: the partial configuration cannot be judged yet. */
 function objectionIn({ configured, underway, requested, provided }: NodeContext, wanted: Wanted): Failure | undefined {
   if (configured === undefined && underway === undefined) return undefined;
   return objectionTo(combine(underway?.requested ?? requested, provided, wanted));
 }
 
-/** A failure, and when it happened. */
+/** A failure with its time. */
 function troubled({ now }: NodeContext, failure: Failure): { lastFailure: PastFailure } {
   return { lastFailure: { ...failure, atMs: now() } };
 }

@@ -1,4 +1,4 @@
-/** What the root actor of a node knows, and what it gives to each of its parts. */
+/** The context of a node's root actor, and the inputs of the node's parts. */
 import type { AnyActorRef, DoneActorEvent, ErrorActorEvent } from 'xstate';
 import type {
   ControlReport,
@@ -28,59 +28,62 @@ import type { Store } from '../ports/store.js';
 import type { Identity, Refusal } from '../wire/messages.js';
 
 export interface NodeInput {
-  /** Names one life of the parts that serve: peers take another name for another process. */
+  /** Makes a name for one life of the serving parts. Peers take a new name for a new process. */
   readonly newBoot: () => Boot;
   readonly random: () => number;
   /** Wall clock, ms since 1970. */
   readonly now: () => number;
-  /** Never goes back, ms. */
+  /** A clock that never goes back, ms. */
   readonly monotonicMs: () => number;
 }
 
 export interface NodeContext extends NodeInput {
   readonly boot: Boot;
-  /** The configuration in force as it was written. A function, since it holds secrets and a context is shown. */
+  /**
+   * The configuration in force as it was written. A function, because it holds secrets and a context is shown to
+   * people.
+   */
   readonly requested: Requested;
-  /** What the provider said when that was written. Only what the provider says differently later is another wish. */
+  /** The provider's configuration at that time. Only a later difference from it is a new request. */
   readonly provided: Requested;
   /** The configuration in force. */
   readonly configured: Configured | undefined;
   readonly store: Store | undefined;
   readonly listening: Listening | undefined;
-  /** Where the page of the inspector is, while there is one. */
+  /** The address of the inspector's page; undefined without an inspector. */
   readonly inspectorUrl: Secret | undefined;
-  /** Where metrics are served, while they are. */
+  /** The port that serves metrics; undefined without metrics. */
   readonly metricsPort: number | undefined;
-  /** What was asked for and is not taken up yet. */
+  /** The request that waits for the reconfiguration under way. */
   readonly wanted: Wanted | undefined;
-  /** What the reconfiguration under way was asked for. */
+  /** The request of the reconfiguration under way. */
   readonly underway: Underway | undefined;
   /** Whether local writes wait for another database. */
   readonly areWritesHeld: boolean;
-  /** What a reconfiguration had open when the node began to stop. */
+  /** The parts that a reconfiguration had open when the node began to stop. */
   readonly leftOpen: CloseInput;
-  /** The leader, as the outside world was told last. */
+  /** The leader, as last reported to the outside world. */
   readonly leadership: LeadershipChanged | undefined;
-  /** What keeps the database from taking writes; undefined while it takes them. */
+  /** Why the database takes no writes; undefined while it takes them. */
   readonly impairment: Failure | undefined;
-  /** Connections that were refused. */
+  /** The refused connections. */
   readonly refusals: RefusalRecords;
-  /** Why the node ended, if it did not end by itself. */
+  /** The reason why the node ended, if it failed. */
   readonly failure: Failure | undefined;
-  /** The latest failure while it ran. */
+  /** The latest failure while the node ran. */
   readonly lastFailure: PastFailure | undefined;
 }
 
 export interface Underway {
   readonly requested: Requested;
   readonly provided: Requested;
-  /** The calls that asked for it. */
+  /** The calls that made the request. */
   readonly requests: readonly number[];
-  /** Known from the switch on. */
+  /** Undefined before the switch. */
   readonly plan: Plan | undefined;
 }
 
-/** What the regions of a running node say to each other. */
+/** Events between the regions of a running node. */
 export type InternalEvent =
   | { readonly type: 'service.leave' }
   | { readonly type: 'service.left' }
@@ -104,7 +107,7 @@ export type NodeMachineEvent =
 
 export type ChildEvent = DoneActorEvent<unknown, string> | ErrorActorEvent<unknown, string>;
 
-/** What a node ends with: the reason if it failed. */
+/** The output of a node, with the reason if it has failed. */
 export interface NodeOutput {
   readonly failure: Failure | undefined;
 }
@@ -124,7 +127,7 @@ export function identityOf({ configured, boot, listening }: NodeContext): Identi
   return { nodeId: nodeId as NodeId, boot, port: (listening as Listening).port };
 }
 
-/** What every part of a running node needs. */
+/** The input that every part of a running node needs. */
 export function partInputOf<E extends { type: string }>(context: NodeContext, self: AnyActorRef) {
   const { configured, store, random } = context;
   const { configuration, keys, ca } = configured as Configured;
@@ -177,7 +180,10 @@ export function reconfigurationInputOf({ underway, requested, ...context }: Node
   };
 }
 
-/** Why the parts that serve leave. A peer need not look for a node that goes on under another NodeId. */
+/**
+ * The reason that peers hear when the serving parts leave. If the node continues under another NodeId, peers need not
+ * look for it.
+ */
 export function farewellOf({ underway }: NodeContext): Refusal {
   const renaming = underway?.plan?.changes.find(({ field }) => field === 'nodeId');
   if (renaming !== undefined) {

@@ -1,11 +1,12 @@
 /**
- * The root actor: the life of a node, and what its parts say to each other.
+ * The root actor: the life cycle of a node, and the events between its parts.
  *
- * A node asks for its configuration, brings it into force (`reconfiguration.machine`), runs, and stops in an order in
- * which nothing is lost: goodbye to the cloud, goodbye to the peers, then it closes its listener, then its database.
+ * A node gets its configuration, puts it into force (`reconfiguration.machine`), runs, and stops in an order in which
+ * nothing is lost: goodbye to the cloud, goodbye to the peers, then it closes its listener, then its database.
  *
- * While it runs, a member of a cluster has a membership, an election and an uplink; a cloud node has a reception, and only
- * answers. The three of a member know nothing of each other: what one reports and another needs passes through here.
+ * While it runs, a member of a cluster has a membership, an election and an uplink. A cloud node has a reception
+ * instead, and only answers. The three parts of a member do not know each other: this machine passes on the reports of
+ * one that another needs.
  */
 import { raise, sendTo } from 'xstate';
 import { itsActorsFailure, itsEvent, itsFailure, mailboxOf } from '../actors/typed.js';
@@ -93,7 +94,7 @@ const machine = nodeSetup.createMachine({
         onError: { target: 'stopping', actions: { type: 'fail', params: itsFailure } },
       },
     },
-    /** A reconfiguration from nothing. */
+    /** A reconfiguration with nothing in force before it. */
     starting: {
       exit: ['keepLeftOpen', 'forgetUnderway'],
       invoke: {
@@ -111,12 +112,12 @@ const machine = nodeSetup.createMachine({
     running: {
       type: 'parallel',
       states: {
-        /** The socket of the command line. */
+        /** The control socket, for the command line. */
         control: {
           initial: 'opened',
           on: { 'control.renew': '.reopened' },
           states: {
-            /** A node does not start without a socket that it was told to open. */
+            /** A node does not start without the control socket that its configuration asks for. */
             opened: {
               invoke: {
                 src: 'control',
@@ -125,7 +126,7 @@ const machine = nodeSetup.createMachine({
               },
               on: { 'control.failed': { target: '#node.stopping', actions: { type: 'fail', params: itsFailure } } },
             },
-            /** A node that serves already goes on without. */
+            /** A node that already serves continues without it. */
             reopened: {
               invoke: {
                 src: 'control',
@@ -176,11 +177,11 @@ const machine = nodeSetup.createMachine({
             },
           },
         },
-        /** Whether the database takes writes. Another database is another question. */
+        /** Whether the database takes writes. A change of the database starts this again. */
         storage: {
           initial: 'followed',
           on: {
-            // A target within the region: a target beside it would begin all regions again.
+            // The target stands within the region: a target beside it would restart all regions.
             'storage.renew': { target: '.followed', actions: 'forgetImpairment' },
             'store.impaired': { actions: { type: 'tellHealth', params: itsEvent } },
             'store.recovered': { actions: { type: 'tellHealth', params: itsEvent } },
@@ -196,7 +197,7 @@ const machine = nodeSetup.createMachine({
             },
           },
         },
-        /** What the node is there for. */
+        /** The purpose of the node: it exchanges entries. */
         service: {
           initial: 'starting',
           states: {
@@ -215,7 +216,7 @@ const machine = nodeSetup.createMachine({
                   id: 'election',
                   src: 'election',
                   input: ({ context, self }) => electionInputOf(context, self),
-                  // It ends only when it cannot know any more who is live.
+                  // The election ends only when it can no longer know which nodes are live.
                   onDone: {
                     target: '#node.stopping',
                     actions: { type: 'fail', params: ({ event }) => event.output },
@@ -241,19 +242,19 @@ const machine = nodeSetup.createMachine({
                 },
                 'store.impaired': { actions: sendTo('election', ({ event }) => healthOf(event.failure)) },
                 'store.recovered': { actions: sendTo('election', healthOf(undefined)) },
-                // The impairment was that of another database. The election may have begun with it.
+                // The impairment concerned another database. The election may have started with it.
                 'storage.renew': { actions: sendTo('election', healthOf(undefined)) },
                 'uplink.changed': { actions: [{ type: 'announce', params: itsEvent }, sendTo('election', itsEvent)] },
               },
               initial: 'serving',
               states: {
                 serving: { on: { 'service.leave': 'leavingCloud' } },
-                /** The cloud hears goodbye first: the next leader may connect to it at once. */
+                /** The goodbye to the cloud comes first, because the next leader may connect to it at once. */
                 leavingCloud: {
                   entry: sendTo('uplink', { type: 'uplink.leave' }),
                   on: { 'service.leave': {}, 'xstate.done.actor.uplink': 'leavingCluster' },
                 },
-                /** The peers hear goodbye. Membership is done when the last session is closed. */
+                /** Says goodbye to the peers. The membership is done when the last session is closed. */
                 leavingCluster: {
                   entry: sendTo('membership', ({ context }) => ({
                     type: 'membership.leave',
@@ -273,7 +274,7 @@ const machine = nodeSetup.createMachine({
                 },
               },
             },
-            /** A node that answers the leaders of many clusters. */
+            /** A node that serves the leaders of many clusters. */
             cloud: {
               invoke: {
                 id: 'reception',
@@ -302,7 +303,7 @@ const machine = nodeSetup.createMachine({
             },
           },
         },
-        /** How another configuration comes into force. */
+        /** Puts another configuration into force. */
         reconfiguration: {
           initial: 'settled',
           on: { 'node.stop': '.ending' },
@@ -360,7 +361,7 @@ const machine = nodeSetup.createMachine({
                 },
               },
             },
-            /** The node stops, even in the middle of a reconfiguration. */
+            /** Stops the node, even in the middle of a reconfiguration. */
             ending: {
               entry: ['forgetUnderway', raise({ type: 'service.leave' })],
               on: { 'node.stop': {}, 'service.left': '#node.stopping' },
@@ -369,14 +370,14 @@ const machine = nodeSetup.createMachine({
         },
       },
     },
-    /** Closes what is open. The node comes here after a failure, too. */
+    /** Closes everything that is open. A failed node comes here, too. */
     stopping: {
       on: {
         'node.stop': {},
         'node.reconfigure': {},
         'configuration.changed': {},
         'configuration.failed': {},
-        // A failure is no reason to begin again.
+        // A failure does not start the closing again.
         'xstate.error.actor.*': { actions: { type: 'report', params: itsActorsFailure } },
       },
       invoke: {
@@ -394,5 +395,5 @@ const machine = nodeSetup.createMachine({
 type NodeMachineType = typeof machine;
 /** The type of {@link nodeMachine}. */
 export interface NodeMachine extends NodeMachineType {}
-/** The root: the life of a node, its configuration, database and identity. {@link composeNode} fills its slots. */
+/** The root actor: life cycle, configuration, database and identity of a node. {@link composeNode} fills its slots. */
 export const nodeMachine: NodeMachine = machine;

@@ -1,4 +1,4 @@
-/** What a peer does: its guards and actions, by the names that its chart has for them. */
+/** The guards and actions of a peer, by their names in its chart. */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import type { Address, NodeEvent, PeerCommand, SessionIdentified, Source } from '../actors/mailboxes.js';
 import { dial } from '../actors/slots.js';
@@ -36,7 +36,7 @@ export const peerSetup = setup({
     duplicateProbe: ({ context }) => limits.duplicateProbeMs + 2 * (context.session?.rate?.roundTripMs ?? 0),
   },
   guards: {
-    /** Known by nothing but sessions that are over, or not at all. */
+    /** Whether only ended sessions, or no source at all, tell of this peer. */
     isForgotten: ({ context }) => {
       const { session, ...announced } = context.addresses;
       if (Object.keys(announced).length > 0) return false;
@@ -49,7 +49,7 @@ export const peerSetup = setup({
     isSurplus: ({ context }, newcomer: SessionIdentified) => isSurplus(context, newcomer),
     isGone: ({ context }, { sessionId, failure }: { sessionId: string; failure: Failure }) =>
       context.session?.sessionId === sessionId && failure.code === 'identityChanged',
-    /** At every address: another node may be at another one. */
+    /** Counts only once it holds for every address: there may be another node at another address. */
     isRefusal: ({ context }, { failure }: { failure: Failure }) =>
       refusals.has(failure.code) && context.turn + 1 >= candidatesOf(context.addresses).length,
     isRefusalOfOwnSession: ({ context }, { sessionId, failure }: { sessionId: string; failure: Failure }) =>
@@ -72,7 +72,7 @@ export const peerSetup = setup({
         ? {}
         : { addresses: { ...addresses, session: [{ host: session.remoteHost, port }] }, turn: 0 },
     ),
-    /** What it has said itself holds no longer; what is configured may again. */
+    /** Addresses that the peer told itself are outdated. Configured ones may be right again. */
     forgetPlaces: assign(({ context: { addresses } }) => ({ addresses: knownOnly(addresses) })),
     forgetWrongAddress: assign(({ context: { addresses } }, { remoteAddress }: { remoteAddress: string }) => ({
       addresses: without(addresses, remoteAddress),
@@ -85,13 +85,13 @@ export const peerSetup = setup({
         expected: context.nodeId,
       }),
     ),
-    /** Admits a session, in place of the present one if there is one. */
+    /** Admits a session, and replaces the present one if there is one. */
     admit: enqueueActions(({ context, enqueue }, newcomer: SessionIdentified) => {
       if (context.session !== undefined) {
         enqueue.sendTo(context.session.session, { type: 'session.close', refusal: duplicateConnection });
       }
       enqueue.sendTo(newcomer.session, { type: 'session.admit' });
-      // It starts without a divergence, and reports one if there is.
+      // A session starts without divergence, and reports one later.
       enqueue.raise({ type: 'session.aligned', sessionId: newcomer.sessionId });
       const { remoteHost, identity } = newcomer;
       const address = identity.port > 0 ? { session: [{ host: remoteHost, port: identity.port }] } : {};
@@ -105,7 +105,7 @@ export const peerSetup = setup({
     probeSession: enqueueActions(({ context, enqueue }) => {
       if (context.session !== undefined) enqueue.sendTo(context.session.session, { type: 'session.probe' });
     }),
-    /** The present session lives: two processes use one NodeId, and the one that was there first stays. */
+    /** The present session lives, so two processes use one NodeId. The earlier one stays. */
     refuseContender: enqueueActions(({ context, enqueue }) => {
       const { contender, nodeId } = context;
       if (contender === undefined) return;
@@ -154,10 +154,10 @@ export const peerSetup = setup({
         };
       },
     ),
-    /** Once, and then at ever greater distances: a node that is away for a week fills no log. */
+    /** Reports the first failure, and then ever fewer of them: a peer that is away for a week does not fill the log. */
     tellUnreachable: enqueueActions(({ context, enqueue }, { failure }: { failure: Failure }) => {
       const { nodeId, attempt, turn, addresses, parent } = context;
-      // Where it was before the failure: the turn has passed on. Its address may be forgotten meanwhile.
+      // The address before the failure: the turn has moved on. The peer may have lost that address meanwhile.
       const address = addressOf({ addresses, turn: turn - 1 });
       if (!attemptsTold.has(attempt) || address === undefined) return;
       const told = { address: formatAddress(address), attempts: attempt, failure };

@@ -1,4 +1,4 @@
-/** What a peer knows, and what follows from it. */
+/** The context of a peer, and values derived from it. */
 import type { Address, Mailbox, PeerReport, SessionIdentified, Source } from '../actors/mailboxes.js';
 import { formatAddress } from '../core/address.js';
 import type { ErrorCode, PastFailure } from '../core/errors.js';
@@ -17,17 +17,17 @@ export interface PeerInput {
 }
 
 export interface PeerContext extends PeerInput {
-  /** Where it may be reached, by how we know; of beacons the newest first, since each of its networks may have one. */
+  /** Known addresses by source. Those from beacons are sorted newest first, and there may be one for each network. */
   readonly addresses: Readonly<Partial<Record<Source, readonly Address[]>>>;
   readonly session: SessionIdentified | undefined;
-  /** A connection of another process under the same NodeId, while the present session is asked whether it lives. */
+  /** Another process with the same NodeId has connected. It waits while the present session is probed. */
   readonly contender: SessionIdentified | undefined;
-  /** Attempts that failed in a row. */
+  /** Number of failed attempts in a row. */
   readonly attempt: number;
-  /** Attempts that failed since the last news of where it is. */
+  /** Number of failed attempts since the last news of the peer's address. */
   readonly turn: number;
   readonly lastFailure: PastFailure | undefined;
-  /** Whether there was a sign since the last attempt that it may be reachable again. */
+  /** Whether there was a sign, since the last attempt, that the peer may be reachable again. */
   readonly isStirred: boolean;
 }
 
@@ -41,13 +41,13 @@ export const cameToNothing = {
   message: 'A connection opened, but no session came of it.',
 } as const;
 
-/** How often a peer is dialed of which we know nothing but a session that is over. */
+/** Number of attempts to dial a peer that is known from an ended session only. */
 export const attemptsAfterSession = 5;
 
-/** The attempts, counted from the last success, of which the failure is told. */
+/** The attempts, counted from the last success, whose failure is reported. */
 export const attemptsTold: ReadonlySet<number> = new Set([2, 16, 128, 1_024, 8_192, 65_536]);
 
-/** Failures that time alone does not mend: tried again, but rarely. */
+/** Failures that waiting alone does not cure: the peer is retried, but rarely. */
 export const refusals: ReadonlySet<ErrorCode> = new Set([
   'wrongClusterKey',
   'duplicateNodeId',
@@ -57,8 +57,9 @@ export const refusals: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /**
- * Of two connections to one process, the one dialed by the smaller NodeId stays. Both sides apply this rule, so both
- * keep the same one. Of two dialed by the same side the newer stays: it would not have dialed had the older one lived.
+ * Of two connections to one process, the one that the smaller NodeId dialed stays. Both sides apply this rule, so they
+ * keep the same one. Of two that one side dialed, the newer stays: that side would not have dialed again had the older
+ * one lived.
  */
 export function isSurplus({ session, selfId, nodeId }: PeerContext, newcomer: SessionIdentified): boolean {
   if (session === undefined || session.identity.boot !== newcomer.identity.boot) return false;
@@ -67,7 +68,10 @@ export function isSurplus({ session, selfId, nodeId }: PeerContext, newcomer: Se
   return newcomer.direction !== dialedBySmaller;
 }
 
-/** The addresses in turn, one an attempt, from the freshest: what a beacon says holds now, what a session said held then. */
+/**
+ * The address for the next attempt. The addresses take turns, the freshest first: a beacon tells a present address, a
+ * session a past one.
+ */
 export function addressOf({ addresses, turn }: Pick<PeerContext, 'addresses' | 'turn'>): Address | undefined {
   const candidates = candidatesOf(addresses);
   return candidates[turn % candidates.length];
@@ -81,7 +85,7 @@ export function candidatesOf({ beacon = [], known = [], session = [] }: Addresse
   return all.filter((address, index) => all.findIndex((other) => isSame(other, address)) === index);
 }
 
-/** Beacons come from each network that both are on; the other sources know one address. */
+/** A peer sends beacons on each network that both nodes share; the other sources tell one address. */
 export function withAddress(before: readonly Address[] = [], source: Source, address: Address): readonly Address[] {
   if (source !== 'beacon') return [address];
   // One host has one port: that of the latest beacon.
@@ -96,7 +100,10 @@ export function knownOnly({ known }: Addresses): Addresses {
   return known === undefined ? {} : { known };
 }
 
-/** Without the address at which another node answered. A configured address stays: the peer tries it again, and complains. */
+/**
+ * Removes the address at which another node answered. A configured address stays: the peer tries it again and
+ * complains.
+ */
 export function without(addresses: Addresses, remoteAddress: string): Addresses {
   const kept = Object.entries(addresses).map(([source, list]): [string, readonly Address[]] => [
     source,

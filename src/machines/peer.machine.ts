@@ -1,9 +1,9 @@
 /**
- * Wants exactly one session with one peer: dials it, takes over the connections it opens, settles duplicates, backs off.
+ * Keeps exactly one session with one peer: dials it, accepts its connections, settles duplicates, and backs off.
  *
- * Of two connections between the same two processes the one dialed by the smaller NodeId stays, so both sides decide
- * alike. Another process under the same NodeId has to wait until the present session proves dead: that is what keeps a
- * clone from pushing out the original.
+ * Of two connections between the same two processes, the one that the smaller NodeId dialed stays, so both sides decide
+ * alike. Another process with the same NodeId has to wait until the present session proves dead: a clone cannot push
+ * out the original.
  */
 import type { Address, SessionIdentified } from '../actors/mailboxes.js';
 import { itsEvent } from '../actors/typed.js';
@@ -29,7 +29,7 @@ const machine = peerSetup.createMachine({
   on: {
     'peer.discovered': { actions: { type: 'rememberAddress', params: itsEvent } },
     'peer.vanished': { actions: { type: 'forgetAddress', params: itsEvent } },
-    // It is not waiting, or not for long.
+    // The peer does not wait, or not for long.
     'peer.stirred': {},
     'peer.secure': { actions: { type: 'secure', params: itsEvent } },
     'peer.wrongAddress': { actions: { type: 'forgetWrongAddress', params: itsEvent } },
@@ -40,7 +40,7 @@ const machine = peerSetup.createMachine({
     'session.identified': { target: '.connected', actions: { type: 'admit', params: itsEvent } },
   },
   states: {
-    /** Just met: its address is not known yet. */
+    /** The address is not known yet. */
     idle: {
       on: {
         'peer.discovered': { target: 'dialing', actions: { type: 'rememberAddress', params: itsEvent } },
@@ -51,7 +51,7 @@ const machine = peerSetup.createMachine({
       states: {
         connecting: {
           on: {
-            // It has moved or restarted: the address being dialed may be dead.
+            // The peer has moved or restarted: the address being dialed may be outdated.
             'peer.discovered': {
               target: 'connecting',
               reenter: true,
@@ -84,7 +84,7 @@ const machine = peerSetup.createMachine({
             ],
           },
         },
-        /** The connection is open, and its session finds out who is there. */
+        /** The connection is open. The session asks for the NodeId of the other side. */
         introducing: {
           after: {
             handshakeTimeout: {
@@ -115,10 +115,10 @@ const machine = peerSetup.createMachine({
     connected: {
       entry: 'tellConnected',
       on: {
-        // A connection alone proves nothing: what ends each session may be what it is there for.
+        // An open connection is no proof: the exchange of data may be the very thing that ends each session.
         'session.advanced': { guard: { type: 'isOwnSession', params: itsEvent }, actions: 'resetAttempts' },
         'session.closed': [
-          // The process lives on as another node.
+          // The process continues as another node.
           {
             guard: { type: 'isGone', params: itsEvent },
             target: 'backingOff',
@@ -169,7 +169,7 @@ const machine = peerSetup.createMachine({
                 ],
               },
             },
-            /** Another process claims the NodeId: is the present session alive? */
+            /** Another process claims the NodeId. Is the present session alive? */
             contested: {
               entry: 'probeSession',
               after: {
@@ -219,7 +219,7 @@ const machine = peerSetup.createMachine({
             },
             diverged: {
               on: {
-                // A session reports each author once: these are others.
+                // A session reports each author once, so these authors are new.
                 'session.diverged': {
                   guard: { type: 'isOwnSession', params: itsEvent },
                   actions: { type: 'tellDiverged', params: itsEvent },
@@ -235,13 +235,13 @@ const machine = peerSetup.createMachine({
       always: { guard: 'isForgotten', target: 'forgotten' },
       after: { backoff: 'dialing' },
       on: {
-        // It has moved or restarted: worth an attempt at once.
+        // The peer has moved or restarted: worth an attempt at once.
         'peer.discovered': { target: 'dialing', actions: { type: 'rememberAddress', params: itsEvent } },
-        // Tried again soon, but not each time that there is a sign of it.
+        // Retried soon, but only at the first sign.
         'peer.stirred': { guard: 'isUnstirred', target: 'backingOff', reenter: true, actions: 'rememberStir' },
       },
     },
-    /** It does not want us, or we do not want it: tried again, but rarely. */
+    /** One of the two sides refuses the other: retried, but rarely. */
     refused: {
       entry: 'tellRefused',
       always: { guard: 'isForgotten', target: 'forgotten' },
@@ -257,5 +257,5 @@ const machine = peerSetup.createMachine({
 type PeerMachineType = typeof machine;
 /** The type of {@link peerMachine}. */
 export interface PeerMachine extends PeerMachineType {}
-/** Wants exactly one session with one peer: dials, takes over inbound ones, backs off. */
+/** Keeps exactly one session with one peer: dials, accepts, settles duplicates, backs off. */
 export const peerMachine: PeerMachine = machine;

@@ -1,12 +1,13 @@
 /**
- * Applies what the other side sends, in order, and acknowledges it when it is on disk. Batches that have arrived while others
- * were being applied share a transaction, and so one wait for the disk.
+ * Applies the batches of the other side in order, and acknowledges them once they are on disk. Batches that arrive
+ * while others are being applied share one transaction, and so one disk write.
  *
- * What could not be applied (entries missing before it, a stamp from the future) is left out, and the other side is told
- * where we really are: after a pause that grows, or two nodes would loop at full speed.
+ * Entries that cannot be applied yet (earlier ones are missing, or a stamp is from the future) are skipped. The
+ * receiver then sends its vector clock. It does so after a growing pause, because two nodes would otherwise loop at
+ * full speed.
  *
- * When the own disk fails, the other side is not to blame: the batches at hand are kept and tried again, with pauses that grow, and
- * the other side hears that they are held. So a failed disk ends the receiving for a while, and no session.
+ * A failure of the own disk is not the other side's fault. The receiver keeps the batches, retries with growing pauses,
+ * and reports to the other side that they are held. So a failed disk interrupts receiving, and ends no session.
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import type { ApplierReport, LinkCommand, LinkReport, Mailbox, ReplicationReport } from '../actors/mailboxes.js';
@@ -26,27 +27,27 @@ export interface ReceiverInput {
   readonly parent: Mailbox<ReplicationReport>;
   readonly link: Mailbox<LinkCommand>;
   readonly store: Store;
-  /** What the other side is the origin of. */
+  /** Identifies the other side as the origin of commits. */
   readonly origin: Origin;
   readonly scopes: readonly Scope[];
   readonly random: () => number;
 }
 
 interface ReceiverContext extends ReceiverInput {
-  /** Batches that are being applied, in one transaction. */
+  /** The batches that are being applied, in one transaction. */
   readonly current: readonly BatchFrame[];
-  /** Batches that have arrived and wait their turn. */
+  /** The batches that have arrived and wait. */
   readonly queue: readonly BatchFrame[];
-  /** The last batch that has arrived. */
+  /** The number of the last batch that has arrived. */
   readonly arrived: number;
-  /** The last batch that is on disk. */
+  /** The number of the last batch on disk. */
   readonly applied: number;
   readonly entriesApplied: number;
-  /** How often something had to be left out since both sides last had the same. */
+  /** How often entries were skipped since both sides last had the same. */
   readonly gaps: number;
-  /** How often in a row the batches at hand could not be written. */
+  /** Number of failed attempts in a row to write the current batches. */
   readonly attempts: number;
-  /** The other side does not know yet that something was left out. */
+  /** Whether the other side does not know yet that entries were skipped. */
   readonly owesClock: boolean;
 }
 
@@ -54,12 +55,14 @@ export type ReceiverEvent =
   | BatchFrame
   | ApplierReport
   | Extract<LinkReport, { type: 'heartbeat.matched' | 'heartbeat.differed' }>
-  /** The other side asks where we are. */
+  /** The other side asks for our vector clock. */
   | { readonly type: 'clock.announce' }
-  /** Time to say where we are, since something had to be left out. */
+  /** Time to send our vector clock, after entries were skipped. */
   | { readonly type: 'gap.due' };
 
-/** The delayed event that ends the pause after a gap. It outlives the states, or each batch would restart the pause. */
+/**
+ * The delayed event that ends the pause after a gap. It does not belong to a state: each batch would restart the pause.
+ */
 const gapDue = { id: 'gap.due', delay: 'gapBackoff' } as const;
 
 const machine = setup({
@@ -111,7 +114,7 @@ const machine = setup({
       type: 'batch.apply',
       runs: context.current.flatMap(({ runs }) => runs),
     })),
-    /** The other side waits for the newest batch that has arrived, and so for all before it. */
+    /** The other side waits for the newest batch that has arrived, and so for all earlier ones. */
     reportHeld: enqueueActions(({ context, enqueue }, { failure }: { failure: Failure }) => {
       const { arrived: sequence, attempts } = context;
       enqueue.assign({ attempts: attempts + 1 });
@@ -141,7 +144,7 @@ const machine = setup({
       if (diverged.length > 0) enqueue.sendTo(context.parent, { type: 'replication.diverged', authors: diverged });
       if (parked.length > 0) enqueue.sendTo(context.parent, { type: 'replication.parked', authors: parked });
     }),
-    /** What the other side has been told is not owed any more. */
+    /** A vector clock that was sent is not owed any more. */
     forgetDebt: enqueueActions(({ enqueue }) => {
       enqueue.cancel(gapDue.id);
       enqueue.assign({ owesClock: false });
@@ -197,7 +200,8 @@ const machine = setup({
     ],
     'clock.announce': { actions: ['announceClock', 'forgetDebt'] },
     'gap.due': { actions: ['announceClock', 'forgetDebt'] },
-    // While the pause after a gap lasts, what is missing is known, and would only be sent again and left out again.
+    // During the pause after a gap, the missing entries are known. A vector clock would make the other side send
+    // entries that would be skipped again.
     'heartbeat.differed': [{ guard: 'owesClock' }, { actions: 'announceClock' }],
     'heartbeat.matched': { actions: 'forgetGaps' },
   },
@@ -254,7 +258,7 @@ const machine = setup({
         'gap.due': { target: 'waiting', actions: ['announceClock', 'forgetDebt'] },
       },
     },
-    /** Its session has been told, and ends. */
+    /** The session knows, and ends. */
     failed: { type: 'final' },
   },
 });
@@ -262,5 +266,5 @@ const machine = setup({
 type ReceiverMachineType = typeof machine;
 /** The type of {@link receiverMachine}. */
 export interface ReceiverMachine extends ReceiverMachineType {}
-/** Applies what the other side sends, and says how far it has come. */
+/** Applies the batches of the other side, and reports progress to it. */
 export const receiverMachine: ReceiverMachine = machine;

@@ -1,11 +1,12 @@
 /**
- * A cloud node runs this in place of membership, election and gateways: it only answers. Nodes of many clusters open
- * sessions with it, and its wards have them as children.
+ * The part of a cloud node that replaces membership, election and gateways: it only answers. Nodes of many clusters
+ * open sessions with it. The sessions are children of its wards.
  *
- * The cost of one guest does not depend on the number of guests: only what concerns all sessions goes through all of them.
+ * The cost of one guest does not depend on the number of guests: only events that concern all sessions go through all
+ * of them.
  *
- * A guest is known by the subject of its token and its NodeId, because two clusters may have nodes of one NodeId. Of two
- * sessions of one guest the later one stays: a node that dials again has lost the earlier one.
+ * A guest is identified by the subject of its token and its NodeId, because two clusters may use the same NodeId. Of
+ * two sessions of one guest the later one stays: a node that dials again has lost the earlier one.
  */
 import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
 import { indexDelays } from '../actors/delays.js';
@@ -35,27 +36,27 @@ export interface ReceptionInput {
   readonly identity: Identity;
   readonly store: Store;
   readonly configuration: Configuration;
-  /** Authorities to trust in place of the system's, when tokens are verified: PEM. */
+  /** Authorities to trust instead of the system's when tokens are verified, in PEM format. */
   readonly ca: string | undefined;
   readonly random: () => number;
 }
 
 interface ReceptionContext extends ReceptionInput {
-  /** By their ids. */
+  /** Sessions by id. */
   readonly sessions: BucketMap<SessionRow>;
-  /** The session of each guest, the latest if it has several. */
+  /** The session of each guest; the latest if it has several. */
   readonly guests: BucketMap<string>;
   readonly wards: ReadonlyMap<string, WardRow>;
-  /** How many there have been. */
+  /** Number of sessions so far. */
   readonly sessionCount: number;
   readonly wardCount: number;
 }
 
 interface SessionRow {
   readonly wardId: string;
-  /** Counts connections: the larger is the later. */
+  /** The number of the session; a later session has a larger one. */
   readonly opened: number;
-  /** Who is there, once its token was verified and we have admitted it. */
+  /** The guest; undefined before its token is verified and the reception has admitted it. */
   readonly guest: Guest | undefined;
 }
 
@@ -86,9 +87,12 @@ const machine = setup({
   delays: { leavingTimeout: limits.leavingTimeoutMs },
   guards: {
     isAlone: ({ context }) => context.sessions.size === 0,
-    /** The listener sees to it that those who have not said who they are make way; two of them may be open for a moment. */
+    /** The listener makes unidentified connections give way. For a moment there may be two for each place. */
     isFull: ({ context }) => context.sessions.size >= limits.guestsMax + 2 * limits.unauthenticatedMax,
-    /** Accepted while the node was a member of a cluster. A guest of a cloud node has verified its certificate. */
+    /**
+     * Whether a connection was accepted while the node was a member of a cluster. Guests of a cloud node have verified
+     * its certificate.
+     */
     isOfCluster: (_, { connection }: { connection: Connection }) => connection.protection.kind === 'psk',
     isUnwelcome: ({ context }, event: SessionIdentified) => refusalOf(context, event) !== undefined,
     isOutdated: ({ context }, event: SessionIdentified) => {
@@ -97,9 +101,9 @@ const machine = setup({
     },
   },
   actions: {
-    /** Thousands of actors may wait for something: one that stops must not go through the delays of all of them. */
+    /** Thousands of actors may have delays. Without an index, an actor that stops would search all of them. */
     indexDelays: ({ system }) => indexDelays(system),
-    /** A row for a session in a ward with room, or in a new one. */
+    /** Adds a row for a session, in a ward with room or in a new one. */
     makeRoom: assign(({ context, spawn, self }) => {
       const opened = context.sessionCount + 1;
       const wards = new Map(context.wards);
@@ -122,7 +126,7 @@ const machine = setup({
       const ward = context.wards.get(context.sessions.get(sessionId)?.wardId ?? '');
       if (ward !== undefined) enqueue.sendTo(ward.ref, { type: 'ward.open', sessionId, connection });
     }),
-    /** A port: closing a connection neither throws nor answers. */
+    /** Calls a port: closing a connection neither throws nor returns a result. */
     dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
     refuse: sendTo(
       (_, { event }: { event: SessionIdentified; refusal: Refusal }) => event.session,
@@ -131,7 +135,7 @@ const machine = setup({
     refuseUnwelcome: enqueueActions(({ context, enqueue }, event: SessionIdentified) => {
       enqueue.sendTo(event.session, { type: 'session.refuse', refusal: refusalOf(context, event) ?? leaving });
     }),
-    /** In place of an earlier session of the same node, if there is one: then nothing has changed for those who watch. */
+    /** Admits a session. If it replaces an earlier one of the same guest, nothing has changed for observers. */
     admit: enqueueActions(({ context, enqueue }, event: SessionIdentified) => {
       const { session, sessionId, identity, remoteAddress } = event;
       const row = context.sessions.get(sessionId);
@@ -159,7 +163,7 @@ const machine = setup({
         enqueue.sendTo(context.parent, noticeOf({ type: 'peer.diverged', nodeId, authors: event.authors }));
       },
     ),
-    /** Sessions are over: forgets them, and their ward when none is left there. */
+    /** Forgets ended sessions, and their ward when it has no others. */
     forget: enqueueActions(
       ({ context, enqueue }, { sessionIds, failure }: { sessionIds: readonly string[]; failure: Failure }) => {
         let { sessions, guests } = context;
@@ -176,7 +180,7 @@ const machine = setup({
             enqueue.stopChild(wardId);
             wards.delete(wardId);
           }
-          // The node is still there by a later session.
+          // A later session of the guest is open.
           if (guest === undefined || guests.get(guestKeyOf(guest)) !== sessionId) continue;
           guests = guests.without(guestKeyOf(guest));
           const { subject, identity } = guest;
@@ -186,12 +190,12 @@ const machine = setup({
         enqueue.assign({ sessions, guests, wards });
       },
     ),
-    /** What fails is a bug, but of one session or one ward only. */
+    /** A failure is a bug, but it concerns one session or one ward only. */
     tellFailed: sendTo(
       ({ context }) => context.parent,
       (_, { where, failure }: { where: string; failure: Failure }) => noticeOf({ type: 'failure', where, failure }),
     ),
-    /** A ward that has failed leaves sessions behind that no other actor stops. */
+    /** Sessions of a failed ward go on, and no other actor stops them. */
     closeSessions: enqueueActions(
       ({ context, enqueue }, { sessionIds, failure }: { sessionIds: readonly string[]; failure: Failure }) => {
         for (const sessionId of sessionIds) {
@@ -228,7 +232,7 @@ const machine = setup({
   on: {
     'session.diverged': { actions: { type: 'tellDiverged', params: itsEvent } },
     notice: { actions: { type: 'passOn', params: itsEvent } },
-    // Of interest to those who have a peer actor for each node, or a gateway.
+    // Only parents with a peer actor for each node, or gateways, need this event.
     'session.aligned': {},
     'session.answered': {},
     'session.matched': {},
@@ -295,19 +299,19 @@ const machine = setup({
 type ReceptionMachineType = typeof machine;
 /** The type of {@link receptionMachine}. */
 export interface ReceptionMachine extends ReceptionMachineType {}
-/** What a cloud node runs: sessions of nodes of many clusters. */
+/** Answers the leaders of many clusters on a cloud node. */
 export const receptionMachine: ReceptionMachine = machine;
 
 function sessionIdOf(opened: number): string {
   return `session-${opened}`;
 }
 
-/** A NodeId has no slash. */
+/** The key is unambiguous, because a NodeId has no slash. */
 function guestKeyOf({ subject, identity }: Pick<Guest, 'subject' | 'identity'>): string {
   return `${subject}/${identity.nodeId}`;
 }
 
-/** The session by which the same node is there already. */
+/** The row of an earlier session of the same guest. */
 function rowOfGuest(
   { sessions, guests }: ReceptionContext,
   { sessionId, subject = '', identity }: SessionIdentified,
@@ -320,13 +324,13 @@ function overOf({ sessionId, failure }: WardReport): { sessionIds: readonly stri
   return { sessionIds: [sessionId], failure };
 }
 
-/** All sessions of a ward are over. */
+/** All sessions of a failed ward have ended. */
 function wardLost({ sessions }: ReceptionContext, { actorId, error }: ErrorActorEvent<unknown, string>) {
   const lost = [...sessions].filter(([, { wardId }]) => wardId === actorId);
   return { sessionIds: lost.map(([sessionId]) => sessionId), failure: failureOf(error) };
 }
 
-/** The other side is this node itself, or has its NodeId. */
+/** Refuses this node itself, and another process with its NodeId. */
 function refusalOf({ identity: own }: ReceptionContext, { identity }: SessionIdentified): Failure | undefined {
   if (identity.boot === own.boot) return { code: 'selfConnection', message: 'The address is our own.' };
   if (identity.nodeId !== own.nodeId) return undefined;

@@ -1,12 +1,12 @@
 /**
- * Brings a configuration into force: on a node that starts, from nothing; on a node that runs, in place of the present one.
+ * Puts a configuration into force: on a starting node from nothing, on a running node in place of the present one.
  *
  * The machine makes the new parts before it breaks the old ones. It binds the new listener and opens the new database
- * beside those that serve. When all of them stand, it hands them to the node (`reconfiguration.switched`) and closes what
- * they replaced. If a step fails before the switch, it closes the new parts, and the node goes on unchanged.
+ * beside those that serve. When all of them stand, it hands them to the node (`reconfiguration.switched`) and closes
+ * the replaced ones. If a step fails before the switch, it closes the new parts, and the node continues unchanged.
  *
- * Invariant: everything that this machine has opened or replaced is in its context until it ends, or was handed to the
- * node. So the node can close it when it stops in the middle ({@link openPartsOf}).
+ * Invariant: until this machine ends, its context holds everything that it has opened or replaced and not yet handed to
+ * the node. So a node that stops in the middle can close all of it ({@link openPartsOf}).
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import type {
@@ -42,13 +42,13 @@ import type { Listening } from '../ports/ports.js';
 import type { Store } from '../ports/store.js';
 
 export interface ReconfigurationInput {
-  /** Gets the reports, and the connections that a new listener accepts. */
+  /** Receives the reports, and the connections that a new listener accepts. */
   readonly parent: Mailbox<ReconfigurationReport | ListenerReport>;
   /** The configuration as its user wrote it. */
   readonly requested: Requested;
-  /** What is in force; undefined on a node that starts. */
+  /** The parts in force; undefined on a starting node. */
   readonly present: Parts | undefined;
-  /** Never goes back, ms. */
+  /** A clock that never goes back, ms. */
   readonly monotonicMs: () => number;
 }
 
@@ -63,11 +63,11 @@ interface ReconfigurationContext extends ReconfigurationInput {
   readonly writesHeld: Span;
   readonly connectionsRefused: Span;
   readonly failure: Failure | undefined;
-  /** Whether the node listens nowhere any more, and so cannot go on. */
+  /** Whether no listener is left, so that the node cannot continue. */
   readonly isFatal: boolean;
 }
 
-/** What came of it. */
+/** The result of a reconfiguration. */
 export interface ReconfigurationOutput {
   /** Undefined: the new configuration is in force. */
   readonly failure: Failure | undefined;
@@ -102,7 +102,7 @@ const machine = setup({
     keepStore: assign((_, { store }: { store: Store }) => ({ store })),
     fail: assign(({ context }, { failure }: { failure: Failure }) => ({ failure: context.failure ?? failure })),
     failFatally: assign((_, { failure }: { failure: Failure }) => ({ failure, isFatal: true })),
-    /** The parent contains the failure: the new configuration serves all the same. */
+    /** The parent handles the failure; the new configuration serves nevertheless. */
     report: sendTo(
       ({ context }) => context.parent,
       (_, { failure }: { failure: Failure }) => noticeOf({ type: 'failure', where: 'reconfiguration', failure }),
@@ -180,7 +180,7 @@ const machine = setup({
         { target: 'switching' },
       ],
     },
-    /** The new listener, beside the one that serves. */
+    /** Binds the new listener, beside the one that serves. */
     binding: {
       invoke: {
         src: 'listen',
@@ -204,7 +204,10 @@ const machine = setup({
         onError: { target: 'undoing', actions: { type: 'fail', params: itsFailure } },
       },
     },
-    /** The new database, beside the one that serves. A node that starts has no other, and listens when the database is open. */
+    /**
+     * Opens the new database, beside the one that serves. A starting node has no other, and listens once the database
+     * is open.
+     */
     openingStore: {
       invoke: {
         src: 'openStore',
@@ -243,8 +246,8 @@ const machine = setup({
       },
     },
     /**
-     * The old and the new listener exclude each other, so the old one closes first. This is the only step that breaks
-     * something before its replacement stands, hence the last one.
+     * The old and the new listener exclude each other, so the old one closes first. This is the only step that breaks a
+     * part before its replacement stands, so it is the last one.
      */
     rebinding: {
       entry: 'refuseConnections',
@@ -270,7 +273,10 @@ const machine = setup({
             onError: { target: 'restoring', actions: { type: 'fail', params: itsFailure } },
           },
         },
-        /** The old configuration listens again. If it cannot, no peer can reach the node, so the node has to end. */
+        /**
+         * Opens the listener of the old configuration again. If this fails, no peer can reach the node, and the node
+         * ends.
+         */
         restoring: {
           invoke: {
             src: 'listen',
@@ -284,7 +290,7 @@ const machine = setup({
         },
       },
     },
-    /** Closes what was made. The old configuration serves on; only `rebinding` has interrupted it. */
+    /** Closes the new parts. The old configuration continues to serve; only `rebinding` has interrupted it. */
     undoing: {
       entry: 'releaseWrites',
       invoke: {
@@ -294,7 +300,7 @@ const machine = setup({
         onError: { target: 'done', actions: { type: 'report', params: itsFailure } },
       },
     },
-    /** Everything new stands: from here on it is in force. */
+    /** All new parts stand, and come into force. */
     switching: {
       entry: ['switch', 'releaseWrites'],
       always: [
@@ -302,19 +308,19 @@ const machine = setup({
         { target: 'switched' },
       ],
     },
-    /** The parts that serve say goodbye; then the node begins them again. */
+    /** The serving parts say goodbye; then the node starts them again. */
     leaving: {
       entry: 'refuseConnections',
       exit: 'acceptConnections',
       on: { 'service.left': 'switched' },
     },
     switched: { entry: 'reportCompleted', always: 'retiring' },
-    /** Closes what was replaced. */
+    /** Closes the replaced parts. */
     retiring: {
       initial: 'starting',
       states: {
         starting: { always: [{ guard: 'hasReplacedStore', target: 'gathering' }, { target: 'gathered' }] },
-        /** Copies what peers have sent up to the goodbye. */
+        /** Copies the entries that peers sent before the goodbye. */
         gathering: {
           invoke: {
             src: 'drainStore',
@@ -343,15 +349,15 @@ const machine = setup({
 type ReconfigurationMachineType = typeof machine;
 /** The type of {@link reconfigurationMachine}. */
 export interface ReconfigurationMachine extends ReconfigurationMachineType {}
-/** Brings a configuration into force, on a node that starts and on one that runs. */
+/** Puts a configuration into force, on a starting node and on a running one. */
 export const reconfigurationMachine: ReconfigurationMachine = machine;
 
-/** Everything that a reconfiguration holds: what is in force, what it has made, and what that has replaced. */
+/** All parts of a reconfiguration: those in force, the new ones, and the replaced ones. */
 export function openPartsOf({ present, listening, store }: ReconfigurationContext): CloseInput {
   return { listenings: defined([present?.listening, listening]), stores: defined([present?.store, store]) };
 }
 
-/** The database that the switch has replaced, or is going to replace; undefined when the present one stays. */
+/** The database that the switch has replaced or will replace; undefined when the present one stays. */
 export function replacedStoreOf({ present, store }: ReconfigurationContext): Store | undefined {
   return store === undefined ? undefined : present?.store;
 }
@@ -372,7 +378,7 @@ function newPartsOf({ configured, store, listening, present }: ReconfigurationCo
   };
 }
 
-/** Only states in which both databases are there ask for this. */
+/** Called only in states in which both databases exist. */
 function succession(store: Store | undefined, successor: Store | undefined): SuccessionInput {
   return { store: store as Store, successor: successor as Store };
 }

@@ -1,14 +1,16 @@
 /**
- * Sends the other side what it lacks: first what is stored, batch by batch, then each commit as it happens, from memory.
+ * Sends the other side the entries that it lacks: first the stored ones, batch by batch, then each commit as it
+ * happens, from memory.
  *
- * How much goes in a batch follows what the connection carries. An entry that would keep it busy for long goes in parts, one at a time:
- * what its author wrote after it waits, what others wrote goes on. So do heartbeats, and what the other side sends.
+ * The size of a batch follows the measured capacity of the connection. An entry that would occupy the connection for
+ * long travels in parts, one such entry at a time. Later entries of its author wait; entries of other authors,
+ * heartbeats and the data of the other side continue.
  *
- * At most `batchesInFlightMax` batches wait for an acknowledgement, so memory is bounded for any backlog. A commit
- * that happens while a batch is being read is counted, and the store is read again: no wake-up is lost.
+ * At most `batchesInFlightMax` batches wait for an acknowledgement, so memory is bounded for any backlog. If commits
+ * happen while a batch is being read, the store is read again: no wake-up is lost.
  *
- * While the disk of the other side fails, it says so, and the window stays as it is. While our own does, reading is tried again, with pauses
- * that grow. Neither ends the session.
+ * While the disk of the other side fails, that side reports it, and the window stays as it is. While the own disk
+ * fails, the sender retries reading with growing pauses. Neither ends the session.
  */
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import type { LinkCommand, LinkReport, Mailbox, OplogReport, ReplicationReport } from '../actors/mailboxes.js';
@@ -43,14 +45,14 @@ export interface SenderInput {
   readonly parent: Mailbox<ReplicationReport>;
   readonly link: Mailbox<LinkCommand>;
   readonly store: Store;
-  /** Undefined over a cloud link, where a NodeId does not tell who it is. */
+  /** Undefined over a cloud link, where a NodeId alone does not identify a node. */
   readonly peerId: NodeId | undefined;
-  /** What the other side is the origin of. */
+  /** Identifies the other side as the origin of commits. */
   readonly origin: Origin;
   readonly scopes: readonly Scope[];
-  /** What the connection carries. */
+  /** The measured capacity of the connection. */
   readonly rate: LinkRate;
-  /** What the other side said it has. */
+  /** The vector clock of the other side, as it sent it. */
   readonly clock: VectorClock;
   readonly neighbors: ReadonlySet<NodeId>;
   readonly random: () => number;
@@ -62,21 +64,23 @@ interface SenderContext extends Omit<SenderInput, 'clock'> {
   readonly entriesSent: number;
   /** Whether a batch has been acknowledged. */
   readonly isAdvanced: boolean;
-  /** To be sent next. */
+  /** The runs to send next. */
   readonly outbox: readonly Run[];
-  /** A large entry on its way in parts, without its payload, which the link has: a batch that names it follows. */
+  /**
+   * A large entry that is being sent in parts, without its payload, which the link has. A batch that names it follows.
+   */
   readonly carried: Run | undefined;
-  /** Authors whose next entry is that one, or another large one after it: what they wrote later has to wait. */
+  /** Authors whose next entry is the carried one, or another large one after it: their later entries wait. */
   readonly waiting: ReadonlySet<AuthorKey>;
-  /** Something happened since the reading began: read again before resting. */
+  /** Whether something happened since reading began, so that the sender has to read again before it rests. */
   readonly stale: boolean;
-  /** The other side may lack what was skipped: only its vector clock can tell. */
+  /** Whether the other side may lack skipped entries. Only its vector clock can tell. */
   readonly unsure: boolean;
-  /** Authors that the other side has in another version. */
+  /** Authors of which the other side has a different history. */
   readonly diverged: ReadonlySet<AuthorKey>;
-  /** How often in a row the database could not be read. */
+  /** Number of failed attempts in a row to read the database. */
   readonly attempts: number;
-  /** What the feed was last narrowed by. */
+  /** The filter that the feed last received. */
   readonly narrowed: Pick<Progress, 'skipped'> & Pick<SenderInput, 'neighbors'>;
 }
 
@@ -105,7 +109,7 @@ const machine = setup({
   },
   guards: {
     isOfDisk: (_, { failure }: { failure: Failure }) => isImpairment(failure.code),
-    // The batch of a large entry on its way has a place.
+    // The batch of a carried entry needs a place of its own.
     isWindowFull: ({ context: { progress, carried } }) =>
       progress.inFlight.length >= limits.batchesInFlightMax - (carried === undefined ? 0 : 1),
     isStale: ({ context }) => context.stale,
@@ -113,7 +117,10 @@ const machine = setup({
     isFromPeer: ({ context }, { commit }: { commit: Commit }) => commit.origin === context.origin,
   },
   actions: {
-    /** What was read is next to send; what did not fit is read next. A large entry goes in parts, and others go on beside it. */
+    /**
+     * Sends the runs that were read; those that do not fit are read next. A large entry travels in parts, beside
+     * others.
+     */
     planBatch: enqueueActions(({ context, enqueue }, read: { runs: readonly Run[]; complete: boolean }) => {
       enqueue.assign({ attempts: 0 });
       const large = largeRunOf(read.runs, context.rate.wholeBytesMax);
@@ -126,7 +133,7 @@ const machine = setup({
       enqueue.assign({ carried: withoutPayload(large) });
       enqueue.sendTo(context.link, { type: 'link.carry', entry: large.entries[0] as Entry });
     }),
-    /** All of it is on its way: what follows on the connection may name it. */
+    /** All parts are on their way: later frames on the connection may name the entry. */
     sendCarried: enqueueActions(({ context: { carried, link, progress, sequence, entriesSent }, enqueue }) => {
       const runs = [carried as Run];
       const frame = { type: 'frame.batch', sequence: sequence + 1, runs, isCarried: true } as const;
@@ -140,7 +147,7 @@ const machine = setup({
         stale: true,
       });
     }),
-    /** The other side has got it another way. */
+    /** The other side has received the entry another way. */
     dropCarried: enqueueActions(({ context: { carried, link, progress }, enqueue }) => {
       if (carried === undefined) return;
       const theirs = positionOf(progress.theirs, authorKeyOf(carried.author));
@@ -148,7 +155,7 @@ const machine = setup({
       enqueue.sendTo(link, { type: 'link.drop' });
       enqueue.assign({ carried: undefined, waiting: new Set<AuthorKey>(), stale: true });
     }),
-    /** Passes a commit on from memory if the other side has everything before it, else leaves it to a reading. */
+    /** Sends a commit from memory if the other side has everything before it. Otherwise leaves it to a reading. */
     planPush: assign(({ context }, { commit }: { commit: Commit }) => {
       const { waiting, rate } = context;
       const news = inScope(commit.runs, context.scopes).filter(({ author }) => !waiting.has(authorKeyOf(author)));
@@ -190,7 +197,7 @@ const machine = setup({
       stale: true,
       unsure: false,
     })),
-    /** Equal digests: the other side has what we have. */
+    /** Equal digests: the other side has the same entries. */
     recordMatch: assign(({ context }) => ({
       progress: matched(context.progress, new Map(context.store.clock())),
       diverged: new Set<AuthorKey>(),
@@ -199,7 +206,7 @@ const machine = setup({
     rememberNeighbors: assign(
       ({ context: { progress, store, peerId } }, { neighbors }: { neighbors: ReadonlySet<NodeId> }) => ({
         neighbors,
-        // It may now lack what it used to get elsewhere.
+        // The other side may now lack entries that it used to get from other nodes.
         unsure: isCutOff(progress, { selfId: store.nodeId, peerId, neighbors }),
       }),
     ),
@@ -208,7 +215,7 @@ const machine = setup({
       enqueue.sendTo(context.link, { type: 'link.send', frame: { type: 'frame.vectorClockRequest' } });
       enqueue.assign({ unsure: false });
     }),
-    /** What would only be skipped again need not be heard. */
+    /** Commits that would only be skipped again need no wake-up. */
     narrowFeed: enqueueActions(({ context, enqueue }) => {
       const { progress, neighbors, store, peerId, narrowed } = context;
       if (narrowed.skipped === progress.skipped && narrowed.neighbors === neighbors) return;
@@ -256,7 +263,7 @@ const machine = setup({
   },
   on: {
     'oplog.appended': [
-      // Nothing to send, so nothing to read again: it would only be sent back.
+      // The other side sent this commit: a reading would only send it back.
       {
         guard: { type: 'isFromPeer', params: itsEvent },
         actions: [{ type: 'creditPeer', params: itsEvent }, 'dropCarried'],
@@ -264,7 +271,7 @@ const machine = setup({
       { actions: 'markStale' },
     ],
     'frame.acknowledgement': { actions: { type: 'settleBatch', params: itsEvent } },
-    // Its link watches what it has not put on its disk.
+    // The link watches what the other side has not written to its disk.
     'frame.batchHeld': {},
     'parcel.sent': { guard: { type: 'isCarried', params: itsEvent }, actions: 'sendCarried' },
     'frame.vectorClock': {
@@ -310,7 +317,7 @@ const machine = setup({
         ],
       },
       on: {
-        // What is being read follows a position that is no longer theirs.
+        // The reading under way started from an outdated position of the other side.
         'frame.vectorClock': {
           target: 'reading',
           reenter: true,
@@ -322,11 +329,11 @@ const machine = setup({
     unreadable: { after: { diskBackoff: 'reading' } },
     windowFull: {
       on: {
-        // It may be an answer to nothing: then the window is as full as before.
+        // An acknowledgement may settle no batch: then the window is as full as before.
         'frame.acknowledgement': { target: 'caughtUp', actions: { type: 'settleBatch', params: itsEvent } },
       },
     },
-    /** Everything is there or on its way, unless the window is full or there is more to read. */
+    /** Everything is sent, unless the window is full or there is more to read. */
     caughtUp: {
       always: [
         { guard: 'isWindowFull', target: 'windowFull' },
@@ -338,7 +345,7 @@ const machine = setup({
         },
       },
     },
-    /** Its session has been told, and ends. */
+    /** The session knows, and ends. */
     failed: { type: 'final' },
   },
 });
@@ -346,21 +353,21 @@ const machine = setup({
 type SenderMachineType = typeof machine;
 /** The type of {@link senderMachine}. */
 export interface SenderMachine extends SenderMachineType {}
-/** Sends the other side what it lacks, then each change as it happens. */
+/** Sends the other side the entries that it lacks, then each commit as it happens. */
 export const senderMachine: SenderMachine = machine;
 
 function inScope(runs: readonly Run[], scopes: readonly Scope[]): readonly Run[] {
   return runs.filter(({ author }) => scopes.includes(author.scope));
 }
 
-/** An entry that would keep everything else waiting, if it is what was read: such a one is read alone. */
+/** The run, if it holds a single entry that would keep everything else waiting: such an entry is read alone. */
 function largeRunOf(runs: readonly Run[], wholeBytesMax: number): Run | undefined {
   const [run] = runs;
   if (runs.length !== 1 || run?.entries.length !== 1) return undefined;
   return (run.entries[0] as Entry).payload.length > wholeBytesMax ? run : undefined;
 }
 
-/** Many sessions may carry one at a time, each for as long as the other side takes. */
+/** Saves memory: many sessions may each carry a large entry, for as long as the other side takes to receive it. */
 function withoutPayload(run: Run): Run {
   return { ...run, entries: run.entries.map((entry) => ({ ...entry, payload: '' })) };
 }

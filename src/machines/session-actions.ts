@@ -1,4 +1,4 @@
-/** What a session does: its guards and actions, by the names that its chart has for them. */
+/** The guards and actions of a session, by their names in its chart. */
 import { assign, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
 import type {
   CredentialReport,
@@ -23,7 +23,7 @@ import { receiverMachine } from './receiver.machine.js';
 import { senderMachine } from './sender.machine.js';
 import { newsOf, originOf, type SessionContext, type SessionEvent, type SessionInput } from './session-context.js';
 
-/** Ends of connections that are no refusals. */
+/** Codes of ends that are not refusals. */
 const harmless: ReadonlySet<string> = new Set(['connectionLost', 'goodbye', 'duplicateConnection', 'cancelled']);
 export const sessionSetup = setup({
   types: {
@@ -55,7 +55,7 @@ export const sessionSetup = setup({
     owe: assign(({ context: { owed } }, frame: Frame) => ({
       owed: [...owed.filter(({ type }) => type !== frame.type), frame],
     })),
-    /** The owed frames of one type, or all of them. */
+    /** Sends the owed frames of one type, or all of them. */
     sendOwed: enqueueActions(({ context: { owed, link }, enqueue }, { only }: { only: Frame['type'] | undefined }) => {
       const isDue = ({ type }: Frame): boolean => only === undefined || type === only;
       for (const frame of owed.filter(isDue)) enqueue.sendTo(link, { type: 'link.send', frame });
@@ -63,7 +63,7 @@ export const sessionSetup = setup({
     }),
     rememberPeer: assign((_, { identity }: { identity: Identity }) => ({ peer: identity })),
     rememberSubject: assign((_, { subject }: { subject: string }) => ({ subject })),
-    /** No other actor hears of the other side before the credential has verified its token. */
+    /** Before the credential has verified the token, no other actor hears of the other side. */
     verifyToken: enqueueActions(({ context, enqueue, self }, { token }: { token: Secret | undefined }) => {
       if (context.access.kind !== 'guarded' || token === undefined) return;
       const { configuration, ca } = context.access;
@@ -86,7 +86,7 @@ export const sessionSetup = setup({
       });
     }),
     rememberAdmission: assign({ isAdmitted: true }),
-    /** The operator of a cloud node wants to know who tried. A connection that merely broke says nothing about that. */
+    /** The operator of a cloud node wants to know of refused guests. A connection that merely broke is none. */
     tellRefusedGuest: enqueueActions(({ context, enqueue }) => {
       const { access, isAdmitted, failure, connection, parent } = context;
       if (access.kind !== 'guarded' || isAdmitted || harmless.has(failure.code)) return;
@@ -102,7 +102,10 @@ export const sessionSetup = setup({
         origin: originOf(context),
       }),
     ),
-    /** Two hashes at one place in a chain are a divergence. Their absence here proves nothing: other places differ, too. */
+    /**
+     * Two different hashes at one place of a chain are a divergence. A lack of them proves nothing: other places may
+     * differ.
+     */
     compareClocks: enqueueActions(({ context, enqueue }, { clock: said }: Pick<VectorClockFrame, 'clock'>) => {
       const ours = context.store.clock();
       const { scopes } = context;
@@ -115,7 +118,7 @@ export const sessionSetup = setup({
       const authors = authorsDiverged(ours, clock);
       if (authors.length > 0) enqueue.raise({ type: 'replication.diverged', authors });
     }),
-    /** Each author once, until both sides have the same again. */
+    /** Reports each author once, until both sides have the same entries again. */
     reportDiverged: enqueueActions(
       ({ context, enqueue }, { authors }: Extract<ReplicationReport, { type: 'replication.diverged' }>) => {
         const news = newsOf(authors, context.diverged);
@@ -129,7 +132,7 @@ export const sessionSetup = setup({
       enqueue.assign({ diverged: new Set<AuthorKey>() });
       enqueue.sendTo(context.parent, { type: 'session.aligned', sessionId: context.sessionId });
     }),
-    /** Each author once: the other side sends its entries again and again until their time has come. */
+    /** Reports each author once: the other side sends such entries again and again until their time has come. */
     reportParked: enqueueActions(
       ({ context, enqueue }, { authors }: Extract<ReplicationReport, { type: 'replication.parked' }>) => {
         const news = newsOf(authors, context.parked);
@@ -148,7 +151,7 @@ export const sessionSetup = setup({
       ({ context }) => context.parent,
       ({ context }) => ({ type: 'session.matched' as const, sessionId: context.sessionId }),
     ),
-    /** The first heartbeats may have come before the clocks. */
+    /** The first heartbeats may have come before the vector clocks. */
     reportEarlyMatch: enqueueActions(({ context, enqueue }) => {
       if (!context.isMatched) return;
       enqueue.sendTo(context.parent, { type: 'session.matched', sessionId: context.sessionId });
@@ -164,7 +167,7 @@ export const sessionSetup = setup({
       ({ context }) => context.parent,
       ({ context }) => ({ type: 'session.answered' as const, sessionId: context.sessionId }),
     ),
-    /** Once a session, however often it is asked. */
+    /** Reports the first probe of a session only. */
     reportProbed: enqueueActions(({ context, enqueue }) => {
       if (context.isDoubted) return;
       enqueue.assign({ isDoubted: true });

@@ -1,4 +1,4 @@
-/** What a session knows, and what it may say of that to others. */
+/** The context of a session, and what it may tell the other side. */
 import type {
   CredentialCommand,
   CredentialReport,
@@ -25,13 +25,13 @@ import type { Connection } from '../ports/ports.js';
 import type { Store } from '../ports/store.js';
 import { type Frame, type Identity, protocolVersion, type Refusal } from '../wire/messages.js';
 
-/** Which side may be there, and how it proves that. */
+/** The kind of node on the other side, and its proof of identity. */
 export type SessionAccess =
   /** A member of our cluster: the connection has proved it. */
   | { readonly kind: 'cluster' }
   /** A cloud node, to which we show a token. */
   | { readonly kind: 'token'; readonly token: Secret }
-  /** We are the cloud node, and let in who shows a token of our authority. */
+  /** We are the cloud node, and admit nodes that show a token of our authority. */
   | { readonly kind: 'guarded'; readonly configuration: Configuration; readonly ca: string | undefined };
 
 export interface SessionInput {
@@ -39,7 +39,7 @@ export interface SessionInput {
   readonly parent: Mailbox<SessionReport>;
   readonly connection: Connection;
   readonly direction: Direction;
-  /** The peer that we dialed, if we did. */
+  /** The peer that we dialed; undefined for an accepted connection. */
   readonly expected: NodeId | undefined;
   readonly identity: Identity;
   readonly store: Store;
@@ -51,37 +51,37 @@ export interface SessionInput {
 
 export interface SessionContext extends SessionInput {
   readonly link: Mailbox<LinkCommand>;
-  /** What the connection carries: the link measures it, the sender goes by it. */
+  /** The capacity of the connection: the link measures it, and the sender follows it. */
   readonly rate: LinkRate;
-  /** The other side, once it has said who it is. */
+  /** The identity of the other side; undefined before it has identified itself. */
   readonly peer: Identity | undefined;
   /** The subject of its access token. */
   readonly subject: string | undefined;
   readonly theirClock: VectorClock;
   readonly neighbors: ReadonlySet<NodeId>;
-  /** Authors with another history on the other side. */
+  /** Authors of which the other side has a different history. */
   readonly diverged: ReadonlySet<AuthorKey>;
-  /** Whether our own node has heard that the other side doubts it. */
+  /** Whether the parent knows that the other side has probed this session: another process claims our NodeId. */
   readonly isDoubted: boolean;
-  /** Frames that would have no meaning for the other side yet: the latest of each type. */
+  /** Frames that the other side cannot use yet: the latest of each type. */
   readonly owed: readonly Frame[];
   /** Whether both sides had the same entries at the last heartbeat. */
   readonly isMatched: boolean;
-  /** Whether the session has been of use. */
+  /** Whether the session has been of use: entries were exchanged, or proved equal. */
   readonly isAdvanced: boolean;
-  /** Authors whose entries wait for their time to come. */
+  /** Authors with entries from the future that wait. */
   readonly parked: ReadonlySet<AuthorKey>;
   readonly roundTripMs: number | undefined;
-  /** How far the clock of the other side is ahead of ours. */
+  /** Lead of the other side's clock over ours, in ms. */
   readonly clockAheadMs: number | undefined;
-  /** What the link carries, known when the link was the limit. */
+  /** Measured capacity of the link, in bytes a second; undefined until traffic has filled the link once. */
   readonly bytesPerSecond: number | undefined;
   readonly failure: Failure;
-  /** Whether the other side was let in. */
+  /** Whether we have admitted the other side. */
   readonly isAdmitted: boolean;
 }
 
-/** What a session knows before it has heard anything. */
+/** The context before the handshake. */
 export function beforeHandshake() {
   return {
     peer: undefined,
@@ -104,7 +104,7 @@ export function beforeHandshake() {
 
 export type SessionEvent = SessionCommand | LinkReport | ReplicationReport | CredentialReport;
 
-/** One measure for both who write to the connection and who fill it. */
+/** Gives one measure to the link, which writes to the connection, and to the sender, which fills it. */
 export function linkOf<Link>(
   { connection, store, scopes, access, intervals }: SessionInput,
   parent: Mailbox<LinkReport>,
@@ -115,7 +115,7 @@ export function linkOf<Link>(
   return { rate, link: spawn({ parent, connection, store, scopes, isLocal, intervals, rate }) };
 }
 
-/** The authors that were not reported yet, as many as may still be remembered. */
+/** The authors not reported before, as many as may still be remembered. */
 export function newsOf(authors: readonly AuthorKey[], told: ReadonlySet<AuthorKey>): readonly AuthorKey[] {
   return authors.filter((author) => !told.has(author)).slice(0, limits.authorsOnTrustMax - told.size);
 }
@@ -129,12 +129,12 @@ const privateCodes: readonly ErrorCode[] = [
   'internal',
 ];
 
-/** What the other side may know of a failure of ours: where our database lies is our own business. */
+/** The part of a failure that the other side may know: it hides the path of our database. */
 export function refusalOf({ code, message }: Failure): Refusal {
   return { code, message: privateCodes.includes(code) ? errorCodes[code] : message };
 }
 
-/** What one side may know of the other, or of what is between them. */
+/** Codes that tell one side about the other, or about the link between them. */
 const codesTold: ReadonlySet<ErrorCode> = new Set([
   ...(['goodbye', 'identityChanged', 'duplicateNodeId', 'nodeIdMismatch', 'selfConnection'] as const),
   ...(['duplicateConnection', 'connectionLimit', 'clusterKeyRetired', 'protocolUnsupported'] as const),
@@ -143,8 +143,8 @@ const codesTold: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /**
- * A refusal that the other side has told, as our failure. The words are marked as its own, and a code about its own files or
- * configuration becomes `goodbye`: here it would say that this node's disk is full, or its secret missing.
+ * A refusal by the other side, as a failure of ours. The text is marked as the other side's. A code about its own files
+ * or configuration becomes `goodbye`: here it would say that this node's disk is full, or that its secret is missing.
  */
 export function toldFailureOf({ code, message }: Refusal): Failure {
   return {
@@ -154,7 +154,7 @@ export function toldFailureOf({ code, message }: Refusal): Failure {
   };
 }
 
-/** What a stranger may know of its token: the class of what is wrong with it, and nothing of our authority's troubles. */
+/** What a stranger may know about its refused token: the kind of fault, and nothing about troubles of our authority. */
 export function tokenRefusalOf({ code, message }: Failure): Refusal {
   return toldOfTokens.includes(code) ? { code, message } : cannotVerify;
 }
@@ -165,7 +165,7 @@ const cannotVerify = {
   message: 'The cloud node cannot verify access tokens at present.',
 } as const;
 
-/** The other side as the origin of commits: its NodeId tells who it is on the local network only. */
+/** The other side as the origin of commits. Only on the local network does its NodeId alone identify it. */
 export function originOf({ access, subject, peer }: SessionContext): Origin {
   const nodeId = peer?.nodeId ?? '';
   return access.kind === 'cluster' ? nodeId : `${subject ?? ''}/${nodeId}`;

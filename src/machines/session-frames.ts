@@ -1,4 +1,4 @@
-/** The frames that a session sends, made of what it knows. */
+/** Builds the frames of a session from its context. */
 import type { Secret } from '../core/secret.js';
 import { clockOfScopes } from '../core/vector-clock.js';
 import { type Frame, protocolVersion, type Refusal } from '../wire/messages.js';
@@ -13,7 +13,7 @@ export function requestFrame({ context: { identity, access } }: Given): Frame {
   return { type: 'frame.handshakeRequest', version: protocolVersion, identity, token };
 }
 
-/** Lets the other side in, or refuses it. */
+/** Admits the other side, or refuses it. */
 export function responseFrame({ context: { identity } }: Given, refusal?: Refusal): Frame {
   return { type: 'frame.handshakeResponse', version: protocolVersion, identity, refusal };
 }

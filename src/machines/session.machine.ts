@@ -1,11 +1,13 @@
 /**
- * The protocol over one connection, on either side of it: who are you, what do you have, then both halves of the exchange.
+ * The protocol over one connection, for both sides: identify each other, compare vector clocks, then run both halves of
+ * the exchange.
  *
  * The states are the gate: before `synchronizing` there is no handler for data, and any frame that a state does not
- * expect closes the session. Whether the other side is welcome is decided by its peer actor (`session.admit`).
+ * expect closes the session. The parent decides whether the other side is welcome (`session.admit`).
  *
- * Over a cloud link the one that dialed shows an access token, and the cloud node says nothing, not even to its own parent, before
- * that was verified. Only `shared` entries are exchanged there: a clock speaks of no others, and a batch with others is refused.
+ * Over a cloud link, the dialer shows an access token. Before it is verified, the cloud node tells nothing, not even
+ * its own parent. Only `shared` entries are exchanged there: a vector clock covers no others, and a batch with others
+ * is refused.
  */
 import { sendTo } from 'xstate';
 import { itsEvent, mailboxOf } from '../actors/typed.js';
@@ -90,14 +92,14 @@ const machine = sessionSetup.createMachine({
         { type: 'adjustLink', params: itsEvent },
       ],
     },
-    // Only once both sides synchronize does it have a meaning.
+    // The frame has a meaning only once both sides synchronize.
     'session.relocate': {
       actions: [
         { type: 'rememberPort', params: itsEvent },
         { type: 'owe', params: ({ event }) => relocatedFrame(event) },
       ],
     },
-    // The other side may admit us, and beat, before we admit it.
+    // The other side may admit us, and send heartbeats, before we admit it.
     'neighbors.changed': {
       guard: 'isLocal',
       actions: [
@@ -194,7 +196,7 @@ const machine = sessionSetup.createMachine({
             ],
           },
         },
-        /** We are a cloud node, and do not believe the other side before its token is verified. */
+        /** We are a cloud node, and trust nothing before the token is verified. */
         verifying: {
           on: {
             'credential.verified': {
@@ -232,7 +234,7 @@ const machine = sessionSetup.createMachine({
       },
     },
     comparing: {
-      // The dialer speaks first: the other side may still be weighing two connections against each other.
+      // The dialer speaks first: the other side may still be choosing between two connections.
       entry: ['rememberAdmission', 'admitPeer', { type: 'sendOwed', params: { only: 'frame.tokenRenewal' } }],
       on: {
         // A ping would end the session: the other side may not have admitted us yet.
@@ -389,5 +391,5 @@ const machine = sessionSetup.createMachine({
 type SessionMachineType = typeof machine;
 /** The type of {@link sessionMachine}. */
 export interface SessionMachine extends SessionMachineType {}
-/** The protocol over one connection, either side of it. */
+/** Runs the protocol over one connection, for either side. */
 export const sessionMachine: SessionMachine = machine;

@@ -1,9 +1,9 @@
 /**
- * The way of this node to the cloud: a gateway for each cloud peer, and the verdict on all of them, which the election counts.
+ * The node's way to the cloud: a gateway for each cloud peer, and one verdict on all of them, which the election uses.
  *
- * A leader that reaches no cloud peer for `yieldAfterMs` has failed, and another node may lead; only a cloud peer that was reached
- * makes good for it: by this node leading again after all, or by a probe while it does not lead. That the cloud refuses us is no
- * such failure, since it would refuse any other node as well.
+ * A leader that reaches no cloud peer for `yieldAfterMs` has failed, and another node may lead. Only reaching a cloud
+ * peer clears this verdict: when this node leads again after all, or by a probe while it does not lead. A refusal by
+ * the cloud is no such failure, since it would refuse any other node as well.
  */
 import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
 import type {
@@ -30,7 +30,7 @@ import { limits } from '../core/limits.js';
 import type { CloudPeer } from '../remote-peers/remote-peer.js';
 import { type GatewayInput, gatewayMachine } from './gateway.machine.js';
 
-/** What each of its gateways gets, too. */
+/** The input that each gateway gets, too. */
 export interface UplinkInput extends Omit<GatewayInput, 'peer' | 'parent'> {
   readonly parent: Mailbox<UplinkReport>;
 }
@@ -38,13 +38,13 @@ export interface UplinkInput extends Omit<GatewayInput, 'peer' | 'parent'> {
 interface UplinkContext extends UplinkInput {
   readonly gateways: ReadonlyMap<NodeId, GatewayRow>;
   readonly isLeader: boolean;
-  /** What was reported last. */
+  /** The verdict as last reported. */
   readonly uplink: Uplink;
-  /** Cloud peers beyond the maximum, as found at the last reading. */
+  /** Number of cloud peers beyond the maximum, as the last reading found. */
   readonly leftOut: number;
-  /** Probes that failed in a row. */
+  /** Number of failed probes in a row. */
   readonly probeAttempt: number;
-  /** Gateways that the present probe has not heard of yet. */
+  /** Gateways that have not answered the present probe yet. */
   readonly probing: readonly NodeId[];
 }
 
@@ -84,7 +84,7 @@ const machine = setup({
   },
   actions: {
     recordLeadership: assign((_, { isLeader }: LeadershipChanged) => ({ isLeader })),
-    /** Those that are no longer stored. Goodbye comes first. */
+    /** Stops the gateways of peers that are no longer stored. They say goodbye first. */
     stopGateways: enqueueActions(({ context, enqueue }, { peers }: { peers: CloudPeers }) => {
       const served = servedOf(peers);
       for (const [nodeId, { ref }] of rowsOf(context)) {
@@ -112,7 +112,7 @@ const machine = setup({
       }
       return { gateways };
     }),
-    /** As many gateways as there may be; who is left out is told once. */
+    /** Reports once that there are more cloud peers than gateways. */
     tellLeftOut: enqueueActions(({ context, enqueue }, { peers }: { peers: CloudPeers }) => {
       const leftOut = Math.max(0, peers.size - limits.gatewaysMax);
       enqueue.assign({ leftOut });
@@ -126,7 +126,7 @@ const machine = setup({
       enqueue.assign({ identity: adjustment.identity, configuration, keys, ca });
       for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, adjustment);
     }),
-    /** The leader keeps secrets sealed with the key in use, and starts again when the key changes. */
+    /** The leader keeps secrets sealed with the key in use, and starts again when that key changes. */
     tendSecrets: enqueueActions(({ context, enqueue, self }) => {
       enqueue.stopChild('resealer');
       if (!context.isLeader) return;
@@ -145,7 +145,9 @@ const machine = setup({
       const row = context.gateways.get(nodeId);
       return row === undefined ? {} : { gateways: new Map(context.gateways).set(nodeId, { ...row, condition }) };
     }),
-    /** A gateway that failed is a bug, but of that gateway only. It starts again at the next change of the peers. */
+    /**
+     * A failed gateway is a bug, but it concerns that gateway only. It starts again when the stored peers change next.
+     */
     contain: enqueueActions(({ context, enqueue }, { actorId, error }: { actorId: string; error: unknown }) => {
       enqueue.stopChild(actorId);
       enqueue.assign({
@@ -166,7 +168,7 @@ const machine = setup({
     }),
     endProbe: enqueueActions(({ context, enqueue }) => {
       enqueue.assign({ probing: [] });
-      // For probes still on their way. The gateways of a leader have other orders.
+      // Applies to probes that are still running. The gateways of a leader have other orders.
       if (context.isLeader) return;
       for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type: 'gateway.idle' });
     }),
@@ -197,7 +199,7 @@ const machine = setup({
   initial: 'active',
   on: {
     'gateway.changed': { actions: { type: 'recordCondition', params: itsEvent } },
-    // Of a probe that is over.
+    // An answer to a probe that is over.
     'gateway.probed': {},
     'leadership.changed': { actions: { type: 'recordLeadership', params: itsEvent } },
     'resealing.failed': {
@@ -249,7 +251,7 @@ const machine = setup({
         ],
         'uplink.leave': 'leaving',
       },
-      /** Whether this node could reach the cloud, which the election counts. */
+      /** Whether this node could reach the cloud, for the election. */
       initial: 'unknown',
       states: {
         unknown: {
@@ -282,7 +284,7 @@ const machine = setup({
           ],
           initial: 'waiting',
           states: {
-            /** A leader goes on trying by its gateways. */
+            /** The gateways of a leader keep trying. */
             leading: { always: { guard: 'isFollower', target: 'waiting' } },
             waiting: {
               always: { guard: 'isLeader', target: 'leading' },
@@ -322,12 +324,12 @@ const machine = setup({
 type UplinkMachineType = typeof machine;
 /** The type of {@link uplinkMachine}. */
 export interface UplinkMachine extends UplinkMachineType {}
-/** All gateways of a node. They also decide whether another node should lead because they reach no cloud peer. */
+/** Runs all gateways of a node, and decides whether another node should lead because they reach no cloud peer. */
 export const uplinkMachine: UplinkMachine = machine;
 
 type CloudPeers = ReadonlyMap<NodeId, CloudPeer>;
 
-/** As many as a node may have gateways, by NodeId: every node of a cluster serves the same ones. */
+/** The first cloud peers by NodeId, up to the maximum of gateways. So every node of a cluster serves the same ones. */
 function servedOf(peers: CloudPeers): CloudPeers {
   const inOrder = [...peers].sort(([a], [b]) => compareCodeUnits(a, b));
   return new Map(inOrder.slice(0, limits.gatewaysMax));
@@ -341,7 +343,7 @@ function conditions(context: UplinkContext): readonly GatewayCondition[] {
   return rowsOf(context).map(([, { condition }]) => condition);
 }
 
-/** There are cloud peers, none is reached, and none has rejected this node. */
+/** Whether there are cloud peers, none is reached, and none has rejected this node. */
 function isCutOff(all: readonly GatewayCondition[]): boolean {
   const enabled = all.filter((condition) => condition !== 'disabled');
   return enabled.length > 0 && !enabled.includes('online') && enabled.some((condition) => condition !== 'rejected');

@@ -1,9 +1,9 @@
 /**
- * Some of the sessions of a cloud node.
+ * A group of sessions of a cloud node.
  *
- * XState copies the list of an actor's children whenever one of them starts or stops. To keep the cost of one guest independent of the
- * number of guests, the reception has wards, and each ward has a few dozen sessions. Sessions report to the reception directly; a ward
- * only starts them, and reports when they are over.
+ * XState copies the list of an actor's children whenever one of them starts or stops. To keep the cost of one guest
+ * independent of the number of guests, the reception has wards, and each ward has a few dozen sessions. Sessions report
+ * to the reception directly; a ward only starts them, and reports their end.
  */
 import { assign, type DoneActorEvent, type ErrorActorEvent, enqueueActions, sendTo, setup } from 'xstate';
 import type {
@@ -29,17 +29,17 @@ export interface WardInput {
   readonly identity: Identity;
   readonly store: Store;
   readonly configuration: Configuration;
-  /** Authorities to trust in place of the system's, when tokens are verified: PEM. */
+  /** Authorities to trust instead of the system's when tokens are verified, in PEM format. */
   readonly ca: string | undefined;
   readonly random: () => number;
 }
 
 interface WardContext extends WardInput {
-  /** At most `limits.wardSessionsMax`, which the reception sees to. */
+  /** At most `limits.wardSessionsMax`: the reception enforces it. */
   readonly sessions: ReadonlyMap<string, Mailbox<SessionCommand>>;
 }
 
-/** What is of a cluster stays there. */
+/** Entries of scope `cluster` never leave the cluster. */
 const scopes: readonly Scope[] = ['shared'];
 
 const machine = setup({
@@ -72,7 +72,7 @@ const machine = setup({
         return { sessions: new Map(context.sessions).set(sessionId, ref) };
       },
     ),
-    /** Stops a session that is over. */
+    /** Stops an ended session. */
     reap: enqueueActions(({ context, enqueue }, { actorId }: { actorId: string }) => {
       enqueue.stopChild(actorId);
       const sessions = new Map(context.sessions);
@@ -139,5 +139,5 @@ const machine = setup({
 type WardMachineType = typeof machine;
 /** The type of {@link wardMachine}. */
 export interface WardMachine extends WardMachineType {}
-/** Some of the sessions of a cloud node. */
+/** Runs a group of sessions of a cloud node. */
 export const wardMachine: WardMachine = machine;

@@ -1,9 +1,9 @@
 /**
  * The audit log: who connected, who was refused and why, and who changed what.
  *
- * Invariants: a line holds no secret and no document, and text from elsewhere only as {@link foreignText} lets it through. Strangers
- * cannot fill a disk with it: of lines with the same event, reason and network, a few are written in each window, and one more line
- * says how many were left out.
+ * Invariants: a line holds no secret and no document, and foreign text only as {@link foreignText} lets it through.
+ * Strangers cannot fill a disk with it: each window writes a few lines of the same event, reason and network, and one
+ * more line with the number of lines left out.
  */
 import type { ActorRefFrom } from 'xstate';
 import type { NodeEvent } from '../actors/mailboxes.js';
@@ -41,26 +41,26 @@ export interface AuditRecord {
   readonly fields?: readonly string[];
   readonly command?: string;
   readonly collection?: string;
-  /** Who asked for it: a NodeId, or the user that the control socket belongs to. */
+  /** Who asked for the change: a NodeId, or the user that owns the control socket. */
   readonly by?: string;
   readonly change?: string;
   readonly isLeader?: boolean;
   readonly term?: number;
-  /** How many lines like this one the window left out. */
+  /** Number of similar lines that the window left out. */
   readonly suppressed?: number;
 }
 
-/** Where the lines go: any pino-like logger. */
+/** The destination of the lines: any pino-like logger. */
 export interface AuditLogger {
   info(fields: object, message: string): void;
   /**
-   * The same of an event that has a line in the other log, too. A log that holds both need not show people two lines for one event. Default:
-   * `info`.
+   * Like `info`, for an event that has a line in the other log, too: a log that receives both can hide one of the two.
+   * Default: `info`.
    */
   infoBeside?(fields: object, message: string): void;
 }
 
-/** Commands that change something, or bring documents to where they were not. */
+/** Commands that change something, or copy documents elsewhere. */
 const audited: ReadonlySet<string> = new Set([
   ...['put', 'delete', 'import', 'backup', 'addStaticPeer', 'addCloudPeer', 'enablePeer', 'disablePeer', 'removePeer'],
   ...['reconfigure', 'stop'],
@@ -76,7 +76,7 @@ interface Window {
 export class Audit {
   readonly #logger: AuditLogger;
   readonly #time: Pick<Time, 'after'>;
-  /** By the fields that lines of one kind share. */
+  /** The key consists of the fields that similar lines share. */
   readonly #windows = new Map<string, Window>();
 
   constructor(logger: AuditLogger, time: Pick<Time, 'after'>) {
@@ -84,13 +84,13 @@ export class Audit {
     this.#time = time;
   }
 
-  /** @param isLogged Whether the other log has a line of it, too */
+  /** @param isLogged Whether the other log has a line for this event, too */
   note(record: AuditRecord, isLogged = false): void {
     const key = this.#keyOf(record);
     const window = this.#windows.get(key) ?? this.#open(key, record, isLogged);
     window.count += 1;
     if (window.count <= limits.auditRepeatsMax) this.#write(record, isLogged);
-    // The record may stand for others that were left out before it came here.
+    // The record may itself stand for suppressed ones.
     else window.count += record.suppressed ?? 0;
   }
 
@@ -120,7 +120,7 @@ export class Audit {
   #keyOf({ event, reason, command, address, nodeId, collection }: AuditRecord): string {
     const key = JSON.stringify([event, reason, command, rangeOf(address) ?? nodeId, collection]);
     if (this.#windows.has(key) || this.#windows.size < limits.auditKeysMax) return key;
-    // Strangers from everywhere: from here on, all lines of one event count as alike.
+    // Strangers arrive from too many networks. From here on, all lines of one event count as similar.
     return JSON.stringify([event]);
   }
 
@@ -131,13 +131,13 @@ export class Audit {
   }
 }
 
-/** The whole record in words, since a terminal shows nothing else. */
+/** The whole record in words: a terminal shows the message only. */
 function messageOf({ event, ...fields }: AuditRecord): string {
   const words = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
   return `Audit: ${[event, ...words].join(', ')}.`;
 }
 
-/** Writes what happens to a node, until it ends. */
+/** Logs the events of a node until the node ends. */
 export function auditEvents(actor: ActorRefFrom<NodeMachine>, audit: Audit): void {
   let followed: Store | undefined;
   let unfollow = (): void => {};
@@ -154,12 +154,15 @@ export function auditEvents(actor: ActorRefFrom<NodeMachine>, audit: Audit): voi
   actor.subscribe({ next: ({ context }) => follow(context.store), complete: end, error: end });
   actor.on('*', (event) => {
     const record = recordOf(event as NodeEvent);
-    // Of guests that are refused the other log says nothing.
+    // The other log has no line for a refused guest.
     if (record !== undefined) audit.note(record, (event as NodeEvent).type !== 'guest.refused');
   });
 }
 
-/** The commands of the control socket, with an audit line for each call of one that changes something, whether it succeeds or fails. */
+/**
+ * Wraps the commands of the control socket. Each call of a command that changes something gets an audit line, whether
+ * it succeeds or fails.
+ */
 export function auditCommands(commands: ControlCommands, audit: Audit, user: string): ControlCommands {
   const entries = Object.entries(commands).map(([name, command]) => {
     if (!audited.has(name)) return [name, command] as const;
@@ -244,12 +247,12 @@ function subjectOf(subject: string | undefined): Pick<AuditRecord, 'subject'> {
 
 const subjectLengthMax = 256;
 
-/** The network that an address is in, without its port: strangers have many addresses of one. */
+/** The network of an address, without the port: a stranger may have many addresses in one network. */
 function rangeOf(address: string | undefined): string | undefined {
   return address === undefined ? undefined : neighborhood(hostIn(address));
 }
 
-/** Without the fields that are undefined. */
+/** A copy without the fields that are undefined. */
 function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 }

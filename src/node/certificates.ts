@@ -1,9 +1,9 @@
-/** How long certificates are valid: the one of a running node, and those in files that a configuration names. */
+/** Validity of certificates: the one that a running node uses, and those in the files that a configuration names. */
 import { X509Certificate } from 'node:crypto';
 import type { Configuration } from '../configuration/schema.js';
 import { readPemFile } from '../services/pem-files.js';
 
-/** When a certificate is valid. */
+/** The period in which a certificate is valid. */
 export interface CertificateStatus {
   /** ms since 1970. */
   readonly validFromMs: number;
@@ -12,11 +12,16 @@ export interface CertificateStatus {
 
 /** The certificate of a running node. */
 export interface OwnCertificate extends CertificateStatus {
-  /** Negative when it has expired. */
+  /** Whole days until the certificate expires; negative when it has expired. */
   readonly daysLeft: number;
 }
 
-/** @param nowMs ms since 1970 */
+/**
+ * Validity of a certificate with its chain; undefined when the text holds no certificate.
+ *
+ * @param pem The certificate, and the certificates that sign it, in PEM format
+ * @param nowMs ms since 1970
+ */
 export function ownCertificateOf(pem: string, nowMs: number): OwnCertificate | undefined {
   const status = certificateStatusOf(pem);
   return status && { ...status, daysLeft: daysUntil(status.validToMs, nowMs) };
@@ -24,7 +29,7 @@ export function ownCertificateOf(pem: string, nowMs: number): OwnCertificate | u
 
 const block = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
-/** When all certificates of a chain are valid; undefined when the text has none. */
+/** The period in which all certificates of a chain are valid; undefined when the text has none. */
 function certificateStatusOf(pem: string): CertificateStatus | undefined {
   const [first, ...others] = statusesOf(pem);
   if (first === undefined) return undefined;
@@ -37,18 +42,18 @@ function certificateStatusOf(pem: string): CertificateStatus | undefined {
   );
 }
 
-/** What is to be said of a certificate file. */
+/** The state of one certificate file. */
 export interface CertificateFinding {
   readonly field: 'tlsCert' | 'ca';
   readonly path: string;
   readonly state: 'ok' | 'expiring' | 'expired' | 'early';
-  /** Of what is left; negative when it has expired. */
+  /** Whole days until the certificate expires; negative when it has expired. */
   readonly daysLeft: number;
 }
 
 /**
- * Examines the certificate files that a configuration names: the certificate of a cloud node (`tlsCert`), and the trusted authorities
- * (`ca`). Leaves out files that cannot be read, which `start` reports.
+ * Examines the certificate files that a configuration names: the certificate of a cloud node (`tlsCert`) and the
+ * trusted authorities (`ca`). Skips files that cannot be read: `start` reports them.
  *
  * @param nowMs ms since 1970
  */
@@ -58,13 +63,13 @@ export async function examineCertificates(
 ): Promise<CertificateFinding[]> {
   const looked = [
     await findingOf('tlsCert', tlsCert, certificateStatusOf, nowMs),
-    // One valid authority of several may be enough, so the last to expire counts.
+    // One valid authority may be enough, so the last one to expire counts.
     await findingOf('ca', ca, latestOf, nowMs),
   ];
   return looked.filter((finding) => finding !== undefined);
 }
 
-/** Days of a time that are left. */
+/** Whole days from now until a time. */
 function daysUntil(timeMs: number, nowMs: number): number {
   return Math.floor((timeMs - nowMs) / dayMs);
 }
@@ -93,7 +98,7 @@ function stateOf({ validFromMs, validToMs }: CertificateStatus, nowMs: number): 
   if (nowMs >= validToMs) return 'expired';
   if (nowMs < validFromMs) return 'early';
   const leftMs = validToMs - nowMs;
-  // Those that live for days only are renewed late.
+  // Certificates that are valid for a few days only are renewed late.
   return leftMs < Math.min(expiringDays * dayMs, (validToMs - validFromMs) * expiringShare) ? 'expiring' : 'ok';
 }
 

@@ -1,8 +1,8 @@
 /**
  * The composition root: fills every slot, leaves first, and passes each machine into its parent's slot.
  *
- * `.provide()` reaches only a machine's own slots, hence the order. Services are closures over the ports of one node, so
- * a composed machine belongs to one node; the machines themselves are constants.
+ * `.provide()` reaches only a machine's own slots, hence the order. Services are closures over the ports of one node,
+ * so a composed machine belongs to one node; the machines themselves are constants.
  */
 
 import type * as slots from '../actors/slots.js';
@@ -66,14 +66,17 @@ export interface Ports {
 /** One actor for each slot; replace any of them to build a node of your own. */
 export type Services = { readonly [Slot in keyof typeof slots]: (typeof slots)[Slot] };
 
-/** What is of one node, besides its ports. */
+/** What belongs to one node, besides its ports. */
 export interface Particulars {
   readonly provider: PeerNodeConfigurationProvider;
-  /** What the control socket answers. */
+  /** The commands that the control socket answers. */
   commands(): ControlCommands;
-  /** How it stands, for metrics. */
+  /** The status of the node, for its metrics. */
   status(): Promise<NodeStatus>;
-  /** What relative paths of the configuration begin at; default: where the process is when they are read. */
+  /**
+   * The directory that relative paths in the configuration start from. Default: the working directory of the process
+   * when a path is read.
+   */
   readonly workingDirectory?: string;
 }
 
@@ -81,7 +84,7 @@ export interface Particulars {
 export function createServices(ports: Ports, { provider, commands, status, workingDirectory }: Particulars): Services {
   const meter = new Meter();
   const acquaintances = new Acquaintances();
-  // The links beat by one ticker, and who is live is told by those beats.
+  // All links share one ticker for their heartbeats, and those heartbeats tell which nodes are live.
   const shared = {
     time: ports.time,
     heartbeats: new Heartbeats(ports.time),
@@ -124,9 +127,11 @@ export function createServices(ports: Ports, { provider, commands, status, worki
  *
  * @example
  * const provider = staticConfiguration({ nodeId: 'shop-1', clusterKey, clusterSalt });
- * const services = createServices(systemPorts(), { provider, commands: () => ({}), status: () => nodeStatusOf(actor.getSnapshot()) });
+ * const status = () => nodeStatusOf(actor.getSnapshot());
+ * const services = createServices(systemPorts(), { provider, commands: () => ({}), status });
  * const machine = composeNode({ ...services, discovery: myDiscovery });
- * const actor = createActor(machine, { input: { newBoot, random, now: Date.now, monotonicMs: () => performance.now() } });
+ * const input = { newBoot, random, now: Date.now, monotonicMs: () => performance.now() };
+ * const actor = createActor(machine, { input });
  */
 export function composeNode(services: Services): NodeMachine {
   const session = composeSession(services);
@@ -142,7 +147,7 @@ export function composeNode(services: Services): NodeMachine {
   });
 }
 
-/** A reception with every slot filled, of its wards and their sessions. */
+/** A reception with every slot filled, including the slots of its wards and their sessions. */
 export function composeReception(services: Services): ReceptionMachine {
   const ward = wardMachine.provide({ actors: { session: composeSession(services) } });
   return receptionMachine.provide({ actors: { ward } });

@@ -1,8 +1,8 @@
 /**
- * What the control socket can ask of a node: plain functions over its public handle.
+ * The commands of the control socket: plain functions over the public handle of a node.
  *
- * Invariant: what comes in is checked field by field, and an unknown field is refused, before anything is asked of the node;
- * names, documents and queries are checked by the database itself, which knows their rules.
+ * Invariant: each command checks its input field by field and refuses an unknown field before it asks the node. The
+ * database checks names, documents and queries itself, because it knows their rules.
  */
 import { isAbsolute } from 'node:path';
 import type { ControlCall, ControlCommand, ControlCommands } from '../control/protocol.js';
@@ -24,7 +24,7 @@ interface InCollection {
 }
 
 const { text, boolean, list, any } = kinds;
-/** As it came: which fields there are, the node knows. */
+/** Any object: the node knows the fields. */
 const fields: Kind = { takes: 'an object', accepts: isPlainObject };
 const wholePath: Kind = {
   takes: 'a whole path',
@@ -34,7 +34,7 @@ const wholeNumber: Kind = {
   takes: 'a whole number from 0',
   accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 };
-/** What is in a cursor the database checks. */
+/** The database checks the text of a cursor. */
 const since: Kind = { takes: 'a cursor or 0', accepts: (value) => value === 0 || typeof value === 'string' };
 
 const keyed = body<InCollection & { readonly key: string }>({ collection: text, key: text }, 'collection', 'key');
@@ -43,7 +43,7 @@ const putBody = body<InCollection & { readonly key: string; readonly document: u
   ...(['collection', 'key', 'document'] as const),
 );
 const countBody = body<InCollection & { readonly where?: Where }>({ collection: text, where: fields }, 'collection');
-/** What is in a query the database checks. */
+/** The database checks the conditions of a query. */
 const findBody = body<InCollection & Query>(
   { collection: text, where: fields, orderBy: list, limit: any, offset: any },
   'collection',
@@ -83,7 +83,7 @@ function body<T extends object>(
 
 export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCommands {
   return {
-    /** How the node is, with the id of its process; with `probe` the disk is tried first. */
+    /** The status of the node, with the id of its process. With `probe`, the node tries the disk first. */
     async status(call) {
       if (readOptions(call.body, statusBody).probe === true) node.actor.getSnapshot().context.store?.health.probe();
       return { ...(await node.status()), processId: process.pid };
@@ -94,13 +94,13 @@ export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCom
       return node.peers;
     },
 
-    /** Where the write is in time and in order of arrival. */
+    /** The time and the cursor of the write. */
     async put(call) {
       const { collection, key, document } = readOptions(call.body, putBody);
       return node.collection(collection).put(key, document);
     },
 
-    /** `found` tells a document that is `null` from none. */
+    /** `found` tells a document that is `null` from a missing one. */
     async get(call) {
       const { collection, key } = readOptions(call.body, keyed);
       const document = await node.collection(collection).get(key);
@@ -116,13 +116,13 @@ export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCom
     /** One line for each document. */
     find: (call) => find(node, call),
 
-    /** One line for each entry in the local order of arrival, and for each that comes: without end. */
+    /** One line for each entry in the local order of arrival, then one for each new entry, without end. */
     changes: (call) => changes(node, call),
 
-    /** One line for each document, or for each entry, up to the last one that there is. */
+    /** One line for each document, or for each entry, up to the last present one. */
     export: (call) => exported(node, call),
 
-    /** Lines of progress, then where the copy is. */
+    /** Lines of progress, then one with the place of the copy. */
     backup: (call) => backUp(node, call),
 
     async count(call) {
@@ -130,13 +130,17 @@ export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCom
       return { count: await node.collection(collection).count(where) };
     },
 
-    /** The last lines of the log, then each that comes when they are followed; `{"missed"}` stands for lines that came too fast. */
+    /**
+     * The last lines of the log; with `follow`, each new one, too. `{"missed"}` stands for lines that came too fast.
+     */
     logs: (call) => log.read({ ...readOptions(call.body, logsBody), signal: call.signal }),
 
-    /** One line for each collection that holds documents, but for those of statemesh itself. */
+    /** One line for each collection that holds documents, except for those of statemesh itself. */
     collections: (call) => collections(node, call),
 
-    /** Lines of `{"key","document"}`, or of documents that hold their key in the field that the parameter `key` names. */
+    /**
+     * Takes lines of `{"key","document"}`, or of documents whose key is in the field that the parameter `key` names.
+     */
     import: (call) => {
       const { collection, key } = readOptions(call.parameters, importParameters);
       const { lines, signal } = call;
@@ -150,13 +154,13 @@ export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCom
       return added(node, nodeId, () => node.addStaticPeer(nodeId, address));
     },
 
-    /** What is in `oAuth2` is checked by the node, which seals a literal secret. */
+    /** The node checks `oAuth2`, and seals a literal secret. */
     async addCloudPeer(call) {
       const { nodeId, address, oAuth2 } = readOptions(call.body, cloudPeerBody);
       return added(node, nodeId, () => node.addCloudPeer(nodeId, address, oAuth2));
     },
 
-    /** The peers that are stored: cloud nodes and static peers. */
+    /** The stored peers: cloud nodes and static peers. */
     async remotePeers(call) {
       readOptions(call.body, nothingBody);
       return node.getAllRemotePeers();
@@ -180,7 +184,7 @@ export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCom
       throw new StatemeshError('peerUnknown', message);
     },
 
-    /** Changes fields of the configuration; `null` stands for a field that goes back to its default. Which fields there are the node knows. */
+    /** Changes fields of the configuration; `null` resets a field to its default. The node knows the fields. */
     async reconfigure(call) {
       const { partial } = readOptions(call.body, reconfigureBody);
       const fields = Object.entries(partial).map(([name, value]) => [name, value === null ? undefined : value]);
@@ -192,13 +196,13 @@ export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCom
       return node.databasesLeftBehind();
     },
 
-    /** Number and digest of all documents, or of one scope: equal on nodes that hold the same. */
+    /** Number and digest of all documents, or of one scope: equal on nodes with the same documents. */
     async digest(call) {
       const { scope } = readOptions(call.body, digestBody);
       return node.contentDigest(scope === undefined ? undefined : [scope]);
     },
 
-    /** Answers first, then stops the node. The socket goes when the peers have heard goodbye, the process later. */
+    /** Answers first, then stops the node. The socket closes after the goodbye to the peers; the process ends later. */
     async stop(call) {
       readOptions(call.body, nothingBody);
       const { nodeId } = await node.status();
@@ -208,7 +212,7 @@ export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCom
   };
 }
 
-/** Tells a peer that is new from one that has changed. */
+/** Tells a new peer from a changed one. */
 async function added(
   node: StatemeshNode,
   nodeId: string,
@@ -219,7 +223,7 @@ async function added(
   return { isNew: isChanged && !before.some((peer) => peer.nodeId === nodeId), isChanged };
 }
 
-/** The commands, refused to a caller that means another node. */
+/** The commands, but each refuses a caller that means another node. */
 export function onlyForMeant(commands: ControlCommands, nodeIdOf: () => string | undefined): ControlCommands {
   const entries = Object.entries(commands).map(([name, command]): [string, ControlCommand] => [
     name,
@@ -238,7 +242,7 @@ function answersInstead(nodeId: string | undefined, meant: string): StatemeshErr
 
 async function* find(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
   const { collection, ...query } = readOptions(call.body, findBody);
-  // The database checks what is in a query; only its outer shape is known here.
+  // The database checks the query; this function knows its outer shape only.
   yield* node.collection(collection).stream(query, { signal: call.signal });
 }
 
@@ -256,7 +260,7 @@ async function* changes(node: StatemeshNode, call: ControlCall): AsyncGenerator<
   yield* collection === undefined ? node.changes(options) : node.collection(collection).changes(options);
 }
 
-/** One line for each document: of each collection one state, that of its first line. */
+/** One line for each document. Each collection is exported in the state that it has when its first line is read. */
 async function* exported(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
   const { collection, history = false } = readOptions(call.body, exportBody);
   if (history) {
@@ -271,7 +275,7 @@ async function* exported(node: StatemeshNode, call: ControlCall): AsyncGenerator
   }
 }
 
-/** Entries in the order of arrival, up to the last one that there is. */
+/** Entries in the order of arrival, up to the last present one. */
 async function* exportedHistory(
   node: StatemeshNode,
   call: ControlCall,
@@ -284,13 +288,13 @@ async function* exportedHistory(
     const isAsked = collection === undefined ? isOfUsers(entry.collection) : entry.collection === collection;
     if (isAsked) yield malformed ? { ...entry, malformed } : entry;
     if (cursor !== end) continue;
-    // What came meanwhile is told, too.
+    // Exports the entries that came in the meantime, too.
     end = (await node.status()).cursor;
     if (cursor === end) return;
   }
 }
 
-/** What statemesh keeps for itself cannot be imported, and may be sealed for this cluster. */
+/** False for the collections of statemesh itself: they cannot be imported, and may be sealed for this cluster. */
 function isOfUsers(collection: string): boolean {
   return !collection.startsWith(systemPrefix);
 }

@@ -1,8 +1,9 @@
 /**
- * Importing documents from lines of JSON.
+ * Imports documents from lines of JSON.
  *
- * Invariants: lines are read no faster than they are written; at the first line that is not valid, reading stops, all lines
- * before it are written, and the error names the line and says how many were; a caller who goes away stops the import.
+ * Invariants: the import reads lines no faster than it writes them. At the first invalid line it stops reading, writes
+ * all lines before it, and names the line and the number of documents written. A caller who disconnects stops the
+ * import.
  */
 
 import { encodeDocument } from '../core/document.js';
@@ -16,12 +17,12 @@ import type { Collection } from '../database/collection.js';
 
 export interface ImportOptions {
   readonly lines: AsyncIterable<string>;
-  /** The field of each document that is its key; without it, a line is `{"key","document"}`. */
+  /** The field that holds a document's key. Without it, a line is `{"key","document"}`. */
   readonly keyField: string | undefined;
   readonly signal: AbortSignal;
 }
 
-/** How far an import is. */
+/** Progress of an import. */
 export interface ImportProgress {
   /** Documents on disk. */
   readonly written: number;
@@ -29,7 +30,10 @@ export interface ImportProgress {
   readonly done?: true;
 }
 
-/** @throws StatemeshError `importInvalid` naming the line; of the database, with how many documents were written before */
+/**
+ * @throws StatemeshError `importInvalid` naming the line; the errors of the database, with the number of documents
+ * written before
+ */
 export async function* importLines(
   collection: Collection,
   { lines, keyField, signal }: ImportOptions,
@@ -37,7 +41,7 @@ export async function* importLines(
   const documents = new ParsedLines(lines, (line) => parseLine(line, keyField));
   let written = 0;
   let isOver = false;
-  // Progress is told as fast as the caller listens: only the latest number is kept.
+  // Yields progress as fast as the caller reads: only the latest number is kept.
   let wake = (): void => {};
   const over = collection
     .putMany(documents, {
@@ -72,10 +76,12 @@ function withCount({ code, message }: Failure, written: number): StatemeshError 
 }
 
 /**
- * Documents and deletions from lines that name their collections: what `export` gives of everything, or of a history.
+ * Imports documents and deletions from lines that name their collections: what `export` writes for all collections, or
+ * for a history.
  *
- * What lost to an earlier write when it arrived is left out, so the documents are those of the node that exported them. Lines are
- * written by the batch; of one document only the last line of a batch is.
+ * Entries that lost to an earlier write when they arrived are skipped, so the result equals the documents of the
+ * exporting node. Lines are written in batches. If a batch has several lines for one document, only the last is
+ * written.
  *
  * @throws as {@link importLines}
  */
@@ -101,7 +107,7 @@ export async function* importExport(
   else throw withCount(failure, written);
 }
 
-/** What a line does to a document: undefined deletes it. */
+/** The change that a line makes to a document. Undefined deletes the document. */
 interface Edit {
   readonly collection: Collection;
   readonly key: string;
@@ -141,14 +147,17 @@ async function write(batch: readonly Edit[]): Promise<void> {
   if (failed !== undefined) throw failed.reason;
 }
 
-/** What lines hold. Ends at the first wrong line, which it remembers, so that those before it are still written. */
+/**
+ * The parsed lines. The iteration ends at the first invalid line, which it remembers, so that the lines before it are
+ * still written.
+ */
 class ParsedLines<T> implements AsyncIterable<T> {
   failure: StatemeshError | undefined;
   #number = 0;
 
   constructor(
     readonly lines: AsyncIterable<string>,
-    /** Undefined for a line that is to be left out. */
+    /** Returns undefined for a line to skip. */
     readonly parse: (line: string) => T | undefined,
   ) {}
 
@@ -175,7 +184,7 @@ class ParsedLines<T> implements AsyncIterable<T> {
         if (parsed !== undefined) return parsed;
       }
     } catch (error) {
-      // A connection that broke is no wrong line; the signal tells of it.
+      // A broken connection is not an invalid line: the signal reports it.
       if (!isStatemeshError(error)) throw error;
       const reason = error.message.replace(/\.$/, '');
       this.failure = new StatemeshError('importInvalid', `Line ${this.#number} is not valid: ${reason}.`);
@@ -184,11 +193,11 @@ class ParsedLines<T> implements AsyncIterable<T> {
   }
 }
 
-/** @throws StatemeshError with what is wrong with the line */
+/** @throws StatemeshError that says what is wrong with the line */
 function parseLine(line: string, keyField: string | undefined): readonly [string, unknown] {
   const value = parseObject(line);
   const [key, document] = keyField === undefined ? pairOf(value) : [keyIn(value, keyField), value];
-  // Checked here and not only by the database: there, a wrong document would take its whole batch with it.
+  // Checked here as well as by the database: there, one invalid document would fail its whole batch.
   encodeDocument(document);
   return [parseDocumentKey(key), document];
 }
@@ -202,7 +211,10 @@ function pairOf(value: object): readonly [string, unknown] {
   return [key, document];
 }
 
-/** Integers make keys, too: many data sets have them as ids. Beyond 2^53 some of them are one number, so none is taken. */
+/**
+ * Integers are valid keys, too: many data sets use them as ids. Integers above 2^53 are refused, because different ones
+ * would become the same number.
+ */
 function keyIn(value: object, field: string): string {
   const key: unknown = own(value as Record<string, unknown>, field);
   if (typeof key === 'string') return key;
@@ -211,7 +223,10 @@ function keyIn(value: object, field: string): string {
   throw wrong(`its field "${field.slice(0, 80)}", the key, ${what}`);
 }
 
-/** @throws StatemeshError with what is wrong with the line; undefined for an entry that changed nothing */
+/**
+ * @returns undefined for an entry that changed nothing
+ * @throws StatemeshError that says what is wrong with the line
+ */
 function parseEdit(line: string, collectionOf: (name: string) => Collection): Edit | undefined {
   const {
     collection: name,
@@ -231,7 +246,7 @@ function parseEdit(line: string, collectionOf: (name: string) => Collection): Ed
     throw wrong('"current" and "malformed" are true or false');
   const collection = collectionOf(name);
   if (isSystemCollection(collection.name)) throw wrong(`"${name.slice(0, 80)}" is written by statemesh only`);
-  // What another node wrote malformed counts as absent.
+  // An entry that another node wrote malformed counts as no document.
   const isDeletion = operation === 'delete' || malformed;
   if (isDeletion !== (document === undefined))
     throw wrong(isDeletion ? 'a deletion has no "document"' : 'it has no "document"');

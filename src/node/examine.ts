@@ -1,4 +1,4 @@
-/** Looks through the databases of a node that does not run: for programs and for `statemesh doctor`. */
+/** Examines databases of a node that does not run: for programs and for `statemesh doctor`. */
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -15,9 +15,9 @@ import { openSqliteStore } from '../store/sqlite-store.js';
 import { offlineShape } from './repair.js';
 
 /**
- * Looks whether this installation can open a database, as `statemesh doctor` does first of all.
+ * Checks whether this installation can open a database. `statemesh doctor` starts with this check.
  *
- * @throws StatemeshError `nativeModuleMissing`, with what to run
+ * @throws StatemeshError `nativeModuleMissing`; its message says what to run
  *
  * @example
  * examineInstallation();
@@ -27,10 +27,11 @@ export function examineInstallation(): void {
 }
 
 /**
- * Reads every page and every entry of a database that no process has open, and changes nothing in it.
+ * Reads every page and every entry of a database that no process has open. Changes nothing in it.
  *
- * @returns how much there is in it, and what is wrong with it
- * @throws StatemeshError `databaseInUse`, `databaseForeign`, `databaseCorrupt` when it cannot even be opened, `databaseUnavailable`
+ * @returns the size of the database, and every damage found
+ * @throws StatemeshError `databaseInUse`, `databaseForeign`, `databaseCorrupt` when the database cannot even be opened,
+ * `databaseUnavailable`
  *
  * @example
  * const { damages } = await examineDatabase({ path: './data/shop-1.db', nodeId: 'shop-1' });
@@ -50,9 +51,10 @@ export async function examineDatabase(
 }
 
 /**
- * Finds the other databases in the data directory of a node that does not run, as `node.databasesLeftBehind` does for one that runs.
+ * Finds the other databases in the data directory of a node that does not run. For a running node, use
+ * `node.databasesLeftBehind`.
  *
- * @throws StatemeshError `nodeIdInvalid`, and what opening the node's own database throws
+ * @throws StatemeshError `nodeIdInvalid`, and the errors of opening the node's own database
  *
  * @example
  * for (const { path, entries } of await databasesLeftBehind({ dataDir: './data', nodeId: 'shop-2' })) {
@@ -67,7 +69,7 @@ export async function databasesLeftBehind(options: {
   const nodeId = parseNodeId(name);
   const time = systemTime();
   const path = join(dataDir, `${nodeId}.db`);
-  // Nothing is made: a node that has never run has nothing.
+  // Creates no database: a node that has never run has no entries.
   const store = existsSync(path)
     ? await openSqliteStore({ path, nodeId, time, randomness: systemRandomness() })
     : undefined;
@@ -79,8 +81,8 @@ export async function databasesLeftBehind(options: {
 }
 
 /**
- * Finds the databases in a data directory that some process has open, without opening any. With a control socket that does not answer, that
- * process is a node without one, or one that starts.
+ * Finds the databases in a data directory that some process has open. Opens none. If the process answers on no control
+ * socket, it is a node without one, or a node that is still starting.
  *
  * @throws StatemeshError `requestInvalid`
  *

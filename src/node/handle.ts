@@ -1,6 +1,6 @@
 /**
- * The handle over a node's root actor. It keeps no state of its own: everything it tells is read from the actors'
- * snapshots, and everything it does is an event, or a call on the store that the root actor holds.
+ * The handle over a node's root actor. It has no state of its own: it reads from the actors' snapshots, and it acts by
+ * events, or by calls on the store that the root actor holds.
  */
 import { parentOf } from '../actors/xstate-internals.js';
 import { type Failure, StatemeshError } from '../core/errors.js';
@@ -55,7 +55,8 @@ export function handleOf(actor: NodeActor, ports: NodePorts): StatemeshNode {
     getNodeId: () => actor.getSnapshot().context.configured?.configuration.nodeId,
     isPeer: (nodeId) => peerStatusesOf(actor.getSnapshot()).some((peer) => peer.nodeId === nodeId),
   });
-  // No reader waits for ever on the streams of a node that has ended. A requested stop is no error to them.
+  // Ends the streams of a node that has ended, so that no reader waits forever. After a requested stop they end without
+  // an error.
   const endStreams = (): void => {
     const { failure } = actor.getSnapshot().context;
     database.endStreams(failure && new StatemeshError('storeClosed', `The node has ended: ${failure.message}`));
@@ -154,7 +155,7 @@ function stateOf(actor: NodeActor): NodeState {
   return nodeStateOf(actor.getSnapshot());
 }
 
-/** Resolves when the node runs, or with the reason when it ends instead. */
+/** Resolves once the node runs, or with the reason why it ended instead. */
 function running(actor: NodeActor): Promise<Failure | undefined> {
   return new Promise((resolve) => {
     const look = (): void => {
@@ -177,8 +178,8 @@ function ended(actor: NodeActor): Promise<void> {
 }
 
 /**
- * Has the node read its certificates again when their files have changed: what is in force is asked for once more, and what is behind its
- * fields is compared. A file that is wrong is refused and told, and the old certificate goes on.
+ * Lets the node read its certificates again when their files change. The node reconfigures itself with no changes and
+ * compares the content of the files. It refuses an invalid file, reports that, and keeps the old certificate.
  */
 function watchCertificates(actor: NodeActor, files: Files, reread: () => Promise<unknown>): void {
   let watched = '[]';
@@ -187,7 +188,7 @@ function watchCertificates(actor: NodeActor, files: Files, reread: () => Promise
     if (JSON.stringify(paths) === watched) return;
     unwatch();
     watched = JSON.stringify(paths);
-    // What goes wrong is told as `reconfiguration.failed`.
+    // The event `reconfiguration.failed` reports the error.
     unwatch = paths.length === 0 ? () => {} : files.watch(paths, () => void reread().catch(() => {}));
   };
   actor.subscribe({

@@ -1,4 +1,4 @@
-/** What happens, in words, for people who read logs. The library itself is silent unless it is given a logger. */
+/** Log lines for the events of a node, in plain words. Without a logger, the library logs nothing. */
 import type { ActorRefFrom } from 'xstate';
 import type { NodeEvent } from '../actors/mailboxes.js';
 import { describeChanges } from '../configuration/reconfiguration.js';
@@ -11,7 +11,7 @@ import { plural } from '../core/plural.js';
 import type { NodeMachine } from '../machines/node.machine.js';
 import { nodeStateOf } from './actor-tree.js';
 
-/** @param monotonicMs Never goes back, ms */
+/** @param monotonicMs A clock that never goes back, ms */
 export function logEvents(actor: ActorRefFrom<NodeMachine>, logger: Logger, monotonicMs: () => number): void {
   const warned = new WarnedOf();
   const kinds = new KindsOfLines();
@@ -46,8 +46,8 @@ export function logEvents(actor: ActorRefFrom<NodeMachine>, logger: Logger, mono
 }
 
 /**
- * What the log has warned of, within an hour; repeats are logged at level debug. An operator does not mend a cluster key between two
- * attempts, so there is one warning of a wrong one for each peer or address.
+ * The warnings of the last hour; repeats are logged at level debug. An operator does not correct a cluster key between
+ * two attempts, so the log warns of a wrong one once for each peer or address.
  */
 class WarnedOf {
   readonly #atMs = new Map<string, number>();
@@ -59,7 +59,7 @@ class WarnedOf {
     const key = `${event.type} ${who}`;
     const atMs = this.#atMs.get(key);
     if (atMs !== undefined && nowMs - atMs < limits.refusalNewsMs) return true;
-    // Moved to the end of the map, whose first entry is therefore the oldest.
+    // Moves the entry to the end of the map, so that the first one is the oldest.
     this.#atMs.delete(key);
     this.#atMs.set(key, nowMs);
     const [oldest] = this.#atMs.keys();
@@ -69,14 +69,17 @@ class WarnedOf {
 }
 
 /**
- * How many lines of each kind there were. A member may come, go and write as often as it likes: that fills no disk.
+ * Counts the lines of each kind. A member may connect, leave and write as often as it likes: it cannot fill a disk.
  *
- * Invariant: as many kinds as there are event types and error codes.
+ * Invariant: the number of kinds is that of event types and error codes.
  */
 class KindsOfLines {
   readonly #windows = new Map<string, { readonly sinceMs: number; readonly count: number }>();
 
-  /** Counts one more; undefined when it is one too many, else how many were too many in the window before. */
+  /**
+   * Counts a line. Returns undefined when the line is one too many; otherwise the number of lines that the previous
+   * window left out.
+   */
   countedBefore(event: NodeEvent, nowMs: number): number | undefined {
     const kind = `${event.type} ${'failure' in event ? event.failure.code : ''}`;
     const before = this.#windows.get(kind) ?? { sinceMs: nowMs, count: 0 };
@@ -119,7 +122,7 @@ function describe(event: NodeEvent): { level: Level; message: string } {
         message: `Refused ${event.remoteAddress}${others(event)}: ${event.failure.message}`,
       };
     case 'guest.refused':
-      // The audit log has it, at most so often.
+      // The audit log has this event, with its own limit.
       return { level: 'debug', message: `Refused ${event.remoteAddress}: ${event.failure.message}` };
     case 'clock.drift':
       return {

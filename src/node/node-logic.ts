@@ -1,8 +1,8 @@
 /**
  * A node as actor logic. A statechart of a program can invoke or spawn it, and `createNode` runs it as a root.
  *
- * Every actor gets a machine and services of its own, since services are closures over the ports of one node. So one
- * logic can run any number of times, one after the other or at once.
+ * Each actor gets its own machine and services, because services are closures over the ports of one node. So one logic
+ * can run any number of times, one after the other or at once.
  */
 import { resolve } from 'node:path';
 import type { ActorLogic, ActorRefFrom, ActorSystem, AnyActorRef } from 'xstate';
@@ -36,19 +36,19 @@ import type { StatemeshNode } from './statemesh-node.js';
 export type NodeLogic = ActorLogic<NodeSnapshot, NodeMachineEvent, undefined, ActorSystem<any>, NodeEvent>;
 
 /**
- * Makes a node that a statechart can invoke or spawn. The node starts with its actor. Its parent gets every
- * {@link NodeEvent} as an event of its own, and `xstate.done.actor.<id>` when the node has ended; `output.failure` says
- * why if the node has failed. {@link nodeOf} gives the documents, peers and status.
+ * Makes a node that a statechart can invoke or spawn. The node starts with its actor. Its parent gets every {@link
+ * NodeEvent} as an event of its own, and `xstate.done.actor.<id>` when the node has ended; `output.failure` holds the
+ * reason if the node has failed. {@link nodeOf} gives the documents, peers and status.
  *
- * Send the node `node.stop` and wait until it is done: then its peers hear goodbye. A parent that stops the actor at
- * once closes the sockets and the database, which keeps every write it has acknowledged, and the peers find out by
- * themselves.
+ * To stop the node, send it `node.stop` and wait until it is done: it then says goodbye to its peers. A parent that
+ * stops the actor at once closes the sockets and the database. The database keeps every write that it has acknowledged,
+ * and the peers notice the broken connections.
  *
- * The actors take their delays from the clock of the system in which they run. A node that is restored from a persisted
- * snapshot starts again: what it keeps is in its database.
+ * The actors take their delays from the clock of their actor system. A node restored from a persisted snapshot starts
+ * from the beginning: its database holds everything that it keeps.
  *
- * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`; with a provider, the node
- * fails with them
+ * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`. With a provider, the
+ * node fails with these errors instead
  *
  * @example
  * import { type NodeEvent, nodeLogic } from 'statemesh';
@@ -79,7 +79,7 @@ export function nodeLogic(configuration: NodeConfiguration, extras: NodeLogicExt
  * The node that an actor of {@link nodeLogic} runs.
  *
  * @param actor A child of a snapshot, for example `snapshot.children.node`, or the actor itself
- * @throws StatemeshError `requestInvalid` for any other actor, and for none
+ * @throws StatemeshError `requestInvalid` for any other actor, and for undefined
  *
  * @example
  * const actor = createActor(nodeLogic({ nodeId: 'shop-1', clusterKey, clusterSalt })).start();
@@ -111,12 +111,12 @@ export function nodeLogicOf(provider: PeerNodeConfigurationProvider, extras: Nod
       return machine.getInitialSnapshot(scope as never, input);
     },
     transition(snapshot, event, scope) {
-      // Stopped from outside, the actor has no state left in which it could close anything.
+      // Once stopped from outside, the actor has no state in which it could close anything.
       if ((event.type as string) === 'xstate.stop') void closeParts(openPartsIn(snapshot)).catch(() => {});
       return snapshot.machine.transition(snapshot, event, scope as never) as NodeSnapshot;
     },
     start: (snapshot) => snapshot.machine.start(snapshot),
-    // Nothing of a node can be written down: its context holds sockets and secrets.
+    // A snapshot cannot be persisted: its context holds sockets and secrets.
     getPersistedSnapshot: ({ status }) => ({ status, output: undefined, error: undefined }) as never,
     restoreSnapshot(_, scope) {
       return this.getInitialSnapshot(scope as never, undefined);
@@ -133,7 +133,7 @@ interface Parts {
 /** The machine of one actor, with its services, its logs and its handle. */
 function assemble(actor: NodeActor, { provider, extras, ports }: Parts): { machine: NodeMachine; node: StatemeshNode } {
   const { logger, services } = extras;
-  // The command line brings its own, which has what it logs itself, too.
+  // The command line passes its own, which also has the lines that the command line logs.
   const log = logger instanceof RecentLog ? logger : new RecentLog(logger, () => ports.time.now());
   const auditLogger = extras.auditLogger ?? (logger && log);
   const audit = auditLogger === undefined ? undefined : new Audit(auditLogger, ports.time);
@@ -147,7 +147,8 @@ function assemble(actor: NodeActor, { provider, extras, ports }: Parts): { machi
       provider,
       commands,
       status: () => node.status(),
-      // The program may go elsewhere, and would find its database empty after a change of NodeId and back.
+      // The program may change its working directory. After a change of NodeId and back, the node would otherwise not
+      // find its database.
       workingDirectory: resolve(),
     }),
     ...services,
@@ -170,7 +171,7 @@ function inputOf({ randomness, time }: NodePorts): NodeInput {
   };
 }
 
-/** When the node stops, readers that follow the log get the rest of it, and none waits for more. */
+/** When the node stops, readers that follow the log get its last lines and end. */
 function endWith(actor: ActorRefFrom<NodeMachine>, log: RecentLog): void {
   actor.subscribe({
     next: (snapshot) => {
@@ -181,7 +182,7 @@ function endWith(actor: ActorRefFrom<NodeMachine>, log: RecentLog): void {
   });
 }
 
-/** Only this user and root can open the control socket. Node.js does not tell which process did. */
+/** Only this user and root can open the control socket. Node.js does not tell which process has opened it. */
 function userOfSocket(): string {
   return `control socket of uid ${process.geteuid?.() ?? 'unknown'}`;
 }

@@ -1,4 +1,4 @@
-/** What `createNode` and `nodeLogic` take, and how it is checked. */
+/** The arguments of `createNode` and `nodeLogic`, and their checks. */
 import type { ActorOptions } from 'xstate';
 import { descriptorsNow } from '../adapters/descriptors.js';
 import { createHttp } from '../adapters/http.js';
@@ -22,12 +22,13 @@ import type { Ports, Services } from './compose.js';
 /** The configuration of a node, or a provider that supplies it and reports changes. */
 export type NodeConfiguration = ConfigurationInput | PeerNodeConfigurationProvider;
 
-/** What a node takes besides its configuration, wherever it runs. */
+/** What a node takes besides its configuration, for `createNode` and `nodeLogic`. */
 export interface NodeLogicExtras {
-  /** Default: the node logs nothing. Any logger like pino's will do. */
+  /** A pino-like logger. Default: the node logs nothing. */
   readonly logger?: Logger | undefined;
   /**
-   * Gets the audit log: who came, who was refused, who changed what; never a secret or a document. Default: `logger`.
+   * The audit log: who connected, who was refused, and who changed what; never a secret or a document. Default:
+   * `logger`.
    */
   readonly auditLogger?: AuditLogger | undefined;
   /** Replaces some of the services. */
@@ -36,22 +37,22 @@ export interface NodeLogicExtras {
   readonly ports?: NodePorts | undefined;
 }
 
-/** What a node takes besides its configuration. */
+/** What `createNode` takes besides the configuration. */
 export interface NodeExtras extends NodeLogicExtras {
-  /** Sees every event and snapshot of every actor of the node. */
+  /** Called with every event and snapshot of every actor of the node. */
   readonly inspect?: ActorOptions<NodeMachine>['inspect'] | undefined;
 }
 
-/** Ports with a clock that XState's delays run on, too. */
+/** Ports with a clock, on which XState's delays run, too. */
 export interface NodePorts extends Ports {
   readonly time: SystemTime;
-  /** Watches certificates. Without it, they are read when the node is reconfigured. */
+  /** Watches certificate files. Without it, the node reads them at each reconfiguration only. */
   readonly files?: Files;
   /** The file descriptors of the process. Without it, `status()` does not mention them. */
   readonly descriptors?: () => Descriptors | undefined;
 }
 
-/** This machine's sockets, clock, randomness and environment. They serve one node: its network ends with it. */
+/** This machine's sockets, clock, randomness and environment, for one node: its network ends with the node. */
 export function systemPorts(): NodePorts {
   return {
     network: createNetwork(),
@@ -89,7 +90,7 @@ export const nodeExtras: OptionsShape<NodeExtras> = {
 const provider = objectWith('getConfiguration', 'onConfigurationChanged');
 
 /**
- * Checks both arguments while the caller's line is in the stack. A provider is asked later.
+ * Checks both arguments while the caller's line is in the stack. A provider is read later.
  *
  * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`
  */

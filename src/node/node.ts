@@ -8,8 +8,8 @@ import type { StatemeshNode } from './statemesh-node.js';
  * Makes a node. It does nothing before `start()`.
  *
  * @param configuration The configuration itself, or a provider that supplies it and reports changes
- * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`; with a provider, `start()`
- * rejects with them
+ * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`. With a provider,
+ * `start()` rejects with these errors instead
  *
  * @example
  * const node = createNode({ nodeId: 'shop-1', dataDir: './data', clusterKey, clusterSalt });
@@ -28,7 +28,7 @@ export function createNode(configuration: NodeConfiguration, extras: NodeExtras 
     ...(inspect === undefined ? {} : { inspect }),
   });
   const node = nodeOf(actor);
-  // Stopping the actor alone would leave the database open and locked, and the state at "running".
+  // Stopping only the actor would leave the database open and locked, and the state at "running".
   actor.stop = () => {
     void node.stop();
     return actor;

@@ -1,6 +1,6 @@
 /**
- * Repairs the database of a node that does not run, for programs and the command line. Removals are ordinary local writes, so the other
- * nodes receive them when the node runs again.
+ * Repairs the database of a node that does not run, for programs and the command line. Removals are ordinary local
+ * writes, so the other nodes receive them when the node runs again.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,19 +15,19 @@ import type { QuarantinedDocument } from '../remote-peers/remote-peer.js';
 import { readRemotePeers } from '../remote-peers/stored-peers.js';
 import { openSqliteStore } from '../store/sqlite-store.js';
 
-/** Whose database it is, and where. */
+/** The NodeId and the data directory of a node. */
 export interface RepairOptions {
   readonly dataDir: string;
   readonly nodeId: string;
 }
 
 /**
- * Removes unusable documents of `_system_` collections, and nothing else, from the database of a node that does not run. Of a running
- * node, `removeRemotePeer` removes them one by one.
+ * Removes the unusable documents of `_system_` collections, and nothing else, from the database of a node that does not
+ * run. On a running node, remove them one by one with `removeRemotePeer`.
  *
- * @returns the documents that were removed, in the order of removal
- * @throws StatemeshError `nodeIdInvalid`, `databaseInUse` while the node runs, `databaseUnavailable` when there is none,
- * `databaseForeign`, `databaseCorrupt`, `diskFull`
+ * @returns the removed documents, in the order of removal
+ * @throws StatemeshError `nodeIdInvalid`, `databaseInUse` while the node runs, `databaseUnavailable` when there is no
+ * database, `databaseForeign`, `databaseCorrupt`, `diskFull`
  *
  * @example
  * const removed = await repairDatabase({ dataDir: './data', nodeId: 'shop-1' });
@@ -47,7 +47,7 @@ export function repairDatabase(options: RepairOptions): Promise<readonly Quarant
 }
 
 /**
- * Forgets a stored peer, as `node.removeRemotePeer` does, in the database of a node that does not run.
+ * Removes a stored peer from the database of a node that does not run. On a running node, use `node.removeRemotePeer`.
  *
  * @param peer the NodeId of the peer, or the key of an unusable document
  * @returns false when nothing was stored under it
@@ -64,12 +64,16 @@ export function removeStoredPeer(options: RepairOptions, peer: string): Promise<
   });
 }
 
-/** Lists the unusable `_system_` documents in the database of a node that does not run, without removing them. @throws as {@link repairDatabase} */
+/**
+ * Lists the unusable `_system_` documents in the database of a node that does not run, without removing them.
+ *
+ * @throws as {@link repairDatabase}
+ */
 export function quarantinedIn(options: RepairOptions): Promise<readonly QuarantinedDocument[]> {
   return withStore('quarantinedIn', options, async (store) => (await readRemotePeers(store)).quarantined);
 }
 
-/** Of a function that works on the database of a node that does not run. */
+/** The options of a function that works on the database of a node that does not run. */
 export function offlineShape(method: string): OptionsShape<RepairOptions> {
   return {
     complaint: `Invalid options of ${method}`,

@@ -1,8 +1,9 @@
 /**
- * Calls that reconfigure a node, each answered by the reconfiguration that took it up: several may have become one.
+ * Calls that reconfigure a node. Each is answered by the reconfiguration that took it up; one reconfiguration may
+ * answer several calls.
  *
- * Invariants: every call is answered, also when the node ends before it is. Its error is made in the call, so that the stack has the
- * caller's line.
+ * Invariants: every call is answered, even if the node ends first. The error is made in the call, so that its stack has
+ * the caller's line.
  */
 import type { ActorRefFrom } from 'xstate';
 import type { Reconfiguration } from '../configuration/reconfiguration.js';

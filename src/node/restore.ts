@@ -1,4 +1,4 @@
-/** Puts a copy of a database back: for programs and the command line, while the node does not run. */
+/** Restores backups, for programs and the command line, while the node does not run. */
 import { systemRandomness } from '../adapters/randomness.js';
 import { parseNodeId } from '../core/ids.js';
 import { kinds, type OptionsShape, readOptions } from '../core/options.js';
@@ -7,13 +7,14 @@ import { putBack, setAside } from '../store/backup.js';
 import { offlineShape, type RepairOptions } from './repair.js';
 
 /**
- * Puts a copy in the place of a node's database. The node must not run. Every page of the copy is checked first; what the node had is set
- * aside, as `NODEID.db.before-restore`. What was written after the copy was made, and has come to other nodes, it gets back from
- * them.
+ * Replaces the database of a node by a backup. The node must not run. Every page of the backup is checked first. The
+ * current database is kept as `NODEID.db.before-restore`. The node's peers send back the newer entries that had reached
+ * them; other newer entries are in the kept file only.
  *
- * @returns whose database it is, where it is, and where the one is that was there
- * @throws StatemeshError `requestInvalid`, `databaseForeign` when it is no statemesh database or another node's, `databaseCorrupt`, `databaseInUse`,
- * `databaseUnavailable`, `diskFull`; nothing has changed then
+ * @returns the NodeId, the path of the database, and the path under which the previous database is kept, if there was
+ * one
+ * @throws StatemeshError `requestInvalid`, `databaseForeign` when the file is not a statemesh database or belongs to
+ * another node, `databaseCorrupt`, `databaseInUse`, `databaseUnavailable`, `diskFull`; in that case nothing has changed
  *
  * @example
  * const { nodeId, setAside } = restoreDatabase({ backup: '/backups/shop-1.db', dataDir: './data' });
@@ -23,11 +24,13 @@ export function restoreDatabase(options: Omit<RestoreOptions, 'randomness'>): Re
 }
 
 /**
- * Sets the database of a node aside, as `NODEID.db.before-restore`, so that the node begins with an empty one and fetches everything from its
- * peers. The node must not run. What has come to no peer is in the file that was set aside only.
+ * Renames the database of a node to `NODEID.db.before-restore`. The node must not run. At its next start it begins with
+ * an empty database and fetches everything from its peers. Entries that had reached no peer are in the renamed file
+ * only.
  *
- * @returns where the database was, and where it is now
- * @throws StatemeshError `requestInvalid`, `nodeIdInvalid`, `databaseInUse`, `databaseUnavailable`; nothing has changed then
+ * @returns the NodeId, the former path of the database, and its new path
+ * @throws StatemeshError `requestInvalid`, `nodeIdInvalid`, `databaseInUse`, `databaseUnavailable`; in that case
+ * nothing has changed
  *
  * @example
  * const { setAside } = setDatabaseAside({ dataDir: './data', nodeId: 'shop-1' });

@@ -1,4 +1,4 @@
-/** A node as the program that embeds it sees it. */
+/** The interface of a node for the program that embeds it. */
 import type { ActorRefFrom } from 'xstate';
 import type { NodeEvent } from '../actors/mailboxes.js';
 import type { Reconfiguration } from '../configuration/reconfiguration.js';
@@ -12,67 +12,77 @@ import type { DatabaseLeftBehind } from '../store/left-behind.js';
 import type { NodeState } from './actor-tree.js';
 import type { GatewayStatus, NodeStatus, PeerStatus } from './status.js';
 
-/** What `on` takes: the type of an event, or `*` for all. */
+/** The type of an event, or `*` for all events. */
 export type NodeEventType = NodeEvent['type'] | '*';
 
 export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable {
-  /** The root actor: subscribe to it, inspect it, take its snapshot. Its `stop()` begins what {@link StatemeshNode.stop} does. */
+  /** The root actor, for subscriptions, inspection and snapshots. Its `stop()` starts {@link StatemeshNode.stop}. */
   readonly actor: ActorRefFrom<NodeMachine>;
-  /** The stored peers as the seed document "Dynamic Reconfiguration" has them; see also {@link PeerManagement}. */
+  /**
+   * The stored peers, in the interface of the seed document "Dynamic Reconfiguration". See also {@link PeerManagement}.
+   */
   readonly peerStore: PeerStore;
-  /** How things stand with each peer. */
+  /** The state of each peer. A cloud node lists its guests. */
   readonly peers: readonly PeerStatus[];
-  /** How things stand with each cloud peer. Only the leader's gateways connect. */
+  /** The state of each cloud peer. Only the leader's gateways connect. */
   readonly gateways: readonly GatewayStatus[];
   readonly state: NodeState;
-  /** Whether this node leads its cluster, and so connects to the cloud. `on('leadership.changed')` tells of changes. */
+  /** Whether this node leads its cluster. The leader connects to the cloud. `leadership.changed` reports changes. */
   readonly isLeader: boolean;
-  /** The leader, as far as this node knows; undefined while it knows none. */
+  /** The NodeId of the leader; undefined while this node knows none. */
   readonly leaderId: NodeId | undefined;
   /**
-   * Changes some fields of the configuration while the node serves; a field that is `undefined` goes back to its default. Several in
-   * quick succession become one, and the last wins. Where the configuration comes from hears nothing of it: what a provider
-   * changes later replaces it, field by field.
+   * Changes fields of the configuration while the node serves. A field that is `undefined` is reset to its default.
+   * Several calls in quick succession may become one reconfiguration; for each field the last call wins. The change is
+   * not written back to the provider: when the provider later changes a field, its value replaces this one.
    *
-   * @returns what changed from what to what, how long it took, and how long writes and connections had to wait
-   * @throws StatemeshError `configurationInvalid` and the other errors of `start()`, `reconfigurationQueueFull`, `notRunning`; the
-   * configuration that was in force still is then
+   * @returns the changed fields with their old and new values, the duration, and how long writes and new connections
+   * had to wait, all in ms
+   * @throws StatemeshError `configurationInvalid` and the other errors of `start()`, `reconfigurationQueueFull`,
+   * `notRunning`; in that case the previous configuration stays in force
    *
    * @example
    * const { changes, tookMs } = await node.reconfigure({ port: 9001 });
    */
   reconfigure(partial: Partial<ConfigurationInput>): Promise<Reconfiguration>;
-  /** Lets this node be elected, or not, from now on: `reconfigure({ eligible })`. A leader that may not lead steps down at once. */
+  /**
+   * Sets whether this node may be elected: `reconfigure({ eligible })`. A leader that becomes ineligible steps down at
+   * once.
+   */
   setEligible(isEligible: boolean): Promise<Reconfiguration>;
   status(): Promise<NodeStatus>;
   /**
-   * Copies the database into a file, while the node serves: what `restoreDatabase` puts back. It appears when it is whole; a file of
-   * that name is replaced.
+   * Makes a backup of the database while the node serves, for `restoreDatabase`. The file appears once it is complete,
+   * and replaces a file of the same name.
    *
-   * @throws StatemeshError `diskFull`, `databaseUnavailable`, `storeClosed` when the node stops meanwhile, `notRunning`
+   * @param onProgress Called after each step with the number of pages copied and in total
+   * @throws StatemeshError `requestInvalid`, `diskFull`, `databaseUnavailable`, `storeClosed` when the node stops
+   * meanwhile, `notRunning`
    *
    * @example
    * await node.backUp('/backups/shop-1.db', ({ pages, pagesTotal }) => console.log(`${pages} of ${pagesTotal}`));
    */
   backUp(path: string, onProgress?: (progress: BackupProgress) => void): Promise<void>;
   /**
-   * Finds other databases in the data directory that no process has open and that have entries which this node lacks. A node
-   * that was stopped and started under another NodeId leaves one, with every entry that it had not sent yet. This reads
-   * them, and changes nothing.
+   * Finds other databases in the data directory that no process has open and that hold entries which this node lacks. A
+   * node that was stopped and started under another NodeId leaves such a database, with every entry that it had not yet
+   * sent. Changes nothing in them.
    *
    * @throws StatemeshError `notRunning`
    */
   databasesLeftBehind(): Promise<readonly DatabaseLeftBehind[]>;
   /**
-   * Resolves when the node is running.
+   * Starts the node. Resolves once it is running.
+   *
    * @throws StatemeshError `configurationInvalid`, `clusterKeyMissing`, `portInUse`, `addressUnavailable`,
-   * `databaseInUse`, `databaseForeign`, `databaseCorrupt`, `databaseUnavailable`, `controlUnavailable`, `alreadyStarted`
+   * `databaseInUse`, `databaseForeign`, `databaseCorrupt`, `databaseUnavailable`, `controlUnavailable`,
+   * `alreadyStarted`
    */
   start(): Promise<void>;
-  /** Says goodbye to the peers, finishes the writes at hand, and resolves when nothing is left open. */
+  /** Says goodbye to the peers, finishes pending writes, and closes everything. Resolves once nothing is left open. */
   stop(): Promise<void>;
   /**
-   * Hears what happens: events of one type, or with `*` all of them. Returns how to stop hearing it.
+   * Subscribes to events of one type, or with `*` to all events. Returns a function that ends the subscription.
    *
    * @example
    * const stop = node.on('*', (event) => console.log(event.type));

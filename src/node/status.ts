@@ -33,126 +33,135 @@ import {
 } from './actor-tree.js';
 import { type OwnCertificate, ownCertificateOf } from './certificates.js';
 
-/** How things stand with one peer. */
+/** The status of one peer. `ours` and `we` mean this node. */
 export interface PeerStatus {
   readonly nodeId: NodeId;
   readonly state: PeerState;
-  /** `host:port` of the other end of the connection. */
+  /** `host:port` of the other end of the connection; undefined while it is not connected. */
   readonly remoteAddress: string | undefined;
   readonly direction: 'dialed' | 'accepted' | undefined;
   readonly roundTripMs: number | undefined;
-  /** How far its clock is ahead of ours, in ms; negative when it is behind. */
+  /** Lead of the peer's clock over ours, in ms; negative when it is behind. */
   readonly clockAheadMs: number | undefined;
-  /** In this session. */
+  /** Entries sent in the current session; 0 while there is none. */
   readonly entriesSent: number;
   readonly entriesReceived: number;
-  /** Whether everything we have is there. */
+  /** Whether the peer has confirmed every entry that we have. */
   readonly isCaughtUp: boolean;
   /**
-   * Entries that it lacks of those that we have, as far as it has said what it has, counted up to 100,000: those on their way are not
-   * there. Undefined while it is not connected, and where the database is not asked.
+   * Number of our entries that the peer has not confirmed, as far as it has said what it has. Entries in flight count,
+   * too. At most 100,000. Undefined while it is not connected, and in `node.peers`, which does not read the database.
    */
   readonly backlog: number | undefined;
-  /** What the link was seen to carry when it was what limits, in bytes a second. */
+  /** Measured capacity of the link, in bytes a second; undefined until traffic has filled the link once. */
   readonly bytesPerSecond: number | undefined;
-  /** Attempts that failed in a row, and the last reason. */
+  /** Number of failed attempts in a row. */
   readonly attempt: number;
   readonly lastFailure: PastFailure | undefined;
-  /** Why its database cannot be read or written, as it says itself; undefined while it can. Of nodes of the own cluster only. */
+  /**
+   * Why the peer cannot read or write its database, as it reports itself; undefined while it can. Only nodes of our own
+   * cluster report it.
+   */
   readonly impairment: ErrorCode | undefined;
-  /** On a cloud node: whom the access token of the session names. */
+  /** On a cloud node: the subject of the session's access token. */
   readonly subject: string | undefined;
 }
 
-/** How things stand with one cloud peer. */
+/** The status of one cloud peer. */
 export interface GatewayStatus {
   readonly nodeId: NodeId;
   readonly address: string;
   readonly state: GatewayState;
-  /** In this session. */
+  /** Entries sent in the current session; 0 while there is none. */
   readonly entriesSent: number;
   readonly entriesReceived: number;
-  /** Whether everything we have is there. */
+  /** Whether the cloud peer has confirmed every entry that we have. */
   readonly isCaughtUp: boolean;
-  /** Entries that it lacks, as with a peer. */
+  /** Number of our entries that the cloud peer has not confirmed: see {@link PeerStatus.backlog}. */
   readonly backlog: number | undefined;
   readonly roundTripMs: number | undefined;
-  /** What the link was seen to carry when it was what limits, in bytes a second. */
+  /** Measured capacity of the link, in bytes a second; undefined until traffic has filled the link once. */
   readonly bytesPerSecond: number | undefined;
-  /** When both sides last came to have the same, ms since 1970. */
+  /** When both sides last had the same entries, ms since 1970. */
   readonly lastSyncedAtMs: number | undefined;
-  /** When the access token expires, ms since 1970; undefined without one. The token itself is nowhere to be seen. */
+  /** When the access token expires, ms since 1970; undefined without a token. No field shows the token itself. */
   readonly tokenExpiresAtMs: number | undefined;
-  /** Attempts that failed in a row, and the last reason. */
+  /** Number of failed attempts in a row. */
   readonly attempt: number;
   readonly lastFailure: PastFailure | undefined;
 }
 
-/** What a node is in the election. */
+/** The role of a node in the election. */
 export type ElectionState = 'observer' | 'follower' | 'candidate' | 'leader';
 
-/** Who leads, as this node knows it. */
+/** The election, as this node knows it. */
 export interface LeadershipStatus {
   readonly state: ElectionState;
   readonly isLeader: boolean;
   /** Undefined while no node leads. */
   readonly leaderId: NodeId | undefined;
   readonly term: number;
-  /** Live nodes of the cluster, ourselves not among them. */
+  /** The live nodes of the cluster, without this one. */
   readonly liveNodes: readonly NodeId[];
 }
 
-/** How a node is: what `node.status()` and `statemesh status` tell. */
+/** The status of a node: what `node.status()` returns and `statemesh status` shows. */
 export interface NodeStatus {
   readonly nodeId: NodeId | undefined;
   readonly boot: Boot;
   readonly state: NodeState;
   readonly host: string | undefined;
   readonly port: number | undefined;
-  /** `server`: a cloud node with its certificate. */
+  /** `psk`: the cluster key. `server`: the certificate of a cloud node. `none`: security is off. */
   readonly security: 'psk' | 'none' | 'server' | undefined;
-  /** Names of the cluster keys: the one in use, then those that are accepted beside it. Not secret. */
+  /** Names of the cluster keys: first the one in use, then the other accepted ones. They are not secret. */
   readonly clusterKeyIds: readonly string[];
   readonly role: Configuration['role'] | undefined;
   /** Undefined on a cloud node. */
   readonly leadership: LeadershipStatus | undefined;
-  /** The way to the cloud, as this node knows it. */
+  /** The cluster's way to the cloud, as this node knows it. */
   readonly uplink: Uplink | undefined;
   readonly gateways: readonly GatewayStatus[];
   /**
-   * How far our clock is ahead, in ms: of that of our only connected peer; of the median of ours and those of our connected peers, when
-   * there are more. Undefined while there are none.
+   * Lead of our clock, in ms; undefined while no peer is connected. With one connected peer: over its clock. With more:
+   * over the median of our clock and theirs.
    */
   readonly clockAheadMs: number | undefined;
-  /** Equal on nodes that have the same entries. */
+  /** A digest of the vector clock: equal on nodes that have the same entries. */
   readonly clockDigest: string | undefined;
-  /** Of the last entry. */
+  /** The cursor of the last entry. */
   readonly cursor: Cursor | undefined;
   /** Undefined while there is no database, and while it cannot be read. */
   readonly store: StoreStatistics | undefined;
   readonly peers: readonly PeerStatus[];
-  /** How far the reconfiguration under way has come; `settled` when there is none. */
+  /** The step of the reconfiguration under way; `settled` when there is none. */
   readonly reconfiguration: string | undefined;
-  /** The address of the inspector's page, which is also the key to it; undefined while there is none. */
+  /** The address of the inspector's page. It holds the page's access key. Undefined without an inspector. */
   readonly inspectorUrl: string | undefined;
-  /** Until when the certificate of a cloud node is good, with its chain; undefined without one. */
+  /** The validity of a cloud node's certificate with its chain; undefined without a certificate. */
   readonly certificate: OwnCertificate | undefined;
-  /** The port of loopback with the metrics; undefined while there are none. */
+  /** The loopback port that serves metrics; undefined without metrics. */
   readonly metricsPort: number | undefined;
-  /** What keeps the database from taking writes; undefined while nothing does. */
+  /** Why the database takes no writes; undefined while it takes them. */
   readonly impairment: Failure | undefined;
   readonly failure: Failure | undefined;
-  /** What went wrong last while it ran, however long ago. */
+  /** The last failure while the node ran, however long ago. */
   readonly lastFailure: PastFailure | undefined;
-  /** Connections that were refused since the node began, by reason; those of other clusters that announce themselves here, too. */
+  /**
+   * Refused connections since the node started, by reason. They include other clusters that announce themselves here.
+   */
   readonly refusals: readonly RefusalRecord[];
-  /** Of the whole process; undefined where the system does not tell. */
+  /** File descriptors of the whole process; undefined where the system does not tell. */
   readonly descriptors: Descriptors | undefined;
-  /** Documents of `_system_` collections that cannot be used, the first 100 of them. They do no harm, and can be removed. */
+  /** The first 100 unusable documents of `_system_` collections. They do no harm, and can be removed. */
   readonly quarantined: readonly QuarantinedDocument[];
 }
 
-/** How a node is, by a snapshot of its root actor: for those who run the actor themselves. @throws StatemeshError `storeClosed` */
+/**
+ * The status of a node by a snapshot of its root actor, for programs that run the actor themselves.
+ *
+ * @throws StatemeshError `storeClosed`
+ */
 export async function nodeStatusOf(snapshot: NodeSnapshot): Promise<NodeStatus> {
   const { configured, boot, listening, store, inspectorUrl, metricsPort, impairment, failure, lastFailure } =
     snapshot.context;
@@ -196,12 +205,12 @@ function quarantinedOf(snapshot: NodeSnapshot): readonly QuarantinedDocument[] {
 function clockAheadOf(peers: readonly PeerStatus[]): number | undefined {
   const aheads = peers.flatMap(({ clockAheadMs }) => (clockAheadMs === undefined ? [] : [clockAheadMs]));
   if (aheads.length === 0) return undefined;
-  // Of two clocks either may be off, so both nodes report all of the difference. Of three or more, the middle one counts
-  // as right.
+  // Of two clocks either may be off, so both nodes report the whole difference. Of three or more, the median counts as
+  // right.
   const inOrder = (aheads.length === 1 ? aheads : [...aheads, 0]).sort((a, b) => a - b);
   const [low, high] = [inOrder[(inOrder.length - 1) >> 1], inOrder[inOrder.length >> 1]];
   if (low === undefined || high === undefined) return undefined;
-  // Half against half: either half may be right, so all report it. Not `-0`.
+  // With two equal halves, either half may be right, so all nodes report the difference. The subtraction avoids `-0`.
   return 0 - Math.round(Math.abs(low) > Math.abs(high) ? low : high);
 }
 
@@ -268,7 +277,7 @@ function peerRowsOf(snapshot: NodeSnapshot): PeerRow[] {
   );
 }
 
-/** The guests of a cloud node. It knows of no other peers. */
+/** The guests of a cloud node, which knows no other peers. */
 function guestRowsOf({ context }: SnapshotFrom<ReceptionMachine>): PeerRow[] {
   const rows = [...context.guests].flatMap(([, sessionId]) => context.sessions.get(sessionId) ?? []);
   return rows
@@ -309,7 +318,7 @@ function peerRowOf(
   return { status, session };
 }
 
-/** A larger backlog is reported as this. */
+/** The largest backlog that a status reports. */
 const backlogMax = 100_000;
 
 async function withBacklog<Status>({ status, session }: Row<Status>, store: Store | undefined): Promise<Status> {
@@ -317,12 +326,12 @@ async function withBacklog<Status>({ status, session }: Row<Status>, store: Stor
   if (sender === undefined || store === undefined) return status;
   const { progress, scopes } = sender.context;
   const { value: lacking } = await unlessImpaired(store.lacking(progress.theirs, scopes, backlogMax));
-  // What is on its way may never arrive.
+  // Entries in flight may never arrive.
   const onTheirWay = progress.inFlight.reduce((total, { entries }) => total + entries, 0);
   return { ...status, backlog: lacking === undefined ? undefined : Math.min(backlogMax, lacking + onTheirWay) };
 }
 
-/** What was read of the database; nothing when its disk fails: the rest of the status can be told all the same. */
+/** The result of a read; undefined when the disk fails, so that the status can still report the rest. */
 async function unlessImpaired<T>(reading: Promise<T> | undefined): Promise<{ value: T | undefined }> {
   try {
     return { value: await reading };

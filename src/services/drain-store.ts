@@ -1,4 +1,6 @@
-/** The second half of a change of database: the old one finishes its writes, and what is left follows. See `copy-store`. */
+/**
+ * The second half of a change of database: the old one finishes its writes, and what is left follows. See `copy-store`.
+ */
 import { fromPromise } from 'xstate';
 import type { SuccessionInput } from '../actors/slots.js';
 import { copy } from './copy-store.js';

@@ -1,6 +1,6 @@
 /**
- * Announces this node's member state in the heartbeats, and reports the other live nodes. The report rests on authenticated
- * sessions only: a beacon makes no node live.
+ * Announces this node's member state in the heartbeats, and reports the other live nodes. The report rests on
+ * authenticated sessions only: a beacon makes no node live.
  */
 import { fromCallback } from 'xstate';
 import type { LivenessCommand } from '../actors/mailboxes.js';

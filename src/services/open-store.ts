@@ -24,8 +24,8 @@ export function createOpenStore({ time, randomness, meter }: { time: Time; rando
 }
 
 /**
- * A node cannot start in a data directory in which another one answers. It finds out before it makes a database or listens: otherwise it would
- * serve for a moment.
+ * A node cannot start in a data directory in which another one answers. It finds out before it makes a database or
+ * listens: otherwise it would serve for a moment.
  *
  * @throws StatemeshError `databaseInUse` for the own database, else `controlUnavailable`
  */

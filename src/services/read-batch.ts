@@ -1,4 +1,6 @@
-/** Reads from the store what the other side lacks. It waits a turn of the event loop first, or queued batches starve it. */
+/**
+ * Reads from the store what the other side lacks. It waits a turn of the event loop first, or queued batches starve it.
+ */
 import { fromPromise } from 'xstate';
 import type { Time } from '../ports/ports.js';
 import type { ReadOptions, ReadResult, Store } from '../ports/store.js';

@@ -313,7 +313,8 @@ export abstract class Faults {
   }
 
   /**
-   * Lets the disk of a node fail from now on, in one way: its operations fail with an error. A running process continues.
+   * Lets the disk of a node fail from now on, in one way: its operations fail with an error. A running process
+   * continues.
    */
   failDisk(node: WorldNode, failure: DiskFailure): void {
     checkArguments('failDisk', { failure }, { failure: oneOf(...diskFailures) });

@@ -111,8 +111,8 @@ function overtaken(path: string): StatemeshError {
 /**
  * Replaces a node's database with a backup.
  *
- * @throws StatemeshError `requestInvalid`, `databaseForeign`, `databaseCorrupt`, `databaseInUse`, `databaseUnavailable`,
- * `diskFull`; in that case nothing has changed
+ * @throws StatemeshError `requestInvalid`, `databaseForeign`, `databaseCorrupt`, `databaseInUse`,
+ * `databaseUnavailable`, `diskFull`; in that case nothing has changed
  */
 export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions): Restored {
   const directory = resolve(dataDir);

@@ -2,8 +2,8 @@
  * Reads a collection in the order of keys, in steps of some milliseconds, as the collection was when the reading began.
  *
  * Invariants:
- * - A result shows one state of the database. Other callers may write between two steps. The scan then judges a changed document by the
- *   entry that wrote it before, which {@link StoreState.scans} keeps. Entries never change.
+ * - A result shows one state of the database. Other callers may write between two steps. The scan then judges a
+ *   changed document by the entry that wrote it before, which {@link StoreState.scans} keeps. Entries never change.
  * - A scan keeps at most `limits.scanChangesMax` changed documents. After more changes, one step reads the rest.
  */
 import type { Statement } from 'better-sqlite3';

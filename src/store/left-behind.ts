@@ -68,8 +68,8 @@ export async function findLeftBehind({
 }
 
 /**
- * What the database in use has, and what those had that a restore has set aside for it: it had taken that over from its neighbors, and gets it back
- * from its peers.
+ * What the database in use has, and what those had that a restore has set aside for it: it had taken that over from its
+ * neighbors, and gets it back from its peers.
  */
 function withSetAside(clock: VectorClock, directory: string, nodeId: NodeId): VectorClock {
   const had = new Map(clock);

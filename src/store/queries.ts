@@ -1,6 +1,6 @@
 /**
- * Runs queries: a result shows one state of the database, never a mixture of two. A query that uses an index or sorts is one
- * statement; any other query reads its collection in steps of some milliseconds.
+ * Runs queries: a result shows one state of the database, never a mixture of two. A query that uses an index or sorts
+ * is one statement; any other query reads its collection in steps of some milliseconds.
  *
  * Invariant: memory never holds more documents than a limit allows. A result of any size is read page by page. The
  * first step finds the documents, as the numbers of the entries that wrote them; the next steps read their texts. An

@@ -42,7 +42,10 @@ export interface FieldIndex {
 /** A collection being read in several steps. */
 export interface CollectionScan {
   readonly collection: number;
-  /** For each document that changed since the scan began, by key: the entry that wrote it before; undefined for a new document. */
+  /**
+   * For each document that changed since the scan began, by key: the entry that wrote it before; undefined for a new
+   * document.
+   */
   readonly before: Map<string, number | undefined>;
 }
 

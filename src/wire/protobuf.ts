@@ -1,6 +1,6 @@
 /**
- * Loads protobufjs when the first frame is sent or received: loading takes some 40 ms, and a program may import the package
- * long before it meets a peer, or never meet one.
+ * Loads protobufjs when the first frame is sent or received: loading takes some 40 ms, and a program may import the
+ * package long before it meets a peer, or never meet one.
  *
  * Invariant: 64-bit fields are plain numbers. The decoder refuses those that are not safe integers.
  */

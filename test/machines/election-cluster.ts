@@ -1,6 +1,6 @@
 /**
- * Elections of several nodes on one clock that is moved by hand. A liveness of ours stands between them: what a node says reaches
- * those who are linked to it a moment later, and a link that is cut is noticed at once, on both sides.
+ * Elections of several nodes on one clock that is moved by hand. A liveness of ours stands between them: what a node
+ * says reaches those who are linked to it a moment later, and a link that is cut is noticed at once, on both sides.
  */
 import { type ActorRefFrom, createActor, fromCallback } from 'xstate';
 import type { LeadershipChanged, LivenessCommand, LivenessReport, Mailbox } from '../../src/actors/mailboxes.js';

@@ -1,10 +1,10 @@
 /**
  * Walks a machine over everything it can hear, from everywhere it can be, with `getAdjacencyMap` of `xstate/graph`.
  *
- * That function is pure: children are created and never started, timers never run, and what is sent goes nowhere. So the
- * walker itself offers, besides the samples of the alphabet, what the machine's own definition says may come: the end and
- * the failure of each child that is alive, and each delay that is running. A child that has ended is marked, or a machine
- * that lost its only service would seem to be waiting for it still.
+ * That function is pure: children are created and never started, timers never run, and what is sent goes nowhere. So
+ * the walker itself offers, besides the samples of the alphabet, what the machine's own definition says may come: the
+ * end and the failure of each child that is alive, and each delay that is running. A child that has ended is marked, or
+ * a machine that lost its only service would seem to be waiting for it still.
  *
  * A configuration is a state with the few facts of the context that guards look at, so that the walk ends.
  */

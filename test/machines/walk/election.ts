@@ -1,6 +1,6 @@
 /**
- * The election, of a node between a smaller and a larger one: every member state of either that a rule looks at, and of both where
- * it matters, with the uplink and the eligibility of the node itself.
+ * The election, of a node between a smaller and a larger one: every member state of either that a rule looks at, and of
+ * both where it matters, with the uplink and the eligibility of the node itself.
  */
 
 import type { LivenessReport } from '../../../src/actors/mailboxes.js';

@@ -1,4 +1,7 @@
-/** A gateway: its orders, tokens that are fresh or stale, and a session that says who is there, matches, or ends for any reason. */
+/**
+ * A gateway: its orders, tokens that are fresh or stale, and a session that says who is there, matches, or ends for any
+ * reason.
+ */
 
 import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/actors/mailboxes.js';
 import type { AccessToken } from '../../../src/actors/slots.js';

@@ -1,6 +1,6 @@
 /**
- * Membership: connections, peers and sessions that come and go, for two of each: the limit of sessions, which is a guard,
- * is lowered to that.
+ * Membership: connections, peers and sessions that come and go, for two of each: the limit of sessions, which is a
+ * guard, is lowered to that.
  */
 
 import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/actors/mailboxes.js';

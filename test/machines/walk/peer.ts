@@ -1,6 +1,6 @@
 /**
- * One peer: sightings of every source, sessions of either direction and of two processes, and reports of the session that
- * it has, of the one that contends with it, and of one that it does not know.
+ * One peer: sightings of every source, sessions of either direction and of two processes, and reports of the session
+ * that it has, of the one that contends with it, and of one that it does not know.
  */
 
 import type { Direction, SessionIdentified } from '../../../src/actors/mailboxes.js';

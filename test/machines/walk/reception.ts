@@ -1,4 +1,7 @@
-/** Reception: connections and sessions of two sites that come and go; the limit of sessions, which is a guard, is lowered to two. */
+/**
+ * Reception: connections and sessions of two sites that come and go; the limit of sessions, which is a guard, is
+ * lowered to two.
+ */
 
 import type { SessionIdentified, WardReport } from '../../../src/actors/mailboxes.js';
 import type { AuthorKey } from '../../../src/core/author.js';
