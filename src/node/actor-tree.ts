@@ -1,5 +1,5 @@
 /** Reads the actors of a node: what their snapshots and their children's snapshots say. */
-import type { ActorRefFrom, SnapshotFrom } from 'xstate';
+import type { ActorRefFrom, AnyActorRef, AnyStateMachine, SnapshotFrom } from 'xstate';
 import type { CloseInput } from '../actors/slots.js';
 import { own } from '../core/own.js';
 import type { ElectionMachine } from '../machines/election.machine.js';
@@ -14,6 +14,7 @@ import { openPartsOf, type ReconfigurationMachine, replacedStoreOf } from '../ma
 import type { SenderMachine } from '../machines/sender.machine.js';
 import type { SessionMachine } from '../machines/session.machine.js';
 import type { UplinkMachine } from '../machines/uplink.machine.js';
+import type { WardMachine } from '../machines/ward.machine.js';
 import type { Store } from '../ports/store.js';
 
 export type NodeActor = ActorRefFrom<NodeMachine>;
@@ -84,20 +85,25 @@ export function receptionIn({ children }: NodeSnapshot): SnapshotFrom<ReceptionM
 
 /** The gateways of an uplink. */
 export function gatewaysIn(snapshot: NodeSnapshot): SnapshotFrom<GatewayMachine>[] {
-  return Object.entries(uplinkIn(snapshot)?.children ?? {})
-    .filter(([id]) => id.startsWith('gateway-'))
-    .map(([, gateway]) => (gateway as ActorRefFrom<GatewayMachine>).getSnapshot());
+  return snapshotsOf<GatewayMachine>(uplinkIn(snapshot), 'gateway-');
+}
+
+/** Every session of a node: with peers, with guests of a cloud node, and with cloud nodes. */
+export function sessionsIn(snapshot: NodeSnapshot): SessionSnapshot[] {
+  const parents = [membershipIn(snapshot), ...snapshotsOf<WardMachine>(receptionIn(snapshot), 'ward-')];
+  return [
+    ...parents.flatMap((parent) => snapshotsOf<SessionMachine>(parent, 'session-')),
+    ...gatewaysIn(snapshot).flatMap((gateway) => snapshotsOf<SessionMachine>(gateway, 'session')),
+  ];
 }
 
 /** The peers of a membership, each with its session if it has one. */
 export function peersIn(snapshot: NodeSnapshot): [SnapshotFrom<PeerMachine>, SessionSnapshot | undefined][] {
-  const children = membershipIn(snapshot)?.children ?? {};
-  return Object.entries(children)
-    .filter(([id]) => id.startsWith('peer-'))
-    .map(([, actor]) => {
-      const peer = (actor as ActorRefFrom<PeerMachine>).getSnapshot();
-      return [peer, sessionIn(children, peer.context.session?.sessionId)];
-    });
+  const membership = membershipIn(snapshot);
+  return snapshotsOf<PeerMachine>(membership, 'peer-').map((peer) => [
+    peer,
+    sessionIn(membership?.children ?? {}, peer.context.session?.sessionId),
+  ]);
 }
 
 /** @param children Of the actor that has the session */
@@ -112,4 +118,14 @@ export function senderIn(session: SessionSnapshot | undefined): SnapshotFrom<Sen
 
 export function receiverIn(session: SessionSnapshot | undefined): SnapshotFrom<ReceiverMachine> | undefined {
   return (session?.children.receiver as ActorRefFrom<ReceiverMachine> | undefined)?.getSnapshot();
+}
+
+/** The snapshots of the children whose names begin so. */
+function snapshotsOf<Machine extends AnyStateMachine>(
+  parent: { readonly children: object } | undefined,
+  prefix: string,
+): SnapshotFrom<Machine>[] {
+  return Object.entries(parent?.children ?? {})
+    .filter(([id, child]) => id.startsWith(prefix) && child !== undefined)
+    .map(([, child]) => (child as AnyActorRef).getSnapshot() as SnapshotFrom<Machine>);
 }

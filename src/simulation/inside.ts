@@ -1,14 +1,21 @@
 /** The actors inside a node, as checkers see them: snapshots only, no events are sent. */
-import type { ActorRefFrom, AnyActorRef, SnapshotFrom } from 'xstate';
-import { type MemberState, memberStateOf, newcomer } from '../core/election-rule.js';
+import type { AnyActorRef, SnapshotFrom } from 'xstate';
+import { type MemberState, memberStateOf } from '../core/election-rule.js';
 import type { NodeId } from '../core/ids.js';
+import type { ElectionMachine } from '../machines/election.machine.js';
+import type { GatewayMachine } from '../machines/gateway.machine.js';
 import type { PeerMachine } from '../machines/peer.machine.js';
-import type { ReceiverMachine } from '../machines/receiver.machine.js';
-import type { SenderMachine } from '../machines/sender.machine.js';
-import type { SessionMachine } from '../machines/session.machine.js';
+import {
+  electionIn,
+  gatewaysIn,
+  peersIn,
+  type SessionSnapshot,
+  sessionIn,
+  sessionsIn,
+  topStateOf,
+} from '../node/actor-tree.js';
 import type { NodeProcess } from './node.js';
 
-export type SessionSnapshot = SnapshotFrom<SessionMachine>;
 export type PeerSnapshot = SnapshotFrom<PeerMachine>;
 
 /** The state of a node in the election of its cluster. */
@@ -59,27 +66,14 @@ export function insides(eventOf: () => number): (process: NodeProcess) => Inside
 /** What is inside a node; nothing while it is down. */
 export function insideOf(process: NodeProcess): Inside {
   if (!process.isUp) return { sessions: [], peers: [], gateways: [], vote: undefined };
-  const { membership, election, uplink, reception } = childrenOf(process.node.actor);
-  const gateways = childrenNamed(uplink, 'gateway-').map(gatewayOf);
-  const wards = childrenNamed(reception, 'ward-').map(([, ward]) => ward);
-  const sessions = [membership, ...wards].flatMap((parent) => childrenNamed(parent, 'session-'));
+  const snapshot = process.node.actor.getSnapshot();
+  const election = electionIn(snapshot);
   return {
-    sessions: [
-      ...sessions.map(([, actor]) => (actor as ActorRefFrom<SessionMachine>).getSnapshot()),
-      ...gateways.flatMap(({ session }) => (session === undefined ? [] : [session])),
-    ],
-    peers: childrenNamed(membership, 'peer-').map(([, actor]) => (actor as ActorRefFrom<PeerMachine>).getSnapshot()),
-    gateways,
-    vote: election && voteOf(election, process),
+    sessions: sessionsIn(snapshot),
+    peers: peersIn(snapshot).map(([peer]) => peer),
+    gateways: gatewaysIn(snapshot).map(gatewayOf),
+    vote: election && voteOf(election),
   };
-}
-
-export function senderOf(session: SessionSnapshot): SnapshotFrom<SenderMachine> | undefined {
-  return (session.children.sender as ActorRefFrom<SenderMachine> | undefined)?.getSnapshot();
-}
-
-export function receiverOf(session: SessionSnapshot): SnapshotFrom<ReceiverMachine> | undefined {
-  return (session.children.receiver as ActorRefFrom<ReceiverMachine> | undefined)?.getSnapshot();
 }
 
 /** Every actor of a node, from the root down, with its path of names. */
@@ -90,39 +84,18 @@ export function* actorsOf(actor: AnyActorRef, path = ''): Generator<{ path: stri
   }
 }
 
-type Children = Readonly<Record<string, AnyActorRef | undefined>>;
-
 /** By name, because the children of a node depend on its role. */
-function childrenOf(actor: AnyActorRef): Children {
-  const { children = {} } = actor.getSnapshot() as { children?: Children };
+function childrenOf(actor: AnyActorRef): Readonly<Record<string, AnyActorRef | undefined>> {
+  const { children = {} } = actor.getSnapshot() as { children?: Readonly<Record<string, AnyActorRef | undefined>> };
   return children;
 }
 
-function childrenNamed(parent: AnyActorRef | undefined, prefix: string): readonly [name: string, AnyActorRef][] {
-  if (parent === undefined) return [];
-  return Object.entries(childrenOf(parent)).flatMap(([id, child]) =>
-    id.startsWith(prefix) && child !== undefined ? [[id.slice(prefix.length), child]] : [],
-  );
+function gatewayOf(gateway: SnapshotFrom<GatewayMachine>): GatewaySight {
+  const session = sessionIn(gateway.children, 'session');
+  return { nodeId: gateway.context.peer.nodeId, state: topStateOf(gateway.value), session };
 }
 
-function gatewayOf([nodeId, actor]: readonly [string, AnyActorRef]): GatewaySight {
-  const [[, session] = []] = childrenNamed(actor, 'session');
-  return {
-    nodeId,
-    state: topStateOf(actor),
-    session: (session as ActorRefFrom<SessionMachine> | undefined)?.getSnapshot(),
-  };
-}
-
-function voteOf(election: AnyActorRef, process: NodeProcess): Vote {
-  const { context } = election.getSnapshot() as { context: Partial<Vote & { identity: { nodeId: NodeId } }> };
-  const { identity = process, leaderId, live = new Map() } = context;
-  const memberState = memberStateOf({ ...newcomer, ...context });
-  return { ...memberState, nodeId: identity.nodeId, state: topStateOf(election), leaderId, live };
-}
-
-/** The topmost active state of a machine. */
-function topStateOf(actor: AnyActorRef): string {
-  const { value } = actor.getSnapshot() as { value?: unknown };
-  return typeof value === 'string' ? value : (Object.keys(value ?? {})[0] ?? '');
+function voteOf({ value, context }: SnapshotFrom<ElectionMachine>): Vote {
+  const { identity, leaderId, live } = context;
+  return { ...memberStateOf(context), nodeId: identity.nodeId, state: topStateOf(value), leaderId, live };
 }

@@ -2,6 +2,7 @@
 
 import type { ConfigurationInput } from '../../src/configuration/schema.js';
 import { type Author, authorKeyOf, type Incarnation } from '../../src/core/author.js';
+import { newcomer } from '../../src/core/election-rule.js';
 import { chainRun, endOf, type Position, type Run } from '../../src/core/entry.js';
 import type { Hlc } from '../../src/core/hlc.js';
 import type { CollectionName, DocumentKey, NodeId } from '../../src/core/ids.js';
@@ -77,7 +78,7 @@ export function processOf(
   const children = {
     other: refOf({ status, error: 'broken' }),
     ...(isCloud ? { reception: refOf({ children: { 'ward-1': refOf(inner) } }) } : { membership: refOf(inner) }),
-    ...(vote === undefined ? {} : { election: refOf({ value: { [vote.state ?? 'follower']: {} }, context: vote }) }),
+    ...(vote === undefined ? {} : { election: refOf(electionOf(nodeId, vote)) }),
     uplink: refOf({
       children: Object.fromEntries(gateways.map((gateway) => [`gateway-${gateway.nodeId}`, linkOf(gateway)])),
     }),
@@ -91,8 +92,28 @@ export function processOf(
   return process as unknown as NodeProcess;
 }
 
-function linkOf({ state, session }: { readonly state: string; readonly session?: object }) {
-  return refOf({ value: state, children: session === undefined ? {} : { session: refOf(session) } });
+function electionOf(nodeId: string, { state = 'follower', ...vote }: Partial<Vote>) {
+  const context = {
+    ...newcomer,
+    leaderId: undefined,
+    live: new Map(),
+    ...vote,
+    identity: { nodeId: vote.nodeId ?? nodeId },
+  };
+  return { value: { [state]: {} }, context };
+}
+
+function linkOf({
+  nodeId,
+  state,
+  session,
+}: {
+  readonly nodeId: string;
+  readonly state: string;
+  readonly session?: object;
+}) {
+  const context = { peer: { nodeId } };
+  return refOf({ value: state, context, children: session === undefined ? {} : { session: refOf(session) } });
 }
 
 interface SessionParts {

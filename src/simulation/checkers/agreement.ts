@@ -2,8 +2,10 @@
  * When everything has healed and the nodes agree, nothing is pending: everything is sent and acknowledged, nothing
  * waits to be applied, and no peer counts as diverged.
  */
+
+import { receiverIn, senderIn } from '../../node/actor-tree.js';
 import type { CheckerFactory } from '../checker.js';
-import { insideOf, receiverOf, senderOf } from '../inside.js';
+import { insideOf } from '../inside.js';
 import type { NodeProcess } from '../node.js';
 
 export const agreement: CheckerFactory = (view, report) => ({
@@ -24,8 +26,8 @@ export function pendingIn(process: NodeProcess): string | undefined {
   if (diverged !== undefined) return `counts ${diverged.context.nodeId} as diverged.`;
   for (const session of sessions) {
     const name = `${session.context.sessionId} with ${session.context.peer?.nodeId}`;
-    const sender = senderOf(session);
-    const receiver = receiverOf(session);
+    const sender = senderIn(session);
+    const receiver = receiverIn(session);
     if (sender === undefined || receiver === undefined) return `has ${name} in ${JSON.stringify(session.value)}.`;
     const inFlight = sender.context.progress.inFlight.length;
     if (sender.value !== 'caughtUp' || inFlight > 0) {

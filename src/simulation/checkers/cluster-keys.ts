@@ -1,6 +1,7 @@
 /** After a node drops a cluster key, no session continues under that key for longer than a goodbye takes. */
+
+import type { SessionSnapshot } from '../../node/actor-tree.js';
 import type { CheckerFactory } from '../checker.js';
-import type { SessionSnapshot } from '../inside.js';
 import type { NodeProcess } from '../node.js';
 
 const patienceMs = 4_000;

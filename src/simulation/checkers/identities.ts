@@ -4,8 +4,8 @@
  */
 import type { Boot, NodeId } from '../../core/ids.js';
 import { limits } from '../../core/limits.js';
+import type { SessionSnapshot } from '../../node/actor-tree.js';
 import type { CheckerFactory, View } from '../checker.js';
-import type { SessionSnapshot } from '../inside.js';
 import type { NodeProcess } from '../node.js';
 
 /** Time for a goodbye and for the reaction to it. */

@@ -1,7 +1,8 @@
 /** No machine is in `error`, and nothing that an actor holds grows beyond its maximum. */
 import { limits } from '../../core/limits.js';
+import { receiverIn, type SessionSnapshot, senderIn } from '../../node/actor-tree.js';
 import type { CheckerFactory } from '../checker.js';
-import { actorsOf, receiverOf, type SessionSnapshot, senderOf } from '../inside.js';
+import { actorsOf } from '../inside.js';
 
 export const machines: CheckerFactory = (view, report) => ({
   name: 'machines',
@@ -33,8 +34,8 @@ export const machines: CheckerFactory = (view, report) => ({
 
 function lookAt(session: SessionSnapshot, nodeId: string, report: (message: string) => void): void {
   const { sessionId, connection } = session.context;
-  const sender = senderOf(session);
-  const receiver = receiverOf(session);
+  const sender = senderIn(session);
+  const receiver = receiverIn(session);
   for (const actor of [session, sender, receiver]) {
     if (actor?.status === 'error') report(`${nodeId}/${sessionId} is in error: ${String(actor.error)}`);
   }

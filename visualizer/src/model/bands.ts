@@ -1,6 +1,7 @@
 /** Periods of time: who led, which processes were down, and the faults of the world. */
 import type { Fold } from '../../../src/inspector/fold.js';
 import type { InspectorRecord } from '../../../src/inspector/records.js';
+import { stateName } from './cluster.js';
 import type { Identity } from './identities.js';
 
 export interface Band {
@@ -30,7 +31,7 @@ export class Bands {
         const actor = fold.actors.get(record.sessionId);
         const isElection = actor?.logic === 'election';
         if (isElection && value !== undefined) {
-          this.#turn(`leader ${record.node}`, nameOf(value) === 'leader', atMs, {
+          this.#turn(`leader ${record.node}`, stateName(value) === 'leader', atMs, {
             kind: 'leader',
             label: identities.get(record.node)?.nodeId ?? record.node,
           });
@@ -78,8 +79,4 @@ export class Bands {
     this.#closed.push({ ...open, toMs });
     if (this.#closed.length > marksMax) this.#closed.shift();
   }
-}
-
-function nameOf(value: unknown): string {
-  return typeof value === 'string' ? value : (Object.keys(value as object)[0] ?? '');
 }
