@@ -1,11 +1,11 @@
 // Compiles src to build/modules, bundles that into dist beside its declarations, and builds the inspector's page into
-// it. What has not changed since the last build is not built again: five commands in a row (types, tests, browser,
-// demo, planted bugs) begin with a build. `build/` keeps what is needed to tell.
+// dist. It skips every step whose inputs have not changed since the last build, because five commands in a row (types,
+// tests, browser, demo, planted bugs) begin with a build. `build/` holds the facts for that decision.
 //
 // `node scripts/build.mjs demo` compiles demo/ as well, into build/; the same for bench, mutants and fuzz.
 //
-// Two rules keep an old build from hiding a mistake: a file whose source is gone leaves, and an output that is missing
-// causes a build from nothing.
+// Two rules keep an old build from hiding a mistake: outputs of a deleted source file are deleted, and a missing output
+// causes a build from scratch.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,9 +16,9 @@ const project = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(project);
 mkdirSync('build', { recursive: true });
 
-/** What the compiler knows of its last run. */
+/** The compiler's record of its last run. */
 const compilerState = 'build/modules.tsbuildinfo';
-/** The modules one by one, as bundler, charts and planted bugs take them. */
+/** The unbundled modules, for the bundler, the charts and the planted bugs. */
 const modules = 'build/modules';
 const packageConfig = 'scripts/package.vite.config.mjs';
 const page = 'dist/visualizer';
@@ -34,14 +34,14 @@ process.exitCode = buildStep({
 process.exitCode ||= buildStep({
   what: "Bundling the inspector's page into dist/visualizer",
   stamp: 'build/page.json',
-  // Of src the page bundles pure functions of the inspector, which import types only.
+  // The page bundles pure functions of the inspector from src, which import types only.
   inputs: ['visualizer', 'src/inspector', 'src/core/plural.ts', 'package-lock.json'],
   outputs: () => filesIn(page),
   clean: () => {},
   build: () => bundle('visualizer'),
 });
 
-// They take modules from each other and from src, which are compiled along.
+// These programs import modules of each other and of src, which are compiled as well.
 const shared = ['src', 'bench', 'demo', 'test', 'tools'];
 for (const program of process.argv.slice(2)) {
   process.exitCode ||= buildStep({
@@ -55,8 +55,8 @@ for (const program of process.argv.slice(2)) {
 }
 
 /**
- * Builds unless inputs and outputs are those of the last build. Says what it builds, since it takes its time. Returns
- * an exit code.
+ * Builds, unless the inputs and outputs are those of the last build. Prints what it builds, because a build takes some
+ * time. Returns an exit code.
  */
 function buildStep({ what, stamp, inputs, outputs, clean, build }) {
   const digest = digestOf(inputs);
@@ -65,7 +65,7 @@ function buildStep({ what, stamp, inputs, outputs, clean, build }) {
   if (isComplete && last.digest === digest) return 0;
   if (!isComplete) clean();
   rmSync(stamp, { force: true });
-  // On standard error: what others print on standard output may be JSON.
+  // On standard error: standard output may carry another command's JSON.
   process.stderr.write(`${what} ...\n`);
   const code = build();
   if (code === 0) writeFileSync(stamp, JSON.stringify({ digest, outputs: outputs() }));
@@ -85,12 +85,12 @@ function compile() {
   if (code !== 0) return code;
   const bundled = bundle('scripts', '--config', packageConfig);
   if (bundled !== 0) return bundled;
-  // npm makes commands executable only when it installs.
+  // npm makes commands executable only when it installs them.
   chmodSync('dist/cli/main.js', 0o755);
   return writeSchema();
 }
 
-/** What `--help` reads, since the library of the schema takes long to load. */
+/** The data for `--help`: the library of the schema takes long to load. */
 function writeSchema() {
   const { status, stdout } = spawnSync(process.execPath, ['dist/cli/main.js', 'config', 'schema'], {
     stdio: ['ignore', 'pipe', 'inherit'],

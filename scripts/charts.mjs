@@ -1,5 +1,5 @@
-// Draws the statechart of every machine into docs/charts, from the machine itself. With --check it only says which are
-// stale, and fails.
+// Draws the statechart of every machine into docs/charts, from the machine itself. With --check it only lists the
+// outdated charts, and fails if there are any.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,10 +1,10 @@
 /**
- * Finds look-ups on plain objects by names that may come from outside, over the syntax tree and with the types: on a
- * plain object `constructor`, `toString` and `__proto__` are found although nobody has put them there.
+ * Finds accesses to plain objects by names that may come from outside, with the syntax tree and the types. On a plain
+ * object, `constructor`, `toString` and `__proto__` are found although no code has set them.
  *
- * A key is suspicious when its type, before any assertion, would take a name of Object.prototype: text, branded text
- * such as a NodeId, `any`. A closed union of texts, a number, and a template such as `p${number}` are not. What is
- * suspicious is wrong in
+ * A key is suspicious if its type, before any assertion, admits a name of Object.prototype: text, branded text such as
+ * a NodeId, or `any`. A closed union of texts, a number, and a template such as `p${number}` are not suspicious. A
+ * suspicious key is wrong in
  * - `record[key]`, read, written or deleted, and `{ [key]: value } = record`;
  * - `key in record`;
  * - `Object.assign(target, source)` of a source with such keys: unlike spreading, it sets the prototype by `__proto__`;
@@ -12,9 +12,9 @@
  *
  * Maps, `Object.entries`, `Object.fromEntries`, `Object.hasOwn`, spreading and `own` of core are right.
  *
- * test/architecture/outside-names.test.ts runs it in a process of its own, since the compiler is many times slower in
- * the sandbox of the test runner: `{ directories, samples }` on standard input, of which samples are more sources by
- * their paths, and the findings on standard output.
+ * test/architecture/outside-names.test.ts runs this program in a process of its own, because the compiler is many times
+ * slower in the sandbox of the test runner. Standard input: `{ directories, samples }`, where samples are additional
+ * sources by path. Standard output: the findings.
  */
 import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
@@ -22,12 +22,12 @@ import ts from 'typescript';
 
 const inherited = Object.getOwnPropertyNames(Object.prototype);
 
-/** All of the files in some directories. */
+/** All files in these directories. */
 function filesIn(directories) {
   return directories.flatMap((directory) => ts.sys.readDirectory(resolve(directory), ['.ts', '.tsx']));
 }
 
-/** @param overrides Sources by absolute path, in place of what is on disk */
+/** @param overrides Sources by absolute path that replace the files on disk */
 function findOutsideNames(files, overrides = new Map()) {
   const program = programOf(files, overrides);
   const checker = program.getTypeChecker();
@@ -67,12 +67,12 @@ function programOf(files, overrides) {
   return ts.createProgram({ rootNames: files, options: all, host });
 }
 
-/** Asks each type but once. */
+/** Judges each type once. */
 function suspicion(checker) {
   const literals = inherited.map((name) => checker.getStringLiteralType(name));
   const known = new Map();
   const judge = (type) => {
-    // A brand makes no name safe.
+    // A brand does not make a name safe.
     if (type.isUnionOrIntersection()) return type.types.some(takes);
     const bound = type.flags & ts.TypeFlags.Instantiable ? checker.getBaseConstraintOfType(type) : type;
     if (bound === undefined) return true;
@@ -82,7 +82,7 @@ function suspicion(checker) {
   const takes = (type) => {
     const before = known.get(type);
     if (before !== undefined) return before;
-    // A type that contains itself is judged by the rest.
+    // A recursive type is judged by its other parts.
     known.set(type, false);
     const answer = judge(type);
     known.set(type, answer);
@@ -91,7 +91,7 @@ function suspicion(checker) {
   return (key) => unasserted(key).some((each) => takes(checker.getTypeAtLocation(each)));
 }
 
-/** An expression and what it asserts something of: `name as Field` is what `name` is. */
+/** The expression inside type assertions: `name as Field` is judged as `name`. */
 function unasserted(expression) {
   if (
     ts.isAsExpression(expression) ||

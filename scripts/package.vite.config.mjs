@@ -35,10 +35,10 @@ export default defineConfig({
     emptyOutDir: false,
     minify: false,
     target: 'es2023',
-    // The license of zod asks for it.
+    // The license of zod requires it.
     license: { fileName: 'licenses.md' },
     rolldownOptions: {
-      // How long our plugins take is known, and no fault.
+      // Our plugins are known to be slow: no warning.
       checks: { pluginTimings: false },
       input: Object.fromEntries(entries.map((name) => [name, `${modules}${name}.js`])),
       output: { entryFileNames: '[name].js', chunkFileNames: 'chunks/[name].js' },

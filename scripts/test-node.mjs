@@ -17,7 +17,7 @@ if (!/^\d+(\.\d+)*$/.test(version ?? '')) {
   process.exit(2);
 }
 
-/** What is not copied as it stands: it is made for one version of Node.js. */
+/** Not copied, because these files are made for one version of Node.js. */
 const made = ['.git', 'build', 'dist', 'node_modules'];
 const place = resolve('build', `node-${version}`);
 const project = join(place, 'project');

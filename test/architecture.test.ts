@@ -1,6 +1,6 @@
 /**
- * The dependency law: which room may know which. Type imports count. And the ban on ambient time and randomness,
- * without which nothing could be simulated.
+ * The dependency law: each room may import only some others, type imports included. Also the ban on ambient time and
+ * randomness, without which nothing could be simulated.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
@@ -11,7 +11,7 @@ const source = resolve('src');
 
 const values = ['core', 'wire', 'ports', 'remote-peers', 'configuration'];
 
-/** Each room with the rooms whose files it may import, besides its own. A room that is not listed may not exist. */
+/** For each room, the rooms that its files may import besides their own. Rooms that are not listed are forbidden. */
 const mayImport: Record<string, readonly string[]> = {
   core: [],
   wire: ['core'],
@@ -26,9 +26,9 @@ const mayImport: Record<string, readonly string[]> = {
   metrics: ['core', 'ports'],
   providers: ['core', 'ports', 'configuration', 'adapters'],
   control: ['core', 'ports', 'adapters'],
-  // Watches from outside: only XState tells it what happens.
+  // Watches from outside: it gets all its information from XState.
   inspector: ['core', 'ports', 'adapters', 'actors'],
-  // A slot is filled from the room that can do the work.
+  // The room that does the work fills the slot.
   services: [...values, 'actors', 'adapters', 'control', 'inspector', 'metrics', 'store'],
   // The composition root.
   node: [
@@ -44,15 +44,16 @@ const mayImport: Record<string, readonly string[]> = {
     ...values,
     ...['actors', 'machines', 'adapters', 'store', 'database', 'providers', 'control', 'inspector', 'node'],
   ],
-  // The entry points of the package: they say what is public, and do nothing.
+  // The entry points of the package: they only export.
   'actors/index': [...values, 'actors', 'adapters', 'control', 'machines', 'node'],
   'inspector/index': ['inspector'],
   'simulation/index': ['simulation'],
-  // A user like any other: the entry points, the control socket, and the words of configurations, which load no node.
+  // A user like any other: it uses the entry points, the control socket, and the words of configurations, which load no
+  // node.
   cli: ['index', 'inspector/index', 'simulation/index', 'simulation', 'control', 'configuration', 'remote-peers'],
 };
 
-/** `node:` modules that a room may use; rooms that are not listed may use all. */
+/** The `node:` modules that a room may use. Rooms that are not listed may use all. */
 const nodeModules: Record<string, readonly string[]> = {
   core: ['node:crypto', 'node:util/types'],
   wire: ['node:buffer', 'node:module'],
@@ -120,7 +121,7 @@ const targetsOf = new Map(
   }),
 );
 
-/** The shortest way over imports from a file back to it, as one text; nothing if there is none. */
+/** The shortest path over imports from a file back to itself, as one text; empty if there is none. */
 function circleThrough(start: string): string[] {
   const from = new Map<string, string>();
   const waiting = [start];
@@ -170,7 +171,7 @@ describe('the dependency law', () => {
   });
 
   it('files: one name in two rooms -> only where the room says which of the two it is', () => {
-    // A service has the name of its slot, a command that of the command, a simulated thing that of the real one.
+    // A service has the name of its slot, a command's file that of the command, a simulated part that of the real one.
     const namesakes = ['services', 'cli', 'simulation'];
     const places = new Map<string, string>();
     const found = files
@@ -196,7 +197,7 @@ describe('the dependency law', () => {
       if (file.room !== 'machines') return [];
       const rank = machineOrder.indexOf(machineOf(file.path));
       const below = (targetsOf.get(file.path) ?? []).filter((path) => path.endsWith('.machine.ts')).map(machineOf);
-      // The chart of a machine and its actions are two files of one machine.
+      // The chart and the actions of a machine are two files of one machine.
       const others = below.filter((name) => name !== machineOf(file.path));
       return rank < 0 ? ['has no rank'] : others.filter((name) => machineOrder.indexOf(name) <= rank);
     });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { typeProblems } from './type-check.js';
 
-/** What the examples take for granted. Each is a module of its own, so what it declares itself goes before these. */
+/** Declarations that examples assume. Each example is a module of its own, so its own declarations take precedence. */
 const givens: Record<string, string> = {
   node: 'statemesh.StatemeshNode',
   database: 'statemesh.StatemeshNode',
@@ -26,7 +26,7 @@ const givens: Record<string, string> = {
   random: '() => number',
   myDiscovery: "actors.Services['discovery']",
 };
-/** What they import, if they do not say so. */
+/** The imports of examples that have none. */
 const imports: Record<string, string> = {
   createNode: '../src/index.js',
   createInspector: '../src/inspector/index.js',
@@ -100,7 +100,7 @@ function moduleOf({ code }: Example): string {
   ].join('\n');
 }
 
-/** Compiles all of them; the problems by name. */
+/** Compiles all examples and returns the problems by name. */
 function problemsOf(examples: readonly Example[]): string[] {
   const named = new Map(examples.map((example, index) => [`test/example-${index}.ts`, example]));
   const modules = new Map([...named].map(([path, example]) => [path, moduleOf(example)]));

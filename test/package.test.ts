@@ -106,7 +106,7 @@ describe('the package', () => {
     const tarball = join(directory, packed.filename);
     const bin = (name: string) => join(project, 'node_modules', '.bin', name);
     expect(run(bin('publint'), ['--strict', tarball])).toContain('All good');
-    // Modules only: `require` is told so by Node.
+    // The package has modules only, and Node's `require` says so.
     expect(run(bin('attw'), [tarball, '--profile', 'esm-only'])).not.toMatch(/[❌🚫]/u);
   }, 60_000);
 
@@ -188,7 +188,7 @@ describe('the package', () => {
       types: [],
       skipLibCheck: false,
     };
-    // As a user has them, not as we do: no types but those of Node.js.
+    // As in a user's project, unlike ours: no types except those of Node.js.
     mkdirSync(join(directory, 'node_modules/@types'), { recursive: true });
     for (const name of ['@types/node', 'undici-types']) {
       rmSync(join(directory, 'node_modules', name), { recursive: true, force: true });

@@ -1,9 +1,9 @@
-/** Follows a reconfiguration of a node step by step: it is an actor of its own, below the node's. */
+/** Follows a reconfiguration of a node step by step. The reconfiguration is an actor below the node's. */
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate';
 
 /**
- * Where the node is: `settled`, `copying`, `retiring.closing`; the state of the region while no reconfiguration is
- * under way, and '' while the node does not run.
+ * The current step: `settled`, `copying`, `retiring.closing`; the state of the region while no reconfiguration is under
+ * way; '' while the node does not run.
  */
 export function stepOf(actor: AnyActorRef): string {
   const snapshot = actor.getSnapshot() as AnyMachineSnapshot;
@@ -12,7 +12,7 @@ export function stepOf(actor: AnyActorRef): string {
   return pathOf((snapshot.children.reconfiguration?.getSnapshot() as AnyMachineSnapshot | undefined)?.value);
 }
 
-/** Calls the listener whenever the node, or its reconfiguration, has taken a step. Ends with the node. */
+/** Calls the listener after each step of the node or of its reconfiguration. Ends with the node. */
 export function followSteps(actor: AnyActorRef, listener: (step: string) => void): { unsubscribe(): void } {
   const followed = new Set<unknown>();
   const subscriptions = [

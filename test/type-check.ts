@@ -1,11 +1,11 @@
-/** Compiles modules that are in no file, under the rules of the project. */
+/** Compiles modules that exist in memory only, under the rules of the project. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import ts from 'typescript';
 
 /**
- * @param modules Texts by path, such as `test/example-1.ts`; all are compiled in one program. @returns The problems by
- * path
+ * @param modules Texts by path, such as `test/example-1.ts`; all are compiled in one program
+ * @returns The problems by path
  */
 export function typeProblems(modules: ReadonlyMap<string, string>): { path: string; message: string }[] {
   const { config } = ts.readConfigFile('tsconfig.json', (path) => readFileSync(path, 'utf8'));
@@ -18,7 +18,7 @@ export function typeProblems(modules: ReadonlyMap<string, string>): { path: stri
     return text === undefined ? getSourceFile(path, version, ...rest) : ts.createSourceFile(path, text, version);
   };
   host.fileExists = (path) => files.has(resolve(path)) || fileExists(path);
-  // An example need not use all that it shows.
+  // An example need not use everything that it declares.
   const lenient = { ...options, noUnusedLocals: false, noEmit: true };
   const program = ts.createProgram([...files.keys()], lenient, host);
   return [...modules.keys()].flatMap((path) =>

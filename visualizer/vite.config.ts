@@ -4,7 +4,7 @@ import { defineConfig } from 'vite';
 
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
-  // Whoever serves it says where it is.
+  // The page works under any address.
   base: './',
   build: {
     outDir: fileURLToPath(new URL('../dist/visualizer', import.meta.url)),
@@ -12,7 +12,7 @@ export default defineConfig({
     target: 'es2023',
     // No data: URLs, which the content security policy forbids.
     assetsInlineLimit: 0,
-    // What is bundled asks to be named.
+    // Licenses of bundled packages require their notice.
     license: { fileName: 'licenses.md' },
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 2_500,
@@ -22,8 +22,8 @@ export default defineConfig({
     },
   },
   resolve: {
-    // The page shares the words and the pure functions of the inspector; they import each other by the names of what is
-    // compiled.
+    // The page imports types and pure functions of the inspector, whose files import each other by the names of the
+    // compiled files.
     extensions: ['.ts', '.tsx', '.js'],
   },
 });

@@ -1,4 +1,4 @@
-/** Names from outside are never keys of plain objects: see scripts/outside-names.mjs for what counts as one. */
+/** Names from outside are never keys of plain objects. scripts/outside-names.mjs defines such accesses. */
 import { execFileSync } from 'node:child_process';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 
@@ -11,14 +11,14 @@ interface Finding {
 
 const searched = ['src', 'visualizer/src', 'bench', 'fuzz', 'demo', 'mutants'];
 
-/** Where such a look-up is right, and why. */
+/** Places where such an access is right, with the reason. */
 const allowed: ReadonlyMap<string, string> = new Map([
   ['src/core/own.ts', 'the one place that looks up, after it has asked whether the record has the name itself'],
   ['src/core/options.ts', 'methods that a value must have, also by its class: we name them ourselves'],
   ['src/simulation/world-node.ts', 'a Proxy gives what its target has: programs call its methods by name'],
 ]);
 
-/** By line, whether it is found. */
+/** By line, whether the access is found. */
 const samples: readonly (readonly [line: string, isFound: boolean])[] = [
   ['export const read = record[name];', true],
   ['export const asserted = fixed[name as keyof typeof fixed];', true],
@@ -67,7 +67,7 @@ describe('names from outside', () => {
   it('all that is ours -> looks up in Maps, or by own', () => {
     const ours = found.filter(({ where }) => !where.startsWith(sampleFile));
     expect(ours.filter(({ file }) => !allowed.has(file)).map(({ where, text }) => `${where}  ${text}`)).toEqual([]);
-    // What is allowed for nothing would hide the next one.
+    // An unused exception would hide the next mistake.
     const files = new Set(ours.map(({ file }) => file));
     expect([...allowed.keys()].filter((file) => !files.has(file))).toEqual([]);
   });

@@ -1,7 +1,6 @@
 /**
- * The page at the widths of phones, tablets and screens, with 100,000 records of a site of five nodes whose leader
- * holds a link to the cloud: nothing hangs, nothing is cut off, nothing is drawn in the wrong place, and no text is
- * wrong.
+ * The page at the widths of phones, tablets and screens, with 100,000 records of a site of five nodes whose leader has
+ * a link to the cloud: it does not hang, cuts nothing off, draws everything in its place, and shows the right texts.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -62,8 +61,8 @@ afterAll(async () => {
 });
 
 /**
- * The first node is gone, so another one leads; a partition gives the rest a leader of its own, which holds a link as
- * well.
+ * The first node is gone, so another one leads. A partition gives the other nodes a leader of their own, with a link of
+ * its own.
  */
 async function recordSite(): Promise<InspectorRecord[]> {
   const recorded: InspectorRecord[] = [];
@@ -105,7 +104,7 @@ function opened(width: number, height: number, url = server.url.reveal()): Promi
   return pages.open(url, { viewport: { width, height } });
 }
 
-/** What a window cuts off: controls and heads that are not wholly in it, or in their scrolling area. */
+/** Parts that a window cuts off: controls and heads that are not wholly in it, or in their scrolling area. */
 const cut = `(() => {
   const name = (each) => (each.getAttribute('aria-label') || each.textContent || each.tagName).trim().slice(0, 40);
   const scrolls = (each) => {
@@ -118,7 +117,7 @@ const cut = `(() => {
     if (box.width === 0 || each.closest('.visually-hidden, .react-flow')) continue;
     let around = each.parentElement;
     while (around && !scrolls(around)) around = around.parentElement;
-    // What scrolls may hold more than it shows, but for what is as wide as it is.
+    // A scrolling element may hold more than it shows, but nothing wider than itself.
     const edge = (around ?? document.documentElement).getBoundingClientRect();
     if (around === null && (box.top < -1 || box.bottom > innerHeight + 1)) found.push(name(each) + ' is above or below');
     if (box.left < edge.left - 1 || (box.right > edge.right + 1 && !/tables|table-frame|sequence/.test(around?.className ?? ''))) found.push(name(each) + ' is beside');
@@ -127,7 +126,7 @@ const cut = `(() => {
   return found;
 })()`;
 
-/** Cards below which a line runs that does not end at them. */
+/** Cards with a line below them that does not end at them. */
 const crossed = `(() => {
   const cards = [...document.querySelectorAll('.react-flow__node')].map((each) => {
     const { left, right, top, bottom } = each.getBoundingClientRect();
@@ -234,7 +233,7 @@ describe('words of the page', () => {
     expect(await condition.innerText()).toBe('live');
     await page.getByRole('slider').fill('100');
     expect(await condition.innerText()).toBe('in the past');
-    // Played to its end, it is in the present again.
+    // Played to its end, it shows the present again.
     await page.getByLabel('Speed').selectOption('50');
     await page.getByRole('button', { name: 'Play' }).click();
     await page.locator('.condition-live').waitFor();

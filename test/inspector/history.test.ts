@@ -40,7 +40,7 @@ function folded(records: readonly InspectorRecord[]): Fold {
   return fold;
 }
 
-/** Everything except when it was looked at, and what was new at that moment. */
+/** Everything except the time of the look, and what was new then. */
 function stateOf({ actors, processes, charts, partition }: Fold) {
   const states = [...actors.values()].map(({ changed: _, startedAtMs: __, changedAtMs: ___, ...state }) => state);
   return { states, processes: [...processes.values()], charts: [...charts.keys()].sort(), partition };

@@ -213,7 +213,7 @@ describe('as Stately takes it', () => {
       expect(Number.isFinite(Number(event.createdAt))).toBe(true);
     }
     const snapshots = events.filter((event) => event.type === '@xstate.snapshot');
-    // A child that ended its parent says so when both are gone already: the parent's end was recorded first.
+    // An actor that ended its parent is reported after both are gone: the parent's end was recorded first.
     const lost = converted.filter(
       ({ record, events: none }) => record.type === '@xstate.snapshot' && none.length === 0,
     );

@@ -1,4 +1,4 @@
-/** What commands say to somebody who uses them for the first time. */
+/** Hints of commands to first-time users. */
 import { describe, expect, test } from '@jest/globals';
 import { createNode } from '../../src/index.js';
 import { clusterKey, clusterSalt, eventsOf, open, run, startNode, temporaryDirectory, until } from './cli-fixture.js';

@@ -1,4 +1,4 @@
-/** A workbench for one machine: a clock that is moved by hand, and mailboxes that write down what they get. */
+/** A workbench for one machine: a clock that the test moves, and mailboxes that record what they receive. */
 import { type ActorOptions, type AnyActorLogic, createActor, fromCallback } from 'xstate';
 import type { Mailbox } from '../../src/actors/mailboxes.js';
 import type { Time } from '../../src/ports/ports.js';
@@ -6,7 +6,7 @@ import type { Time } from '../../src/ports/ports.js';
 type Clock = NonNullable<ActorOptions<AnyActorLogic>['clock']>;
 
 export interface ManualClock extends Clock {
-  /** Moves time on and fires what is due, in order. */
+  /** Advances the time and fires due timers, in order. */
   advance(milliseconds: number): void;
 }
 
@@ -40,7 +40,7 @@ export interface Recorder<E extends { type: string }> {
   readonly mailbox: Mailbox<E>;
   readonly events: readonly E[];
   types(): string[];
-  /** What has come since the last call. */
+  /** The events received since the last call. */
   take(): E[];
 }
 
@@ -66,7 +66,7 @@ export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** The time port, moved by hand. */
+/** A time port that the test moves. */
 export function manualTime(): Time & { advance(ms: number): void } {
   const clock = manualClock();
   const epochMs = 1_767_225_600_000;

@@ -1,6 +1,6 @@
 /**
- * Elections of several nodes on one clock that is moved by hand. A liveness of ours stands between them: what a node
- * says reaches those who are linked to it a moment later, and a link that is cut is noticed at once, on both sides.
+ * Elections of several nodes on one clock that the test moves. A liveness made for the test connects them: a state that
+ * a node announces reaches the linked nodes a moment later, and both sides notice at once when a link is cut.
  */
 import { type ActorRefFrom, createActor, fromCallback } from 'xstate';
 import type { LeadershipChanged, LivenessCommand, LivenessReport, Mailbox } from '../../src/actors/mailboxes.js';
@@ -10,7 +10,7 @@ import type { Boot, NodeId } from '../../src/core/ids.js';
 import { type ElectionMachine, electionMachine } from '../../src/machines/election.machine.js';
 import { type ManualClock, manualClock } from './bench.js';
 
-/** From one node to another. */
+/** Time that an announcement takes from one node to another, ms. */
 export const newsMs = 50;
 
 interface Member {
@@ -18,7 +18,7 @@ interface Member {
   readonly leadership: LeadershipChanged[];
   memberState: MemberState | undefined;
   report: (event: LivenessReport) => void;
-  /** What it has heard of each of the others. */
+  /** The last announcement of each other node. */
   readonly heard: Map<string, MemberState>;
 }
 
@@ -32,13 +32,13 @@ export interface Change {
 
 export class ElectionCluster {
   readonly clock: ManualClock = manualClock();
-  /** Everything that was told to the parents, in order. */
+  /** Everything that parents were told, in order. */
   readonly changes: Change[] = [];
   readonly #members = new Map<string, Member>();
   readonly #links = new Set<string>();
   readonly #ineligible: ReadonlySet<string>;
   #nowMs = 0;
-  /** The most that led at one moment since it was last asked. */
+  /** The largest number of leaders at one moment since the last question. */
   #leadersMax = 0;
 
   constructor(nodes = '', { ineligible = '' } = {}) {
@@ -50,7 +50,7 @@ export class ElectionCluster {
     return this.#nowMs;
   }
 
-  /** Starts nodes, and links each to all others. */
+  /** Starts nodes and links all of them with each other. */
   add(...nodes: string[]): void {
     for (const node of nodes) {
       this.#members.set(node, this.#start(node));
@@ -84,7 +84,7 @@ export class ElectionCluster {
     }
   }
 
-  /** The nodes of either text see those of the other no more, or again. */
+  /** Cuts or restores all links between the nodes of the first text and those of the second. */
   divide(left: string, right: string, isDivided: boolean): void {
     for (const x of left) for (const y of right) isDivided ? this.cut(x, y) : this.link(x, y);
   }
@@ -122,17 +122,17 @@ export class ElectionCluster {
     return this.states().find((state) => state.startsWith(`${node}: `)) ?? '';
   }
 
-  /** Who leads, by its own word. */
+  /** The nodes that say they lead. */
   leaders(): string {
     return [...this.#members].flatMap(([node, { leadership }]) => (leadership.at(-1)?.isLeader ? [node] : [])).join('');
   }
 
-  /** Whom each node follows. */
+  /** The leader that each node follows. */
   followed(): string[] {
     return [...this.#members.values()].map(({ leadership }) => leadership.at(-1)?.leaderId ?? '-');
   }
 
-  /** The most that led at one moment since the last call. */
+  /** The largest number of leaders at one moment since the last call. */
   takeLeadersMax(): number {
     const max = this.#leadersMax;
     this.#leadersMax = this.leaders().length;
@@ -176,7 +176,7 @@ export class ElectionCluster {
     return started;
   }
 
-  /** What a node says comes a moment later to those who are linked to it then. */
+  /** An announcement reaches, a moment later, the nodes that are linked at that time. */
   #spread(node: string): void {
     this.clock.setTimeout(() => {
       const memberState = this.#members.get(node)?.memberState;

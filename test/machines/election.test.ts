@@ -11,7 +11,7 @@ import { us } from './walk/samples.js';
 
 const { candidacyMs, hearingSteadyMs, stableFirstMs, stableMaxMs } = limits;
 
-/** A cluster that has elected its leader, and has been at rest since. */
+/** A cluster that has elected its leader and settled. */
 function elected(nodes: string, options = {}): ElectionCluster {
   const cluster = new ElectionCluster(nodes, options).run(candidacyMs + hearingSteadyMs + 4 * newsMs);
   cluster.changes.length = 0;
@@ -19,7 +19,7 @@ function elected(nodes: string, options = {}): ElectionCluster {
   return cluster;
 }
 
-/** One election, of node `b`, whose liveness is played by hand. */
+/** The election of node `b`, with a liveness that the test plays. */
 function setup() {
   const clock = manualClock();
   const parent = recorder<LeadershipChanged>();
@@ -175,12 +175,12 @@ describe('election: handing over', () => {
       const beganAtMs = cluster.nowMs + newsMs;
       while (cluster.stateOf('a') !== 'a: claiming' && cluster.nowMs - beganAtMs < 2 * stableMaxMs) cluster.run(1);
       waits.push(cluster.nowMs - beganAtMs);
-      // The claim is never heard.
+      // The claim is lost.
       cluster.leave('a');
       cluster.run(candidacyMs);
       cluster.join('a');
     }
-    // When it comes back it leads, and notices the other leader first.
+    // The returning node leads, and notices the other leader first.
     const [first, ...others] = [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000];
     expect(waits).toEqual([first, ...others.map((waitMs) => hearingSteadyMs + waitMs)]);
     cluster.run(hearingSteadyMs + stableMaxMs + 4 * newsMs);

@@ -19,7 +19,7 @@ const us = { nodeId: 'b' as NodeId, boot: 'boot-b' as Boot, port: 1 };
 const lost = { code: 'connectionLost', message: 'gone' } as const;
 const lifetimeMs = 100_000;
 
-/** A gateway whose authority, network and cloud node are played by hand. */
+/** A gateway whose authority, network and cloud node the test plays. */
 function setup({ peer = cloudPeer, random = (): number => 0 } = {}) {
   const time = manualTime();
   const parent = recorder<GatewayReport>();
@@ -84,7 +84,7 @@ function setup({ peer = cloudPeer, random = (): number => 0 } = {}) {
     });
     return session;
   };
-  /** As the leader, all the way. */
+  /** The gateway of the leader, until it is online. */
   const goOnline = async () => {
     actor.send({ type: 'gateway.open' });
     await settled();
@@ -242,7 +242,7 @@ describe('gateway', () => {
     expect([state(), told()]).toEqual(['rejected', ['trying', 'rejected']]);
   });
 
-  /** Sessions that are of use and end at once, for a minute. */
+  /** For a minute, sessions that are of use and end at once. */
   const flap = async ({ identify, advance, sessions, state, actor }: ReturnType<typeof setup>, failure: object) => {
     actor.send({ type: 'gateway.open' });
     await settled();
@@ -334,7 +334,7 @@ describe('gateway', () => {
     const { input } = await goOnline();
     actor.send({ type: 'gateway.revise', peer: { ...cloudPeer, isEnabled: false } });
     const output = { sessionId: input.sessionId, peerId: undefined, expected: undefined, failure: lost };
-    // It said so before it was stopped.
+    // It reported that before it was stopped.
     actor.send({ type: `xstate.done.actor.${input.sessionId}`, actorId: input.sessionId, output } as never);
     expect([state(), context().lastFailure]).toEqual(['disabled', undefined]);
   });

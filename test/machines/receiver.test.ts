@@ -11,7 +11,7 @@ import { manualClock, recorder, settled } from './bench.js';
 
 const author = 'a/i/shared' as AuthorKey;
 
-/** A receiver whose store is answered by hand. */
+/** A receiver whose store the test plays. */
 function setup() {
   const time = manualClock();
   const link = recorder<LinkCommand>();
@@ -185,7 +185,7 @@ describe('receiver', () => {
       time.advance(1);
       expect(applying).toHaveLength(attempt + 2);
     }
-    // The other side hears of each attempt before it gives up.
+    // The other side hears of each attempt before the receiver gives up.
     expect(2 * diskBackoffMaxMs).toBeLessThan(limits.applyPatienceMs);
     batch(2);
     await applying[10]?.answer({});

@@ -19,7 +19,7 @@ const lost = { code: 'connectionLost', message: 'gone' } as const;
 function setup() {
   const time = manualClock();
   const parent = recorder<Notice>();
-  /** A session that is played by hand: what it was told, and how it ends. */
+  /** A session that the test plays: it records its commands, and ends as the test says. */
   const sessions: {
     input: SessionInput;
     told: SessionCommand[];
@@ -68,7 +68,7 @@ function setup() {
   ) => {
     const mailbox = recorder<SessionCommand>();
     Object.assign(session, { told: mailbox.events });
-    // A session that is replaced hears of it by its own reference.
+    // A replaced session is told through its own reference.
     actor.send({
       type: 'session.identified',
       sessionId: session.input.sessionId,
@@ -82,19 +82,19 @@ function setup() {
     });
   };
   const nodeEvents = () => parent.take().map(({ nodeEvent }) => nodeEvent);
-  /** The ids of the sessions that there are. */
+  /** The ids of the current sessions. */
   const present = () => [...actor.getSnapshot().context.sessions].map(([sessionId]) => sessionId);
   return { actor, time, sessions, destroyed, connect, identify, nodeEvents, present };
 }
 
-/** How many children an actor has, and each of those below it. */
+/** The number of children of an actor and of each actor below it. */
 function familySizes(actor: AnyActorRef): number[] {
   const { children = {} } = actor.getSnapshot() as { children?: Readonly<Record<string, AnyActorRef>> };
   const sizes = Object.values(children).flatMap(familySizes);
   return [Object.keys(children).length, ...sizes];
 }
 
-/** How many entries of Maps, and fields of objects, something goes through. */
+/** The number of entries of Maps, and fields of objects, that an action visits. */
 async function entriesVisited(work: () => unknown): Promise<number> {
   let visited = 0;
   const iterator = Object.getPrototypeOf(new Map().entries()) as Iterator<unknown>;
@@ -299,7 +299,7 @@ describe('reception', () => {
   it('more connections than a listener hands over -> the last is dropped, and strangers keep no guests out', () => {
     const { connect, identify, destroyed, sessions } = setup();
     const { guestsMax, unauthenticatedMax } = limits;
-    // Of thousands of sessions, each takes milliseconds to begin.
+    // Starting a session takes milliseconds when there are thousands.
     Object.assign(limits, { guestsMax: 30, unauthenticatedMax: 10 });
     const connectionsMax = limits.guestsMax + 2 * limits.unauthenticatedMax;
     for (let count = 0; count < connectionsMax; count += 1) connect();

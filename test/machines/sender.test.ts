@@ -33,7 +33,7 @@ function commitOf(...runs: Run[]): Commit {
 
 const large = 'x'.repeat(limits.windowBytesFirst + 1);
 
-/** A link that carries more and more. */
+/** A link whose capacity grows. */
 function fill(rate: LinkRate): void {
   for (let nowMs = 0; nowMs < 20; nowMs += 1) {
     while (rate.mayWrite()) rate.wrote(rate.partBytes, nowMs, 'asking');
@@ -41,7 +41,7 @@ function fill(rate: LinkRate): void {
   }
 }
 
-/** A sender whose readings are answered by hand. */
+/** A sender whose readings the test answers. */
 function setup(clock: VectorClock = new Map()) {
   const time = manualClock();
   const link = recorder<LinkCommand>();
@@ -244,10 +244,10 @@ describe('sender', () => {
     actor.send({ type: 'parcel.sent', hash: 'of another' });
     expect(batches()).toEqual([]);
     actor.send({ type: 'parcel.sent', hash: endOf(run).hash });
-    // The link has its payload; nobody else keeps it meanwhile.
+    // Only the link keeps the payload in the meantime.
     const runs = [{ ...run, entries: run.entries.map((entry) => ({ ...entry, payload: '' })) }];
     expect(batches()).toEqual([{ type: 'frame.batch', sequence: 1, runs, isCarried: true }]);
-    // What its author wrote after it may follow.
+    // Later entries of its author may follow.
     expect(readings[2]?.options.except.has(key)).toBe(false);
     expect(readings[2]?.options.after.get(key)).toEqual(endOf(run));
   });

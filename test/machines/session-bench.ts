@@ -20,7 +20,7 @@ export const request = { type: 'frame.handshakeRequest', version, identity: them
 export const response = { type: 'frame.handshakeResponse', version, identity: them, refusal: undefined } as const;
 export const clock = { type: 'frame.vectorClock', clock: new Map(), received: 0 } as const;
 
-/** A session between a link and a parent that are played by hand; its sender and receiver do nothing. */
+/** A session between a link and a parent that the test plays. Its sender and receiver do nothing. */
 export function setup(
   direction: Direction,
   ourClock = new Map(),

@@ -1,4 +1,4 @@
-/** Sessions over a cloud link: tokens, and what must not leave the cluster. */
+/** Sessions over a cloud link: their tokens, and the entries that must not leave the cluster. */
 import { describe, expect, it } from '@jest/globals';
 import type { ActorRefFrom } from 'xstate';
 import type { LinkCommand } from '../../src/actors/mailboxes.js';
@@ -48,7 +48,7 @@ async function synchronizing() {
   return bench;
 }
 
-/** What a session has sent; a secret is the same as another to a matcher, so tokens are shown. */
+/** The frames that a session has sent, with tokens revealed: matchers cannot tell two secrets apart. */
 function frames(commands: readonly LinkCommand[]) {
   return commands.flatMap((command) => {
     if (command.type !== 'link.send') return [];
@@ -130,7 +130,7 @@ describe('session: a cloud node', () => {
     comparing.actor.send({ type: 'session.admit' });
     const open = await synchronizing();
     introducing.time.advance(grant.lifetimeMs);
-    // It would have been refused by its own timeout: the token's is sooner here.
+    // Its own timeout would have refused it, too: the token's comes sooner here.
     expect(['tokenExpired', 'handshakeTimeout']).toContain(introducing.failure()?.code);
     comparing.time.advance(grant.lifetimeMs);
     expect(['tokenExpired', 'handshakeTimeout']).toContain(comparing.failure()?.code);

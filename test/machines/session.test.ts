@@ -15,7 +15,7 @@ type Bench = ReturnType<typeof setup>;
 
 const refusal = { code: 'duplicateConnection', message: 'no' } as const;
 
-/** The way of either side to each state. */
+/** The path of each side to each state. */
 const ways: Record<string, () => Bench> = {
   requesting: () => setup('dialed'),
   listening: () => setup('accepted'),

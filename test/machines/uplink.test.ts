@@ -14,7 +14,7 @@ import { adjusted } from './walk/samples.js';
 const us = { nodeId: 'b' as NodeId, boot: 'boot-b' as Boot, port: 1 };
 const yieldAfterMs = 30_000;
 
-/** An uplink whose gateways are played by hand. */
+/** An uplink whose gateways the test plays. */
 function setup() {
   const clock = manualClock();
   const parent = recorder<UplinkReport>();
@@ -65,7 +65,7 @@ function setup() {
   };
 }
 
-/** It has led, reached nobody, and rests. */
+/** It has led, has reached no cloud node, and rests. */
 function cutOff() {
   const uplink = setup();
   uplink.store('x');

@@ -1,4 +1,4 @@
-/** Every machine, walked over everything it can hear in every state it can be in. Prints what was walked as a table. */
+/** Walks every machine: each event in each reachable state. Prints the figures as a table. */
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { credential } from './walk/credential.js';
 import { election } from './walk/election.js';

@@ -1,12 +1,13 @@
 /**
- * Walks a machine over everything it can hear, from everywhere it can be, with `getAdjacencyMap` of `xstate/graph`.
+ * Walks a machine through every event in every reachable state, with `getAdjacencyMap` of `xstate/graph`.
  *
- * That function is pure: children are created and never started, timers never run, and what is sent goes nowhere. So
- * the walker itself offers, besides the samples of the alphabet, what the machine's own definition says may come: the
- * end and the failure of each child that is alive, and each delay that is running. A child that has ended is marked, or
- * a machine that lost its only service would seem to be waiting for it still.
+ * That function is pure: it creates children but never starts them, timers never run, and sent events go nowhere. So
+ * besides the samples of the alphabet, the walker itself offers the events that the machine's definition implies: the
+ * end and the failure of each live child, and each running delay. The walker marks ended children; otherwise a machine
+ * that lost its only service would seem to wait for it.
  *
- * A configuration is a state with the few facts of the context that guards look at, so that the walk ends.
+ * A configuration is a state with the few facts of the context that guards use. There are few of them, so the walk
+ * ends.
  */
 import {
   type ActorLogic,
@@ -24,47 +25,52 @@ import {
 import { type AnyStateNode, getAdjacencyMap, getStateNodes } from 'xstate/graph';
 import { StatemeshError } from '../../src/core/errors.js';
 
-/** What a machine hears by its mailbox: not the ends of its children, which the walker derives. */
+/** The events in a machine's mailbox, without the ends of its children, which the walker derives. */
 type Heard<M extends AnyStateMachine> = Exclude<EventFromLogic<M>, { type: `xstate.${string}` }>;
-/** `ContextFrom` sees nothing through a machine's named interface. */
+/** `ContextFrom` cannot look through a machine's named interface. */
 type ContextOf<M extends AnyStateMachine> = SnapshotFrom<M> extends { readonly context: infer C } ? C : never;
-/** An event, or how to make it for the situation at hand; undefined where it cannot be. */
+/** An event, or a function that makes it for a configuration; it returns undefined where the event is impossible. */
 type Sample<E, C> = E | ((context: C) => E | undefined);
 
-/** What to walk: a machine with its limits lowered, and the alphabet it is walked over. */
+/** The task of a walk: a machine with lowered limits, and its alphabet. */
 export interface Walk<M extends AnyStateMachine = AnyStateMachine> {
   readonly machine: M;
   readonly inputs: readonly InputFrom<M>[];
-  /** What guards look at, bounded. */
+  /** The facts of the context that guards use; a bounded number. */
   readonly facts: (context: ContextOf<M>) => unknown;
-  /** For each type of event its samples by name: the compiler asks for one of each type. */
+  /** Samples by event type and name. The compiler demands one for each type. */
   readonly samples: {
     readonly [T in Heard<M>['type']]: Readonly<Record<string, Sample<Extract<Heard<M>, { type: T }>, ContextOf<M>>>>;
   };
-  /** What the children that come to an end may end with, by the name of their slot. */
+  /** The possible outputs of children that end, by slot. */
   readonly outputs: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** What a child may fail with, where it matters. */
+  /** The failures of children that matter, by slot. */
   readonly errors?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** Samples that are answers of a child, by the name of its slot: they come as long as it lives. */
+  /** Samples that are answers of a child, by slot: they are possible while the child lives. */
   readonly reports?: Readonly<Record<string, readonly Heard<M>['type'][]>>;
-  /** Whether a child may say or end with this now. What a child never does in a situation, its own walk has to show. */
+  /**
+   * Whether a child may send this event, or end like this, in a configuration. The child's own walk has to prove it
+   * when not.
+   */
   readonly mayCome?: (name: string, leaves: readonly string[], context: ContextOf<M>) => boolean;
-  /** States in which the machine may wait for the outside for ever. */
+  /** States in which the machine may wait for the outside forever. */
   readonly resting: readonly string[];
-  /** States between which it may go round for ever, as long as it goes. */
+  /** States between which the machine may cycle forever. */
   readonly retrying?: readonly string[];
-  /** What must stay possible from everywhere while nothing fails: one state of each row. */
+  /** Goals that must stay reachable from everywhere while nothing fails: one state of each row. */
   readonly goals: readonly (readonly string[])[];
-  /** What holds in every configuration. */
+  /** Invariants of every configuration. */
   readonly laws?: Readonly<Record<string, (context: ContextOf<M>, leaves: readonly string[]) => boolean>>;
   readonly ignored: readonly Ignored[];
-  /** Transitions, as `transitionsNotTaken` words them, that nothing takes, and why they are there. */
+  /**
+   * Transitions that the walk never takes, as `transitionsNotTaken` names them, with the reason for their existence.
+   */
   readonly nets?: Readonly<Record<string, string>>;
 }
 
-/** Events without effect in some states, and why that is right. */
+/** Events without effect in some states, with the reason why that is right. */
 export interface Ignored {
-  /** Leaf states, or states with all that is in them; `*` is any. */
+  /** Leaf states, or states with everything in them; `*` is any. */
   readonly states: readonly string[];
   /** `type`, or `type (sample)`. */
   readonly events: readonly string[];
@@ -73,17 +79,17 @@ export interface Ignored {
 
 export interface Walked {
   readonly walk: Walk;
-  /** The machine that was walked: that of the walk, with nothing behind its slots. */
+  /** The walked machine: that of the task, with empty actors in its slots. */
   readonly machine: AnyStateMachine;
   readonly configurations: readonly Configuration[];
-  /** State nodes that were entered, if only in passing. */
+  /** State nodes that were entered, even if only in passing. */
   readonly entered: ReadonlySet<AnyStateNode>;
   readonly taken: ReadonlySet<AnyTransitionDefinition>;
 }
 
 export interface Configuration {
   readonly key: string;
-  /** Its leaf states by their paths. */
+  /** The leaf states, by path. */
   readonly state: string;
   readonly leaves: readonly string[];
   readonly status: AnyMachineSnapshot['status'];
@@ -97,9 +103,9 @@ export interface Step {
   readonly name: string;
   readonly kind: 'heard' | 'reported' | 'done' | 'failed' | 'elapsed';
   readonly handled: boolean;
-  /** Whether the handler says no more than that the event is ignored. */
+  /** Whether the handler explicitly ignores the event. */
   readonly inert: boolean;
-  /** The key of the configuration after it. */
+  /** The key of the configuration after the event. */
   readonly to: string;
 }
 
@@ -108,7 +114,7 @@ type Offer = Pick<Step, 'event' | 'name' | 'kind'>;
 /** More than any machine needs: beyond it, `facts` does not bound the context. */
 const stepsMax = 300_000;
 
-/** Lets the compiler check a walk against its machine. */
+/** Checks a walk against its machine at compile time. */
 export function defineWalk<M extends AnyStateMachine>(walk: Walk<M>): Walk {
   return walk as unknown as Walk;
 }
@@ -167,7 +173,7 @@ interface Observed {
   readonly ended: WeakSet<AnyActorRef>;
 }
 
-/** The machine as logic that writes down what it does, each microstep of it. */
+/** Wraps the machine so that it records its microsteps. */
 function observedLogic({ machine, observed, entered, ended }: Observed) {
   const systems = new WeakSet<object>();
   type Logic = ActorLogic<AnyMachineSnapshot, AnyEventObject, unknown>;
@@ -178,7 +184,7 @@ function observedLogic({ machine, observed, entered, ended }: Observed) {
       if (step.type !== '@xstate.microstep') return;
       for (const transition of step._transitions) {
         observed.add(transition);
-        // Those of the states that the machine starts in are left before anything else is seen of them.
+        // Initial states are left before anything else can observe them.
         for (let node: AnyStateNode | undefined = transition.source; node; node = node.parent) entered.add(node);
       }
       for (const node of (step.snapshot as AnyMachineSnapshot)._nodes) entered.add(node);
@@ -198,7 +204,7 @@ function observedLogic({ machine, observed, entered, ended }: Observed) {
   return logic;
 }
 
-/** After its end or failure a child may still be among the children, but nothing comes from it any more. */
+/** A child may stay among the children after its end or failure, but sends nothing any more. */
 function markEnded(
   before: AnyMachineSnapshot,
   after: AnyMachineSnapshot,
@@ -277,7 +283,7 @@ function nameOf(type: string, sample: string): string {
   return sample === '' ? type : `${type} (${sample})`;
 }
 
-/** Whatever the machine starts: nothing starts, and nothing is needed for it. */
+/** An empty actor for every slot. */
 function withInertActors(machine: AnyStateMachine): AnyStateMachine {
   const inert = fromPromise(() => new Promise<never>(() => {}));
   const slots = Object.keys(machine.implementations.actors);

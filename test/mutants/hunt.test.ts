@@ -1,4 +1,4 @@
-/** What a hunt makes of the verdicts of its players. */
+/** How a hunt judges the verdicts of its players. */
 import { describe, expect, it } from '@jest/globals';
 import { type Control, controlsOf, playControl } from '../../mutants/control.js';
 import { hunt } from '../../mutants/hunt.js';

@@ -1,7 +1,7 @@
 /**
- * The development build of XState warns of each event that is sent to an actor that has stopped. Vitest and bundlers
- * load that build, and so does this file: nothing may be said while nodes stop, crash, lose their cloud and become
- * others.
+ * The development build of XState warns of each event that is sent to a stopped actor. Vitest and bundlers load that
+ * build, and so does this file: nodes that stop, crash, lose their cloud or change their identity must cause no
+ * warning.
  *
  * @jest-environment node
  * @jest-environment-options {"customExportConditions": ["node", "development"]}

@@ -195,7 +195,7 @@ describe('oauth4webapi over it', () => {
     jest.restoreAllMocks();
   });
 
-  /** As a service uses it: its requests go over the port. */
+  /** Requests as a service makes them: over the port. */
   async function tokenBy(bench: AuthorityBench, authentication: oauth.ClientAuth): Promise<unknown> {
     const customFetch = async (url: string, options: oauth.CustomFetchOptions<string, unknown>): Promise<Response> => {
       const { status, headers, body } = await bench.http.request({

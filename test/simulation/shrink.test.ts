@@ -31,7 +31,7 @@ const plan: Plan = {
   })),
 };
 
-/** Plays nothing: says that a plan fails, or passes. */
+/** Plays nothing: its answers are given, failure or success. */
 function player(fails: (plan: Plan) => Breach | undefined) {
   const played: Plan[] = [];
   const play = async (candidate: Plan): Promise<Verdict> => {

@@ -1,6 +1,6 @@
 /**
- * Samples of every frame, for whatever tests frames: any frame, as the fuzzer draws it, and the largest one. A missing
- * type does not compile.
+ * Samples of every frame for all tests of frames: an arbitrary one, as the fuzzer draws it, and the largest one. A
+ * missing type does not compile.
  */
 import fc from 'fast-check';
 import {

@@ -1,4 +1,4 @@
-/** The credential: a token that is verified, renewed and expires, and whatever the authority makes of it. */
+/** The credential: a token that is verified, renewed and expires, with every answer of the authority. */
 
 import type { VerifiedToken } from '../../../src/actors/slots.js';
 import { StatemeshError } from '../../../src/core/errors.js';

@@ -1,6 +1,6 @@
 /**
- * The election, of a node between a smaller and a larger one: every member state of either that a rule looks at, and of
- * both where it matters, with the uplink and the eligibility of the node itself.
+ * The election of a node between a smaller and a larger one: every state of either that a rule uses, states of both
+ * where that matters, and the uplink and eligibility of the node itself.
  */
 
 import type { LivenessReport } from '../../../src/actors/mailboxes.js';
@@ -33,7 +33,7 @@ function settingsOf(isEligible: boolean) {
   return { candidacy: { ...usualCandidacy, isEligible }, electionIntervalMs: 5_000 };
 }
 
-/** It comes once, while a node is live. */
+/** The event comes once while a node is live. */
 function heardSteadily(nodeId: NodeId) {
   return ({ live: others, steady }: { live: ReadonlyMap<NodeId, MemberState>; steady: ReadonlySet<NodeId> }) =>
     others.has(nodeId) && !steady.has(nodeId) ? ({ type: 'hearing.steady', nodeId } as const) : undefined;
@@ -50,7 +50,7 @@ export const election = defineWalk({
     term: 0,
     ...settingsOf(isEligible),
   })),
-  // Nothing is decided by a term, nor by the number of returns.
+  // No decision depends on the term or on the number of returns.
   facts: ({ leaderId, said, live, steady, ...context }) => [
     ...[{ ...memberStateOf(context), term: 0 }, leaderId, [...live], [...steady].sort()],
     said && { ...said, term: 0 },

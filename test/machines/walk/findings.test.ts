@@ -1,4 +1,4 @@
-/** The walker itself: what it finds in a machine that has every defect once, and does not find in one that has none. */
+/** The walker itself: it finds every defect in a machine that has each of them once, and none in a correct machine. */
 import { describe, expect, it } from '@jest/globals';
 import { assign, type ErrorActorEvent, fromPromise, setup } from 'xstate';
 import { defineWalk, type Ignored, walkMachine } from '../walk.js';
@@ -33,7 +33,7 @@ const defective = setup({ types, actors, guards: { isNever: () => false } }).cre
     },
     island: {},
     pit: {},
-    /** Dies of its worker's failure, and waits for it for ever when it has ended. */
+    /** This machine dies when its worker fails, and waits forever when its worker ends. */
     working: { invoke: { src: 'worker' } },
     muted: { invoke: { src: 'mute', onDone: 'idle' }, on: { 'xstate.error.actor.*': {} } },
     finished: { type: 'final' },

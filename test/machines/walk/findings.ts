@@ -1,15 +1,15 @@
-/** What a walk says about its machine: everything that is wrong, in words, and the figures of its row in the table. */
+/** The findings of a walk: every defect of the machine, in words, and the figures of its row in the table. */
 import type { AnyStateMachine, AnyTransitionDefinition } from 'xstate';
 import { allStateNodes, type Configuration, type Ignored, pathOf, type Step, type Walked } from '../walk.js';
 
-/** States that no sequence of events leads to. */
+/** States that no sequence of events reaches. */
 export function statesNotReached({ machine, entered }: Walked): string[] {
   return allStateNodes(machine)
     .filter((node) => !entered.has(node))
     .map(pathOf);
 }
 
-/** Transitions that nothing takes: their guards never hold, or another one is always before them. */
+/** Transitions that are never taken: their guards never hold, or another transition always comes first. */
 export function transitionsNotTaken({ walk, machine, taken }: Walked): string[] {
   const { nets = {} } = walk;
   const missed = transitionsOf(machine).filter((transition) => !taken.has(transition));
@@ -18,7 +18,7 @@ export function transitionsNotTaken({ walk, machine, taken }: Walked): string[] 
   return [...words.filter((transition) => nets[transition] === undefined), ...vain.map((net) => `${net} is taken`)];
 }
 
-/** Configurations in which something that should always hold does not. */
+/** Configurations that violate an invariant. */
 export function lawsBroken({ walk, configurations }: Walked): string[] {
   return Object.entries(walk.laws ?? {}).flatMap(([law, holds]) =>
     configurations
@@ -27,10 +27,10 @@ export function lawsBroken({ walk, configurations }: Walked): string[] {
   );
 }
 
-/** What the machine has a handler for, or a child that comes to an end, and the alphabet no event. */
+/** Events that the machine handles, or that a child's end implies, but that the alphabet lacks. */
 export function eventsNotOffered({ walk, machine, configurations, taken }: Walked): string[] {
   const offered = new Set(configurations.flatMap(({ steps }) => steps.map(({ event }) => event.type)));
-  // The machine raises the end of a compound state itself.
+  // The machine itself raises the end of a compound state.
   for (const { eventType } of taken) offered.add(eventType);
   const events = machine.events.filter((descriptor) => ![...offered].some((type) => isCoveredBy(type, descriptor)));
   const slots = Object.entries(walk.machine.implementations.actors);
@@ -43,7 +43,7 @@ function hasFinalState(logic: unknown): boolean {
   return root !== undefined && Object.values(root.states).some(({ type }) => type === 'final');
 }
 
-/** Failures of children that nobody handles, so that the machine dies of them, or that nobody hears of. */
+/** Failures of children without a handler: the machine dies of them, or does not notice. */
 export function failuresMishandled({ configurations }: Walked): string[] {
   return configurations.flatMap(({ state, steps }) =>
     steps
@@ -52,7 +52,7 @@ export function failuresMishandled({ configurations }: Walked): string[] {
   );
 }
 
-/** Configurations from which a goal is out of reach although nothing fails any more. */
+/** Configurations from which a goal cannot be reached although nothing fails any more. */
 export function deadEnds({ walk, configurations }: Walked): string[] {
   return walk.goals.flatMap((goal) => {
     const reaching = reachingOf(configurations, {
@@ -65,7 +65,7 @@ export function deadEnds({ walk, configurations }: Walked): string[] {
   });
 }
 
-/** Configurations that would last for ever if nobody told the machine anything, and may not. */
+/** Configurations that last forever unless an event comes from outside, and may not. */
 export function strandings({ walk, configurations }: Walked): string[] {
   const { resting, retrying = [] } = walk;
   const mayLast = ({ status, key, steps, leaves }: Configuration): boolean => {
@@ -76,7 +76,7 @@ export function strandings({ walk, configurations }: Walked): string[] {
   return configurations.filter(({ key }) => !reaching.has(key)).map(({ key }) => `nothing more happens in ${key}`);
 }
 
-/** Whether it comes from the machine's own services and delays. A failure is nothing to wait for. */
+/** Whether the event comes from the machine's own services and delays. A failure does not count. */
 function isOwn({ kind }: Step): boolean {
   return kind !== 'heard' && kind !== 'failed';
 }
@@ -89,7 +89,7 @@ interface Pair {
   readonly handled: ReadonlySet<boolean>;
 }
 
-/** Events without effect in a state, that the list does not give a reason for. */
+/** Events without effect in a state, for which the list gives no reason. */
 export function eventsLost(walked: Walked): string[] {
   return pairsOf(walked)
     .filter(({ handled }) => !handled.has(true))
@@ -97,14 +97,14 @@ export function eventsLost(walked: Walked): string[] {
     .map(({ state, name }) => `${state}: ${name} is lost`);
 }
 
-/** Samples that are too coarse: what becomes of them in a state depends on something else. */
+/** Samples that are too coarse: their effect in a state depends on something else. */
 export function eventsUndecided(walked: Walked): string[] {
   return pairsOf(walked)
     .filter(({ handled }) => handled.size > 1)
     .map(({ state, name }) => `${state}: ${name} is handled at times: make a sample of each case`);
 }
 
-/** Entries of the list that no longer hold. */
+/** Entries of the list that no longer apply. */
 export function ignoredInVain(walked: Walked): string[] {
   const pairs = pairsOf(walked);
   return walked.walk.ignored.flatMap(({ states, events }) =>
@@ -120,7 +120,7 @@ export function ignoredInVain(walked: Walked): string[] {
   );
 }
 
-/** The figures of a walk, by the head of their column. */
+/** The figures of a walk, by column head. */
 export function figuresOf(walked: Walked): Record<string, string> {
   const { machine, configurations, entered, taken } = walked;
   const pairs = pairsOf(walked);
@@ -163,7 +163,7 @@ function isIn({ leaves }: Pick<Configuration, 'leaves'>, state: string): boolean
   return leaves.some((leaf) => leaf === state || leaf.startsWith(`${state}.`));
 }
 
-/** Those of the configurations, by their keys, from which some steps lead to a goal. */
+/** The configurations, by key, from which some sequence of steps reaches a goal. */
 function reachingOf(
   configurations: readonly Configuration[],
   { goals, by }: { goals: readonly Configuration[]; by: (step: Step) => boolean },
@@ -173,7 +173,7 @@ function reachingOf(
     for (const { to } of steps.filter(by)) before.set(to, [...(before.get(to) ?? []), key]);
   }
   const reaching = new Set(goals.map(({ key }) => key));
-  // A set is walked in order of insertion, through what is added meanwhile too.
+  // Iterating over a set also visits elements that are added meanwhile.
   for (const key of reaching) for (const previous of before.get(key) ?? []) reaching.add(previous);
   return reaching;
 }
@@ -191,7 +191,7 @@ function inWords({ source, eventType, guard, target }: AnyTransitionDefinition):
   return `${pathOf(source)}: ${eventType || 'always'}${condition} -> ${targets}`;
 }
 
-/** Whether a descriptor, maybe with a wildcard as its last word, stands for a type of event. */
+/** Whether a descriptor, which may end with a wildcard, matches an event type. */
 function isCoveredBy(type: string, descriptor: string): boolean {
   if (descriptor === type || descriptor === '*') return true;
   return descriptor.endsWith('.*') && type.startsWith(descriptor.slice(0, -1));

@@ -1,6 +1,6 @@
 /**
- * A gateway: its orders, tokens that are fresh or stale, and a session that says who is there, matches, or ends for any
- * reason.
+ * A gateway: its commands, fresh and stale tokens, and a session that identifies the other side, matches, or ends for
+ * any reason.
  */
 
 import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/actors/mailboxes.js';

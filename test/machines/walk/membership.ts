@@ -1,6 +1,6 @@
 /**
- * Membership: connections, peers and sessions that come and go, for two of each: the limit of sessions, which is a
- * guard, is lowered to that.
+ * Membership: connections, peers and sessions that come and go, two of each. The limit of sessions, which a guard uses,
+ * is lowered to two.
  */
 
 import type { Mailbox, SessionCommand, SessionIdentified, SessionOutput } from '../../../src/actors/mailboxes.js';
@@ -17,7 +17,7 @@ interface Sessions {
   readonly sessions: ReadonlyMap<string, { readonly ref: Mailbox<SessionCommand>; readonly peerId: unknown }>;
 }
 
-/** The first session that has not said who is there says so. */
+/** The first unidentified session identifies the other side. */
 function identified(identity: Identity, expected?: Identity) {
   return ({ sessions }: Sessions): SessionIdentified | undefined => {
     const [sessionId, row] = [...sessions].find(([, { peerId }]) => peerId === undefined) ?? [];
@@ -36,7 +36,7 @@ function identified(identity: Identity, expected?: Identity) {
   };
 }
 
-/** A report of a session that is known, and of one that is over. */
+/** A report of a known session, and of an ended one. */
 function ofEach<const E>(make: (sessionId: string) => E) {
   return {
     '': ({ sessions }: Sessions) => {

@@ -1,4 +1,4 @@
-/** The node: each step of starting, of stopping and of being reconfigured, with everything that can fail in it. */
+/** The node: each step of starting, stopping and reconfiguring, with every possible failure. */
 
 import type { Configured } from '../../../src/configuration/configured.js';
 import { parseConfiguration } from '../../../src/configuration/parse.js';
@@ -25,7 +25,7 @@ interface Context {
   readonly underway: { readonly plan: unknown } | undefined;
 }
 
-/** Once in a reconfiguration. Another role needs other parts that serve. */
+/** Comes once in a reconfiguration. Another role needs other serving parts. */
 function switched({ configured, underway }: Context, changes: Partial<Configuration>, effects: readonly Effect[]) {
   if (underway?.plan !== undefined) return undefined;
   const role = configured?.configuration.role ?? 'member';
@@ -44,7 +44,7 @@ const listening = { host: '127.0.0.1', port: 1, protect: () => {} } as unknown a
 export const node = defineWalk({
   machine: nodeMachine,
   inputs: [{ newBoot: () => 'boot-b' as Boot, random: () => 0, now: () => 0, monotonicMs: () => 0 }],
-  // A reconfiguration that waits is like another one.
+  // All waiting reconfigurations are alike.
   facts: ({ failure, configured, wanted, underway, areWritesHeld }) => [
     ...[failure !== undefined, configured?.configuration.role, wanted !== undefined, areWritesHeld],
     ...[underway !== undefined, underway?.plan !== undefined, configured?.configuration.inspector !== undefined],
@@ -116,7 +116,7 @@ export const node = defineWalk({
     reception: { '': undefined },
     close: { '': undefined },
   },
-  // A reconfiguration that has switched waits until the parts that serve have left, and says then that it is completed.
+  // After the switch, a reconfiguration waits until the serving parts have left, and then reports completion.
   mayCome: (name, leaves, { underway }) => {
     if (!/^(done )?(reconfiguration|writes)/.test(name)) return true;
     const isServing = leaves.some((leaf) => /^running[.]service[.](member|cloud)[.]serving$/.test(leaf));

@@ -1,6 +1,6 @@
 /**
- * One peer: sightings of every source, sessions of either direction and of two processes, and reports of the session
- * that it has, of the one that contends with it, and of one that it does not know.
+ * One peer: addresses from every source, sessions of either direction and of two processes, and reports of its session,
+ * of its contender, and of an unknown session.
  */
 
 import type { Direction, SessionIdentified } from '../../../src/actors/mailboxes.js';
@@ -35,7 +35,7 @@ interface Sessions {
   readonly contender: SessionIdentified | undefined;
 }
 
-/** An event for the session that a peer has, for its contender, and for another one. */
+/** An event for the peer's session, for its contender, and for another session. */
 function ofEach<const E>(make: (sessionId: string) => E) {
   return {
     own: ({ session }: Sessions) => session && make(session.sessionId),
@@ -55,7 +55,7 @@ export const peer = defineWalk({
       random: () => 0,
       now: () => 0,
     },
-    // On the other side of the same two connections.
+    // The view of the other side of the same two connections.
     {
       nodeId: 'a' as NodeId,
       selfId: us.nodeId,

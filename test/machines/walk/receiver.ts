@@ -1,4 +1,4 @@
-/** The receiver: batches in order and out of it, up to the window, and every result of applying them. */
+/** The receiver: batches in and out of order, up to the window, and every result of applying them. */
 import type { AuthorKey } from '../../../src/core/author.js';
 import { limits } from '../../../src/core/limits.js';
 import { receiverMachine } from '../../../src/machines/receiver.machine.js';
@@ -35,7 +35,7 @@ export const receiver = defineWalk({
   },
   outputs: {},
   reports: { batchApplier: ['batch.applied', 'batch.failed'] },
-  // What ends the pause after a gap is an event that was raised with a delay before it.
+  // A raised event with a delay ends the pause after a gap.
   resting: ['waiting', 'recoveringGap'],
   retrying: ['applying'],
   goals: [['waiting'], ['applying'], ['failed']],

@@ -1,5 +1,5 @@
 /**
- * Reception: connections and sessions of two sites that come and go; the limit of sessions, which is a guard, is
+ * Reception: connections and sessions of two sites that come and go. The limit of sessions, which a guard uses, is
  * lowered to two.
  */
 
@@ -18,12 +18,12 @@ interface Sessions {
   readonly sessions: BucketMap<{ readonly opened: number; readonly guest: object | undefined }>;
 }
 
-/** As they were opened. */
+/** In the order of opening. */
 function inOrder<Row extends { readonly opened: number }>(sessions: BucketMap<Row>): (readonly [string, Row])[] {
   return [...sessions].sort(([, a], [, b]) => a.opened - b.opened);
 }
 
-/** The first session, or the last, that has not said who is there says so. */
+/** The first or the last unidentified session identifies the other side. */
 function identified(identity: Identity, { subject = 'site-1', last = false } = {}) {
   return ({ sessions }: Sessions): SessionIdentified | undefined => {
     const strangers = inOrder(sessions).filter(([, { guest }]) => guest === undefined);
@@ -43,7 +43,7 @@ function identified(identity: Identity, { subject = 'site-1', last = false } = {
   };
 }
 
-/** The first session, or the last, is over. */
+/** The first or the last session has ended. */
 function ended<Type extends WardReport['type']>(type: Type, { last = false } = {}) {
   return ({ sessions }: Sessions) => {
     const [sessionId] = inOrder(sessions).at(last ? -1 : 0) ?? [];

@@ -1,4 +1,4 @@
-/** The reconfiguration: from nothing and of a node that runs, with everything that can fail in each of its steps. */
+/** The reconfiguration, of a starting node and of a running one, with every possible failure in each step. */
 import type { ListenerReport, ReconfigurationReport } from '../../../src/actors/mailboxes.js';
 import type { Configured } from '../../../src/configuration/configured.js';
 import { parseConfiguration } from '../../../src/configuration/parse.js';
@@ -54,9 +54,9 @@ export const reconfiguration = defineWalk({
     listen: { '': listening },
     close: { '': undefined },
   },
-  // The node says so once, in answer to the switch.
+  // The node sends it once, in answer to the switch.
   mayCome: (name, leaves) => name !== 'service.left' || leaves.includes('leaving'),
-  // The node says when the parts that serve have left.
+  // The node sends it when the serving parts have left.
   resting: ['leaving'],
   goals: [['done']],
   laws: {

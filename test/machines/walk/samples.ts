@@ -1,4 +1,4 @@
-/** What the alphabets share: who is there, and stand-ins for what nobody touches during a walk. */
+/** Samples that several alphabets share: identities, and stand-ins for values that a walk never uses. */
 
 import type { Adjustment, Mailbox } from '../../../src/actors/mailboxes.js';
 import type { Configured } from '../../../src/configuration/configured.js';
@@ -33,7 +33,7 @@ export const configured: Configured = {
   initialRemotePeers: () => [],
 };
 
-/** Something of each kind, or nothing that concerns anybody. */
+/** One value of each kind, or a value that concerns no part. */
 export function adjusted(...effects: readonly Effect[]): Adjustment {
   return { type: 'configuration.adjusted', effects: new Set(effects), identity: us, configured };
 }

@@ -1,4 +1,7 @@
-/** The sender: commits that follow what was sent, that do not, and that the other side gets elsewhere. */
+/**
+ * The sender: commits that follow the sent entries, commits that do not, and commits that the other side gets
+ * elsewhere.
+ */
 
 import type { OplogReport } from '../../../src/actors/mailboxes.js';
 import { type Author, authorKeyOf, type Incarnation } from '../../../src/core/author.js';
@@ -16,7 +19,7 @@ import { defineWalk } from '../walk.js';
 import { larger, mailbox, smaller, store, us } from './samples.js';
 
 const ours: Author = { nodeId: us.nodeId, incarnation: 'i' as Incarnation, scope: 'shared' };
-/** Who has, at times, a session of its own with the other side. */
+/** Neighbors that, at times, have a session with the other side. */
 const third: Author = { ...ours, nodeId: larger.nodeId };
 
 function runAfter(author: Author, after: Position): Run {
@@ -32,7 +35,7 @@ function appended(run: Run, origin?: typeof larger): OplogReport {
   };
 }
 
-/** What follows on what the other side has, or will have. */
+/** Entries that follow those that the other side has, or will have. */
 function next(author: Author, { theirs }: Progress): Run {
   return runAfter(author, positionOf(theirs, authorKeyOf(author)));
 }

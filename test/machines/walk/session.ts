@@ -1,4 +1,4 @@
-/** The session: either side of a connection, and every frame in every state. */
+/** The session: both sides of a connection, and every frame in every state. */
 
 import type { Direction, LinkReport } from '../../../src/actors/mailboxes.js';
 import type { AuthorKey, Incarnation, Scope } from '../../../src/core/author.js';
@@ -42,7 +42,7 @@ const ways: readonly { direction: Direction; access: SessionAccess; scopes: read
 const local = { nodeId: smaller.nodeId, incarnation: 'i' as Incarnation, scope: 'cluster' } as const;
 
 type HeardFrame = Extract<LinkReport, { type: `frame.${string}` }>;
-/** A frame of each type that a link hands over. */
+/** A frame of each type that a link delivers. */
 const heardFrames = Object.fromEntries(
   frameTypes
     .filter((type) => !(linkFrames as readonly string[]).includes(type))

@@ -1,4 +1,4 @@
-/** The uplink: cloud peers that come, change and go, a leadership that comes and goes, and what two gateways report. */
+/** The uplink: cloud peers that come, change and go, leadership that comes and goes, and reports of two gateways. */
 
 import type { CloudPeersReport, GatewayCondition, GatewayReport } from '../../../src/actors/mailboxes.js';
 import { uplinkMachine } from '../../../src/machines/uplink.machine.js';
@@ -70,7 +70,7 @@ export const uplink = defineWalk({
     'uplink.leave': { '': { type: 'uplink.leave' } },
   },
   outputs: {},
-  // A gateway that never comes to rest cannot be probed: that is for the uplink to bear.
+  // A gateway that never rests cannot be probed: the uplink has to bear that.
   resting: ['active.unknown', 'active.ok', 'active.failed.leading', 'active.failed.waiting'],
   retrying: ['active.failed.probing'],
   goals: [['left']],

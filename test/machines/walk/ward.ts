@@ -1,4 +1,4 @@
-/** A ward: sessions that begin and end, two at a time as the reception would have it. */
+/** A ward: sessions that begin and end, at most two at a time, as the reception would enforce. */
 
 import type { WardCommand } from '../../../src/actors/mailboxes.js';
 import { wardMachine } from '../../../src/machines/ward.machine.js';
