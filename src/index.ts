@@ -37,7 +37,7 @@ export type { Database } from './database/database.js';
 export type { Documents, PutManyOptions, PutManyProgress } from './database/put-many.js';
 export type { Stream } from './database/streams.js';
 export type { Recipe } from './database/update.js';
-export type { Found, WatchOptions } from './database/watch.js';
+export type { DocumentStreamOptions, Found, WatchOptions } from './database/watch.js';
 export type { NodeActor, NodeSnapshot, NodeState } from './node/actor-tree.js';
 export type { AuditLogger } from './node/audit.js';
 export {

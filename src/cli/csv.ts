@@ -209,16 +209,16 @@ interface Found {
 }
 
 /**
- * Rows of documents, the header first. The documents are read twice, because a row is complete only when all columns
+ * Rows of documents, the header first. The documents are iterated twice, because a row is complete only when all columns
  * are known.
  *
  * @throws StatemeshError `requestInvalid` for documents that are not objects, for too many columns, and when a field
  * was added between the two reads
  */
-export async function* csvOf(read: () => AsyncIterable<unknown>): AsyncGenerator<string, void, void> {
+export async function* csvOf(documents: AsyncIterable<unknown>): AsyncGenerator<string, void, void> {
   const columns = new Set<string>();
   let isEmpty = true;
-  for await (const found of read()) {
+  for await (const found of documents) {
     isEmpty = false;
     for (const name of Object.keys(fieldsOf(found as Found))) columns.add(name);
     if (columns.size > columnsMax)
@@ -226,7 +226,7 @@ export async function* csvOf(read: () => AsyncIterable<unknown>): AsyncGenerator
   }
   if (isEmpty) return;
   yield [keyColumn, ...columns].map(quoted).join(',');
-  for await (const found of read()) {
+  for await (const found of documents) {
     const fields = new Map(Object.entries(fieldsOf(found as Found)));
     const cells = [...columns].map((name) => (fields.has(name) ? cellOf(fields.get(name)) : ''));
     for (const name of fields.keys()) {

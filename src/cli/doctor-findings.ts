@@ -39,6 +39,7 @@ import { gatherConfiguration } from './configuration-fields.js';
 import { isNodeMeant, otherNodeAdvice, type PlaceOptions, readConfigurationFile } from './configuration-file.js';
 import { assertNamed } from './configuration-source.js';
 import { adviceOn, exitCodeOf, exitCodes } from './exit-codes.js';
+import { malformedAdvice, malformedText, placesOf } from './malformed.js';
 import { heldIn, silentHolderAdvice, silentHolderText } from './node-at.js';
 import { bytes, clean, count, counted, paint, print, printJson } from './output.js';
 import { quarantineText } from './status.js';
@@ -355,7 +356,7 @@ async function* databaseFindings(
     return;
   }
   try {
-    const { entries, authors, latestMs, damages } = await examineDatabase({ path, nodeId });
+    const { entries, authors, latestMs, damages, malformed } = await examineDatabase({ path, nodeId });
     if (damages.length > 0) {
       const message = `${path} is damaged: ${damages.map(clean).join('; ')}.`;
       yield { check: 'database', state: 'failed', message, advice: damaged, code: 'databaseCorrupt' };
@@ -363,6 +364,10 @@ async function* databaseFindings(
     }
     const size = `${counted(entries, 'entry', 'entries')} of ${counted(authors, 'author')}`;
     yield ok('database', `${size}; every page and every hash is right`);
+    if (malformed.count > 0) {
+      const message = `${malformedText(malformed)} cannot be read: ${placesOf(malformed)}.`;
+      yield { check: 'documents', state: 'warning', message, advice: malformedAdvice };
+    }
     const place = { dataDir: dirname(path), nodeId };
     if (isRepairing) yield* repaired(await repairDatabase(place));
     else yield* (await quarantinedIn(place)).map((document) => quarantineFinding(document, removal.atRest));

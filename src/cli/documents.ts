@@ -4,8 +4,15 @@ import type { Command } from 'commander';
 import { StatemeshError } from '../control/protocol.js';
 import { missingText } from './collections.js';
 import { jsonArgument, standardInput } from './exact-input.js';
+import { malformedAdvice } from './malformed.js';
 import { defineTalking, type NodeAt, nodeAt, type TalkOptions } from './node-at.js';
 import { jsonOf, print, printJson } from './output.js';
+
+interface GetAnswer {
+  readonly found: boolean;
+  readonly document?: unknown;
+  readonly malformed?: boolean;
+}
 
 export function definePut(command: Command): void {
   command
@@ -34,7 +41,8 @@ export function defineGet(command: Command): void {
     notFound: true,
   }).action(async (collection: string, key: string, options: TalkOptions) => {
     const node = nodeAt(options);
-    const answer = (await node.call('get', { collection, key })) as { found: boolean; document: unknown };
+    const answer = (await node.call('get', { collection, key })) as GetAnswer;
+    if (answer.malformed) throw malformed(collection, key);
     if (!answer.found) throw await notFound(node, collection, key);
     print(jsonOf(answer.document, options.json ? undefined : 2));
   });
@@ -54,6 +62,11 @@ export function defineDelete(command: Command): void {
     if (options.json) printJson(written);
     else print(`Deleted: ${key} in ${collection}.`);
   });
+}
+
+function malformed(collection: string, key: string): StatemeshError {
+  const what = `The document "${key}" in ${collection} is malformed and cannot be read; another node wrote it.`;
+  return new StatemeshError('documentNotFound', `${what} ${malformedAdvice}`);
 }
 
 async function notFound(node: NodeAt, collection: string, key: string): Promise<StatemeshError> {

@@ -9,6 +9,7 @@ import { hintAtMissing } from './collections.js';
 import { csvOf, isCsvFile } from './csv.js';
 import { badInput } from './failures.js';
 import { placeFor } from './file-place.js';
+import { documentsOf } from './malformed.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { counted, jsonOf, print, printJson } from './output.js';
 
@@ -52,11 +53,12 @@ export function defineExport(command: Command): void {
     const isCsv = options.csv ?? (to !== undefined && isCsvFile(to));
     if (isCsv && (collection === undefined || history))
       throw badInput('CSV needs a collection, and excludes --history.');
-    const read = (): AsyncIterable<unknown> => node.stream('export', { body });
-    const lines = isCsv ? csvOf(read) : jsonLinesOf(read());
+    const documents = documentsOf(node, 'export', { body, options });
+    const lines = isCsv ? csvOf(documents) : jsonLinesOf(documents);
     const written = place === undefined ? await write(lines, process.stdout) : await writeFileOf(lines, place);
     // The header is not a document.
     const count = isCsv ? Math.max(0, written - 1) : written;
+    documents.hint();
     if (count === 0 && collection !== undefined) await hintAtMissing(node, collection, options);
     if (to === undefined) return;
     if (options.json) printJson({ lines: count, file: to });

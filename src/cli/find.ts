@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { hintAtMissing, hintAtUnknownFields } from './collections.js';
 import { jsonArgument, quotingAdvice } from './exact-input.js';
 import { badInput } from './failures.js';
+import { documentsOf } from './malformed.js';
 import { defineTalking, type NodeAt, nodeAt, type TalkOptions } from './node-at.js';
 import { clean, jsonOf, paint, print, printJson, written } from './output.js';
 
@@ -53,11 +54,13 @@ export function defineFind(command: Command): void {
       ...numberOption('offset', options.offset),
     };
     let isEmpty = true;
-    for await (const item of node.stream('find', { body })) {
+    const documents = documentsOf(node, 'find', { body, options });
+    for await (const item of documents) {
       isEmpty = false;
       const { key, document } = item as { key: string; document: unknown };
       await written(options.json ? jsonOf(item) : `${paint('bold', clean(key))}  ${jsonOf(document)}`);
     }
+    documents.hint();
     if (isEmpty) await hintAtNothing(node, collection, { ...where, options });
     else if (orderBy !== undefined)
       await hintAtUnknownFields(node, { collection, fields: orderBy.map(({ field }) => field) }, options);

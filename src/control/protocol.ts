@@ -24,6 +24,7 @@ export {
 export { foreignText } from '../core/foreign-text.js';
 export { JsonTextError, parseJsonText } from '../core/json-text.js';
 export { limits } from '../core/limits.js';
+export type { MalformedDocuments } from '../core/malformed.js';
 export { plural } from '../core/plural.js';
 
 /** One request to the control socket. */

@@ -74,6 +74,8 @@ export const limits = {
   clockDriftMaxMs: 60_000,
 
   // Documents of statemesh itself
+  /** Maximum of malformed documents that a command names; it counts the others. */
+  malformedExamplesMax: 3,
   /** Maximum length of the text of a stored peer. A longer text counts as malformed and is not read. */
   remotePeerLengthMax: 512 * 1024,
   /** How many unusable documents are listed. */

@@ -28,8 +28,10 @@ import {
 import type { Stream, Streams } from './streams.js';
 import { applyRecipe, type Recipe } from './update.js';
 import {
+  type DocumentStreamOptions,
   decodeFound,
   type Found,
+  parseStreamOptions,
   parseWatchOptions,
   streamDocuments,
   type WatchOptions,
@@ -133,7 +135,7 @@ export interface Collection<T = unknown> {
    * @example
    * for await (const { key, document } of orders.stream({ where: { open: true } })) console.log(key, document.total);
    */
-  stream(query?: Query<T>, options?: WatchOptions): Stream<Found<T>>;
+  stream(query?: Query<T>, options?: DocumentStreamOptions): Stream<Found<T>>;
 
   /**
    * How many documents match.
@@ -238,7 +240,7 @@ export function createCollection<T>({ name, schema, streams, getStore }: Collect
   function watch(key: string, options?: WatchOptions): Stream<T | undefined>;
   function watch(query: Query<T>, options?: WatchOptions): Stream<Found<T>[]>;
   function watch(subject: string | Query<T>, options?: WatchOptions): Stream<T | undefined> | Stream<Found<T>[]> {
-    const { signal } = parseWatchOptions('watch', options);
+    const { signal } = parseWatchOptions(options);
     if (typeof subject === 'object') {
       return watchQuery<T>(getStore(), streams, { collection: name, query: parseQuery(subject), signal });
     }
@@ -281,8 +283,8 @@ export function createCollection<T>({ name, schema, streams, getStore }: Collect
       return decodeFound<T>(await getStore().find(name, parseQuery(query)));
     },
     stream(query = {}, options) {
-      const { signal } = parseWatchOptions('stream', options);
-      return streamDocuments<T>(getStore(), streams, { collection: name, query: parseQuery(query), signal });
+      const parsed = parseStreamOptions(options);
+      return streamDocuments<T>(getStore(), streams, { ...parsed, collection: name, query: parseQuery(query) });
     },
     async count(where = {}, ...rest: unknown[]) {
       refuseMore('count', rest);

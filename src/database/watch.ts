@@ -18,12 +18,27 @@ export interface WatchOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What ends a stream of documents, and who hears of those that it passes over. */
+export interface DocumentStreamOptions extends WatchOptions {
+  /** Called with the key of each malformed document in the result, which only another node can have written. */
+  readonly onMalformed?: ((key: DocumentKey) => void) | undefined;
+}
+
 /** @throws StatemeshError `queryInvalid` */
-export function parseWatchOptions(method: 'stream' | 'watch', options: WatchOptions | undefined): WatchOptions {
+export function parseWatchOptions(options: WatchOptions | undefined): WatchOptions {
   return readOptions<WatchOptions>(options, {
-    complaint: `Invalid options of ${method}`,
+    complaint: 'Invalid options of watch',
     code: 'queryInvalid',
     fields: { signal: kinds.signal },
+  });
+}
+
+/** @throws StatemeshError `queryInvalid` */
+export function parseStreamOptions(options: DocumentStreamOptions | undefined): DocumentStreamOptions {
+  return readOptions<DocumentStreamOptions>(options, {
+    complaint: 'Invalid options of stream',
+    code: 'queryInvalid',
+    fields: { signal: kinds.signal, onMalformed: kinds.function },
   });
 }
 
@@ -34,11 +49,15 @@ export interface Found<T> {
 }
 
 /** The documents of a result. Malformed ones, which only another node can have written, are left out. */
-export function decodeFound<T>(stored: readonly StoredDocument[]): Found<T>[] {
+export function decodeFound<T>(
+  stored: readonly StoredDocument[],
+  onMalformed?: (key: DocumentKey) => void,
+): Found<T>[] {
   const found: Found<T>[] = [];
   for (const { key, payload } of stored) {
     const document = decodeDocument(payload);
     if (document !== undefined) found.push({ key, document: document as T });
+    else onMalformed?.(key);
   }
   return found;
 }
@@ -67,16 +86,16 @@ export function watchQuery<T>(
 export function streamDocuments<T>(
   store: Store,
   streams: Streams,
-  options: WatchOptions & { readonly collection: CollectionName; readonly query: Query },
+  options: DocumentStreamOptions & { readonly collection: CollectionName; readonly query: Query },
 ): Stream<Found<T>> {
-  const { collection, query, signal } = options;
+  const { collection, query, signal, onMalformed } = options;
   return streams.open({
     store,
     signal,
     async *generate() {
       for await (const page of store.pages(collection, query)) {
         // One at a time: for a slow consumer, memory holds texts and one document.
-        for (const stored of page) yield* decodeFound<T>([stored]);
+        for (const stored of page) yield* decodeFound<T>([stored], onMalformed);
       }
     },
   });

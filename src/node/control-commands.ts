@@ -8,11 +8,14 @@ import { isAbsolute } from 'node:path';
 import type { ControlCall, ControlCommand, ControlCommands } from '../control/protocol.js';
 import type { RecentLog } from '../control/recent-log.js';
 import type { Scope } from '../core/author.js';
+import { decodeDocument } from '../core/document.js';
 import { StatemeshError, shortText } from '../core/errors.js';
-import { systemPrefix } from '../core/ids.js';
+import { type DocumentKey, systemPrefix } from '../core/ids.js';
+import { type MalformedDocuments, MalformedTally } from '../core/malformed.js';
 import { isPlainObject, type Kind, kinds, type OptionsShape, oneOf, readOptions } from '../core/options.js';
 import type { Query, Where } from '../core/query.js';
 import type { ChangesOptions } from '../database/changes.js';
+import type { DocumentStreamOptions } from '../database/watch.js';
 import type { BackupProgress } from '../ports/store.js';
 import { notStoredText } from '../remote-peers/management.js';
 import type { OAuth2Configuration } from '../remote-peers/remote-peer.js';
@@ -100,11 +103,17 @@ export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCom
       return node.collection(collection).put(key, document);
     },
 
-    /** `found` tells a document that is `null` from a missing one. */
+    /** `found` tells a document that is `null` from a missing one, `malformed` one that cannot be read. */
     async get(call) {
       const { collection, key } = readOptions(call.body, keyed);
-      const document = await node.collection(collection).get(key);
-      return document === undefined ? { found: false } : { found: true, document };
+      const documents = node.collection(collection);
+      const document = await documents.get(key);
+      if (document !== undefined) return { found: true, document };
+      const { store } = node.actor.getSnapshot().context;
+      // It may have been written after the read above; then it is no longer malformed.
+      const stored = await store?.get(documents.name, key as DocumentKey);
+      const isMalformed = stored !== undefined && decodeDocument(stored.payload) === undefined;
+      return { found: false, ...(isMalformed && { malformed: true }) };
     },
 
     async delete(call) {
@@ -113,13 +122,13 @@ export function controlCommands(node: StatemeshNode, log: RecentLog): ControlCom
       return written === undefined ? { found: false } : { found: true, ...written };
     },
 
-    /** One line for each document. */
+    /** One line for each document; last, if there are any, `{"passedOver"}` for the malformed ones. */
     find: (call) => find(node, call),
 
     /** One line for each entry in the local order of arrival, then one for each new entry, without end. */
     changes: (call) => changes(node, call),
 
-    /** One line for each document, or for each entry, up to the last present one. */
+    /** One line for each document, then as `find`; or for each entry, up to the last one that there is. */
     export: (call) => exported(node, call),
 
     /** Lines of progress, then one with the place of the copy. */
@@ -242,8 +251,20 @@ function answersInstead(nodeId: string | undefined, meant: string): StatemeshErr
 
 async function* find(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
   const { collection, ...query } = readOptions(call.body, findBody);
-  // The database checks the query; this function knows its outer shape only.
-  yield* node.collection(collection).stream(query, { signal: call.signal });
+  // The database checks what is in a query; only its outer shape is known here.
+  const malformed = new MalformedTally();
+  yield* node.collection(collection).stream(query, telling(malformed, collection, call));
+  yield* passedOver(malformed);
+}
+
+/** Reports each malformed document in the result to the tally. */
+function telling(malformed: MalformedTally, collection: string, { signal }: ControlCall): DocumentStreamOptions {
+  return { signal, onMalformed: (key) => malformed.add(collection, key) };
+}
+
+/** The last line of an answer that passes over documents; none if there were no such documents. */
+function passedOver({ count, examples }: MalformedDocuments): { readonly passedOver: MalformedDocuments }[] {
+  return count === 0 ? [] : [{ passedOver: { count, examples } }];
 }
 
 async function* collections(node: StatemeshNode, call: ControlCall): AsyncGenerator<unknown, void, void> {
@@ -268,11 +289,13 @@ async function* exported(node: StatemeshNode, call: ControlCall): AsyncGenerator
     return;
   }
   const names = collection === undefined ? (await node.collections()).filter(isOfUsers) : [collection];
+  const malformed = new MalformedTally();
   for (const name of names) {
-    for await (const found of node.collection(name).stream({}, { signal: call.signal })) {
+    for await (const found of node.collection(name).stream({}, telling(malformed, name, call))) {
       yield collection === undefined ? { collection: name, ...found } : found;
     }
   }
+  yield* passedOver(malformed);
 }
 
 /** Entries in the order of arrival, up to the last present one. */

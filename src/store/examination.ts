@@ -3,10 +3,13 @@
  * flipped bit nor an altered payload goes unnoticed.
  */
 import { type AuthorKey, allScopes, authorKeyOf } from '../core/author.js';
+import { decodeDocument } from '../core/document.js';
 import { hashEntry, type Position, type Run } from '../core/entry.js';
 import { type Hlc, hlcZero, wallMsOf } from '../core/hlc.js';
-import type { NodeId } from '../core/ids.js';
+import { type CollectionName, type DocumentKey, isSystemCollection, type NodeId } from '../core/ids.js';
+import { type MalformedDocuments, MalformedTally } from '../core/malformed.js';
 import type { Randomness, Time } from '../ports/ports.js';
+import type { Store } from '../ports/store.js';
 import { closeDatabaseFile, openDatabaseFile } from './database-file.js';
 import { databaseError } from './sqlite-errors.js';
 import { openSqliteStore } from './sqlite-store.js';
@@ -29,6 +32,8 @@ export interface Examination {
   readonly latestMs: number | undefined;
   /** The first few damages; empty if the database is sound. */
   readonly damages: readonly string[];
+  /** Documents of users that cannot be read, because another node wrote them malformed. */
+  readonly malformed: MalformedDocuments;
 }
 
 const damagesMax = 5;
@@ -48,6 +53,7 @@ export async function examineDatabase(options: ExaminationOptions): Promise<Exam
     const after = new Map<AuthorKey, Position>();
     let entries = 0;
     let latest: Hlc = hlcZero;
+    const suspects: Suspect[] = [];
     for (;;) {
       const { runs, complete } = await store.read({
         after,
@@ -62,18 +68,47 @@ export async function examineDatabase(options: ExaminationOptions): Promise<Exam
         entries += run.entries.length;
         if (end.hlc > latest) latest = end.hlc;
         damages.push(...damageIn(run));
+        suspects.push(...malformedIn(run));
         after.set(authorKeyOf(run.author), end);
       }
       options.onProgress?.(entries);
       if (complete || runs.length === 0 || damages.length >= damagesMax) break;
     }
     const latestMs = latest === hlcZero ? undefined : wallMsOf(latest);
-    return { entries, authors: after.size, latestMs, damages: damages.slice(0, damagesMax) };
+    const malformed = await stillMalformed(store, suspects);
+    return { entries, authors: after.size, latestMs, damages: damages.slice(0, damagesMax), malformed };
   } catch (error) {
     throw databaseError(error, options.path);
   } finally {
     await store.close();
   }
+}
+
+interface Suspect {
+  readonly collection: CollectionName;
+  readonly key: DocumentKey;
+}
+
+/** Entries of users' documents that cannot be read. */
+function malformedIn({ entries }: Run): Suspect[] {
+  return entries.filter(
+    ({ collection, operation, payload }) =>
+      operation === 'put' && !isSystemCollection(collection) && decodeDocument(payload) === undefined,
+  );
+}
+
+/** Those that no later write has replaced or deleted. */
+async function stillMalformed(store: Store, suspects: readonly Suspect[]): Promise<MalformedDocuments> {
+  const malformed = new MalformedTally();
+  const seen = new Set<string>();
+  for (const { collection, key } of suspects) {
+    const name = `${collection}\0${key}`;
+    if (seen.has(name)) continue;
+    seen.add(name);
+    const stored = await store.get(collection, key);
+    if (stored !== undefined && decodeDocument(stored.payload) === undefined) malformed.add(collection, key);
+  }
+  return malformed;
 }
 
 function damagedPages(options: ExaminationOptions): string[] {

@@ -19,8 +19,11 @@ async function parsed(csv: string | Uint8Array, { key, texts = [] }: { key?: str
 
 async function written(documents: readonly object[]): Promise<string> {
   const rows: string[] = [];
-  const read = async function* () {
-    yield* documents;
+  // Read twice.
+  const read = {
+    async *[Symbol.asyncIterator]() {
+      yield* documents;
+    },
   };
   for await (const row of csvOf(read)) rows.push(`${row}\n`);
   return rows.join('');

@@ -496,6 +496,10 @@ describe('malformed entries of other nodes', () => {
     expect(await items.get('bad')).toBeUndefined();
     expect((await items.find()).map(({ key }) => key)).toEqual(['good']);
     expect((await items.find({ where: { count: 1 }, orderBy: ['count'] })).map(({ key }) => key)).toEqual(['good']);
+    const passedOver: string[] = [];
+    const onMalformed = (key: string) => passedOver.push(key);
+    for await (const { key } of items.stream({}, { onMalformed })) expect(key).toBe('good');
+    expect(passedOver).toEqual(['bad']);
     await items.createIndex('count');
     expect((await items.find({ where: { count: 1 } })).map(({ key }) => key)).toEqual(['good']);
     const cursor = store.cursor();
