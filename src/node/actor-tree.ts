@@ -33,7 +33,7 @@ export function nodeStateOf({ value }: NodeSnapshot): NodeState {
   return topStateOf(value);
 }
 
-/** How far a reconfiguration has come, `settled` while there is none; undefined while the node does not run. */
+/** The step of the reconfiguration under way, or `settled`; undefined while the node does not run. */
 export function reconfigurationStepOf(snapshot: NodeSnapshot): string | undefined {
   const { running } = snapshot.value as { readonly running?: { readonly reconfiguration: unknown } };
   if (running === undefined) return undefined;
@@ -41,12 +41,12 @@ export function reconfigurationStepOf(snapshot: NodeSnapshot): string | undefine
   return step === 'changing' ? topStateOf(reconfigurationIn(snapshot)?.value ?? step) : step;
 }
 
-/** From the moment at which the old database finishes its writes until the new one, or the old one again, takes them. */
+/** True from when the old database finishes its writes until the new one, or again the old one, takes writes. */
 export function areWritesHeld(snapshot: NodeSnapshot): boolean {
   return snapshot.context.areWritesHeld && nodeStateOf(snapshot) === 'running';
 }
 
-/** The database that a reconfiguration replaces, while it is not closed. */
+/** The database that a reconfiguration replaces, until it is closed. */
 export function replacedStoreIn(snapshot: NodeSnapshot): Store | undefined {
   const reconfiguration = reconfigurationIn(snapshot);
   return reconfiguration && replacedStoreOf(reconfiguration.context);
@@ -56,7 +56,7 @@ export function reconfigurationIn({ children }: NodeSnapshot): SnapshotFrom<Reco
   return (children.reconfiguration as ActorRefFrom<ReconfigurationMachine> | undefined)?.getSnapshot();
 }
 
-/** Everything that a node has open, also while it is being reconfigured. */
+/** Everything that a node has open, including what a reconfiguration has opened. */
 export function openPartsIn(snapshot: NodeSnapshot): CloseInput {
   const own = closeInputOf(snapshot.context);
   const opened = reconfigurationIn(snapshot);
@@ -106,7 +106,7 @@ export function peersIn(snapshot: NodeSnapshot): [SnapshotFrom<PeerMachine>, Ses
   ]);
 }
 
-/** @param children Of the actor that has the session */
+/** @param children The children of the actor that has the session */
 export function sessionIn(children: object, sessionId: string | undefined): SessionSnapshot | undefined {
   const session = own(children as Readonly<Record<string, unknown>>, sessionId ?? '');
   return (session as ActorRefFrom<SessionMachine> | undefined)?.getSnapshot();
@@ -120,7 +120,7 @@ export function receiverIn(session: SessionSnapshot | undefined): SnapshotFrom<R
   return (session?.children.receiver as ActorRefFrom<ReceiverMachine> | undefined)?.getSnapshot();
 }
 
-/** The snapshots of the children whose names begin so. */
+/** The snapshots of the children whose names begin with a prefix. */
 function snapshotsOf<Machine extends AnyStateMachine>(
   parent: { readonly children: object } | undefined,
   prefix: string,

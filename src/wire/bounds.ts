@@ -1,6 +1,7 @@
 /**
- * The maximum size of every text and every list on the wire. A field name means the same in every message, so it has one
- * bound; the bounds of lists, and of bytes, stand under their message. If a field has no bound, the node does not load.
+ * The maximum size of every text and every list on the wire. A field name means the same in every message, so it has
+ * one bound; the bounds of lists, and of bytes, stand under their message. If a field has no bound, the node does not
+ * load.
  */
 import { limits } from '../core/limits.js';
 import type { Bounds } from './frame-shape.js';
