@@ -53,7 +53,7 @@ async function holding() {
 }
 
 describe('credential: the first token', () => {
-  it('it holds -> its subject is reported', async () => {
+  it('valid -> its subject is reported', async () => {
     const { answer, parent, verifying } = setup();
     expect(verifying.map(({ token }) => token)).toEqual(['first']);
     expect(parent.events).toEqual([]);
@@ -62,7 +62,7 @@ describe('credential: the first token', () => {
   });
 
   it.each(['tokenRefused', 'authorityUnavailable'] as const)(
-    'it does not: %s -> is reported, and it ends',
+    'invalid: %s -> reported, and the credential ends',
     async (code) => {
       const { fail, parent, state } = setup();
       await fail(code);
@@ -71,14 +71,14 @@ describe('credential: the first token', () => {
     },
   );
 
-  it('nobody answers -> authorityUnavailable, before the handshake is over', () => {
+  it('no answer -> authorityUnavailable, before the handshake times out', () => {
     const { time, parent } = setup();
     expect(limits.tokenVerificationTimeoutMs).toBeLessThan(limits.handshakeTimeoutMs);
     time.advance(limits.tokenVerificationTimeoutMs);
     expect(parent.events).toMatchObject([{ failure: { code: 'authorityUnavailable' } }]);
   });
 
-  it('renewed before it was verified -> is a flood', () => {
+  it('renewed before it was verified -> a flood', () => {
     const { renew, parent } = setup();
     renew('second');
     expect(parent.events).toMatchObject([{ type: 'credential.ended', failure: { code: 'unexpectedFrame' } }]);
@@ -86,7 +86,7 @@ describe('credential: the first token', () => {
 });
 
 describe('credential: time and renewals', () => {
-  it('no renewal -> tokenExpired when its time is up, not before', async () => {
+  it('no renewal -> tokenExpired at its end, not before', async () => {
     const { time, parent } = await holding();
     time.advance(lifetimeMs - 1);
     expect(parent.events).toHaveLength(1);
@@ -94,7 +94,7 @@ describe('credential: time and renewals', () => {
     expect(parent.take()).toMatchObject([{ type: 'credential.ended', failure: { code: 'tokenExpired' } }]);
   });
 
-  it('renewed in time, again and again -> goes on, each time for the life of the new token', async () => {
+  it('renewed in time, repeatedly -> continues, each time for the lifetime of the new token', async () => {
     const { time, parent, renew, answer, verifying } = await holding();
     for (let round = 0; round < 5; round += 1) {
       time.advance(lifetimeMs - 1);
@@ -118,7 +118,7 @@ describe('credential: time and renewals', () => {
     expect(two.parent.take()).toMatchObject([{ failure: { code: 'tokenRefused' } }]);
   });
 
-  it('renewed while a renewal is being verified, or waits -> is a flood', async () => {
+  it('renewed while a renewal is being verified, or waits -> a flood', async () => {
     const one = await holding();
     one.renew('second');
     one.renew('third');
@@ -130,7 +130,7 @@ describe('credential: time and renewals', () => {
     expect(two.parent.take()).toMatchObject([{ failure: { code: 'unexpectedFrame' } }]);
   });
 
-  it('the authority is away, or hangs -> the renewal is tried again, on the word of the present token', async () => {
+  it('the authority is away, or hangs -> the renewal is retried while the present token is valid', async () => {
     const { time, parent, renew, fail, answer, verifying } = await holding();
     renew('second');
     await fail('authorityUnavailable');

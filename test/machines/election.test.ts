@@ -45,8 +45,8 @@ function setup() {
   return { actor, clock, parent, memberStates, hear, breakDown };
 }
 
-describe('election: nobody leads', () => {
-  it('several nodes start -> the smallest leads after the time of candidacy, and all follow it', () => {
+describe('election: no leader', () => {
+  it('several nodes start -> the smallest leads after the candidacy, and all follow it', () => {
     const cluster = new ElectionCluster('bac').run(candidacyMs - 1);
     expect(cluster.leaders()).toBe('');
     cluster.run(1);
@@ -61,7 +61,7 @@ describe('election: nobody leads', () => {
     expect(cluster.changes).toEqual([{ atMs: candidacyMs, node: 'c', isLeader: true, leaderId: 'c', term: 1 }]);
   });
 
-  it('a smaller one turns up during the candidacy -> leads in its place', () => {
+  it('a smaller one joins during the candidacy -> leads instead', () => {
     const cluster = new ElectionCluster('b').run(candidacyMs - newsMs - 1);
     cluster.add('a');
     cluster.run(2 * candidacyMs);
@@ -69,7 +69,7 @@ describe('election: nobody leads', () => {
     expect(cluster.changes.filter(({ isLeader }) => isLeader).map(({ node }) => node)).toEqual(['a']);
   });
 
-  it('the leader is lost -> the next one leads after the time of candidacy, in a later term', () => {
+  it('the leader is lost -> the next one leads after the candidacy, in a later term', () => {
     const cluster = elected('abc');
     cluster.leave('a');
     cluster.run(candidacyMs);
@@ -82,7 +82,7 @@ describe('election: nobody leads', () => {
     expect(cluster.followed()).toEqual(['a', 'b', 'b']);
   });
 
-  it('it is at rest -> nothing is told any more', () => {
+  it('settled -> no more reports', () => {
     const cluster = elected('abcd').run(10 * stableMaxMs);
     expect(cluster.changes).toEqual([]);
   });
@@ -114,7 +114,7 @@ describe('election: handing over', () => {
     expect(cluster.changes).toMatchObject([{ node: 'c', isLeader: false, leaderId: 'a' }]);
   });
 
-  it('the leader is lost while a smaller one waits -> it leads after the time of candidacy', () => {
+  it('the leader is lost while a smaller one waits -> it leads after the candidacy', () => {
     const cluster = elected('bc');
     cluster.add('a');
     cluster.run(newsMs + 500);
@@ -132,7 +132,7 @@ describe('election: handing over', () => {
     expect(cluster.stateOf('a')).toBe('a: leader');
   });
 
-  it('the leader is lost while a smaller one claims, and one still smaller is there -> that one ought to lead', () => {
+  it('the leader is lost while a smaller one claims, and an even smaller one is live -> the smallest leads', () => {
     const { actor, clock, hear } = setup();
     hear({ c: { electionRole: 'leading' } });
     clock.advance(stableFirstMs);
@@ -154,7 +154,7 @@ describe('election: handing over', () => {
     expect(cluster.leaders()).toContain('b');
   });
 
-  it('a smaller one alone long enough to lead, each time -> the larger one leads throughout, too', () => {
+  it('a smaller one is alone long enough to lead, each time -> the larger one leads throughout, too', () => {
     const cluster = elected('bc');
     cluster.add('a');
     for (let flap = 0; flap < 20; flap += 1) {
@@ -167,7 +167,7 @@ describe('election: handing over', () => {
     expect(cluster.changes.filter(({ node }) => node !== 'a')).toEqual([]);
   });
 
-  it('a smaller one returns again and again -> waits twice as long each time, until it was left in peace', () => {
+  it('a smaller one returns repeatedly -> waits twice as long each time, until a quiet time', () => {
     const cluster = elected('bc');
     cluster.add('a');
     const waits: number[] = [];
@@ -216,7 +216,7 @@ describe('election: two leaders', () => {
     expect(cluster.changes.filter(({ node }) => node === 'a').map(({ term }) => term)).toEqual([2, 3]);
   });
 
-  it('a follower sees both -> keeps the one it had, while that one leads', () => {
+  it('a follower sees both -> keeps its leader while that one leads', () => {
     const cluster = elected('abc');
     cluster.divide('c', 'ab', true);
     cluster.run(candidacyMs);
@@ -251,7 +251,7 @@ describe('election: two leaders', () => {
 });
 
 describe('election: sessions that come and go', () => {
-  it('a larger one leads each time it is alone, and comes back for a moment -> the smaller one goes on leading', () => {
+  it('a larger one leads each time it is alone, and returns for a moment -> the smaller one keeps leading', () => {
     const cluster = elected('ab');
     for (let round = 0; round < 20; round += 1) {
       cluster.leave('b');
@@ -263,7 +263,7 @@ describe('election: sessions that come and go', () => {
     expect(cluster.changes.filter(({ node }) => node === 'a')).toEqual([]);
   });
 
-  it('a smaller one claims in the moment in which it is heard -> the leader waits until it has been there for a while', () => {
+  it('a smaller one claims as soon as it is heard -> the leader waits until it has been heard for a while', () => {
     const { actor, clock, hear } = setup();
     clock.advance(candidacyMs);
     expect(actor.getSnapshot().value).toBe('leader');
@@ -278,13 +278,13 @@ describe('election: sessions that come and go', () => {
     expect(actor.getSnapshot().value).toBe('follower');
   });
 
-  it('a claim is never later by it -> whoever claims has been there for longer', () => {
+  it('this wait never delays a claim -> a claiming node has been heard for longer', () => {
     expect(hearingSteadyMs + 2 * newsMs).toBeLessThan(stableFirstMs);
   });
 });
 
 describe('election: a database that is impaired', () => {
-  it('that of the leader -> it steps down at once, says why, and the next one leads', () => {
+  it('that of the leader -> it steps down at once with the reason, and the next one leads', () => {
     const cluster = elected('abc');
     cluster.impaired('a', 'diskFull');
     expect(cluster.stateOf('a')).toBe('a: observer');
@@ -305,7 +305,7 @@ describe('election: a database that is impaired', () => {
     expect(cluster.followed()).toEqual(['a', 'a', 'a']);
   });
 
-  it('that of a follower, or of one that is alone -> moves nobody else, and nobody leads alone with it', () => {
+  it('that of a follower, or of a node alone -> no other node changes, and a node alone does not lead', () => {
     const cluster = elected('abc');
     cluster.impaired('c', 'databaseCorrupt');
     cluster.run(stableMaxMs);
@@ -332,7 +332,7 @@ describe('election: a database that is impaired', () => {
 });
 
 describe('election: uplinks', () => {
-  it('one after the other fails -> each leads in turn, and in the end the smallest, and it stays', () => {
+  it('one after the other fails -> each leads in turn, and in the end the smallest does, and stays', () => {
     const cluster = elected('abc');
     const order: string[] = [];
     for (const node of 'abc') {
@@ -359,7 +359,7 @@ describe('election: uplinks', () => {
     expect(cluster.takeLeadersMax()).toBe(1);
   });
 
-  it('the uplink of the one that yielded is back -> it leads again after it has waited', () => {
+  it('the uplink of the node that yielded recovers -> it leads again after a wait', () => {
     const cluster = elected('ab');
     cluster.uplink('a', 'failed');
     cluster.run(candidacyMs + 4 * newsMs);
@@ -371,14 +371,14 @@ describe('election: uplinks', () => {
     expect(cluster.leaders()).toBe('a');
   });
 
-  it('the uplink of a node alone fails -> it goes on leading', () => {
+  it('the uplink of a node alone fails -> it keeps leading', () => {
     const cluster = elected('a');
     cluster.uplink('a', 'failed');
     cluster.run(stableMaxMs);
     expect(cluster.leaders()).toBe('a');
   });
 
-  it('the uplink fails, and the only other one is not eligible -> it goes on leading', () => {
+  it('the uplink fails, and the only other node is not eligible -> it keeps leading', () => {
     const cluster = elected('ab', { ineligible: 'b' });
     cluster.uplink('a', 'failed');
     cluster.run(stableMaxMs);
@@ -393,12 +393,12 @@ describe('election: eligibility', () => {
     expect(cluster.followed()).toEqual(['b', 'b', 'b']);
   });
 
-  it('nobody is eligible -> nobody leads', () => {
+  it('no node is eligible -> no leader', () => {
     const cluster = new ElectionCluster('ab', { ineligible: 'ab' }).run(stableMaxMs);
     expect(cluster.changes).toEqual([]);
   });
 
-  it('the leader is so no more -> steps down at once, and the next one leads', () => {
+  it('the leader becomes ineligible -> steps down at once, and the next one leads', () => {
     const cluster = elected('ab');
     cluster.eligible('a', false);
     expect(cluster.leaders()).toBe('');
@@ -407,7 +407,7 @@ describe('election: eligibility', () => {
     expect(cluster.leaders()).toBe('b');
   });
 
-  it('the smallest becomes so -> waits, claims, leads', () => {
+  it('the smallest becomes eligible -> waits, claims, leads', () => {
     const cluster = elected('ab', { ineligible: 'a' });
     cluster.eligible('a', true);
     cluster.run(stableFirstMs + 4 * newsMs);
@@ -415,7 +415,7 @@ describe('election: eligibility', () => {
     expect(cluster.takeLeadersMax()).toBe(1);
   });
 
-  it('a candidate is so no more, in any state of its candidacy -> observes, and asks for nothing', () => {
+  it('a candidate becomes ineligible, in any state of its candidacy -> observes, and claims nothing', () => {
     for (const [waitMs, state] of [
       [newsMs, 'a: canvassing'],
       [newsMs + 500, 'a: waiting'],
@@ -432,8 +432,8 @@ describe('election: eligibility', () => {
   });
 });
 
-describe('election: what is told', () => {
-  it('a memberState -> once for each change', () => {
+describe('election: reports', () => {
+  it('a member state -> once for each change', () => {
     const { actor, memberStates, hear } = setup();
     hear({});
     actor.send({ type: 'uplink.changed', uplink: 'ok' });
@@ -441,14 +441,14 @@ describe('election: what is told', () => {
     expect(memberStates).toEqual([newcomer, { ...newcomer, uplink: 'ok' }]);
   });
 
-  it('the leader is as before -> nothing, whatever else changes', () => {
+  it('the leader stays the same -> no report, even if other facts change', () => {
     const { parent, hear } = setup();
     hear({ a: { electionRole: 'leading', term: 1 } });
     hear({ a: { electionRole: 'leading', term: 1, uplink: 'ok' }, c: {} });
     expect(parent.events).toEqual([{ type: 'leadership.changed', isLeader: false, leaderId: 'a', term: 1 }]);
   });
 
-  it('the highest term of others -> is taken over, and said', () => {
+  it('the highest term of others -> adopted, and announced', () => {
     const { memberStates, hear } = setup();
     hear({ a: { term: 4 }, c: { term: 9 } });
     hear({ a: { term: 4 } });
@@ -456,7 +456,7 @@ describe('election: what is told', () => {
     expect(memberStates).toHaveLength(2);
   });
 
-  it('who is live cannot be known any more -> nobody leads as far as it knows, and it ends with the reason', () => {
+  it('liveness fails -> reports no leader, and ends with the reason', () => {
     const { actor, parent, hear, breakDown } = setup();
     hear({ a: { electionRole: 'leading', term: 3 } });
     breakDown();

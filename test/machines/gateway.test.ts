@@ -122,13 +122,13 @@ function setup({ peer = cloudPeer, random = (): number => 0 } = {}) {
 }
 
 describe('gateway', () => {
-  it('the node does not lead -> nothing is asked of anybody', async () => {
+  it('the node does not lead -> no requests', async () => {
     const { advance, state, requested, told } = setup();
     await advance(600_000);
     expect([state(), requested, told()]).toEqual(['idle', [], ['idle']]);
   });
 
-  it('the node leads -> token, connection, session with the token and what is shared; then online', async () => {
+  it('the node leads -> token, connection, session with the token for shared entries; then online', async () => {
     const { goOnline, state, told, dialed } = setup();
     const session = await goOnline();
     expect(state()).toBe('online');
@@ -139,7 +139,7 @@ describe('gateway', () => {
     expect(told()).toEqual(['idle', 'trying', 'gateway.connected', 'online']);
   });
 
-  it('leadership is lost, wherever it was -> goodbye, and idle', async () => {
+  it('leadership is lost, in any state -> goodbye, and idle', async () => {
     const { goOnline, actor, state, told } = setup();
     const session = await goOnline();
     told();
@@ -153,7 +153,7 @@ describe('gateway', () => {
     expect([state(), session.told.map(({ type }) => type)]).toEqual(['idle', ['session.admit', 'session.close']]);
   });
 
-  it('four fifths of the lifetime have passed -> a fresh token, and the session hears of it', async () => {
+  it('four fifths of the lifetime have passed -> a fresh token for the session', async () => {
     const { goOnline, advance, requested, state } = setup();
     const session = await goOnline();
     await advance(lifetimeMs * limits.tokenRefreshShare - 1);
@@ -174,7 +174,7 @@ describe('gateway', () => {
     expect(requested).toHaveLength(2);
   });
 
-  it('the authority is away when the token has to be renewed -> tried again, while the session goes on', async () => {
+  it('the authority is away when the token has to be renewed -> retried while the session continues', async () => {
     const { goOnline, advance, requested, state, refuseTokens, context } = setup();
     await goOnline();
     refuseTokens('authorityUnavailable');
@@ -185,7 +185,7 @@ describe('gateway', () => {
     expect([state(), requested.length, context().refreshAttempt]).toEqual(['online', 3, 0]);
   });
 
-  it('the authority wants to be left alone for a minute -> it is, whatever the backoff would be', async () => {
+  it('the authority asks for a pause of a minute -> kept, even if the backoff is shorter', async () => {
     const { actor, advance, requested, refuseTokens, state } = setup();
     refuseTokens('authorityUnavailable', 60_000);
     actor.send({ type: 'gateway.open' });
@@ -202,7 +202,7 @@ describe('gateway', () => {
     expect(requested).toHaveLength(4);
   });
 
-  it('the authority wants to be left alone while the token has to be renewed -> it is, and the session goes on', async () => {
+  it('the authority asks for a pause while the token has to be renewed -> kept, and the session continues', async () => {
     const { goOnline, advance, requested, state, refuseTokens } = setup();
     await goOnline();
     refuseTokens('authorityUnavailable', 30_000);
@@ -226,7 +226,7 @@ describe('gateway', () => {
     expect(sessions.length).toBeLessThan((2 * 600_000) / limits.gatewayBackoffMaxMs + 30);
   });
 
-  it('the cloud node refuses the token -> another one, once; then rejected, told once, and retried rarely', async () => {
+  it('the cloud node refuses the token -> another one, once; then rejected, reported once, and retried rarely', async () => {
     const { actor, sessions, requested, state, told, advance } = setup();
     const refuse = () => sessions.at(-1)?.end({ code: 'tokenRefused', message: 'no' });
     actor.send({ type: 'gateway.open' });
@@ -257,20 +257,20 @@ describe('gateway', () => {
     return sessions.length;
   };
 
-  it('each session is of use and breaks at once -> the waits grow all the same', async () => {
+  it('each session exchanges data and breaks at once -> the waits grow nevertheless', async () => {
     const gateway = setup();
     expect(await flap(gateway, lost)).toBeLessThan(15);
     expect(gateway.requested).toHaveLength(1);
   });
 
-  it('each session is of use, and then its token is refused -> one more token at once, then rare attempts', async () => {
+  it('each session exchanges data, and then its token is refused -> one more token at once, then rare attempts', async () => {
     const gateway = setup();
     expect(await flap(gateway, { code: 'tokenRefused', message: 'no' })).toBeLessThan(8);
     expect(gateway.requested.length).toBeLessThan(8);
     expect(gateway.state()).toBe('rejected');
   });
 
-  it('a session of use lasts for limits.gatewaySteadyMs -> the failures before it count no more', async () => {
+  it('a session that exchanges data lasts for limits.gatewaySteadyMs -> earlier failures no longer count', async () => {
     const { goOnline, identify, advance, actor, context } = setup();
     const first = await goOnline();
     await first.end();
@@ -293,7 +293,7 @@ describe('gateway', () => {
     expect([state(), context().lastFailure?.code]).toEqual(['rejected', code]);
   });
 
-  it('somebody else answers -> refused and rejected', async () => {
+  it('another node answers -> refused and rejected', async () => {
     const { actor, identify, state, context } = setup();
     actor.send({ type: 'gateway.open' });
     await settled();
@@ -301,7 +301,7 @@ describe('gateway', () => {
     expect([state(), context().lastFailure?.code]).toEqual(['rejected', 'nodeIdMismatch']);
   });
 
-  it('a probe -> goodbye as soon as the cloud node has said who it is', async () => {
+  it('a probe -> goodbye as soon as the cloud node has identified itself', async () => {
     const { actor, identify, state, told } = setup();
     actor.send({ type: 'gateway.probe' });
     await settled();
@@ -309,7 +309,7 @@ describe('gateway', () => {
     expect([state(), told()]).toEqual(['idle', ['idle', 'trying', 'gateway.probed', 'idle']]);
   });
 
-  it('a probe that fails -> said so, and no further attempt', async () => {
+  it('a probe that fails -> reported, and no further attempt', async () => {
     const { actor, state, refuseTokens, advance, requested, told } = setup();
     refuseTokens('authorityUnavailable');
     actor.send({ type: 'gateway.probe' });
@@ -318,7 +318,7 @@ describe('gateway', () => {
     expect([state(), requested.length, told()]).toEqual(['idle', 1, ['idle', 'trying', 'gateway.probed', 'idle']]);
   });
 
-  it('disabled, and enabled again -> disconnected, and connected anew', async () => {
+  it('disabled, and enabled again -> disconnected, and connected again', async () => {
     const { actor, goOnline, state, identify } = setup();
     await goOnline();
     actor.send({ type: 'gateway.revise', peer: { ...cloudPeer, isEnabled: false } });
@@ -329,7 +329,7 @@ describe('gateway', () => {
     expect(state()).toBe('online');
   });
 
-  it('a session that was told to close ends -> that is no failed attempt', async () => {
+  it('a session ends after a command to close -> not a failed attempt', async () => {
     const { actor, goOnline, state, context } = setup();
     const { input } = await goOnline();
     actor.send({ type: 'gateway.revise', peer: { ...cloudPeer, isEnabled: false } });
@@ -339,7 +339,7 @@ describe('gateway', () => {
     expect([state(), context().lastFailure]).toEqual(['disabled', undefined]);
   });
 
-  it('the same configuration again -> nothing happens', async () => {
+  it('the same configuration again -> no effect', async () => {
     const { actor, goOnline, state, told } = setup();
     await goOnline();
     told();
@@ -347,7 +347,7 @@ describe('gateway', () => {
     expect([state(), told()]).toEqual(['online', []]);
   });
 
-  it('the session breaks -> told, backoff, and connected again with the same token', async () => {
+  it('the session breaks -> reported, backoff, and connected again with the same token', async () => {
     const { goOnline, advance, requested, identify, state, told } = setup();
     const session = await goOnline();
     told();
@@ -358,7 +358,7 @@ describe('gateway', () => {
     expect([state(), requested.length]).toEqual(['online', 1]);
   });
 
-  it('intervals change -> its session hears of them, and goes on', async () => {
+  it('intervals change -> the session gets them, and continues', async () => {
     const { actor, goOnline, state, context } = setup();
     const session = await goOnline();
     actor.send({ ...adjusted('intervals'), configured: { ...configured, configuration: context().configuration } });
@@ -366,7 +366,7 @@ describe('gateway', () => {
     expect(session.told.map(({ type }) => type)).toEqual(['session.admit', 'session.adjust']);
   });
 
-  it('other authorities are trusted -> says goodbye and verifies anew', async () => {
+  it('other authorities are trusted -> says goodbye and verifies again', async () => {
     const { actor, goOnline, state, dialed } = setup();
     const session = await goOnline();
     actor.send({ ...adjusted('uplink'), configured: { ...configured, ca: 'another' } });
@@ -376,7 +376,7 @@ describe('gateway', () => {
     expect(dialed).toHaveLength(2);
   });
 
-  it('rejected, and the reason is mended -> tries at once', async () => {
+  it('rejected, and the reason is corrected -> tries at once', async () => {
     const { actor, refuseTokens, state, requested } = setup();
     refuseTokens('secretUnsealable');
     actor.send({ type: 'gateway.open' });

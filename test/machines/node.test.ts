@@ -5,7 +5,7 @@ import type { Boot } from '../../src/core/ids.js';
 import { nodeMachine } from '../../src/machines/node.machine.js';
 
 describe('node: stopping', () => {
-  it('a service fails meanwhile -> is reported, and the node goes on closing', () => {
+  it('a service fails meanwhile -> reported, and the node continues to close', () => {
     const pending = fromPromise(() => new Promise<never>(() => {})) as never;
     const failing = fromCallback(({ receive }) =>
       receive(() => {
@@ -56,7 +56,7 @@ describe('node: starting', () => {
 });
 
 describe('node: its configuration', () => {
-  it('cannot be read any more -> is told with its own code, and the node goes on', () => {
+  it('becomes unreadable -> reported with its own code, and the node continues', () => {
     const pending = fromPromise(() => new Promise<never>(() => {})) as never;
     const idle = fromCallback(() => {}) as never;
     const machine = nodeMachine.provide({

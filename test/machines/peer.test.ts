@@ -72,7 +72,7 @@ const nodeEvents = (parent: Recorder<PeerReport>) =>
   parent.events.flatMap((event) => (event.type === 'notice' ? [event.nodeEvent.type] : []));
 
 describe('peer: dialing', () => {
-  it('an earlier session closes while it dials -> goes on dialing', async () => {
+  it('an earlier session closes while it dials -> continues to dial', async () => {
     const { actor, dials } = setup({ dial: () => new Promise(() => {}) });
     actor.send({ type: 'peer.discovered', source: 'beacon', address });
     const refused = { code: 'duplicateNodeId', message: 'Not welcome.' } as const;
@@ -81,7 +81,7 @@ describe('peer: dialing', () => {
     expect(dials()).toBe(1);
   });
 
-  it('sighted -> dials at once and hands the connection over', async () => {
+  it('discovered -> dials at once and hands the connection over', async () => {
     const { actor, parent } = setup();
     actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
@@ -89,7 +89,7 @@ describe('peer: dialing', () => {
     expect(actor.getSnapshot().value).toEqual({ dialing: 'introducing' });
   });
 
-  it('the dial fails again and again -> waits longer each time, up to the maximum', async () => {
+  it('the dial fails repeatedly -> waits longer each time, up to the maximum', async () => {
     const { actor, clock, dials } = setup({
       dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')),
     });
@@ -131,7 +131,7 @@ describe('peer: dialing', () => {
     expect(dials()).toBe(before + 1);
   });
 
-  it('beacons from two networks, and the first leads nowhere -> the other is tried next', async () => {
+  it('beacons from two networks, and the first address fails -> the other is tried next', async () => {
     const tried: string[] = [];
     const { actor, clock } = setup({
       dial: ({ host }) => {
@@ -150,7 +150,7 @@ describe('peer: dialing', () => {
     expect(actor.getSnapshot().value).toEqual({ dialing: 'introducing' });
   });
 
-  it('a stranger answers at one of its addresses, with another key -> the others are tried before it counts as refused', async () => {
+  it('a stranger with another key answers at one address -> the others are tried before it counts as refused', async () => {
     const { actor, clock, parent } = setup({ dial: () => Promise.reject(new StatemeshError('wrongClusterKey', 'no')) });
     actor.send({ type: 'peer.discovered', source: 'beacon', address: { host: '10.2.0.1', port: 1 } });
     actor.send({ type: 'peer.discovered', source: 'beacon', address: { host: '10.1.0.1', port: 1 } });
@@ -182,7 +182,7 @@ describe('peer: dialing', () => {
     expect(actor.getSnapshot().status).toBe('done');
   });
 
-  it('cannot be reached -> told after the second attempt, and then ever more rarely', async () => {
+  it('unreachable -> reported after the second attempt, and then ever more rarely', async () => {
     const { actor, clock, parent } = setup({
       dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')),
     });
@@ -198,7 +198,7 @@ describe('peer: dialing', () => {
     expect(told[0]).toMatchObject({ nodeId: 'b', address: '127.0.0.1:9000', failure: { code: 'connectionRefused' } });
   });
 
-  it('a wrong cluster key -> is refused: reported, and tried again rarely', async () => {
+  it('a wrong cluster key -> refused: reported, and retried rarely', async () => {
     const { actor, clock, parent, dials } = setup({
       dial: () => Promise.reject(new StatemeshError('wrongClusterKey', 'no')),
     });
@@ -212,7 +212,7 @@ describe('peer: dialing', () => {
     expect(dials()).toBe(2);
   });
 
-  it('backing off: news of it -> dials at once', async () => {
+  it('backing off: discovered -> dials at once', async () => {
     const { actor, dials } = setup({ dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')) });
     actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
@@ -220,7 +220,7 @@ describe('peer: dialing', () => {
     expect(dials()).toBe(2);
   });
 
-  it('restarted elsewhere, whatever was tried before -> its new address is dialed first', async () => {
+  it('restarted elsewhere, after any attempts -> its new address is dialed first', async () => {
     const dialed: number[] = [];
     const { actor, clock } = setup({
       dial: ({ port }) => {
@@ -254,7 +254,7 @@ describe('peer: dialing', () => {
     expect(dialed).toEqual([9_000, 9_001]);
   });
 
-  it('backing off: nobody knows it any more -> is forgotten', async () => {
+  it('backing off: no source knows it any more -> forgotten', async () => {
     const { actor } = setup({ dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')) });
     actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
@@ -262,7 +262,7 @@ describe('peer: dialing', () => {
     expect(actor.getSnapshot().status).toBe('done');
   });
 
-  it('known by a session only, which is over -> is dialed back a few times, then forgotten', async () => {
+  it('known from an ended session only -> dialed a few times, then forgotten', async () => {
     const { actor, clock, dials } = setup({
       dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')),
     });
@@ -277,7 +277,7 @@ describe('peer: dialing', () => {
     expect(actor.getSnapshot().status).toBe('done');
   });
 
-  it('a session under way that says nothing -> backs off', async () => {
+  it('a session that stays silent -> backs off', async () => {
     const { actor, clock } = setup();
     actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
@@ -285,7 +285,7 @@ describe('peer: dialing', () => {
     expect(actor.getSnapshot().value).toBe('backingOff');
   });
 
-  it('connections that come to nothing, again and again -> each wait is longer, and the addresses take turns', async () => {
+  it('connections that fail repeatedly -> each wait is longer, and the addresses take turns', async () => {
     const dialed: number[] = [];
     const { actor, clock } = setup({
       dial: async ({ port }) => {
@@ -309,7 +309,7 @@ describe('peer: dialing', () => {
 });
 
 describe('peer: sessions', () => {
-  it('identified -> is admitted, and the world is told', () => {
+  it('identified -> admitted and reported', () => {
     const { actor, parent } = setup();
     const first = session('accepted');
     actor.send(first);
@@ -317,7 +317,7 @@ describe('peer: sessions', () => {
     expect(nodeEvents(parent)).toEqual(['peer.connected']);
   });
 
-  it('closed -> the world is told, and it is dialed again', async () => {
+  it('closed -> reported, and dialed again', async () => {
     const { actor, clock, parent, dials } = setup();
     actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
@@ -329,14 +329,14 @@ describe('peer: sessions', () => {
     expect(dials()).toBe(2);
   });
 
-  it('another session closes -> the present one is not touched', () => {
+  it('another session closes -> the present one stays', () => {
     const { actor } = setup();
     actor.send(session('accepted'));
     actor.send({ type: 'session.closed', sessionId: 'other', failure: lost });
     expect(actor.getSnapshot().matches('connected')).toBe(true);
   });
 
-  it('its session was of use -> the next failure starts from the first backoff; being connected alone does not', async () => {
+  it('its session exchanged data -> the next failure starts from the first backoff; a mere connection changes nothing', async () => {
     const { actor, clock } = setup({ dial: () => Promise.reject(new StatemeshError('connectionRefused', 'no')) });
     actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
@@ -387,13 +387,13 @@ describe('peer: another process under its NodeId', () => {
     return { ...bench, present, newcomer };
   }
 
-  it('comes -> the present session is asked, nothing is decided', () => {
+  it('connects -> the present session is probed, and nothing is decided', () => {
     const { present, newcomer } = contested();
     expect(present.commands.types()).toEqual(['session.admit', 'session.probe']);
     expect(newcomer.commands.types()).toEqual([]);
   });
 
-  it('the present one answers -> the newcomer is refused as a duplicate, and it is reported', () => {
+  it('the present one answers -> the newcomer is refused as a duplicate, and reported', () => {
     const { actor, parent, present, newcomer } = contested();
     actor.send({ type: 'session.answered', sessionId: present.sessionId });
     expect(newcomer.commands.events).toMatchObject([{ type: 'session.refuse', refusal: { code: 'duplicateNodeId' } }]);
@@ -409,7 +409,7 @@ describe('peer: another process under its NodeId', () => {
     expect(actor.getSnapshot().context.session?.sessionId).toBe(newcomer.sessionId);
   });
 
-  it('the present one is far away -> its answer is waited for', () => {
+  it('the present one is far away -> waits longer for its answer', () => {
     const { actor, clock, present, newcomer } = contested({ roundTripMs: 5_000 });
     clock.advance(limits.duplicateProbeMs + 9_999);
     expect(newcomer.commands.events).toEqual([]);
@@ -425,14 +425,14 @@ describe('peer: another process under its NodeId', () => {
     expect(nodeEvents(parent)).toEqual(['peer.connected']);
   });
 
-  it('the newcomer gives up -> all is as before', () => {
+  it('the newcomer gives up -> no change', () => {
     const { actor, clock, present, newcomer } = contested();
     actor.send({ type: 'session.closed', sessionId: newcomer.sessionId, failure: lost });
     clock.advance(limits.duplicateProbeMs);
     expect(present.commands.types()).toEqual(['session.admit', 'session.probe']);
   });
 
-  it('a third one comes meanwhile -> is refused', () => {
+  it('a third one connects meanwhile -> refused', () => {
     const { actor } = contested();
     const third = session('accepted', 'boot-3');
     actor.send(third);
@@ -441,7 +441,7 @@ describe('peer: another process under its NodeId', () => {
 });
 
 describe('peer: diverged', () => {
-  it('another author diverges later -> is told, too', () => {
+  it('another author diverges later -> reported, too', () => {
     const { actor, parent } = setup();
     const first = session('accepted');
     const [one, other] = ['x/i/shared', 'y/i/shared'] as AuthorKey[];
@@ -464,7 +464,7 @@ describe('peer: diverged', () => {
     expect(actor.getSnapshot().matches({ connected: { chains: 'aligned' } })).toBe(true);
   });
 
-  it('reported by its session -> is shown, and leaves when the evidence is gone', () => {
+  it('reported by its session -> shown until the evidence is gone', () => {
     const { actor, parent } = setup();
     const first = session('accepted');
     actor.send(first);
@@ -476,10 +476,10 @@ describe('peer: diverged', () => {
   });
 });
 
-describe('peer: on the move', () => {
+describe('peer: moves', () => {
   const gone = { code: 'identityChanged', message: 'It is another one now.' } as const;
 
-  it('says that it goes on under another NodeId -> nobody looks for it where it was', () => {
+  it('announces another NodeId -> its old address is not dialed', () => {
     const { actor, parent, dials } = setup();
     actor.send({ type: 'peer.discovered', source: 'beacon', address });
     const own = session('accepted', 'boot', 9_001);
@@ -491,7 +491,7 @@ describe('peer: on the move', () => {
     expect(dials()).toBe(1);
   });
 
-  it('the same, but its address is configured -> is tried there again', () => {
+  it('the same, but its address is configured -> tried there again', () => {
     const { actor, clock, dials } = setup({ dial: () => new Promise(() => {}) });
     actor.send({ type: 'peer.discovered', source: 'known', address });
     const own = session('accepted');
@@ -502,7 +502,7 @@ describe('peer: on the move', () => {
     expect(dials()).toBe(2);
   });
 
-  it('says that it listens elsewhere -> is dialed there after the session', () => {
+  it('announces another port -> dialed there after the session', () => {
     const dialed: Address[] = [];
     const { actor, clock } = setup({
       dial: (where) => {
@@ -519,7 +519,7 @@ describe('peer: on the move', () => {
     expect(dialed).toEqual([{ host: '127.0.0.1', port: 9_001 }]);
   });
 
-  it('somebody else answers where a beacon has said -> that address is forgotten, and the peer with it', async () => {
+  it('another node answers at an address from a beacon -> the address is forgotten, and the peer with it', async () => {
     const { actor } = setup();
     actor.send({ type: 'peer.discovered', source: 'beacon', address });
     await settled();
@@ -528,7 +528,7 @@ describe('peer: on the move', () => {
     expect(actor.getSnapshot().value).toBe('forgotten');
   });
 
-  it('somebody else answers where it is configured to be -> complains, and tries again, but rarely', async () => {
+  it('another node answers at its configured address -> complains, and retries rarely', async () => {
     const { actor, parent } = setup();
     actor.send({ type: 'peer.discovered', source: 'known', address });
     await settled();

@@ -57,7 +57,7 @@ function setup() {
 }
 
 describe('receiver', () => {
-  it('a batch -> is acknowledged when it is on disk, not before', async () => {
+  it('a batch -> acknowledged once it is on disk, not before', async () => {
     const { applying, batch, frames, state } = setup();
     batch(1);
     await settled();
@@ -79,7 +79,7 @@ describe('receiver', () => {
     expect(limits.batchesPerTransactionMax).toBe(2);
   });
 
-  it('more batches than the window allows, or out of order -> is reported', () => {
+  it('more batches than the window allows, or out of order -> reported', () => {
     const { batch, parent } = setup();
     for (const sequence of [1, 2, 3, 4]) batch(sequence);
     expect(parent.events).toEqual([]);
@@ -90,7 +90,7 @@ describe('receiver', () => {
     expect(other.parent.events).toMatchObject([{ failure: { code: 'windowExceeded' } }]);
   });
 
-  it('a gap -> the other side hears where we are, after a pause that grows until the digests match', async () => {
+  it('a gap -> our clock is sent after a pause that grows until the digests match', async () => {
     const { actor, time, applying, batch, frames, state } = setup();
     for (const attempt of [1, 2, 3]) {
       batch(attempt);
@@ -113,7 +113,7 @@ describe('receiver', () => {
     expect(state()).toBe('waiting');
   });
 
-  it('a gap under a steady stream of batches -> the pause goes on, and is not begun anew by each', async () => {
+  it('a gap under a steady stream of batches -> no batch restarts the pause', async () => {
     const { time, applying, batch, frames } = setup();
     batch(1);
     await applying[0]?.answer({ applied: 0, gaps: [author] });
@@ -126,7 +126,7 @@ describe('receiver', () => {
     expect(frames().filter(({ type }) => type === 'frame.vectorClock')).toHaveLength(1);
   });
 
-  it('the digests differ -> tells how far it has come; while a gap is due to be told -> leaves it to that', async () => {
+  it('the digests differ -> sends our clock; during the pause after a gap -> does not', async () => {
     const { actor, applying, batch, frames } = setup();
     const clocks = () => frames().filter(({ type }) => type === 'frame.vectorClock').length;
     actor.send({ type: 'heartbeat.differed' });
@@ -139,7 +139,7 @@ describe('receiver', () => {
     expect(clocks()).toBe(2);
   });
 
-  it('a gap, then a batch without one -> the other side still hears where we are', async () => {
+  it('a gap, then a batch without one -> our clock is sent nevertheless', async () => {
     const { time, applying, batch, frames, state } = setup();
     batch(1);
     await applying[0]?.answer({ applied: 0, gaps: [author] });
@@ -150,7 +150,7 @@ describe('receiver', () => {
     expect(frames().filter(({ type }) => type === 'frame.vectorClock')).toHaveLength(1);
   });
 
-  it('asked for the clock -> tells how far it has come, and which batch that includes', async () => {
+  it('asked for the clock -> sends it, with the last batch that it includes', async () => {
     const { actor, applying, batch, frames } = setup();
     batch(1);
     await applying[0]?.answer({});
@@ -159,7 +159,7 @@ describe('receiver', () => {
     expect(frames().at(-1)).toMatchObject({ type: 'frame.vectorClock', received: 1 });
   });
 
-  it('authors parked or diverged -> are reported', async () => {
+  it('parked or diverged authors -> reported', async () => {
     const { applying, batch, parent } = setup();
     batch(1);
     await applying[0]?.answer({ parked: [author], diverged: [author] });
@@ -170,7 +170,7 @@ describe('receiver', () => {
     ]);
   });
 
-  it('the own disk fails -> it tries again with pauses that grow, says so each time, and acknowledges when it has written', async () => {
+  it('the own disk fails -> retries with growing pauses, reports each, and acknowledges after the write', async () => {
     const { time, applying, batch, parent, frames, state } = setup();
     const { diskBackoffFirstMs, diskBackoffMaxMs } = limits;
     batch(1);
@@ -194,7 +194,7 @@ describe('receiver', () => {
     expect([state(), parent.types()]).toEqual(['waiting', ['replication.advanced']]);
   });
 
-  it('more than the window allows while the own disk fails -> is the fault of the other side, and reported', async () => {
+  it('more than the window allows while the own disk fails -> reported as a fault of the other side', async () => {
     const { applying, batch, parent } = setup();
     batch(1);
     await applying[0]?.fail({ code: 'databaseUnavailable', message: 'I/O error' });
@@ -204,7 +204,7 @@ describe('receiver', () => {
     expect(parent.events).toMatchObject([{ type: 'replication.failed', failure: { code: 'windowExceeded' } }]);
   });
 
-  it('the store fails for a reason of its own -> is reported with its code, nothing is acknowledged, and it is over', async () => {
+  it('another failure of the store -> reported with its code; no acknowledgement, and the end', async () => {
     const { actor, applying, batch, parent, frames, state } = setup();
     batch(1);
     await applying[0]?.fail({ code: 'internal', message: 'It broke.' });

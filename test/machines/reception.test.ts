@@ -121,7 +121,7 @@ async function entriesVisited(work: () => unknown): Promise<number> {
 }
 
 describe('reception', () => {
-  it('a connection -> a session that is guarded, and exchanges what is shared', () => {
+  it('a connection -> a guarded session that exchanges shared entries', () => {
     const { connect } = setup();
     expect(connect().input).toMatchObject({
       direction: 'accepted',
@@ -132,7 +132,7 @@ describe('reception', () => {
     });
   });
 
-  it('a node that has shown its token -> is admitted, and told; when it goes, that is told too', async () => {
+  it('a node that has shown its token -> admitted and reported; its end is reported, too', async () => {
     const { connect, identify, nodeEvents, actor, present } = setup();
     const session = connect();
     identify(session, 'a');
@@ -146,14 +146,14 @@ describe('reception', () => {
     expect(actor.getSnapshot().children).toEqual({});
   });
 
-  it('a connection that comes to nothing -> nobody hears of it', async () => {
+  it('a connection that fails -> not reported', async () => {
     const { connect, nodeEvents, present } = setup();
     await connect().end();
     expect(nodeEvents()).toEqual([]);
     expect(present()).toEqual([]);
   });
 
-  it('a node that dials again -> the later session stays, the earlier is told, and to others nothing has changed', async () => {
+  it('a node that dials again -> the later session stays, the earlier one is closed, and no change is reported', async () => {
     const { connect, identify, nodeEvents, present } = setup();
     const [first, second] = [connect(), connect()];
     identify(first, 'a');
@@ -167,7 +167,7 @@ describe('reception', () => {
     expect(present()).toEqual([]);
   });
 
-  it('the earlier connection is verified after the later one -> is refused as the duplicate', () => {
+  it('the earlier connection is verified after the later one -> refused as the duplicate', () => {
     const { connect, identify } = setup();
     const [first, second] = [connect(), connect()];
     identify(second, 'a');
@@ -176,7 +176,7 @@ describe('reception', () => {
     expect(second.told).toEqual([{ type: 'session.admit' }]);
   });
 
-  it('nodes of one NodeId from two sites -> are two nodes', () => {
+  it('nodes of one NodeId from two sites -> two nodes', () => {
     const { connect, identify, nodeEvents } = setup();
     const [first, second] = [connect(), connect()];
     identify(first, 'a');
@@ -196,7 +196,7 @@ describe('reception', () => {
     expect(nodeEvents()).toEqual([]);
   });
 
-  it('a divergence -> is told; of a session that is over -> is not', () => {
+  it('a divergence -> reported; of an ended session -> not reported', () => {
     const { connect, identify, nodeEvents, actor } = setup();
     const session = connect();
     identify(session, 'a');
@@ -207,7 +207,7 @@ describe('reception', () => {
     expect(nodeEvents()).toEqual([{ type: 'peer.diverged', nodeId: 'a', authors }]);
   });
 
-  it('a session that fails -> is told and reaped, and the others go on', async () => {
+  it('a session that fails -> reported and reaped, and the others continue', async () => {
     const { connect, identify, nodeEvents, present } = setup();
     const [first, second] = [connect(), connect()];
     identify(first, 'a');
@@ -222,7 +222,7 @@ describe('reception', () => {
     expect(present()).toEqual(['session-2']);
   });
 
-  it('a ward that fails -> is told; its guests are told goodbye and are gone, and those of others go on', () => {
+  it('a ward that fails -> reported; its guests get goodbye and are gone, and those of others stay', () => {
     const { connect, identify, nodeEvents, actor, present } = setup();
     const { wardSessionsMax } = limits;
     Object.assign(limits, { wardSessionsMax: 1 });
@@ -241,7 +241,7 @@ describe('reception', () => {
     expect([present(), Object.keys(actor.getSnapshot().children)]).toEqual([['session-2'], ['ward-2']]);
   });
 
-  it('more sessions than a ward has -> another one, whose place is taken again; none stays without sessions', async () => {
+  it('more sessions than fit in a ward -> another ward; freed places are used again, and no ward stays empty', async () => {
     const { connect, actor, sessions } = setup();
     const { wardSessionsMax } = limits;
     Object.assign(limits, { wardSessionsMax: 2 });
@@ -268,7 +268,7 @@ describe('reception', () => {
     Object.assign(limits, { wardSessionsMax });
   });
 
-  it('ten times as many guests -> one more goes through no more entries, and no actor has more than a ward of children', async () => {
+  it('ten times as many guests -> one more visits no more entries, and no actor has more children than a ward', async () => {
     const { connect, identify, actor } = setup();
     let count = 0;
     const arrive = () => {
@@ -292,7 +292,7 @@ describe('reception', () => {
     expect(Math.max(...familySizes(actor))).toBe(limits.wardSessionsMax);
   });
 
-  it('a reception -> an actor that stops looks for its own delays only', () => {
+  it('a reception -> an actor that stops searches only its own delays', () => {
     expect(delayIdsOf(setup().actor)).toBeDefined();
   });
 
@@ -312,7 +312,7 @@ describe('reception', () => {
     Object.assign(limits, { guestsMax, unauthenticatedMax });
   });
 
-  it('told to leave -> ends when the last session has; drops and refuses what comes meanwhile', async () => {
+  it('told to leave -> ends after the last session; drops and refuses newcomers', async () => {
     const { connect, identify, destroyed, actor } = setup();
     const [first, second] = [connect(), connect()];
     actor.send({ type: 'reception.leave', refusal: { code: 'goodbye', message: 'The node is stopping.' } });
@@ -326,7 +326,7 @@ describe('reception', () => {
     expect(actor.getSnapshot().status).toBe('done');
   });
 
-  it('told to leave, and a session does not end -> ends within two seconds', () => {
+  it('told to leave, and a session hangs -> ends within two seconds', () => {
     const { connect, time, actor } = setup();
     connect();
     actor.send({ type: 'reception.leave', refusal: { code: 'goodbye', message: 'The node is stopping.' } });

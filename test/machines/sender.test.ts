@@ -101,7 +101,7 @@ describe('sender', () => {
     expect(batches()).toEqual([]);
   });
 
-  it('the disk cannot be read -> it tries again with pauses that grow, and goes on when it can; nobody is told', async () => {
+  it('the disk is unreadable -> retries with growing pauses, continues when it can, and reports no failure', async () => {
     const { time, parent, readings, batches, state } = setup();
     const { diskBackoffFirstMs, diskBackoffMaxMs } = limits;
     for (let attempt = 0; attempt < 10; attempt += 1) {
@@ -117,7 +117,7 @@ describe('sender', () => {
     expect([state(), batches().length, parent.events]).toEqual(['caughtUp', 1, []]);
   });
 
-  it('the store fails for a reason of its own -> is reported with its code, and it is over', async () => {
+  it('another failure of the store -> reported with its code, and the end', async () => {
     const { actor, parent, readings, state } = setup();
     await readings[0]?.fail(new StatemeshError('storeClosed', 'closed'));
     expect(parent.events).toEqual([
@@ -127,7 +127,7 @@ describe('sender', () => {
     expect(actor.getSnapshot().status).toBe('done');
   });
 
-  it('a backlog -> is sent batch by batch, each behind the last, until the window is full', async () => {
+  it('a backlog -> sent batch by batch, without waiting, until the window is full', async () => {
     const { actor, readings, batches, state } = setup();
     let after: Position = chainStart;
     for (let index = 0; index < limits.batchesInFlightMax; index += 1) {
@@ -144,7 +144,7 @@ describe('sender', () => {
     expect(readings).toHaveLength(limits.batchesInFlightMax + 1);
   });
 
-  it('a commit while reading -> reads again before it rests', async () => {
+  it('a commit while reading -> reads again before resting', async () => {
     const { actor, readings, state } = setup();
     actor.send({ type: 'oplog.appended', commit: commitOf(runOf(chainStart, 1)) });
     await readings[0]?.answer({});
@@ -153,7 +153,7 @@ describe('sender', () => {
     expect(state()).toBe('caughtUp');
   });
 
-  it('what the other side has sent is committed while reading -> is not read to be sent back', async () => {
+  it('a commit from the other side while reading -> not read, and not sent back', async () => {
     const { actor, readings, batches, state } = setup();
     const run = runOf(chainStart, 2);
     actor.send({ type: 'oplog.appended', commit: { ...commitOf(run), origin: 'b' as NodeId } });
@@ -164,7 +164,7 @@ describe('sender', () => {
     expect(batches().map(({ runs }) => runs[0]?.after)).toEqual([endOf(run)]);
   });
 
-  it('a commit at rest -> is sent at once, from memory', async () => {
+  it('a commit at rest -> sent at once, from memory', async () => {
     const { actor, readings, batches, state } = setup();
     await readings[0]?.answer({});
     const run = runOf(chainStart, 2);
@@ -217,7 +217,7 @@ describe('sender', () => {
     expect(batches()).toHaveLength(limits.batchesInFlightMax + 1);
   });
 
-  it('the window was full and everything is on its way -> an answer brings no reading', async () => {
+  it('the window was full and everything is sent -> an answer causes no reading', async () => {
     const { actor, readings, state } = setup();
     await readings[0]?.answer({});
     let after: Position = chainStart;
@@ -232,7 +232,7 @@ describe('sender', () => {
     expect(readings).toHaveLength(1);
   });
 
-  it('a large entry -> goes in parts, and the batch that names it when all of them are on their way', async () => {
+  it('a large entry -> sent in parts, then the batch that names it', async () => {
     const { actor, readings, batches, carried, state } = setup();
     const run = runOf(chainStart, 1, large);
     await readings[0]?.answer({ runs: [run], complete: false });
@@ -252,7 +252,7 @@ describe('sender', () => {
     expect(readings[2]?.options.after.get(key)).toEqual(endOf(run));
   });
 
-  it('a large entry is on its way -> what others write goes on, what its author writes waits', async () => {
+  it('a large entry is being sent -> entries of others continue, those of its author wait', async () => {
     const { actor, readings, batches } = setup();
     const run = runOf(chainStart, 1, large);
     await readings[0]?.answer({ runs: [run], complete: false });
@@ -263,7 +263,7 @@ describe('sender', () => {
     expect(readings).toHaveLength(2);
   });
 
-  it('two large entries -> go one after the other, and one place of the window is theirs', async () => {
+  it('two large entries -> one after the other, with one place in the window', async () => {
     const { actor, readings, batches, carried, state } = setup();
     const first = runOf(chainStart, 1, large);
     const others = { ...author, nodeId: 'c' as NodeId };
@@ -287,7 +287,7 @@ describe('sender', () => {
     expect(carried()).toEqual([...first.entries, ...second.entries]);
   });
 
-  it('a large entry has come there another way -> the rest of it is not sent', async () => {
+  it('the other side gets a large entry another way -> the rest is not sent', async () => {
     const { actor, readings, batches, link } = setup();
     const run = runOf(chainStart, 1, large);
     await readings[0]?.answer({ runs: [run], complete: false });
@@ -299,7 +299,7 @@ describe('sender', () => {
     expect(readings.at(-1)?.options.except.has(key)).toBe(false);
   });
 
-  it('a link that carries more -> larger batches are read', async () => {
+  it('a link with more capacity -> larger batches', async () => {
     const { readings, rate } = setup();
     expect(readings[0]?.options.bytesMax).toBe(rate.batchBytes);
     fill(rate);
@@ -308,7 +308,7 @@ describe('sender', () => {
     expect(readings[1]?.options.bytesMax).toBe(limits.batchBytesMax);
   });
 
-  it('a vector clock at rest -> what they lack is read from where they are', async () => {
+  it('a vector clock at rest -> reads the missing entries from its positions', async () => {
     const { actor, readings, state } = setup();
     const run = runOf(chainStart, 3);
     await readings[0]?.answer({ runs: [run] });
@@ -317,7 +317,7 @@ describe('sender', () => {
     expect(readings[1]?.options.after.get(key)).toBeUndefined();
   });
 
-  it('a vector clock while reading -> the reading starts again, and the old one counts for nothing', async () => {
+  it('a vector clock while reading -> reading starts again, and the old result is dropped', async () => {
     const { actor, readings, batches, state } = setup(new Map([[key, endOf(runOf(chainStart, 5))]]));
     actor.send({ type: 'frame.vectorClock', clock: new Map(), received: 0 });
     expect(readings).toHaveLength(2);
@@ -328,7 +328,7 @@ describe('sender', () => {
     expect(batches()).toHaveLength(1);
   });
 
-  it('an author with another history there -> is reported once, and left out from then on', async () => {
+  it('an author with a different history there -> reported once, and skipped from then on', async () => {
     const { actor, parent, readings } = setup();
     await readings[0]?.answer({ diverged: [key] });
     expect(parent.events).toEqual([{ type: 'replication.diverged', authors: [key] }]);
@@ -336,7 +336,7 @@ describe('sender', () => {
     expect(readings[1]?.options.except.has(key)).toBe(true);
   });
 
-  it('equal digests -> the other side has what we have, and nothing is read', async () => {
+  it('equal digests -> the other side has the same entries, and no reading', async () => {
     const { actor, readings, state } = setup();
     await readings[0]?.answer({});
     actor.send({ type: 'heartbeat.matched' });
@@ -344,7 +344,7 @@ describe('sender', () => {
     expect(state()).toBe('caughtUp');
   });
 
-  it('the other side loses an author whose entries were left out -> its clock is asked for', async () => {
+  it('the other side loses an author whose entries were skipped -> requests its clock', async () => {
     const { actor, readings, frames } = setup();
     await readings[0]?.answer({});
     actor.send({ type: 'neighbors.changed', neighbors: new Set(['a' as NodeId]) });

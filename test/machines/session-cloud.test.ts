@@ -66,7 +66,7 @@ function batchOf(scope: Author['scope']): Run {
 }
 
 describe('session: a cloud node', () => {
-  it('no token -> tokenRefused, and nobody hears but that somebody was refused', () => {
+  it('no token -> tokenRefused, and other actors learn only of a refusal', () => {
     const { hear, commands, parent, failure, verifying } = cloudNode();
     hear(request);
     expect(frames(commands)).toMatchObject([{ type: 'frame.handshakeResponse', refusal: { code: 'tokenRefused' } }]);
@@ -75,7 +75,7 @@ describe('session: a cloud node', () => {
     expect(verifying).toEqual([]);
   });
 
-  it('a token -> nothing is said before it was verified, then the parent hears whom it names', async () => {
+  it('a token -> nothing is sent before it is verified, then the parent gets its subject', async () => {
     const { hear, sent, parent, verifying } = cloudNode();
     hear({ ...request, token });
     expect(verifying.map((each) => each.token)).toEqual(['first']);
@@ -86,7 +86,7 @@ describe('session: a cloud node', () => {
     expect(sent()).toEqual([]);
   });
 
-  it('another version -> is told so, and its token is not looked at', () => {
+  it('another version -> refused, and its token is not read', () => {
     const { hear, failure, verifying } = cloudNode();
     hear({ ...request, version: version + 1, token });
     expect(failure()?.code).toBe('protocolUnsupported');
@@ -110,21 +110,21 @@ describe('session: a cloud node', () => {
     expect(parent.events).toMatchObject([{ type: 'notice', nodeEvent: { type: 'guest.refused', failure: failure() } }]);
   });
 
-  it('the authority does not answer -> is refused before the handshake times out', () => {
+  it('the authority does not answer -> refused before the handshake times out', () => {
     const { hear, time, commands } = cloudNode();
     hear({ ...request, token });
     time.advance(limits.tokenVerificationTimeoutMs);
     expect(frames(commands)).toMatchObject([{ refusal: { code: 'authorityUnavailable' } }]);
   });
 
-  it('any frame while the token is verified -> closes the session', () => {
+  it('any frame while the token is being verified -> closes the session', () => {
     const { hear, failure } = cloudNode();
     hear({ ...request, token });
     hear(clock);
     expect(failure()?.code).toBe('unexpectedFrame');
   });
 
-  it('the token expires: before admission, while comparing, while synchronizing -> tokenExpired, said to the other side', async () => {
+  it('the token expires: before admission, while comparing, while synchronizing -> tokenExpired, sent to the other side', async () => {
     const introducing = await verified();
     const comparing = await verified();
     comparing.actor.send({ type: 'session.admit' });
@@ -140,7 +140,7 @@ describe('session: a cloud node', () => {
     expect(open.linkEnded()).toBe(true);
   });
 
-  it('renewed -> goes on; renewed for somebody else -> goodbye, tokenRefused', async () => {
+  it('renewed -> continues; renewed for another subject -> goodbye, tokenRefused', async () => {
     const { hear, time, verifying, failure, commands } = await synchronizing();
     time.advance(grant.lifetimeMs - 1);
     hear({ type: 'frame.tokenRenewal', token: new Secret('second') });
@@ -156,21 +156,21 @@ describe('session: a cloud node', () => {
     expect(failure()?.code).toBe('tokenRefused');
   });
 
-  it('a renewal before the clocks have come -> is verified', async () => {
+  it('a renewal before the clocks have come -> verified', async () => {
     const { actor, hear, failure } = await verified();
     actor.send({ type: 'session.admit' });
     hear({ type: 'frame.tokenRenewal', token: new Secret('second') });
     expect(failure()).toBeUndefined();
   });
 
-  it('renewals without end -> closes the session', async () => {
+  it('endless renewals -> closes the session', async () => {
     const { hear, failure } = await synchronizing();
     hear({ type: 'frame.tokenRenewal', token });
     hear({ type: 'frame.tokenRenewal', token });
     expect(failure()?.code).toBe('unexpectedFrame');
   });
 
-  it('two nodes of one NodeId, from two sites -> are two origins, and neither is taken for an author', async () => {
+  it('two nodes of one NodeId, from two sites -> two origins, and neither counts as an author', async () => {
     const { actor } = await synchronizing();
     const sender = (actor.getSnapshot().children.sender as ActorRefFrom<SenderMachine>).getSnapshot().context;
     const receiver = (actor.getSnapshot().children.receiver as ActorRefFrom<ReceiverMachine>).getSnapshot().context;
@@ -179,7 +179,7 @@ describe('session: a cloud node', () => {
 });
 
 describe('session: a gateway', () => {
-  it('its token -> goes into the handshake; cluster sessions have none, and refuse renewals', () => {
+  it('its token -> sent in the handshake; cluster sessions have none, and refuse renewals', () => {
     expect(frames(gateway().commands)).toMatchObject([{ type: 'frame.handshakeRequest', token: 'first' }]);
     const member = setup('dialed');
     expect(frames(member.commands)).toMatchObject([{ token: undefined }]);
@@ -189,7 +189,7 @@ describe('session: a gateway', () => {
     expect(member.failure()?.code).toBe('unexpectedFrame');
   });
 
-  it('renewed while there is a session -> is sent at once', () => {
+  it('renewed during a session -> sent at once', () => {
     const { actor, hear, commands } = gateway();
     hear(response);
     actor.send({ type: 'session.admit' });
@@ -202,7 +202,7 @@ describe('session: a gateway', () => {
     expect(renewals()).toMatchObject([{ token: 'second' }, { token: 'third' }]);
   });
 
-  it('renewed in the handshake -> is sent once, as soon as the other side can take it', () => {
+  it('renewed during the handshake -> sent once, as soon as the other side can take it', () => {
     const { actor, hear, commands, sent } = gateway();
     actor.send({ type: 'session.renew', token: new Secret('second') });
     hear(response);
@@ -215,19 +215,19 @@ describe('session: a gateway', () => {
     expect(renewals()).toHaveLength(1);
   });
 
-  it('a member or a cloud node is told to renew -> does nothing', () => {
+  it('a member or a cloud node gets a new token -> no effect', () => {
     const { actor, sent } = setup('dialed');
     actor.send({ type: 'session.renew', token });
     expect(sent()).toEqual(['frame.handshakeRequest']);
   });
 
-  it('secrets -> show neither in the context nor in what is sent', () => {
+  it('secrets -> appear neither in the context nor in sent frames', () => {
     const { actor, commands } = gateway();
     expect(JSON.stringify([actor.getSnapshot().context.access, commands])).not.toContain('first');
   });
 });
 
-describe('session: over a cloud link, what is of the cluster', () => {
+describe('session: over a cloud link, entries of the cluster', () => {
   const open = () => {
     const bench = gateway();
     bench.hear(response);
@@ -236,7 +236,7 @@ describe('session: over a cloud link, what is of the cluster', () => {
     return bench;
   };
 
-  it('clocks: whenever one is sent -> names shared authors only', () => {
+  it('clocks: each one sent -> names shared authors only', () => {
     const { hear, commands } = open();
     hear({ type: 'frame.vectorClockRequest' });
     hear({ type: 'heartbeat.differed' });
@@ -246,7 +246,7 @@ describe('session: over a cloud link, what is of the cluster', () => {
     expect(clocks.map((each) => [...each.keys()])).toEqual([[shared], [shared], [shared]]);
   });
 
-  it('clocks: what the other side says of cluster authors -> is not heard', () => {
+  it('clocks: cluster authors in a received one -> ignored', () => {
     const { hear, parent, actor } = open();
     const forked = { hlc: position.hlc, hash: 'theirs' };
     hear({ ...clock, clock: new Map([[cluster, forked]]) });
@@ -257,7 +257,7 @@ describe('session: over a cloud link, what is of the cluster', () => {
     expect(parent.types()).toContain('session.diverged');
   });
 
-  it('a batch with a run of the cluster -> goodbye, unexpectedFrame; in the cluster -> is taken', () => {
+  it('a batch with a run of the cluster -> goodbye, unexpectedFrame; in the cluster -> accepted', () => {
     const { hear, commands, failure } = open();
     hear({ type: 'frame.batch', sequence: 1, runs: [batchOf('shared')] });
     expect(failure()).toBeUndefined();
@@ -272,7 +272,7 @@ describe('session: over a cloud link, what is of the cluster', () => {
     expect(member.failure()).toBeUndefined();
   });
 
-  it('neighbors: whatever the other side says -> keeps nothing back', () => {
+  it('neighbors: any that the other side claims -> nothing is held back', () => {
     const { hear, actor } = open();
     hear({ type: 'neighbors.changed', neighbors: new Set(['a' as NodeId]) });
     const sender = (actor.getSnapshot().children.sender as ActorRefFrom<SenderMachine>).getSnapshot().context;
@@ -280,8 +280,8 @@ describe('session: over a cloud link, what is of the cluster', () => {
   });
 });
 
-describe('session: both sides have the same', () => {
-  it('matched while synchronizing -> is reported, each time', () => {
+describe('session: both sides have the same entries', () => {
+  it('matched while synchronizing -> reported each time', () => {
     const { hear, parent, actor } = gateway();
     hear(response);
     actor.send({ type: 'session.admit' });
@@ -291,7 +291,7 @@ describe('session: both sides have the same', () => {
     expect(parent.types().filter((type) => type === 'session.matched')).toHaveLength(2);
   });
 
-  it('matched before the clocks were exchanged -> is reported with them; differed since -> is not', () => {
+  it('matched before the clocks were exchanged -> reported with them; differed since -> not reported', () => {
     for (const [last, count] of [
       ['heartbeat.matched', 1],
       ['heartbeat.differed', 0],
@@ -307,7 +307,7 @@ describe('session: both sides have the same', () => {
     }
   });
 
-  it('refused by its parent -> is told why', async () => {
+  it('refused by its parent -> the other side gets the reason', async () => {
     const { actor, commands } = await verified();
     actor.send({ type: 'session.refuse', refusal });
     expect(frames(commands)).toMatchObject([{ type: 'frame.handshakeResponse', refusal }]);

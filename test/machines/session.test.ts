@@ -48,8 +48,8 @@ function reach(state: string): Bench {
   return way();
 }
 
-describe('session: the way to data', () => {
-  it('the dialer -> asks, is let in by its peer, compares, synchronizes', () => {
+describe('session: the path to data', () => {
+  it('the dialer -> requests, is admitted by its peer, compares, synchronizes', () => {
     const { actor, commands, sent, hear, parent } = setup('dialed');
     expect(sent()).toEqual(['frame.handshakeRequest']);
     hear(response);
@@ -62,7 +62,7 @@ describe('session: the way to data', () => {
     expect(actor.getSnapshot().value).toBe('synchronizing');
   });
 
-  it('the accepted side -> answers, and sends its clock only after the other one has', () => {
+  it('the accepted side -> answers, and sends its clock only after the other side has', () => {
     const { actor, sent, hear } = setup('accepted');
     expect(sent()).toEqual([]);
     hear(request);
@@ -74,7 +74,7 @@ describe('session: the way to data', () => {
     expect(actor.getSnapshot().value).toBe('synchronizing');
   });
 
-  it('refused by our peer: accepted -> says why in its response; dialed -> says goodbye', () => {
+  it('refused by our peer: accepted -> responds with the reason; dialed -> says goodbye', () => {
     const accepted = reach('introducing');
     accepted.actor.send({ type: 'session.refuse', refusal });
     expect(accepted.commands.at(-1)).toMatchObject({ frame: { type: 'frame.handshakeResponse', refusal } });
@@ -86,7 +86,7 @@ describe('session: the way to data', () => {
     expect(dialed.failure()).toEqual(refusal);
   });
 
-  it('refused by the other side -> ends with its reason', () => {
+  it('refused by the other side -> ends with that reason', () => {
     const { hear, failure, parent } = setup('dialed');
     hear({ ...response, refusal });
     expect(failure()).toEqual({ code: refusal.code, message: `The other side says: ${refusal.message}` });
@@ -106,7 +106,7 @@ describe('session: the way to data', () => {
     },
   );
 
-  it('the other side ends it without a word -> says so', () => {
+  it('the other side gives no reason -> a failure that says so', () => {
     const { hear, failure } = setup('dialed');
     hear({ type: 'frame.goodbye', code: 'connectionLimit', message: '' });
     expect(failure()).toEqual({
@@ -115,7 +115,7 @@ describe('session: the way to data', () => {
     });
   });
 
-  it('another version, or a peer without one -> ends with protocolUnsupported, and says so', () => {
+  it('another version, or none -> ends with protocolUnsupported, and tells the other side', () => {
     const accepted = setup('accepted');
     accepted.hear({ ...request, version: version + 1 });
     expect(accepted.commands).toMatchObject([
@@ -167,7 +167,7 @@ describe('session: frames that a state does not expect', () => {
     ],
   };
   const cases = Object.keys(ways).flatMap((state) => frames.map((frame) => [state, frame.type, frame] as const));
-  it.each(cases)('%s: %s -> is expected, or closes the session', (state, type, frame) => {
+  it.each(cases)('%s: %s -> expected, or closes the session', (state, type, frame) => {
     const bench = reach(state);
     bench.hear(frame);
     const isExpected = expected[state]?.includes(type);
@@ -176,7 +176,7 @@ describe('session: frames that a state does not expect', () => {
 });
 
 describe('session: synchronizing', () => {
-  it('a ping -> is answered, and our own node hears that somebody doubts it', () => {
+  it('a ping -> answered, and our parent learns that the session was probed', () => {
     const { hear, sent, parent } = reach('synchronizing');
     hear({ type: 'frame.ping' });
     expect(sent().at(-1)).toBe('frame.pong');
@@ -191,7 +191,7 @@ describe('session: synchronizing', () => {
     expect(parent.types().at(-1)).toBe('session.answered');
   });
 
-  it.each(['comparing', 'answering'])('probed while %s -> pings as soon as the other side can answer', (state) => {
+  it.each(['comparing', 'answering'])('a probe while %s -> a ping as soon as the other side can answer', (state) => {
     const { actor, hear, sent, parent } = reach(state);
     actor.send({ type: 'session.probe' });
     expect(sent()).not.toContain('frame.ping');
@@ -205,7 +205,7 @@ describe('session: synchronizing', () => {
     expect(reach('synchronizing').sent()).not.toContain('frame.ping');
   });
 
-  it('digests differ, or the other side asks -> our clock is sent', () => {
+  it('digests differ, or the other side asks -> sends our clock', () => {
     const { hear, sent } = reach('synchronizing');
     hear({ type: 'heartbeat.differed' });
     hear({ type: 'frame.vectorClockRequest' });
@@ -223,7 +223,7 @@ describe('session: synchronizing', () => {
     expect(bench.parent.types().at(-1)).toBe('session.aligned');
   });
 
-  it('a divergence that clocks do not show -> stays, and is reported once', () => {
+  it('a divergence that clocks do not show -> stays, and reported once', () => {
     const { actor, hear, parent } = reach('synchronizing');
     const authors = ['x/i/shared' as AuthorKey];
     actor.send({ type: 'replication.diverged', authors });
@@ -234,13 +234,13 @@ describe('session: synchronizing', () => {
     expect(parent.types().at(-1)).toBe('session.aligned');
   });
 
-  it('pinged again and again -> our own node hears it once', () => {
+  it('pinged repeatedly -> reported once', () => {
     const { hear, parent } = reach('synchronizing');
     for (let ping = 0; ping < 100; ping += 1) hear({ type: 'frame.ping' });
     expect(parent.types().filter((type) => type === 'session.probed')).toHaveLength(1);
   });
 
-  it('authors parked -> are reported once, until both sides have the same again', () => {
+  it('parked authors -> reported once, until both sides have the same entries again', () => {
     const { actor, hear, parent } = reach('synchronizing');
     const authors = ['x/i/shared' as AuthorKey];
     const reports = () => parent.types().filter((type) => type === 'notice').length;
@@ -252,7 +252,7 @@ describe('session: synchronizing', () => {
     expect(reports()).toBe(2);
   });
 
-  it('authors without end on the word of the other side -> a bounded number of them is remembered and told of', () => {
+  it('endless authors that the other side claims -> a bounded number is remembered and reported', () => {
     const { actor, hear, parent } = reach('synchronizing');
     const told = () =>
       parent.events.flatMap((event) => {
@@ -275,7 +275,7 @@ describe('session: synchronizing', () => {
     expect(actor.getSnapshot().context.theirClock.size).toBe(limits.authorsOnTrustMax);
   });
 
-  it('neighbors heard before admission -> are known to the sender', () => {
+  it('neighbors received before admission -> known to the sender', () => {
     const bench = setup('dialed');
     bench.hear(response);
     bench.hear({ type: 'neighbors.changed', neighbors: new Set(['c' as NodeId]) });
@@ -293,7 +293,7 @@ describe('session: synchronizing', () => {
     expect(linkEnded()).toBe(true);
   });
 
-  it('replication fails, for a reason of the disk -> says goodbye with the reason but not with the file, and ends', () => {
+  it('replication fails because of the disk -> says goodbye with the reason but without the file, and ends', () => {
     const { actor, commands, failure } = reach('synchronizing');
     const full = { code: 'diskFull', message: '/srv/shop/node-a.db: The disk is full.' } as const;
     actor.send({ type: 'replication.failed', failure: full });
@@ -302,7 +302,7 @@ describe('session: synchronizing', () => {
     expect(commands.at(-1)).toMatchObject({ frame: { type: 'frame.goodbye', code: 'diskFull', message } });
   });
 
-  it('replication fails, for what the other side has sent -> says goodbye with the whole reason', () => {
+  it('replication fails because of received data -> says goodbye with the whole reason', () => {
     const { actor, commands } = reach('synchronizing');
     const gap = { code: 'chainGap', message: 'node-c lacks entry 7' } as const;
     actor.send({ type: 'replication.failed', failure: gap });
@@ -316,7 +316,7 @@ describe('session: reconfigured', () => {
       command.type === 'link.send' && command.frame.type === 'frame.relocated' ? [command.frame.port] : [],
     );
 
-  it('the port changes while it synchronizes -> the other side is told at once', () => {
+  it('the port changes while it synchronizes -> sent to the other side at once', () => {
     const { actor, hear, commands } = setup('dialed');
     hear(response);
     actor.send({ type: 'session.admit' });
@@ -325,7 +325,7 @@ describe('session: reconfigured', () => {
     expect(relocated(commands)).toEqual([9]);
   });
 
-  it('the port changes before -> is told as soon as it has a meaning, and the last one only', () => {
+  it('the port changes earlier -> only the last one is sent, once the other side can use it', () => {
     const { actor, hear, commands } = setup('dialed');
     actor.send({ type: 'session.relocate', port: 8 });
     hear(response);
@@ -336,7 +336,7 @@ describe('session: reconfigured', () => {
     expect(relocated(commands)).toEqual([9]);
   });
 
-  it('the other side has moved -> its peer hears where', () => {
+  it('the other side has moved -> its peer gets the new port', () => {
     const { actor, hear, parent } = setup('accepted');
     hear(request);
     actor.send({ type: 'session.admit' });
@@ -345,7 +345,7 @@ describe('session: reconfigured', () => {
     expect(parent.events).toContainEqual({ type: 'session.relocated', sessionId: 'session-1', port: 9 });
   });
 
-  it('a gateway hears of a move -> no such thing is said over a cloud link, so the session ends', () => {
+  it('a gateway receives a move -> not allowed over a cloud link, so the session ends', () => {
     const { actor, hear, failure } = setup('dialed', undefined, {
       access: { kind: 'token', token: new Secret('token') },
       scopes: ['shared'],
@@ -357,7 +357,7 @@ describe('session: reconfigured', () => {
     expect(failure()?.code).toBe('unexpectedFrame');
   });
 
-  it('the intervals change -> the link hears of it', () => {
+  it('the intervals change -> the link gets them', () => {
     const { actor, commands } = setup('dialed');
     const intervals = { heartbeatIntervalMs: 50, syncIntervalMs: 60 };
     actor.send({ type: 'session.adjust', intervals });

@@ -79,7 +79,7 @@ function cutOff() {
 }
 
 describe('uplink', () => {
-  it('the node leads, the key changes, somebody else leads -> secrets are tended by the leader, with the present keys', () => {
+  it('the node leads, the key changes, another node leads -> the leader keeps secrets sealed with the present key', () => {
     const { actor, lead, tending } = setup();
     expect(tending).toEqual([]);
     lead(true);
@@ -92,7 +92,7 @@ describe('uplink', () => {
     expect(tending).toEqual(['begins', 'ends', 'begins', 'ends']);
   });
 
-  it('peers come, stay and go, while the node leads or does not -> their gateways are told', () => {
+  it('peers come, stay and go, while the node leads or does not -> their gateways are started, updated and stopped', () => {
     const { store, lead, orders, actor } = setup();
     store('x');
     expect(orders()).toEqual(['x idle']);
@@ -107,7 +107,7 @@ describe('uplink', () => {
     expect(orders()).toEqual(['y idle']);
   });
 
-  it('more peers than gateways -> the first by NodeId, and the rest is told once', () => {
+  it('more peers than gateways -> the first by NodeId, and the others are reported once', () => {
     const { store, actor, told } = setup();
     const names = Array.from(
       { length: limits.gatewaysMax + 2 },
@@ -119,7 +119,7 @@ describe('uplink', () => {
     expect(told()).toMatchObject([{ type: 'failure', failure: { code: 'connectionLimit' } }]);
   });
 
-  it('a leader reaches nobody for yieldAfterMs -> failed; reaches somebody -> ok', () => {
+  it('a leader reaches no cloud peer for yieldAfterMs -> failed; reaches one -> ok', () => {
     const { store, lead, condition, clock, told } = setup();
     store('x', 'y');
     lead(true);
@@ -133,7 +133,7 @@ describe('uplink', () => {
     expect(told()).toEqual(['ok']);
   });
 
-  it('everybody rejects us, or nobody is enabled -> no reason to yield', () => {
+  it('all cloud peers reject us, or none is enabled -> no reason to yield', () => {
     const { store, lead, condition, clock, told } = setup();
     store('x', 'y');
     lead(true);
@@ -145,7 +145,7 @@ describe('uplink', () => {
     expect(told()).toEqual([]);
   });
 
-  it('a break of less than yieldAfterMs -> nothing is told', () => {
+  it('a break of less than yieldAfterMs -> no report', () => {
     const { store, lead, condition, clock, told } = setup();
     store('x');
     lead(true);
@@ -173,7 +173,7 @@ describe('uplink', () => {
     expect(orders()).toEqual(['x idle']);
   });
 
-  it('a probe that nobody answers -> is over after its time, and counts as failed', () => {
+  it('a probe without an answer -> times out, and counts as failed', () => {
     const { clock, orders } = cutOff();
     clock.advance(limits.probeFirstMs);
     orders();
@@ -183,7 +183,7 @@ describe('uplink', () => {
     expect(orders()).toEqual(['x probe']);
   });
 
-  it('it leads again after all -> its gateways try, and nothing is probed', () => {
+  it('it leads again after all -> its gateways try, and no probe runs', () => {
     const { store, lead, condition, clock, orders, told } = setup();
     store('x');
     lead(true);

@@ -52,27 +52,27 @@ describe.each(
 
   it(`${id}: the alphabet -> has an event for every handler`, () => expect(eventsNotOffered(walked)).toEqual([]));
 
-  it(`${id}: every state -> is reached`, () => expect(statesNotReached(walked)).toEqual([]));
+  it(`${id}: every state -> reached`, () => expect(statesNotReached(walked)).toEqual([]));
 
-  it(`${id}: every transition -> is taken`, () => expect(transitionsNotTaken(walked)).toEqual([]));
+  it(`${id}: every transition -> taken`, () => expect(transitionsNotTaken(walked)).toEqual([]));
 
-  it(`${id}: a child fails, in any state -> is noted, and the machine lives`, () => {
+  it(`${id}: a child fails, in any state -> handled, and the machine lives`, () => {
     expect(failuresMishandled(walked)).toEqual([]);
   });
 
-  it(`${id}: any configuration -> its goals stay within reach`, () => expect(deadEnds(walked)).toEqual([]));
+  it(`${id}: any configuration -> its goals stay reachable`, () => expect(deadEnds(walked)).toEqual([]));
 
-  it(`${id}: told nothing more -> ends, or comes to rest where it may`, () => expect(strandings(walked)).toEqual([]));
+  it(`${id}: no more events from outside -> ends, or rests where it may`, () => expect(strandings(walked)).toEqual([]));
 
-  it(`${id}: any configuration -> keeps the laws`, () => expect(lawsBroken(walked)).toEqual([]));
+  it(`${id}: any configuration -> satisfies the invariants`, () => expect(lawsBroken(walked)).toEqual([]));
 
-  it(`${id}: any event in any state -> is handled, or ignored for a reason`, () => {
+  it(`${id}: any event in any state -> handled, or ignored for a reason`, () => {
     expect(eventsLost(walked)).toEqual([]);
   });
 
-  it(`${id}: a sample in a state -> always meets the same fate`, () => expect(eventsUndecided(walked)).toEqual([]));
+  it(`${id}: a sample in a state -> always has the same effect`, () => expect(eventsUndecided(walked)).toEqual([]));
 
-  it(`${id}: what is listed as ignored -> occurs, and is ignored`, () => expect(ignoredInVain(walked)).toEqual([]));
+  it(`${id}: an event listed as ignored -> occurs, and is ignored`, () => expect(ignoredInVain(walked)).toEqual([]));
 });
 
 afterAll(() => {

@@ -21,7 +21,7 @@ describe('partition', () => {
     await expectEverywhere(world, 'from-b', 2);
   });
 
-  it('one way: the side that receives nothing -> misses heartbeats; the other is told, and they connect again', async () => {
+  it('one way: the side that receives nothing -> misses heartbeats; the other side gets the reason, and they reconnect', async () => {
     const {
       world,
       nodes: [a, b],

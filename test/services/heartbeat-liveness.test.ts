@@ -13,7 +13,7 @@ function chain(nodes: string): HeartbeatMesh {
   return mesh;
 }
 
-describe('heartbeats and who is live', () => {
+describe('heartbeats and liveness', () => {
   it('no participant -> no presence, and no more than the regular heartbeats', () => {
     const mesh = new HeartbeatMesh('abc');
     mesh.link('a', 'b');
@@ -25,7 +25,7 @@ describe('heartbeats and who is live', () => {
     expect(mesh.sent.map(({ atMs }) => atMs % 1_000)).toEqual(mesh.sent.map(() => 0));
   });
 
-  it('a known memberState -> is in each heartbeat, with a counter that rises and is the same for all', () => {
+  it('a known member state -> in each heartbeat, with a rising counter that is the same for all', () => {
     const mesh = new HeartbeatMesh('abc');
     mesh.participate(...'abc');
     mesh.mesh('abc');
@@ -62,7 +62,7 @@ describe('heartbeats and who is live', () => {
     ]);
   });
 
-  it('an idle chain -> each node hears of all others once per interval', () => {
+  it('an idle chain -> each node gets news of all others once per interval', () => {
     const mesh = chain('abcd');
     mesh.run(3_500);
     mesh.take();
@@ -179,7 +179,7 @@ describe('heartbeats and who is live', () => {
     expect(toB.map(({ beat }) => beat.neighbors)).toEqual([undefined, undefined]);
   });
 
-  it('one of two sources stops vouching -> a node that hears it from the other one is told no more, soon', () => {
+  it('one of two sources stops vouching -> relays to a node that hears the other source end soon', () => {
     const mesh = new HeartbeatMesh('mpqrx');
     mesh.participate(...'mpqrx');
     for (const [x, y] of ['px', 'qx', 'mp', 'mq', 'mr', 'pr'] as const) mesh.link(x as string, y as string);

@@ -66,27 +66,27 @@ const walked = walkMachine(
 );
 
 describe('walker: a machine with defects', () => {
-  it('states that nothing leads to -> are named', () => {
+  it('unreachable states -> named', () => {
     expect(statesNotReached(walked)).toEqual(['island', 'finished']);
   });
 
-  it('transitions whose guards never hold, or nets that are needed -> are named', () => {
+  it('transitions whose guards never hold, and safety nets that are used -> named', () => {
     expect(transitionsNotTaken(walked)).toEqual(['idle: go if isNever -> island', 'idle: go -> pit is taken']);
   });
 
-  it('failures of children -> ended by one, swallowed by another', () => {
+  it('failures of children -> one kills the machine, another is swallowed', () => {
     expect(failuresMishandled(walked)).toEqual([
       'working: failed worker ends the machine',
       'muted: failed mute is swallowed',
     ]);
   });
 
-  it('states without a way back -> are dead ends', () => {
+  it('states without a way back -> dead ends', () => {
     const states = deadEnds(walked).map((problem) => /"active","(\w+)"/.exec(problem)?.[1]);
     expect(new Set(states)).toEqual(new Set(['pit', 'working', 'muted']));
   });
 
-  it('services that have ended, and nothing more to come -> stranded', () => {
+  it('all services have ended, and no event can come -> stranded', () => {
     expect(strandings(walked)).toEqual([
       'nothing more happens in ["active","working",[],["worker"]]',
       'nothing more happens in ["active","working",[],[""]]',
@@ -94,11 +94,11 @@ describe('walker: a machine with defects', () => {
     ]);
   });
 
-  it('a law that does not hold everywhere -> is named', () => {
+  it('an invariant that does not hold everywhere -> named', () => {
     expect(lawsBroken(walked)).not.toEqual([]);
   });
 
-  it('events without a handler and without a reason -> are lost', () => {
+  it('events without a handler and without a reason -> lost', () => {
     expect(eventsLost(walked)).toEqual([
       'idle: count (one) is lost',
       'working: done worker is lost',
@@ -106,7 +106,7 @@ describe('walker: a machine with defects', () => {
     ]);
   });
 
-  it('reasons for what is handled or never occurs -> are in vain', () => {
+  it('reasons for events that are handled or never occur -> reported as unused', () => {
     expect(ignoredInVain(walked)).toEqual(['go is handled in idle', 'vanished in idle never occurs']);
   });
 });
@@ -121,7 +121,7 @@ describe('walker: an alphabet with gaps', () => {
     states: { idle: { on: { go: 'over', 'count.*': 'over' } }, over: {} },
   });
 
-  it('handlers without a sample, ends without an output -> are named', () => {
+  it('handlers without a sample, ends without an output -> named', () => {
     const samples = { go: {}, work: {}, mute: {}, count: {} };
     const walk = { machine, inputs: [undefined], facts: () => [], samples, outputs: {} };
     const partial = walkMachine(defineWalk({ ...walk, resting: [], goals: [], ignored: [] }));
@@ -136,7 +136,7 @@ describe('walker: a sample that is too coarse', () => {
     on: { count: { guard: 'isFew', actions: assign(({ context }) => ({ count: context.count + 1 })) } },
   });
 
-  it('handled in one context and not in another -> is undecided', () => {
+  it('handled in one context and not in another -> undecided', () => {
     const samples = { go: {}, work: {}, mute: {}, count: { one: { type: 'count' as const, by: 1 } } };
     const walk = { machine, inputs: [undefined], facts: ({ count }: { count: number }) => count, samples, outputs: {} };
     const counted = walkMachine(defineWalk({ ...walk, resting: [], goals: [], ignored: [] }));
