@@ -69,11 +69,11 @@ describe('Audit', () => {
     expect(lines).toHaveLength(before);
   });
 
-  it('calls that change something -> caller, command and target, never a document or a secret; others -> nothing', async () => {
+  it('calls that change something, or of a new command -> caller, command and target, never a document or a secret; others -> nothing', async () => {
     const { lines, audit } = setup();
     const command = async () => 'done';
     const commands = auditCommands(
-      { put: command, get: command, addCloudPeer: command, reconfigure: command },
+      { put: command, get: command, addCloudPeer: command, reconfigure: command, invented: command },
       audit,
       'uid 7',
     );
@@ -83,6 +83,7 @@ describe('Audit', () => {
     await commands.addCloudPeer?.(call({ nodeId: 'cloud-1', oAuth2: { clientSecret: 'planted' } }));
     await commands.reconfigure?.(call({ partial: { clusterKey: 'planted', port: 1 } }));
     await commands.put?.(call('planted'));
+    await commands.invented?.(call({}));
     expect(JSON.stringify(lines)).not.toContain('planted');
     const called = { component: 'audit', event: 'control.called', by: 'uid 7' };
     expect(lines).toEqual([
@@ -90,6 +91,7 @@ describe('Audit', () => {
       { ...called, command: 'addCloudPeer', nodeId: 'cloud-1' },
       { ...called, command: 'reconfigure', fields: ['clusterKey', 'port'] },
       { ...called, command: 'put' },
+      { ...called, command: 'invented' },
     ]);
   });
 });
