@@ -93,7 +93,7 @@ export function sessionsIn(snapshot: NodeSnapshot): SessionSnapshot[] {
   const parents = [membershipIn(snapshot), ...snapshotsOf<WardMachine>(receptionIn(snapshot), 'ward-')];
   return [
     ...parents.flatMap((parent) => snapshotsOf<SessionMachine>(parent, 'session-')),
-    ...gatewaysIn(snapshot).flatMap((gateway) => snapshotsOf<SessionMachine>(gateway, 'session')),
+    ...gatewaysIn(snapshot).flatMap((gateway) => snapshotsOf<SessionMachine>(gateway, 'session-')),
   ];
 }
 

@@ -91,7 +91,7 @@ function childrenOf(actor: AnyActorRef): Readonly<Record<string, AnyActorRef | u
 }
 
 function gatewayOf(gateway: SnapshotFrom<GatewayMachine>): GatewaySight {
-  const session = sessionIn(gateway.children, 'session');
+  const session = sessionIn(gateway.children, gateway.context.session?.sessionId);
   return { nodeId: gateway.context.peer.nodeId, state: topStateOf(gateway.value), session };
 }
 

@@ -112,8 +112,9 @@ function linkOf({
   readonly state: string;
   readonly session?: object;
 }) {
-  const context = { peer: { nodeId } };
-  return refOf({ value: state, context, children: session === undefined ? {} : { session: refOf(session) } });
+  const own = session === undefined ? undefined : { sessionId: 'session-1' };
+  const children = refsOf('session', session === undefined ? [] : [session]);
+  return refOf({ value: state, context: { peer: { nodeId }, session: own }, children });
 }
 
 interface SessionParts {

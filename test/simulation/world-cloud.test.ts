@@ -133,6 +133,13 @@ describe('two sites and a cloud', () => {
     expect([peersOf(office), peersOf(shop)]).toEqual([['node-b'], ['node-d']]);
   });
 
+  it('a site: its leader is connected with the cloud -> checkers see the session of the gateway', async () => {
+    const { office } = twoSites();
+    const gatewayOf = () => insideOf(world.parts.processOf(office[0])).gateways[0];
+    await world.until(() => gatewayOf()?.state === 'online', { within: '30s' });
+    expect(gatewayOf()?.session?.context).toMatchObject({ peer: { nodeId: 'cloud-1' } });
+  });
+
   it('two sites: the cloud and its authority are away -> writes on the local networks are expected as soon as ever', async () => {
     const { authority, cloud, office } = twoSites();
     await world.until(() => world.nodes.every(({ isUp }) => isUp) && world.meshed(), { within: '10s' });
