@@ -68,7 +68,11 @@ export function defineRestore(command: Command): void {
     .addHelpText('after', exitCodeHelp([ok, failed, bad, taken, database]))
     .action(async (file: string | undefined, options: RestoreOptions) => {
       if ((file === undefined) !== (options.fromPeers === true)) {
-        throw badInput('Name the copy to put back, or use --from-peers.');
+        throw badInput(
+          file === undefined
+            ? 'Name the copy to put back, or use --from-peers.'
+            : 'Use either the copy to put back or --from-peers, not both.',
+        );
       }
       const dataDir = dataDirOf(options);
       await refuseRunning(dataDir);

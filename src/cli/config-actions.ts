@@ -88,7 +88,9 @@ async function hintAtRunning(rows: readonly Row[], options: ConfigOptions): Prom
   for (const [name, value] of asked) {
     const actual = inForce.get(name);
     if (actual === undefined || actual === value) continue;
-    hintAt(`The running node has ${name} ${actual}, not ${value === undefined ? 'none' : shown(value)}.`, options);
+    const configured = value === undefined ? 'none' : shown(value);
+    const text = value === 0 ? `${actual}: with 0 the system chooses one` : `${actual}, not ${configured}`;
+    hintAt(`The running node has ${name} ${text}.`, options);
   }
 }
 

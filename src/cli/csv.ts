@@ -6,7 +6,8 @@
  * So a text that would read as JSON is written as JSON, and a number that would not survive exactly stays a text.
  */
 import { controlLimits, parseJsonText, StatemeshError } from '../control/protocol.js';
-import { jsonNumberOf, type TextNumbers } from './decimal-commas.js';
+import type { CsvNotes } from './csv-notes.js';
+import { jsonNumberOf } from './decimal-commas.js';
 import { badInput } from './failures.js';
 import { jsonOf } from './output.js';
 
@@ -35,8 +36,8 @@ export interface CsvInputOptions {
   readonly texts: readonly string[];
   /** Columns of numbers with decimal commas. */
   readonly decimalCommas?: readonly string[];
-  /** Counts text cells that look like numbers, in columns whose type the caller has not given. */
-  readonly textNumbers?: TextNumbers;
+  /** Hears of every key, and of text cells in columns whose type the caller has not given. */
+  readonly notes?: CsvNotes;
 }
 
 /**
@@ -86,7 +87,7 @@ interface Place extends CsvInputOptions {
 }
 
 function documentLine(cells: readonly string[], place: Place): string {
-  const { columns, key, line } = place;
+  const { columns, key, line, notes } = place;
   if (cells.length !== columns.length) {
     throw wrong(line, `it has ${cells.length} cells, and the header ${columns.length}`);
   }
@@ -96,10 +97,11 @@ function documentLine(cells: readonly string[], place: Place): string {
     return [[name, cellValue(cell, name, place)]];
   });
   const ownKey = cells[key === undefined ? 0 : columns.indexOf(key)];
+  if (ownKey !== undefined) notes?.noticeKey(ownKey, line);
   return JSON.stringify({ key: ownKey, document: Object.fromEntries(fields) });
 }
 
-function cellValue(cell: string, name: string, { texts, decimalCommas = [], textNumbers, line }: Place): unknown {
+function cellValue(cell: string, name: string, { texts, decimalCommas = [], notes, line }: Place): unknown {
   if (texts.includes(name)) return cell;
   if (decimalCommas.includes(name)) {
     const value = readCell(jsonNumberOf(cell) ?? '');
@@ -110,7 +112,7 @@ function cellValue(cell: string, name: string, { texts, decimalCommas = [], text
     );
   }
   const value = readCell(cell);
-  if (value === cell) textNumbers?.notice(name, cell, line);
+  if (value === cell) notes?.noticeText(name, cell, line);
   return value;
 }
 
@@ -135,7 +137,7 @@ async function* decoded(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<strin
     } catch {
       throw new StatemeshError(
         'importInvalid',
-        `It is not UTF-8, on line ${lines} or soon after: convert it, for example with iconv.`,
+        `The file is not UTF-8, on line ${lines} or soon after: save it as "CSV UTF-8", or convert it, for example with iconv.`,
       );
     }
   };

@@ -38,7 +38,7 @@ export function defineGet(command: Command): void {
   defineTalking(command, {
     json: 'print the document on one line',
     examples: ['statemesh get articles espresso', 'statemesh get articles espresso --json'],
-    notFound: true,
+    notFound: 'no document under the key',
   }).action(async (collection: string, key: string, options: TalkOptions) => {
     const node = nodeAt(options);
     const answer = (await node.call('get', { collection, key })) as GetAnswer;
@@ -53,7 +53,7 @@ export function defineDelete(command: Command): void {
   defineTalking(command, {
     json: 'print the position of the deletion as one JSON object: hlc, cursor',
     examples: ['statemesh delete articles espresso'],
-    notFound: true,
+    notFound: 'no document under the key',
   }).action(async (collection: string, key: string, options: TalkOptions) => {
     const node = nodeAt(options);
     const answer = (await node.call('delete', { collection, key })) as { found: boolean };

@@ -21,7 +21,7 @@ export const exitCodes = {
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** For `--help` and the README. */
+/** For `statemesh --help` and the README. */
 export const exitCodeMeanings: Readonly<Record<number, string>> = {
   [exitCodes.ok]: 'done; for start: stopped gracefully',
   [exitCodes.failed]: 'failed for a reason not listed below; the message says why',
@@ -39,10 +39,26 @@ export const exitCodeMeanings: Readonly<Record<number, string>> = {
   [exitCodes.terminated]: 'simulate: ended by SIGTERM; start: by a second one',
 };
 
-/** The rows of the table for a command's `--help`. */
-export function exitCodeHelp(codes: readonly ExitCode[] = Object.values(exitCodes)): string {
-  const rows = codes.map((code) => `  ${String(code).padEnd(4)} ${exitCodeMeanings[code]}`);
+/** The rows of the table for `statemesh --help`, or for the codes of one command with its own meanings. */
+export function exitCodeHelp(
+  codes?: readonly ExitCode[],
+  own: Readonly<Partial<Record<ExitCode, string>>> = {},
+): string {
+  const meaningOf = (code: ExitCode): string | undefined =>
+    codes === undefined ? exitCodeMeanings[code] : (own[code] ?? meaningsForOne[code] ?? withoutCommand(code));
+  const rows = (codes ?? Object.values(exitCodes)).map((code) => `  ${String(code).padEnd(4)} ${meaningOf(code)}`);
   return `\nExit codes:\n${rows.join('\n')}`;
+}
+
+/** Of codes whose meaning differs between commands, the one that most commands have. */
+const meaningsForOne: Readonly<Partial<Record<ExitCode, string>>> = {
+  [exitCodes.ok]: 'done',
+  [exitCodes.interrupted]: 'interrupted by Ctrl-C',
+};
+
+/** The meaning in the help of a command, which need not name the command. */
+function withoutCommand(code: ExitCode): string | undefined {
+  return exitCodeMeanings[code]?.replace(/^(start, reconfigure|simulate): /, '');
 }
 
 /**

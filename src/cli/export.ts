@@ -1,5 +1,6 @@
 /** `statemesh export`: writes documents, or the whole history, as JSON Lines or CSV. */
-import { createWriteStream, renameSync, rmSync } from 'node:fs';
+import { createWriteStream, existsSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import cliProgress from 'cli-progress';
@@ -47,7 +48,7 @@ export function defineExport(command: Command): void {
     ],
   }).action(async (collection: string | undefined, options: ExportOptions) => {
     const { to, history = false } = options;
-    const place = to === undefined ? undefined : placeFor(to, options);
+    const place = to === undefined ? undefined : placeIn(to, options);
     const body = { ...(collection === undefined ? {} : { collection }), ...(history ? { history } : {}) };
     const node = nodeAt(options);
     const isCsv = options.csv ?? (to !== undefined && isCsvFile(to));
@@ -64,6 +65,14 @@ export function defineExport(command: Command): void {
     if (options.json) printJson({ lines: count, file: to });
     else print(`${counted(count, history ? 'line' : 'document')} in ${to}.`);
   });
+}
+
+/** @throws StatemeshError `requestInvalid`, also when the directory does not exist */
+function placeIn(to: string, options: ExportOptions): string {
+  const place = placeFor(to, options);
+  const directory = dirname(place);
+  if (existsSync(directory)) return place;
+  throw badInput(`There is no directory ${directory} for ${basename(place)}.`);
 }
 
 async function* jsonLinesOf(lines: AsyncIterable<unknown>): AsyncGenerator<string, void, void> {

@@ -7,16 +7,22 @@ export interface ReportOptions {
   readonly json?: boolean | undefined;
   /** Whether a node is being started: an unavailable socket then means something else. */
   readonly isStarting?: boolean;
+  /** Whether the command was called in a way that does not exist, so that its help helps. */
+  readonly isUsage?: boolean;
 }
 
 /** @returns The exit code of the error */
-export function reportFailure(error: unknown, { json = false, isStarting = false }: ReportOptions = {}): ExitCode {
+export function reportFailure(
+  error: unknown,
+  { json = false, isStarting = false, isUsage = false }: ReportOptions = {},
+): ExitCode {
   const { code, message } = failureOf(error);
   if (json) {
     printError(jsonOf({ code, message }));
   } else {
-    // A message that names a command says itself what to do.
-    const advice = message.includes('`statemesh ') ? undefined : adviceOn(code, { isStarting });
+    // A message that names a command says itself what to do, and so does one about a wrong value.
+    const isAdvice = message.includes('`statemesh ') || (code === 'requestInvalid' && !isUsage);
+    const advice = isAdvice ? undefined : adviceOn(code, { isStarting });
     printError(`${paint('red', 'error:', process.stderr)} ${clean(message)}`);
     if (advice !== undefined) printError(`${paint('dim', 'hint:', process.stderr)}  ${advice}`);
   }

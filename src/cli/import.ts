@@ -4,13 +4,13 @@
  * Invariants: the file is read no faster than the node writes. Only whole lines are sent. So Ctrl-C, which ends the
  * stream and waits for the node's final answer, leaves no partial document and prints a true count.
  */
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
 import { controlLimits, StatemeshError } from '../control/protocol.js';
 import { hintAt } from './collections.js';
 import { isCsvFile, linesOfCsv } from './csv.js';
-import { TextNumbers } from './decimal-commas.js';
+import { CsvNotes } from './csv-notes.js';
 import { inputStream, inputUnreadable } from './exact-input.js';
 import { exitCodes } from './exit-codes.js';
 import { badInput, reportFailure } from './failures.js';
@@ -47,6 +47,7 @@ export function defineImport(command: Command): void {
     .addHelpText('after', lineHelp);
   defineTalking(command, {
     json: 'print {"written"} at the end',
+    others: [exitCodes.interrupted],
     examples: [
       'statemesh import cities cities.jsonl --key id',
       'statemesh import articles articles.csv --key sku --text zip --decimal-comma price',
@@ -55,6 +56,8 @@ export function defineImport(command: Command): void {
     ],
   }).action(async (first: string, second: string | undefined, options: ImportOptions) => {
     const [collection, file] = second === undefined ? [undefined, first] : [first, second];
+    if (second === undefined && file !== '-' && !existsSync(file))
+      throw badInput(`There is no file ${file}. Usage: statemesh import [collection] <file>.`);
     process.exitCode = await importFile(collection, file, options);
   });
 }
@@ -68,18 +71,18 @@ async function importFile(collection: string | undefined, file: string, options:
     throw badInput('--text is for CSV: in JSON Lines, texts are in quotation marks.');
   if (!isCsv && options.decimalComma !== undefined)
     throw badInput('--decimal-comma is for CSV: JSON has decimal points.');
+  if (!isCsv && collection === undefined && options.key !== undefined)
+    throw badInput(`With --key, name the collection: statemesh import COLLECTION ${file} --key ${options.key}.`);
   const source = openSource(file);
   const progress = createProgress(source);
   const parameters = {
     ...(collection === undefined ? {} : { collection }),
     ...(options.key === undefined || isCsv ? {} : { key: options.key }),
   };
-  const textNumbers = new TextNumbers();
+  const notes = new CsvNotes();
   const texts = options.text?.split(',') ?? [];
   const decimalCommas = options.decimalComma?.split(',') ?? [];
-  const lines = isCsv
-    ? linesOfCsv(source.lines(), { key: options.key, texts, decimalCommas, textNumbers })
-    : source.lines();
+  const lines = isCsv ? linesOfCsv(source.lines(), { key: options.key, texts, decimalCommas, notes }) : source.lines();
   const stop = (): void => {
     // A second Ctrl-C ends the process at once.
     if (source.isStopped) process.exit(exitCodes.interrupted);
@@ -94,6 +97,8 @@ async function importFile(collection: string | undefined, file: string, options:
     }
   } catch (error) {
     progress.end();
+    if (isNoJson(error) && !isCsv)
+      throw new StatemeshError('importInvalid', `${error.message} If the file is CSV, add --csv.`);
     if ((error as { code?: unknown }).code !== 'connectionLost') throw error;
     throw new StatemeshError(
       'connectionLost',
@@ -103,8 +108,7 @@ async function importFile(collection: string | undefined, file: string, options:
     progress.end();
     process.off('SIGINT', stop);
     source.stop();
-    const hint = textNumbers.hint();
-    if (hint !== undefined) hintAt(clean(hint), options);
+    for (const hint of notes.hints()) hintAt(clean(hint), options);
   }
   if (source.isInterrupted) {
     const message = `The import was interrupted: ${counted(written, 'document was written and stays', 'documents were written and stay')}.`;
@@ -113,6 +117,11 @@ async function importFile(collection: string | undefined, file: string, options:
   if (options.json) printJson({ written });
   else print(`Imported ${counted(written, 'document')}${collection === undefined ? '' : ` into ${collection}`}.`);
   return exitCodes.ok;
+}
+
+/** Whether the first line already is no JSON at all. */
+function isNoJson(error: unknown): error is StatemeshError {
+  return error instanceof StatemeshError && /^Line 1 is not valid: it is not JSON/.test(error.message);
 }
 
 /** The source of an import: a file, or standard input. */
@@ -192,6 +201,12 @@ function unreadable(file: string, error: unknown): StatemeshError {
   return inputUnreadable(error, file === '-' ? undefined : file);
 }
 
+/** The library passes a text when it cannot tell. */
+function timeText(seconds: unknown, options: cliProgress.Options, roundToMultipleOf: number): string {
+  if (typeof seconds !== 'number') return '?';
+  return cliProgress.Format.TimeFormat(seconds, options, roundToMultipleOf);
+}
+
 interface Progress {
   update(written: number): void;
   end(): void;
@@ -204,6 +219,7 @@ function createProgress(source: Source): Progress {
   const bar = new cliProgress.SingleBar(
     {
       format: isSized ? '{bar} {percentage}% | {written} documents | {eta_formatted} left' : '{written} documents',
+      formatTime: timeText,
       stream: process.stderr,
       clearOnComplete: true,
       hideCursor: true,

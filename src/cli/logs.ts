@@ -25,7 +25,12 @@ at that level from now on, until its configuration says otherwise (\`statemesh c
 export function defineLogs(command: Command): void {
   const levels = writtenFields().find(({ name }) => name === 'logLevel')?.choices ?? [];
   command
-    .addArgument(new Argument('[level]', 'log at this level from now on').argParser((level) => levelIn(levels, level)))
+    .addArgument(
+      // The choices are for the help and for completion.
+      new Argument('[level]', 'log at this level from now on')
+        .choices(levels)
+        .argParser((level) => levelIn(levels, level)),
+    )
     .option('-f, --follow', 'continue with new lines, until the node stops or Ctrl-C')
     .option('-n, --lines <number>', 'how many of the last lines to show', '50')
     .addHelpText('after', help);

@@ -252,7 +252,8 @@ function reportUsage(error: CommanderError, { argv, json, usage }: Usage): numbe
     : isTakenApart
       ? ` ${quotingAdvice}`
       : '';
-  return reportFailure(badInput(`${message.replace(/\n/g, ' ').replace(/([^.?)])$/, '$1.')}${advice}`), { json });
+  const text = `${message.replace(/\n/g, ' ').replace(/([^.?)])$/, '$1.')}${advice}`;
+  return reportFailure(badInput(text), { json, isUsage: true });
 }
 
 /** Commander names the last operand, but a document without a key lacks the key. */

@@ -28,13 +28,14 @@ export interface NodeAt {
 interface TalkHelp {
   readonly json: string;
   readonly examples: readonly string[];
-  readonly notFound?: boolean;
+  /** What code 4 means, for a command that has it. */
+  readonly notFound?: string;
   /** Additional exit codes. */
   readonly others?: readonly ExitCode[];
 }
 
 /** Adds the options of {@link TalkOptions}, examples and exit codes. */
-export function defineTalking(command: Command, { json, examples, notFound = false, others = [] }: TalkHelp): Command {
+export function defineTalking(command: Command, { json, examples, notFound, others = [] }: TalkHelp): Command {
   const { ok, failed, badInput, noNode } = exitCodes;
   return command
     .option('--data-dir <path>', 'the data directory of the node [STATEMESH_DATA_DIR]')
@@ -43,7 +44,9 @@ export function defineTalking(command: Command, { json, examples, notFound = fal
     .addHelpText('after', `\nExamples:\n${examples.map((example) => `  ${example}`).join('\n')}`)
     .addHelpText(
       'after',
-      exitCodeHelp([ok, failed, badInput, noNode, ...(notFound ? [exitCodes.notFound] : []), ...others]),
+      exitCodeHelp([ok, failed, badInput, noNode, ...(notFound === undefined ? [] : [exitCodes.notFound]), ...others], {
+        ...(notFound !== undefined && { [exitCodes.notFound]: notFound }),
+      }),
     );
 }
 

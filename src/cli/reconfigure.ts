@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander';
 import type { ConfigurationChange, Reconfiguration } from '../index.js';
+import { exitCodes } from './exit-codes.js';
 import { assignmentHelp, readAssignments } from './field-assignments.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
 import { clean, jsonOf, print, printJson, table } from './output.js';
@@ -18,6 +19,7 @@ export function defineReconfigure(command: Command): void {
     .option('--stdin', 'read fields as a JSON object from standard input')
     .addHelpText('after', assignmentHelp);
   defineTalking(command, {
+    others: [exitCodes.taken, exitCodes.database],
     json: 'print {"changes":[{"field","from","to"}],"tookMs","writesHeldMs","connectionsRefusedMs"}',
     examples: [
       'statemesh reconfigure port=9001',

@@ -63,7 +63,7 @@ export function defineRemovePeer(command: Command): void {
   defineTalking(command, {
     json: 'print {"isChanged"}',
     examples: ['statemesh remove-peer cloud-1', 'statemesh remove-peer cloud-1 --offline --data-dir ./data'],
-    notFound: true,
+    notFound: 'no such remote peer',
     others: [taken, database],
   }).action(async (peer: string, options: RemoveOptions) => {
     if (options.offline !== true) {
@@ -99,7 +99,7 @@ function defineChange(command: Command, change: Change): void {
   defineTalking(command, {
     json: 'print {"isChanged"}',
     examples: [`statemesh ${example} cloud-1`],
-    notFound: true,
+    notFound: 'no such remote peer',
   }).action(async (nodeId: string, options: TalkOptions) => {
     tellChange(nodeId, change, options, (await nodeAt(options).call(call, { nodeId })) as Changed);
   });

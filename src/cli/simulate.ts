@@ -43,7 +43,7 @@ export function defineSimulate(command: Command): void {
     .option('--no-shrink', 'do not search for the smallest plan that fails')
     .option('--json', 'print JSON lines')
     .addHelpText('after', help)
-    .addHelpText('after', exitCodeHelp(codes))
+    .addHelpText('after', exitCodeHelp(codes, { [terminated]: 'ended by SIGTERM' }))
     .action(async (options: SimulateOptions) => {
       const request = requestOf(options);
       if (options.inspect === undefined) {

@@ -22,6 +22,7 @@ import { dataDirOf } from './configuration-file.js';
 import { configurationSource } from './configuration-source.js';
 import { exitCodes } from './exit-codes.js';
 import { reportFailure } from './failures.js';
+import { endByHangUp } from './hang-up.js';
 import { createAuditLog, createLogger } from './logger.js';
 import { addressText, list, paint, print, printJson } from './output.js';
 import { serviceManager } from './service-manager.js';
@@ -168,8 +169,13 @@ function stopOnSignals(node: StatemeshNode, { warn, reload, asked }: SignalOptio
   process.on('SIGTERM', hear(exitCodes.terminated));
   // With a terminal, SIGHUP means that the terminal was closed; without one, it traditionally makes a daemon read its
   // configuration again.
-  const hasTerminal = process.stdin.isTTY || process.stdout.isTTY;
-  process.on('SIGHUP', hasTerminal ? hear(129) : reload);
+  const isInTerminal = process.stdin.isTTY || process.stdout.isTTY;
+  const stop = hear(129);
+  const leave = (): void => {
+    endByHangUp();
+    stop();
+  };
+  process.on('SIGHUP', isInTerminal ? leave : reload);
   return stopping;
 }
 

@@ -39,7 +39,12 @@ export function defineStart(command: Command): void {
   addFieldOptions(command);
   const { ok, failed, badInput, taken, database, interrupted, terminated } = exitCodes;
   const codes = [ok, failed, badInput, taken, database, interrupted, terminated];
-  command.addHelpText('after', help).addHelpText('after', exitCodeHelp(codes));
+  const ownCodes = {
+    [ok]: 'stopped gracefully',
+    [interrupted]: 'ended at once by a second Ctrl-C',
+    [terminated]: 'ended at once by a second SIGTERM',
+  };
+  command.addHelpText('after', help).addHelpText('after', exitCodeHelp(codes, ownCodes));
   command.action(async (options: StartOptions) => {
     // The node continues when its output has no reader, or the disk of its output is full.
     process.stdout.removeAllListeners('error').on('error', () => {});

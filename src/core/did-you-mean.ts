@@ -12,10 +12,22 @@ export function nearestName(wrong: string, names: Iterable<string>): string | un
     const slipsMax = Math.max(1, Math.floor(meant.length / 3));
     const slips = distanceBetween(written, meant);
     if (slips > slipsMax && !isBeginning) continue;
-    const distance = Math.min(slips, slipsMax + 1);
+    // Of equally near names, one that has all the letters is more probable: what is missing was forgotten.
+    const distance = Math.min(slips, slipsMax + 1) - (hasLettersOf(meant, written) ? 0.5 : 0);
     if (nearest === undefined || distance < nearest.distance) nearest = { name, distance };
   }
   return nearest?.name;
+}
+
+/** Whether all letters of a text occur in a name, in their order. */
+function hasLettersOf(name: string, text: string): boolean {
+  let from = 0;
+  for (const letter of text) {
+    const found = name.indexOf(letter, from);
+    if (found === -1) return false;
+    from = found + 1;
+  }
+  return true;
 }
 
 const comparedMax = 64;

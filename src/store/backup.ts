@@ -13,6 +13,7 @@ import {
   mkdirSync,
   openSync,
   renameSync,
+  rmdirSync,
   rmSync,
   type Stats,
   statSync,
@@ -118,11 +119,13 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
   const directory = resolve(dataDir);
   const incarnation = randomness.token();
   const draft = join(directory, `restore.${incarnation}.new`);
+  let created: string | undefined;
+  let isDone = false;
   try {
     if (!existsSync(backup)) throw new StatemeshError('requestInvalid', `There is no copy at ${backup}.`);
     // A pipe or a device may never end.
     if (!statSync(backup).isFile()) throw new StatemeshError('databaseForeign', `${backup} is not a regular file.`);
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    created = mkdirSync(directory, { recursive: true, mode: 0o700 });
     copyPrivately(backup, draft);
     const owner = ownerOf(draft, backup);
     if (nodeId !== undefined && nodeId !== owner) {
@@ -136,6 +139,7 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
       const setAside = moveAside(path, { nodeId: owner, randomness });
       renameSync(draft, path);
       syncDirectory(directory);
+      isDone = true;
       return { nodeId: owner, path, setAside };
     } finally {
       lock.release();
@@ -144,6 +148,16 @@ export function putBack({ backup, dataDir, nodeId, randomness }: RestoreOptions)
     throw copyError(error, backup);
   } finally {
     removeDraft(draft);
+    if (!isDone && created !== undefined) removeEmpty(directory, created);
+  }
+}
+
+/** Removes directories that a failed operation has made, unless something else is in them by now. */
+function removeEmpty(directory: string, first: string): void {
+  try {
+    for (let path = directory; path.length >= first.length; path = dirname(path)) rmdirSync(path);
+  } catch {
+    // They may stay.
   }
 }
 

@@ -7,7 +7,11 @@ describe('config get and show, beside a running node', () => {
   test('port 0 -> the value of the file, and a hint at the actual port; of equal values nothing', async () => {
     const node = await startNode({ discovery: false });
     const { exitCode, stdout, stderr } = await node.run(['config', 'get', 'port']);
-    expect([exitCode, stdout, stderr]).toEqual([0, '0\n', `hint:  The running node has port ${node.port}, not 0.\n`]);
+    expect([exitCode, stdout, stderr]).toEqual([
+      0,
+      '0\n',
+      `hint:  The running node has port ${node.port}: with 0 the system chooses one.\n`,
+    ]);
     expect((await node.run(['config', 'show'])).stderr).toBe(stderr);
     expect((await node.run(['config', 'get', 'node-id'])).stderr).toBe('');
     await node.run(['stop']);

@@ -102,9 +102,9 @@ describe('help and usage', () => {
 describe('init', () => {
   test('new: -> a valid configuration of mode 0600 with keys of its own, none of them printed', async () => {
     const directory = await temporaryDirectory();
-    const [one, two] = await Promise.all(
-      ['one.json', 'two.json'].map((config) => run(['init', '--node-id', 'a', '--config', config], { cwd: directory })),
-    );
+    const init = (config: string) => run(['init', '--node-id', 'a', '--config', config], { cwd: directory });
+    // In this order, because the second one gets another data directory.
+    const [one, two] = [await init('one.json'), await init('two.json')];
     const [first, second] = [await readJson(join(directory, 'one.json')), await readJson(join(directory, 'two.json'))];
     expect(one?.exitCode).toBe(0);
     expect((await stat(join(directory, 'one.json'))).mode & 0o777).toBe(0o600);
