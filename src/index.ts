@@ -27,6 +27,7 @@ export type { Hlc } from './core/hlc.js';
 export type { Boot, CollectionName, Cursor, DocumentKey, NodeId } from './core/ids.js';
 export { encodeClusterKey, type PresharedKey } from './core/keys.js';
 export { limits } from './core/limits.js';
+export type { MalformedDocuments } from './core/malformed.js';
 export type { Condition, FieldPath, OrderBy, Query, Scalar, Where } from './core/query.js';
 export type { RefusalRecord } from './core/refusals.js';
 export { Secret } from './core/secret.js';

@@ -127,7 +127,7 @@ describe('the package', () => {
     for (const line of stripVTControlCharacters(`${stdout}${stderr}`).split('\n')) {
       if (!line.startsWith('[warning]') && !line.startsWith('[error]')) continue;
       if (!line.endsWith('does not have any documentation')) others.push(line);
-      else if (/^\[warning\] (index|simulation)\.\w+ \(/.test(line)) {
+      else if (/^\[warning\] (index|actors|inspector|simulation)\.\w+ \(/.test(line)) {
         undocumented.push(line);
       }
     }
@@ -196,7 +196,7 @@ describe('the package', () => {
     }
     const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as { exports: Record<string, unknown> };
     const entries = Object.keys(exports).filter((path) => !path.endsWith('.json'));
-    expect(entries).toEqual(['.', './simulation']);
+    expect(entries).toEqual(['.', './actors', './inspector', './simulation']);
     const imports = entries.map((path, index) => `export * as entry${index} from 'statemesh${path.slice(1)}';\n`);
     writeFileSync(join(directory, 'entries.ts'), imports.join(''));
     writeFileSync(

@@ -8,7 +8,7 @@ export type { Configured, Intervals } from '../configuration/configured.js';
 export type { ControlCall, ControlCommand, ControlCommands } from '../control/protocol.js';
 export type { ConnectionLimits } from '../core/admission.js';
 export type { Author, Incarnation, Scope } from '../core/author.js';
-export type { ElectionRole, MemberState } from '../core/election-rule.js';
+export type { Candidacy, ElectionRole, MemberState } from '../core/election-rule.js';
 export type { Entry, Operation, Position, Run } from '../core/entry.js';
 export { logicOf, wallMsOf } from '../core/hlc.js';
 export type { ClusterKeys } from '../core/keys.js';

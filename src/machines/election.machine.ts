@@ -42,7 +42,6 @@ export interface ElectionInput {
   readonly parent: Mailbox<LeadershipChanged>;
   readonly identity: Identity;
   readonly candidacy: Candidacy;
-  /** Why this node cannot read or write its database; undefined while it can. */
   readonly impairment?: ErrorCode | undefined;
   readonly electionIntervalMs: number;
   /** The highest known term, taken over from an earlier election of the same node. */

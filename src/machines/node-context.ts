@@ -92,6 +92,7 @@ export type InternalEvent =
   | { readonly type: 'observation.renew' }
   | { readonly type: 'storage.renew' };
 
+/** What the root actor accepts. */
 export type NodeMachineEvent =
   | NodeCommand
   | ProviderReport

@@ -17,7 +17,9 @@ import type { UplinkMachine } from '../machines/uplink.machine.js';
 import type { WardMachine } from '../machines/ward.machine.js';
 import type { Store } from '../ports/store.js';
 
+/** The root actor of a node. */
 export type NodeActor = ActorRefFrom<NodeMachine>;
+/** A snapshot of the root actor. */
 export type NodeSnapshot = SnapshotFrom<NodeMachine>;
 export type SessionSnapshot = SnapshotFrom<SessionMachine>;
 
