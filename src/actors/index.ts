@@ -41,6 +41,7 @@ export type * from '../ports/ports.js';
 export type {
   ApplyResult,
   Commit,
+  DocumentStore,
   ReadOptions,
   ReadResult,
   Store,

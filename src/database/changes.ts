@@ -11,7 +11,7 @@ import type { Hlc } from '../core/hlc.js';
 import type { CollectionName, Cursor, DocumentKey, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import { kinds, type OptionsShape, readOptions } from '../core/options.js';
-import type { Store, StoredChange } from '../ports/store.js';
+import type { DocumentStore, StoredChange } from '../ports/store.js';
 import type { Stream, StreamScope, Streams } from './streams.js';
 
 /** One entry of the oplog as an application sees it. */
@@ -67,7 +67,7 @@ const changesShape: OptionsShape<ChangesOptions> = {
  * cursor
  */
 export function changes<T = unknown>(
-  store: Store,
+  store: DocumentStore,
   streams: Streams,
   options: ChangesOptions & { readonly collection?: CollectionName } = {},
 ): Stream<Change<T>> {
@@ -110,7 +110,7 @@ function toChange<T>({ payload, place: _, ...change }: StoredChange): Change<T> 
   };
 }
 
-function parseSince(since: unknown, store: Store): number {
+function parseSince(since: unknown, store: DocumentStore): number {
   if (since === undefined || since === 0) return 0;
   if (since === 'now') return store.cursor();
   if (typeof since === 'string') return store.placeOf(since as Cursor);

@@ -15,7 +15,7 @@ import { parseField } from '../core/field-path.js';
 import { type CollectionName, isSystemCollection, parseDocumentKey } from '../core/ids.js';
 import { type OptionsShape, objectWith, readOptions } from '../core/options.js';
 import { type FieldPath, parseQuery, type Query, type Where } from '../core/query.js';
-import type { Store, Write, Written } from '../ports/store.js';
+import type { DocumentStore, Write, Written } from '../ports/store.js';
 import { type Change, type ChangesOptions, changes, parseChangesOptions } from './changes.js';
 import { checkDocument, checkDocumentNow } from './document-schema.js';
 import {
@@ -211,7 +211,7 @@ function refuseMore(method: string, rest: readonly unknown[]): void {
 export interface CollectionInput<T> extends CollectionOptions<T> {
   readonly name: CollectionName;
   readonly streams: Streams;
-  getStore(): Store;
+  getStore(): DocumentStore;
 }
 
 /** Creates a handle on a collection: cheap, without resources of its own, valid before the node runs. */

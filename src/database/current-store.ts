@@ -9,7 +9,7 @@ import { isStatemeshError, StatemeshError } from '../core/errors.js';
 import type { CollectionName } from '../core/ids.js';
 import { limits } from '../core/limits.js';
 import type { Query } from '../core/query.js';
-import type { Store, StoredDocument, Write, Written } from '../ports/store.js';
+import type { DocumentStore, Store, StoredDocument, Write, Written } from '../ports/store.js';
 
 export interface CurrentStoreOptions {
   /** @throws StatemeshError `notRunning` if there is none */
@@ -19,7 +19,7 @@ export interface CurrentStoreOptions {
 }
 
 export interface CurrentStore {
-  readonly store: Store;
+  readonly store: DocumentStore;
   /** Call it after each change: runs the writes that no longer need to wait. */
   release(): void;
 }
@@ -57,21 +57,11 @@ export function createCurrentStore({ getStore, isHeld }: CurrentStoreOptions): C
     }
   };
   const read = <T>(ask: (store: Store) => Promise<T>): Promise<T> => readFrom(getStore, ask);
-  const store: Store = {
-    get nodeId() {
-      return getStore().nodeId;
-    },
-    get health() {
-      return getStore().health;
-    },
-    clock: () => getStore().clock(),
-    digest: (scopes) => getStore().digest(scopes),
+  const store: DocumentStore = {
     cursor: () => getStore().cursor(),
-    position: () => getStore().position(),
     placeOf: (cursor) => getStore().placeOf(cursor),
     subscribe: (listener) => getStore().subscribe(listener),
     write: (writes) => (isHeld() ? wait(writes) : getStore().write(writes)),
-    idle: () => getStore().idle(),
     get: (collection, key) => read((current) => current.get(collection, key)),
     find: (collection, query) => read((current) => current.find(collection, query)),
     pages: (collection, query) => pagesFrom(getStore, collection, query),
@@ -79,13 +69,7 @@ export function createCurrentStore({ getStore, isHeld }: CurrentStoreOptions): C
     createIndex: (collection, field) => read((current) => current.createIndex(collection, field)),
     collections: () => read((current) => current.collections()),
     changes: (options) => getStore().changes(options),
-    read: (options) => getStore().read(options),
-    lacking: (clock, scopes, max) => read((current) => current.lacking(clock, scopes, max)),
-    apply: (runs, origin) => getStore().apply(runs, origin),
     contentDigest: (scopes) => read((current) => current.contentDigest(scopes)),
-    statistics: () => read((current) => current.statistics()),
-    backUp: (path, onProgress) => getStore().backUp(path, onProgress),
-    close: () => getStore().close(),
   };
   return { store, release };
 }

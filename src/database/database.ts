@@ -7,7 +7,7 @@
 import type { Scope } from '../core/author.js';
 import type { StatemeshError } from '../core/errors.js';
 import { type CollectionName, parseCollectionName } from '../core/ids.js';
-import type { ContentDigest, Store } from '../ports/store.js';
+import type { ContentDigest, DocumentStore } from '../ports/store.js';
 import { type Change, type ChangesOptions, changes, parseChangesOptions } from './changes.js';
 import { type Collection, type CollectionOptions, createCollection, parseCollectionOptions } from './collection.js';
 import { createStreams, type Stream } from './streams.js';
@@ -68,7 +68,7 @@ export interface OwnedDatabase extends Database {
 }
 
 /** @param getStore The store of the present identity; throws `notRunning` if there is none. */
-export function createDatabase(getStore: () => Store): OwnedDatabase {
+export function createDatabase(getStore: () => DocumentStore): OwnedDatabase {
   const streams = createStreams();
   return {
     collection: <T>(name: string, options?: CollectionOptions<T>) =>

@@ -7,7 +7,7 @@
 import { isStatemeshError, StatemeshError, shortText } from '../core/errors.js';
 import { limits } from '../core/limits.js';
 import { kinds, type OptionsShape, readOptions } from '../core/options.js';
-import type { Store, Write } from '../ports/store.js';
+import type { DocumentStore, Write } from '../ports/store.js';
 import { ignoreRejection, isThenable } from './document-schema.js';
 
 /** Any number of pairs of key and document, read no faster than they are written. */
@@ -51,7 +51,7 @@ export type Prepare<T> = (key: string, document: T) => PreparedPut | Promise<Pre
  * store. Transactions committed before stay.
  */
 export async function putDocuments<T>(
-  store: Store,
+  store: DocumentStore,
   prepare: Prepare<T>,
   source: Documents<T>,
   { signal, onProgress }: PutManyOptions,

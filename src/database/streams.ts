@@ -14,7 +14,7 @@
  */
 import { StatemeshError } from '../core/errors.js';
 import { limits } from '../core/limits.js';
-import type { Commit, Store } from '../ports/store.js';
+import type { Commit, DocumentStore } from '../ports/store.js';
 
 /** An async iterator for one loop, with `for await` or by hand. `return()` ends it even while `next()` waits. */
 export interface Stream<T> extends AsyncIterableIterator<T, void, void> {
@@ -23,7 +23,7 @@ export interface Stream<T> extends AsyncIterableIterator<T, void, void> {
 
 /** The means of a stream's body. */
 export interface StreamScope {
-  readonly store: Store;
+  readonly store: DocumentStore;
   /**
    * Waits for a commit that concerns the stream; returns at once if any commit came after `seen`.
    *
@@ -34,7 +34,7 @@ export interface StreamScope {
 }
 
 export interface StreamOptions<T> {
-  readonly store: Store;
+  readonly store: DocumentStore;
   readonly signal?: AbortSignal | undefined;
   generate(scope: StreamScope): AsyncGenerator<T, void, void>;
 }

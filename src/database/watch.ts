@@ -9,7 +9,7 @@ import type { CollectionName, DocumentKey } from '../core/ids.js';
 import { kinds, readOptions } from '../core/options.js';
 import type { Query } from '../core/query.js';
 import { hashTexts } from '../core/text-hash.js';
-import type { Commit, Store, StoredDocument } from '../ports/store.js';
+import type { Commit, DocumentStore, StoredDocument } from '../ports/store.js';
 import type { Stream, StreamScope, Streams } from './streams.js';
 
 /** What ends a watch. */
@@ -64,7 +64,7 @@ export function decodeFound<T>(
 
 /** The document under a key, now and at each change; undefined while there is none. */
 export function watchDocument<T>(
-  store: Store,
+  store: DocumentStore,
   streams: Streams,
   options: WatchOptions & { readonly collection: CollectionName; readonly key: DocumentKey },
 ): Stream<T | undefined> {
@@ -74,7 +74,7 @@ export function watchDocument<T>(
 
 /** The result of a query, now and at each change. */
 export function watchQuery<T>(
-  store: Store,
+  store: DocumentStore,
   streams: Streams,
   options: WatchOptions & { readonly collection: CollectionName; readonly query: Query },
 ): Stream<Found<T>[]> {
@@ -84,7 +84,7 @@ export function watchQuery<T>(
 
 /** The matching documents, page by page, one at a time. */
 export function streamDocuments<T>(
-  store: Store,
+  store: DocumentStore,
   streams: Streams,
   options: DocumentStreamOptions & { readonly collection: CollectionName; readonly query: Query },
 ): Stream<Found<T>> {

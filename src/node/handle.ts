@@ -8,7 +8,7 @@ import { kinds, type OptionsShape, readOptions } from '../core/options.js';
 import { createCurrentStore, readFrom } from '../database/current-store.js';
 import { createDatabase } from '../database/database.js';
 import type { Files } from '../ports/ports.js';
-import type { BackupProgress, Store } from '../ports/store.js';
+import type { BackupProgress, DocumentStore, Store } from '../ports/store.js';
 import { createPeerManagement } from '../remote-peers/management.js';
 import { findLeftBehind } from '../store/left-behind.js';
 import { areWritesHeld, type NodeActor, type NodeState, nodeStateOf } from './actor-tree.js';
@@ -43,7 +43,7 @@ export function handleOf(actor: NodeActor, ports: NodePorts): StatemeshNode {
   };
   const current = createCurrentStore({ getStore: store, isHeld: () => areWritesHeld(actor.getSnapshot()) });
   // Call `store()` first: it throws `notRunning`.
-  const getStore = (): Store => store() && current.store;
+  const getStore = (): DocumentStore => store() && current.store;
   const database = createDatabase(getStore);
   const requests = createRequests(actor);
   if (ports.files !== undefined) watchCertificates(actor, ports.files, () => requests.reconfigure({}));
@@ -123,7 +123,7 @@ export function handleOf(actor: NodeActor, ports: NodePorts): StatemeshNode {
       ),
     async backUp(path, onProgress) {
       const given = readOptions<BackupArguments>({ path, onProgress }, backupShape);
-      return getStore().backUp(given.path, given.onProgress);
+      return store().backUp(given.path, given.onProgress);
     },
     async databasesLeftBehind() {
       const { nodeId, clock } = { nodeId: store().nodeId, clock: store().clock() };

@@ -171,27 +171,14 @@ export interface StoreHealth {
   subscribe(listener: () => void): () => void;
 }
 
-/** The database of one node. Another database can implement this port; no SQL appears above it. */
-export interface Store {
-  readonly nodeId: NodeId;
-  readonly health: StoreHealth;
-
-  /** Our position in each author's chain. A live view: read it at once, or copy it to keep it. */
-  clock(): VectorClock;
-  /** Digest of the authors of these scopes, cached until the clock changes. */
-  digest(scopes: readonly Scope[]): string;
+/** What works with the documents of a database: what is written, read and watched under names and keys. */
+export interface DocumentStore {
   /**
    * The place of the last committed entry; 0 in an empty store.
    *
    * @throws StatemeshError `storeClosed`
    */
   cursor(): number;
-  /**
-   * The same place in a form that a program can keep.
-   *
-   * @throws StatemeshError `storeClosed`
-   */
-  position(): Cursor;
   /**
    * The place that a cursor names.
    *
@@ -203,7 +190,6 @@ export interface Store {
    * unsubscribes.
    */
   subscribe(listener: (commit: Commit) => void): () => void;
-
   /**
    * Writes all of `writes` or none, in one transaction with the other writes of this turn.
    *
@@ -211,8 +197,6 @@ export interface Store {
    * `writeQueueFull`, or the error that a recipe throws
    */
   write(writes: readonly Write[]): Promise<(Written | undefined)[]>;
-  /** Resolves when no write is waiting. */
-  idle(): Promise<void>;
   get(collection: CollectionName, key: DocumentKey): Promise<StoredDocument | undefined>;
   /**
    * All matching documents, in the requested order.
@@ -238,6 +222,26 @@ export interface Store {
     readonly limit: number;
     readonly collection?: CollectionName;
   }): Promise<StoredChange[]>;
+  contentDigest(scopes: readonly Scope[]): Promise<ContentDigest>;
+}
+
+/** The database of one node. Another database can implement this port; no SQL appears above it. */
+export interface Store extends DocumentStore {
+  readonly nodeId: NodeId;
+  readonly health: StoreHealth;
+
+  /** Our position in each author's chain. A live view: read it at once, or copy it to keep it. */
+  clock(): VectorClock;
+  /** Digest of the authors of these scopes, cached until the clock changes. */
+  digest(scopes: readonly Scope[]): string;
+  /**
+   * The same place in a form that a program can keep.
+   *
+   * @throws StatemeshError `storeClosed`
+   */
+  position(): Cursor;
+  /** Resolves when no write is waiting. */
+  idle(): Promise<void>;
 
   /** The entries that a reader lacks, in chain order per author. */
   read(options: ReadOptions): Promise<ReadResult>;
@@ -245,8 +249,6 @@ export interface Store {
   lacking(clock: VectorClock, scopes: readonly Scope[], max: number): Promise<number>;
   /** Applies entries from a peer: idempotent, in any order of authors. */
   apply(runs: readonly Run[], origin: Origin): Promise<ApplyResult>;
-
-  contentDigest(scopes: readonly Scope[]): Promise<ContentDigest>;
   statistics(): Promise<StoreStatistics>;
   /**
    * Copies the database, as it is when the copy ends, into a file of its own, while the store keeps serving. Replaces a

@@ -10,7 +10,7 @@ import { isDocumentKey, type NodeId } from '../core/ids.js';
 import type { ClusterKeys } from '../core/keys.js';
 import { chooseEnvelope, isSealed, openSecret } from '../core/sealing.js';
 import type { Randomness } from '../ports/ports.js';
-import type { Store, Write, Written } from '../ports/store.js';
+import type { DocumentStore, Write, Written } from '../ports/store.js';
 import {
   checkNodeId,
   checkPeer,
@@ -110,7 +110,7 @@ export interface PeerStore {
 
 export interface PeerManagementOptions {
   /** The store of the present identity; throws `notRunning` if there is none. */
-  getStore(): Store;
+  getStore(): DocumentStore;
   /** The keys that seal secrets; undefined with security `none`. */
   getKeys(): ClusterKeys | undefined;
   readonly randomness: Randomness;
@@ -230,7 +230,11 @@ interface Subject {
 }
 
 /** Reads the marker, decides with the document, and writes both: one request, which is one transaction. */
-async function change(store: Store, { nodeId, envelope }: Subject, decide: Change): Promise<Written | undefined> {
+async function change(
+  store: DocumentStore,
+  { nodeId, envelope }: Subject,
+  decide: Change,
+): Promise<Written | undefined> {
   const key = keyOf(nodeId);
   let marker: string | undefined;
   let resealed: string | undefined;

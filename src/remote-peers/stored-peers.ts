@@ -10,7 +10,7 @@ import { decodeDocument } from '../core/document.js';
 import { type Failure, isStatemeshError, messageOf } from '../core/errors.js';
 import type { CollectionName, DocumentKey, NodeId } from '../core/ids.js';
 import { limits } from '../core/limits.js';
-import type { Store, StoredDocument } from '../ports/store.js';
+import type { DocumentStore, StoredDocument } from '../ports/store.js';
 import { invalid, parseRemotePeer } from './peer-document.js';
 import type { QuarantinedDocument, RemotePeer } from './remote-peer.js';
 import { envelopeIn, resealedSecretsCollection } from './resealed-envelope.js';
@@ -36,7 +36,7 @@ export interface RemotePeers {
 }
 
 /** The stored peers, and the documents that cannot be used. Never fails because of a document's content. */
-export async function readRemotePeers(store: Store): Promise<RemotePeers> {
+export async function readRemotePeers(store: DocumentStore): Promise<RemotePeers> {
   const quarantined: QuarantinedDocument[] = [];
   const set = ({ key, collection, error }: Unusable): void => {
     if (quarantined.length < limits.quarantinedMax) {
@@ -72,7 +72,7 @@ const surplus: Failure = {
   message: `There are more than ${limits.peersMax} remote peers; the rest, in order of NodeId, is left out.`,
 };
 
-async function checkMarkers(store: Store, set: (unusable: Unusable) => void): Promise<void> {
+async function checkMarkers(store: DocumentStore, set: (unusable: Unusable) => void): Promise<void> {
   for await (const { key, payload } of documentsOf(store, removedPeersCollection)) {
     if (markerIn(payload) !== undefined) continue;
     set({
@@ -83,7 +83,7 @@ async function checkMarkers(store: Store, set: (unusable: Unusable) => void): Pr
   }
 }
 
-async function checkEnvelopes(store: Store, set: (unusable: Unusable) => void): Promise<void> {
+async function checkEnvelopes(store: DocumentStore, set: (unusable: Unusable) => void): Promise<void> {
   for await (const { key, payload } of documentsOf(store, resealedSecretsCollection)) {
     if (envelopeIn(payload) !== undefined) continue;
     set({ collection: resealedSecretsCollection, key, error: invalid('Envelope', 'it is not a sealed secret') });
@@ -96,7 +96,10 @@ async function checkEnvelopes(store: Store, set: (unusable: Unusable) => void): 
  */
 const documentsMax = 64 * limits.peersMax;
 
-async function* documentsOf(store: Store, collection: CollectionName): AsyncGenerator<StoredDocument, void, void> {
+async function* documentsOf(
+  store: DocumentStore,
+  collection: CollectionName,
+): AsyncGenerator<StoredDocument, void, void> {
   for await (const page of store.pages(collection, { limit: documentsMax })) yield* page;
 }
 
