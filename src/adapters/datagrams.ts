@@ -8,6 +8,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { messageOf, systemCodeOf } from '../core/errors.js';
+import { limits } from '../core/limits.js';
 import type { DatagramOptions, Datagrams } from '../ports/ports.js';
 import { lanBroadcastAddresses, loopbackBroadcastAddress } from './broadcast-addresses.js';
 import { addressText, listenError } from './network-errors.js';
@@ -58,8 +59,6 @@ export async function openDatagrams(options: DatagramOptions): Promise<OpenDatag
   };
 }
 
-const reportIntervalMs = 60_000;
-
 async function bind(socket: Socket, host: string, port: number): Promise<void> {
   try {
     const bound = once(socket, 'listening');
@@ -78,7 +77,7 @@ function failureReport({ port, failed }: DatagramOptions): (error: Error, target
     const code = systemCodeOf(error) ?? messageOf(error);
     const nowMs = performance.now();
     const lastMs = reportedAtMs.get(code);
-    if (lastMs !== undefined && nowMs - lastMs < reportIntervalMs) return;
+    if (lastMs !== undefined && nowMs - lastMs < limits.datagramReportIntervalMs) return;
     reportedAtMs.set(code, nowMs);
     failed({
       code: 'addressUnavailable',

@@ -1,9 +1,8 @@
-/** How long the send queue of an ended connection may stand still. It may take longer while it keeps sending. */
-export const lingerMs = 2_000;
+import { limits } from '../core/limits.js';
 
 /**
- * Calls `giveUp` when the queue of an ended connection stands still for `lingerMs`. Starts once, however often `begin`
- * is called.
+ * Calls `giveUp` when the queue of an ended connection stands still for `limits.lingerMs`. Starts once, however often
+ * `begin` is called.
  */
 export class Linger {
   readonly #queuedBytes: () => number;
@@ -29,6 +28,6 @@ export class Linger {
       const queued = this.#queuedBytes();
       if (queued > 0 && queued < queuedBefore) this.#wait(queued);
       else this.#giveUp();
-    }, lingerMs);
+    }, limits.lingerMs);
   }
 }

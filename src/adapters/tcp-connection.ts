@@ -7,12 +7,10 @@
  */
 import type { Socket } from 'node:net';
 import type { Failure } from '../core/errors.js';
+import { limits } from '../core/limits.js';
 import type { Connection, ConnectionHandlers, Protection } from '../ports/ports.js';
 import { Linger } from './linger.js';
 import { connectionLost, plainHost } from './network-errors.js';
-
-/** From here on, a writer should wait: enough to keep a fast link busy, and little to lose when it breaks. */
-export const sendQueueHighBytes = 256 * 1024;
 
 export class TcpConnection implements Connection {
   readonly remoteAddress: string;
@@ -76,7 +74,7 @@ export class TcpConnection implements Connection {
   write(bytes: Uint8Array): boolean {
     if (!this.#socket.writable) return false;
     this.#socket.write(bytes);
-    this.#isWriterWaiting ||= this.queuedBytes >= sendQueueHighBytes;
+    this.#isWriterWaiting ||= this.queuedBytes >= limits.sendQueueHighBytes;
     return !this.#isWriterWaiting;
   }
 

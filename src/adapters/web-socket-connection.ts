@@ -13,7 +13,6 @@ import { limits } from '../core/limits.js';
 import type { Connection, ConnectionHandlers, Protection } from '../ports/ports.js';
 import { Linger } from './linger.js';
 import { connectionLost, plainHost } from './network-errors.js';
-import { sendQueueHighBytes } from './tcp-connection.js';
 
 /** For both sides. Compression would let strangers spend our memory, and entries in flight are small. */
 export const webSocketOptions = {
@@ -64,7 +63,7 @@ export class WebSocketConnection implements Connection {
     webSocket.on('error', (error) => this.lose(malformed(systemCodeOf(error) ?? 'unknown reason')));
     webSocket.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary));
     webSocket.on('ping', (data) => {
-      if (this.queuedBytes < sendQueueHighBytes) webSocket.pong(data, undefined, () => {});
+      if (this.queuedBytes < limits.sendQueueHighBytes) webSocket.pong(data, undefined, () => {});
     });
     webSocket.on('close', () => this.#closed());
   }
@@ -89,7 +88,7 @@ export class WebSocketConnection implements Connection {
     for (let start = 0; start < bytes.length; start += limits.webSocketMessageBytesMax) {
       webSocket.send(bytes.subarray(start, start + limits.webSocketMessageBytesMax), sendOptions, () => {});
     }
-    this.#isWriterWaiting ||= this.queuedBytes >= sendQueueHighBytes;
+    this.#isWriterWaiting ||= this.queuedBytes >= limits.sendQueueHighBytes;
     return !this.#isWriterWaiting;
   }
 

@@ -211,8 +211,8 @@ interface Found {
 }
 
 /**
- * Rows of documents, the header first. The documents are iterated twice, because a row is complete only when all columns
- * are known.
+ * Rows of documents, the header first. The documents are iterated twice, because a row is complete only when all
+ * columns are known.
  *
  * @throws StatemeshError `requestInvalid` for documents that are not objects, for too many columns, and when a field
  * was added between the two reads

@@ -51,7 +51,6 @@ export interface TokenGrant {
 
 /** The latest time that a `Date` can hold. */
 const timeMaxMs = 8.64e15;
-const subjectLengthMax = 256;
 
 /**
  * Checks the claims of a token against what this node expects.
@@ -81,7 +80,7 @@ export function checkClaims(
   const scopes = shape.scopeClaims.flatMap((name) => scopesOf(claimNamed(claims, name)));
   if (!scopes.includes(scope)) throw tokenRefused('it lacks the scope');
   const subject = sub ?? clientId;
-  if (typeof subject !== 'string' || subject === '' || subject.length > subjectLengthMax) {
+  if (typeof subject !== 'string' || subject === '' || subject.length > limits.tokenSubjectLengthMax) {
     throw tokenRefused('it names no subject');
   }
   return { subject, expiresAtMs, lifetimeMs: expiresAtMs - nowMs };

@@ -5,6 +5,7 @@
  * is.
  */
 import { StatemeshError, shortText } from './errors.js';
+import { limits } from './limits.js';
 
 export interface Address {
   /** A name, an IPv4 address, or an IPv6 address without brackets. */
@@ -50,7 +51,6 @@ export interface CloudAddress extends Address {
 }
 
 const cloudUrl = /^(wss|ws|tcp):\/\/(\[[^\]]*\]|[^/:?#@[\]]*)(?::([1-9]\d{0,4}))?(\/[!-"$-~]*)?$/;
-const cloudAddressLengthMax = 2_048;
 const wssPort = '443';
 
 /**
@@ -63,7 +63,7 @@ export function parseCloudAddress(text: string): CloudAddress {
   if (typeof text !== 'string' || !text.includes('://')) {
     return { ...parseAddress(text), isEncrypted: true, webSocketPath: undefined };
   }
-  const url = text.length <= cloudAddressLengthMax ? cloudUrl.exec(text) : null;
+  const url = text.length <= limits.cloudAddressLengthMax ? cloudUrl.exec(text) : null;
   if (url === null) throw invalid(text, 'is not host:port, wss://host/path, tcp://host:port or ws://host:port/path');
   const [, scheme, host = '', port = scheme === 'wss' ? wssPort : undefined, path] = url;
   if (port === undefined) throw invalid(text, 'has no port');

@@ -19,6 +19,8 @@ export const limits = {
   queryDepthMax: 16,
   queryConditionsMax: 256,
   indexesPerCollectionMax: 32,
+  /** Maximum length of a pattern of `$like`. SQLite accepts 50,000 bytes, and a character has up to four. */
+  likeLengthMax: 12_000,
   /** Maximum size of the result of one `find`, in characters. Larger results must be streamed. */
   findBytesMax: 16 * 1024 * 1024,
   /** Maximum of documents or changes read at once, in characters. A larger one comes alone. */
@@ -48,6 +50,12 @@ export const limits = {
   lockAttemptsMax: 20,
   /** How long a thread probes whether the holder of the lock lives. After that, the holder counts as living. */
   lockProbeTimeoutMs: 5_000,
+
+  // Files
+  /** How much of the disk the log of a database may keep after a large transaction. */
+  walBytesKept: 64 * 1024 * 1024,
+  /** Maximum size of a certificate file. A file of all authorities that a system trusts is a quarter of this. */
+  pemFileBytesMax: 1024 * 1024,
 
   // Other databases in a data directory
   leftBehindFilesMax: 64,
@@ -102,6 +110,8 @@ export const limits = {
   refusalCodeLengthMax: 64,
   refusalTextLengthMax: 500,
   sendQueueBytesMax: 64 * 1024 * 1024,
+  /** From here on, a writer waits: enough to keep a fast link busy, and little to lose when the link breaks. */
+  sendQueueHighBytes: 256 * 1024,
 
   // Own database
   /** First wait before a retry of a batch that could not be written, or of a read that failed because of the disk. */
@@ -174,6 +184,8 @@ export const limits = {
   comparingTimeoutMs: 300_000,
   /** How long a part that stops waits for its sessions to say goodbye, ms. */
   leavingTimeoutMs: 2_000,
+  /** How long the send queue of an ended connection may stand still. While it shrinks, it may take longer. */
+  lingerMs: 2_000,
   heartbeatsMissedMax: 3,
   heartbeatIntervalMaxMs: 60_000,
   /** How many heartbeats in flight have their time of sending remembered, to measure the round trip by their echo. */
@@ -217,6 +229,10 @@ export const limits = {
    */
   logRepeatsMax: 100,
   logWindowMs: 60_000,
+  /** Within this time, refused connections from one network with one reason are reported once. */
+  refusalReportIntervalMs: 10_000,
+  /** Maximum of reports of refused connections in this time, over all networks and reasons. */
+  refusalReportsPerIntervalMax: 20,
   /** How long a refused connection is news: within this time the log warns of it once, and `doctor` reports it. */
   refusalNewsMs: 3_600_000,
   /** Number of addresses whose refusal is remembered, so that the log warns of each once. */
@@ -252,7 +268,12 @@ export const limits = {
 
   // Discovery
   beaconBytesMax: 1_024,
+  /** Beacons that a node reads from one host in a second. */
   beaconsPerSecondMax: 500,
+  /** Hosts whose beacons a node reads in one second. */
+  beaconHostsPerSecondMax: 1_000,
+  /** Within this time, datagrams that cannot be sent for one reason are reported once. */
+  datagramReportIntervalMs: 60_000,
   beaconGoneMs: 15_000,
   /** How long after a beacon of another process with the own NodeId a node sends its next one. */
   doubleAnswerMs: 250,
@@ -288,6 +309,8 @@ export const limits = {
   tokenRefreshShare: 0.8,
   /** The share of the lifetime by which a refresh may come earlier. */
   tokenRefreshJitter: 0.1,
+  /** Longest lifetime that a node believes of a token, even if the authority states a longer one. */
+  tokenLifetimeMaxMs: 24 * 3_600_000,
   /** A token, a connection and a handshake, with round trips of 5 s. */
   probeTimeoutMs: 90_000,
   /** Shorter than the handshake's timeout by one long round trip, so that the other side still hears the reason. */
@@ -297,6 +320,10 @@ export const limits = {
    */
   tokenRenewalRetryMs: 5_000,
   tokenClockToleranceMs: 30_000,
+  /** Maximum length of the subject of an access token. */
+  tokenSubjectLengthMax: 256,
+  /** Maximum length of the URL of a cloud node. */
+  cloudAddressLengthMax: 2_048,
   /** Maximum length of an authority's URL, a client's id or secret, a scope, and an audience. */
   oAuth2TextLengthMax: 2_048,
   scopesMax: 64,
@@ -305,8 +332,19 @@ export const limits = {
   gatewaysMax: 32,
   /** Longest wait before the next attempt, even if an authority asks for a longer one. */
   retryAfterMaxMs: 600_000,
-  /** After repeated failures; the first wait is shorter. */
+  /** How long an authority gets no request after a failure, and the longest such wait after repeated failures. */
+  authorityBackoffFirstMs: 1_000,
   authorityBackoffMaxMs: 30_000,
+  /** How long a node uses an authority's metadata. They change rarely, and a saved request speeds up a fail-over. */
+  authorityMetadataFreshMs: 600_000,
+  /** How long a cloud node uses an authority's keys. A withdrawn key is accepted for this long at most. */
+  authorityKeysFreshMs: 60_000,
+  /** How long the last keys are accepted while the authority returns none, for any reason. */
+  authorityKeysStaleMaxMs: 3_600_000,
+  /** How long a token waits for newer keys while older ones exist. */
+  authorityKeysPatienceMs: 2_000,
+  /** Shortest interval between requests for keys because of tokens with an unknown key. */
+  authorityKeysCooldownMs: 10_000,
   secretVariablesMax: 64,
   authorityOriginsMax: 16,
   probeFirstMs: 30_000,

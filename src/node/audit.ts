@@ -245,10 +245,8 @@ function recordOf(event: NodeEvent): AuditRecord | undefined {
 }
 
 function subjectOf(subject: string | undefined): Pick<AuditRecord, 'subject'> {
-  return subject === undefined ? {} : { subject: foreignText(subject, { lengthMax: subjectLengthMax }) };
+  return subject === undefined ? {} : { subject: foreignText(subject, { lengthMax: limits.tokenSubjectLengthMax }) };
 }
-
-const subjectLengthMax = 256;
 
 /** The network of an address, without the port: a stranger may have many addresses in one network. */
 function rangeOf(address: string | undefined): string | undefined {

@@ -3,7 +3,7 @@
  * 8414), kept for a while, and fetched again when a token names an unknown key, because keys are rotated.
  *
  * Invariants: at most one request is in progress, however many callers wait for it. No token can make this node ask
- * more often than {@link cooldownMs}. When no caller waits any more, the request is given up.
+ * more often than `limits.authorityKeysCooldownMs`. When no caller waits any more, the request is given up.
  */
 import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
 import { isSafeUrl } from '../core/authority-target.js';
@@ -18,23 +18,6 @@ import {
   endpointIn,
   jsonIn,
 } from './authority-client.js';
-
-export const cooldownMs = 10_000;
-/**
- * After this time they are fetched again: a withdrawn key is no longer accepted, as long as the authority answers with
- * keys.
- */
-export const freshMs = 60_000;
-/** While the authority shows no keys, for any reason, its last keys are accepted for this time. */
-export const staleMaxMs = 3_600_000;
-/**
- * For this time after a failure, waiting callers receive the failure without a new request. It grows with several
- * failures in a row, up to `authorityBackoffMaxMs`.
- */
-export const failedMs = 1_000;
-
-/** How long a token waits for newer keys while older ones exist. */
-const patienceMs = 2_000;
 
 /** Finds the key of a token by its header. */
 export type KeySet = ReturnType<typeof createLocalJWKSet>;
@@ -75,14 +58,18 @@ export class AuthorityKeys {
     const latest = this.#latest;
     if (latest === undefined) return (await this.#fetch(signal)).keys;
     const ageMs = this.#time.monotonicMs() - latest.atMs;
-    if (ageMs < freshMs) return latest.keys;
+    if (ageMs < limits.authorityKeysFreshMs) return latest.keys;
     const fetched = this.#fetch(signal);
     try {
-      return (await (ageMs < staleMaxMs ? this.#within(patienceMs, fetched, latest) : fetched)).keys;
+      return (
+        await (ageMs < limits.authorityKeysStaleMaxMs
+          ? this.#within(limits.authorityKeysPatienceMs, fetched, latest)
+          : fetched)
+      ).keys;
     } catch (error) {
       // A page that says "maintenance" withdraws no key, nor does an answer that stops midway: only another key set
       // does.
-      if (ageMs < staleMaxMs && failureOf(error).code !== 'cancelled') return latest.keys;
+      if (ageMs < limits.authorityKeysStaleMaxMs && failureOf(error).code !== 'cancelled') return latest.keys;
       throw error;
     }
   }
@@ -96,7 +83,7 @@ export class AuthorityKeys {
     const latest = this.#latest;
     if (latest === undefined) return undefined;
     if (latest.keys !== keys) return latest.keys;
-    if (this.#time.monotonicMs() - latest.atMs < cooldownMs) return undefined;
+    if (this.#time.monotonicMs() - latest.atMs < limits.authorityKeysCooldownMs) return undefined;
     return (await this.#fetch(signal)).keys;
   }
 
@@ -149,7 +136,12 @@ export class AuthorityKeys {
 
   /** Without jitter: one request stands for all waiting callers. */
   #noteFailure(error: unknown): void {
-    const growing = { firstMs: failedMs, maxMs: limits.authorityBackoffMaxMs, attempt: this.#failures, random: 1 };
+    const growing = {
+      firstMs: limits.authorityBackoffFirstMs,
+      maxMs: limits.authorityBackoffMaxMs,
+      attempt: this.#failures,
+      random: 1,
+    };
     const waitMs = Math.max(backoffMs(growing), failureOf(error).retryAfterMs ?? 0);
     this.#failures += 1;
     this.#failed = { error, untilMs: this.#time.monotonicMs() + waitMs };

@@ -110,9 +110,8 @@ interface Place {
   readonly atMs: number;
 }
 
-/** For each node, and for doubles of this node. */
-const bootsRememberedMax = 16;
-const hostsMax = 1_000;
+/** Boots that are remembered for each node, and doubles of this node. */
+const endedBootsMax = 16;
 
 interface ListenerOptions {
   readonly parent: Mailbox<DiscoveryReport>;
@@ -184,7 +183,7 @@ class BeaconListener {
       beacon,
       places,
       reportedAtMs: isTold ? atMs : (before?.reportedAtMs ?? 0),
-      retired: retired.slice(-bootsRememberedMax),
+      retired: retired.slice(-endedBootsMax),
     });
     if (isNews) {
       parent.send({ type: 'peer.discovered', nodeId: beacon.nodeId, address: { host, port: beacon.port } });
@@ -222,7 +221,7 @@ class BeaconListener {
     const atMs = time.monotonicMs();
     const double = this.#doubles.get(boot);
     if (double === undefined) {
-      if (this.#doubles.size >= bootsRememberedMax) return;
+      if (this.#doubles.size >= endedBootsMax) return;
       this.#doubles.set(boot, { sequence, atMs, isReported: false });
       answerDouble();
       return;
@@ -258,7 +257,7 @@ class BeaconListener {
       this.#heardThisSecond.clear();
     }
     const count = (this.#heardThisSecond.get(host) ?? 0) + 1;
-    if (count === 1 && this.#heardThisSecond.size >= hostsMax) return false;
+    if (count === 1 && this.#heardThisSecond.size >= limits.beaconHostsPerSecondMax) return false;
     this.#heardThisSecond.set(host, count);
     return count <= limits.beaconsPerSecondMax;
   }

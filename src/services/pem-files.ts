@@ -4,13 +4,12 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+import { limits } from '../core/limits.js';
 import { Secret } from '../core/secret.js';
 import type { ServerCertificate } from '../ports/ports.js';
 
 type Field = 'ca' | 'tlsCert' | 'tlsKey';
 
-/** A file of all the authorities that a system trusts is a quarter of this. */
-const fileBytesMax = 1024 * 1024;
 const certificateBlock = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /**
@@ -64,9 +63,9 @@ async function readPem(field: Field, path: string): Promise<string> {
 export async function readPemFile(path: string): Promise<string | undefined> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const pieces: Buffer[] = [];
-  for await (const piece of file.createReadStream({ end: fileBytesMax })) pieces.push(piece as Buffer);
+  for await (const piece of file.createReadStream({ end: limits.pemFileBytesMax })) pieces.push(piece as Buffer);
   const pem = Buffer.concat(pieces);
-  return pem.length > fileBytesMax ? undefined : pem.toString('utf8');
+  return pem.length > limits.pemFileBytesMax ? undefined : pem.toString('utf8');
 }
 
 /** The first certificate, which is the node's own in `tlsCert`. */

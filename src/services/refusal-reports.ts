@@ -1,14 +1,13 @@
 /**
  * Decides which refused connections are reported, so that a scan cannot flood the log.
  *
- * Invariants: in ten seconds there is one report for each range of addresses (an IPv4 /24, an IPv6 /64) and failure
- * code, and at most twenty in all. The next report contains the number of unreported refusals.
+ * Invariants: in `limits.refusalReportIntervalMs` there is one report for each range of addresses (an IPv4 /24, an IPv6
+ * /64) and failure code, and at most `limits.refusalReportsPerIntervalMax` in all. The next report contains the number
+ * of unreported refusals.
  */
 import { hostIn, neighborhood } from '../core/address-range.js';
 import type { ErrorCode, Failure } from '../core/errors.js';
-
-const reportIntervalMs = 10_000;
-const reportsPerIntervalMax = 20;
+import { limits } from '../core/limits.js';
 
 export interface RefusalReport {
   readonly remoteAddress: string;
@@ -33,14 +32,14 @@ export class RefusalReports {
 
   /** @returns the report to make; undefined when this refusal is only counted */
   refused(remoteAddress: string, failure: Failure, nowMs: number): RefusalReport | undefined {
-    if (nowMs - this.#intervalBeganMs >= reportIntervalMs) this.#beginInterval(nowMs);
+    if (nowMs - this.#intervalBeganMs >= limits.refusalReportIntervalMs) this.#beginInterval(nowMs);
     const key = keyOf(remoteAddress, failure.code);
     const kind = this.#kinds.get(key);
-    if (kind !== undefined && nowMs - kind.reportedMs < reportIntervalMs) {
+    if (kind !== undefined && nowMs - kind.reportedMs < limits.refusalReportIntervalMs) {
       kind.suppressed += 1;
       return undefined;
     }
-    if (this.#reportsInInterval >= reportsPerIntervalMax) {
+    if (this.#reportsInInterval >= limits.refusalReportsPerIntervalMax) {
       this.#suppressed += 1;
       return undefined;
     }
@@ -56,7 +55,7 @@ export class RefusalReports {
     this.#intervalBeganMs = nowMs;
     this.#reportsInInterval = 0;
     for (const [key, { reportedMs, suppressed }] of this.#kinds) {
-      if (nowMs - reportedMs < 2 * reportIntervalMs) continue;
+      if (nowMs - reportedMs < 2 * limits.refusalReportIntervalMs) continue;
       this.#suppressed += suppressed;
       this.#kinds.delete(key);
     }

@@ -26,11 +26,10 @@ export interface RequestTokenPorts {
   readonly environment: Environment;
 }
 
-/** Metadata changes rarely, and one request less makes a fail-over faster. */
-const metadataFreshMs = 600_000;
+/** With more authorities, all metadata are forgotten and requested again. */
 const authoritiesRememberedMax = 32;
+/** For a token whose authority states no lifetime. */
 const lifetimeDefaultSeconds = 300;
-const lifetimeMaxSeconds = 24 * 3_600;
 
 interface Metadata {
   readonly server: oauth.AuthorizationServer;
@@ -49,7 +48,7 @@ export function createRequestToken(ports: RequestTokenPorts) {
   const metadataOf = async (key: string, authority: URL, options: Options): Promise<Metadata> => {
     const known = remembered.get(key);
     const nowMs = ports.time.monotonicMs();
-    if (known !== undefined && nowMs - known.atMs < metadataFreshMs) return known.metadata;
+    if (known !== undefined && nowMs - known.atMs < limits.authorityMetadataFreshMs) return known.metadata;
     const metadata = await discover(authority, options);
     if (remembered.size >= authoritiesRememberedMax) remembered.clear();
     remembered.set(key, { metadata, atMs: nowMs });
@@ -195,7 +194,7 @@ function grantOf(grant: oauth.TokenEndpointResponse, time: Time, peer: CloudPeer
       `its access token is longer than ${limits.tokenLengthMax} characters, or not valid in a header`,
     );
   }
-  const lifetimeMs = Math.min(Math.max(seconds, 1), lifetimeMaxSeconds) * 1_000;
+  const lifetimeMs = Math.min(Math.max(seconds, 1) * 1_000, limits.tokenLifetimeMaxMs);
   return { token: new Secret(token), lifetimeMs, expiresAtMs: time.now() + lifetimeMs };
 }
 

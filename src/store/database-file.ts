@@ -27,6 +27,7 @@ import { dirname, resolve } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { isStatemeshError, StatemeshError, systemCodeOf } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
+import { limits } from '../core/limits.js';
 import type { Randomness } from '../ports/ports.js';
 import { type DatabaseLock, lockDatabase } from './database-lock.js';
 import { isOpenInProcess, lockHolderOf } from './lock-holder.js';
@@ -41,7 +42,6 @@ import {
   pageBytes,
   schemaVersion,
   userVersionOf,
-  walBytesKept,
 } from './tables.js';
 
 export interface DatabaseFileOptions {
@@ -251,7 +251,7 @@ function openExclusively(path: string, options: DatabaseFileOptions): Database {
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
     database.pragma('fullfsync = ON');
-    database.pragma(`journal_size_limit = ${walBytesKept}`);
+    database.pragma(`journal_size_limit = ${limits.walBytesKept}`);
     database.pragma(`wal_autocheckpoint = ${options.walAutocheckpointPages}`);
     if (options.pagesMax !== undefined) database.pragma(`max_page_count = ${options.pagesMax}`);
     database.pragma('temp_store = MEMORY');

@@ -13,8 +13,8 @@
 import { type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
+import { limits } from '../core/limits.js';
 import type { Time } from '../ports/ports.js';
-import { walBytesKept } from './tables.js';
 
 /** A log that vanishes so shortly before a commit might as well have vanished after it. */
 const betweenLooksMs = 2;
@@ -104,7 +104,7 @@ export class FileWitness {
     if (this.wal === undefined) return undefined;
     if (found === undefined) return lost(path, 'was deleted or moved');
     if (!isSame(found, this.wal)) return lost(path, 'was replaced by another file');
-    const least = Math.min(this.walSize, walBytesKept);
+    const least = Math.min(this.walSize, limits.walBytesKept);
     if (found.size < least) return lost(path, `was overwritten: it has ${found.size} bytes in place of ${least}`);
     this.walSize = found.size;
     return undefined;

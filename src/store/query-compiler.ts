@@ -250,8 +250,11 @@ class Compilation {
         return typeof value === 'number' ? `(${below})` : `(${below} AND ${field} >= '')`;
       }
       case '$like':
-        if (String(value).length > likeLengthMax) {
-          throw new StatemeshError('queryInvalid', `Invalid query: $like takes at most ${likeLengthMax} characters.`);
+        if (String(value).length > limits.likeLengthMax) {
+          throw new StatemeshError(
+            'queryInvalid',
+            `Invalid query: $like takes at most ${limits.likeLengthMax} characters.`,
+          );
         }
         return this.like(field, String(value));
     }
@@ -292,9 +295,6 @@ class Compilation {
 }
 
 const signs = { $gt: '>', $gte: '>=', $lt: '<', $lte: '<=' } as const;
-
-/** SQLite accepts 50,000 bytes, and a character has up to four. */
-const likeLengthMax = 12_000;
 
 /** Constants are folded away: SQLite bounds the depth of an expression, and empty conditions cost no budget. */
 function joined(parts: readonly string[], operator: 'AND' | 'OR'): string {

@@ -18,8 +18,6 @@ import type { NodeId } from '../core/ids.js';
 /** "Smsh": marks a file as ours. */
 export const applicationId = 0x53_6d_73_68;
 export const pageBytes = 8_192;
-/** How much of the disk the log may keep after a large transaction. */
-export const walBytesKept = 64 * 1_024 * 1_024;
 
 /** Each step brings a file to the next version: the first one from version 1 to 2. `createSchema` makes the latest. */
 const migrations: readonly ((database: Database) => void)[] = [forgetFieldIndexes];

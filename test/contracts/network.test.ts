@@ -10,12 +10,12 @@ import {
 } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { lanBroadcastAddresses } from '../../src/adapters/broadcast-addresses.js';
-import { lingerMs } from '../../src/adapters/linger.js';
 import { createNetwork } from '../../src/adapters/network.js';
 import { addressText, dialError, listenError, plainHost } from '../../src/adapters/network-errors.js';
 import { TcpConnection } from '../../src/adapters/tcp-connection.js';
 import { pskServerOptions } from '../../src/adapters/tls-options.js';
 import type { Failure } from '../../src/core/errors.js';
+import { limits } from '../../src/core/limits.js';
 import type { ConnectionSecurity } from '../../src/ports/ports.js';
 import { bytesOf, ContractWorld, codeOf, connectionLimits, describeNetwork, record } from './network.contract.js';
 import { certificate, certificateKey } from './network-certificate.js';
@@ -383,17 +383,17 @@ describe('TcpConnection', () => {
     connection.end();
     for (let round = 0; round < 5; round += 1) {
       socket.writableLength -= 100;
-      jest.advanceTimersByTime(lingerMs);
+      jest.advanceTimersByTime(limits.lingerMs);
       expect(socket.destroyed).toBe(false);
     }
-    jest.advanceTimersByTime(lingerMs);
+    jest.advanceTimersByTime(limits.lingerMs);
     expect(socket.destroyed).toBe(true);
   });
 
   test('end: nothing is queued and the other side does not close -> destroyed; no timer stays', () => {
     connection.end();
     connection.end();
-    jest.advanceTimersByTime(lingerMs - 1);
+    jest.advanceTimersByTime(limits.lingerMs - 1);
     expect(socket.destroyed).toBe(false);
     jest.advanceTimersByTime(1);
     expect(socket.destroyed).toBe(true);
@@ -413,7 +413,7 @@ describe('TcpConnection', () => {
   test('the other side ends but does not take the queued bytes -> destroyed', () => {
     socket.writableLength = 1_000;
     socket.emit('end');
-    jest.advanceTimersByTime(lingerMs);
+    jest.advanceTimersByTime(limits.lingerMs);
     expect(socket.destroyed).toBe(true);
   });
 });

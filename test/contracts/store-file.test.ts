@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
 import type { NodeId } from '../../src/core/ids.js';
+import { limits } from '../../src/core/limits.js';
 import type { Store } from '../../src/ports/store.js';
 import { putBack } from '../../src/store/backup.js';
 import { closeDatabaseFile, openDatabaseFile } from '../../src/store/database-file.js';
@@ -345,7 +346,7 @@ describe('durability', () => {
         'journal_size_limit',
       ];
       const values = pragmas.map((name) => database.pragma(name, { simple: true }));
-      expect([situation, ...values]).toEqual([situation, 2, 'wal', 'exclusive', 8_192, 64, 64 * 1_024 * 1_024]);
+      expect([situation, ...values]).toEqual([situation, 2, 'wal', 'exclusive', 8_192, 64, limits.walBytesKept]);
       closeDatabaseFile(database, path);
     }
   });

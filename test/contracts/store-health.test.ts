@@ -8,7 +8,6 @@ import { limits } from '../../src/core/limits.js';
 import { lockPathOf, refuseLocked } from '../../src/store/database-lock.js';
 import { Health } from '../../src/store/health.js';
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite-store.js';
-import { walBytesKept } from '../../src/store/tables.js';
 import { type ManualTime, manualTime, nodeA, payloadOf, products, put } from './store-harness.js';
 import { countingRandomness, temporaryDirectory } from './store-temporary.js';
 
@@ -173,7 +172,8 @@ describe('store health', () => {
     const { store, path } = await open();
     const large = Array.from({ length: 30 }, (_, index) => put(`k${index}`, 'x'.repeat(4_000_000)));
     await store.write(large);
-    for (let index = 0; statSync(`${path}-wal`).size > walBytesKept; index += 1) await store.write([put('a', index)]);
+    for (let index = 0; statSync(`${path}-wal`).size > limits.walBytesKept; index += 1)
+      await store.write([put('a', index)]);
     expect(store.health.check()).toBeUndefined();
     await store.write([put('a', 1)]);
   });

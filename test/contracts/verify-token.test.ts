@@ -8,7 +8,6 @@ import { StatemeshError } from '../../src/core/errors.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
 import type { Http, HttpResponse, Time } from '../../src/ports/ports.js';
-import { cooldownMs, freshMs, staleMaxMs } from '../../src/services/authority-keys.js';
 import { createVerifyToken } from '../../src/services/verify-token.js';
 import { manualTime } from '../machines/bench.js';
 import {
@@ -154,7 +153,7 @@ describe('verifyToken and its authority', () => {
 
   it('authority: old keys -> are requested again', async () => {
     await harness.verify(token);
-    harness.advance(freshMs - 1);
+    harness.advance(limits.authorityKeysFreshMs - 1);
     await harness.verify(token);
     expect(harness.asked).toHaveLength(2);
     harness.advance(1);
@@ -167,7 +166,7 @@ describe('verifyToken and its authority', () => {
     const strange = await harness.issue(claims(), { kid: 'strange' });
     for (let count = 0; count < 10; count += 1) await expect(harness.verify(strange)).rejects.toThrow();
     expect(harness.asked).toHaveLength(2);
-    harness.advance(cooldownMs);
+    harness.advance(limits.authorityKeysCooldownMs);
     for (let count = 0; count < 10; count += 1) await expect(harness.verify(strange)).rejects.toThrow();
     expect(harness.asked).toHaveLength(4);
   });
@@ -175,17 +174,17 @@ describe('verifyToken and its authority', () => {
   it('authority: unreachable for too long -> old keys are no longer trusted', async () => {
     await harness.verify(token);
     harness.setAuthority('unreachable');
-    harness.advance(staleMaxMs);
+    harness.advance(limits.authorityKeysStaleMaxMs);
     await expect(harness.verify(token)).rejects.toMatchObject({ code: 'authorityUnavailable' });
   });
 
   it('authority: hangs while there are keys -> they are used after a moment', async () => {
     await harness.verify(token);
-    harness.advance(freshMs);
+    harness.advance(limits.authorityKeysFreshMs);
     harness.answers = () => undefined;
     const verifying = harness.verify(token);
     await settled();
-    harness.advance(2_000);
+    harness.advance(limits.authorityKeysPatienceMs);
     await expect(verifying).resolves.toMatchObject({ subject: 'site-1' });
   });
 
@@ -198,11 +197,7 @@ describe('verifyToken and its authority', () => {
   it('authority: fails again and again -> gets no request for longer each time, up to a bound', async () => {
     harness.setAuthority('unreachable');
     for (const waitMs of [
-      1_000,
-      2_000,
-      4_000,
-      8_000,
-      16_000,
+      ...[1, 2, 4, 8, 16].map((factor) => factor * limits.authorityBackoffFirstMs),
       limits.authorityBackoffMaxMs,
       limits.authorityBackoffMaxMs,
     ]) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { isLoopback, parseCloudAddress } from '../../src/core/address.js';
+import { limits } from '../../src/core/limits.js';
 
 describe('parseCloudAddress', () => {
   it.each([
@@ -41,7 +42,11 @@ describe('parseCloudAddress', () => {
       'WSS://cloud.example/',
       'wss://cloud.example?x',
     ],
-    ...['wss://cloud.example/\r\nX: y', `wss://cloud.example/${'x'.repeat(2_048)}`, 7 as unknown as string],
+    ...[
+      'wss://cloud.example/\r\nX: y',
+      `wss://cloud.example/${'x'.repeat(limits.cloudAddressLengthMax)}`,
+      7 as unknown as string,
+    ],
   ])('cloud address: %j -> peerInvalid', (text) => {
     expect(() => parseCloudAddress(text)).toThrow(expect.objectContaining({ code: 'peerInvalid' }));
   });

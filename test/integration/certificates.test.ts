@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { generate } from 'selfsigned';
+import { limits } from '../../src/core/limits.js';
 import { createNode, examineCertificates, type StatemeshNode } from '../../src/index.js';
 import { readAuthorities } from '../../src/services/pem-files.js';
 
@@ -145,6 +146,16 @@ describe('examineCertificates', () => {
       code: 'configurationInvalid',
       message: expect.stringContaining('is too large'),
     });
+  });
+
+  it('a file of pemFileBytesMax -> is read; a larger one -> refused as too large', async () => {
+    const { certificate } = await pairOf();
+    directory = await mkdtemp(join(tmpdir(), 'statemesh-certificates-'));
+    const path = join(directory, 'authorities.pem');
+    await writeFile(path, certificate.padEnd(limits.pemFileBytesMax));
+    await expect(readAuthorities(path)).resolves.toContain(certificate);
+    await writeFile(path, certificate.padEnd(limits.pemFileBytesMax + 1));
+    await expect(readAuthorities(path)).rejects.toMatchObject({ message: expect.stringContaining('is too large') });
   });
 
   it('invalid or missing files -> nothing: starting the node reports them', async () => {

@@ -147,6 +147,16 @@ describe('discovery', () => {
     expect(hear('node-c', 'one', 2)).toEqual(['peer.discovered']);
   });
 
+  it('beacons from more hosts in a second than beaconHostsPerSecondMax -> the further hosts wait for the next second', async () => {
+    const { hear, pass } = await listening();
+    for (let host = 0; host < limits.beaconHostsPerSecondMax; host += 1) {
+      hear('node-b', 'one', 1 + host, `10.1.${host >> 8}.${host & 255}`);
+    }
+    expect(hear('node-c', 'one', 1, '10.2.0.1')).toEqual([]);
+    pass(1_000);
+    expect(hear('node-c', 'one', 2, '10.2.0.1')).toEqual(['peer.discovered']);
+  });
+
   it("this node's own beacon -> nothing", async () => {
     const { hear } = await listening();
     expect(hear('node-a', identity.boot, 1)).toEqual([]);

@@ -11,8 +11,9 @@ function setup() {
 }
 
 describe('RefusalReports', () => {
-  test('the same reason, from one /24 or /64 -> one report in ten seconds, and the next counts those left out', () => {
+  test('the same reason, from one /24 or /64 -> one report in an interval, and the next counts those left out', () => {
     const refused = setup();
+    const intervalMs = limits.refusalReportIntervalMs;
     expect(refused(0, '10.0.0.1:7')).toMatchObject({ remoteAddress: '10.0.0.1:7', suppressed: 0 });
     expect(refused(1, '10.0.0.1:8')).toBe(undefined);
     expect(refused(2, '10.0.0.2:7')).toBe(undefined);
@@ -20,11 +21,11 @@ describe('RefusalReports', () => {
     expect(refused(4, '10.0.1.1:7')).toMatchObject({ suppressed: 0 });
     expect(refused(5, '[2001:db8::1]:7')).toMatchObject({ suppressed: 0 });
     expect(refused(6, '[2001:db8::2]:7')).toBe(undefined);
-    expect(refused(10_000, '10.0.0.3:7')).toMatchObject({ remoteAddress: '10.0.0.3:7', suppressed: 2 });
-    expect(refused(20_000, '10.0.0.3:7')).toMatchObject({ suppressed: 0 });
+    expect(refused(intervalMs, '10.0.0.3:7')).toMatchObject({ remoteAddress: '10.0.0.3:7', suppressed: 2 });
+    expect(refused(2 * intervalMs, '10.0.0.3:7')).toMatchObject({ suppressed: 0 });
   });
 
-  test('200 a second, each from another range, for a minute -> 20 reports in ten seconds, and all are counted', () => {
+  test('200 a second, each from another range, for a minute -> a limited number of reports in each interval, and all are counted', () => {
     const refused = setup();
     let [told, counted] = [0, 0];
     for (let count = 0; count < 12_000; count += 1) {
@@ -33,7 +34,9 @@ describe('RefusalReports', () => {
       told += 1;
       counted += 1 + report.suppressed;
     }
-    expect(told).toBeLessThanOrEqual(7 * 20);
+    const intervals = 60_000 / limits.refusalReportIntervalMs;
+    expect(told).toBeLessThanOrEqual((intervals + 1) * limits.refusalReportsPerIntervalMax);
+    expect(told).toBeGreaterThanOrEqual(intervals * limits.refusalReportsPerIntervalMax);
     expect(counted).toBeGreaterThan(9_000);
     expect(refused(100_000, '10.0.0.1:7')?.suppressed).toBe(12_000 - counted);
   });

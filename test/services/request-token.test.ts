@@ -325,6 +325,24 @@ describe('requestToken', () => {
     expect(asked.slice(before).map(({ path }) => path)).toEqual(['/token']);
   });
 
+  it('another token: within authorityMetadataFreshMs -> no new metadata; after it -> new ones', async () => {
+    const request = newService();
+    await request();
+    const paths = async (passedMs: number) => {
+      const before = asked.length;
+      time.advance(passedMs);
+      await request();
+      return asked.slice(before).map(({ path }) => path);
+    };
+    expect(await paths(limits.authorityMetadataFreshMs - 1)).toEqual(['/token']);
+    expect(await paths(1)).toEqual(['/.well-known/openid-configuration', '/token']);
+  });
+
+  it('a token that lasts for years -> counts for tokenLifetimeMaxMs', async () => {
+    grant = { body: { access_token: 'a.b.c', token_type: 'bearer', expires_in: 1e9 } };
+    await expect(newService()()).resolves.toMatchObject({ lifetimeMs: limits.tokenLifetimeMaxMs });
+  });
+
   it('discovery answers 429 with Retry-After -> no request until then, to its other address neither', async () => {
     metadata = { status: 429, headers: { 'retry-after': '60' }, body: '' };
     const request = newService();

@@ -3,6 +3,7 @@
  * has.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { limits } from '../../src/core/limits.js';
 import type { Broadcast, Delivery } from '../../src/simulation/network/delivery.js';
 import { bytesOf, record } from '../contracts/network.contract.js';
 import { Bench, type BenchHost } from './network-bench.js';
@@ -173,6 +174,22 @@ describe('processes', () => {
 });
 
 describe('datagrams', () => {
+  test('too large: again and again -> reported once in datagramReportIntervalMs', async () => {
+    const host = await bench.host('10.0.0.1');
+    const failures: string[] = [];
+    const options = { port: 25_001, scope: 'lan', received: () => {} } as const;
+    const datagrams = await host.network.openDatagrams({ ...options, failed: ({ code }) => failures.push(code) });
+    const send = async (afterMs: number) => {
+      await bench.run(afterMs);
+      datagrams.broadcast(new Uint8Array(70_000));
+      await bench.run(0);
+      return failures.length;
+    };
+    expect(await send(0)).toBe(1);
+    expect(await send(limits.datagramReportIntervalMs - 1)).toBe(1);
+    expect(await send(1)).toBe(2);
+  });
+
   test('broadcast: recorded and replayed under another name -> all of the segment hear it, and no other host', async () => {
     const a = await bench.host('10.0.0.1', 'office');
     const b = await bench.host('10.0.0.2', 'office');

@@ -1,6 +1,6 @@
 /** What a narrow or long line does to streams and datagrams, and how a sender notices it. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { sendQueueHighBytes } from '../../src/adapters/tcp-connection.js';
+import { limits } from '../../src/core/limits.js';
 import { fairWeather } from '../../src/simulation/network/weather.js';
 import { bytesOf } from '../contracts/network.contract.js';
 import { Bench, type BenchHost, type Pair } from './network-bench.js';
@@ -69,10 +69,10 @@ describe('a narrow line', () => {
     line({ bytesPerSecond: 100_000 });
     expect(pair.near.write(new Uint8Array(kernelBytes))).toBe(true);
     expect(pair.near.queuedBytes).toBe(0);
-    expect(pair.near.write(new Uint8Array(sendQueueHighBytes))).toBe(false);
-    expect(pair.near.queuedBytes).toBe(sendQueueHighBytes);
+    expect(pair.near.write(new Uint8Array(limits.sendQueueHighBytes))).toBe(false);
+    expect(pair.near.queuedBytes).toBe(limits.sendQueueHighBytes);
     await bench.run(1_000);
-    expect(pair.near.queuedBytes).toBeLessThan(sendQueueHighBytes - 90_000);
+    expect(pair.near.queuedBytes).toBeLessThan(limits.sendQueueHighBytes - 90_000);
     expect(pair.nearHeard.drains).toBe(0);
     await bench.run(2_000);
     expect(pair.near.queuedBytes).toBe(0);

@@ -8,7 +8,6 @@ import type { VerifiedToken } from '../../src/actors/slots.js';
 import { configurationSchema } from '../../src/configuration/schema.js';
 import { limits } from '../../src/core/limits.js';
 import { Secret } from '../../src/core/secret.js';
-import { cooldownMs, failedMs, freshMs } from '../../src/services/authority-keys.js';
 import { worldEpochMs } from '../../src/simulation/node-ports.js';
 import { createSimulatedVerifyToken } from '../../src/simulation/verify-token.js';
 import { AuthorityBench, ca, nodeAddress } from './authority-bench.js';
@@ -71,7 +70,7 @@ describe('verifyToken', () => {
     bench.authority[fault]();
     expect(await bench.codeOf(bench.verify(token))).toBe(code);
     bench.authority.mend();
-    await bench.run(failedMs + 1);
+    await bench.run(limits.authorityBackoffFirstMs + 1);
     expect(await bench.codeOf(bench.verify(token))).toBe('resolved');
   });
 
@@ -81,7 +80,7 @@ describe('verifyToken', () => {
     await bench.settle(Promise.all([bench.verify(token), bench.verify(token)]));
     await bench.settle(bench.verify(token));
     expect(bench.fetches).toEqual([discovery, '/jwks']);
-    await bench.run(freshMs + 1);
+    await bench.run(limits.authorityKeysFreshMs + 1);
     bench.hub.cut(nodeAddress, bench.authority.address);
     const beforeMs = bench.clock.nowMs;
     expect(await bench.codeOf(bench.verify(token))).toBe('resolved');
@@ -95,7 +94,7 @@ describe('verifyToken', () => {
     const token = bench.authority.issue({ subject: 'office' });
     expect(await bench.codeOf(bench.verify(token))).toBe('tokenRefused');
     expect(bench.fetches).toHaveLength(2);
-    await bench.run(cooldownMs + 1);
+    await bench.run(limits.authorityKeysCooldownMs + 1);
     expect(await bench.codeOf(bench.verify(token))).toBe('resolved');
     expect(bench.fetches).toHaveLength(4);
   });
@@ -105,7 +104,7 @@ describe('verifyToken', () => {
     const token = bench.authority.issue({ subject: 'office' });
     await bench.settle(bench.verify(token));
     bench.authority.rotateKeys({ keepsOld: false });
-    await bench.run(freshMs + 1);
+    await bench.run(limits.authorityKeysFreshMs + 1);
     expect(await bench.codeOf(bench.verify(token))).toBe('tokenRefused');
   });
 });

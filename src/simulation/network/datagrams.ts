@@ -2,6 +2,7 @@
  * Datagrams: each goes to all sockets that listen on the port and can be reached, including the sender's. They may be
  * lost, duplicated, delayed and reordered.
  */
+import { limits } from '../../core/limits.js';
 import type { DatagramOptions } from '../../ports/ports.js';
 import type { Taps } from './delivery.js';
 import type { Route, Routes } from './routes.js';
@@ -9,7 +10,6 @@ import type { Holdable } from './rule-list.js';
 
 /** The largest payload of a datagram (UDP over IPv4). */
 const datagramBytesMax = 65_507;
-const reportIntervalMs = 60_000;
 
 export interface DatagramSocket {
   readonly address: string;
@@ -123,7 +123,7 @@ export class DatagramExchange {
   #reportTooLarge(sender: DatagramSocket): void {
     const { nowMs } = this.#routes.clock;
     const lastMs = this.#reportedAtMs.get(sender);
-    if (lastMs !== undefined && nowMs - lastMs < reportIntervalMs) return;
+    if (lastMs !== undefined && nowMs - lastMs < limits.datagramReportIntervalMs) return;
     this.#reportedAtMs.set(sender, nowMs);
     const message = `A datagram of more than ${datagramBytesMax} bytes could not be sent (EMSGSIZE).`;
     this.#routes.clock.schedule(0, () => {

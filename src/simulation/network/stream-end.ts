@@ -7,10 +7,9 @@
  * their sender is gone.
  */
 
-import { lingerMs } from '../../adapters/linger.js';
 import { addressText, connectionLost } from '../../adapters/network-errors.js';
-import { sendQueueHighBytes } from '../../adapters/tcp-connection.js';
 import type { Failure } from '../../core/errors.js';
+import { limits } from '../../core/limits.js';
 import type { Connection, ConnectionHandlers, Protection, Timer } from '../../ports/ports.js';
 import type { VirtualClock } from '../clock.js';
 import type { Delivery, Speech, Taps } from './delivery.js';
@@ -124,7 +123,7 @@ export class StreamEnd implements Connection {
     this.#sending.push(bytes);
     this.queuedBytes += bytes.length;
     this.#send();
-    this.#isWriterWaiting ||= this.queuedBytes >= sendQueueHighBytes;
+    this.#isWriterWaiting ||= this.queuedBytes >= limits.sendQueueHighBytes;
     return !this.#isWriterWaiting;
   }
 
@@ -308,7 +307,7 @@ export class StreamEnd implements Connection {
   #startLinger(): void {
     if (this.#linger !== undefined || this.isClosed) return;
     const wait = (queuedBefore: number): void => {
-      this.#linger = this.#clock.schedule(lingerMs, () => {
+      this.#linger = this.#clock.schedule(limits.lingerMs, () => {
         if (this.queuedBytes > 0 && this.queuedBytes < queuedBefore) wait(this.queuedBytes);
         else this.destroy();
       });
