@@ -31,8 +31,10 @@ export function topStateOf<State extends string>(value: unknown): State {
   return (typeof value === 'string' ? value : Object.keys(value as object)[0]) as State;
 }
 
-export function nodeStateOf({ value }: NodeSnapshot): NodeState {
-  return topStateOf(value);
+export function nodeStateOf({ status, value }: NodeSnapshot): NodeState {
+  // An actor that is stopped from outside, or breaks, keeps its last value.
+  if (status === 'stopped') return 'stopped';
+  return status === 'error' ? 'failed' : topStateOf(value);
 }
 
 /** The step of the reconfiguration under way, or `settled`; undefined while the node does not run. */

@@ -3,7 +3,7 @@
  * events, or by calls on the store that the root actor holds.
  */
 import { parentOf } from '../actors/xstate-internals.js';
-import { type Failure, StatemeshError } from '../core/errors.js';
+import { type Failure, failureOf, StatemeshError } from '../core/errors.js';
 import { kinds, type OptionsShape, readOptions } from '../core/options.js';
 import { createCurrentStore, readFrom } from '../database/current-store.js';
 import { createDatabase } from '../database/database.js';
@@ -29,14 +29,23 @@ const backupShape: OptionsShape<BackupArguments> = {
   required: ['path'],
 };
 
-export function handleOf(actor: NodeActor, ports: NodePorts): StatemeshNode {
-  // The parent of an invoked node starts it.
-  let isStarted = parentOf(actor) !== undefined;
+/** What the snapshots of a node's actor do not tell. */
+export interface ActorLife {
+  isStarted: boolean;
+  /** Settled once the parts of an actor that was stopped from outside are closed. */
+  closing: Promise<void>;
+}
+
+export function handleOf(actor: NodeActor, ports: NodePorts, life: ActorLife): StatemeshNode {
+  const isChild = parentOf(actor) !== undefined;
   let neverRan = false;
   const store = (): Store => {
     const snapshot = actor.getSnapshot();
     if (snapshot.context.store === undefined || nodeStateOf(snapshot) !== 'running') {
-      const remedy = isStarted ? 'wait for start(), or make a new node after stop().' : 'call start() and wait for it.';
+      const remedy =
+        isChild || life.isStarted || neverRan
+          ? 'wait for start(), or make a new node after stop().'
+          : 'call start() and wait for it.';
       throw new StatemeshError('notRunning', `The node is ${stateOf(actor)}: ${remedy}`);
     }
     return snapshot.context.store;
@@ -80,14 +89,17 @@ export function handleOf(actor: NodeActor, ports: NodePorts): StatemeshNode {
   });
   const stopActor = actor.stop.bind(actor);
   const stop = async (): Promise<void> => {
-    if (!isStarted) {
-      isStarted = true;
-      neverRan = true;
-      stopActor();
-    }
     if (neverRan) return;
-    actor.send({ type: 'node.stop' });
+    if (!life.isStarted) {
+      neverRan = !isChild;
+      if (neverRan) stopActor();
+      // Its parent may start it later, or never: it then stops at once.
+      else if (actor.getSnapshot().status === 'active') actor.send({ type: 'node.stop' });
+      return;
+    }
+    if (actor.getSnapshot().status === 'active') actor.send({ type: 'node.stop' });
     await ended(actor);
+    await life.closing;
     await ports.network.closeAll();
   };
   return {
@@ -131,8 +143,10 @@ export function handleOf(actor: NodeActor, ports: NodePorts): StatemeshNode {
       return findLeftBehind({ dataDir, nodeId, clock, turn: () => ports.time.turn() });
     },
     async start() {
-      if (isStarted) throw new StatemeshError('alreadyStarted', 'The node was started before: make a new one.');
-      isStarted = true;
+      if (isChild) throw new StatemeshError('alreadyStarted', 'The parent of its actor starts this node.');
+      if (life.isStarted || neverRan) {
+        throw new StatemeshError('alreadyStarted', 'The node was started before: make a new one.');
+      }
       actor.start();
       const failure = await running(actor);
       if (failure !== undefined) throw new StatemeshError(failure.code, failure.message);
@@ -161,11 +175,14 @@ function running(actor: NodeActor): Promise<Failure | undefined> {
     const look = (): void => {
       const snapshot = actor.getSnapshot();
       if (snapshot.status === 'active' && nodeStateOf(snapshot) !== 'running') return;
-      subscription.unsubscribe();
+      subscription?.unsubscribe();
       if (snapshot.status === 'active') resolve(undefined);
+      else if (snapshot.status === 'error') resolve(failureOf(snapshot.error));
       else resolve(snapshot.context.failure ?? { code: 'notRunning', message: 'The node was stopped.' });
     };
-    const subscription = actor.subscribe({ next: look, complete: look, error: look });
+    // An actor that has failed calls at once.
+    let subscription: { unsubscribe(): void } | undefined;
+    subscription = actor.subscribe({ next: look, complete: look, error: look });
     look();
   });
 }

@@ -5,7 +5,7 @@
  * can run any number of times, one after the other or at once.
  */
 import { resolve } from 'node:path';
-import type { ActorLogic, ActorRefFrom, ActorSystem, AnyActorRef } from 'xstate';
+import { type ActorLogic, type ActorRefFrom, type ActorSystem, type AnyActorRef, getInitialSnapshot } from 'xstate';
 import type { NodeEvent } from '../actors/mailboxes.js';
 import { parentOf } from '../actors/xstate-internals.js';
 import type { PeerNodeConfigurationProvider } from '../configuration/provider.js';
@@ -13,13 +13,13 @@ import type { ControlCommands } from '../control/protocol.js';
 import { RecentLog } from '../control/recent-log.js';
 import { StatemeshError } from '../core/errors.js';
 import type { Boot } from '../core/ids.js';
-import type { NodeInput, NodeMachine, NodeMachineEvent } from '../machines/node.machine.js';
+import type { NodeInput, NodeMachine, NodeMachineEvent, NodeOutput } from '../machines/node.machine.js';
 import { closeParts } from '../services/close.js';
 import { type NodeActor, type NodeSnapshot, nodeStateOf, openPartsIn } from './actor-tree.js';
 import { Audit, auditCommands, auditEvents } from './audit.js';
 import { composeNode, createServices } from './compose.js';
 import { controlCommands, onlyForMeant } from './control-commands.js';
-import { handleOf } from './handle.js';
+import { type ActorLife, handleOf } from './handle.js';
 import { logEvents } from './logging.js';
 import {
   type NodeConfiguration,
@@ -45,7 +45,7 @@ export type NodeLogic = ActorLogic<NodeSnapshot, NodeMachineEvent, undefined, Ac
  * and the peers notice the broken connections.
  *
  * The actors take their delays from the clock of their actor system. A node restored from a persisted snapshot starts
- * from the beginning: its database holds everything that it keeps.
+ * from the beginning: its database holds everything that it keeps. A node that had ended stays ended.
  *
  * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`. With a provider, the
  * node fails with these errors instead
@@ -97,13 +97,22 @@ const nodes = new WeakMap<AnyActorRef, StatemeshNode>();
 
 /** {@link nodeLogic} over checked options. */
 export function nodeLogicOf(provider: PeerNodeConfigurationProvider, extras: NodeLogicExtras): NodeLogic {
+  const lives = new WeakMap<AnyActorRef, ActorLife>();
   const begin = (actor: NodeActor) => {
     const ports = extras.ports ?? systemPorts();
-    const { machine, node } = assemble(actor, { provider, extras, ports });
+    const life: ActorLife = { isStarted: false, closing: Promise.resolve() };
+    lives.set(actor, life);
+    const { machine, node } = assemble(actor, { provider, extras, ports, life });
     nodes.set(actor, node);
     const parent = parentOf(actor);
     if (parent !== undefined) actor.on('*', (event) => parent.send(event));
     return { machine, input: inputOf(ports) };
+  };
+  /** Closes everything. Called when the actor will have no state in which it could do so. */
+  const abandon = (actor: AnyActorRef, snapshot: NodeSnapshot): void => {
+    const life = lives.get(actor);
+    const closing = closeParts(openPartsIn(snapshot)).catch(() => {});
+    if (life !== undefined) life.closing = closing;
   };
   return {
     getInitialSnapshot(scope) {
@@ -111,27 +120,59 @@ export function nodeLogicOf(provider: PeerNodeConfigurationProvider, extras: Nod
       return machine.getInitialSnapshot(scope as never, input);
     },
     transition(snapshot, event, scope) {
-      // Once stopped from outside, the actor has no state in which it could close anything.
-      if ((event.type as string) === 'xstate.stop') void closeParts(openPartsIn(snapshot)).catch(() => {});
-      return snapshot.machine.transition(snapshot, event, scope as never) as NodeSnapshot;
+      if ((event.type as string) === 'xstate.stop') abandon(scope.self, snapshot);
+      try {
+        return snapshot.machine.transition(snapshot, event, scope as never) as NodeSnapshot;
+      } catch (error) {
+        // A service of the program has reported something that it should not. XState does not stop the children of an
+        // actor that fails.
+        abandon(scope.self, snapshot);
+        snapshot.machine.transition(snapshot, { type: 'xstate.stop' } as never, { ...scope, defer: run } as never);
+        throw error;
+      }
     },
-    start: (snapshot) => snapshot.machine.start(snapshot),
+    start(snapshot, scope) {
+      const life = lives.get(scope.self);
+      if (life !== undefined) life.isStarted = true;
+      snapshot.machine.start(snapshot);
+    },
     // A snapshot cannot be persisted: its context holds sockets and secrets.
-    getPersistedSnapshot: ({ status }) => ({ status, output: undefined, error: undefined }) as never,
-    restoreSnapshot(_, scope) {
-      return this.getInitialSnapshot(scope as never, undefined);
+    getPersistedSnapshot: ({ status, output }) => ({ status, output, error: undefined }) as never,
+    restoreSnapshot(persisted, scope) {
+      const { status, output } = persisted as NodeSnapshot;
+      const { machine, input } = begin(scope.self as NodeActor);
+      return status === 'done'
+        ? endedSnapshot(machine, input, output)
+        : machine.getInitialSnapshot(scope as never, input);
     },
   };
+}
+
+function endedSnapshot(machine: NodeMachine, input: NodeInput, output: NodeOutput | undefined): NodeSnapshot {
+  const failure = output?.failure;
+  const { context } = getInitialSnapshot(machine, input);
+  return machine.resolveState({
+    value: failure === undefined ? 'stopped' : 'failed',
+    context: { ...context, failure },
+    status: 'done',
+    output: { failure },
+  }) as NodeSnapshot;
+}
+
+function run(effect: () => void): void {
+  effect();
 }
 
 interface Parts {
   readonly provider: PeerNodeConfigurationProvider;
   readonly extras: NodeLogicExtras;
   readonly ports: NodePorts;
+  readonly life: ActorLife;
 }
 
 /** The machine of one actor, with its services, its logs and its handle. */
-function assemble(actor: NodeActor, { provider, extras, ports }: Parts): { machine: NodeMachine; node: StatemeshNode } {
+function assemble(actor: NodeActor, parts: Parts): { machine: NodeMachine; node: StatemeshNode } {
+  const { provider, extras, ports, life } = parts;
   const { logger, services } = extras;
   // The command line passes its own, which also has the lines that the command line logs.
   const log = logger instanceof RecentLog ? logger : new RecentLog(logger, () => ports.time.now());
@@ -158,7 +199,7 @@ function assemble(actor: NodeActor, { provider, extras, ports }: Parts): { machi
   logEvents(actor, log, () => ports.time.monotonicMs());
   endWith(actor, log);
   if (audit !== undefined) auditEvents(actor, audit);
-  const node = handleOf(actor, ports);
+  const node = handleOf(actor, ports, life);
   return { machine, node };
 }
 

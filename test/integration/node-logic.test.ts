@@ -1,9 +1,20 @@
 /** Nodes that a statechart of a program invokes: over real sockets and files. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { type ActorRefFrom, assign, createActor, createEmptyActor, sendTo, setup, waitFor } from 'xstate';
+import {
+  type ActorRefFrom,
+  assign,
+  createActor,
+  createEmptyActor,
+  fromPromise,
+  initialTransition,
+  sendTo,
+  setup,
+  spawnChild,
+  waitFor,
+} from 'xstate';
 import { createNode, type NodeEvent, nodeLogic, nodeOf, type StatemeshNode } from '../../src/index.js';
 import { createInspector } from '../../src/inspector/index.js';
 import { ownPort } from './own-port.js';
@@ -183,6 +194,75 @@ describe('a node within a statechart', () => {
     const again = createActor(shopOver(logic), { snapshot: persisted as never }).start() as Shop;
     cleanups.push(() => again.stop());
     await serving(again);
+  });
+
+  test('a root actor: stopped by its handle -> says so once everything is closed', async () => {
+    const { of } = workspace();
+    const configuration = { ...of('a'), discovery: false };
+    const actor = createActor(nodeLogic(configuration)).start();
+    const node = nodeOf(actor);
+    await waitFor(actor, () => node.state === 'running', { timeout: 10_000 });
+    await expect(node.start()).rejects.toMatchObject({ code: 'alreadyStarted' });
+    await node.stop();
+    expect([node.state, actor.getSnapshot().status]).toEqual(['stopped', 'done']);
+    await expect(node.collection('articles').get('a1')).rejects.toMatchObject({ code: 'notRunning' });
+    const next = createNode(configuration);
+    cleanups.push(() => next.stop());
+    await next.start();
+  });
+
+  test('a running node, stopped from outside -> its handle says stopped, and stop() waits for its database', async () => {
+    const { root, of } = workspace();
+    const shop = openShop(nodeLogic({ ...of('a'), discovery: false }));
+    await serving(shop);
+    const node = nodeIn(shop);
+    shop.send({ type: 'burn' });
+    expect(node.state).toBe('stopped');
+    for (const call of [() => node.collection('a').get('b'), () => node.backUp(join(root, 'b')), () => node.changes()])
+      await expect(Promise.resolve().then(call)).rejects.toMatchObject({ code: 'notRunning' });
+    await node.stop();
+    expect(existsSync(join(root, 'a', 'a.db-wal'))).toBe(false);
+  });
+
+  test('XState computes the first step of a parent -> the handle of its node answers, and nothing runs', async () => {
+    const { of } = workspace();
+    const machine = shopOver(nodeLogic(of('a')));
+    const idle = setup({ actors: { machine } }).createMachine({ invoke: { id: 'shop', src: 'machine' } });
+    const logic = nodeLogic(of('a'));
+    const invoking = setup({ actors: { logic } }).createMachine({ invoke: { id: 'node', src: 'logic' } });
+    expect(initialTransition(idle)[0].status).toBe('active');
+    const node = nodeOf(initialTransition(invoking)[0].children.node);
+    expect(node.state).toBe('configuring');
+    await expect(node.start()).rejects.toMatchObject({ code: 'alreadyStarted' });
+    await node.stop();
+  });
+
+  test('a parent is restored after its node has ended -> the node does not start again', async () => {
+    const { of } = workspace();
+    const logic = nodeLogic({ ...of('a'), discovery: false });
+    const machine = setup({ actors: { logic } }).createMachine({ entry: spawnChild('logic', { id: 'node' }) });
+    const nodeUnder = (parent: ActorRefFrom<typeof machine>) => nodeOf(parent.getSnapshot().children.node);
+    const first = createActor(machine).start();
+    await until(() => nodeUnder(first).state === 'running');
+    await nodeUnder(first).stop();
+    const again = createActor(machine, { snapshot: first.getPersistedSnapshot() as never }).start();
+    cleanups.push(() => nodeUnder(again).stop());
+    expect(nodeUnder(again).state).toBe('stopped');
+    await expect(nodeUnder(again).collection('a').get('b')).rejects.toMatchObject({ code: 'notRunning' });
+  });
+
+  test('a service reports what it must not -> the start fails with the reason, and everything is closed', async () => {
+    const { of } = workspace();
+    const configuration = { ...of('a'), discovery: false };
+    const listen = fromPromise(async () => undefined) as never;
+    const broken = createNode(configuration, { services: { listen } });
+    cleanups.push(() => broken.stop());
+    await expect(broken.start()).rejects.toMatchObject({ code: 'internal', message: /undefined/ });
+    expect(broken.state).toBe('failed');
+    await broken.stop();
+    const next = createNode(configuration);
+    cleanups.push(() => next.stop());
+    await next.start();
   });
 
   test('nodeLogic: wrong options -> configurationInvalid; nodeOf: another actor -> requestInvalid', () => {
