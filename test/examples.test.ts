@@ -37,6 +37,7 @@ const imports: Record<string, string> = {
   removeStoredPeer: '../src/index.js',
   setDatabaseAside: '../src/index.js',
   nodeStatusOf: '../src/actors/index.js',
+  databasesHeldIn: '../src/index.js',
   databasesLeftBehind: '../src/index.js',
   examineDatabase: '../src/index.js',
   examineInstallation: '../src/index.js',
