@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { generate } from 'selfsigned';
+import { messageOf } from '../../src/core/errors.js';
 import { limits } from '../../src/core/limits.js';
 import { createNode, examineCertificates, type StatemeshNode } from '../../src/index.js';
 import { readAuthorities } from '../../src/services/pem-files.js';
@@ -152,10 +153,12 @@ describe('examineCertificates', () => {
     const { certificate } = await pairOf();
     directory = await mkdtemp(join(tmpdir(), 'statemesh-certificates-'));
     const path = join(directory, 'authorities.pem');
+    // Not the text itself: Jest takes minutes to show one of this length.
+    const outcomeOf = (file: string) => readAuthorities(file).then(() => 'read', messageOf);
     await writeFile(path, certificate.padEnd(limits.pemFileBytesMax));
-    await expect(readAuthorities(path)).resolves.toContain(certificate);
+    expect(await outcomeOf(path)).toBe('read');
     await writeFile(path, certificate.padEnd(limits.pemFileBytesMax + 1));
-    await expect(readAuthorities(path)).rejects.toMatchObject({ message: expect.stringContaining('is too large') });
+    expect(await outcomeOf(path)).toContain('is too large');
   });
 
   it('invalid or missing files -> nothing: starting the node reports them', async () => {
