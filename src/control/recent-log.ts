@@ -65,36 +65,38 @@ export class RecentLog implements Logger {
   }
 
   get level(): string {
-    return this.#target?.level ?? this.#level;
+    return this.#asked((target) => target.level) ?? this.#level;
   }
 
   set level(level: string) {
     this.#level = level;
-    if (this.#target?.level !== undefined) this.#target.level = level;
+    this.#asked((target) => {
+      if (target.level !== undefined) target.level = level;
+    });
   }
 
   debug(fields: object, message: string): void {
-    this.#target?.debug(fields, message);
+    this.#asked((target) => target.debug(fields, message));
     this.#keep('debug', message);
   }
 
   info(fields: object, message: string): void {
-    this.#target?.info(fields, message);
+    this.#asked((target) => target.info(fields, message));
     this.#keep('info', message);
   }
 
   /** A line for programs, about an event that has another line for people. */
   infoBeside(fields: object, message: string): void {
-    if (!this.#isRead) this.#target?.info(fields, message);
+    if (!this.#isRead) this.#asked((target) => target.info(fields, message));
   }
 
   warn(fields: object, message: string): void {
-    this.#target?.warn(fields, message);
+    this.#asked((target) => target.warn(fields, message));
     this.#keep('warn', message);
   }
 
   error(fields: object, message: string): void {
-    this.#target?.error(fields, message);
+    this.#asked((target) => target.error(fields, message));
     this.#keep('error', message);
   }
 
@@ -124,6 +126,15 @@ export class RecentLog implements Logger {
       } else if (follow && !this.#isEnded) {
         await this.#next(signal);
       } else return;
+    }
+  }
+
+  /** The answer of the target, if it has one. A logger that throws loses its line, and does not harm the node. */
+  #asked<T>(ask: (target: Logger) => T): T | undefined {
+    try {
+      return this.#target && ask(this.#target);
+    } catch {
+      return undefined;
     }
   }
 

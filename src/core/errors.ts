@@ -160,12 +160,7 @@ export function failureOf(error: unknown): Failure {
 }
 
 export function isStatemeshError(error: unknown): error is StatemeshError {
-  return (
-    typeof error === 'object' &&
-    error !== null &&
-    (error as { name?: unknown }).name === 'StatemeshError' &&
-    typeof (error as { code?: unknown }).code === 'string'
-  );
+  return fieldOf(error, 'name') === 'StatemeshError' && typeof fieldOf(error, 'code') === 'string';
 }
 
 /** Whether a text is a code of the closed list. */
@@ -175,7 +170,7 @@ export function isErrorCode(text: string): text is ErrorCode {
 
 /** The `code` of a system error (`ENOENT`, `ERR_SSL_...`), or undefined. */
 export function systemCodeOf(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null | undefined)?.code;
+  const code = fieldOf(error, 'code');
   return typeof code === 'string' ? code : undefined;
 }
 
@@ -186,8 +181,17 @@ export function lacksDescriptors(error: unknown): boolean {
 }
 
 export function messageOf(error: unknown): string {
-  const message = (error as { message?: unknown } | null | undefined)?.message;
+  const message = fieldOf(error, 'message');
   return typeof message === 'string' ? message : shortText(error);
+}
+
+/** Programs can throw anything: also a proxy or a getter that throws when it is read. */
+function fieldOf(error: unknown, name: string): unknown {
+  try {
+    return (error as Record<string, unknown> | null | undefined)?.[name];
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -195,7 +199,7 @@ export function messageOf(error: unknown): string {
  * converted to text.
  */
 export function shortText(value: unknown): string {
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? '[a list]' : '[an object]';
+  if (typeof value === 'object' && value !== null) return isList(value) ? '[a list]' : '[an object]';
   const text = typeof value === 'function' ? '[a function]' : String(value);
   return foreignText(text, { lengthMax: textLengthMax });
 }
@@ -205,4 +209,13 @@ const textLengthMax = 80;
 /** Throws if one of our own invariants does not hold. For core and services; actions record a failure instead. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new StatemeshError('internal', message);
+}
+
+function isList(value: object): boolean {
+  try {
+    return Array.isArray(value);
+  } catch {
+    // A revoked proxy.
+    return false;
+  }
 }

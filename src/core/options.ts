@@ -151,8 +151,17 @@ export function objectWith(...methods: readonly string[]): Kind {
   const having = methods.length === 0 ? '' : ` with ${listOf(methods.map((name) => `${name}()`))}`;
   return {
     takes: `an object${having}`,
-    accepts: (value) => isObject(value) && methods.every((name) => isFunction(Reflect.get(value, name))),
+    accepts: (value) => isObject(value) && methods.every((name) => hasMethod(value, name)),
   };
+}
+
+/** False, too, for a method that cannot be read: of a revoked proxy, or behind a getter that throws. */
+function hasMethod(value: object, name: string): boolean {
+  try {
+    return isFunction(Reflect.get(value, name));
+  } catch {
+    return false;
+  }
 }
 
 function isFunction(value: unknown): boolean {

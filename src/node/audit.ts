@@ -129,8 +129,12 @@ export class Audit {
 
   #write(record: AuditRecord, isLogged: boolean): void {
     const fields = { component: 'audit', ...record };
-    if (isLogged && this.#logger.infoBeside !== undefined) this.#logger.infoBeside(fields, messageOf(record));
-    else this.#logger.info(fields, messageOf(record));
+    try {
+      if (isLogged && this.#logger.infoBeside !== undefined) this.#logger.infoBeside(fields, messageOf(record));
+      else this.#logger.info(fields, messageOf(record));
+    } catch {
+      // A logger that throws loses its line, and does not harm the node.
+    }
   }
 }
 

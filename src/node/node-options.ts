@@ -1,5 +1,6 @@
 /** The arguments of `createNode` and `nodeLogic`, and their checks. */
 import type { ActorOptions } from 'xstate';
+import * as slots from '../actors/slots.js';
 import { descriptorsNow } from '../adapters/descriptors.js';
 import { createHttp } from '../adapters/http.js';
 import { createNetwork } from '../adapters/network.js';
@@ -12,7 +13,7 @@ import type { PeerNodeConfigurationProvider } from '../configuration/provider.js
 import type { ConfigurationInput } from '../configuration/schema.js';
 import type { Logger } from '../control/recent-log.js';
 import { StatemeshError, shortText } from '../core/errors.js';
-import { type OptionsShape, objectWith, readFields, readOptions } from '../core/options.js';
+import { type Kind, kinds, type OptionsShape, objectWith, readFields, readOptions } from '../core/options.js';
 import type { NodeMachine } from '../machines/node.machine.js';
 import type { Descriptors, Files } from '../ports/ports.js';
 import { staticConfiguration } from '../providers/static.js';
@@ -65,6 +66,34 @@ export function systemPorts(): NodePorts {
   };
 }
 
+const portFields: OptionsShape<NodePorts>['fields'] = {
+  network: objectWith('listen', 'dial', 'openDatagrams', 'closeAll'),
+  time: objectWith('now', 'monotonicMs', 'after', 'soon', 'turn', 'setTimeout', 'clearTimeout'),
+  randomness: objectWith('float', 'token'),
+  http: objectWith('request'),
+  environment: objectWith('get'),
+  files: objectWith('watch'),
+  descriptors: kinds.function,
+};
+
+const nodePorts: OptionsShape<NodePorts> = {
+  complaint: 'Invalid ports',
+  code: 'configurationInvalid',
+  fields: portFields,
+  required: ['network', 'time', 'randomness', 'http', 'environment'],
+};
+
+const actorLogic: Kind = {
+  takes: 'actor logic of XState',
+  accepts: (value) => objectWith('getInitialSnapshot', 'transition').accepts(value),
+};
+
+const nodeServices: OptionsShape<Partial<Services>> = {
+  complaint: 'Invalid services',
+  code: 'configurationInvalid',
+  fields: Object.fromEntries(Object.keys(slots).map((slot) => [slot, actorLogic])) as OptionsShape<Services>['fields'],
+};
+
 const logicExtrasFields: OptionsShape<NodeLogicExtras>['fields'] = {
   logger: objectWith('debug', 'info', 'warn', 'error'),
   auditLogger: objectWith('info'),
@@ -100,7 +129,13 @@ export function readNodeOptions<Extras extends NodeLogicExtras>(
   shape: OptionsShape<Extras>,
 ): { provider: PeerNodeConfigurationProvider; extras: Extras } {
   const given = readOptions<Extras>(extras, shape);
-  return { provider: providerOf(configuration), extras: given };
+  const { ports, services } = given;
+  const checked = {
+    ...given,
+    ...(ports !== undefined && { ports: readOptions<NodePorts>(ports, nodePorts) }),
+    ...(services !== undefined && { services: readOptions<Partial<Services>>(services, nodeServices) }),
+  };
+  return { provider: providerOf(configuration), extras: checked };
 }
 
 function providerOf(configuration: unknown): PeerNodeConfigurationProvider {

@@ -33,6 +33,20 @@ describe('the recent log', () => {
     expect(first).toEqual({ atMs: 7, level: 'info', message: 'b' });
   });
 
+  test('a target that throws -> its lines are kept, and the caller goes on', async () => {
+    const fail = () => {
+      throw new Error('The disk is full.');
+    };
+    const target = { debug: fail, info: fail, warn: fail, error: fail, level: 'info' };
+    Object.defineProperty(target, 'level', { get: fail, set: fail });
+    const log = new RecentLog(target, () => 0);
+    log.level = 'warn';
+    log.info({}, 'a');
+    log.warn({}, 'b');
+    log.error({}, 'c');
+    expect(await messages(log.read({ signal: never }))).toEqual(['b', 'c']);
+  });
+
   test('a target with a level -> its level applies, and changes with it', async () => {
     const ignore = () => {};
     const target = { debug: ignore, info: ignore, warn: ignore, error: ignore, level: 'warn' };

@@ -3,11 +3,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { fromPromise } from 'xstate';
+import { systemPorts } from '../../src/actors/index.js';
 import { createNode, type StatemeshError } from '../../src/index.js';
 
 const right = { nodeId: 'shop-1', clusterKey: 'correct horse battery', clusterSalt: 'a salt of ours' };
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 const provider = { getConfiguration: async () => right, onConfigurationChanged: () => () => {} };
+
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
 
 class Provider {
   getConfiguration = async () => right;
@@ -28,6 +36,9 @@ describe('options of a node', () => {
     expect(createNode(right, { logger, inspect: () => {} }).state).toBe('configuring');
     expect(createNode({ ...right, lan: undefined } as never, { logger: undefined }).state).toBe('configuring');
     expect(createNode(provider, { logger }).state).toBe('configuring');
+    expect(createNode(right, { services: { openStore: undefined } as never, ports: systemPorts() }).state).toBe(
+      'configuring',
+    );
     expect(createNode(new (class extends Provider {})()).state).toBe('configuring');
   });
 
@@ -76,6 +87,11 @@ describe('options of a node', () => {
     [{ inspect: 1 }, /inspect takes a function or an observer, not 1/],
     [{ loger: logger }, /"loger" is unknown.*Did you mean "logger"\?/],
     [{ ports: 1 }, /ports takes an object, not 1/],
+    [{ ports: {} }, /Invalid ports: network is missing: it takes an object with listen\(\), dial\(\)/],
+    [{ ports: { ...systemPorts(), time: {} } }, /Invalid ports: time takes an object with now\(\)/],
+    [{ services: { openStor: fromPromise(async () => {}) } }, /Invalid services: .*Did you mean "openStore"\?/],
+    [{ services: { openStore: 5 } }, /openStore takes actor logic of XState, not 5/],
+    [{ services: { openStore: null } }, /openStore takes actor logic of XState, not null/],
     [null, /createNode/],
   ])(
     "createNode: extras %j -> configurationInvalid in statemesh's words, with the line of the caller",
@@ -86,6 +102,13 @@ describe('options of a node', () => {
       expect(error.stack).toContain('node-options.test.ts');
     },
   );
+
+  test('createNode: objects that throw when they are read -> configurationInvalid', () => {
+    expect(refusalOf(revoked())).toMatchObject({ code: 'configurationInvalid', message: /it cannot be read/ });
+    for (const name of ['logger', 'ports', 'services']) {
+      expect(refusalOf(right, { [name]: revoked() })).toMatchObject({ code: 'configurationInvalid' });
+    }
+  });
 
   test('createNode: without a cluster key -> clusterKeyMissing at once', () => {
     expect(refusalOf({ nodeId: 'shop-1' })).toMatchObject({ code: 'clusterKeyMissing' });
