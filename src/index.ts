@@ -5,8 +5,9 @@
  *
  * - {@link createNode} makes a node; {@link StatemeshNode} is what it makes: documents, peers, status, events.
  * - {@link Collection} holds documents; a node gives one by `node.collection('articles')`.
- * - {@link ConfigurationInput} lists the fields of a configuration, {@link fileConfiguration} watches a file of them.
- * - {@link StatemeshError} is every error, with a `code` of {@link errorCodes}.
+ * - {@link ConfigurationInput} lists the fields of a configuration, and {@link fileConfiguration} reads them from a
+ *   file and watches it.
+ * - {@link StatemeshError} is the class of every error; its `code` is one of {@link errorCodes}.
  *
  * {@link nodeLogic} runs a node within a statechart of the program. `statemesh/inspector` shows actors in the browser,
  * `statemesh/simulation` plays clusters in a deterministic world, and `statemesh/actors` has the machines, services and

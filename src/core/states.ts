@@ -1,4 +1,4 @@
-/** What a status tells of the parts of a node, as lists: metrics name every state, also those that nothing is in. */
+/** The states of peers and gateways, as lists: metrics name every state, also one that no peer or gateway is in. */
 
 export const peerStates = ['idle', 'dialing', 'connected', 'diverged', 'backingOff', 'refused'] as const;
 /** The state of a connection with a peer. */
@@ -13,5 +13,5 @@ export const gatewayStates = [
   'backingOff',
   'rejected',
 ] as const;
-/** Only the gateways of the leader leave `idle`. */
+/** Only the gateways of the leader leave `idle`, except to test whether this node reaches the cloud. */
 export type GatewayState = (typeof gatewayStates)[number];

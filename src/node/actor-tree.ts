@@ -23,7 +23,7 @@ export type NodeActor = ActorRefFrom<NodeMachine>;
 export type NodeSnapshot = SnapshotFrom<NodeMachine>;
 export type SessionSnapshot = SnapshotFrom<SessionMachine>;
 
-/** `configuring`, `starting`, `running`, `stopping`, `stopped` or `failed`. */
+/** The stages of a node's life. `stopped` and `failed` are the last ones: a node does not run twice. */
 export type NodeState = 'configuring' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
 
 /** The outermost state of a machine by the value of its snapshot. */

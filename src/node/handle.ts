@@ -36,19 +36,18 @@ export interface ActorLife {
   closing: Promise<void>;
 }
 
+/** Makes the handle, before the actor starts. */
 export function handleOf(actor: NodeActor, ports: NodePorts, life: ActorLife): StatemeshNode {
   const isChild = parentOf(actor) !== undefined;
   let neverRan = false;
   const store = (): Store => {
     const snapshot = actor.getSnapshot();
-    if (snapshot.context.store === undefined || nodeStateOf(snapshot) !== 'running') {
-      const remedy =
-        isChild || life.isStarted || neverRan
-          ? 'wait for start(), or make a new node after stop().'
-          : 'call start() and wait for it.';
-      throw new StatemeshError('notRunning', `The node is ${stateOf(actor)}: ${remedy}`);
-    }
-    return snapshot.context.store;
+    const state = nodeStateOf(snapshot);
+    if (snapshot.context.store !== undefined && state === 'running') return snapshot.context.store;
+    const isOver = neverRan || snapshot.status !== 'active' || state === 'stopping';
+    const isBegun = isChild || life.isStarted;
+    const remedy = isOver ? 'make a new one.' : isBegun ? 'wait until it runs.' : 'call start() and wait for it.';
+    throw new StatemeshError('notRunning', `The node is ${state}: ${remedy}`);
   };
   const current = createCurrentStore({ getStore: store, isHeld: () => areWritesHeld(actor.getSnapshot()) });
   // Call `store()` first: it throws `notRunning`.
@@ -70,6 +69,10 @@ export function handleOf(actor: NodeActor, ports: NodePorts, life: ActorLife): S
     const { failure } = actor.getSnapshot().context;
     database.endStreams(failure && new StatemeshError('storeClosed', `The node has ended: ${failure.message}`));
   };
+  const end = (): void => {
+    endStreams();
+    current.release();
+  };
   let served: Store | undefined;
   actor.subscribe({
     next: (snapshot) => {
@@ -78,14 +81,8 @@ export function handleOf(actor: NodeActor, ports: NodePorts, life: ActorLife): S
       served = snapshot.context.store;
       current.release();
     },
-    complete: () => {
-      endStreams();
-      current.release();
-    },
-    error: () => {
-      endStreams();
-      current.release();
-    },
+    complete: end,
+    error: end,
   });
   const stopActor = actor.stop.bind(actor);
   const stop = async (): Promise<void> => {
@@ -138,9 +135,9 @@ export function handleOf(actor: NodeActor, ports: NodePorts, life: ActorLife): S
       return store().backUp(given.path, given.onProgress);
     },
     async databasesLeftBehind() {
-      const { nodeId, clock } = { nodeId: store().nodeId, clock: store().clock() };
+      const { nodeId } = store();
       const dataDir = actor.getSnapshot().context.configured?.configuration.dataDir ?? '';
-      return findLeftBehind({ dataDir, nodeId, clock, turn: () => ports.time.turn() });
+      return findLeftBehind({ dataDir, nodeId, clock: store().clock(), turn: () => ports.time.turn() });
     },
     async start() {
       if (isChild) throw new StatemeshError('alreadyStarted', 'The parent of its actor starts this node.');

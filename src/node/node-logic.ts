@@ -2,7 +2,7 @@
  * A node as actor logic. A statechart of a program can invoke or spawn it, and `createNode` runs it as a root.
  *
  * Each actor gets its own machine and services, because services are closures over the ports of one node. So one logic
- * can run any number of times, one after the other or at once.
+ * can run any number of times, each time with ports of its own.
  */
 import { resolve } from 'node:path';
 import { type ActorLogic, type ActorRefFrom, type ActorSystem, type AnyActorRef, getInitialSnapshot } from 'xstate';
@@ -31,7 +31,7 @@ import {
 } from './node-options.js';
 import type { StatemeshNode } from './statemesh-node.js';
 
-/** The logic of a node: takes no input, emits {@link NodeEvent}s, and ends with the reason if the node has failed. */
+/** The logic of a node: takes no input, emits {@link NodeEvent}s. Its output has the reason if the node has failed. */
 // biome-ignore lint/suspicious/noExplicitAny: any system of actors may have a node in it.
 export type NodeLogic = ActorLogic<NodeSnapshot, NodeMachineEvent, undefined, ActorSystem<any>, NodeEvent>;
 
@@ -47,6 +47,8 @@ export type NodeLogic = ActorLogic<NodeSnapshot, NodeMachineEvent, undefined, Ac
  * The actors take their delays from the clock of their actor system. A node restored from a persisted snapshot starts
  * from the beginning: its database holds everything that it keeps. A node that had ended stays ended.
  *
+ * @param configuration The configuration itself, or a provider that supplies it and reports changes
+ * @param extras Loggers, services and ports. With `ports`, the logic can run only once: they serve one node
  * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`. With a provider, the
  * node fails with these errors instead
  *
@@ -76,7 +78,8 @@ export function nodeLogic(configuration: NodeConfiguration, extras: NodeLogicExt
 }
 
 /**
- * The node that an actor of {@link nodeLogic} runs.
+ * The node that an actor of {@link nodeLogic} runs. The actor starts the node: `start()` rejects with `alreadyStarted`
+ * from then on. `stop()` says goodbye first, unlike the actor's own `stop()`.
  *
  * @param actor A child of a snapshot, for example `snapshot.children.node`, or the actor itself
  * @throws StatemeshError `requestInvalid` for any other actor, and for undefined

@@ -32,15 +32,18 @@ export interface NodeLogicExtras {
    * `logger`.
    */
   readonly auditLogger?: AuditLogger | undefined;
-  /** Replaces some of the services. */
+  /** Replaces some of the services, by the names of their slots: see `statemesh/actors`. Default: none. */
   readonly services?: Partial<Services> | undefined;
-  /** The outside world. Default: this machine's sockets, clock, randomness and environment. */
+  /**
+   * The outside world, for one node: the network ends with the node. Default: this machine's sockets, clock, randomness
+   * and environment.
+   */
   readonly ports?: NodePorts | undefined;
 }
 
 /** What `createNode` takes besides the configuration. */
 export interface NodeExtras extends NodeLogicExtras {
-  /** Called with every event and snapshot of every actor of the node. */
+  /** Called with every event and snapshot of every actor of the node; it must not throw. Default: none. */
   readonly inspect?: ActorOptions<NodeMachine>['inspect'] | undefined;
 }
 

@@ -8,6 +8,7 @@ import type { StatemeshNode } from './statemesh-node.js';
  * Makes a node. It does nothing before `start()`.
  *
  * @param configuration The configuration itself, or a provider that supplies it and reports changes
+ * @param extras Loggers, an inspector, services and ports
  * @throws StatemeshError `configurationInvalid` naming every wrong field, `clusterKeyMissing`. With a provider,
  * `start()` rejects with these errors instead
  *

@@ -15,8 +15,12 @@ import type { GatewayStatus, NodeStatus, PeerStatus } from './status.js';
 /** The type of an event, or `*` for all events. */
 export type NodeEventType = NodeEvent['type'] | '*';
 
+/** A node: its documents, its stored peers, its status, its events, and its life from `start()` to `stop()`. */
 export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable {
-  /** The root actor, for subscriptions, inspection and snapshots. Its `stop()` starts {@link StatemeshNode.stop}. */
+  /**
+   * The node's actor, for subscriptions, inspection and snapshots. After `createNode`, its `stop()` starts {@link
+   * StatemeshNode.stop}; an actor of `nodeLogic` closes everything without a goodbye.
+   */
   readonly actor: ActorRefFrom<NodeMachine>;
   /**
    * The stored peers, in the interface of the seed document "Dynamic Reconfiguration". See also {@link PeerManagement}.
@@ -26,6 +30,7 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
   readonly peers: readonly PeerStatus[];
   /** The state of each cloud peer. Only the leader's gateways connect. */
   readonly gateways: readonly GatewayStatus[];
+  /** The stage of its life. Documents can be read and written while it is `running`. */
   readonly state: NodeState;
   /** Whether this node leads its cluster. The leader connects to the cloud. `leadership.changed` reports changes. */
   readonly isLeader: boolean;
@@ -50,6 +55,11 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
    * once.
    */
   setEligible(isEligible: boolean): Promise<Reconfiguration>;
+  /**
+   * The whole status, from the actors and the database. The database's part is undefined while none is open.
+   *
+   * @throws StatemeshError `storeClosed` when the node stops meanwhile
+   */
   status(): Promise<NodeStatus>;
   /**
    * Makes a backup of the database while the node serves, for `restoreDatabase`. The file appears once it is complete,
@@ -76,7 +86,7 @@ export interface StatemeshNode extends Database, PeerManagement, AsyncDisposable
    *
    * @throws StatemeshError `configurationInvalid`, `clusterKeyMissing`, `portInUse`, `addressUnavailable`,
    * `databaseInUse`, `databaseForeign`, `databaseCorrupt`, `databaseUnavailable`, `controlUnavailable`,
-   * `alreadyStarted`
+   * `alreadyStarted` on the second call and for an actor that the program has started itself
    */
   start(): Promise<void>;
   /** Says goodbye to the peers, finishes pending writes, and closes everything. Resolves once nothing is left open. */

@@ -45,6 +45,7 @@ export interface PeerStatus {
   readonly clockAheadMs: number | undefined;
   /** Entries sent in the current session; 0 while there is none. */
   readonly entriesSent: number;
+  /** Entries received in the current session; 0 while there is none. */
   readonly entriesReceived: number;
   /** Whether the peer has confirmed every entry that we have. */
   readonly isCaughtUp: boolean;
@@ -57,6 +58,7 @@ export interface PeerStatus {
   readonly bytesPerSecond: number | undefined;
   /** Number of failed attempts in a row. */
   readonly attempt: number;
+  /** Why the last attempt or session failed; undefined once a session has been of use. */
   readonly lastFailure: PastFailure | undefined;
   /**
    * Why the peer cannot read or write its database, as it reports itself; undefined while it can. Only nodes of our own
@@ -74,6 +76,7 @@ export interface GatewayStatus {
   readonly state: GatewayState;
   /** Entries sent in the current session; 0 while there is none. */
   readonly entriesSent: number;
+  /** Entries received in the current session; 0 while there is none. */
   readonly entriesReceived: number;
   /** Whether the cloud peer has confirmed every entry that we have. */
   readonly isCaughtUp: boolean;
@@ -88,6 +91,7 @@ export interface GatewayStatus {
   readonly tokenExpiresAtMs: number | undefined;
   /** Number of failed attempts in a row. */
   readonly attempt: number;
+  /** Why the last attempt or session failed; undefined once a session has been of use. */
   readonly lastFailure: PastFailure | undefined;
 }
 
@@ -144,6 +148,7 @@ export interface NodeStatus {
   readonly metricsPort: number | undefined;
   /** Why the database takes no writes; undefined while it takes them. */
   readonly impairment: Failure | undefined;
+  /** Why the node has failed; undefined while it has not. */
   readonly failure: Failure | undefined;
   /** The last failure while the node ran, however long ago. */
   readonly lastFailure: PastFailure | undefined;

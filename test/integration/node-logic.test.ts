@@ -183,6 +183,18 @@ describe('a node within a statechart', () => {
     expect(output).toMatchObject({ failure: { code: 'databaseInUse' } });
   });
 
+  test('not running yet -> notRunning, with what to do', async () => {
+    const { of } = workspace();
+    const shop = openShop(nodeLogic({ ...of('a'), discovery: false }));
+    const before = nodeIn(shop).collection('articles').get('a1');
+    await expect(before).rejects.toThrow(/^The node is \w+: wait until it runs\.$/);
+    await serving(shop);
+    const node = nodeIn(shop);
+    shop.send({ type: 'close' });
+    await closed(shop);
+    await expect(node.collection('articles').get('a1')).rejects.toThrow(/^The node is stopped: make a new one\.$/);
+  });
+
   test('a persisted parent -> has nothing of the node, which starts again', async () => {
     const { of } = workspace();
     const logic = nodeLogic({ ...of('a'), discovery: false });
