@@ -30,6 +30,6 @@ export function mailboxOf<E extends { type: string }>(actor: AnyActorRef): Mailb
 }
 
 /** Carries what an actor has noticed to the root, which emits it. */
-export function noticeOf(nodeEvent: NodeEvent): Notice {
-  return { type: 'notice', nodeEvent };
+export function noticeOf(event: NodeEvent): Notice {
+  return { type: 'notice', nodeEvent: event };
 }

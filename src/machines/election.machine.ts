@@ -102,7 +102,7 @@ const machine = setup({
     mustYield: ({ context }) => mustYield(steadyClusterViewOf(context)),
     isClaimed: ({ context }) => isClaimed(steadyClusterViewOf(context)),
     isSecondLeader: ({ context }) => isSecondLeader(steadyClusterViewOf(context)),
-    hasNews: ({ context }) => isMemberStateNews(context) || leaderOf(context) !== context.leaderId,
+    hasNews: ({ context }) => hasNewMemberState(context) || leaderOf(context) !== context.leaderId,
   },
   actions: {
     recordLive: enqueueActions(({ context, enqueue }, { live }: { live: ReadonlyMap<NodeId, MemberState> }) => {
@@ -136,7 +136,7 @@ const machine = setup({
     forgetReturns: assign({ returns: 0 }),
     /** Tells the other nodes the state of this node, and the parent the leader, each when it has changed. */
     tell: enqueueActions(({ context, enqueue }) => {
-      if (isMemberStateNews(context)) {
+      if (hasNewMemberState(context)) {
         const memberState = memberStateOf(context);
         enqueue.assign({ said: memberState });
         enqueue.sendTo('liveness', { type: 'memberState.changed', memberState });
@@ -267,8 +267,9 @@ function leaderOf({ identity, electionRole, live, leaderId }: ElectionContext): 
   return electionRole === 'leading' ? identity.nodeId : leaderAmong(live, leaderId);
 }
 
-function isMemberStateNews({ said, ...memberState }: ElectionContext): boolean {
-  return said === undefined || !isSameMemberState(said, memberState);
+/** Whether the other nodes do not know the state of this node yet. */
+function hasNewMemberState(context: ElectionContext): boolean {
+  return context.said === undefined || !isSameMemberState(context.said, context);
 }
 
 function leadership({ identity, term }: ElectionContext, leaderId: NodeId | undefined): LeadershipChanged {

@@ -9,7 +9,7 @@ import type {
   SessionReport,
 } from '../actors/mailboxes.js';
 import { type AccessToken, dialCloud, requestToken } from '../actors/slots.js';
-import { mailboxOf } from '../actors/typed.js';
+import { mailboxOf, noticeOf } from '../actors/typed.js';
 import { waitMs } from '../core/backoff.js';
 import type { Failure } from '../core/errors.js';
 import { limits } from '../core/limits.js';
@@ -55,7 +55,7 @@ export const gatewaySetup = setup({
       !isSameTrust(configured.configuration, context.configuration),
     isSamePeer: ({ context }, { peer }: { peer: CloudPeer }) => isSame(context.peer, peer),
     isOwnSession: ({ context }, { sessionId }: { sessionId: string }) => context.session?.sessionId === sessionId,
-    isSomebodyElse: ({ context }, { identity }: SessionIdentified) => identity.nodeId !== context.peer.nodeId,
+    isWrongNode: ({ context }, { identity }: SessionIdentified) => identity.nodeId !== context.peer.nodeId,
     /** A token may have been revoked, or the authority may have new keys: a fresh token is worth one attempt. */
     isFirstTokenRefusal: ({ context }, { failure }: AttemptFailed) =>
       failure.code === 'tokenRefused' && !context.wasTokenRefused,
@@ -112,8 +112,7 @@ export const gatewaySetup = setup({
     admit: enqueueActions(({ context, enqueue }, { session, sessionId }: SessionIdentified) => {
       enqueue.assign({ session: { sessionId, ref: session, isAdmitted: true }, toldFailure: undefined });
       enqueue.sendTo(session, { type: 'session.admit' });
-      const nodeEvent = { type: 'gateway.connected', nodeId: context.peer.nodeId } as const;
-      enqueue.sendTo(context.parent, { type: 'notice', nodeEvent });
+      enqueue.sendTo(context.parent, noticeOf({ type: 'gateway.connected', nodeId: context.peer.nodeId }));
     }),
     refuse: enqueueActions(({ context, enqueue }, failure: Failure) => {
       if (context.session === undefined) return;
@@ -171,7 +170,7 @@ export const gatewaySetup = setup({
       const { lastFailure: failure, parent, peer } = context;
       if (failure === undefined || context.toldFailure === `${type} ${failure.code}`) return;
       enqueue.assign({ toldFailure: `${type} ${failure.code}` });
-      enqueue.sendTo(parent, { type: 'notice', nodeEvent: { type, nodeId: peer.nodeId, failure } });
+      enqueue.sendTo(parent, noticeOf({ type, nodeId: peer.nodeId, failure }));
     }),
     passOn: sendTo(
       ({ context }) => context.parent,
@@ -179,7 +178,7 @@ export const gatewaySetup = setup({
     ),
     tell: sendTo(
       ({ context }) => context.parent,
-      (_, nodeEvent: NodeEvent) => ({ type: 'notice' as const, nodeEvent }),
+      (_, event: NodeEvent) => noticeOf(event),
     ),
     failAttempt: raise((_, { failure }: { failure: Failure }) => ({ type: 'attempt.failed' as const, failure })),
   },

@@ -4,11 +4,13 @@ import type {
   GatewayCondition,
   GatewayReport,
   Mailbox,
+  Notice,
   SessionCommand,
   SessionIdentified,
   SessionReport,
 } from '../actors/mailboxes.js';
 import type { AccessToken } from '../actors/slots.js';
+import { noticeOf } from '../actors/typed.js';
 import type { Configuration } from '../configuration/schema.js';
 import type { Scope } from '../core/author.js';
 import type { ErrorCode, Failure, PastFailure } from '../core/errors.js';
@@ -105,8 +107,8 @@ export function wrongNode({ peer }: GatewayContext, { identity }: SessionIdentif
 export function tellDisconnected(
   { session, peer }: GatewayContext,
   failure: Failure,
-  tell: (report: Extract<GatewayReport, { type: 'notice' }>) => void,
+  tell: (notice: Notice) => void,
 ): void {
   if (session?.isAdmitted !== true) return;
-  tell({ type: 'notice', nodeEvent: { type: 'gateway.disconnected', nodeId: peer.nodeId, failure } });
+  tell(noticeOf({ type: 'gateway.disconnected', nodeId: peer.nodeId, failure }));
 }

@@ -191,7 +191,7 @@ const machine = gatewaySetup.createMachine({
           on: {
             'session.identified': [
               {
-                guard: { type: 'isSomebodyElse', params: itsEvent },
+                guard: { type: 'isWrongNode', params: itsEvent },
                 actions: [
                   { type: 'refuse', params: ({ context, event }) => wrongNode(context, event) },
                   { type: 'failAttempt', params: ({ context, event }) => ({ failure: wrongNode(context, event) }) },
@@ -284,5 +284,5 @@ const machine = gatewaySetup.createMachine({
 type GatewayMachineType = typeof machine;
 /** The type of {@link gatewayMachine}. */
 export interface GatewayMachine extends GatewayMachineType {}
-/** Connects to one cloud peer: token, connection, session. Only the leader's gateways leave `idle`. */
+/** Connects to one cloud peer: token, connection, session. Only the leader's gateways leave `idle` to stay connected. */
 export const gatewayMachine: GatewayMachine = machine;

@@ -146,7 +146,7 @@ export const membershipSetup = setup({
         });
       },
     ),
-    sight: enqueueActions(
+    tellDiscovered: enqueueActions(
       ({ context, enqueue }, { nodeId, address, source }: { nodeId: NodeId; address: Address; source: Source }) => {
         const peer = context.peers.get(nodeId);
         if (peer !== undefined) enqueue.sendTo(peer, { type: 'peer.discovered', address, source });
@@ -169,12 +169,12 @@ export const membershipSetup = setup({
       }
     }),
     /** Discovery starts again, and cannot report the loss of a peer that it does not find again. */
-    loseSightOfAll: enqueueActions(({ context, enqueue }) => {
+    tellAllVanished: enqueueActions(({ context, enqueue }) => {
       for (const peer of context.peers.values()) {
         enqueue.sendTo(peer, { type: 'peer.vanished', source: 'beacon' });
       }
     }),
-    loseSight: enqueueActions(({ context, enqueue }, { nodeId, address }: { nodeId: NodeId; address?: Address }) => {
+    tellVanished: enqueueActions(({ context, enqueue }, { nodeId, address }: { nodeId: NodeId; address?: Address }) => {
       const peer = context.peers.get(nodeId);
       if (peer === undefined) return;
       enqueue.sendTo(peer, { type: 'peer.vanished', source: 'beacon', ...(address === undefined ? {} : { address }) });
@@ -246,7 +246,7 @@ export const membershipSetup = setup({
     }),
     tell: sendTo(
       ({ context }) => context.parent,
-      (_, nodeEvent: NodeEvent) => noticeOf(nodeEvent),
+      (_, event: NodeEvent) => noticeOf(event),
     ),
     passOn: sendTo(
       ({ context }) => context.parent,

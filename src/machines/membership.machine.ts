@@ -104,11 +104,11 @@ const machine = membershipSetup.createMachine({
             'peer.discovered': {
               actions: [
                 { type: 'meetPeers', params: ({ event }) => ({ nodeIds: [event.nodeId] }) },
-                { type: 'sight', params: ({ event }) => ({ ...event, source: 'beacon' }) },
+                { type: 'tellDiscovered', params: ({ event }) => ({ ...event, source: 'beacon' }) },
               ],
             },
             'peer.vanished': {
-              actions: { type: 'loseSight', params: itsEvent },
+              actions: { type: 'tellVanished', params: itsEvent },
             },
             'peer.heard': { actions: { type: 'stirPeers', params: ({ event }) => ({ nodeIds: [event.nodeId] }) } },
             'interfaces.changed': {
@@ -160,7 +160,7 @@ const machine = membershipSetup.createMachine({
                     guard: { type: 'touchesDiscovery', params: itsEvent },
                     target: 'announcing',
                     reenter: true,
-                    actions: 'loseSightOfAll',
+                    actions: 'tellAllVanished',
                   },
                   {
                     guard: { type: 'hasMoved', params: itsEvent },

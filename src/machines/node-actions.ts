@@ -147,19 +147,19 @@ export const nodeSetup = setup({
       enqueue.emit({ type: 'store.recovered' });
     }),
     dropConnection: (_, { connection }: { connection: Connection }) => connection.destroy(),
-    announce: emit((_, nodeEvent: NodeEvent) => nodeEvent),
-    recordRefusal: assign(({ context }, nodeEvent: NodeEvent) => {
-      if (nodeEvent.type !== 'connection.refused' && nodeEvent.type !== 'guest.refused') return {};
-      const { remoteAddress, failure } = nodeEvent;
-      const suppressed = nodeEvent.type === 'connection.refused' ? nodeEvent.suppressed : 0;
+    announce: emit((_, event: NodeEvent) => event),
+    recordRefusal: assign(({ context }, event: NodeEvent) => {
+      if (event.type !== 'connection.refused' && event.type !== 'guest.refused') return {};
+      const { remoteAddress, failure } = event;
+      const suppressed = event.type === 'connection.refused' ? event.suppressed : 0;
       return { refusals: withRefusal(context.refusals, { remoteAddress, failure, suppressed }, context.now()) };
     }),
-    recordTrouble: assign(({ context }, nodeEvent: NodeEvent) => {
-      const { type } = nodeEvent;
-      if (type === 'node.duplicated' || type === 'failure') return troubled(context, nodeEvent.failure);
+    recordTrouble: assign(({ context }, event: NodeEvent) => {
+      const { type } = event;
+      if (type === 'node.duplicated' || type === 'failure') return troubled(context, event.failure);
       // Another node may report this, too, when two processes with one NodeId try to connect to it.
-      const isDuplicate = type === 'peer.refused' && nodeEvent.failure.code === 'duplicateNodeId';
-      return isDuplicate ? troubled(context, nodeEvent.failure) : {};
+      const isDuplicate = type === 'peer.refused' && event.failure.code === 'duplicateNodeId';
+      return isDuplicate ? troubled(context, event.failure) : {};
     }),
     report: enqueueActions(({ context, enqueue }, { where, failure }: { where: string; failure: Failure }) => {
       enqueue.assign(troubled(context, failure));

@@ -2,6 +2,7 @@
 import { assign, enqueueActions, sendTo, setup } from 'xstate';
 import type { Address, NodeEvent, PeerCommand, SessionIdentified, Source } from '../actors/mailboxes.js';
 import { dial } from '../actors/slots.js';
+import { noticeOf } from '../actors/typed.js';
 import { formatAddress } from '../core/address.js';
 import type { AuthorKey } from '../core/author.js';
 import { waitMs } from '../core/backoff.js';
@@ -112,10 +113,8 @@ export const peerSetup = setup({
       const { session, remoteAddress } = contender;
       enqueue.sendTo(session, { type: 'session.refuse', refusal: duplicate(nodeId) });
       enqueue.assign({ contender: undefined });
-      enqueue.sendTo(context.parent, {
-        type: 'notice',
-        nodeEvent: { type: 'peer.refused', nodeId, failure: duplicate(nodeId, ` It was refused at ${remoteAddress}.`) },
-      });
+      const failure = duplicate(nodeId, ` It was refused at ${remoteAddress}.`);
+      enqueue.sendTo(context.parent, noticeOf({ type: 'peer.refused', nodeId, failure }));
     }),
     forgetContender: assign({ contender: undefined }),
     forgetSession: assign({ session: undefined }),
@@ -128,30 +127,23 @@ export const peerSetup = setup({
     })),
     tell: sendTo(
       ({ context }) => context.parent,
-      (_, nodeEvent: NodeEvent) => ({ type: 'notice' as const, nodeEvent }),
+      (_, event: NodeEvent) => noticeOf(event),
     ),
     tellConnected: sendTo(
       ({ context }) => context.parent,
-      ({ context: { nodeId, session } }) => ({
-        type: 'notice' as const,
-        nodeEvent: { type: 'peer.connected' as const, nodeId, remoteAddress: session?.remoteAddress ?? '' },
-      }),
+      ({ context: { nodeId, session } }) =>
+        noticeOf({ type: 'peer.connected', nodeId, remoteAddress: session?.remoteAddress ?? '' }),
     ),
     tellDisconnected: sendTo(
       ({ context }) => context.parent,
-      ({ context: { nodeId } }, { failure }: { failure: Failure }) => ({
-        type: 'notice' as const,
-        nodeEvent: { type: 'peer.disconnected' as const, nodeId, failure },
-      }),
+      ({ context: { nodeId } }, { failure }: { failure: Failure }) =>
+        noticeOf({ type: 'peer.disconnected', nodeId, failure }),
     ),
     tellRefused: sendTo(
       ({ context }) => context.parent,
       ({ context: { nodeId, lastFailure } }) => {
         const { code, message } = lastFailure ?? duplicateConnection;
-        return {
-          type: 'notice' as const,
-          nodeEvent: { type: 'peer.refused' as const, nodeId, failure: { code, message } },
-        };
+        return noticeOf({ type: 'peer.refused', nodeId, failure: { code, message } });
       },
     ),
     /** Reports the first failure, and then ever fewer of them: a peer that is away for a week does not fill the log. */
@@ -161,14 +153,12 @@ export const peerSetup = setup({
       const address = addressOf({ addresses, turn: turn - 1 });
       if (!attemptsTold.has(attempt) || address === undefined) return;
       const told = { address: formatAddress(address), attempts: attempt, failure };
-      enqueue.sendTo(parent, { type: 'notice', nodeEvent: { type: 'peer.unreachable', nodeId, ...told } });
+      enqueue.sendTo(parent, noticeOf({ type: 'peer.unreachable', nodeId, ...told }));
     }),
     tellDiverged: sendTo(
       ({ context }) => context.parent,
-      ({ context: { nodeId } }, { authors }: { authors: readonly AuthorKey[] }) => ({
-        type: 'notice' as const,
-        nodeEvent: { type: 'peer.diverged' as const, nodeId, authors },
-      }),
+      ({ context: { nodeId } }, { authors }: { authors: readonly AuthorKey[] }) =>
+        noticeOf({ type: 'peer.diverged', nodeId, authors }),
     ),
   },
 });

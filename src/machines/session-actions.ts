@@ -8,7 +8,7 @@ import type {
   SessionOutput,
 } from '../actors/mailboxes.js';
 import { link } from '../actors/slots.js';
-import { mailboxOf } from '../actors/typed.js';
+import { mailboxOf, noticeOf } from '../actors/typed.js';
 import type { Intervals } from '../configuration/configured.js';
 import type { AuthorKey } from '../core/author.js';
 import { isSamePosition, type Run } from '../core/entry.js';
@@ -90,8 +90,7 @@ export const sessionSetup = setup({
     tellRefusedGuest: enqueueActions(({ context, enqueue }) => {
       const { access, isAdmitted, failure, connection, parent } = context;
       if (access.kind !== 'guarded' || isAdmitted || harmless.has(failure.code)) return;
-      const nodeEvent = { type: 'guest.refused', remoteAddress: connection.remoteAddress, failure } as const;
-      enqueue.sendTo(parent, { type: 'notice', nodeEvent });
+      enqueue.sendTo(parent, noticeOf({ type: 'guest.refused', remoteAddress: connection.remoteAddress, failure }));
     }),
     admitPeer: sendTo(
       ({ context }) => context.link,
@@ -139,10 +138,7 @@ export const sessionSetup = setup({
         if (news.length === 0) return;
         enqueue.assign({ parked: new Set([...context.parked, ...news]) });
         const nodeId = context.peer?.nodeId as NodeId;
-        enqueue.sendTo(context.parent, {
-          type: 'notice',
-          nodeEvent: { type: 'clock.drift', nodeId, authors: news },
-        });
+        enqueue.sendTo(context.parent, noticeOf({ type: 'clock.drift', nodeId, authors: news }));
       },
     ),
     rememberMatch: assign({ isMatched: true }),

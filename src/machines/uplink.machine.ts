@@ -138,7 +138,7 @@ const machine = setup({
       const type = context.isLeader ? 'gateway.open' : 'gateway.idle';
       for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type });
     }),
-    restGateways: enqueueActions(({ context, enqueue }) => {
+    idleGateways: enqueueActions(({ context, enqueue }) => {
       for (const [, { ref }] of rowsOf(context)) enqueue.sendTo(ref, { type: 'gateway.idle' });
     }),
     recordCondition: assign(({ context }, { nodeId, condition }: { nodeId: NodeId; condition: GatewayCondition }) => {
@@ -182,7 +182,7 @@ const machine = setup({
     ),
     tell: sendTo(
       ({ context }) => context.parent,
-      (_, nodeEvent: NodeEvent) => noticeOf(nodeEvent),
+      (_, event: NodeEvent) => noticeOf(event),
     ),
   },
 }).createMachine({
@@ -313,7 +313,7 @@ const machine = setup({
       },
     },
     leaving: {
-      entry: 'restGateways',
+      entry: 'idleGateways',
       always: { guard: 'isAtRest', target: 'left' },
       after: { leavingTimeout: 'left' },
     },
