@@ -271,7 +271,8 @@ function certificateFinding(found: CertificateFinding): Finding {
 }
 
 const renewal = 'Renew the file in its place: the node reads it as soon as it changes.';
-const slowLinkAdvice = 'The entries arrive in the end. See what else uses the link, or why it is slow.';
+const slowLinkAdvice =
+  'The entries arrive in the end, unless the network drops large packets. See what else uses the link, why it is slow, and whether the MTU is right.';
 
 function peerFinding(peer: PeerStatus): Finding {
   const { nodeId, state, impairment, lastFailure, roundTripMs } = peer;

@@ -230,7 +230,7 @@ async function announce(
     // A file or a journal keeps the output, and other users may read it.
     process.stdout.isTTY || isUrlAsked
       ? ['  watch it', url]
-      : ['  watch it', `${new URL(url).origin}, with the token that \`${status}\` shows`];
+      : ['  watch it', `${new URL(url).origin}, with the token that \`${status} --inspect-url\` shows`];
   print(paint('green', `Node ${nodeId} is running.${process.stdout.isTTY ? ' Ctrl-C stops it.' : ''}`));
   print(
     list([

@@ -19,7 +19,7 @@ export function defineStatus(command: Command): void {
   );
   command.option(
     '--inspect-url',
-    'with --json, print the address of the inspector, too: it admits everyone who has it',
+    'print the whole address of the inspector, also where a file may keep it: it admits everyone who has it',
   );
   defineTalking(command, {
     json: 'print the whole status as one JSON object',
@@ -33,7 +33,7 @@ export function defineStatus(command: Command): void {
     if (options.exitCode && status.state !== 'running') process.exitCode = exitCodes.failed;
     const { inspectorUrl: _, ...others } = status;
     if (options.json) printJson(options.inspectUrl ? status : others);
-    else print(list(describe(status)));
+    else print(list(describe(status, options.inspectUrl)));
   });
 }
 
@@ -50,7 +50,7 @@ export function definePeers(command: Command): void {
   });
 }
 
-function describe(status: NodeStatus & { processId: number }): [string, string][] {
+function describe(status: NodeStatus & { processId: number }, isUrlAsked = false): [string, string][] {
   const { nodeId, state, processId, host, port, store, peers, gateways, clockDigest, lastFailure } = status;
   const connected = peers.filter((peer) => peer.state === 'connected').length;
   const rows: [string, string][] = [
@@ -78,7 +78,7 @@ function describe(status: NodeStatus & { processId: number }): [string, string][
   for (const text of troublesOf(status)) rows.push(text);
   const certificate = certificateText(status.certificate);
   if (certificate !== undefined) rows.push(['certificate', certificate]);
-  if (status.inspectorUrl !== undefined) rows.push(['inspector', status.inspectorUrl]);
+  if (status.inspectorUrl !== undefined) rows.push(['inspector', inspectorText(status.inspectorUrl, isUrlAsked)]);
   if (status.metricsPort !== undefined) rows.push(['metrics', `http://127.0.0.1:${status.metricsPort}/metrics`]);
   for (const document of status.quarantined) rows.push(['quarantine', paint('yellow', quarantineText(document))]);
   const isTold = lastFailure?.message === status.impairment?.message;
@@ -163,4 +163,10 @@ function peerTable(peers: readonly PeerStatus[]): string {
     peer.lastFailure === undefined ? '-' : clean(pastText(peer.lastFailure)),
   ]);
   return table(peerColumns, rows, numberColumns);
+}
+
+/** With its token only to a terminal, or on request: a file keeps the output, and other users may read it. */
+function inspectorText(url: string, isUrlAsked: boolean): string {
+  if (process.stdout.isTTY || isUrlAsked) return url;
+  return `${new URL(url).origin} (--inspect-url prints its token, too)`;
 }

@@ -1,7 +1,8 @@
 /** The audit log: what is written, and that it cannot be flooded. */
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '../../src/core/limits.js';
-import { Audit, type AuditRecord, auditCommands } from '../../src/node/audit.js';
+import type { NodeEvent } from '../../src/index.js';
+import { Audit, type AuditRecord, auditCommands, auditEvents } from '../../src/node/audit.js';
 import { manualTime } from '../machines/bench.js';
 
 function setup() {
@@ -29,6 +30,53 @@ describe('Audit', () => {
     ]);
     audit.note(refusal('192.0.2.1:1'));
     expect(lines).toHaveLength(limits.auditRepeatsMax + 2);
+  });
+
+  const failure = { code: 'tokenRefused', message: 'It has expired.' } as const;
+  it.each<[object, object]>([
+    [
+      { type: 'peer.connected', nodeId: 'b', remoteAddress: '192.0.2.1:9', subject: 'shop-7' },
+      { event: 'session.opened', nodeId: 'b', address: '192.0.2.1:9', subject: 'shop-7' },
+    ],
+    [
+      { type: 'peer.disconnected', nodeId: 'b', failure, subject: 'shop-7' },
+      { event: 'session.closed', nodeId: 'b', reason: 'tokenRefused', subject: 'shop-7' },
+    ],
+    [
+      { type: 'peer.refused', nodeId: 'b', failure },
+      { event: 'session.refused', nodeId: 'b', reason: 'tokenRefused' },
+    ],
+    [
+      { type: 'guest.refused', remoteAddress: '192.0.2.1:9', failure },
+      { event: 'connection.refused', address: '192.0.2.1:9', reason: 'tokenRefused' },
+    ],
+    [
+      { type: 'gateway.connected', nodeId: 'c' },
+      { event: 'gateway.opened', nodeId: 'c' },
+    ],
+    [
+      { type: 'gateway.disconnected', nodeId: 'c', failure },
+      { event: 'gateway.closed', nodeId: 'c', reason: 'tokenRefused' },
+    ],
+    [
+      { type: 'gateway.rejected', nodeId: 'c', failure },
+      { event: 'gateway.failed', nodeId: 'c', reason: 'tokenRefused' },
+    ],
+    [
+      { type: 'reconfiguration.finished', changes: [{ field: 'port', from: 1, to: 2 }] },
+      { event: 'configuration.changed', fields: ['port'] },
+    ],
+    [
+      { type: 'reconfiguration.failed', failure },
+      { event: 'configuration.refused', reason: 'tokenRefused' },
+    ],
+  ])('an event of the node, %j -> its line', (event, line) => {
+    const { lines, audit } = setup();
+    let hear: (event: NodeEvent) => void = () => {};
+    const actor = { subscribe: () => {}, on: (_: string, listener: typeof hear) => (hear = listener) };
+    auditEvents(actor as never, audit);
+    hear(event as NodeEvent);
+    expect(lines).toEqual([{ component: 'audit', ...line }]);
   });
 
   it('a record -> the message has all of it, because a terminal shows only that', () => {

@@ -63,8 +63,11 @@ describe('start --inspect', () => {
     await until(() => node.stdout().includes('talk to it') || undefined);
     const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(node.stdout()) ?? [];
     expect(node.stdout()).not.toContain('token=');
-    const { stdout } = await run(['status', '--data-dir', join(cwd, 'data')], { cwd });
-    expect(stdout).toContain(`${address}/#token=`);
+    const status = ['status', '--data-dir', join(cwd, 'data')];
+    const { stdout } = await run(status, { cwd });
+    expect(stdout).toContain(`${address} (--inspect-url prints its token, too)`);
+    expect(stdout).not.toContain('token=');
+    expect((await run([...status, '--inspect-url'], { cwd })).stdout).toContain(`${address}/#token=`);
     node.child.kill('SIGTERM');
     await node.exitCode;
     const asked = open(['start', ...options, '--inspect', '--inspect-url'], { cwd });

@@ -202,6 +202,12 @@ describe('options of functions', () => {
     expect(error.stack).toContain('wrong-options.test.ts');
   });
 
+  test('createIndex: options, which no index has -> refused', async () => {
+    const createIndex = nobody.collection('articles').createIndex as (...given: unknown[]) => Promise<void>;
+    const error = await refusalOf(() => createIndex('name', { unique: true }));
+    expect(error).toMatchObject({ code: 'queryInvalid', message: expect.stringContaining('createIndex') });
+  });
+
   test('addCloudPeer: a wrong value -> names its field, and shows no part of it', async () => {
     for (const [field, wrong] of [
       ['authority', 5],
