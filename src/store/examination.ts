@@ -53,7 +53,7 @@ export async function examineDatabase(options: ExaminationOptions): Promise<Exam
     const after = new Map<AuthorKey, Position>();
     let entries = 0;
     let latest: Hlc = hlcZero;
-    const suspects: Suspect[] = [];
+    const suspects = new Suspects();
     for (;;) {
       const { runs, complete } = await store.read({
         after,
@@ -68,14 +68,14 @@ export async function examineDatabase(options: ExaminationOptions): Promise<Exam
         entries += run.entries.length;
         if (end.hlc > latest) latest = end.hlc;
         damages.push(...damageIn(run));
-        suspects.push(...malformedIn(run));
+        suspects.add(run);
         after.set(authorKeyOf(run.author), end);
       }
       options.onProgress?.(entries);
       if (complete || runs.length === 0 || damages.length >= damagesMax) break;
     }
     const latestMs = latest === hlcZero ? undefined : wallMsOf(latest);
-    const malformed = await stillMalformed(store, suspects);
+    const malformed = await suspects.stillMalformed(store);
     return { entries, authors: after.size, latestMs, damages: damages.slice(0, damagesMax), malformed };
   } catch (error) {
     throw databaseError(error, options.path);
@@ -84,31 +84,29 @@ export async function examineDatabase(options: ExaminationOptions): Promise<Exam
   }
 }
 
-interface Suspect {
-  readonly collection: CollectionName;
-  readonly key: DocumentKey;
-}
+/** Documents of users with an entry that cannot be read. Keeps only their keys: the texts may not fit in memory. */
+class Suspects {
+  readonly #keys = new Map<CollectionName, Set<DocumentKey>>();
 
-/** Entries of users' documents that cannot be read. */
-function malformedIn({ entries }: Run): Suspect[] {
-  return entries.filter(
-    ({ collection, operation, payload }) =>
-      operation === 'put' && !isSystemCollection(collection) && decodeDocument(payload) === undefined,
-  );
-}
-
-/** Those that no later write has replaced or deleted. */
-async function stillMalformed(store: Store, suspects: readonly Suspect[]): Promise<MalformedDocuments> {
-  const malformed = new MalformedTally();
-  const seen = new Set<string>();
-  for (const { collection, key } of suspects) {
-    const name = `${collection}\0${key}`;
-    if (seen.has(name)) continue;
-    seen.add(name);
-    const stored = await store.get(collection, key);
-    if (stored !== undefined && decodeDocument(stored.payload) === undefined) malformed.add(collection, key);
+  add({ entries }: Run): void {
+    for (const { collection, key, operation, payload } of entries) {
+      if (operation !== 'put' || isSystemCollection(collection) || decodeDocument(payload) !== undefined) continue;
+      const keys = this.#keys.get(collection) ?? new Set();
+      this.#keys.set(collection, keys.add(key));
+    }
   }
-  return malformed;
+
+  /** Those that no later write has replaced or deleted. */
+  async stillMalformed(store: Store): Promise<MalformedDocuments> {
+    const malformed = new MalformedTally();
+    for (const [collection, keys] of this.#keys) {
+      for (const key of keys) {
+        const stored = await store.get(collection, key);
+        if (stored !== undefined && decodeDocument(stored.payload) === undefined) malformed.add(collection, key);
+      }
+    }
+    return malformed;
+  }
 }
 
 function damagedPages(options: ExaminationOptions): string[] {
