@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { defineTalking, type NodeAt, nodeAt, type TalkOptions } from './node-at.js';
-import { clean, count, jsonOf, print, printError, table, written } from './output.js';
+import { clean, count, hintAt, jsonOf, print, table, written } from './output.js';
 
 interface CollectionLine {
   readonly collection: string;
@@ -58,11 +58,6 @@ export async function hintAtUnknownFields(
     for await (const _ of node.stream('find', { body })) isKnown = true;
     if (!isKnown) hintAt(`No document in ${clean(collection)} has the field "${clean(field)}".`, options);
   }
-}
-
-/** Prints a hint on standard error, which is not an error. */
-export function hintAt(hint: string, { json }: TalkOptions): void {
-  printError(json ? jsonOf({ hint }) : `hint:  ${hint}`);
 }
 
 function rowOf({ collection, documents }: CollectionLine): string[] {

@@ -26,7 +26,6 @@ import {
   parseConfiguration,
   StatemeshError,
 } from '../index.js';
-import { hintAt } from './collections.js';
 import { gatherConfiguration } from './configuration-fields.js';
 import {
   type ConfigurationFile,
@@ -39,7 +38,7 @@ import {
 import { assertNamed } from './configuration-source.js';
 import { badInput } from './failures.js';
 import { fieldNamed, readAssignments } from './field-assignments.js';
-import { jsonOf, print, printJson, table } from './output.js';
+import { hintAt, jsonOf, print, printJson, table } from './output.js';
 import { shown } from './reconfigure.js';
 
 export interface ConfigOptions {
@@ -77,10 +76,10 @@ export async function get(name: string, options: ConfigOptions): Promise<void> {
   await hintAtRunning([row], options);
 }
 
-/** What a running node may have otherwise: chosen by the system, given by another source, or changed while it runs. */
+/** Fields that may differ on a running node: chosen by the system, given by another source, or changed meanwhile. */
 const statusFields = new Set(['nodeId', 'role', 'port', 'metricsPort']);
 
-/** Says where the node that runs differs from its configuration. */
+/** Prints a hint for each field in which the running node differs from its configuration. */
 async function hintAtRunning(rows: readonly Row[], options: ConfigOptions): Promise<void> {
   const asked = rows.filter(([name]) => statusFields.has(name));
   const status = asked.length === 0 ? undefined : await statusIn(placeOf(options).dataDir);

@@ -78,10 +78,10 @@ export interface Place {
 }
 
 /**
- * The same, with the node that a named configuration file means.
+ * The data directory, and the node that a named configuration file means.
  *
- * A data directory that is named by an option, while the file is only the default or comes from the environment, means
- * the node there.
+ * If an option names the data directory, and the file is only the default or comes from the environment, the caller
+ * means whichever node is there.
  *
  * @throws StatemeshError `configurationUnreadable`
  */

@@ -518,8 +518,8 @@ const marks = { ok: ['green', '✓'], warning: ['yellow', '!'], failed: ['red', 
 
 /** The advice that several findings in a row share stands after the last of them. */
 function lineOf({ check, state, message, advice }: Finding, next?: Finding): string {
-  const [colour, mark] = marks[state];
-  const line = `${paint(colour, mark)} ${paint('bold', check)}: ${message}`;
+  const [color, mark] = marks[state];
+  const line = `${paint(color, mark)} ${paint('bold', check)}: ${message}`;
   const isShared = next?.check === check && next.advice === advice && next.state !== 'ok';
   return advice === undefined || state === 'ok' || isShared ? line : `${line}\n    ${advice}`;
 }

@@ -8,14 +8,13 @@ import { createReadStream, existsSync, statSync } from 'node:fs';
 import cliProgress from 'cli-progress';
 import type { Command } from 'commander';
 import { controlLimits, StatemeshError } from '../control/protocol.js';
-import { hintAt } from './collections.js';
 import { isCsvFile, linesOfCsv } from './csv.js';
 import { CsvNotes } from './csv-notes.js';
 import { inputStream, inputUnreadable } from './exact-input.js';
 import { exitCodes } from './exit-codes.js';
 import { badInput, reportFailure } from './failures.js';
 import { defineTalking, nodeAt, type TalkOptions } from './node-at.js';
-import { clean, counted, print, printJson } from './output.js';
+import { clean, counted, hintAt, print, printJson } from './output.js';
 
 interface ImportOptions extends TalkOptions {
   readonly key?: string;

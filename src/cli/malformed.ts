@@ -1,8 +1,7 @@
 /** What commands say about malformed documents, which only another node can have written. */
 import type { MalformedDocuments } from '../control/protocol.js';
-import { hintAt } from './collections.js';
 import type { NodeAt, TalkOptions } from './node-at.js';
-import { clean, counted } from './output.js';
+import { clean, counted, hintAt } from './output.js';
 
 export const malformedAdvice = '`statemesh put` replaces such a document, `statemesh delete` removes it.';
 

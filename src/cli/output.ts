@@ -22,6 +22,11 @@ export function printError(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** Prints a hint on standard error, which is not an error. */
+export function hintAt(hint: string, { json }: { readonly json?: boolean }): void {
+  printError(json ? jsonOf({ hint }) : `hint:  ${hint}`);
+}
+
 /** One JSON text on one line. */
 export function printJson(value: unknown): void {
   print(jsonOf(value));

@@ -2,13 +2,12 @@
 import type { Command } from 'commander';
 import { limits, StatemeshError } from '../control/protocol.js';
 import { PeerType, type RemotePeer } from '../remote-peers/remote-peer.js';
-import { hintAt } from './collections.js';
 import { dataDirOf } from './configuration-file.js';
 import { exitCodes } from './exit-codes.js';
 import { badInput } from './failures.js';
 import { defineTalking, type NodeAt, nodeAt, type TalkOptions } from './node-at.js';
 import { nodeIdOf, refuseRunning } from './node-at-rest.js';
-import { clean, count, print, printJson, table } from './output.js';
+import { clean, count, hintAt, print, printJson, table } from './output.js';
 
 export function defineRemotePeers(command: Command): void {
   defineTalking(command, {

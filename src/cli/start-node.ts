@@ -89,7 +89,7 @@ export async function start(options: StartOptions): Promise<number> {
   }
 }
 
-/** A log without the failure that ends the process, which is told once, at the end. */
+/** A log without the failure that ends the process: the command prints that one at its end. */
 function withoutLast(target: Logger, isLast: (message: string) => boolean): Logger {
   return {
     debug: (fields, message) => target.debug(fields, message),

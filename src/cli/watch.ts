@@ -40,7 +40,7 @@ export function defineWatch(command: Command): void {
       ...(options.since === undefined ? {} : { since: options.since === '0' ? 0 : options.since }),
     };
     const node = nodeAt(options);
-    // Meanwhile, so that no entry is missed. A failure is that of the stream, too.
+    // Beside the stream, so that the stream misses no entry. When this fails, the stream reports the failure, too.
     if (collection !== undefined) hintAtMissing(node, collection, options).catch(() => {});
     try {
       for await (const change of node.stream('changes', { body }, { signal })) {
