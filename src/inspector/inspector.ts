@@ -102,7 +102,12 @@ export function createInspector(given?: InspectorOptions): Inspector {
     const { collects = false, controls = [], controller, stately } = options;
     const { serveInspector } = await import('./inspector-server.js');
     return serveInspector({
-      ...{ history, port: served, time, title, collects, controls },
+      history,
+      port: served,
+      time,
+      title,
+      collects,
+      controls,
       token: `${randomness.token()}${randomness.token()}`,
       ...(controller !== undefined && { controller }),
       stately: stately === true ? statelyUrl : undefined,

@@ -284,5 +284,5 @@ const machine = gatewaySetup.createMachine({
 type GatewayMachineType = typeof machine;
 /** The type of {@link gatewayMachine}. */
 export interface GatewayMachine extends GatewayMachineType {}
-/** Connects to one cloud peer: token, connection, session. Only the leader's gateways leave `idle` to stay connected. */
+/** Connects to one cloud peer: token, connection, session. Only the leader's gateways stay connected. */
 export const gatewayMachine: GatewayMachine = machine;

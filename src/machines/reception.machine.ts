@@ -324,7 +324,7 @@ function overOf({ sessionId, failure }: WardReport): { sessionIds: readonly stri
   return { sessionIds: [sessionId], failure };
 }
 
-/** All sessions of a failed ward have ended. */
+/** The sessions of a failed ward: they count as ended, with its failure. */
 function wardLost({ sessions }: ReceptionContext, { actorId, error }: ErrorActorEvent<unknown, string>) {
   const lost = [...sessions].filter(([, { wardId }]) => wardId === actorId);
   return { sessionIds: lost.map(([sessionId]) => sessionId), failure: failureOf(error) };

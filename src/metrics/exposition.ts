@@ -62,7 +62,7 @@ export class Exposition {
 
   constructor() {
     this.readings = this.#counting();
-    this.#gauges = this.#figures();
+    this.#gauges = this.#gauging();
   }
 
   /** All metrics as text, with the gauges set from `figures`. */
@@ -104,7 +104,7 @@ export class Exposition {
     };
   }
 
-  #figures(): (figures: NodeFigures, delay: EventLoopDelay) => void {
+  #gauging(): (figures: NodeFigures, delay: EventLoopDelay) => void {
     const registers = [this.#registry];
     const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
       new Gauge({ name, help, labelNames, registers });

@@ -87,7 +87,7 @@ export function receptionIn({ children }: NodeSnapshot): SnapshotFrom<ReceptionM
   return (children.reception as ActorRefFrom<ReceptionMachine> | undefined)?.getSnapshot();
 }
 
-/** The gateways of an uplink. */
+/** The gateways of a node. */
 export function gatewaysIn(snapshot: NodeSnapshot): SnapshotFrom<GatewayMachine>[] {
   return snapshotsOf<GatewayMachine>(uplinkIn(snapshot), 'gateway-');
 }
@@ -124,7 +124,7 @@ export function receiverIn(session: SessionSnapshot | undefined): SnapshotFrom<R
   return (session?.children.receiver as ActorRefFrom<ReceiverMachine> | undefined)?.getSnapshot();
 }
 
-/** The snapshots of the children whose names begin with a prefix. */
+/** The snapshots of the children whose ids begin with a prefix. */
 function snapshotsOf<Machine extends AnyStateMachine>(
   parent: { readonly children: object } | undefined,
   prefix: string,

@@ -61,8 +61,8 @@ export interface AuditLogger {
 }
 
 /**
- * Commands that change nothing, and copy documents nowhere but to their caller. Every other command is audited, so that a
- * new one cannot be forgotten.
+ * Commands that change nothing, and copy documents nowhere but to their caller. Every other command is audited, so that
+ * a new one cannot be forgotten.
  */
 const unaudited: ReadonlySet<string> = new Set([
   ...['status', 'peers', 'remotePeers', 'databasesLeftBehind', 'digest', 'logs'],

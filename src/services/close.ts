@@ -9,7 +9,7 @@ export function createClose() {
   return fromPromise<void, CloseInput>(({ input }) => closeParts(input));
 }
 
-/** Closes all of them, and rejects with the first failure. */
+/** Closes the listeners, then the databases, all of them, and rejects with the first failure. */
 export async function closeParts({ listenings, stores }: CloseInput): Promise<void> {
   const outcomes = [
     ...(await Promise.allSettled(listenings.map((listening) => listening.close()))),

@@ -53,7 +53,7 @@ const schema = `
     Presence presence = 8; repeated RelayedPresence relayed = 9; uint64 received = 11;
   }
   message Presence {
-    uint64 counter = 1; bool eligible = 2; uint32 uplink = 3; uint32 electionRole = 4; uint64 term = 5; string impairment = 6;
+    uint64 counter = 1; bool eligible = 2; uint32 uplink = 3; uint32 election_role = 4; uint64 term = 5; string impairment = 6;
   }
   message RelayedPresence { string node_id = 1; string boot = 2; uint32 interval_ms = 3; Presence presence = 4; }
   message Ping {}
@@ -115,7 +115,7 @@ function codec<Type extends Frame['type'], Fields>(
 }
 
 const nothing = () => ({});
-/** The decoder shows a field that did not come as an empty list. */
+/** protobufjs gives an empty array, which is not a Buffer, for bytes that did not come. */
 const noBytes = Buffer.alloc(0);
 const codecs: Record<Frame['type'], Codec> = {
   'frame.handshakeRequest': codec(
