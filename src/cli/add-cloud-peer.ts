@@ -34,7 +34,7 @@ export function defineAddCloudPeer(command: Command): void {
     .addOption(
       new Option(
         '--client-secret-env <name>',
-        'the environment variable that holds the secret on each node that may lead, and lists it in secretVariables; only its name is stored',
+        'the environment variable that holds the secret; each node that may lead needs it, and lists it in its secretVariables; only its name is stored',
       ).conflicts('clientSecretStdin'),
     )
     .option('--client-secret-stdin', 'read the secret from standard input; it is stored sealed with the cluster key')

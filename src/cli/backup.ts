@@ -25,7 +25,10 @@ export function defineBackup(command: Command): void {
   command
     .argument('<file>', 'the copy, for example /backups/shop-1.db')
     .option('--force', 'replace the file if there is one')
-    .addHelpText('after', '\nThe node continues to serve. The copy appears under its name when it is complete.');
+    .addHelpText(
+      'after',
+      '\nThe node continues to serve. The copy appears under its name when it is complete. A missing directory is created.',
+    );
   defineTalking(command, {
     json: 'print {"file","bytes"} at the end',
     examples: ['statemesh backup /backups/shop-1.db', 'statemesh backup --force /backups/latest.db --json'],
@@ -44,9 +47,9 @@ export function defineBackup(command: Command): void {
 }
 
 const restoreHelp = `
-The node must not run. Every page of the copy is checked first. The node's old database is set aside beside it, as NODEID.db.before-restore,
-and never deleted. Documents that were written after the copy was made and have reached other nodes come back from them; with --from-peers,
-all documents on other nodes do.
+The node must not run. Every page of the copy is checked first. The old database of the node stays in the data directory, as
+NODEID.db.before-restore. When the node runs again, it gets from its peers what they have: later documents than those in
+the copy or, with --from-peers, all documents. A second node with the same NodeId must not run elsewhere.
 
 Examples:
   statemesh restore /backups/shop-1.db --data-dir ./data

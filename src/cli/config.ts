@@ -19,18 +19,18 @@ export function defineConfig(command: Command): void {
       .description(description)
       .copyInheritedSettings(command)
       .addHelpText('after', exitCodeHelp([ok, failed, wrong]));
-  sub('show', 'each value that would be in force, and where it comes from; secrets are not shown')
+  sub('show', 'show each value that a node would use, and where it comes from; secrets are not shown')
     .option(...configOption)
     .option('--json', 'print {"field":{"value","origin"}}')
     .action(async (options: ConfigOptions) => (await actions()).show(options));
-  sub('get', 'one value that would be in force, as it stands in the file: text as it is, other values as JSON')
+  sub('get', 'print one value that a node would use: text as it is, other values as JSON')
     .argument('<field>', 'port, heartbeatIntervalMs or heartbeat-interval-ms, ...')
     .option(...configOption)
     .option('--json', 'print {"value","origin"}')
     .action(async (field: string, options: ConfigOptions) => (await actions()).get(field, options));
   sub(
     'check',
-    'check whether a node would start with it, with the variables here for fields that it leaves open; names every wrong field',
+    'check whether a node would start with the file, and name every wrong field; the environment supplies fields that the file leaves open',
   )
     .argument('[file]', 'the configuration file; default: as for the other commands')
     .option(...configOption)

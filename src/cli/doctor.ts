@@ -4,12 +4,18 @@ import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { addFieldOptions } from './field-options.js';
 
 const help = `
-It checks the installation, the configuration, the data directory, the disk, the database (every page and the hash of every entry), ports and the clock,
-and, when the node runs, its peers. It changes nothing, except with --repair: then it removes quarantined documents (unusable documents of statemesh itself)
-from the database of a node that does not run, and lists them; the other nodes remove them when the node runs again. The exit code is that of the worst finding; warnings leave it at 0.
-A failure that is over is reported for two hours; \`statemesh status\` shows the last one and its age for as long as the node runs.
+The command checks the installation, the configuration, the data directory, the disk and the clock. When the node runs, it
+asks the node about its peers and its last failure. When the node does not run, it checks the ports and the database:
+every page, the hash of every entry, and malformed documents.
 
-With --json, standard output has one line per finding, {"check","state","message","advice"?,"code"?}, where state is ok, warning or failed.
+It changes nothing, except with --repair: then it removes quarantined documents (unusable documents of statemesh itself)
+from the database of a node that does not run, and lists them. The other nodes remove them when the node runs again.
+
+The exit code is that of the first finding that failed; a warning leaves it at 0. A failure that is over is a warning for
+two hours; \`statemesh status\` shows the last one and its age for as long as the node runs.
+
+With --json, standard output has one line for each finding, {"check","state","message","advice"?,"code"?}, where state is
+ok, warning or failed.
 
 Examples:
   statemesh doctor

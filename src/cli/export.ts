@@ -22,14 +22,18 @@ interface ExportOptions extends TalkOptions {
 }
 
 const help = `
-Lines are {"key","document"} when a collection is named, otherwise {"collection","key","document"}: one line for each document. Each
-collection is exported as it was at its first line. \`statemesh import\` reads them, and the output of --history, too. With --history, every
-entry is exported, including deletions and earlier versions: {"collection","key","operation","document","hlc","nodeId","current"},
-where current is false for an entry that lost to a write that was there already.
-A malformed entry of another node has "malformed":true in place of a document. Statemesh's own documents are left out.
+There is one line for each document: {"key","document"} when a collection is named, otherwise
+{"collection","key","document"}. All lines of a collection show one moment, that of its first line. \`statemesh import\`
+reads them. Statemesh's own documents are left out.
 
-With --csv, or --to a name that ends with .csv, a collection becomes a table for spreadsheets: a row for each document, a column for each field.
-\`statemesh import\` restores the same documents. Objects, lists, and texts that look like numbers are written as JSON.`;
+With --history, there is one line for each entry, including deletions and earlier versions: {"collection","key",
+"operation","document","hlc","nodeId","current"}. current is false when a later write was there already, so that the entry
+changed nothing. A malformed entry of another node has "malformed":true in place of a document. \`statemesh import\` reads
+these lines, too.
+
+With --csv, or --to a name that ends with .csv, a collection becomes a table for spreadsheets: a row for each document, a
+column for each field. \`statemesh import\` restores the same documents. Objects, lists, and texts that look like numbers
+are written as JSON.`;
 
 export function defineExport(command: Command): void {
   command

@@ -16,8 +16,8 @@ export type Assignments = Readonly<Record<string, unknown>>;
 
 export const assignmentHelp = `
 FIELD is a field of the configuration (port, heartbeatIntervalMs or heartbeat-interval-ms, ...; see \`statemesh config schema\`);
-FIELD= without a value restores the default. Secrets and lists of peers come as a JSON object on standard input, with --stdin,
-where null stands for the default.`;
+FIELD= without a value restores the default. Pass secrets and lists of peers with --stdin, as a JSON object on standard
+input; there null restores the default.`;
 
 type Field = ReturnType<FieldKinds['configurationFields']>[number];
 type FieldKinds = Pick<typeof import('../configuration/fields.js'), 'configurationFields' | 'fieldValue'>;

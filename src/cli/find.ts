@@ -16,14 +16,14 @@ interface FindOptions extends TalkOptions {
 }
 
 const operators = `
-A condition is a JSON object of fields: {"price":1.2} or {"address.city":{"$like":"Ber%"}}, with the operators $eq $ne $gt
-$gte $lt $lte $in $like, and $and, $or (lists of conditions) and $not. A backslash makes the next character of a field literal: {"a\\\\.b":1}
-is the field "a.b". Fields that hold lists cannot be compared yet.`;
+A condition is a JSON object of fields: {"price":1.2} or {"address.city":{"$like":"Ber%"}}. Operators of a field are $eq
+$ne $gt $gte $lt $lte $in $like. $and and $or take lists of conditions, $not takes one. A backslash makes the next
+character of a field literal: {"a\\\\.b":1} is the field "a.b". Fields that hold lists cannot be compared yet.`;
 
 export function defineFind(command: Command): void {
   command
     .argument('<collection>')
-    .option('--where <json>', 'the condition that documents fulfil')
+    .option('--where <json>', 'only documents that fulfill this condition')
     .option('--order-by <fields>', 'fields separated by commas; a - before a field sorts descending: -price,name')
     .option('--limit <number>', 'at most this many documents')
     .option('--offset <number>', 'skip this many documents first')

@@ -24,22 +24,25 @@ interface ImportOptions extends TalkOptions {
 }
 
 const lineHelp = `
-A line is {"key":"...","document":...} or, with --key, a document that has its key in that field. Without a
-collection, lines are the output of \`statemesh export\` or \`statemesh export --history\`: the documents become what they were there. Import
-stops at the first invalid line; the lines before it are written. Importing a file again writes the same documents again.
+A line is {"key":"...","document":...} or, with --key, a document that has its key in that field. Without a collection,
+the file is the output of \`statemesh export\` or \`statemesh export --history\`, and the documents become what they were
+there. Import stops at the first invalid line; the lines before it are written. Importing a file again writes the same
+documents again.
 
-CSV (--csv, or a name that ends with .csv) has a row for each document. The first row has the names of fields, separated by commas, semicolons
-or tabs. The first column is the key and called "key", unless --key names another. A cell that reads as JSON is taken as JSON: numbers,
-true, false, null, {...}, [...], "...". Any other cell is text (007, or a number that would lose digits). An empty cell means that the document
-lacks the field. --text takes a column as text. --decimal-comma names columns of numbers such as 1,5 or 1.234,5; without it they are text,
-and the command says so.`;
+CSV (--csv, or a name that ends with .csv) has a row for each document. The first row has the names of the fields,
+separated by commas, semicolons or tabs. The first column is the key and is called "key", unless --key names another one.
+  - A cell that is JSON is taken as JSON: numbers, true, false, null, {...}, [...], "...".
+  - Any other cell is text, such as 007, TRUE, or a number that would lose digits.
+  - An empty cell means that the document lacks the field.
+  - --text takes a column as text, whatever its cells look like.
+  - --decimal-comma takes a column as numbers such as 1,5 or 1.234,5. Without it they are text, and the command says so.`;
 
 export function defineImport(command: Command): void {
   command
     .usage('[options] [collection] <file>')
-    .argument('<collection>', 'omit it for lines that name their collections, as `statemesh export` writes them')
+    .argument('<collection>', 'leave it out when the lines name their collections, as those of `statemesh export` do')
     .argument('[file]', 'JSON Lines or CSV, or - for standard input')
-    .option('--key <field>', 'lines are plain documents, and this field is their key')
+    .option('--key <field>', 'take each line as a document, and this field of it as the key')
     .option('--csv', 'the file is CSV')
     .option('--text <fields>', 'with CSV: columns that are always text, separated by commas: zip,phone')
     .option('--decimal-comma <fields>', 'with CSV: columns of numbers with a decimal comma: price,weight')

@@ -45,8 +45,9 @@ interface ClusterFields {
 }
 
 const help = `
-The file holds the key of the cluster: everyone who has it is a member. To let another node join, copy the file to it in a safe
-way and run there \`statemesh init --from FILE\`. With a passphrase, every node needs the same passphrase and --cluster-salt.
+The file holds the key of the cluster: everyone who has it is a member. To let another node join, copy the file to its
+machine in a safe way, and run \`statemesh init --from FILE\` there. With a passphrase, every node needs the same passphrase
+and the same --cluster-salt.
 
 Examples:
   statemesh init

@@ -8,6 +8,7 @@ import { Command, CommanderError } from 'commander';
 import { assertExactArguments, quotingAdvice } from './exact-input.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { badInput, reportFailure } from './failures.js';
+import { narrowHelp } from './narrow-help.js';
 
 interface CommandEntry {
   /** Not shown in the help. */
@@ -142,9 +143,9 @@ const commands: Readonly<Record<string, CommandEntry>> = {
 };
 
 const precedence = `
-A node is found by its data directory: --data-dir, STATEMESH_DATA_DIR, dataDir of the configuration file, ./data.
-The configuration file: --config, STATEMESH_CONFIG, ./statemesh.json if there is one.
-Options come before the environment, the environment before the file, the file before defaults.
+Commands find a node by its data directory: --data-dir, else STATEMESH_DATA_DIR, else dataDir in the configuration file,
+else ./data. The configuration file is --config, else STATEMESH_CONFIG, else ./statemesh.json if there is one.
+An option overrides the environment, the environment overrides the file, and the file overrides the defaults.
 
 Examples:
   statemesh init && statemesh start
@@ -208,6 +209,7 @@ async function createProgram(argv: readonly string[]): Promise<Command> {
     .version(version, '-V, --version')
     .exitOverride()
     .configureOutput({ outputError: () => {} })
+    .configureHelp(narrowHelp)
     .addHelpText('after', precedence)
     .addHelpText('after', exitCodeHelp())
     .hook('preAction', (_, command) => assertPathsNamed(command));
@@ -239,7 +241,10 @@ function reportUsage(error: CommanderError, { argv, json, usage }: Usage): numbe
   // The help was shown, because there was no command.
   if (error.code === 'commander.help') return exitCodes.badInput;
   // The message quotes an unknown option with its value, which may be a secret.
-  const message = error.message.replace(/^error: /, '').replace(/(--[a-z-]+)=[^']*/gi, '$1');
+  const message = error.message
+    .replace(/^error: /, '')
+    .replace(/^command-argument value '(.*)' is invalid for argument '(.*)'\./, 'There is no $2 "$1".')
+    .replace(/(--[a-z-]+)=[^']*/gi, '$1');
   // A shell splits JSON without quotes into many arguments.
   const isTakenApart = error.code === 'commander.excessArguments' && argv.some((argument) => /[{:]/.test(argument));
   const isSecret = argv.some((argument) => /^--(cluster-key|client-secret)/.test(argument));

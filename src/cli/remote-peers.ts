@@ -49,8 +49,8 @@ interface RemoveOptions extends TalkOptions {
 }
 
 const removeHelp = `
-A quarantined document that \`statemesh status\` lists is removed by its key. With --offline the command opens the database of a stopped node: its
-peers learn of the removal when the node runs again.`;
+To remove a quarantined document that \`statemesh status\` lists, give its key. With --offline, the command opens the
+database of a stopped node. The other nodes learn of the removal when the node runs again.`;
 
 export function defineRemovePeer(command: Command): void {
   const { taken, database } = exitCodes;

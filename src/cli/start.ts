@@ -10,7 +10,8 @@ configuration file, because every user can read a command line.
 
 The configuration is watched: a change of the file, or on the server, takes effect without a restart; an invalid change is refused and
 reported. Options and variables take precedence over it, so a server may provide the common fields for many nodes, and each node sets its
-NodeId and the key. A pipe, as in --config <(...), is read once. SIGHUP reads the configuration at once; with a terminal, it ends the node.
+NodeId and the key. A pipe, as in --config <(...), is read once. SIGHUP makes the node read its configuration at once; in a
+terminal, it ends the node.
 
 With --json, standard output has one JSON object per line: {"event":"running","nodeId","host","port",
 "dataDir","processId"}, then {"event":"stopped"}; or {"event":"failed","code","message"}. Logs go to standard error, as JSON

@@ -15,7 +15,7 @@ interface StatusOptions extends TalkOptions {
 export function defineStatus(command: Command): void {
   command.option(
     '--exit-code',
-    'exit with 1 while the node does not serve, for health checks; without a node it is 3 anyway',
+    'for health checks: exit with 1 while the node does not serve; when no node answers, it is 3 anyway',
   );
   command.option(
     '--inspect-url',

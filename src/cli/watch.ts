@@ -20,8 +20,9 @@ interface ChangeLine {
 }
 
 const help = `
-Each entry comes once, in the order in which it arrived on this node. A cursor is a position in that order: to continue where you were,
-give the last cursor that you have seen with --since; it expires when the database is restored. Ctrl-C ends it, with exit code 0.`;
+Each entry comes once, in the order in which it arrived on this node. A cursor is a position in that order. To continue
+later, give --since the last cursor that you have seen. A cursor expires when the database is restored. Ctrl-C ends the
+command, with exit code 0.`;
 
 export function defineWatch(command: Command): void {
   command

@@ -87,7 +87,15 @@ describe('start', () => {
   });
 
   test('--help -> no option is explained by its opposite, and an empty list is none', async () => {
-    const { stdout } = await run(['start', '--help']);
+    const help = (await run(['start', '--help'])).stdout;
+    const longest = Math.max(
+      ...help
+        .slice(0, help.indexOf('Every option has'))
+        .split('\n')
+        .map(({ length }) => length),
+    );
+    expect(longest).toBeLessThanOrEqual(80);
+    const stdout = help.replace(/\s+/g, ' ');
     expect(stdout).not.toMatch(/Not so|Default: \[\]/);
     expect(stdout).toMatch(/--no-eligible +Never let this node be elected leader/);
     expect(stdout).toContain('Default: none. [STATEMESH_KNOWN_PEERS]');
