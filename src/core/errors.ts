@@ -186,9 +186,9 @@ export function messageOf(error: unknown): string {
 }
 
 /** Programs can throw anything: also a proxy or a getter that throws when it is read. */
-function fieldOf(error: unknown, name: string): unknown {
+function fieldOf(error: unknown, name: 'code' | 'message' | 'name'): unknown {
   try {
-    return (error as Record<string, unknown> | null | undefined)?.[name];
+    return (error as Record<typeof name, unknown> | null | undefined)?.[name];
   } catch {
     return undefined;
   }
