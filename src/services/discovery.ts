@@ -31,6 +31,7 @@ export function createDiscovery({ network, time, acquaintances }: Surroundings) 
     let datagrams: Datagrams | undefined;
     let timer: Timer | undefined;
     let stopped = false;
+    let isAnswering = false;
     receive((command) => {
       ({ port } = command);
       timer?.cancel();
@@ -46,6 +47,9 @@ export function createDiscovery({ network, time, acquaintances }: Surroundings) 
       acquaintances,
       intervalMs: configuration.beaconIntervalMs,
       answerDouble: () => {
+        // One beacon answers all doubles, and they cannot put it off.
+        if (stopped || isAnswering) return;
+        isAnswering = true;
         timer?.cancel();
         timer = time.after(answerMsOf(configuration.beaconIntervalMs), beat);
       },
@@ -53,6 +57,7 @@ export function createDiscovery({ network, time, acquaintances }: Surroundings) 
 
     const beat = () => {
       const { nodeId, boot } = identity;
+      isAnswering = false;
       datagrams?.broadcast(() => {
         // Each network gets a number of its own; otherwise a receiver on two networks would take the second beacon for
         // a copy of the first.
@@ -128,6 +133,7 @@ interface ListenerOptions {
 interface Double {
   readonly sequence: number;
   readonly atMs: number;
+  heardAtMs: number;
   isReported: boolean;
 }
 
@@ -221,17 +227,29 @@ class BeaconListener {
     const atMs = time.monotonicMs();
     const double = this.#doubles.get(boot);
     if (double === undefined) {
+      this.#forgetSilentDouble(atMs);
       if (this.#doubles.size >= endedBootsMax) return;
-      this.#doubles.set(boot, { sequence, atMs, isReported: false });
+      this.#doubles.set(boot, { sequence, atMs, heardAtMs: atMs, isReported: false });
       answerDouble();
       return;
     }
+    double.heardAtMs = atMs;
     const isLater = sequence > double.sequence && atMs - double.atMs >= answerMsOf(intervalMs) / 2;
     if (double.isReported || !isLater) return;
     double.isReported = true;
     parent.send({ type: 'beacon.duplicated', address: { host, port }, boot });
     // It may have heard only one beacon of ours yet.
     answerDouble();
+  }
+
+  /** Makes room: replays of many former boots would otherwise hide a double that comes later. */
+  #forgetSilentDouble(nowMs: number): void {
+    if (this.#doubles.size < endedBootsMax) return;
+    for (const [boot, { heardAtMs }] of this.#doubles) {
+      if (nowMs - heardAtMs < limits.beaconGoneMs) continue;
+      this.#doubles.delete(boot);
+      return;
+    }
   }
 
   dropSilent(): void {

@@ -241,4 +241,35 @@ describe('discovery', () => {
     await restart();
     expect(sent().map(({ sequence }) => sequence)).toEqual([1, 2]);
   });
+
+  it('beacons of many doubles, one after the other -> do not put off the own beacons', async () => {
+    const { hear, pass, sent } = await listening();
+    const before = sent().length;
+    for (let boot = 0; boot < 15; boot += 1) {
+      hear('node-a', `double-${boot}-`, 1);
+      pass(limits.doubleAnswerMs - 50);
+    }
+    expect(sent().length - before).toBeGreaterThan(5);
+    expect(sent().length - before).toBeLessThanOrEqual(15);
+  });
+
+  it('replays of many former boots -> a double that comes later is still told', async () => {
+    const { hear, pass } = await listening();
+    for (let boot = 0; boot < 40; boot += 1) hear('node-a', `former-${boot}-`, 1);
+    pass(limits.beaconGoneMs);
+    hear('node-a', 'double', 1);
+    pass(limits.doubleAnswerMs);
+    expect(hear('node-a', 'double', 2)).toEqual(['beacon.duplicated']);
+  });
+
+  it('a double that lives for long -> is told once, however many former boots are replayed', async () => {
+    const { hear, pass } = await listening();
+    const told: string[] = [];
+    for (let sequence = 1; sequence < 20; sequence += 1) {
+      told.push(...hear('node-a', 'double', sequence));
+      for (let boot = 0; boot < 20; boot += 1) hear('node-a', `former-${sequence}-${boot}-`.slice(0, 16), 1);
+      pass(intervalMs);
+    }
+    expect(told).toEqual(['beacon.duplicated']);
+  });
 });
