@@ -4,7 +4,18 @@
  * Invariants: only the owner can read the file, from its first moment. Nothing is overwritten unless asked for. The key
  * is never printed.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -171,8 +182,22 @@ function configurationsOf(dataDir: string, path: string): ConfigurationFile[] {
   return names.slice(0, neighborsMax).flatMap((name) => {
     const file = join(dirname(path), name);
     const found = file === path ? undefined : configurationAt(file);
-    return found !== undefined && fileDataDirOf(found) === dataDir ? [found] : [];
+    return found !== undefined && isSamePlace(fileDataDirOf(found), dataDir) ? [found] : [];
   });
+}
+
+/** Also through a symbolic link. */
+function isSamePlace(one: string, other: string): boolean {
+  return one === other || realPathOf(one) === realPathOf(other);
+}
+
+/** The path itself while nothing is there. */
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 /** More files beside a configuration are not looked at. */
@@ -181,6 +206,8 @@ const neighborsMax = 256;
 /** Undefined for a file that is not the configuration of a node. */
 function configurationAt(path: string): ConfigurationFile | undefined {
   try {
+    // Reading a pipe would wait for its writer.
+    if (!statSync(path).isFile()) return undefined;
     const file = readConfigurationFile({ config: path });
     const isOfNode = typeof file?.fields.nodeId === 'string' && 'clusterKey' in file.fields;
     return isOfNode && fileDataDirOf(file) !== '' ? file : undefined;
@@ -206,6 +233,9 @@ function namesIn(directory: string): string[] {
  */
 async function refuseForeignData(path: string, nodeId: string, dataDir: string): Promise<void> {
   const other = 'choose another with --data-dir';
+  if (statSync(dataDir, { throwIfNoEntry: false })?.isDirectory() === false) {
+    throw badInput(`${dataDir} is not a directory: ${other}.`);
+  }
   const [configuration] = configurationsOf(dataDir, path);
   if (configuration !== undefined) {
     const whose = `${configuration.path}, of node ${configuration.fields.nodeId}`;

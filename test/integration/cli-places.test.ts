@@ -1,5 +1,6 @@
 /** Two nodes, or two configurations, that meet in one data directory. */
-import { readdir, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import {
@@ -139,5 +140,22 @@ describe('init for a data directory of another node', () => {
     const { exitCode, stderr } = await run(['init', '--from', 'statemesh.json', '--node-id', 'one'], { cwd });
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining('is the configuration of node one itself')]);
     expect(stderr).toContain('choose another --node-id');
+  });
+
+  test('a pipe beside it that is named like a configuration -> is not waited for', async () => {
+    const cwd = await initialized('one');
+    execFileSync('mkfifo', [join(cwd, 'pipe.json')]);
+    expect((await run(['init', '--node-id', 'two', '--config', 'two.json'], { cwd })).exitCode).toBe(0);
+  });
+
+  test('a link to the directory of another configuration, or a file in its place -> refused', async () => {
+    const cwd = await initialized('one');
+    await mkdir(join(cwd, 'data'));
+    await symlink('data', join(cwd, 'link'));
+    const init = ['init', '--node-id', 'two', '--config', 'two.json', '--data-dir'];
+    const linked = await run([...init, 'link'], { cwd });
+    expect([linked.exitCode, linked.stderr]).toEqual([2, expect.stringContaining('of node one')]);
+    const onFile = await run([...init, 'statemesh.json'], { cwd });
+    expect([onFile.exitCode, onFile.stderr]).toEqual([2, expect.stringContaining('is not a directory')]);
   });
 });
