@@ -11,4 +11,5 @@ export function systemRandomness(): Randomness {
 
 /** The largest range that `randomInt` allows. */
 const steps = 2 ** 48 - 1;
+/** 96 random bits: no two tokens ever collide. */
 const tokenBytes = 12;

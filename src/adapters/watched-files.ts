@@ -9,7 +9,9 @@ import { type StatWatcher, unwatchFile, watchFile } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Files } from '../ports/ports.js';
 
+/** How often the files are looked at. */
 const lookIntervalMs = 500;
+/** Changes within this time count as one. */
 const quietMs = 300;
 
 export function systemFiles(): Files {

@@ -17,6 +17,7 @@ export interface WebSocketAcceptorOptions {
   refused(failure: Failure, socket: Socket): void;
 }
 
+/** The headers of a WebSocket request. */
 const headerBytesMax = 8 * 1024;
 
 /**

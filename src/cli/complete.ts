@@ -15,7 +15,9 @@ import { clean, print } from './output.js';
 
 /** Instead of a candidate: files may stand here, or no blank follows the candidate. */
 const directives = { files: ':files', noSpace: ':nospace' } as const;
+/** A user at the prompt waits for a node no longer than this. */
 const answerWithinMs = 500;
+/** More candidates than this are no help. */
 const namesMax = 100;
 
 interface Candidate {

@@ -103,6 +103,7 @@ async function statusIn(dataDir: string): Promise<NodeStatus | undefined> {
   }
 }
 
+/** A node that hangs must not hold up `config`. */
 const answerWithinMs = 2_000;
 
 /** Each value that would be in force, secrets hidden. */

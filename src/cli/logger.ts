@@ -42,6 +42,7 @@ export function createAuditLog(file: string): { readonly logger: Logger; reopen(
 
 /** Lines wait for room on the disk or for a slow reader, up to this many bytes; then they are dropped. */
 const waitingBytesMax = 1024 * 1024;
+/** How often a write to a full disk or a busy pipe is retried. */
 const retryIntervalMs = 1_000;
 
 /** A full disk, a pipe without a reader or a closed terminal must neither end the node nor block it. */

@@ -45,6 +45,7 @@ export function clean(text: string): string {
   return foreignText(text, { lengthMax: foreignLengthMax });
 }
 
+/** The longest foreign text on one line, in characters. */
 const foreignLengthMax = 2_000;
 
 export function paint(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string {

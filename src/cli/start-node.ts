@@ -43,6 +43,7 @@ export interface StartOptions extends Record<string, unknown> {
 const stopDeadlineMs = 1_800;
 /** Two signals at once, as a shell and its script may send, count as one. */
 const secondSignalAfterMs = 100;
+/** How often, and how many times, `start` checks whether the control socket answers. */
 const controlPollMs = 10;
 const controlAttemptsMax = 1_000;
 /** The request carries no secret. */

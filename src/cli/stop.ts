@@ -5,6 +5,7 @@ import { poll } from './ambient.js';
 import { defineTalking, type NodeAt, nodeAt, type TalkOptions } from './node-at.js';
 import { print, printJson } from './output.js';
 
+/** How often, and how many times, `stop` checks whether the socket and then the process are gone. */
 const intervalMs = 20;
 const stopAttemptsMax = 500;
 /** Limited, because a program that embeds the node continues without it. */

@@ -78,6 +78,7 @@ function checkedBy<T>(schema: z.ZodType<T>, input: unknown): T {
   );
 }
 
+/** The longest list of problems in an error message, in characters. */
 const problemsLengthMax = 2_000;
 
 /** Removes `$schema`, which is for editors only. */

@@ -40,6 +40,7 @@ export interface StreamRequest {
   readonly parameters?: Readonly<Record<string, string>>;
 }
 
+/** How long a call waits for the next bytes of an answer. */
 const callIdleTimeoutMs = 60_000;
 
 /** @throws StatemeshError `controlForeign` */

@@ -26,6 +26,7 @@ import {
 } from './protocol.js';
 import { ControlReaders } from './readers.js';
 
+/** The headers of a request. */
 const headerBytesMax = 16 * 1024;
 /** Above this size, a stream waits for its reader. */
 const answerBytesHigh = 128 * 1024;

@@ -15,6 +15,7 @@ import { connect, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { messageOf, StatemeshError, systemCodeOf } from '../core/errors.js';
 
+/** Attempts to take the place of a socket, because another process may take and release it in between. */
 const claimAttemptsMax = 5;
 
 /** A place in the file system where a server listens. */

@@ -14,6 +14,7 @@ export interface Address {
   readonly port: number;
 }
 
+/** The longest name in the DNS (RFC 1035). */
 const hostLengthMax = 253;
 const portMax = 65_535;
 const bracketed = /^\[([0-9A-Fa-f:.]+)(%[A-Za-z0-9._-]{1,32})?\]:([1-9]\d{0,4})$/;

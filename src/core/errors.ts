@@ -204,6 +204,7 @@ export function shortText(value: unknown): string {
   return foreignText(text, { lengthMax: textLengthMax });
 }
 
+/** The longest foreign value in a message, in characters. */
 const textLengthMax = 80;
 
 /** Throws if one of our own invariants does not hold. For core and services; actions record a failure instead. */

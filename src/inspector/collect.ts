@@ -39,6 +39,7 @@ export const recordSchema = z.discriminatedUnion('type', [
   z.looseObject({ ...stamp, type: z.literal('statemesh.world'), what: name }),
 ]);
 
+/** The largest message from another process. */
 const recordsPerMessageMax = 10_000;
 const messageSchema = z.array(recordSchema).max(recordsPerMessageMax);
 

@@ -16,6 +16,7 @@ const perMessage: Portion = { linesMax: 500, charactersMax: 256 * 1024 };
 const gatherMs = 40;
 /** With more in its socket, a reader is sent nothing, and its commands end the connection. */
 export const bufferedBytesMax = 1024 * 1024;
+/** How often a full socket is looked at. */
 const drainPollMs = 20;
 
 /** WebSocket close codes of the inspector. */

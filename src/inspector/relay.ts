@@ -16,6 +16,7 @@ export interface RelayOptions {
   readonly time: Time;
 }
 
+/** How long after a failure the relay reconnects. */
 const retryMs = 1_000;
 const handshakeTimeoutMs = 5_000;
 

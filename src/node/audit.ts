@@ -195,6 +195,7 @@ function namedIn({ body, parameters }: ControlCall): Partial<AuditRecord> {
   });
 }
 
+/** The longest name in a line, and the maximum of names. */
 const namesMax = 128;
 
 function notePeerChanges({ runs, collections, origin }: Commit, own: string, audit: Audit): void {

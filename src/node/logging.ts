@@ -161,6 +161,7 @@ function describe(event: NodeEvent): { level: Level; message: string } {
   }
 }
 
+/** More authors are only counted. */
 const authorsListedMax = 10;
 
 function listed(authors: readonly AuthorKey[]): string {

@@ -20,6 +20,7 @@ import { limits } from '../core/limits.js';
 import type { Timer } from '../ports/ports.js';
 import { Source } from './source.js';
 
+/** How often the file is looked at. */
 const lookIntervalMs = 500;
 /** How often, and how soon, an unreadable file is read again. */
 const attemptsMax = 5;

@@ -196,7 +196,9 @@ export function remoteConfiguration(given: RemoteConfigurationOptions): RemoteCo
   };
 }
 
+/** How often the server is asked unless the options say otherwise. */
 const intervalDefaultMs = 60_000;
+/** A shorter interval is raised to this. */
 const intervalMinMs = 1_000;
 const jitter = 0.1;
 /** By which factor the interval grows at most while the server is away. */

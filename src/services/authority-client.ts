@@ -21,6 +21,7 @@ export interface AuthoritySource {
 /** The metadata of an authority; its issuer has been checked. */
 export type AuthorityMetadata = Readonly<Record<string, unknown>>;
 
+/** Authorities whose pauses (`Retry-After`) are remembered. */
 const pausesMax = 64;
 
 export class AuthorityClient {

@@ -15,7 +15,9 @@ import type { EventLoopDelay, Exposition, NodeFigures } from '../metrics/exposit
 import type { Meter } from '../ports/meter.js';
 
 const host = '127.0.0.1';
+/** The headers of a request. */
 const headerBytesMax = 8 * 1024;
+/** How long a request may take to arrive. */
 const requestTimeoutMs = 5_000;
 /** Callers that wait, and callers that are answered: few have a reason to call. */
 const callersMax = { waitingMax: 64, answeredMax: 16 };

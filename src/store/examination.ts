@@ -36,6 +36,7 @@ export interface Examination {
   readonly malformed: MalformedDocuments;
 }
 
+/** After this many damages, an examination ends. */
 const damagesMax = 5;
 const entriesPerRead = 5_000;
 const bytesPerRead = 16 * 1024 * 1024;
