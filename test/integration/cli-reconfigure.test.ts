@@ -88,7 +88,7 @@ describe('config', () => {
       [['port=ninety'], 'port'],
       [['role=cloud'], 'authority'],
       [['nope=1'], 'nope'],
-      [['port'], 'FIELD=VALUE'],
+      [['port'], 'port=VALUE'],
       [[], 'nothing to change'],
     ] as const) {
       const { exitCode, stderr } = await run(['config', 'set', ...args], { cwd });
