@@ -230,7 +230,7 @@ class Link {
   /** Writes waiting frames, as far as the link has carried the earlier ones and the connection has room. */
   #pump(): void {
     while (this.#mayPump && this.#rate.mayWrite()) {
-      const parts = this.#isPartsTurn || this.#waiting.length === 0 ? this.#outgoing : undefined;
+      const parts = this.#mayWriteParts ? this.#outgoing : undefined;
       this.#isPartsTurn = parts === undefined;
       if (parts === undefined) this.#writeBatch(this.#waiting.shift() as BatchFrame);
       else this.#writePart(parts);
@@ -240,6 +240,15 @@ class Link {
   /** What is still queued here cannot have arrived, whatever the other side claims. */
   get #mayPump(): boolean {
     return !this.#isClosed && !this.#isFull && (this.#waiting.length > 0 || this.#outgoing !== undefined);
+  }
+
+  /**
+   * Parts and batches take turns. The other side holds one document in parts until a batch names it, so the parts of the
+   * next document wait for that batch.
+   */
+  get #mayWriteParts(): boolean {
+    if (this.#waiting.some(({ isCarried }) => isCarried === true)) return false;
+    return this.#isPartsTurn || this.#waiting.length === 0;
   }
 
   #writeBatch(batch: BatchFrame): void {

@@ -212,6 +212,25 @@ describe('link', () => {
     expect(parent.types().filter((type) => type === 'parcel.sent')).toHaveLength(1);
   });
 
+  it('the next large document -> begins only after the batch that names the one before it', () => {
+    const { link, takeSent, acknowledge, drained, flow } = setup(true);
+    const run = chainRun(author, chainStart, [put('1')]);
+    const [entry] = run.entries as [Entry];
+    link.send({ type: 'link.carry', entry });
+    takeSent();
+    // The connection has no room: all that follows waits.
+    flow.isFull = true;
+    acknowledge(1);
+    const named = { ...run, entries: [{ ...entry, payload: '' }] };
+    link.send({ type: 'link.send', frame: { type: 'frame.batch', sequence: 1, runs: [] } });
+    link.send({ type: 'link.send', frame: { type: 'frame.batch', sequence: 2, runs: [named], isCarried: true } });
+    link.send({ type: 'link.carry', entry: { ...entry, payload: '"the next"' } });
+    flow.isFull = false;
+    takeSent();
+    drained();
+    expect(takeSent().map(({ type }) => type)).toEqual(['frame.batch', 'frame.batch', 'frame.parcel', 'frame.part']);
+  });
+
   it.each<[string, Frame]>([
     ['acknowledges', { type: 'frame.acknowledgement', sequence: 2 }],
     ['holds', { type: 'frame.batchHeld', sequence: 2, code: 'diskFull' }],
