@@ -59,7 +59,7 @@ export async function assertPlaceFree(path: string): Promise<void> {
   if (await answers(path)) throw taken(path);
 }
 
-/** Undefined also for a directory that cannot be used: whoever makes something there says why. */
+/** Undefined also for a directory that cannot be used: the caller finds out why when it creates something there. */
 function statusOf(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });

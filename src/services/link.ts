@@ -243,8 +243,8 @@ class Link {
   }
 
   /**
-   * Parts and batches take turns. The other side holds one document in parts until a batch names it, so the parts of the
-   * next document wait for that batch.
+   * Parts and batches take turns. The other side holds one document in parts until a batch names it, so the parts of
+   * the next document wait for that batch.
    */
   get #mayWriteParts(): boolean {
     if (this.#waiting.some(({ isCarried }) => isCarried === true)) return false;
